@@ -1,0 +1,77 @@
+"""`ig4 cluster`: group samples by what their images show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ig4.cli import options as opt
+from ig4.cli import render
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ig4 cluster --k 10
+  ig4 cluster --clusterer kmeans --k 30 --seed 7
+"""
+)
+@click.option("--clusterer", metavar="NAME", help="Clusterer.  [default: spectral]")
+@click.option("--embedder", metavar="NAME", help="Embedder of the images.  [default: clip]")
+@click.option("--k", type=int, help="How many clusters.  [default: 10]")
+@opt.seed
+@opt.component_options
+@opt.dataset
+@opt.config
+@opt.shared
+def cluster(
+    clusterer: str | None,
+    embedder: str | None,
+    k: int | None,
+    seed: int | None,
+    options: tuple[str, ...],
+    dataset: str | None,
+    config_file: Path | None,
+    db: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Group samples by their images."""
+    from ig4.cli.session import opened
+    from ig4.core import config as configuration
+    from ig4.core.engine.cluster import cluster as group
+    from ig4.core.engine.run import embedder_of
+
+    flags = {
+        "run": {"embedder": embedder, "seed": seed},
+        "cluster": {"clusterer": clusterer, "k": k},
+    }
+    first = configuration.load(config_file, **flags)
+    kinds = {"clusterers": (first.cluster.clusterer,), "embedders": (first.run.embedder,)}
+    config = configuration.load(config_file, **flags, **opt.sorted_settings(options, kinds))
+    with opened(db, config, quiet=quiet) as session:
+        done = group(
+            session,
+            session.dataset(dataset or config.dataset.name),
+            config.choice("clusterer", config.cluster.clusterer),
+            embedder_of(config),
+            k=config.cluster.k,
+            seed=config.run.seed,
+        )
+    if as_json:
+        render.print_json(
+            {
+                "dataset": done.dataset.name,
+                "clustering": done.name,
+                "k": done.k,
+                "sizes": {str(label): size for label, size in done.sizes.items()},
+                "text_only": done.text_only,
+                "left_out": done.left_out,
+                "reused": done.reused,
+            }
+        )
+        return
+    render.print_table(("cluster", "samples"), done.sizes.items())
+    if done.left_out:
+        click.echo(f"{done.left_out:,} samples have no readable image and no cluster", err=True)

@@ -1,0 +1,74 @@
+"""`ig4 db`: look after the score database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ig4.cli import options as opt
+from ig4.cli import render
+
+
+@click.group()
+def db() -> None:
+    """Look after the score database."""
+
+
+@db.command()
+@opt.as_json
+@opt.db
+def path(db: str | None, as_json: bool) -> None:
+    """Print where the score database is."""
+    from ig4.storage.admin import describe_database
+    from ig4.storage.connect import DEFAULT
+
+    facts = describe_database(db or DEFAULT)
+    render.print_json(facts) if as_json else click.echo(facts["location"])
+
+
+@db.command()
+@opt.as_json
+@opt.db
+def upgrade(db: str | None, as_json: bool) -> None:
+    """Bring an older database up to date, after a backup."""
+    from ig4.storage.admin import bring_up_to_date
+    from ig4.storage.connect import DEFAULT
+
+    before, after, saved = bring_up_to_date(db or DEFAULT)
+    if as_json:
+        render.print_json({"before": before, "after": after, "backup": saved and str(saved)})
+        return
+    click.echo(f"schema {after}: up to date" if before == after else f"schema {before} → {after}")
+    if saved:
+        click.echo(f"the old one is kept as {saved}")
+
+
+@db.command()
+@click.argument("target", required=False, type=opt.PATH)
+@opt.as_json
+@opt.db
+def backup(target: Path | None, db: str | None, as_json: bool) -> None:
+    """Copy the database, also while a run writes to it."""
+    from ig4.storage.admin import backup as copy
+    from ig4.storage.connect import DEFAULT
+
+    saved = copy(db or DEFAULT, target)
+    render.print_json({"backup": str(saved)}) if as_json else click.echo(f"saved as {saved}")
+
+
+@db.command()
+@opt.as_json
+@opt.db
+def stats(db: str | None, as_json: bool) -> None:
+    """Print how many rows each table holds."""
+    from ig4.storage.admin import stats as count
+    from ig4.storage.connect import DEFAULT
+
+    facts = count(db or DEFAULT)
+    if as_json:
+        render.print_json(facts)
+        return
+    size = "" if facts["bytes"] is None else f", {facts['bytes'] / 1e6:,.1f} MB"
+    click.echo(f"{facts['location']}: schema {facts['version']}{size}")
+    render.print_table(("table", "rows"), facts["rows"].items())

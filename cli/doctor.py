@@ -1,0 +1,118 @@
+"""`ig4 doctor`: what works on this machine, and what does not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.option(
+    "--db",
+    envvar="IG4_DB",
+    default="ig4.db",
+    show_default=True,
+    metavar="URL",
+    help="The score database to look at.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(db: str, as_json: bool) -> None:
+    """Tell what works here: extras, device, model caches, keys, database, plugins.
+
+    Exits with 1 if something is broken; what is merely not installed is no fault.
+    """
+    report = gather(db)
+    if as_json:
+        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+    else:
+        for line in lines(report):
+            click.echo(line)
+    if report["problems"]:
+        raise click.exceptions.Exit(1)
+
+
+def gather(db: str) -> dict[str, Any]:
+    """Return everything that `ig4 doctor` tells; `problems` is a list of sentences."""
+    from ig4.cli import checkup
+    from ig4.core.version import __version__
+
+    report: dict[str, Any] = {
+        "ig4": __version__,
+        "python": checkup.python(),
+        "extras": checkup.extras(),
+        "device": checkup.device(),
+        "caches": checkup.caches(),
+        **checkup.environment(),
+        "database": checkup.database(db),
+        "broken_plugins": checkup.broken_plugins(),
+    }
+    return report | {"problems": _problems(report)}
+
+
+def lines(report: dict[str, Any]) -> list[str]:
+    """Return the report as a user reads it."""
+    python = report["python"]
+    text = [
+        f"ig4 {report['ig4']}, Python {python['version']}, {python['system']}",
+        "",
+        "Extras",
+        *(_extra_line(name, parts) for name, parts in report["extras"].items()),
+        "",
+        "Device",
+        *(f"  {key}: {_shown(value)}" for key, value in report["device"].items()),
+        "",
+        "Model caches",
+        *(_cache_line(cache) for cache in report["caches"]),
+        "",
+        "Environment",
+        *(_set_line(part, report[part]) for part in ("keys", "proxies", "offline")),
+        "",
+        "Database",
+        *(f"  {line}" for line in _database_lines(report["database"])),
+        "",
+    ]
+    problems = report["problems"]
+    if not problems:
+        return [*text, "Nothing is broken."]
+    return [*text, "Broken", *(f"  {problem}" for problem in problems)]
+
+
+def _problems(report: dict[str, Any]) -> list[str]:
+    found = [plugin["reason"] for plugin in report["broken_plugins"]]
+    database = report["database"]
+    if database["problem"]:
+        found.append(f"database {database['location']}: {database['problem']}")
+    return found
+
+
+def _extra_line(name: str, parts: dict[str, str | None]) -> str:
+    missing = [part for part, version in parts.items() if version is None]
+    if missing:
+        return f'  {name}: needs {", ".join(missing)} (pip install "ig4[{name}]")'
+    return f"  {name}: " + ", ".join(f"{part} {version}" for part, version in parts.items())
+
+
+def _cache_line(cache: dict[str, Any]) -> str:
+    size = f"{cache['bytes'] / 1e6:,.1f} MB" if cache["exists"] else "not there yet"
+    return f"  {cache['name']}: {cache['path']} ({size})"
+
+
+def _set_line(part: str, names: dict[str, bool]) -> str:
+    found = [name for name, is_set in names.items() if is_set]
+    return f"  {part} set: {', '.join(found) or 'none'}"
+
+
+def _database_lines(database: dict[str, Any]) -> list[str]:
+    if database["problem"]:
+        return [f"{database['location']}: {database['problem']}"]
+    if not database["exists"]:
+        return [f"{database['location']}: not there yet, made by the first command that needs it"]
+    return [f"{database['location']}: schema version {database['version']}"]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(part) for part in value) or "none"
+    return "yes" if value is True else "no" if value is False else str(value)

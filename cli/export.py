@@ -1,0 +1,73 @@
+"""`ig4 export`: write a selection, or everything, as a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from ig4.cli import options as opt
+from ig4.cli import render
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ig4 export best/llava.json --format llava
+  ig4 export best/filter_cap.json --images copy
+  ig4 export all.parquet --format parquet --selection all
+"""
+)
+@click.argument("target", type=opt.PATH)
+@click.option(
+    "--format", "format_", metavar="NAME", help="Format to write; the source's by default."
+)
+@click.option(
+    "--images",
+    type=click.Choice(["link", "copy", "none"]),
+    default="link",
+    show_default=True,
+    help="Link to the images, copy them, or leave them.",
+)
+@opt.selection
+@opt.dataset
+@opt.shared
+def export(
+    target: Path,
+    format_: str | None,
+    images: Literal["link", "copy", "none"],
+    selection: str,
+    dataset: str | None,
+    db: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write a selection as a data set.
+
+    In the data set's own format, records are written exactly as they were read.
+    """
+    from ig4.cli.session import opened
+    from ig4.core.engine.export import Target, dataset_of, find_selection
+    from ig4.core.engine.export import export as write
+
+    with opened(db, quiet=quiet) as session:
+        if selection == "all":
+            chosen, number = session.dataset(dataset), None
+        else:
+            within = session.dataset(dataset) if dataset else None
+            number = find_selection(session, within, selection)
+            chosen = dataset_of(session, number)
+        done = write(session, chosen, Target(target, format_, {}, images), number)
+    if as_json:
+        render.print_json(
+            {
+                "path": str(done.path),
+                "format": done.format,
+                "samples": done.samples,
+                "images": done.images,
+                "missing_images": done.missing_images,
+            }
+        )
+        return
+    click.echo(f"{done.samples:,} samples of {chosen.name} written to {done.path} as {done.format}")

@@ -1,0 +1,77 @@
+"""`ig4 ingest`: read a data set into the score database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ig4.cli import options as opt
+from ig4.cli import render
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ig4 ingest data/cc_sbu_align
+  ig4 ingest captions.csv --columns image=file,answer=caption
+  ig4 ingest old.json --encoding gb18030 --image-root /mnt/images
+"""
+)
+@click.argument("path", type=opt.PATH)
+@click.option("--name", help="Name in the database.  [default: the file's or folder's]")
+@click.option("--format", "format_", metavar="NAME", help="Format, if it is not to be guessed.")
+@click.option("--columns", metavar="MAP", help="Columns, as in id=key,image=file,answer=caption.")
+@click.option("--encoding", help="Encoding of its files, as gb18030.")
+@click.option("--instruction", help="Instruction for records that carry none.")
+@click.option("--image-root", type=opt.PATH, help="Folder that images may be read from.")
+@click.option(
+    "--duplicate-ids",
+    type=click.Choice(["number", "error"]),
+    default="number",
+    show_default=True,
+    help="Number repeated ids, or stop.",
+)
+@opt.shared
+def ingest(
+    path: Path,
+    name: str | None,
+    format_: str | None,
+    columns: str | None,
+    image_root: Path | None,
+    duplicate_ids: str,
+    db: str | None,
+    as_json: bool,
+    quiet: bool,
+    **texts: str | None,
+) -> None:
+    """Read a data set into the score database.
+
+    Reading it again takes up what changed, and nothing if nothing did.
+    """
+    from ig4.cli.session import opened
+    from ig4.core.engine.ingest import Source
+    from ig4.core.engine.ingest import ingest as read
+
+    options: dict[str, Any] = {key: value for key, value in texts.items() if value is not None}
+    if columns:
+        options["columns"] = opt.pairs(columns, "--columns")
+    source = Source(path, name, format_, options, image_root, duplicate_ids)
+    with opened(db, create=True, quiet=quiet) as session:
+        done = read(session, source)
+        location = session.store.location
+    if as_json:
+        render.print_json(
+            {
+                "dataset": done.dataset.name,
+                "format": done.dataset.format,
+                "samples": done.samples,
+                "read": done.read,
+                "unchanged": done.unchanged,
+                "problems": dict(done.problems),
+            }
+        )
+        return
+    state = "unchanged" if done.unchanged else f"read as {done.dataset.format}"
+    click.echo(f"{done.dataset.name}: {done.samples:,} samples in {location} ({state})")

@@ -1,0 +1,144 @@
+"""The `ig4` command: finds verbs without importing them, and turns errors into one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from ig4.core.version import __version__
+
+COMMANDS = {
+    "init": ("ig4.cli.init:init", "Write a commented ig4.toml."),
+    "run": ("ig4.cli.run:run", "Ingest, score, cluster, select and export in one go."),
+    "ingest": ("ig4.cli.ingest:ingest", "Read a data set into the score database."),
+    "score": ("ig4.cli.score:score", "Compute the scores that samples still lack."),
+    "import-scores": ("ig4.cli.imports:import_scores", "Take over scores computed elsewhere."),
+    "import-clusters": (
+        "ig4.cli.imports:import_clusters",
+        "Take over clusters computed elsewhere.",
+    ),
+    "cluster": ("ig4.cli.cluster:cluster", "Group samples by their images."),
+    "select": ("ig4.cli.select:select", "Choose the samples worth training on."),
+    "export": ("ig4.cli.export:export", "Write a selection as a data set."),
+    "query": ("ig4.cli.query:query", "Ask the score database in SQL."),
+    "db": ("ig4.cli.db:db", "Look after the score database."),
+    "plugins": ("ig4.cli.plugins:plugins", "List, show and check plugins."),
+    "doctor": ("ig4.cli.doctor:doctor", "Say what works on this machine."),
+    "demo": ("ig4.cli.demo:demo", "Try ig4 offline on a data set it draws itself."),
+}
+"""Every built-in verb: where it lives, and its short help (a test holds it to the docstring)."""
+
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """Imports a command when it is called; plugins are asked for theirs when it is not ours."""
+
+    _asked_plugins = False
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name our verbs, in the order one uses them, then those of plugins."""
+        self._ask_plugins()
+        more = [name for name in super().list_commands(ctx) if name not in COMMANDS]
+        return [*COMMANDS, *more]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb."""
+        if cmd_name in COMMANDS:
+            module, _, name = COMMANDS[cmd_name][0].partition(":")
+            command: click.Command = getattr(import_module(module), name)
+            return command
+        self._ask_plugins()
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb, suggesting near ones for a misspelled one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from ig4.core.suggest import did_you_mean
+
+            error.message = error.message.rstrip(".") + did_you_mean(
+                args[0], self.list_commands(ctx)
+            )
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs from the table, so that help imports none of them."""
+        rows = []
+        for name in self.list_commands(ctx):
+            if name in COMMANDS:
+                rows.append((name, COMMANDS[name][1]))
+                continue
+            command = super().get_command(ctx, name)
+            if command is not None and not command.hidden:
+                rows.append((name, command.get_short_help_str()))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _ask_plugins(self) -> None:
+        if not self._asked_plugins:
+            self._asked_plugins = True
+            from ig4.core.host import Host
+
+            Host.discover().add_commands(self)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with `ig4 demo`, then `ig4 run DATASET --scorers clip,length --size 200`.",
+)
+@click.version_option(__version__, prog_name="ig4")
+def cli() -> None:
+    """Pick the few samples of a vision-language instruction set that are worth training on.
+
+    \b
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with failed samples.
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run `ig4`; the entry point of the command."""
+    try:
+        code = cli.main(args, prog_name="ig4", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("Interrupted. What was committed is safe; the same command goes on from there.")
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone; Python must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:  # noqa: BLE001 - _told lets through what ig4 did not mean
+        code = _told(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _told(error: Exception) -> int:
+    """Print an error that ig4 raises on purpose in one line; let any other through."""
+    from ig4.core.errors import Ig4Error
+    from ig4.storage.errors import StorageError
+
+    if not isinstance(error, (Ig4Error, StorageError)) or os.environ.get("IG4_TRACEBACK"):
+        raise error
+    _say(f"Error: {error}")
+    return error.exit_code
+
+
+def _say(text: Any) -> None:
+    click.echo(text, err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+"""`ig4 plugins`: which components are installed, what they take, and whether they work."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ig4.core.errors import Ig4Error, MissingExtraError, UsageError
+from ig4.core.host import KINDS, Broken, Host, Registered, missing_modules
+from ig4.core.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from ig4.core.contracts import Configurable
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def plugins(context: click.Context) -> None:
+    """List installed components, show one, or check that they work."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_)
+
+
+@plugins.command("list")
+@click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
+@as_json
+def list_(kind: str | None = None, as_json: bool = False) -> None:
+    """List components and broken plugins."""
+    host = Host.discover()
+    found = sorted(
+        host.components(kind),
+        key=lambda r: (KINDS.index(r.component.kind), r.component.name, r.dist),
+    )
+    broken = [] if kind else host.broken
+    if as_json:
+        components = [_summary(registered) for registered in found]
+        _print_json({"components": components, "broken": [_broken(plugin) for plugin in broken]})
+        return
+    rows: list[tuple[str, ...]] = [
+        (r.component.kind, r.component.name, r.dist, _state(r), r.component.summary) for r in found
+    ]
+    rows += [("plugin", b.entry_point, b.dist, "broken", b.reason) for b in broken]
+    _print_table(("kind", "name", "distribution", "state", "summary"), rows)
+
+
+@plugins.command()
+@click.argument("name")
+@as_json
+def show(name: str, as_json: bool) -> None:
+    """Show a component's options with their types and defaults.
+
+    NAME is a name, kind/name or distribution/name; a name that several kinds use shows all.
+    """
+    host = Host.discover()
+    shown = [_details(host, registered) for registered in _named(host, name)]
+    if as_json:
+        _print_json(shown)
+    else:
+        for number, details in enumerate(shown):
+            click.echo("\n" * (number > 0), nl=False)
+            _print_details(details)
+    if any(details["problem"] for details in shown):
+        raise click.exceptions.Exit(1)
+
+
+@plugins.command()
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="Check all components (the default).")
+@click.option("--deep", is_flag=True, help="Import the libraries they require, too.")
+@as_json
+def check(name: str | None, everything: bool, deep: bool, as_json: bool) -> None:
+    """Import components and check that they keep their contracts.
+
+    Exits with 1 if one is broken; a library that is not installed is no fault.
+    """
+    if name and everything:
+        raise UsageError("give a NAME or --all, not both")
+    host = Host.discover()
+    found = _named(host, name) if name else host.components()
+    results = [_check(host, registered, deep=deep) for registered in found]
+    results += [_broken(plugin) | {"state": "broken"} for plugin in host.broken if not name]
+    if as_json:
+        _print_json(results)
+    else:
+        header = ("component", "distribution", "state", "import", "note")
+        _print_table(header, [_check_row(result) for result in results])
+    if any(result["state"] == "broken" for result in results):
+        raise click.exceptions.Exit(1)
+
+
+def _named(host: Host, text: str) -> list[Registered]:
+    """Return the components meant by a name, kind/name, dist/name or kind/dist/name."""
+    kind, _, name = text.partition("/")
+    if name and kind in KINDS:
+        return [host.find(kind, name)]
+    found = [r for r in host.components() if text in (r.component.name, r.qualified)]
+    if not found:
+        known = sorted({r.component.name for r in host.components()})
+        for broken in host.broken:
+            if text in (broken.entry_point, broken.dist):
+                raise UsageError(f"the plugin {broken.entry_point} is broken: {broken.reason}")
+        raise UsageError(
+            f"no component is called {text!r}{did_you_mean(text, known)} (see `ig4 plugins list`)"
+        )
+    return found
+
+
+def _state(registered: Registered) -> str:
+    """Return 'ok', or what to install."""
+    missing = missing_modules(registered)
+    if not missing:
+        return "ok"
+    extra = registered.component.extra
+    if extra is None:
+        return f"needs {', '.join(missing)}"
+    return f'needs pip install "{registered.dist}[{extra}]"'
+
+
+def _summary(registered: Registered) -> dict[str, Any]:
+    component = registered.component
+    missing = missing_modules(registered)
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "distribution": registered.dist,
+        "distribution_version": registered.dist_version,
+        "state": "missing" if missing else "ok",
+        "missing": missing,
+        "extra": component.extra,
+        "target": component.target,
+        "summary": component.summary,
+    }
+
+
+def _broken(plugin: Broken) -> dict[str, Any]:
+    return {
+        "distribution": plugin.dist,
+        "entry_point": plugin.entry_point,
+        "reason": plugin.reason,
+    }
+
+
+def _details(host: Host, registered: Registered) -> dict[str, Any]:
+    details = _summary(registered) | {"version": None, "options": [], "problem": None}
+    try:
+        found = host.load(registered.component.kind, registered.qualified, runnable=False)
+    except Ig4Error as error:
+        return details | {"problem": str(error)}
+    return details | {"version": found.version, "options": _options(found)}
+
+
+def _options(found: type[Configurable]) -> list[dict[str, Any]]:
+    from pydantic_core import to_jsonable_python
+
+    return [
+        {
+            "name": name,
+            "type": _type_text(field.annotation),
+            "required": field.is_required(),
+            "default": None
+            if field.is_required()
+            else to_jsonable_python(field.get_default(call_default_factory=True), fallback=str),
+            "description": field.description or "",
+        }
+        for name, field in found.Options.model_fields.items()
+    ]
+
+
+def _type_text(annotation: Any) -> str:
+    """Write a type as a user would: `int`, `str | null`, `auto | fp32`."""
+    from types import UnionType
+    from typing import Literal, Union, get_args, get_origin
+
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return " | ".join(str(argument) for argument in arguments)
+    if origin in (Union, UnionType):
+        return " | ".join(_type_text(argument) for argument in arguments)
+    if annotation is type(None):
+        return "null"
+    if origin is not None and arguments and hasattr(origin, "__name__"):
+        inner = ", ".join(_type_text(a) for a in arguments if a is not Ellipsis)
+        return f"{origin.__name__.lower()}[{inner}]"
+    return str(getattr(annotation, "__name__", annotation))
+
+
+def _print_details(details: Mapping[str, Any]) -> None:
+    kind, name = details["kind"], details["name"]
+    click.echo(f"{kind} {name}: {details['summary']}")
+    click.echo(f"  from     {details['distribution']} {details['distribution_version']}")
+    click.echo(f"  class    {details['target']}")
+    if details["version"]:
+        click.echo(f"  version  {details['version']}")
+    if details["missing"]:
+        extra = details["extra"]
+        way = f': pip install "{details["distribution"]}[{extra}]"' if extra else ""
+        click.echo(f"  needs    {', '.join(details['missing'])}{way}")
+    if details["problem"]:
+        click.echo(f"  broken   {details['problem']}")
+        return
+    if not details["options"]:
+        click.echo("  no options")
+        return
+    click.echo("  options")
+    for option in details["options"]:
+        default = "required" if option["required"] else json.dumps(option["default"])
+        click.echo(f"    {option['name']} ({option['type']}) = {default}")
+        if option["description"]:
+            click.echo(f"        {option['description']}")
+
+
+def _check(host: Host, registered: Registered, *, deep: bool) -> dict[str, Any]:
+    """Import one component; returns its state, the time that took and the reason if broken."""
+    from ig4.core import contracts  # noqa: F401 - its own import is not the component's
+
+    before = set(sys.modules)
+    start = time.perf_counter()
+    result = _summary(registered) | {"reason": None}
+    try:
+        host.load(registered.component.kind, registered.qualified, runnable=False)
+        heavy = sorted(set(registered.component.requires) & (set(sys.modules) - before))
+        if heavy:
+            result["reason"] = f"imports {', '.join(heavy)} before it is used"
+        if deep and not result["missing"]:
+            _import_libraries(registered)
+    except MissingExtraError:
+        result["state"] = "missing"
+    except Ig4Error as error:
+        result |= {"state": "broken", "reason": str(error)}
+    if result["state"] == "missing":
+        result["reason"] = _state(registered)
+    return result | {"import_ms": 1000 * (time.perf_counter() - start)}
+
+
+def _check_row(result: Mapping[str, Any]) -> tuple[str, ...]:
+    name = f"plugin {result['entry_point']}" if "entry_point" in result else _slash(result)
+    spent = f"{result['import_ms']:.0f} ms" if "import_ms" in result else ""
+    return (name, result["distribution"], result["state"], spent, result["reason"] or "")
+
+
+def _slash(result: Mapping[str, Any]) -> str:
+    return f"{result['kind']}/{result['name']}"
+
+
+def _import_libraries(registered: Registered) -> None:
+    """Import what a component requires.
+
+    Raises:
+        PluginError: a library is installed but cannot be imported.
+    """
+    from importlib import import_module
+
+    from ig4.core.host import import_failure
+
+    for name in registered.component.requires:
+        try:
+            import_module(name)
+        except (ImportError, OSError) as error:
+            raise import_failure(registered, error) from error
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print rows to stdout: a table on a terminal, aligned lines of any length in a pipe."""
+    if not sys.stdout.isatty():
+        widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+        for row in [header, *rows]:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            click.echo("  ".join(cells).rstrip())
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for number, title in enumerate(header):
+        table.add_column(title, no_wrap=number < len(header) - 1, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(highlight=False).print(table)

@@ -1,0 +1,122 @@
+"""Shows what the engine tells: bars on a terminal, plain notices elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ig4.core.events import (
+    Event,
+    Notice,
+    StageAdvanced,
+    StageFinished,
+    StageStarted,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from ig4.core.events import Listener
+
+
+@contextmanager
+def listening(*, quiet: bool = False) -> Iterator[Listener]:
+    """Give a listener that shows events on stderr while the block runs."""
+    if quiet:
+        yield lambda event: None
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield _Plain(console)
+        return
+    bars = _bars(console)
+    with bars:
+        yield _Bars(bars)
+
+
+class _Plain:
+    """Notices only: nothing that moves belongs into a log."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Notice):
+            self.console.print(f"note: {event.text}", markup=False, soft_wrap=True)
+
+
+class _Bars:
+    """A bar for each stage, with rate, time left and failures."""
+
+    def __init__(self, bars: Progress) -> None:
+        self.bars = bars
+        self.stages: dict[str, TaskID] = {}
+        self.failed: dict[str, int] = {}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StageStarted):
+            self._begin(event)
+        elif isinstance(event, StageAdvanced) and event.stage in self.stages:
+            failed = self.failed[event.stage] = self.failed[event.stage] + event.failed
+            note = f"[red]{failed:,} failed[/red]" if failed else ""
+            self.bars.update(self.stages[event.stage], advance=event.done, note=note)
+        elif isinstance(event, StageFinished):
+            self._end(event)
+        elif isinstance(event, Notice):
+            self.bars.console.print(f"note: {event.text}", markup=False, soft_wrap=True)
+
+    def _begin(self, event: StageStarted) -> None:
+        self.failed[event.stage] = 0
+        self.stages[event.stage] = self.bars.add_task(
+            event.stage, total=event.total, note="", unit=event.unit
+        )
+
+    def _end(self, event: StageFinished) -> None:
+        task = self.stages.pop(event.stage, None)
+        if task is None:
+            return
+        done = self.bars.tasks[self.bars.task_ids.index(task)].completed
+        failed = self.failed.get(event.stage, 0)
+        note = f"[red]{failed:,} failed[/red]" if failed else ""
+        self.bars.update(task, total=max(done, 1), completed=max(done, 1), note=note)
+        self.bars.stop_task(task)
+
+
+def _bars(console: Console) -> Progress:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Units a second."""
+
+        def render(self, task: Task) -> Any:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:,.1f}/s" if speed else "", style="progress.data.speed")
+
+    return Progress(
+        SpinnerColumn(finished_text="✓"),
+        TextColumn("{task.description:<8}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[unit]}"),
+        Rate(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+    )

@@ -1,0 +1,88 @@
+"""`ig4 query`: ask the score database in SQL; it cannot be changed this way."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+import click
+
+from ig4.cli import options as opt
+from ig4.cli import render
+
+SHOWN = 1000
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ig4 query "SELECT external_id, clip, length FROM scores_wide ORDER BY clip DESC LIMIT 10"
+  ig4 query --csv "SELECT * FROM scores_wide" > scores.csv
+  ig4 query --examples
+"""
+)
+@click.argument("sql", required=False)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--examples", is_flag=True, help="Show questions worth asking.")
+@opt.as_json
+@opt.db
+def query(sql: str | None, as_csv: bool, examples: bool, as_json: bool, db: str | None) -> None:
+    """Ask the score database in SQL.
+
+    The views scores_long (a row for each score) and scores_wide (a row for each sample, a
+    column for each scorer) answer most questions. Writing is refused by the database.
+    """
+    from ig4.storage.admin import existing
+    from ig4.storage.connect import DEFAULT
+    from ig4.storage.query import EXAMPLES, ask
+
+    if examples:
+        _show_examples(EXAMPLES, as_json=as_json)
+        return
+    if not sql:
+        raise click.UsageError("give a statement, or --examples")
+    if as_csv and as_json:
+        raise click.UsageError("choose one of --csv and --json")
+    with ask(existing(db or DEFAULT), sql) as answer:
+        if as_json:
+            _print_json(answer.columns, answer.rows)
+        elif as_csv:
+            writer = csv.writer(sys.stdout, lineterminator="\n")
+            writer.writerow(answer.columns)
+            writer.writerows(answer.rows)
+        else:
+            rows = list(islice(answer.rows, SHOWN + 1))
+            render.print_table(answer.columns, rows[:SHOWN])
+            if len(rows) > SHOWN:
+                click.echo(f"… only the first {SHOWN:,} rows; --csv and --json print all", err=True)
+
+
+def _show_examples(examples: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+    if as_json:
+        render.print_json([{"question": question, "sql": sql} for question, sql in examples])
+        return
+    for question, sql in examples:
+        click.echo(f"# {question}\nig4 query {json.dumps(sql)}\n")
+
+
+def _print_json(columns: Sequence[str], rows: Any) -> None:
+    """Print a list of row objects, a row at a time."""
+    click.echo("[", nl=False)
+    between = "\n"
+    for row in rows:
+        item = dict(zip(columns, map(_jsonable, row), strict=True))
+        click.echo(f"{between}  {json.dumps(item, ensure_ascii=False)}", nl=False)
+        between = ",\n"
+    click.echo("\n]")
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, (bytes, memoryview)):
+        return bytes(value).hex()
+    return (
+        value if isinstance(value, (str, int, float, bool, list, dict, type(None))) else str(value)
+    )

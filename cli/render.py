@@ -1,0 +1,68 @@
+"""Prints results on stdout: JSON for programs, tables for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+
+def print_json(value: Any) -> None:
+    """Print a JSON-able value."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None
+) -> None:
+    """Print rows under column names; text from data sets is shown as it is, never as markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", header_style="bold")
+    rows = [list(row) for row in rows]
+    for n, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[n], (int, float, type(None))) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(plain(value)) for value in row))
+    Console(highlight=False).print(table)
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Print name and value lines, aligned."""
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        click.echo(f"{name:<{width}}  {plain(value)}")
+
+
+def plain(value: Any) -> str:
+    """Return a value as people read it; control characters are shown, not obeyed."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4f}".rstrip("0").rstrip(".") if abs(value) < 1e6 else f"{value:.6g}"
+    if isinstance(value, bytes):
+        return f"<{len(value):,} bytes>"
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}"
+                   for c in str(value))  # fmt: skip
+
+
+def failures(failed: Mapping[str, int], *, retry: str) -> None:
+    """Say on stderr how many samples failed, and what takes them up again."""
+    for name, count in failed.items():
+        if count:
+            click.echo(f"{name}: {count:,} samples failed", err=True)
+    if any(failed.values()):
+        click.echo(
+            f'See why: ig4 query "SELECT external_id, scorer, error FROM scores_long WHERE error '
+            f'IS NOT NULL"; try again: {retry}',
+            err=True,
+        )
+
+
+PARTIAL = 3
+"""The exit code for: done, with failed samples."""

@@ -1,0 +1,195 @@
+"""`ig4 run`: the whole way from a data set to the samples worth training on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ig4.cli import options as opt
+from ig4.cli import render
+
+if TYPE_CHECKING:
+    from ig4.core.config import Config
+    from ig4.core.engine.run import RunResult
+    from ig4.core.engine.session import Session
+
+EPILOG = """\b
+Examples:
+  ig4 run data/cc_sbu_align --scorers clip,length --size 200
+  ig4 run llava.json --scorers clip -o clip.model=ViT-L-14 --fraction 0.06 --out best.json
+  ig4 run                      # the data set of ig4.toml, or of ig4.db
+  ig4 run --retry-failed       # takes up what failed
+  ig4 run --dry-run            # what would be computed, and how long it takes
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("dataset", required=False, type=opt.PATH)
+@click.option("--scorers", metavar="NAMES", help="Scorers, as in clip,length.")
+@click.option("--size", type=int, help="How many samples to select.")
+@click.option("--fraction", type=float, help="Which share to select.  [default: 0.06]")
+@click.option("--weights", metavar="W", help="Weights, as in clip=0.53,length=0.1.")
+@click.option("--scale", help="Percent scale: paper, minmax, percentile or zscore.")
+@click.option("--clusterer", metavar="NAME", help="Clusterer, or none.  [default: spectral]")
+@click.option("--k", type=int, help="How many clusters.  [default: 10]")
+@click.option("--selector", metavar="NAME", help="Selector.  [default: quota]")
+@click.option("--executor", metavar="NAME", help="Where batches run.  [default: local]")
+@click.option("--missing", type=click.Choice(["skip", "error"]), help="Samples lacking a score.")
+@opt.seed
+@click.option("--name", help="Name for the data set in the database.")
+@click.option("--format", "format_", metavar="NAME", help="Format of the data set.")
+@click.option("--encoding", help="Encoding of its files, as gb18030.")
+@click.option("--instruction", help="Instruction for records that carry none.")
+@click.option("--image-root", type=opt.PATH, help="Folder that images may be read from.")
+@click.option("--duplicate-ids", type=click.Choice(["number", "error"]), help="Repeated ids.")
+@click.option("--out", type=opt.PATH, help="Where to write the selection.")
+@click.option("--out-format", metavar="NAME", help="Format to write; its own by default.")
+@click.option("--images", type=click.Choice(["link", "copy", "none"]), help="Images of the export.")
+@click.option("--recipe", metavar="NAME", help="Values of a publication: paper.")
+@click.option("--retry-failed", is_flag=True, help="Take up the samples that failed before.")
+@click.option("--recompute", multiple=True, metavar="NAME", help="Compute imported scores anew.")
+@click.option("--dry-run", is_flag=True, help="Tell what would be computed; computes nothing.")
+@opt.component_options
+@opt.config
+@opt.shared
+def run(
+    db: str | None,
+    as_json: bool,
+    quiet: bool,
+    retry_failed: bool,
+    recompute: tuple[str, ...],
+    dry_run: bool,
+    **flags: Any,
+) -> None:
+    """Ingest, score, cluster, select and export in one go.
+
+    What the database holds already is not computed again: a run that was stopped goes on, and
+    one with nothing to do ends at once. DATASET is a file or folder in any known format.
+    """
+    from ig4.cli.session import opened
+    from ig4.core.engine.run import run as run_all
+
+    config = configured(flags)
+    with opened(db, config, create=True, quiet=quiet) as session:
+        if dry_run:
+            _tell_plan(session, config, as_json=as_json)
+            return
+        result = run_all(session, config, retry_failed=retry_failed, recompute=recompute)
+    if as_json:
+        render.print_json(as_dict(result))
+    else:
+        summarise(result)
+    if result.failed:
+        render.failures(result.scored.failed, retry="ig4 run --retry-failed")
+        raise click.exceptions.Exit(render.PARTIAL)
+
+
+def configured(flags: dict[str, Any]) -> Config:
+    """Return ig4.toml with the flags of `ig4 run` over it."""
+    from ig4.core import config as configuration
+    from ig4.core.engine.weights import parse_weights
+
+    weights = flags["weights"]
+    tables: dict[str, Any] = {
+        "dataset": {
+            "path": flags["dataset"],
+            "name": flags["name"],
+            "format": flags["format_"],
+            "encoding": flags["encoding"],
+            "instruction": flags["instruction"],
+            "image_root": flags["image_root"],
+            "duplicate_ids": flags["duplicate_ids"],
+        },
+        "run": {
+            "scorers": opt.names(flags["scorers"]),
+            "executor": flags["executor"],
+            "seed": flags["seed"],
+        },
+        "cluster": {"clusterer": flags["clusterer"], "k": flags["k"]},
+        "select": {
+            "selector": flags["selector"],
+            "size": flags["size"],
+            "fraction": flags["fraction"],
+            "scale": flags["scale"],
+            "missing": flags["missing"],
+            "weights": parse_weights(weights) if weights else None,
+        },
+        "export": {
+            "path": flags["out"],
+            "format": flags["out_format"],
+            "images": flags["images"],
+        },
+    }
+    first = configuration.load(flags["config_file"], recipe=flags["recipe"], **tables)
+    tables |= opt.sorted_settings(flags["options"], _in_use(first))
+    return configuration.load(flags["config_file"], recipe=flags["recipe"], **tables)
+
+
+def _in_use(config: Config) -> dict[str, Any]:
+    return {
+        "scorers": config.run.scorers,
+        "clusterers": (config.cluster.clusterer,),
+        "selectors": (config.select.selector,),
+        "executors": (config.run.executor,),
+        # The embedder takes the options of the scorer of its name; see engine.run.embedder_of.
+        "embedders": () if config.run.embedder in config.run.scorers else (config.run.embedder,),
+    }
+
+
+def _tell_plan(session: Session, config: Config, *, as_json: bool) -> None:
+    from ig4.core.engine import run as running
+    from ig4.core.engine.estimate import estimate
+    from ig4.core.engine.ingest import ingest
+
+    running.check(session, config)
+    source = running.source_of(config)
+    dataset = ingest(session, source).dataset if source else session.dataset(config.dataset.name)
+    scorers = [config.choice("scorer", name) for name in config.run.scorers]
+    grouped = config.cluster.clusterer != running.NO_CLUSTERS
+    embedders = [running.embedder_of(config)] if grouped else []
+    told = estimate(session, dataset, scorers, embedders)
+    if as_json:
+        render.print_json(told.to_dict())
+        return
+    click.echo(f"{told.dataset}: {told.samples:,} samples. A run would compute:")
+    rows = [
+        (name, count, "unknown yet" if told.seconds[name] is None else f"{told.seconds[name]:,.0f}")
+        for name, count in told.calls.items()
+    ]
+    render.print_table(("component", "to do", "seconds"), rows)
+
+
+def as_dict(result: RunResult) -> dict[str, Any]:
+    """Return a run's result, JSON-able."""
+    clustered, exported = result.clustered, result.exported
+    return {
+        "dataset": result.dataset.name,
+        "scored": dict(result.scored.done),
+        "failed": dict(result.scored.failed),
+        "embedded": result.scored.embedded,
+        "clusters": clustered and {str(k): n for k, n in clustered.sizes.items()},
+        "export": exported and {"path": str(exported.path), "format": exported.format},
+        **(result.selection.to_dict() if result.selection else {}),
+    }
+
+
+def summarise(result: RunResult) -> None:
+    """Print what a run did."""
+    scored = result.scored
+    facts: dict[str, Any] = {"data set": result.dataset.name}
+    for name, count in scored.done.items():
+        failed = f", {scored.failed[name]:,} failed" if scored.failed[name] else ""
+        facts[f"{name} scores"] = (f"{count:,} computed" if count else "nothing to do") + failed
+    if result.clustered:
+        sizes = sorted(result.clustered.sizes.values(), reverse=True)
+        facts["clusters"] = (
+            f"{len(sizes)} by {result.clustered.name} ({', '.join(map(str, sizes))})"
+        )
+    if result.selection:
+        config = result.selection.config
+        weights = ", ".join(f"{name} {w:g}" for name, w in config["weights"].items())
+        facts["selected"] = f"{len(result.selection):,} of {config['candidates']:,} ({weights})"
+    if result.exported:
+        facts["written to"] = result.exported.path
+    render.print_facts(facts)

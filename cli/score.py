@@ -1,0 +1,77 @@
+"""`ig4 score`: compute the scores that samples still lack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ig4.cli import options as opt
+from ig4.cli import render
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ig4 score --scorers clip,length
+  ig4 score --scorers clip -o clip.pretrained=/models/vit-b-32.pt -o clip.precision=fp32
+  ig4 score --scorers clip --retry-failed
+"""
+)
+@click.option("--scorers", metavar="NAMES", help="Scorers, as in clip,length.")
+@click.option("--executor", metavar="NAME", help="Where batches run.  [default: local]")
+@click.option("--retry-failed", is_flag=True, help="Take up the samples that failed before.")
+@click.option("--recompute", multiple=True, metavar="NAME", help="Compute imported scores anew.")
+@click.option("--dry-run", is_flag=True, help="Tell what would be computed; computes nothing.")
+@opt.component_options
+@opt.dataset
+@opt.config
+@opt.shared
+def score(
+    scorers: str | None,
+    executor: str | None,
+    retry_failed: bool,
+    recompute: tuple[str, ...],
+    dry_run: bool,
+    options: tuple[str, ...],
+    dataset: str | None,
+    config_file: Path | None,
+    db: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Compute the scores that samples still lack."""
+    from ig4.cli.session import opened
+    from ig4.core import config as configuration
+    from ig4.core.engine.estimate import estimate
+    from ig4.core.engine.score import score as compute
+
+    flags = {"run": {"scorers": opt.names(scorers), "executor": executor}}
+    first = configuration.load(config_file, **flags)
+    kinds = {"scorers": first.run.scorers, "executors": (first.run.executor,)}
+    config = configuration.load(config_file, **flags, **opt.sorted_settings(options, kinds))
+    choices = [config.choice("scorer", name) for name in config.run.scorers]
+    with opened(db, config, quiet=quiet) as session:
+        chosen = session.dataset(dataset or config.dataset.name)
+        if dry_run:
+            render.print_json(estimate(session, chosen, choices).to_dict())
+            return
+        done = compute(
+            session,
+            chosen,
+            choices,
+            executor=config.choice("executor", config.run.executor),
+            retry_failed=retry_failed,
+            recompute=recompute,
+        )
+    if as_json:
+        render.print_json(
+            {"dataset": chosen.name, "scored": dict(done.done), "failed": dict(done.failed)}
+        )
+    else:
+        for name, count in done.done.items():
+            failed = f", {done.failed[name]:,} failed" if done.failed[name] else ""
+            click.echo(f"{name}: {count:,} computed{failed}")
+    if any(done.failed.values()):
+        render.failures(done.failed, retry="ig4 score --retry-failed")
+        raise click.exceptions.Exit(render.PARTIAL)

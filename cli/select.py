@@ -1,0 +1,133 @@
+"""`ig4 select`: choose the samples worth training on, from the scores that are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ig4.cli import options as opt
+from ig4.cli import render
+
+if TYPE_CHECKING:
+    from ig4.core.engine.explain import Explanation
+    from ig4.core.engine.result import SelectionResult
+    from ig4.core.engine.select import Wish
+
+SHOWN = 10
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ig4 select --size 200
+  ig4 select --fraction 0.06 --weights clip=0.53,length=0.1 --scale percentile
+  ig4 select --size 200 --selector topk --json
+  ig4 select --size 200 --explain 1234
+"""
+)
+@click.option("--size", type=int, help="How many samples to select.")
+@click.option("--fraction", type=float, help="Which share of the samples to select.")
+@click.option("--scorers", metavar="NAMES", help="Scorers that count.  [default: all there are]")
+@click.option("--weights", metavar="W", help="Weights, as in clip=0.53,length=0.1.")
+@click.option("--scale", help="Percent scale: paper, minmax, percentile or zscore.")
+@click.option("--selector", metavar="NAME", help="Selector.  [default: quota]")
+@click.option("--clusters", metavar="NAME", help="Which clustering.  [default: the newest]")
+@click.option(
+    "--missing",
+    type=click.Choice(["skip", "error"]),
+    help="Leave out samples that lack a score, or stop.  [default: skip]",
+)
+@click.option("--explain", metavar="ID", help="Tell why a sample is selected or not.")
+@opt.seed
+@opt.component_options
+@opt.dataset
+@opt.config
+@opt.shared
+def select(explain: str | None, db: str | None, as_json: bool, quiet: bool, **flags: Any) -> None:
+    """Choose the samples worth training on."""
+    from ig4.cli.session import opened
+    from ig4.core.engine.explain import explain as explain_sample
+    from ig4.core.engine.select import select as choose
+
+    config, wish = _wish(flags)
+    with opened(db, config, quiet=quiet) as session:
+        chosen = session.dataset(flags["dataset"] or config.dataset.name)
+        if explain is not None:
+            told = explain_sample(session, chosen, wish, explain)
+            render.print_json(told.to_dict()) if as_json else _tell(told)
+            return
+        result = choose(session, chosen, wish)
+    if as_json:
+        render.print_json(result.to_dict())
+    else:
+        _show(result)
+
+
+def _wish(flags: dict[str, Any]) -> tuple[Any, Wish]:
+    from ig4.core import config as configuration
+    from ig4.core.engine.select import Wish
+    from ig4.core.engine.weights import parse_weights
+
+    weights = flags["weights"]
+    tables: dict[str, Any] = {
+        "run": {"seed": flags["seed"]},
+        "select": {
+            "selector": flags["selector"],
+            "size": flags["size"],
+            "fraction": flags["fraction"],
+            "scale": flags["scale"],
+            "missing": flags["missing"],
+            "weights": parse_weights(weights) if weights else None,
+        },
+    }
+    first = configuration.load(flags["config_file"], **tables)
+    kinds = {"selectors": (first.select.selector,)}
+    tables |= opt.sorted_settings(flags["options"], kinds)
+    config = configuration.load(flags["config_file"], **tables)
+    size, fraction = config.select.size, config.select.fraction
+    if size is None and fraction is None:
+        fraction = 0.06
+    return config, Wish(
+        size=size,
+        fraction=fraction,
+        selector=config.choice("selector", config.select.selector),
+        scorers=opt.names(flags["scorers"]),
+        weights=config.select.weights,
+        scale=config.select.scale,
+        clustering=flags["clusters"],
+        missing=config.select.missing,
+        seed=config.run.seed,
+    )
+
+
+def _show(result: SelectionResult) -> None:
+    weights = ", ".join(f"{name} {w:g}" for name, w in result.config["weights"].items())
+    click.echo(
+        f"Selection {result.id}: {len(result):,} of {result.config['candidates']:,} samples of "
+        f"{result.dataset} ({weights}; {result.config['scale']} scale)"
+    )
+    rows = [(c.rank, c.external_id, c.cluster, c.final_score) for c in result.chosen[:SHOWN]]
+    render.print_table(("rank", "id", "cluster", "final score"), rows)
+    if len(result) > SHOWN:
+        click.echo(
+            f"… and {len(result) - SHOWN:,} more: --json prints all, `ig4 export` writes them"
+        )
+
+
+def _tell(told: Explanation) -> None:
+    if told.reason:
+        click.echo(f"{told.id}: {told.reason}")
+        rows = [(name, one["value"], one["error"]) for name, one in told.scores.items()]
+        render.print_table(("scorer", "value", "error"), rows)
+        return
+    verdict = f"selected, rank {told.rank}" if told.selected else "not selected"
+    click.echo(f"{told.id}: {verdict}; final score {told.final_score:.4f}")
+    rows = [
+        (name, one["value"], one["percent"], one["weight"], one["points"])
+        for name, one in told.scores.items()
+    ]
+    render.print_table(("scorer", "value", "percent", "weight", "points"), rows)
+    where = f"cluster {told.cluster}" if told.cluster is not None else "the data set"
+    line = "" if told.distance is None else f"; {told.distance:+.4f} from the line"
+    click.echo(f"place {told.place} of {told.members} in {where}, quota {told.quota}{line}")

@@ -1,0 +1,1 @@
+"""The engine of ig4: records, plugin contracts, discovery, scoring, clustering, selection."""

@@ -1,0 +1,82 @@
+"""ig4 picks the few samples of a vision-language instruction set that are worth training on.
+
+The names below are loaded on first use, so that `import ig4` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ig4.core.version import __version__
+
+if TYPE_CHECKING:
+    from ig4.core.api import open, run, select  # noqa: A004 - used as ig4.open
+    from ig4.core.contracts import (
+        Clusterer,
+        Embedder,
+        Executor,
+        Format,
+        Options,
+        Scorer,
+        Selector,
+    )
+    from ig4.core.errors import Ig4Error
+    from ig4.core.hookspecs import hookimpl
+    from ig4.core.records import Component, Failure, Record, Sample, Score, Turn
+
+_HOMES = {
+    "Clusterer": "contracts",
+    "Component": "records",
+    "Embedder": "contracts",
+    "Executor": "contracts",
+    "Failure": "records",
+    "Format": "contracts",
+    "Ig4Error": "errors",
+    "Options": "contracts",
+    "Record": "records",
+    "Sample": "records",
+    "Score": "records",
+    "Scorer": "contracts",
+    "Selector": "contracts",
+    "Turn": "records",
+    "hookimpl": "hookspecs",
+    "open": "api",
+    "run": "api",
+    "select": "api",
+}
+
+__all__ = [
+    "Clusterer",
+    "Component",
+    "Embedder",
+    "Executor",
+    "Failure",
+    "Format",
+    "Ig4Error",
+    "Options",
+    "Record",
+    "Sample",
+    "Score",
+    "Scorer",
+    "Selector",
+    "Turn",
+    "__version__",
+    "hookimpl",
+    "open",
+    "run",
+    "select",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from the module that defines it."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'ig4' has no attribute {name!r}")
+    return getattr(import_module(f"ig4.core.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted(__all__)

@@ -1,0 +1,123 @@
+"""The library's verbs: what the commands do, returning objects instead of printing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ig4.core import config as configuration
+from ig4.core.engine import run as running
+from ig4.core.engine.select import Wish
+from ig4.core.engine.select import select as select_samples
+from ig4.core.engine.session import Session
+from ig4.core.host import Host
+from ig4.core.records import Choice
+from ig4.storage.connect import DEFAULT
+from ig4.storage.store import Store
+
+if TYPE_CHECKING:
+    from ig4.core.engine.result import SelectionResult
+    from ig4.core.engine.run import RunResult
+    from ig4.core.events import Listener
+
+
+def open(location: str | Path = DEFAULT, *, create: bool = True) -> Store:  # noqa: A001 - ig4.open
+    """Open a score database at a path or URL; use it in a `with` block, or close it.
+
+    Raises:
+        StorageError: it cannot be opened, or is from another version of ig4.
+    """
+    return Store.open(location, create=create)
+
+
+def run(
+    dataset: str | Path | None = None,
+    *,
+    db: str | Path | Store = DEFAULT,
+    scorers: Sequence[str] = ("clip", "length"),
+    size: int | None = None,
+    fraction: float | None = None,
+    weights: Mapping[str, float] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    listeners: Sequence[Listener] = (),
+    **tables: Any,
+) -> RunResult:
+    """Do what `ig4 run` does: ingest, score, cluster, select, export.
+
+    `options` holds options of scorers by name: `{"clip": {"model": "ViT-L-14"}}`. Further
+    keywords are tables of `ig4.toml`: `export={"path": "out.json"}`, `cluster={"k": 20}`. No
+    file is read: what is not said here has its default.
+
+    Raises:
+        Ig4Error: the request is wrong, or something it needs is missing.
+    """
+    named = {name: dict(chosen) for name, chosen in (options or {}).items()}
+    config = configuration.build(
+        {
+            **tables,
+            "dataset": {**tables.get("dataset", {}), "path": dataset},
+            "run": {**tables.get("run", {}), "scorers": list(scorers)},
+            "select": {
+                **tables.get("select", {}),
+                "size": size,
+                "fraction": fraction,
+                "weights": dict(weights or {}),
+            },
+            "scorers": {**tables.get("scorers", {}), **named},
+        }
+    )
+    with _Opened(db) as store:
+        session = Session(store, Host.discover(), listeners)
+        return running.run(session, config)
+
+
+def select(
+    db: str | Path | Store = DEFAULT,
+    *,
+    size: int | None = None,
+    fraction: float | None = None,
+    dataset: str | None = None,
+    scorers: Iterable[str] | None = None,
+    weights: Mapping[str, float] | None = None,
+    selector: str = "quota",
+    scale: str = "paper",
+    clustering: str | None = None,
+    missing: str = "skip",
+    seed: int = 42,
+    listeners: Sequence[Listener] = (),
+) -> SelectionResult:
+    """Do what `ig4 select` does, on the scores that a database has.
+
+    Raises:
+        Ig4Error: the request is wrong, or scores are missing.
+    """
+    wish = Wish(
+        size=size,
+        fraction=fraction,
+        selector=Choice("selector", selector),
+        scorers=tuple(scorers) if scorers is not None else None,
+        weights=dict(weights or {}),
+        scale=scale,
+        clustering=clustering,
+        missing=missing,
+        seed=seed,
+    )
+    with _Opened(db) as store:
+        session = Session(store, Host.discover(), listeners)
+        return select_samples(session, session.dataset(dataset), wish)
+
+
+class _Opened:
+    """A store for the length of a `with` block; one that was given open stays open."""
+
+    def __init__(self, db: str | Path | Store) -> None:
+        self.given = db
+
+    def __enter__(self) -> Store:
+        self.store = self.given if isinstance(self.given, Store) else Store.open(self.given)
+        return self.store
+
+    def __exit__(self, *_: object) -> None:
+        if self.store is not self.given:
+            self.store.close()

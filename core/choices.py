@@ -1,0 +1,86 @@
+"""Fills a component's options from a file or the command line, telling every problem."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import ValidationError
+
+from ig4.core.contracts import Options
+from ig4.core.errors import UsageError
+from ig4.core.records import JSON
+from ig4.core.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_SEQUENCES = ("list_type", "tuple_type", "set_type", "frozen_set_type")
+
+
+def fill(model: type[Options], given: Mapping[str, JSON], label: str) -> Options:
+    """Validate the options `given` for the component called `label`.
+
+    Text as the command line gives it is understood: "true", "3", "null" for an option that
+    may be None, JSON for lists and tables, "a,b" for a list.
+
+    Raises:
+        UsageError: one line for each problem.
+    """
+    values = {key: _null(model, key, value) for key, value in given.items()}
+    try:
+        return model.model_validate(values)
+    except ValidationError as first:
+        read = _reread(values, first)
+        if read is not None:
+            try:
+                return model.model_validate(read)
+            except ValidationError:
+                pass  # the first report is about what the user wrote
+        lines = [_line(model, label, problem) for problem in first.errors()]
+    raise UsageError("\n".join(dict.fromkeys(lines)))
+
+
+def _null(model: type[Options], key: str, value: JSON) -> JSON:
+    field = model.model_fields.get(key)
+    optional = field is not None and type(None) in get_args(field.annotation)
+    return None if optional and value == "null" else value
+
+
+def _reread(values: Mapping[str, JSON], error: ValidationError) -> dict[str, JSON] | None:
+    """Return the values with refused text read as JSON or as a list; None if there is none."""
+    read = dict(values)
+    for problem in error.errors():
+        key = problem["loc"][0] if problem["loc"] else None
+        if isinstance(key, str) and isinstance(values.get(key), str):
+            read[key] = _parsed(values[key], problem["type"])
+    return read if read != dict(values) else None
+
+
+def _parsed(text: str, problem: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        if problem in _SEQUENCES:
+            return [part.strip() for part in text.split(",") if part.strip()]
+        return text
+
+
+def _line(model: type[Options], label: str, problem: ErrorDetails) -> str:
+    where = ".".join([label, *(str(part) for part in problem["loc"])])
+    known = list(model.model_fields)
+    if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
+        guess = did_you_mean(str(problem["loc"][0]), known)
+        return f"{where}: unknown option{guess or _known(label, known)}"
+    if problem["type"] == "missing":
+        return f"{where}: this option must be given"
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    given = problem["input"]
+    shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else ""
+    return f"{where}: {message}{shown}"
+
+
+def _known(label: str, known: list[str]) -> str:
+    return f"; options are {', '.join(known)}" if known else f"; {label} has no options"

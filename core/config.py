@@ -1,0 +1,203 @@
+"""`ig4.toml`: what it may say, and how flags and recipes lie over it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ig4.core.errors import ConfigError
+from ig4.core.records import JSON, Choice, Kind
+from ig4.core.suggest import did_you_mean
+
+FILE = "ig4.toml"
+
+Named = dict[str, dict[str, Any]]
+"""Components by the name the user gives them; `use` says which component it is."""
+
+
+class Section(BaseModel):
+    """A table of `ig4.toml`; a key it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatasetSection(Section):
+    """Which data set, and how to read it."""
+
+    path: Path | None = None
+    name: str | None = None
+    format: str | None = None
+    encoding: str | None = None
+    instruction: str | None = None
+    image_root: Path | None = None
+    duplicate_ids: Literal["number", "error"] = "number"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class RunSection(Section):
+    """What `ig4 run` does."""
+
+    scorers: tuple[str, ...] = ("clip", "length")
+    embedder: str = "clip"
+    executor: str = "local"
+    seed: int = 42
+
+
+class ClusterSection(Section):
+    """How images are grouped; `clusterer = "none"` leaves them ungrouped."""
+
+    clusterer: str = "spectral"
+    k: int = 10
+
+
+class SelectSection(Section):
+    """How samples are chosen."""
+
+    selector: str = "quota"
+    size: Annotated[int, Field(ge=1)] | None = None
+    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    scale: Literal["paper", "minmax", "percentile", "zscore"] = "paper"
+    missing: Literal["skip", "error"] = "skip"
+    weights: dict[str, float] = Field(default_factory=dict)
+
+
+class ExportSection(Section):
+    """Where the selection goes."""
+
+    path: Path | None = None
+    format: str | None = None
+    images: Literal["link", "copy", "none"] = "link"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Config(Section):
+    """All of `ig4.toml`."""
+
+    db: str | None = None
+    dataset: DatasetSection = DatasetSection()
+    run: RunSection = RunSection()
+    cluster: ClusterSection = ClusterSection()
+    select: SelectSection = SelectSection()
+    export: ExportSection = ExportSection()
+    scorers: Named = Field(default_factory=dict)
+    embedders: Named = Field(default_factory=dict)
+    clusterers: Named = Field(default_factory=dict)
+    selectors: Named = Field(default_factory=dict)
+    executors: Named = Field(default_factory=dict)
+
+    def choice(self, kind: Kind, label: str) -> Choice:
+        """Return the component that a name stands for, with its options."""
+        named: Named = getattr(self, f"{kind}s")
+        options = dict(named.get(label, {}))
+        use = str(options.pop("use", label))
+        return Choice(kind, use, options, label)
+
+
+PAPER: Mapping[str, JSON] = {
+    "run": {"scorers": ["clip", "length", "reward", "gpt"], "seed": 42},
+    "scorers": {"clip": {"model": "ViT-bigG-14", "pretrained": "laion2b_s39b_b160k"}},
+    "cluster": {"clusterer": "spectral", "k": 10},
+    "select": {
+        "selector": "quota",
+        "size": 200,
+        "scale": "paper",
+        "weights": {"clip": 0.53, "length": 0.10, "reward": 0.10, "gpt": 0.27},
+    },
+}
+"""The values of the InstructionGPT-4 paper (sections 3 and 4, Table 2)."""
+
+RECIPES: Mapping[str, Mapping[str, JSON]] = {"paper": PAPER}
+
+
+def load(path: Path | None = None, *, recipe: str | None = None, **flags: Any) -> Config:
+    """Return the configuration: flags over `ig4.toml` over the recipe over the defaults.
+
+    Without `path`, `ig4.toml` of the working directory is read if there is one. Flags are
+    nested mappings like the file's tables; None values are left out.
+
+    Raises:
+        ConfigError: the file cannot be read, or a key or value is wrong; names where.
+    """
+    file = path or Path(FILE)
+    layers: list[Mapping[str, Any]] = []
+    if recipe is not None:
+        if recipe not in RECIPES:
+            raise ConfigError(
+                f"unknown recipe {recipe!r}{did_you_mean(recipe, RECIPES)} (recipes: "
+                f"{', '.join(RECIPES)})"
+            )
+        layers.append(RECIPES[recipe])
+    if path is not None or file.is_file():
+        layers.append(_rebased(_read(file), file.parent))
+    layers.append(flags)
+    return build(*layers, source=str(file) if file.is_file() else None)
+
+
+def build(*layers: Mapping[str, Any], source: str | None = None) -> Config:
+    """Return the configuration that nested mappings make, each over the ones before it.
+
+    Raises:
+        ConfigError: a key or value is wrong.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        _merge(merged, layer)
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError(_told(error, source or "the configuration")) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"there is no {file}: `ig4 init` writes one") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def _rebased(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Let relative paths of the file start at the file's own folder."""
+    for table, keys in {"dataset": ("path", "image_root"), "export": ("path",)}.items():
+        section = values.get(table)
+        for key in keys:
+            if isinstance(section, dict) and isinstance(section.get(key), str):
+                section[key] = str(folder / Path(section[key]).expanduser())
+    if isinstance(values.get("db"), str) and "://" not in values["db"]:
+        values["db"] = str(folder / values["db"])
+    return values
+
+
+def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+    for key, value in above.items():
+        if isinstance(value, Mapping):
+            table = below.setdefault(key, {})
+            if isinstance(table, dict):
+                _merge(table, value)
+                continue
+        if value is not None:
+            below[key] = value
+    # --size over a file's fraction, and the other way round: the nearer one counts.
+    if "size" in above and above["size"] is not None and above.get("fraction") is None:
+        below.pop("fraction", None)
+    if "fraction" in above and above["fraction"] is not None and above.get("size") is None:
+        below.pop("size", None)
+
+
+def _told(error: ValidationError, source: str) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = list(Config.model_fields)
+        if len(first["loc"]) == 2:
+            section = getattr(Config(), str(first["loc"][0]))
+            known = list(type(section).model_fields)
+        return f"{source}: unknown key {where}{did_you_mean(str(first['loc'][-1]), known)}"
+    return f"{source}: {where}: {first['msg']}"

@@ -1,0 +1,1 @@
+"""What a run does, stage by stage: ingest, score, cluster, select, export."""

@@ -1,0 +1,207 @@
+"""The export stage: writes a selection, or everything, as a data set of some format."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from ig4.core.engine.files import EMBEDDED
+from ig4.core.engine.ingest import turns_of
+from ig4.core.errors import DatasetError, UsageError
+from ig4.core.events import StageAdvanced, StageFinished, StageStarted
+from ig4.core.images import measure
+from ig4.core.records import JSON, Choice, Record
+from ig4.storage import datasets, samples, selections
+
+if TYPE_CHECKING:
+    from ig4.core.contracts import Format
+    from ig4.core.engine.session import Session
+    from ig4.storage.datasets import DatasetRow
+    from ig4.storage.samples import ImageRow, SampleRow
+
+STAGE = "export"
+_STEP = 1000
+
+Placing = Literal["link", "copy", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to write, in which format, and what to do with the images."""
+
+    path: Path
+    format: str | None = None
+    options: Mapping[str, JSON] = field(default_factory=dict)
+    images: Placing = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    path: Path
+    format: str
+    samples: int
+    images: int
+    missing_images: int
+
+
+def export(
+    session: Session, dataset: DatasetRow, target: Target, selection_id: int | None = None
+) -> Exported:
+    """Write the samples of a selection (by rank), or all of a data set (in its order).
+
+    In the data set's own format every record is written as it was read, with what stood
+    beside the records; in another one records are made from turns and images.
+
+    Raises:
+        DatasetError: the target cannot be written.
+        UsageError: unknown selection, format or option.
+    """
+    name = target.format or dataset.format
+    same = name == dataset.format
+    options = {**dataset.options, **target.options} if same else dict(target.options)
+    form = cast("Format", session.host.build(Choice("format", name, options)))
+    config = {"dataset": dataset.name, "format": name, "path": str(target.path),
+              "selection": selection_id, "images": target.images}  # fmt: skip
+    if same:
+        _refuse_source(target.path, dataset, form)
+    with session.recorded("export", config):
+        session.attach(dataset.id)
+        session.emit(StageStarted(STAGE, None))
+        writer = _Writer(session, dataset, target, form, same)
+        rows = writer.rows(selection_id)
+        try:
+            target.path.parent.mkdir(parents=True, exist_ok=True)
+            form.write(writer.records(rows), target.path, dataset.header if same else None)
+        except OSError as error:
+            raise DatasetError(
+                f"{target.path} cannot be written: {error.strerror or error}"
+            ) from None
+        if writer.missing:
+            session.notice(f"{writer.missing:,} images could not be placed: their files are gone")
+        session.emit(StageFinished(STAGE, f"{writer.written:,} samples to {target.path}"))
+        return Exported(target.path, name, writer.written, len(writer.placed), writer.missing)
+
+
+def find_selection(session: Session, dataset: DatasetRow | None, which: str) -> int:
+    """Return the id of a selection given as "last" or as a number.
+
+    Raises:
+        UsageError: there is none.
+    """
+    with session.store.reading() as connection:
+        if which == "last":
+            found = selections.last(connection, dataset.id if dataset else None)
+        elif which.isdigit():
+            found = selections.find(connection, int(which))
+        else:
+            raise UsageError(f"--selection {which!r}: give a selection's number, or `last`")
+    if found is None:
+        raise UsageError(
+            "there is no selection yet: run `ig4 select --size 200` first"
+            if which == "last"
+            else f"there is no selection {which}"
+        )
+    return found.id
+
+
+def dataset_of(session: Session, selection_id: int) -> DatasetRow:
+    """Return the data set that a selection was made from."""
+    with session.store.reading() as connection:
+        found = selections.find(connection, selection_id)
+        assert found is not None
+        return next(row for row in datasets.every(connection) if row.id == found.dataset_id)
+
+
+class _Writer:
+    """Turns stored samples back into records, placing each image once."""
+
+    def __init__(
+        self, session: Session, dataset: DatasetRow, target: Target, form: Format, same: bool
+    ) -> None:
+        self.session = session
+        self.dataset = dataset
+        self.target = target
+        self.form = form
+        self.same = same
+        self.folder = form.image_folder(target.path)
+        self.placed: dict[str, str] = {}
+        self.missing = 0
+        self.written = 0
+
+    def rows(self, selection_id: int | None) -> Iterator[SampleRow]:
+        with self.session.store.reading() as connection:
+            if selection_id is None:
+                yield from samples.stream(connection, self.dataset.id)
+                return
+            ids = [one.sample_id for one in selections.samples(connection, selection_id)]
+            for start in range(0, len(ids), _STEP):
+                yield from samples.by_id(connection, ids[start : start + _STEP])
+
+    def records(self, rows: Iterator[SampleRow]) -> Iterator[Record]:
+        for row in rows:
+            raw = json.loads(row.raw) if self.same else None
+            turns = turns_of(row)
+            plain = Record(row.external_id, turns, tuple(i.name for i in row.images), raw)
+            images = tuple(
+                self._image(plain, index, image) for index, image in enumerate(row.images)
+            )
+            self.written += 1
+            if self.written % _STEP == 0:
+                self.session.emit(StageAdvanced(STAGE, _STEP))
+            yield Record(row.external_id, turns, images, raw)
+
+    def _image(self, record: Record, index: int, image: ImageRow) -> str | bytes:
+        if image.name.startswith(EMBEDDED) and self.form.embeds_images:
+            return Path(image.path or "").read_bytes()
+        name = self.form.image_name(record, index, _suffix(image))
+        if self.target.images != "none" and name not in self.placed:
+            self._place(image, self.folder / name)
+        self.placed[name] = image.name
+        return name
+
+    def _place(self, image: ImageRow, goal: Path) -> None:
+        source = Path(image.path) if image.path and not image.problem else None
+        if source is None or not source.exists():
+            self.missing += 1
+            return
+        if goal.exists() and goal.samefile(source):
+            return
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            goal.unlink()
+        if self.target.images == "link" and _linked(source.resolve(), goal):
+            return
+        shutil.copyfile(source, goal)
+
+
+def _suffix(image: ImageRow) -> str:
+    if not image.name.startswith(EMBEDDED):
+        return Path(image.name).suffix
+    found = measure(Path(image.path or ""))
+    return "" if found is None else "." + found[2].replace("jpeg", "jpg")
+
+
+def _refuse_source(path: Path, dataset: DatasetRow, form: Format) -> None:
+    source = Path(dataset.path)
+    taken = [source, *(form.sources(source) if source.exists() else ())]
+    if path.exists() and any(one.exists() and path.samefile(one) for one in taken):
+        raise UsageError(f"{path} is the data set itself: write the export somewhere else")
+
+
+def _linked(source: Path, goal: Path) -> bool:
+    """Link `goal` to `source`, softly or else hard; False where the system allows neither."""
+    for link in (os.symlink, os.link):
+        try:
+            link(source, goal)
+        except OSError:
+            continue
+        return True
+    return False

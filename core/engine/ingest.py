@@ -1,0 +1,311 @@
+"""Bring a data set into the store: its records, what they say, and the images they name."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ig4.core import formats
+from ig4.core.chunks import chunks
+from ig4.core.engine.files import FileLedger
+from ig4.core.engine.paths import ImageRoots
+from ig4.core.errors import DatasetError, UsageError
+from ig4.core.events import StageAdvanced, StageFinished, StageStarted
+from ig4.core.fingerprint import canonical, of_content
+from ig4.core.records import JSON, Record, Turn
+from ig4.storage import datasets, samples
+from ig4.storage.datasets import DatasetRow
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ig4.core.contracts import Format
+    from ig4.core.engine.session import Session
+
+STAGE = "ingest"
+BATCH = 4096
+_JOIN = "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set to ingest, as the user describes it; None means found out."""
+
+    path: Path
+    name: str | None = None
+    format: str | None = None
+    options: Mapping[str, JSON] = field(default_factory=dict)
+    image_root: Path | None = None
+    duplicates: str = "number"  # or "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What ingesting did: `read` records now, `samples` in all, problems by their text."""
+
+    dataset: DatasetRow
+    read: int
+    samples: int
+    gone: int
+    changed_images: int
+    problems: Mapping[str, int]
+    unchanged: bool
+
+
+def ingest(session: Session, source: Source) -> Ingested:
+    """Read a data set into the store, or find that it has not changed since.
+
+    Samples keep their identity by external id: one that changed gets another content (and so
+    new scores), one that is gone leaves the data set. Interrupted, it starts reading again
+    and changes nothing that was stored right.
+
+    Raises:
+        DatasetError: the path is missing, in no known format, or cannot be read.
+        UsageError: the name is taken by another data set, or an option is wrong.
+    """
+    path = source.path.expanduser().absolute()
+    name, form = formats.resolve(session.host, path, source.format, source.options)
+    dataset_name = source.name or _default_name(path)
+    config = {
+        "path": str(path),
+        "format": name,
+        "name": dataset_name,
+        "options": form.options.model_dump(mode="json"),
+        "image_root": str(source.image_root.absolute()) if source.image_root else None,
+    }
+    with session.recorded("ingest", config):
+        _refuse_other(session, dataset_name, path)
+        state = _state(form, path, config)
+        with session.store.reading() as connection:
+            known = datasets.find(connection, dataset_name)
+        if known is not None and known.source_state == state:
+            return _refresh(session, known)
+        return _Reader(session, form, source, path).read(config, state)
+
+
+def _default_name(path: Path) -> str:
+    generic = {"filter_cap", "data", "train", "dataset", "annotations"}
+    return path.parent.name if path.is_file() and path.stem in generic else path.stem
+
+
+def _refuse_other(session: Session, name: str, path: Path) -> None:
+    with session.store.reading() as connection:
+        known = datasets.find(connection, name)
+    if known is not None and known.path != str(path):
+        raise UsageError(
+            f"the data set {name!r} in {session.store.location} came from {known.path}: give "
+            f"this one another name with --name."
+        )
+
+
+def _state(form: Format, path: Path, config: Mapping[str, Any]) -> str:
+    """Return a text that changes whenever the data set has to be read again."""
+    files = []
+    for file in form.sources(path):
+        status = file.stat()
+        files.append([str(file), status.st_size, status.st_mtime_ns])
+    return canonical([form.version, config, files])
+
+
+def _refresh(session: Session, dataset: DatasetRow) -> Ingested:
+    """Look whether images of an unchanged data set changed on disk."""
+    session.attach(dataset.id)
+    ledger = FileLedger(session, dataset.id, _roots(dataset.image_root, Path(dataset.path), None))
+    changed = ledger.refresh()
+    for file_ids in chunks(changed, BATCH):
+        with session.store.writing() as connection:
+            _rehash(connection, datasets.samples_showing(connection, file_ids))
+    with session.store.reading() as connection:
+        count = datasets.count_samples(connection, dataset.id)
+        problems = samples.problems(connection, dataset.id)
+    if changed:
+        session.notice(f"{len(changed):,} images of {dataset.name} changed: what shows them is "
+                       "scored anew")  # fmt: skip
+    return Ingested(dataset, 0, count, 0, len(changed), problems, unchanged=True)
+
+
+def _rehash(connection: Connection, sample_ids: Sequence[int]) -> None:
+    rows = samples.by_id(connection, sample_ids)
+    hashes = {
+        row.id: of_content(turns_of(row), [_token(i.sha256, i.name) for i in row.images])
+        for row in rows
+    }
+    ids = datasets.content_ids(connection, list(hashes.values()))
+    datasets.set_contents(connection, {sample: ids[value] for sample, value in hashes.items()})
+
+
+def turns_of(row: samples.SampleRow) -> tuple[Turn, ...]:
+    """Return the turns of a stored sample."""
+    if row.turns is not None:
+        return tuple(Turn(role, text) for role, text in json.loads(row.turns))
+    if not row.instruction and not row.answer:
+        return ()
+    return (Turn("user", row.instruction), Turn("assistant", row.answer))
+
+
+def _token(sha256: str | None, name: str) -> str:
+    return sha256 or f"unreadable:{name}"
+
+
+def _roots(image_root: str | None, path: Path, form: Format | None) -> ImageRoots:
+    folder = form.image_folder(path) if form else (path if path.is_dir() else path.parent)
+    return ImageRoots(folder, Path(image_root) if image_root else None)
+
+
+class _Reader:
+    """One pass over a data set's records."""
+
+    def __init__(self, session: Session, form: Format, source: Source, path: Path) -> None:
+        self.session = session
+        self.form = form
+        self.source = source
+        self.path = path
+        self.ordinal = 0
+        self.renamed: list[str] = []
+        self.problems: Counter[str] = Counter()
+
+    def read(self, config: Mapping[str, Any], state: str) -> Ingested:
+        session = self.session
+        header = self.form.header(self.path)
+        with session.store.writing() as connection:
+            dataset = datasets.put(
+                connection,
+                config["name"],
+                path=str(self.path),
+                format=config["format"],
+                options=config["options"],
+                image_root=config["image_root"],
+                header=header,
+            )
+        session.attach(dataset.id)
+        session.emit(StageStarted(STAGE, None, "records"))
+        roots = _roots(config["image_root"], self.path, self.form)
+        ledger = FileLedger(session, dataset.id, roots)
+        for batch in chunks(self.form.read(self.path), BATCH):
+            self._store(dataset.id, ledger, batch)
+        if self.ordinal == 0:
+            raise DatasetError(f"{self.path} holds no records.")
+        assert session.run_id is not None
+        with session.store.writing() as connection:
+            gone = datasets.mark_read(connection, dataset.id, session.run_id, state)
+        self._tell(dataset, ledger, gone)
+        return Ingested(
+            dataset, self.ordinal, self.ordinal, gone, 0, self.problems, unchanged=False
+        )
+
+    def _store(self, dataset_id: int, ledger: FileLedger, batch: Sequence[Record]) -> None:
+        session = self.session
+        named = [[ledger.name_of(image) for image in record.images] for record in batch]
+        files = ledger.look_at({name for names in named for name in names})
+        failed_before = self.problems.total()
+        with session.store.writing() as connection:
+            ids = self._ids(connection, dataset_id, batch)
+            hashes = [
+                of_content(record.turns, [_token(files[n].sha256, n) for n in names])
+                for record, names in zip(batch, named, strict=True)
+            ]
+            contents = datasets.content_ids(connection, hashes)
+            rows = [
+                self._row(dataset_id, external_id, contents[content], record)
+                for external_id, content, record in zip(ids, hashes, batch, strict=True)
+            ]
+            datasets.put_samples(connection, rows)
+            links = {
+                external_id: [files[name].id for name in names]
+                for external_id, names in zip(ids, named, strict=True)
+            }
+            datasets.link_images(connection, dataset_id, links)
+        failed = self.problems.total() - failed_before
+        session.emit(StageAdvanced(STAGE, len(batch), failed))
+
+    def _row(
+        self, dataset_id: int, external_id: str, content_id: int, record: Record
+    ) -> dict[str, Any]:
+        instruction = _JOIN.join(turn.text for turn in record.turns if turn.role == "user")
+        answer = _JOIN.join(turn.text for turn in record.turns if turn.role == "assistant")
+        pair = [turn.role for turn in record.turns] == ["user", "assistant"]
+        turns = None if pair else json.dumps([[turn.role, turn.text] for turn in record.turns])
+        problem = _problem(record, answer)
+        if problem:
+            self.problems[problem] += 1
+        self.ordinal += 1
+        return {
+            "dataset_id": dataset_id,
+            "ordinal": self.ordinal,
+            "external_id": external_id,
+            "content_id": content_id,
+            "instruction": _storable(instruction),
+            "answer": _storable(answer),
+            "turns": turns,
+            "raw": json.dumps(record.raw),
+            "problem": problem,
+            "run_id": self.session.run_id,
+        }
+
+    def _ids(self, connection: Connection, dataset_id: int, batch: Sequence[Record]) -> list[str]:
+        """Return the external id of each record, numbered where the data set repeats one."""
+        wanted = [_storable(record.id) for record in batch]
+        known = datasets.known_ids(connection, dataset_id, wanted)
+        taken = {name for name, run in known.items() if run == self.session.run_id}
+        if not taken and len(set(wanted)) == len(wanted):
+            return wanted
+        ids = []
+        for name in wanted:
+            unique = (
+                name if name not in taken else self._number(connection, dataset_id, name, taken)
+            )
+            taken.add(unique)
+            ids.append(unique)
+        return ids
+
+    def _number(self, connection: Connection, dataset_id: int, name: str, taken: set[str]) -> str:
+        if self.source.duplicates == "error":
+            raise DatasetError(
+                f"{self.path}: the id {name!r} stands in more than one record. Without "
+                "--duplicate-ids error the later ones are numbered."
+            )
+        self.renamed.append(name)
+        number = 2
+        while True:
+            unique = f"{name}#{number}"
+            run = datasets.known_ids(connection, dataset_id, [unique]).get(unique)
+            if unique not in taken and (run is None or run != self.session.run_id):
+                return unique
+            number += 1
+
+    def _tell(self, dataset: DatasetRow, ledger: FileLedger, gone: int) -> None:
+        session = self.session
+        if self.renamed:
+            session.notice(
+                f"{len(self.renamed):,} records repeat an id (first: {self.renamed[0]!r}); they "
+                f"are stored as {self.renamed[0]}#2 and so on"
+            )
+        for problem, count in self.problems.items():
+            session.notice(f"{count:,} records: {problem}")
+        if ledger.unreadable:
+            first = ledger.unreadable[0]
+            session.notice(f"{len(ledger.unreadable):,} images cannot be read; the first: {first}")
+        if gone:
+            session.notice(f"{gone:,} samples are no longer in {dataset.name}")
+        session.emit(StageFinished(STAGE, f"{self.ordinal:,} samples in {dataset.name}"))
+
+
+def _problem(record: Record, answer: str) -> str | None:
+    if not record.turns:
+        return "the record is not a conversation: no instruction and no answer can be read in it"
+    return None if answer.strip() else "the answer is empty"
+
+
+def _storable(text: str) -> str:
+    """Return text that every database can hold: NUL and lone surrogates become marks."""
+    if "\0" in text:
+        text = text.replace("\0", "\N{SYMBOL FOR NULL}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text

@@ -1,0 +1,171 @@
+"""What is missing: which samples each scorer, and which images each embedder, has yet to see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ig4.core.contracts import Embedder, Scorer
+from ig4.core.errors import UsageError
+from ig4.core.records import Choice
+from ig4.storage import samples, scores
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ig4.core.engine.session import Configured, Session
+    from ig4.storage.datasets import DatasetRow
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One component and where it has work: places in the data set's order, int64."""
+
+    configured: Configured
+    component_id: int
+    places: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that is missing for a data set, and the order of its samples.
+
+    `sample_ids` and `contents` are (n,) int64. `images` gives for each embedder the image ids
+    to embed by the place of the first sample that shows them. `embedder_of` names the embedder
+    (by label) of each scorer that reads embeddings.
+    """
+
+    dataset: DatasetRow
+    sample_ids: NDArray[np.int64]
+    contents: NDArray[np.int64]
+    scorers: Mapping[str, Pending]
+    embedders: Mapping[str, Pending]
+    images: Mapping[str, Mapping[int, list[int]]]
+    embedder_of: Mapping[str, str]
+
+    @property
+    def places(self) -> list[int]:
+        """The places with any work, ascending."""
+        parts = [p.places for p in (*self.scorers.values(), *self.embedders.values())]
+        return np.unique(np.concatenate(parts)).tolist() if parts else []
+
+    @property
+    def calls(self) -> dict[str, int]:
+        """How many samples (scorers) or images (embedders) each component has to see."""
+        images = {
+            f"embedder {self.embedders[label].configured.label}": sum(map(len, by_place.values()))
+            for label, by_place in self.images.items()
+        }
+        return images | {label: len(p.places) for label, p in self.scorers.items()}
+
+
+def make(
+    session: Session,
+    dataset: DatasetRow,
+    scorers: Sequence[Choice],
+    embedders: Sequence[Choice] = (),
+    *,
+    retry_failed: bool = False,
+) -> Plan:
+    """Find out what `scorers`, their embedders and `embedders` have not yet done.
+
+    Raises:
+        UsageError: unknown component or option; a scorer's name is reserved.
+    """
+    chosen = _scorers(session, scorers)
+    wanted, embedder_of = _embedders(session, chosen, embedders)
+    ids = {
+        id(one): session.component_id(one.fingerprint)
+        for one in (*chosen.values(), *wanted.values())
+    }
+    if retry_failed:
+        with session.store.writing() as connection:
+            scores.forget_failures(connection, list(ids.values()))
+    with session.store.reading() as connection:
+        sample_ids, contents = samples.places(connection, dataset.id)
+        first = np.zeros(len(contents), dtype=bool)
+        first[np.unique(contents, return_index=True)[1]] = True
+        pending = {}
+        for label, one in chosen.items():
+            done = scores.scored(connection, ids[id(one)])
+            places = np.flatnonzero(first & ~_contained(contents, done))
+            pending[label] = Pending(one, ids[id(one)], places)
+        shown = samples.images_shown(connection, dataset.id) if wanted else None
+        images, embedding = {}, {}
+        for label, one in wanted.items():
+            assert shown is not None
+            done = scores.embedded(connection, ids[id(one)])
+            images[label] = _by_place(sample_ids, shown, done)
+            places = np.array(sorted(images[label]), dtype=np.int64)
+            embedding[label] = Pending(one, ids[id(one)], places)
+    return Plan(dataset, sample_ids, contents, pending, embedding, images, embedder_of)
+
+
+def _scorers(session: Session, choices: Sequence[Choice]) -> dict[str, Configured]:
+    chosen: dict[str, Configured] = {}
+    for choice in choices:
+        check_label(choice.label)
+        if choice.label in chosen:
+            raise UsageError(f"scorer {choice.label!r} is named twice")
+        chosen[choice.label] = session.configured(choice)
+    return chosen
+
+
+def check_label(label: str) -> None:
+    """Refuse a scorer's name that would hide a column of `scores_wide`."""
+    if label in scores.RESERVED_NAMES:
+        raise UsageError(
+            f"a scorer cannot be called {label!r}: that is a column of scores_wide already"
+        )
+
+
+def _embedders(
+    session: Session, scorers: Mapping[str, Configured], more: Iterable[Choice]
+) -> tuple[dict[str, Configured], dict[str, str]]:
+    """Return the embedders by fingerprint, each once, and the one of each scorer."""
+    wanted: dict[str, Configured] = {}
+    embedder_of: dict[str, str] = {}
+    for label, one in scorers.items():
+        assert isinstance(one.component, Scorer)
+        choice = one.component.embedder()
+        if choice is not None:
+            configured = session.configured(choice)
+            embedder_of[label] = configured.fingerprint.value
+            wanted.setdefault(configured.fingerprint.value, configured)
+    for choice in more:
+        configured = session.configured(choice)
+        assert isinstance(configured.component, Embedder)
+        wanted.setdefault(configured.fingerprint.value, configured)
+    return wanted, embedder_of
+
+
+def _contained(values: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which of `values` stand in `known`, which is sorted."""
+    if len(known) == 0:
+        return np.zeros(len(values), dtype=bool)
+    at = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    found: NDArray[np.bool_] = known[at] == values
+    return found
+
+
+def _by_place(
+    sample_ids: NDArray[np.int64],
+    shown: tuple[NDArray[np.int64], NDArray[np.int64]],
+    done: NDArray[np.int64],
+) -> dict[int, list[int]]:
+    """Return the images to embed by the place of the first sample that shows each."""
+    missing = ~_contained(shown[1], done)
+    if not missing.any():
+        return {}
+    order = np.argsort(sample_ids, kind="stable")
+    places = order[np.searchsorted(sample_ids[order], shown[0][missing])]
+    by_place = np.argsort(places, kind="stable")
+    places, images = places[by_place], shown[1][missing][by_place]
+    _, first = np.unique(images, return_index=True)
+    found: dict[int, list[int]] = {}
+    for position in np.sort(first).tolist():
+        found.setdefault(int(places[position]), []).append(int(images[position]))
+    return found

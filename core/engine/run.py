@@ -1,0 +1,175 @@
+"""The whole way: ingest, embed and score, cluster, select, export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from ig4.core.contracts import Selector
+from ig4.core.engine.cluster import Clustered, cluster
+from ig4.core.engine.export import Exported, Target, export
+from ig4.core.engine.ingest import Ingested, Source, ingest
+from ig4.core.engine.result import SelectionResult
+from ig4.core.engine.score import Scored, score
+from ig4.core.engine.select import Wish, select
+from ig4.core.errors import UsageError
+from ig4.core.records import Choice
+from ig4.storage import clusters
+
+if TYPE_CHECKING:
+    from ig4.core.config import Config
+    from ig4.core.engine.session import Session
+    from ig4.storage.datasets import DatasetRow
+
+NO_CLUSTERS = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What each stage of a run did; a stage that was not asked for is None."""
+
+    dataset: DatasetRow
+    ingested: Ingested | None
+    scored: Scored
+    clustered: Clustered | None
+    selection: SelectionResult | None
+    exported: Exported | None
+
+    @property
+    def failed(self) -> int:
+        """How many scores are errors."""
+        return sum(self.scored.failed.values())
+
+
+def source_of(config: Config) -> Source | None:
+    """Return the data set that a configuration names, if any."""
+    chosen = config.dataset
+    if chosen.path is None:
+        return None
+    options = dict(chosen.options)
+    for key in ("encoding", "instruction"):
+        value = getattr(chosen, key)
+        if value is not None:
+            options[key] = value
+    return Source(
+        chosen.path, chosen.name, chosen.format, options, chosen.image_root, chosen.duplicate_ids
+    )
+
+
+def wish_of(config: Config) -> Wish:
+    """Return the selection that a configuration asks for, of the run's scorers."""
+    chosen = config.select
+    size, fraction = chosen.size, chosen.fraction
+    if size is None and fraction is None:
+        fraction = 0.06  # the paper's share: 200 of 3,439
+    clustered = config.cluster.clusterer != NO_CLUSTERS
+    return Wish(
+        size=size,
+        fraction=fraction,
+        selector=config.choice("selector", chosen.selector),
+        scorers=config.run.scorers,
+        weights=chosen.weights,
+        scale=chosen.scale,
+        clustering=config.cluster.clusterer if clustered else None,
+        missing=chosen.missing,
+        seed=config.run.seed,
+    )
+
+
+def target_of(config: Config, dataset: DatasetRow) -> Target:
+    """Return where a configuration wants the selection: by default selected/ beside the path."""
+    chosen = config.export
+    path = chosen.path or Path("selected") / _file_name(dataset, chosen.format)
+    return Target(path, chosen.format, chosen.options, chosen.images)
+
+
+def _file_name(dataset: DatasetRow, form: str | None) -> str:
+    if form in (None, dataset.format):
+        source = Path(dataset.path)
+        if source.is_file():
+            return source.name
+    names = {"minigpt4": "filter_cap.json", "llava": "llava.json", "sharegpt": "sharegpt.json"}
+    chosen = form or dataset.format
+    return names.get(chosen, f"{dataset.name}.{chosen}" if chosen != "hf" else dataset.name)
+
+
+def run(
+    session: Session,
+    config: Config,
+    *,
+    retry_failed: bool = False,
+    recompute: Sequence[str] = (),
+) -> RunResult:
+    """Do all stages; what is stored already is not computed again.
+
+    Raises:
+        UsageError, DatasetError, PrerequisiteError, …: as the stages do.
+    """
+    scorers = [config.choice("scorer", name) for name in config.run.scorers]
+    if not scorers:
+        raise UsageError("name at least one scorer: --scorers clip,length")
+    wish = wish_of(config)
+    selector = cast("Selector", session.host.build(wish.selector))
+    grouped = config.cluster.clusterer != NO_CLUSTERS and selector.needs_clusters
+    with session.recorded("run", config.model_dump(mode="json"), config.run.seed):
+        check(session, config)
+        source = source_of(config)
+        ingested = ingest(session, source) if source else None
+        dataset = ingested.dataset if ingested else session.dataset(config.dataset.name)
+        embedder = embedder_of(config)
+        grouping = grouped and not _is_imported(session, dataset, config)
+        scored = score(
+            session,
+            dataset,
+            scorers,
+            embedders=[embedder] if grouping else [],
+            executor=config.choice("executor", config.run.executor),
+            retry_failed=retry_failed,
+            recompute=recompute,
+        )
+        clustered = None
+        if grouping:
+            clustered = cluster(
+                session,
+                dataset,
+                config.choice("clusterer", config.cluster.clusterer),
+                embedder,
+                k=config.cluster.k,
+                seed=config.run.seed,
+            )
+        selection = select(session, dataset, wish)
+        exported = export(session, dataset, target_of(config, dataset), selection.id)
+        return RunResult(dataset, ingested, scored, clustered, selection, exported)
+
+
+def _is_imported(session: Session, dataset: DatasetRow, config: Config) -> bool:
+    """Tell whether the clusterer's name stands for imported clusters in this data set."""
+    with session.store.reading() as connection:
+        found = clusters.find(connection, dataset.id, name=config.cluster.clusterer)
+    return found is not None and found.imported
+
+
+def embedder_of(config: Config) -> Choice:
+    """Return the embedder that clusters are made from.
+
+    Where the configuration says nothing of it, it takes the options of the scorer of the same
+    name that it has too, so that images are embedded once and not twice.
+    """
+    label = config.run.embedder
+    if label in config.embedders or label not in config.scorers:
+        return config.choice("embedder", label)
+    scorer = config.choice("scorer", label)
+    return Choice("embedder", scorer.use, scorer.options, label)
+
+
+def check(session: Session, config: Config) -> None:
+    """Find wrong names and options of every component before any work is done."""
+    grouped = config.cluster.clusterer != NO_CLUSTERS
+    for choice in (
+        *(config.choice("scorer", name) for name in config.run.scorers),
+        *([config.choice("clusterer", config.cluster.clusterer)] if grouped else []),
+        config.choice("executor", config.run.executor),
+    ):
+        session.host.validate(choice, runnable=False)

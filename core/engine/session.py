@@ -1,0 +1,171 @@
+"""What every stage works with: the store, the plugins, the listeners and the run's record."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ig4.core.errors import DatasetError, UsageError
+from ig4.core.events import Event, Listener, Notice, RunFinished, RunStarted
+from ig4.core.fingerprint import Fingerprint, of_component, sha256_of
+from ig4.core.host import Host
+from ig4.core.suggest import did_you_mean
+from ig4.core.version import __version__
+from ig4.storage import datasets, runs
+from ig4.storage.datasets import DatasetRow
+from ig4.storage.store import Store
+
+if TYPE_CHECKING:
+    from ig4.core.contracts import Configurable
+    from ig4.core.records import Choice
+
+
+@dataclass(slots=True)
+class Session:
+    """One open database with the plugins and listeners of the command at work."""
+
+    store: Store
+    host: Host
+    listeners: Sequence[Listener] = ()
+    run_id: int | None = None
+    failures: dict[str, int] = field(default_factory=dict)
+    speeds: dict[str, list[float]] = field(default_factory=dict)
+    """By component fingerprint: units done in this run, and the seconds they took."""
+
+    def emit(self, event: Event) -> None:
+        """Tell listeners and plugin observers; an observer that breaks is said once."""
+        known = len(self.host.broken)
+        self.host.emit(event)
+        for listener in self.listeners:
+            listener(event)
+        for broken in self.host.broken[known:]:
+            self.notice(f"observer of {broken.dist}: {broken.reason}; it is heard no more")
+
+    def notice(self, text: str) -> None:
+        """Tell something that stops nothing."""
+        for listener in self.listeners:
+            listener(Notice(text))
+
+    def digest(self, path: Path) -> str:
+        """Return the sha256 of a file, remembered while its size and time stay the same.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        try:
+            if path.is_dir():
+                return sha256_of(path)
+            state = path.stat()
+            key = (str(path.absolute()), state.st_size, state.st_mtime_ns)
+            with self.store.reading() as connection:
+                known = runs.remembered_digest(connection, *key)
+            if known is not None:
+                return known
+            value = sha256_of(path)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+        with self.store.writing() as connection:
+            runs.remember_digest(connection, *key, value)
+        return value
+
+    def configured(self, choice: Choice, *, runnable: bool = True) -> Configured:
+        """Build a component, not opened, and know it by its fingerprint."""
+        component = self.host.build(choice, runnable=runnable)
+        registered = self.host.find(choice.kind, choice.use)
+        return Configured(choice.label, component, of_component(registered, component, self.digest))
+
+    def component_id(self, fingerprint: Fingerprint) -> int:
+        """Return the database's id of a component, adding it if it is new."""
+        row = runs.ComponentRow(
+            kind=fingerprint.kind,
+            name=fingerprint.name,
+            distribution=fingerprint.distribution,
+            version=fingerprint.version,
+            options=fingerprint.identity,
+            fingerprint=fingerprint.value,
+        )
+        with self.store.writing() as connection:
+            return runs.component_id(connection, row)
+
+    def dataset(self, name: str | None = None) -> DatasetRow:
+        """Return the data set of a name, or the only one there is.
+
+        Raises:
+            DatasetError: there is none, none of that name, or several and no name.
+        """
+        with self.store.reading() as connection:
+            known = datasets.every(connection)
+        names = [row.name for row in known]
+        if not known:
+            raise DatasetError(
+                f"{self.store.location} holds no data set yet: run `ig4 ingest PATH` first."
+            )
+        if name is None and len(known) > 1:
+            raise DatasetError(
+                f"{self.store.location} holds {len(known)} data sets: name one with --dataset "
+                f"({', '.join(names)})."
+            )
+        for row in known:
+            if name in (None, row.name):
+                return row
+        raise DatasetError(
+            f"no data set is called {name!r}{did_you_mean(name or '', names)} "
+            f"(there are: {', '.join(names)})"
+        )
+
+    @contextmanager
+    def recorded(
+        self, command: str, config: Mapping[str, Any], seed: int | None = None
+    ) -> Iterator[None]:
+        """Record a run around the work inside; a command within a command joins its run."""
+        if self.run_id is not None:
+            yield
+            return
+        with self.store.writing() as connection:
+            self.run_id = runs.start(
+                connection, command, config=config, versions=versions(), seed=seed
+            )
+        self.emit(RunStarted(self.run_id, command))
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._finish("interrupted")
+            raise
+        except BaseException:
+            self._finish("failed")
+            raise
+        self._finish("partial" if self.failures else "done")
+
+    def _finish(self, status: str) -> None:
+        run_id, self.run_id = self.run_id, None
+        assert run_id is not None
+        try:
+            with self.store.writing() as connection:
+                summary = {"failures": self.failures, "speeds": self.speeds}
+                runs.finish(connection, run_id, status, summary)
+        finally:
+            self.emit(RunFinished(run_id, status, dict(self.failures)))
+
+    def attach(self, dataset_id: int) -> None:
+        """Record which data set the run works on."""
+        if self.run_id is not None:
+            with self.store.writing() as connection:
+                runs.attach(connection, self.run_id, dataset_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A component as the user named and configured it."""
+
+    label: str
+    component: Configurable
+    fingerprint: Fingerprint
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a run's record keeps."""
+    return {"ig4": __version__, "python": platform.python_version(), "platform": platform.system()}

@@ -1,0 +1,72 @@
+"""The weight of each scorer in F(x): the user's, the paper's, or an equal share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ig4.core.errors import UsageError
+from ig4.core.scaling import PAPER_WEIGHTS
+from ig4.core.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ig4.core.engine.session import Session
+
+
+def resolve_weights(
+    session: Session,
+    names: Sequence[str],
+    components: Mapping[str, Mapping[str, Any]],
+    given: Mapping[str, float],
+) -> NDArray[np.float64]:
+    """Return the weights (m,) of scorers `names`, as `given`, else the paper's (Table 2).
+
+    A scorer that neither knows gets an equal share, 1/m, and the user is told.
+
+    Raises:
+        UsageError: a weight for a scorer that is not selected by, or one that is no number.
+    """
+    for name, weight in given.items():
+        if name not in names:
+            raise UsageError(
+                f"a weight is given for {name!r}{did_you_mean(name, names)}, which is not among "
+                f"the scorers ({', '.join(names)})"
+            )
+        if not math.isfinite(weight):
+            raise UsageError(f"the weight of {name} is {weight}: give a number")
+    weights = []
+    for name in names:
+        weight = given.get(name, PAPER_WEIGHTS.get(name))
+        if weight is None:
+            weight = PAPER_WEIGHTS.get(components[name]["name"])
+        if weight is None:
+            weight = 1 / len(names)
+            session.notice(
+                f"no weight is known for {name}: it gets an equal share, {weight:.2f} "
+                f"(--weights {name}=… sets it)"
+            )
+        weights.append(weight)
+    return np.array(weights, dtype=np.float64)
+
+
+def parse_weights(text: str) -> dict[str, float]:
+    """Read `clip=0.53,length=0.1`.
+
+    Raises:
+        UsageError: a part is not NAME=NUMBER.
+    """
+    weights = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, _, number = part.partition("=")
+        try:
+            weights[name.strip()] = float(number)  # no "=" leaves nothing to read as a number
+        except ValueError:
+            raise UsageError(
+                f"--weights {part!r} is not NAME=NUMBER; write clip=0.53,length=0.1"
+            ) from None
+    return weights

@@ -1,0 +1,39 @@
+"""Errors that a user can cause, each telling what was wrong and what to do next."""
+
+from __future__ import annotations
+
+
+class Ig4Error(Exception):
+    """The root of every error that ig4 raises on purpose; shown without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(Ig4Error):
+    """The request itself is wrong: an unknown name, a bad option, sizes that do not fit."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """`ig4.toml` or a command-line option does not say what it must."""
+
+
+class DatasetError(Ig4Error):
+    """A data set cannot be found, read or written."""
+
+
+class PluginError(Ig4Error):
+    """A plugin is broken, or does not keep its contract."""
+
+
+class MissingExtraError(PluginError):
+    """A component needs a library that is not installed."""
+
+
+class PrerequisiteError(Ig4Error):
+    """Something outside of ig4 is missing: model weights, a key, a device."""
+
+
+class MissingScoreError(Ig4Error):
+    """Samples lack a score and the user asked for that to be an error."""

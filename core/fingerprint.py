@@ -1,0 +1,96 @@
+"""Fingerprints: what a result belongs to, on the side of the sample and of the component."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ig4.core.records import JSON, Turn
+
+if TYPE_CHECKING:
+    from ig4.core.contracts import Configurable, Digest
+    from ig4.core.discovery import Registered
+
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """A component with fixed version and options; `value` is 32 hex digits."""
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    identity: JSON
+    value: str
+
+
+def of_component(registered: Registered, component: Configurable, digest: Digest) -> Fingerprint:
+    """Return the fingerprint of a component as it is configured.
+
+    It covers kind, name, distribution, the class's `version` and its `identity`; not the
+    distribution's version, so that an upgrade that changes no result costs nothing.
+    """
+    identity = json.loads(canonical(component.identity(digest)))
+    what = registered.component
+    parts = [what.kind, what.name, registered.dist, component.version, identity]
+    return Fingerprint(
+        kind=what.kind,
+        name=what.name,
+        distribution=registered.dist,
+        version=component.version,
+        identity=identity,
+        value=digest_of(parts),
+    )
+
+
+def of_content(turns: Sequence[Turn], images: Iterable[str]) -> str:
+    """Return the hash (32 hex digits) of what a sample says.
+
+    `images` holds the sha256 of each image, or for one that could not be read a text that
+    names it: two samples whose missing images have different names differ.
+    """
+    whole = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for turn in turns:
+        _feed(whole, turn.role)
+        _feed(whole, turn.text)
+    _feed(whole, "images")
+    for image in images:
+        _feed(whole, image)
+    return whole.hexdigest()
+
+
+def _feed(whole: hashlib.blake2b, text: str) -> None:
+    data = text.encode("utf-8", "surrogatepass")
+    # The length goes first, so that no two sequences of texts run together into the same bytes.
+    whole.update(b"%d:" % len(data))
+    whole.update(data)
+
+
+def canonical(value: JSON) -> str:
+    """Return JSON text that is the same for equal values: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def digest_of(value: JSON) -> str:
+    """Return 32 hex digits that stand for a JSON-able value."""
+    return hashlib.blake2b(canonical(value).encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file, or of a folder's files with their names, as hex digits.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        listing = [[file.relative_to(path).as_posix(), sha256_of(file)] for file in files]
+        return hashlib.sha256(canonical(listing).encode()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

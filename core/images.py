@@ -1,0 +1,93 @@
+"""Decode images from a data set, none of which is trusted."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from ig4.core.errors import Ig4Error
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+MAX_PIXELS = 178_956_970
+"""Images with more pixels are refused: twice Pillow's warning limit, its own error limit."""
+
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+"""Decoders that may run; formats that start other programs (EPS) or fetch files are out."""
+
+
+class ImageError(Ig4Error):
+    """An image that cannot be had, with the reason."""
+
+
+def decode(source: Path | BinaryIO) -> Picture:
+    """Return the first frame of an image as RGB, its EXIF orientation left as stored.
+
+    Alpha is dropped, 16-bit grey is scaled to 8 bits, CMYK is converted; that a file's ending
+    belies its contents does not matter.
+
+    Raises:
+        ImageError: missing, empty, truncated, not an image, or over MAX_PIXELS.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    name = source.name if isinstance(source, Path) else "the image"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(source, formats=_decoders()) as image:
+                _refuse_bombs(image.size, name)
+                return _to_rgb(image)
+    except FileNotFoundError:
+        raise ImageError(f"{name}: the image file is missing") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"{name}: the image is larger than {MAX_PIXELS:,} pixels") from None
+    except UnidentifiedImageError:
+        raise ImageError(f"{name}: {_not_an_image(source)}") from None
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        raise ImageError(f"{name}: the image cannot be decoded ({error})") from None
+
+
+def measure(source: Path | BinaryIO) -> tuple[int, int, str] | None:
+    """Return width, height and format from an image's header, or None if it is not one."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(source, formats=_decoders()) as image:
+                return image.width, image.height, (image.format or "").lower()
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+        return None
+
+
+def _decoders() -> list[str]:
+    from PIL import Image
+
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _refuse_bombs(size: tuple[int, int], name: str) -> None:
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ImageError(f"{name}: the image is larger than {MAX_PIXELS:,} pixels")
+
+
+def _not_an_image(source: Path | BinaryIO) -> str:
+    if isinstance(source, Path) and source.stat().st_size == 0:
+        return "the image file is empty"
+    return "the file is not an image that can be read"
+
+
+def _to_rgb(image: Picture) -> Picture:
+    if image.mode.startswith("I"):
+        # Pillow clips 16-bit grey at 255 when it converts; scale it instead.
+        import numpy as np
+        from PIL import Image
+
+        grey = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if grey.max(initial=0) > 255 else 255.0
+        return Image.fromarray((grey * (255.0 / top)).clip(0, 255).astype(np.uint8)).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,151 @@
+"""The plain values that travel between data sets, plugins and the engine.
+
+Only the standard library is imported here: the module of a plugin that declares
+components loads this one and must cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image as Picture
+
+JSON: TypeAlias = Any
+"""Whatever `json.loads` returns."""
+
+Kind: TypeAlias = Literal[
+    "scorer",
+    "embedder",
+    "clusterer",
+    "selector",
+    "trainer",
+    "judge",
+    "benchmark",
+    "format",
+    "executor",
+]
+
+API_VERSION = 1
+"""The version of the component contract that this ig4 speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """What a plugin declares: a name of some kind, and where the class lives.
+
+    `target` ("package.module:Class") is imported on first use, so that listing components
+    never imports their libraries. `requires` names the top-level modules that the class
+    imports; `extra` is the extra of the declaring distribution that installs them.
+    """
+
+    kind: Kind
+    name: str
+    target: str
+    summary: str = ""
+    requires: tuple[str, ...] = ()
+    extra: str | None = None
+    api: int = 1  # not API_VERSION: a plugin that says nothing was written for the first
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of a conversation; `role` is "user", "assistant", "system" or "tool"."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a data set as a format reads it.
+
+    `images` holds paths as the data set writes them, or the bytes of embedded images.
+    `raw` is the record itself, JSON-equal to what was read (embedded bytes left out), so
+    that an export in the same format loses nothing.
+    """
+
+    id: str
+    turns: tuple[Turn, ...]
+    images: tuple[str | bytes, ...] = ()
+    raw: JSON = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image of a sample: where it lies, what it holds, and how to get its pixels.
+
+    `sha256` is the hex digest of the file's bytes; it is None, and `problem` says why,
+    when the file could not be read.
+    """
+
+    path: Path | None
+    sha256: str | None = None
+    problem: str | None = None
+    loader: Callable[[], Picture] | None = field(default=None, compare=False, repr=False)
+
+    def pixels(self) -> Picture:
+        """Decode the image as RGB.
+
+        Raises:
+            ImageError: the file is missing, unreadable, or too large to be trusted.
+        """
+        if self.loader is not None:
+            return self.loader()
+        from ig4.core.images import ImageError, decode
+
+        if self.path is None:
+            raise ImageError(self.problem or "the image has no file")
+        return decode(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One (image, instruction, answer) sample, as scorers see it.
+
+    For a conversation, `instruction` and `answer` are its user and assistant turns, each
+    joined by a newline. `embeddings` is (n_images, d) float32, raw as the embedder gave
+    them, when the scorer names an embedder; else None.
+    """
+
+    id: str
+    instruction: str
+    answer: str
+    turns: tuple[Turn, ...] = ()
+    images: tuple[Image, ...] = ()
+    embeddings: NDArray[np.float32] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A scorer's verdict on one sample: a finite value in the scorer's own unit."""
+
+    value: float
+    details: Mapping[str, JSON] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one sample could not be scored, in a sentence a user can act on."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A component picked by name, with the options it is to be built with."""
+
+    kind: Kind
+    use: str
+    options: Mapping[str, JSON] = field(default_factory=dict)
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name the user gave it: `clip-l` for `[scorers.clip-l] use = "clip"`."""
+        return self.name or self.use

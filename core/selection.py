@@ -1,0 +1,70 @@
+"""Algorithm 1 of the InstructionGPT-4 paper, as pure functions on arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ig4.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def final_scores(percent: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return F(x) = sum of weight x score for percent (n, m) and weights (m,) as (n,) float64.
+
+    The columns are added one after the other: a matrix product may sum in another order on
+    another processor, and a tie would then break differently.
+    """
+    total = np.zeros(len(percent), dtype=np.float64)
+    for column, weight in zip(percent.T, weights, strict=True):
+        total += column * weight
+    return total
+
+
+def deal_quotas(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Share `size` among clusters of `counts` (c,) members in proportion, by largest remainder.
+
+    Returns (c,) int64 that sums to exactly `size` and never exceeds a count. Equal remainders
+    go to the larger cluster, then to the lower index. Integer arithmetic throughout.
+
+    Raises:
+        UsageError: `size` is negative or above the number of members.
+    """
+    total = int(counts.sum())
+    if not 0 <= size <= total:
+        raise UsageError(
+            f"cannot select {size:,} of {total:,} samples: choose a size from 0 to {total:,}"
+        )
+    if total == 0:
+        return np.zeros_like(counts, dtype=np.int64)
+    whole, rest = np.divmod(counts.astype(np.int64) * size, total)
+    order = np.lexsort((np.arange(len(counts)), -counts, -rest))
+    whole[order[: size - int(whole.sum())]] += 1
+    return whole
+
+
+def select_by_quota(
+    scores: NDArray[np.float64], labels: NDArray[np.int64], size: int
+) -> NDArray[np.int64]:
+    """Return the rows of the best of each cluster, best first, (size,) int64.
+
+    `scores` (n,) is F(x), `labels` (n,) the cluster of each row. Ties go to the lower row.
+    """
+    clusters, member_of, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    quotas = deal_quotas(counts, size)
+    order = np.lexsort((-scores, member_of))
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    place = np.arange(len(labels)) - starts
+    kept = order[place < np.repeat(quotas, counts)] if len(clusters) else order
+    return best_first(scores, kept)
+
+
+def best_first(
+    scores: NDArray[np.float64], rows: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """Return `rows` (all rows of `scores` (n,) if None) by score descending, ties by row."""
+    rows = np.arange(len(scores)) if rows is None else np.sort(rows)
+    return rows[np.argsort(-scores[rows], kind="stable")]

@@ -1,0 +1,39 @@
+"""The conformance kit: small named checks that every component of a kind must pass.
+
+Parametrise over them in the tests of a plugin:
+
+    @pytest.mark.parametrize("check", scorer_checks(lambda: Mine(MineOptions())))
+    def test_mine(check):
+        check()
+
+Each check makes its own component, so that none depends on another. A check that does not
+hold raises `ConformanceError`, an AssertionError. Nothing here needs pytest.
+"""
+
+from __future__ import annotations
+
+from ig4.core.testing.check import Check, ConformanceError
+from ig4.core.testing.clusterer import clusterer_checks
+from ig4.core.testing.component import component_checks
+from ig4.core.testing.declaration import declaration_checks
+from ig4.core.testing.embedder import embedder_checks
+from ig4.core.testing.executor import executor_checks
+from ig4.core.testing.format import format_checks
+from ig4.core.testing.samples import make_picture, make_samples
+from ig4.core.testing.scorer import scorer_checks
+from ig4.core.testing.selector import selector_checks
+
+__all__ = [
+    "Check",
+    "ConformanceError",
+    "clusterer_checks",
+    "component_checks",
+    "declaration_checks",
+    "embedder_checks",
+    "executor_checks",
+    "format_checks",
+    "make_picture",
+    "make_samples",
+    "scorer_checks",
+    "selector_checks",
+]

@@ -1,0 +1,84 @@
+"""Checks on what a plugin declares: records are right, targets import lightly."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+
+from ig4.core.contracts import CONTRACTS
+from ig4.core.discovery import RefusedError, check_record
+from ig4.core.records import Component
+from ig4.core.testing.check import Check, checks_from, fail, require
+
+HEAVY = (
+    "torch", "open_clip", "transformers", "sklearn", "scipy", "pandas", "pyarrow", "datasets",
+    "ray", "openai", "anthropic", "sqlalchemy", "matplotlib", "tensorflow", "jax",
+)  # fmt: skip
+"""Libraries that are slow to import: they belong inside `open()` or the methods."""
+
+_PROBE = """
+import importlib, json, sys
+importlib.import_module(sys.argv[1])
+print(json.dumps([name for name in sys.argv[2:] if name in sys.modules]))
+"""
+
+
+def declaration_checks(components: Iterable[Component]) -> list[Check]:
+    """Return the checks of each declared component; their names start with kind and name."""
+    return [
+        Check(f"{component.kind}-{component.name}-{check.name}", check.run)
+        for component in components
+        for check in checks_from(
+            check_record_is_valid,
+            check_has_a_summary,
+            check_target_keeps_its_contract,
+            check_target_imports_lightly,
+            given=(component,),
+        )
+    ]
+
+
+def check_record_is_valid(component: Component) -> None:
+    """The host would take the record in."""
+    try:
+        check_record(component)
+    except RefusedError as refusal:
+        fail(str(refusal))
+
+
+def check_has_a_summary(component: Component) -> None:
+    """`ig4 plugins` shows one line about it."""
+    require(0 < len(component.summary) <= 80, "the summary is empty, or longer than 80 characters")
+    require("\n" not in component.summary, "the summary has more than one line")
+
+
+def check_target_keeps_its_contract(component: Component) -> None:
+    """The target is a class that inherits from the contract of its kind."""
+    module, _, name = component.target.partition(":")
+    found = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    contract = CONTRACTS[component.kind]
+    require(
+        isinstance(found, type) and issubclass(found, contract),
+        f"{component.target} does not inherit from {contract.__name__}",
+    )
+
+
+def check_target_imports_lightly(component: Component) -> None:
+    """Importing the target, in a fresh Python, loads no heavy library."""
+    module = component.target.partition(":")[0]
+    names = sorted({*HEAVY, *component.requires} - {module.partition(".")[0]})
+    done = subprocess.run(  # noqa: S603 - our own Python
+        [sys.executable, "-c", _PROBE, module, *names],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )
+    require(done.returncode == 0, f"cannot import {module}:\n{done.stderr}")
+    loaded = done.stdout.strip().splitlines()[-1]
+    require(loaded == "[]", f"importing {module} loads {loaded}: import them in open()")

@@ -1,0 +1,127 @@
+"""Checks for embedders."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ig4.core.contracts import Embedder
+from ig4.core.testing.check import Check, checks_from, opened, require, untouched_random_state
+from ig4.core.testing.component import component_checks
+from ig4.core.testing.samples import make_picture
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image as Picture
+
+Make = Callable[[], Embedder]
+
+TOLERANCE = 1e-3
+"""How far, relative to its length, batching may move a vector (float32 models)."""
+
+
+def embedder_checks(make: Make, images: Sequence[Picture] | None = None) -> list[Check]:
+    """Return the checks of an embedder.
+
+    `images` are at least three different RGB pictures; by default generated ones.
+    """
+    chosen = tuple(images or [make_picture(seed) for seed in range(5)])
+    return component_checks(make) + checks_from(
+        check_gives_float32_rows,
+        check_different_images_differ,
+        check_order_is_kept,
+        check_is_deterministic,
+        check_does_not_depend_on_the_batch,
+        check_embeds_the_same_after_pickling,
+        check_prepares_in_threads,
+        check_leaves_images_alone,
+        check_leaves_global_random_state_alone,
+        check_takes_images_of_any_size,
+        given=(make, chosen),
+    )
+
+
+def check_gives_float32_rows(make: Make, images: Sequence[Picture]) -> None:
+    """`embed` returns (n, d) float32 without NaN or infinity."""
+    vectors = _embed(make, images)
+    require(isinstance(vectors, np.ndarray), f"embed gave a {type(vectors).__name__}")
+    require(vectors.ndim == 2 and len(vectors) == len(images), f"the shape is {vectors.shape}")
+    require(vectors.dtype == np.float32, f"the dtype is {vectors.dtype}, not float32")
+    require(bool(np.isfinite(vectors).all()), "some values are not finite")
+
+
+def check_different_images_differ(make: Make, images: Sequence[Picture]) -> None:
+    """Vectors tell images apart."""
+    vectors = _embed(make, images)
+    require(len(np.unique(vectors, axis=0)) > 1, "all images get the same vector")
+
+
+def check_order_is_kept(make: Make, images: Sequence[Picture]) -> None:
+    """Images in reverse give vectors in reverse."""
+    _require_near(_embed(make, images), _embed(make, images[::-1])[::-1], "the order mattered")
+
+
+def check_is_deterministic(make: Make, images: Sequence[Picture]) -> None:
+    """Equal images give equal vectors, from another instance too."""
+    first, second = _embed(make, images), _embed(make, images)
+    require(np.array_equal(first, second), "a second instance gave other vectors")
+
+
+def check_does_not_depend_on_the_batch(make: Make, images: Sequence[Picture]) -> None:
+    """An image gets the same vector alone and among others."""
+    with opened(make) as embedder:
+        prepared = [embedder.prepare(image) for image in images]
+        together = embedder.embed(prepared)
+        alone = np.concatenate([embedder.embed([one]) for one in prepared])
+    _require_near(together, alone, "an image alone gets another vector")
+
+
+def check_embeds_the_same_after_pickling(make: Make, images: Sequence[Picture]) -> None:
+    """An embedder that travelled to another process before `open` embeds alike."""
+    there = pickle.dumps(make())
+    again = _embed(lambda: pickle.loads(there), images)  # noqa: S301 - our own bytes
+    require(np.array_equal(_embed(make, images), again), "pickling changed the vectors")
+
+
+def check_prepares_in_threads(make: Make, images: Sequence[Picture]) -> None:
+    """`prepare` is called from several threads at once."""
+    with opened(make) as embedder, ThreadPoolExecutor(4) as pool:
+        threaded = embedder.embed(list(pool.map(embedder.prepare, images)))
+        plain = embedder.embed([embedder.prepare(image) for image in images])
+    require(np.array_equal(threaded, plain), "prepare gave other results in threads")
+
+
+def check_leaves_images_alone(make: Make, images: Sequence[Picture]) -> None:
+    """Pixels are shared with other components and must not change."""
+    before = [image.tobytes() for image in images]
+    _embed(make, images)
+    require(before == [image.tobytes() for image in images], "the images were changed")
+
+
+def check_leaves_global_random_state_alone(make: Make, images: Sequence[Picture]) -> None:
+    """Chance, where it is needed, comes from a generator of its own."""
+    with opened(make) as embedder, untouched_random_state():
+        embedder.embed([embedder.prepare(image) for image in images])
+
+
+def check_takes_images_of_any_size(make: Make, images: Sequence[Picture]) -> None:
+    """One pixel, a thin strip and a tall one are images too."""
+    odd = [make_picture(1, *size) for size in ((1, 1), (300, 2), (2, 300), (500, 400))]
+    vectors = _embed(make, [images[0], *odd])
+    require(bool(np.isfinite(vectors).all()), "some values are not finite")
+
+
+def _embed(make: Make, images: Sequence[Picture]) -> NDArray[np.float32]:
+    with opened(make) as embedder:
+        prepared: list[Any] = [embedder.prepare(image) for image in images]
+        return embedder.embed(prepared)
+
+
+def _require_near(first: NDArray[np.float32], second: NDArray[np.float32], message: str) -> None:
+    gap = np.linalg.norm(first - second, axis=1)
+    allowed = TOLERANCE * np.linalg.norm(first, axis=1)
+    require(bool((gap <= allowed).all()), f"{message}: off by up to {gap.max():.3g}")

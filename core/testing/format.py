@@ -1,0 +1,227 @@
+"""Checks for data set formats."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ig4.core.contracts import Format
+from ig4.core.errors import DatasetError
+from ig4.core.records import Record, Turn
+from ig4.core.testing.check import Check, checks_from, fail, opened, require
+from ig4.core.testing.component import component_checks
+
+Make = Callable[[], Format]
+MakeDataset = Callable[[Path], Path]
+
+
+def format_checks(make: Make, make_dataset: MakeDataset, target: str) -> list[Check]:
+    """Return the checks of a format.
+
+    `make_dataset(folder)` writes a data set of at least two records, each with an image,
+    into an empty folder and returns the path a user would give. `target` is the name, below
+    a folder, that `write` is called with ("out.json", or "out" for a folder).
+    """
+    return component_checks(make) + checks_from(
+        check_detects_its_own,
+        check_leaves_other_files_to_others,
+        check_sources_are_files_that_exist,
+        check_records_have_distinct_ids,
+        check_records_are_json,
+        check_reads_the_same_twice,
+        check_reads_lazily,
+        check_writes_back_what_it_read,
+        check_writes_a_part_in_the_given_order,
+        check_writes_records_from_elsewhere,
+        check_image_names_stay_below_the_target,
+        check_missing_path_is_a_dataset_error,
+        check_truncated_file_is_a_dataset_error_or_read,
+        given=(make, make_dataset, target),
+    )
+
+
+def check_detects_its_own(make: Make, make_dataset: MakeDataset, target: str) -> None:
+    """A data set in this format is recognised."""
+    with TemporaryDirectory() as folder, opened(make) as reader:
+        require(reader.detect(make_dataset(Path(folder))) is True, "detect did not say True")
+
+
+def check_leaves_other_files_to_others(
+    make: Make,
+    make_dataset: MakeDataset,
+    target: str,
+) -> None:
+    """An empty folder, a text and a picture are not in this format, and no error."""
+    with TemporaryDirectory() as name, opened(make) as reader:
+        folder = Path(name)
+        (folder / "empty").mkdir()
+        (folder / "notes.md").write_text("# Notes\n\nNothing here.\n", encoding="utf-8")
+        (folder / "dot.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+        for other in ("empty", "notes.md", "dot.png"):
+            require(reader.detect(folder / other) is False, f"detect took {other} for its own")
+
+
+def check_sources_are_files_that_exist(
+    make: Make,
+    make_dataset: MakeDataset,
+    target: str,
+) -> None:
+    """`sources` names the files whose change means reading again."""
+    with TemporaryDirectory() as folder, opened(make) as reader:
+        sources = reader.sources(make_dataset(Path(folder)))
+        require(len(sources) > 0, "there are no sources")
+        absent = [str(source) for source in sources if not source.is_file()]
+        require(not absent, f"sources that are no files: {', '.join(absent)}")
+
+
+def check_records_have_distinct_ids(
+    make: Make,
+    make_dataset: MakeDataset,
+    target: str,
+) -> None:
+    """Every record has an id of its own, turns and images."""
+    records, _ = _read(make, make_dataset)
+    ids = [record.id for record in records]
+    require(all(isinstance(id_, str) and id_ for id_ in ids), f"ids are texts: {ids}")
+    require(len(set(ids)) == len(ids), f"two records share an id: {ids}")
+    require(all(record.turns for record in records), "a record has no turns")
+    require(all(record.images for record in records), "a record has no image")
+
+
+def check_records_are_json(make: Make, make_dataset: MakeDataset, target: str) -> None:
+    """`raw` and the header are JSON, as they are stored."""
+    records, header = _read(make, make_dataset)
+    for record in records:
+        require(record.raw is not None, f"record {record.id} has no raw")
+        require(json.loads(json.dumps(record.raw)) == record.raw, f"{record.raw} is not JSON")
+    require(json.loads(json.dumps(header)) == header, f"the header {header} is not JSON")
+
+
+def check_reads_the_same_twice(make: Make, make_dataset: MakeDataset, target: str) -> None:
+    """Reading changes nothing, and keeps the order of the data set."""
+    with TemporaryDirectory() as folder, opened(make) as reader:
+        path = make_dataset(Path(folder))
+        require(list(reader.read(path)) == list(reader.read(path)), "a second reading differs")
+
+
+def check_reads_lazily(make: Make, make_dataset: MakeDataset, target: str) -> None:
+    """`read` gives an iterator, so that memory need not grow with the data set."""
+    with TemporaryDirectory() as folder, opened(make) as reader:
+        records = reader.read(make_dataset(Path(folder)))
+        require(iter(records) is records, "read gave a list, not an iterator")
+        list(records)
+
+
+def check_writes_back_what_it_read(make: Make, make_dataset: MakeDataset, target: str) -> None:
+    """Exporting everything gives back the records that came in, JSON-equal."""
+    records, header = _read(make, make_dataset)
+    again, header_again = _written(make, records, target, header)
+    require([r.raw for r in again] == [r.raw for r in records], "the records changed")
+    require(header_again == header, f"the header {header} became {header_again}")
+
+
+def check_writes_a_part_in_the_given_order(
+    make: Make, make_dataset: MakeDataset, target: str
+) -> None:
+    """A selection is written best first, not in data-set order."""
+    records, header = _read(make, make_dataset)
+    part = records[::-1][:2]
+    again, _ = _written(make, part, target, header)
+    require([r.raw for r in again] == [r.raw for r in part], "the order or the records changed")
+
+
+def check_writes_records_from_elsewhere(
+    make: Make,
+    make_dataset: MakeDataset,
+    target: str,
+) -> None:
+    """Records of another format are made from their turns and images."""
+    foreign = [
+        Record(
+            str(number),
+            (
+                Turn("user", "What is this?"),
+                Turn("assistant", f'A bird, "no. {number}", ünder\na tree'),
+            ),
+            (f"images/{number}.jpg",),
+        )
+        for number in range(3)
+    ]
+    again, _ = _written(make, foreign, target, None)
+    answers = [record.turns[-1].text for record in again]
+    require(answers == [r.turns[-1].text for r in foreign], f"the answers became {answers}")
+    require([len(r.images) for r in again] == [1, 1, 1], "images were lost")
+
+
+def check_image_names_stay_below_the_target(
+    make: Make,
+    make_dataset: MakeDataset,
+    target: str,
+) -> None:
+    """Images are written to distinct relative names with their own ending."""
+    records, _ = _read(make, make_dataset)
+    with opened(make) as writer:
+        names = [writer.image_name(r, i, ".webp") for r in records for i in range(len(r.images))]
+        climbing = writer.image_name(
+            Record("../../etc/passwd", (Turn("assistant", "x"),), ("a.png",)), 0, ".png"
+        )
+    require(len(set(names)) == len(names), f"two images share a name: {names}")
+    for name in [*names, climbing]:
+        steps = name.split("/")
+        require("\\" not in name and ".." not in steps and steps[0] != "", f"{name!r} climbs out")
+    require(all(name.endswith(".webp") for name in names), f"the ending is lost: {names}")
+
+
+def check_missing_path_is_a_dataset_error(
+    make: Make,
+    make_dataset: MakeDataset,
+    target: str,
+) -> None:
+    """A path that is not there is told by name."""
+    with TemporaryDirectory() as folder, opened(make) as reader:
+        path = Path(folder) / f"absent-{target}"
+        require(reader.detect(path) is False, "detect took a path that is not there")
+        try:
+            list(reader.read(path))
+        except DatasetError as error:
+            require(path.name in str(error), f"the message does not name {path.name}: {error}")
+        else:
+            fail("reading a path that is not there raised nothing")
+
+
+def check_truncated_file_is_a_dataset_error_or_read(
+    make: Make,
+    make_dataset: MakeDataset,
+    target: str,
+) -> None:
+    """A file cut short is a DatasetError, or yields what is whole: never another error."""
+    for share in (0.0, 0.4, 0.9):
+        with TemporaryDirectory() as folder, opened(make) as reader:
+            path = make_dataset(Path(folder))
+            source = max(reader.sources(path), key=lambda file: file.stat().st_size)
+            content = source.read_bytes()
+            source.write_bytes(content[: int(len(content) * share)])
+            try:
+                list(reader.read(path))
+            except DatasetError as error:
+                require(bool(str(error)), "the error says nothing")
+
+
+def _read(make: Make, make_dataset: MakeDataset) -> tuple[list[Record], object]:
+    with TemporaryDirectory() as folder, opened(make) as reader:
+        path = make_dataset(Path(folder))
+        records = list(reader.read(path))
+        require(len(records) > 1, "make_dataset must write at least two records")
+        return records, reader.header(path)
+
+
+def _written(
+    make: Make, records: list[Record], target: str, header: object
+) -> tuple[list[Record], object]:
+    """Write records, and read them again."""
+    with TemporaryDirectory() as folder, opened(make) as writer:
+        path = Path(folder) / target
+        writer.write(iter(records), path, header)
+        return list(writer.read(path)), writer.header(path)

@@ -1,0 +1,257 @@
+"""Checks for scorers."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ig4.core.contracts import Embedder, Scorer
+from ig4.core.records import Failure, Sample, Score
+from ig4.core.testing.check import Check, checks_from, opened, require, untouched_random_state
+from ig4.core.testing.component import component_checks
+from ig4.core.testing.samples import (
+    make_samples,
+    sample_of,
+    sample_with_unreadable_image,
+    sample_without_image,
+)
+
+Make = Callable[[], Scorer]
+Verdicts = list[Score | Failure]
+
+TOLERANCE = 1e-3
+"""How far, relative to the largest score, batching may move a score (float32 models)."""
+
+
+def scorer_checks(make: Make, samples: Sequence[Sample] | None = None) -> list[Check]:
+    """Return the checks of a scorer.
+
+    `samples` are at least three that it scores without failure; by default generated ones.
+    Where the scorer names an embedder, their embeddings are computed with it.
+    """
+    chosen = tuple(make_samples() if samples is None else samples)
+    return component_checks(make) + checks_from(
+        check_gives_one_result_for_each_sample,
+        check_scores_are_finite,
+        check_details_are_json,
+        check_order_is_kept,
+        check_is_deterministic,
+        check_does_not_depend_on_the_batch,
+        check_scores_the_same_after_pickling,
+        check_leaves_samples_alone,
+        check_leaves_global_random_state_alone,
+        check_survives_strange_text,
+        check_survives_a_sample_without_image,
+        check_bad_image_costs_the_others_nothing,
+        check_missing_embedding_costs_the_others_nothing,
+        check_percents_are_finite_and_pure,
+        given=(make, chosen),
+    )
+
+
+def check_gives_one_result_for_each_sample(make: Make, samples: Sequence[Sample]) -> None:
+    """`score` answers every sample with a Score or a Failure."""
+    results = _score(make, samples)
+    require(len(results) == len(samples), f"{len(results)} results for {len(samples)} samples")
+    odd = [type(r).__name__ for r in results if not isinstance(r, (Score, Failure))]
+    require(not odd, f"results are Score or Failure, not {', '.join(odd)}")
+
+
+def check_scores_are_finite(make: Make, samples: Sequence[Sample]) -> None:
+    """Good samples get finite values."""
+    for sample, result in zip(samples, _score(make, samples), strict=True):
+        require(isinstance(result, Score), f"{sample.id} failed: {result}")
+        require(isinstance(result, Score) and math.isfinite(result.value), f"{sample.id}: {result}")
+
+
+def check_details_are_json(make: Make, samples: Sequence[Sample]) -> None:
+    """Details can be stored."""
+    for result in _score(make, samples):
+        if isinstance(result, Score) and result.details is not None:
+            json.dumps(dict(result.details), allow_nan=False)
+
+
+def check_order_is_kept(make: Make, samples: Sequence[Sample]) -> None:
+    """Samples in reverse get their results in reverse."""
+    forward = _score(make, samples)
+    backward = _score(make, samples[::-1])
+    _require_equal(forward, backward[::-1], "scores changed with the order of the samples")
+
+
+def check_is_deterministic(make: Make, samples: Sequence[Sample]) -> None:
+    """The same samples get the same scores, from one instance and from another."""
+    with _ready(make, samples) as (scorer, given):
+        first, second = list(scorer.score(given)), list(scorer.score(given))
+    _require_equal(first, second, "a second call gave other scores", tolerance=0)
+    _require_equal(first, _score(make, samples), "a second instance gave other scores", tolerance=0)
+
+
+def check_does_not_depend_on_the_batch(make: Make, samples: Sequence[Sample]) -> None:
+    """A sample gets the same score alone, in pairs and among all."""
+    with _ready(make, samples) as (scorer, given):
+        together = list(scorer.score(given))
+        for size in (1, 2):
+            parts = [given[i : i + size] for i in range(0, len(given), size)]
+            apart = [result for part in parts for result in scorer.score(part)]
+            _require_equal(together, apart, f"batches of {size} gave other scores")
+
+
+def check_scores_the_same_after_pickling(make: Make, samples: Sequence[Sample]) -> None:
+    """A scorer that travelled to another process before `open` scores alike."""
+    there = pickle.dumps(make())
+    _require_equal(
+        _score(make, samples),
+        _score(lambda: pickle.loads(there), samples),  # noqa: S301 - our own bytes
+        "pickling changed the scores",
+        tolerance=0,
+    )
+
+
+def check_leaves_samples_alone(make: Make, samples: Sequence[Sample]) -> None:
+    """Pixels and embeddings are shared with other components and must not change."""
+    with _ready(make, samples) as (scorer, given):
+        before = [_content(sample) for sample in given]
+        scorer.score(given)
+        after = [_content(sample) for sample in given]
+    require(before == after, "score changed pixels or embeddings of its samples")
+
+
+def check_leaves_global_random_state_alone(make: Make, samples: Sequence[Sample]) -> None:
+    """Chance, where it is needed, comes from a generator of its own."""
+    with _ready(make, samples) as (scorer, given), untouched_random_state():
+        scorer.score(given)
+
+
+def check_survives_strange_text(make: Make, samples: Sequence[Sample]) -> None:
+    """Whatever the text, each sample gets a finite score or a Failure."""
+    texts = (
+        " ",
+        "...",
+        "\x00\x07",
+        "日本語の説明。",
+        "🦜" * 50,
+        "word " * 5000,
+        "a" * 20000,
+        "<image>",
+    )
+    strange = [sample_of(text, seed=i) for i, text in enumerate(texts)]
+    strange.append(replace(samples[0], instruction=""))
+    for sample, result in zip(strange, _score(make, strange), strict=True):
+        _require_answered(result, f"answer {sample.answer[:12]!r}")
+
+
+def check_survives_a_sample_without_image(make: Make, samples: Sequence[Sample]) -> None:
+    """A text-only sample gets a score or a Failure and costs the others nothing."""
+    _require_unharmed(make, samples, sample_without_image())
+
+
+def check_bad_image_costs_the_others_nothing(make: Make, samples: Sequence[Sample]) -> None:
+    """An image that cannot be decoded is one Failure, if pixels are looked at at all."""
+    result = _require_unharmed(make, samples, sample_with_unreadable_image())
+    if make().reads_pixels:
+        require(isinstance(result, Failure), f"an unreadable image got {result}")
+
+
+def check_missing_embedding_costs_the_others_nothing(make: Make, samples: Sequence[Sample]) -> None:
+    """Where embeddings are read, a sample without any is one Failure."""
+    if make().embedder() is None:
+        return
+    with _ready(make, samples) as (scorer, given):
+        alone = list(scorer.score(given))
+        among = list(scorer.score([given[0], replace(given[1], embeddings=None), *given[2:]]))
+    require(isinstance(among[1], Failure), f"a sample without embedding got {among[1]}")
+    _require_equal([alone[0], *alone[2:]], [among[0], *among[2:]], "the others' scores changed")
+
+
+def check_percents_are_finite_and_pure(make: Make, samples: Sequence[Sample]) -> None:
+    """`to_percent` keeps the shape, changes nothing it was given, and stays finite."""
+    results = _score(make, samples)
+    values = np.array([result.value for result in results if isinstance(result, Score)])
+    for given in (values, values[:1], np.zeros(0)):
+        before = given.copy()
+        percent = make().to_percent(given)
+        require(np.array_equal(before, given), "to_percent changed the values it was given")
+        require(np.shape(percent) == given.shape, f"to_percent made {given.shape} {percent.shape}")
+        require(bool(np.isfinite(percent).all()), f"to_percent gave {percent}")
+
+
+class _ready:  # noqa: N801 - reads like a function where it is used
+    """Opens a scorer, and gives its samples the embeddings that it asks for."""
+
+    def __init__(self, make: Make, samples: Sequence[Sample]) -> None:
+        self._scorer = make()
+        self._samples = samples
+
+    def __enter__(self) -> tuple[Scorer, list[Sample]]:
+        self._scorer.open()
+        return self._scorer, embedded(self._scorer, self._samples)
+
+    def __exit__(self, *_: object) -> None:
+        self._scorer.close()
+
+
+def embedded(scorer: Scorer, samples: Sequence[Sample]) -> list[Sample]:
+    """Return the samples with the embeddings of the scorer's embedder, if it names one."""
+    choice = scorer.embedder()
+    if choice is None:
+        return list(samples)
+    from ig4.core.host import Host
+
+    embedder = Host.discover().build(choice)
+    require(isinstance(embedder, Embedder), f"embedder() names {choice.use}, no embedder")
+    with opened(lambda: embedder) as ready:
+        assert isinstance(ready, Embedder)
+        return [_with_embeddings(ready, sample) for sample in samples]
+
+
+def _with_embeddings(embedder: Embedder, sample: Sample) -> Sample:
+    if not sample.images or any(image.problem for image in sample.images):
+        return sample
+    prepared = [embedder.prepare(image.pixels()) for image in sample.images]
+    return replace(sample, embeddings=embedder.embed(prepared))
+
+
+def _score(make: Make, samples: Sequence[Sample]) -> Verdicts:
+    with _ready(make, samples) as (scorer, given):
+        return list(scorer.score(given))
+
+
+def _require_answered(result: Score | Failure, what: str) -> None:
+    if isinstance(result, Failure):
+        require(bool(result.reason.strip()), f"{what}: a Failure without a reason")
+    else:
+        require(math.isfinite(result.value), f"{what}: the score is {result.value}")
+
+
+def _require_unharmed(make: Make, samples: Sequence[Sample], bad: Sample) -> Score | Failure:
+    """Score `bad` among the others, which must score as without it; return its result."""
+    alone = _score(make, samples)
+    among = _score(make, [samples[0], bad, *samples[1:]])
+    require(len(among) == len(samples) + 1, f"{len(among)} results for {len(samples) + 1} samples")
+    _require_equal(alone, [among[0], *among[2:]], f"{bad.id} changed the scores of the others")
+    _require_answered(among[1], bad.id)
+    return among[1]
+
+
+def _require_equal(
+    first: Verdicts, second: Verdicts, message: str, tolerance: float = TOLERANCE
+) -> None:
+    scale = max((abs(r.value) for r in first if isinstance(r, Score)), default=0.0)
+    require(len(first) == len(second), f"{message}: {len(first)} and {len(second)} results")
+    for one, other in zip(first, second, strict=True):
+        if isinstance(one, Score) and isinstance(other, Score):
+            near = abs(one.value - other.value) <= tolerance * scale
+            require(near, f"{message}: {one.value} and {other.value}")
+        else:
+            require(type(one) is type(other), f"{message}: {one} and {other}")
+
+
+def _content(sample: Sample) -> tuple[bytes, ...]:
+    images = [image.pixels().tobytes() for image in sample.images if not image.problem]
+    vectors = b"" if sample.embeddings is None else sample.embeddings.tobytes()
+    return (*images, vectors)

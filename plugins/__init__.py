@@ -1,0 +1,1 @@
+"""The built-in components of ig4, declared through the entry point any plugin uses."""

@@ -1,0 +1,118 @@
+"""Declares the built-in components; importing it loads none of their libraries."""
+
+from __future__ import annotations
+
+from ig4.core.hookspecs import hookimpl
+from ig4.core.records import Component
+
+_AT = "ig4.plugins"
+_TORCH = ("torch", "open_clip", "safetensors")
+
+COMPONENTS = (
+    Component(
+        "scorer",
+        "length",
+        f"{_AT}.scorers.length:Length",
+        "Length of the answer in characters, words or tokens.",
+    ),
+    Component(
+        "scorer",
+        "clip",
+        f"{_AT}.scorers.clip:Clip",
+        "CLIP score: 100 x cosine of image and answer.",
+        _TORCH,
+        "clip",
+    ),
+    Component(
+        "embedder",
+        "clip",
+        f"{_AT}.embedders.clip:ClipEmbedder",
+        "CLIP image embeddings through open_clip.",
+        _TORCH,
+        "clip",
+    ),
+    Component(
+        "clusterer",
+        "kmeans",
+        f"{_AT}.clusterers.kmeans:KMeans",
+        "k-means with the k-means++ start; mini-batches for large sets.",
+        ("sklearn",),
+        "clip",
+    ),
+    Component(
+        "clusterer",
+        "spectral",
+        f"{_AT}.clusterers.spectral:Spectral",
+        "Spectral clustering on a nearest-neighbour graph, as in the paper.",
+        ("sklearn",),
+        "clip",
+    ),
+    Component(
+        "selector",
+        "quota",
+        f"{_AT}.selectors.quota:Quota",
+        "The paper's: each cluster gives its best, in proportion to its size.",
+    ),
+    Component(
+        "selector", "topk", f"{_AT}.selectors.topk:TopK", "The best of all, without clusters."
+    ),
+    Component(
+        "selector",
+        "random",
+        f"{_AT}.selectors.random:Random",
+        "A random choice, the baseline to beat.",
+    ),
+    Component(
+        "format",
+        "minigpt4",
+        f"{_AT}.formats.minigpt4:MiniGPT4",
+        "MiniGPT-4: filter_cap.json beside image/<id>.jpg.",
+    ),
+    Component(
+        "format",
+        "llava",
+        f"{_AT}.formats.llava:Llava",
+        "LLaVA JSON: conversations with <image> tokens.",
+    ),
+    Component(
+        "format",
+        "sharegpt",
+        f"{_AT}.formats.sharegpt:ShareGPT",
+        "ShareGPT / LLaMA-Factory: messages and images.",
+    ),
+    Component(
+        "format", "jsonl", f"{_AT}.formats.jsonl:JsonLines", "JSON lines with a column mapping."
+    ),
+    Component("format", "csv", f"{_AT}.formats.csv:Csv", "CSV or TSV with a column mapping."),
+    Component(
+        "format",
+        "parquet",
+        f"{_AT}.formats.parquet:Parquet",
+        "Parquet files with a column mapping.",
+        ("pyarrow",),
+        "parquet",
+    ),
+    Component(
+        "format",
+        "hf",
+        f"{_AT}.formats.hf:HuggingFace",
+        "A Hugging Face datasets folder (save_to_disk).",
+        ("datasets", "pyarrow"),
+        "datasets",
+    ),
+    Component("executor", "local", f"{_AT}.executors.local:Local", "Batches run in this process."),
+    Component(
+        "executor",
+        "ray",
+        f"{_AT}.executors.ray:Ray",
+        "Batches run on a Ray cluster.",
+        ("ray",),
+        "ray",
+    ),
+)
+
+
+@hookimpl
+def ig4_components() -> tuple[Component, ...]:
+    """Declare everything that ig4 brings itself."""
+    return COMPONENTS

@@ -1,0 +1,1 @@
+"""The offline demonstration: a rendered data set and a tiny CLIP model."""

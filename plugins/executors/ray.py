@@ -1,0 +1,93 @@
+"""Runs batches on a Ray cluster: one open copy of the work in each of several actors."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from pydantic import Field
+
+from ig4.core import contracts
+from ig4.core.contracts import Executor, Run, Work
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class RayOptions(contracts.Options):
+    """Where the cluster is and what each actor gets."""
+
+    address: str | None = Field(
+        None, description="Address of a running cluster; by default RAY_ADDRESS, or one is started."
+    )
+    actors: int = Field(1, ge=1, description="How many copies of the work, each with its models.")
+    num_cpus: float = Field(1, ge=0, description="Processor cores for each actor.")
+    num_gpus: float = Field(0, ge=0, description="GPUs for each actor; 0.5 lets two share one.")
+
+
+class Ray(Executor):
+    """Actors that hold the models. Image files must lie where every node can read them."""
+
+    Options = RayOptions
+    options: RayOptions
+
+    @contextmanager
+    def start(self, work: Work[T, R]) -> Iterator[Run[T, R]]:
+        """Open the work in every actor; see Executor.start."""
+        import ray
+
+        started = not ray.is_initialized()
+        if started:
+            ray.init(address=self.options.address, log_to_driver=False)
+        actor = ray.remote(_Actor).options(
+            num_cpus=self.options.num_cpus, num_gpus=self.options.num_gpus
+        )
+        actors = [actor.remote(work) for _ in range(self.options.actors)]
+        try:
+            _get([one.open.remote() for one in actors])
+            yield lambda tasks: _map(actors, tasks)
+            _get([one.close.remote() for one in actors])
+        finally:
+            for one in actors:
+                ray.kill(one)
+            if started:
+                ray.shutdown()
+
+
+class _Actor:
+    """Holds one open copy of the work; calls run in the order they were made."""
+
+    def __init__(self, work: Work[Any, Any]) -> None:
+        self.work = work
+
+    def open(self) -> None:
+        self.work.open()
+
+    def call(self, task: Any) -> Any:
+        return self.work(task)
+
+    def close(self) -> None:
+        self.work.close()
+
+
+def _map(actors: list[Any], tasks: Iterable[Any]) -> Iterator[Any]:
+    # Two tasks an actor: one at work, one waiting, so that none idles while results are stored.
+    pending: deque[Any] = deque()
+    for number, task in enumerate(tasks):
+        pending.append(actors[number % len(actors)].call.remote(task))
+        if len(pending) >= 2 * len(actors):
+            yield _get(pending.popleft())
+    while pending:
+        yield _get(pending.popleft())
+
+
+def _get(reference: Any) -> Any:
+    """Wait for a result; an error in an actor is raised as what it was there."""
+    import ray
+
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise getattr(error, "cause", None) or error from None

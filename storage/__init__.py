@@ -1,0 +1,1 @@
+"""The score database: schema, connections and the statements on them."""

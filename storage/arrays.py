@@ -1,0 +1,48 @@
+"""Read columns of numbers as numpy arrays, a million rows in a fraction of a second."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sqlalchemy import Connection, Executable
+
+MISSING = float("inf")
+"""Stands for NULL in a float column: stored scores are finite."""
+
+
+def integers(connection: Connection, statement: Executable) -> NDArray[np.int64]:
+    """Return a one-column statement's rows as (n,) int64."""
+    return np.fromiter(chain.from_iterable(_rows(connection, statement)), dtype=np.int64)
+
+
+def floats(connection: Connection, statement: Executable) -> NDArray[np.float64]:
+    """Return a one-column statement's rows as (n,) float64."""
+    return np.fromiter(chain.from_iterable(_rows(connection, statement)), dtype=np.float64)
+
+
+def table(connection: Connection, statement: Executable, width: int) -> NDArray[np.float64]:
+    """Return a statement's rows of `width` numbers as (n, width) float64.
+
+    Ids pass through float64 exactly up to 2**53.
+    """
+    flat = np.fromiter(chain.from_iterable(_rows(connection, statement)), dtype=np.float64)
+    return flat.reshape(-1, width)
+
+
+def _rows(connection: Connection, statement: Executable) -> Any:
+    # The driver's own cursor: SQLAlchemy's Row objects would cost more than all the rest.
+    compiled = statement.compile(  # type: ignore[attr-defined]
+        dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
+    )
+    cursor = connection.connection.cursor()
+    parameters = compiled.construct_params()
+    if compiled.positional:
+        cursor.execute(str(compiled), [parameters[name] for name in compiled.positiontup])
+    else:
+        cursor.execute(str(compiled), parameters)
+    return cursor

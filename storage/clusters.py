@@ -1,0 +1,119 @@
+"""Statements on clusterings and their labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sqlalchemy import delete, func, insert, select, update
+
+from ig4.storage.arrays import integers
+from ig4.storage.runs import now
+from ig4.storage.schema import Clustering, ClusterLabel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class ClusteringRow:
+    """A clustering as stored."""
+
+    id: int
+    name: str
+    k: int | None
+    imported: bool
+
+
+def find(
+    connection: Connection, dataset_id: int, *, name: str | None = None, inputs: str | None = None
+) -> ClusteringRow | None:
+    """Return the clustering of a data set used last, of that name or those inputs if given."""
+    statement = select(Clustering.id, Clustering.name, Clustering.k, Clustering.imported).where(
+        Clustering.dataset_id == dataset_id
+    )
+    if name is not None:
+        statement = statement.where(Clustering.name == name)
+    if inputs is not None:
+        statement = statement.where(Clustering.inputs == inputs)
+    row = connection.execute(
+        statement.order_by(Clustering.created_at.desc(), Clustering.id.desc()).limit(1)
+    ).first()
+    return None if row is None else ClusteringRow(*row)
+
+
+def put(
+    connection: Connection,
+    *,
+    dataset_id: int,
+    name: str,
+    component_id: int,
+    inputs: str,
+    k: int | None,
+    seed: int | None,
+    imported: bool,
+    run_id: int | None,
+    samples: NDArray[np.int64],
+    labels: NDArray[np.int64],
+) -> int:
+    """Store a clustering: labels (n,) of sample ids (n,); replaces one of the same inputs."""
+    connection.execute(
+        delete(Clustering).where(Clustering.dataset_id == dataset_id, Clustering.inputs == inputs)
+    )
+    values = {
+        "dataset_id": dataset_id,
+        "name": name,
+        "component_id": component_id,
+        "inputs": inputs,
+        "k": k,
+        "seed": seed,
+        "imported": imported,
+        "run_id": run_id,
+        "created_at": now(),
+    }
+    added = connection.scalar(insert(Clustering).values(values).returning(Clustering.id))
+    clustering_id = int(added or 0)
+    rows = [
+        {"clustering_id": clustering_id, "sample_id": sample, "label": label}
+        for sample, label in zip(samples.tolist(), labels.tolist(), strict=True)
+    ]
+    if rows:
+        connection.execute(insert(ClusterLabel), rows)
+    return clustering_id
+
+
+def touch(connection: Connection, clustering_id: int, name: str) -> None:
+    """Make a clustering the one that `find` returns for its data set and this name."""
+    connection.execute(
+        update(Clustering).where(Clustering.id == clustering_id).values(created_at=now(), name=name)
+    )
+
+
+def labels(
+    connection: Connection, clustering_id: int, samples: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the label (n,) of each sample id (n,), -1 for a sample that has none."""
+    here = ClusterLabel.clustering_id == clustering_id
+    low, high = (int(samples.min()), int(samples.max())) if samples.size else (0, -1)
+    found = connection.scalar(
+        select(func.count())
+        .select_from(ClusterLabel)
+        .where(here, ClusterLabel.sample_id.between(low, high))
+    )
+    statement = select(ClusterLabel.label).where(here, ClusterLabel.sample_id.between(low, high))
+    if found == high - low + 1:  # no gap, as in ig4.storage.scores.values
+        return integers(connection, statement.order_by(ClusterLabel.sample_id))[samples - low]
+    pairs = integers(
+        connection,
+        select(ClusterLabel.sample_id, ClusterLabel.label)
+        .where(here)
+        .order_by(ClusterLabel.sample_id),
+    ).reshape(-1, 2)
+    result = np.full(len(samples), -1, dtype=np.int64)
+    if len(pairs):
+        at = np.minimum(np.searchsorted(pairs[:, 0], samples), len(pairs) - 1)
+        known = pairs[at, 0] == samples
+        result[known] = pairs[at[known], 1]
+    return result

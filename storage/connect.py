@@ -1,0 +1,147 @@
+"""Open a score database: URLs, connections, transactions and what their errors mean."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from ig4.storage.errors import DatabaseBusyError, StorageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection, Engine
+
+DEFAULT = "ig4.db"
+BUSY_SECONDS = 15
+"""How long a writer waits for another one before it gives up."""
+
+
+def parse(location: str | Path) -> URL:
+    """Return the SQLAlchemy URL for a path or a URL.
+
+    Raises:
+        StorageError: it is a URL of a kind that ig4 does not speak.
+    """
+    text = str(location)
+    if "://" not in text:
+        return make_url("sqlite://").set(database=str(Path(text).expanduser().absolute()))
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise StorageError(
+            "the database URL cannot be read: write sqlite:///file.db or "
+            "postgresql://user@host/name"
+        ) from None
+    if url.get_backend_name() == "postgresql" and url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise StorageError(
+            f"{url.get_backend_name()} databases are not supported: use SQLite (a file name) or "
+            "PostgreSQL (postgresql://…)"
+        )
+    return url
+
+
+def describe(url: URL) -> str:
+    """Return the location for people to read, with any password hidden."""
+    if url.get_backend_name() == "sqlite":
+        return url.database or ":memory:"
+    return url.render_as_string(hide_password=True)
+
+
+def is_sqlite(url: URL) -> bool:
+    """Tell whether the database is SQLite."""
+    return url.get_backend_name() == "sqlite"
+
+
+def connect(url: URL) -> Engine:
+    """Return an engine for reading and writing; SQLite in WAL mode with foreign keys on.
+
+    Raises:
+        StorageError: the driver for the URL is not installed.
+    """
+    try:
+        engine = create_engine(url, connect_args=_arguments(url))
+    except (ModuleNotFoundError, NoSuchModuleError):
+        raise StorageError('PostgreSQL needs a driver: pip install "ig4[postgres]"') from None
+    if is_sqlite(url):
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _arguments(url: URL) -> dict[str, Any]:
+    # isolation_level None: the driver must not start transactions of its own (see _begin_sqlite).
+    return {"timeout": BUSY_SECONDS, "isolation_level": None} if is_sqlite(url) else {}
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")  # in WAL mode a killed process loses nothing
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA cache_size = -65536")  # 64 MiB
+    cursor.execute("PRAGMA temp_store = MEMORY")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes the lock at once: a transaction that reads first and then finds another
+    # writer ahead of it could only fail, without waiting.
+    immediate = connection.get_execution_options().get("ig4_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
+    """Give a connection inside one transaction, committed at the end, rolled back on an error.
+
+    Raises:
+        DatabaseBusyError: another process kept the write lock for BUSY_SECONDS.
+        StorageError: the disk is full, the file is not a database, or the server is away.
+    """
+    with translated(engine.url), engine.connect() as opened:
+        connection = opened.execution_options(ig4_writes=writes)
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def translated(url: URL) -> Iterator[None]:
+    """Turn the database's own errors into ones that say what to do."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise explain(error, url) from error
+
+
+def explain(error: DBAPIError, url: URL) -> StorageError:
+    """Return the ig4 error for one of the database driver's."""
+    where = describe(url)
+    text = str(error.orig).strip()
+    if "locked" in text or "busy" in text:
+        return DatabaseBusyError(
+            f"{where} is locked by another process that writes to it. Wait for that run to end; "
+            "for many writers at a time use PostgreSQL (--db postgresql://…)."
+        )
+    if "disk is full" in text or "disk I/O" in text or "No space left" in text:
+        return StorageError(
+            f"{where} cannot grow: {text}. What was committed is safe; make room and start again."
+        )
+    if "readonly" in text or "read-only" in text:
+        return StorageError(f"{where} cannot be written: {text}. Check the permissions.")
+    if "unable to open" in text:
+        return StorageError(
+            f"{where} cannot be opened: does its folder exist, may you write there?"
+        )
+    if "not a database" in text or "malformed" in text:
+        return StorageError(
+            f"{where} is not an ig4 database, or it is damaged ({text}): restore a backup, or name "
+            "another file with --db."
+        )
+    return StorageError(f"{where}: {text.splitlines()[0] if text else type(error.orig).__name__}")

@@ -1,0 +1,183 @@
+"""Read samples back, by the chunk or by their place."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from ig4.storage.arrays import integers
+from ig4.storage.schema import Image, ImageFile, Sample, SampleImage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from sqlalchemy import Connection
+
+_CHUNK = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """One image of a sample; `image_id` is None, with the problem, if it could not be read."""
+
+    image_id: int | None
+    name: str
+    path: str | None
+    sha256: str | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """A sample as stored; `turns` and `raw` are JSON text, `turns` None for a single pair."""
+
+    id: int
+    external_id: str
+    content_id: int
+    instruction: str
+    answer: str
+    turns: str | None
+    raw: str
+    problem: str | None
+    images: list[ImageRow] = field(default_factory=list)
+
+
+def places(connection: Connection, dataset_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return sample ids (n,) and content ids (n,) of a data set in its order, int64."""
+    here = (Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+    ids = integers(connection, select(Sample.id).where(*here).order_by(Sample.ordinal))
+    contents = integers(connection, select(Sample.content_id).where(*here).order_by(Sample.ordinal))
+    return ids, contents
+
+
+def by_id(connection: Connection, ids: Sequence[int]) -> list[SampleRow]:
+    """Return samples with their images, in the order of `ids`."""
+    found: dict[int, SampleRow] = {}
+    for start in range(0, len(ids), _CHUNK):
+        part = [int(value) for value in ids[start : start + _CHUNK]]
+        images = _images(connection, part)
+        for row in connection.execute(_columns().where(Sample.id.in_(part))):
+            found[row.id] = SampleRow(*row, images=images.get(row.id, []))
+    return [found[int(value)] for value in ids]
+
+
+def stream(connection: Connection, dataset_id: int) -> Iterator[SampleRow]:
+    """Yield all samples of a data set in its order; memory does not grow with their number."""
+    ids, _ = places(connection, dataset_id)
+    for start in range(0, len(ids), _CHUNK):
+        yield from by_id(connection, ids[start : start + _CHUNK].tolist())
+
+
+def ids_of(
+    connection: Connection, dataset_id: int, external_ids: Sequence[str]
+) -> dict[str, tuple[int, int]]:
+    """Return (sample id, content id) by external id for those that the data set holds."""
+    found: dict[str, tuple[int, int]] = {}
+    for start in range(0, len(external_ids), _CHUNK):
+        part = list(external_ids[start : start + _CHUNK])
+        rows = connection.execute(
+            select(Sample.external_id, Sample.id, Sample.content_id).where(
+                Sample.dataset_id == dataset_id,
+                Sample.ordinal.is_not(None),
+                Sample.external_id.in_(part),
+            )
+        )
+        found.update((name, (sample, content)) for name, sample, content in rows)
+    return found
+
+
+def external_ids(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
+    """Return the external id of each sample id."""
+    found: dict[int, str] = {}
+    for start in range(0, len(ids), _CHUNK):
+        part = list(ids[start : start + _CHUNK])
+        rows = connection.execute(select(Sample.id, Sample.external_id).where(Sample.id.in_(part)))
+        found.update(rows.tuples().all())
+    return found
+
+
+def first_images(
+    connection: Connection, dataset_id: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (sample ids, image ids) of every sample whose first image was read, by sample id."""
+    statement = (
+        select(SampleImage.sample_id, ImageFile.image_id)
+        .join(ImageFile, ImageFile.id == SampleImage.file_id)
+        .join(Sample, Sample.id == SampleImage.sample_id)
+        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(SampleImage.position == 0, ImageFile.image_id.is_not(None))
+        .order_by(SampleImage.sample_id)
+    )
+    pairs = integers(connection, statement).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def naming_images(connection: Connection, dataset_id: int) -> NDArray[np.int64]:
+    """Return the ids of the samples that name at least one image, readable or not."""
+    return integers(
+        connection,
+        select(SampleImage.sample_id)
+        .join(Sample, Sample.id == SampleImage.sample_id)
+        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(SampleImage.position == 0),
+    )
+
+
+def images_shown(
+    connection: Connection, dataset_id: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (sample ids, image ids), a pair for each readable image of each sample."""
+    statement = (
+        select(SampleImage.sample_id, ImageFile.image_id)
+        .join(ImageFile, ImageFile.id == SampleImage.file_id)
+        .join(Sample, Sample.id == SampleImage.sample_id)
+        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(ImageFile.image_id.is_not(None))
+    )
+    pairs = integers(connection, statement).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _columns() -> Any:
+    return select(
+        Sample.id,
+        Sample.external_id,
+        Sample.content_id,
+        Sample.instruction,
+        Sample.answer,
+        Sample.turns,
+        Sample.raw,
+        Sample.problem,
+    )
+
+
+def _images(connection: Connection, sample_ids: Sequence[int]) -> dict[int, list[ImageRow]]:
+    statement = (
+        select(
+            SampleImage.sample_id, ImageFile.image_id, ImageFile.name, ImageFile.path,
+            Image.sha256, ImageFile.problem,
+        )
+        .join(ImageFile, ImageFile.id == SampleImage.file_id)
+        .outerjoin(Image, Image.id == ImageFile.image_id)
+        .where(SampleImage.sample_id.in_(sample_ids))
+        .order_by(SampleImage.sample_id, SampleImage.position)
+    )  # fmt: skip
+    found: dict[int, list[ImageRow]] = defaultdict(list)
+    for sample_id, image_id, name, path, sha256, problem in connection.execute(statement):
+        found[sample_id].append(ImageRow(image_id, name, path, sha256, problem))
+    return found
+
+
+def problems(connection: Connection, dataset_id: int) -> dict[str, int]:
+    """Return how many samples of a data set have each problem that ingesting found."""
+    rows = connection.execute(
+        select(Sample.problem, func.count())
+        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(Sample.problem.is_not(None))
+        .group_by(Sample.problem)
+    )
+    return {problem or "": count for problem, count in rows}

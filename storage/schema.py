@@ -1,0 +1,291 @@
+"""The tables of the score database.
+
+A result belongs to the *content* of a sample (its text and the bytes of its images) and the
+fingerprint of a component. Samples of any data set that say the same share one row of
+`contents`, and so share what was computed; a sample that changes points to another row.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+_CASCADE = "CASCADE"
+
+
+class Base(DeclarativeBase):
+    """The declarative root; names every constraint so that migrations can find it."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSON,
+        bytes: LargeBinary,
+        float: Float(53),
+    }
+
+
+class Run(Base):
+    """One command that wrote to the database: its configuration, versions, seed, outcome."""
+
+    __tablename__ = "runs"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    command: Mapped[str]
+    dataset_id: Mapped[int | None] = mapped_column(ForeignKey("datasets.id", ondelete="SET NULL"))
+    config: Mapped[dict[str, Any]]
+    versions: Mapped[dict[str, Any]]
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    status: Mapped[str]  # running, done, partial, failed, interrupted
+    summary: Mapped[dict[str, Any] | None]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class Dataset(Base):
+    """One instruction set as ingested from `path`; `header` is what lies beside its records."""
+
+    __tablename__ = "datasets"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    path: Mapped[str]
+    format: Mapped[str]
+    options: Mapped[dict[str, Any]]
+    image_root: Mapped[str | None]
+    header: Mapped[Any | None] = mapped_column(JSON)
+    source_state: Mapped[str | None]  # sizes and times of the sources; NULL until read to the end
+    created_at: Mapped[datetime]
+
+
+class Content(Base):
+    """What a sample says, whatever data set it stands in: the key that scores belong to."""
+
+    __tablename__ = "contents"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    hash: Mapped[str] = mapped_column(unique=True)
+
+
+class Image(Base):
+    """The bytes of an image file, known by their sha256; sizes from its header if it has one."""
+
+    __tablename__ = "images"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(unique=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    format: Mapped[str | None]
+
+
+class ImageFile(Base):
+    """An image as a data set names it; `image_id` is NULL, with the problem, if unreadable."""
+
+    __tablename__ = "image_files"
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "name"),
+        Index(None, "image_id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete=_CASCADE))
+    name: Mapped[str]
+    path: Mapped[str | None]
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int | None] = mapped_column(BigInteger)
+    image_id: Mapped[int | None] = mapped_column(ForeignKey("images.id"))
+    problem: Mapped[str | None]
+
+
+class Sample(Base):
+    """One record of a data set; `ordinal` is its place there, NULL once it is gone from it."""
+
+    __tablename__ = "samples"
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "external_id"),
+        Index(None, "dataset_id", "ordinal", "content_id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete=_CASCADE))
+    ordinal: Mapped[int | None]
+    external_id: Mapped[str]
+    content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"))
+    instruction: Mapped[str]
+    answer: Mapped[str]
+    turns: Mapped[str | None]  # JSON [[role, text], …]; NULL for one instruction, one answer
+    raw: Mapped[str]  # the record as JSON text
+    problem: Mapped[str | None]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+
+
+class SampleImage(Base):
+    """Which images a sample shows, in order."""
+
+    __tablename__ = "sample_images"
+    __table_args__ = (
+        Index(None, "file_id"),
+        {"sqlite_with_rowid": False},
+    )
+    sample_id: Mapped[int] = mapped_column(
+        ForeignKey("samples.id", ondelete=_CASCADE), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(primary_key=True)
+    file_id: Mapped[int] = mapped_column(ForeignKey("image_files.id", ondelete=_CASCADE))
+
+
+class Component(Base):
+    """A plugin's component with fixed version and options: what a result was computed by."""
+
+    __tablename__ = "components"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    name: Mapped[str]
+    distribution: Mapped[str]
+    version: Mapped[str]
+    options: Mapped[dict[str, Any]]
+    fingerprint: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+
+
+class DatasetScorer(Base):
+    """Which component a scorer's plain name stands for in a data set, now."""
+
+    __tablename__ = "dataset_scorers"
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("datasets.id", ondelete=_CASCADE), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(primary_key=True)
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))
+    imported: Mapped[bool]
+
+
+class Score(Base):
+    """What a scorer said of a content: a value, or the error that kept it from one."""
+
+    __tablename__ = "scores"
+    __table_args__ = (
+        CheckConstraint("(value IS NULL) <> (error IS NULL)", name="value_or_error"),
+        {"sqlite_with_rowid": False},
+    )
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"), primary_key=True)
+    content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"), primary_key=True)
+    value: Mapped[float | None]
+    error: Mapped[str | None]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+
+
+class ScoreDetails(Base):
+    """What a scorer tells beside the value; apart, so that reading values stays fast."""
+
+    __tablename__ = "score_details"
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"), primary_key=True)
+    content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"), primary_key=True)
+    details: Mapped[str]  # JSON
+
+
+class Embedding(Base):
+    """An image's vector by an embedder: little-endian float32 bytes, or the error."""
+
+    __tablename__ = "embeddings"
+    __table_args__ = (
+        CheckConstraint("(vector IS NULL) <> (error IS NULL)", name="vector_or_error"),
+    )
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), primary_key=True)
+    vector: Mapped[bytes | None]
+    error: Mapped[str | None]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+
+
+class Clustering(Base):
+    """One grouping of a data set; `inputs` digests all that it was computed from."""
+
+    __tablename__ = "clusterings"
+    __table_args__ = (UniqueConstraint("dataset_id", "inputs"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete=_CASCADE))
+    name: Mapped[str]
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))
+    inputs: Mapped[str]
+    k: Mapped[int | None]
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    imported: Mapped[bool]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+
+
+class ClusterLabel(Base):
+    """The cluster of each sample in a clustering."""
+
+    __tablename__ = "cluster_labels"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    clustering_id: Mapped[int] = mapped_column(
+        ForeignKey("clusterings.id", ondelete=_CASCADE), primary_key=True
+    )
+    sample_id: Mapped[int] = mapped_column(
+        ForeignKey("samples.id", ondelete=_CASCADE), primary_key=True
+    )
+    label: Mapped[int] = mapped_column(Integer)
+
+
+class Selection(Base):
+    """One choice of samples: the selector, its configuration, and what it looked at."""
+
+    __tablename__ = "selections"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete=_CASCADE))
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))
+    clustering_id: Mapped[int | None] = mapped_column(
+        ForeignKey("clusterings.id", ondelete="SET NULL")
+    )
+    size: Mapped[int]
+    config: Mapped[dict[str, Any]]  # scorers with their components, weights, scale, seed, counts
+    digest: Mapped[str]  # of the configuration and of the ranked samples
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+
+
+class SelectedSample(Base):
+    """One sample of a selection, with the content it had then."""
+
+    __tablename__ = "selected_samples"
+    selection_id: Mapped[int] = mapped_column(
+        ForeignKey("selections.id", ondelete=_CASCADE), primary_key=True
+    )
+    rank: Mapped[int] = mapped_column(primary_key=True)
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id", ondelete=_CASCADE))
+    content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"))
+    cluster: Mapped[int]
+    final_score: Mapped[float]
+
+
+class FileDigest(Base):
+    """The sha256 of a file that a fingerprint depends on, as long as size and time agree."""
+
+    __tablename__ = "file_digests"
+    path: Mapped[str] = mapped_column(primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]

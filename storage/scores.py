@@ -1,0 +1,250 @@
+"""Statements on scores and embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import delete, func, select
+
+from ig4.storage.arrays import MISSING, floats, integers, table
+from ig4.storage.schema import (
+    Component,
+    DatasetScorer,
+    Embedding,
+    Sample,
+    Score,
+    ScoreDetails,
+)
+from ig4.storage.upsert import upsert
+from ig4.storage.views import WIDE_COLUMNS, refresh_scores_wide
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sqlalchemy import Connection
+
+RESERVED_NAMES = WIDE_COLUMNS
+"""Scorers may not take these names: they are columns of `scores_wide`."""
+
+_CHUNK = 10_000
+
+
+def bind(
+    connection: Connection, dataset_id: int, name: str, component: int, *, imported: bool = False
+) -> None:
+    """Let a scorer's plain name stand for a component in a data set, and show it in the views."""
+    is_new = connection.scalar(
+        select(func.count()).select_from(DatasetScorer).where(DatasetScorer.name == name)
+    )
+    values = {
+        "dataset_id": dataset_id,
+        "name": name,
+        "component_id": component,
+        "imported": imported,
+    }
+    connection.execute(
+        upsert(
+            connection, DatasetScorer, ["dataset_id", "name"], update=["component_id", "imported"]
+        ).values(values)
+    )
+    if not is_new:
+        refresh_scores_wide(connection)
+
+
+def bindings(connection: Connection, dataset_id: int) -> dict[str, tuple[int, bool]]:
+    """Return (component id, imported) by scorer name for a data set."""
+    rows = connection.execute(
+        select(DatasetScorer.name, DatasetScorer.component_id, DatasetScorer.imported)
+        .where(DatasetScorer.dataset_id == dataset_id)
+        .order_by(DatasetScorer.name)
+    )
+    return {name: (component, imported) for name, component, imported in rows}
+
+
+def component(connection: Connection, component_id: int) -> Mapping[str, Any]:
+    """Return what a component is: kind, name, distribution, version, options, fingerprint."""
+    row = connection.execute(
+        select(Component.__table__).where(Component.id == component_id)
+    ).mappings().one()  # fmt: skip
+    return dict(row)
+
+
+def put(
+    connection: Connection,
+    component_id: int,
+    run_id: int | None,
+    rows: Iterable[tuple[int, float | None, str | None, str | None]],
+) -> None:
+    """Store (content id, value, error, details as JSON text) rows of a component."""
+    scores, details = [], []
+    for content, value, error, detail in rows:
+        scores.append(
+            {
+                "component_id": component_id,
+                "content_id": content,
+                "value": value,
+                "error": error,
+                "run_id": run_id,
+            }
+        )
+        if detail is not None:
+            details.append({"component_id": component_id, "content_id": content, "details": detail})
+    key = ["component_id", "content_id"]
+    if scores:
+        statement = upsert(connection, Score, key, update=["value", "error", "run_id"])
+        connection.execute(statement, scores)
+    if details:
+        connection.execute(upsert(connection, ScoreDetails, key, update=["details"]), details)
+
+
+def scored(
+    connection: Connection, component_id: int, *, failed_too: bool = True
+) -> NDArray[np.int64]:
+    """Return the content ids (n,) that a component has results for, ascending."""
+    statement = select(Score.content_id).where(Score.component_id == component_id)
+    if not failed_too:
+        statement = statement.where(Score.error.is_(None))
+    return integers(connection, statement.order_by(Score.content_id))
+
+
+def values(
+    connection: Connection, component_id: int, contents: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return a component's values (n,) for content ids (n,), NaN where there is none."""
+    if contents.size == 0:
+        return np.empty(0)
+    low, high = int(contents.min()), int(contents.max())
+    here = (Score.component_id == component_id, Score.content_id.between(low, high))
+    found = connection.scalar(select(func.count()).select_from(Score).where(*here))
+    value = func.coalesce(Score.value, MISSING)
+    if found == high - low + 1:  # no gap: the ids need not be read, which halves the time
+        column = floats(connection, select(value).where(*here).order_by(Score.content_id))
+        result = column[contents - low]
+    else:
+        pairs = table(
+            connection,
+            select(Score.content_id, value).where(*here).order_by(Score.content_id),
+            2,
+        )
+        result = _looked_up(pairs, contents)
+    result[np.isinf(result)] = np.nan
+    return result
+
+
+def _looked_up(pairs: NDArray[np.float64], contents: NDArray[np.int64]) -> NDArray[np.float64]:
+    result = np.full(len(contents), np.nan)
+    if len(pairs) == 0:
+        return result
+    keys = pairs[:, 0].astype(np.int64)
+    at = np.minimum(np.searchsorted(keys, contents), len(keys) - 1)
+    known = keys[at] == contents
+    result[known] = pairs[at[known], 1]
+    return result
+
+
+def errors(
+    connection: Connection, dataset_id: int, component_id: int, limit: int | None = None
+) -> list[tuple[str, str]]:
+    """Return (external id, error) of a data set's samples that a component failed on."""
+    statement = (
+        select(Sample.external_id, Score.error)
+        .join(Score, Score.content_id == Sample.content_id)
+        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(Score.component_id == component_id, Score.error.is_not(None))
+        .order_by(Sample.ordinal)
+        .limit(limit)
+    )
+    return [(name, error or "") for name, error in connection.execute(statement)]
+
+
+def put_embeddings(
+    connection: Connection,
+    component_id: int,
+    run_id: int | None,
+    rows: Iterable[tuple[int, NDArray[np.float32] | str]],
+) -> None:
+    """Store (image id, vector (d,) float32 or the error) rows of an embedder."""
+    stored = [
+        {
+            "component_id": component_id,
+            "image_id": image,
+            "vector": None if isinstance(vector, str) else vector.astype("<f4").tobytes(),
+            "error": vector if isinstance(vector, str) else None,
+            "run_id": run_id,
+        }
+        for image, vector in rows
+    ]
+    if stored:
+        statement = upsert(
+            connection,
+            Embedding,
+            ["component_id", "image_id"],
+            update=["vector", "error", "run_id"],
+        )
+        connection.execute(statement, stored)
+
+
+def embedded(
+    connection: Connection, component_id: int, *, failed_too: bool = True
+) -> NDArray[np.int64]:
+    """Return the image ids (n,) that an embedder has results for, ascending."""
+    statement = select(Embedding.image_id).where(Embedding.component_id == component_id)
+    if not failed_too:
+        statement = statement.where(Embedding.error.is_(None))
+    return integers(connection, statement.order_by(Embedding.image_id))
+
+
+def embeddings(
+    connection: Connection, component_id: int, images: Sequence[int]
+) -> Iterator[tuple[int, NDArray[np.float32] | str]]:
+    """Yield (image id, vector (d,) float32 or the error) for those of `images` that are stored."""
+    for start in range(0, len(images), _CHUNK):
+        part = [int(value) for value in images[start : start + _CHUNK]]
+        rows = connection.execute(
+            select(Embedding.image_id, Embedding.vector, Embedding.error).where(
+                Embedding.component_id == component_id, Embedding.image_id.in_(part)
+            )
+        )
+        for image, vector, error in rows:
+            if vector is None:
+                yield image, error or "the embedding failed"
+            else:
+                yield image, np.frombuffer(vector, dtype="<f4").astype(np.float32, copy=False)
+
+
+def forget_failures(connection: Connection, component_ids: Sequence[int]) -> None:
+    """Delete the errors of components, so that those samples are taken up again."""
+    for model in (Score, Embedding):
+        connection.execute(
+            delete(model).where(model.component_id.in_(component_ids), model.error.is_not(None))
+        )
+
+
+def count_errors(connection: Connection, dataset_id: int, component_id: int) -> int:
+    """Return how many samples of a data set a component failed on."""
+    anywhere = select(func.count()).select_from(Score).where(
+        Score.component_id == component_id, Score.error.is_not(None)
+    )  # fmt: skip
+    if not connection.scalar(anywhere):
+        return 0
+    here = (
+        select(func.count())
+        .select_from(Sample)
+        .join(Score, Score.content_id == Sample.content_id)
+        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(Score.component_id == component_id, Score.error.is_not(None))
+    )
+    return int(connection.scalar(here) or 0)
+
+
+def of_content(
+    connection: Connection, component_id: int, content_id: int
+) -> tuple[float | None, str | None]:
+    """Return (value, error) of one content, both None if a component never saw it."""
+    row = connection.execute(
+        select(Score.value, Score.error).where(
+            Score.component_id == component_id, Score.content_id == content_id
+        )
+    ).first()
+    return (None, None) if row is None else (row.value, row.error)

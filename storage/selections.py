@@ -1,0 +1,128 @@
+"""Statements on selections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select
+
+from ig4.storage.runs import now
+from ig4.storage.schema import Sample, SelectedSample, Selection
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRow:
+    """A selection as stored, without its samples."""
+
+    id: int
+    dataset_id: int
+    clustering_id: int | None
+    size: int
+    config: Mapping[str, Any]
+    digest: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One selected sample."""
+
+    sample_id: int
+    content_id: int
+    external_id: str
+    rank: int
+    cluster: int
+    final_score: float
+
+
+def put(
+    connection: Connection,
+    *,
+    dataset_id: int,
+    component_id: int,
+    clustering_id: int | None,
+    config: Mapping[str, Any],
+    digest: str,
+    run_id: int | None,
+    chosen: Sequence[Chosen],
+) -> int:
+    """Store a selection; returns its id."""
+    values = {
+        "dataset_id": dataset_id,
+        "component_id": component_id,
+        "clustering_id": clustering_id,
+        "size": len(chosen),
+        "config": dict(config),
+        "digest": digest,
+        "run_id": run_id,
+        "created_at": now(),
+    }
+    selection_id = int(
+        connection.scalar(insert(Selection).values(values).returning(Selection.id)) or 0
+    )
+    rows = [
+        {
+            "selection_id": selection_id,
+            "rank": one.rank,
+            "sample_id": one.sample_id,
+            "content_id": one.content_id,
+            "cluster": one.cluster,
+            "final_score": one.final_score,
+        }
+        for one in chosen
+    ]
+    if rows:
+        connection.execute(insert(SelectedSample), rows)
+    return selection_id
+
+
+def last(connection: Connection, dataset_id: int | None = None) -> SelectionRow | None:
+    """Return the newest selection, of one data set if given."""
+    statement = _columns().order_by(Selection.id.desc()).limit(1)
+    if dataset_id is not None:
+        statement = statement.where(Selection.dataset_id == dataset_id)
+    row = connection.execute(statement).first()
+    return None if row is None else SelectionRow(*row)
+
+
+def find(connection: Connection, selection_id: int) -> SelectionRow | None:
+    """Return a selection by its id."""
+    row = connection.execute(_columns().where(Selection.id == selection_id)).first()
+    return None if row is None else SelectionRow(*row)
+
+
+def samples(connection: Connection, selection_id: int) -> list[Chosen]:
+    """Return the samples of a selection by rank."""
+    statement = (
+        select(
+            SelectedSample.sample_id,
+            SelectedSample.content_id,
+            Sample.external_id,
+            SelectedSample.rank,
+            SelectedSample.cluster,
+            SelectedSample.final_score,
+        )
+        .join(Sample, Sample.id == SelectedSample.sample_id)
+        .where(SelectedSample.selection_id == selection_id)
+        .order_by(SelectedSample.rank)
+    )
+    return [Chosen(*row) for row in connection.execute(statement)]
+
+
+def _columns() -> Any:
+    return select(
+        Selection.id,
+        Selection.dataset_id,
+        Selection.clustering_id,
+        Selection.size,
+        Selection.config,
+        Selection.digest,
+        Selection.created_at,
+    )

@@ -1,0 +1,62 @@
+"""The views that people ask: one row a score, and one row a sample with a column a scorer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, text
+
+from ig4.storage.schema import DatasetScorer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+WIDE_COLUMNS = ("external_id", "dataset", "instruction", "answer")
+"""The columns of `scores_wide` before the scorers'; no scorer may be called so."""
+
+_LONG = """
+CREATE VIEW scores_long AS
+SELECT d.name AS dataset, s.external_id, ds.name AS scorer, sc.value, sc.error, sd.details,
+       c.name AS component, c.version, c.fingerprint, sc.run_id
+FROM samples s
+JOIN datasets d ON d.id = s.dataset_id
+JOIN dataset_scorers ds ON ds.dataset_id = s.dataset_id
+JOIN components c ON c.id = ds.component_id
+JOIN scores sc ON sc.component_id = ds.component_id AND sc.content_id = s.content_id
+LEFT JOIN score_details sd
+       ON sd.component_id = sc.component_id AND sd.content_id = sc.content_id
+WHERE s.ordinal IS NOT NULL
+"""
+
+# A subquery for each scorer rather than a join: SQLite joins at most 64 tables.
+_WIDE_COLUMN = """
+  (SELECT sc.value FROM dataset_scorers ds JOIN scores sc ON sc.component_id = ds.component_id
+    WHERE ds.dataset_id = s.dataset_id AND ds.name = '{literal}'
+      AND sc.content_id = s.content_id) AS "{column}"
+"""
+
+
+def create_scores_long(connection: Connection) -> None:
+    """Create `scores_long`, or replace it."""
+    connection.execute(text("DROP VIEW IF EXISTS scores_long"))
+    connection.exec_driver_sql(_LONG)
+
+
+def refresh_scores_wide(connection: Connection) -> None:
+    """Create `scores_wide` anew with a column for every scorer name in use."""
+    names = connection.scalars(
+        select(DatasetScorer.name).distinct().order_by(DatasetScorer.name)
+    ).all()
+    columns = "".join("," + _WIDE_COLUMN.format(**_quoted(name)) for name in names)
+    connection.execute(text("DROP VIEW IF EXISTS scores_wide"))
+    connection.exec_driver_sql(  # names are quoted, and checked when a scorer is bound
+        "CREATE VIEW scores_wide AS SELECT s.external_id, d.name AS dataset, s.instruction, "
+        f"s.answer{columns} FROM samples s JOIN datasets d ON d.id = s.dataset_id "
+        "WHERE s.ordinal IS NOT NULL"
+    )
+
+
+def _quoted(name: str) -> dict[str, str]:
+    # exec_driver_sql hands "%" to the driver as it is; psycopg is given no parameters, so that
+    # it does not look for placeholders either.
+    return {"literal": name.replace("'", "''"), "column": name.replace('"', '""')}

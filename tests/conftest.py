@@ -1,0 +1,49 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The project's shared data folder, or a skip where there is none."""
+    folder = Path(os.environ.get("IG4_SHARED", ROOT.parent / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no shared data at {folder}")
+    return folder
+
+
+# Distributions of their own: installed by `plugin_site`, not collected here.
+collect_ignore = ["plugin_dist", "plugin_dist_broken"]
+
+
+def _pip_install(project: Path, folder: Path) -> Path:
+    """Install a project of tests/ into a fresh folder, without a network; return the folder."""
+    source = folder / "source" / project.name  # a build leaves files beside its pyproject
+    shutil.copytree(project, source)
+    site = folder / "site"
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet"]
+    command = [sys.executable, "-m", "pip", "install", *options, "--target", site, source]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    return site
+
+
+@pytest.fixture(scope="session")
+def plugin_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ig4-vowels (scorer vowels, clusterer bands) installed, for PYTHONPATH."""
+    return _pip_install(ROOT / "tests" / "plugin_dist", tmp_path_factory.mktemp("vowels"))
+
+
+@pytest.fixture(scope="session")
+def broken_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ig4-broken installed, which fails in three ways."""
+    return _pip_install(ROOT / "tests" / "plugin_dist_broken", tmp_path_factory.mktemp("broken"))

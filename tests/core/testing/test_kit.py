@@ -1,0 +1,347 @@
+"""The conformance kit finds components that break their contract, and says how."""
+
+# ruff: noqa: N803, N806 - X as in the contract
+
+from __future__ import annotations
+
+import random
+from contextlib import contextmanager
+from itertools import islice
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from pydantic import ConfigDict, Field
+
+from ig4.core.contracts import Clusterer, Embedder, Executor, Options, Scorer, Selector
+from ig4.core.images import ImageError
+from ig4.core.records import Component, Failure, Score
+from ig4.core.testing import (
+    Check,
+    ConformanceError,
+    clusterer_checks,
+    declaration_checks,
+    embedder_checks,
+    executor_checks,
+    scorer_checks,
+    selector_checks,
+)
+
+
+def failing(checks: list[Check]) -> dict[str, str]:
+    """Run all checks; return the names of those that do not hold, and what they say."""
+    said = {}
+    for check in checks:
+        try:
+            check()
+        except ConformanceError as error:
+            said[check.name] = str(error)
+        except Exception as error:  # noqa: BLE001 - a bad component may crash as well
+            said[check.name] = repr(error)
+    return said
+
+
+class GoodScorer(Scorer):
+    """Scores by the number of words."""
+
+    def score(self, batch):
+        return [Score(float(len(sample.answer.split()))) for sample in batch]
+
+
+class Sorted(GoodScorer):
+    def score(self, batch):
+        return sorted(super().score(batch), key=lambda score: score.value)
+
+
+class Relative(GoodScorer):
+    def score(self, batch):
+        scores = super().score(batch)
+        top = max(score.value for score in scores)
+        return [Score(score.value / top) for score in scores]
+
+
+class Dicey(GoodScorer):
+    def score(self, batch):
+        return [Score(random.random()) for _ in batch]
+
+
+class NotANumber(GoodScorer):
+    def score(self, batch):
+        return [Score(float("nan")) for _ in batch]
+
+
+class Short(GoodScorer):
+    def score(self, batch):
+        return super().score(batch)[1:]
+
+
+class Painter(GoodScorer):
+    def score(self, batch):
+        for sample in batch:
+            for image in sample.images:
+                if not image.problem:
+                    image.pixels().putpixel((0, 0), (random.randrange(256), 0, 0))
+        return super().score(batch)
+
+
+class Brittle(GoodScorer):
+    reads_pixels: ClassVar[bool] = True
+
+    def score(self, batch):
+        return [Score(float(sample.images[0].pixels().width)) for sample in batch]
+
+
+class Stoic(Brittle):
+    def score(self, batch):
+        return [self._score(sample) for sample in batch]
+
+    def _score(self, sample):
+        try:
+            return Score(float(sample.images[0].pixels().width))
+        except (ImageError, IndexError) as error:
+            return Failure(str(error))
+
+
+class Unpicklable(GoodScorer):
+    def __init__(self, options):
+        super().__init__(options)
+        self.measure = lambda text: len(text)
+
+
+class CloseOnce(GoodScorer):
+    def open(self):
+        self.model = object()
+
+    def close(self):
+        del self.model
+
+
+class LaxOptions(Options):
+    model_config = ConfigDict(frozen=False, extra="ignore")
+    size: int = 3
+
+
+class Lax(GoodScorer):
+    Options = LaxOptions
+
+
+class Overwriter(GoodScorer):
+    def to_percent(self, values):
+        values *= 100
+        return values
+
+
+@pytest.mark.parametrize("scorer", [GoodScorer, Stoic])
+def test_a_good_scorer_passes_all_checks(scorer):
+    assert failing(scorer_checks(lambda: scorer(Options()))) == {}
+
+
+@pytest.mark.parametrize(
+    ("scorer", "check"),
+    [
+        (Sorted, "order_is_kept"),
+        (Relative, "does_not_depend_on_the_batch"),
+        (Dicey, "is_deterministic"),
+        (Dicey, "leaves_global_random_state_alone"),
+        (NotANumber, "scores_are_finite"),
+        (Short, "gives_one_result_for_each_sample"),
+        (Painter, "leaves_samples_alone"),
+        (Brittle, "bad_image_costs_the_others_nothing"),
+        (Brittle, "survives_a_sample_without_image"),
+        (Unpicklable, "pickles_before_open"),
+        (CloseOnce, "closing_twice_is_harmless"),
+        (Overwriter, "percents_are_finite_and_pure"),
+    ],
+)
+def test_a_bad_scorer_is_found_out(scorer, check):
+    assert check in failing(scorer_checks(lambda: scorer(Options())))
+
+
+@pytest.mark.parametrize(
+    "check",
+    ["options_are_frozen", "unknown_options_are_refused", "every_option_is_described"],
+)
+def test_lax_options_are_found_out(check):
+    assert check in failing(scorer_checks(lambda: Lax(LaxOptions())))
+
+
+class Mean(Embedder):
+    def prepare(self, image):
+        return np.asarray(image, dtype=np.float32)
+
+    def embed(self, batch):
+        return np.stack([pixels.mean(axis=(0, 1)) for pixels in batch])
+
+
+class Double(Mean):
+    def embed(self, batch):
+        return super().embed(batch).astype(np.float64)
+
+
+class Centred(Mean):
+    def embed(self, batch):
+        vectors = super().embed(batch)
+        return vectors - vectors.mean(axis=0)
+
+
+class Constant(Mean):
+    def embed(self, batch):
+        return np.ones((len(batch), 3), dtype=np.float32)
+
+
+def test_a_good_embedder_passes_all_checks():
+    assert failing(embedder_checks(lambda: Mean(Options()))) == {}
+
+
+@pytest.mark.parametrize(
+    ("embedder", "check"),
+    [
+        (Double, "gives_float32_rows"),
+        (Centred, "does_not_depend_on_the_batch"),
+        (Constant, "different_images_differ"),
+    ],
+)
+def test_a_bad_embedder_is_found_out(embedder, check):
+    assert check in failing(embedder_checks(lambda: embedder(Options())))
+
+
+class Modulo(Clusterer):
+    def fit_predict(self, X, k, seed):
+        return np.arange(len(X)) % k
+
+
+class Global(Clusterer):
+    def fit_predict(self, X, k, seed):
+        return np.random.randint(0, k, len(X))
+
+
+class FromOne(Modulo):
+    def fit_predict(self, X, k, seed):
+        return super().fit_predict(X, k, seed) + 1
+
+
+class InPlace(Modulo):
+    def fit_predict(self, X, k, seed):
+        X -= X.mean(axis=0)
+        return super().fit_predict(X, k, seed)
+
+
+def test_a_good_clusterer_passes_all_checks():
+    assert failing(clusterer_checks(lambda: Modulo(Options()))) == {}
+
+
+@pytest.mark.parametrize(
+    ("clusterer", "check"),
+    [
+        (Global, "is_deterministic"),
+        (Global, "leaves_global_random_state_alone"),
+        (FromOne, "labels_are_below_k"),
+        (InPlace, "leaves_vectors_alone"),
+    ],
+)
+def test_a_bad_clusterer_is_found_out(clusterer, check):
+    assert check in failing(clusterer_checks(lambda: clusterer(Options())))
+
+
+class Best(Selector):
+    def select(self, percent, labels, size, weights, seed):
+        return np.argsort(-(percent @ weights), kind="stable")[:size]
+
+
+class Worst(Selector):
+    def select(self, percent, labels, size, weights, seed):
+        return np.argsort(percent @ weights, kind="stable")[:size]
+
+
+class LastOfEqual(Selector):
+    def select(self, percent, labels, size, weights, seed):
+        return np.argsort((percent @ weights), kind="stable")[::-1][:size]
+
+
+class Twice(Selector):
+    def select(self, percent, labels, size, weights, seed):
+        return np.zeros(size, dtype=np.int64)
+
+
+def test_a_good_selector_passes_all_checks():
+    assert failing(selector_checks(lambda: Best(Options()))) == {}
+
+
+@pytest.mark.parametrize(
+    ("selector", "check"),
+    [
+        (Worst, "better_samples_come_first"),
+        (LastOfEqual, "ties_go_to_the_lower_row"),
+        (Twice, "gives_as_many_distinct_rows_as_asked"),
+    ],
+)
+def test_a_bad_selector_is_found_out(selector, check):
+    assert check in failing(selector_checks(lambda: selector(Options())))
+
+
+class Greedy(Executor):
+    """Takes all tasks at once, and never closes the work."""
+
+    @contextmanager
+    def start(self, work):
+        work.open()
+        yield lambda tasks: iter([work(task) for task in list(tasks)[:1000]])
+
+
+class Backwards(Executor):
+    """Gives results as they please, opens late and closes only when all is done."""
+
+    @contextmanager
+    def start(self, work):
+        def run(tasks):
+            work.open()
+            for task in sorted(islice(tasks, 50), reverse=True):
+                yield work(task)
+            work.close()
+
+        yield run
+
+
+@pytest.mark.parametrize(
+    ("executor", "check"),
+    [
+        (Greedy, "tasks_are_taken_a_few_ahead"),
+        (Greedy, "work_is_opened_first_and_closed_last"),
+        (Backwards, "results_come_in_the_order_of_the_tasks"),
+        (Backwards, "runs_a_second_time_without_opening_again"),
+        (Backwards, "work_is_closed_when_nobody_listens_any_more"),
+    ],
+)
+def test_a_bad_executor_is_found_out(executor, check):
+    assert check in failing(executor_checks(lambda: executor(Options())))
+
+
+def test_a_target_that_imports_a_heavy_library_is_found_out(tmp_path, monkeypatch):
+    (tmp_path / "weighty.py").write_text(
+        "import sklearn\nfrom ig4.core.contracts import Scorer\nclass W(Scorer): pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    declared = Component("scorer", "w", "weighty:W", "Heavy.", requires=("sklearn",))
+    said = failing(declaration_checks([declared]))
+    assert list(said) == ["scorer-w-target_imports_lightly"]
+    assert "import them in open()" in said["scorer-w-target_imports_lightly"]
+
+
+def test_checks_have_names_that_pytest_can_show():
+    names = [check.name for check in scorer_checks(lambda: GoodScorer(Options()))]
+    assert len(set(names)) == len(names)
+    assert all(check.__name__ == check.name for check in scorer_checks(lambda: None))
+
+
+class Described(Options):
+    """Options as they should be."""
+
+    size: int = Field(3, description="How many.")
+
+
+class WithOptions(GoodScorer):
+    Options = Described
+
+
+def test_options_with_descriptions_pass():
+    assert failing(scorer_checks(lambda: WithOptions(Described(size=5)))) == {}

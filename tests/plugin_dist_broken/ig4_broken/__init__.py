@@ -1,0 +1,1 @@
+"""A plugin package in which nothing works."""

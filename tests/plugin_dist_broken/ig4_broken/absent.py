@@ -1,0 +1,3 @@
+"""Fails at import."""
+
+import a_library_that_nobody_has  # noqa: F401
