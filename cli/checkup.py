@@ -77,11 +77,13 @@ def environment() -> dict[str, dict[str, bool]]:
     }
 
 
-def database(location: str) -> dict[str, Any]:
+def database(location: str | None) -> dict[str, Any]:
     """Return where the score database is, its schema version, and a problem if there is one."""
     from ig4.storage.admin import describe_database
+    from ig4.storage.connect import DEFAULT
     from ig4.storage.errors import StorageError
 
+    location = location or DEFAULT
     try:
         facts = dict(describe_database(location))
     except StorageError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -43,13 +44,13 @@ def cluster(
     from ig4.core.engine.cluster import cluster as group
     from ig4.core.engine.run import embedder_of
 
-    flags = {
+    flags: dict[str, Any] = {
         "run": {"embedder": embedder, "seed": seed},
         "cluster": {"clusterer": clusterer, "k": k},
     }
-    first = configuration.load(config_file, **flags)
+    first = configuration.load(config_file, flags)
     kinds = {"clusterers": (first.cluster.clusterer,), "embedders": (first.run.embedder,)}
-    config = configuration.load(config_file, **flags, **opt.sorted_settings(options, kinds))
+    config = configuration.load(config_file, flags | opt.sorted_settings(options, kinds))
     with opened(db, config, quiet=quiet) as session:
         done = group(
             session,

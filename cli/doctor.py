@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
+from ig4.cli import options
+from ig4.cli.render import print_json
+
 
 @click.command()
-@click.option(
-    "--db",
-    envvar="IG4_DB",
-    default="ig4.db",
-    show_default=True,
-    metavar="URL",
-    help="The score database to look at.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(db: str, as_json: bool) -> None:
+@options.db
+@options.as_json
+def doctor(db: str | None, as_json: bool) -> None:
     """Tell what works here: extras, device, model caches, keys, database, plugins.
 
     Exits with 1 if something is broken; what is merely not installed is no fault.
     """
     report = gather(db)
     if as_json:
-        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        print_json(report)
     else:
         for line in lines(report):
             click.echo(line)
@@ -33,7 +28,7 @@ def doctor(db: str, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def gather(db: str) -> dict[str, Any]:
+def gather(db: str | None) -> dict[str, Any]:
     """Return everything that `ig4 doctor` tells; `problems` is a list of sentences."""
     from ig4.cli import checkup
     from ig4.core.version import __version__

@@ -31,7 +31,7 @@ Examples:
 @FILE
 @NAME
 @click.option("--column", required=True, help="Column of the scores.")
-@click.option("--id", "id_column", default="id", show_default=True, help="Column of the ids.")
+@click.option("--id", "id_column", help="Column of the ids.  [default: id, image_id, …]")
 @KEY
 @click.option("--scale-of", metavar="SCORER", help="Scorer whose percent scale the values are on.")
 @click.option("--multiply", type=float, default=1.0, help="Factor for a column in other units.")
@@ -64,8 +64,8 @@ Examples:
 )
 @FILE
 @NAME
-@click.option("--id", "id_column", default="id", show_default=True, help="Column of the ids.")
-@click.option("--label", "label_column", default="label", show_default=True, help="Of the labels.")
+@click.option("--id", "id_column", help="Column of the ids.  [default: id, image_id, …]")
+@click.option("--label", "label_column", help="Column of the labels.  [default: cluster, label, …]")
 @KEY
 @ENCODING
 @opt.dataset

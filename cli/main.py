@@ -64,10 +64,8 @@ class LazyGroup(click.Group):
         except click.UsageError as error:
             from ig4.core.suggest import did_you_mean
 
-            error.message = error.message.rstrip(".") + did_you_mean(
-                args[0], self.list_commands(ctx)
-            )
-            raise
+            guess = did_you_mean(args[0], self.list_commands(ctx))
+            raise click.UsageError(error.message.rstrip(".") + guess, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs from the table, so that help imports none of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,7 +73,7 @@ def component_settings(options: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def sorted_settings(
-    options: Sequence[str], kinds: dict[str, Sequence[str]]
+    options: Sequence[str], kinds: Mapping[str, Sequence[str]]
 ) -> dict[str, dict[str, dict[str, str]]]:
     """Sort `-o` settings into tables of `ig4.toml` by the names each table has in use.
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ig4.cli.options import as_json
+from ig4.cli.render import print_json
 from ig4.core.errors import Ig4Error, MissingExtraError, UsageError
 from ig4.core.host import KINDS, Broken, Host, Registered, missing_modules
 from ig4.core.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Configurable
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(invoke_without_command=True)
@@ -41,7 +41,7 @@ def list_(kind: str | None = None, as_json: bool = False) -> None:
     broken = [] if kind else host.broken
     if as_json:
         components = [_summary(registered) for registered in found]
-        _print_json({"components": components, "broken": [_broken(plugin) for plugin in broken]})
+        print_json({"components": components, "broken": [_broken(plugin) for plugin in broken]})
         return
     rows: list[tuple[str, ...]] = [
         (r.component.kind, r.component.name, r.dist, _state(r), r.component.summary) for r in found
@@ -61,7 +61,7 @@ def show(name: str, as_json: bool) -> None:
     host = Host.discover()
     shown = [_details(host, registered) for registered in _named(host, name)]
     if as_json:
-        _print_json(shown)
+        print_json(shown)
     else:
         for number, details in enumerate(shown):
             click.echo("\n" * (number > 0), nl=False)
@@ -87,7 +87,7 @@ def check(name: str | None, everything: bool, deep: bool, as_json: bool) -> None
     results = [_check(host, registered, deep=deep) for registered in found]
     results += [_broken(plugin) | {"state": "broken"} for plugin in host.broken if not name]
     if as_json:
-        _print_json(results)
+        print_json(results)
     else:
         header = ("component", "distribution", "state", "import", "note")
         _print_table(header, [_check_row(result) for result in results])
@@ -264,10 +264,6 @@ def _import_libraries(registered: Registered) -> None:
             import_module(name)
         except (ImportError, OSError) as error:
             raise import_failure(registered, error) from error
-
-
-def _print_json(value: object) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -121,9 +121,9 @@ def configured(flags: dict[str, Any]) -> Config:
             "images": flags["images"],
         },
     }
-    first = configuration.load(flags["config_file"], recipe=flags["recipe"], **tables)
+    first = configuration.load(flags["config_file"], tables, recipe=flags["recipe"])
     tables |= opt.sorted_settings(flags["options"], _in_use(first))
-    return configuration.load(flags["config_file"], recipe=flags["recipe"], **tables)
+    return configuration.load(flags["config_file"], tables, recipe=flags["recipe"])
 
 
 def _in_use(config: Config) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -46,10 +47,10 @@ def score(
     from ig4.core.engine.estimate import estimate
     from ig4.core.engine.score import score as compute
 
-    flags = {"run": {"scorers": opt.names(scorers), "executor": executor}}
-    first = configuration.load(config_file, **flags)
+    flags: dict[str, Any] = {"run": {"scorers": opt.names(scorers), "executor": executor}}
+    first = configuration.load(config_file, flags)
     kinds = {"scorers": first.run.scorers, "executors": (first.run.executor,)}
-    config = configuration.load(config_file, **flags, **opt.sorted_settings(options, kinds))
+    config = configuration.load(config_file, flags | opt.sorted_settings(options, kinds))
     choices = [config.choice("scorer", name) for name in config.run.scorers]
     with opened(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)

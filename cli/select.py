@@ -81,10 +81,10 @@ def _wish(flags: dict[str, Any]) -> tuple[Any, Wish]:
             "weights": parse_weights(weights) if weights else None,
         },
     }
-    first = configuration.load(flags["config_file"], **tables)
+    first = configuration.load(flags["config_file"], tables)
     kinds = {"selectors": (first.select.selector,)}
     tables |= opt.sorted_settings(flags["options"], kinds)
-    config = configuration.load(flags["config_file"], **tables)
+    config = configuration.load(flags["config_file"], tables)
     size, fraction = config.select.size, config.select.fraction
     if size is None and fraction is None:
         fraction = 0.06
@@ -118,8 +118,8 @@ def _show(result: SelectionResult) -> None:
 def _tell(told: Explanation) -> None:
     if told.reason:
         click.echo(f"{told.id}: {told.reason}")
-        rows = [(name, one["value"], one["error"]) for name, one in told.scores.items()]
-        render.print_table(("scorer", "value", "error"), rows)
+        errors = [(name, one["value"], one["error"]) for name, one in told.scores.items()]
+        render.print_table(("scorer", "value", "error"), errors)
         return
     verdict = f"selected, rank {told.rank}" if told.selected else "not selected"
     click.echo(f"{told.id}: {verdict}; final score {told.final_score:.4f}")

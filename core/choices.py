@@ -31,14 +31,13 @@ def fill(model: type[Options], given: Mapping[str, JSON], label: str) -> Options
     values = {key: _null(model, key, value) for key, value in given.items()}
     try:
         return model.model_validate(values)
-    except ValidationError as first:
-        read = _reread(values, first)
-        if read is not None:
-            try:
-                return model.model_validate(read)
-            except ValidationError:
-                pass  # the first report is about what the user wrote
-        lines = [_line(model, label, problem) for problem in first.errors()]
+    except ValidationError as error:
+        problems = error.errors()
+    read = _reread(values, problems)
+    try:
+        return model.model_validate(read)
+    except ValidationError as error:
+        lines = [_line(model, label, values, problem) for problem in error.errors()]
     raise UsageError("\n".join(dict.fromkeys(lines)))
 
 
@@ -48,14 +47,14 @@ def _null(model: type[Options], key: str, value: JSON) -> JSON:
     return None if optional and value == "null" else value
 
 
-def _reread(values: Mapping[str, JSON], error: ValidationError) -> dict[str, JSON] | None:
-    """Return the values with refused text read as JSON or as a list; None if there is none."""
+def _reread(values: Mapping[str, JSON], problems: list[ErrorDetails]) -> dict[str, JSON]:
+    """Return the values with text that was refused read as JSON, or as a list."""
     read = dict(values)
-    for problem in error.errors():
+    for problem in problems:
         key = problem["loc"][0] if problem["loc"] else None
         if isinstance(key, str) and isinstance(values.get(key), str):
             read[key] = _parsed(values[key], problem["type"])
-    return read if read != dict(values) else None
+    return read
 
 
 def _parsed(text: str, problem: str) -> Any:
@@ -67,7 +66,9 @@ def _parsed(text: str, problem: str) -> Any:
         return text
 
 
-def _line(model: type[Options], label: str, problem: ErrorDetails) -> str:
+def _line(
+    model: type[Options], label: str, values: Mapping[str, JSON], problem: ErrorDetails
+) -> str:
     where = ".".join([label, *(str(part) for part in problem["loc"])])
     known = list(model.model_fields)
     if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
@@ -77,7 +78,8 @@ def _line(model: type[Options], label: str, problem: ErrorDetails) -> str:
         return f"{where}: this option must be given"
     message = problem["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
-    given = problem["input"]
+    top = len(problem["loc"]) == 1
+    given = values.get(str(problem["loc"][0])) if top else problem["input"]
     shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else ""
     return f"{where}: {message}{shown}"
 

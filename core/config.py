@@ -113,7 +113,12 @@ PAPER: Mapping[str, JSON] = {
 RECIPES: Mapping[str, Mapping[str, JSON]] = {"paper": PAPER}
 
 
-def load(path: Path | None = None, *, recipe: str | None = None, **flags: Any) -> Config:
+def load(
+    path: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    *,
+    recipe: str | None = None,
+) -> Config:
     """Return the configuration: flags over `ig4.toml` over the recipe over the defaults.
 
     Without `path`, `ig4.toml` of the working directory is read if there is one. Flags are
@@ -123,18 +128,26 @@ def load(path: Path | None = None, *, recipe: str | None = None, **flags: Any) -
         ConfigError: the file cannot be read, or a key or value is wrong; names where.
     """
     file = path or Path(FILE)
-    layers: list[Mapping[str, Any]] = []
-    if recipe is not None:
-        if recipe not in RECIPES:
-            raise ConfigError(
-                f"unknown recipe {recipe!r}{did_you_mean(recipe, RECIPES)} (recipes: "
-                f"{', '.join(RECIPES)})"
-            )
-        layers.append(RECIPES[recipe])
+    layers: list[Mapping[str, Any]] = [recipe_values(recipe)]
     if path is not None or file.is_file():
         layers.append(_rebased(_read(file), file.parent))
-    layers.append(flags)
+    layers.append(flags or {})
     return build(*layers, source=str(file) if file.is_file() else None)
+
+
+def recipe_values(name: str | None) -> Mapping[str, JSON]:
+    """Return what a recipe sets; None sets nothing.
+
+    Raises:
+        ConfigError: there is no such recipe.
+    """
+    if name is None:
+        return {}
+    if name not in RECIPES:
+        raise ConfigError(
+            f"unknown recipe {name!r}{did_you_mean(name, RECIPES)} (recipes: {', '.join(RECIPES)})"
+        )
+    return RECIPES[name]
 
 
 def build(*layers: Mapping[str, Any], source: str | None = None) -> Config:

@@ -145,6 +145,9 @@ class Format(Configurable):
     embeds_images: ClassVar[bool] = False
     """Whether images stand inside the data set; `write` then gets their bytes back."""
 
+    generic: ClassVar[bool] = False
+    """Whether `detect` takes any file of its kind (any CSV); asked after all other formats."""
+
     @abstractmethod
     def detect(self, path: Path) -> bool:
         """Tell from the names and the first bytes whether `path` is in this format."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any, get_args
 
 import pluggy
@@ -65,14 +65,39 @@ def normalised(dist: str) -> str:
     return re.sub(r"[-_.]+", "-", dist).lower()
 
 
-def sources() -> list[Source]:
-    """Return the entry points of group `ig4`, ordered by distribution and name."""
-    found = []
-    for entry_point in entry_points(group=hookspecs.PROJECT):
-        dist = entry_point.dist
-        name = normalised(dist.name) if dist else "unknown"
-        found.append(Source(entry_point, name, dist.version if dist else "0"))
-    return sorted(found, key=lambda source: (source.dist, source.entry_point.name))
+def sources() -> tuple[list[Source], list[Broken]]:
+    """Return the entry points of group `ig4`, ordered by distribution and name.
+
+    A distribution whose metadata cannot be read is among the broken.
+    """
+    try:
+        found, broken = list(entry_points(group=hookspecs.PROJECT)), []
+    except Exception:  # noqa: BLE001 - one distribution spoils the call for all of them
+        found, broken = _one_by_one()
+    made = [_source(entry_point) for entry_point in found]
+    return sorted(made, key=lambda source: (source.dist, source.entry_point.name)), broken
+
+
+def _source(entry_point: EntryPoint) -> Source:
+    dist = entry_point.dist
+    name = (dist.name if dist else None) or "unknown"
+    return Source(entry_point, normalised(name), (dist.version if dist else None) or "unknown")
+
+
+def _one_by_one() -> tuple[list[EntryPoint], list[Broken]]:
+    """Read the entry points of each distribution; slower, but one cannot spoil the others."""
+    found: dict[str, list[EntryPoint]] = {}
+    broken = []
+    for dist in distributions():
+        name = normalised(dist.name or "unknown")
+        try:
+            points = list(dist.entry_points.select(group=hookspecs.PROJECT))
+        except Exception as error:  # noqa: BLE001 - whatever a broken file leads to
+            reason = f"its entry points cannot be read ({describe(error)})"
+            broken.append(Broken(name, "entry_points.txt", reason))
+        else:
+            found.setdefault(name, points)  # the first one on the path is the one imported
+    return [point for points in found.values() for point in points], broken
 
 
 def admit(manager: pluggy.PluginManager, source: Source) -> list[Registered]:

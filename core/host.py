@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -54,14 +56,17 @@ class Host:
         Never raises for a bad plugin, and imports no component.
         """
         host = cls()
-        for source in sources():
+        found, host.broken = sources()
+        for source in found:
             try:
-                found = admit(host._manager, source)
-                host._refuse_twins(found)
+                # What a plugin prints at import must not end up among our results.
+                with redirect_stdout(sys.stderr):
+                    components = admit(host._manager, source)
+                host._refuse_twins(components)
             except RefusedError as refusal:
                 host.broken.append(Broken(source.dist, source.entry_point.name, str(refusal)))
             else:
-                host._components.extend(found)
+                host._components.extend(components)
         return host
 
     def components(self, kind: str | None = None) -> list[Registered]:
@@ -148,7 +153,7 @@ class Host:
         for implementation in self._implementations("ig4_event"):
             try:
                 _call(implementation, event)
-            except Exception as error:  # noqa: BLE001 - an observer must not stop a run
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - an observer must not stop a run
                 self._disable(implementation, f"ig4_event failed ({describe(error)})")
 
     def add_commands(self, group: click.Group) -> None:
@@ -233,7 +238,8 @@ def _missing_extra(registered: Registered, missing: list[str]) -> MissingExtraEr
 def _import_target(registered: Registered) -> Any:
     module_name, _, path = registered.component.target.partition(":")
     try:
-        found: Any = importlib.import_module(module_name)
+        with redirect_stdout(sys.stderr):
+            found: Any = importlib.import_module(module_name)
     except ImportError as error:
         raise import_failure(registered, error) from error
     except (Exception, SystemExit) as error:

@@ -26,7 +26,8 @@ def times_ten(values: Values) -> Values:
 
     As in the authors' code nothing is clipped: a logit below 0 or above 10 leaves 0-100.
     """
-    return values * 10.0
+    tenfold: Values = values * 10.0
+    return tenfold
 
 
 def share_of_longest(values: Values) -> Values:
@@ -44,7 +45,8 @@ def minmax(values: Values) -> Values:
     if low == high:
         return np.full_like(values, 50.0)
     # Divided first: the difference of two huge values must not overflow.
-    return np.clip((values / 2 - low / 2) / (high / 2 - low / 2), 0.0, 1.0) * 100.0
+    share: Values = (values / 2 - low / 2) / (high / 2 - low / 2)
+    return share.clip(0.0, 1.0) * 100.0
 
 
 def percentile(values: Values) -> Values:

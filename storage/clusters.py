@@ -44,6 +44,11 @@ def find(
     return None if row is None else ClusteringRow(*row)
 
 
+def imported_names(connection: Connection) -> set[str]:
+    """Return the names of imported clusterings in any data set."""
+    return set(connection.scalars(select(Clustering.name).where(Clustering.imported.is_(True))))
+
+
 def put(
     connection: Connection,
     *,

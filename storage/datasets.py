@@ -130,7 +130,7 @@ def content_ids(connection: Connection, hashes: Sequence[str]) -> dict[str, int]
         upsert(connection, Content, ["hash"]), [{"hash": value} for value in distinct]
     )
     found = select(Content.hash, Content.id).where(Content.hash.in_(distinct))
-    return dict(connection.execute(found).tuples().all())
+    return dict(connection.execute(found).all())
 
 
 def known_ids(
@@ -142,7 +142,7 @@ def known_ids(
             Sample.dataset_id == dataset_id, Sample.external_id.in_(external_ids)
         )
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def put_samples(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -165,7 +165,7 @@ def link_images(
             select(Sample.external_id, Sample.id).where(
                 Sample.dataset_id == dataset_id, Sample.external_id.in_(list(files))
             )
-        ).tuples().all()
+        ).all()
     )  # fmt: skip
     connection.execute(delete(SampleImage).where(SampleImage.sample_id.in_(list(ids.values()))))
     rows = [
@@ -218,7 +218,7 @@ def image_ids(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict
         return {}
     connection.execute(upsert(connection, Image, ["sha256"]), list(distinct.values()))
     found = select(Image.sha256, Image.id).where(Image.sha256.in_(list(distinct)))
-    return dict(connection.execute(found).tuples().all())
+    return dict(connection.execute(found).all())
 
 
 def samples_showing(connection: Connection, file_ids: Sequence[int]) -> list[int]:

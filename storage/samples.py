@@ -61,7 +61,7 @@ def by_id(connection: Connection, ids: Sequence[int]) -> list[SampleRow]:
         part = [int(value) for value in ids[start : start + _CHUNK]]
         images = _images(connection, part)
         for row in connection.execute(_columns().where(Sample.id.in_(part))):
-            found[row.id] = SampleRow(*row, images=images.get(row.id, []))
+            found[row.id] = SampleRow(**row._mapping, images=images.get(row.id, []))
     return [found[int(value)] for value in ids]
 
 
@@ -96,7 +96,7 @@ def external_ids(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
     for start in range(0, len(ids), _CHUNK):
         part = list(ids[start : start + _CHUNK])
         rows = connection.execute(select(Sample.id, Sample.external_id).where(Sample.id.in_(part)))
-        found.update(rows.tuples().all())
+        found.update(rows.all())
     return found
 
 

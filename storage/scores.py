@@ -62,6 +62,13 @@ def bindings(connection: Connection, dataset_id: int) -> dict[str, tuple[int, bo
     return {name: (component, imported) for name, component, imported in rows}
 
 
+def imported_names(connection: Connection) -> set[str]:
+    """Return the scorer names that stand for imported scores in some data set."""
+    return set(
+        connection.scalars(select(DatasetScorer.name).where(DatasetScorer.imported.is_(True)))
+    )
+
+
 def component(connection: Connection, component_id: int) -> Mapping[str, Any]:
     """Return what a component is: kind, name, distribution, version, options, fingerprint."""
     row = connection.execute(

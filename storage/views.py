@@ -49,14 +49,15 @@ def refresh_scores_wide(connection: Connection) -> None:
     ).all()
     columns = "".join("," + _WIDE_COLUMN.format(**_quoted(name)) for name in names)
     connection.execute(text("DROP VIEW IF EXISTS scores_wide"))
-    connection.exec_driver_sql(  # names are quoted, and checked when a scorer is bound
+    statement = (
         "CREATE VIEW scores_wide AS SELECT s.external_id, d.name AS dataset, s.instruction, "
         f"s.answer{columns} FROM samples s JOIN datasets d ON d.id = s.dataset_id "
         "WHERE s.ordinal IS NOT NULL"
     )
+    if connection.dialect.name == "postgresql":
+        statement = statement.replace("%", "%%")  # psycopg looks for placeholders
+    connection.exec_driver_sql(statement)
 
 
 def _quoted(name: str) -> dict[str, str]:
-    # exec_driver_sql hands "%" to the driver as it is; psycopg is given no parameters, so that
-    # it does not look for placeholders either.
     return {"literal": name.replace("'", "''"), "column": name.replace('"', '""')}

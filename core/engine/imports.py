@@ -19,7 +19,6 @@ from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.fingerprint import Fingerprint, digest_of
 from ig4.core.records import Kind
 from ig4.core.scaling import PAPER_SCALES
-from ig4.core.suggest import did_you_mean
 from ig4.storage import clusters, samples, scores
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class ScoreColumn:
     path: Path
     name: str
     column: str
-    id_column: str = "id"
+    id_column: str | None = None
     key: str | None = None
     encoding: str = "utf-8"
     scale_of: str | None = None
@@ -54,6 +53,7 @@ class Imported:
     unknown: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     without: int = 0
+    id_column: str = ""
 
 
 def import_scores(session: Session, dataset: DatasetRow, column: ScoreColumn) -> Imported:
@@ -87,7 +87,7 @@ def import_scores(session: Session, dataset: DatasetRow, column: ScoreColumn) ->
             _store_scores(session, dataset, column, component, batch, found)
         if not found.taken:
             raise UsageError(
-                f"none of the ids in {column.path} ({column.id_column}: "
+                f"none of the ids in {column.path} ({found.id_column}: "
                 f"{', '.join(found.unknown[:3])}, …) is the id of a sample of {dataset.name}"
             )
         with session.store.writing() as connection:
@@ -179,17 +179,17 @@ def _store_scores(
     found: Imported,
 ) -> None:
     values: dict[str, float] = {}
+    if not found.id_column:
+        first = batch[0]
+        tables.column_named(column.path, first, column.column, (), "scores")
+        found.id_column = tables.column_named(
+            column.path, first, column.id_column, tables.ID_COLUMNS, "ids"
+        )
     for row in batch:
-        for wanted in (column.id_column, column.column):
-            if wanted not in row:
-                raise UsageError(
-                    f"{column.path} has no column {wanted!r}{did_you_mean(wanted, row)} (there "
-                    f"are: {', '.join(map(str, row))})"
-                )
-        key = str(row[column.id_column])
-        value = _number(row[column.column])
-        if value is None:
-            found.unreadable.append(key)
+        key = tables.text_id(row.get(found.id_column))
+        value = _number(row.get(column.column))
+        if key is None or value is None:
+            found.unreadable.append(str(key))
         else:
             values[key] = value * column.multiply
     with session.store.writing() as connection:

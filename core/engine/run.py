@@ -16,7 +16,7 @@ from ig4.core.engine.score import Scored, score
 from ig4.core.engine.select import Wish, select
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
-from ig4.storage import clusters
+from ig4.storage import clusters, scores
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
@@ -165,11 +165,26 @@ def embedder_of(config: Config) -> Choice:
 
 
 def check(session: Session, config: Config) -> None:
-    """Find wrong names and options of every component before any work is done."""
-    grouped = config.cluster.clusterer != NO_CLUSTERS
+    """Find wrong names and options of every component before any work is done.
+
+    A scorer that some data set has imported scores of need not exist here.
+
+    Raises:
+        UsageError: an unknown component or option.
+    """
+    with session.store.reading() as connection:
+        imported = scores.imported_names(connection)
+    names = [name for name in config.run.scorers if name not in imported]
+    grouped = config.cluster.clusterer not in (NO_CLUSTERS, *clusterings(session))
     for choice in (
-        *(config.choice("scorer", name) for name in config.run.scorers),
+        *(config.choice("scorer", name) for name in names),
         *([config.choice("clusterer", config.cluster.clusterer)] if grouped else []),
         config.choice("executor", config.run.executor),
     ):
         session.host.validate(choice, runnable=False)
+
+
+def clusterings(session: Session) -> set[str]:
+    """Return the names of imported clusterings."""
+    with session.store.reading() as connection:
+        return clusters.imported_names(connection)

@@ -39,18 +39,20 @@ def resolve_weights(
             )
         if not math.isfinite(weight):
             raise UsageError(f"the weight of {name} is {weight}: give a number")
-    weights = []
+    weights: list[float] = []
     for name in names:
-        weight = given.get(name, PAPER_WEIGHTS.get(name))
-        if weight is None:
-            weight = PAPER_WEIGHTS.get(components[name]["name"])
-        if weight is None:
-            weight = 1 / len(names)
+        known = (
+            given.get(name),
+            PAPER_WEIGHTS.get(name),
+            PAPER_WEIGHTS.get(components[name]["name"]),
+        )
+        found = next((value for value in known if value is not None), None)
+        if found is None:
             session.notice(
-                f"no weight is known for {name}: it gets an equal share, {weight:.2f} "
+                f"no weight is known for {name}: it gets an equal share, {1 / len(names):.2f} "
                 f"(--weights {name}=… sets it)"
             )
-        weights.append(weight)
+        weights.append(1 / len(names) if found is None else found)
     return np.array(weights, dtype=np.float64)
 
 

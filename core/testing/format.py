@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +13,7 @@ from ig4.core.errors import DatasetError
 from ig4.core.records import Record, Turn
 from ig4.core.testing.check import Check, checks_from, fail, opened, require
 from ig4.core.testing.component import component_checks
+from ig4.core.testing.samples import make_picture
 
 Make = Callable[[], Format]
 MakeDataset = Callable[[Path], Path]
@@ -138,14 +140,13 @@ def check_writes_records_from_elsewhere(
     target: str,
 ) -> None:
     """Records of another format are made from their turns and images."""
+    picture = BytesIO()
+    make_picture(1).save(picture, "PNG")
     foreign = [
         Record(
             str(number),
-            (
-                Turn("user", "What is this?"),
-                Turn("assistant", f'A bird, "no. {number}", ünder\na tree'),
-            ),
-            (f"images/{number}.jpg",),
+            (Turn("user", "What is this?"), Turn("assistant", f'"No. {number}", ünder\na tree')),
+            (picture.getvalue() if make().embeds_images else f"images/{number}.jpg",),
         )
         for number in range(3)
     ]

@@ -206,6 +206,30 @@ def test_a_hook_of_a_newer_ig4_can_be_marked_optional(install):
     assert Host.discover().broken == []
 
 
+def test_a_distribution_with_unreadable_metadata_spoils_nothing_for_the_others(install, tmp_path):
+    install("ig4-good", {"goodplug": declaring("'scorer', 'fine', 'a:B'")})
+    torn = tmp_path / "torn-1.0.dist-info"
+    torn.mkdir()
+    (torn / "METADATA").write_text("Metadata-Version: 2.1\nName: torn\nVersion: 1.0\n")
+    (torn / "entry_points.txt").write_text("[ig4]\nthis line says nothing\n")
+    host = Host.discover()
+    assert "entry points cannot be read" in reason(host, "torn")
+    assert host.find("scorer", "fine").dist == "ig4-good"
+    assert host.find("scorer", "clip").dist == "ig4"
+
+
+def test_a_distribution_without_a_name_is_still_taken_in(install, tmp_path):
+    install("ig4-good", {"goodplug": declaring("'scorer', 'fine', 'a:B'")})
+    (tmp_path / "ig4_good-1.2.dist-info" / "METADATA").unlink()
+    assert Host.discover().find("scorer", "fine").dist == "unknown"
+
+
+def test_what_a_plugin_prints_at_import_stays_out_of_the_results(install, capsys):
+    install("ig4-chatty", {"chatty": "print('welcome!')\n" + declaring("'scorer', 'x', 'a:B'")})
+    Host.discover()
+    assert capsys.readouterr() == ("", "welcome!\n")
+
+
 # -- names ----------------------------------------------------------------------------------
 
 
@@ -395,6 +419,14 @@ def test_every_wrong_option_gets_a_line_of_its_own(good):
         "mine.size: input should be greater than or equal to 1 (given: '0')",
         "mine.strict: input should be a valid boolean, unable to interpret input (given: 'so')",
     ]
+
+
+def test_only_what_is_wrong_is_told_as_the_user_wrote_it(good):
+    with pytest.raises(UsageError) as caught:
+        good(names="a,b", size="-1", strict="true")
+    assert str(caught.value) == (
+        "mine.size: input should be greater than or equal to 1 (given: '-1')"
+    )
 
 
 def test_an_option_unlike_any_other_is_answered_with_all_of_them(good):

@@ -318,10 +318,10 @@ def test_a_bad_executor_is_found_out(executor, check):
 
 def test_a_target_that_imports_a_heavy_library_is_found_out(tmp_path, monkeypatch):
     (tmp_path / "weighty.py").write_text(
-        "import sklearn\nfrom ig4.core.contracts import Scorer\nclass W(Scorer): pass\n"
+        "import sqlalchemy\nfrom ig4.core.contracts import Scorer\nclass W(Scorer): pass\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    declared = Component("scorer", "w", "weighty:W", "Heavy.", requires=("sklearn",))
+    declared = Component("scorer", "w", "weighty:W", "Heavy.", requires=("sqlalchemy",))
     said = failing(declaration_checks([declared]))
     assert list(said) == ["scorer-w-target_imports_lightly"]
     assert "import them in open()" in said["scorer-w-target_imports_lightly"]

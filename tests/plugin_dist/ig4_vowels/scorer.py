@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,8 @@ class VowelOptions(Options):
 class Vowels(Scorer):
     """Share of vowels among the letters of the answer, 0 to 1."""
 
-    version: ClassVar[str] = "1"
-    Options: ClassVar[type[Options]] = VowelOptions
+    version = "1"
+    Options = VowelOptions
     options: VowelOptions
 
     def score(self, batch: Sequence[Sample]) -> list[Score | Failure]:

@@ -1,0 +1,108 @@
+"""`ig4 init`: write a commented ig4.toml."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ig4.cli import options as opt
+from ig4.cli import render
+
+TEMPLATE = """\
+# ig4.toml: what `ig4 run` does in this folder. Flags of the command override it;
+# what is commented out is the default. `ig4 plugins show NAME` lists a component's options.
+
+# db = "ig4.db"                    # or postgresql://user@host/name
+
+[dataset]
+{path}
+# name = "my-data"                 # default: the file's or folder's name
+# format = "llava"                 # default: found out (see `ig4 plugins list --kind format`)
+# encoding = "utf-8"               # some published files are gb18030
+# instruction = "Describe this image in detail."   # for records that carry none
+# image_root = "/mnt/images"       # images may be read from here, too
+
+[run]
+scorers = {scorers}
+# embedder = "clip"                # its image embeddings are what clusters are made of
+# executor = "local"               # or "ray"
+# seed = 42
+
+[scorers.clip]
+{model}
+# precision = "auto"               # bf16 or fp16 where the hardware is fast at it, else fp32
+
+# One component may serve under several names:
+# [scorers.clip-l]
+# use = "clip"
+# model = "ViT-L-14"
+# pretrained = "laion2b_s32b_b82k"
+
+[cluster]
+clusterer = "{clusterer}"          # kmeans, spectral, or none
+k = {k}
+
+[select]
+# selector = "quota"               # or topk, random
+{size}
+scale = "{scale}"                  # paper, minmax, percentile or zscore
+# missing = "skip"                 # or "error": what to do with samples that lack a score
+
+[select.weights]                   # F(x) = sum of weight x percent
+{weights}
+
+[export]
+# path = "selected/llava.json"
+# format = "llava"                 # default: the data set's own
+# images = "link"                  # or copy, none
+"""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ig4 init data/cc_sbu_align
+  ig4 init llava.json --recipe paper
+"""
+)
+@click.argument("dataset", required=False)
+@click.option("--recipe", metavar="NAME", help="Values of a publication: paper.")
+@click.option("--force", is_flag=True, help="Overwrite an ig4.toml that is there.")
+@opt.as_json
+def init(dataset: str | None, recipe: str | None, force: bool, as_json: bool) -> None:
+    """Write a commented ig4.toml."""
+    from ig4.core import config as configuration
+    from ig4.core.errors import UsageError
+
+    target = Path(configuration.FILE)
+    if target.exists() and not force:
+        raise UsageError(f"there is an {target} here already; --force overwrites it")
+    config = configuration.build(configuration.recipe_values(recipe))
+    text = TEMPLATE.format(**_values(config, dataset))
+    target.write_text(text, encoding="utf-8")
+    if as_json:
+        render.print_json({"written": str(target.absolute())})
+    else:
+        click.echo(f"{target} written; edit it, then: ig4 run")
+
+
+def _values(config: Any, dataset: str | None) -> dict[str, str]:
+    path = json.dumps(dataset) if dataset else '"path/to/data"'
+    size = config.select.size
+    clip = config.scorers.get("clip", {})
+    model = clip.get("model", "ViT-B-32")
+    pretrained = clip.get("pretrained", "laion2b_s34b_b79k")
+    weights = config.select.weights or {"clip": 0.53, "length": 0.10}
+    return {
+        "path": f"path = {path}" if dataset else f"# path = {path}",
+        "scorers": json.dumps(list(config.run.scorers)),
+        "model": f'model = "{model}"\npretrained = "{pretrained}"',
+        "clusterer": config.cluster.clusterer,
+        "k": str(config.cluster.k),
+        "size": f"size = {size}" if size else "fraction = 0.06                  # or size = 200",
+        "scale": config.select.scale,
+        "weights": "\n".join(f"{name} = {weight:.2f}" for name, weight in weights.items()),
+    }

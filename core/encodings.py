@@ -1,0 +1,144 @@
+"""Opens text files of a data set, and says what to do when their encoding is another one."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from ig4.core.errors import DatasetError, UsageError
+
+_GUESSED_FROM = 1 << 20
+_UTF8_NAMES = ("utf-8", "utf-8-sig")
+_ALONE = re.compile(rb"(?<![\x80-\xff])[\x80-\xff](?![\x80-\xff])")
+_HIGH = re.compile(rb"[\x80-\xff]")
+_KANA = re.compile("[\u3040-\u30ff]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+@contextmanager
+def reading(path: Path, encoding: str = "utf-8", newline: str = "") -> Iterator[TextIO]:
+    """Open a text file for reading; a UTF-8 byte order mark is skipped.
+
+    Line ends come as they are; `newline` says which there are, as for the built-in `open`.
+
+    Raises:
+        UsageError: there is no such encoding.
+        DatasetError: the file is missing or cannot be read, or is not in this encoding: the
+            message names the first bad byte and an encoding to try.
+    """
+    codec = _codec(encoding)
+    try:
+        if codec in _UTF8_NAMES:
+            codec = "utf-8-sig" if _starts_with(path, codecs.BOM_UTF8) else "utf-8"
+        with path.open(encoding=codec, newline=newline) as file:
+            yield file
+    except UnicodeError:
+        raise _undecodable(path, encoding) from None
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> DatasetError:
+    """Return the error to raise for a file or folder that the system does not let us read."""
+    if isinstance(error, FileNotFoundError):
+        return DatasetError(f"{path}: there is no such file or folder")
+    if isinstance(error, IsADirectoryError):
+        return DatasetError(f"{path} is a folder: name a file in it")
+    return DatasetError(f"{path} cannot be read: {error.strerror or error}")
+
+
+def first_text(path: Path, size: int = 1 << 16) -> str:
+    """Return the beginning of a file, decoded as well as can be without knowing its encoding.
+
+    Good enough to recognise a format: what is not UTF-8 (or UTF-16 with its mark) becomes
+    replacement characters. Empty if the path is no file that can be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(size)
+    except OSError:
+        return ""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return head.decode("utf-16", "replace")
+    return head.decode("utf-8-sig", "replace")
+
+
+def _codec(encoding: str) -> str:
+    try:
+        codec = codecs.lookup(encoding)
+    except LookupError:
+        raise UsageError(f"unknown encoding {encoding!r}: try utf-8 or gb18030") from None
+    if not codec._is_text_encoding:  # "base64" and the like have no text to give
+        raise UsageError(f"{encoding!r} is not an encoding of text: try utf-8 or gb18030")
+    return codec.name
+
+
+def _starts_with(path: Path, mark: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(mark)) == mark
+
+
+def _undecodable(path: Path, encoding: str) -> DatasetError:
+    """Say which byte is wrong; the file is gone through again, in pieces."""
+    where = _first_bad_byte(path, encoding)
+    guess = guess_encoding(path, encoding)
+    advice = f"it reads as {guess}: try --encoding {guess}" if guess else "name it with --encoding"
+    return DatasetError(f"{path} is not {encoding}: byte {where:,} does not fit. Perhaps {advice}.")
+
+
+def _first_bad_byte(path: Path, encoding: str) -> int:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    read = 0
+    with path.open("rb") as file:
+        while True:
+            piece = file.read(_GUESSED_FROM)
+            pending = len(decoder.getstate()[0])
+            try:
+                decoder.decode(piece, final=not piece)
+            except UnicodeDecodeError as error:
+                return read - pending + error.start
+            except UnicodeError:  # UTF-16 without its mark says no place
+                return read
+            if not piece:
+                return read
+            read += len(piece)
+
+
+def guess_encoding(path: Path, refused: str = "utf-8") -> str | None:
+    """Return an encoding other than `refused` that the first megabyte can be decoded with.
+
+    Several may fit. UTF-16 is told by its mark; bytes that stand alone between ASCII letters
+    are accented letters (cp1252); many kana mean Shift JIS; else GB18030 goes first.
+    """
+    with path.open("rb") as file:
+        head = file.read(_GUESSED_FROM)
+    marked = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    order = ["utf-16"] if marked else []
+    order += ["utf-8"] if not marked else []
+    if 2 * len(_ALONE.findall(head)) > len(_HIGH.findall(head)):
+        order.append("cp1252")
+    if _kana_share(head) > 0.2:
+        order.append("shift_jis")
+    order += ["gb18030", "shift_jis", "cp1252"]
+    taken = codecs.lookup(refused).name
+    usable = (name for name in order if codecs.lookup(name).name != taken)
+    return next((name for name in usable if _decode(head, name) is not None), None)
+
+
+def _kana_share(head: bytes) -> float:
+    text = _decode(head, "shift_jis")
+    if not text:
+        return 0.0
+    return len(_KANA.findall(text)) / max(1, len(_NOT_ASCII.findall(text)))
+
+
+def _decode(head: bytes, encoding: str) -> str | None:
+    """Decode the beginning of a file; a character cut off at its end does not count."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeError:
+        return None

@@ -1,0 +1,156 @@
+"""What the formats in JSON files share: finding the file, streaming it, writing it again."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import ClassVar, TextIO
+
+from ig4.core import jsonstream
+from ig4.core.atomic import replacing
+from ig4.core.contracts import Format
+from ig4.core.errors import DatasetError
+from ig4.core.formats import require_something
+from ig4.core.records import JSON, Record
+from ig4.plugins.formats import names
+from ig4.plugins.formats.options import TextOptions
+
+SUFFIXES = (".json", *jsonstream.LINES_SUFFIXES)
+_LOOKED_AT = 64
+
+Parse = Callable[[JSON, int], Record]
+
+
+class JsonRecords(Format):
+    """A data set in one file: a JSON list of records, or a record a line.
+
+    `path` may be the folder if only one file in it is in this format. Written are lines if the
+    target ends in .jsonl or .ndjson, else a list; without an ending the target is a folder.
+    """
+
+    Options = TextOptions
+    options: TextOptions
+    usual_name: ClassVar[str]
+    """What the file is called when the target is a folder."""
+
+    @abstractmethod
+    def recognises(self, record: JSON) -> bool:
+        """Tell whether a record is in this format."""
+
+    @abstractmethod
+    def parser(self, path: Path) -> Parse:
+        """Return the function from a record and its number (from 0) to a Record."""
+
+    @abstractmethod
+    def made(self, record: Record) -> JSON:
+        """Make a record of this format from turns and images."""
+
+    def detect(self, path: Path) -> bool:
+        """See `Format.detect`."""
+        return bool(self.fitting(path))
+
+    def fitting(self, path: Path) -> list[Path]:
+        """Return the file, or those in the folder, whose first records are in this format."""
+        files = [path]
+        if path.is_dir():
+            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        return [file for file in files[:_LOOKED_AT] if self.fits(file)]
+
+    def fits(self, file: Path) -> bool:
+        """Tell whether any of the first records of a file is in this format."""
+        return any(self.recognises(record) for record in jsonstream.first_records(file))
+
+    def file(self, path: Path) -> Path:
+        """Return the file that holds the records.
+
+        Raises:
+            DatasetError: there is none, or more than one in a folder.
+        """
+        require_something(path)
+        if path.is_file():
+            return path
+        return only_one(path, self.fitting(path))
+
+    def sources(self, path: Path) -> list[Path]:
+        """See `Format.sources`."""
+        return [self.file(path)]
+
+    def raw_records(self, file: Path) -> Iterator[JSON]:
+        """Yield the records as they stand in the file."""
+        return jsonstream.records(file, self.options.encoding)
+
+    def read(self, path: Path) -> Iterator[Record]:
+        """See `Format.read`. A record that cannot be understood comes without turns."""
+        parse = self.parser(path)
+        for row, raw in enumerate(self.raw_records(self.file(path))):
+            yield parse(raw, row)
+
+    def image_folder(self, path: Path) -> Path:
+        """See `Format.image_folder`; also right for a target not written yet."""
+        return names.target_folder(path)
+
+    def image_name(self, record: Record, index: int, suffix: str) -> str:
+        """Return the record's own path where it is safe, else images/<id>-<index><suffix>."""
+        return names.image_name(record, index, suffix)
+
+    def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
+        """See `Format.write`."""
+        file = names.target_file(target, self.usual_name)
+        raws = (self.raw(record) for record in records)
+        if file.suffix.lower() in jsonstream.LINES_SUFFIXES:
+            write_json(file, self.options.encoding, raws, ("", "\n", "\n"))
+        else:
+            write_json(file, self.options.encoding, raws, ("[\n", ",\n", "\n]\n"))
+
+    def raw(self, record: Record) -> JSON:
+        """Return a record as it was read, or made anew; one with nothing in it was a null."""
+        if record.raw is not None:
+            return record.raw
+        return self.made(record) if record.turns or record.images else None
+
+
+def only_one(folder: Path, files: list[Path], what: str = "file of this format") -> Path:
+    """Return the one of `files`.
+
+    Raises:
+        DatasetError: there are none, or several.
+    """
+    if len(files) == 1:
+        return files[0]
+    if not files:
+        raise DatasetError(f"{folder} holds no {what}")
+    listed = ", ".join(file.name for file in files[:8])
+    raise DatasetError(f"{folder} holds several data sets ({listed}): name one of these files")
+
+
+def write_json(
+    target: Path, encoding: str, values: Iterable[JSON], brackets: tuple[str, str, str]
+) -> None:
+    """Write values between an opening, separators and an end, one at a time."""
+    opening, separator, end = brackets
+    with replacing(target) as partial, open_text(partial, encoding) as file:
+        file.write(opening)
+        empty = True
+        for value in values:
+            file.write(dumped(value, encoding) if empty else separator + dumped(value, encoding))
+            empty = False
+        file.write("" if empty and separator == end else end)
+
+
+def dumped(value: JSON, encoding: str) -> str:
+    """Return JSON text as readable as the encoding allows: what it lacks is escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    if text.isascii():
+        return text
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:  # also a lone surrogate, which JSON can hold and UTF-8 cannot
+        return json.dumps(value)
+    return text
+
+
+def open_text(path: Path, encoding: str) -> TextIO:
+    """Open a file for writing text whose line ends stay as they are."""
+    return path.open("w", encoding=encoding, newline="")

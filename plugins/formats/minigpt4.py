@@ -1,0 +1,143 @@
+"""MiniGPT-4's stage-two data: `filter_cap.json` with captions beside `image/<id>.jpg`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ig4.core import jsonstream
+from ig4.core.atomic import replacing
+from ig4.core.contracts import Format
+from ig4.core.encodings import first_text
+from ig4.core.formats import require_something
+from ig4.core.records import JSON, Record, Turn
+from ig4.plugins.formats import names
+from ig4.plugins.formats.jsonrecords import dumped, only_one, open_text
+from ig4.plugins.formats.options import TextOptions
+from ig4.plugins.formats.turns import joined, record_id
+
+FILE = "filter_cap.json"
+KEY = "annotations"
+_LIST = re.compile(r'"annotations"\s*:\s*\[|^\s*\[')
+_FIRST = re.compile(r'"image_id"[^{}]*"caption"\s*:|"caption"[^{}]*"image_id"\s*:')
+
+
+class MiniGPT4(Format):
+    """Records are {"image_id", "caption"}; the image is always image/<image_id>.jpg.
+
+    `path` is the folder or the JSON file, in which the records stand under "annotations" (a
+    bare list is read, too). They carry no instruction. Records made from another format keep
+    the first image only, and the caption is all answers, joined by newlines; an id that is no
+    safe file name is replaced, as image_id names the file.
+    """
+
+    Options = TextOptions
+    options: TextOptions
+
+    def detect(self, path: Path) -> bool:
+        """See `Format.detect`."""
+        file = path / FILE if path.is_dir() else path
+        text = first_text(file)
+        found = _LIST.search(text)
+        if found is None or not text.lstrip().startswith(("{", "[")):
+            return False
+        return bool(_FIRST.search(text, found.end()))
+
+    def file(self, path: Path) -> Path:
+        """Return the JSON file of a data set.
+
+        Raises:
+            DatasetError: there is none.
+        """
+        require_something(path)
+        if path.is_dir():
+            found = path / FILE
+            return only_one(path, [found] if found.is_file() else [], FILE)
+        return path
+
+    def sources(self, path: Path) -> list[Path]:
+        """See `Format.sources`."""
+        return [self.file(path)]
+
+    def header(self, path: Path) -> JSON:
+        """Return the file's object with its "annotations" empty; [] if it is a bare list."""
+        file = self.file(path)
+        if jsonstream.layout(file) == "list":
+            return []
+        return jsonstream.outline(file, KEY, self.options.encoding)
+
+    def read(self, path: Path) -> Iterator[Record]:
+        """See `Format.read`. A record without a caption comes without turns."""
+        file = self.file(path)
+        if jsonstream.layout(file) == "list":
+            items = jsonstream.list_items(file, self.options.encoding)
+        else:
+            items = jsonstream.nested_items(file, KEY, self.options.encoding)
+        for row, raw in enumerate(items):
+            yield self._record(raw, row)
+
+    def _record(self, raw: JSON, row: int) -> Record:
+        if not isinstance(raw, dict):
+            return Record(str(row), (), (), raw)
+        caption, image_id = raw.get("caption"), raw.get("image_id")
+        name = record_id(image_id, row)
+        images = () if image_id is None else (f"image/{image_id}.jpg",)
+        if not isinstance(caption, str):
+            return Record(name, (), images, raw)
+        turns = (Turn("user", self.options.instruction), Turn("assistant", caption))
+        return Record(name, turns, images, raw)
+
+    def image_folder(self, path: Path) -> Path:
+        """See `Format.image_folder`; also right for a target not written yet."""
+        return names.target_folder(path)
+
+    def image_name(self, record: Record, index: int, suffix: str) -> str:
+        """Return image/<id>.jpg whatever the file holds: MiniGPT-4 opens no other name."""
+        own = record.images[index] if index < len(record.images) else None
+        if record.raw is not None and isinstance(own, str) and names.is_safe_path(own):
+            return own
+        return f"image/{_stem(record.id, index)}.jpg"
+
+    def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
+        """See `Format.write`. A target without an ending is a folder for filter_cap.json."""
+        encoding = self.options.encoding
+        outline = {KEY: []} if header is None else header
+        with (
+            replacing(names.target_file(target, FILE)) as partial,
+            open_text(partial, encoding) as file,
+        ):
+            for piece in self._pieces(records, outline):
+                file.write(piece)
+
+    def _pieces(self, records: Iterable[Record], outline: JSON) -> Iterator[str]:
+        if not isinstance(outline, dict):
+            yield from self._list(records)
+            yield "\n"
+            return
+        for number, (key, value) in enumerate(outline.items()):
+            yield ("{" if number == 0 else ",") + f"\n{dumped(key, self.options.encoding)}: "
+            if key == KEY:
+                yield from self._list(records)
+            else:
+                yield dumped(value, self.options.encoding)
+        yield "\n}\n"
+
+    def _list(self, records: Iterable[Record]) -> Iterator[str]:
+        separator = "["
+        for record in records:
+            yield f"{separator}\n{dumped(_raw(record), self.options.encoding)}"
+            separator = ","
+        yield "[]" if separator == "[" else "\n]"
+
+
+def _raw(record: Record) -> JSON:
+    if record.raw is not None:
+        return record.raw
+    if not record.turns and not record.images:
+        return None  # nothing in it: it was a null
+    return {"image_id": _stem(record.id, 0), "caption": joined(record, "assistant")}
+
+
+def _stem(name: str, index: int) -> str:
+    return names.safe_stem(name) + (f"-{index}" if index else "")

@@ -1,0 +1,205 @@
+"""ShareGPT as LLaMA-Factory reads it: messages, and a list of the images they show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from ig4.core.errors import DatasetError, UsageError
+from ig4.core.formats import require_something
+from ig4.core.records import JSON, Record, Turn
+from ig4.plugins.formats.jsonrecords import JsonRecords, Parse
+from ig4.plugins.formats.options import TextOptions
+from ig4.plugins.formats.turns import (
+    ROLES,
+    ImageRef,
+    image_list,
+    keys_of,
+    marked,
+    parse,
+    paths,
+    record_id,
+    usable,
+)
+
+INFO = "dataset_info.json"
+_TAGS = {
+    "user_tag": "user",
+    "assistant_tag": "assistant",
+    "system_tag": "system",
+    "observation_tag": "tool",
+    "function_tag": "tool",
+}
+
+
+class ShareGPTOptions(TextOptions):
+    """What the ShareGPT format may be told."""
+
+    dataset: str | None = Field(
+        None, description="Which data set of the folder's dataset_info.json is meant."
+    )
+    messages_column: str | None = Field(
+        None, description="The key of the conversation: messages or conversations."
+    )
+    images_column: str | None = Field(None, description="The key of the images: images.")
+    role_tag: str | None = Field(None, description="The key of the speaker: role or from.")
+    content_tag: str | None = Field(None, description="The key of the text: content or value.")
+    user_tag: str | None = Field(None, description="What the user is called: user or human.")
+    assistant_tag: str | None = Field(
+        None, description="What the assistant is called: assistant or gpt."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Where things stand in a record; None means by its usual names."""
+
+    messages: str | None
+    images: str | None
+    system: str
+    role: str | None
+    content: str | None
+    roles: Mapping[str, str]
+
+
+class ShareGPT(JsonRecords):
+    """Records are {"messages": [{"role", "content"}, …], "images": [path, …]}.
+
+    The classic {"conversations": [{"from", "value"}, …]} is read as well, and contents in
+    parts ([{"type": "image_url", "value": path}, {"type": "text", "value": …}]), whose images
+    stand among the parts. In a folder with a dataset_info.json that file says which data sets
+    there are and what they call things. Records made from another format have role and
+    content, and begin the first user turn with `<image>` for each image.
+    """
+
+    Options = ShareGPTOptions
+    options: ShareGPTOptions
+    usual_name = "sharegpt.json"
+
+    def recognises(self, record: JSON) -> bool:
+        """See `JsonRecords.recognises`. Plain from/value without `images` is LLaVA's."""
+        if not isinstance(record, dict):
+            return False
+        messages = record.get(self.options.messages_column or "messages")
+        if messages is None and "images" in record:
+            messages = record.get("conversations")
+        if not isinstance(messages, list) or not messages or not isinstance(messages[0], dict):
+            return False
+        role, content = keys_of(messages)
+        return (self.options.role_tag or role) in messages[0] and (
+            (self.options.content_tag or content) in messages[0]
+        )
+
+    def detect(self, path: Path) -> bool:
+        """See `Format.detect`."""
+        return bool(self._listed(path) or self.fitting(path))
+
+    def file(self, path: Path) -> Path:
+        """See `JsonRecords.file`; in a folder with dataset_info.json, the data set chosen."""
+        name = self._chosen(path)
+        if name is None:
+            return super().file(path)
+        return path / str(_info(path)[name]["file_name"])
+
+    def parser(self, path: Path) -> Parse:
+        """See `JsonRecords.parser`."""
+        name = self._chosen(path)
+        entry = _info(path)[name] if name is not None else {}
+        return partial(self._record, self._shape(entry))
+
+    def _listed(self, path: Path) -> list[str]:
+        """Return the data sets of dataset_info.json whose files are here in this format."""
+        if not (path / INFO).is_file():
+            return []
+        return [
+            name
+            for name, entry in _info(path).items()
+            if entry.get("formatting") == "sharegpt" and _is_file(path, entry)
+        ]
+
+    def _chosen(self, path: Path) -> str | None:
+        require_something(path)
+        here = self._listed(path)
+        wanted = self.options.dataset
+        if wanted is not None:
+            if wanted in here:
+                return wanted
+            listed = ", ".join(here) or "none"
+            raise UsageError(
+                f"{path / INFO} has no ShareGPT data set {wanted!r} with a file beside it "
+                f"(there are: {listed})"
+            )
+        if len(here) > 1:
+            raise DatasetError(
+                f"{path} holds several data sets: say which with -o dataset={here[0]} "
+                f"(there are: {', '.join(here)})"
+            )
+        return here[0] if here else None
+
+    def _shape(self, entry: Mapping[str, Any]) -> _Shape:
+        columns, tags = entry.get("columns") or {}, entry.get("tags") or {}
+        own = self.options
+        named = {tags.get(tag): role for tag, role in _TAGS.items() if tags.get(tag)}
+        named |= {own.user_tag: "user"} if own.user_tag else {}
+        named |= {own.assistant_tag: "assistant"} if own.assistant_tag else {}
+        return _Shape(
+            messages=own.messages_column or columns.get("messages"),
+            images=own.images_column or columns.get("images"),
+            system=columns.get("system") or "system",
+            role=own.role_tag or tags.get("role_tag"),
+            content=own.content_tag or tags.get("content_tag"),
+            roles={**ROLES, **named},
+        )
+
+    def _record(self, shape: _Shape, raw: JSON, row: int) -> Record:
+        if not isinstance(raw, dict):
+            return Record(str(row), (), (), raw)
+        name = shape.messages or ("messages" if "messages" in raw else "conversations")
+        messages = raw.get(name)
+        role, content = keys_of(messages)
+        turns, shown = parse(messages, shape.role or role, shape.content or content, shape.roles)
+        system = raw.get(shape.system)
+        if isinstance(system, str) and system:
+            turns.insert(0, Turn("system", system))
+        images: list[ImageRef] = image_list(raw.get(shape.images or "images")) or shown
+        if not images and shape.images is None:
+            images = image_list(raw.get("image"))
+        identity = record_id(raw.get("id"), row)
+        return Record(identity, usable(turns, self.options.instruction), tuple(images), raw)
+
+    def made(self, record: Record) -> JSON:
+        """See `JsonRecords.made`."""
+        turns = marked(record, "")
+        made: dict[str, JSON] = {
+            "id": record.id,
+            "messages": [{"role": turn.role, "content": turn.text} for turn in turns],
+        }
+        if record.images:
+            made["images"] = paths(record)
+        return made
+
+
+def _info(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the data sets of a folder's dataset_info.json.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    file = folder / INFO
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{file} cannot be read: {error}") from None
+    entries = found.items() if isinstance(found, dict) else ()
+    return {name: entry for name, entry in entries if isinstance(entry, dict)}
+
+
+def _is_file(folder: Path, entry: Mapping[str, Any]) -> bool:
+    name = entry.get("file_name")
+    return isinstance(name, str) and (folder / name).is_file()

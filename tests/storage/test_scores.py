@@ -1,0 +1,178 @@
+"""Scores and embeddings: stored once, found by content, NaN where there is none."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from ig4.storage import datasets, runs, scores
+from ig4.storage.runs import ComponentRow
+
+
+@pytest.fixture
+def component(store):
+    with store.writing() as connection:
+        return runs.component_id(connection, component_row("a"))
+
+
+def component_row(fingerprint):
+    return ComponentRow("scorer", "clip", "ig4", "1", {"model": "x"}, fingerprint)
+
+
+@pytest.fixture
+def contents(store):
+    with store.writing() as connection:
+        ids = datasets.content_ids(connection, [f"hash {n}" for n in range(5)])
+    return np.array(list(ids.values()), dtype=np.int64)
+
+
+@pytest.fixture
+def dataset(store, contents):
+    with store.writing() as connection:
+        row = datasets.put(
+            connection, "d", path="p", format="f", options={}, image_root=None, header=None
+        )
+        datasets.put_samples(
+            connection,
+            [
+                {
+                    "dataset_id": row.id, "ordinal": n, "external_id": f"s{n}",
+                    "content_id": int(content), "instruction": "i", "answer": "a", "turns": None,
+                    "raw": "{}", "problem": None, "run_id": None,
+                }
+                for n, content in enumerate(contents)
+            ],
+        )  # fmt: skip
+    return row
+
+
+def put(store, component, rows):
+    with store.writing() as connection:
+        scores.put(connection, component, None, rows)
+
+
+def values(store, component, contents):
+    with store.reading() as connection:
+        return scores.values(connection, component, contents)
+
+
+def test_a_component_is_added_once(store, component):
+    with store.writing() as connection:
+        assert runs.component_id(connection, component_row("a")) == component
+        assert runs.component_id(connection, component_row("b")) != component
+
+
+def test_values_come_back_in_the_order_asked_for(store, component, contents):
+    put(store, component, [(int(c), float(n), None, None) for n, c in enumerate(contents)])
+    assert values(store, component, contents[::-1]).tolist() == [4, 3, 2, 1, 0]
+
+
+def test_values_are_exact_to_the_last_bit(store, component, contents):
+    exact = [math.pi * 10**n for n in range(5)]
+    put(store, component, [(int(c), v, None, None) for c, v in zip(contents, exact, strict=True)])
+    assert values(store, component, contents).tolist() == exact
+
+
+def test_what_failed_or_was_never_seen_is_nan(store, component, contents):
+    first, second, *_ = map(int, contents)
+    put(store, component, [(first, None, "broken", None), (second, 7.0, None, None)])
+    found = values(store, component, contents)
+    assert found[1] == 7.0
+    assert np.isnan(found[[0, 2, 3, 4]]).all()
+
+
+def test_an_error_among_scores_without_gap_is_nan_too(store, component, contents):
+    rows = [(int(c), 1.0, None, None) for c in contents]
+    rows[2] = (rows[2][0], None, "broken", None)
+    put(store, component, rows)
+    assert np.isnan(values(store, component, contents)).tolist() == [
+        False, False, True, False, False,
+    ]  # fmt: skip
+
+
+def test_a_new_result_takes_the_place_of_the_old(store, component, contents):
+    content = int(contents[0])
+    put(store, component, [(content, None, "broken", None)])
+    put(store, component, [(content, 2.0, None, '{"n": 1}')])
+    assert values(store, component, contents[:1]).tolist() == [2.0]
+
+
+def test_a_result_is_a_value_or_an_error(store, component, contents):
+    from ig4.storage.errors import StorageError
+
+    with pytest.raises((IntegrityError, StorageError)):
+        put(store, component, [(int(contents[0]), 1.0, "and an error", None)])
+
+
+def test_failures_can_be_forgotten_and_scores_stay(store, component, contents):
+    put(
+        store,
+        component,
+        [(int(contents[0]), None, "broken", None), (int(contents[1]), 1.0, None, None)],
+    )
+    with store.writing() as connection:
+        scores.forget_failures(connection, [component])
+    with store.reading() as connection:
+        assert scores.scored(connection, component).tolist() == [int(contents[1])]
+
+
+def test_scores_wide_has_a_column_for_each_scorer_by_its_plain_name(
+    store, component, contents, dataset
+):
+    put(store, component, [(int(contents[1]), 31.5, None, None)])
+    with store.writing() as connection:
+        scores.bind(connection, dataset.id, 'clip "l%"', component)
+    with store.reading() as connection:
+        rows = connection.execute(
+            text("SELECT * FROM scores_wide ORDER BY external_id")
+        ).mappings().all()  # fmt: skip
+    assert list(rows[0]) == ["external_id", "dataset", "instruction", "answer", 'clip "l%"']
+    assert [row['clip "l%"'] for row in rows] == [None, 31.5, None, None, None]
+
+
+def test_scores_wide_goes_by_what_a_name_stands_for_in_each_data_set(
+    store, component, contents, dataset
+):
+    put(store, component, [(int(contents[0]), 1.0, None, None)])
+    with store.writing() as connection:
+        other = runs.component_id(connection, component_row("other options"))
+        scores.put(connection, other, None, [(int(contents[0]), 2.0, None, None)])
+        scores.bind(connection, dataset.id, "clip", component)
+        scores.bind(connection, dataset.id, "clip", other)
+    with store.reading() as connection:
+        assert connection.scalar(
+            text("SELECT clip FROM scores_wide WHERE external_id = 's0'")
+        ) == 2.0  # fmt: skip
+
+
+def test_scores_long_tells_value_error_and_details(store, component, contents, dataset):
+    rows = [(int(contents[0]), 1.5, None, '{"n": 3}'), (int(contents[1]), None, "broken", None)]
+    put(store, component, rows)
+    with store.writing() as connection:
+        scores.bind(connection, dataset.id, "clip", component)
+    with store.reading() as connection:
+        found = connection.execute(
+            text("SELECT external_id, value, error, details FROM scores_long ORDER BY external_id")
+        ).all()  # fmt: skip
+    assert [tuple(row) for row in found] == [
+        ("s0", 1.5, None, '{"n": 3}'),
+        ("s1", None, "broken", None),
+    ]
+
+
+def test_embeddings_come_back_bit_for_bit(store, component):
+    vector = np.random.default_rng(0).normal(size=7).astype(np.float32)
+    with store.writing() as connection:
+        image = {"sha256": "f" * 64, "bytes": 1, "width": 1, "height": 1, "format": "png"}
+        ids = datasets.image_ids(connection, [image, image | {"sha256": "e" * 64}])
+        good, bad = ids["f" * 64], ids["e" * 64]
+        scores.put_embeddings(connection, component, None, [(good, vector), (bad, "corrupt")])
+    with store.reading() as connection:
+        found = dict(scores.embeddings(connection, component, [good, bad, 999]))
+    assert set(found) == {good, bad}
+    assert found[good].tobytes() == vector.tobytes()
+    assert found[bad] == "corrupt"

@@ -1,0 +1,104 @@
+"""The schema's life: made once, checked at every opening, migrated in one piece."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from ig4.storage.admin import bring_up_to_date
+from ig4.storage.errors import DatabaseMissingError, SchemaVersionError, StorageError
+from ig4.storage.schema import Base
+from ig4.storage.store import Store
+from ig4.storage.versions import HEAD, current
+
+
+def test_migrations_make_exactly_the_tables_that_the_code_describes(store):
+    with store.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_newest_migration_is_the_one_the_code_works_with():
+    import ig4.storage.migrations as migrations
+
+    folder = ScriptDirectory(next(iter(migrations.__path__)))
+    assert folder.get_current_head() == HEAD
+
+
+def test_a_database_opens_again_at_its_version(location):
+    Store.open(location).close()
+    with Store.open(location) as store, store.reading() as connection:
+        assert current(connection) == HEAD
+
+
+def test_a_database_from_a_newer_ig4_is_refused_with_the_remedy(store, location):
+    with store.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaVersionError, match=r"newer ig4.*pip install --upgrade ig4"):
+        Store.open(location)
+    with pytest.raises(SchemaVersionError, match="newer ig4"):
+        bring_up_to_date(location)
+
+
+def test_a_database_from_an_older_ig4_names_the_command_to_run(store, location):
+    with store.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    with pytest.raises(SchemaVersionError, match="ig4 db upgrade"):
+        Store.open(location)
+
+
+def test_a_database_of_another_program_is_left_alone(tmp_path):
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE recipes (id INTEGER)")
+    with pytest.raises(StorageError, match="database of something else"):
+        Store.open(path)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("x" * 5000)
+    with pytest.raises(StorageError, match=r"notes\.txt is not an ig4 database"):
+        Store.open(path)
+
+
+def test_without_create_a_missing_database_is_an_error(tmp_path):
+    with pytest.raises(DatabaseMissingError, match="There is no score database"):
+        Store.open(tmp_path / "none.db", create=False)
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    from ig4.storage import versions
+
+    def explode(connection):
+        raise RuntimeError("in the middle")
+
+    path = tmp_path / "ig4.db"
+    monkeypatch.setattr(versions, "create_scores_long", explode)
+    with pytest.raises(RuntimeError):
+        Store.open(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
+
+
+def test_sqlite_runs_in_wal_mode_with_foreign_keys(sqlite_store):
+    with sqlite_store.reading() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+def test_unknown_kinds_of_database_are_named():
+    with pytest.raises(StorageError, match="mysql databases are not supported"):
+        Store.open("mysql://localhost/x")
+
+
+def test_a_password_never_shows(monkeypatch):
+    from ig4.storage.connect import describe, parse
+
+    assert "secret" not in describe(parse("postgresql://me:secret@host/name"))
