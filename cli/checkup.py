@@ -88,10 +88,12 @@ def database(location: str | None) -> dict[str, Any]:
         facts = dict(describe_database(location))
     except StorageError as error:
         return {"location": _without_password(location), "problem": str(error)}
-    problem = None
-    if facts["exists"] and facts["version"] != facts["known_version"]:
+    problem, where = None, facts["location"]
+    if facts["exists"] and facts["version"] is None:
+        problem = f"{where} holds no ig4 tables: name another one with --db"
+    elif facts["exists"] and facts["version"] != facts["known_version"]:
         problem = (
-            f"its schema is version {facts['version']}, this ig4 knows "
+            f"{where}: its schema is version {facts['version']}, this ig4 knows "
             f"{facts['known_version']}: run `ig4 db upgrade`, or upgrade ig4 if that is older"
         )
     return facts | {"problem": problem}

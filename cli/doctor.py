@@ -78,7 +78,7 @@ def _problems(report: dict[str, Any]) -> list[str]:
     found = [plugin["reason"] for plugin in report["broken_plugins"]]
     database = report["database"]
     if database["problem"]:
-        found.append(f"database {database['location']}: {database['problem']}")
+        found.append(database["problem"])
     return found
 
 
@@ -101,7 +101,7 @@ def _set_line(part: str, names: dict[str, bool]) -> str:
 
 def _database_lines(database: dict[str, Any]) -> list[str]:
     if database["problem"]:
-        return [f"{database['location']}: {database['problem']}"]
+        return [database["problem"]]
     if not database["exists"]:
         return [f"{database['location']}: not there yet, made by the first command that needs it"]
     return [f"{database['location']}: schema version {database['version']}"]

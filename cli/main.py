@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -104,6 +105,9 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run `ig4`; the entry point of the command."""
+    # Records come and go by the hundred thousand and hold no cycles: collecting after every 700
+    # new objects took a fifth of the time of ingesting.
+    gc.set_threshold(50_000, 20, 50)
     try:
         code = cli.main(args, prog_name="ig4", standalone_mode=False)
     except click.exceptions.Exit as stop:

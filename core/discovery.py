@@ -71,7 +71,8 @@ def sources() -> tuple[list[Source], list[Broken]]:
     A distribution whose metadata cannot be read is among the broken.
     """
     try:
-        found, broken = list(entry_points(group=hookspecs.PROJECT)), []
+        found = list(entry_points(group=hookspecs.PROJECT))
+        broken: list[Broken] = []
     except Exception:  # noqa: BLE001 - one distribution spoils the call for all of them
         found, broken = _one_by_one()
     made = [_source(entry_point) for entry_point in found]

@@ -86,8 +86,10 @@ def _undecodable(path: Path, encoding: str) -> DatasetError:
     """Say which byte is wrong; the file is gone through again, in pieces."""
     where = _first_bad_byte(path, encoding)
     guess = guess_encoding(path, encoding)
-    advice = f"it reads as {guess}: try --encoding {guess}" if guess else "name it with --encoding"
-    return DatasetError(f"{path} is not {encoding}: byte {where:,} does not fit. Perhaps {advice}.")
+    advice = "Name its encoding with --encoding."
+    if guess is not None:
+        advice = f"It can be read as {guess}: try --encoding {guess}."
+    return DatasetError(f"{path} is not {encoding}: byte {where:,} does not fit. {advice}")
 
 
 def _first_bad_byte(path: Path, encoding: str) -> int:

@@ -221,8 +221,10 @@ def import_failure(registered: Registered, error: Exception) -> PluginError:
 def _installed(module: str) -> bool:
     try:
         spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
+    except ImportError:  # the parent of a dotted name is missing
         return False
+    except ValueError:  # already imported, in an unusual way
+        return module in sys.modules
     # A folder of that name in the working directory is a namespace package: no origin.
     return spec is not None and spec.origin is not None
 

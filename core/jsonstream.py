@@ -27,6 +27,7 @@ _PIECE = 1 << 20
 _SLACK = 16
 _space = re.compile(r"[ \t\n\r]*").match
 _between = re.compile(r"[ \t\n\r,]*").match
+_JSONError = json.JSONDecodeError
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -36,8 +37,8 @@ def layout(path: Path) -> Layout | None:
     Only the first 64 KiB are looked at; None means that they are not JSON.
     """
     head = first_text(path).lstrip()
-    if path.suffix.lower() in LINES_SUFFIXES:
-        return "lines" if head.startswith(("{", "[")) else None
+    if head and path.suffix.lower() in LINES_SUFFIXES:
+        return "lines"
     if head.startswith("["):
         return "list"
     if not head.startswith("{"):
@@ -78,8 +79,9 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[JSON]:
             except (ValueError, RecursionError) as error:
                 if not line.strip():
                     continue
-                column = error.colno if isinstance(error, json.JSONDecodeError) else 1
-                raise _broken(path, number, column, _reason(error)) from None
+                # The decoder counts columns anew after the line's own end.
+                at = min(error.pos, len(line.rstrip())) if isinstance(error, _JSONError) else 0
+                raise _broken(path, number, at + 1, _reason(error)) from None
 
 
 def nested_items(path: Path, key: str, encoding: str = "utf-8") -> Iterator[JSON]:
@@ -91,7 +93,7 @@ def nested_items(path: Path, key: str, encoding: str = "utf-8") -> Iterator[JSON
     found = False
     with reading(path, encoding) as file:
         cursor = _Cursor(path, file)
-        for name in cursor.keys():
+        for name in cursor.names():
             if name == key and cursor.peek() == "[":
                 found = True
                 yield from cursor.items()
@@ -110,7 +112,7 @@ def members(path: Path, encoding: str = "utf-8") -> Iterator[tuple[str, JSON]]:
     """
     with reading(path, encoding) as file:
         cursor = _Cursor(path, file)
-        for name in cursor.keys():
+        for name in cursor.names():
             yield name, cursor.value()
         cursor.finish()
 
@@ -120,7 +122,7 @@ def outline(path: Path, key: str, encoding: str = "utf-8") -> dict[str, JSON]:
     found: dict[str, JSON] = {}
     with reading(path, encoding) as file:
         cursor = _Cursor(path, file)
-        for name in cursor.keys():
+        for name in cursor.names():
             if name == key and cursor.peek() == "[":
                 cursor.skip()
                 found[name] = []
@@ -135,7 +137,7 @@ def first_items(path: Path, encoding: str = "utf-8") -> dict[str, JSON]:
     found: dict[str, JSON] = {}
     with reading(path, encoding) as file:
         cursor = _Cursor(path, file)
-        for name in cursor.keys():
+        for name in cursor.names():
             if cursor.peek() == "[":
                 found[name] = cursor.skip()
             else:
@@ -179,7 +181,7 @@ def first_records(path: Path, count: int = 20) -> list[JSON]:
 class _Cursor:
     """A place in a JSON text of which only a piece is held.
 
-    `items` and `keys` are walked while the caller takes what stands between: after each key
+    `items` and `names` are walked while the caller takes what stands between: after each name
     exactly one of `value`, `items` and `skip`.
     """
 
@@ -191,6 +193,8 @@ class _Cursor:
         self._ended = False
         self._line = 1  # of the first character held
         self._column = 1
+        if not self.peek():
+            raise DatasetError(f"{path} is empty")
 
     def peek(self) -> str:
         """Go to the next character that is not white space and return it, or "" at the end."""
@@ -207,7 +211,7 @@ class _Cursor:
         while True:
             try:
                 value, end = _decode(self._text, self._at)
-            except json.JSONDecodeError as error:
+            except _JSONError as error:
                 cut = error.msg.startswith("Unterminated string") or (
                     error.pos >= len(self._text) - _SLACK
                 )
@@ -216,8 +220,8 @@ class _Cursor:
                 raise self._error(error.msg, error.pos, cut=cut) from None
             except (ValueError, RecursionError) as error:
                 raise self._error(_reason(error), self._at) from None
-            if end == len(self._text) and self._text[end - 1] not in '}]"' and self._more():
-                continue  # a number may go on in the next piece
+            if end + 2 >= len(self._text) and self._text[end - 1] not in '}]"' and self._more():
+                continue  # a number may go on in the next piece, after "1e+" as well
             self._at = end
             return value
 
@@ -232,8 +236,8 @@ class _Cursor:
             if self._expect(",]") == "]":
                 return
 
-    def keys(self) -> Iterator[str]:
-        """Yield the keys of the object that starts here; the caller takes the values."""
+    def names(self) -> Iterator[str]:
+        """Yield the names in the object that starts here; the caller takes the values."""
         self._expect("{")
         if self.peek() == "}":
             self._at += 1
@@ -276,27 +280,24 @@ class _Cursor:
 
     def _more(self) -> bool:
         """Drop what was read and take in at least as much as is left; False at the end."""
-        if self._ended:
+        piece = "" if self._ended else self._file.read(max(_PIECE, len(self._text) - self._at))
+        if not piece:
+            self._ended = True
             return False
-        newlines = self._text.count("\n", 0, self._at)
-        self._line, self._column = self._place(self._at, newlines)
-        rest = self._text[self._at :]
-        piece = self._file.read(max(_PIECE, len(rest)))
-        self._text = rest + piece
+        self._line, self._column = self._place(self._at)
+        self._text = self._text[self._at :] + piece
         self._at = 0
-        self._ended = not piece
-        return not self._ended
+        return True
 
-    def _place(self, at: int, newlines: int) -> tuple[int, int]:
+    def _place(self, at: int) -> tuple[int, int]:
+        newlines = self._text.count("\n", 0, at)
         if not newlines:
             return self._line, self._column + at
         return self._line + newlines, at - self._text.rfind("\n", 0, at)
 
     def _error(self, reason: str, at: int, *, cut: bool = False) -> DatasetError:
-        line, column = self._place(at, self._text.count("\n", 0, at))
+        line, column = self._place(at)
         if cut and self._ended:
-            if line == 1 and not self._text.strip():
-                return DatasetError(f"{self._path} is empty")
             reason += "; the file ends too early, it may be cut off"
         return _broken(self._path, line, column, reason)
 
@@ -307,7 +308,7 @@ def _broken(path: Path, line: int, column: int, reason: str) -> DatasetError:
 
 
 def _reason(error: ValueError | RecursionError) -> str:
-    if isinstance(error, json.JSONDecodeError):
+    if isinstance(error, _JSONError):
         return error.msg
     if isinstance(error, RecursionError):
         return "too many levels inside each other"

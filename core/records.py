@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,16 +53,14 @@ class Component:
     api: int = 1  # not API_VERSION: a plugin that says nothing was written for the first
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):  # a tuple: a million of them are made when a data set is read
     """One turn of a conversation; `role` is "user", "assistant", "system" or "tool"."""
 
     role: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record of a data set as a format reads it.
 
     `images` holds paths as the data set writes them, or the bytes of embedded images.

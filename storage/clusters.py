@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import delete, func, insert, select, update
 
 from ig4.storage.arrays import integers
+from ig4.storage.bulk import put_rows
 from ig4.storage.runs import now
 from ig4.storage.schema import Clustering, ClusterLabel
 
@@ -81,11 +82,10 @@ def put(
     added = connection.scalar(insert(Clustering).values(values).returning(Clustering.id))
     clustering_id = int(added or 0)
     rows = [
-        {"clustering_id": clustering_id, "sample_id": sample, "label": label}
+        (clustering_id, sample, label)
         for sample, label in zip(samples.tolist(), labels.tolist(), strict=True)
     ]
-    if rows:
-        connection.execute(insert(ClusterLabel), rows)
+    put_rows(connection, ClusterLabel, ["clustering_id", "sample_id", "label"], rows)
     return clustering_id
 
 

@@ -6,19 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 
+from ig4.storage.bulk import among, put_rows, upsert
 from ig4.storage.runs import now
 from ig4.storage.schema import Content, Dataset, Image, ImageFile, Sample, SampleImage
-from ig4.storage.upsert import upsert
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_SAMPLE_COLUMNS = (
-    "ordinal", "content_id", "instruction", "answer", "turns", "raw", "problem", "run_id",
+SAMPLE_COLUMNS = (
+    "dataset_id", "external_id", "ordinal", "content_id", "instruction", "answer", "turns", "raw",
+    "problem", "run_id",
 )  # fmt: skip
-_FILE_COLUMNS = ("path", "size", "mtime_ns", "image_id", "problem")
+"""The order of the values in a row for `put_samples`."""
+
+FILE_COLUMNS = ("dataset_id", "name", "path", "size", "mtime_ns", "image_id", "problem")
+"""The order of the values in a row for `put_files`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +130,8 @@ def content_ids(connection: Connection, hashes: Sequence[str]) -> dict[str, int]
     distinct = list(dict.fromkeys(hashes))
     if not distinct:
         return {}
-    connection.execute(
-        upsert(connection, Content, ["hash"]), [{"hash": value} for value in distinct]
-    )
-    found = select(Content.hash, Content.id).where(Content.hash.in_(distinct))
+    put_rows(connection, Content, ["hash"], [(value,) for value in distinct], key=["hash"])
+    found = select(Content.hash, Content.id).where(among(connection, Content.hash, distinct))
     return dict(connection.execute(found).all())
 
 
@@ -139,19 +141,22 @@ def known_ids(
     """Return, for those of `external_ids` that exist, the run that last ingested them."""
     rows = connection.execute(
         select(Sample.external_id, Sample.run_id).where(
-            Sample.dataset_id == dataset_id, Sample.external_id.in_(external_ids)
+            Sample.dataset_id == dataset_id, among(connection, Sample.external_id, external_ids)
         )
     )
     return dict(rows.all())
 
 
-def put_samples(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add samples, or replace those of the same data set and external id."""
-    if rows:
-        connection.execute(
-            upsert(connection, Sample, ["dataset_id", "external_id"], update=_SAMPLE_COLUMNS),
-            rows,
-        )
+def put_samples(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
+    """Add samples (rows of SAMPLE_COLUMNS), or replace those of the same external id."""
+    put_rows(
+        connection,
+        Sample,
+        SAMPLE_COLUMNS,
+        rows,
+        key=SAMPLE_COLUMNS[:2],
+        update=SAMPLE_COLUMNS[2:],
+    )
 
 
 def link_images(
@@ -163,25 +168,26 @@ def link_images(
     ids = dict(
         connection.execute(
             select(Sample.external_id, Sample.id).where(
-                Sample.dataset_id == dataset_id, Sample.external_id.in_(list(files))
+                Sample.dataset_id == dataset_id, among(connection, Sample.external_id, list(files))
             )
         ).all()
     )  # fmt: skip
-    connection.execute(delete(SampleImage).where(SampleImage.sample_id.in_(list(ids.values()))))
+    connection.execute(
+        delete(SampleImage).where(among(connection, SampleImage.sample_id, list(ids.values())))
+    )
     rows = [
-        {"sample_id": ids[external_id], "position": position, "file_id": file_id}
+        (ids[external_id], position, file_id)
         for external_id, file_ids in files.items()
         for position, file_id in enumerate(file_ids)
     ]
-    if rows:
-        connection.execute(insert(SampleImage), rows)
+    put_rows(connection, SampleImage, ["sample_id", "position", "file_id"], rows)
 
 
 def files_named(
     connection: Connection, dataset_id: int, names: Sequence[str]
 ) -> dict[str, FileRow]:
     """Return the image files of a data set by name."""
-    condition = (ImageFile.dataset_id == dataset_id) & ImageFile.name.in_(names)
+    condition = (ImageFile.dataset_id == dataset_id) & among(connection, ImageFile.name, names)
     return {row.name: row for row in _files(connection, condition)}
 
 
@@ -203,12 +209,11 @@ def _files(connection: Connection, condition: Any) -> Iterable[FileRow]:
         yield FileRow(*row)
 
 
-def put_files(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add image files, or replace what is known of those of the same data set and name."""
-    if rows:
-        connection.execute(
-            upsert(connection, ImageFile, ["dataset_id", "name"], update=_FILE_COLUMNS), rows
-        )
+def put_files(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
+    """Add image files (rows of FILE_COLUMNS), or replace what is known of those names."""
+    put_rows(
+        connection, ImageFile, FILE_COLUMNS, rows, key=FILE_COLUMNS[:2], update=FILE_COLUMNS[2:]
+    )
 
 
 def image_ids(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -217,7 +222,7 @@ def image_ids(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict
     if not distinct:
         return {}
     connection.execute(upsert(connection, Image, ["sha256"]), list(distinct.values()))
-    found = select(Image.sha256, Image.id).where(Image.sha256.in_(list(distinct)))
+    found = select(Image.sha256, Image.id).where(among(connection, Image.sha256, list(distinct)))
     return dict(connection.execute(found).all())
 
 
@@ -225,7 +230,9 @@ def samples_showing(connection: Connection, file_ids: Sequence[int]) -> list[int
     """Return the ids of the samples that show any of the image files."""
     return list(
         connection.scalars(
-            select(SampleImage.sample_id).where(SampleImage.file_id.in_(file_ids)).distinct()
+            select(SampleImage.sample_id)
+            .where(among(connection, SampleImage.file_id, file_ids))
+            .distinct()
         )
     )
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
+from ig4.storage.bulk import upsert
 from ig4.storage.schema import Component, FileDigest, Run
-from ig4.storage.upsert import upsert
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

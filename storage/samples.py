@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from ig4.storage.arrays import integers
+from ig4.storage.bulk import among
 from ig4.storage.schema import Image, ImageFile, Sample, SampleImage
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def by_id(connection: Connection, ids: Sequence[int]) -> list[SampleRow]:
     for start in range(0, len(ids), _CHUNK):
         part = [int(value) for value in ids[start : start + _CHUNK]]
         images = _images(connection, part)
-        for row in connection.execute(_columns().where(Sample.id.in_(part))):
+        for row in connection.execute(_columns().where(among(connection, Sample.id, part))):
             found[row.id] = SampleRow(**row._mapping, images=images.get(row.id, []))
     return [found[int(value)] for value in ids]
 
@@ -83,7 +84,7 @@ def ids_of(
             select(Sample.external_id, Sample.id, Sample.content_id).where(
                 Sample.dataset_id == dataset_id,
                 Sample.ordinal.is_not(None),
-                Sample.external_id.in_(part),
+                among(connection, Sample.external_id, part),
             )
         )
         found.update((name, (sample, content)) for name, sample, content in rows)
@@ -95,7 +96,9 @@ def external_ids(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
     found: dict[int, str] = {}
     for start in range(0, len(ids), _CHUNK):
         part = list(ids[start : start + _CHUNK])
-        rows = connection.execute(select(Sample.id, Sample.external_id).where(Sample.id.in_(part)))
+        rows = connection.execute(
+            select(Sample.id, Sample.external_id).where(among(connection, Sample.id, part))
+        )
         found.update(rows.all())
     return found
 
@@ -163,7 +166,7 @@ def _images(connection: Connection, sample_ids: Sequence[int]) -> dict[int, list
         )
         .join(ImageFile, ImageFile.id == SampleImage.file_id)
         .outerjoin(Image, Image.id == ImageFile.image_id)
-        .where(SampleImage.sample_id.in_(sample_ids))
+        .where(among(connection, SampleImage.sample_id, sample_ids))
         .order_by(SampleImage.sample_id, SampleImage.position)
     )  # fmt: skip
     found: dict[int, list[ImageRow]] = defaultdict(list)

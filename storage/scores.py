@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import delete, func, select
 
 from ig4.storage.arrays import MISSING, floats, integers, table
+from ig4.storage.bulk import among, put_rows, upsert
 from ig4.storage.schema import (
     Component,
     DatasetScorer,
@@ -17,7 +18,6 @@ from ig4.storage.schema import (
     Score,
     ScoreDetails,
 )
-from ig4.storage.upsert import upsert
 from ig4.storage.views import WIDE_COLUMNS, refresh_scores_wide
 
 if TYPE_CHECKING:
@@ -86,23 +86,13 @@ def put(
     """Store (content id, value, error, details as JSON text) rows of a component."""
     scores, details = [], []
     for content, value, error, detail in rows:
-        scores.append(
-            {
-                "component_id": component_id,
-                "content_id": content,
-                "value": value,
-                "error": error,
-                "run_id": run_id,
-            }
-        )
+        scores.append((component_id, content, value, error, run_id))
         if detail is not None:
-            details.append({"component_id": component_id, "content_id": content, "details": detail})
+            details.append((component_id, content, detail))
     key = ["component_id", "content_id"]
-    if scores:
-        statement = upsert(connection, Score, key, update=["value", "error", "run_id"])
-        connection.execute(statement, scores)
-    if details:
-        connection.execute(upsert(connection, ScoreDetails, key, update=["details"]), details)
+    changing = ["value", "error", "run_id"]
+    put_rows(connection, Score, [*key, *changing], scores, key=key, update=changing)
+    put_rows(connection, ScoreDetails, [*key, "details"], details, key=key, update=["details"])
 
 
 def scored(
@@ -173,23 +163,14 @@ def put_embeddings(
 ) -> None:
     """Store (image id, vector (d,) float32 or the error) rows of an embedder."""
     stored = [
-        {
-            "component_id": component_id,
-            "image_id": image,
-            "vector": None if isinstance(vector, str) else vector.astype("<f4").tobytes(),
-            "error": vector if isinstance(vector, str) else None,
-            "run_id": run_id,
-        }
+        (component_id, image, None, vector, run_id)
+        if isinstance(vector, str)
+        else (component_id, image, vector.astype("<f4").tobytes(), None, run_id)
         for image, vector in rows
     ]
-    if stored:
-        statement = upsert(
-            connection,
-            Embedding,
-            ["component_id", "image_id"],
-            update=["vector", "error", "run_id"],
-        )
-        connection.execute(statement, stored)
+    key = ["component_id", "image_id"]
+    changing = ["vector", "error", "run_id"]
+    put_rows(connection, Embedding, [*key, *changing], stored, key=key, update=changing)
 
 
 def embedded(
@@ -210,7 +191,7 @@ def embeddings(
         part = [int(value) for value in images[start : start + _CHUNK]]
         rows = connection.execute(
             select(Embedding.image_id, Embedding.vector, Embedding.error).where(
-                Embedding.component_id == component_id, Embedding.image_id.in_(part)
+                Embedding.component_id == component_id, among(connection, Embedding.image_id, part)
             )
         )
         for image, vector, error in rows:

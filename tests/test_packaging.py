@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+
+from ig4.core.discovery import normalised
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("core", "plugins", "storage", "cli")
@@ -189,22 +193,43 @@ def test_nothing_heavy_is_loaded_for(arguments):
     assert [name for name in (*HEAVY, "numpy", "pydantic", "PIL") if name in loaded] == []
 
 
-def test_the_constraints_pin_what_the_extras_need(pyproject):
-    """`make` installs these very versions; the file names no place to get them from."""
+def made_extras() -> list[str]:
+    """Return the extras that `make` installs."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return re.search(r"^EXTRAS := (.+)$", makefile, re.MULTILINE)[1].split(",")
+
+
+def test_make_installs_extras_that_exist(pyproject):
+    assert set(made_extras()) <= set(pyproject["project"]["optional-dependencies"])
+    assert "dev" in made_extras()
+
+
+def test_the_constraints_pin_what_make_installs(pyproject):
+    """Exact versions of every direct need; the file names no place to get them from."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = [line for line in lines if not line.startswith("#")]
-    assert all(line.count("==") == 1 and "/" not in line and "@" not in line for line in pins)
-    pinned = {line.partition("==")[0].replace("_", "-").lower() for line in pins}
+    assert all(re.fullmatch(r"[a-z0-9.-]+==[\w.]+", line) for line in pins), pins
     extras = pyproject["project"]["optional-dependencies"]
-    needed = {
-        requirement.split(">=")[0].split("[")[0].replace("_", "-").lower()
-        for requirement in [
-            *pyproject["project"]["dependencies"],
-            *(
-                r
-                for name in ("clip", "parquet", "datasets", "postgres", "report", "dev")
-                for r in extras[name]
-            ),
-        ]
-    }
-    assert needed - pinned == set()
+    needed = pyproject["project"]["dependencies"] + [r for e in made_extras() for r in extras[e]]
+    names = {normalised(re.match(r"[\w.-]+", requirement)[0]) for requirement in needed}
+    assert names - {line.partition("==")[0] for line in pins} == set()
+
+
+def test_what_is_pinned_satisfies_what_is_declared(pyproject):
+    pins = dict(
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if "==" in line
+    )
+    extras = pyproject["project"]["optional-dependencies"]
+    for text in [
+        *pyproject["project"]["dependencies"],
+        *(r for e in made_extras() for r in extras[e]),
+    ]:
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(pins[normalised(requirement.name)]), text
+
+
+def test_licence_and_contributing_guide_are_there():
+    assert "Apache License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "make test" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ig4.core.images import measure
 from ig4.storage import datasets
@@ -105,9 +105,17 @@ class FileLedger:
         return (status.st_size, status.st_mtime_ns) == (row.size, row.mtime_ns)
 
     def _read(self, names: list[str]) -> list[_Looked]:
-        located = [(name, *self._locate(name)) for name in names]
-        with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
-            looked = list(pool.map(lambda place: _look(*place), located))
+        looked = []
+        there = []
+        for name in names:
+            path, refused = self._locate(name)
+            if path is None or not os.path.lexists(path):
+                looked.append(_Looked(name, path, problem=refused or _missing(name)))
+            else:
+                there.append((name, path))
+        if there:
+            with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
+                looked += pool.map(lambda place: _look(*place), there)
         self.unreadable += [one.problem for one in looked if one.problem]
         return looked
 
@@ -125,30 +133,25 @@ class FileLedger:
         ]
         with self.session.store.writing() as connection:
             ids = datasets.image_ids(connection, images)
-            rows: list[dict[str, Any]] = [
-                {
-                    "dataset_id": self.dataset_id,
-                    "name": one.name,
-                    "path": one.path,
-                    "size": one.size,
-                    "mtime_ns": one.mtime_ns,
-                    "image_id": ids.get(one.sha256 or ""),
-                    "problem": one.problem,
-                }
+            rows = [
+                (self.dataset_id, one.name, one.path, one.size, one.mtime_ns,
+                 ids.get(one.sha256 or ""), one.problem)
                 for one in looked
-            ]
+            ]  # fmt: skip
             datasets.put_files(connection, rows)
 
 
-def _look(name: str, path: str | None, refused: str | None) -> _Looked:
-    if path is None:
-        return _Looked(name, None, problem=refused)
+def _missing(name: str) -> str:
+    return f"{name}: the image file is missing"
+
+
+def _look(name: str, path: str) -> _Looked:
     try:
         with Path(path).open("rb") as file:
             status = os.fstat(file.fileno())
             data = file.read()
     except FileNotFoundError:
-        return _Looked(name, path, problem=f"{name}: the image file is missing")
+        return _Looked(name, path, problem=_missing(name))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         return _Looked(name, path, problem=f"{name}: the image cannot be read ({reason})")

@@ -203,7 +203,7 @@ class _Reader:
         files = ledger.look_at({name for names in named for name in names})
         failed_before = self.problems.total()
         with session.store.writing() as connection:
-            ids = self._ids(connection, dataset_id, batch)
+            ids, known = self._ids(connection, dataset_id, batch)
             hashes = [
                 of_content(record.turns, [_token(files[n].sha256, n) for n in names])
                 for record, names in zip(batch, named, strict=True)
@@ -217,6 +217,7 @@ class _Reader:
             links = {
                 external_id: [files[name].id for name in names]
                 for external_id, names in zip(ids, named, strict=True)
+                if names or external_id in known
             }
             datasets.link_images(connection, dataset_id, links)
         failed = self.problems.total() - failed_before
@@ -224,43 +225,50 @@ class _Reader:
 
     def _row(
         self, dataset_id: int, external_id: str, content_id: int, record: Record
-    ) -> dict[str, Any]:
-        instruction = _JOIN.join(turn.text for turn in record.turns if turn.role == "user")
-        answer = _JOIN.join(turn.text for turn in record.turns if turn.role == "assistant")
-        pair = [turn.role for turn in record.turns] == ["user", "assistant"]
-        turns = None if pair else json.dumps([[turn.role, turn.text] for turn in record.turns])
+    ) -> tuple[Any, ...]:
+        """Return a row of `datasets.SAMPLE_COLUMNS`."""
+        turns = record.turns
+        if len(turns) == 2 and turns[0].role == "user" and turns[1].role == "assistant":
+            instruction, answer, conversation = turns[0].text, turns[1].text, None
+        else:
+            instruction = _JOIN.join(turn.text for turn in turns if turn.role == "user")
+            answer = _JOIN.join(turn.text for turn in turns if turn.role == "assistant")
+            conversation = json.dumps([[turn.role, turn.text] for turn in turns])
         problem = _problem(record, answer)
         if problem:
             self.problems[problem] += 1
         self.ordinal += 1
-        return {
-            "dataset_id": dataset_id,
-            "ordinal": self.ordinal,
-            "external_id": external_id,
-            "content_id": content_id,
-            "instruction": _storable(instruction),
-            "answer": _storable(answer),
-            "turns": turns,
-            "raw": json.dumps(record.raw),
-            "problem": problem,
-            "run_id": self.session.run_id,
-        }
+        return (
+            dataset_id,
+            external_id,
+            self.ordinal,
+            content_id,
+            _storable(instruction),
+            _storable(answer),
+            conversation,
+            json.dumps(record.raw),
+            problem,
+            self.session.run_id,
+        )
 
-    def _ids(self, connection: Connection, dataset_id: int, batch: Sequence[Record]) -> list[str]:
-        """Return the external id of each record, numbered where the data set repeats one."""
+    def _ids(
+        self, connection: Connection, dataset_id: int, batch: Sequence[Record]
+    ) -> tuple[list[str], set[str]]:
+        """Return the external id of each record, and which of these the store had before.
+
+        Where the data set repeats an id, the later ones are numbered.
+        """
         wanted = [_storable(record.id) for record in batch]
         known = datasets.known_ids(connection, dataset_id, wanted)
         taken = {name for name, run in known.items() if run == self.session.run_id}
         if not taken and len(set(wanted)) == len(wanted):
-            return wanted
+            return wanted, set(known)
         ids = []
         for name in wanted:
-            unique = (
-                name if name not in taken else self._number(connection, dataset_id, name, taken)
-            )
+            unique = self._number(connection, dataset_id, name, taken) if name in taken else name
             taken.add(unique)
             ids.append(unique)
-        return ids
+        return ids, set(ids)
 
     def _number(self, connection: Connection, dataset_id: int, name: str, taken: set[str]) -> str:
         if self.source.duplicates == "error":

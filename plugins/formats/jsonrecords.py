@@ -18,6 +18,8 @@ from ig4.plugins.formats import names
 from ig4.plugins.formats.options import TextOptions
 
 SUFFIXES = (".json", *jsonstream.LINES_SUFFIXES)
+LIST, LINES = ("[\n", ",\n", "\n]\n"), ("", "\n", "\n")
+"""What stands before, between and after the records of a file."""
 _LOOKED_AT = 64
 
 Parse = Callable[[JSON, int], Record]
@@ -98,11 +100,10 @@ class JsonRecords(Format):
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
         """See `Format.write`."""
         file = names.target_file(target, self.usual_name)
-        raws = (self.raw(record) for record in records)
-        if file.suffix.lower() in jsonstream.LINES_SUFFIXES:
-            write_json(file, self.options.encoding, raws, ("", "\n", "\n"))
-        else:
-            write_json(file, self.options.encoding, raws, ("[\n", ",\n", "\n]\n"))
+        encoding = self.options.encoding
+        texts = (dumped(self.raw(record), encoding) for record in records)
+        is_lines = file.suffix.lower() in jsonstream.LINES_SUFFIXES
+        write_joined(file, encoding, texts, LINES if is_lines else LIST)
 
     def raw(self, record: Record) -> JSON:
         """Return a record as it was read, or made anew; one with nothing in it was a null."""
@@ -125,18 +126,19 @@ def only_one(folder: Path, files: list[Path], what: str = "file of this format")
     raise DatasetError(f"{folder} holds several data sets ({listed}): name one of these files")
 
 
-def write_json(
-    target: Path, encoding: str, values: Iterable[JSON], brackets: tuple[str, str, str]
+def write_joined(
+    target: Path, encoding: str, texts: Iterable[str], marks: tuple[str, str, str]
 ) -> None:
-    """Write values between an opening, separators and an end, one at a time."""
-    opening, separator, end = brackets
+    """Write texts, one at a time, between an opening, separators and an end."""
+    opening, separator, end = marks
     with replacing(target) as partial, open_text(partial, encoding) as file:
         file.write(opening)
-        empty = True
-        for value in values:
-            file.write(dumped(value, encoding) if empty else separator + dumped(value, encoding))
-            empty = False
-        file.write("" if empty and separator == end else end)
+        before = ""
+        for text in texts:
+            file.write(before + text)
+            before = separator
+        if before or opening:
+            file.write(end)
 
 
 def dumped(value: JSON, encoding: str) -> str:

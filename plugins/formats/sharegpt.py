@@ -15,6 +15,7 @@ from ig4.core.errors import DatasetError, UsageError
 from ig4.core.formats import require_something
 from ig4.core.records import JSON, Record, Turn
 from ig4.plugins.formats.jsonrecords import JsonRecords, Parse
+from ig4.plugins.formats.names import is_safe_path
 from ig4.plugins.formats.options import TextOptions
 from ig4.plugins.formats.turns import (
     ROLES,
@@ -145,7 +146,9 @@ class ShareGPT(JsonRecords):
     def _shape(self, entry: Mapping[str, Any]) -> _Shape:
         columns, tags = entry.get("columns") or {}, entry.get("tags") or {}
         own = self.options
-        named = {tags.get(tag): role for tag, role in _TAGS.items() if tags.get(tag)}
+        named: dict[str, str] = {
+            tags[tag]: role for tag, role in _TAGS.items() if isinstance(tags.get(tag), str)
+        }
         named |= {own.user_tag: "user"} if own.user_tag else {}
         named |= {own.assistant_tag: "assistant"} if own.assistant_tag else {}
         return _Shape(
@@ -202,4 +205,4 @@ def _info(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _is_file(folder: Path, entry: Mapping[str, Any]) -> bool:
     name = entry.get("file_name")
-    return isinstance(name, str) and (folder / name).is_file()
+    return isinstance(name, str) and is_safe_path(name) and (folder / name).is_file()

@@ -65,11 +65,14 @@ def parse(
     for message in messages if isinstance(messages, list) else ():
         if not isinstance(message, dict):
             continue
-        role, content = message.get(role_key), message.get(text_key)
+        role, text = message.get(role_key), message.get(text_key)
         if not isinstance(role, str):
             continue
-        text = content if isinstance(content, str) else _content(content, images)
-        turns.append(Turn(roles.get(role, "tool"), plain_text(text)))
+        if not isinstance(text, str):
+            text = _content(text, images)
+        if IMAGE in text:
+            text = plain_text(text)
+        turns.append(Turn(roles.get(role, "tool"), text))
     return turns, images
 
 

@@ -39,14 +39,10 @@ def dataset(store, contents):
         datasets.put_samples(
             connection,
             [
-                {
-                    "dataset_id": row.id, "ordinal": n, "external_id": f"s{n}",
-                    "content_id": int(content), "instruction": "i", "answer": "a", "turns": None,
-                    "raw": "{}", "problem": None, "run_id": None,
-                }
+                (row.id, f"s{n}", n, int(content), "i", "a", None, "{}", None, None)
                 for n, content in enumerate(contents)
             ],
-        )  # fmt: skip
+        )
     return row
 
 

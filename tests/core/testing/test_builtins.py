@@ -2,15 +2,189 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Callable
+from pathlib import Path
 
-from ig4.core.contracts import Configurable
-from ig4.core.host import Host
+import pytest
+
+from ig4.core.contracts import CONTRACTS
+from ig4.core.host import Host, missing_modules
 from ig4.core.records import Choice
+from ig4.core.testing import (
+    Check,
+    clusterer_checks,
+    declaration_checks,
+    embedder_checks,
+    executor_checks,
+    format_checks,
+    make_picture,
+    scorer_checks,
+    selector_checks,
+)
+from ig4.plugins.builtin import COMPONENTS
 
 HOST = Host.discover()
+ROWS = [
+    ("first", "What is this?", "A red bus,\nseen from behind."),
+    ("second", "And this?", 'Two "children" under a tree.'),
+    ("third", "This?", "Ein alter Kahn am Fluß: 船."),
+]
+"""Id, instruction and answer of the records in the data sets below."""
 
 
-def builtin(kind: str, name: str, **options: object) -> Callable[[], Configurable]:
-    """Return what makes a built-in component, through the host as everybody does."""
+def builtin(kind: str, name: str, **options: object) -> Callable:
+    """Return what makes a built-in component: the host, as for everybody."""
     return lambda: HOST.build(Choice(kind, f"ig4/{name}", options))
+
+
+def images(folder: Path) -> None:
+    """Put one picture for each row into `folder`/image."""
+    (folder / "image").mkdir()
+    for number, (name, _, _) in enumerate(ROWS):
+        make_picture(number).save(folder / "image" / f"{name}.jpg")
+
+
+def minigpt4(folder: Path) -> Path:
+    images(folder)
+    captions = [{"image_id": name, "caption": answer} for name, _, answer in ROWS]
+    (folder / "filter_cap.json").write_text(json.dumps({"annotations": captions}))
+    return folder
+
+
+def llava(folder: Path) -> Path:
+    images(folder)
+    records = [
+        {
+            "id": name,
+            "image": f"image/{name}.jpg",
+            "conversations": [
+                {"from": "human", "value": f"<image>\n{instruction}"},
+                {"from": "gpt", "value": answer},
+            ],
+        }
+        for name, instruction, answer in ROWS
+    ]
+    (folder / "data.json").write_text(json.dumps(records))
+    return folder / "data.json"
+
+
+def sharegpt(folder: Path) -> Path:
+    images(folder)
+    records = [
+        {
+            "id": name,
+            "messages": [
+                {"role": "user", "content": f"<image>{instruction}"},
+                {"role": "assistant", "content": answer},
+            ],
+            "images": [f"image/{name}.jpg"],
+        }
+        for name, instruction, answer in ROWS
+    ]
+    (folder / "data.json").write_text(json.dumps(records))
+    return folder / "data.json"
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    images(folder)
+    return [
+        {"id": name, "image": f"image/{name}.jpg", "instruction": instruction, "answer": answer}
+        for name, instruction, answer in ROWS
+    ]
+
+
+def jsonl(folder: Path) -> Path:
+    lines = [json.dumps(row) for row in table(folder)]
+    (folder / "data.jsonl").write_text("\n".join([*lines, ""]))
+    return folder / "data.jsonl"
+
+
+def csv_(folder: Path) -> Path:
+    rows = table(folder)
+    with (folder / "data.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder / "data.csv"
+
+
+def parquet(folder: Path) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist(table(folder)), folder / "data.parquet")
+    return folder / "data.parquet"
+
+
+def hf(folder: Path) -> Path:
+    import datasets
+
+    made = datasets.Dataset.from_list(table(folder))
+    made.save_to_disk(str(folder / "data"))
+    return folder / "data"
+
+
+CASES: dict[tuple[str, str], list[Check]] = {
+    ("scorer", "length"): scorer_checks(builtin("scorer", "length")),
+    ("clusterer", "kmeans"): clusterer_checks(builtin("clusterer", "kmeans")),
+    ("clusterer", "spectral"): clusterer_checks(builtin("clusterer", "spectral")),
+    ("selector", "quota"): selector_checks(builtin("selector", "quota")),
+    ("selector", "topk"): selector_checks(builtin("selector", "topk")),
+    ("selector", "random"): selector_checks(builtin("selector", "random"), by_score=False),
+    ("format", "minigpt4"): format_checks(builtin("format", "minigpt4"), minigpt4, "out"),
+    ("format", "llava"): format_checks(builtin("format", "llava"), llava, "out.json"),
+    ("format", "sharegpt"): format_checks(builtin("format", "sharegpt"), sharegpt, "out.json"),
+    ("format", "jsonl"): format_checks(builtin("format", "jsonl"), jsonl, "out.jsonl"),
+    ("format", "csv"): format_checks(builtin("format", "csv"), csv_, "out.csv"),
+    ("format", "parquet"): format_checks(builtin("format", "parquet"), parquet, "out.parquet"),
+    ("format", "hf"): format_checks(builtin("format", "hf"), hf, "out"),
+    ("executor", "local"): executor_checks(builtin("executor", "local")),
+    ("executor", "ray"): executor_checks(builtin("executor", "ray")),
+}
+
+
+def cases() -> list:
+    """Return every check of every component as a parameter; those that cannot run are skipped."""
+    made = []
+    for (kind, name), checks in CASES.items():
+        missing = missing_modules(HOST.find(kind, f"ig4/{name}"))
+        marks = [pytest.mark.skip(reason=f"needs {', '.join(missing)}")] if missing else []
+        made += [
+            pytest.param(check, id=f"{kind}-{name}-{check.name}", marks=marks) for check in checks
+        ]
+    return made
+
+
+@pytest.mark.parametrize("check", cases())
+def test_component(check):
+    check()
+
+
+@pytest.mark.parametrize("check", declaration_checks(COMPONENTS))
+def test_declaration(check):
+    check()
+
+
+def test_every_built_in_component_goes_through_the_kit():
+    assert {(c.kind, c.name) for c in COMPONENTS} == set(CASES)
+
+
+EXPECTED = {
+    "scorer": 22,
+    "embedder": 18,
+    "clusterer": 20,
+    "selector": 18,
+    "format": 21,
+    "executor": 16,
+}
+"""How many checks the kit has for each kind; it must never shrink unnoticed."""
+
+
+def test_the_number_of_checks_is_what_it_should_be():
+    assert set(EXPECTED) == set(CONTRACTS)
+    for (kind, name), checks in CASES.items():
+        by_score = 2 if (kind, name) == ("selector", "random") else 0
+        assert len(checks) == EXPECTED[kind] - by_score, (kind, name)
+    assert len(declaration_checks(COMPONENTS)) == 4 * len(COMPONENTS)

@@ -1,0 +1,255 @@
+"""What the formats in Arrow tables share: rows to JSON and back, with every value as it was.
+
+JSON has no dates, decimals or bytes. Columns of such types are cast to whole numbers or text
+and back; bytes become {"$base64": …}, and bytes of an image {"$image": n}, its place among the
+record's images, so that the raw record does not carry them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ig4.core.errors import DatasetError
+from ig4.core.records import JSON, Record
+from ig4.plugins.formats.columns import OWN, find_columns, record_of, require_columns, row_of
+from ig4.plugins.formats.options import ColumnOptions
+from ig4.plugins.formats.turns import ImageRef
+
+_IMAGE, _BASE64 = "$image", "$base64"
+_ROWS, _ROWS_WITH_BYTES = 4096, 64
+
+_IMAGES = pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+_MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+OWN_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("images", _IMAGES),
+        ("instruction", pa.string()),
+        ("answer", pa.string()),
+        ("messages", _MESSAGES),
+    ]
+)
+"""The table made from records of another format; images as `datasets` stores them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The schema of a data set, and the columns that mean something in it."""
+
+    path: Path
+    schema: pa.Schema
+    options: ColumnOptions
+
+    @property
+    def step(self) -> int:
+        """How many rows to hold at a time: few if they may hold images."""
+        return _ROWS_WITH_BYTES if any(_holds_bytes(t) for t in self.schema.types) else _ROWS
+
+    def records(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Record]:
+        """Yield the records of batches of this schema.
+
+        Raises:
+            DatasetError: no column holds the answer, or one is of a type that cannot be read.
+        """
+        columns = require_columns(self.path, self.schema.names, self.options)
+        if len(set(self.schema.names)) < len(self.schema.names):
+            raise DatasetError(f"{self.path} has two columns of one name: rename one")
+        walked = {f.name: f.type for f in self.schema if _needs_walk(f.type)}
+        number = 0
+        for batch in batches:
+            for start in range(0, len(batch), self.step):
+                for raw in self._rows(batch.slice(start, self.step)):
+                    images: list[ImageRef] = []
+                    for name, kind in walked.items():
+                        shown = images if name == columns.image else None
+                        raw[name] = _to_json(raw[name], kind, shown)
+                    record = record_of(raw, columns, self.options, number, raw)
+                    if any(isinstance(image, bytes) for image in images):
+                        record = Record(record.id, record.turns, tuple(images), raw)
+                    yield record
+                    number += 1
+
+    def _rows(self, batch: pa.RecordBatch) -> list[dict[str, Any]]:
+        arrays = []
+        for field, array in zip(self.schema, batch.columns, strict=True):
+            kind = _plain(field.type)
+            try:
+                storage = array.storage if isinstance(array, pa.ExtensionArray) else array
+                arrays.append(storage if storage.type == kind else storage.cast(kind))
+            except pa.ArrowException as error:
+                raise DatasetError(
+                    f"{self.path}: column {field.name!r} of type {field.type} cannot be read "
+                    f"({error})"
+                ) from None
+        rows: list[dict[str, Any]] = pa.RecordBatch.from_arrays(
+            arrays, names=self.schema.names
+        ).to_pylist()
+        return rows
+
+    def batches(self, records: Iterable[Record]) -> Iterator[pa.RecordBatch]:
+        """Yield batches of this schema made from records.
+
+        Raises:
+            DatasetError: a value does not fit its column.
+        """
+        stream = iter(records)
+        columns = OWN if self.schema.equals(OWN_SCHEMA) else self._columns()
+        while part := list(islice(stream, self.step)):
+            rows = [
+                (record.raw if record.raw is not None else row_of(record, columns), record.images)
+                for record in part
+            ]
+            arrays = [self._array(field, rows) for field in self.schema]
+            yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _columns(self) -> Any:
+        return find_columns(self.schema.names, self.options)
+
+    def _array(self, field: pa.Field, rows: list[tuple[Mapping[str, JSON], Any]]) -> pa.Array:
+        walk = _needs_walk(field.type)
+        values = [
+            _from_json(row.get(field.name), field.type, images) if walk else row.get(field.name)
+            for row, images in rows
+        ]
+        try:
+            array = pa.array(values, type=_plain(field.type))
+            if isinstance(field.type, pa.BaseExtensionType):
+                storage = array.cast(field.type.storage_type)
+                return pa.ExtensionArray.from_storage(field.type, storage)
+            return array if array.type == field.type else array.cast(field.type)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            raise DatasetError(
+                f"{self.path}: a value does not fit column {field.name!r} of type {field.type} "
+                f"({error})"
+            ) from None
+
+
+def schema_to_json(schema: pa.Schema) -> str:
+    """Return a schema, with its metadata, as text."""
+    return base64.b64encode(schema.serialize().to_pybytes()).decode("ascii")
+
+
+def schema_from_json(text: str) -> pa.Schema:
+    """Return the schema that `schema_to_json` wrote."""
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text)))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Return the type whose Python values JSON can hold, and from which `kind` can be cast."""
+    types = pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain(kind.storage_type)
+    if types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    if types.is_date32(kind) or types.is_time32(kind):
+        return pa.int32()
+    if types.is_temporal(kind):
+        return pa.int64()
+    if types.is_decimal(kind) or types.is_string_view(kind):
+        return pa.string()
+    if types.is_float16(kind):
+        return pa.float32()
+    if types.is_binary_view(kind):
+        return pa.large_binary()
+    if types.is_struct(kind):
+        return pa.struct([field.with_type(_plain(field.type)) for field in kind])
+    if types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)), kind.list_size)
+    if types.is_large_list(kind):
+        return pa.large_list(kind.value_field.with_type(_plain(kind.value_type)))
+    if types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)))
+    return kind
+
+
+def _children(kind: pa.DataType) -> list[pa.DataType]:
+    if isinstance(kind, pa.BaseExtensionType):
+        return [kind.storage_type]
+    return [kind.field(i).type for i in range(kind.num_fields)]
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(
+        types.is_binary(kind)
+        or types.is_large_binary(kind)
+        or types.is_fixed_size_binary(kind)
+        or types.is_binary_view(kind)
+    )
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    return _is_bytes(kind) or any(_holds_bytes(child) for child in _children(kind))
+
+
+def _needs_walk(kind: pa.DataType) -> bool:
+    """Tell whether values of a type hold bytes or pairs, which JSON shows in another way."""
+    if _is_bytes(kind) or pa.types.is_map(kind):
+        return True
+    return any(_needs_walk(child) for child in _children(kind))
+
+
+def _to_json(value: Any, kind: pa.DataType, shown: list[ImageRef] | None) -> JSON:
+    """Return a value with its bytes replaced; those of an image column go to `shown`."""
+    if value is None:
+        return None
+    if isinstance(kind, pa.BaseExtensionType):
+        return _to_json(value, kind.storage_type, shown)
+    if isinstance(value, bytes):
+        if shown is None:
+            return {_BASE64: base64.b64encode(value).decode("ascii")}
+        shown.append(value)
+        return {_IMAGE: len(shown) - 1}
+    if pa.types.is_struct(kind):
+        if shown is not None and value.get("path") and not value.get("bytes"):
+            shown.append(value["path"])
+        return {field.name: _to_json(value[field.name], field.type, shown) for field in kind}
+    if pa.types.is_map(kind):
+        return [
+            [_to_json(key, kind.key_type, None), _to_json(item, kind.item_type, None)]
+            for key, item in value
+        ]
+    if isinstance(value, list):
+        return [_to_json(item, kind.value_type, shown) for item in value]
+    return value
+
+
+def _from_json(value: JSON, kind: pa.DataType, images: tuple[ImageRef, ...]) -> Any:
+    """Undo `_to_json`; also take images as they stand in a record of another format."""
+    if value is None:
+        return None
+    if isinstance(kind, pa.BaseExtensionType):
+        return _from_json(value, kind.storage_type, images)
+    if _is_bytes(kind):
+        return _bytes(value, images)
+    if pa.types.is_struct(kind):
+        if isinstance(value, (str, bytes)):
+            value = {"path" if isinstance(value, str) else "bytes": value}
+        elif isinstance(value, list):
+            return _from_json(value[0], kind, images) if value else None
+        return {f.name: _from_json(value.get(f.name), f.type, images) for f in kind}
+    if pa.types.is_map(kind):
+        return [
+            (_from_json(key, kind.key_type, images), _from_json(item, kind.item_type, images))
+            for key, item in value
+        ]
+    if isinstance(value, list):
+        return [_from_json(item, kind.value_type, images) for item in value]
+    return value
+
+
+def _bytes(value: JSON, images: tuple[ImageRef, ...]) -> bytes | None:
+    if isinstance(value, dict) and _BASE64 in value:
+        return base64.b64decode(value[_BASE64])
+    if isinstance(value, dict):
+        value = images[value[_IMAGE]]
+    elif isinstance(value, list):  # of a record made elsewhere, into a column of one image
+        value = value[0] if value else None
+    return value if isinstance(value, bytes) else None

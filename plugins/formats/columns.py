@@ -1,0 +1,160 @@
+"""Finds out what the columns of a table hold, and makes records of its rows and rows of records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from ig4.core.errors import DatasetError
+from ig4.core.records import JSON, Record, Turn
+from ig4.core.tables import ID_COLUMNS
+from ig4.plugins.formats.options import ColumnOptions
+from ig4.plugins.formats.turns import (
+    ImageRef,
+    image_list,
+    is_pair,
+    joined,
+    keys_of,
+    parse,
+    plain_text,
+    record_id,
+    usable,
+)
+
+USUAL: Mapping[str, Sequence[str]] = {
+    "id": ID_COLUMNS,
+    "image": ("image", "images", "image_path", "image_file", "img", "img_path", "file_name",
+              "filename", "path", "image_url"),
+    "instruction": ("instruction", "question", "prompt", "query", "input"),
+    "answer": ("answer", "caption", "response", "output", "completion", "text", "description"),
+    "messages": ("messages", "conversations", "conversation"),
+}  # fmt: skip
+"""The names that columns are known by, first come first; capitals do not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The name of the column that holds each thing, or None."""
+
+    id: str | None = None
+    image: str | None = None
+    instruction: str | None = None
+    answer: str | None = None
+    messages: str | None = None
+
+
+OWN = Columns("id", "images", "instruction", "answer", "messages")
+"""The columns of a table made from records of another format."""
+
+
+def find_columns(names: Iterable[str], options: ColumnOptions) -> Columns:
+    """Return the columns among `names`, as the options say or by their usual names."""
+    there = {name: name for name in names}
+    lower = {name.lower(): name for name in reversed(there)}
+    found: dict[str, str | None] = {}
+    for what, usual in USUAL.items():
+        given = getattr(options, f"{what}_column")
+        if given is not None:
+            found[what] = there.get(given)
+        else:
+            found[what] = next((lower[name] for name in usual if name in lower), None)
+    return Columns(**found)
+
+
+def require_columns(path: Path, names: Sequence[str], options: ColumnOptions) -> Columns:
+    """Return the columns of a table whose columns are known beforehand.
+
+    Raises:
+        DatasetError: an option names a column that is not there, or nothing holds the answer.
+    """
+    there = ", ".join(map(repr, names))
+    for field in fields(Columns):
+        given = getattr(options, f"{field.name}_column")
+        if given is not None and given not in names:
+            raise DatasetError(f"{path} has no column {given!r}: its columns are {there}")
+    columns = find_columns(names, options)
+    if columns.answer is None and columns.messages is None:
+        raise DatasetError(
+            f"{path}: no column is known to hold the answer; say which of {there} with "
+            "-o answer_column=…"
+        )
+    return columns
+
+
+def record_of(
+    row: Mapping[str, JSON], columns: Columns, options: ColumnOptions, number: int, raw: JSON
+) -> Record:
+    """Return the record of a row; without turns if it holds no answer.
+
+    `image` is a path, a list of paths, or (as text) a JSON list of them; `messages` a list of
+    messages or the JSON text of one; several answers are joined by newlines.
+    """
+    identity = record_id(row.get(columns.id) if columns.id else None, number)
+    shown: list[ImageRef] = []
+    turns = _conversation(row.get(columns.messages), shown, options) if columns.messages else ()
+    turns = turns or _pair(row, columns, options)
+    images = _images(row.get(columns.image)) if columns.image else []
+    if not images and not shown and options.image_path:
+        images = [options.image_path.replace("{id}", identity)]
+    return Record(identity, turns, tuple(images or shown), raw)
+
+
+def row_of(record: Record, columns: Columns) -> dict[str, JSON]:
+    """Return the row of a record made from another format, in the columns given.
+
+    Instruction and answer are the turns of user and assistant, joined by newlines; messages
+    hold the conversation where it is more than one pair, else None.
+    """
+    messages = [{"role": turn.role, "content": turn.text} for turn in record.turns]
+    values = {
+        columns.id: record.id,
+        columns.image: list(record.images),
+        columns.instruction: joined(record, "user"),
+        columns.answer: joined(record, "assistant"),
+        columns.messages: None if is_pair(record) else messages,
+    }
+    return {name: value for name, value in values.items() if name is not None}
+
+
+def _conversation(
+    messages: JSON, shown: list[ImageRef], options: ColumnOptions
+) -> tuple[Turn, ...]:
+    listed = from_text(messages) if isinstance(messages, str) else messages
+    turns, images = parse(listed, *keys_of(listed))
+    shown += images
+    return usable(turns, options.instruction)
+
+
+def _pair(row: Mapping[str, JSON], columns: Columns, options: ColumnOptions) -> tuple[Turn, ...]:
+    answer = _text(row.get(columns.answer)) if columns.answer else None
+    if answer is None:
+        return ()
+    instruction = _text(row.get(columns.instruction)) if columns.instruction else None
+    question = plain_text(instruction or "") or options.instruction
+    return (Turn("user", question), Turn("assistant", plain_text(answer)))
+
+
+def _text(value: JSON) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return "\n".join(value)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return str(value) if is_number else None
+
+
+def _images(value: JSON) -> list[ImageRef]:
+    if isinstance(value, str) and value.startswith("["):
+        listed = from_text(value)
+        return image_list(listed if isinstance(listed, list) else value)
+    return image_list(value)
+
+
+def from_text(text: str) -> JSON:
+    """Return the JSON that a text is, or None if it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,172 @@
+"""Tables in CSV or TSV files, whose columns are mapped to their meaning."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from ig4.core.atomic import replacing
+from ig4.core.contracts import Format
+from ig4.core.encodings import first_text
+from ig4.core.errors import DatasetError
+from ig4.core.formats import require_something
+from ig4.core.records import JSON, Record
+from ig4.core.tables import csv_cells, delimiter_of, require_file
+from ig4.plugins.formats import names
+from ig4.plugins.formats.columns import (
+    Columns,
+    find_columns,
+    record_of,
+    require_columns,
+    row_of,
+)
+from ig4.plugins.formats.jsonrecords import only_one, open_text
+from ig4.plugins.formats.options import TextColumnOptions
+
+SUFFIXES = (".csv", ".tsv", ".tab")
+_OWN_HEADER = ("id", "image", "instruction", "answer", "messages")
+_TABS = (".tsv", ".tab")
+
+
+class CsvOptions(TextColumnOptions):
+    """What the CSV format may be told."""
+
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1,
+        description="What separates the columns: a tab in .tsv, else found in the header line.",
+    )  # fmt: skip
+
+
+class Csv(Format):
+    """A row for each sample, under a header line; columns are found by their usual names.
+
+    A raw record is the row as an object of texts, or as a list where it does not fit the
+    header. Delimiter and line ends are kept; quotes are set where they are needed. A row made
+    from another format has image (a path, or a JSON list of several), instruction, answer,
+    and messages (JSON) for more than one question and answer.
+    """
+
+    Options = CsvOptions
+    options: CsvOptions
+    generic = True
+
+    def detect(self, path: Path) -> bool:
+        """See `Format.detect`: a file's ending, and a header line with an answer's column."""
+        return bool(self._fitting(path))
+
+    def _fitting(self, path: Path) -> list[Path]:
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        return [file for file in files if file.suffix.lower() in SUFFIXES and self._fits(file)]
+
+    def _fits(self, file: Path) -> bool:
+        line = first_text(file).partition("\n")[0].rstrip("\r")
+        try:
+            header = next(csv.reader([line], delimiter=self._delimiter(file)), [])
+        except csv.Error:
+            return False
+        columns = find_columns(header, self.options)
+        return columns.answer is not None or columns.messages is not None
+
+    def file(self, path: Path) -> Path:
+        """Return the file of a data set, which is the only one of its kind in a folder.
+
+        Raises:
+            DatasetError: there is none, or several.
+        """
+        require_something(path)
+        return only_one(path, self._fitting(path)) if path.is_dir() else path
+
+    def sources(self, path: Path) -> list[Path]:
+        """See `Format.sources`."""
+        return [self.file(path)]
+
+    def header(self, path: Path) -> JSON:
+        """Return the columns, the delimiter and the line end."""
+        file = self.file(path)
+        line = first_text(file).partition("\n")[0]
+        columns = next(csv_cells(file, self.options.encoding, self._delimiter(file)), [])
+        return {
+            "columns": columns,
+            "delimiter": self._delimiter(file),
+            "line_end": "\r\n" if line.endswith("\r") else "\n",
+        }
+
+    def read(self, path: Path) -> Iterator[Record]:
+        """See `Format.read`. A row without an answer comes without turns."""
+        file = self.file(path)
+        require_file(file)
+        rows = csv_cells(file, self.options.encoding, self._delimiter(file))
+        header = next(rows, [])
+        columns = require_columns(file, header, self.options)
+        distinct = len(set(header)) == len(header)
+        for number, cells in enumerate(rows):
+            row = dict(zip(header, cells, strict=False))
+            raw = row if distinct and len(cells) == len(header) else cells
+            yield record_of(row, columns, self.options, number, raw)
+
+    def image_folder(self, path: Path) -> Path:
+        """See `Format.image_folder`; also right for a target not written yet."""
+        return names.target_folder(path)
+
+    def image_name(self, record: Record, index: int, suffix: str) -> str:
+        """Return the record's own path where it is safe, else images/<id>-<index><suffix>."""
+        return names.image_name(record, index, suffix)
+
+    def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
+        """See `Format.write`. A target without an ending is a folder for data.csv.
+
+        Raises:
+            DatasetError: a text has characters that the encoding lacks.
+        """
+        file = names.target_file(target, "data.csv")
+        dialect = header or {
+            "columns": _OWN_HEADER,
+            "delimiter": self.options.delimiter or ("\t" if file.suffix in _TABS else ","),
+            "line_end": "\n",
+        }
+        try:
+            with replacing(file) as partial, open_text(partial, self.options.encoding) as out:
+                _write(out, records, dialect, find_columns(dialect["columns"], self.options))
+        except UnicodeEncodeError as error:
+            raise DatasetError(
+                f"{file}: {error.object[error.start]!r} cannot be written in "
+                f"{self.options.encoding}: export with -o encoding=utf-8"
+            ) from None
+
+    def _delimiter(self, file: Path) -> str:
+        return self.options.delimiter or delimiter_of(file)
+
+
+def _write(out: object, records: Iterable[Record], dialect: JSON, columns: Columns) -> None:
+    kind = {"delimiter": dialect["delimiter"], "lineterminator": dialect["line_end"]}
+    plain = csv.writer(out, **kind)  # type: ignore[arg-type]
+    # Before Python 3.13 a lone carriage return is left unquoted, and read as the row's end.
+    quoted = csv.writer(out, quoting=csv.QUOTE_ALL, **kind)  # type: ignore[arg-type]
+    header = list(dialect["columns"])
+    plain.writerow(header)
+    for record in records:
+        cells = _cells(record, header, columns)
+        writer = quoted if any("\r" in cell for cell in cells) else plain
+        writer.writerow(cells)
+
+
+def _cells(record: Record, header: Sequence[str], columns: Columns) -> list[str]:
+    if isinstance(record.raw, dict):
+        return [str(record.raw.get(name, "")) for name in header]
+    if isinstance(record.raw, list):
+        return record.raw
+    row = row_of(record, columns)
+    images = [image for image in record.images if isinstance(image, str)]
+    if columns.image is not None:
+        row[columns.image] = images[0] if len(images) == 1 else images
+    return [_cell(row.get(name)) for name in header]
+
+
+def _cell(value: JSON) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False) if value else ""

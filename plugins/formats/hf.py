@@ -1,0 +1,190 @@
+"""Folders that Hugging Face `datasets` made with `save_to_disk`.
+
+They are Arrow streams with two small JSON files, read and written here with pyarrow alone:
+`datasets` would copy them through its cache, and takes two seconds to import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from ig4.core.atomic import replacing
+from ig4.core.contracts import Format
+from ig4.core.errors import DatasetError, UsageError
+from ig4.core.formats import require_something
+from ig4.core.records import JSON, Record
+from ig4.plugins.formats import names
+from ig4.plugins.formats.options import ColumnOptions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ig4.plugins.formats.arrow import Table
+
+# pyarrow is imported where it is used: what such a folder is can be told without it.
+STATE, INFO, SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
+_DATA = "data-00000-of-00001.arrow"
+_STATE: dict[str, JSON] = {
+    "_data_files": [{"filename": _DATA}],
+    "_fingerprint": None,
+    "_format_columns": None,
+    "_format_kwargs": {},
+    "_format_type": None,
+    "_output_all_columns": False,
+    "_split": None,
+}
+
+
+class HuggingFaceOptions(ColumnOptions):
+    """What the Hugging Face format may be told."""
+
+    split: str | None = Field(None, description="Which split of a DatasetDict; the only one.")
+
+
+class HuggingFace(Format):
+    """The rows of a saved `Dataset`, or of one split of a `DatasetDict`.
+
+    Images may be of the `Image` feature, alone or in lists. Written is a `Dataset` folder,
+    in one file, with the features and the description it was read with.
+    """
+
+    Options = HuggingFaceOptions
+    options: HuggingFaceOptions
+    embeds_images = True
+
+    def detect(self, path: Path) -> bool:
+        """See `Format.detect`."""
+        return (path / SPLITS).is_file() or (
+            (path / STATE).is_file() and "_data_files" in _read_json(path / STATE)
+        )
+
+    def folder(self, path: Path) -> Path:
+        """Return the folder of the rows: the split's, or `path` itself.
+
+        Raises:
+            DatasetError: there is none, or several splits and no option says which.
+            UsageError: there is no such split.
+        """
+        require_something(path)
+        split = self.options.split
+        if not (path / SPLITS).is_file():
+            if not (path / STATE).is_file():
+                raise DatasetError(f"{path} is not a folder saved by datasets: no {STATE} in it")
+            return path
+        splits: list[Any] = _read_json(path / SPLITS).get("splits") or []
+        listed = ", ".join(map(str, splits))
+        if split is None and len(splits) == 1:
+            return path / str(splits[0])
+        if split is None:
+            raise DatasetError(f"{path} has the splits {listed}: say which with -o split=…")
+        if split not in splits:
+            raise UsageError(f"{path} has no split {split!r}, only {listed}")
+        return path / split
+
+    def sources(self, path: Path) -> list[Path]:
+        """See `Format.sources`."""
+        folder = self.folder(path)
+        files: Any = _read_json(folder / STATE).get("_data_files")
+        try:
+            found = [folder / Path(file["filename"]).name for file in files]
+        except (TypeError, KeyError):
+            raise DatasetError(f"{folder / STATE} names no data files") from None
+        missing = next((file for file in found if not file.is_file()), None)
+        if missing is not None or not found:
+            raise DatasetError(f"{folder} is not whole: {missing or 'a data file'} is missing")
+        return found
+
+    def header(self, path: Path) -> JSON:
+        """Return the schema in base64, and what stands in the two JSON files."""
+        from ig4.plugins.formats.arrow import schema_to_json
+
+        folder = self.folder(path)
+        state = {**_read_json(folder / STATE), "_data_files": _STATE["_data_files"]}
+        state["_fingerprint"] = None  # names the rows, which an export may choose anew
+        with _opened(self.sources(path)[0]) as stream:
+            schema = schema_to_json(stream.schema)
+        info = _read_json(folder / INFO) if (folder / INFO).is_file() else {}
+        return {"schema": schema, "state": state, "info": info}
+
+    def read(self, path: Path) -> Iterator[Record]:
+        """See `Format.read`. A row without an answer comes without turns."""
+        from ig4.plugins.formats.arrow import Table
+
+        files = self.sources(path)
+        with _opened(files[0]) as stream:
+            table = Table(path, stream.schema, self.options)
+        yield from table.records(_batches(files))
+
+    def image_folder(self, path: Path) -> Path:
+        """See `Format.image_folder`: the target is a folder always."""
+        return path
+
+    def image_name(self, record: Record, index: int, suffix: str) -> str:
+        """Return the record's own path where it is safe, else images/<id>-<index><suffix>."""
+        return names.image_name(record, index, suffix)
+
+    def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
+        """See `Format.write`. `target` is a folder; what else lies in it stays."""
+        from ig4.plugins.formats.arrow import OWN_SCHEMA, Table, schema_from_json
+
+        known = header or {}
+        schema = schema_from_json(known["schema"]) if known else OWN_SCHEMA
+        _write_rows(Table(target, schema, self.options), records, target / _DATA)
+        _write_json(target / INFO, known.get("info", {}))
+        # datasets caches what it computes by this fingerprint: other rows must have another.
+        with (target / _DATA).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        # Last, as nothing is a saved data set without it.
+        state = {**_STATE, **known.get("state", {}), "_fingerprint": digest[:16]}
+        _write_json(target / STATE, state)
+
+
+def _write_rows(table: Table, records: Iterable[Record], file: Path) -> None:
+    import pyarrow as pa
+
+    with (
+        replacing(file) as partial,
+        pa.OSFile(str(partial), "wb") as sink,
+        pa.ipc.new_stream(sink, table.schema) as writer,
+    ):
+        for batch in table.batches(records):
+            writer.write_batch(batch)
+
+
+def _opened(file: Path) -> Any:
+    import pyarrow as pa
+
+    try:
+        return pa.ipc.open_stream(pa.memory_map(str(file)))
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetError(f"{file} is not a whole Arrow stream: {error}") from None
+
+
+def _batches(files: list[Path]) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    for file in files:
+        with _opened(file) as stream:
+            try:
+                yield from stream
+            except (pa.ArrowException, OSError) as error:
+                raise DatasetError(f"{file} is cut off or broken: {error}") from None
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{file} cannot be read: {error}") from None
+    return found if isinstance(found, dict) else {}
+
+
+def _write_json(file: Path, value: JSON) -> None:
+    with replacing(file) as partial:
+        partial.write_text(json.dumps(value, indent=2), encoding="utf-8")

@@ -1,0 +1,134 @@
+"""JSON records of any shape, a line each or in a list, whose keys are mapped to their meaning."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ig4.core import jsonstream
+from ig4.core.encodings import first_text
+from ig4.core.records import JSON, Record
+from ig4.plugins.formats import names
+from ig4.plugins.formats.columns import OWN, Columns, find_columns, record_of, row_of
+from ig4.plugins.formats.jsonrecords import JsonRecords, Parse, dumped, write_joined
+from ig4.plugins.formats.options import TextColumnOptions
+
+_LOOKED_AT = 16
+_SPACE_AFTER_COLON = re.compile(r":\s*")
+
+
+class JsonLines(JsonRecords):
+    """Records are objects, one on each line of a .jsonl file or in a JSON list.
+
+    Keys are found by their usual names unless the options name them. A JSON object from id to
+    answer is read as well, each member being a record. Records made from another format are
+    {"id", "images", "instruction", "answer"}, and "messages" in the place of the last two
+    for more than one question and answer.
+    """
+
+    Options = TextColumnOptions
+    options: TextColumnOptions
+    generic = True
+    usual_name = "data.jsonl"
+
+    def recognises(self, record: JSON) -> bool:
+        """See `JsonRecords.recognises`: an answer or a conversation is there."""
+        if not isinstance(record, dict):
+            return False
+        columns = find_columns(record, self.options)
+        return columns.answer is not None or columns.messages is not None
+
+    def fits(self, file: Path) -> bool:
+        """See `JsonRecords.fits`; an object from id to caption fits, too."""
+        return super().fits(file) or (
+            jsonstream.layout(file) == "object" and _holds_captions(first_text(file))
+        )
+
+    def header(self, path: Path) -> JSON:
+        """Return {} for an object from id to answer, else None."""
+        return {} if jsonstream.layout(self.file(path)) == "object" else None
+
+    def raw_records(self, file: Path) -> Iterator[JSON]:
+        """See `JsonRecords.raw_records`; each member of an object is an object of its own."""
+        if jsonstream.layout(file) != "object":
+            return super().raw_records(file)
+        members = jsonstream.members(file, self.options.encoding)
+        return ({key: value} for key, value in members)
+
+    def parser(self, path: Path) -> Parse:
+        """See `JsonRecords.parser`."""
+        if jsonstream.layout(self.file(path)) == "object":
+            return self._member
+        known: dict[tuple[str, ...], Columns] = {}
+
+        def parse(raw: JSON, row: int) -> Record:
+            if not isinstance(raw, dict):
+                return Record(str(row), (), (), raw)
+            keys = tuple(raw)
+            columns = known.get(keys)
+            if columns is None:
+                columns = find_columns(keys, self.options)
+                if len(known) < 1000:  # records may invent keys without end
+                    known[keys] = columns
+            return record_of(raw, columns, self.options, row, raw)
+
+        return parse
+
+    def _member(self, raw: JSON, row: int) -> Record:
+        ((name, value),) = raw.items()
+        if isinstance(value, dict):
+            columns = find_columns(value, self.options)
+            found = record_of(value, columns, self.options, row, raw)
+            return Record(name or str(row), found.turns, found.images, raw)
+        row_values = {"id": name, "answer": value}
+        return record_of(row_values, Columns("id", answer="answer"), self.options, row, raw)
+
+    def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
+        """See `Format.write`."""
+        if header is None:
+            super().write(records, target)
+            return
+        file = names.target_file(target, "data.json")
+        with_ids = (_members(record) for record in records)
+        _write_object(file, self.options.encoding, with_ids)
+
+    def made(self, record: Record) -> JSON:
+        """See `JsonRecords.made`."""
+        row = row_of(record, OWN)
+        unused = ("messages",) if row["messages"] is None else ("instruction", "answer")
+        row["images"] = [image for image in record.images if isinstance(image, str)]
+        return {name: value for name, value in row.items() if name not in unused}
+
+
+def _members(record: Record) -> dict[str, JSON]:
+    if isinstance(record.raw, dict):
+        return record.raw
+    return {record.id: row_of(record, OWN)["answer"]}
+
+
+def _write_object(file: Path, encoding: str, members: Iterable[dict[str, JSON]]) -> None:
+    texts = (dumped(member, encoding)[1:-1] for member in members)
+    write_joined(file, encoding, texts, ("{\n", ",\n", "\n}\n"))
+
+
+def _holds_captions(head: str) -> bool:
+    """Tell whether an object's members, as far as they are seen, are captions or lists of them."""
+    decode = json.JSONDecoder().raw_decode
+    at, seen = head.find("{"), 0
+    try:
+        while seen < _LOOKED_AT:
+            _, at = decode(head, head.index('"', at + 1))
+            value, at = decode(head, _SPACE_AFTER_COLON.search(head, at).end())  # type: ignore[union-attr]
+            if not _is_caption(value):
+                return False
+            seen += 1
+    except (ValueError, AttributeError, RecursionError):
+        pass  # the end of what was read, or of what is whole
+    return seen > 0
+
+
+def _is_caption(value: JSON) -> bool:
+    texts = value if isinstance(value, list) and value else [value]
+    return all(isinstance(text, str) and " " in text.strip() for text in texts)

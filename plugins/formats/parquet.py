@@ -1,0 +1,114 @@
+"""Parquet files, one or a folder of them, whose columns are mapped to their meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ig4.core.atomic import replacing
+from ig4.core.contracts import Format
+from ig4.core.errors import DatasetError
+from ig4.core.formats import require_something
+from ig4.core.records import JSON, Record
+from ig4.core.tables import is_parquet, open_parquet
+from ig4.plugins.formats import names
+from ig4.plugins.formats.options import ColumnOptions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ig4.plugins.formats.arrow import Table
+
+# pyarrow is imported where it is used: whether a file is Parquet can be told without it.
+SUFFIX = ".parquet"
+
+
+class Parquet(Format):
+    """Rows of one file, or of all .parquet files in a folder and below it, in order of names.
+
+    Images may stand in the table as bytes, or as {"bytes", "path"} the way Hugging Face
+    `datasets` stores them, also in lists; or as paths. Written is one file with the schema
+    and metadata of the first; a target without an ending is a folder for data.parquet.
+    """
+
+    Options = ColumnOptions
+    options: ColumnOptions
+    embeds_images = True
+    generic = True
+
+    def detect(self, path: Path) -> bool:
+        """See `Format.detect`."""
+        if path.is_dir():
+            return any(is_parquet(file) for file in _files(path)[:1])
+        return is_parquet(path)
+
+    def sources(self, path: Path) -> list[Path]:
+        """See `Format.sources`."""
+        require_something(path)
+        files = _files(path) if path.is_dir() else [path]
+        if not files:
+            raise DatasetError(f"{path} holds no {SUFFIX} files")
+        return files
+
+    def header(self, path: Path) -> JSON:
+        """Return the schema, metadata included, in base64."""
+        from ig4.plugins.formats.arrow import schema_to_json
+
+        return {"schema": schema_to_json(_schema(self.sources(path)[0]))}
+
+    def read(self, path: Path) -> Iterator[Record]:
+        """See `Format.read`. A row without an answer comes without turns."""
+        from ig4.plugins.formats.arrow import Table
+
+        files = self.sources(path)
+        table = Table(path, _schema(files[0]), self.options)
+        yield from table.records(_batches(files, table))
+
+    def image_folder(self, path: Path) -> Path:
+        """See `Format.image_folder`; also right for a target not written yet."""
+        return names.target_folder(path)
+
+    def image_name(self, record: Record, index: int, suffix: str) -> str:
+        """Return the record's own path where it is safe, else images/<id>-<index><suffix>."""
+        return names.image_name(record, index, suffix)
+
+    def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
+        """See `Format.write`."""
+        import pyarrow.parquet as pq
+
+        from ig4.plugins.formats.arrow import OWN_SCHEMA, Table, schema_from_json
+
+        file = names.target_file(target, f"data{SUFFIX}")
+        schema = OWN_SCHEMA if header is None else schema_from_json(header["schema"])
+        table = Table(file, schema, self.options)
+        with replacing(file) as partial, pq.ParquetWriter(partial, schema) as writer:
+            for batch in table.batches(records):
+                writer.write_batch(batch)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob(f"*{SUFFIX}"))
+
+
+def _schema(file: Path) -> pa.Schema:
+    import pyarrow as pa
+
+    with open_parquet(file) as opened:
+        try:
+            return opened.schema_arrow
+        except pa.ArrowException as error:
+            raise DatasetError(f"{file}: its schema cannot be read ({error})") from None
+
+
+def _batches(files: list[Path], table: Table) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    for file in files:
+        with open_parquet(file) as opened:
+            if not opened.schema_arrow.equals(table.schema):
+                raise DatasetError(f"{file} has other columns than {files[0].name}")
+            try:
+                yield from opened.iter_batches(table.step)
+            except (pa.ArrowException, OSError) as error:
+                raise DatasetError(f"{file} cannot be read: {error}") from None
