@@ -6,7 +6,6 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -47,13 +46,19 @@ def extras() -> dict[str, dict[str, str | None]]:
 
 
 def device() -> dict[str, Any]:
-    """Return the device that models run on and its fast precisions, or why that is unknown."""
-    try:
-        from ig4.plugins.hardware import describe_hardware  # type: ignore[import-not-found, unused-ignore]
-    except ImportError as error:
-        return {"problem": f"not known: {error}"}
-    facts: Mapping[str, Any] = describe_hardware()
-    return dict(facts)
+    """Return the device that models run on and the precisions it is fast at; no torch needed."""
+    from ig4.plugins import hardware
+
+    on = hardware.device()
+    best = hardware.precision("auto", on)
+    return {
+        "device": on,
+        "precision": best,
+        "fast_precisions": sorted({best, *(("fp16",) if on != "cpu" else ("fp32",))}),
+        "gpus": hardware.cuda_devices(),
+        "cpu_bf16": sorted(hardware.cpu_flags() & set(hardware.CPU_BF16)),
+        "torch": hardware.torch_build(),
+    }
 
 
 def caches() -> list[dict[str, Any]]:

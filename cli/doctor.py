@@ -56,7 +56,7 @@ def lines(report: dict[str, Any]) -> list[str]:
         *(_extra_line(name, parts) for name, parts in report["extras"].items()),
         "",
         "Device",
-        *(f"  {key}: {_shown(value)}" for key, value in report["device"].items()),
+        f"  {_device_line(report['device'])}",
         "",
         "Model caches",
         *(_cache_line(cache) for cache in report["caches"]),
@@ -107,7 +107,12 @@ def _database_lines(database: dict[str, Any]) -> list[str]:
     return [f"{database['location']}: schema version {database['version']}"]
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return ", ".join(str(part) for part in value) or "none"
-    return "yes" if value is True else "no" if value is False else str(value)
+def _device_line(device: dict[str, Any]) -> str:
+    if device["torch"] is None:
+        return 'no torch, so no models (pip install "ig4[clip]")'
+    fast = ", ".join(device["fast_precisions"])
+    if device["device"] != "cpu":
+        count = f", {device['gpus']} GPUs" if device["gpus"] > 1 else ""
+        return f"{device['device']}{count}; auto precision {device['precision']}; fast at {fast}"
+    flags = ", ".join(device["cpu_bf16"]) or "no bf16 in hardware"
+    return f"cpu ({flags}); auto precision {device['precision']}; fast at {fast}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ig4.core import jsonstream
 from ig4.core.contracts import Format
 from ig4.core.encodings import unreadable
 from ig4.core.errors import DatasetError, PluginError, UsageError
@@ -54,6 +55,7 @@ def detect(formats: Mapping[str, Format], path: Path) -> str:
     for name, form in sorted(formats.items(), key=lambda item: item[1].generic):
         if _takes(form, path):
             return name
+    _refuse_broken_json(path)
     known = ", ".join(formats)
     raise DatasetError(
         f"{path} is in no format that ig4 recognises ({_seen(path)}). Name one with --format: "
@@ -111,6 +113,16 @@ def _takes(form: Format, path: Path) -> bool:
         return form.detect(path)
     except Exception:  # noqa: BLE001 - a format that stumbles over a file does not know it
         return False
+
+
+def _refuse_broken_json(path: Path) -> None:
+    """Raise DatasetError with the place of the fault if a file is JSON, but not valid."""
+    layout = jsonstream.layout(path)
+    if layout == "object":
+        jsonstream.first_items(path)
+    elif layout is not None:
+        for _ in jsonstream.records(path):
+            pass
 
 
 def _seen(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from pydantic import Field
@@ -147,9 +148,8 @@ def _write(out: object, records: Iterable[Record], dialect: JSON, columns: Colum
     # Before Python 3.13 a lone carriage return is left unquoted, and read as the row's end.
     quoted = csv.writer(out, quoting=csv.QUOTE_ALL, **kind)  # type: ignore[arg-type]
     header = list(dialect["columns"])
-    plain.writerow(header)
-    for record in records:
-        cells = _cells(record, header, columns)
+    rows = (_cells(record, header, columns) for record in records)
+    for cells in chain([header], rows):
         writer = quoted if any("\r" in cell for cell in cells) else plain
         writer.writerow(cells)
 

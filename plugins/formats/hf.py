@@ -77,10 +77,10 @@ class HuggingFace(Format):
             if not (path / STATE).is_file():
                 raise DatasetError(f"{path} is not a folder saved by datasets: no {STATE} in it")
             return path
-        splits: list[Any] = _read_json(path / SPLITS).get("splits") or []
-        listed = ", ".join(map(str, splits))
+        splits = _splits(path / SPLITS)
+        listed = ", ".join(splits)
         if split is None and len(splits) == 1:
-            return path / str(splits[0])
+            return path / splits[0]
         if split is None:
             raise DatasetError(f"{path} has the splits {listed}: say which with -o split=…")
         if split not in splits:
@@ -175,6 +175,13 @@ def _batches(files: list[Path]) -> Iterator[pa.RecordBatch]:
                 yield from stream
             except (pa.ArrowException, OSError) as error:
                 raise DatasetError(f"{file} is cut off or broken: {error}") from None
+
+
+def _splits(file: Path) -> list[str]:
+    """Return the names of the splits that are folders beside the file."""
+    found: Any = _read_json(file).get("splits")
+    named = found if isinstance(found, list) else []
+    return [name for name in named if isinstance(name, str) and names.is_safe_path(name)]
 
 
 def _read_json(file: Path) -> dict[str, Any]:

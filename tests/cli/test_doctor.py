@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -35,6 +37,26 @@ def test_extras_are_told_with_the_versions_of_their_parts(run):
     assert set(extras) >= {"clip", "reward", "gpt", "claude", "train", "ray", "report"}
     assert set(extras["clip"]) >= {"torch", "open_clip_torch", "scikit-learn"}
     assert "dev" not in extras
+
+
+def test_the_device_is_the_one_that_models_will_run_on(run):
+    from ig4.plugins import hardware
+
+    device = json.loads(run("--json").stdout)["device"]
+    assert device["device"] == hardware.device()
+    assert device["precision"] in device["fast_precisions"]
+    assert f"auto precision {device['precision']}" in run().stdout
+
+
+def test_looking_at_the_device_loads_no_torch(tmp_path):
+    code = (
+        "import sys; from ig4.cli.doctor import gather; gather(None);"
+        "print([m for m in ('torch', 'sklearn', 'transformers') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_key_is_said_to_be_set_and_never_shown(run, monkeypatch):

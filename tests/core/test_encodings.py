@@ -31,10 +31,10 @@ def test_the_first_bad_byte_is_named_even_far_into_the_file(tmp_path):
     ("text", "encoding"),
     [
         ("The sign says “出口”, nothing else is written on it.", "gb18030"),
-        ("一只猫坐在窗台上，看着外面的鸟。", "gb18030"),
+        ("一只猫坐在窗台上看着外面的鸟。", "gb18030"),
         ("Une fenêtre était ouverte, le café naïf dégoûté.", "cp1252"),
         ("ねこがまどのそばにすわっています。カメラ", "shift_jis"),
-        ("A cat – with its mark in front", "utf-16"),
+        ("A cat — with its mark in front", "utf-16"),
     ],
 )
 def test_the_error_suggests_the_encoding_that_fits(tmp_path, text, encoding):

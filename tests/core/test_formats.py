@@ -75,7 +75,8 @@ def test_parquet_is_told_by_its_mark(tmp_path, host):
 def test_the_encoding_does_not_hide_the_format(tmp_path, host):
     file = tmp_path / "a.json"
     for encoding in ("gb18030", "utf-16"):
-        file.write_bytes(json.dumps(LLAVA + [{"note": "出口"}], ensure_ascii=False).encode(encoding))
+        text = json.dumps([*LLAVA, {"note": "出口"}], ensure_ascii=False)
+        file.write_bytes(text.encode(encoding))
         assert resolve(host, file)[0] == "llava"
 
 
@@ -113,6 +114,20 @@ def test_what_nobody_knows_is_described(tmp_path, host):
         resolve(host, tmp_path / "notes.md")
     with pytest.raises(DatasetError, match=r"a folder with notes\.md"):
         resolve(host, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("a.json", '[\n {"id": "1", "conversations": [{"fro', "line 2, column 33"),
+        ("a.json", '{"annotations": [\n{"image_id" "2"}]}', "line 2, column 13"),
+        ("a.jsonl", '{"caption: "a"}', "line 1, column 13"),
+    ],
+)
+def test_json_broken_in_its_first_record_is_told_as_such(tmp_path, host, name, text, place):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DatasetError, match=rf"{name}: {place}: not valid JSON"):
+        resolve(host, tmp_path / name)
 
 
 def test_missing_and_empty_paths_are_told_apart(tmp_path, host):
@@ -168,6 +183,6 @@ def test_real_data_sets_are_recognised_and_come_back_whole(
 @pytest.mark.shared
 def test_several_data_sets_in_a_folder_are_listed(shared, host):
     folder = shared / "data" / "formats" / "clipscore-example"
-    name, form = resolve(host, folder)
+    _, form = resolve(host, folder)
     with pytest.raises(DatasetError, match=r"bad_captions\.json, good_captions\.json"):
         form.sources(folder)

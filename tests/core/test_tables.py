@@ -33,7 +33,7 @@ def test_the_only_list_of_objects_in_an_object_is_found(tmp_path):
 
 def test_of_several_lists_the_user_says_which(tmp_path):
     file = written(tmp_path / "a.json", json.dumps({"train": ROWS, "test": ROWS[:1]}))
-    with pytest.raises(UsageError, match="'train', 'test'.*--key"):
+    with pytest.raises(UsageError, match=r"'train', 'test'.*--key"):
         list(read_rows(file))
     assert list(read_rows(file, key="test")) == ROWS[:1]
 
@@ -106,7 +106,7 @@ def test_cluster_columns_can_be_named(tmp_path):
     file = written(tmp_path / "a.csv", "name,group\n2,9\n")
     with pytest.raises(UsageError, match="which column holds the ids"):
         list(read_clusters(file))
-    with pytest.raises(UsageError, match="no column 'grp'.*'name', 'group'"):
+    with pytest.raises(UsageError, match=r"no column 'grp'.*'name', 'group'"):
         list(read_clusters(file, id_column="name", label_column="grp"))
     found = read_clusters(file, id_column="name", label_column="group")
     assert list(found) == [("2", "9")]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
 import json
+import shutil
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,6 +41,42 @@ ROWS = [
 def builtin(kind: str, name: str, **options: object) -> Callable:
     """Return what makes a built-in component: the host, as for everybody."""
     return lambda: HOST.build(Choice(kind, f"ig4/{name}", options))
+
+
+@cache
+def tiny_clip() -> str:
+    """Make a randomly initialised CLIP of 2 layers; return the name open_clip loads it by."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    architecture = {
+        "embed_dim": 32,
+        "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8},
+        "text_cfg": {
+            "context_length": 77,
+            "vocab_size": 49408,
+            "width": 64,
+            "heads": 2,
+            "layers": 2,
+        },
+    }
+    folder = Path(tempfile.mkdtemp(prefix="ig4-tiny-clip-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    config = {"model_cfg": architecture, "preprocess_cfg": {}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = open_clip.CLIP(**architecture)
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    return f"local-dir:{folder}"
+
+
+def clip(kind: str) -> Callable:
+    """Return what makes the built-in CLIP scorer or embedder on the tiny model, in fp32."""
+    return lambda: HOST.build(
+        Choice(kind, "ig4/clip", {"model": tiny_clip(), "precision": "fp32", "device": "cpu"})
+    )
 
 
 def images(folder: Path) -> None:
@@ -128,6 +168,8 @@ def hf(folder: Path) -> Path:
 
 CASES: dict[tuple[str, str], list[Check]] = {
     ("scorer", "length"): scorer_checks(builtin("scorer", "length")),
+    ("scorer", "clip"): scorer_checks(clip("scorer")),
+    ("embedder", "clip"): embedder_checks(clip("embedder")),
     ("clusterer", "kmeans"): clusterer_checks(builtin("clusterer", "kmeans")),
     ("clusterer", "spectral"): clusterer_checks(builtin("clusterer", "spectral")),
     ("selector", "quota"): selector_checks(builtin("selector", "quota")),

@@ -1,0 +1,143 @@
+"""What this machine computes fast, found out without importing torch.
+
+A fingerprint holds the precision that "auto" stands for, and a run with nothing to do must not
+spend seconds on loading torch to learn it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import platform
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+CPU_BF16 = ("amx_bf16", "avx512_bf16")
+"""Processor flags that mean bf16 products in hardware.
+
+Measured for ViT-B-32 with bf16 weights on two cores against fp32: 4.4 times the images a second
+with AMX, 3.1 times with AVX512-BF16 alone (33.8 against 11.0) and 2.3 times the texts.
+"""
+
+_BF16_CAPABILITY = 8  # Ampere
+
+
+def device(wanted: str = "auto") -> str:
+    """Return the torch device that "auto" stands for here, or what was asked for."""
+    if wanted != "auto":
+        return wanted
+    if cuda_devices():
+        return "cuda"
+    return "mps" if has_mps() else "cpu"
+
+
+def precision(wanted: str, on: str) -> Precision:
+    """Return the precision that "auto" stands for on a device, or what was asked for.
+
+    GPUs take bf16 where they have it (compute capability 8.0 on), else fp16; a processor takes
+    bf16 where it multiplies it in hardware, else fp32.
+    """
+    if wanted == "auto":
+        if on.startswith("cuda"):
+            return "bf16" if cuda_capability() >= _BF16_CAPABILITY else "fp16"
+        if on.startswith("mps"):
+            return "fp16"
+        return "bf16" if cpu_flags() & set(CPU_BF16) else "fp32"
+    assert wanted in ("fp32", "bf16", "fp16")
+    return wanted  # type: ignore[return-value]  # checked above
+
+
+@cache
+def cpu_flags() -> frozenset[str]:
+    """Return the processor's flags as Linux names them; empty where they cannot be had."""
+    if sys.platform.startswith("linux"):
+        try:
+            text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return frozenset()
+        found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
+        return frozenset(found[1].split()) if found else frozenset()
+    if sys.platform == "darwin" and platform.machine() == "x86_64":
+        command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.leaf7_features"]
+        try:
+            done = subprocess.run(  # noqa: S603 - a fixed command
+                command, capture_output=True, text=True, timeout=5, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return frozenset()
+        return frozenset(done.stdout.lower().split())
+    return frozenset()
+
+
+@cache
+def torch_build() -> str | None:
+    """Return what torch was built for: "cuda", "hip" or "cpu"; None if it is not installed."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return None
+    try:
+        text = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
+    except OSError:
+        return "cpu"
+    for name in ("cuda", "hip"):
+        if re.search(rf"^{name}\b[^=]*=\s*['\"]", text, re.MULTILINE):
+            return name
+    return "cpu"
+
+
+@cache
+def cuda_devices() -> int:
+    """Return how many GPUs the CUDA driver shows to a torch that can use them."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if torch_build() != "cuda" or hidden in ("", "-1"):
+        return 0
+    driver = _cuda_driver()
+    count = ctypes.c_int(0)
+    if driver is None or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return 0
+    return count.value
+
+
+@cache
+def cuda_capability() -> int:
+    """Return the major compute capability of the first GPU, 0 without one."""
+    driver = _cuda_driver()
+    major, minor = ctypes.c_int(0), ctypes.c_int(0)
+    if driver is None:
+        return 0
+    driver.cuDeviceComputeCapability(ctypes.byref(major), ctypes.byref(minor), 0)
+    return major.value
+
+
+def has_mps() -> bool:
+    """Tell whether this is Apple silicon, which torch uses through Metal."""
+    return sys.platform == "darwin" and platform.machine() == "arm64" and torch_build() is not None
+
+
+@cache
+def _cuda_driver() -> ctypes.CDLL | None:
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        driver = ctypes.CDLL(name)
+    except OSError:
+        return None
+    return driver if driver.cuInit(0) == 0 else None
+
+
+def describe_hardware() -> dict[str, Any]:
+    """Return the device, what it computes fast, and why, for `ig4 doctor`."""
+    on = device()
+    return {
+        "device": on,
+        "precision": precision("auto", on),
+        "torch_build": torch_build(),
+        "cuda_devices": cuda_devices(),
+        "cpu_bf16": sorted(cpu_flags() & set(CPU_BF16)),
+    }
