@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ig4.cli.options import as_json
-from ig4.cli.render import print_json
+from ig4.cli.render import print_json, print_table
 from ig4.core.errors import Ig4Error, MissingExtraError, UsageError
 from ig4.core.host import KINDS, Broken, Host, Registered, missing_modules
 from ig4.core.suggest import did_you_mean
@@ -47,7 +47,7 @@ def list_(kind: str | None = None, as_json: bool = False) -> None:
         (r.component.kind, r.component.name, r.dist, _state(r), r.component.summary) for r in found
     ]
     rows += [("plugin", b.entry_point, b.dist, "broken", b.reason) for b in broken]
-    _print_table(("kind", "name", "distribution", "state", "summary"), rows)
+    print_table(("kind", "name", "distribution", "state", "summary"), rows)
 
 
 @plugins.command()
@@ -90,7 +90,7 @@ def check(name: str | None, everything: bool, deep: bool, as_json: bool) -> None
         print_json(results)
     else:
         header = ("component", "distribution", "state", "import", "note")
-        _print_table(header, [_check_row(result) for result in results])
+        print_table(header, [_check_row(result) for result in results])
     if any(result["state"] == "broken" for result in results):
         raise click.exceptions.Exit(1)
 
@@ -264,24 +264,3 @@ def _import_libraries(registered: Registered) -> None:
             import_module(name)
         except (ImportError, OSError) as error:
             raise import_failure(registered, error) from error
-
-
-def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print rows to stdout: a table on a terminal, aligned lines of any length in a pipe."""
-    if not sys.stdout.isatty():
-        widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-        for row in [header, *rows]:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            click.echo("  ".join(cells).rstrip())
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for number, title in enumerate(header):
-        table.add_column(title, no_wrap=number < len(header) - 1, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False).print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,21 +15,43 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows under column names: a table on a terminal, aligned lines in a pipe.
+
+    Text from data sets is shown as it is, never as markup.
+    """
+    table = [list(row) for row in rows]
+    cells = [[plain(value) for value in row] for row in table]
+    numeric = [
+        bool(table) and all(isinstance(row[n], (int, float, type(None))) for row in table)
+        for n in range(len(columns))
+    ]
+    if sys.stdout.isatty():
+        _print_rich(columns, cells, numeric)
+        return
+    lines = [list(columns), *([cell.replace("\n", " ") for cell in row] for row in cells)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(columns))]
+    for line in lines:
+        padded = (
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        )
+        click.echo("  ".join(padded).rstrip())
+
+
+def _print_rich(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence[bool]
 ) -> None:
-    """Print rows under column names; text from data sets is shown as it is, never as markup."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", header_style="bold")
-    rows = [list(row) for row in rows]
-    for n, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[n], (int, float, type(None))) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(plain(value)) for value in row))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column, right in zip(columns, numeric, strict=True):
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
     Console(highlight=False).print(table)
 
 

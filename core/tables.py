@@ -82,7 +82,7 @@ def read_clusters(
                 column_named(path, row, id_column, ID_COLUMNS, "ids"),
                 column_named(path, row, label_column, LABEL_COLUMNS, "cluster labels"),
             )
-        yield tuple_of_texts(path, row, columns)
+        yield _id_and_label(path, row, columns)
 
 
 def column_named(
@@ -113,7 +113,7 @@ def text_id(value: JSON) -> str | None:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def tuple_of_texts(path: Path, row: dict[str, JSON], columns: tuple[str, str]) -> tuple[str, str]:
+def _id_and_label(path: Path, row: dict[str, JSON], columns: tuple[str, str]) -> tuple[str, str]:
     """Return two cells of a row as ids.
 
     Raises:

@@ -97,8 +97,8 @@ COMPONENTS = (
         "hf",
         f"{_AT}.formats.hf:HuggingFace",
         "A Hugging Face datasets folder (save_to_disk).",
-        ("datasets", "pyarrow"),
-        "datasets",
+        ("pyarrow",),
+        "parquet",
     ),
     Component("executor", "local", f"{_AT}.executors.local:Local", "Batches run in this process."),
     Component(

@@ -125,7 +125,8 @@ class Clip:
                 features = _encode_cut(self.model, tokens[:, :ends].to(self.device))
             else:
                 features = self.model.encode_text(tokens.to(self.device))
-            return functional.normalize(features.float(), dim=-1).cpu()
+            normal: torch.Tensor = functional.normalize(features.float(), dim=-1).cpu()
+        return normal
 
 
 def _encode_cut(model: Any, tokens: torch.Tensor) -> torch.Tensor:

@@ -208,7 +208,7 @@ def _to_json(value: Any, kind: pa.DataType, shown: list[ImageRef] | None) -> JSO
         shown.append(value)
         return {_IMAGE: len(shown) - 1}
     if pa.types.is_struct(kind):
-        if shown is not None and value.get("path") and not value.get("bytes"):
+        if shown is not None and value.get("path") and value.get("bytes") is None:
             shown.append(value["path"])
         return {field.name: _to_json(value[field.name], field.type, shown) for field in kind}
     if pa.types.is_map(kind):

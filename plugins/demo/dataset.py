@@ -1,0 +1,95 @@
+"""Writes the demonstration's data set: drawn scenes with answers, a known share of them spoilt."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from ig4.plugins.demo.scenes import Scene, draw_scene, render
+from ig4.plugins.demo.words import conversation, sentences
+
+SPOILT = ("swapped", "truncated", "vague", "repeated")
+"""The kinds of spoilt answers, in equal parts."""
+
+VAGUE = (
+    "There are some things in the picture.",
+    "It is a nice image with several elements. One can see various objects.",
+    "This picture shows something. It looks interesting.",
+    "The image contains a scene. There are different colours and shapes in it.",
+)
+_QUALITY = 90
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSet:
+    """A written data set; `key` says of each sample how it was spoilt, None for a good one.
+
+    The key is not written to the folder: no scorer can see it.
+    """
+
+    path: Path
+    key: dict[str, str | None]
+
+    @property
+    def spoilt(self) -> int:
+        """How many samples are spoilt."""
+        return sum(kind is not None for kind in self.key.values())
+
+
+def write(folder: Path, n: int = 360, seed: int = 7, spoilt_share: float = 0.4) -> DemoSet:
+    """Draw `n` scenes into `folder` as LLaVA JSON with images; equal seeds, equal data.
+
+    Raises:
+        ValueError: fewer than two samples, or a share outside 0..1.
+    """
+    if n < 2 or not 0 <= spoilt_share <= 1:
+        raise ValueError("at least two samples, and a share from 0 to 1")
+    rng = random.Random(seed)
+    scenes = [draw_scene(rng) for _ in range(n)]
+    kinds: list[str | None] = [SPOILT[i % len(SPOILT)] for i in range(round(n * spoilt_share))]
+    kinds += [None] * (n - len(kinds))
+    rng.shuffle(kinds)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    records = []
+    for number, (scene, kind) in enumerate(zip(scenes, kinds, strict=True)):
+        name = f"images/{number:04d}.jpg"
+        render(scene, rng).save(folder / name, quality=_QUALITY)
+        turns = conversation(scene, rng)
+        if kind is not None:
+            turns = _spoilt(kind, turns, scenes, number, rng)
+        records.append({"id": f"{number:04d}", "image": name, "conversations": _messages(turns)})
+    path = folder / "llava.json"
+    path.write_text(json.dumps(records, indent=1), encoding="utf-8")
+    return DemoSet(path, {f"{i:04d}": kind for i, kind in enumerate(kinds)})
+
+
+def _messages(turns: list[tuple[str, str]]) -> list[dict[str, str]]:
+    messages = []
+    for at, (instruction, answer) in enumerate(turns):
+        image = "<image>\n" if at == 0 else ""
+        messages.append({"from": "human", "value": image + instruction})
+        messages.append({"from": "gpt", "value": answer})
+    return messages
+
+
+def _spoilt(
+    kind: str,
+    turns: list[tuple[str, str]],
+    scenes: list[Scene],
+    number: int,
+    rng: random.Random,
+) -> list[tuple[str, str]]:
+    """Return the turns with their answers spoilt."""
+    if kind == "swapped":
+        others = [scene for scene in scenes if scene != scenes[number]]
+        other = conversation(rng.choice(others), rng)
+        return [(turns[0][0], " ".join(answer for _, answer in other))]
+    if kind == "truncated":
+        answer = turns[0][1]
+        return [(turns[0][0], answer[: max(6, round(len(answer) * rng.uniform(0.1, 0.3)))])]
+    if kind == "vague":
+        return [(turns[0][0], rng.choice(VAGUE))]
+    one = rng.choice(sentences(scenes[number], rng)[1:])
+    return [(turns[0][0], " ".join([one] * rng.randint(3, 6)))]
