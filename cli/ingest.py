@@ -33,12 +33,16 @@ Examples:
     show_default=True,
     help="Number repeated ids, or stop.",
 )
+@click.option(
+    "-o", "--option", "settings", multiple=True, metavar="KEY=VALUE", help="Option of the format."
+)
 @opt.shared
 def ingest(
     path: Path,
     name: str | None,
     format_: str | None,
     columns: str | None,
+    settings: tuple[str, ...],
     image_root: Path | None,
     duplicate_ids: str,
     db: str | None,
@@ -55,8 +59,9 @@ def ingest(
     from ig4.core.engine.ingest import ingest as read
 
     options: dict[str, Any] = {key: value for key, value in texts.items() if value is not None}
-    if columns:
-        options["columns"] = opt.pairs(columns, "--columns")
+    for role, column in opt.pairs(columns or "", "--columns").items():
+        options[f"{role}_column"] = column
+    options |= opt.pairs_of(settings)
     source = Source(path, name, format_, options, image_root, duplicate_ids)
     with opened(db, create=True, quiet=quiet) as session:
         done = read(session, source)

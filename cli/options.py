@@ -94,6 +94,21 @@ def sorted_settings(
     return tables
 
 
+def pairs_of(settings: Sequence[str]) -> dict[str, str]:
+    """Read `-o KEY=VALUE`, given any number of times.
+
+    Raises:
+        UsageError: one is not KEY=VALUE.
+    """
+    found = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not (equals and key.strip()):
+            raise UsageError(f"-o {setting!r} is not KEY=VALUE")
+        found[key.strip()] = value
+    return found
+
+
 def pairs(text: str, option: str) -> dict[str, str]:
     """Read `image=file,answer=caption`.
 

@@ -144,11 +144,11 @@ def _encode_cut(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     x = model.ln_final(x)
     x = x[torch.arange(len(x), device=x.device), tokens.argmax(dim=-1)]
     projection = model.text_projection
-    if projection is None:
-        return x
-    result: torch.Tensor = (
-        projection(x) if isinstance(projection, torch.nn.Linear) else x @ projection
-    )
+    result: torch.Tensor = x
+    if isinstance(projection, torch.nn.Linear):
+        result = projection(x)
+    elif projection is not None:
+        result = x @ projection
     return result
 
 

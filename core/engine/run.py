@@ -79,20 +79,10 @@ def wish_of(config: Config) -> Wish:
 
 
 def target_of(config: Config, dataset: DatasetRow) -> Target:
-    """Return where a configuration wants the selection: by default selected/ beside the path."""
+    """Return where a configuration wants the selection: by default the folder selected/NAME."""
     chosen = config.export
-    path = chosen.path or Path("selected") / _file_name(dataset, chosen.format)
+    path = chosen.path or Path("selected") / dataset.name
     return Target(path, chosen.format, chosen.options, chosen.images)
-
-
-def _file_name(dataset: DatasetRow, form: str | None) -> str:
-    if form in (None, dataset.format):
-        source = Path(dataset.path)
-        if source.is_file():
-            return source.name
-    names = {"minigpt4": "filter_cap.json", "llava": "llava.json", "sharegpt": "sharegpt.json"}
-    chosen = form or dataset.format
-    return names.get(chosen, f"{dataset.name}.{chosen}" if chosen != "hf" else dataset.name)
 
 
 def run(
