@@ -76,12 +76,14 @@ class _Bars:
         )
 
     def _end(self, event: StageFinished) -> None:
+        from rich.markup import escape
+
         task = self.stages.pop(event.stage, None)
         if task is None:
             return
         done = self.bars.tasks[self.bars.task_ids.index(task)].completed
         failed = self.failed.get(event.stage, 0)
-        note = f"[red]{failed:,} failed[/red]" if failed else ""
+        note = f"[red]{failed:,} failed[/red]" if failed else f"[dim]{escape(event.summary)}[/dim]"
         self.bars.update(task, total=max(done, 1), completed=max(done, 1), note=note)
         self.bars.stop_task(task)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ig4.core.engine.score import Scored
 
 
 def print_json(value: Any) -> None:
@@ -72,6 +75,15 @@ def plain(value: Any) -> str:
         return f"<{len(value):,} bytes>"
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}"
                    for c in str(value))  # fmt: skip
+
+
+def computed(scored: Scored, name: str) -> str:
+    """Return what a scorer did in words: how many samples, how precisely, how many failed."""
+    count, failed = scored.done[name], scored.failed[name]
+    told = f"{count:,} computed" if count else "nothing to do"
+    precision = (scored.identities[name] or {}).get("precision")
+    told += f" in {precision}" if count and precision else ""
+    return told + (f", {failed:,} failed" if failed else "")
 
 
 def failures(failed: Mapping[str, int], *, retry: str) -> None:

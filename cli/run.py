@@ -168,6 +168,7 @@ def as_dict(result: RunResult) -> dict[str, Any]:
         "scored": dict(result.scored.done),
         "failed": dict(result.scored.failed),
         "embedded": result.scored.embedded,
+        "components": dict(result.scored.identities),
         "clusters": clustered and {str(k): n for k, n in clustered.sizes.items()},
         "export": exported and {"path": str(exported.path), "format": exported.format},
         **(result.selection.to_dict() if result.selection else {}),
@@ -178,9 +179,8 @@ def summarise(result: RunResult) -> None:
     """Print what a run did."""
     scored = result.scored
     facts: dict[str, Any] = {"data set": result.dataset.name}
-    for name, count in scored.done.items():
-        failed = f", {scored.failed[name]:,} failed" if scored.failed[name] else ""
-        facts[f"{name} scores"] = (f"{count:,} computed" if count else "nothing to do") + failed
+    for name in scored.done:
+        facts[f"{name} scores"] = render.computed(scored, name)
     if result.clustered:
         sizes = sorted(result.clustered.sizes.values(), reverse=True)
         facts["clusters"] = (

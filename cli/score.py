@@ -67,12 +67,16 @@ def score(
         )
     if as_json:
         render.print_json(
-            {"dataset": chosen.name, "scored": dict(done.done), "failed": dict(done.failed)}
+            {
+                "dataset": chosen.name,
+                "scored": dict(done.done),
+                "failed": dict(done.failed),
+                "components": dict(done.identities),
+            }
         )
     else:
-        for name, count in done.done.items():
-            failed = f", {done.failed[name]:,} failed" if done.failed[name] else ""
-            click.echo(f"{name}: {count:,} computed{failed}")
+        for name in done.done:
+            click.echo(f"{name}: {render.computed(done, name)}")
     if any(done.failed.values()):
         render.failures(done.failed, retry="ig4 score --retry-failed")
         raise click.exceptions.Exit(render.PARTIAL)

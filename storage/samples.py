@@ -103,22 +103,6 @@ def external_ids(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
     return found
 
 
-def first_images(
-    connection: Connection, dataset_id: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (sample ids, image ids) of every sample whose first image was read, by sample id."""
-    statement = (
-        select(SampleImage.sample_id, ImageFile.image_id)
-        .join(ImageFile, ImageFile.id == SampleImage.file_id)
-        .join(Sample, Sample.id == SampleImage.sample_id)
-        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
-        .where(SampleImage.position == 0, ImageFile.image_id.is_not(None))
-        .order_by(SampleImage.sample_id)
-    )
-    pairs = integers(connection, statement).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
-
-
 def naming_images(connection: Connection, dataset_id: int) -> NDArray[np.int64]:
     """Return the ids of the samples that name at least one image, readable or not."""
     return integers(
@@ -131,9 +115,9 @@ def naming_images(connection: Connection, dataset_id: int) -> NDArray[np.int64]:
 
 
 def images_shown(
-    connection: Connection, dataset_id: int
+    connection: Connection, dataset_id: int, *, first_only: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (sample ids, image ids), a pair for each readable image of each sample."""
+    """Return (sample ids, image ids): a pair for each readable image, or first image, shown."""
     statement = (
         select(SampleImage.sample_id, ImageFile.image_id)
         .join(ImageFile, ImageFile.id == SampleImage.file_id)
@@ -141,6 +125,8 @@ def images_shown(
         .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
         .where(ImageFile.image_id.is_not(None))
     )
+    if first_only:
+        statement = statement.where(SampleImage.position == 0)
     pairs = integers(connection, statement).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
 

@@ -107,7 +107,7 @@ def cluster(
 def _layout(session: Session, dataset: DatasetRow) -> _Layout:
     with session.store.reading() as connection:
         sample_ids, _ = samples.places(connection, dataset.id)
-        with_image, image_ids = samples.first_images(connection, dataset.id)
+        with_image, image_ids = samples.images_shown(connection, dataset.id, first_only=True)
         named = samples.naming_images(connection, dataset.id)
     image_of = np.full(len(sample_ids), -1, dtype=np.int64)
     image_of[np.isin(sample_ids, named)] = -2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -103,6 +103,8 @@ def run(
     wish = wish_of(config)
     selector = cast("Selector", session.host.build(wish.selector))
     grouped = config.cluster.clusterer != NO_CLUSTERS and selector.needs_clusters
+    if not grouped:
+        wish = replace(wish, clustering=None)
     with session.recorded("run", config.model_dump(mode="json"), config.run.seed):
         check(session, config)
         source = source_of(config)

@@ -12,7 +12,7 @@ from ig4.core.engine import plan as planning
 from ig4.core.engine.ingest import turns_of
 from ig4.core.engine.tasks import ImageSource, Result, ScoreWork, Task
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
-from ig4.core.records import Choice, Image, Sample
+from ig4.core.records import JSON, Choice, Image, Sample
 from ig4.storage import samples, scores
 
 if TYPE_CHECKING:
@@ -27,12 +27,16 @@ LOCAL = Choice("executor", "local")
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What the stage did: by scorer, how many samples now, and how many failed in all."""
+    """What the stage did: by scorer, how many samples now, and how many failed in all.
+
+    `identities` tells what each scorer's results depend on: model, weights, precision, ….
+    """
 
     dataset: DatasetRow
     done: Mapping[str, int]
     failed: Mapping[str, int]
     embedded: int
+    identities: Mapping[str, JSON]
 
 
 def score(
@@ -72,7 +76,12 @@ def score(
             _Stage(session, plan).run(executor)
         failed = _failures(session, plan)
         done = {label: len(pending.places) for label, pending in plan.scorers.items()}
-        return Scored(dataset, done, failed, sum(map(_count, plan.images.values())))
+        identities = {
+            label: pending.configured.fingerprint.identity
+            for label, pending in plan.scorers.items()
+        }
+        embedded = sum(map(_count, plan.images.values()))
+        return Scored(dataset, done, failed, embedded, identities)
 
 
 def _count(by_place: Mapping[int, Sequence[int]]) -> int:

@@ -147,12 +147,15 @@ def tabulate(session: Session, dataset: DatasetRow, wish: Wish, *, clusters_need
     weights = resolve_weights(session, names, components, wish.weights)
     missing = np.isnan(raw)
     left_out = {f"no {name} score": int(missing[:, n].sum()) for n, name in enumerate(names)}
-    left_out["no cluster"] = int((labels < 0).sum())
+    if clusters_needed:
+        left_out["no cluster"] = int((labels < 0).sum())
     left_out = {reason: count for reason, count in left_out.items() if count}
     if left_out and wish.missing == "error":
         told = ", ".join(f"{count:,} have {reason}" for reason, count in left_out.items())
         raise MissingScoreError(f"not all samples can be compared: {told}")
-    kept = ~missing.any(axis=1) & (labels >= 0)
+    kept = ~missing.any(axis=1)
+    if clusters_needed:
+        kept &= labels >= 0
     if left_out:
         told = ", ".join(f"{count:,} with {reason}" for reason, count in left_out.items())
         session.notice(f"{int((~kept).sum()):,} samples are left out: {told}")
