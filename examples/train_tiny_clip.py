@@ -112,9 +112,9 @@ def evaluate(model, tokenizer, pixels, scenes) -> None:
     vague = rate(["There are some things in the picture. It looks nice."] * len(scenes))
     auc = (true[:, None] > swapped[None, :]).mean()
     print(f"held out: {len(scenes)} scenes, AUC of true against swapped {auc:.4f}")
-    print(
-        f"mean score: true {true.mean():.1f}, swapped {swapped.mean():.1f}, vague {vague.mean():.1f}"
-    )
+    means = {"true": true, "swapped": swapped, "vague": vague}
+    told = ", ".join(f"{name} {scores.mean():.1f}" for name, scores in means.items())
+    print(f"mean score: {told}")
 
 
 def main() -> None:

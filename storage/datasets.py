@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from ig4.storage.bulk import among, put_rows, upsert
 from ig4.storage.runs import now
@@ -241,6 +241,8 @@ def set_contents(connection: Connection, contents: Mapping[int, int]) -> None:
     """Point samples (ids) to other contents (ids), after their images changed."""
     if contents:
         connection.execute(
-            update(Sample),
-            [{"id": sample, "content_id": content} for sample, content in contents.items()],
+            update(Sample)
+            .where(Sample.id == bindparam("sample"))
+            .values(content_id=bindparam("content")),
+            [{"sample": sample, "content": content} for sample, content in contents.items()],
         )

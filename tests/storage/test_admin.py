@@ -1,0 +1,61 @@
+"""Backups, statistics and upgrades."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from ig4.storage import admin
+from ig4.storage.errors import DatabaseMissingError, StorageError
+from ig4.storage.store import Store
+from ig4.storage.versions import HEAD
+
+
+def add_content(store):
+    with store.writing() as connection:
+        connection.execute(text("INSERT INTO contents (hash) VALUES ('a')"))
+
+
+def test_a_backup_is_a_whole_database_taken_while_it_is_open(sqlite_store, tmp_path):
+    add_content(sqlite_store)
+    saved = admin.backup(sqlite_store.location, tmp_path / "copies" / "one.db")
+    with Store.open(saved, create=False) as copy, copy.reading() as connection:
+        assert connection.scalar(text("SELECT hash FROM contents")) == "a"
+
+
+def test_a_backup_overwrites_nothing(sqlite_store, tmp_path):
+    (tmp_path / "there.db").write_text("mine")
+    with pytest.raises(StorageError, match="exists already"):
+        admin.backup(sqlite_store.location, tmp_path / "there.db")
+    assert (tmp_path / "there.db").read_text() == "mine"
+
+
+def test_a_backup_without_a_name_lies_beside_the_database(sqlite_store):
+    saved = admin.backup(sqlite_store.location)
+    assert saved.parent == admin.backup(sqlite_store.location, saved.with_suffix(".2")).parent
+    assert saved.name.startswith("ig4.")
+
+
+def test_stats_count_the_rows_of_every_table(store, location):
+    add_content(store)
+    facts = admin.stats(location)
+    assert facts["rows"]["contents"] == 1
+    assert facts["rows"]["scores"] == 0
+    assert facts["version"] == HEAD
+
+
+def test_an_upgrade_with_nothing_to_do_makes_no_backup(store, location):
+    assert admin.bring_up_to_date(location) == (HEAD, HEAD, None)
+
+
+@pytest.mark.parametrize("ask", [admin.stats, admin.backup, admin.bring_up_to_date])
+def test_a_missing_database_is_not_made(tmp_path, ask):
+    with pytest.raises(DatabaseMissingError):
+        ask(tmp_path / "none.db")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_description_tells_a_missing_database_from_one_that_is_there(tmp_path):
+    assert admin.describe_database(tmp_path / "none.db")["exists"] is False
+    Store.open(tmp_path / "ig4.db").close()
+    assert admin.describe_database(tmp_path / "ig4.db")["version"] == HEAD

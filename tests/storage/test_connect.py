@@ -1,0 +1,71 @@
+"""What the database's own errors become, and how writers take turns."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+
+import pytest
+from sqlalchemy import text
+
+from ig4.storage import connect
+from ig4.storage.errors import DatabaseBusyError, StorageError
+from ig4.storage.store import Store
+
+
+def test_a_database_locked_by_another_run_says_so(sqlite_store, monkeypatch):
+    other = sqlite3.connect(sqlite_store.location, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(connect, "BUSY_SECONDS", 0.2)
+    with Store.open(sqlite_store.location) as store:
+        told = pytest.raises(DatabaseBusyError, match=r"locked by another process.*PostgreSQL")
+        with told, store.writing():
+            pass
+        other.execute("ROLLBACK")
+        with store.writing() as connection:
+            connection.execute(text("INSERT INTO contents (hash) VALUES ('a')"))
+    other.close()
+
+
+def test_a_writer_waits_for_the_one_before_it(sqlite_store):
+    other = sqlite3.connect(sqlite_store.location, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.5, lambda: other.execute("COMMIT")).start()
+    began = time.monotonic()
+    with sqlite_store.writing() as connection:
+        connection.execute(text("INSERT INTO contents (hash) VALUES ('a')"))
+    assert time.monotonic() - began >= 0.4
+    other.close()
+
+
+def test_readers_go_on_while_another_process_writes(sqlite_store):
+    other = sqlite3.connect(sqlite_store.location, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO contents (hash) VALUES ('a')")
+    with sqlite_store.reading() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM contents")) == 0
+    other.execute("COMMIT")
+    other.close()
+
+
+def test_a_full_disk_is_told_and_what_was_committed_stays(sqlite_store):
+    with sqlite_store.writing() as connection:
+        connection.execute(text("INSERT INTO contents (hash) VALUES ('kept')"))
+    with pytest.raises(StorageError, match=r"cannot grow.*make room"):
+        fill(sqlite_store)
+    with sqlite_store.reading() as connection:
+        assert connection.scalar(text("SELECT hash FROM contents")) == "kept"
+
+
+def test_a_transaction_that_fails_leaves_nothing(store):
+    with pytest.raises(RuntimeError), store.writing() as connection:
+        connection.execute(text("INSERT INTO contents (hash) VALUES ('a')"))
+        raise RuntimeError
+    with store.reading() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM contents")) == 0
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(StorageError, match="does its folder exist"):
+        Store.open(tmp_path / "none" / "ig4.db")
