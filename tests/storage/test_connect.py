@@ -58,10 +58,24 @@ def test_a_full_disk_is_told_and_what_was_committed_stays(sqlite_store):
         assert connection.scalar(text("SELECT hash FROM contents")) == "kept"
 
 
-def test_a_transaction_that_fails_leaves_nothing(store):
-    with pytest.raises(RuntimeError), store.writing() as connection:
+def fill(store):
+    with store.writing() as connection:
+        pages = connection.scalar(text("PRAGMA page_count"))
+        # SQLite refuses the next page as it does when the disk has none left.
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        rows = [(f"{n:032x}" * 20,) for n in range(5000)]
+        connection.exec_driver_sql("INSERT INTO contents (hash) VALUES (?)", rows)
+
+
+def add_and_fail(store):
+    with store.writing() as connection:
         connection.execute(text("INSERT INTO contents (hash) VALUES ('a')"))
         raise RuntimeError
+
+
+def test_a_transaction_that_fails_leaves_nothing(store):
+    with pytest.raises(RuntimeError):
+        add_and_fail(store)
     with store.reading() as connection:
         assert connection.scalar(text("SELECT count(*) FROM contents")) == 0
 
