@@ -14,6 +14,7 @@ from ig4.storage.schema import (
     Component,
     DatasetScorer,
     Embedding,
+    ImageFile,
     Sample,
     Score,
     ScoreDetails,
@@ -201,12 +202,22 @@ def embeddings(
                 yield image, np.frombuffer(vector, dtype="<f4").astype(np.float32, copy=False)
 
 
-def forget_failures(connection: Connection, component_ids: Sequence[int]) -> None:
-    """Delete the errors of components, so that those samples are taken up again."""
-    for model in (Score, Embedding):
-        connection.execute(
-            delete(model).where(model.component_id.in_(component_ids), model.error.is_not(None))
-        )
+def forget_failures(connection: Connection, dataset_id: int, component_ids: Sequence[int]) -> None:
+    """Delete the errors of components in a data set, so that those samples are taken up again."""
+    contents = select(Sample.content_id).where(Sample.dataset_id == dataset_id)
+    connection.execute(
+        delete(Score)
+        .where(Score.component_id.in_(component_ids), Score.error.is_not(None))
+        .where(Score.content_id.in_(contents))
+    )
+    images = select(ImageFile.image_id).where(
+        ImageFile.dataset_id == dataset_id, ImageFile.image_id.is_not(None)
+    )
+    connection.execute(
+        delete(Embedding)
+        .where(Embedding.component_id.in_(component_ids), Embedding.error.is_not(None))
+        .where(Embedding.image_id.in_(images))
+    )
 
 
 def count_errors(connection: Connection, dataset_id: int, component_id: int) -> int:

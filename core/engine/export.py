@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from ig4.core.chunks import chunks
 from ig4.core.engine.files import EMBEDDED
 from ig4.core.engine.ingest import turns_of
 from ig4.core.errors import DatasetError, UsageError
@@ -84,6 +85,8 @@ def export(
             raise DatasetError(
                 f"{target.path} cannot be written: {error.strerror or error}"
             ) from None
+        if writer.changed:
+            session.notice(f"{writer.changed:,} samples changed after they were selected")
         if writer.missing:
             session.notice(f"{writer.missing:,} images could not be placed: their files are gone")
         session.emit(StageFinished(STAGE, f"{writer.written:,} samples to {target.path}"))
@@ -134,6 +137,7 @@ class _Writer:
         self.folder = form.image_folder(target.path)
         self.placed: dict[str, str] = {}
         self.missing = 0
+        self.changed = 0
         self.written = 0
 
     def rows(self, selection_id: int | None) -> Iterator[SampleRow]:
@@ -141,9 +145,12 @@ class _Writer:
             if selection_id is None:
                 yield from samples.stream(connection, self.dataset.id)
                 return
-            ids = [one.sample_id for one in selections.samples(connection, selection_id)]
-            for start in range(0, len(ids), _STEP):
-                yield from samples.by_id(connection, ids[start : start + _STEP])
+            chosen = selections.samples(connection, selection_id)
+            then = {one.sample_id: one.content_id for one in chosen}
+            for part in chunks(then, _STEP):
+                rows = samples.by_id(connection, part)
+                self.changed += sum(row.content_id != then[row.id] for row in rows)
+                yield from rows
 
     def records(self, rows: Iterator[SampleRow]) -> Iterator[Record]:
         for row in rows:

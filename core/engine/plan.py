@@ -83,7 +83,7 @@ def make(
     }
     if retry_failed:
         with session.store.writing() as connection:
-            scores.forget_failures(connection, list(ids.values()))
+            scores.forget_failures(connection, dataset.id, list(ids.values()))
     with session.store.reading() as connection:
         sample_ids, contents = samples.places(connection, dataset.id)
         first = np.zeros(len(contents), dtype=bool)

@@ -119,7 +119,8 @@ class _Stage:
     def __init__(self, session: Session, plan: Plan) -> None:
         self.session = session
         self.plan = plan
-        self.flying: set[tuple[str, int]] = set()  # (embedder, image) not yet committed
+        self.sent: set[tuple[str, int]] = set()  # (embedder, image) that some task embeds
+        self.flying: set[tuple[str, int]] = set()  # those of them not yet committed
         self.postponed: list[int] = []
         self.scorers = {
             label: cast("Scorer", pending.configured.component)
@@ -185,7 +186,7 @@ class _Stage:
                     ImageSource(image, Path(paths[image] or ""))
                     for place in places
                     for image in plan.images[label].get(place, ())
-                    if (label, image) not in self.flying
+                    if (label, image) not in self.sent
                 )
                 for label in self.embedders
             }
@@ -215,6 +216,7 @@ class _Stage:
                 for scorer in self.scorers
                 if (label := plan.embedder_of.get(scorer)) is not None
             }
+        self.sent |= own
         self.flying |= own
         task = Task(
             contents=tuple(row.content_id for row in rows),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from ig4.core.suggest import did_you_mean
 from ig4.core.version import __version__
 from ig4.storage import datasets, runs
 from ig4.storage.datasets import DatasetRow
+from ig4.storage.errors import StorageError
 from ig4.storage.store import Store
 
 if TYPE_CHECKING:
@@ -132,11 +133,10 @@ class Session:
         self.emit(RunStarted(self.run_id, command))
         try:
             yield
-        except KeyboardInterrupt:
-            self._finish("interrupted")
-            raise
-        except BaseException:
-            self._finish("failed")
+        except BaseException as error:
+            # A database that cannot be written must not hide why the run failed.
+            with suppress(StorageError):
+                self._finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
             raise
         self._finish("partial" if self.failures else "done")
 

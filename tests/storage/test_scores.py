@@ -104,16 +104,26 @@ def test_a_result_is_a_value_or_an_error(store, component, contents):
         put(store, component, [(int(contents[0]), 1.0, "and an error", None)])
 
 
-def test_failures_can_be_forgotten_and_scores_stay(store, component, contents):
+def test_failures_can_be_forgotten_and_scores_stay(store, component, contents, dataset):
     put(
         store,
         component,
         [(int(contents[0]), None, "broken", None), (int(contents[1]), 1.0, None, None)],
     )
     with store.writing() as connection:
-        scores.forget_failures(connection, [component])
+        scores.forget_failures(connection, dataset.id, [component])
     with store.reading() as connection:
         assert scores.scored(connection, component).tolist() == [int(contents[1])]
+
+
+def test_failures_of_another_data_set_are_not_forgotten(store, component, contents, dataset):
+    with store.writing() as connection:
+        other = datasets.content_ids(connection, ["of another data set"])["of another data set"]
+    put(store, component, [(other, None, "broken", None)])
+    with store.writing() as connection:
+        scores.forget_failures(connection, dataset.id, [component])
+    with store.reading() as connection:
+        assert scores.scored(connection, component).tolist() == [other]
 
 
 def test_scores_wide_has_a_column_for_each_scorer_by_its_plain_name(
