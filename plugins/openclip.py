@@ -1,21 +1,18 @@
-"""CLIP models through open_clip: loaded once in a process for all components that want them."""
+"""CLIP models through open_clip: which one, and loaded once in a process for all who want it."""
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ig4.core import contracts
-from ig4.core.errors import PrerequisiteError, UsageError
-from ig4.core.suggest import did_you_mean
+from ig4.core.errors import PrerequisiteError
 from ig4.plugins import demo, hardware
+from ig4.plugins.texttower import TextTower, text_tower
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +33,8 @@ DEFAULT_PRETRAINED: Mapping[str, str] = {
 }
 """The LAION-2B weights of the usual architectures, taken when no other are named."""
 
-_SCHEMES = ("hf-hub:", "local-dir:")
+_HUB, _FOLDER = "hf-hub:", "local-dir:"
+_CHECKPOINTS = (".bin", ".npz", ".pt", ".pth", ".safetensors")
 
 
 class ModelOptions(contracts.Options):
@@ -53,17 +51,55 @@ class ModelOptions(contracts.Options):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="auto: bf16 or fp16 where the hardware is fast at it, else fp32."
     )
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps.")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="auto, cpu, cuda, cuda:1 or mps.",
+    )
     cache_dir: str | None = Field(None, description="Folder of downloaded weights.")
 
+    @model_validator(mode="after")
+    def _weights_are_named_once(self) -> ModelOptions:
+        if self.pretrained is not None and (self.hosted or self.tiny):
+            raise ValueError(f"{self.model} brings its own weights: leave pretrained out")
+        return self
+
     @property
-    def weights(self) -> str | None:
-        """The tag or file to load; None where the model's name says it all."""
-        if self.model == TINY:
-            return str(demo.tiny_clip_weights())
-        if self.model.startswith(_SCHEMES):
+    def tiny(self) -> bool:
+        """Whether this is the model that ships with ig4."""
+        return self.model == TINY
+
+    @property
+    def hosted(self) -> bool:
+        """Whether architecture and weights come together, from a hub or a folder."""
+        return self.model.startswith((_HUB, _FOLDER))
+
+    @property
+    def architecture(self) -> str:
+        """The model's name as open_clip writes it: ViT-B-32 for ViT-B/32."""
+        if self.model.startswith(_FOLDER):
+            return f"{_FOLDER}{self.path}"
+        return self.model if self.hosted else self.model.replace("/", "-")
+
+    @property
+    def path(self) -> Path | None:
+        """The checkpoint file or folder on this machine; None for weights that have a name."""
+        if self.tiny:
+            return demo.tiny_clip_weights()
+        if self.model.startswith(_FOLDER):
+            return Path(self.model.removeprefix(_FOLDER)).expanduser()
+        if self.pretrained is None:
             return None
-        return self.pretrained or DEFAULT_PRETRAINED.get(self.model)
+        path = Path(self.pretrained).expanduser()
+        like_a_path = "/" in self.pretrained or path.suffix in _CHECKPOINTS
+        return path if like_a_path or path.is_file() else None
+
+    @property
+    def tag(self) -> str | None:
+        """The name of weights that open_clip downloads, if they have one."""
+        if self.hosted or self.path is not None:
+            return None
+        return self.pretrained or DEFAULT_PRETRAINED.get(self.architecture)
 
     @property
     def resolved_device(self) -> str:
@@ -77,20 +113,26 @@ class ModelOptions(contracts.Options):
 
 
 def identity(options: ModelOptions, digest: Digest) -> dict[str, JSON]:
-    """Return what embeddings depend on: architecture, weights by content, precision."""
-    weights = options.weights
-    if weights is not None and Path(weights).is_file():
-        weights = "sha256:" + digest(Path(weights))
-    if options.model.startswith("local-dir:"):
-        weights = "sha256:" + digest(Path(options.model.removeprefix("local-dir:")))
+    """Return what embeddings depend on: architecture, weights by content, precision.
+
+    Raises:
+        PrerequisiteError: a checkpoint that is named by its path is not there.
+    """
+    path, weights = options.path, options.tag
+    if path is not None:
+        if not (path.is_dir() if options.hosted else path.is_file()):
+            kind = "folder" if options.hosted else "checkpoint file"
+            raise PrerequisiteError(f"{path}: there is no such {kind}; name the one to take")
+        weights = "sha256:" + digest(path)
     return {
-        "model": options.model,
+        # Where a folder lies changes nothing.
+        "model": "local-dir" if options.model.startswith(_FOLDER) else options.architecture,
         "weights": weights,
         "precision": options.resolved_precision,
     }
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Clip:
     """A loaded model with what belongs to it."""
 
@@ -99,7 +141,7 @@ class Clip:
     tokenizer: Any
     device: str
     dtype: torch.dtype
-    cuts_text: bool
+    text: TextTower
 
     def encode_images(self, batch: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return embeddings (n, d) float32 on the CPU, not normalised."""
@@ -111,63 +153,14 @@ class Clip:
         return features
 
     def encode_texts(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return normalised embeddings (n, d) float32 of token ids (n, length) on the CPU.
-
-        Where the tower allows it, tokens are cut to the longest text first.
-        """
+        """Return normalised embeddings (n, d) float32 of token ids (n, length) on the CPU."""
         import torch
         from torch.nn import functional
 
         with torch.inference_mode():
-            features: torch.Tensor
-            if self.cuts_text:
-                ends = int(tokens.argmax(dim=-1).max()) + 1
-                features = _encode_cut(self.model, tokens[:, :ends].to(self.device))
-            else:
-                features = self.model.encode_text(tokens.to(self.device))
+            features = self.text.encode(tokens.to(self.device))
             normal: torch.Tensor = functional.normalize(features.float(), dim=-1).cpu()
         return normal
-
-
-def _encode_cut(model: Any, tokens: torch.Tensor) -> torch.Tensor:
-    """Run open_clip's own text tower on fewer positions than its context.
-
-    Causal attention lets no position see a later one, and the text is read off at its end
-    token, so that what comes after it changes nothing.
-    """
-    import torch
-
-    length = tokens.shape[1]
-    dtype = model.transformer.get_cast_dtype()
-    x = model.token_embedding(tokens).to(dtype) + model.positional_embedding[:length].to(dtype)
-    x = model.transformer(x, attn_mask=model.attn_mask[:length, :length])
-    x = model.ln_final(x)
-    x = x[torch.arange(len(x), device=x.device), tokens.argmax(dim=-1)]
-    projection = model.text_projection
-    result: torch.Tensor = x
-    if isinstance(projection, torch.nn.Linear):
-        result = projection(x)
-    elif projection is not None:
-        result = x @ projection
-    return result
-
-
-def can_cut_text(model: Any) -> bool:
-    """Tell whether text may be cut after its end token without changing its embedding.
-
-    True only for open_clip's plain CLIP with a causal mask that pools at the end token, known
-    by its being the greatest id. SigLIP, CoCa and Hugging Face towers are never cut.
-    """
-    import open_clip
-    import torch
-
-    mask = getattr(model, "attn_mask", None)
-    return (
-        type(model) is open_clip.CLIP
-        and getattr(model, "text_pool_type", None) == "argmax"
-        and isinstance(mask, torch.Tensor)
-        and bool(torch.isneginf(mask[~torch.ones_like(mask).tril().bool()]).all())
-    )
 
 
 _loaded: dict[tuple[Any, ...], tuple[Clip, int]] = {}
@@ -199,8 +192,8 @@ def release(options: ModelOptions) -> None:
 
 def _key(options: ModelOptions) -> tuple[Any, ...]:
     return (
-        options.model,
-        options.weights,
+        options.architecture,
+        options.path or options.tag,
         options.resolved_precision,
         options.resolved_device,
         options.cache_dir,
@@ -208,105 +201,17 @@ def _key(options: ModelOptions) -> tuple[Any, ...]:
 
 
 def _load(options: ModelOptions) -> Clip:
-    import open_clip
     import torch
 
-    _check_device(options.resolved_device)
-    name, weights = _named(options)
-    precision = options.resolved_precision
-    with _quiet(), _explained(options):
-        model, _, preprocess = open_clip.create_model_and_transforms(
-            name,
-            pretrained=weights,
-            precision=precision,
-            device=options.resolved_device,
-            cache_dir=options.cache_dir,
-            require_pretrained=True,
-            weights_only=True,
-        )
-        tokenizer = open_clip.get_tokenizer(name, cache_dir=options.cache_dir)
-    model.eval().requires_grad_(requires_grad=False)
+    from ig4.plugins.checkpoints import load
+
+    model, preprocess, tokenizer = load(options)
     dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     return Clip(
-        model, preprocess, tokenizer, options.resolved_device, dtypes[precision],
-        can_cut_text(model),
-    )  # fmt: skip
-
-
-def _named(options: ModelOptions) -> tuple[str, str | None]:
-    """Return the architecture and the weights for open_clip, after checking both by name."""
-    import open_clip
-
-    if options.model == TINY:
-        open_clip.add_model_config(demo.tiny_clip_config())
-        return TINY, options.weights
-    if options.model.startswith(_SCHEMES):
-        return options.model, None
-    known = open_clip.list_models()
-    if options.model.replace("/", "-") not in known:
-        raise UsageError(
-            f"open_clip has no model {options.model!r}{did_you_mean(options.model, known)} "
-            "(see open_clip.list_models(); hf-hub:NAME and local-dir:FOLDER work too)"
-        )
-    tags = open_clip.list_pretrained_tags_by_model(options.model)
-    weights = options.weights
-    if weights is None:
-        raise UsageError(
-            f"say which weights of {options.model} to take: pretrained = a checkpoint file, or one "
-            f"of {', '.join(tags) or '(open_clip knows none)'}"
-        )
-    if weights not in tags and not Path(weights).is_file():
-        raise UsageError(
-            f"{weights!r} is neither a file nor weights of {options.model}"
-            f"{did_you_mean(weights, tags)} (there are: {', '.join(tags)})"
-        )
-    return options.model, weights
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    kind = device.partition(":")[0]
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if (kind == "cuda" and not cuda) or (kind == "mps" and not mps):
-        raise PrerequisiteError(
-            f'torch cannot use the device {device!r} here: set device = "cpu" (-o clip.device=cpu)'
-        )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep open_clip's log lines and warnings off the terminal while it loads."""
-    level = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)
-
-
-@contextmanager
-def _explained(options: ModelOptions) -> Iterator[None]:
-    """Turn what goes wrong while loading into one sentence that says what to do."""
-    weights = options.weights
-    is_file = weights is not None and Path(weights).is_file()
-    try:
-        yield
-    except MemoryError:
-        raise
-    except Exception as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if is_file or options.model.startswith("local-dir:"):
-            raise PrerequisiteError(
-                f"{weights or options.model} holds no weights that fit {options.model}: "
-                f"{first[:300]}"
-            ) from error
-        raise PrerequisiteError(
-            f"the weights of {options.model} ({weights or 'its own'}) are not on this machine and "
-            "cannot be downloaded. Three ways to get them: run once with a network (they stay in "
-            "the cache); name a checkpoint file, -o clip.pretrained=/path/to/weights.pt; or copy "
-            "the Hugging Face cache of another machine and set HF_HOME (or set HF_ENDPOINT to a "
-            f"mirror). The download said: {first[:200]}"
-        ) from error
+        model=model,
+        preprocess=preprocess,
+        tokenizer=tokenizer,
+        device=options.resolved_device,
+        dtype=dtypes[options.resolved_precision],
+        text=text_tower(model),
+    )
