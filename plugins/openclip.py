@@ -91,7 +91,7 @@ class ModelOptions(contracts.Options):
         if self.pretrained is None:
             return None
         path = Path(self.pretrained).expanduser()
-        like_a_path = "/" in self.pretrained or path.suffix in _CHECKPOINTS
+        like_a_path = len(path.parts) > 1 or path.suffix in _CHECKPOINTS
         return path if like_a_path or path.is_file() else None
 
     @property

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,11 +12,10 @@ from pydantic import Field
 from ig4.core.contracts import Scorer
 from ig4.core.records import Choice, Failure, Sample, Score
 from ig4.plugins import openclip
+from ig4.plugins.scorers.textcache import EncodedText, TextCache
+from ig4.plugins.texttower import were_truncated
 
 if TYPE_CHECKING:
-    import torch
-    from numpy.typing import NDArray
-
     from ig4.core.contracts import Digest
     from ig4.core.records import JSON
 
@@ -50,7 +49,7 @@ class Clip(Scorer):
     Options = ClipOptions
     options: ClipOptions
     _clip: openclip.Clip | None = None
-    _known: OrderedDict[str, tuple[NDArray[np.float32], bool]]
+    _cache: TextCache
 
     @property
     def batch_size(self) -> int:
@@ -78,79 +77,68 @@ class Clip(Scorer):
             UsageError: an unknown architecture or tag.
         """
         self._clip = openclip.acquire(self.options)
-        self._known = OrderedDict()
+        self._cache = TextCache(_CACHE_BYTES)
 
     def close(self) -> None:
         """Give the model back."""
         if self._clip is not None:
             self._clip = None
-            self._known.clear()
+            self._cache = TextCache(0)
             openclip.release(self.options)
 
     def score(self, batch: Sequence[Sample]) -> list[Score | Failure]:
         """Rate each sample; one without image or without text is a Failure."""
-        texts = [self._texts(sample.answer) for sample in batch]
-        wanted = dict.fromkeys(
-            text for sample, own in zip(batch, texts, strict=True)
-            if sample.embeddings is not None for text in own
-        )  # fmt: skip
-        known = self._embedded(list(wanted))
-        return [self._rate(sample, own, known) for sample, own in zip(batch, texts, strict=True)]
+        texts = [() if _blind(sample) else self._texts(sample.answer) for sample in batch]
+        known = self._encoded(list(dict.fromkeys(text for own in texts for text in own)))
+        return [_rate(sample, own, known) for sample, own in zip(batch, texts, strict=True)]
 
-    def _texts(self, answer: str) -> list[str]:
+    def _texts(self, answer: str) -> tuple[str, ...]:
         if self.options.text == "whole":
-            return [answer]
+            return (answer,)
         sentences = (sentence.strip() for sentence in answer.split("."))
-        return [sentence for sentence in sentences if sentence][: self.options.max_sentences]
+        return tuple(islice(filter(None, sentences), self.options.max_sentences))
 
-    def _rate(
-        self,
-        sample: Sample,
-        texts: Sequence[str],
-        known: Mapping[str, tuple[NDArray[np.float32], bool]],
-    ) -> Score | Failure:
-        if sample.embeddings is None:
-            return Failure("the sample has no image to compare its answer with")
-        if not texts:
-            return Failure("the answer has no sentence to compare with the image")
-        images = sample.embeddings.astype(np.float64)
-        images /= np.linalg.norm(images, axis=1, keepdims=True).clip(1e-12)
-        sentences = np.stack([known[text][0] for text in texts]).astype(np.float64)
-        details: dict[str, JSON] = {"sentences": len(texts)}
-        cut = sum(known[text][1] for text in texts)
-        if cut:
-            details["truncated"] = int(cut)
-        return Score(100.0 * float((sentences @ images.T).mean()), details)
-
-    def _embedded(self, texts: Sequence[str]) -> Mapping[str, tuple[NDArray[np.float32], bool]]:
-        """Return (normalised embedding (d,), was it cut to the context) of each text."""
-        found = {}
-        for text in texts:
-            if text in self._known:
-                self._known.move_to_end(text)
-                found[text] = self._known[text]
+    def _encoded(self, texts: Sequence[str]) -> dict[str, EncodedText]:
+        """Return what each text is encoded to; only those not seen lately go to the model."""
+        found = self._cache.find(texts)
         fresh = [text for text in texts if text not in found]
         if fresh:
-            found.update(self._encode(fresh))
-            self._remember({text: found[text] for text in fresh})
+            encoded = self._encode(fresh)
+            self._cache.add(encoded)
+            found |= encoded
         return found
 
-    def _encode(self, texts: Sequence[str]) -> dict[str, tuple[NDArray[np.float32], bool]]:
+    def _encode(self, texts: Sequence[str]) -> dict[str, EncodedText]:
         assert self._clip is not None
         tokens = self._clip.tokenizer(list(texts))
-        filled = (tokens != 0).sum(dim=-1)
-        full = filled >= tokens.shape[1]
+        truncated = were_truncated(self._clip.tokenizer, texts, tokens)
         # Texts of like length share a batch, which is cut to its longest one.
-        order = filled.argsort(stable=True)
-        rows: list[torch.Tensor] = []
-        for start in range(0, len(texts), self.options.text_batch_size):
-            part = order[start : start + self.options.text_batch_size]
-            rows.extend(self._clip.encode_texts(tokens[part]))
-        vectors = {int(at): row.numpy() for at, row in zip(order, rows, strict=True)}
-        return {text: (vectors[n], bool(full[n])) for n, text in enumerate(texts)}
+        order = self._clip.text.ends(tokens).argsort(stable=True)
+        encoded: dict[str, EncodedText] = {}
+        for part in order.split(self.options.text_batch_size):
+            vectors = self._clip.encode_texts(tokens[part]).numpy()
+            for at, vector in zip(part.tolist(), vectors, strict=True):
+                # A copy: a row would keep its whole batch in memory.
+                encoded[texts[at]] = EncodedText(vector.copy(), truncated[at])
+        return encoded
 
-    def _remember(self, fresh: Mapping[str, tuple[NDArray[np.float32], bool]]) -> None:
-        self._known.update(fresh)
-        one = next(iter(fresh.values()))[0].nbytes
-        while len(self._known) * one > _CACHE_BYTES:
-            self._known.popitem(last=False)
+
+def _blind(sample: Sample) -> bool:
+    return sample.embeddings is None or len(sample.embeddings) == 0
+
+
+def _rate(
+    sample: Sample, texts: Sequence[str], known: Mapping[str, EncodedText]
+) -> Score | Failure:
+    if sample.embeddings is None or len(sample.embeddings) == 0:
+        return Failure("the sample has no image to compare its answer with")
+    if not texts:
+        return Failure("the answer has no sentence to compare with the image")
+    images = sample.embeddings.astype(np.float64)
+    images /= np.linalg.norm(images, axis=1, keepdims=True).clip(1e-12)
+    sentences = np.stack([known[text].vector for text in texts]).astype(np.float64)
+    details: dict[str, JSON] = {"sentences": len(texts)}
+    truncated = sum(known[text].truncated for text in texts)
+    if truncated:
+        details["truncated"] = truncated
+    return Score(100.0 * float((sentences @ images.T).mean()), details)
