@@ -43,21 +43,24 @@ def put_rows(
     *,
     key: Sequence[str] = (),
     update: Sequence[str] = (),
-) -> None:
+) -> int:
     """Insert rows given as sequences in the order of `columns`; where `key` exists, as `upsert`.
 
-    The statement is compiled once and the rows go to the driver as they are: no value may need
-    a conversion of SQLAlchemy's (JSON columns, dates).
+    Returns how many rows were added or changed, -1 if the driver does not say. The statement is
+    compiled once and the rows go to the driver as they are: no value may need a conversion of
+    SQLAlchemy's (JSON columns, dates).
     """
     values = rows if isinstance(rows, list) else list(rows)
     if not values:
-        return
+        return 0
     sql, order = _compiled(connection.dialect, table, tuple(columns), tuple(key), tuple(update))
+    given: list[Any]
     if order is None:
-        connection.exec_driver_sql(sql, [dict(zip(columns, row, strict=True)) for row in values])
+        given = [dict(zip(columns, row, strict=True)) for row in values]
     else:
         pick = itemgetter(*order) if len(order) > 1 else tuple
-        connection.exec_driver_sql(sql, [pick(row) for row in values])
+        given = [pick(row) for row in values]
+    return connection.exec_driver_sql(sql, given).rowcount
 
 
 @lru_cache(maxsize=64)

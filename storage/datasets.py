@@ -130,7 +130,11 @@ def content_ids(connection: Connection, hashes: Sequence[str]) -> dict[str, int]
     distinct = list(dict.fromkeys(hashes))
     if not distinct:
         return {}
-    put_rows(connection, Content, ["hash"], [(value,) for value in distinct], key=["hash"])
+    added = put_rows(connection, Content, ["hash"], [(value,) for value in distinct], key=["hash"])
+    if added == len(distinct) and connection.dialect.name == "sqlite":
+        # All are new, and with the write lock held they took the next ids in their order.
+        last = connection.scalar(select(func.max(Content.id))) or 0
+        return dict(zip(distinct, range(last - added + 1, last + 1), strict=True))
     found = select(Content.hash, Content.id).where(among(connection, Content.hash, distinct))
     return dict(connection.execute(found).all())
 
