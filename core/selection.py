@@ -53,13 +53,25 @@ def select_by_quota(
 
     `scores` (n,) is F(x), `labels` (n,) the cluster of each row. Ties go to the lower row.
     """
-    clusters, member_of, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    clusters, counts = np.unique(labels, return_counts=True)
     quotas = deal_quotas(counts, size)
-    order = np.lexsort((-scores, member_of))
-    starts = np.repeat(np.cumsum(counts) - counts, counts)
-    place = np.arange(len(labels)) - starts
-    kept = order[place < np.repeat(quotas, counts)] if len(clusters) else order
-    return best_first(scores, kept)
+    kept = [
+        _top(scores, np.flatnonzero(labels == cluster), quota)
+        for cluster, quota in zip(clusters, quotas.tolist(), strict=True)
+        if quota
+    ]
+    return best_first(scores, np.concatenate(kept) if kept else np.empty(0, dtype=np.int64))
+
+
+def _top(scores: NDArray[np.float64], rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return the `count` of `rows` (ascending) with the highest scores; ties to the lower row.
+
+    A partition rather than a sort: of a million rows a few hundred are wanted.
+    """
+    own = scores[rows]
+    line = np.partition(own, len(own) - count)[len(own) - count]
+    above = rows[own > line]
+    return np.concatenate([above, rows[own == line][: count - len(above)]])
 
 
 def best_first(

@@ -25,15 +25,6 @@ def floats(connection: Connection, statement: Executable) -> NDArray[np.float64]
     return np.fromiter(chain.from_iterable(_rows(connection, statement)), dtype=np.float64)
 
 
-def table(connection: Connection, statement: Executable, width: int) -> NDArray[np.float64]:
-    """Return a statement's rows of `width` numbers as (n, width) float64.
-
-    Ids pass through float64 exactly up to 2**53.
-    """
-    flat = np.fromiter(chain.from_iterable(_rows(connection, statement)), dtype=np.float64)
-    return flat.reshape(-1, width)
-
-
 def _rows(connection: Connection, statement: Executable) -> Any:
     # The driver's own cursor: SQLAlchemy's Row objects would cost more than all the rest.
     compiled = statement.compile(  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from ig4.storage.arrays import integers
 from ig4.storage.bulk import put_rows
@@ -100,25 +100,24 @@ def labels(
     connection: Connection, clustering_id: int, samples: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Return the label (n,) of each sample id (n,), -1 for a sample that has none."""
-    here = ClusterLabel.clustering_id == clustering_id
-    low, high = (int(samples.min()), int(samples.max())) if samples.size else (0, -1)
-    found = connection.scalar(
-        select(func.count())
-        .select_from(ClusterLabel)
-        .where(here, ClusterLabel.sample_id.between(low, high))
+    if samples.size == 0:
+        return np.empty(0, dtype=np.int64)
+    low, high = int(samples.min()), int(samples.max())
+    here = (
+        ClusterLabel.clustering_id == clustering_id,
+        ClusterLabel.sample_id.between(low, high),
     )
-    statement = select(ClusterLabel.label).where(here, ClusterLabel.sample_id.between(low, high))
-    if found == high - low + 1:  # no gap, as in ig4.storage.scores.values
-        return integers(connection, statement.order_by(ClusterLabel.sample_id))[samples - low]
-    pairs = integers(
-        connection,
-        select(ClusterLabel.sample_id, ClusterLabel.label)
-        .where(here)
-        .order_by(ClusterLabel.sample_id),
-    ).reshape(-1, 2)
+    column = integers(
+        connection, select(ClusterLabel.label).where(*here).order_by(ClusterLabel.sample_id)
+    )
+    if len(column) == high - low + 1:  # no gap, as in ig4.storage.scores.values
+        return column[samples - low]
+    ids = integers(
+        connection, select(ClusterLabel.sample_id).where(*here).order_by(ClusterLabel.sample_id)
+    )
     result = np.full(len(samples), -1, dtype=np.int64)
-    if len(pairs):
-        at = np.minimum(np.searchsorted(pairs[:, 0], samples), len(pairs) - 1)
-        known = pairs[at, 0] == samples
-        result[known] = pairs[at[known], 1]
+    if len(ids):
+        at = np.minimum(np.searchsorted(ids, samples), len(ids) - 1)
+        known = ids[at] == samples
+        result[known] = column[at[known]]
     return result

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+import numpy as np
+from sqlalchemy import and_, case, func, select
 
 from ig4.storage.arrays import integers
 from ig4.storage.bulk import among
 from ig4.storage.schema import Image, ImageFile, Sample, SampleImage
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from sqlalchemy import Connection
 
@@ -50,6 +50,28 @@ class SampleRow:
 def places(connection: Connection, dataset_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return sample ids (n,) and content ids (n,) of a data set in its order, int64."""
     here = (Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+    first = connection.execute(
+        select(Sample.ordinal, Sample.id, Sample.content_id)
+        .where(*here)
+        .order_by(Sample.ordinal)
+        .limit(1)
+    ).first()
+    if first is None:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    # A data set read in one go has ids that count up with its order. The database checks that
+    # several times faster than the ids could be read.
+    counting_up = (
+        Sample.id - Sample.ordinal == first.id - first.ordinal,
+        Sample.content_id - Sample.ordinal == first.content_id - first.ordinal,
+    )
+    count, regular, last = connection.execute(
+        select(
+            func.count(), func.count(case((and_(*counting_up), 1))), func.max(Sample.ordinal)
+        ).where(*here)
+    ).one()  # fmt: skip
+    if count == regular == last - first.ordinal + 1:
+        steps = np.arange(count, dtype=np.int64)
+        return first.id + steps, first.content_id + steps
     ids = integers(connection, select(Sample.id).where(*here).order_by(Sample.ordinal))
     contents = integers(connection, select(Sample.content_id).where(*here).order_by(Sample.ordinal))
     return ids, contents

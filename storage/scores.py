@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import delete, func, select
 
-from ig4.storage.arrays import MISSING, floats, integers, table
+from ig4.storage.arrays import MISSING, floats, integers
 from ig4.storage.bulk import among, put_rows, upsert
 from ig4.storage.schema import (
     Component,
@@ -114,30 +114,26 @@ def values(
         return np.empty(0)
     low, high = int(contents.min()), int(contents.max())
     here = (Score.component_id == component_id, Score.content_id.between(low, high))
-    found = connection.scalar(select(func.count()).select_from(Score).where(*here))
     value = func.coalesce(Score.value, MISSING)
-    if found == high - low + 1:  # no gap: the ids need not be read, which halves the time
-        column = floats(connection, select(value).where(*here).order_by(Score.content_id))
+    column = floats(connection, select(value).where(*here).order_by(Score.content_id))
+    if len(column) == high - low + 1:  # no gap: the ids need not be read
         result = column[contents - low]
     else:
-        pairs = table(
-            connection,
-            select(Score.content_id, value).where(*here).order_by(Score.content_id),
-            2,
-        )
-        result = _looked_up(pairs, contents)
+        ids = integers(connection, select(Score.content_id).where(*here).order_by(Score.content_id))
+        result = _looked_up(ids, column, contents)
     result[np.isinf(result)] = np.nan
     return result
 
 
-def _looked_up(pairs: NDArray[np.float64], contents: NDArray[np.int64]) -> NDArray[np.float64]:
+def _looked_up(
+    ids: NDArray[np.int64], column: NDArray[np.float64], contents: NDArray[np.int64]
+) -> NDArray[np.float64]:
     result = np.full(len(contents), np.nan)
-    if len(pairs) == 0:
+    if len(ids) == 0:
         return result
-    keys = pairs[:, 0].astype(np.int64)
-    at = np.minimum(np.searchsorted(keys, contents), len(keys) - 1)
-    known = keys[at] == contents
-    result[known] = pairs[at[known], 1]
+    at = np.minimum(np.searchsorted(ids, contents), len(ids) - 1)
+    known = ids[at] == contents
+    result[known] = column[at[known]]
     return result
 
 
