@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ig4.core.engine.session import Session
 
 STAGE = "ingest"
-BATCH = 4096
+BATCH = 16_384
+"""Records to a transaction: each rewrites much of the index on content hashes, so few large ones."""
 _JOIN = "\n"
 
 
