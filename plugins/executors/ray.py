@@ -40,7 +40,7 @@ class Ray(Executor):
 
         started = not ray.is_initialized()
         if started:
-            ray.init(address=self.options.address, log_to_driver=False)
+            ray.init(address=self.options.address, log_to_driver=False, logging_level="ERROR")
         actor = ray.remote(_Actor).options(
             num_cpus=self.options.num_cpus, num_gpus=self.options.num_gpus
         )
