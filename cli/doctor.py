@@ -14,7 +14,7 @@ from ig4.cli.render import print_json
 @options.db
 @options.as_json
 def doctor(db: str | None, as_json: bool) -> None:
-    """Tell what works here: extras, device, model caches, keys, database, plugins.
+    """Tell what works here: extras, device, caches, keys, database, plugins.
 
     Exits with 1 if something is broken; what is merely not installed is no fault.
     """

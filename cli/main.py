@@ -27,8 +27,14 @@ COMMANDS = {
     "export": ("ig4.cli.export:export", "Write a selection as a data set."),
     "query": ("ig4.cli.query:query", "Ask the score database in SQL."),
     "db": ("ig4.cli.db:db", "Look after the score database."),
-    "plugins": ("ig4.cli.plugins:plugins", "List, show and check plugins."),
-    "doctor": ("ig4.cli.doctor:doctor", "Say what works on this machine."),
+    "plugins": (
+        "ig4.cli.plugins:plugins",
+        "List installed components, show one, or check that they work.",
+    ),
+    "doctor": (
+        "ig4.cli.doctor:doctor",
+        "Tell what works here: extras, device, caches, keys, database, plugins.",
+    ),
     "demo": ("ig4.cli.demo:demo", "Try ig4 offline on a data set it draws itself."),
 }
 """Every built-in verb: where it lives, and its short help (a test holds it to the docstring)."""

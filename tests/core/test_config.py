@@ -1,0 +1,98 @@
+"""ig4.toml: what it may say, and what lies over what."""
+
+from __future__ import annotations
+
+import pytest
+
+from ig4.core.config import build, load
+from ig4.core.errors import ConfigError
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text):
+        (tmp_path / "ig4.toml").write_text(text, encoding="utf-8")
+        return tmp_path / "ig4.toml"
+
+    return write
+
+
+def test_without_a_file_there_are_defaults(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load()
+    assert config.run.scorers == ("clip", "length")
+    assert (config.cluster.clusterer, config.cluster.k) == ("spectral", 10)
+
+
+def test_the_file_of_the_working_directory_is_read(file, monkeypatch):
+    monkeypatch.chdir(file("[cluster]\nk = 7\n").parent)
+    assert load().cluster.k == 7
+
+
+def test_flags_lie_over_the_file_over_the_recipe(file):
+    path = file("[cluster]\nk = 7\n[select]\nsize = 50\n")
+    config = load(path, {"cluster": {"k": 3, "clusterer": None}}, recipe="paper")
+    assert config.cluster.k == 3
+    assert config.select.size == 50
+    assert config.select.weights["gpt"] == 0.27
+
+
+def test_the_paper_recipe_has_the_papers_values():
+    config = load(recipe="paper", flags={})
+    assert config.select.size == 200
+    assert config.cluster.k == 10
+    assert config.select.weights == {"clip": 0.53, "length": 0.1, "reward": 0.1, "gpt": 0.27}
+    clip = config.choice("scorer", "clip").options
+    assert clip == {"model": "ViT-bigG-14", "pretrained": "laion2b_s39b_b160k"}
+
+
+def test_a_size_puts_aside_the_files_fraction_and_the_other_way_round(file):
+    path = file("[select]\nfraction = 0.5\n")
+    assert load(path, {"select": {"size": 9}}).select.fraction is None
+    path = file("[select]\nsize = 5\n")
+    assert load(path, {"select": {"fraction": 0.1}}).select.size is None
+
+
+def test_one_component_under_another_name(file):
+    path = file('[scorers.clip-l]\nuse = "clip"\nmodel = "ViT-L-14"\n')
+    choice = load(path).choice("scorer", "clip-l")
+    assert (choice.use, choice.label, choice.options) == ("clip", "clip-l", {"model": "ViT-L-14"})
+
+
+def test_relative_paths_start_at_the_file(file):
+    path = file('db = "scores.db"\n[dataset]\npath = "data/set.json"\n')
+    config = load(path)
+    assert config.dataset.path == path.parent / "data/set.json"
+    assert config.db == str(path.parent / "scores.db")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[clutser]\nk = 3\n", r"unknown key clutser; did you mean cluster\?"),
+        ("[cluster]\nkk = 3\n", r"unknown key cluster\.kk"),
+        ("[select]\nsize = 0\n", r"select\.size"),
+        ("[select]\nfraction = 2\n", r"select\.fraction"),
+        ("[cluster\n", "not valid TOML"),
+        ('[select]\nscale = "metric"\n', r"select\.scale"),
+    ],
+)
+def test_what_is_wrong_is_named(file, text, told):
+    with pytest.raises(ConfigError, match=told):
+        load(file(text))
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path):
+    with pytest.raises(ConfigError, match="ig4 init"):
+        load(tmp_path / "none.toml")
+
+
+def test_an_unknown_recipe_is_named():
+    with pytest.raises(ConfigError, match=r"unknown recipe 'papr'; did you mean paper\?"):
+        load(recipe="papr")
+
+
+def test_layers_do_not_change_one_another():
+    layer = {"select": {"weights": {"clip": 1.0}}}
+    build(layer, {"select": {"weights": {"length": 2.0}}})
+    assert layer == {"select": {"weights": {"clip": 1.0}}}
