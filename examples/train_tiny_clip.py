@@ -138,6 +138,7 @@ def main() -> None:
     )
     weights = {name: value.half().contiguous() for name, value in model.state_dict().items()}
     save_file(weights, chosen.out)
+    chosen.out.chmod(0o644)  # safetensors lets the owner alone read it; a package is for everyone
     model.load_state_dict({name: value.float() for name, value in weights.items()})
     evaluate(model, tokenizer, *draw(200, HELD_OUT_SEED, side))
     print(f"{chosen.out}: {chosen.out.stat().st_size / 1e6:.1f} MB")

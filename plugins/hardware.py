@@ -15,7 +15,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -27,6 +27,7 @@ with AMX, 3.1 times with AVX512-BF16 alone (33.8 against 11.0) and 2.3 times the
 """
 
 _BF16_CAPABILITY = 8  # Ampere
+_CAPABILITY_MAJOR = 75  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
 
 
 def device(wanted: str = "auto") -> str:
@@ -46,7 +47,8 @@ def precision(wanted: str, on: str) -> Precision:
     """
     if wanted == "auto":
         if on.startswith("cuda"):
-            return "bf16" if cuda_capability() >= _BF16_CAPABILITY else "fp16"
+            number = int(on.partition(":")[2] or 0)
+            return "bf16" if cuda_capability(number) >= _BF16_CAPABILITY else "fp16"
         if on.startswith("mps"):
             return "fp16"
         return "bf16" if cpu_flags() & set(CPU_BF16) else "fp32"
@@ -94,9 +96,15 @@ def torch_build() -> str | None:
 
 @cache
 def cuda_devices() -> int:
-    """Return how many GPUs the CUDA driver shows to a torch that can use them."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if torch_build() != "cuda" or hidden in ("", "-1"):
+    """Return how many GPUs the driver shows to a torch that can use them.
+
+    Torch calls AMD's GPUs "cuda" too. Those are not counted: 1 stands for any.
+    """
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return 0
+    if torch_build() == "hip":
+        return int(Path("/dev/kfd").exists())  # the ROCm driver's only door
+    if torch_build() != "cuda":
         return 0
     driver = _cuda_driver()
     count = ctypes.c_int(0)
@@ -106,13 +114,13 @@ def cuda_devices() -> int:
 
 
 @cache
-def cuda_capability() -> int:
-    """Return the major compute capability of the first GPU, 0 without one."""
+def cuda_capability(number: int = 0) -> int:
+    """Return the major compute capability of an NVIDIA GPU, 0 where there is none."""
     driver = _cuda_driver()
-    major, minor = ctypes.c_int(0), ctypes.c_int(0)
-    if driver is None:
+    gpu, major = ctypes.c_int(0), ctypes.c_int(0)
+    if driver is None or driver.cuDeviceGet(ctypes.byref(gpu), number) != 0:
         return 0
-    driver.cuDeviceComputeCapability(ctypes.byref(major), ctypes.byref(minor), 0)
+    driver.cuDeviceGetAttribute(ctypes.byref(major), _CAPABILITY_MAJOR, gpu)
     return major.value
 
 
@@ -129,15 +137,3 @@ def _cuda_driver() -> ctypes.CDLL | None:
     except OSError:
         return None
     return driver if driver.cuInit(0) == 0 else None
-
-
-def describe_hardware() -> dict[str, Any]:
-    """Return the device, what it computes fast, and why, for `ig4 doctor`."""
-    on = device()
-    return {
-        "device": on,
-        "precision": precision("auto", on),
-        "torch_build": torch_build(),
-        "cuda_devices": cuda_devices(),
-        "cpu_bf16": sorted(cpu_flags() & set(CPU_BF16)),
-    }

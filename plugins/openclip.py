@@ -49,7 +49,9 @@ class ModelOptions(contracts.Options):
         description="Tag of open_clip, or path of a checkpoint file; by default the LAION-2B tag.",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="auto: bf16 or fp16 where the hardware is fast at it, else fp32."
+        "auto",
+        description="auto: bf16 or fp16 where the hardware is fast at it, else fp32. "
+        "On a processor texts are always embedded in fp32.",
     )
     device: str = Field(
         "auto",

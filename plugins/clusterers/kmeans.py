@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ig4.core import contracts
 from ig4.core.contracts import Clusterer
-from ig4.plugins.clusterers.labels import by_first_member
+from ig4.plugins.clusterers.labels import by_first_member, check_k
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,11 +34,16 @@ class KMeans(Clusterer):
     options: KMeansOptions
 
     def fit_predict(self, X: NDArray[np.float32], k: int, seed: int) -> NDArray[np.int64]:  # noqa: N803 - the contract's names
-        """Return labels (n,) for X (n, d); see Clusterer.fit_predict."""
+        """Return labels (n,) for X (n, d); see Clusterer.fit_predict.
+
+        Raises:
+            UsageError: k is above n.
+        """
         from sklearn.cluster import KMeans as Plain
         from sklearn.cluster import MiniBatchKMeans
         from sklearn.exceptions import ConvergenceWarning
 
+        check_k(k, len(X))
         options = {
             "n_clusters": k,
             "init": "k-means++",

@@ -1,10 +1,12 @@
-"""Numbers clusters so that equal partitions have equal labels."""
+"""What clusterers have in common: how many clusters can be, and how they are numbered."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from ig4.core.errors import UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,3 +18,13 @@ def by_first_member(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first, kind="stable")] = np.arange(len(first))
     return rank[member_of]
+
+
+def check_k(k: int, n: int) -> None:
+    """Refuse a number of clusters that n images cannot form.
+
+    Raises:
+        UsageError: k is below 1 or above n.
+    """
+    if not 1 <= k <= n:
+        raise UsageError(f"cannot form {k} clusters of {n:,} images: choose k from 1 to {n}")

@@ -24,13 +24,15 @@ _QUALITY = 90
 
 @dataclass(frozen=True, slots=True)
 class DemoSet:
-    """A written data set; `key` says of each sample how it was spoilt, None for a good one.
+    """A written data set, and what is known of each sample by its id.
 
-    The key is not written to the folder: no scorer can see it.
+    `key` says how it was spoilt, None for a good one; `scenes`, what its image shows. Neither is
+    written to the folder: no scorer can see them.
     """
 
     path: Path
     key: dict[str, str | None]
+    scenes: dict[str, Scene]
 
     @property
     def spoilt(self) -> int:
@@ -52,17 +54,20 @@ def write(folder: Path, n: int = 360, seed: int = 7, spoilt_share: float = 0.4) 
     kinds += [None] * (n - len(kinds))
     rng.shuffle(kinds)
     (folder / "images").mkdir(parents=True, exist_ok=True)
+    names = [f"{number:04d}" for number in range(n)]
     records = []
     for number, (scene, kind) in enumerate(zip(scenes, kinds, strict=True)):
-        name = f"images/{number:04d}.jpg"
-        render(scene, rng).save(folder / name, quality=_QUALITY)
+        image = f"images/{names[number]}.jpg"
+        render(scene, rng).save(folder / image, quality=_QUALITY)
         turns = conversation(scene, rng)
         if kind is not None:
             turns = _spoilt(kind, turns, scenes, number, rng)
-        records.append({"id": f"{number:04d}", "image": name, "conversations": _messages(turns)})
+        records.append({"id": names[number], "image": image, "conversations": _messages(turns)})
     path = folder / "llava.json"
     path.write_text(json.dumps(records, indent=1), encoding="utf-8")
-    return DemoSet(path, {f"{i:04d}": kind for i, kind in enumerate(kinds)})
+    return DemoSet(
+        path, dict(zip(names, kinds, strict=True)), dict(zip(names, scenes, strict=True))
+    )
 
 
 def _messages(turns: list[tuple[str, str]]) -> list[dict[str, str]]:
@@ -81,15 +86,35 @@ def _spoilt(
     number: int,
     rng: random.Random,
 ) -> list[tuple[str, str]]:
-    """Return the turns with their answers spoilt."""
+    """Return the turns with every answer spoilt; as many as before, lest their number tell."""
+    instructions, answers = zip(*turns, strict=True)
     if kind == "swapped":
-        others = [scene for scene in scenes if scene != scenes[number]]
-        other = conversation(rng.choice(others), rng)
-        return [(turns[0][0], " ".join(answer for _, answer in other))]
-    if kind == "truncated":
-        answer = turns[0][1]
-        return [(turns[0][0], answer[: max(6, round(len(answer) * rng.uniform(0.1, 0.3)))])]
-    if kind == "vague":
-        return [(turns[0][0], rng.choice(VAGUE))]
-    one = rng.choice(sentences(scenes[number], rng)[1:])
-    return [(turns[0][0], " ".join([one] * rng.randint(3, 6)))]
+        answers = _answers_elsewhere(scenes, number, len(turns), rng)
+    elif kind == "truncated":
+        answers = tuple(_cut(answer, rng) for answer in answers)
+    elif kind == "vague":
+        answers = tuple(rng.sample(VAGUE, len(turns)))
+    else:
+        said = rng.sample(sentences(scenes[number], rng)[1:], len(turns))
+        # Two short turns are about as long as one long one.
+        answers = tuple(" ".join([one] * rng.randint(3, 6 // len(turns))) for one in said)
+    return list(zip(instructions, answers, strict=True))
+
+
+def _answers_elsewhere(
+    scenes: list[Scene], number: int, turns: int, rng: random.Random
+) -> tuple[str, ...]:
+    """Return the answers of a conversation of as many turns about another scene."""
+    others = [scene for scene in scenes if scene != scenes[number]]
+    while True:
+        told = conversation(rng.choice(others), rng)
+        if len(told) == turns:
+            return tuple(answer for _, answer in told)
+
+
+def _cut(answer: str, rng: random.Random) -> str:
+    """Return a tenth to three tenths of an answer, broken off inside a word."""
+    end = max(6, round(len(answer) * rng.uniform(0.1, 0.3)))
+    while not (answer[end - 1].isalpha() and answer[end].isalpha()):
+        end -= 1
+    return answer[:end]

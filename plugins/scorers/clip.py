@@ -37,7 +37,7 @@ class ClipOptions(openclip.ModelOptions):
 
 
 class Clip(Scorer):
-    """The authors' rule (InstructionGPT-4, section 3.1, and its published code).
+    """The authors' rule (InstructionGPT-4, section 3.1).
 
     The answer is split at ".", the first ten sentences that are not blank are embedded and
     normalised, and the mean of their cosines with the image embedding is taken times 100. That
@@ -115,7 +115,8 @@ class Clip(Scorer):
         # Texts of like length share a batch, which is cut to its longest one.
         order = self._clip.text.ends(tokens).argsort(stable=True)
         encoded: dict[str, EncodedText] = {}
-        for part in order.split(self.options.text_batch_size):
+        for start in range(0, len(texts), self.options.text_batch_size):
+            part = order[start : start + self.options.text_batch_size]
             vectors = self._clip.encode_texts(tokens[part]).numpy()
             for at, vector in zip(part.tolist(), vectors, strict=True):
                 # A copy: a row would keep its whole batch in memory.
@@ -130,10 +131,11 @@ def _blind(sample: Sample) -> bool:
 def _rate(
     sample: Sample, texts: Sequence[str], known: Mapping[str, EncodedText]
 ) -> Score | Failure:
-    if sample.embeddings is None or len(sample.embeddings) == 0:
+    if _blind(sample):
         return Failure("the sample has no image to compare its answer with")
     if not texts:
         return Failure("the answer has no sentence to compare with the image")
+    assert sample.embeddings is not None
     images = sample.embeddings.astype(np.float64)
     images /= np.linalg.norm(images, axis=1, keepdims=True).clip(1e-12)
     sentences = np.stack([known[text].vector for text in texts]).astype(np.float64)
