@@ -179,18 +179,16 @@ def bare_passes(clip: openclip.Clip, pixels: Sequence[torch.Tensor], tokens: tor
 
 def end_to_end(dataset: Path, options: dict[str, str]) -> tuple[float, np.ndarray]:
     """Return the seconds of the scoring stage in a new database, and the scores (n,)."""
-    with tempfile.TemporaryDirectory(prefix="ig4-bench-") as name:
-        with Store.open(Path(name) / "ig4.db") as store:
-            session = Session(store, Host.discover())
-            row = ingest(session, Source(dataset)).dataset
-            began = time.perf_counter()
-            score(session, row, [Choice("scorer", "clip", options)])
-            seconds = time.perf_counter() - began
-            with store.reading() as connection:
-                rows = connection.exec_driver_sql(
-                    "SELECT clip FROM scores_wide ORDER BY external_id"
-                )
-                values = np.array([value for (value,) in rows], dtype=np.float64)
+    folder = tempfile.TemporaryDirectory(prefix="ig4-bench-")
+    with folder as name, Store.open(Path(name) / "ig4.db") as store:
+        session = Session(store, Host.discover())
+        row = ingest(session, Source(dataset)).dataset
+        began = time.perf_counter()
+        score(session, row, [Choice("scorer", "clip", options)])
+        seconds = time.perf_counter() - began
+        with store.reading() as connection:
+            rows = connection.exec_driver_sql("SELECT clip FROM scores_wide ORDER BY external_id")
+            values = np.array([value for (value,) in rows], dtype=np.float64)
     assert np.isfinite(values).all()
     return seconds, values
 
