@@ -8,6 +8,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli import render
+from ig4.cli.location import location
 
 
 @click.group()
@@ -21,9 +22,8 @@ def db() -> None:
 def path(db: str | None, as_json: bool) -> None:
     """Print where the score database is."""
     from ig4.storage.admin import describe_database
-    from ig4.storage.connect import DEFAULT
 
-    facts = describe_database(db or DEFAULT)
+    facts = describe_database(location(db))
     render.print_json(facts) if as_json else click.echo(facts["location"])
 
 
@@ -33,9 +33,8 @@ def path(db: str | None, as_json: bool) -> None:
 def upgrade(db: str | None, as_json: bool) -> None:
     """Bring an older database up to date, after a backup."""
     from ig4.storage.admin import bring_up_to_date
-    from ig4.storage.connect import DEFAULT
 
-    before, after, saved = bring_up_to_date(db or DEFAULT)
+    before, after, saved = bring_up_to_date(location(db))
     if as_json:
         render.print_json({"before": before, "after": after, "backup": saved and str(saved)})
         return
@@ -51,9 +50,8 @@ def upgrade(db: str | None, as_json: bool) -> None:
 def backup(target: Path | None, db: str | None, as_json: bool) -> None:
     """Copy the database, also while a run writes to it."""
     from ig4.storage.admin import backup as copy
-    from ig4.storage.connect import DEFAULT
 
-    saved = copy(db or DEFAULT, target)
+    saved = copy(location(db), target)
     render.print_json({"backup": str(saved)}) if as_json else click.echo(f"saved as {saved}")
 
 
@@ -63,9 +61,8 @@ def backup(target: Path | None, db: str | None, as_json: bool) -> None:
 def stats(db: str | None, as_json: bool) -> None:
     """Print how many rows each table holds."""
     from ig4.storage.admin import stats as count
-    from ig4.storage.connect import DEFAULT
 
-    facts = count(db or DEFAULT)
+    facts = count(location(db))
     if as_json:
         render.print_json(facts)
         return

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ig4.cli import options
+from ig4.cli.location import location
 from ig4.cli.render import print_json
 
 
@@ -40,7 +41,7 @@ def gather(db: str | None) -> dict[str, Any]:
         "device": checkup.device(),
         "caches": checkup.caches(),
         **checkup.environment(),
-        "database": checkup.database(db),
+        "database": checkup.database(location(db)),
         "broken_plugins": checkup.broken_plugins(),
     }
     return report | {"problems": _problems(report)}

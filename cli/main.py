@@ -134,11 +134,16 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _told(error: Exception) -> int:
-    """Print an error that ig4 raises on purpose in one line; let any other through."""
+    """Print an error of ours or of the system in one line; let any other through."""
     from ig4.core.errors import Ig4Error
     from ig4.storage.errors import StorageError
 
-    if not isinstance(error, (Ig4Error, StorageError)) or os.environ.get("IG4_TRACEBACK"):
+    if os.environ.get("IG4_TRACEBACK"):
+        raise error
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        _say(f"Error: {error.filename}: {error.strerror}")
+        return 1
+    if not isinstance(error, (Ig4Error, StorageError)):
         raise error
     _say(f"Error: {error}")
     return error.exit_code

@@ -13,6 +13,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli import render
+from ig4.cli.location import location
 
 SHOWN = 1000
 
@@ -37,7 +38,6 @@ def query(sql: str | None, as_csv: bool, examples: bool, as_json: bool, db: str 
     column for each scorer) answer most questions. Writing is refused by the database.
     """
     from ig4.storage.admin import existing
-    from ig4.storage.connect import DEFAULT
     from ig4.storage.query import EXAMPLES, ask
 
     if examples:
@@ -47,7 +47,7 @@ def query(sql: str | None, as_csv: bool, examples: bool, as_json: bool, db: str 
         raise click.UsageError("give a statement, or --examples")
     if as_csv and as_json:
         raise click.UsageError("choose one of --csv and --json")
-    with ask(existing(db or DEFAULT), sql) as answer:
+    with ask(existing(location(db)), sql) as answer:
         if as_json:
             _print_json(answer.columns, answer.rows)
         elif as_csv:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from ig4.core.engine.estimate import Estimate
     from ig4.core.engine.score import Scored
 
 
@@ -84,6 +85,19 @@ def computed(scored: Scored, name: str) -> str:
     precision = (scored.identities[name] or {}).get("precision")
     told += f" in {precision}" if count and precision else ""
     return told + (f", {failed:,} failed" if failed else "")
+
+
+def print_estimate(told: Estimate, *, as_json: bool) -> None:
+    """Print what would be computed, and how long that takes."""
+    if as_json:
+        print_json(told.to_dict())
+        return
+    click.echo(f"{told.dataset}: {told.samples:,} samples. To be computed:")
+    rows = []
+    for name, count in told.calls.items():
+        seconds = told.seconds[name]
+        rows.append((name, count, "unknown yet" if seconds is None else f"{seconds:,.0f}"))
+    print_table(("component", "to do", "seconds"), rows)
 
 
 def failures(failed: Mapping[str, int], *, retry: str) -> None:

@@ -146,18 +146,9 @@ def _tell_plan(session: Session, config: Config, *, as_json: bool) -> None:
     source = running.source_of(config)
     dataset = ingest(session, source).dataset if source else session.dataset(config.dataset.name)
     scorers = [config.choice("scorer", name) for name in config.run.scorers]
-    grouped = config.cluster.clusterer != running.NO_CLUSTERS
-    embedders = [running.embedder_of(config)] if grouped else []
-    told = estimate(session, dataset, scorers, embedders)
-    if as_json:
-        render.print_json(told.to_dict())
-        return
-    click.echo(f"{told.dataset}: {told.samples:,} samples. A run would compute:")
-    rows = [
-        (name, count, "unknown yet" if told.seconds[name] is None else f"{told.seconds[name]:,.0f}")
-        for name, count in told.calls.items()
-    ]
-    render.print_table(("component", "to do", "seconds"), rows)
+    grouping = running.groups(session, config) and not running.is_imported(session, dataset, config)
+    embedders = [running.embedder_of(config)] if grouping else []
+    render.print_estimate(estimate(session, dataset, scorers, embedders), as_json=as_json)
 
 
 def as_dict(result: RunResult) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def score(
     with opened(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
         if dry_run:
-            render.print_json(estimate(session, chosen, choices).to_dict())
+            render.print_estimate(estimate(session, chosen, choices), as_json=as_json)
             return
         done = compute(
             session,

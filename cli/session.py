@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ig4.cli.location import location
 from ig4.cli.progress import listening
 from ig4.core.engine.session import Session
 from ig4.core.host import Host
-from ig4.storage.connect import DEFAULT
 from ig4.storage.store import Store
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def opened(
     db: str | None, config: Config | None = None, *, create: bool = False, quiet: bool = False
 ) -> Iterator[Session]:
-    """Give a session on --db, else the configuration's database, else ig4.db."""
-    location = db or (config.db if config else None) or DEFAULT
-    with Store.open(location, create=create) as store, listening(quiet=quiet) as listener:
+    """Give a session on the database that is meant."""
+    with (
+        Store.open(location(db, config), create=create) as store,
+        listening(quiet=quiet) as listener,
+    ):
         yield Session(store, Host.discover(), [listener])

@@ -35,7 +35,7 @@ def run(
     dataset: str | Path | None = None,
     *,
     db: str | Path | Store = DEFAULT,
-    scorers: Sequence[str] = ("clip", "length"),
+    scorers: Sequence[str] | None = None,
     size: int | None = None,
     fraction: float | None = None,
     weights: Mapping[str, float] | None = None,
@@ -45,27 +45,23 @@ def run(
 ) -> RunResult:
     """Do what `ig4 run` does: ingest, score, cluster, select, export.
 
-    `options` holds options of scorers by name: `{"clip": {"model": "ViT-L-14"}}`. Further
-    keywords are tables of `ig4.toml`: `export={"path": "out.json"}`, `cluster={"k": 20}`. No
-    file is read: what is not said here has its default.
+    `scorers` are clip and length if nothing else is said. `options` holds options of scorers by
+    name: `{"clip": {"model": "ViT-L-14"}}`. Further keywords are tables of `ig4.toml`:
+    `export={"path": "out.json"}`, `cluster={"k": 20}`. No file is read: what is not said here
+    has its default.
 
     Raises:
         Ig4Error: the request is wrong, or something it needs is missing.
     """
     named = {name: dict(chosen) for name, chosen in (options or {}).items()}
     config = configuration.build(
+        tables,
         {
-            **tables,
-            "dataset": {**tables.get("dataset", {}), "path": dataset},
-            "run": {**tables.get("run", {}), "scorers": list(scorers)},
-            "select": {
-                **tables.get("select", {}),
-                "size": size,
-                "fraction": fraction,
-                "weights": dict(weights or {}),
-            },
-            "scorers": {**tables.get("scorers", {}), **named},
-        }
+            "dataset": {"path": dataset},
+            "run": {"scorers": None if scorers is None else list(scorers)},
+            "select": {"size": size, "fraction": fraction, "weights": dict(weights or {})},
+            "scorers": named,
+        },
     )
     with _Opened(db) as store:
         session = Session(store, Host.discover(), listeners)
@@ -103,7 +99,7 @@ def select(
         missing=missing,
         seed=seed,
     )
-    with _Opened(db) as store:
+    with _Opened(db, create=False) as store:
         session = Session(store, Host.discover(), listeners)
         return select_samples(session, session.dataset(dataset), wish)
 
@@ -111,11 +107,15 @@ def select(
 class _Opened:
     """A store for the length of a `with` block; one that was given open stays open."""
 
-    def __init__(self, db: str | Path | Store) -> None:
+    def __init__(self, db: str | Path | Store, *, create: bool = True) -> None:
         self.given = db
+        self.create = create
 
     def __enter__(self) -> Store:
-        self.store = self.given if isinstance(self.given, Store) else Store.open(self.given)
+        if isinstance(self.given, Store):
+            self.store = self.given
+        else:
+            self.store = Store.open(self.given, create=self.create)
         return self.store
 
     def __exit__(self, *_: object) -> None:

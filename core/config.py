@@ -184,7 +184,7 @@ def _rebased(values: dict[str, Any], folder: Path) -> dict[str, Any]:
             if isinstance(section, dict) and isinstance(section.get(key), str):
                 section[key] = str(folder / Path(section[key]).expanduser())
     if isinstance(values.get("db"), str) and "://" not in values["db"]:
-        values["db"] = str(folder / values["db"])
+        values["db"] = str(folder / Path(values["db"]).expanduser())
     return values
 
 

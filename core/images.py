@@ -22,18 +22,18 @@ class ImageError(Ig4Error):
     """An image that cannot be had, with the reason."""
 
 
-def decode(source: Path | BinaryIO) -> Picture:
+def decode(source: Path | BinaryIO, name: str | None = None) -> Picture:
     """Return the first frame of an image as RGB, its EXIF orientation left as stored.
 
     Alpha is dropped, 16-bit grey is scaled to 8 bits, CMYK is converted; that a file's ending
-    belies its contents does not matter.
+    belies its contents does not matter. Messages call the image `name`, by default its file's.
 
     Raises:
         ImageError: missing, empty, truncated, not an image, or over MAX_PIXELS.
     """
     from PIL import Image, UnidentifiedImageError
 
-    name = source.name if isinstance(source, Path) else "the image"
+    name = name or (source.name if isinstance(source, Path) else "the image")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

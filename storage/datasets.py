@@ -213,6 +213,11 @@ def _files(connection: Connection, condition: Any) -> Iterable[FileRow]:
         yield FileRow(*row)
 
 
+def image_paths(connection: Connection) -> list[str]:
+    """Return the paths of the image files of all data sets."""
+    return list(connection.scalars(select(ImageFile.path).where(ImageFile.path.is_not(None))))
+
+
 def put_files(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
     """Add image files (rows of FILE_COLUMNS), or replace what is known of those names."""
     put_rows(

@@ -63,6 +63,11 @@ def bindings(connection: Connection, dataset_id: int) -> dict[str, tuple[int, bo
     return {name: (component, imported) for name, component, imported in rows}
 
 
+def names(connection: Connection) -> set[str]:
+    """Return the scorer names that stand for scores in some data set."""
+    return set(connection.scalars(select(DatasetScorer.name)))
+
+
 def imported_names(connection: Connection) -> set[str]:
     """Return the scorer names that stand for imported scores in some data set."""
     return set(

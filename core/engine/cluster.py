@@ -76,7 +76,7 @@ def cluster(
             raise UsageError(f"cannot form {k} clusters: choose k from 1 on")
         grouping = session.configured(clusterer)
         seeing = session.configured(embedder, runnable=False)
-        inputs = _inputs(grouping, seeing, layout, k, seed)
+        inputs = _inputs(session, grouping, seeing, layout, k, seed)
         with session.store.reading() as connection:
             known = clusters.find(connection, dataset.id, inputs=inputs)
         if known is not None:
@@ -85,6 +85,7 @@ def cluster(
             return _summary(session, dataset, known.id, clusterer.label, k, layout, reused=True)
         score(session, dataset, (), embedders=[embedder])
         labels = _labels(session, grouping, seeing, layout, k, seed)
+        inputs = _inputs(session, grouping, seeing, layout, k, seed)
         component = session.component_id(grouping.fingerprint)
         labelled = labels >= 0
         with session.store.writing() as connection:
@@ -116,8 +117,19 @@ def _layout(session: Session, dataset: DatasetRow) -> _Layout:
     return _Layout(sample_ids, image_of)
 
 
-def _inputs(grouping: Configured, seeing: Configured, layout: _Layout, k: int, seed: int) -> str:
-    data = hashlib.sha256(layout.sample_ids.tobytes() + layout.image_of.tobytes()).hexdigest()
+def _inputs(
+    session: Session, grouping: Configured, seeing: Configured, layout: _Layout, k: int, seed: int
+) -> str:
+    """Return a digest of all that labels depend on.
+
+    An image that could not be embedded is told apart: once it can, there is more to cluster.
+    """
+    component = session.component_id(seeing.fingerprint)
+    with session.store.reading() as connection:
+        tried = scores.embedded(connection, component)
+        failed = np.setdiff1d(tried, scores.embedded(connection, component, failed_too=False))
+    shown = np.where(np.isin(layout.image_of, failed), -3, layout.image_of)
+    data = hashlib.sha256(layout.sample_ids.tobytes() + shown.tobytes()).hexdigest()
     return digest_of([grouping.fingerprint.value, seeing.fingerprint.value, data, k, seed])
 
 
@@ -141,7 +153,7 @@ def _labels(
     clusterer = cast("Clusterer", grouping.component)
     clusterer.open()
     try:
-        given = clusterer.fit_predict(matrix, k, seed)
+        given = np.asarray(clusterer.fit_predict(matrix, k, seed))
     finally:
         clusterer.close()
     _check(grouping.label, given, len(kept), k)

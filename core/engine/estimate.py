@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.engine import plan as planning
+from ig4.core.engine.score import imported_of
 from ig4.core.records import Choice
 from ig4.storage import runs
 
@@ -43,7 +44,9 @@ def estimate(
     Raises:
         UsageError: unknown component or option.
     """
-    plan = planning.make(session, dataset, scorers, embedders)
+    imported = imported_of(session, dataset)
+    wanted = [choice for choice in scorers if choice.label not in imported]
+    plan = planning.make(session, dataset, wanted, embedders)
     seconds: dict[str, float | None] = {}
     calls = plan.calls
     names = {f"embedder {p.configured.label}": p for p in plan.embedders.values()}

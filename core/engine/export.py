@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 STAGE = "export"
 _STEP = 1000
+_LONGEST_ID = 19  # digits: the database counts to 2^63
 
 Placing = Literal["link", "copy", "none"]
 
@@ -71,8 +73,7 @@ def export(
     form = cast("Format", session.host.build(Choice("format", name, options)))
     config = {"dataset": dataset.name, "format": name, "path": str(target.path),
               "selection": selection_id, "images": target.images}  # fmt: skip
-    if same:
-        _refuse_source(target.path, dataset, form)
+    _refuse_source(session, target.path, dataset, form)
     with session.recorded("export", config):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
@@ -102,7 +103,7 @@ def find_selection(session: Session, dataset: DatasetRow | None, which: str) -> 
     with session.store.reading() as connection:
         if which == "last":
             found = selections.last(connection, dataset.id if dataset else None)
-        elif which.isdigit():
+        elif which.isdecimal() and len(which) < _LONGEST_ID:
             found = selections.find(connection, int(which))
         else:
             raise UsageError(f"--selection {which!r}: give a selection's number, or `last`")
@@ -140,6 +141,12 @@ class _Writer:
         self.changed = 0
         self.written = 0
 
+    @cached_property
+    def sources(self) -> set[str]:
+        """All image files that data sets were read from, none of which may be overwritten."""
+        with self.session.store.reading() as connection:
+            return {os.path.realpath(path) for path in datasets.image_paths(connection)}
+
     def rows(self, selection_id: int | None) -> Iterator[SampleRow]:
         with self.session.store.reading() as connection:
             if selection_id is None:
@@ -167,7 +174,13 @@ class _Writer:
 
     def _image(self, record: Record, index: int, image: ImageRow) -> str | bytes:
         if image.name.startswith(EMBEDDED) and self.form.embeds_images:
-            return Path(image.path or "").read_bytes()
+            try:
+                return Path(image.path or "").read_bytes()
+            except OSError as error:
+                raise DatasetError(
+                    f"an image of sample {record.id!r} is gone ({image.path}: {error.strerror}): "
+                    "ingest the data set again"
+                ) from None
         name = self.form.image_name(record, index, _suffix(image))
         if self.target.images != "none" and name not in self.placed:
             self._place(image, self.folder / name)
@@ -181,6 +194,10 @@ class _Writer:
             return
         if goal.exists() and goal.samefile(source):
             return
+        if goal.exists() and not goal.is_symlink() and str(goal.resolve()) in self.sources:
+            raise UsageError(
+                f"{goal} is an image of a data set: write the export into another folder"
+            )
         goal.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             goal.unlink()
@@ -196,11 +213,22 @@ def _suffix(image: ImageRow) -> str:
     return "" if found is None else "." + found[2].replace("jpeg", "jpg")
 
 
-def _refuse_source(path: Path, dataset: DatasetRow, form: Format) -> None:
-    source = Path(dataset.path)
-    taken = [source, *(form.sources(source) if source.exists() else ())]
-    if path.exists() and any(one.exists() and path.samefile(one) for one in taken):
+def _refuse_source(session: Session, path: Path, dataset: DatasetRow, form: Format) -> None:
+    """Refuse to write over the files of the data set, be it in another format."""
+    source = Choice("format", dataset.format, dataset.options)
+    own = cast("Format", session.host.build(source, runnable=False))
+    taken = _files(own, Path(dataset.path))
+    if any(one.samefile(goal) for one in taken for goal in _files(form, path)):
         raise UsageError(f"{path} is the data set itself: write the export somewhere else")
+
+
+def _files(form: Format, path: Path) -> list[Path]:
+    """Return the files that a data set at a path is made of, as far as they are there."""
+    try:
+        found = [path, *form.sources(path)]
+    except (DatasetError, OSError):
+        found = [path]
+    return [file for file in found if file.is_file()]
 
 
 def _linked(source: Path, goal: Path) -> bool:

@@ -5,22 +5,27 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ig4.core.chunks import chunks
+from ig4.core.engine.texts import storable
 from ig4.core.images import measure
 from ig4.storage import datasets
 from ig4.storage.datasets import FileRow
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from ig4.core.engine.paths import ImageRoots
     from ig4.core.engine.session import Session
 
 EMBEDDED = "sha256:"
 """The name of an image that came inside the data set starts so."""
+_CHUNK = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class FileLedger:
     def name_of(self, image: str | bytes) -> str:
         """Return the name an image goes by; bytes are first put beside the database."""
         if isinstance(image, str):
-            return image
+            return storable(image)
         digest = hashlib.sha256(image).hexdigest()
         path = self._embedded_path(digest)
         if not path.exists():
@@ -67,22 +72,31 @@ class FileLedger:
             known = datasets.files_named(connection, self.dataset_id, wanted)
         stale = [name for name in wanted if not self._is_current(name, known.get(name))]
         if stale:
-            self._store(self._read(stale))
-            with self.session.store.reading() as connection:
+            looked = self._read(stale)
+            with self.session.store.writing() as connection:
+                _put(connection, self.dataset_id, looked)
                 known.update(datasets.files_named(connection, self.dataset_id, stale))
         return known
 
-    def refresh(self) -> list[int]:
-        """Look at all files again; returns the ids of those whose bytes are other ones now."""
+    def refresh(self, changed: Callable[[Connection, Sequence[int]], None]) -> int:
+        """Look at all files again; returns how many hold other bytes now.
+
+        `changed` is told their ids in the transaction that records it: killed in between, samples
+        would keep the content, and so the scores, of images that they no longer show.
+        """
         with self.session.store.reading() as connection:
             rows = list(datasets.every_file(connection, self.dataset_id))
         stale = {row.name: row for row in rows if not self._is_current(row.name, row)}
         if not stale:
-            return []
-        self._store(self._read(list(stale)))
-        with self.session.store.reading() as connection:
+            return 0
+        looked = self._read(list(stale))
+        with self.session.store.writing() as connection:
+            _put(connection, self.dataset_id, looked)
             now = datasets.files_named(connection, self.dataset_id, list(stale))
-        return [row.id for name, row in now.items() if row.sha256 != stale[name].sha256]
+            others = [row.id for name, row in now.items() if row.sha256 != stale[name].sha256]
+            for file_ids in chunks(others, _CHUNK):
+                changed(connection, file_ids)
+        return len(others)
 
     def _embedded_path(self, digest: str) -> Path:
         return self.session.store.image_folder / digest[:2] / digest
@@ -119,26 +133,26 @@ class FileLedger:
         self.unreadable += [one.problem for one in looked if one.problem]
         return looked
 
-    def _store(self, looked: list[_Looked]) -> None:
-        images = [
-            {
-                "sha256": one.sha256,
-                "bytes": one.size,
-                "width": one.shape[0] if one.shape else None,
-                "height": one.shape[1] if one.shape else None,
-                "format": one.shape[2] if one.shape else None,
-            }
-            for one in looked
-            if one.sha256
-        ]
-        with self.session.store.writing() as connection:
-            ids = datasets.image_ids(connection, images)
-            rows = [
-                (self.dataset_id, one.name, one.path, one.size, one.mtime_ns,
-                 ids.get(one.sha256 or ""), one.problem)
-                for one in looked
-            ]  # fmt: skip
-            datasets.put_files(connection, rows)
+
+def _put(connection: Connection, dataset_id: int, looked: Sequence[_Looked]) -> None:
+    images = [
+        {
+            "sha256": one.sha256,
+            "bytes": one.size,
+            "width": one.shape[0] if one.shape else None,
+            "height": one.shape[1] if one.shape else None,
+            "format": one.shape[2] if one.shape else None,
+        }
+        for one in looked
+        if one.sha256
+    ]
+    ids = datasets.image_ids(connection, images)
+    rows = [
+        (dataset_id, one.name, one.path, one.size, one.mtime_ns,
+         ids.get(one.sha256 or ""), one.problem)
+        for one in looked
+    ]  # fmt: skip
+    datasets.put_files(connection, rows)
 
 
 def _missing(name: str) -> str:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from ig4.core import formats
 from ig4.core.chunks import chunks
 from ig4.core.engine.files import FileLedger
 from ig4.core.engine.paths import ImageRoots
+from ig4.core.engine.texts import storable
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.fingerprint import canonical, of_content
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 STAGE = "ingest"
 BATCH = 16_384
-"""Records to a transaction: each rewrites much of the index on content hashes, so few large ones."""
+"""Records to a transaction: each rewrites much of the index on content hashes, so few of them."""
 _JOIN = "\n"
 
 
@@ -80,27 +82,34 @@ def ingest(session: Session, source: Source) -> Ingested:
     }
     with session.recorded("ingest", config):
         _refuse_other(session, dataset_name, path)
-        state = _state(form, path, config)
+        state = _state(form, path, {**config, "duplicates": source.duplicates})
         with session.store.reading() as connection:
             known = datasets.find(connection, dataset_name)
         if known is not None and known.source_state == state:
-            return _refresh(session, known)
+            return _refresh(session, known, form)
         return _Reader(session, form, source, path).read(config, state)
 
 
 def _default_name(path: Path) -> str:
     generic = {"filter_cap", "data", "train", "dataset", "annotations"}
-    return path.parent.name if path.is_file() and path.stem in generic else path.stem
+    if path.is_dir():
+        return path.name
+    return path.parent.name if path.stem in generic else path.stem
 
 
 def _refuse_other(session: Session, name: str, path: Path) -> None:
     with session.store.reading() as connection:
         known = datasets.find(connection, name)
-    if known is not None and known.path != str(path):
+    if known is not None and not _is_same(Path(known.path), path):
         raise UsageError(
             f"the data set {name!r} in {session.store.location} came from {known.path}: give "
             f"this one another name with --name."
         )
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Tell whether two paths mean the same file; `../data` and `/home/me/data` may."""
+    return one == other or (one.exists() and other.exists() and one.samefile(other))
 
 
 def _state(form: Format, path: Path, config: Mapping[str, Any]) -> str:
@@ -112,25 +121,23 @@ def _state(form: Format, path: Path, config: Mapping[str, Any]) -> str:
     return canonical([form.version, config, files])
 
 
-def _refresh(session: Session, dataset: DatasetRow) -> Ingested:
+def _refresh(session: Session, dataset: DatasetRow, form: Format) -> Ingested:
     """Look whether images of an unchanged data set changed on disk."""
     session.attach(dataset.id)
-    ledger = FileLedger(session, dataset.id, _roots(dataset.image_root, Path(dataset.path), None))
-    changed = ledger.refresh()
-    for file_ids in chunks(changed, BATCH):
-        with session.store.writing() as connection:
-            _rehash(connection, datasets.samples_showing(connection, file_ids))
+    ledger = FileLedger(session, dataset.id, _roots(dataset.image_root, Path(dataset.path), form))
+    changed = ledger.refresh(_rehash)
     with session.store.reading() as connection:
         count = datasets.count_samples(connection, dataset.id)
         problems = samples.problems(connection, dataset.id)
     if changed:
-        session.notice(f"{len(changed):,} images of {dataset.name} changed: what shows them is "
+        session.notice(f"{changed:,} images of {dataset.name} changed: what shows them is "
                        "scored anew")  # fmt: skip
-    return Ingested(dataset, 0, count, 0, len(changed), problems, unchanged=True)
+    return Ingested(dataset, 0, count, 0, changed, problems, unchanged=True)
 
 
-def _rehash(connection: Connection, sample_ids: Sequence[int]) -> None:
-    rows = samples.by_id(connection, sample_ids)
+def _rehash(connection: Connection, file_ids: Sequence[int]) -> None:
+    """Give the samples that show image files the content they have now."""
+    rows = samples.by_id(connection, datasets.samples_showing(connection, file_ids))
     hashes = {
         row.id: of_content(turns_of(row), [_token(i.sha256, i.name) for i in row.images])
         for row in rows
@@ -143,18 +150,22 @@ def turns_of(row: samples.SampleRow) -> tuple[Turn, ...]:
     """Return the turns of a stored sample."""
     if row.turns is not None:
         return tuple(Turn(role, text) for role, text in json.loads(row.turns))
-    if not row.instruction and not row.answer:
+    return turns_in(row.instruction, row.answer)
+
+
+def turns_in(instruction: str, answer: str) -> tuple[Turn, ...]:
+    """Return the turns that need not be stored beside an instruction and an answer."""
+    if not instruction and not answer:
         return ()
-    return (Turn("user", row.instruction), Turn("assistant", row.answer))
+    return (Turn("user", instruction), Turn("assistant", answer))
 
 
 def _token(sha256: str | None, name: str) -> str:
     return sha256 or f"unreadable:{name}"
 
 
-def _roots(image_root: str | None, path: Path, form: Format | None) -> ImageRoots:
-    folder = form.image_folder(path) if form else (path if path.is_dir() else path.parent)
-    return ImageRoots(folder, Path(image_root) if image_root else None)
+def _roots(image_root: str | None, path: Path, form: Format) -> ImageRoots:
+    return ImageRoots(form.image_folder(path), Path(image_root) if image_root else None)
 
 
 class _Reader:
@@ -166,12 +177,18 @@ class _Reader:
         self.source = source
         self.path = path
         self.ordinal = 0
-        self.renamed: list[str] = []
+        self.renamed: Counter[str] = Counter()
+        self.numbers: Counter[str] = Counter()
         self.problems: Counter[str] = Counter()
 
     def read(self, config: Mapping[str, Any], state: str) -> Ingested:
         session = self.session
-        header = self.form.header(self.path)
+        session.emit(StageStarted(STAGE, None, "records"))
+        # Read before anything is written: what holds no records leaves no data set behind.
+        header, batches = self.form.header(self.path), chunks(self.form.read(self.path), BATCH)
+        first = next(batches, None)
+        if first is None:
+            raise DatasetError(f"{self.path} holds no records.")
         with session.store.writing() as connection:
             dataset = datasets.put(
                 connection,
@@ -183,13 +200,10 @@ class _Reader:
                 header=header,
             )
         session.attach(dataset.id)
-        session.emit(StageStarted(STAGE, None, "records"))
         roots = _roots(config["image_root"], self.path, self.form)
         ledger = FileLedger(session, dataset.id, roots)
-        for batch in chunks(self.form.read(self.path), BATCH):
+        for batch in chain([first], batches):
             self._store(dataset.id, ledger, batch)
-        if self.ordinal == 0:
-            raise DatasetError(f"{self.path} holds no records.")
         assert session.run_id is not None
         with session.store.writing() as connection:
             gone = datasets.mark_read(connection, dataset.id, session.run_id, state)
@@ -228,12 +242,14 @@ class _Reader:
         self, dataset_id: int, external_id: str, content_id: int, record: Record
     ) -> tuple[Any, ...]:
         """Return a row of `datasets.SAMPLE_COLUMNS`."""
-        turns = record.turns
+        turns, conversation = record.turns, None
         if len(turns) == 2 and turns[0].role == "user" and turns[1].role == "assistant":
-            instruction, answer, conversation = turns[0].text, turns[1].text, None
+            said, answer = turns[0].text, turns[1].text
         else:
-            instruction = _JOIN.join(turn.text for turn in turns if turn.role == "user")
-            answer = _JOIN.join(turn.text for turn in turns if turn.role == "assistant")
+            said = _joined(turns, "user")
+            answer = _joined(turns, "assistant")
+        instruction, kept = storable(said), storable(answer)
+        if turns_in(instruction, kept) != turns:
             conversation = json.dumps([[turn.role, turn.text] for turn in turns])
         problem = _problem(record, answer)
         if problem:
@@ -244,8 +260,8 @@ class _Reader:
             external_id,
             self.ordinal,
             content_id,
-            _storable(instruction),
-            _storable(answer),
+            instruction,
+            kept,
             conversation,
             json.dumps(record.raw),
             problem,
@@ -259,7 +275,7 @@ class _Reader:
 
         Where the data set repeats an id, the later ones are numbered.
         """
-        wanted = [_storable(record.id) for record in batch]
+        wanted = [storable(record.id) for record in batch]
         known = datasets.known_ids(connection, dataset_id, wanted)
         taken = {name for name, run in known.items() if run == self.session.run_id}
         if not taken and len(set(wanted)) == len(wanted):
@@ -277,21 +293,22 @@ class _Reader:
                 f"{self.path}: the id {name!r} stands in more than one record. Without "
                 "--duplicate-ids error the later ones are numbered."
             )
-        self.renamed.append(name)
-        number = 2
         while True:
-            unique = f"{name}#{number}"
+            # Counted on from the last one: a column of equal ids must not take the square of time.
+            self.numbers[name] += 1
+            unique = f"{name}#{self.numbers[name] + 1}"
             run = datasets.known_ids(connection, dataset_id, [unique]).get(unique)
             if unique not in taken and (run is None or run != self.session.run_id):
+                self.renamed[name] += 1
                 return unique
-            number += 1
 
     def _tell(self, dataset: DatasetRow, ledger: FileLedger, gone: int) -> None:
         session = self.session
         if self.renamed:
+            first = next(iter(self.renamed))
             session.notice(
-                f"{len(self.renamed):,} records repeat an id (first: {self.renamed[0]!r}); they "
-                f"are stored as {self.renamed[0]}#2 and so on"
+                f"{self.renamed.total():,} records repeat an id (first: {first!r}); they are "
+                f"stored as {first}#2 and so on"
             )
         for problem, count in self.problems.items():
             session.notice(f"{count:,} records: {problem}")
@@ -309,12 +326,5 @@ def _problem(record: Record, answer: str) -> str | None:
     return None if answer.strip() else "the answer is empty"
 
 
-def _storable(text: str) -> str:
-    """Return text that every database can hold: NUL and lone surrogates become marks."""
-    if "\0" in text:
-        text = text.replace("\0", "\N{SYMBOL FOR NULL}")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode()
-    return text
+def _joined(turns: Sequence[Turn], role: str) -> str:
+    return _JOIN.join(turn.text for turn in turns if turn.role == role)

@@ -63,7 +63,7 @@ class ImageRoots:
             return False
         try:
             is_link = stat.S_ISLNK(os.lstat(path).st_mode)
-        except OSError:
+        except (OSError, ValueError):  # ValueError: no file can have such a name
             return True  # nothing there: reading it will say so
         return not is_link or self._contains(os.path.realpath(path))
 

@@ -70,7 +70,11 @@ def wish_of(config: Config) -> Wish:
         fraction=fraction,
         selector=config.choice("selector", chosen.selector),
         scorers=config.run.scorers,
-        weights=chosen.weights,
+        weights={
+            name: weight
+            for name, weight in chosen.weights.items()
+            if name in config.run.scorers or name not in config.scorers
+        },
         scale=chosen.scale,
         clustering=config.cluster.clusterer if clustered else None,
         missing=chosen.missing,
@@ -101,8 +105,7 @@ def run(
     if not scorers:
         raise UsageError("name at least one scorer: --scorers clip,length")
     wish = wish_of(config)
-    selector = cast("Selector", session.host.build(wish.selector))
-    grouped = config.cluster.clusterer != NO_CLUSTERS and selector.needs_clusters
+    grouped = groups(session, config)
     if not grouped:
         wish = replace(wish, clustering=None)
     with session.recorded("run", config.model_dump(mode="json"), config.run.seed):
@@ -111,7 +114,7 @@ def run(
         ingested = ingest(session, source) if source else None
         dataset = ingested.dataset if ingested else session.dataset(config.dataset.name)
         embedder = embedder_of(config)
-        grouping = grouped and not _is_imported(session, dataset, config)
+        grouping = grouped and not is_imported(session, dataset, config)
         scored = score(
             session,
             dataset,
@@ -136,7 +139,18 @@ def run(
         return RunResult(dataset, ingested, scored, clustered, selection, exported)
 
 
-def _is_imported(session: Session, dataset: DatasetRow, config: Config) -> bool:
+def groups(session: Session, config: Config) -> bool:
+    """Tell whether a configuration wants clusters, and its selector heeds them.
+
+    Raises:
+        UsageError: an unknown selector or option.
+    """
+    choice = config.choice("selector", config.select.selector)
+    selector = cast("Selector", session.host.build(choice))
+    return config.cluster.clusterer != NO_CLUSTERS and selector.needs_clusters
+
+
+def is_imported(session: Session, dataset: DatasetRow, config: Config) -> bool:
     """Tell whether the clusterer's name stands for imported clusters in this data set."""
     with session.store.reading() as connection:
         found = clusters.find(connection, dataset.id, name=config.cluster.clusterer)

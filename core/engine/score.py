@@ -88,16 +88,18 @@ def _count(by_place: Mapping[int, Sequence[int]]) -> int:
     return sum(map(len, by_place.values()))
 
 
+def imported_of(session: Session, dataset: DatasetRow) -> set[str]:
+    """Return the scorer names that stand for imported scores in a data set."""
+    with session.store.reading() as connection:
+        bound = scores.bindings(connection, dataset.id)
+    return {name for name, (_, imported) in bound.items() if imported}
+
+
 def _imported(
     session: Session, dataset: DatasetRow, scorers: Sequence[Choice], recompute: Sequence[str]
 ) -> set[str]:
-    with session.store.reading() as connection:
-        bound = scores.bindings(connection, dataset.id)
-    found = {
-        choice.label
-        for choice in scorers
-        if bound.get(choice.label, (0, False))[1] and choice.label not in recompute
-    }
+    known = imported_of(session, dataset)
+    found = {c.label for c in scorers if c.label in known and c.label not in recompute}
     for label in sorted(found):
         session.notice(f"{label}: the imported scores are used (--recompute {label} computes them)")
     return found
@@ -180,10 +182,10 @@ class _Stage:
         plan = self.plan
         with self.session.store.reading() as connection:
             rows = samples.by_id(connection, [int(plan.sample_ids[place]) for place in places])
-            paths = {i.image_id: i.path for row in rows for i in row.images if i.image_id}
+            found = {i.image_id: i for row in rows for i in row.images if i.image_id}
             to_embed = {
                 label: tuple(
-                    ImageSource(image, Path(paths[image] or ""))
+                    ImageSource(image, Path(found[image].path or ""), found[image].sha256 or "")
                     for place in places
                     for image in plan.images[label].get(place, ())
                     if (label, image) not in self.sent

@@ -83,8 +83,8 @@ def select(session: Session, dataset: DatasetRow, wish: Wish) -> SelectionResult
         session.emit(StageStarted(STAGE, None))
         table = tabulate(session, dataset, wish, clusters_needed=selector.component.needs_clusters)
         size = resolve_size(wish, len(table.sample_ids))
-        rows = selector.component.select(
-            table.percent, table.labels, size, table.weights, wish.seed
+        rows = np.asarray(
+            selector.component.select(table.percent, table.labels, size, table.weights, wish.seed)
         )
         _check(wish.selector.label, rows, size, len(table.sample_ids))
         chosen = _chosen(session, table, rows)
@@ -112,15 +112,15 @@ def resolve_size(wish: Wish, candidates: int) -> int:
     if wish.fraction is not None:
         if not 0 < wish.fraction <= 1:
             raise UsageError(f"--fraction {wish.fraction:g} is not between 0 and 1")
-        return max(1, round(wish.fraction * candidates))
-    assert wish.size is not None
-    if wish.size < 1:
+    elif wish.size is not None and wish.size < 1:
         raise UsageError(f"--size {wish.size}: select at least one sample")
-    if wish.size > candidates:
+    size = wish.size or max(1, round((wish.fraction or 0) * candidates))
+    if size > candidates:
         raise UsageError(
-            f"cannot select {wish.size:,} samples: only {candidates:,} have all their scores"
+            f"cannot select {size:,} samples: only {candidates:,} have all that is needed to "
+            "compare them"
         )
-    return wish.size
+    return size
 
 
 def tabulate(session: Session, dataset: DatasetRow, wish: Wish, *, clusters_needed: bool) -> Table:
@@ -185,6 +185,8 @@ def _names(
         )
     names = tuple(wanted) if wanted else tuple(bound)
     for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"scorer {name!r} is named twice")
         if name not in bound:
             raise UsageError(
                 f"{dataset} has no scores called {name!r}{did_you_mean(name, bound)} (there are: "

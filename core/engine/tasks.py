@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import math
 import os
@@ -32,10 +34,11 @@ EMPTY_ANSWER = "the answer is empty"
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """An image to read: its id in the store, and its file."""
+    """An image to read: its id in the store, its file, and what that must hold."""
 
     id: int
     path: Path
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,15 @@ class Result:
 
 @dataclass(slots=True)
 class _Read:
-    """One image on its way: prepared for each embedder, pixels kept only if a scorer asks."""
+    """One image on its way: prepared for each embedder, pixels kept only if a scorer asks.
+
+    `problem` says why there are no pixels, `unprepared` why an embedder could not take them.
+    """
 
     prepared: dict[str, Any] = field(default_factory=dict)
     pixels: Picture | None = None
     problem: str | None = None
+    unprepared: dict[str, str] = field(default_factory=dict)
 
 
 class ScoreWork(Work[Task, Result]):
@@ -119,16 +126,16 @@ class ScoreWork(Work[Task, Result]):
     def prefetch(self, task: Task) -> None:
         """Start to decode the images of a task and to prepare them for the embedders."""
         assert self._pool is not None
-        wanted: dict[int, tuple[Path, list[str]]] = {}
+        wanted: dict[int, tuple[ImageSource, list[str]]] = {}
         for label, images in task.to_embed.items():
             for image in images:
-                wanted.setdefault(image.id, (image.path, []))[1].append(label)
+                wanted.setdefault(image.id, (image, []))[1].append(label)
         keep = self._pixels_wanted(task)
-        for image_id, path in keep.items():
-            wanted.setdefault(image_id, (path, []))
+        for image_id, image in keep.items():
+            wanted.setdefault(image_id, (image, []))
         self._reading[id(task)] = {
-            image_id: self._pool.submit(self._read, path, labels, image_id in keep)
-            for image_id, (path, labels) in wanted.items()
+            image_id: self._pool.submit(self._read, image, labels, image_id in keep)
+            for image_id, (image, labels) in wanted.items()
         }
 
     def __call__(self, task: Task) -> Result:
@@ -152,7 +159,7 @@ class ScoreWork(Work[Task, Result]):
             seconds[label] = time.perf_counter() - began
         return Result(scores, embeddings, seconds)
 
-    def _pixels_wanted(self, task: Task) -> dict[int, Path]:
+    def _pixels_wanted(self, task: Task) -> dict[int, ImageSource]:
         places = {
             place
             for label, places in task.to_score.items()
@@ -160,7 +167,7 @@ class ScoreWork(Work[Task, Result]):
             for place in places
         }
         return {
-            image_id: image.path
+            image_id: ImageSource(image_id, image.path, image.sha256)
             for place in places
             for image_id, image in zip(
                 task.shown[place], _readable(task.samples[place]), strict=True
@@ -168,13 +175,18 @@ class ScoreWork(Work[Task, Result]):
             if image.path is not None
         }
 
-    def _read(self, path: Path, labels: Sequence[str], keep: bool) -> _Read:
+    def _read(self, image: ImageSource, labels: Sequence[str], keep: bool) -> _Read:
         try:
-            pixels = decode(path)
-            prepared = {label: self.embedders[label].prepare(pixels) for label in labels}
+            pixels = _pixels(image)
         except ImageError as error:
             return _Read(problem=str(error))
-        return _Read(prepared, pixels if keep else None)
+        read = _Read(pixels=pixels if keep else None)
+        for label in labels:
+            try:
+                read.prepared[label] = self.embedders[label].prepare(pixels)
+            except Exception as error:  # noqa: BLE001 - a plugin's; this image fails, no other
+                read.unprepared[label] = f"{image.path.name}: {type(error).__name__}: {error}"
+        return read
 
     def _embed(
         self, label: str, images: Sequence[int], reading: Mapping[int, Future[_Read]]
@@ -182,15 +194,12 @@ class ScoreWork(Work[Task, Result]):
         rows: list[tuple[int, NDArray[np.float32] | str]] = []
         for batch in chunks(images, self.batch_sizes[label]):
             read = [reading[image_id].result() for image_id in batch]
-            good = [n for n, one in enumerate(read) if one.problem is None]
-            found: dict[int, NDArray[np.float32]] = {}
-            if good:
-                prepared = [read[n].prepared.pop(label) for n in good]
-                matrix = self.embedders[label].embed(prepared)
-                _check_matrix(label, matrix, len(good))
-                found = dict(zip(good, matrix, strict=True))
+            good = [n for n, one in enumerate(read) if label in one.prepared]
+            prepared = [read[n].prepared.pop(label) for n in good]
+            found = dict(zip(good, embed(self.embedders[label], label, prepared), strict=True))
             for n, image_id in enumerate(batch):
-                rows.append((image_id, _vector_or_problem(read[n].problem, found.get(n))))
+                problem = read[n].problem or read[n].unprepared.get(label)
+                rows.append((image_id, problem or found[n]))
         return rows
 
     def _score(
@@ -224,6 +233,31 @@ class ScoreWork(Work[Task, Result]):
         return [_row(task.contents[place], answers[place]) for place in places]
 
 
+def embed(
+    embedder: Embedder, label: str, batch: Sequence[Any]
+) -> Sequence[NDArray[np.float32] | str]:
+    """Embed prepared images; if that raises, one by one, so that only the guilty ones fail.
+
+    Raises:
+        Ig4Error: the embedder itself cannot work, or breaks its contract.
+    """
+    if not batch:
+        return []
+    try:
+        matrix = embedder.embed(batch)
+    except Exception as error:
+        if isinstance(error, (Ig4Error, MemoryError)) and not isinstance(error, ImageError):
+            raise
+        if len(batch) == 1:
+            return [f"{label} failed: {type(error).__name__}: {error}"]
+        return [embed(embedder, label, [one])[0] for one in batch]
+    _check_matrix(label, matrix, len(batch))
+    return [
+        vector if np.isfinite(vector).all() else "the embedding holds values that are no numbers"
+        for vector in matrix
+    ]
+
+
 def rate(scorer: Scorer, label: str, batch: Sequence[Sample]) -> Sequence[Score | Failure]:
     """Score a batch; if that raises, one by one, so that only the guilty samples fail.
 
@@ -243,7 +277,33 @@ def rate(scorer: Scorer, label: str, batch: Sequence[Sample]) -> Sequence[Score 
             f"scorer {label} returned {len(given)} results for {len(batch)} samples: it must "
             "return one for each, in order"
         )
+    strangers = [one for one in given if not isinstance(one, (Score, Failure))]
+    if strangers:
+        raise PluginError(
+            f"scorer {label} returned {strangers[0]!r}: it must return a Score or a Failure for "
+            "each sample"
+        )
     return given
+
+
+def _pixels(image: ImageSource) -> Picture:
+    """Decode an image, if its file still holds what it was ingested with.
+
+    Else a result would be stored as that of an image it never saw.
+    """
+    try:
+        data = image.path.read_bytes()
+    except FileNotFoundError:
+        raise ImageError(f"{image.path.name}: the image file is missing") from None
+    except OSError as error:
+        raise ImageError(
+            f"{image.path.name}: the image cannot be read ({error.strerror})"
+        ) from None
+    if hashlib.sha256(data).hexdigest() != image.sha256:
+        raise ImageError(
+            f"{image.path.name}: the image changed since it was ingested: run `ig4 ingest` again"
+        )
+    return decode(io.BytesIO(data), image.path.name)
 
 
 def _row(content: int, answer: Score | Failure) -> Row:
@@ -252,7 +312,8 @@ def _row(content: int, answer: Score | Failure) -> Row:
     value = float(answer.value)
     if not math.isfinite(value):
         return content, None, f"the scorer returned {value}, which is no score", None
-    details = None if answer.details is None else json.dumps(dict(answer.details))
+    # What JSON has no form for (numpy's numbers) is told in words: details decide nothing.
+    details = None if answer.details is None else json.dumps(dict(answer.details), default=str)
     return content, value, None, details
 
 
@@ -301,14 +362,6 @@ class _Decoded:
     def __call__(self) -> Picture:
         assert self.pixels is not None
         return self.pixels.copy()
-
-
-def _vector_or_problem(
-    problem: str | None, vector: NDArray[np.float32] | None
-) -> NDArray[np.float32] | str:
-    if problem is not None or vector is None:
-        return problem or "the image was not embedded"
-    return vector if np.isfinite(vector).all() else "the embedding holds values that are no numbers"
 
 
 def _check_matrix(label: str, matrix: NDArray[np.float32], rows: int) -> None:

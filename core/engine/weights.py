@@ -11,6 +11,7 @@ import numpy as np
 from ig4.core.errors import UsageError
 from ig4.core.scaling import PAPER_WEIGHTS
 from ig4.core.suggest import did_you_mean
+from ig4.storage.scores import names as scorer_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,19 +27,22 @@ def resolve_weights(
 ) -> NDArray[np.float64]:
     """Return the weights (m,) of scorers `names`, as `given`, else the paper's (Table 2).
 
-    A scorer that neither knows gets an equal share, 1/m, and the user is told.
+    A scorer that neither knows gets an equal share, 1/m, and the user is told; so is who gives a
+    weight to a scorer that is not selected by, as `--scorers clip` over a recipe does.
 
     Raises:
-        UsageError: a weight for a scorer that is not selected by, or one that is no number.
+        UsageError: a weight for something that is no scorer, or one that is no number.
     """
     for name, weight in given.items():
-        if name not in names:
-            raise UsageError(
-                f"a weight is given for {name!r}{did_you_mean(name, names)}, which is not among "
-                f"the scorers ({', '.join(names)})"
-            )
         if not math.isfinite(weight):
             raise UsageError(f"the weight of {name} is {weight}: give a number")
+    others = [name for name in given if name not in names]
+    _refuse_strangers(session, others, names)
+    if others:
+        session.notice(
+            f"the weights of {', '.join(others)} count for nothing: the scorers are "
+            f"{', '.join(names)}"
+        )
     weights: list[float] = []
     for name in names:
         known = (
@@ -54,6 +58,18 @@ def resolve_weights(
             )
         weights.append(1 / len(names) if found is None else found)
     return np.array(weights, dtype=np.float64)
+
+
+def _refuse_strangers(session: Session, given: Sequence[str], names: Sequence[str]) -> None:
+    known = {*PAPER_WEIGHTS, *(r.component.name for r in session.host.components("scorer"))}
+    with session.store.reading() as connection:
+        known |= scorer_names(connection)
+    for name in given:
+        if name not in known:
+            raise UsageError(
+                f"a weight is given for {name!r}{did_you_mean(name, names)}, which is not among "
+                f"the scorers ({', '.join(names)})"
+            )
 
 
 def parse_weights(text: str) -> dict[str, float]:

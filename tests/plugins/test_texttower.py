@@ -60,7 +60,7 @@ def test_any_other_tower_gets_its_whole_context(load, monkeypatch, kind):
     assert widths(clip, monkeypatch, tokens) == [tokens.shape[1]]
 
 
-def test_a_hugging_face_tower_gets_its_whole_context():
+def test_a_tower_that_is_not_open_clips_own_gets_its_whole_context():
     import torch
 
     from ig4.plugins.texttower import text_tower

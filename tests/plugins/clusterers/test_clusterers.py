@@ -1,0 +1,116 @@
+"""k-means and spectral clustering: deterministic, canonical, and right on clear cases."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ig4.core.errors import UsageError
+from ig4.core.host import Host
+from ig4.core.records import Choice
+from ig4.plugins.clusterers.labels import by_first_member
+
+pytest.importorskip("sklearn")
+from sklearn.cluster import KMeans, SpectralClustering
+from sklearn.metrics import adjusted_rand_score
+
+WAYS = [
+    ("kmeans", {}),
+    ("kmeans", {"minibatch_above": 0}),
+    ("spectral", {}),
+    ("spectral", {"lanczos_above": 50}),
+]
+
+
+def cluster(name, vectors, k, seed=0, **options):
+    clusterer = Host.discover().build(Choice("clusterer", name, options))
+    return clusterer.fit_predict(vectors, k, seed)
+
+
+def groups(n=300, k=5, d=24, apart=1.5, seed=0):
+    """Vectors (n, d) in overlapping groups, and the group of each."""
+    rng = np.random.default_rng(seed)
+    group = rng.integers(k, size=n)
+    centres = apart * rng.normal(size=(k, d))
+    return (centres[group] + rng.normal(size=(n, d))).astype(np.float32), group
+
+
+@pytest.mark.parametrize(("name", "options"), WAYS)
+def test_groups_that_are_there_are_found(name, options):
+    vectors, group = groups()
+    assert adjusted_rand_score(group, cluster(name, vectors, 5, **options)) > 0.9
+
+
+@pytest.mark.parametrize(("name", "options"), WAYS)
+def test_the_same_seed_gives_the_same_labels(name, options):
+    vectors, _ = groups(apart=0.3)
+    first = cluster(name, vectors, 7, seed=3, **options)
+    assert np.array_equal(first, cluster(name, vectors, 7, seed=3, **options))
+    assert first.dtype == np.int64
+
+
+@pytest.mark.parametrize(("name", "options"), WAYS)
+def test_labels_are_numbered_by_their_first_member(name, options):
+    labels = cluster(name, groups()[0], 5, **options)
+    _, first = np.unique(labels, return_index=True)
+    assert first.tolist() == sorted(first)
+
+
+@pytest.mark.parametrize("name", ["kmeans", "spectral"])
+@pytest.mark.parametrize("k", [0, 7])
+def test_clusters_that_cannot_be_are_refused_with_both_numbers(name, k):
+    with pytest.raises(UsageError, match=f"{k} clusters of 6 images"):
+        cluster(name, groups(n=6)[0], k)
+
+
+@pytest.mark.parametrize(("name", "options"), WAYS)
+@pytest.mark.filterwarnings("error")
+def test_many_equal_vectors_are_no_obstacle_and_warn_of_nothing(name, options):
+    vectors = groups(n=8)[0].repeat(20, axis=0)
+    labels = cluster(name, vectors, 5, **options)
+    assert labels.shape == (160,)
+    assert labels.max() < 5
+
+
+def test_kmeans_is_scikit_learns_from_ten_starts():
+    vectors, _ = groups(apart=0.3)
+    theirs = KMeans(6, init="k-means++", n_init=10, random_state=9).fit_predict(vectors)
+    assert np.array_equal(cluster("kmeans", vectors, 6, seed=9), by_first_member(theirs))
+
+
+def test_spectral_is_scikit_learns_on_ten_neighbours():
+    vectors, _ = groups(apart=0.5)
+    theirs = SpectralClustering(
+        6, affinity="nearest_neighbors", n_neighbors=10, random_state=9, eigen_solver="arpack"
+    ).fit_predict(vectors)
+    assert np.array_equal(cluster("spectral", vectors, 6, seed=9), by_first_member(theirs))
+
+
+def test_spectral_finds_the_same_clusters_with_and_without_factoring():
+    vectors, _ = groups(n=600, k=8, apart=0.9)
+    factored = cluster("spectral", vectors, 8)
+    assert adjusted_rand_score(factored, cluster("spectral", vectors, 8, lanczos_above=50)) > 0.98
+
+
+def test_spectral_takes_fewer_images_than_neighbours():
+    labels = cluster("spectral", groups(n=6, k=2, apart=9.0)[0], 2, n_neighbors=10)
+    assert labels.shape == (6,)
+    assert labels.max() == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_groups_with_nothing_between_them_are_clusters_of_their_own():
+    vectors, group = groups(k=4, apart=500.0)
+    assert adjusted_rand_score(group, cluster("spectral", vectors, 4)) == 1
+
+
+def test_spectral_refuses_what_would_take_hours_and_says_what_to_do():
+    with pytest.raises(UsageError, match="--clusterer kmeans, or raise its option max_images"):
+        cluster("spectral", groups(n=20)[0], 2, max_images=10)
+
+
+@given(st.lists(st.integers(0, 5), min_size=1), st.permutations(range(6)))
+def test_equal_partitions_get_equal_labels(labels, renamed):
+    one = np.array(labels, dtype=np.int64)
+    other = np.array(renamed, dtype=np.int64)[one]
+    assert np.array_equal(by_first_member(one), by_first_member(other))

@@ -1,0 +1,42 @@
+"""CLIP image embeddings: what open_clip itself would give, raw."""
+
+import numpy as np
+import pytest
+
+from ig4.core.host import Host
+from ig4.core.records import Choice
+from ig4.core.testing import make_picture
+
+torch = pytest.importorskip("torch")
+open_clip = pytest.importorskip("open_clip")
+
+
+@pytest.fixture
+def embedder(checkpoint):
+    made = Host.discover().build(Choice("embedder", "clip", checkpoint()))
+    made.open()
+    yield made
+    made.close()
+
+
+def test_vectors_are_those_of_open_clip_not_normalised(embedder, checkpoint):
+    given = checkpoint()
+    model, _, preprocess = open_clip.create_model_and_transforms(
+        given["model"], pretrained=given["pretrained"]
+    )
+    pictures = [make_picture(n, 60, 40) for n in range(3)]
+    with torch.inference_mode():
+        expected = model.eval().encode_image(torch.stack([preprocess(p) for p in pictures]))
+    vectors = embedder.embed([embedder.prepare(picture) for picture in pictures])
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(vectors, expected.numpy(), atol=1e-5)
+    assert np.abs(np.linalg.norm(vectors, axis=1) - 1).min() > 1e-3
+
+
+def test_the_batch_size_is_no_part_of_the_identity(checkpoint):
+    def identity(**options):
+        choice = Choice("embedder", "clip", {**checkpoint(), **options})
+        return Host.discover().build(choice).identity(lambda path: "digest")
+
+    assert identity(batch_size=1) == identity()
+    assert identity(precision="bf16") != identity()
