@@ -32,7 +32,7 @@ def open(location: str | Path = DEFAULT, *, create: bool = True) -> Store:  # no
 
 
 def run(
-    dataset: str | Path | None = None,
+    dataset: str | Path | Mapping[str, Any] | None = None,
     *,
     db: str | Path | Store = DEFAULT,
     scorers: Sequence[str] | None = None,
@@ -45,19 +45,21 @@ def run(
 ) -> RunResult:
     """Do what `ig4 run` does: ingest, score, cluster, select, export.
 
-    `scorers` are clip and length if nothing else is said. `options` holds options of scorers by
-    name: `{"clip": {"model": "ViT-L-14"}}`. Further keywords are tables of `ig4.toml`:
-    `export={"path": "out.json"}`, `cluster={"k": 20}`. No file is read: what is not said here
-    has its default.
+    `dataset` is a path, or what the table of that name says: `{"path": "old.json", "encoding":
+    "gb18030"}`. `scorers` are clip and length if nothing else is said. `options` holds options
+    of scorers by name: `{"clip": {"model": "ViT-L-14"}}`. Further keywords are tables of
+    `ig4.toml`: `export={"path": "out.json"}`, `cluster={"k": 20}`. No file is read: what is not
+    said here has its default.
 
     Raises:
         Ig4Error: the request is wrong, or something it needs is missing.
+        StorageError: the database cannot be opened or written.
     """
     named = {name: dict(chosen) for name, chosen in (options or {}).items()}
     config = configuration.build(
         tables,
         {
-            "dataset": {"path": dataset},
+            "dataset": dataset if isinstance(dataset, Mapping) else {"path": dataset},
             "run": {"scorers": None if scorers is None else list(scorers)},
             "select": {"size": size, "fraction": fraction, "weights": dict(weights or {})},
             "scorers": named,
@@ -87,6 +89,7 @@ def select(
 
     Raises:
         Ig4Error: the request is wrong, or scores are missing.
+        StorageError: there is no such database.
     """
     wish = Wish(
         size=size,

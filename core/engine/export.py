@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -144,8 +144,9 @@ class _Writer:
     @cached_property
     def sources(self) -> set[str]:
         """All image files that data sets were read from, none of which may be overwritten."""
+        real = lru_cache(os.path.realpath)  # many images, few folders
         with self.session.store.reading() as connection:
-            return {os.path.realpath(path) for path in datasets.image_paths(connection)}
+            return {_entry(path, real) for path in datasets.image_paths(connection)}
 
     def rows(self, selection_id: int | None) -> Iterator[SampleRow]:
         with self.session.store.reading() as connection:
@@ -192,9 +193,10 @@ class _Writer:
         if source is None or not source.exists():
             self.missing += 1
             return
-        if goal.exists() and goal.samefile(source):
+        own = _entry(str(goal))
+        if own == _entry(str(source)):
             return
-        if goal.exists() and not goal.is_symlink() and str(goal.resolve()) in self.sources:
+        if os.path.lexists(goal) and own in self.sources:
             raise UsageError(
                 f"{goal} is an image of a data set: write the export into another folder"
             )
@@ -229,6 +231,12 @@ def _files(form: Format, path: Path) -> list[Path]:
     except (DatasetError, OSError):
         found = [path]
     return [file for file in found if file.is_file()]
+
+
+def _entry(path: str, real: Callable[[str], str] = os.path.realpath) -> str:
+    """Return the one name of a directory entry; if it is a link, not of what it leads to."""
+    folder, name = os.path.split(path)
+    return os.path.join(real(folder), name)  # noqa: PTH118 - a hot path, on strings
 
 
 def _linked(source: Path, goal: Path) -> bool:

@@ -25,6 +25,7 @@ DECLARATION = """
             Component("scorer", "bright", "counting.parts:Bright"),
             Component("scorer", "pixels", "counting.parts:Pixels"),
             Component("scorer", "short", "counting.parts:Short"),
+            Component("scorer", "bare", "counting.parts:Bare"),
             Component("embedder", "colour", "counting.parts:Colour"),
         ]
 """
@@ -74,11 +75,18 @@ PARTS = """
                 return Failure("the answer says fail")
             if "nan" in sample.answer:
                 return Score(float("nan"))
-            return Score(len(sample.answer.split()) + self.options.shift, {"seen": sample.id})
+            told = {"seen": sample.id}
+            if "numpy" in sample.answer:
+                told["n"] = np.int64(2)
+            return Score(len(sample.answer.split()) + self.options.shift, told)
 
     class Short(Scorer):
         def score(self, batch):
             return [Score(1.0)] * (len(batch) - 1)
+
+    class Bare(Scorer):
+        def score(self, batch):
+            return [1.0 for _ in batch]
 
     class Colour(Embedder):
         "The mean colour of an image, (n, 3)."
@@ -88,9 +96,15 @@ PARTS = """
             return {}
 
         def prepare(self, image):
+            if image.width == 13:
+                raise ValueError("13 is unlucky")
+            if image.width == 17:
+                return np.full(3, np.inf)
             return np.asarray(image, dtype=np.float32).reshape(-1, 3).mean(axis=0)
 
         def embed(self, batch):
+            if any(np.isinf(vector).any() for vector in batch):
+                raise RuntimeError("17 tears it")
             for vector in batch:
                 note(self.options, ",".join(str(round(float(x))) for x in vector))
             return np.stack(batch)

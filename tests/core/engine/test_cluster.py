@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
@@ -93,3 +94,22 @@ def test_a_sample_whose_image_cannot_be_read_has_no_cluster(session, folder, rea
 def test_more_clusters_than_images_cannot_be_formed(session, dataset, k):
     with pytest.raises(UsageError, match=f"cannot form {k} clusters"):
         group(session, dataset, k=k)
+
+
+def test_an_image_that_can_be_embedded_at_last_is_clustered_with_the_others(
+    session, folder, read, monkeypatch
+):
+    from ig4.core.engine.score import score
+
+    folder.picture("odd.png", (1, 1, 1), size=(13, 13))  # the embedder will not take it
+    for n in range(3):
+        folder.picture(f"{n}.png", (n * 80, 0, 0))
+    folder.write(*(record(n, f"answer {n}", f"{n}.png") for n in ("odd", "0", "1", "2")))
+    dataset = read().dataset
+    assert group(session, dataset).left_out == 1
+    assert group(session, dataset).reused
+    colour = type(session.host.build(COLOUR))
+    monkeypatch.setattr(colour, "prepare", lambda self, image: np.zeros(3, dtype=np.float32))
+    score(session, dataset, (), embedders=[COLOUR], retry_failed=True)
+    again = group(session, dataset)
+    assert (again.reused, again.left_out) == (False, 0)

@@ -129,3 +129,61 @@ def test_a_target_that_cannot_be_written_is_named(session, dataset, tmp_path):
 def test_without_a_selection_there_is_nothing_to_export(session, dataset):
     with pytest.raises(UsageError, match="ig4 select"):
         find_selection(session, dataset, "last")
+
+
+@pytest.mark.parametrize("name", ["llava", "sharegpt", "minigpt4"])
+def test_nor_in_another_format(session, dataset, folder, name):
+    before = folder.path.read_bytes()
+    with pytest.raises(UsageError, match="is the data set itself"):
+        export(session, dataset, Target(folder.path, format=name, images="none"))
+    assert folder.path.read_bytes() == before
+
+
+def test_nor_where_the_target_is_the_folder_that_it_lies_in(session, tmp_path):
+    (tmp_path / "mini").mkdir()
+    source = tmp_path / "mini" / "filter_cap.json"
+    source.write_text(json.dumps({"annotations": [{"image_id": "1", "caption": "one"}]}))
+    dataset = ingest(session, Source(source)).dataset
+    with pytest.raises(UsageError, match="is the data set itself"):
+        export(session, dataset, Target(tmp_path / "mini"))
+
+
+def test_an_image_of_a_data_set_is_never_replaced_by_another(session, folder, read):
+    # As MiniGPT-4 the sample "1" wants image/1.jpg, which is the image of the sample "2".
+    folder.picture("image/2.jpg", "red")
+    folder.picture("image/1.jpg", "blue")
+    folder.write(record("1", "one", "image/2.jpg"), record("2", "two", "image/1.jpg"))
+    dataset = read().dataset
+    before = (folder.path.parent / "image" / "1.jpg").read_bytes()
+    target = Target(folder.path.parent, format="minigpt4")
+    with pytest.raises(UsageError, match="is an image of a data set"):
+        export(session, dataset, target)
+    assert (folder.path.parent / "image" / "1.jpg").read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_nor_a_link_by_which_a_data_set_has_its_image(session, folder, read):
+    folder.picture("elsewhere/a.jpg", "red")
+    folder.picture("image/2.jpg", "blue")
+    link = folder.path.parent / "image" / "1.jpg"
+    link.symlink_to(folder.path.parent / "elsewhere" / "a.jpg")
+    folder.write(record("1", "one", "image/2.jpg"), record("2", "two", "image/1.jpg"))
+    dataset = read().dataset
+    with pytest.raises(UsageError, match="is an image of a data set"):
+        export(session, dataset, Target(folder.path.parent, format="minigpt4"))
+    export(session, dataset, Target(folder.path.with_name("again.json"), images="copy"))
+    assert link.is_symlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_an_export_can_be_written_over_an_earlier_one(session, dataset, tmp_path):
+    for images in ("copy", "link", "copy"):
+        done = export(session, dataset, Target(tmp_path / "out" / "set.json", images=images))
+    assert done.images == 3
+    assert not (tmp_path / "out" / "images" / "0.png").is_symlink()
+
+
+@pytest.mark.parametrize("which", ["first", "7", "\N{SUPERSCRIPT TWO}", "9" * 30, "-1"])
+def test_a_selection_that_is_not_there_is_named(session, dataset, which):
+    with pytest.raises(UsageError, match=which):
+        find_selection(session, dataset, which)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import tracemalloc
 
 import pytest
 from sqlalchemy import text
@@ -170,3 +172,130 @@ def test_an_unknown_format_is_named(session, folder):
     folder.write(record("a", "one"))
     with pytest.raises(UsageError, match=r"unknown format 'lava'; did you mean llava\?"):
         ingest(session, Source(folder.path, format="lava"))
+
+
+def test_what_holds_no_records_leaves_no_data_set(session, tmp_path):
+    (tmp_path / "empty.csv").write_text("id,answer\n")
+    with pytest.raises(DatasetError, match="no records"):
+        ingest(session, Source(tmp_path / "empty.csv"))
+    with pytest.raises(DatasetError, match="no data set yet"):
+        session.dataset()
+
+
+def test_ids_and_image_names_that_no_file_can_have_stop_nothing(session, folder, read):
+    folder.write(
+        record("x\ud800", "one", "a\ud800.png"),
+        record("y\0", "two", "b\0.png"),
+        record("z", "three\udfff", "c" * 5000 + ".png"),
+        record("w", "four", "../set"),
+    )
+    assert read().samples == 4
+    assert rows(session)[0] == ("x?", "What is this?", "one")
+    assert read().unchanged
+
+
+def test_a_column_of_equal_ids_does_not_take_the_square_of_time(session, folder, read):
+    folder.write(*(record("same", f"answer {n}") for n in range(1500)))
+    began = time.monotonic()
+    read()
+    assert time.monotonic() - began < 20  # one by one from 2 it took 400 s
+    assert rows(session, "external_id")[-1] == ("same#1500",)
+
+
+def test_numbered_ids_stay_what_they_are_when_read_again(session, folder, read):
+    records = [record("a", "one"), record("a#2", "two"), record("a", "three"), record("a", "four")]
+    folder.write(*records)
+    read()
+    before = rows(session, "id, external_id, answer")
+    assert [row[1] for row in before] == ["a", "a#2", "a#3", "a#4"]
+    folder.write(*records, record("b", "five"))
+    read()
+    assert rows(session, "id, external_id, answer")[:4] == before
+
+
+def test_duplicates_are_refused_also_where_the_data_set_is_known_already(folder, read):
+    folder.write(record("a", "one"), record("a", "two"))
+    read()
+    with pytest.raises(DatasetError, match="more than one record"):
+        read(duplicates="error")
+
+
+def test_a_data_set_is_known_by_any_path_that_leads_to_it(session, folder, read):
+    folder.write(record("a", "one"))
+    read()
+    (folder.path.parent / "below").mkdir()
+    roundabout = folder.path.parent / "below" / ".." / folder.path.name
+    assert ingest(session, Source(roundabout, name="set")).dataset.id == session.dataset().id
+
+
+def test_an_image_that_comes_goes_or_changes_gives_its_samples_another_content(
+    session, folder, read
+):
+    folder.write(record("a", "one", "a.png"), record("b", "one", "b.png"))
+    folder.picture("b.png", (9, 9, 9))
+    read()
+    seen = [rows(session, "content_id")]
+    for change in (
+        lambda: folder.picture("a.png", (1, 2, 3)),
+        lambda: folder.picture("a.png", (4, 5, 6), size=(9, 9)),
+        lambda: (folder.path.parent / "a.png").unlink(),
+    ):
+        change()
+        assert read().changed_images == 1
+        seen.append(rows(session, "content_id"))
+    assert len({contents[0] for contents in seen[:3]}) == 3
+    assert seen[3] == seen[0]  # missing again, as it was at first
+    assert len({contents[1] for contents in seen}) == 1
+
+
+def test_new_bytes_and_the_new_content_are_recorded_together_or_not_at_all(
+    session, folder, read, monkeypatch
+):
+    folder.picture("a.png", (1, 2, 3))
+    folder.write(record("a", "one", "a.png"))
+    read()
+    before = rows(session, "content_id")
+    folder.picture("a.png", (4, 5, 6), size=(9, 9))
+
+    def die(*_):
+        raise KeyboardInterrupt  # as if killed between the two
+
+    monkeypatch.setattr("ig4.storage.datasets.set_contents", die)
+    with pytest.raises(KeyboardInterrupt):
+        read()
+    monkeypatch.undo()
+    assert rows(session, "content_id") == before
+    assert read().changed_images == 1
+    assert rows(session, "content_id") != before
+
+
+def test_reading_again_after_an_image_changed_finds_the_same_content(session, folder, read):
+    # What a database cannot hold must not make the hash depend on who computes it.
+    folder.picture("a.png", (1, 2, 3))
+    folder.write(record("a", "nul \0 and \ud800", "a.png"))
+    read()
+    folder.picture("a.png", (4, 5, 6), size=(9, 9))
+    read()
+    refreshed = rows(session, "content_id")
+    folder.write(record("a", "nul \0 and \ud800", "a.png"), record("b", "new"))
+    read()
+    assert rows(session, "content_id")[:1] == refreshed
+
+
+def test_memory_does_not_grow_with_the_data_set(session, tmp_path):
+    def peak(name, count):
+        path = tmp_path / f"{name}.jsonl"
+        line = json.dumps({"id": "%d", "instruction": "What?", "answer": "word " * 60 + "%d"})
+        with path.open("w") as file:
+            file.writelines(line.replace("%d", str(n)) + "\n" for n in range(count))
+        tracemalloc.start()
+        ingest(session, Source(path))
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr("ig4.core.engine.ingest.BATCH", 1000)
+    few, many = peak("few", 2000), peak("many", 20_000)
+    monkey.undo()
+    assert many < 1.5 * few

@@ -225,3 +225,41 @@ def test_every_score_can_be_traced_to_its_run_and_component(session, folder, rea
             text("SELECT command, status FROM runs WHERE id = :id"), {"id": row[5]}
         ).one()  # fmt: skip
     assert (command, status) == ("score", "done")
+
+
+def test_an_image_that_changed_since_it_was_ingested_is_not_scored_as_the_old_one(
+    session, folder, read
+):
+    folder.picture("a.png", (30, 0, 0))
+    folder.write(record("a", "one", "a.png"))
+    dataset = read().dataset
+    folder.picture("a.png", (90, 0, 0), size=(9, 9))
+    done = score(session, dataset, [bright(), Choice("scorer", "pixels")])
+    assert done.failed == {"bright": 1, "pixels": 1}
+    assert all("changed since it was ingested" in row[2] for row in table(session))
+    assert score(session, read().dataset, [bright()]).failed == {"bright": 0}
+    assert values(session, "bright") == {"a": 30}
+
+
+def test_an_image_that_the_embedder_cannot_take_costs_the_others_nothing(session, folder, read):
+    for name, size in (("good", (8, 8)), ("unprepared", (13, 13)), ("torn", (17, 17))):
+        folder.picture(f"{name}.png", (30, 0, 0), size=size)
+    folder.write(*(record(n, f"is {n}", f"{n}.png") for n in ("good", "unprepared", "torn")))
+    done = score(session, read().dataset, [bright(), Choice("scorer", "pixels")])
+    assert done.failed == {"bright": 2, "pixels": 0}
+    assert values(session, "bright") == {"good": 10, "unprepared": None, "torn": None}
+    told = {row[0]: row[2] for row in table(session) if row[2]}
+    assert "ValueError: 13 is unlucky" in told["unprepared"]
+    assert "RuntimeError: 17 tears it" in told["torn"]
+
+
+def test_a_scorer_that_returns_something_else_breaks_its_contract(session, folder, read):
+    folder.write(record("a", "one"))
+    with pytest.raises(PluginError, match=r"returned 1\.0: it must return a Score or a Failure"):
+        score(session, read().dataset, [Choice("scorer", "bare")])
+
+
+def test_details_of_any_kind_are_kept(session, folder, read):
+    folder.write(record("a", "one numpy"))
+    score(session, read().dataset, [counted()])
+    assert table(session, "details") == [('{"seen": "a", "n": "2"}',)]

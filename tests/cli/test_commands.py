@@ -1,0 +1,107 @@
+"""What commands print and where they look, run in this process; exit codes are in test_main."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ig4.cli.main import cli
+
+ROWS = [{"id": f"s{n}", "instruction": "What?", "answer": "word " * (n + 1)} for n in range(6)]
+LENGTH = ["--scorers", "length", "--clusterer", "none", "--selector", "topk", "--size", "2"]
+
+
+@pytest.fixture
+def ig4(tmp_path, monkeypatch):
+    """Run a command in a folder with `rows.jsonl`; gives its result, stdout and stderr apart."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("IG4_DB", raising=False)
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+
+    def run(*arguments, **environment):
+        return CliRunner().invoke(cli, list(map(str, arguments)), env=environment)
+
+    return run
+
+
+def asked(done):
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_a_recipe_serves_a_run_of_fewer_scorers(ig4):
+    done = ig4("run", "rows.jsonl", *LENGTH, "--recipe", "paper", "--json")
+    assert "the weights of reward, gpt count for nothing" in done.stderr
+    assert asked(done)["config"]["weights"] == {"length": 0.1}
+
+
+def test_a_misspelled_weight_is_refused(ig4):
+    done = ig4("run", "rows.jsonl", *LENGTH, "--weights", "lenght=1")
+    assert "'lenght'; did you mean length?" in str(done.exception)
+
+
+def test_every_command_takes_the_database_of_ig4_toml(ig4):
+    Path("ig4.toml").write_text('db = "other.db"\n')
+    assert ig4("ingest", "rows.jsonl").exit_code == 0
+    assert ig4("db", "path").stdout.strip() == str(Path("other.db").absolute())
+    assert asked(ig4("query", "SELECT count(*) AS n FROM samples", "--json")) == [{"n": 6}]
+    assert asked(ig4("doctor", "--json"))["database"]["location"].endswith("other.db")
+    assert not Path("ig4.db").exists()
+
+
+def test_the_environment_and_the_flag_lie_over_ig4_toml(ig4):
+    Path("ig4.toml").write_text('db = "other.db"\n')
+    there = ig4("db", "path", IG4_DB="mine.db").stdout
+    assert there.strip().endswith("mine.db")
+    assert ig4("db", "path", "--db", "flag.db", IG4_DB="mine.db").stdout.strip().endswith("flag.db")
+
+
+def test_a_dry_run_leaves_out_imported_scores_and_clusters(ig4):
+    ig4("ingest", "rows.jsonl")
+    Path("gpt.csv").write_text("id,score\n" + "".join(f"s{n},{n}\n" for n in range(6)))
+    Path("clusters.json").write_text(json.dumps({"0": [f"s{n}" for n in range(6)]}))
+    assert ig4("import-scores", "gpt.csv", "--as", "gpt", "--column", "score").exit_code == 0
+    assert ig4("import-clusters", "clusters.json", "--as", "spectral").exit_code == 0
+    told = ig4("run", "--scorers", "gpt,length", "--dry-run", "--json")
+    assert asked(told)["calls"] == {"length": 6}
+
+
+def test_a_dry_run_of_scoring_is_a_table_or_json(ig4):
+    ig4("ingest", "rows.jsonl")
+    dry = ["score", "--scorers", "length", "--dry-run"]
+    assert "unknown yet" in ig4(*dry).stdout
+    assert asked(ig4(*dry, "--json"))["calls"] == {"length": 6}
+    ig4("score", "--scorers", "length", "--quiet")
+    assert asked(ig4(*dry, "--json"))["calls"] == {"length": 0}
+
+
+def test_examples_are_listed_for_people_and_programs(ig4):
+    from ig4.storage.query import EXAMPLES
+
+    assert [row["sql"] for row in asked(ig4("query", "--examples", "--json"))] == [
+        sql for _, sql in EXAMPLES
+    ]
+    assert all(question in ig4("query", "--examples").stdout for question, _ in EXAMPLES)
+
+
+def test_the_database_is_counted_backed_up_and_found_up_to_date(ig4):
+    ig4("run", "rows.jsonl", *LENGTH, "--quiet")
+    assert asked(ig4("db", "stats", "--json"))["rows"]["samples"] == 6
+    assert "up to date" in ig4("db", "upgrade").stdout
+    saved = asked(ig4("db", "backup", "--json"))["backup"]
+    sql = "SELECT count(*) AS n FROM selected_samples"
+    assert asked(ig4("query", sql, "--json", "--db", saved)) == [{"n": 2}]
+
+
+def test_what_the_system_refuses_is_one_line(ig4, capsys):
+    from ig4.cli.main import main
+
+    ig4("ingest", "rows.jsonl")
+    with pytest.raises(SystemExit) as stop:
+        main(["db", "backup", "rows.jsonl/below/copy.db"])
+    told = capsys.readouterr().err
+    assert (stop.value.code, told.count("\n")) == (1, 1)
+    assert "rows.jsonl" in told
