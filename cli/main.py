@@ -136,14 +136,13 @@ def main(args: list[str] | None = None) -> None:
 def _told(error: Exception) -> int:
     """Print an error of ours or of the system in one line; let any other through."""
     from ig4.core.errors import Ig4Error
-    from ig4.storage.errors import StorageError
 
     if os.environ.get("IG4_TRACEBACK"):
         raise error
     if isinstance(error, OSError) and error.filename and error.strerror:
         _say(f"Error: {error.filename}: {error.strerror}")
         return 1
-    if not isinstance(error, (Ig4Error, StorageError)):
+    if not isinstance(error, Ig4Error):
         raise error
     _say(f"Error: {error}")
     return error.exit_code

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from ig4._errors import Ig4Error
 
-class Ig4Error(Exception):
-    """The root of every error that ig4 raises on purpose; shown without a traceback."""
-
-    exit_code = 1
+__all__ = [
+    "ConfigError",
+    "DatasetError",
+    "Ig4Error",
+    "MissingExtraError",
+    "MissingScoreError",
+    "PluginError",
+    "PrerequisiteError",
+    "UsageError",
+]
 
 
 class UsageError(Ig4Error):

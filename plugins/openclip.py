@@ -50,8 +50,7 @@ class ModelOptions(contracts.Options):
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
-        description="auto: bf16 or fp16 where the hardware is fast at it, else fp32. "
-        "On a processor texts are always embedded in fp32.",
+        description="auto: bf16 or fp16 where the hardware is fast at it, else fp32.",
     )
     device: str = Field(
         "auto",
@@ -142,14 +141,13 @@ class Clip:
     preprocess: Any
     tokenizer: Any
     device: str
-    dtype: torch.dtype
     text: TextTower
 
     def encode_images(self, batch: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return embeddings (n, d) float32 on the CPU, not normalised."""
         import torch
 
-        pixels = torch.stack(list(batch)).to(self.device, self.dtype)
+        pixels = torch.stack(list(batch)).to(self.device)
         with torch.inference_mode():
             features: torch.Tensor = self.model.encode_image(pixels).float().cpu()
         return features
@@ -203,17 +201,13 @@ def _key(options: ModelOptions) -> tuple[Any, ...]:
 
 
 def _load(options: ModelOptions) -> Clip:
-    import torch
-
     from ig4.plugins.checkpoints import load
 
     model, preprocess, tokenizer = load(options)
-    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     return Clip(
         model=model,
         preprocess=preprocess,
         tokenizer=tokenizer,
         device=options.resolved_device,
-        dtype=dtypes[options.resolved_precision],
         text=text_tower(model),
     )

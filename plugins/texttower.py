@@ -77,6 +77,26 @@ def text_tower(model: Any) -> TextTower:
     return TextTower(module, path, getattr(tower, end_id) if pool == "eos" else None)
 
 
+def sequence_first(model: Any) -> None:
+    """Let open_clip's plain text blocks run on (length, n, width) inside, for speed alone.
+
+    Given (n, length, width), torch's attention turns it around by a view, and multiplies that
+    with a copy of the weights for each text: ViT-B-32's texts took 1.1 times as long in fp32 and
+    1.6 times in bf16. The vision tower, with fewer and longer rows, gains nothing by this.
+    """
+    from open_clip.transformer import ResidualAttentionBlock, Transformer
+
+    # The text tower of plain CLIP lies open in the model.
+    tower = model.text if hasattr(model, "text") else model.transformer
+    for part in tower.modules():
+        if isinstance(part, Transformer):
+            blocks: list[Any] = list(part.resblocks)
+            if all(type(block) is ResidualAttentionBlock for block in blocks):
+                part.batch_first = False
+                for block in blocks:
+                    block.attn.batch_first = False
+
+
 def _is_causal(mask: torch.Tensor | None) -> bool:
     import torch
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from ig4._errors import Ig4Error
 
-class StorageError(Exception):
-    """The score database cannot be used as asked; shown without a traceback."""
 
-    exit_code = 1
+class StorageError(Ig4Error):
+    """The score database cannot be used as asked."""
 
 
 class DatabaseMissingError(StorageError):

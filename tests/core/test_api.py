@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import text
 
 import ig4
-from ig4.storage.errors import StorageError
 
 ROWS = [{"id": f"s{n}", "instruction": "What?", "answer": "word " * (n + 1)} for n in range(5)]
 PLAIN = {"scorers": ["length"], "cluster": {"clusterer": "none"}}
@@ -78,7 +77,7 @@ def test_an_open_store_is_used_and_stays_open(data):
 
 
 def test_selecting_from_a_database_that_is_not_there_makes_none(data):
-    with pytest.raises(StorageError, match="no score database"):
+    with pytest.raises(ig4.Ig4Error, match="no score database"):
         ig4.select("typo.db", size=1)
     assert not os.path.exists("typo.db")  # noqa: PTH110
 

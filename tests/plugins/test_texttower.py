@@ -26,12 +26,12 @@ def load(checkpoint):
         openclip.release(options)
 
 
-def whole_context(clip, tokens):
+def whole_context(model, tokens):
     """What the tower itself says of all positions, normalised."""
     import torch
 
     with torch.inference_mode():
-        features = clip.model.encode_text(tokens).float()
+        features = model.encode_text(tokens).float()
     return features / features.norm(dim=-1, keepdim=True)
 
 
@@ -78,16 +78,16 @@ def test_a_cut_text_has_the_embedding_of_the_whole_context(load, kind):
     clip = load(kind)
     for texts in (TEXTS[:1], TEXTS[:3], TEXTS):
         tokens = clip.tokenizer(texts)
-        assert (clip.encode_texts(tokens) - whole_context(clip, tokens)).abs().max() <= 1e-5
+        assert (clip.encode_texts(tokens) - whole_context(clip.model, tokens)).abs().max() <= 1e-5
 
 
 def test_a_tower_that_sees_later_positions_would_give_something_else_if_it_were_cut(load):
     """The reason for the rule: without it the numbers change."""
     clip = load("two-ways")
     tokens = clip.tokenizer(["a dog"])
-    cut = whole_context(clip, tokens).clone()
+    cut = whole_context(clip.model, tokens).clone()
     clip.model.text.positional_embedding.data[10:] *= -50.0  # only places after the end token
-    assert (whole_context(clip, tokens) - cut).abs().max() > 1e-3
+    assert (whole_context(clip.model, tokens) - cut).abs().max() > 1e-3
 
 
 def test_only_texts_that_lost_something_count_as_truncated(load):
@@ -96,3 +96,18 @@ def test_only_texts_that_lost_something_count_as_truncated(load):
     assert were_truncated(tokenizer, texts, tokenizer(texts)) == [
         False, False, True, False, False, False,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind", ["plain", "custom", "end-token", "two-ways", "pooled-last", "coca", "resnet"]
+)
+def test_texts_are_what_open_clip_makes_of_them_by_itself(checkpoint, load, kind):
+    import open_clip
+    import torch
+
+    clip = load(kind)
+    name, weights = checkpoint(kind)["model"], checkpoint(kind)["pretrained"]
+    own = open_clip.create_model(name, pretrained=weights).eval()
+    tokens = clip.tokenizer(TEXTS)
+    expected = whole_context(own, tokens)
+    assert torch.allclose(clip.encode_texts(tokens), expected, atol=1e-5)

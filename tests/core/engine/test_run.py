@@ -1,0 +1,137 @@
+"""A whole run: every stage once, what is wrong found before any work, a record of it kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import text
+
+from ig4.core.config import Config
+from ig4.core.engine.run import run
+from ig4.core.errors import DatasetError, UsageError
+
+from .conftest import record
+
+COLOURS = [(250, 0, 0), (240, 10, 0), (230, 0, 20), (0, 250, 0), (10, 240, 0), (0, 230, 20)]
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def photos(folder):
+    """Six records in two groups of colours."""
+    for number, colour in enumerate(COLOURS):
+        folder.picture(f"{number}.png", colour)
+    folder.write(*(record(f"s{n}", "word " * (n + 1), f"{n}.png") for n in range(len(COLOURS))))
+    return folder
+
+
+@pytest.fixture
+def config(photos, log, tmp_path):
+    def make(**more):
+        tables = {
+            "dataset": {"path": photos.path, "name": "set"},
+            "run": {"scorers": ["bright", "counted"], "embedder": "colour"},
+            "scorers": {"bright": {"log": str(log)}, "counted": {"batch": 2}},
+            "embedders": {"colour": {"log": str(log)}},
+            "cluster": {"clusterer": "kmeans", "k": 2},
+            "select": {"size": 4, "weights": {"bright": 0.5, "counted": 0.5}},
+            "export": {"path": tmp_path / "best"},
+        }
+        for name, table in more.items():
+            tables[name] = tables[name] | table
+        return Config.model_validate(tables)
+
+    return make
+
+
+def runs(session):
+    with session.store.reading() as connection:
+        sql = "SELECT command, status, dataset_id FROM runs ORDER BY id"
+        return [tuple(row) for row in connection.execute(text(sql))]
+
+
+def test_a_run_does_every_stage_and_says_what_each_did(session, config, tmp_path):
+    result = run(session, config())
+    assert result.ingested.samples == len(COLOURS)
+    assert result.scored.done == {"bright": 6, "counted": 6}
+    assert result.clustered is not None
+    assert len(result.selection) == 4
+    assert {one.cluster for one in result.selection} == {0, 1}
+    kept = json.loads((tmp_path / "best" / "llava.json").read_text())
+    assert sorted(one["id"] for one in kept) == sorted(result.selection.ids)
+    assert result.failed == 0
+
+
+def test_images_are_embedded_once_for_scorer_and_clusters(session, config, log):
+    run(session, config())
+    assert len(log.read_text().split()) == len(COLOURS)
+
+
+def test_a_second_run_computes_nothing(session, config, log):
+    first = run(session, config())
+    before = log.read_text()
+    again = run(session, config())
+    assert again.scored.done == {"bright": 0, "counted": 0}
+    assert log.read_text() == before
+    assert again.selection.ids == first.selection.ids
+
+
+def test_each_run_is_recorded_once_with_its_data_set(session, config):
+    run(session, config())
+    assert runs(session) == [("run", "done", 1)]
+
+
+def test_failures_make_a_run_partial(session, config, photos):
+    photos.write(record("bad", "fail", "0.png"), record("good", "word", "1.png"))
+    result = run(session, config(select={"size": 1}))
+    assert (result.failed, result.selection.ids) == (1, ["good"])
+    assert runs(session) == [("run", "partial", 1)]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"run": {"scorers": ["counte"]}}, "did you mean counted"),
+        ({"cluster": {"clusterer": "kmean"}}, "did you mean kmeans"),
+        ({"select": {"selector": "quotta"}}, "did you mean quota"),
+        ({"run": {"executor": "locl"}}, "did you mean local"),
+        ({"scorers": {"counted": {"btach": 2}}}, "did you mean batch"),
+        ({"run": {"scorers": []}}, "name at least one scorer"),
+    ],
+)
+def test_wrong_names_are_found_before_any_work(session, config, more, told):
+    with pytest.raises(UsageError, match=told):
+        run(session, config(**more))
+    with session.store.reading() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM samples")) == 0
+
+
+def test_a_run_that_breaks_is_recorded_as_failed(session, config, tmp_path):
+    with pytest.raises(DatasetError):
+        run(session, config(dataset={"path": tmp_path / "nowhere"}))
+    assert runs(session) == [("run", "failed", None)]
+
+
+def test_clusters_that_nobody_asks_for_are_not_made(session, config):
+    result = run(session, config(select={"selector": "topk"}))
+    assert result.clustered is None
+    assert len(result.selection) == 4
+
+
+def test_the_paper_s_selector_without_clusters_says_what_to_do(session, config):
+    with pytest.raises(UsageError, match="no clusters yet.*--selector topk"):
+        run(session, config(cluster={"clusterer": "none"}))
+
+
+def test_by_default_six_in_a_hundred_are_selected(session, config, photos):
+    photos.write(*(record(f"s{n}", "word " * (n % 7 + 1), "0.png") for n in range(50)))
+    chosen = config(cluster={"clusterer": "none"})
+    chosen = chosen.model_copy(
+        update={"select": chosen.select.model_copy(update={"size": None, "selector": "topk"})}
+    )
+    assert len(run(session, chosen).selection) == 3
