@@ -41,6 +41,22 @@ scorers = {scorers}
 # model = "ViT-L-14"
 # pretrained = "laion2b_s32b_b82k"
 
+# [scorers.gpt]                    # its key comes from OPENAI_API_KEY, never from here
+# model = "gpt-4o-mini"
+# base_url = "http://localhost:8000/v1"   # vLLM, Ollama, llama.cpp, a proxy
+# prompt = "prompt.txt"            # another prompt, with {{instruction}} and {{answer}}
+
+# [calls]                          # on which terms language models are asked
+# concurrency = 16
+# requests_per_minute = 500
+# tokens_per_minute = 200000
+# max_cost = 5.00                  # US dollars a run
+# batch = true                     # half the price, replies within a day
+
+# [prices."my-model"]              # US dollars a million tokens, where ig4 knows none
+# input = 0.15
+# output = 0.60
+
 [cluster]
 clusterer = "{clusterer}"          # kmeans, spectral, or none
 k = {k}

@@ -26,6 +26,14 @@ COMMANDS = {
     "select": ("ig4.cli.select:select", "Choose the samples worth training on."),
     "export": ("ig4.cli.export:export", "Write a selection as a data set."),
     "query": ("ig4.cli.query:query", "Ask the score database in SQL."),
+    "costs": (
+        "ig4.cli.costs:costs",
+        "Sum what language models were asked, and what that cost in US dollars.",
+    ),
+    "batch": (
+        "ig4.cli.batch:batch",
+        "List batches of requests, or cancel one.",
+    ),
     "db": ("ig4.cli.db:db", "Look after the score database."),
     "plugins": (
         "ig4.cli.plugins:plugins",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ig4.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from ig4.core.config import Config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,6 +50,65 @@ def shared(function: F) -> F:
     for option in (quiet, as_json, db):
         function = option(function)
     return function
+
+
+_ASKING = (
+    click.option("--concurrency", type=int, help="Requests at a time.  [default: 16]"),
+    click.option("--rpm", type=float, help="Requests a minute at most."),
+    click.option("--tpm", type=float, help="Tokens a minute at most."),
+    click.option("--max-cost", type=float, metavar="USD", help="What this run may spend."),
+    click.option("--max-calls", type=int, help="How many requests this run may send."),
+    click.option(
+        "--batch/--no-batch", default=None, help="Hand requests over in batches, at half the price."
+    ),
+    click.option(
+        "--wait/--no-wait", default=None, help="Wait for batches, or let a later run collect them."
+    ),
+    click.option(
+        "--prompt", type=PATH, metavar="FILE", help="Prompt with {instruction}, {answer}."
+    ),
+)
+
+
+def asking(function: F) -> F:
+    """Add the options of commands that ask language models."""
+    for option in reversed(_ASKING):
+        function = option(function)
+    return function
+
+
+def call_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table `calls` of `ig4.toml` that flags make."""
+    return {
+        "concurrency": flags["concurrency"],
+        "requests_per_minute": flags["rpm"],
+        "tokens_per_minute": flags["tpm"],
+        "max_cost": flags["max_cost"],
+        "max_calls": flags["max_calls"],
+        "batch": flags["batch"],
+        "wait": flags["wait"],
+    }
+
+
+def set_prompt(tables: dict[str, Any], config: Config, prompt: Path | None) -> None:
+    """Give a prompt file to every scorer in use that takes one.
+
+    Raises:
+        UsageError: none does.
+    """
+    if prompt is None:
+        return
+    from ig4.core.host import Host
+
+    host = Host.discover()
+    takers = []
+    for name in config.run.scorers:
+        use = config.choice("scorer", name).use
+        if "prompt" in host.load("scorer", use, runnable=False).Options.model_fields:
+            takers.append(name)
+            tables.setdefault("scorers", {}).setdefault(name, {})["prompt"] = str(prompt)
+    if not takers:
+        raise UsageError("--prompt: no scorer in use takes a prompt (gpt and claude do)")
 
 
 def names(text: str | None) -> list[str] | None:

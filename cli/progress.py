@@ -56,13 +56,16 @@ class _Bars:
         self.bars = bars
         self.stages: dict[str, TaskID] = {}
         self.failed: dict[str, int] = {}
+        self.cost: dict[str, float] = {}
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, StageStarted):
             self._begin(event)
         elif isinstance(event, StageAdvanced) and event.stage in self.stages:
             failed = self.failed[event.stage] = self.failed[event.stage] + event.failed
-            note = f"[red]{failed:,} failed[/red]" if failed else ""
+            cost = self.cost[event.stage] = self.cost[event.stage] + event.cost
+            note = f"${cost:.4f} " if cost else ""
+            note += f"[red]{failed:,} failed[/red]" if failed else ""
             self.bars.update(self.stages[event.stage], advance=event.done, note=note)
         elif isinstance(event, StageFinished):
             self._end(event)
@@ -71,6 +74,7 @@ class _Bars:
 
     def _begin(self, event: StageStarted) -> None:
         self.failed[event.stage] = 0
+        self.cost[event.stage] = 0.0
         self.stages[event.stage] = self.bars.add_task(
             event.stage, total=event.total, note="", unit=event.unit
         )
@@ -83,7 +87,9 @@ class _Bars:
             return
         done = self.bars.tasks[self.bars.task_ids.index(task)].completed
         failed = self.failed.get(event.stage, 0)
-        note = f"[red]{failed:,} failed[/red]" if failed else f"[dim]{escape(event.summary)}[/dim]"
+        note = f"[dim]{escape(event.summary)}[/dim]"
+        if failed:
+            note = f"[red]{failed:,} failed[/red] {note}"
         self.bars.update(task, total=max(done, 1), completed=max(done, 1), note=note)
         self.bars.stop_task(task)
 

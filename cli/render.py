@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from ig4.core.engine.asking import Asked
     from ig4.core.engine.estimate import Estimate
     from ig4.core.engine.score import Scored
 
@@ -98,6 +99,37 @@ def print_estimate(told: Estimate, *, as_json: bool) -> None:
         seconds = told.seconds[name]
         rows.append((name, count, "unknown yet" if seconds is None else f"{seconds:,.0f}"))
     print_table(("component", "to do", "seconds"), rows)
+    for name, calls in told.asking.items():
+        price = "price unknown" if calls.cost is None else f"about ${calls.cost:,.4f}"
+        known = f", {calls.in_ledger:,} of them paid already" if calls.in_ledger else ""
+        click.echo(
+            f"{name} asks {calls.model}: about {calls.requests:,} requests{known}; "
+            f"{calls.input_tokens:,} tokens in, {calls.output_tokens:,} out: {price}"
+        )
+
+
+def spent(asked: Asked) -> str:
+    """Return in words how many requests were sent, and what they cost."""
+    cost = sum(asked.cost.values())
+    return f"{asked.calls:,} requests sent" + (f", ${cost:.4f}" if cost else "")
+
+
+def asked(scored: Scored) -> dict[str, Any]:
+    """Return what asking services came to, JSON-able; nothing where none was asked."""
+    if scored.asked is None:
+        return {}
+    return {
+        "calls": scored.asked.calls,
+        "cost": dict(scored.asked.cost),
+        "waiting": dict(scored.asked.waiting),
+        "stopped": scored.stopped,
+    }
+
+
+def stopped(scored: Scored, command: str) -> None:
+    """Say on stderr why samples were left unrated, and how to go on."""
+    if scored.stopped:
+        click.echo(f"Stopped: {scored.stopped}. `{command}` goes on from here.", err=True)
 
 
 def failures(failed: Mapping[str, int], *, retry: str) -> None:

@@ -20,7 +20,8 @@ Examples:
   ig4 run llava.json --scorers clip -o clip.model=ViT-L-14 --fraction 0.06 --out best.json
   ig4 run                      # the data set of ig4.toml, or of ig4.db
   ig4 run --retry-failed       # takes up what failed
-  ig4 run --dry-run            # what would be computed, and how long it takes
+  ig4 run --dry-run            # what would be computed, how long it takes, what it costs
+  ig4 run --scorers clip,gpt -o gpt.model=gpt-4o-mini --max-cost 5.00
 """
 
 
@@ -50,6 +51,7 @@ Examples:
 @click.option("--retry-failed", is_flag=True, help="Take up the samples that failed before.")
 @click.option("--recompute", multiple=True, metavar="NAME", help="Compute imported scores anew.")
 @click.option("--dry-run", is_flag=True, help="Tell what would be computed; computes nothing.")
+@opt.asking
 @opt.component_options
 @opt.config
 @opt.shared
@@ -80,8 +82,9 @@ def run(
         render.print_json(as_dict(result))
     else:
         summarise(result)
-    if result.failed:
+    if result.failed or result.scored.stopped:
         render.failures(result.scored.failed, retry="ig4 run --retry-failed")
+        render.stopped(result.scored, "ig4 run")
         raise click.exceptions.Exit(render.PARTIAL)
 
 
@@ -115,6 +118,7 @@ def configured(flags: dict[str, Any]) -> Config:
             "missing": flags["missing"],
             "weights": parse_weights(weights) if weights else None,
         },
+        "calls": opt.call_settings(flags),
         "export": {
             "path": flags["out"],
             "format": flags["out_format"],
@@ -123,6 +127,7 @@ def configured(flags: dict[str, Any]) -> Config:
     }
     first = configuration.load(flags["config_file"], tables, recipe=flags["recipe"])
     tables |= opt.sorted_settings(flags["options"], _in_use(first))
+    opt.set_prompt(tables, first, flags["prompt"])
     return configuration.load(flags["config_file"], tables, recipe=flags["recipe"])
 
 
@@ -148,7 +153,8 @@ def _tell_plan(session: Session, config: Config, *, as_json: bool) -> None:
     scorers = [config.choice("scorer", name) for name in config.run.scorers]
     grouping = running.groups(session, config) and not running.is_imported(session, dataset, config)
     embedders = [running.embedder_of(config)] if grouping else []
-    render.print_estimate(estimate(session, dataset, scorers, embedders), as_json=as_json)
+    told = estimate(session, dataset, scorers, embedders, config.terms)
+    render.print_estimate(told, as_json=as_json)
 
 
 def as_dict(result: RunResult) -> dict[str, Any]:
@@ -160,6 +166,7 @@ def as_dict(result: RunResult) -> dict[str, Any]:
         "failed": dict(result.scored.failed),
         "embedded": result.scored.embedded,
         "components": dict(result.scored.identities),
+        **render.asked(result.scored),
         "clusters": clustered and {str(k): n for k, n in clustered.sizes.items()},
         "export": exported and {"path": str(exported.path), "format": exported.format},
         **(result.selection.to_dict() if result.selection else {}),
@@ -172,6 +179,8 @@ def summarise(result: RunResult) -> None:
     facts: dict[str, Any] = {"data set": result.dataset.name}
     for name in scored.done:
         facts[f"{name} scores"] = render.computed(scored, name)
+    if scored.asked:
+        facts["calls"] = render.spent(scored.asked)
     if result.clustered:
         sizes = sorted(result.clustered.sizes.values(), reverse=True)
         facts["clusters"] = (

@@ -17,6 +17,9 @@ Examples:
   ig4 score --scorers clip,length
   ig4 score --scorers clip -o clip.pretrained=/models/vit-b-32.pt -o clip.precision=fp32
   ig4 score --scorers clip --retry-failed
+  ig4 score --scorers gpt --dry-run
+  ig4 score --scorers gpt --max-cost 5.00 --concurrency 64
+  ig4 score --scorers gpt --batch --no-wait
 """
 )
 @click.option("--scorers", metavar="NAMES", help="Scorers, as in clip,length.")
@@ -24,6 +27,7 @@ Examples:
 @click.option("--retry-failed", is_flag=True, help="Take up the samples that failed before.")
 @click.option("--recompute", multiple=True, metavar="NAME", help="Compute imported scores anew.")
 @click.option("--dry-run", is_flag=True, help="Tell what would be computed; computes nothing.")
+@opt.asking
 @opt.component_options
 @opt.dataset
 @opt.config
@@ -40,6 +44,7 @@ def score(
     db: str | None,
     as_json: bool,
     quiet: bool,
+    **asking: Any,
 ) -> None:
     """Compute the scores that samples still lack."""
     from ig4.cli.session import opened
@@ -47,21 +52,28 @@ def score(
     from ig4.core.engine.estimate import estimate
     from ig4.core.engine.score import score as compute
 
-    flags: dict[str, Any] = {"run": {"scorers": opt.names(scorers), "executor": executor}}
+    flags: dict[str, Any] = {
+        "run": {"scorers": opt.names(scorers), "executor": executor},
+        "calls": opt.call_settings(asking),
+    }
     first = configuration.load(config_file, flags)
     kinds = {"scorers": first.run.scorers, "executors": (first.run.executor,)}
-    config = configuration.load(config_file, flags | opt.sorted_settings(options, kinds))
+    flags |= opt.sorted_settings(options, kinds)
+    opt.set_prompt(flags, first, asking["prompt"])
+    config = configuration.load(config_file, flags)
     choices = [config.choice("scorer", name) for name in config.run.scorers]
     with opened(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
         if dry_run:
-            render.print_estimate(estimate(session, chosen, choices), as_json=as_json)
+            told = estimate(session, chosen, choices, terms=config.terms)
+            render.print_estimate(told, as_json=as_json)
             return
         done = compute(
             session,
             chosen,
             choices,
             executor=config.choice("executor", config.run.executor),
+            terms=config.terms,
             retry_failed=retry_failed,
             recompute=recompute,
         )
@@ -72,11 +84,15 @@ def score(
                 "scored": dict(done.done),
                 "failed": dict(done.failed),
                 "components": dict(done.identities),
+                **render.asked(done),
             }
         )
     else:
         for name in done.done:
             click.echo(f"{name}: {render.computed(done, name)}")
-    if any(done.failed.values()):
+        if done.asked:
+            click.echo(f"calls: {render.spent(done.asked)}")
+    if any(done.failed.values()) or done.stopped:
         render.failures(done.failed, retry="ig4 score --retry-failed")
+        render.stopped(done, "ig4 score")
         raise click.exceptions.Exit(render.PARTIAL)

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ig4.core.calls.prices import Price
+from ig4.core.calls.terms import Terms
 from ig4.core.errors import ConfigError
 from ig4.core.records import JSON, Choice, Kind
 from ig4.core.suggest import did_you_mean
@@ -74,6 +76,29 @@ class ExportSection(Section):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class CallsSection(Section):
+    """On which terms services are asked; money in US dollars, for the whole run."""
+
+    concurrency: Annotated[int, Field(ge=1)] = 16
+    requests_per_minute: Annotated[float, Field(gt=0)] | None = None
+    tokens_per_minute: Annotated[float, Field(gt=0)] | None = None
+    attempts: Annotated[int, Field(ge=1)] = 10
+    max_cost: Annotated[float, Field(ge=0)] | None = None
+    max_calls: Annotated[int, Field(ge=0)] | None = None
+    batch: bool = False
+    wait: bool = True
+    poll_seconds: Annotated[float, Field(gt=0)] = 30.0
+
+
+class PriceSection(Section):
+    """What a model's tokens cost, in US dollars a million; `batch` is a share of that."""
+
+    input: Annotated[float, Field(ge=0)]
+    output: Annotated[float, Field(ge=0)]
+    cached: Annotated[float, Field(ge=0)] | None = None
+    batch: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
 class Config(Section):
     """All of `ig4.toml`."""
 
@@ -83,6 +108,8 @@ class Config(Section):
     cluster: ClusterSection = ClusterSection()
     select: SelectSection = SelectSection()
     export: ExportSection = ExportSection()
+    calls: CallsSection = CallsSection()
+    prices: dict[str, PriceSection] = Field(default_factory=dict)
     scorers: Named = Field(default_factory=dict)
     embedders: Named = Field(default_factory=dict)
     clusterers: Named = Field(default_factory=dict)
@@ -95,6 +122,12 @@ class Config(Section):
         options = dict(named.get(label, {}))
         use = str(options.pop("use", label))
         return Choice(kind, use, options, label)
+
+    @property
+    def terms(self) -> Terms:
+        """The terms on which services are asked."""
+        prices = {name: Price(**price.model_dump()) for name, price in self.prices.items()}
+        return Terms(**self.calls.model_dump(), prices=prices)
 
 
 PAPER: Mapping[str, JSON] = {
@@ -209,8 +242,10 @@ def _told(error: ValidationError, source: str) -> str:
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = list(Config.model_fields)
-        if len(first["loc"]) == 2:
-            section = getattr(Config(), str(first["loc"][0]))
+        section = getattr(Config(), str(first["loc"][0]), None)
+        if len(first["loc"]) == 2 and isinstance(section, BaseModel):
             known = list(type(section).model_fields)
+        elif first["loc"][0] == "prices":
+            known = list(PriceSection.model_fields)
         return f"{source}: unknown key {where}{did_you_mean(str(first['loc'][-1]), known)}"
     return f"{source}: {where}: {first['msg']}"

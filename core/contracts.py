@@ -7,10 +7,10 @@ names its results' `version`: raising it makes ig4 compute them anew.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image as Picture
+
+    from ig4.core.calls.provider import Provider
+    from ig4.core.calls.request import Reply, Request
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 Digest: TypeAlias = Callable[[Path], str]
 """Gives the sha256 of a file or folder; the engine remembers it by size and time."""
@@ -89,6 +95,36 @@ class Scorer(Configurable):
     def to_percent(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Bring raw values (n,) to the paper's 0-100 scale of this scorer; as they are here."""
         return values
+
+
+class Ask(Protocol):
+    """Asks a language model, once and for all: a reply is kept, and never paid for again."""
+
+    def __call__(self, request: Request, read: Callable[[Reply], T], /) -> Awaitable[T]:
+        """Return what `read` makes of the reply; it raises UnreadableError where it cannot.
+
+        Raises:
+            UnreadableError: `read` raised it.
+            CallError: there is no reply; leave all other kinds of it to the engine.
+        """
+
+
+class AsyncScorer(Scorer):
+    """Rates samples one at a time by asking a service; the engine has many asked at once."""
+
+    @abstractmethod
+    def provider(self) -> Provider:
+        """Return the service to ask, not opened."""
+
+    @abstractmethod
+    async def rate(self, sample: Sample, ask: Ask) -> Score | Failure:
+        """Rate one sample; whatever is asked must depend on the sample and the options alone."""
+
+    def score(self, batch: Sequence[Sample]) -> Sequence[Score | Failure]:
+        """Rate each sample, one after another, without the engine's ledger, limits and retries."""
+        from ig4.core.calls.plain import rate_all
+
+        return rate_all(self, batch)
 
 
 class Embedder(Configurable):
@@ -186,10 +222,6 @@ class Format(Configurable):
         A record whose `raw` is not None was read by this very format and is written as it
         was; for any other, the record is made from turns and images (paths below the target).
         """
-
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class Work(ABC, Generic[T, R]):

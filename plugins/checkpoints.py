@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import socket
-import urllib.request
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.suggest import did_you_mean
 from ig4.plugins import demo
+from ig4.plugins.hub import check_device, straight_to_cache
 from ig4.plugins.precision import lower
 from ig4.plugins.texttower import sequence_first
 
@@ -32,9 +30,9 @@ def load(options: ModelOptions) -> tuple[Any, Any, Any]:
     """
     import open_clip
 
-    check_device(options)
+    check_device(options.resolved_device, asked=options.device, scorer="clip")
     name, weights = named(options)
-    with _quiet(), _explained(options), _no_vain_retries(options):
+    with _quiet(), _explained(options), straight_to_cache(local=options.path is not None):
         model, _, preprocess = open_clip.create_model_and_transforms(
             name,
             pretrained=weights,
@@ -104,33 +102,6 @@ def wants_quick_gelu(name: str, weights: str | None) -> bool:
     return bool((known or {}).get("quick_gelu", False))
 
 
-def check_device(options: ModelOptions) -> None:
-    """Compare the device that was found without torch with what torch sees.
-
-    Raises:
-        PrerequisiteError: they disagree.
-    """
-    import torch
-
-    kind, _, number = options.resolved_device.partition(":")
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available() and int(number or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not there[kind]:
-        raise PrerequisiteError(
-            f"torch cannot use the device {options.resolved_device!r} here: set device = "
-            '"cpu" (-o clip.device=cpu), or install a torch built for it'
-        )
-    if options.device == "auto" and kind == "cpu" and torch.cuda.is_available():
-        # Going on would quietly take hours where minutes are enough.
-        raise PrerequisiteError(
-            'torch sees a GPU that ig4 did not find by itself: set device = "cuda" '
-            '(-o clip.device=cuda) to use it, or device = "cpu"'
-        )
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep open_clip's log lines and warnings off the terminal while it loads."""
@@ -142,37 +113,6 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(level)
-
-
-@contextmanager
-def _no_vain_retries(options: ModelOptions) -> Iterator[None]:
-    """Go straight to the cache where the hub cannot be reached.
-
-    huggingface_hub would ask again and again for most of a minute before it looks there.
-    """
-    from huggingface_hub import constants
-
-    offline = constants.HF_HUB_OFFLINE
-    if options.path is None and not offline:
-        constants.HF_HUB_OFFLINE = not _can_reach(constants.ENDPOINT)
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = offline
-
-
-def _can_reach(url: str) -> bool:
-    """Tell whether a server takes connections; behind a proxy that is the proxy's to know."""
-    parts = urlsplit(url)
-    proxied = {parts.scheme, "all"} & set(urllib.request.getproxies())
-    if proxied or parts.hostname is None:
-        return True
-    port = parts.port or (80 if parts.scheme == "http" else 443)
-    try:
-        socket.create_connection((parts.hostname, port), timeout=5).close()
-    except OSError:
-        return False
-    return True
 
 
 @contextmanager

@@ -68,6 +68,12 @@ def names(connection: Connection) -> set[str]:
     return set(connection.scalars(select(DatasetScorer.name)))
 
 
+def labels(connection: Connection, component_id: int) -> list[str]:
+    """Return the scorer names that stand for a component in some data set."""
+    found = select(DatasetScorer.name).where(DatasetScorer.component_id == component_id)
+    return sorted(set(connection.scalars(found)))
+
+
 def imported_names(connection: Connection) -> set[str]:
     """Return the scorer names that stand for imported scores in some data set."""
     return set(

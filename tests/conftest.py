@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from .llm_server.client import LlmServer
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -47,3 +49,23 @@ def plugin_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def broken_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ig4-broken installed, which fails in three ways."""
     return _pip_install(ROOT / "tests" / "plugin_dist_broken", tmp_path_factory.mktemp("broken"))
+
+
+@pytest.fixture(scope="session")
+def running_llm_server():
+    """A process that speaks OpenAI's and Anthropic's interfaces."""
+    with LlmServer() as server:
+        yield server
+
+
+@pytest.fixture
+def llm_server(running_llm_server, monkeypatch):
+    """That process, having forgotten everything, and where the clients look for it."""
+    running_llm_server.reset()
+    for name in ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OPENAI_BASE_URL", running_llm_server.openai_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-openai-0123456789")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", running_llm_server.anthropic_url)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-anthropic-0123456789")
+    return running_llm_server

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ig4.core.contracts import Embedder, Scorer
+from ig4.core.contracts import AsyncScorer, Embedder, Scorer
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
 from ig4.storage import samples, scores
@@ -27,6 +27,11 @@ class Pending:
     configured: Configured
     component_id: int
     places: NDArray[np.int64]
+
+    @property
+    def asks(self) -> bool:
+        """Whether this is a scorer that asks a service."""
+        return isinstance(self.configured.component, AsyncScorer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +53,19 @@ class Plan:
 
     @property
     def places(self) -> list[int]:
-        """The places with any work, ascending."""
-        parts = [p.places for p in (*self.scorers.values(), *self.embedders.values())]
+        """The places with any work for the executor, ascending."""
+        parts = [p.places for p in (*self.batched.values(), *self.embedders.values())]
         return np.unique(np.concatenate(parts)).tolist() if parts else []
+
+    @property
+    def batched(self) -> dict[str, Pending]:
+        """The scorers that the executor runs on batches."""
+        return {label: p for label, p in self.scorers.items() if not p.asks}
+
+    @property
+    def asking(self) -> dict[str, Pending]:
+        """The scorers that ask services."""
+        return {label: p for label, p in self.scorers.items() if p.asks}
 
     @property
     def calls(self) -> dict[str, int]:

@@ -121,9 +121,14 @@ def run(
             scorers,
             embedders=[embedder] if grouping else [],
             executor=config.choice("executor", config.run.executor),
+            terms=config.terms,
             retry_failed=retry_failed,
             recompute=recompute,
         )
+        if scored.stopped:
+            # The best of what happens to be rated by now is not what was asked for.
+            session.notice(f"{scored.stopped}: nothing is selected until the rest is rated")
+            return RunResult(dataset, ingested, scored, None, None, None)
         clustered = None
         if grouping:
             clustered = cluster(

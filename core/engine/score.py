@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ig4.core.calls.terms import Terms
 from ig4.core.contracts import Embedder, Executor, Run, Scorer
 from ig4.core.engine import plan as planning
-from ig4.core.engine.ingest import turns_of
+from ig4.core.engine.asking import Asked, ask_all
+from ig4.core.engine.samples import sample_of
 from ig4.core.engine.tasks import ImageSource, Result, ScoreWork, Task
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
-from ig4.core.records import JSON, Choice, Image, Sample
+from ig4.core.records import JSON, Choice
 from ig4.storage import samples, scores
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class Scored:
     """What the stage did: by scorer, how many samples now, and how many failed in all.
 
     `identities` tells what each scorer's results depend on: model, weights, precision, ….
+    `asked` is what came of asking services; None where nothing was to be asked.
     """
 
     dataset: DatasetRow
@@ -37,6 +40,17 @@ class Scored:
     failed: Mapping[str, int]
     embedded: int
     identities: Mapping[str, JSON]
+    asked: Asked | None = None
+
+    @property
+    def stopped(self) -> str | None:
+        """Why samples that could be scored are not yet, in a sentence; None if all are."""
+        if self.asked is None:
+            return None
+        waiting = sum(self.asked.waiting.values())
+        if self.asked.stopped is None and waiting:
+            return f"{waiting:,} samples wait for batches"
+        return self.asked.stopped
 
 
 def score(
@@ -46,6 +60,7 @@ def score(
     *,
     embedders: Sequence[Choice] = (),
     executor: Choice = LOCAL,
+    terms: Terms | None = None,
     retry_failed: bool = False,
     recompute: Sequence[str] = (),
 ) -> Scored:
@@ -53,7 +68,7 @@ def score(
 
     A scorer whose name stands for imported scores in this data set is not computed, unless
     `recompute` names it. Killed at any moment, the next call goes on after the last chunk
-    that was committed.
+    that was committed. `terms` are those on which services may be asked.
 
     Raises:
         UsageError: unknown component or option.
@@ -74,14 +89,19 @@ def score(
                 scores.bind(connection, dataset.id, label, pending.component_id)
         if plan.places:
             _Stage(session, plan).run(executor)
+        asked = None
+        if any(len(pending.places) for pending in plan.asking.values()):
+            asked = ask_all(session, plan, terms or Terms(), renew=retry_failed)
         failed = _failures(session, plan)
         done = {label: len(pending.places) for label, pending in plan.scorers.items()}
+        if asked is not None:
+            done |= asked.done
         identities = {
             label: pending.configured.fingerprint.identity
             for label, pending in plan.scorers.items()
         }
         embedded = sum(map(_count, plan.images.values()))
-        return Scored(dataset, done, failed, embedded, identities)
+        return Scored(dataset, done, failed, embedded, identities, asked)
 
 
 def _count(by_place: Mapping[int, Sequence[int]]) -> int:
@@ -126,7 +146,7 @@ class _Stage:
         self.postponed: list[int] = []
         self.scorers = {
             label: cast("Scorer", pending.configured.component)
-            for label, pending in plan.scorers.items()
+            for label, pending in plan.batched.items()
             if len(pending.places)
         }
         self.embedders = {
@@ -134,7 +154,7 @@ class _Stage:
             for label, pending in plan.embedders.items()
             if len(pending.places)
         }
-        self.todo = {label: set(pending.places.tolist()) for label, pending in plan.scorers.items()}
+        self.todo = {label: set(pending.places.tolist()) for label, pending in plan.batched.items()}
 
     def run(self, executor: Choice) -> None:
         """Work through all places, then through those that had to wait for an embedding."""
@@ -273,12 +293,3 @@ class _Stage:
             total = self.session.speeds.setdefault(pending.configured.fingerprint.value, [0.0, 0.0])
             total[0] += done
             total[1] += seconds
-
-
-def sample_of(row: SampleRow) -> Sample:
-    """Return a stored sample as scorers see it."""
-    images = tuple(
-        Image(Path(image.path) if image.path else None, image.sha256, image.problem)
-        for image in row.images
-    )
-    return Sample(row.external_id, row.instruction, row.answer, turns_of(row), images)

@@ -230,7 +230,7 @@ class ScoreWork(Work[Task, Result]):
         if ready:
             given = rate(scorer, label, [sample for _, sample in ready])
             answers.update(zip((place for place, _ in ready), given, strict=True))
-        return [_row(task.contents[place], answers[place]) for place in places]
+        return [as_row(task.contents[place], answers[place]) for place in places]
 
 
 def embed(
@@ -306,7 +306,8 @@ def _pixels(image: ImageSource) -> Picture:
     return decode(io.BytesIO(data), image.path.name)
 
 
-def _row(content: int, answer: Score | Failure) -> Row:
+def as_row(content: int, answer: Score | Failure) -> Row:
+    """Return the store's row of what a scorer said of a content; no score but a finite one."""
     if isinstance(answer, Failure):
         return content, None, answer.reason, None
     value = float(answer.value)

@@ -102,3 +102,17 @@ def test_a_password_never_shows(monkeypatch):
     from ig4.storage.connect import describe, parse
 
     assert "secret" not in describe(parse("postgresql://me:secret@host/name"))
+
+
+def test_a_database_of_the_first_schema_is_upgraded_and_keeps_its_rows(store, location):
+    with store.writing() as connection:
+        for table in ("llm_calls", "llm_batches", "llm_workers"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        connection.execute(text("INSERT INTO contents (hash) VALUES ('kept')"))
+    before, after, _ = bring_up_to_date(location)
+    assert (before, after) == ("0001", HEAD)
+    with store.reading() as connection:
+        assert connection.scalar(text("SELECT hash FROM contents")) == "kept"
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []

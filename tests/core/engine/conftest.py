@@ -14,6 +14,8 @@ from ig4.core.engine.session import Session
 from ig4.core.host import Host
 from ig4.storage.store import Store
 
+from .service import SERVICE
+
 DECLARATION = """
     from ig4.core.hookspecs import hookimpl
     from ig4.core.records import Component
@@ -27,6 +29,7 @@ DECLARATION = """
             Component("scorer", "short", "counting.parts:Short"),
             Component("scorer", "bare", "counting.parts:Bare"),
             Component("embedder", "colour", "counting.parts:Colour"),
+            Component("scorer", "asking", "counting.service:Asking"),
         ]
 """
 
@@ -145,6 +148,7 @@ def install(folder):
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(textwrap.dedent(DECLARATION))
     (package / "parts.py").write_text(textwrap.dedent(PARTS))
+    (package / "service.py").write_text(textwrap.dedent(SERVICE))
     info = folder / "counting-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: counting\nVersion: 1.0\n")

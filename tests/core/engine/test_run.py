@@ -124,7 +124,7 @@ def test_clusters_that_nobody_asks_for_are_not_made(session, config):
 
 
 def test_the_paper_s_selector_without_clusters_says_what_to_do(session, config):
-    with pytest.raises(UsageError, match="no clusters yet.*--selector topk"):
+    with pytest.raises(UsageError, match=r"no clusters yet.*--selector topk"):
         run(session, config(cluster={"clusterer": "none"}))
 
 

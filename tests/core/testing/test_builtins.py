@@ -29,6 +29,9 @@ from ig4.core.testing import (
 )
 from ig4.plugins.builtin import COMPONENTS
 
+from ...llm_server.client import LlmServer
+from ...tiny_reward import make_deberta
+
 HOST = Host.discover()
 ROWS = [
     ("first", "What is this?", "A red bus,\nseen from behind."),
@@ -76,6 +79,41 @@ def clip(kind: str) -> Callable:
     """Return what makes the built-in CLIP scorer or embedder on the tiny model, in fp32."""
     return lambda: HOST.build(
         Choice(kind, "ig4/clip", {"model": tiny_clip(), "precision": "fp32", "device": "cpu"})
+    )
+
+
+@cache
+def tiny_reward() -> str:
+    """Make a tiny reward model; return its folder."""
+    folder = Path(tempfile.mkdtemp(prefix="ig4-tiny-reward-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return str(make_deberta(folder))
+
+
+def reward() -> Callable:
+    """Return what makes the built-in reward scorer on a tiny model."""
+    return lambda: HOST.build(
+        Choice("scorer", "ig4/reward", {"model": tiny_reward(), "device": "cpu"})
+    )
+
+
+@cache
+def llm_server() -> LlmServer:
+    """Start a server on this machine that speaks both vendors' interfaces."""
+    server = LlmServer().__enter__()
+    atexit.register(server.__exit__)
+    return server
+
+
+def gpt() -> Callable:
+    """Return what makes the built-in GPT scorer, asking that server."""
+    return lambda: HOST.build(Choice("scorer", "ig4/gpt", {"base_url": llm_server().openai_url}))
+
+
+def claude() -> Callable:
+    """Return what makes the built-in Claude scorer, asking that server."""
+    return lambda: HOST.build(
+        Choice("scorer", "ig4/claude", {"base_url": llm_server().anthropic_url})
     )
 
 
@@ -169,6 +207,9 @@ def hf(folder: Path) -> Path:
 CASES: dict[tuple[str, str], list[Check]] = {
     ("scorer", "length"): scorer_checks(builtin("scorer", "length")),
     ("scorer", "clip"): scorer_checks(clip("scorer")),
+    ("scorer", "reward"): scorer_checks(reward()),
+    ("scorer", "gpt"): scorer_checks(gpt()),
+    ("scorer", "claude"): scorer_checks(claude()),
     ("embedder", "clip"): embedder_checks(clip("embedder")),
     ("clusterer", "kmeans"): clusterer_checks(builtin("clusterer", "kmeans")),
     ("clusterer", "spectral"): clusterer_checks(builtin("clusterer", "spectral")),
@@ -200,7 +241,8 @@ def cases() -> list:
 
 
 @pytest.mark.parametrize("check", cases())
-def test_component(check):
+def test_component(check, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "a key that the server takes")
     check()
 
 

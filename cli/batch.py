@@ -1,0 +1,119 @@
+"""`ig4 batch`: the batches of requests that services have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ig4.cli import options as opt
+from ig4.cli import render
+
+if TYPE_CHECKING:
+    from ig4.storage.batches import BatchRow
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  ig4 batch list
+  ig4 batch cancel 3
+"""
+)
+def batch() -> None:
+    """List batches of requests, or cancel one.
+
+    `ig4 score --batch` makes and collects them.
+    """
+
+
+@batch.command(name="list")
+@opt.shared
+def list_(db: str | None, as_json: bool, quiet: bool) -> None:
+    """List all batches: which service has them, and how many requests wait for a reply."""
+    from ig4.cli.session import opened
+    from ig4.core import config as configuration
+    from ig4.storage import batches
+
+    with (
+        opened(db, configuration.load(), quiet=quiet) as session,
+        session.store.reading() as connection,
+    ):
+        rows = batches.every(connection)
+        waiting = batches.waiting(connection)
+    if as_json:
+        render.print_json([_as_dict(row, waiting.get(row.id, 0)) for row in rows])
+        return
+    render.print_table(
+        (
+            "batch",
+            "state",
+            "service",
+            "model",
+            "requests",
+            "waiting",
+            "created",
+            "id there",
+            "error",
+        ),
+        [
+            (
+                row.id,
+                row.state,
+                row.provider,
+                row.model,
+                row.requests,
+                waiting.get(row.id, 0),
+                f"{row.created_at:%Y-%m-%d %H:%M}",
+                row.remote_id,
+                row.error,
+            )
+            for row in rows
+        ],
+    )
+
+
+@batch.command()
+@click.argument("number", type=int)
+@opt.component_options
+@opt.config
+@opt.shared
+def cancel(
+    number: int,
+    options: tuple[str, ...],
+    config_file: Path | None,
+    db: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Ask the service to stop batch NUMBER; replies it has by then are collected as ever."""
+    import asyncio
+
+    from ig4.cli.session import opened
+    from ig4.core import config as configuration
+    from ig4.core.engine.batches import cancel as cancel_batch
+
+    first = configuration.load(config_file)
+    settings = opt.component_settings(options)
+    config = configuration.load(config_file, {"scorers": settings}) if settings else first
+    with opened(db, config, quiet=quiet) as session:
+        remote_id = asyncio.run(cancel_batch(session, config, number))
+    if as_json:
+        render.print_json({"batch": number, "id": remote_id, "cancelled": True})
+    else:
+        click.echo(f"batch {number}: cancellation asked for; the next run with --batch collects it")
+
+
+def _as_dict(row: BatchRow, waiting: int) -> dict[str, Any]:
+    return {
+        "batch": row.id,
+        "state": row.state,
+        "service": row.provider,
+        "model": row.model,
+        "id": row.remote_id,
+        "requests": row.requests,
+        "waiting": waiting,
+        "created_at": row.created_at.isoformat(),
+        "error": row.error,
+    }

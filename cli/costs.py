@@ -1,0 +1,52 @@
+"""`ig4 costs`: what language models were asked, and what that cost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from ig4.cli import options as opt
+from ig4.cli import render
+
+GROUPS = ("model", "scorer", "run", "day")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ig4 costs
+  ig4 costs --by day
+  ig4 costs --by run --json
+"""
+)
+@click.option(
+    "--by", type=click.Choice(GROUPS), default="model", show_default=True, help="What to sum by."
+)
+@opt.shared
+def costs(by: str, db: str | None, as_json: bool, quiet: bool) -> None:
+    """Sum what language models were asked, and what that cost in US dollars."""
+    from ig4.cli.session import opened
+    from ig4.core import config as configuration
+    from ig4.storage import calls
+
+    with (
+        opened(db, configuration.load(), quiet=quiet) as session,
+        session.store.reading() as connection,
+    ):
+        sums = calls.sums(connection, by)
+    total = sum(one.cost for one in sums)
+    if as_json:
+        groups = [{by: one.group, **{k: v for k, v in asdict(one).items() if k != "group"}}
+                  for one in sums]  # fmt: skip
+        render.print_json({"by": by, "groups": groups, "cost": total})
+        return
+    columns = (by, "calls", "tokens in", "tokens out", "US$", "no price", "failed")
+    rows = [
+        (s.group, s.calls, s.input_tokens, s.output_tokens, s.cost, s.unpriced, s.failed)
+        for s in sums
+    ]
+    render.print_table(columns, rows)
+    click.echo(f"total: ${total:,.4f}")
+    if any(one.unpriced for one in sums):
+        click.echo('Some models have no known price: add [prices."MODEL"] to ig4.toml.', err=True)

@@ -1,0 +1,93 @@
+"""How much a run may spend: money and calls, never exceeded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ig4.core.calls.request import BudgetError
+
+
+class Budget:
+    """Counts what was spent and what may still come in for requests on their way.
+
+    A request starts only if the worst it can cost still fits beside the worst of those on their
+    way; near the end they therefore go one after another. One budget serves all scorers of a run.
+    """
+
+    def __init__(self, max_cost: float | None = None, max_calls: int | None = None) -> None:
+        self.max_cost = max_cost
+        self.max_calls = max_calls
+        self.cost = 0.0
+        self.calls = 0
+        self.reached: str | None = None
+        """Which limit was reached, in words; None while there is room."""
+        self._reserved = 0.0
+        self._flying = 0
+        self._settled = asyncio.Condition()
+
+    @asynccontextmanager
+    async def spending(self, worst: float) -> AsyncIterator[None]:
+        """Hold `worst` US dollars back while a request is on its way.
+
+        Raises:
+            BudgetError: there is no room for it, and nothing on its way can make any.
+        """
+        async with self._settled:
+            while not self._fits(worst):
+                if not self._flying:
+                    self.reached = self.reached or self._words()
+                    raise BudgetError(self.reached)
+                await self._settled.wait()
+            self.calls += 1
+            self._flying += 1
+            self._reserved += worst
+        try:
+            yield
+        finally:
+            async with self._settled:
+                self._flying -= 1
+                self._reserved -= worst
+                self._settled.notify_all()
+
+    def paid(self, cost: float) -> None:
+        """Count what a reply cost; call it before its `spending` block ends."""
+        self.cost += cost
+
+    def room(self, calls: int, worst: float) -> bool:
+        """Tell whether so many calls of so much together fit; used for batches, sent at once."""
+        over_calls = self.max_calls is not None and self.calls + calls > self.max_calls
+        return not over_calls and self._affords(worst)
+
+    def reserve(self, calls: int, worst: float) -> None:
+        """Count calls of a batch, and hold back what they can cost until it is settled."""
+        self.calls += calls
+        self._reserved += worst
+
+    def settle(self, worst: float, *, calls: int = 0) -> None:
+        """Give back what `reserve` held back, and calls that were not made after all.
+
+        What was really paid is counted by `paid`.
+        """
+        self._reserved -= worst
+        self.calls -= calls
+
+    def stop(self) -> None:
+        """Say that a limit was reached."""
+        self.reached = self.reached or self._words()
+
+    def _fits(self, worst: float) -> bool:
+        return self.reached is None and self.room(1, worst)
+
+    def _affords(self, worst: float) -> bool:
+        # A ten-thousandth of a cent: sums of floats must not decide.
+        return self.max_cost is None or self.cost + self._reserved + worst <= self.max_cost + 1e-6
+
+    def _words(self) -> str:
+        if self.max_calls is not None and self.calls >= self.max_calls:
+            return f"the {self.max_calls:,} calls that --max-calls allows are made"
+        return (
+            f"${self.cost:.4f} of the ${self.max_cost or 0:.2f} that --max-cost allows are spent, "
+            "and the next request might exceed it"
+        )

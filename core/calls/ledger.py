@@ -1,0 +1,174 @@
+"""The ledger as the engine uses it: who asks a request, what came of it, never the same twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from ig4.core.calls.grouped import Grouped
+from ig4.core.calls.request import Reply, Request
+from ig4.core.calls.worker import BEAT_SECONDS, Worker, is_gone, this_process
+from ig4.storage import calls
+from ig4.storage.calls import CallRow, Outcome
+
+if TYPE_CHECKING:
+    from ig4.storage.store import Store
+
+_LOOK_AGAIN = 0.25  # seconds
+
+_LINGER = 0.03
+"""Seconds that claims wait for company: others wait for their turn to be sent meanwhile."""
+
+
+class Ledger:
+    """The calls of one component in one run. Use `opened()`.
+
+    With `renew`, replies that could not be read are asked for anew instead of read again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        provider: str,
+        component_id: int | None,
+        run_id: int | None,
+        *,
+        renew: bool = False,
+    ) -> None:
+        self.store = store
+        self.provider = provider
+        self.component_id = component_id
+        self.run_id = run_id
+        self.renew = renew
+        self.worker = this_process()
+        self._renewed: set[str] = set()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Ledger]:
+        """Sign this process on, say that it lives, and free at the end what was not finished."""
+        with ThreadPoolExecutor(1, thread_name_prefix="ig4-ledger") as thread:
+            self._claims: Grouped[tuple[str, str], CallRow | None] = Grouped(
+                self._claim, thread, _LINGER
+            )
+            self._outcomes: Grouped[Outcome, None] = Grouped(self._record, thread)
+            self._unread: Grouped[tuple[str, str], None] = Grouped(self._mark, thread)
+            await asyncio.to_thread(self._sign_on)
+            beating = asyncio.create_task(self._beat())
+            try:
+                yield self
+            finally:
+                beating.cancel()
+                for grouped in (self._claims, self._outcomes, self._unread):
+                    await grouped.drain()
+                with suppress(asyncio.CancelledError):
+                    await beating
+                self._sign_off()
+
+    async def claim(self, request: Request, known_hash: str) -> CallRow | None:
+        """Return the row of a request that has a reply, or None once this process may send it.
+
+        Waits while another process, or another task, is at it.
+        """
+        while True:
+            row = await self._claims((known_hash, request.model))
+            if row is None or row.state != calls.CLAIMED:
+                return row
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    async def record(self, outcome: Outcome) -> None:
+        """Commit what came of a request; returns when it is safe."""
+        await self._outcomes(outcome)
+
+    async def mark_unreadable(self, known_hash: str, reason: str) -> None:
+        """Commit that a reply does not answer its request."""
+        await self._unread((known_hash, reason))
+
+    def _claim(self, wanted: Sequence[tuple[str, str]]) -> list[CallRow | None]:
+        models = dict(wanted)
+        rows = [
+            {
+                "request_hash": known_hash,
+                "provider": self.provider,
+                "model": model,
+                "component_id": self.component_id,
+                "run_id": self.run_id,
+            }
+            for known_hash, model in models.items()
+        ]
+        again = [row for row in rows if self.renew and row["request_hash"] not in self._renewed]
+        once = [row for row in rows if row not in again]
+        known: dict[str, CallRow] = {}
+        with self.store.writing() as connection:
+            for part, renew in ((again, True), (once, False)):
+                if part:
+                    known |= calls.claim(connection, self.worker.id, part, renew=renew)
+        # What this very run has asked for is not asked again, whatever came of it.
+        self._renewed.update(models)
+        claimed_by_others = {
+            row.worker for row in known.values()
+            if row.state == calls.CLAIMED and row.worker != self.worker.id
+        }  # fmt: skip
+        if claimed_by_others:
+            self._forget_gone()
+        # Of two tasks that ask the same at once, the first gets it and the second waits.
+        given: list[CallRow | None] = []
+        mine: set[str] = set()
+        for known_hash, _ in wanted:
+            if known_hash in known or known_hash not in mine:
+                given.append(known.get(known_hash))
+                mine.add(known_hash)
+            else:
+                given.append(CallRow(known_hash, calls.CLAIMED, self.worker.id))
+        return given
+
+    def _record(self, outcomes: Sequence[Outcome]) -> list[None]:
+        with self.store.writing() as connection:
+            calls.record(connection, outcomes)
+        return [None] * len(outcomes)
+
+    def _mark(self, reasons: Sequence[tuple[str, str]]) -> list[None]:
+        with self.store.writing() as connection:
+            calls.mark_unreadable(connection, dict(reasons))
+        return [None] * len(reasons)
+
+    def _sign_on(self) -> None:
+        with self.store.writing() as connection:
+            calls.sign_on(connection, self.worker.id, self.worker.host, self.worker.pid)
+        self._forget_gone()
+
+    def _sign_off(self) -> None:
+        with self.store.writing() as connection:
+            calls.sign_off(connection, self.worker.id, self.component_id)
+
+    def _forget_gone(self) -> None:
+        with self.store.writing() as connection:
+            gone = [
+                worker
+                for worker, host, pid, seen_at in calls.workers(connection)
+                if is_gone(Worker(worker, host, pid), seen_at)
+            ]
+            calls.forget_workers(connection, gone)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.to_thread(self._sign_on)
+
+
+def reply_of(row: CallRow) -> Reply:
+    """Return the reply that a row holds."""
+    return Reply(
+        text=row.reply or "",
+        finish=row.finish or "",
+        input_tokens=row.input_tokens,
+        cached_tokens=row.cached_tokens,
+        output_tokens=row.output_tokens,
+        refused=row.finish == REFUSED,
+    )
+
+
+REFUSED = "refusal"
+"""What `finish` says of a reply in which the model refused."""

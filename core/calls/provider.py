@@ -1,0 +1,101 @@
+"""What a language-model service must do for ig4; plugins implement it over the vendors' clients."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from ig4.core.calls.prices import Price
+from ig4.core.calls.request import CallError, Reply, Request
+
+Custom = str
+"""The id a request has in a batch: its hash in the ledger, 64 hexadecimal digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """How far a service is with a batch."""
+
+    state: Literal["running", "ended", "failed", "cancelled"]
+    done: int = 0
+    total: int = 0
+    message: str = ""
+
+
+class Provider(ABC):
+    """One service with its key and address, used from one event loop."""
+
+    name: ClassVar[str]
+    """Whose interface this is; part of every request's hash."""
+
+    prices: Mapping[str, Price] = {}
+    """Prices by model name that are known without being told."""
+
+    batch_requests: ClassVar[int] = 0
+    """How many requests the service takes in one batch; 0: it takes none."""
+
+    batch_bytes: ClassVar[int] = 0
+    """How many bytes of requests the service takes in one batch."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Make the client.
+
+        Raises:
+            PrerequisiteError: there is no key.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the client's connections."""
+
+    @abstractmethod
+    async def send(self, request: Request) -> Reply:
+        """Send one request and wait for its reply; never tries again by itself.
+
+        Raises:
+            TransientError: another try may succeed.
+            RejectedError: this request never will.
+            ServiceError: none will.
+        """
+
+    def tokens(self, request: Request) -> int:
+        """Return about how many input tokens a request is."""
+        return request.text_tokens + 800 * len(request.images)
+
+    def size(self, request: Request) -> int:
+        """Return about how many bytes a request takes in a batch."""
+        texts = sum(len(text.encode()) for text in (request.system, request.prompt))
+        history = sum(len(text.encode()) for _, text in request.history)
+        return 2048 + 2 * (texts + history) + sum(len(i) * 4 // 3 for i in request.images)
+
+    async def submit(self, key: str, requests: Mapping[Custom, Request]) -> str:
+        """Hand over a batch, marked with `key` where the service allows it; return its id there.
+
+        Raises:
+            CallError: as for `send`.
+        """
+        raise NotImplementedError
+
+    async def find(self, key: str, custom: set[Custom], since: datetime) -> str | None:
+        """Look for a batch that was handed over, but whose id was lost in a crash.
+
+        Raises:
+            TransientError: it cannot be told yet whether the service has it.
+        """
+        raise NotImplementedError
+
+    async def batch(self, remote_id: str) -> BatchState:
+        """Ask how far a batch is."""
+        raise NotImplementedError
+
+    def results(self, remote_id: str) -> AsyncIterator[tuple[Custom, Reply | CallError]]:
+        """Yield the outcome of each request of a batch that ended, in any order."""
+        raise NotImplementedError
+
+    async def cancel(self, remote_id: str) -> None:
+        """Ask the service to stop a batch."""
+        raise NotImplementedError

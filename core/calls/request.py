@@ -1,0 +1,116 @@
+"""What is asked of a language model, what comes back, and the ways in which that goes wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ig4.core.errors import Ig4Error
+from ig4.core.records import JSON
+
+CHARACTERS_A_TOKEN = 4
+"""English text in any of the usual tokenizers, about; estimates only."""
+
+_FRAME = 12  # tokens of roles and marks around a message, about
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to a language model, in no vendor's words.
+
+    `images` are JPEG bytes shown before the prompt. `history` are further (role, text) turns
+    after it. `schema` is the JSON schema of the wanted reply, where the service can hold itself
+    to one. `repeat` tells apart requests that are otherwise equal. `extra` are further fields
+    for the body, as the service names them.
+    """
+
+    model: str
+    prompt: str
+    system: str = ""
+    images: tuple[bytes, ...] = ()
+    history: tuple[tuple[str, str], ...] = ()
+    max_tokens: int = 512
+    temperature: float | None = None
+    schema: Mapping[str, JSON] | None = None
+    repeat: int = 0
+    extra: Mapping[str, JSON] = field(default_factory=dict)
+
+    def hash(self, provider: str) -> str:
+        """Return the sha256 that knows this request in the ledger; equal requests, equal hash."""
+        told = {
+            "provider": provider,
+            "model": self.model,
+            "prompt": self.prompt,
+            "system": self.system,
+            "images": [hashlib.sha256(image).hexdigest() for image in self.images],
+            "history": self.history,
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "schema": self.schema,
+            "repeat": self.repeat,
+            "extra": self.extra,
+        }
+        text = json.dumps(told, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def text_tokens(self) -> int:
+        """About how many tokens the texts are."""
+        texts = [self.system, self.prompt, *(text for _, text in self.history)]
+        schema = len(json.dumps(self.schema)) if self.schema else 0
+        characters = sum(map(len, texts)) + schema
+        return characters // CHARACTERS_A_TOKEN + _FRAME * len(texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a language model said, and the tokens that were counted for it.
+
+    `finish` is the service's own word for why it stopped. `cached_tokens` are those of
+    `input_tokens` that cost less because the service had them.
+    """
+
+    text: str
+    finish: str = ""
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    refused: bool = False
+
+
+class CallError(Ig4Error):
+    """A request that brought no usable reply."""
+
+
+class RejectedError(CallError):
+    """The service will not take this request, however often it is sent."""
+
+
+class UnreadableError(CallError):
+    """There is a reply, but it does not answer the question."""
+
+
+class TransientError(CallError):
+    """Another try may succeed; `retry_after` is how many seconds the service wants until then."""
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, limited: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.limited = limited
+        """Whether this was a rate limit, which concerns all requests and not only this one."""
+
+
+class ServiceError(CallError):
+    """No request can succeed: a wrong key, no permission, no credit, no such model."""
+
+
+class BudgetError(CallError):
+    """The run may not send any more."""
+
+
+class PendingError(CallError):
+    """The reply is not there yet: the request waits in a batch, or to be put into one."""

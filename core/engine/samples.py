@@ -1,0 +1,21 @@
+"""Stored samples as scorers see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ig4.core.engine.ingest import turns_of
+from ig4.core.records import Image, Sample
+
+if TYPE_CHECKING:
+    from ig4.storage.samples import SampleRow
+
+
+def sample_of(row: SampleRow) -> Sample:
+    """Return a stored sample as scorers see it."""
+    images = tuple(
+        Image(Path(image.path) if image.path else None, image.sha256, image.problem)
+        for image in row.images
+    )
+    return Sample(row.external_id, row.instruction, row.answer, turns_of(row), images)

@@ -1,0 +1,71 @@
+"""What loading any model has in common: the device it wants, and the hub it may come from."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from ig4.core.errors import PrerequisiteError
+
+
+def check_device(device: str, *, asked: str, scorer: str) -> None:
+    """Compare a device that was found without torch with what torch sees.
+
+    `asked` is what the user wrote ("auto", …), `scorer` whose option it is.
+
+    Raises:
+        PrerequisiteError: they disagree.
+    """
+    import torch
+
+    kind, _, number = device.partition(":")
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and int(number or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there[kind]:
+        raise PrerequisiteError(
+            f"torch cannot use the device {device!r} here: set device = "
+            f'"cpu" (-o {scorer}.device=cpu), or install a torch built for it'
+        )
+    if asked == "auto" and kind == "cpu" and torch.cuda.is_available():
+        # Going on would quietly take hours where minutes are enough.
+        raise PrerequisiteError(
+            'torch sees a GPU that ig4 did not find by itself: set device = "cuda" '
+            f'(-o {scorer}.device=cuda) to use it, or device = "cpu"'
+        )
+
+
+@contextmanager
+def straight_to_cache(*, local: bool) -> Iterator[None]:
+    """Go straight to the cache where the hub cannot be reached; nothing to do for `local` files.
+
+    huggingface_hub would ask again and again for most of a minute before it looks there.
+    """
+    from huggingface_hub import constants
+
+    offline = constants.HF_HUB_OFFLINE
+    if not local and not offline:
+        constants.HF_HUB_OFFLINE = not _can_reach(constants.ENDPOINT)
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = offline
+
+
+def _can_reach(url: str) -> bool:
+    """Tell whether a server takes connections; behind a proxy that is the proxy's to know."""
+    parts = urlsplit(url)
+    proxied = {parts.scheme, "all"} & set(urllib.request.getproxies())
+    if proxied or parts.hostname is None:
+        return True
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    try:
+        socket.create_connection((parts.hostname, port), timeout=5).close()
+    except OSError:
+        return False
+    return True

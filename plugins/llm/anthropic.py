@@ -1,0 +1,279 @@
+"""Anthropic's messages as a Provider."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from ig4.core.calls.prices import Price
+from ig4.core.calls.provider import BatchState, Provider
+from ig4.core.calls.request import CallError, RejectedError, Reply, Request, TransientError
+from ig4.core.errors import PrerequisiteError
+from ig4.plugins.llm import connection, prices
+from ig4.plugins.llm.errors import call_error, scrubbed, told_by
+
+_TOOL = "rate"
+_TOOLS_REFUSED = re.compile(r"\btools?\b|tool_choice", re.IGNORECASE)
+_SLACK = timedelta(minutes=10)
+
+
+class AnthropicProvider(Provider):
+    """Keys and addresses come from the options and the client's own variables.
+
+    A schema is kept by having the model call a tool with it. `structured` says whether to do
+    so: None tries it, and asks plainly from the moment the server refuses.
+    """
+
+    name = "anthropic"
+    prices: Mapping[str, Price] = prices.ANTHROPIC
+    batch_requests: ClassVar[int] = 100_000
+    batch_bytes: ClassVar[int] = 240 * 2**20  # the service takes 256 MB
+
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        timeout: float = 120.0,
+        structured: bool | None = None,
+    ) -> None:
+        self.base_url = base_url
+        self.timeout = timeout
+        self.structured = structured
+        self._plain = structured is False
+        self._no_temperature = False
+        self._client: Any = None
+
+    async def open(self) -> None:
+        """Make the client.
+
+        Raises:
+            PrerequisiteError: there is no key.
+        """
+        import anthropic
+
+        self._client = anthropic.AsyncAnthropic(
+            base_url=self.base_url,
+            max_retries=0,
+            timeout=self.timeout,
+            http_client=connection.http_client(anthropic, self.timeout),
+        )
+        self._response: Any = connection.response_type()
+        if not any(
+            getattr(self._client, name, None) for name in ("api_key", "auth_token", "credentials")
+        ):
+            await self.close()
+            raise PrerequisiteError("claude has no key: set ANTHROPIC_API_KEY")
+
+    async def close(self) -> None:
+        """Close the client's connections."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def send(self, request: Request) -> Reply:
+        """Send one request.
+
+        Raises:
+            TransientError, RejectedError, ServiceError: as `errors.call_error` says.
+        """
+        import anthropic
+
+        while True:
+            body = self.body(request)
+            try:
+                response = await self._client.post(
+                    "/v1/messages", cast_to=self._response, body=body
+                )
+            except anthropic.AnthropicError as error:
+                # What another request has taught us by now counts for this one too.
+                if self._adapts(error, body) or body != self.body(request):
+                    continue
+                raise self._error(error) from None
+            return _reply(_decoded(response.content))
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """Return the body of a request, as this server has been found to want it."""
+        body: dict[str, Any] = {
+            "model": request.model,
+            "max_tokens": request.max_tokens,
+            "messages": _messages(request),
+        }
+        if request.system:
+            body["system"] = request.system
+        if request.temperature is not None and not self._no_temperature:
+            body["temperature"] = min(request.temperature, 1.0)  # more is not taken
+        if request.schema is not None and not self._plain:
+            tool = {
+                "name": _TOOL,
+                "description": "Hand in the rating and its explanation.",
+                "input_schema": dict(request.schema),
+            }
+            body |= {"tools": [tool], "tool_choice": {"type": "tool", "name": _TOOL}}
+        return body | dict(request.extra)
+
+    def _adapts(self, error: Exception, body: Mapping[str, Any]) -> bool:
+        """Learn from a refusal what this server does not take; tell whether that helps."""
+        if getattr(error, "status_code", None) not in (400, 404, 422):
+            return False
+        told = told_by(error)
+        if "tools" in body and self.structured is None and _TOOLS_REFUSED.search(told):
+            self._plain = True
+            return True
+        if "temperature" in body and "temperature" in told:
+            self._no_temperature = True
+            return True
+        return False
+
+    def _error(self, error: Exception) -> CallError:
+        return call_error(error, "Anthropic", "ANTHROPIC_API_KEY")
+
+    # Batches
+
+    async def submit(self, key: str, requests: Mapping[str, Request]) -> str:
+        """Start a batch; returns its id. The service has no place for the key.
+
+        Raises:
+            TransientError, RejectedError, ServiceError: as for `send`.
+        """
+        lines = [
+            {"custom_id": known, "params": self.body(request)}
+            for known, request in requests.items()
+        ]
+        batch = await self._asked(self._client.messages.batches.create(requests=lines))
+        return str(batch.id)
+
+    async def find(self, key: str, custom: set[str], since: datetime) -> str | None:
+        """Look for a batch by its requests among those made since.
+
+        Raises:
+            TransientError: one that is still at work might be it.
+        """
+        import anthropic
+
+        undecided = None
+        try:
+            async for batch in self._client.messages.batches.list(limit=100):
+                if batch.created_at.astimezone(UTC) < since - _SLACK:
+                    break
+                if batch.processing_status != "ended":
+                    undecided = str(batch.id)
+                    continue
+                async for known, _ in self.results(batch.id):
+                    if known in custom:
+                        return str(batch.id)
+                    break
+        except anthropic.AnthropicError as error:
+            raise self._error(error) from None
+        if undecided is not None:
+            raise TransientError(
+                f"batch {undecided} is still at work, and may be the one whose id was lost"
+            )
+        return None
+
+    async def batch(self, remote_id: str) -> BatchState:
+        """Ask how far a batch is."""
+        batch = await self._asked(self._client.messages.batches.retrieve(remote_id))
+        counts = batch.request_counts
+        done = counts.succeeded + counts.errored + counts.canceled + counts.expired
+        total = done + counts.processing
+        if batch.processing_status != "ended":
+            return BatchState("running", done, total)
+        cancelled = counts.canceled > 0
+        return BatchState("cancelled" if cancelled else "ended", done, total)
+
+    async def results(self, remote_id: str) -> AsyncIterator[tuple[str, Reply | CallError]]:
+        """Yield the outcome of each request of a batch that ended."""
+        import anthropic
+
+        try:
+            async for line in await self._client.messages.batches.results(remote_id):
+                yield line.custom_id, _outcome(line.result)
+        except anthropic.AnthropicError as error:
+            raise self._error(error) from None
+
+    async def cancel(self, remote_id: str) -> None:
+        """Ask the service to stop a batch."""
+        await self._asked(self._client.messages.batches.cancel(remote_id))
+
+    async def _asked(self, awaitable: Any) -> Any:
+        import anthropic
+
+        try:
+            return await awaitable
+        except anthropic.AnthropicError as error:
+            raise self._error(error) from None
+
+
+def _messages(request: Request) -> list[dict[str, Any]]:
+    content: Any = request.prompt
+    if request.images:
+        content = [
+            {
+                "type": "image",
+                "source": {
+                    "type": "base64",
+                    "media_type": "image/jpeg",
+                    "data": base64.b64encode(image).decode(),
+                },
+            }
+            for image in request.images
+        ] + [{"type": "text", "text": request.prompt}]
+    first = {"role": "user", "content": content}
+    return [first, *({"role": role, "content": text} for role, text in request.history)]
+
+
+def _decoded(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        raise TransientError("the server's reply is not JSON") from None
+
+
+def _reply(told: Any) -> Reply:
+    """Return the reply in a message.
+
+    Raises:
+        TransientError: it holds none.
+    """
+    blocks = told.get("content") if isinstance(told, dict) else None
+    if not isinstance(blocks, list):
+        raise TransientError("the server's reply holds no content")
+    usage = told.get("usage") or {}
+    cached = int(usage.get("cache_read_input_tokens") or 0)
+    written = int(usage.get("cache_creation_input_tokens") or 0)
+    finish = str(told.get("stop_reason") or "")
+    return Reply(
+        text=_text(blocks),
+        finish=finish,
+        # The service counts what it had in its cache apart.
+        input_tokens=int(usage.get("input_tokens") or 0) + cached + written,
+        cached_tokens=cached,
+        output_tokens=int(usage.get("output_tokens") or 0),
+        refused=finish == "refusal",
+    )
+
+
+def _text(blocks: list[Any]) -> str:
+    """Return a tool's input as JSON text, or the texts."""
+    for block in blocks:
+        if block.get("type") == "tool_use":
+            return json.dumps(block.get("input"), ensure_ascii=False)
+    return "".join(str(block.get("text", "")) for block in blocks if block.get("type") == "text")
+
+
+def _outcome(result: Any) -> Reply | CallError:
+    if result.type == "succeeded":
+        try:
+            return _reply(result.message.model_dump())
+        except TransientError as error:
+            return error
+    if result.type == "errored":
+        inner = getattr(result.error, "error", result.error)
+        text = scrubbed(str(getattr(inner, "message", inner)))
+        if getattr(inner, "type", "") == "invalid_request_error":
+            return RejectedError(f"Anthropic rejected the request: {text}")
+        return TransientError(f"Anthropic had no reply in the batch: {text}")
+    return TransientError(f"Anthropic had no reply in the batch: it {result.type}")

@@ -1,0 +1,89 @@
+"""What the vendors' clients raise, said in ig4's terms: try again, not this one, or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from ig4.core.calls.request import CallError, RejectedError, ServiceError, TransientError
+
+_RETRIED = {408, 409, 425, 429}
+_SECRET = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_*.-]{6,}|(?i:bearer)\s+\S+")
+_NO_CREDIT = re.compile(
+    r"insufficient_quota|credit balance|billing|payment required|exceeded your current quota"
+    r"|spend(?:ing)? limit",
+    re.IGNORECASE,
+)
+_LONGEST = 300  # characters of a service's own words
+
+
+def call_error(error: Exception, service: str, variable: str) -> CallError:
+    """Return the error to raise for one of a vendor's client; it never shows a key.
+
+    `service` is what the service is called, `variable` the one its key is taken from.
+    """
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int):
+        cause = error.__cause__ or error.__context__ or error
+        told = scrubbed(f"{error} ({type(cause).__name__})")
+        return TransientError(f"{service} cannot be reached: {told}")
+    told = told_by(error)
+    if _NO_CREDIT.search(told) or status == 402:
+        return ServiceError(f"{service} says that no credit is left ({status}): {told}")
+    if status == 401:
+        return ServiceError(f"{service} does not accept the key (401): check {variable}")
+    if status == 403:
+        return ServiceError(f"{service} refuses access (403): {told}")
+    if status == 404:
+        return ServiceError(f"{service} knows no such model or address (404): {told}")
+    if status in _RETRIED or status >= 500:
+        wait = retry_after(getattr(getattr(error, "response", None), "headers", {}))
+        limited = status in (429, 529) or wait is not None
+        return TransientError(f"{service} says {status}: {told}", retry_after=wait, limited=limited)
+    return RejectedError(f"{service} rejected the request ({status}): {told}")
+
+
+def told_by(error: Exception) -> str:
+    """Return what a service said, short and without anything that looks like a key."""
+    body = getattr(error, "body", None)
+    parts: list[str] = []
+    if isinstance(body, Mapping):
+        inner = body.get("error", body)
+        inner = inner if isinstance(inner, Mapping) else {"message": inner}
+        parts = [str(inner[key]) for key in ("message", "code", "type") if inner.get(key)]
+    return scrubbed("; ".join(dict.fromkeys(parts)) or str(error))
+
+
+def scrubbed(text: str) -> str:
+    """Return text in one line, cut, with every key that this process knows left out."""
+    for name, value in os.environ.items():
+        if len(value) >= 6 and re.search(r"KEY|TOKEN|SECRET", name):
+            text = text.replace(value, "[key]")
+    return " ".join(_SECRET.sub("[key]", text).split())[:_LONGEST]
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return how many seconds a service wants us to wait, if it says so."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    told = headers.get("retry-after")
+    seconds = _number(told)
+    if seconds is not None or not told:
+        return seconds
+    try:
+        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def _number(text: Any) -> float | None:
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return None
+    return value if 0 <= value < float("inf") else None

@@ -1,0 +1,311 @@
+"""OpenAI's chat completions, and every server that speaks them, as a Provider."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+from ig4.core.calls.prices import Price
+from ig4.core.calls.provider import BatchState, Provider
+from ig4.core.calls.request import (
+    CallError,
+    RejectedError,
+    Reply,
+    Request,
+    TransientError,
+)
+from ig4.core.errors import PrerequisiteError
+from ig4.plugins.llm import connection, prices
+from ig4.plugins.llm.errors import call_error, scrubbed, told_by
+
+_REASONING = re.compile(r"^(?:o\d|gpt-5)")
+_VENDORS_OWN = re.compile(r"//[^/]*\b(?:openai\.com|openai\.azure\.com|azure\.com)(?:[:/]|$)")
+_SCHEMA_REFUSED = re.compile(r"response_format|json_schema|structured|guided|grammar", re.I)
+_ENDPOINT = "/v1/chat/completions"
+_STATES = {
+    "completed": "ended",
+    "expired": "ended",
+    "cancelled": "cancelled",
+    "failed": "failed",
+}
+
+
+class OpenAIProvider(Provider):
+    """Keys and addresses come from the options and the client's own variables.
+
+    `structured` says whether to ask for JSON by a schema: None tries it, and asks plainly from
+    the moment the server refuses.
+    """
+
+    name = "openai"
+    prices: Mapping[str, Price] = prices.OPENAI
+    batch_requests: ClassVar[int] = 50_000
+    batch_bytes: ClassVar[int] = 190 * 2**20  # the service takes 200 MB
+
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        timeout: float = 120.0,
+        structured: bool | None = None,
+    ) -> None:
+        self.base_url = base_url
+        self.timeout = timeout
+        self.structured = structured
+        self._plain = structured is False
+        self._renamed = False  # max_completion_tokens for max_tokens
+        self._no_temperature = False
+        self._client: Any = None
+
+    async def open(self) -> None:
+        """Make the client.
+
+        Raises:
+            PrerequisiteError: there is no key, and the server is not a local one.
+        """
+        import openai
+
+        shared: dict[str, Any] = {"max_retries": 0, "timeout": self.timeout}
+        shared["http_client"] = connection.http_client(openai, self.timeout)
+        has_key = bool(os.environ.get("OPENAI_API_KEY"))
+        elsewhere = self.base_url or os.environ.get("OPENAI_BASE_URL")
+        try:
+            if not has_key and not elsewhere and os.environ.get("AZURE_OPENAI_ENDPOINT"):
+                self._client = openai.AsyncAzureOpenAI(**shared)
+            else:
+                # Local servers want no key, but the client does.
+                if not has_key and elsewhere and not _VENDORS_OWN.search(elsewhere):
+                    shared["api_key"] = "none"
+                self._client = openai.AsyncOpenAI(base_url=self.base_url, **shared)
+        except openai.OpenAIError:
+            raise PrerequisiteError(
+                "gpt has no key: set OPENAI_API_KEY, or name a local server with "
+                "-o gpt.base_url=http://localhost:8000/v1 or OPENAI_BASE_URL"
+            ) from None
+        self._response: Any = connection.response_type()
+
+    async def close(self) -> None:
+        """Close the client's connections."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def send(self, request: Request) -> Reply:
+        """Send one request.
+
+        Raises:
+            TransientError, RejectedError, ServiceError: as `errors.call_error` says.
+        """
+        import openai
+
+        while True:
+            body = self.body(request)
+            try:
+                response = await self._client.post(
+                    "/chat/completions", cast_to=self._response, body=body
+                )
+            except openai.OpenAIError as error:
+                # What another request has taught us by now counts for this one too.
+                if self._adapts(error, body) or body != self.body(request):
+                    continue
+                raise self._error(error) from None
+            return _reply(_decoded(response.content))
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """Return the body of a request, as this server has been found to want it."""
+        body: dict[str, Any] = {"model": request.model, "messages": _messages(request)}
+        reasons = self._renamed or (self._is_the_vendor and bool(_REASONING.match(request.model)))
+        body["max_completion_tokens" if reasons else "max_tokens"] = request.max_tokens
+        if request.temperature is not None and not reasons and not self._no_temperature:
+            body["temperature"] = request.temperature
+        if request.schema is not None and not self._plain:
+            schema = {"name": "rating", "strict": True, "schema": dict(request.schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return body | dict(request.extra)
+
+    @property
+    def _is_the_vendor(self) -> bool:
+        return bool(_VENDORS_OWN.search(str(self._client.base_url))) if self._client else False
+
+    def _adapts(self, error: Exception, body: Mapping[str, Any]) -> bool:
+        """Learn from a refusal what this server does not take; tell whether that helps."""
+        if getattr(error, "status_code", None) not in (400, 404, 422):
+            return False
+        told = told_by(error)
+        if "response_format" in body and self.structured is None and _SCHEMA_REFUSED.search(told):
+            self._plain = True
+            return True
+        if "max_tokens" in body and "max_completion_tokens" in told:
+            self._renamed = True
+            return True
+        if "temperature" in body and "temperature" in told:
+            self._no_temperature = True
+            return True
+        return False
+
+    def _error(self, error: Exception) -> CallError:
+        return call_error(error, "OpenAI" if self._is_the_vendor else self._where, "OPENAI_API_KEY")
+
+    @property
+    def _where(self) -> str:
+        return f"the server at {self._client.base_url.host}"
+
+    # Batches
+
+    async def submit(self, key: str, requests: Mapping[str, Request]) -> str:
+        """Upload a batch's file and start it; returns its id.
+
+        Raises:
+            TransientError, RejectedError, ServiceError: as for `send`.
+        """
+        import openai
+
+        lines = (
+            json.dumps(
+                {"custom_id": known, "method": "POST", "url": _ENDPOINT, "body": self.body(request)}
+            )
+            for known, request in requests.items()
+        )
+        content = "\n".join(lines).encode()
+        try:
+            file = await self._client.files.create(
+                file=(f"ig4-{key}.jsonl", content), purpose="batch"
+            )
+            batch = await self._client.batches.create(
+                input_file_id=file.id,
+                endpoint=_ENDPOINT,
+                completion_window="24h",
+                metadata={"ig4": key},
+            )
+        except openai.OpenAIError as error:
+            raise self._error(error) from None
+        return str(batch.id)
+
+    async def find(self, key: str, custom: set[str], since: datetime) -> str | None:
+        """Look for a batch by its key among those made since."""
+        import openai
+
+        try:
+            async for batch in self._client.batches.list(limit=100):
+                if (batch.metadata or {}).get("ig4") == key:
+                    return str(batch.id)
+                if batch.created_at < since.timestamp() - 3600:
+                    return None
+        except openai.OpenAIError as error:
+            raise self._error(error) from None
+        return None
+
+    async def batch(self, remote_id: str) -> BatchState:
+        """Ask how far a batch is."""
+        batch = await self._asked(self._client.batches.retrieve(remote_id))
+        counts = batch.request_counts
+        errors = getattr(batch.errors, "data", None) or []
+        return BatchState(
+            state=_STATES.get(batch.status, "running"),  # type: ignore[arg-type]  # as declared
+            done=counts.completed + counts.failed if counts else 0,
+            total=counts.total if counts else 0,
+            message=scrubbed("; ".join(str(one.message) for one in errors[:3])),
+        )
+
+    async def results(self, remote_id: str) -> AsyncIterator[tuple[str, Reply | CallError]]:
+        """Yield the outcome of each request of a batch, from its two files."""
+        batch = await self._asked(self._client.batches.retrieve(remote_id))
+        for file in (batch.output_file_id, batch.error_file_id):
+            if file:
+                async for line in self._lines(file):
+                    yield _outcome(line)
+
+    async def _lines(self, file: str) -> AsyncIterator[dict[str, Any]]:
+        import openai
+
+        streaming = self._client.files.with_streaming_response
+        try:
+            async with streaming.content(file) as response:
+                async for line in response.iter_lines():
+                    if line.strip():
+                        yield json.loads(line)
+        except openai.OpenAIError as error:
+            raise self._error(error) from None
+
+    async def cancel(self, remote_id: str) -> None:
+        """Ask the service to stop a batch."""
+        await self._asked(self._client.batches.cancel(remote_id))
+
+    async def _asked(self, awaitable: Any) -> Any:
+        import openai
+
+        try:
+            return await awaitable
+        except openai.OpenAIError as error:
+            raise self._error(error) from None
+
+
+def _messages(request: Request) -> list[dict[str, Any]]:
+    content: Any = request.prompt
+    if request.images:
+        content = [
+            {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{_base64(image)}"}}
+            for image in request.images
+        ] + [{"type": "text", "text": request.prompt}]
+    messages: list[dict[str, Any]] = []
+    if request.system:
+        messages.append({"role": "system", "content": request.system})
+    messages.append({"role": "user", "content": content})
+    return messages + [{"role": role, "content": text} for role, text in request.history]
+
+
+def _base64(image: bytes) -> str:
+    return base64.b64encode(image).decode()
+
+
+def _decoded(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        raise TransientError("the server's reply is not JSON") from None
+
+
+def _reply(told: Any) -> Reply:
+    """Return the reply in a chat completion.
+
+    Raises:
+        TransientError: it holds none.
+    """
+    try:
+        choice = told["choices"][0]
+        message = choice["message"]
+    except (KeyError, IndexError, TypeError):
+        raise TransientError("the server's reply holds no choice") from None
+    usage = told.get("usage") or {}
+    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+    refusal = message.get("refusal")
+    finish = str(choice.get("finish_reason") or "")
+    return Reply(
+        text=str(refusal or message.get("content") or ""),
+        finish=finish,
+        input_tokens=int(usage.get("prompt_tokens") or 0),
+        cached_tokens=int(cached or 0),
+        output_tokens=int(usage.get("completion_tokens") or 0),
+        refused=bool(refusal) or finish == "content_filter",
+    )
+
+
+def _outcome(line: Mapping[str, Any]) -> tuple[str, Reply | CallError]:
+    """Return a request's hash and what came of it, from a line of a batch's files."""
+    known = str(line.get("custom_id"))
+    response = line.get("response") or {}
+    status = response.get("status_code", 0)
+    if status == 200:
+        try:
+            return known, _reply(response.get("body"))
+        except TransientError as error:
+            return known, error
+    told = line.get("error") or (response.get("body") or {}).get("error") or {}
+    text = scrubbed(str(told.get("message") or told.get("code") or "no reply"))
+    if 400 <= status < 500 and status not in (408, 409, 429):
+        return known, RejectedError(f"OpenAI rejected the request ({status}): {text}")
+    return known, TransientError(f"OpenAI had no reply in the batch: {text}")

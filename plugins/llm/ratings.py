@@ -1,0 +1,123 @@
+"""Reads a rating out of a reply, and refuses whatever is none: a score is never made up."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+LONGEST = 4000
+"""How many characters of an explanation are kept."""
+
+_FIRST_LINE = 400  # characters; a rating stands at the start, whatever else a line holds
+
+_NUMBER = r"(?P<value>\d{1,3}(?:[.,]\d{1,20})?)(?![.,]?\d)"
+_OF_100 = r"(?:/\s*100(?:\.0+)?(?!\d)|out\s+of\s+(?:a\s+possible\s+)?100(?!\d)|%|points?\b|分)"
+_END = r"(?:[.,;:)!(\u2013\u2014-].*)?$"
+# Words that may stand before the number; a line with any other word there is prose.
+_WORD = (
+    r"(?:the|my|an?|overall|final|total|quality|score[ds]?|rating|rated?|grade|points?|is|of|it|"
+    r"this|that|would|will|be|give|assign|answer|response|sample|at|as|with|for|to|"
+    r"i(?:['\u2019](?:d|ll))?|评分|分数|得分)"
+)
+_COLON = r"(?:[:\uff1a=\u2013\u2014]|-(?=\s))"  # a minus that touches the number is a minus
+_BEFORE = rf"(?:{_WORD}(?:\s+{_COLON}?|{_COLON})\s*){{0,14}}"
+_FORMS = (
+    # 87, 87.5, Score: 92, Rating - 85, I would give this a score of 70
+    re.compile(rf"^{_BEFORE}{_NUMBER}\s*{_END}", re.IGNORECASE),
+    # 80/100, 92 out of 100, 92 %, I would rate this 85/100 because
+    re.compile(rf"^{_BEFORE}{_NUMBER}\s*{_OF_100}", re.IGNORECASE),
+)
+_ASKED_SCALE = re.compile(r"\(\s*(?:from\s+)?0\s*(?:-|\u2013|to)\s*100\s*\)", re.IGNORECASE)
+_OTHER_SCALE = re.compile(r"\d(?:[.,]\d+)?\s*(?:/|out\s+of)\s*(?!100(?!\d))\d+", re.IGNORECASE)
+_RANGE = re.compile(r"\d\s*(?:-|\u2013|\u2014|to|and|or)\s*\d|between\s+\d", re.IGNORECASE)
+_NUMBERS = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?")
+_HEADING = re.compile(r"^[#*_\s]*(?:score|rating)[*_\s]*[:\uff1a]?[*_\s]*$", re.IGNORECASE)
+_REFUSAL = re.compile(
+    r"\b(?:i(?:'|\u2019)?m\s+sorry|i\s+(?:cannot|can(?:'|\u2019)?t|am\s+unable|won(?:'|\u2019)?t)|"
+    r"as\s+an\s+ai|unable\s+to)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What a model said of a sample: 0 to 100, and why."""
+
+    score: float
+    explanation: str = ""
+
+
+class Unreadable(Exception):  # noqa: N818 - it is the reply that is unreadable
+    """A reply holds no rating; the reason is its text."""
+
+
+def parse(text: str) -> Rating:
+    """Return the rating that a reply holds: as JSON, or as the number on its first line.
+
+    Only the first line that is not blank is looked at, so that a number in the explanation, or
+    in a quotation of the answer there, never becomes the rating.
+
+    Raises:
+        Unreadable: there is no number, it is not between 0 and 100, or the model refused.
+    """
+    body = _without_fence(text.strip())
+    if not body:
+        raise Unreadable("the reply is empty")
+    if body.startswith("{"):
+        return _of_json(body)
+    first, _, rest = body.partition("\n")
+    if _HEADING.match(first[:_FIRST_LINE]):
+        first, _, rest = rest.strip().partition("\n")
+    return Rating(_of_line(first[:_FIRST_LINE]), rest.strip()[:LONGEST])
+
+
+def _without_fence(text: str) -> str:
+    if not text.startswith("```"):
+        return text
+    _, _, inside = text.partition("\n")
+    return inside.partition("```")[0].strip()
+
+
+def _of_json(text: str) -> Rating:
+    try:
+        told, _ = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        raise Unreadable("the reply is JSON that cannot be read") from None
+    value = told.get("score", told.get("rating")) if isinstance(told, dict) else None
+    if isinstance(value, str):
+        score = _of_line(value.strip()[:_FIRST_LINE])
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        score = _in_range(float(value), str(value))
+    else:
+        raise Unreadable("the reply is JSON without a score")
+    return Rating(score, str(told.get("explanation", "")).strip()[:LONGEST])
+
+
+def _of_line(line: str) -> float:
+    plain = re.sub(r"[*_`#\"\[\]]+", " ", _ASKED_SCALE.sub(" ", line))
+    plain = " ".join(plain.split())
+    if _OTHER_SCALE.search(plain):
+        raise Unreadable("its rating is on another scale than 0 to 100")
+    if _RANGE.search(plain):
+        raise Unreadable("its first line names a range and not a rating")
+    for form in _FORMS:
+        found = form.match(plain)
+        if found:
+            return _in_range(float(found["value"].replace(",", ".")), found["value"])
+    raise Unreadable(_why_not(plain))
+
+
+def _why_not(line: str) -> str:
+    if _REFUSAL.search(line):
+        return "the model refused to rate"
+    numbers = _NUMBERS.findall(line)
+    if len(numbers) == 1 and not 0 <= float(numbers[0].replace(",", ".")) <= 100:
+        return f"its rating {numbers[0][:20]} is not between 0 and 100"
+    return "its first line holds no rating"
+
+
+def _in_range(value: float, told: str) -> float:
+    if not 0 <= value <= 100:  # also what is not a number
+        raise Unreadable(f"its rating {told[:20]} is not between 0 and 100")
+    return value

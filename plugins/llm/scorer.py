@@ -1,0 +1,185 @@
+"""Scores that a language model gives: instruction and answer in, a rating from 0 to 100 out."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, model_validator
+
+from ig4.core import contracts
+from ig4.core.calls.request import Reply, Request, UnreadableError
+from ig4.core.contracts import AsyncScorer
+from ig4.core.records import Failure, Sample, Score
+from ig4.plugins.llm.images import jpeg
+from ig4.plugins.llm.prompt import REMINDER, SCHEMA, Template, suspicions
+from ig4.plugins.llm.ratings import Rating, Unreadable, parse
+
+if TYPE_CHECKING:
+    from ig4.core.calls.provider import Provider
+    from ig4.core.contracts import Ask, Digest
+    from ig4.core.records import JSON
+
+_SHOWN = 200
+"""How many characters of an unreadable reply are shown in the error."""
+
+
+class RatingOptions(contracts.Options):
+    """Options that all scorers share which ask a language model for a rating."""
+
+    model: str = Field(description="Model, as the service names it.")
+    base_url: str | None = Field(
+        None, description="Address of the service; by default the client's own, or its variable."
+    )
+    prompt: str | None = Field(
+        None, description="File with another prompt; {instruction} and {answer} stand for both."
+    )
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="By default 0, and 0.7 where there are several samples."
+    )
+    max_tokens: int = Field(512, ge=1, description="Most tokens of a reply.")
+    samples: int = Field(1, ge=1, le=100, description="Ratings to take the mean of.")
+    vision: bool = Field(default=False, description="Send the images too.")
+    max_side: int = Field(768, ge=32, description="Longest side of a sent image in pixels.")
+    structured: bool | None = Field(
+        None, description="Ask for JSON by a schema; by default where the service can do that."
+    )
+    timeout: float = Field(120.0, gt=0, description="Seconds to wait for a reply.")
+    extra: dict[str, Any] = Field(
+        default_factory=dict, description="Further fields of the request's body."
+    )
+
+    @model_validator(mode="after")
+    def _several_samples_differ(self) -> RatingOptions:
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError("several samples at temperature 0 are all the same: leave it out")
+        return self
+
+    @property
+    def heat(self) -> float:
+        """The temperature in use."""
+        if self.temperature is not None:
+            return self.temperature
+        return 0.0 if self.samples == 1 else 0.7
+
+
+class RatingScorer(AsyncScorer):
+    """The paper's GPT Score (InstructionGPT-4, section 3.1): quality and variety, 0 to 100.
+
+    The model sees instruction and answer, not the image, unless `vision` is set. A reply that
+    holds no rating is asked for once more, with a reminder, and is an error after that.
+    """
+
+    version = "1"
+    options: RatingOptions
+    _template: Template | None = None
+
+    @abstractmethod
+    def provider(self) -> Provider:
+        """Return the service to ask, not opened."""
+
+    @property
+    def template(self) -> Template:
+        """The prompt in use.
+
+        Raises:
+            UsageError: its file cannot be read, or lacks a placeholder.
+        """
+        if self._template is None:
+            chosen = self.options.prompt
+            self._template = (
+                Template.default(vision=self.options.vision)
+                if chosen is None
+                else Template.load(Path(chosen))
+            )
+        return self._template
+
+    def identity(self, digest: Digest) -> Mapping[str, JSON]:
+        """Return model, prompt and what else shapes replies; not where the service is."""
+        identity: dict[str, JSON] = {
+            "model": self.options.model,
+            "prompt": self.template.hash,
+            "temperature": self.options.heat,
+            "max_tokens": self.options.max_tokens,
+            "samples": self.options.samples,
+            "structured": self.options.structured is not False,
+        }
+        if self.options.vision:
+            identity["vision"] = self.options.max_side
+        if self.options.extra:
+            identity["extra"] = dict(self.options.extra)
+        return identity
+
+    async def rate(self, sample: Sample, ask: Ask) -> Score | Failure:
+        """Return the mean rating; its details hold the explanation and what looked suspicious."""
+        images: tuple[bytes, ...] = ()
+        if self.options.vision:
+            problem = next((image.problem for image in sample.images if image.problem), None)
+            if problem is not None:
+                return Failure(problem)
+            images = tuple([
+                await asyncio.to_thread(jpeg, image, self.options.max_side)
+                for image in sample.images
+            ])  # fmt: skip
+        requests = [self.request(sample, images, n) for n in range(self.options.samples)]
+        ratings = await asyncio.gather(*(_rating(request, ask) for request in requests))
+        return self._score(sample, ratings)
+
+    def request(self, sample: Sample, images: tuple[bytes, ...] = (), repeat: int = 0) -> Request:
+        """Return what is asked of the model for a sample."""
+        return Request(
+            model=self.options.model,
+            prompt=self.template.render(sample.instruction, sample.answer),
+            images=images,
+            max_tokens=self.options.max_tokens,
+            temperature=self.options.heat,
+            schema=None if self.options.structured is False else SCHEMA,
+            repeat=repeat,
+            extra=self.options.extra,
+        )
+
+    def _score(self, sample: Sample, ratings: Sequence[Rating]) -> Score:
+        values = [rating.score for rating in ratings]
+        details: dict[str, JSON] = {"explanation": ratings[0].explanation}
+        if len(values) > 1:
+            details |= {"ratings": values, "spread": statistics.stdev(values)}
+        flags = suspicions(sample.instruction, sample.answer)
+        if flags:
+            details["flags"] = flags
+        return Score(statistics.fmean(values), details)
+
+
+async def _rating(request: Request, ask: Ask) -> Rating:
+    """Return a model's rating, with a reminder if its first reply holds none."""
+    said: list[str] = []
+
+    def read(reply: Reply) -> Rating:
+        said.append(reply.text)
+        return read_rating(reply)
+
+    try:
+        return await ask(request, read)
+    except UnreadableError:
+        turns = (("assistant", said[-1] or "(no reply)"), ("user", REMINDER))
+    return await ask(replace(request, history=turns), read)
+
+
+def read_rating(reply: Reply) -> Rating:
+    """Return the rating that a reply holds.
+
+    Raises:
+        UnreadableError: it holds none, or the model refused.
+    """
+    shown = " ".join(reply.text.split())[:_SHOWN]
+    if reply.refused:
+        raise UnreadableError(f"the model refused to rate this: {shown!r}")
+    try:
+        return parse(reply.text)
+    except Unreadable as error:
+        cut = " (cut at max_tokens)" if reply.finish in ("length", "max_tokens") else ""
+        raise UnreadableError(f"{error}{cut}; the reply was: {shown!r}") from None

@@ -1,0 +1,33 @@
+"""The paper's GPT Score asked of Claude, through Anthropic's interface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from ig4.plugins.llm.anthropic import AnthropicProvider
+from ig4.plugins.llm.scorer import RatingOptions, RatingScorer
+
+if TYPE_CHECKING:
+    from ig4.core.calls.provider import Provider
+
+
+class ClaudeOptions(RatingOptions):
+    """Options of the scorer `claude`."""
+
+    model: str = Field("claude-haiku-4-5", description="Model, as the service names it.")
+
+
+class Claude(RatingScorer):
+    """Asks Anthropic's Claude for a rating from 0 to 100."""
+
+    Options = ClaudeOptions
+    options: ClaudeOptions
+
+    def provider(self) -> Provider:
+        """Return the service to ask, not opened."""
+        chosen = self.options
+        return AnthropicProvider(
+            base_url=chosen.base_url, timeout=chosen.timeout, structured=chosen.structured
+        )

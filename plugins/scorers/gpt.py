@@ -1,0 +1,33 @@
+"""The paper's GPT Score through OpenAI's interface, or any server that speaks it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from ig4.plugins.llm.openai import OpenAIProvider
+from ig4.plugins.llm.scorer import RatingOptions, RatingScorer
+
+if TYPE_CHECKING:
+    from ig4.core.calls.provider import Provider
+
+
+class GptOptions(RatingOptions):
+    """Options of the scorer `gpt`."""
+
+    model: str = Field("gpt-4o-mini", description="Model, as the service names it.")
+
+
+class Gpt(RatingScorer):
+    """Asks OpenAI, Azure, vLLM, Ollama, llama.cpp or a proxy for a rating from 0 to 100."""
+
+    Options = GptOptions
+    options: GptOptions
+
+    def provider(self) -> Provider:
+        """Return the service to ask, not opened."""
+        chosen = self.options
+        return OpenAIProvider(
+            base_url=chosen.base_url, timeout=chosen.timeout, structured=chosen.structured
+        )

@@ -1,0 +1,198 @@
+"""The reward score: how much a reward model likes an answer to its instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from ig4.core import contracts
+from ig4.core.contracts import Scorer
+from ig4.core.errors import UsageError
+from ig4.core.records import Failure, Sample, Score
+from ig4.core.scaling import times_ten
+from ig4.plugins import hardware, rewardmodels
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ig4.core.contracts import Digest
+    from ig4.core.records import JSON
+
+DEFAULT_MODEL = "OpenAssistant/reward-model-deberta-v3-large-v2"
+"""The paper's reward model."""
+
+_ROLES = ("user", "assistant", "system")
+
+
+class RewardOptions(contracts.Options):
+    """Options of the scorer `reward`."""
+
+    model: str = Field(DEFAULT_MODEL, description="Model of the Hugging Face hub, or a folder.")
+    revision: str | None = Field(None, description="Branch, tag or commit on the hub.")
+    chat_template: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Show conversations through the model's chat template; auto: if it has one. "
+        "Otherwise the model gets the pair of instruction and answer.",
+    )
+    max_length: int | None = Field(
+        None, ge=8, description="Most tokens of a text; by default what the model takes."
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="auto: bf16 or fp16 on a GPU, fp32 on a processor."
+    )
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps."
+    )
+    cache_dir: str | None = Field(None, description="Folder of downloaded weights.")
+    batch_size: int = Field(
+        256, ge=1, description="Samples handed over, sorted and committed at a time."
+    )
+    forward_batch_size: int = Field(16, ge=1, description="Texts in one forward pass.")
+
+    @property
+    def folder(self) -> Path | None:
+        """The model's folder on this machine; None for one of the hub."""
+        return rewardmodels.folder_of(self.model)
+
+    @property
+    def resolved_device(self) -> str:
+        """The torch device in use."""
+        return hardware.device(self.device)
+
+    @property
+    def resolved_precision(self) -> hardware.Precision:
+        """The precision in use: on a processor fp32, for logits are far from saturated."""
+        if self.precision == "auto" and self.resolved_device == "cpu":
+            return "fp32"
+        return hardware.precision(self.precision, self.resolved_device)
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """A text as the model takes it, and how many of its tokens were left out."""
+
+    inputs: Mapping[str, list[int]]
+    cut: int
+
+    def __len__(self) -> int:
+        return len(self.inputs["input_ids"])
+
+
+class Reward(Scorer):
+    """A reward model's one logit for (instruction, answer) (InstructionGPT-4, section 3.1)."""
+
+    version = "1"
+    Options = RewardOptions
+    options: RewardOptions
+    _model: Any = None
+    _tokenizer: Any = None
+
+    @property
+    def batch_size(self) -> int:
+        """How many samples to score, and commit, at a time."""
+        return self.options.batch_size
+
+    def identity(self, digest: Digest) -> Mapping[str, JSON]:
+        """Return model (a folder by its content), precision, and how texts are shown to it."""
+        folder = self.options.folder
+        if folder is not None and not folder.is_dir():
+            raise UsageError(f"{folder}: there is no such folder; name the reward model's own")
+        return {
+            "model": "folder" if folder else self.options.model,
+            "weights": f"sha256:{digest(folder)}" if folder else self.options.revision,
+            "chat_template": self.options.chat_template,
+            "max_length": self.options.max_length,
+            "precision": self.options.resolved_precision,
+        }
+
+    def open(self) -> None:
+        """Load the model.
+
+        Raises:
+            PrerequisiteError: weights or device are not there.
+            UsageError: it is no reward model, or lacks the chat template that is asked for.
+        """
+        self._model, self._tokenizer = rewardmodels.load(self.options)
+        if self.options.chat_template == "always" and not self._tokenizer.chat_template:
+            raise UsageError(
+                f"{self.options.model} has no chat template: use chat_template = never"
+            )
+
+    def close(self) -> None:
+        """Let the model go."""
+        self._model = self._tokenizer = None
+
+    def score(self, batch: Sequence[Sample]) -> list[Score | Failure]:
+        """Return the logit of each sample; shorter texts go through the model together."""
+        texts = [self._encode(sample) for sample in batch]
+        order = sorted(range(len(batch)), key=lambda at: len(texts[at]), reverse=True)
+        given: list[Score | Failure] = [Failure("not yet scored")] * len(batch)
+        size = self.options.forward_batch_size
+        for start in range(0, len(order), size):
+            places = order[start : start + size]
+            logits = self._logits([texts[at] for at in places])
+            for at, logit in zip(places, logits, strict=True):
+                details = {"truncated_tokens": texts[at].cut} if texts[at].cut else None
+                given[at] = Score(logit, details)
+        return given
+
+    def to_percent(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return 10 x logit, the paper's scale."""
+        return times_ten(values)
+
+    @property
+    def _limit(self) -> int:
+        """How many tokens a text may have."""
+        own = min(
+            getattr(self._model.config, "max_position_embeddings", None) or 10**9,
+            self._tokenizer.model_max_length or 10**9,
+        )
+        return min(own, self.options.max_length or 10**9)
+
+    def _encode(self, sample: Sample) -> _Encoded:
+        limit = self._limit
+        template = self._tokenizer.chat_template and self.options.chat_template != "never"
+        if template:
+            text = self._tokenizer.apply_chat_template(_messages(sample), tokenize=False)
+            whole = self._tokenizer(_unicode(text), add_special_tokens=False)
+            length = len(whole["input_ids"])
+            return _Encoded(
+                {name: ids[-limit:] for name, ids in whole.items()}, _over(length, limit)
+            )
+        pair = (_unicode(sample.instruction), _unicode(sample.answer))
+        whole = self._tokenizer(*pair)
+        length = len(whole["input_ids"])
+        if length > limit:
+            whole = self._tokenizer(*pair, truncation="longest_first", max_length=limit)
+        return _Encoded(dict(whole), _over(length, limit))
+
+    def _logits(self, texts: Sequence[_Encoded]) -> list[float]:
+        import torch
+        from transformers import DataCollatorWithPadding
+
+        padded = DataCollatorWithPadding(self._tokenizer)([dict(text.inputs) for text in texts])
+        given = {name: values.to(self.options.resolved_device) for name, values in padded.items()}
+        with torch.inference_mode():
+            logits: list[float] = self._model(**given).logits.float().flatten().tolist()
+        return logits
+
+
+def _over(length: int, limit: int) -> int:
+    return max(0, length - limit)
+
+
+def _unicode(text: str) -> str:
+    """Return text without lone halves of surrogate pairs, which no tokenizer takes."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _messages(sample: Sample) -> list[dict[str, str]]:
+    """Return a sample as a conversation in the form that chat templates take."""
+    turns = [(turn.role, turn.text) for turn in sample.turns if turn.role in _ROLES]
+    turns = turns or [("user", sample.instruction), ("assistant", sample.answer)]
+    return [{"role": role, "content": text} for role, text in turns]

@@ -1,0 +1,291 @@
+"""Statements on calls of language models: the ledger that keeps a reply from being paid twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    ARRAY,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    outerjoin,
+    select,
+    text,
+    update,
+)
+
+from ig4.storage.bulk import among, put_rows, stamp, update_rows, upsert
+from ig4.storage.schema import Component, LlmCall, LlmWorker
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+CLAIMED, BATCH, DONE, UNREADABLE, FAILED = "claimed", "batch", "done", "unreadable", "failed"
+"""The states of a call."""
+
+_calls: Any = LlmCall.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """A call as the ledger has it."""
+
+    request_hash: str
+    state: str
+    worker: str | None = None
+    batch_id: int | None = None
+    reply: str | None = None
+    finish: str | None = None
+    error: str | None = None
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a call: columns of the ledger by name."""
+
+    request_hash: str
+    state: str
+    reply: str | None = None
+    finish: str | None = None
+    error: str | None = None
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: float | None = None
+    seconds: float | None = None
+    attempts: int = 1
+
+
+def now() -> datetime:
+    """Return the time in UTC."""
+    return datetime.now(UTC)
+
+
+# Workers
+
+
+def sign_on(connection: Connection, worker: str, host: str, pid: int) -> None:
+    """Write down that a process is at work; again every few seconds while it is."""
+    values = {"id": worker, "host": host, "pid": pid, "seen_at": now()}
+    connection.execute(upsert(connection, LlmWorker, ["id"], update=["seen_at"]).values(values))
+
+
+def sign_off(connection: Connection, worker: str, component_id: int | None) -> None:
+    """Free what a process claimed for a component and did not bring to an end."""
+    mine = and_(
+        LlmCall.worker == worker,
+        LlmCall.state == CLAIMED,
+        LlmCall.component_id.is_not_distinct_from(component_id),
+    )
+    connection.execute(delete(LlmCall).where(mine))
+
+
+def workers(connection: Connection) -> list[tuple[str, str, int, datetime]]:
+    """Return (id, host, pid, when last seen) of every process that signed on."""
+    rows = connection.execute(
+        select(LlmWorker.id, LlmWorker.host, LlmWorker.pid, LlmWorker.seen_at)
+    )
+    # SQLite keeps no time zone.
+    return [(w, host, pid, seen.replace(tzinfo=seen.tzinfo or UTC)) for w, host, pid, seen in rows]
+
+
+def forget_workers(connection: Connection, gone: Sequence[str]) -> None:
+    """Free all that processes claimed which are no more."""
+    if gone:
+        claimed = and_(LlmCall.state == CLAIMED, among(connection, LlmCall.worker, gone))
+        connection.execute(delete(LlmCall).where(claimed))
+        connection.execute(delete(LlmWorker).where(among(connection, LlmWorker.id, gone)))
+
+
+# Calls
+
+
+def claim(
+    connection: Connection,
+    worker: str,
+    calls: Sequence[Mapping[str, Any]],
+    *,
+    renew: bool = False,
+) -> dict[str, CallRow]:
+    """Claim calls for a process, in one transaction; return those that it did not get, by hash.
+
+    A call is free if nobody has asked it, or its request failed. With `renew`, one whose reply
+    was unreadable is free too; what it cost stays in the ledger. `calls` hold request_hash,
+    provider, model, component_id and run_id.
+    """
+    wanted = sorted({call["request_hash"] for call in calls})
+    if renew:
+        _set_aside(connection, wanted)
+    known = lookup(connection, wanted)
+    free = [h for h in wanted if h not in known or known[h].state == FAILED]
+    if not free:
+        return known
+    by_hash = {call["request_hash"]: call for call in calls}
+    created = stamp(connection, now())
+    rows = [
+        (*(by_hash[known][name] for name in _GIVEN), CLAIMED, worker, 0, created) for known in free
+    ]
+    # Another process may have been faster: then its claim stays, and is seen below.
+    put_rows(
+        connection, LlmCall, _CLAIM, rows, key=["request_hash"], update=_CLAIM[1:], where=_IS_FAILED
+    )
+    after = lookup(connection, free)
+    got = {h for h, row in after.items() if (row.state, row.worker) == (CLAIMED, worker)}
+    return {h: row for h, row in (known | after).items() if h not in got}
+
+
+_GIVEN = ("request_hash", "provider", "model", "component_id", "run_id")
+_CLAIM = (*_GIVEN, "state", "worker", "attempts", "created_at")
+_IS_FAILED = text(f"llm_calls.state = '{FAILED}'")
+
+
+def _set_aside(connection: Connection, hashes: Sequence[str]) -> None:
+    """Give unreadable replies another hash, so that their requests may be sent again."""
+    unreadable = and_(LlmCall.state == UNREADABLE, among(connection, LlmCall.request_hash, hashes))
+    aside = LlmCall.request_hash + "/" + cast(LlmCall.id, LlmCall.request_hash.type)
+    connection.execute(update(LlmCall).where(unreadable).values(request_hash=aside))
+
+
+def lookup(connection: Connection, hashes: Sequence[str]) -> dict[str, CallRow]:
+    """Return the calls of these hashes that the ledger has, by hash."""
+    if not hashes:
+        return {}
+    name = connection.dialect.name
+    given = json.dumps(list(hashes)) if name == "sqlite" else list(hashes)
+    rows: Any = connection.execute(_lookup(name), {"hashes": given})
+    return {row[0]: CallRow(*row) for row in rows}
+
+
+@lru_cache
+def _lookup(dialect: str) -> Any:
+    """Return the SELECT of `lookup`, built once: it is asked with every request."""
+    c = _calls.c
+    columns = (
+        c.request_hash,
+        c.state,
+        c.worker,
+        c.batch_id,
+        c.reply,
+        c.finish,
+        c.error,
+        func.coalesce(c.input_tokens, 0),
+        func.coalesce(c.cached_tokens, 0),
+        func.coalesce(c.output_tokens, 0),
+    )
+    if dialect == "sqlite":
+        each = func.json_each(bindparam("hashes")).table_valued("value")
+        return select(*columns).where(c.request_hash.in_(select(each.c.value)))
+    return select(*columns).where(c.request_hash == any_(bindparam("hashes", type_=ARRAY(Text()))))
+
+
+def record(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    """Write down what came of calls that were claimed or in a batch."""
+    ended = stamp(connection, now())
+    rows = [(*(getattr(one, name) for name in _OUTCOME), None, ended) for one in outcomes]
+    columns = (*_OUTCOME[1:], "worker", "finished_at")
+    update_rows(connection, LlmCall, "request_hash", columns, rows)
+
+
+_OUTCOME = tuple(Outcome.__slots__)
+
+
+def mark_unreadable(connection: Connection, reasons: Mapping[str, str]) -> None:
+    """Write down that replies do not answer what was asked, by hash."""
+    statement = (
+        update(_calls)
+        .where(_calls.c.request_hash == bindparam("known_hash"), _calls.c.state == DONE)
+        .values(state=UNREADABLE, error=bindparam("reason"))
+    )
+    rows = [{"known_hash": known, "reason": reason} for known, reason in reasons.items()]
+    connection.execute(statement, rows)
+
+
+# Sums
+
+SUMMED_BY = ("model", "scorer", "run", "day")
+"""What costs can be summed by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What the calls of one group came to; `unpriced` of them have no known price."""
+
+    group: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    unpriced: int
+    failed: int
+
+
+def sums(connection: Connection, by: str) -> list[Sum]:
+    """Return what was spent by model, scorer, run or day (UTC)."""
+    paid = LlmCall.state.in_((DONE, UNREADABLE))
+    group = _group(connection, by)
+    rows: Any = connection.execute(
+        select(
+            group,
+            func.count(case((paid, 1))),
+            func.coalesce(func.sum(LlmCall.input_tokens), 0),
+            func.coalesce(func.sum(LlmCall.output_tokens), 0),
+            func.coalesce(func.sum(LlmCall.cost), 0.0),
+            func.count(case((and_(paid, LlmCall.cost.is_(None)), 1))),
+            func.count(case((LlmCall.state == FAILED, 1))),
+        )
+        .select_from(outerjoin(LlmCall, Component))
+        .where(LlmCall.state.in_((DONE, UNREADABLE, FAILED)))
+        .group_by(group)
+        .order_by(group)
+    )
+    return [Sum(str(name), *map(_number, numbers)) for name, *numbers in rows]
+
+
+def _number(value: Any) -> Any:
+    return float(value) if isinstance(value, float) else int(value)
+
+
+def _group(connection: Connection, by: str) -> Any:
+    if by == "model":
+        return LlmCall.model
+    if by == "scorer":
+        return func.coalesce(Component.name, "(none)")
+    if by == "run":
+        return func.coalesce(LlmCall.run_id, 0)
+    assert by == "day"
+    if connection.dialect.name == "sqlite":
+        return func.substr(cast(LlmCall.finished_at, Text), 1, 10)
+    return func.to_char(func.timezone("UTC", LlmCall.finished_at), "YYYY-MM-DD")
+
+
+@dataclass(frozen=True, slots=True)
+class Typical:
+    """What a component's replies were so far, on average over `calls`."""
+
+    calls: int
+    input_tokens: float
+    output_tokens: float
+
+
+def typical(connection: Connection, component_id: int) -> Typical | None:
+    """Return the average of a component's replies; None if there are none."""
+    count, given, taken = connection.execute(
+        select(func.count(), func.avg(LlmCall.input_tokens), func.avg(LlmCall.output_tokens)).where(
+            LlmCall.component_id == component_id, LlmCall.state.in_((DONE, UNREADABLE))
+        )
+    ).one()
+    return Typical(count, float(given or 0), float(taken or 0)) if count else None

@@ -1,0 +1,54 @@
+"""A request is known by all that shapes its reply, and by nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ig4.core.calls.request import Request
+
+PLAIN = Request("m", "How good is this?")
+
+OTHERS = {
+    "model": "n",
+    "prompt": "How bad is this?",
+    "system": "You are strict.",
+    "images": (b"jpeg",),
+    "history": (("user", "A number, please."),),
+    "max_tokens": 5,
+    "temperature": 0.5,
+    "schema": {"type": "object"},
+    "repeat": 1,
+    "extra": {"top_p": 0.9},
+}
+
+
+def test_equal_requests_have_one_hash():
+    assert PLAIN.hash("openai") == Request("m", "How good is this?").hash("openai")
+    assert len(PLAIN.hash("openai")) == 64
+
+
+@pytest.mark.parametrize("field", OTHERS)
+def test_whatever_differs_is_another_request(field):
+    assert replace(PLAIN, **{field: OTHERS[field]}).hash("openai") != PLAIN.hash("openai")
+
+
+def test_another_service_is_another_request():
+    assert PLAIN.hash("anthropic") != PLAIN.hash("openai")
+
+
+def test_the_order_of_a_schema_s_keys_does_not_matter():
+    one = replace(PLAIN, schema={"type": "object", "title": "x"})
+    two = replace(PLAIN, schema={"title": "x", "type": "object"})
+    assert one.hash("openai") == two.hash("openai")
+
+
+def test_a_lone_surrogate_does_not_break_it():
+    assert Request("m", "\ud800").hash("openai")
+
+
+def test_tokens_grow_with_the_text():
+    short, long = Request("m", "x" * 400), Request("m", "x" * 4000)
+    assert 100 <= short.text_tokens <= 150
+    assert long.text_tokens - short.text_tokens == 900

@@ -1,0 +1,125 @@
+"""A service in this process that answers by what it is asked, and a scorer that asks it.
+
+It is installed as a plugin by the fixture `plugin`; see conftest.py.
+"""
+
+SERVICE = '''
+    import asyncio
+    import time
+    from datetime import datetime
+
+    from ig4.core.calls.prices import Price
+    from ig4.core.calls.provider import BatchState, Provider
+    from ig4.core.calls.request import (
+        RejectedError, Reply, ServiceError, TransientError, UnreadableError,
+    )
+    from ig4.core.contracts import AsyncScorer, Options
+    from ig4.core.records import Score
+
+    class World:
+        """What the service has seen; tests look at it and tell it how to behave."""
+        def __init__(self):
+            self.asked = []
+            self.flying = self.most = 0
+            self.batches = {}
+            self.pause = 0.0
+            self.ready = True
+            self.lose_answer = False
+            self.find_works = True
+
+    world = World()
+
+    class Service(Provider):
+        name = "test"
+        prices = {"priced": Price(input=1e6, output=0.0, cached=None)}
+        batch_requests = 3
+        batch_bytes = 10**9
+
+        async def open(self):
+            pass
+
+        async def close(self):
+            pass
+
+        def tokens(self, request):
+            return 1
+
+        async def send(self, request):
+            world.asked.append(request.prompt)
+            world.flying += 1
+            world.most = max(world.most, world.flying)
+            try:
+                await asyncio.sleep(world.pause)
+                return answer(request)
+            finally:
+                world.flying -= 1
+
+        async def submit(self, key, requests):
+            remote = f"remote-{len(world.batches) + 1}"
+            world.batches[remote] = (key, dict(requests), "running")
+            world.asked += [request.prompt for request in requests.values()]
+            if world.lose_answer:
+                world.lose_answer = False
+                raise SystemExit("killed before the id was written down")
+            return remote
+
+        async def find(self, key, custom, since):
+            found = [remote for remote, (known, _, _) in world.batches.items() if known == key]
+            return found[0] if found else None
+
+        async def batch(self, remote):
+            state = world.batches[remote][2]
+            if state == "running" and world.ready:
+                state = "ended"
+            return BatchState(state)
+
+        async def results(self, remote):
+            for custom, request in reversed(list(world.batches[remote][1].items())):
+                try:
+                    yield custom, answer(request)
+                except (RejectedError, TransientError) as error:
+                    yield custom, error
+
+        async def cancel(self, remote):
+            key, requests, _ = world.batches[remote]
+            world.batches[remote] = (key, {}, "cancelled")
+
+    def answer(request):
+        prompt = request.prompt
+        seen = world.asked.count(prompt)
+        if "no key" in prompt:
+            raise ServiceError("401: no such key")
+        if "reject" in prompt:
+            raise RejectedError("400: not this one")
+        if "always busy" in prompt or ("busy" in prompt and seen < 3):
+            raise TransientError("503: busy", retry_after=0.0)
+        if "garbage" in prompt:
+            return Reply("I like it", input_tokens=1)
+        return Reply(str(len(prompt)), input_tokens=1, output_tokens=1)
+
+    class AskingOptions(Options):
+        model: str = "free"
+        repeats: int = 1
+
+    class Asking(AsyncScorer):
+        "The length of the answer, as the service tells it."
+        Options = AskingOptions
+
+        def provider(self):
+            return Service()
+
+        async def rate(self, sample, ask):
+            from ig4.core.calls.request import Request
+
+            def read(reply):
+                try:
+                    return float(reply.text)
+                except ValueError:
+                    raise UnreadableError(f"no number: {reply.text}") from None
+
+            asks = [
+                ask(Request(self.options.model, sample.answer, repeat=n, max_tokens=1), read)
+                for n in range(self.options.repeats)
+            ]
+            return Score((await asyncio.gather(*asks))[0])
+'''

@@ -1,0 +1,85 @@
+"""What the server knows: how it is told to behave, what it was asked, which batches it has."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+DEFAULTS: dict[str, Any] = {
+    "latency": 0.0,  # seconds
+    "spread": 0.0,  # seconds more at most, at random
+    "fail_rate": 0.0,
+    "fail_kinds": ["500"],
+    "rules": [],  # {"match": part of the prompt, "path": part of the path, "times": n, "fault": …}
+    "require_key": None,
+    "batch_seconds": 0.0,
+    "explanation": "Clear, detailed and varied.",
+    "seed": 0,
+}
+
+
+def rating_of(prompt: str) -> int:
+    """The rating of a prompt, 0 to 100: a hash, so that tests know it without asking."""
+    return int(hashlib.sha256(prompt.encode("utf-8", "replace")).hexdigest(), 16) % 101
+
+
+@dataclass
+class World:
+    """The state of one server."""
+
+    config: dict[str, Any] = field(default_factory=lambda: dict(DEFAULTS))
+    log: list[dict[str, Any]] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    batches: dict[str, dict[str, Any]] = field(default_factory=dict)
+    flying: int = 0
+    most: int = 0
+    random: random.Random = field(default_factory=lambda: random.Random(0))
+
+    def configure(self, changes: dict[str, Any]) -> None:
+        """Change how the server behaves; what is not named stays."""
+        unknown = set(changes) - set(DEFAULTS)
+        assert not unknown, f"unknown settings: {unknown}"
+        self.config |= changes
+        if "seed" in changes:
+            self.random = random.Random(changes["seed"])
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.__init__()  # type: ignore[misc]
+
+    def delay(self) -> float:
+        """How long this reply takes, in seconds."""
+        return float(self.config["latency"] + self.random.random() * self.config["spread"])
+
+    def fault(self, prompt: str, path: str) -> dict[str, Any] | None:
+        """The fault that befalls a request, if any: the first rule that fits, or chance."""
+        for rule in self.config["rules"]:
+            fits = (rule.get("match") or "") in prompt and (rule.get("path") or "") in path
+            if fits and rule.get("times", 1) != 0:
+                if rule.get("times") is not None:
+                    rule["times"] -= 1
+                return dict(rule)
+        if self.random.random() < self.config["fail_rate"]:
+            return {"fault": self.random.choice(self.config["fail_kinds"])}
+        return None
+
+    def note(self, vendor: str, path: str, prompt: str, body: Any) -> dict[str, Any]:
+        """Write a request down the moment it arrives; its outcome follows."""
+        text = json.dumps(body, sort_keys=True)
+        entry = {
+            "vendor": vendor,
+            "path": path,
+            "prompt": prompt,
+            "body": hashlib.sha256(text.encode()).hexdigest(),
+            "at": time.time(),
+            "outcome": "waiting",
+            "structured": "response_format" in body or "tools" in body,
+            "keys": sorted(body),
+            "text": text if len(text) < 10_000 else "",
+        }
+        self.log.append(entry)
+        return entry

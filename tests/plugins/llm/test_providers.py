@@ -1,0 +1,374 @@
+"""Both vendors' own clients against a server that speaks their interfaces, faults and all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+pytest.importorskip("openai")
+pytest.importorskip("anthropic")
+
+from ig4.core.calls.request import (
+    CallError,
+    RejectedError,
+    Request,
+    ServiceError,
+    TransientError,
+)
+from ig4.core.errors import PrerequisiteError
+from ig4.plugins.llm.anthropic import AnthropicProvider
+from ig4.plugins.llm.openai import OpenAIProvider
+from ig4.plugins.llm.ratings import parse
+
+from ...llm_server.world import rating_of
+from .conftest import ASKED, STRICT, run
+
+CANARIES = ("canary-openai-0123456789", "canary-anthropic-0123456789")
+
+
+@pytest.fixture(params=[OpenAIProvider, AnthropicProvider], ids=["openai", "anthropic"])
+def make(request):
+    return request.param
+
+
+def test_a_plain_reply_has_the_rating_on_its_first_line(send):
+    reply = send(ASKED)
+    assert reply.text.splitlines()[0] == str(rating_of(ASKED.prompt))
+    assert parse(reply.text).score == rating_of(ASKED.prompt)
+    assert not reply.refused
+
+
+def test_a_schema_is_kept_where_the_service_can(send, llm_server):
+    told = json.loads(send(STRICT).text)
+    assert set(told) == {"score", "explanation"}
+    assert told["score"] == rating_of(STRICT.prompt)
+    assert llm_server.calls()[-1]["structured"]
+
+
+def test_a_service_that_knows_no_schema_is_asked_plainly_from_then_on(send, llm_server):
+    llm_server.rule("no-schema")
+    reply = send(STRICT, STRICT, STRICT)
+    assert reply.text.splitlines()[0] == str(rating_of(STRICT.prompt))
+    assert [call["structured"] for call in llm_server.calls()] == [True, False, False, False]
+
+
+def test_it_is_an_error_where_a_schema_is_a_must(send, llm_server):
+    llm_server.rule("no-schema")
+    with pytest.raises(RejectedError, match="not supported"):
+        send(STRICT, structured=True)
+
+
+def test_no_schema_is_sent_where_none_is_wanted(send, llm_server):
+    send(STRICT, structured=False)
+    assert not llm_server.calls()[-1]["structured"]
+
+
+def test_images_system_and_history_are_sent(send, llm_server):
+    full = replace(
+        ASKED,
+        images=(b"\xff\xd8one", b"\xff\xd8two"),
+        system="Be strict.",
+        history=(("assistant", "Hm."), ("user", "A number!")),
+        extra={"top_p": 0.5},
+    )
+    send(full)
+    (call,) = llm_server.calls()
+    assert call["prompt"] == ASKED.prompt
+    assert "top_p" in call["keys"]
+    assert call["text"].count("/9hvbmU=") == 1
+    assert call["text"].count("/9h0d28=") == 1
+    for part in ("Be strict.", "Hm.", "A number!"):
+        assert part in call["text"]
+
+
+def test_tokens_are_counted(send, make):
+    reply = send(ASKED)
+    cached = 8 if make is AnthropicProvider else 0
+    assert reply.input_tokens == len(ASKED.prompt) // 4 + cached
+    assert reply.cached_tokens == cached
+    assert reply.output_tokens == len(reply.text) // 4
+
+
+def test_a_refusal_is_told(send, llm_server):
+    llm_server.rule("refusal")
+    assert send(ASKED).refused
+
+
+def test_a_reply_that_was_cut_says_so(send, llm_server):
+    llm_server.rule("truncated")
+    assert send(ASKED).finish in ("length", "max_tokens")
+
+
+# Faults
+
+
+@pytest.mark.parametrize("fault", ["408", "409", "429", "500", "503", "529"])
+def test_what_may_pass_is_worth_another_try(send, llm_server, fault):
+    llm_server.rule(fault)
+    with pytest.raises(TransientError, match=fault) as caught:
+        send(ASKED)
+    assert caught.value.retry_after is None
+    assert caught.value.limited == (fault in ("429", "529"))
+    assert len(llm_server.calls()) == 1
+
+
+@pytest.mark.parametrize("fault", ["reset", "cut", "broken-json"])
+def test_so_is_a_broken_reply(send, llm_server, fault):
+    llm_server.rule(fault)
+    with pytest.raises(TransientError):
+        send(ASKED)
+
+
+def test_an_empty_reply_is_no_rating(send, llm_server, make):
+    llm_server.rule("empty-choice")
+    if make is OpenAIProvider:
+        with pytest.raises(TransientError, match="no choice"):
+            send(ASKED)
+    else:
+        assert send(ASKED).text == ""
+
+
+def test_a_slow_service_is_given_up_in_time(send, llm_server):
+    llm_server.rule("slow", seconds=5)
+    with pytest.raises(TransientError, match="cannot be reached"):
+        send(ASKED, timeout=0.2)
+
+
+def test_a_service_that_is_not_there_may_come_back(make, llm_server):
+    async def use(provider):
+        return await provider.send(ASKED)
+
+    with pytest.raises(TransientError, match="cannot be reached"):
+        run(make, use, base_url="http://127.0.0.1:9/v1")
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0.25"}, 0.25),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after": "soon"}, None),
+    ],
+)
+def test_the_wait_that_a_service_asks_for_is_told(send, llm_server, headers, seconds):
+    llm_server.rule("429", headers=headers)
+    with pytest.raises(TransientError) as caught:
+        send(ASKED)
+    assert caught.value.retry_after == seconds
+    assert caught.value.limited
+
+
+def test_a_date_to_wait_for_is_understood(send, llm_server):
+    then = datetime.now(UTC) + timedelta(seconds=30)
+    llm_server.rule("503", headers={"retry-after": f"{then:%a, %d %b %Y %H:%M:%S GMT}"})
+    with pytest.raises(TransientError) as caught:
+        send(ASKED)
+    assert 20 < caught.value.retry_after <= 30
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("401", "does not accept the key"),
+        ("403", "refuses access"),
+        ("404", "no such model"),
+        ("insufficient-quota", "no credit is left"),
+        ("credit", "no credit is left"),
+    ],
+)
+def test_what_no_other_try_can_mend_stops_everything(send, llm_server, fault, told):
+    llm_server.rule(fault)
+    with pytest.raises(ServiceError, match=told):
+        send(ASKED)
+
+
+@pytest.mark.parametrize("fault", ["400", "422"])
+def test_what_is_wrong_with_one_request_concerns_it_alone(send, llm_server, fault):
+    llm_server.rule(fault, message="content policy")
+    with pytest.raises(RejectedError, match="content policy"):
+        send(ASKED)
+
+
+# Keys
+
+
+def test_the_key_of_the_environment_is_sent(send, llm_server, make):
+    llm_server.configure(require_key=CANARIES[make is AnthropicProvider])
+    assert send(ASKED)
+
+
+@pytest.mark.parametrize("fault", ["401", "403", "400", "500", "reset", "cut", "broken-json"])
+def test_no_error_ever_shows_a_key(send, llm_server, fault):
+    told = f"bad key {CANARIES[0]} {CANARIES[1]} Bearer abc.def sk-proj-abcdefghijk"
+    llm_server.rule(fault, message=told)
+    with pytest.raises(CallError) as caught:
+        send(ASKED)
+    error: BaseException | None = caught.value
+    while error is not None:
+        for secret in (*CANARIES, "abc.def", "sk-proj-abcdefghijk"):
+            assert secret not in str(error)
+        error = error.__cause__
+
+
+def test_without_a_key_the_variable_is_named(make, monkeypatch, llm_server):
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(name)
+    variable = "ANTHROPIC_API_KEY" if make is AnthropicProvider else "OPENAI_API_KEY"
+    with pytest.raises(PrerequisiteError, match=variable):
+        run(make, lambda provider: provider.send(ASKED))
+
+
+def test_a_local_server_needs_no_key(monkeypatch, llm_server):
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert run(OpenAIProvider, lambda provider: provider.send(ASKED)).text
+
+
+def test_azure_is_asked_where_only_azure_is_named(monkeypatch, llm_server):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://example.openai.azure.com")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "azure-canary-0123")
+    monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
+
+    async def use(provider):
+        return str(provider._client.base_url)
+
+    assert "example.openai.azure.com" in run(OpenAIProvider, use)
+
+
+# What servers want
+
+
+def test_a_server_that_wants_the_newer_name_of_max_tokens_gets_it(monkeypatch, llm_server):
+    llm_server.rule("renamed")
+
+    async def use(provider):
+        return [await provider.send(ASKED) for _ in range(2)]
+
+    assert len(run(OpenAIProvider, use)) == 2
+    used = [("max_tokens" in c["keys"], "max_completion_tokens" in c["keys"])
+            for c in llm_server.calls()]  # fmt: skip
+    assert used == [(True, False), (False, True), (False, True)]
+
+
+def test_a_server_that_takes_no_temperature_gets_none(send, llm_server):
+    llm_server.rule("400", times=1, message="`temperature` is not supported with this model")
+    assert send(ASKED).text
+    assert ["temperature" in call["keys"] for call in llm_server.calls()] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("model", "reasons"), [("gpt-5-mini", True), ("o3", True), ("gpt-4o", False), ("olmo", False)]
+)
+def test_the_vendor_s_reasoning_models_get_what_they_take(llm_server, model, reasons):
+    async def use(provider):
+        return provider.body(Request(model, "x", temperature=0.5))
+
+    body = run(OpenAIProvider, use, base_url="https://api.openai.com/v1")
+    assert ("max_completion_tokens" in body) == reasons
+    assert ("temperature" in body) != reasons
+    assert "max_tokens" in run(OpenAIProvider, use)
+
+
+# Batches
+
+MANY = {f"{n:064x}": replace(STRICT, prompt=f"prompt {n}") for n in range(5)}
+LONG_AGO = datetime.now(UTC) - timedelta(days=1)
+
+
+def batched(make, look, key="key-1", requests=MANY):
+    async def use(provider):
+        remote = await provider.submit(key, requests)
+        return await look(provider, remote)
+
+    return run(make, use)
+
+
+async def outcomes(provider, remote):
+    return {known: came async for known, came in provider.results(remote)}
+
+
+def test_a_batch_brings_every_reply_whatever_its_order(make, llm_server):
+    async def look(provider, remote):
+        return await provider.batch(remote), await outcomes(provider, remote)
+
+    state, came = batched(make, look)
+    assert state.state == "ended"
+    ratings = {known: parse(reply.text).score for known, reply in came.items()}
+    assert ratings == {known: rating_of(request.prompt) for known, request in MANY.items()}
+    assert all(reply.input_tokens > 0 for reply in came.values())
+
+
+def test_a_batch_at_work_says_so(make, llm_server):
+    llm_server.configure(batch_seconds=60)
+    state = batched(make, lambda provider, remote: provider.batch(remote))
+    assert (state.state, state.total) == ("running", 5)
+
+
+def test_failed_lines_are_told_apart(make, llm_server):
+    llm_server.configure(
+        rules=[
+            {"fault": "400", "match": "prompt 1", "times": None},
+            {"fault": "500", "match": "prompt 2", "times": None},
+            {"fault": "expired", "match": "prompt 3", "times": None},
+        ]
+    )
+    came = batched(make, outcomes)
+    kinds = [type(came[known]).__name__ for known in MANY]
+    assert kinds == ["Reply", "RejectedError", "TransientError", "TransientError", "Reply"]
+
+
+def test_a_batch_can_be_cancelled(make, llm_server):
+    llm_server.configure(batch_seconds=60)
+
+    async def look(provider, remote):
+        await provider.cancel(remote)
+        return await provider.batch(remote)
+
+    assert batched(make, look).state == "cancelled"
+
+
+def test_a_batch_whose_id_was_lost_is_found_again(make, llm_server):
+    async def look(provider, remote):
+        others = {"f" * 64: ASKED}
+        await provider.submit("key-2", others)
+        return remote, await provider.find("key-1", set(MANY), LONG_AGO)
+
+    remote, found = batched(make, look)
+    assert found == remote
+
+
+def test_one_that_never_arrived_is_not(make, llm_server):
+    async def look(provider, remote):
+        return await provider.find("key-9", {"e" * 64}, LONG_AGO)
+
+    assert batched(make, look) is None
+
+
+def test_one_among_many_pages_is_found(make, llm_server):
+    async def look(provider, remote):
+        for n in range(120):
+            await provider.submit(f"other-{n}", {f"{n + 1000:064x}": ASKED})
+        return remote, await provider.find("key-1", set(MANY), LONG_AGO)
+
+    remote, found = batched(make, look)
+    assert found == remote
+
+
+def test_anthropic_cannot_tell_while_a_batch_is_at_work(llm_server):
+    llm_server.configure(batch_seconds=60)
+
+    async def look(provider, remote):
+        return await provider.find("key-1", set(MANY), LONG_AGO)
+
+    with pytest.raises(TransientError, match="may be the one whose id was lost"):
+        batched(AnthropicProvider, look)
+
+
+def test_a_batch_that_is_not_there_is_an_error(make, llm_server):
+    with pytest.raises(ServiceError, match="404"):
+        run(make, lambda provider: provider.batch("batch_999"))

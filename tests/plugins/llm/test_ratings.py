@@ -1,0 +1,140 @@
+"""A rating is read in every form that models really write, and never made up."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ig4.plugins.llm.ratings import LONGEST, Rating, Unreadable, parse
+
+TAKEN = {
+    "87": 87,
+    "87.5": 87.5,
+    "92,5": 92.5,
+    "0": 0,
+    "100": 100,
+    "85.": 85,
+    "85 (good)": 85,
+    "85 - a fine answer": 85,
+    "92%": 92,
+    "90分": 90,
+    "85points": 85,
+    "80/100": 80,
+    "80 / 100.": 80,
+    "100/100": 100,
+    "92 out of 100": 92,
+    "**92**": 92,
+    "# 85": 85,
+    "Score: 92": 92,
+    "Score:92": 92,
+    "**Score:** 92": 92,
+    "Score\uff1a92": 92,
+    "评分\uff1a90": 90,
+    "Rating - 85": 85,
+    "Rating: 80/100": 80,
+    "Score (0-100): 85": 85,
+    "Overall score: 75/100 because it is short": 75,
+    "I would rate this 85/100.": 85,
+    "I'd give this a score of 70": 70,
+    "\n\n  64\nbecause": 64,
+    "Rating\n85\nbecause": 85,
+    "**Score**:\n\n85": 85,
+    "```\n85\n```": 85,
+    '{"score": 92, "explanation": "x"}': 92,
+    '{"score": "92"}': 92,
+    '{"rating": 12.5}': 12.5,
+    '```json\n{"score": 92}\n```': 92,
+}
+
+
+@pytest.mark.parametrize("text", TAKEN)
+def test_forms_that_are_ratings(text):
+    assert parse(text).score == TAKEN[text]
+
+
+REFUSED = {
+    "": "empty",
+    "   \n ": "empty",
+    "140": "not between 0 and 100",
+    "101": "not between 0 and 100",
+    "-5": "not between 0 and 100",
+    "Rating: -5": "not between 0 and 100",
+    "1e9": "not between 0 and 100",
+    "nan": "no rating",
+    "What a lovely picture.": "no rating",
+    "The 3 dogs run.": "no rating",
+    "3 dogs": "no rating",
+    "I'm sorry, but I can't rate this.": "refused",
+    "As an AI, I cannot judge images.": "refused",
+    "between 80 and 90": "range",
+    "80-90": "range",
+    "80 to 90": "range",
+    "8/10": "another scale",
+    "4 out of 5": "another scale",
+    "4/5 stars": "another scale",
+    '{"score": 140}': "not between 0 and 100",
+    '{"score": NaN}': "not between 0 and 100",
+    '{"score": true}': "without a score",
+    '{"score": null}': "without a score",
+    '{"verdict": "good"}': "without a score",
+    '{"score": "high"}': "no rating",
+    '{"score": 9': "cannot be read",
+    "Here is my rating:\n85": "no rating",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_is_no_rating_is_refused_with_its_reason(text):
+    with pytest.raises(Unreadable, match=REFUSED[text]):
+        parse(text)
+
+
+def test_a_number_in_the_explanation_is_never_the_rating():
+    with pytest.raises(Unreadable):
+        parse("The answer claims:\nscore: 100")
+    assert parse("12\nThe answer says 'score: 100', which is absurd.").score == 12
+
+
+def test_the_explanation_is_kept():
+    assert parse("87\n\nClear.\nVaried.") == Rating(87.0, "Clear.\nVaried.")
+    assert parse('{"score": 87, "explanation": " Clear. "}') == Rating(87.0, "Clear.")
+    assert len(parse("87\n" + "x" * 10_000).explanation) == LONGEST
+
+
+FORMS = ["{}", "Score: {}", "**{}**", "{}/100", "{} out of 100", "I rate this {}.", "\n{}\nwhy"]
+
+
+@given(
+    st.one_of(st.integers(0, 100), st.floats(0, 100).map(lambda x: round(x, 2))),
+    st.sampled_from(FORMS),
+)
+def test_every_rating_comes_back_from_every_form(value, form):
+    assert parse(form.format(f"{value:g}")).score == pytest.approx(float(f"{value:g}"))
+
+
+@given(st.floats(0, 100), st.text())
+def test_json_comes_back_whole(score, why):
+    rating = parse(json.dumps({"score": score, "explanation": why}))
+    assert rating.score == score
+    assert rating.explanation == why.strip()[:LONGEST]
+
+
+@given(st.one_of(st.text(), st.text("0123456789-./% \nscore:{}\"'`*", max_size=60)))
+def test_any_text_is_a_rating_from_0_to_100_or_unreadable(text):
+    try:
+        rating = parse(text)
+    except Unreadable:
+        return
+    assert 0 <= rating.score <= 100
+
+
+@pytest.mark.parametrize("unit", ["a", "1", " ", "the ", "score ", "#", "{", "```", "\n", "1,"])
+def test_long_texts_take_no_longer(unit):
+    began = time.perf_counter()
+    with pytest.raises(Unreadable):
+        parse(unit * (1_000_000 // len(unit)) + "x")
+    assert time.perf_counter() - began < 1

@@ -1,0 +1,201 @@
+"""The ledger: one process gets a request, its reply stays, and the dead hold nothing."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ig4.storage import batches, calls, runs
+from ig4.storage.calls import Outcome
+from ig4.storage.runs import ComponentRow
+
+
+def row(name, model="m", component=None, run=None):
+    return {
+        "request_hash": name,
+        "provider": "test",
+        "model": model,
+        "component_id": component,
+        "run_id": run,
+    }
+
+
+def claim(store, worker, *names, **more):
+    """Return what the worker did not get, by name."""
+    with store.writing() as connection:
+        return calls.claim(connection, worker, [row(name) for name in names], **more)
+
+
+def record(store, *outcomes):
+    with store.writing() as connection:
+        calls.record(connection, outcomes)
+
+
+def states(store, *names):
+    with store.reading() as connection:
+        known = calls.lookup(connection, names)
+    return {name: known[name].state for name in known}
+
+
+def test_the_first_gets_a_request_and_the_second_sees_who_has_it(store):
+    assert claim(store, "one", "a", "b") == {}
+    lost = claim(store, "two", "b", "c")
+    assert {name: r.worker for name, r in lost.items()} == {"b": "one"}
+    assert states(store, "a", "b", "c", "d") == dict.fromkeys("abc", "claimed")
+
+
+def test_of_many_at_once_exactly_one_gets_each(store):
+    names = [f"n{n}" for n in range(50)]
+    with ThreadPoolExecutor(8) as pool:
+        lost = list(pool.map(lambda worker: claim(store, str(worker), *names), range(8)))
+    got = [name for one in lost for name in set(names) - set(one)]
+    assert sorted(got) == sorted(names)
+
+
+def test_a_reply_is_given_to_whoever_asks_again(store):
+    claim(store, "one", "a")
+    record(store, Outcome("a", calls.DONE, "87", "stop", None, 10, 4, 2, 0.5, 1.25, 3))
+    known = claim(store, "two", "a")["a"]
+    assert (known.state, known.reply, known.finish, known.worker) == ("done", "87", "stop", None)
+    assert (known.input_tokens, known.cached_tokens, known.output_tokens) == (10, 4, 2)
+
+
+def test_a_failed_request_may_be_claimed_again(store):
+    claim(store, "one", "a")
+    record(store, Outcome("a", calls.FAILED, error="400"))
+    assert claim(store, "two", "a") == {}
+    assert states(store, "a") == {"a": "claimed"}
+
+
+def test_an_unreadable_reply_is_kept_and_only_renewed_when_asked_for(store):
+    claim(store, "one", "a")
+    record(store, Outcome("a", calls.DONE, "no idea", cost=0.5))
+    with store.writing() as connection:
+        calls.mark_unreadable(connection, {"a": "no number"})
+    assert claim(store, "one", "a")["a"].state == "unreadable"
+    assert claim(store, "one", "a", renew=True) == {}
+    with store.reading() as connection:
+        assert calls.sums(connection, "model")[0].cost == 0.5
+
+
+def test_only_a_reply_can_become_unreadable(store):
+    claim(store, "one", "a")
+    with store.writing() as connection:
+        calls.mark_unreadable(connection, {"a": "no number"})
+    assert states(store, "a") == {"a": "claimed"}
+
+
+def test_a_process_that_ends_frees_what_it_did_not_finish_and_nothing_else(store):
+    claim(store, "one", "a", "b")
+    claim(store, "two", "c")
+    record(store, Outcome("a", calls.DONE, "87"))
+    with store.writing() as connection:
+        calls.sign_off(connection, "one", None)
+    assert states(store, "a", "b", "c") == {"a": "done", "c": "claimed"}
+
+
+def test_the_dead_are_forgotten_with_what_they_held(store):
+    with store.writing() as connection:
+        for worker in ("one", "two"):
+            calls.sign_on(connection, worker, "here", 7)
+    claim(store, "one", "a")
+    claim(store, "two", "b")
+    with store.writing() as connection:
+        calls.forget_workers(connection, ["one"])
+    assert states(store, "a", "b") == {"b": "claimed"}
+    with store.reading() as connection:
+        (left,) = calls.workers(connection)
+    assert left[:3] == ("two", "here", 7)
+    assert datetime.now(UTC) - left[3] < timedelta(seconds=30)
+
+
+# Sums
+
+
+@pytest.fixture
+def spent(store):
+    """Calls of two models, two runs and two components."""
+    with store.writing() as connection:
+        ids = [
+            runs.component_id(connection, ComponentRow("scorer", name, "ig4", "1", {}, name))
+            for name in ("gpt", "claude")
+        ]
+        numbers = [runs.start(connection, "score", config={}, versions={}) for _ in range(2)]
+        rows = [
+            row("a", "small", ids[0], numbers[0]),
+            row("b", "small", ids[0], numbers[1]),
+            row("c", "large", ids[1], numbers[1]),
+            row("d", "large", ids[1], numbers[1]),
+        ]
+        calls.claim(connection, "one", rows)
+        calls.record(
+            connection,
+            [
+                Outcome("a", calls.DONE, "1", input_tokens=10, output_tokens=1, cost=0.25),
+                Outcome("b", calls.DONE, "2", input_tokens=30, output_tokens=3, cost=0.5),
+                Outcome("c", calls.DONE, "3", input_tokens=20, output_tokens=5),
+                Outcome("d", calls.FAILED, error="400"),
+            ],
+        )
+    return ids
+
+
+@pytest.mark.parametrize(
+    ("by", "groups"),
+    [
+        ("model", {"large": (1, 0.0, 1, 1), "small": (2, 0.75, 0, 0)}),
+        ("scorer", {"claude": (1, 0.0, 1, 1), "gpt": (2, 0.75, 0, 0)}),
+        ("run", {"1": (1, 0.25, 0, 0), "2": (2, 0.5, 1, 1)}),
+    ],
+)
+def test_costs_are_summed_by(store, spent, by, groups):
+    with store.reading() as connection:
+        sums = calls.sums(connection, by)
+    assert {s.group: (s.calls, s.cost, s.unpriced, s.failed) for s in sums} == groups
+
+
+def test_costs_of_a_day_are_those_of_that_day_in_utc(store, spent):
+    with store.reading() as connection:
+        (today,) = calls.sums(connection, "day")
+    assert today.group == f"{datetime.now(UTC):%Y-%m-%d}"
+    assert (today.calls, today.input_tokens, today.output_tokens) == (3, 60, 9)
+
+
+def test_what_replies_usually_are_is_an_average_of_those_that_came(store, spent):
+    with store.reading() as connection:
+        usual = calls.typical(connection, spent[0])
+        assert calls.typical(connection, 99) is None
+    assert (usual.calls, usual.input_tokens, usual.output_tokens) == (2, 20.0, 2.0)
+
+
+# Batches
+
+
+def test_a_batch_holds_its_requests_until_each_has_an_outcome(store):
+    with store.writing() as connection:
+        number, got = batches.prepare(connection, "one", "key", [row("a"), row("b"), row("c")])
+        batches.handed_over(connection, number, "remote")
+    assert got == {"a", "b", "c"}
+    assert {r.state for r in claim(store, "two", "a", "b").values()} == {"batch"}
+    record(store, Outcome("a", calls.DONE, "87"))
+    with store.reading() as connection:
+        assert batches.hashes(connection, number) == {"b", "c"}
+        assert batches.waiting(connection) == {number: 2}
+        (known,) = batches.unfinished(connection, None)
+    assert (known.key, known.remote_id, known.state) == ("key", "remote", "submitted")
+    with store.writing() as connection:
+        assert batches.finish(connection, number, batches.ENDED) == 2
+        assert batches.unfinished(connection, None) == []
+    assert states(store, "a", "b", "c") == {"a": "done"}
+
+
+def test_what_somebody_else_asks_goes_into_no_batch(store):
+    claim(store, "two", "a")
+    with store.writing() as connection:
+        number, got = batches.prepare(connection, "one", "key", [row("a"), row("b")])
+        assert got == {"b"}
+        assert batches.every(connection)[0].requests == 1
+        assert batches.prepare(connection, "one", "other", [row("a")]) == (0, set())
+    assert number == 1
