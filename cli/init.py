@@ -41,8 +41,7 @@ scorers = {scorers}
 # model = "ViT-L-14"
 # pretrained = "laion2b_s32b_b82k"
 
-# [scorers.gpt]                    # its key comes from OPENAI_API_KEY, never from here
-# model = "gpt-4o-mini"
+{gpt}
 # base_url = "http://localhost:8000/v1"   # vLLM, Ollama, llama.cpp, a proxy
 # prompt = "prompt.txt"            # another prompt, with {{instruction}} and {{answer}}
 
@@ -116,9 +115,19 @@ def _values(config: Any, dataset: str | None) -> dict[str, str]:
         "path": f"path = {path}" if dataset else f"# path = {path}",
         "scorers": json.dumps(list(config.run.scorers)),
         "model": f'model = "{model}"\npretrained = "{pretrained}"',
+        "gpt": _gpt(config),
         "clusterer": config.cluster.clusterer,
         "k": str(config.cluster.k),
         "size": f"size = {size}" if size else "fraction = 0.06                  # or size = 200",
         "scale": config.select.scale,
         "weights": "\n".join(f"{name} = {weight:.2f}" for name, weight in weights.items()),
     }
+
+
+def _gpt(config: Any) -> str:
+    """Return the head of the table of the scorer gpt: commented out where it is not used."""
+    model = config.scorers.get("gpt", {}).get("model", "gpt-4o-mini")
+    key = "# its key comes from OPENAI_API_KEY, never from here"
+    if "gpt" in config.run.scorers:
+        return f'[scorers.gpt]                      {key}\nmodel = "{model}"'
+    return f'# [scorers.gpt]                    {key}\n# model = "{model}"'

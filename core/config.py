@@ -132,7 +132,10 @@ class Config(Section):
 
 PAPER: Mapping[str, JSON] = {
     "run": {"scorers": ["clip", "length", "reward", "gpt"], "seed": 42},
-    "scorers": {"clip": {"model": "ViT-bigG-14", "pretrained": "laion2b_s39b_b160k"}},
+    "scorers": {
+        "clip": {"model": "ViT-bigG-14", "pretrained": "laion2b_s39b_b160k"},
+        "gpt": {"model": "gpt-4"},
+    },
     "cluster": {"clusterer": "spectral", "k": 10},
     "select": {
         "selector": "quota",

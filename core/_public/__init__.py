@@ -13,6 +13,7 @@ from ig4.core.version import __version__
 if TYPE_CHECKING:
     from ig4.core.api import open, run, select  # noqa: A004 - used as ig4.open
     from ig4.core.contracts import (
+        AsyncScorer,
         Clusterer,
         Embedder,
         Executor,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ig4.core.records import Component, Failure, Record, Sample, Score, Turn
 
 _HOMES = {
+    "AsyncScorer": "contracts",
     "Clusterer": "contracts",
     "Component": "records",
     "Embedder": "contracts",
@@ -47,6 +49,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsyncScorer",
     "Clusterer",
     "Component",
     "Embedder",

@@ -131,10 +131,10 @@ class Stage:
             limited=self.budget.max_cost is not None,
             notice=self.session.notice,
         )
-        self.session.emit(StageStarted(self.label, len(self.pending.places)))
         began = time.perf_counter()
         self.scorer.open()
         await provider.open()
+        self.session.emit(StageStarted(self.label, len(self.pending.places)))
         try:
             async with ledger.opened():
                 batches = Batches(provider, ledger, self.budget, pricing, self.session.notice)
