@@ -194,7 +194,9 @@ class Batches:
                 tokens = self.provider.tokens(request)
                 worst = price.batch * price.of(tokens, 0, request.max_tokens)
             if not self.budget.room(len(chosen) + 1, total + worst):
-                self.budget.stop()
+                # Batches at work may come in cheaper than feared, and make room for the rest.
+                if not chosen and not self.budget.outstanding:
+                    self.budget.stop()
                 break
             chosen[known] = request
             total += worst

@@ -73,6 +73,11 @@ class Budget:
         self._reserved -= worst
         self.calls -= calls
 
+    @property
+    def outstanding(self) -> bool:
+        """Whether anything is on its way that may come in cheaper than was held back for it."""
+        return self._reserved > 1e-9
+
     def stop(self) -> None:
         """Say that a limit was reached."""
         self.reached = self.reached or self._words()

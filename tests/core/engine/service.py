@@ -23,6 +23,7 @@ SERVICE = '''
             self.flying = self.most = 0
             self.batches = {}
             self.pause = 0.0
+            self.worst = 1
             self.ready = True
             self.lose_answer = False
             self.find_works = True
@@ -42,7 +43,7 @@ SERVICE = '''
             pass
 
         def tokens(self, request):
-            return 1
+            return world.worst
 
         async def send(self, request):
             world.asked.append(request.prompt)

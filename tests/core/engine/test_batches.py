@@ -132,6 +132,13 @@ def test_no_batch_is_made_that_could_exceed_what_may_be_spent(session, dataset, 
     assert len(world.asked) == 7
 
 
+def test_batches_that_come_in_cheaper_than_feared_make_room_for_more(session, dataset, world):
+    world.worst = 10  # tokens that a request might have, where it then has one
+    done = ask(session, dataset, Terms(batch=True, poll_seconds=0.01, max_cost=6.0), "priced")
+    assert (done.asked.cost, done.done) == ({"asking": 1.5}, {"asking": 3})
+    assert "--max-cost" in done.stopped
+
+
 def test_an_unreadable_reply_of_a_batch_is_an_error_until_it_is_asked_anew(
     session, folder, read, world
 ):
