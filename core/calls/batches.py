@@ -214,7 +214,8 @@ class Batches:
             }
             for known, request in requests.items()
         ]
-        self._renewed.update(requests)
+        if ledger.renew:
+            self._renewed.update(requests)
         with ledger.store.writing() as connection:
             return batches.prepare(connection, this_process().id, key, rows, renew=ledger.renew)
 

@@ -105,8 +105,9 @@ class Ledger:
             for part, renew in ((again, True), (once, False)):
                 if part:
                     known |= calls.claim(connection, self.worker.id, part, renew=renew)
-        # What this very run has asked for is not asked again, whatever came of it.
-        self._renewed.update(models)
+        if self.renew:
+            # What this very run has asked for is not asked again, whatever came of it.
+            self._renewed.update(models)
         claimed_by_others = {
             row.worker for row in known.values()
             if row.state == calls.CLAIMED and row.worker != self.worker.id
