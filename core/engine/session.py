@@ -52,14 +52,14 @@ class Session:
             listener(Notice(text))
 
     def digest(self, path: Path) -> str:
-        """Return the sha256 of a file, remembered while its size and time stay the same.
+        """Return the sha256 of a file or folder, remembered while sizes and times stay the same.
 
         Raises:
             UsageError: it cannot be read.
         """
         try:
             if path.is_dir():
-                return sha256_of(path)
+                return sha256_of(path, self.digest)
             state = path.stat()
             key = (str(path.absolute()), state.st_size, state.st_mtime_ns)
             with self.store.reading() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import statistics
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ig4.core import contracts
 from ig4.core.calls.request import Reply, Request, UnreadableError
@@ -51,8 +52,13 @@ class RatingOptions(contracts.Options):
     )
     timeout: float = Field(120.0, gt=0, description="Seconds to wait for a reply.")
     extra: dict[str, Any] = Field(
-        default_factory=dict, description="Further fields of the request's body."
+        default_factory=dict, description="Further fields of the request's body, as JSON."
     )
+
+    @field_validator("extra", mode="before")
+    @classmethod
+    def _json_of_a_flag(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _several_samples_differ(self) -> RatingOptions:
