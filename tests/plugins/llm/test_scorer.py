@@ -106,7 +106,7 @@ def test_after_that_it_is_an_error():
 
 
 def test_what_a_refused_or_cut_reply_was_is_told():
-    with pytest.raises(UnreadableError, match="refused to rate this: 'No.'"):
+    with pytest.raises(UnreadableError, match=r"refused to rate this: 'No\.'"):
         read_rating(Reply("No.", refused=True))
     with pytest.raises(UnreadableError, match=r"cut at max_tokens"):
         read_rating(Reply("This answer is", finish="length"))
