@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +14,7 @@ from ig4.core.calls.ledger import reply_of
 from ig4.core.calls.request import (
     BudgetError,
     CallError,
+    NotFoundError,
     PendingError,
     RejectedError,
     Reply,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ig4.core.calls.budget import Budget
     from ig4.core.calls.ledger import Ledger
-    from ig4.core.calls.prices import Pricing
+    from ig4.core.calls.prices import Price, Pricing
     from ig4.core.calls.provider import Provider
     from ig4.storage.batches import BatchRow
 
@@ -71,8 +71,7 @@ class Batches:
         self._errors: dict[str, CallError] = {}
         self._reserved: dict[int, float] = {}
         self._renewed: set[str] = set()
-        thread = ThreadPoolExecutor(1, thread_name_prefix="ig4-batches")
-        self._lookup: Grouped[str, CallRow | None] = Grouped(self._rows, thread)
+        self._lookup: Grouped[str, CallRow | None] = Grouped(self._rows, ledger.thread)
 
     # Asking
 
@@ -242,6 +241,10 @@ class Batches:
             except TransientError as error:
                 self.open += 1
                 self.notice(f"batch {row.id}: {error}; asked again later")
+            except NotFoundError as error:
+                # It is too old, or another account's: its requests are to be asked anew.
+                left = await asyncio.to_thread(self._finish, row.id, batches.FAILED, str(error))
+                self.notice(f"batch {row.id} is lost, with {left:,} requests: {error}")
         return taken
 
     async def _collect_one(self, row: BatchRow, alive: set[str]) -> int:
@@ -282,23 +285,30 @@ class Batches:
 
     async def _take_in(self, row: BatchRow, remote_id: str) -> int:
         price = self.pricing.of(row.model)
+        with self.ledger.store.reading() as connection:
+            missing = batches.hashes(connection, row.id)
         taken = 0
         outcomes: list[Outcome] = []
-        async for known, came in self.provider.results(remote_id):
-            taken += 1
-            if isinstance(came, CallError):
-                self._errors[known] = came
-                outcomes.append(Outcome(known, calls.FAILED, error=str(came)))
-            else:
-                cost = price.of_reply(came, batch=True) if price else None
-                self.cost += cost or 0.0
-                self.budget.paid(cost or 0.0)
-                outcomes.append(outcome_of(known, came, cost, None))
-            if len(outcomes) >= _RECORDED:
-                await asyncio.to_thread(self._record, outcomes)
-                outcomes = []
-        await asyncio.to_thread(self._record, outcomes)
+        try:
+            async for known, came in self.provider.results(remote_id):
+                if known in missing:  # else it was taken in before the last try was cut off
+                    taken += 1
+                    outcomes.append(self._outcome(known, came, price))
+                if len(outcomes) >= _RECORDED:
+                    full, outcomes = outcomes, []
+                    await asyncio.to_thread(self._record, full)
+        finally:
+            self._record(outcomes)
         return taken
+
+    def _outcome(self, known: str, came: Reply | CallError, price: Price | None) -> Outcome:
+        if isinstance(came, CallError):
+            self._errors[known] = came
+            return Outcome(known, calls.FAILED, error=str(came))
+        cost = price.of_reply(came, batch=True) if price else None
+        self.cost += cost or 0.0
+        self.budget.paid(cost or 0.0)
+        return outcome_of(known, came, cost, None)
 
     def _record(self, outcomes: Sequence[Outcome]) -> None:
         if outcomes:

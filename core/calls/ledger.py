@@ -50,6 +50,7 @@ class Ledger:
     async def opened(self) -> AsyncIterator[Ledger]:
         """Sign this process on, say that it lives, and free at the end what was not finished."""
         with ThreadPoolExecutor(1, thread_name_prefix="ig4-ledger") as thread:
+            self.thread = thread
             self._claims: Grouped[tuple[str, str], CallRow | None] = Grouped(
                 self._claim, thread, _LINGER
             )

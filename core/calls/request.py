@@ -108,6 +108,10 @@ class ServiceError(CallError):
     """No request can succeed: a wrong key, no permission, no credit, no such model."""
 
 
+class NotFoundError(ServiceError):
+    """The service knows nothing by this name: a model, an address, a batch."""
+
+
 class BudgetError(CallError):
     """The run may not send any more."""
 

@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from ig4.core.calls.request import CallError, RejectedError, ServiceError, TransientError
+from ig4.core.calls.request import (
+    CallError,
+    NotFoundError,
+    RejectedError,
+    ServiceError,
+    TransientError,
+)
 
 _RETRIED = {408, 409, 425, 429}
 _SECRET = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_*.-]{6,}|(?i:bearer)\s+\S+")
@@ -39,7 +45,7 @@ def call_error(error: Exception, service: str, variable: str) -> CallError:
     if status == 403:
         return ServiceError(f"{service} refuses access (403): {told}")
     if status == 404:
-        return ServiceError(f"{service} knows no such model or address (404): {told}")
+        return NotFoundError(f"{service} knows no such model or address (404): {told}")
     if status in _RETRIED or status >= 500:
         wait = retry_after(getattr(getattr(error, "response", None), "headers", {}))
         limited = status in (429, 529) or wait is not None

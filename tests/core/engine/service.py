@@ -11,7 +11,7 @@ SERVICE = '''
     from ig4.core.calls.prices import Price
     from ig4.core.calls.provider import BatchState, Provider
     from ig4.core.calls.request import (
-        RejectedError, Reply, ServiceError, TransientError, UnreadableError,
+        NotFoundError, RejectedError, Reply, ServiceError, TransientError, UnreadableError,
     )
     from ig4.core.contracts import AsyncScorer, Options
     from ig4.core.records import Score
@@ -26,7 +26,7 @@ SERVICE = '''
             self.worst = 1
             self.ready = True
             self.lose_answer = False
-            self.find_works = True
+            self.cut_after = None
 
     world = World()
 
@@ -69,6 +69,8 @@ SERVICE = '''
             return found[0] if found else None
 
         async def batch(self, remote):
+            if remote not in world.batches:
+                raise NotFoundError("404: no such batch")
             state = world.batches[remote][2]
             if state == "running" and world.ready:
                 state = "ended"
@@ -76,6 +78,11 @@ SERVICE = '''
 
         async def results(self, remote):
             for custom, request in reversed(list(world.batches[remote][1].items())):
+                if world.cut_after == 0:
+                    world.cut_after = None
+                    raise TransientError("the connection was cut")
+                if world.cut_after:
+                    world.cut_after -= 1
                 try:
                     yield custom, answer(request)
                 except (RejectedError, TransientError) as error:

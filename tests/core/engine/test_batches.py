@@ -105,6 +105,24 @@ def test_a_batch_that_never_reached_the_service_is_made_anew(session, few, world
     assert column(session, VALUES) == [1, 2, 3]
 
 
+def test_a_batch_that_the_service_has_forgotten_is_made_anew(session, few, world):
+    world.ready = False
+    ask(session, few, LEAVE)
+    world.batches.clear()
+    world.ready = True
+    ask(session, few)
+    assert column(session, BATCHES) == ["failed", "ended"]
+    assert column(session, VALUES) == [1, 2, 3]
+
+
+def test_results_that_are_cut_off_are_taken_in_from_there(session, few, world):
+    world.cut_after = 2
+    done = ask(session, few, model="priced")
+    assert done.asked.cost == {"asking": 1.5}
+    assert column(session, VALUES) == [1, 2, 3]
+    assert len(world.asked) == 3
+
+
 def test_a_failed_line_goes_into_another_batch(session, folder, read, world):
     folder.write(record("s0", "busy"), record("s1", "fine"))
     ask(session, read().dataset)
