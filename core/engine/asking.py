@@ -151,8 +151,9 @@ class Stage:
         self.session.speeds[self.pending.configured.fingerprint.value] = [
             float(self.done), time.perf_counter() - began
         ]  # fmt: skip
-        told = f"${self.cost:.4f}" if self.cost else ""
-        self.session.emit(StageFinished(self.label, self.budget.reached or told))
+        told = [f"${self.cost:.4f}"] if self.cost else []
+        told += ["stopped at its limit"] if self.budget.reached else []
+        self.session.emit(StageFinished(self.label, ", ".join(told)))
 
     def _caller(self, provider: Provider, ledger: Ledger, pricing: Pricing) -> Caller:
         terms = self.terms

@@ -177,7 +177,9 @@ class _Stage:
         finally:
             where.close()
         session.emit(StageFinished(STAGE, ", ".join(
-            f"{label} {count:,}" for label, count in plan.calls.items() if count
+            f"{label} {count:,}"
+            for label, count in plan.calls.items()
+            if count and label not in plan.asking
         )))  # fmt: skip
 
     def _wave(self, run: Run[Task, Result], places: Sequence[int]) -> None:

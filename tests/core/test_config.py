@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ig4.core.calls.prices import Price
 from ig4.core.config import build, load
 from ig4.core.errors import ConfigError
 
@@ -96,3 +97,34 @@ def test_layers_do_not_change_one_another():
     layer = {"select": {"weights": {"clip": 1.0}}}
     build(layer, {"select": {"weights": {"length": 2.0}}})
     assert layer == {"select": {"weights": {"clip": 1.0}}}
+
+
+# Calls of language models
+
+
+def test_terms_of_calls_and_prices_come_from_their_tables(tmp_path):
+    path = tmp_path / "ig4.toml"
+    path.write_text(
+        "[calls]\nconcurrency = 8\nmax_cost = 2.5\nrequests_per_minute = 100\n"
+        '[prices."my-model"]\ninput = 0.15\noutput = 0.6\n'
+    )
+    terms = load(path, {"calls": {"concurrency": 32, "max_calls": None}}).terms
+    assert (terms.concurrency, terms.max_cost, terms.requests_per_minute) == (32, 2.5, 100)
+    assert terms.max_calls is None
+    assert terms.prices == {"my-model": Price(0.15, 0.6)}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[calls]\nconcurency = 8\n", r"unknown key calls\.concurency; did you mean concurrency"),
+        ("[calls]\nconcurrency = 0\n", r"calls\.concurrency"),
+        ('[prices."m"]\ninput = 1\n', r"prices\.m\.output"),
+        ('[prices."m"]\ninput = 1\noutput = 2\ncache = 3\n', r"prices\.m\.cache"),
+    ],
+)
+def test_wrong_terms_are_refused(tmp_path, text, told):
+    path = tmp_path / "ig4.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=told):
+        load(path)
