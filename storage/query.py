@@ -49,6 +49,20 @@ EXAMPLES: Sequence[tuple[str, str]] = (
         ),
     ),
     (
+        "What language models were asked lately, what that cost, and how long it took",
+        (
+            "SELECT model, state, input_tokens, output_tokens, cost, seconds, reply "
+            "FROM llm_calls ORDER BY id DESC LIMIT 20"
+        ),
+    ),
+    (
+        "Samples that seem to talk to the model that rates them",
+        (
+            "SELECT external_id, scorer, value, details FROM scores_long "
+            "WHERE details LIKE '%\"flags\"%'"
+        ),
+    ),
+    (
         "Answers that stand in the data set more than once",
         (
             "SELECT answer, count(*) AS times FROM samples GROUP BY answer HAVING count(*) > 1 "
