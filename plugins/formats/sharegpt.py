@@ -14,9 +14,10 @@ from pydantic import Field
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.formats import require_something
 from ig4.core.records import JSON, Record, Turn
+from ig4.plugins.formats.columns import find_columns, record_of
 from ig4.plugins.formats.jsonrecords import JsonRecords, Parse
 from ig4.plugins.formats.names import is_safe_path
-from ig4.plugins.formats.options import TextOptions
+from ig4.plugins.formats.options import ColumnOptions, TextOptions
 from ig4.plugins.formats.turns import (
     ROLES,
     ImageRef,
@@ -164,6 +165,12 @@ class ShareGPT(JsonRecords):
         if not isinstance(raw, dict):
             return Record(str(row), (), (), raw)
         name = shape.messages or ("messages" if "messages" in raw else "conversations")
+        if name not in raw:
+            # JSON lines of ig4's own may hold pairs beside conversations.
+            own = ColumnOptions(instruction=self.options.instruction)
+            columns = find_columns(raw, own)
+            if columns.answer is not None:
+                return record_of(raw, columns, own, row, raw)
         messages = raw.get(name)
         role, content = keys_of(messages)
         turns, shown = parse(messages, shape.role or role, shape.content or content, shape.roles)

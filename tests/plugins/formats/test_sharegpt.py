@@ -144,3 +144,17 @@ def test_the_examples_of_llama_factory(shared):
     parts = next(make().read(folder / "v1_multimodal_demo.jsonl"))
     assert [t.text for t in parts.turns] == [t.text for t in first.turns]
     assert parts.images == ("data/mllm_demo_data/1.jpg",) * 2
+
+
+def test_pairs_beside_conversations_are_read_too(tmp_path):
+    """JSON lines made from a data set of both kinds hold both, and look like this format."""
+    talk = {"id": "1", "images": [], "messages": [{"role": "user", "content": "hi"},
+            {"role": "assistant", "content": "yo"}, {"role": "user", "content": "more"},
+            {"role": "assistant", "content": "ok"}]}  # fmt: skip
+    pair = {"id": "2", "images": ["a.png"], "instruction": "What?", "answer": "A dog."}
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps(talk) + "\n" + json.dumps(pair) + "\n")
+    records = list(make().read(path))
+    assert [len(record.turns) for record in records] == [4, 2]
+    assert (records[1].id, records[1].images) == ("2", ("a.png",))
+    assert [turn.text for turn in records[1].turns] == ["What?", "A dog."]
