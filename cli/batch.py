@@ -88,17 +88,16 @@ def cancel(
     quiet: bool,
 ) -> None:
     """Ask the service to stop batch NUMBER; replies it has by then are collected as ever."""
-    import asyncio
-
     from ig4.cli.session import opened
     from ig4.core import config as configuration
+    from ig4.core.calls.loop import run
     from ig4.core.engine.batches import cancel as cancel_batch
 
     first = configuration.load(config_file)
     settings = opt.component_settings(options)
     config = configuration.load(config_file, {"scorers": settings}) if settings else first
     with opened(db, config, quiet=quiet) as session:
-        remote_id = asyncio.run(cancel_batch(session, config, number))
+        remote_id = run(cancel_batch(session, config, number))
     if as_json:
         render.print_json({"batch": number, "id": remote_id, "cancelled": True})
     else:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from ig4.core.calls.loop import run
 from ig4.core.calls.request import RejectedError, Reply, Request, TransientError, UnreadableError
 from ig4.core.records import Failure, Sample, Score
 
@@ -21,7 +21,7 @@ def rate_all(scorer: AsyncScorer, batch: Sequence[Sample]) -> list[Score | Failu
     Raises:
         ServiceError: the service takes no request.
     """
-    return asyncio.run(_rate_all(scorer, batch))
+    return run(_rate_all(scorer, batch))
 
 
 async def _rate_all(scorer: AsyncScorer, batch: Sequence[Sample]) -> list[Score | Failure]:

@@ -14,6 +14,7 @@ from ig4.core.calls.budget import Budget
 from ig4.core.calls.caller import Caller
 from ig4.core.calls.ledger import Ledger
 from ig4.core.calls.limits import Limits
+from ig4.core.calls.loop import run
 from ig4.core.calls.prices import Pricing
 from ig4.core.calls.request import BudgetError, CallError, PendingError, ServiceError
 from ig4.core.engine.samples import sample_of
@@ -59,7 +60,7 @@ def ask_all(session: Session, plan: Plan, terms: Terms, *, renew: bool = False) 
         ServiceError: a key, permission or credit is missing; what was committed stays.
         PrerequisiteError: there is no key.
     """
-    return asyncio.run(_ask_all(session, plan, terms, renew=renew))
+    return run(_ask_all(session, plan, terms, renew=renew))
 
 
 async def _ask_all(session: Session, plan: Plan, terms: Terms, *, renew: bool) -> Asked:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ig4.core.calls import prices as pricing
+from ig4.core.calls.loop import run
 from ig4.core.calls.request import PendingError, Reply, Request
 from ig4.core.calls.terms import Terms
 from ig4.core.engine import plan as planning
@@ -114,7 +114,7 @@ class _Asking:
         places = self.pending.places[:: max(1, len(self.pending.places) // LOOKED_AT)]
         self.scorer.open()
         try:
-            asyncio.run(self._gather(provider, label, places.tolist()))
+            run(self._gather(provider, label, places.tolist()))
         finally:
             self.scorer.close()
         return self._conclude(provider, len(self.pending.places) / len(places))

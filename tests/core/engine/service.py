@@ -20,6 +20,7 @@ SERVICE = '''
         """What the service has seen; tests look at it and tell it how to behave."""
         def __init__(self):
             self.asked = []
+            self.times = []
             self.flying = self.most = 0
             self.batches = {}
             self.pause = 0.0
@@ -47,6 +48,7 @@ SERVICE = '''
 
         async def send(self, request):
             world.asked.append(request.prompt)
+            world.times.append(time.perf_counter())
             world.flying += 1
             world.most = max(world.most, world.flying)
             try:
@@ -99,6 +101,10 @@ SERVICE = '''
             raise ServiceError("401: no such key")
         if "reject" in prompt:
             raise RejectedError("400: not this one")
+        if "limited" in prompt and seen == 1:
+            raise TransientError("429: slow down", retry_after=0.5, limited=True)
+        if "come back tomorrow" in prompt:
+            raise TransientError("429: no more today", retry_after=86_400.0, limited=True)
         if "always busy" in prompt or ("busy" in prompt and seen < 3):
             raise TransientError("503: busy", retry_after=0.0)
         if "garbage" in prompt:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import time
 
 import pytest
 from sqlalchemy import text
@@ -90,6 +92,29 @@ def test_a_request_that_fails_is_sent_again(session, samples, world):
     assert len(world.asked) == 3
 
 
+def test_all_wait_as_long_as_the_service_asks_for(session, samples, world):
+    ask(session, samples("limited", *("x" * n for n in range(1, 20))), Terms(concurrency=1))
+    assert outcomes(session)["s0"] == 7.0
+    assert world.asked[0] == "limited"
+    assert world.times[1] - world.times[0] >= 0.5
+
+
+def test_a_service_that_wants_nothing_for_hours_ends_the_run(session, samples, world):
+    with pytest.raises(ServiceError, match=r"wants no request for 24\.0 hours"):
+        ask(session, samples("come back tomorrow"))
+
+
+def test_what_is_in_the_ledger_waits_for_no_limit(session, samples, world):
+    dataset = samples(*("x" * n for n in range(1, 20)))
+    ask(session, dataset)
+    with session.store.writing() as connection:
+        connection.execute(text("DELETE FROM scores"))
+    began = time.perf_counter()
+    ask(session, dataset, Terms(requests_per_minute=1))
+    assert time.perf_counter() - began < 5
+    assert len(outcomes(session)) == 19
+
+
 def test_one_that_always_fails_is_an_error_and_costs_the_others_nothing(session, samples, world):
     done = ask(session, samples("one", "always busy", "reject me"), Terms(4, attempts=2))
     told = outcomes(session)
@@ -144,6 +169,15 @@ def test_samples_that_say_the_same_are_asked_once(session, samples, world):
 def test_repeats_are_asked_each(session, samples, world):
     ask(session, samples("one"), repeats=3)
     assert world.asked == ["one"] * 3
+
+
+def test_a_notebook_whose_loop_runs_already_can_ask(session, samples, world):
+    dataset = samples("one", "three")
+
+    async def cell():
+        return ask(session, dataset)
+
+    assert asyncio.run(cell()).done == {"asking": 2}
 
 
 # Money
