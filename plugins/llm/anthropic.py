@@ -61,7 +61,7 @@ class AnthropicProvider(Provider):
             timeout=self.timeout,
             http_client=connection.http_client(anthropic, self.timeout),
         )
-        self._response: Any = connection.response_type()
+        self._response: Any = connection.response_type(anthropic)
         if not any(
             getattr(self._client, name, None) for name in ("api_key", "auth_token", "credentials")
         ):

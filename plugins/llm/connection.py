@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from types import ModuleType
 from typing import Any
@@ -19,14 +20,14 @@ def http_client(vendor: ModuleType, timeout: float) -> Any:
     return make(timeout=timeout)
 
 
-def response_type() -> Any:
+def response_type(vendor: ModuleType) -> Any:
     """Return the response class that makes a vendor's client hand over a response as it is.
 
     Reading the JSON ourselves costs half of what the clients' models do, and a local server's
     answer that lacks some field of theirs is no error.
     """
-    if importlib.util.find_spec("httpx2") is not None:
-        import httpx2
-
-        return httpx2.Response
-    return importlib.import_module("httpx").Response
+    for base in vendor.DefaultAsyncHttpxClient.__mro__:
+        library = base.__module__.partition(".")[0]
+        if library.startswith("httpx"):  # httpx or httpx2, as the client's release has it
+            return importlib.import_module(library).Response
+    raise AssertionError(f"{vendor.__name__} is built on no httpx")

@@ -87,7 +87,7 @@ class OpenAIProvider(Provider):
                 "gpt has no key: set OPENAI_API_KEY, or name a local server with "
                 "-o gpt.base_url=http://localhost:8000/v1 or OPENAI_BASE_URL"
             ) from None
-        self._response: Any = connection.response_type()
+        self._response: Any = connection.response_type(openai)
 
     async def close(self) -> None:
         """Close the client's connections."""
