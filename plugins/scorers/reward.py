@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,7 +177,13 @@ class Reward(Scorer):
         from transformers import DataCollatorWithPadding
 
         padded = DataCollatorWithPadding(self._tokenizer)([dict(text.inputs) for text in texts])
-        given = {name: values.to(self.options.resolved_device) for name, values in padded.items()}
+        # Some tokenizers give more than their model takes (token_type_ids).
+        taken = inspect.signature(self._model.forward).parameters
+        given = {
+            name: values.to(self.options.resolved_device)
+            for name, values in padded.items()
+            if name in taken
+        }
         with torch.inference_mode():
             logits: list[float] = self._model(**given).logits.float().flatten().tolist()
         return logits
