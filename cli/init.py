@@ -73,6 +73,14 @@ scale = "{scale}"                  # paper, minmax, percentile or zscore
 # path = "selected/llava.json"
 # format = "llava"                 # default: the data set's own
 # images = "link"                  # or copy, none
+
+# [train]                          # `ig4 train`: fine-tune on what was selected
+# trainer = "minigpt4"             # or llava, hf
+# [trainers.minigpt4]              # see `ig4 plugins show minigpt4`
+# llm = "/models/vicuna-7b"
+# vit = "/models/eva_vit_g.pth"
+# qformer = "/models/blip2_pretrained_flant5xxl.pth"
+# checkpoint = "/models/pretrained_minigpt4_7b_stage1.pth"
 """
 
 

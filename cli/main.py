@@ -25,6 +25,11 @@ COMMANDS = {
     "cluster": ("ig4.cli.cluster:cluster", "Group samples by their images."),
     "select": ("ig4.cli.select:select", "Choose the samples worth training on."),
     "export": ("ig4.cli.export:export", "Write a selection as a data set."),
+    "train": ("ig4.cli.train:train", "Fine-tune a model on a selection."),
+    "generate": (
+        "ig4.cli.generate:generate",
+        "Answer questions with a CHECKPOINT, or talk to it about an image.",
+    ),
     "query": ("ig4.cli.query:query", "Ask the score database in SQL."),
     "costs": (
         "ig4.cli.costs:costs",

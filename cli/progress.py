@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from ig4.core.events import Listener
+
+
+_PLAIN_SECONDS = 30.0
 
 
 @contextmanager
@@ -39,14 +43,29 @@ def listening(*, quiet: bool = False) -> Iterator[Listener]:
 
 
 class _Plain:
-    """Notices only: nothing that moves belongs into a log."""
+    """Notices, and every half minute how far a stage is: nothing that moves belongs into a log."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self.totals: dict[str, int | None] = {}
+        self.done: dict[str, int] = {}
+        self.told = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Notice):
-            self.console.print(f"note: {event.text}", markup=False, soft_wrap=True)
+            self._say(f"note: {event.text}")
+        elif isinstance(event, StageStarted):
+            self.totals[event.stage], self.done[event.stage] = event.total, 0
+        elif isinstance(event, StageAdvanced):
+            done = self.done[event.stage] = self.done.get(event.stage, 0) + event.done
+            if time.monotonic() - self.told > _PLAIN_SECONDS:
+                self.told = time.monotonic()
+                total = self.totals.get(event.stage)
+                of = f" of {total:,}" if total else ""
+                self._say(f"{event.stage}: {done:,}{of}{', ' if event.note else ''}{event.note}")
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, markup=False, soft_wrap=True)
 
 
 class _Bars:
@@ -65,6 +84,7 @@ class _Bars:
             failed = self.failed[event.stage] = self.failed[event.stage] + event.failed
             cost = self.cost[event.stage] = self.cost[event.stage] + event.cost
             note = f"${cost:.4f} " if cost else ""
+            note += f"{event.note} " if event.note else ""
             note += f"[red]{failed:,} failed[/red]" if failed else ""
             self.bars.update(self.stages[event.stage], advance=event.done, note=note)
         elif isinstance(event, StageFinished):

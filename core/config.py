@@ -76,6 +76,15 @@ class ExportSection(Section):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class TrainSection(Section):
+    """What `ig4 train` does; the model is an option of the trainer."""
+
+    trainer: str = "minigpt4"
+    selection: str = "last"
+    path: Path | None = None
+    missing: Literal["error", "skip"] = "error"
+
+
 class CallsSection(Section):
     """On which terms services are asked; money in US dollars, for the whole run."""
 
@@ -108,6 +117,7 @@ class Config(Section):
     cluster: ClusterSection = ClusterSection()
     select: SelectSection = SelectSection()
     export: ExportSection = ExportSection()
+    train: TrainSection = TrainSection()
     calls: CallsSection = CallsSection()
     prices: dict[str, PriceSection] = Field(default_factory=dict)
     scorers: Named = Field(default_factory=dict)
@@ -115,6 +125,7 @@ class Config(Section):
     clusterers: Named = Field(default_factory=dict)
     selectors: Named = Field(default_factory=dict)
     executors: Named = Field(default_factory=dict)
+    trainers: Named = Field(default_factory=dict)
 
     def choice(self, kind: Kind, label: str) -> Choice:
         """Return the component that a name stands for, with its options."""
@@ -214,7 +225,11 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _rebased(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Let relative paths of the file start at the file's own folder."""
-    for table, keys in {"dataset": ("path", "image_root"), "export": ("path",)}.items():
+    for table, keys in {
+        "dataset": ("path", "image_root"),
+        "export": ("path",),
+        "train": ("path",),
+    }.items():
         section = values.get(table)
         for key in keys:
             if isinstance(section, dict) and isinstance(section.get(key), str):

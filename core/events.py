@@ -26,12 +26,13 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class StageAdvanced:
-    """`done` more units are committed; `failed` of them carry an error."""
+    """`done` more units are committed; `failed` of them carry an error; `note` is for now."""
 
     stage: str
     done: int
     failed: int = 0
     cost: float = 0.0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from ig4.core.hookspecs import hookimpl
 from ig4.core.records import Component
 
 _AT = "ig4.plugins"
+_TRAIN = ("torch", "transformers", "accelerate", "peft", "safetensors", "sentencepiece")
 _TORCH = ("torch", "open_clip", "safetensors")
 
 COMPONENTS = (
@@ -85,6 +86,30 @@ COMPONENTS = (
         "random",
         f"{_AT}.selectors.random:Random",
         "A random choice, the baseline to beat.",
+    ),
+    Component(
+        "trainer",
+        "minigpt4",
+        f"{_AT}.trainers.minigpt4.trainer:MiniGPT4Trainer",
+        "MiniGPT-4's second stage: only the projection learns.",
+        _TRAIN,
+        "train",
+    ),
+    Component(
+        "trainer",
+        "llava",
+        f"{_AT}.trainers.llava.trainer:LlavaTrainer",
+        "LLaVA-1.5: stage 1, full, or LoRA.",
+        _TRAIN,
+        "train",
+    ),
+    Component(
+        "trainer",
+        "hf",
+        f"{_AT}.trainers.hf.trainer:HuggingFaceTrainer",
+        "Any image-text-to-text model of transformers: projector, LoRA, or full.",
+        _TRAIN,
+        "train",
     ),
     Component(
         "format",

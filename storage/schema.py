@@ -281,6 +281,49 @@ class SelectedSample(Base):
     final_score: Mapped[float]
 
 
+class Training(Base):
+    """One model trained on a selection, or on all of a data set (`selection_id` is NULL).
+
+    `inputs` digests the trainer's fingerprint, the samples and the seed: a training of equal
+    inputs in the same folder goes on where it was.
+    """
+
+    __tablename__ = "trainings"
+    __table_args__ = (Index(None, "selection_id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete=_CASCADE))
+    selection_id: Mapped[int | None] = mapped_column(
+        ForeignKey("selections.id", ondelete="SET NULL")
+    )
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))
+    inputs: Mapped[str]
+    samples: Mapped[int]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    output: Mapped[str]  # the checkpoint's folder
+    status: Mapped[str]  # running, done, failed, interrupted
+    steps: Mapped[int | None]  # of the optimiser, in all
+    metrics: Mapped[dict[str, Any] | None]
+    error: Mapped[str | None]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class TrainingStep(Base):
+    """One step of a training: the mean loss of its batch, before the weights changed."""
+
+    __tablename__ = "training_steps"
+    training_id: Mapped[int] = mapped_column(
+        ForeignKey("trainings.id", ondelete=_CASCADE), primary_key=True
+    )
+    step: Mapped[int] = mapped_column(primary_key=True)
+    epoch: Mapped[float]
+    loss: Mapped[float]
+    learning_rate: Mapped[float]
+    grad_norm: Mapped[float | None]
+    seconds: Mapped[float]
+
+
 class FileDigest(Base):
     """The sha256 of a file that a fingerprint depends on, as long as size and time agree."""
 

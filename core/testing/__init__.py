@@ -22,6 +22,7 @@ from ig4.core.testing.format import format_checks
 from ig4.core.testing.samples import make_picture, make_samples
 from ig4.core.testing.scorer import scorer_checks
 from ig4.core.testing.selector import selector_checks
+from ig4.core.testing.trainer import trainer_checks
 
 __all__ = [
     "Check",
@@ -36,4 +37,5 @@ __all__ = [
     "make_samples",
     "scorer_checks",
     "selector_checks",
+    "trainer_checks",
 ]

@@ -106,7 +106,9 @@ def test_a_password_never_shows(monkeypatch):
 
 def test_a_database_of_the_first_schema_is_upgraded_and_keeps_its_rows(store, location):
     with store.writing() as connection:
-        for table in ("llm_calls", "llm_batches", "llm_workers"):
+        for table in (
+            "training_steps", "trainings", "llm_calls", "llm_batches", "llm_workers",
+        ):  # fmt: skip
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
         connection.execute(text("INSERT INTO contents (hash) VALUES ('kept')"))

@@ -26,10 +26,12 @@ from ig4.core.testing import (
     make_picture,
     scorer_checks,
     selector_checks,
+    trainer_checks,
 )
 from ig4.plugins.builtin import COMPONENTS
 
 from ...llm_server.client import LlmServer
+from ...tiny_models import make_hf, make_llama, make_llava, make_minigpt4
 from ...tiny_reward import make_deberta
 
 HOST = Host.discover()
@@ -114,6 +116,39 @@ def claude() -> Callable:
     """Return what makes the built-in Claude scorer, asking that server."""
     return lambda: HOST.build(
         Choice("scorer", "ig4/claude", {"base_url": llm_server().anthropic_url})
+    )
+
+
+@cache
+def tiny_models() -> Path:
+    """Make tiny vision-language models; return the folder that holds them by name."""
+    folder = Path(tempfile.mkdtemp(prefix="ig4-tiny-models-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    llama = make_llama(folder / "llama")
+    make_minigpt4(folder / "minigpt4", llama)
+    make_llava(folder / "llava", llama)
+    make_hf(folder / "hf")
+    return folder
+
+
+def trainer(name: str, **options: object) -> Callable:
+    """Return what makes a built-in trainer on a tiny model, for a few steps."""
+    usual = {"device": "cpu", "precision": "fp32", "workers": 0, "save_every": 1, "batch_size": 3}
+    places = {
+        "minigpt4": {"llm": "llama", "model": "minigpt4"},
+        "llava": {"model": "llava"},
+        "hf": {"model": "hf"},
+    }
+    return lambda: HOST.build(
+        Choice(
+            "trainer",
+            f"ig4/{name}",
+            {
+                **usual,
+                **options,
+                **{key: str(tiny_models() / place) for key, place in places[name].items()},
+            },
+        )
     )
 
 
@@ -216,6 +251,11 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ("selector", "quota"): selector_checks(builtin("selector", "quota")),
     ("selector", "topk"): selector_checks(builtin("selector", "topk")),
     ("selector", "random"): selector_checks(builtin("selector", "random"), by_score=False),
+    ("trainer", "minigpt4"): trainer_checks(
+        trainer("minigpt4", epochs=2, steps_per_epoch=2, learning_rate=0.01)
+    ),
+    ("trainer", "llava"): trainer_checks(trainer("llava", epochs=2, learning_rate=0.01)),
+    ("trainer", "hf"): trainer_checks(trainer("hf", epochs=2, learning_rate=0.01)),
     ("format", "minigpt4"): format_checks(builtin("format", "minigpt4"), minigpt4, "out"),
     ("format", "llava"): format_checks(builtin("format", "llava"), llava, "out.json"),
     ("format", "sharegpt"): format_checks(builtin("format", "sharegpt"), sharegpt, "out.json"),
@@ -260,6 +300,7 @@ EXPECTED = {
     "embedder": 18,
     "clusterer": 20,
     "selector": 18,
+    "trainer": 22,
     "format": 21,
     "executor": 16,
 }

@@ -1,0 +1,1 @@
+../../core/_public/__main__.py

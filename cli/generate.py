@@ -1,0 +1,203 @@
+"""`ig4 generate`: answer questions with a checkpoint, or talk to it about an image."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ig4.cli import options as opt
+from ig4.cli import render
+
+if TYPE_CHECKING:
+    from ig4.core.training import Checkpoint, Decoding, Prompt
+
+_HELP = "/image FILE takes another image, /reset forgets what was said, /quit ends."
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ig4 generate trained/cc_sbu_align-1-minigpt4 --questions questions.jsonl --out answers.jsonl
+  ig4 generate trained/llava-1-llava --questions q.jsonl --temperature 0 --max-new-tokens 64
+  ig4 generate trained/llava-1-llava --chat photo.jpg
+  ig4 generate --trainer hf -o hf.model=/models/smolvlm --questions q.jsonl
+
+\b
+A question file has one JSON object a line: {"id": 1, "image": "a.jpg", "question": "What is it?"}
+"""
+)
+@click.argument("checkpoint", type=opt.PATH, required=False)
+@click.option("--questions", type=opt.PATH, help="JSON lines with image and question.")
+@click.option("--out", type=opt.PATH, help="Where answers go.  [default: QUESTIONS.answers.jsonl]")
+@click.option("--chat", type=opt.PATH, metavar="IMAGE", help="Talk about an image.")
+@click.option("--image-root", type=opt.PATH, help="Folder that images may be read from, too.")
+@click.option("--trainer", metavar="NAME", help="Ask the model of a trainer, untrained.")
+@click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True,
+              help="Answers made at a time.")  # fmt: skip
+@click.option("--max-new-tokens", type=click.IntRange(1), help="Tokens of an answer at most.")
+@click.option("--temperature", type=click.FloatRange(0), help="0 takes the most probable token.")
+@click.option("--top-p", type=click.FloatRange(0, 1), help="Share of probability to draw from.")
+@click.option("--beams", "num_beams", type=click.IntRange(1), help="Search with so many beams.")
+@click.option("--repetition-penalty", type=click.FloatRange(0), help="Above 1 avoids repetition.")
+@click.option("--retry-failed", is_flag=True, help="Take up the questions that failed before.")
+@click.option("--overwrite", is_flag=True, help="Overwrite other answers in the file.")
+@opt.seed
+@opt.component_options
+@opt.config
+@opt.quiet
+@opt.as_json
+def generate(
+    checkpoint: Path | None,
+    questions: Path | None,
+    chat: Path | None,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Answer questions with a CHECKPOINT, or talk to it about an image.
+
+    Answers are written as they arrive; interrupted, the same command goes on. They depend on the
+    seed, not on the batch size.
+    """
+    from ig4.core.errors import UsageError
+
+    if (questions is None) == (chat is None):
+        raise UsageError("say --questions FILE, or --chat IMAGE")
+    chosen = _chosen(checkpoint, flags)
+    if chat is not None:
+        _chat(chosen, chat, _decoding(flags, batch_size=1))
+        return
+    assert questions is not None
+    _answer(chosen, questions, flags, quiet=quiet, as_json=as_json)
+
+
+def _chosen(path: Path | None, flags: dict[str, Any]) -> Checkpoint:
+    """Return the checkpoint that is meant, with the options that are set."""
+    from ig4.core import config as configuration
+    from ig4.core.engine.generate import checkpoint_of
+    from ig4.core.training import Checkpoint
+
+    config = configuration.load(flags["config_file"])
+    if path is not None:
+        name = Checkpoint.read(path).trainer
+        choice = None
+    else:
+        name = flags["trainer"] or ""
+        choice = config.choice("trainer", name) if name else None
+    given = opt.sorted_settings(flags["options"], {"trainers": (name,)})
+    return checkpoint_of(path, choice, given.get("trainers", {}).get(name, {}))
+
+
+def _decoding(flags: dict[str, Any], *, batch_size: int) -> Decoding:
+    from ig4.core.training import Decoding
+
+    names = ("max_new_tokens", "temperature", "top_p", "num_beams", "repetition_penalty")
+    seed = 42 if flags["seed"] is None else flags["seed"]
+    return Decoding(**{name: flags[name] for name in names}, batch_size=batch_size, seed=seed)
+
+
+def _answer(
+    checkpoint: Checkpoint, questions: Path, flags: dict[str, Any], *, quiet: bool, as_json: bool
+) -> None:
+    from ig4.cli.progress import listening
+    from ig4.core.engine.generate import Asking
+    from ig4.core.engine.generate import generate as answer
+    from ig4.core.host import Host
+
+    asking = Asking(
+        questions=questions,
+        answers=flags["out"] or questions.with_suffix(".answers.jsonl"),
+        decoding=_decoding(flags, batch_size=flags["batch_size"]),
+        image_root=flags["image_root"],
+        retry_failed=flags["retry_failed"],
+        overwrite=flags["overwrite"],
+    )
+    with listening(quiet=quiet) as listener:
+        done = answer(Host.discover(), checkpoint, asking, [listener])
+    if as_json:
+        render.print_json(
+            {
+                "answers": str(done.path),
+                "questions": done.questions,
+                "answered": done.answered,
+                "new": done.new,
+                "failed": done.failed,
+            }
+        )
+    else:
+        click.echo(f"{done.answered:,} of {done.questions:,} questions answered in {done.path}")
+    if done.failed:
+        click.echo(f"{done.failed:,} failed; try again with --retry-failed", err=True)
+        raise click.exceptions.Exit(render.PARTIAL)
+
+
+def _chat(checkpoint: Checkpoint, image: Path, decoding: Decoding) -> None:
+    """Talk about an image until the user has enough."""
+    from ig4.core.engine.generate import trainer_of
+    from ig4.core.host import Host
+    from ig4.core.records import Failure, Turn
+
+    talk = _Talk(image)
+    click.echo(f"About {image}. {_HELP}", err=True)
+    answers = trainer_of(Host.discover(), checkpoint).generate(checkpoint, talk.prompts(), decoding)
+    for answer in answers:
+        if isinstance(answer, Failure):
+            click.echo(f"Error: {answer.reason}", err=True)
+            talk.turns.pop()
+            continue
+        click.echo(render.plain(answer))
+        talk.turns.append(Turn("assistant", answer))
+
+
+class _Talk:
+    """A conversation about an image; prompts are made of what has been said so far."""
+
+    def __init__(self, image: Path) -> None:
+        from ig4.core.records import Turn
+
+        self.image = image
+        self.turns: list[Turn] = []
+        self.asked = 0
+
+    def prompts(self) -> Iterator[Prompt]:
+        """Yield a prompt for each line that the user enters."""
+        from ig4.core.records import Image, Turn
+        from ig4.core.training import Prompt
+
+        while (text := self._line()) is not None:
+            if self._obeyed(text):
+                continue
+            self.turns.append(Turn("user", text))
+            self.asked += 1
+            yield Prompt(f"turn {self.asked}", tuple(self.turns), (Image(self.image),))
+
+    def _line(self) -> str | None:
+        """Return what the user enters, None at the end."""
+        while True:
+            try:
+                text = input("> " if sys.stdin.isatty() else "").strip()
+            except EOFError:
+                return None
+            if text == "/quit":
+                return None
+            if text:
+                return text
+
+    def _obeyed(self, text: str) -> bool:
+        """Do what a command says; tell whether it was one."""
+        if not text.startswith("/"):
+            return False
+        word, _, rest = text.partition(" ")
+        if word == "/reset":
+            self.turns.clear()
+        elif word == "/image" and rest and Path(rest.strip()).is_file():
+            self.image = Path(rest.strip())
+            self.turns.clear()
+            click.echo(f"About {self.image}.", err=True)
+        else:
+            click.echo(_HELP, err=True)
+        return True

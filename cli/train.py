@@ -1,0 +1,289 @@
+"""`ig4 train`: fine-tune a model on a selection; `ig4 train show`: what was trained, and how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ig4.cli import options as opt
+from ig4.cli import render
+
+if TYPE_CHECKING:
+    from ig4.core.config import Config
+    from ig4.core.engine.train import Trained, TrainingWish
+    from ig4.core.training import Footprint
+    from ig4.storage.trainings import TrainingRow
+
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 60
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog="""\b
+Examples:
+  ig4 train --trainer minigpt4 --selection last --dry-run
+  ig4 train --trainer llava -o llava.stage=lora -o llava.micro_batch_size=4
+  ig4 train --trainer hf -o hf.model=Qwen/Qwen2.5-VL-3B-Instruct --selection all
+  accelerate launch --num_processes 4 -m ig4 train --trainer hf
+  ig4 train show 3
+""",
+)
+@click.option("--trainer", metavar="NAME", help="Trainer.  [default: minigpt4]")
+@click.option("--selection", metavar="N|last|all", help="Which selection.  [default: last]")
+@click.option(
+    "--out", type=opt.PATH, help="The checkpoint's folder.  [default: trained/DATASET-N-TRAINER]"
+)
+@click.option(
+    "--missing",
+    type=click.Choice(["error", "skip"]),
+    help="Stop at images that cannot be read, or leave their samples out.  [default: error]",
+)
+@click.option("--no-check", is_flag=True, help="Do not decode all images before training.")
+@click.option("--overwrite", is_flag=True, help="Overwrite another training in the folder.")
+@click.option("--dry-run", is_flag=True, help="Tell what it would take; trains nothing.")
+@opt.seed
+@opt.component_options
+@opt.dataset
+@opt.config
+@opt.shared
+@click.pass_context
+def train(
+    ctx: click.Context, /, db: str | None, as_json: bool, quiet: bool, dry_run: bool, **flags: Any
+) -> None:
+    """Fine-tune a model on a selection.
+
+    An interrupted training goes on where its last saved state was: give the same command again.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from ig4.cli.session import opened
+    from ig4.core.engine import train as training
+    from ig4.core.training import is_main_process
+
+    config, wish = _wish(flags)
+    quiet = quiet or not is_main_process()
+    with opened(db, config, quiet=quiet) as session:
+        name = flags["dataset"]
+        dataset = session.dataset(name) if name else None
+        if dry_run:
+            told, samples, output = training.footprint(session, dataset, wish)
+            _tell(told, samples, output, as_json=as_json)
+            return
+        done = training.train(session, dataset, wish)
+    if not is_main_process():
+        return
+    if as_json:
+        render.print_json(as_dict(done))
+    else:
+        _summarise(done)
+
+
+@train.command(name="show")
+@click.argument("number", type=int, required=False)
+@click.option("--csv", "as_csv", is_flag=True, help="Print the steps of a training as CSV.")
+@opt.shared
+def show(number: int | None, as_csv: bool, db: str | None, as_json: bool, quiet: bool) -> None:
+    """List trainings, or show the loss curve of training NUMBER."""
+    from ig4.cli.session import opened
+    from ig4.core import config as configuration
+    from ig4.core.errors import UsageError
+    from ig4.storage import trainings
+
+    with (
+        opened(db, configuration.load(), quiet=quiet) as session,
+        session.store.reading() as connection,
+    ):
+        rows = trainings.every(connection, number)
+        steps = trainings.steps(connection, number) if number is not None else []
+    if number is None:
+        _list(rows, as_json=as_json)
+        return
+    if not rows:
+        raise UsageError(f"there is no training {number}: see `ig4 train show`")
+    names = ("step", "epoch", "loss", "learning_rate", "grad_norm", "seconds")
+    if as_csv:
+        click.echo(",".join(names))
+        for row in steps:
+            click.echo(",".join("" if value is None else repr(value) for value in row))
+    elif as_json:
+        curve = [dict(zip(names, row, strict=True)) for row in steps]
+        render.print_json({**_as_dict(rows[0]), "curve": curve})
+    else:
+        _show(rows[0], steps)
+
+
+def _wish(flags: dict[str, Any]) -> tuple[Config, TrainingWish]:
+    from ig4.core import config as configuration
+    from ig4.core.engine.train import TrainingWish
+
+    tables: dict[str, Any] = {
+        "run": {"seed": flags["seed"]},
+        "train": {
+            "trainer": flags["trainer"],
+            "selection": flags["selection"],
+            "path": flags["out"],
+            "missing": flags["missing"],
+        },
+    }
+    first = configuration.load(flags["config_file"], tables)
+    tables |= opt.sorted_settings(flags["options"], {"trainers": (first.train.trainer,)})
+    config = configuration.load(flags["config_file"], tables)
+    return config, TrainingWish(
+        trainer=config.choice("trainer", config.train.trainer),
+        selection=config.train.selection,
+        output=config.train.path,
+        seed=config.run.seed,
+        missing=config.train.missing,
+        check_images=not flags["no_check"],
+        overwrite=flags["overwrite"],
+    )
+
+
+def as_dict(done: Trained) -> dict[str, Any]:
+    """Return what a training came to, JSON-able."""
+    return {
+        "training": done.id,
+        "dataset": done.dataset,
+        "selection": done.selection,
+        "samples": done.samples,
+        "left_out": done.left_out,
+        "trainer": done.checkpoint.trainer,
+        "checkpoint": str(done.checkpoint.path),
+        "reused": done.reused,
+        "metrics": dict(done.checkpoint.metrics),
+    }
+
+
+def _summarise(done: Trained) -> None:
+    metrics = done.checkpoint.metrics
+    what = "all of it" if done.selection is None else f"selection {done.selection}"
+    facts: dict[str, Any] = {
+        "trained on": f"{done.samples:,} samples of {done.dataset} ({what})",
+        "steps": metrics.get("steps"),
+        "last loss": metrics.get("loss"),
+        "seconds": metrics.get("seconds"),
+    }
+    if "peak_memory" in metrics:
+        facts["peak memory"] = _size(int(metrics["peak_memory"]))
+    facts["checkpoint"] = done.checkpoint.path
+    render.print_facts(facts)
+    click.echo(f"Ask it: ig4 generate {done.checkpoint.path} --questions FILE, or --chat IMAGE")
+
+
+def _tell(told: Footprint | None, samples: int, output: Path, *, as_json: bool) -> None:
+    if told is None:
+        click.echo(f"{samples:,} samples; the trainer does not say what it takes")
+        return
+    if as_json:
+        render.print_json(
+            {
+                "samples": samples,
+                "steps": told.steps,
+                "batch": told.batch,
+                "parameters": dict(told.parameters),
+                "trained": told.trained,
+                "memory": dict(told.memory),
+                "output": str(output),
+            }
+        )
+        return
+    click.echo(f"{samples:,} samples, {told.steps:,} steps of {told.batch:,}; would be in {output}")
+    total = sum(told.parameters.values())
+    rows = [*told.parameters.items(), ("in all", total), ("of these learn", told.trained)]
+    render.print_table(("parameters of", "count"), [(n, f"{count:,}") for n, count in rows])
+    memory = [*told.memory.items(), ("in all, about", sum(told.memory.values()))]
+    render.print_table(("memory for", "size"), [(name, _size(size)) for name, size in memory])
+    for note in told.notes:
+        click.echo(note)
+
+
+def _list(rows: list[TrainingRow], *, as_json: bool) -> None:
+    if as_json:
+        render.print_json([_as_dict(row) for row in rows])
+        return
+    render.print_table(
+        ("training", "trainer", "data set", "selection", "samples", "status", "steps", "loss",
+         "checkpoint"),
+        [
+            (
+                row.id,
+                row.trainer,
+                row.dataset,
+                "all" if row.selection_id is None else str(row.selection_id),
+                row.samples,
+                row.status,
+                f"{row.done or 0:,} of {row.steps:,}" if row.steps else "",
+                (row.metrics or {}).get("loss"),
+                row.output,
+            )
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def _show(row: TrainingRow, steps: list[tuple[Any, ...]]) -> None:
+    what = "all" if row.selection_id is None else f"selection {row.selection_id}"
+    click.echo(
+        f"Training {row.id}: {row.trainer} on {row.samples:,} samples of {row.dataset} ({what}), "
+        f"{row.status}; seed {row.seed}; {row.output}"
+    )
+    if row.error:
+        click.echo(f"error: {render.plain(row.error)}")
+    if not steps:
+        click.echo("no steps yet")
+        return
+    losses = [step[2] for step in steps]
+    click.echo(f"loss  {sparkline(losses, _WIDTH)}  {losses[0]:.4f} -> {losses[-1]:.4f}")
+    stride = max(1, len(steps) // 10)
+    shown = steps[::stride]
+    if shown[-1] is not steps[-1]:
+        shown.append(steps[-1])
+    render.print_table(
+        ("step", "epoch", "loss", "learning rate", "grad norm", "seconds"),
+        [(s, e, loss, f"{rate:.3e}", norm, seconds) for s, e, loss, rate, norm, seconds in shown],
+    )
+
+
+def sparkline(values: list[float], width: int) -> str:
+    """Return a line of blocks as high as the means of `width` stretches of the values."""
+    size = max(1, -(-len(values) // width))
+    means = [
+        sum(part) / len(part)
+        for part in (values[at : at + size] for at in range(0, len(values), size))
+    ]
+    low, high = min(means), max(means)
+    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BARS[round((mean - low) * scale)] for mean in means)
+
+
+def _as_dict(row: TrainingRow) -> dict[str, Any]:
+    return {
+        "training": row.id,
+        "trainer": row.trainer,
+        "dataset": row.dataset,
+        "selection": row.selection_id,
+        "samples": row.samples,
+        "seed": row.seed,
+        "status": row.status,
+        "steps": row.steps,
+        "done": row.done,
+        "checkpoint": row.output,
+        "options": dict(row.options),
+        "metrics": row.metrics,
+        "error": row.error,
+        "created_at": row.created_at.isoformat(),
+        "finished_at": row.finished_at and row.finished_at.isoformat(),
+    }
+
+
+def _size(count: int) -> str:
+    """Return bytes in words: 1.5 GB."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"

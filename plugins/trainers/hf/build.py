@@ -1,0 +1,72 @@
+"""Loads a vision-language model of transformers, and its processor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ig4.core.errors import PrerequisiteError
+from ig4.plugins.hub import straight_to_cache
+from ig4.plugins.trainers.hf.options import HuggingFaceOptions
+from ig4.plugins.training.models import DTYPES, config_of, explained, load, quiet
+from ig4.plugins.training.options import path_of
+
+_OPTION = "hf.model"
+
+
+def build(options: HuggingFaceOptions, *, place: str | None = None) -> Any:
+    """Return the model with its weights, on its device, in evaluation.
+
+    Raises:
+        PrerequisiteError: weights are not there, or the model takes no images.
+    """
+    from transformers import AutoModelForImageTextToText
+
+    model = load(
+        AutoModelForImageTextToText, place or options.model, options,
+        dtype=DTYPES[options.resolved_precision], option=_OPTION, quantize=True,
+    )  # fmt: skip
+    if options.quantize == "none":
+        model.to(options.resolved_device)
+    return model.eval()
+
+
+def outline(options: HuggingFaceOptions) -> Any:
+    """Return the model without weights, on the `meta` device."""
+    from transformers import AutoModelForImageTextToText
+
+    config = config_of(options.model, options, option=_OPTION)
+    with torch.device("meta"):
+        try:
+            return AutoModelForImageTextToText.from_config(config)
+        except ValueError as error:
+            raise PrerequisiteError(
+                f"{options.model} is no image-text-to-text model of transformers: "
+                f"it is {config.model_type}"
+            ) from error
+
+
+def processor_of(options: HuggingFaceOptions, *, place: str | None = None) -> Any:
+    """Return the model's processor, with a token to fill rows up with.
+
+    Raises:
+        PrerequisiteError: it has none, or one that cannot tell where in a text a token stands.
+    """
+    from transformers import AutoProcessor
+
+    chosen = place or options.model
+    folder = path_of(chosen)
+    with quiet(), explained(chosen, folder, _OPTION), straight_to_cache(local=folder is not None):
+        processor = AutoProcessor.from_pretrained(
+            str(folder or chosen), cache_dir=options.cache_dir, trust_remote_code=False
+        )
+    tokenizer = getattr(processor, "tokenizer", None)
+    if tokenizer is None or not getattr(tokenizer, "is_fast", False):
+        raise PrerequisiteError(
+            f"{chosen} has no processor with a fast tokenizer (tokenizer.json), which is needed to "
+            "tell answers from questions"
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return processor

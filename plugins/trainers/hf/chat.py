@@ -1,0 +1,127 @@
+"""Samples in the words of a model's own chat template, and which tokens of them are answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ig4.core.errors import PrerequisiteError
+from ig4.core.training import TrainingError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+    from ig4.core.records import Turn
+
+Message = dict[str, Any]
+
+
+def messages(turns: Sequence[Turn], *, images: int, system: str | None = None) -> list[Message]:
+    """Return a conversation as chat templates take it, its images in front of the first question.
+
+    Consecutive turns of one speaker are joined: many templates want them to take turns.
+    """
+    found: list[Message] = [_message("system", system)] if system else []
+    for turn in turns:
+        role = "user" if turn.role == "tool" else turn.role
+        if found and found[-1]["role"] == role:
+            found[-1]["content"][-1]["text"] += f"\n{turn.text}"
+        else:
+            found.append(_message(role, turn.text))
+    first = next((one for one in found if one["role"] == "user"), None)
+    if first is not None:
+        first["content"][:0] = [{"type": "image"} for _ in range(images)]
+    return found
+
+
+def _message(role: str, text: str) -> Message:
+    return {"role": role, "content": [{"type": "text", "text": text}]}
+
+
+def rendered(processor: Any, chat: Sequence[Message], *, answering: bool = False) -> str:
+    """Return a conversation as text; with `answering`, ready for the next answer.
+
+    Raises:
+        PrerequisiteError: the model has no chat template, or one that cannot take this.
+    """
+    try:
+        text: str = processor.apply_chat_template(
+            list(chat), tokenize=False, add_generation_prompt=answering
+        )
+    except Exception as error:
+        told = " ".join(str(error).split())[:200]
+        raise PrerequisiteError(
+            f"the model's chat template does not take this conversation: {told} (a model without "
+            "one needs its instruction-tuned sibling, or a chat_template.jinja in its folder)"
+        ) from error
+    return text
+
+
+def answer_spans(processor: Any, chat: Sequence[Message], text: str) -> list[tuple[int, int]]:
+    """Return where in `text`, as characters, the answers stand, with what the template ends them.
+
+    A template that rewrites what was said before (as some drop thoughts) is followed by looking
+    for the answers themselves.
+
+    Raises:
+        TrainingError: an answer cannot be found.
+    """
+    spans, at = [], 0
+    for number, message in enumerate(chat):
+        if message["role"] != "assistant":
+            continue
+        before = rendered(processor, chat[:number], answering=True)
+        whole = rendered(processor, chat[: number + 1])
+        if text.startswith(whole) and whole.startswith(before) and len(before) >= at:
+            spans.append((len(before), len(whole)))
+        else:
+            said = message["content"][-1]["text"].strip()
+            place = text.find(said, at)
+            if place < 0 or not said:
+                raise TrainingError(
+                    f"the answer {said[:60]!r} is not to be found in what the chat template makes "
+                    "of its sample: ig4 cannot tell what is to be learned"
+                )
+            spans.append((place, place + len(said)))
+        at = spans[-1][1]
+    return spans
+
+
+def learned(
+    processor: Any, text: str, spans: Sequence[tuple[int, int]], ids: Sequence[int]
+) -> list[bool]:
+    """Tell of each id whether it belongs to an answer.
+
+    `ids` is what the processor made of `text`, with a token for each place of an image. All images
+    stand before the first answer, so tokens from there on are counted from the end; that they are
+    the same is checked.
+
+    Raises:
+        TrainingError: they are not.
+    """
+    plain = processor.tokenizer(text, return_offsets_mapping=True)
+    offsets, own = plain["offset_mapping"], list(plain["input_ids"])
+    hits = [
+        any(first < stop and last > start for start, stop in spans) and last > first
+        for first, last in offsets
+    ]
+    begin = hits.index(True) if True in hits else len(hits)
+    tail = len(own) - begin
+    if list(ids[len(ids) - tail :]) != own[begin:]:
+        raise TrainingError(
+            "the model's processor cuts text otherwise than its tokenizer: ig4 cannot tell which "
+            "tokens are answers"
+        )
+    return [False] * (len(ids) - tail) + hits[begin:]
+
+
+def limited(picture: Picture, max_pixels: int | None) -> Picture:
+    """Return an image of at most so many pixels, its proportions kept."""
+    width, height = picture.size
+    if max_pixels is None or width * height <= max_pixels:
+        return picture
+    from PIL import Image
+
+    scale = (max_pixels / (width * height)) ** 0.5
+    size = max(1, int(width * scale)), max(1, int(height * scale))
+    return picture.resize(size, Image.Resampling.BICUBIC)

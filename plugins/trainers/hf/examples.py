@@ -1,0 +1,170 @@
+"""The examples of a training, and the batches that the model's processor makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ig4.core.records import Sample
+from ig4.core.training import TrainingError
+from ig4.plugins.trainers.hf.chat import answer_spans, learned, limited, messages, rendered
+from ig4.plugins.training.batches import SAMPLE_IDS, pictures
+from ig4.plugins.training.placeholders import IGNORED
+
+_PER_TOKEN = {"input_ids", "attention_mask", "labels", "token_type_ids", "mm_token_type_ids"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One sample as the processor made it: tensors with a first dimension of 1, and labels."""
+
+    name: str
+    tensors: dict[str, Tensor]
+
+
+class Examples(Dataset[Row]):
+    """Samples in the given order, in the words of the model's chat template."""
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        order: NDArray[np.int64],
+        processor: Any,
+        *,
+        system: str | None,
+        max_pixels: int | None,
+        max_length: int,
+    ) -> None:
+        self.samples = samples
+        self.order = order
+        self.processor = processor
+        self.system = system
+        self.max_pixels = max_pixels
+        self.max_length = max_length
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, place: int) -> Row:
+        return self.row(self.samples[int(self.order[place])])
+
+    def row(self, sample: Sample) -> Row:
+        """Return what the model takes for one sample.
+
+        Raises:
+            TrainingError: it cannot be told which tokens are answers; names the sample.
+            ImageError: an image cannot be read.
+        """
+        seen = [limited(one, self.max_pixels) for one in pictures(sample)]
+        chat = messages(sample.turns, images=len(seen), system=self.system)
+        text = rendered(self.processor, chat)
+        made = processed(self.processor, [text], [seen])
+        ids = made["input_ids"][0]
+        try:
+            spans = answer_spans(self.processor, chat, text)
+            mask = torch.tensor(learned(self.processor, text, spans, ids.tolist()))
+        except TrainingError as error:
+            raise TrainingError(f"sample {sample.id!r}: {error}") from None
+        made["labels"] = torch.where(mask, ids, IGNORED)[None]
+        return Row(sample.id, self._cut(made, sample))
+
+    def _cut(self, made: dict[str, Tensor], sample: Sample) -> dict[str, Tensor]:
+        """Cut what is too long, of the last answers; images and questions must fit."""
+        length = made["input_ids"].shape[1]
+        if length <= self.max_length:
+            return made
+        if bool((made["labels"][:, : self.max_length] == IGNORED).all()):
+            raise TrainingError(
+                f"sample {sample.id!r} has {length:,} tokens, and no answer among the first "
+                f"{self.max_length:,}: raise hf.max_length, or lower hf.max_pixels"
+            )
+        return {
+            name: value[:, : self.max_length] if name in _PER_TOKEN else value
+            for name, value in made.items()
+        }
+
+
+def processed(processor: Any, texts: Sequence[str], seen: Sequence[Sequence[Any]], **how: Any
+              ) -> dict[str, Tensor]:  # fmt: skip
+    """Return the processor's tensors for texts and the images of each."""
+    images = {"images": [list(one) for one in seen]} if any(seen) else {}
+    made = processor(text=list(texts), return_tensors="pt", **images, **how)
+    return {name: value for name, value in made.items() if isinstance(value, Tensor)}
+
+
+@dataclass(frozen=True, slots=True)
+class Collator:
+    """Makes a batch of rows, filled up on the right."""
+
+    pad: int
+
+    def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Return tensors of the batch: by token (n, longest), and of all its images."""
+        longest = max(row.tensors["input_ids"].shape[1] for row in rows)
+        filling = {"input_ids": self.pad, "labels": IGNORED}
+        batch: dict[str, Any] = {SAMPLE_IDS: [row.name for row in rows]}
+        for name in _names(rows):
+            values = [row.tensors[name] for row in rows if name in row.tensors]
+            if name in _PER_TOKEN:
+                values = [_filled(one, longest, filling.get(name, 0)) for one in values]
+            batch[name] = torch.cat(_level(values))
+        return batch
+
+
+@dataclass(frozen=True, slots=True)
+class Packer:
+    """Puts the rows of a batch one behind another; positions begin anew with each."""
+
+    def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Return tensors of one row (1, all tokens), its `position_ids`, and all images."""
+        batch: dict[str, Any] = {SAMPLE_IDS: [row.name for row in rows]}
+        for name in _names(rows):
+            values = [row.tensors[name] for row in rows if name in row.tensors]
+            if name == "attention_mask":
+                continue  # it says nothing here; the positions tell the samples apart
+            if name == "labels":
+                values = [_headless(one) for one in values]
+            batch[name] = torch.cat(
+                values if name in _PER_TOKEN else _level(values), dim=1 if name in _PER_TOKEN else 0
+            )
+        lengths = [row.tensors["input_ids"].shape[1] for row in rows]
+        batch["position_ids"] = torch.cat([torch.arange(one) for one in lengths])[None]
+        return batch
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row.tensors))
+
+
+def _filled(one: Tensor, longest: int, filling: int) -> Tensor:
+    return torch.nn.functional.pad(one, (0, longest - one.shape[1]), value=filling)
+
+
+def _headless(labels: Tensor) -> Tensor:
+    """Return labels whose first is not learned: it would follow from the sample before it."""
+    labels = labels.clone()
+    labels[:, 0] = IGNORED
+    return labels
+
+
+def _level(values: Sequence[Tensor]) -> list[Tensor]:
+    """Return tensors of one size but in the first dimension, filled up with zeros.
+
+    Processors that cut images into tiles give some images more of them.
+    """
+    if len({value.shape[1:] for value in values}) <= 1:
+        return list(values)
+    sizes = [max(value.shape[n] for value in values) for n in range(1, values[0].ndim)]
+    level = []
+    for value in values:
+        rest = [(0, size - value.shape[n + 1]) for n, size in enumerate(sizes)]
+        flat = [edge for pair in reversed(rest) for edge in pair]
+        level.append(torch.nn.functional.pad(value, flat))
+    return level

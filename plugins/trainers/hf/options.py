@@ -1,0 +1,67 @@
+"""Options of the `hf` trainer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ig4.plugins.training.learning import Lora
+from ig4.plugins.training.options import Positive, TrainingOptions
+
+_RATES = {"projector": 1e-3, "lora": 1e-4, "full": 1e-5}
+
+
+class HuggingFaceOptions(TrainingOptions):
+    """Which model, and how it is trained."""
+
+    model: str = Field(
+        "Qwen/Qwen2.5-VL-3B-Instruct",
+        description="An image-text-to-text model: a folder, or a name on the Hugging Face hub.",
+    )
+    trains: Literal["projector", "lora", "full"] = Field(
+        "lora", description="What learns: the projector, adapters and it, or all but the tower."
+    )
+    projector: str | None = Field(
+        None, description="A regular expression on module names, where ig4 does not know it."
+    )
+    epochs: Positive = Field(3, description="How often each sample is seen.")
+    batch_size: Positive = Field(16, description="Samples in a step, on all devices together.")
+    learning_rate: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="The highest: 1e-3 for the projector, 1e-4 for LoRA, 1e-5 for full."
+    )
+    warmup_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.03, description="The share of steps in which the rate grows."
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="AdamW's.")
+    max_grad_norm: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="Longer gradients are shortened to this; 0 leaves them."
+    )
+    max_length: Positive = Field(
+        4096,
+        description="Longer samples, tokens of images included, lose the end of their answers.",
+    )
+    max_pixels: Positive | None = Field(
+        None, description="Larger images are scaled down to so many pixels, proportions kept."
+    )
+    packing: bool = Field(
+        default=False,
+        description="Put the samples of a batch into one row, without filling; only for models "
+        "that are seen to keep them apart.",
+    )
+    system: str | None = Field(None, description="A system message in front of every sample.")
+    lora_r: Positive = Field(16, description="Rank of the adapters.")
+    lora_alpha: Positive = Field(32, description="Scale of the adapters.")
+    lora_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.05, description="Dropout in front of the adapters."
+    )
+
+    @property
+    def rate(self) -> float:
+        """The highest learning rate."""
+        return _RATES[self.trains] if self.learning_rate is None else self.learning_rate
+
+    @property
+    def lora(self) -> Lora:
+        """The adapters."""
+        return Lora(self.lora_r, self.lora_alpha, self.lora_dropout)

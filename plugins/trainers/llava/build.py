@@ -1,0 +1,138 @@
+"""Puts LLaVA together from one folder, or from its language model and vision tower."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ig4.core.errors import PrerequisiteError
+from ig4.plugins.trainers.llava.model import Llava, from_original, original_projector
+from ig4.plugins.trainers.llava.options import LlavaOptions
+from ig4.plugins.training.models import DTYPES, config_of, load, quiet
+from ig4.plugins.training.options import path_of
+from ig4.plugins.training.pieces import Tokens, tokens_of
+from ig4.plugins.training.weights import read_state
+
+_TOKENIZER = (
+    "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json", "generation_config.json", "preprocessor_config.json",
+    "processor_config.json", "chat_template.jinja", "chat_template.json",
+)  # fmt: skip
+
+
+def build(options: LlavaOptions, *, place: str | None = None) -> Any:
+    """Return a `LlavaForConditionalGeneration` with its weights, on its device, in evaluation.
+
+    `place` is a whole model to take instead of the options' own.
+
+    Raises:
+        PrerequisiteError: weights are not there, or of another architecture.
+    """
+    from transformers import (
+        AutoModelForCausalLM,
+        CLIPVisionModel,
+        LlavaForConditionalGeneration,
+    )
+
+    dtype = DTYPES[options.resolved_precision]
+    model: Any
+    if place is not None or options.llm is None:
+        whole = place or options.model
+        kind = config_of(whole, options, option="llava.model").model_type
+        if kind != "llava":
+            raise PrerequisiteError(
+                f"{whole} is of another architecture: {kind}, not llava; `--trainer hf` takes it"
+            )
+        model = load(LlavaForConditionalGeneration, whole, options, dtype=dtype,
+                     option="llava.model", quantize=True)  # fmt: skip
+    else:
+        with torch.device("meta"):
+            model = LlavaForConditionalGeneration(_config(options))
+        llm = load(AutoModelForCausalLM, options.llm, options, dtype=dtype,
+                   option="llava.llm", quantize=True)  # fmt: skip
+        tower = load(CLIPVisionModel, options.vision, options, dtype=dtype, option="llava.vision")
+        _assemble(model, llm, tower, dtype)
+    if options.projector is not None:
+        _put_projector(model, options.projector)
+    if options.quantize == "none":
+        model.to(options.resolved_device)
+    return model.eval()
+
+
+def outline(options: LlavaOptions) -> Any:
+    """Return the model without weights, on the `meta` device."""
+    from transformers import LlavaForConditionalGeneration
+
+    if options.llm is None:
+        config = config_of(options.model, options, option="llava.model")
+    else:
+        config = _config(options)
+    with torch.device("meta"):
+        return LlavaForConditionalGeneration(config)
+
+
+def tokens(options: LlavaOptions, place: str | None = None) -> Tokens:
+    """Return the tokens of the language model."""
+    return tokens_of(place or options.llm or options.model, cache_dir=options.cache_dir)
+
+
+def copy_tokenizer(options: LlavaOptions, folder: Path) -> None:
+    """Put the files of tokenizer and processor beside a whole model."""
+    from transformers.utils.hub import cached_file
+
+    for name in _TOKENIZER:
+        with quiet():
+            file = cached_file(
+                options.llm or options.model, name, cache_dir=options.cache_dir,
+                _raise_exceptions_for_missing_entries=False,
+            )  # fmt: skip
+        if file is not None and not (folder / name).exists():
+            shutil.copyfile(file, folder / name)
+
+
+def _config(options: LlavaOptions) -> Any:
+    from transformers import LlavaConfig
+
+    assert options.llm is not None
+    vision = config_of(options.vision, options, option="llava.vision")
+    return LlavaConfig(
+        vision_config=getattr(vision, "vision_config", vision),
+        text_config=config_of(options.llm, options, option="llava.llm"),
+    )
+
+
+def _assemble(model: Any, llm: Any, tower: Any, dtype: torch.dtype) -> None:
+    """Put loaded parts into an outline; the projector begins at random."""
+    inside = model.model
+    inside.language_model = llm.model
+    model.lm_head = llm.lm_head
+    inside.vision_tower = tower
+    projector = inside.multi_modal_projector.to_empty(device="cpu")
+    for layer in (projector.linear_1, projector.linear_2):
+        layer.reset_parameters()
+    projector.to(dtype)
+
+
+def _put_projector(model: Any, place: Path) -> None:
+    path = path_of(place)
+    assert path is not None
+    file = path / "model.safetensors" if path.is_dir() else path
+    state = read_state(file)
+    own = dict(model.named_parameters())
+    found = {**from_original(state, own), **state}
+    wanted = [name for name in own if "multi_modal_projector" in name]
+    for name in wanted:
+        if name not in found or found[name].shape != own[name].shape:
+            raise PrerequisiteError(
+                f"{file} is of another architecture: it has no fitting {name} "
+                f"of {tuple(own[name].shape)}"
+            )
+        own[name].data.copy_(found[name])
+
+
+def save_original_projector(llava: Llava, folder: Path) -> None:
+    """Write the projector as the original code reads it (`--pretrain_mm_mlp_adapter`)."""
+    torch.save(original_projector(llava.plain.state_dict()), folder / "mm_projector.bin")

@@ -1,0 +1,32 @@
+"""How LLaVA-1.5 sees images: padded to a square, whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ig4.plugins.trainers.minigpt4.pictures import MEAN, whole
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+    from torch import Tensor
+
+GROUND = tuple(int(value * 255) for value in MEAN)
+"""The colour around images that are not square: CLIP's mean."""
+
+
+def squared(picture: Picture) -> Picture:
+    """Return an image in the middle of a square of its longer side."""
+    from PIL import Image
+
+    width, height = picture.size
+    if width == height:
+        return picture
+    side = max(width, height)
+    square = Image.new("RGB", (side, side), GROUND)
+    square.paste(picture, ((side - width) // 2, (side - height) // 2))
+    return square
+
+
+def seen(picture: Picture, side: int) -> Tensor:
+    """Return (3, side, side) float32 as CLIP takes it."""
+    return whole(squared(picture), side)

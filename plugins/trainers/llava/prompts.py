@@ -1,0 +1,106 @@
+"""What LLaVA-1.5 reads: conversation `vicuna_v1` as token ids, and which of them it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ig4.plugins.training.pieces import Tokens
+from ig4.plugins.training.placeholders import IGNORED, IMAGE
+
+SYSTEM = (
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
+    "helpful, detailed, and polite answers to the user's questions."
+)
+_MARK = "<image>"
+_END = "</s>"
+_ANSWER = " ASSISTANT: "
+
+
+def conversation(turns: Sequence[tuple[str, str]], *, images: int) -> str:
+    """Return a conversation as text; an empty last answer is left to be given.
+
+    Images stand in front of the first question. Marks within the texts are taken out: they are
+    not to be trusted with saying where images are.
+    """
+    text = f"{SYSTEM} "
+    for number, (question, answer) in enumerate(turns):
+        asked = _plain(question)
+        if number == 0 and images:
+            asked = f"{_MARK}\n" * images + asked
+            asked = asked.strip()
+        text += f"USER: {asked} ASSISTANT:"
+        if answer or number + 1 < len(turns):
+            text += f" {_plain(answer)}{_END}"
+    return text
+
+
+def chat_ids(tokens: Tokens, turns: Sequence[tuple[str, str]], *, images: int) -> list[int]:
+    """Return the ids that the next answer is generated from; one IMAGE for each image."""
+    return _tokenised(tokens, conversation(turns, images=images))
+
+
+def training_ids(
+    tokens: Tokens, turns: Sequence[tuple[str, str]], *, images: int, max_length: int
+) -> tuple[list[int], list[int]]:
+    """Return (ids, labels) of one sample; answers and their `</s>` are learned.
+
+    Masked are, round by round, as many tokens as the question has when it is tokenised by itself,
+    less two. Where these counts do not add up to the whole, nothing of the sample is learned: so
+    the original does with samples whose texts hold its marks.
+    """
+    text = conversation(turns, images=images)
+    ids = _tokenised(tokens, text)[:max_length]
+    labels = list(ids)
+    labels[0] = IGNORED
+    at = 1
+    for spoken in text.split(_END):
+        parts = spoken.split(_ANSWER)
+        if not spoken or len(parts) != 2:
+            break
+        asked = len(_tokenised(tokens, parts[0] + _ANSWER)) - 2
+        labels[at : at + asked] = [IGNORED] * len(labels[at : at + asked])
+        at += len(_tokenised(tokens, spoken))
+    labels[at:] = [IGNORED] * len(labels[at:])
+    known = sum(one != tokens.unk_id for one in ids)  # the padding token of LLaVA is <unk>
+    if at < max_length and at != known:
+        labels = [IGNORED] * len(ids)
+    return ids, [IGNORED if one == IMAGE else one for one in labels]
+
+
+def caption_ids(tokens: Tokens, answer: str, *, images: int, max_length: int
+                ) -> tuple[list[int], list[int]]:  # fmt: skip
+    """Return (ids, labels) for stage 1: images, the caption, a line break; no conversation."""
+    before = _tokenised(tokens, _MARK * images)
+    ids = _tokenised(tokens, f"{_MARK * images}{_plain(answer)}\n")
+    labels = [IGNORED] * len(before) + ids[len(before) :]
+    return ids[:max_length], labels[:max_length]
+
+
+def expanded(
+    ids: Sequence[int], labels: Sequence[int], vectors: int, max_length: int
+) -> tuple[list[int], list[int]]:
+    """Return (ids, labels) with IMAGE repeated for each of an image's vectors."""
+    wide: list[int] = []
+    learned: list[int] = []
+    for one, label in zip(ids, labels, strict=True):
+        times = vectors if one == IMAGE else 1
+        wide += [one] * times
+        learned += [label] * times
+    if wide[:max_length].count(IMAGE) != wide.count(IMAGE):
+        # An image that is cut through would leave places without vectors.
+        return wide, learned
+    return wide[:max_length], learned[:max_length]
+
+
+def _tokenised(tokens: Tokens, text: str) -> list[int]:
+    """Return BOS and the ids of a text whose parts around images are tokenised on their own."""
+    ids = [tokens.bos_id]
+    for number, part in enumerate(text.split(_MARK)):
+        if number:
+            ids.append(IMAGE)
+        ids += tokens.encode(part)
+    return ids
+
+
+def _plain(text: str) -> str:
+    return text.replace(_MARK, "").strip() if _MARK in text else text

@@ -1,0 +1,188 @@
+"""Puts MiniGPT-4 together from the original files, or from a folder that ig4 saved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from ig4.core.errors import PrerequisiteError, UsageError
+from ig4.plugins.trainers.minigpt4.model import (
+    MiniGPT4,
+    Sizes,
+    State,
+    fitted,
+    from_original,
+    missing,
+)
+from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
+from ig4.plugins.training.models import DTYPES, config_of, load
+from ig4.plugins.training.options import path_of
+from ig4.plugins.training.weights import read_state
+
+SIZES = "minigpt4.json"
+WEIGHTS = "model.safetensors"
+_DEPTH = "vision_model.encoder.layers."
+
+
+def build(options: MiniGPT4Options) -> MiniGPT4:
+    """Return the model with its weights, on its device, the projection in fp32.
+
+    Tower and Q-Former stay in fp32, as autocast wants them; the language model is in the
+    precision of the computation, or in 8 or 4 bits.
+
+    Raises:
+        UsageError: a part is not named, or its file is not there.
+        PrerequisiteError: weights are missing, or of another architecture.
+    """
+    from transformers import AutoModelForCausalLM
+
+    sizes = sizes_of(options)
+    state = _before_llm(options)
+    llm = load(
+        AutoModelForCausalLM, options.llm, options, dtype=DTYPES[options.resolved_precision],
+        option="minigpt4.llm", quantize=True,
+    )  # fmt: skip
+    with torch.device("meta"):
+        model = MiniGPT4(sizes, _Width(llm))
+    fits = fitted(model, state, source=_sources(options))
+    lacking = missing(model, fits)
+    fresh = [name for name in lacking if name.startswith("language_projection.")]
+    if len(lacking) > len(fresh):
+        first = next(name for name in lacking if name not in fresh)
+        raise PrerequisiteError(
+            f"{_sources(options)}: {len(lacking) - len(fresh)} weights are missing, the first is "
+            f"{first}: name vit and qformer, or a complete model folder"
+        )
+    model.load_state_dict({name: value.float() for name, value in fits.items()},
+                          strict=False, assign=True)  # fmt: skip
+    if fresh:
+        model.language_projection = nn.Linear(
+            model.language_projection.in_features, model.language_projection.out_features
+        )
+    model.language_model = llm
+    model.requires_grad_(requires_grad=False)
+    model.language_projection.requires_grad_(requires_grad=True)
+    if options.quantize == "none":
+        model.to(options.resolved_device)
+    else:
+        for name, part in model.named_children():
+            if name != "language_model":
+                part.to(options.resolved_device)
+        model.query_tokens.data = model.query_tokens.data.to(options.resolved_device)
+    return model
+
+
+def outline(options: MiniGPT4Options) -> tuple[MiniGPT4, Any]:
+    """Return the model without weights, on the `meta` device, and the LLM's configuration.
+
+    Raises:
+        PrerequisiteError: the language model's configuration is not there.
+    """
+    from transformers import AutoModelForCausalLM
+
+    config = config_of(options.llm, options, option="minigpt4.llm")
+    with torch.device("meta"):
+        return MiniGPT4(sizes_of(options), AutoModelForCausalLM.from_config(config)), config
+
+
+def sizes_of(options: MiniGPT4Options) -> Sizes:
+    """Return the sizes that a saved folder tells, or the published ones."""
+    if options.model is None:
+        return Sizes()
+    folder = path_of(options.model)
+    assert folder is not None
+    try:
+        return Sizes(**json.loads((folder / SIZES).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise PrerequisiteError(f"{folder} is no MiniGPT-4 that ig4 saved: {error}") from None
+
+
+def save_model(model: MiniGPT4, folder: Path) -> None:
+    """Write everything before the language model, as the option `model` takes it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
+            if not name.startswith("language_model.")}  # fmt: skip
+    save_file(kept, folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / SIZES).write_text(json.dumps(model.sizes.to_dict(), indent=2) + "\n",
+                                encoding="utf-8")  # fmt: skip
+
+
+def read_projection(place: Path) -> State:
+    """Return the projection of an original `.pth`, of a safetensors file, or of a checkpoint.
+
+    Raises:
+        PrerequisiteError: there is none in it.
+    """
+    state = read_state(place / WEIGHTS if place.is_dir() else place)
+    own = {name: value for name, value in state.items() if name.startswith("language_projection.")}
+    found = own or {
+        name: value
+        for name, value in from_original(state).items()
+        if name.startswith("language_projection.")
+    }
+    if not found:
+        raise PrerequisiteError(f"{place} holds no projection (llama_proj) of MiniGPT-4")
+    return found
+
+
+def _before_llm(options: MiniGPT4Options) -> State:
+    """Return all weights before the language model, from whatever files the options name."""
+    state: State = {}
+    if options.model is not None:
+        folder = path_of(options.model)
+        assert folder is not None
+        state |= read_state(folder / WEIGHTS)
+    elif options.vit is None or options.qformer is None:
+        raise UsageError(
+            "name the parts of MiniGPT-4: -o minigpt4.vit=eva_vit_g.pth "
+            "-o minigpt4.qformer=blip2_pretrained_flant5xxl.pth (and -o minigpt4.checkpoint=… for "
+            "the first stage's projection), or a folder that ig4 saved: -o minigpt4.model=FOLDER"
+        )
+    if options.vit is not None:
+        state |= _vision(read_state(_file(options.vit)))
+    if options.qformer is not None:
+        found = from_original(read_state(_file(options.qformer)))
+        state |= {name: value for name, value in found.items()
+                  if not name.startswith(("vision_model.encoder", "vision_model.embeddings",
+                                          "language_"))}  # fmt: skip
+    if options.checkpoint is not None:
+        place = path_of(options.checkpoint)
+        assert place is not None
+        state |= read_projection(place)
+    return state
+
+
+def _vision(state: State) -> State:
+    """Return EVA's weights; its own file has them without a prefix, and one block more."""
+    if not any(name.startswith("visual_encoder.") for name in state):
+        state = {f"visual_encoder.{name}": value for name, value in state.items()}
+    return {name: value for name, value in from_original(state).items()
+            if name.startswith("vision_model.")}  # fmt: skip
+
+
+def _file(place: Path) -> Path:
+    found = path_of(place)
+    assert found is not None
+    return found
+
+
+def _sources(options: MiniGPT4Options) -> str:
+    named = (options.model, options.vit, options.qformer, options.checkpoint)
+    return ", ".join(str(one) for one in named if one is not None)
+
+
+class _Width(nn.Module):
+    """Stands for a language model where only the width of its embeddings matters."""
+
+    def __init__(self, llm: Any) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(1, llm.get_input_embeddings().embedding_dim)
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """Return an embedding of the same width."""
+        return self.embedding

@@ -1,0 +1,82 @@
+"""The examples of a training, in the order in which they are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from ig4.core.records import Sample
+from ig4.plugins.trainers.minigpt4.pictures import crop, random_box, whole
+from ig4.plugins.trainers.minigpt4.prompts import PROMPTS, training_ids
+from ig4.plugins.training.batches import Example, pictures, stacked
+from ig4.plugins.training.exchanges import exchanges
+from ig4.plugins.training.order import rng_of
+from ig4.plugins.training.pieces import Tokens
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ig4.plugins.trainers.minigpt4.model import Sizes
+
+
+class Examples(Dataset[Example]):
+    """Every example to be seen, by its place in the training; chance comes from that place.
+
+    `order` is (steps, batch) rows of `samples`. The prompt is drawn for each batch, the crop for
+    each example.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        order: NDArray[np.int64],
+        tokens: Tokens,
+        sizes: Sizes,
+        seed: int,
+        *,
+        max_answer_tokens: int,
+        crop: bool,
+        published: bool,
+    ) -> None:
+        self.samples = samples
+        self.order = order
+        self.tokens = tokens
+        self.sizes = sizes
+        self.seed = seed
+        self.max_answer_tokens = max_answer_tokens
+        self.crop = crop
+        self.published = published
+
+    def __len__(self) -> int:
+        return int(self.order.size)
+
+    def __getitem__(self, place: int) -> Example:
+        step, number = divmod(place, self.order.shape[1])
+        sample = self.samples[int(self.order[step, number])]
+        turns = exchanges(sample.turns)
+        if self.published:
+            prompt = PROMPTS[int(rng_of(self.seed, "prompt", step).integers(len(PROMPTS)))]
+            turns = [(prompt, answer) for _, answer in turns]
+        ids, labels = training_ids(
+            self.tokens,
+            turns,
+            images=len(sample.images),
+            vectors=self.sizes.num_query_tokens,
+            max_answer_tokens=self.max_answer_tokens,
+        )
+        return Example(sample.id, ids, labels, self._pixels(sample, place))
+
+    def _pixels(self, sample: Sample, place: int) -> Tensor:
+        side = self.sizes.image_size
+        if not self.crop:
+            return stacked([whole(picture, side) for picture in pictures(sample)], side)
+        seen = []
+        for number, picture in enumerate(pictures(sample)):
+            width, height = picture.size
+            box = random_box(width, height, rng_of(self.seed, "crop", place, number))
+            seen.append(crop(picture, box, side))
+        return stacked(seen, side)

@@ -1,0 +1,83 @@
+"""What MiniGPT-4 reads: prompts, answers and images as token ids, and which of them it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ig4.core.records import Turn
+from ig4.plugins.training.exchanges import exchanges
+from ig4.plugins.training.pieces import Tokens
+from ig4.plugins.training.placeholders import IGNORED, IMAGE
+
+PROMPTS = (
+    "Describe this image in detail.",
+    "Take a look at this image and describe what you notice.",
+    "Please provide a detailed description of the picture.",
+    "Could you describe the contents of this image for me?",
+)
+"""The four instructions of the second stage, one of which is drawn for each batch."""
+
+END = "###"
+SYSTEM = (
+    "Give the following image: <Img>ImageContent</Img>. You will be able to see the image once I "
+    "provide it to you. Please answer my questions."
+)
+
+
+def training_ids(
+    tokens: Tokens,
+    turns: Sequence[tuple[str, str]],
+    *,
+    images: int,
+    vectors: int,
+    max_answer_tokens: int,
+) -> tuple[list[int], list[int]]:
+    """Return (ids, labels) of one sample: BOS, then each question and its answer.
+
+    Each text is tokenised on its own. An answer with its end mark is cut to `max_answer_tokens`,
+    and `</s>` in it is not learned, for the original takes it for padding.
+    """
+    ids, labels = [tokens.bos_id], [IGNORED]
+    for number, (question, answer) in enumerate(turns):
+        asked = _question(
+            tokens,
+            f"{END if number == 0 else ''}Human: ",
+            f"{question} {END}Assistant: ",
+            images=images if number == 0 else 0,
+            vectors=vectors,
+        )
+        said = tokens.encode(answer + END)[:max_answer_tokens]
+        ids += asked + said
+        labels += [IGNORED] * len(asked)
+        labels += [IGNORED if one == tokens.eos_id else one for one in said]
+    return ids, labels
+
+
+def chat_ids(tokens: Tokens, turns: Sequence[Turn], *, images: int, vectors: int) -> list[int]:
+    """Return the ids that the next answer is generated from; without a space at their end."""
+    ids: list[int] = [tokens.bos_id]
+    before = f"{SYSTEM}{END}"
+    for number, (question, answer) in enumerate(exchanges(turns)):
+        shown = images if number == 0 else 0
+        after = f"{question}{END}Assistant:"
+        if answer:
+            after += f" {answer}{END}"
+        if shown:
+            ids += _question(tokens, f"{before}Human: ", after, images=shown, vectors=vectors)
+            before = ""
+        else:
+            before += f"Human: {after}"
+    return ids + (tokens.encode(before) if before else [])
+
+
+def _question(tokens: Tokens, before: str, after: str, *, images: int, vectors: int) -> list[int]:
+    """Return the ids of a question; the images stand in front of it, their marks around them.
+
+    Marks are put together here and never looked for in the text, which is not to be trusted.
+    """
+    ids: list[int] = []
+    for _ in range(images):
+        ids += tokens.encode(f"{before}<Img>")
+        ids += [IMAGE] * vectors
+        before = "</Img> "
+    return ids + tokens.encode(before + after)

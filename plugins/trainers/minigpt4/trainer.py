@@ -1,0 +1,221 @@
+"""The `minigpt4` trainer: the projection learns on the samples, everything else stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ig4.core.contracts import Digest, Trainer
+from ig4.core.errors import UsageError
+from ig4.core.records import JSON, Failure
+from ig4.core.training import (
+    Checkpoint,
+    Decoding,
+    Footprint,
+    Prompt,
+    TrainingJob,
+    is_main_process,
+)
+from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
+from ig4.plugins.trainers.minigpt4.schedule import WarmupCosine
+
+if TYPE_CHECKING:
+    from ig4.plugins.trainers.minigpt4.model import MiniGPT4
+    from ig4.plugins.training.loop import Fitted, Plan
+
+NAME = "minigpt4"
+
+
+class MiniGPT4Trainer(Trainer):
+    """MiniGPT-4's second stage: prompts, order, rates and checkpoints as published.
+
+    A folder it saves holds the projection in `model.safetensors` and, for the original code,
+    in `checkpoint_N.pth`.
+    """
+
+    Options = MiniGPT4Options
+    options: MiniGPT4Options
+
+    def identity(self, digest: Digest) -> Mapping[str, JSON]:
+        """See `Configurable.identity`; models in files count by their contents."""
+        return self.options.described(digest, "llm", "vit", "qformer", "model", "checkpoint")
+
+    @property
+    def schedule(self) -> WarmupCosine:
+        """The learning rates that the options make."""
+        chosen = self.options
+        return WarmupCosine(
+            peak=chosen.learning_rate,
+            least=chosen.min_learning_rate,
+            warmup=chosen.warmup_learning_rate,
+            warmup_steps=chosen.warmup_steps,
+            steps_per_epoch=chosen.steps_per_epoch,
+            epochs=chosen.epochs,
+        )
+
+    @property
+    def steps(self) -> int:
+        """How many steps are trained."""
+        return min(self.options.steps or self.schedule.steps, self.schedule.steps)
+
+    def train(self, job: TrainingJob) -> Checkpoint:
+        """See `Trainer.train`."""
+        import torch
+
+        from ig4.plugins.trainers.minigpt4.build import build
+        from ig4.plugins.training.loop import finish, fit
+
+        if not job.samples:
+            raise UsageError("there is nothing to train on: the selection is empty")
+        torch.manual_seed(job.seed)
+        model = build(self.options)
+        plan = self.plan(model, job)
+        fitted = fit(plan, self.options, job)
+        checkpoint = Checkpoint(
+            NAME, self.options.model_dump(mode="json"), job.output, job.origin, job.seed,
+            fitted.metrics,
+        )  # fmt: skip
+        if is_main_process():
+            self._save(model, fitted, job)
+            checkpoint = checkpoint.save(job.output)
+            finish(job.output)
+        return checkpoint
+
+    def plan(self, model: MiniGPT4, job: TrainingJob) -> Plan:
+        """Return what the loop is to do: the order of the samples, groups and rates."""
+        from ig4.plugins.trainers.minigpt4.examples import Examples
+        from ig4.plugins.training.batches import Collator
+        from ig4.plugins.training.loop import Plan
+        from ig4.plugins.training.order import endless
+        from ig4.plugins.training.pieces import tokens_of
+
+        chosen = self.options
+        tokens = tokens_of(chosen.llm, cache_dir=chosen.cache_dir)
+        if len(job.samples) < chosen.batch_size:
+            job.notice(
+                f"{len(job.samples)} samples are fewer than a batch of {chosen.batch_size}: "
+                "they repeat within it"
+            )
+        order = endless(len(job.samples), chosen.batch_size, self.steps, job.seed)
+        examples = Examples(
+            job.samples, order, tokens, model.sizes, job.seed,
+            max_answer_tokens=chosen.max_answer_tokens, crop=chosen.crop,
+            published=self._uses_published_prompts(job),
+        )  # fmt: skip
+        return Plan(
+            name=NAME,
+            model=model,
+            examples=examples,
+            collate=Collator(tokens.eos_id),
+            groups=groups(model, chosen.weight_decay),
+            rate=self.schedule,
+            steps=self.steps,
+            batch=chosen.batch_size,
+            steps_per_epoch=chosen.steps_per_epoch,
+        )
+
+    def _uses_published_prompts(self, job: TrainingJob) -> bool:
+        from ig4.plugins.trainers.minigpt4.prompts import PROMPTS
+
+        if self.options.prompts != "auto":
+            return self.options.prompts == "published"
+        usual = all(
+            len(one.turns) == 2 and one.turns[0].text.strip() in ("", *PROMPTS)
+            for one in job.samples
+        )
+        if not usual:
+            job.notice("samples have instructions of their own: these are the prompts")
+        return usual
+
+    def _save(self, model: MiniGPT4, fitted: Fitted, job: TrainingJob) -> None:
+        """Write the projection for ig4 and for the original code."""
+        import torch
+
+        from ig4.plugins.trainers.minigpt4.build import WEIGHTS, save_model
+        from ig4.plugins.trainers.minigpt4.model import original_projection
+        from ig4.plugins.training.weights import save_trained
+
+        if self.options.complete:
+            save_model(model, job.output)
+        else:
+            save_trained(model, job.output / WEIGHTS)
+        epoch = max(0, -(-self.steps // self.options.steps_per_epoch) - 1)
+        kept: dict[str, Any] = {
+            "model": original_projection(model),
+            "optimizer": fitted.optimizer,
+            "config": {"run": self.options.model_dump(mode="json"), "origin": dict(job.origin)},
+            "scaler": fitted.scaler,
+            "epoch": epoch,
+        }
+        torch.save(kept, job.output / f"checkpoint_{epoch}.pth")
+
+    def generate(
+        self, checkpoint: Checkpoint, prompts: Iterable[Prompt], decoding: Decoding
+    ) -> Iterator[str | Failure]:
+        """See `Trainer.generate`: sampled with top_p 0.9, at most 300 tokens, cut at "###"."""
+        from ig4.plugins.trainers.minigpt4.answering import Answering
+        from ig4.plugins.trainers.minigpt4.build import build, read_projection
+        from ig4.plugins.training.decoding import answers
+
+        model = build(self.options)
+        if checkpoint.path is not None:
+            from ig4.plugins.trainers.minigpt4.model import fitted
+
+            state = fitted(model, read_projection(checkpoint.path), source=str(checkpoint.path))
+            model.load_state_dict(state, strict=False)
+        answering = Answering(model, self.options, decoding)
+        yield from answers(prompts, decoding.batch_size, answering.prepare, answering)
+
+    def footprint(self, job: TrainingJob) -> Footprint:
+        """See `Trainer.footprint`."""
+        from ig4.plugins.trainers.minigpt4.build import outline
+        from ig4.plugins.training import memory
+        from ig4.plugins.training.loop import shares
+
+        chosen = self.options
+        model, config = outline(chosen)
+        parts = memory.counted({
+            "vision tower": model.vision_model,
+            "query tokens": model.query_tokens,
+            "Q-Former": model.qformer,
+            "projection": model.language_projection,
+            "language model": model.language_model,
+        })  # fmt: skip
+        trained = memory.trained_parameters(model)
+        micro, _ = shares(chosen.batch_size, chosen.micro_batch_size, name=NAME)
+        kind = chosen.resolved_precision if chosen.quantize == "none" else chosen.quantize
+        before = sum(parts.values()) - parts["language model"]
+        return Footprint(
+            parameters=parts,
+            trained=trained,
+            memory={
+                "weights before the language model (fp32)": 4 * before,
+                f"weights of the language model ({kind})": int(
+                    memory.BYTES[kind] * parts["language model"]
+                ),
+                "gradients and AdamW": memory.learning(trained),
+                f"activations of {micro} samples, about": memory.activations(
+                    config,
+                    samples=micro,
+                    length=chosen.max_answer_tokens + model.sizes.num_query_tokens + 32,
+                    precision=chosen.resolved_precision,
+                    checkpointing=chosen.gradient_checkpointing,
+                ),
+            },
+            steps=self.steps,
+            batch=chosen.batch_size,
+        )
+
+
+def groups(model: MiniGPT4, weight_decay: float) -> list[dict[str, Any]]:
+    """Return AdamW's groups: no decay for vectors, nor for names with "bias", "ln" or "bn"."""
+    decayed: list[Any] = []
+    plain: list[Any] = []
+    for name, value in model.named_parameters():
+        if value.requires_grad:
+            spared = value.ndim < 2 or any(part in name for part in ("bias", "ln", "bn"))
+            (plain if spared else decayed).append(value)
+    return [
+        {"params": decayed, "weight_decay": weight_decay, "lr": 1.0},
+        {"params": plain, "weight_decay": 0.0, "lr": 1.0},
+    ]

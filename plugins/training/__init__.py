@@ -1,0 +1,1 @@
+"""What all trainers share: options, the loop, tokens, decoding, weights."""

@@ -1,0 +1,69 @@
+"""Examples of placeholder ids and images, and the batches made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ig4.core.images import ImageError
+from ig4.core.records import Sample
+from ig4.plugins.training.placeholders import IGNORED, padded
+
+SAMPLE_IDS = "sample_ids"
+"""The key under which a batch names its samples, for messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One sample as a model takes it; `pixels` (n, 3, side, side) float32 for its n images."""
+
+    name: str
+    ids: list[int]
+    labels: list[int]
+    pixels: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Collator:
+    """Makes a batch of examples, short rows filled up on the right with `pad`.
+
+    LLaVA's mask hides every `pad`, be it filling or not (`hide_pad`); MiniGPT-4's only filling.
+    """
+
+    pad: int
+    hide_pad: bool = False
+
+    def __call__(self, batch: Sequence[Example]) -> dict[str, Any]:
+        """Return ids, mask and labels (n, longest) int64, and all images of the batch."""
+        rows = [one.ids for one in batch]
+        ids = padded(rows, self.pad)
+        filled = [[int(one != self.pad or not self.hide_pad) for one in row] for row in rows]
+        pixels = torch.cat([one.pixels for one in batch])
+        return {
+            "input_ids": ids,
+            "attention_mask": padded(filled, 0),
+            "labels": padded([one.labels for one in batch], IGNORED),
+            **({"pixel_values": pixels} if len(pixels) else {}),
+            SAMPLE_IDS: [one.name for one in batch],
+        }
+
+
+def pictures(sample: Sample) -> list[Any]:
+    """Return a sample's images as RGB.
+
+    Raises:
+        ImageError: one cannot be read; names the sample.
+    """
+    try:
+        return [image.pixels() for image in sample.images]
+    except ImageError as error:
+        raise ImageError(f"sample {sample.id!r}: {error}") from None
+
+
+def stacked(seen: Sequence[Tensor], side: int) -> Tensor:
+    """Return (n, 3, side, side) of n images, which may be none."""
+    return torch.stack(list(seen)) if seen else torch.empty(0, 3, side, side)

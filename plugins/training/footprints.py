@@ -1,0 +1,86 @@
+"""What training a vision-language model of transformers takes, from its outline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from ig4.core.training import Footprint
+from ig4.plugins.training import memory
+from ig4.plugins.training.learning import Learning, Lora
+from ig4.plugins.training.loop import shares
+from ig4.plugins.training.options import TrainingOptions
+from ig4.plugins.training.parts import (
+    choose,
+    language_name,
+    linear_names,
+    projector_names,
+)
+
+
+def footprint(
+    model: Any,
+    options: TrainingOptions,
+    *,
+    name: str,
+    learning: Learning,
+    lora: Lora,
+    batch: int,
+    steps: int,
+    length: int,
+    pattern: str | None = None,
+) -> Footprint:
+    """Return the footprint of a model on the `meta` device; LoRA's adapters are counted, not made.
+
+    `length` is what a sample is taken to have, in tokens with those of its images.
+    """
+    projectors = projector_names(model, pattern)
+    modules = dict(model.named_modules())
+    inside = language_name(model)
+    total = sum(one.numel() for one in model.parameters())
+    projector = sum(memory.counted({one: modules[one] for one in projectors}).values())
+    language = memory.counted({"": modules[inside]})[""] if inside else total - projector
+    head = getattr(model, "lm_head", None)
+    if inside and head is not None and not inside.startswith("lm_head"):
+        language += sum(one.numel() for one in head.parameters())
+    parts = {
+        "language model": language,
+        "projector": projector,
+        "the rest (vision tower)": max(0, total - language - projector),
+    }
+    adapters = 0
+    if learning == "lora":
+        linears = (modules[one] for one in linear_names(model))
+        adapters = sum(
+            lora.r * (one.in_features + one.out_features)
+            for one in linears
+            if isinstance(one, nn.Linear)
+        )
+        parts["adapters"] = adapters
+        trained = adapters + projector
+    else:
+        chosen, _ = choose(model, learning, lora=lora, pattern=pattern)
+        trained = memory.trained_parameters(chosen)
+    micro, _ = shares(batch, options.micro_batch_size, name=name)
+    kind = options.resolved_precision if options.quantize == "none" else options.quantize
+    frozen = max(0, total - (trained - adapters))
+    text = model.config.get_text_config()
+    return Footprint(
+        parameters=parts,
+        trained=trained,
+        memory={
+            f"frozen weights ({kind})": int(memory.BYTES[kind] * frozen),
+            "weights that learn (fp32)": 4 * trained,
+            "gradients and AdamW": memory.learning(trained),
+            f"activations of {micro} samples of {length} tokens, about": memory.activations(
+                text,
+                samples=micro,
+                length=length,
+                precision=options.resolved_precision,
+                checkpointing=options.gradient_checkpointing,
+            ),
+        },
+        steps=steps,
+        batch=batch,
+    )

@@ -1,0 +1,396 @@
+"""The training loop: transformers' Trainer, with order, learning rate and saving of our own.
+
+Published recipes differ in these three. The order in which samples are seen is laid down before
+the first step (`Plan.examples`), so that a killed training goes on with the very batch it would
+have seen next.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers import TrainerCallback, TrainingArguments
+
+from ig4.core.errors import PrerequisiteError, UsageError
+from ig4.core.images import ImageError
+from ig4.core.training import TrainingError, TrainingJob, TrainingStep, is_main_process
+from ig4.plugins.hub import check_device
+from ig4.plugins.training.batches import SAMPLE_IDS
+from ig4.plugins.training.weights import load_trained, save_trained
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+    from ig4.plugins.training.options import TrainingOptions
+
+STATE = "state"
+_COMPLETE = "complete"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to train, on what, in which order and at which rates.
+
+    `examples` holds every example to be seen, in order, with repetitions; the last of the `steps`
+    may have fewer than `batch` of them. `rate` is the factor on each group's learning rate at a
+    step (from 0).
+    """
+
+    name: str
+    model: nn.Module
+    examples: Dataset[Any]
+    collate: Callable[[Sequence[Any]], dict[str, Any]]
+    groups: Sequence[Mapping[str, Any]]
+    rate: Callable[[int], float]
+    steps: int
+    batch: int
+    steps_per_epoch: float
+    clip: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What came out of the loop: metrics, and the states the published checkpoints hold."""
+
+    metrics: dict[str, Any]
+    optimizer: Mapping[str, Any]
+    scaler: Mapping[str, Any] | None
+
+
+def processes() -> int:
+    """Return how many processes train together (`accelerate launch`)."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def shares(batch: int, micro: int | None, *, name: str) -> tuple[int, int]:
+    """Return (samples a device takes at a time, how often before a step) for a batch.
+
+    Raises:
+        UsageError: the batch cannot be dealt out evenly.
+    """
+    world = processes()
+    if batch % world:
+        raise UsageError(f"a batch of {batch} cannot be dealt to {world} processes evenly")
+    own = batch // world
+    size = min(micro or own, own)
+    if own % size:
+        fitting = ", ".join(str(n) for n in range(1, own + 1) if own % n == 0)
+        raise UsageError(
+            f"{name}.micro_batch_size = {micro} does not divide the batch of {own}: take {fitting}"
+        )
+    return size, own // size
+
+
+def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
+    """Train, going on from what an interrupted training of the same job left in its folder.
+
+    Raises:
+        TrainingError: the loss is no number, memory runs out, an image is gone.
+        PrerequisiteError: a device or a reporting library is not there.
+    """
+    check_device(options.resolved_device, asked=options.device, scorer=plan.name)
+    micro, accumulation = shares(plan.batch, options.micro_batch_size, name=plan.name)
+    folder = job.output / STATE
+    resumed = newest_state(folder) if is_main_process() else _newest(folder)
+    job.started(plan.steps, 0 if resumed is None else step_of(resumed))
+    if resumed is not None:
+        job.notice(f"going on from step {step_of(resumed):,} of {plan.steps:,}")
+    started = time.monotonic()
+    with _quiet(), _explained(plan, options):
+        arguments = _arguments(plan, options, job, micro, accumulation)
+        optimizer = torch.optim.AdamW(
+            [dict(group) for group in plan.groups], betas=plan.betas, eps=plan.eps, lr=1.0
+        )
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+        if options.gradient_checkpointing:
+            enable: Any = plan.model.gradient_checkpointing_enable
+            enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        trainer = _Loop(plan, job, arguments, optimizer)
+        trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
+    scaler = getattr(trainer.accelerator, "scaler", None)
+    metrics = {
+        "steps": trainer.state.global_step,
+        "loss": trainer.last_loss,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    if torch.cuda.is_available() and options.resolved_device.startswith("cuda"):
+        metrics["peak_memory"] = torch.cuda.max_memory_allocated()
+    return Fitted(metrics, optimizer.state_dict(), None if scaler is None else scaler.state_dict())
+
+
+def finish(output: Path) -> None:
+    """Remove the states that only an unfinished training needs; logs of reporters stay."""
+    folder = output / STATE
+    for state in folder.glob("checkpoint-*"):
+        shutil.rmtree(state, ignore_errors=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def newest_state(folder: Path) -> Path | None:
+    """Return the newest complete state in a folder; what a kill left half written is removed."""
+    for state in folder.glob("checkpoint-*"):
+        if not (state / _COMPLETE).is_file():
+            shutil.rmtree(state, ignore_errors=True)
+    return _newest(folder)
+
+
+def _newest(folder: Path) -> Path | None:
+    found = [state for state in folder.glob("checkpoint-*") if (state / _COMPLETE).is_file()]
+    return max(found, key=step_of, default=None)
+
+
+def step_of(state: Path) -> int:
+    """Return the step after which a state was saved."""
+    return int(state.name.rpartition("-")[2])
+
+
+class _Loop(transformers.Trainer):
+    """transformers' Trainer with the plan's order and rates, saving only what learns."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        job: TrainingJob,
+        arguments: TrainingArguments,
+        optimizer: torch.optim.Optimizer,
+    ) -> None:
+        constant = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
+        super().__init__(
+            model=plan.model,
+            args=arguments,
+            data_collator=plan.collate,
+            train_dataset=plan.examples,
+            optimizers=(optimizer, constant),
+            callbacks=[_Rates(plan, optimizer), _Reports(plan, job, self)],
+        )
+        for callback in (transformers.PrinterCallback, transformers.ProgressCallback):
+            self.remove_callback(callback)
+        self.plan = plan
+        self.last_loss: float | None = None
+
+    def _get_train_sampler(self, *_: Any, **__: Any) -> torch.utils.data.Sampler[int]:
+        return torch.utils.data.SequentialSampler(self.plan.examples)  # type: ignore[arg-type]
+
+    def _get_learning_rate(self) -> float:
+        assert self.optimizer is not None
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """Return the loss, refusing one that is no number before it spoils the weights."""
+        names = inputs.pop(SAMPLE_IDS, ())
+        loss: Any = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        value = loss[0] if return_outputs else loss
+        if not bool(torch.isfinite(value.detach())):
+            step = self.state.global_step + 1
+            guilty = _guilty(model, inputs, names)
+            raise TrainingError(
+                f"the loss of step {step:,} is {value.item()}, with {_named(guilty)} in the "
+                f"batch; weights saved before are kept. Look at the sample, lower the learning "
+                f"rate (-o {self.plan.name}.learning_rate=…), or train in bf16 or fp32"
+            )
+        return loss
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None
+              ) -> None:  # fmt: skip
+        folder = Path(output_dir or str(self.args.output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        save_trained(self.plan.model, folder / "model.safetensors", state_dict)
+
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: nn.Module | None = None
+    ) -> None:
+        load_trained(self.plan.model, Path(resume_from_checkpoint) / "model.safetensors")
+
+    def _save_checkpoint(self, *given: Any, **named: Any) -> None:
+        super()._save_checkpoint(*given, **named)
+        if self.args.should_save:
+            state = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
+            _flush(state)
+            (state / _COMPLETE).write_text("", encoding="utf-8")
+
+
+class _Rates(TrainerCallback):
+    """Sets each step's learning rate by the plan, also where fp16 skipped a step before it."""
+
+    def __init__(self, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
+        self.plan = plan
+        self.optimizer = optimizer
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        factor = self.plan.rate(state.global_step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+
+
+class _Reports(TrainerCallback):
+    """Tells the job of every step."""
+
+    def __init__(self, plan: Plan, job: TrainingJob, loop: _Loop) -> None:
+        self.plan = plan
+        self.job = job
+        self.loop = loop
+        self.began = time.monotonic()
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.began = time.monotonic()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if not logs or "loss" not in logs:
+            return
+        self.loop.last_loss = float(logs["loss"])
+        if not is_main_process():
+            return
+        norm = logs.get("grad_norm")
+        self.job.report(
+            TrainingStep(
+                step=state.global_step,
+                epoch=round(state.global_step / self.plan.steps_per_epoch, 6),
+                loss=float(logs["loss"]),
+                learning_rate=float(logs["learning_rate"]),
+                grad_norm=None if norm is None else float(norm),
+                seconds=time.monotonic() - self.began,
+            )
+        )
+
+
+def _arguments(
+    plan: Plan, options: TrainingOptions, job: TrainingJob, micro: int, accumulation: int
+) -> TrainingArguments:
+    precision = options.resolved_precision
+    if "tensorboard" in options.report_to:
+        os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(job.output / "tensorboard"))
+    return TrainingArguments(
+        output_dir=str(job.output / STATE),
+        run_name=job.output.name,
+        max_steps=plan.steps,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=accumulation,
+        max_grad_norm=plan.clip,
+        fp16=precision == "fp16",
+        bf16=precision == "bf16",
+        use_cpu=options.resolved_device == "cpu",
+        logging_strategy="steps",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=options.save_every,
+        save_total_limit=max(2, options.keep),  # the older goes once the newer is complete
+        dataloader_num_workers=options.workers,
+        dataloader_pin_memory=options.resolved_device.startswith("cuda"),
+        remove_unused_columns=False,
+        ddp_find_unused_parameters=False,
+        disable_tqdm=True,
+        log_level="error",
+        report_to=list(options.report_to) or "none",
+        seed=job.seed,
+        data_seed=job.seed,
+    )
+
+
+def _guilty(model: nn.Module, inputs: Mapping[str, Any], names: Sequence[str]) -> Sequence[str]:
+    """Return those samples of a batch whose loss alone is no number; all, if none alone is."""
+    ids = inputs.get("input_ids")
+    if ids is None or len(ids) != len(names) or len(names) < 2 or "pixel_values" not in inputs:
+        return names
+    if len(inputs["pixel_values"]) != len(names):
+        return names
+    found = []
+    with torch.no_grad(), suppress(Exception):
+        for row, name in enumerate(names):
+            one = {key: value[row : row + 1] for key, value in inputs.items()
+                   if isinstance(value, Tensor) and len(value) == len(names)}  # fmt: skip
+            if not math.isfinite(float(model(**one).loss)):
+                found.append(name)
+    return found or names
+
+
+def _named(samples: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in samples[:5])
+    more = f" and {len(samples) - 5} more" if len(samples) > 5 else ""
+    return f"sample{'s' * (len(samples) != 1)} {shown}{more}" if samples else "unknown samples"
+
+
+def _flush(folder: Path) -> None:
+    """Have the files of a folder on the disk before it is called complete."""
+    for file in folder.iterdir():
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+
+
+@contextmanager
+def _explained(plan: Plan, options: TrainingOptions) -> Iterator[None]:
+    """Turn what stops a training into one sentence that says what to do."""
+    try:
+        yield
+    except ImageError as error:
+        raise TrainingError(
+            f"{error}: an image that was there when training began cannot be read any more. "
+            "Put it back and run the same command, which goes on from the last saved state"
+        ) from error
+    except ImportError as error:
+        reporters = ", ".join(options.report_to)
+        if not reporters:
+            raise
+        raise PrerequisiteError(f"cannot report to {reporters}: {error}") from error
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise TrainingError(out_of_memory(plan.name, options)) from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error) or "out of memory" in str(error):
+            raise TrainingError(out_of_memory(plan.name, options)) from error
+        raise
+    finally:
+        gc.collect()
+
+
+def out_of_memory(name: str, options: TrainingOptions) -> str:
+    """Return what to say when memory runs out: the knobs that are left, the cheapest first."""
+    knobs = []
+    if options.micro_batch_size != 1:
+        knobs.append(f"-o {name}.micro_batch_size=1 (same result, smaller pieces)")
+    if not options.gradient_checkpointing:
+        knobs.append(f"-o {name}.gradient_checkpointing=true (same result, about a third slower)")
+    if options.resolved_precision == "fp32" and options.resolved_device != "cpu":
+        knobs.append(f"-o {name}.precision=bf16")
+    if options.quantize != "4bit":
+        knobs.append(f"-o {name}.quantize=4bit")
+    told = "; ".join(knobs) or "a smaller model, or a device with more memory"
+    return f"the memory of {options.resolved_device} does not suffice. Try {told}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' log lines off the terminal; what matters is reported by events."""
+    names = ("transformers", "accelerate", "torch.distributed")
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

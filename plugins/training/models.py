@@ -1,0 +1,127 @@
+"""Loads language models through transformers, and says in a sentence why that did not work."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ig4.core.errors import MissingExtraError, PrerequisiteError
+from ig4.plugins.hardware import Precision
+from ig4.plugins.hub import straight_to_cache
+from ig4.plugins.training.options import TrainingOptions, path_of
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def load(auto: Any, place: str, options: TrainingOptions, *, dtype: torch.dtype, option: str,
+         quantize: bool = False) -> Any:  # fmt: skip
+    """Return `auto.from_pretrained` of a folder or a name on the hub; no code of it is run.
+
+    `option` names the option that `place` comes from, for messages.
+
+    Raises:
+        PrerequisiteError: the weights are not there, or do not fit.
+        MissingExtraError: quantising needs bitsandbytes.
+    """
+    folder = path_of(place)
+    more: dict[str, Any] = {}
+    if quantize and options.quantize != "none":
+        more["quantization_config"] = _quantization(options)
+        more["device_map"] = {"": options.resolved_device}
+    with quiet(), explained(place, folder, option), straight_to_cache(local=folder is not None):
+        return auto.from_pretrained(
+            str(folder or place), dtype=dtype, cache_dir=options.cache_dir,
+            trust_remote_code=False, **more,
+        )  # fmt: skip
+
+
+def config_of(place: str, options: TrainingOptions, *, option: str) -> Any:
+    """Return a model's configuration, which is all that `--dry-run` reads of it.
+
+    Raises:
+        PrerequisiteError: it is not there.
+    """
+    from transformers import AutoConfig
+
+    folder = path_of(place)
+    with quiet(), explained(place, folder, option), straight_to_cache(local=folder is not None):
+        return AutoConfig.from_pretrained(
+            str(folder or place), cache_dir=options.cache_dir, trust_remote_code=False
+        )
+
+
+def computing(device: str, precision: Precision) -> AbstractContextManager[Any]:
+    """Return the context in which a model answers: autocast, unless in fp32."""
+    if precision == "fp32":
+        return nullcontext()
+    kind = device.partition(":")[0]
+    return torch.autocast(kind, dtype=DTYPES[precision])
+
+
+def _quantization(options: TrainingOptions) -> Any:
+    try:
+        import bitsandbytes  # noqa: F401 - transformers needs it, and says so less clearly
+    except ImportError as error:
+        raise MissingExtraError(
+            f'quantize = "{options.quantize}" needs bitsandbytes: pip install "ig4[quantize]"'
+        ) from error
+    from transformers import BitsAndBytesConfig
+
+    if options.quantize == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=DTYPES[options.resolved_precision],
+    )
+
+
+@contextmanager
+def explained(place: str, folder: Path | None, option: str) -> Iterator[None]:
+    """Turn what goes wrong while loading into one sentence that says what to do."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise PrerequisiteError(
+            f"{place} does not fit into memory: load it in bf16, 8 or 4 bits, or elsewhere"
+        ) from error
+    except PrerequisiteError:
+        raise
+    except Exception as error:
+        told = " ".join(str(error).split())[:300] or type(error).__name__
+        if folder is not None:
+            raise PrerequisiteError(
+                f"{folder} holds no model that can be loaded here: {told}"
+            ) from error
+        raise PrerequisiteError(
+            f"{place} is not on this machine and cannot be downloaded. Run once with a network, "
+            f"name a folder with -o {option}=/path/to/model, or copy the Hugging Face cache of "
+            f"another machine and set HF_HOME. The download said: {told[:200]}"
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' bars and log lines off the terminal while it loads."""
+    import transformers
+
+    told: Any = transformers.utils.logging  # untyped
+    bars = told.is_progress_bar_enabled()
+    disabled = logging.root.manager.disable
+    told.disable_progress_bar()
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logging.disable(disabled)
+        if bars:
+            told.enable_progress_bar()

@@ -1,0 +1,91 @@
+"""Options that all trainers share; each has published values of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ig4.core.contracts import Digest, Options
+from ig4.core.errors import UsageError
+from ig4.core.records import JSON
+from ig4.plugins import hardware
+from ig4.plugins.rewardmodels import folder_of
+
+Positive = Annotated[int, Field(ge=1)]
+
+_INDIFFERENT = {
+    "device", "micro_batch_size", "gradient_checkpointing", "save_every", "keep", "workers",
+    "report_to", "cache_dir",
+}  # fmt: skip
+"""What changes speed or memory, but not what is learned."""
+
+
+class TrainingOptions(Options):
+    """How to train, whatever the model."""
+
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="Of the computation; auto is bf16 or fp16 on a GPU, fp32 on a CPU."
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps.")
+    quantize: Literal["none", "8bit", "4bit"] = Field(
+        "none", description="Keep the frozen language model in 8 or 4 bits (bitsandbytes)."
+    )
+    micro_batch_size: Positive | None = Field(
+        None, description="Samples in memory at a time; the batch is then made of several."
+    )
+    gradient_checkpointing: bool = Field(
+        default=False, description="Compute activations twice instead of keeping them."
+    )
+    steps: Positive | None = Field(
+        None, description="Stop after this many steps of the optimiser, whatever the epochs say."
+    )
+    save_every: Positive = Field(200, description="Steps between two saved states.")
+    keep: Positive = Field(2, description="How many saved states to keep while training.")
+    workers: Annotated[int, Field(ge=0)] = Field(
+        2, description="Processes that read images ahead; 0 reads in the training process."
+    )
+    report_to: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = Field(
+        (), description="Where else to report losses: tensorboard, wandb, mlflow."
+    )
+    cache_dir: Path | None = Field(None, description="Where models of the hub are kept.")
+
+    @property
+    def resolved_device(self) -> str:
+        """The torch device meant."""
+        return hardware.device(self.device)
+
+    @property
+    def resolved_precision(self) -> hardware.Precision:
+        """The precision meant; on a CPU auto is fp32, whose training can be continued exactly."""
+        if self.precision == "auto" and self.resolved_device == "cpu":
+            return "fp32"
+        return hardware.precision(self.precision, self.resolved_device)
+
+    def described(self, digest: Digest, *models: str) -> Mapping[str, JSON]:
+        """Return what a training depends on; folders of the options `models` by their sha256."""
+        known: dict[str, JSON] = self.model_dump(mode="json", exclude=_INDIFFERENT)
+        known["precision"] = self.resolved_precision
+        for name in models:
+            path = path_of(getattr(self, name))
+            if path is not None:
+                known[name] = digest(path)
+        return known
+
+
+def path_of(place: str | Path | None) -> Path | None:
+    """Return the file or folder that an option names; None for a name on the hub, or nothing.
+
+    Raises:
+        UsageError: it looks like a path, and nothing is there.
+    """
+    if place is None:
+        return None
+    path = Path(place).expanduser() if isinstance(place, Path) else folder_of(place)
+    if path is None and Path(str(place)).is_file():
+        path = Path(str(place))
+    if path is not None and not path.exists():
+        raise UsageError(f"{path}: there is no such file or folder")
+    return path

@@ -1,0 +1,187 @@
+"""Which parts of a vision-language model learn, how they are saved, and how they come back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ig4.core.errors import PrerequisiteError, UsageError
+from ig4.plugins.training.learning import Learning, Lora
+from ig4.plugins.training.models import quiet
+from ig4.plugins.training.weights import read_safetensors, save_trained
+
+ADAPTER = "adapter_config.json"
+PROJECTOR = "projector.safetensors"
+WEIGHTS = "model.safetensors"
+
+_PROJECTORS = (
+    "multi_modal_projector", "mm_projector", "connector", "merger", "language_projection",
+    "vision_projection", "text_projection", "aligner", "mlp1", "embed_vision", "resampler",
+    "deepstack_merger_list", "patch_merger", "projector", "abstractor",
+)  # fmt: skip
+"""What transformers' models call the part between images and language."""
+
+
+def projector_names(model: nn.Module, pattern: str | None = None) -> list[str]:
+    """Return the names of the modules between images and language, the outermost of each.
+
+    `pattern` is a regular expression on module names, for models that call it otherwise.
+
+    Raises:
+        UsageError: there is none, or `pattern` finds none.
+    """
+    wanted = re.compile(pattern) if pattern else None
+    found: list[str] = []
+    for name, _ in model.named_modules():
+        last = name.rpartition(".")[2]
+        hit = bool(wanted.search(name)) if wanted else last in _PROJECTORS
+        if name and hit and not any(name.startswith(f"{one}.") for one in found):
+            found.append(name)
+    if not found:
+        asked = f"no module is called {pattern!r}" if pattern else "its projector is not known"
+        tops = ", ".join(name for name, _ in model.named_modules() if name.count(".") == 1)[:300]
+        raise UsageError(f"{asked}: name it by -o hf.projector=REGEX (there are: {tops})")
+    return found
+
+
+def language_name(model: Any) -> str:
+    """Return the name of the language model inside a vision-language model; "" for all of it."""
+    for getter in ("get_decoder", "get_text_decoder"):
+        decoder = getattr(model, getter, lambda: None)()
+        for name, module in model.named_modules():
+            if module is decoder and name:
+                return str(name)
+    for name, _ in model.named_modules():
+        if name.rpartition(".")[2] in ("language_model", "text_model"):
+            return str(name)
+    return ""
+
+
+def linear_names(model: nn.Module) -> list[str]:
+    """Return the names of all linear layers of the language model, without its head."""
+    inside, outside = language_name(model), projector_names(model)
+    names = []
+    for name, module in model.named_modules():
+        if not (isinstance(module, nn.Linear) or "Linear" in type(module).__name__):
+            continue
+        own = name.startswith(f"{inside}.") if inside else "vision" not in name
+        if own and not name.endswith("lm_head") and not name.startswith(tuple(outside)):
+            names.append(name)
+    return names
+
+
+def choose(
+    model: Any, learning: Learning, *, lora: Lora, pattern: str | None = None
+) -> tuple[Any, list[str]]:
+    """Let only what is meant learn; returns the model (wrapped for LoRA) and its projectors.
+
+    The vision tower always stays as it is. What learns is kept in fp32.
+    """
+    projectors = projector_names(model, pattern)
+    model.requires_grad_(requires_grad=False)
+    if learning == "lora":
+        from peft import LoraConfig, get_peft_model
+
+        config = LoraConfig(
+            r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, bias="none",
+            target_modules=linear_names(model), task_type="CAUSAL_LM",
+        )  # fmt: skip
+        with quiet():
+            model = get_peft_model(model, config)
+    inside = language_name(_base(model))
+    for name, value in _base(model).named_parameters():
+        if name.startswith(tuple(projectors)):
+            value.requires_grad_(requires_grad=True)
+        elif learning == "full":
+            head = "lm_head" in name
+            tower = bool(inside) and not name.startswith(f"{inside}.")
+            value.requires_grad_(requires_grad=head or not tower)
+    for value in model.parameters():
+        if value.requires_grad:
+            value.data = value.data.float()
+    return model, projectors
+
+
+def groups(
+    model: Any,
+    projectors: Sequence[str],
+    *,
+    rate: float,
+    projector_rate: float | None,
+    weight_decay: float,
+) -> list[dict[str, Any]]:
+    """Return AdamW's groups: the projector may have a rate of its own; no decay for vectors."""
+    known: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, value in _base(model).named_parameters():
+        if value.requires_grad:
+            own = name.startswith(tuple(projectors)) and projector_rate is not None
+            decay = 0.0 if value.ndim < 2 else weight_decay
+            chosen = projector_rate if own and projector_rate is not None else rate
+            known.setdefault((chosen, decay), []).append(value)
+    return [
+        {"params": values, "lr": rate, "weight_decay": decay}
+        for (rate, decay), values in known.items()
+    ]
+
+
+def save(model: Any, folder: Path, learning: Learning, projectors: Sequence[str]) -> None:
+    """Write what was learned: an adapter and the projector, the projector, or the whole model."""
+    if learning == "full":
+        with quiet():
+            model.save_pretrained(folder)
+        return
+    if learning == "projector":
+        save_trained(model, folder / WEIGHTS)
+        return
+    from safetensors.torch import save_file
+
+    with quiet():
+        model.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's form of a model card, not filled in
+    own = {
+        name: value.detach().cpu().contiguous()
+        for name, value in _base(model).state_dict().items()
+        if name.startswith(tuple(projectors))
+    }
+    save_file(own, folder / PROJECTOR, metadata={"format": "pt"})
+
+
+def restore(model: Any, folder: Path) -> Any:
+    """Return a model with what `save` wrote for a projector or an adapter put into it.
+
+    Raises:
+        PrerequisiteError: the checkpoint is of another architecture.
+    """
+    if not (folder / ADAPTER).is_file():
+        _fill(model, read_safetensors(folder / WEIGHTS), folder)
+        return model
+    from peft import PeftModel
+
+    _fill(model, read_safetensors(folder / PROJECTOR), folder)
+    try:
+        with quiet():
+            return PeftModel.from_pretrained(model, str(folder))
+    except (RuntimeError, ValueError, KeyError) as error:
+        told = " ".join(str(error).split())[:200]
+        raise PrerequisiteError(f"{folder} is of another architecture: {told}") from error
+
+
+def _fill(model: nn.Module, state: Mapping[str, Any], folder: Path) -> None:
+    own = dict(model.named_parameters())
+    for name, value in state.items():
+        if name not in own or own[name].shape != value.shape:
+            there = tuple(own[name].shape) if name in own else "nothing of that name"
+            raise PrerequisiteError(
+                f"{folder} is of another architecture: {name} is {tuple(value.shape)} there, the "
+                f"model has {there}"
+            )
+        own[name].data.copy_(value)
+
+
+def _base(model: Any) -> Any:
+    """Return the model inside a PEFT wrapper, whose parameters have the model's own names."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model

@@ -1,0 +1,121 @@
+"""Llama's tokens as the original code cut them, by SentencePiece itself.
+
+MiniGPT-4 and LLaVA were trained with the slow tokenizer of transformers 4: every text that is
+tokenised on its own gets SentencePiece's prefix space, and special tokens are split out with the
+white space around them. transformers 5 drops the prefix of texts that begin with a space.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from ig4.core.errors import PrerequisiteError
+
+
+class Tokens(Protocol):
+    """Turns text into ids and back; `encode` adds no special tokens."""
+
+    bos_id: int
+    eos_id: int
+    unk_id: int
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of ids, without special tokens."""
+
+
+class Pieces:
+    """A `tokenizer.model` of SentencePiece, and the control tokens in it."""
+
+    def __init__(self, file: Path) -> None:
+        import sentencepiece
+
+        self.model = sentencepiece.SentencePieceProcessor(model_file=str(file))
+        self.bos_id: int = self.model.bos_id()
+        self.eos_id: int = self.model.eos_id()
+        self.unk_id: int = self.model.unk_id()
+
+    @cached_property
+    def _special(self) -> tuple[dict[str, int], re.Pattern[str]]:
+        ids = {self.model.id_to_piece(i): i for i in (self.bos_id, self.eos_id, self.unk_id)}
+        names = "|".join(map(re.escape, ids))
+        return ids, re.compile(rf"\s*({names})\s*")
+
+    def encode(self, text: str) -> list[int]:
+        """See `Tokens.encode`."""
+        special, pattern = self._special
+        ids: list[int] = []
+        for part in pattern.split(text):
+            if part in special:
+                ids.append(special[part])
+            elif part:
+                ids += self.model.encode(part)
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """See `Tokens.decode`; ids beyond the vocabulary (rows added to a model) are left out."""
+        control, top = set(self._special[0].values()), self.model.get_piece_size()
+        kept = [int(i) for i in ids if int(i) not in control and 0 <= int(i) < top]
+        text: str = self.model.decode(kept)
+        return text
+
+
+class FastTokens:
+    """The tokenizer of a model that has no `tokenizer.model`, as Llama 3 has none."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        eos = tokenizer.eos_token_id
+        self.eos_id: int = eos
+        self.bos_id: int = eos if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+        self.unk_id: int = eos if tokenizer.unk_token_id is None else tokenizer.unk_token_id
+
+    def encode(self, text: str) -> list[int]:
+        """See `Tokens.encode`."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """See `Tokens.decode`."""
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return text
+
+
+def tokens_of(model: str, *, cache_dir: Path | None = None) -> Tokens:
+    """Return the tokens of a language model by its folder or its name on the hub.
+
+    Raises:
+        PrerequisiteError: it has no tokenizer that can be read.
+    """
+    from transformers import AutoTokenizer
+    from transformers.utils.hub import cached_file
+
+    try:
+        file = cached_file(
+            model,
+            "tokenizer.model",
+            cache_dir=cache_dir,
+            _raise_exceptions_for_missing_entries=False,
+        )
+        if file is not None:
+            return Pieces(Path(file))
+        return FastTokens(AutoTokenizer.from_pretrained(model, cache_dir=cache_dir))
+    except Exception as error:
+        told = " ".join(str(error).split())[:200]
+        raise PrerequisiteError(f"the tokenizer of {model} cannot be loaded: {told}") from error
+
+
+def stops(tokens: Tokens, end: str) -> list[list[int]]:
+    """Return the ids that `end` has on its own and after other text, of which either ends a turn.
+
+    For Llama's "###" these are [835] and [2277, 29937].
+    """
+    alone = tokens.encode(end)
+    after = tokens.encode(f"a{end}")[len(tokens.encode("a")) :]
+    return [ids for ids in (alone, after) if ids]
