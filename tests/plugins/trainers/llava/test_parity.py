@@ -1,0 +1,180 @@
+"""LLaVA-1.5 gives the numbers of the original code: prompts, labels, losses, gradients, answers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+
+from ig4.core.images import decode
+from ig4.plugins.formats.turns import parse
+from ig4.plugins.trainers.llava.model import Llava, from_original
+from ig4.plugins.trainers.llava.pictures import seen
+from ig4.plugins.trainers.llava.prompts import chat_ids, conversation, expanded, training_ids
+from ig4.plugins.training.batches import Collator, Example
+from ig4.plugins.training.decoding import Sampling, generate
+from ig4.plugins.training.exchanges import exchanges
+from ig4.plugins.training.pieces import tokens_of
+from ig4.plugins.training.placeholders import IGNORED, IMAGE
+
+pytestmark = pytest.mark.parity
+
+EMBEDDINGS, LOSS, GRADIENT, LOGITS = 1e-5, 5e-5, 1e-4, 5e-4
+LENGTH = 2048
+CLIP = (
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "image_size",
+    "patch_size",
+    "hidden_act",
+    "layer_norm_eps",
+)
+
+
+@pytest.fixture
+def llava(golden_llava) -> Llava:
+    config = golden_llava.config
+    model = LlavaForConditionalGeneration(
+        LlavaConfig(
+            vision_config=CLIPVisionConfig(**{name: config["clip"][name] for name in CLIP}),
+            text_config=LlamaConfig(**config["llama"]),
+        )
+    )
+    state = from_original(golden_llava.state, model.state_dict())
+    model.load_state_dict(state)
+    return Llava(model).eval()
+
+
+@pytest.fixture(scope="module")
+def tokens(golden_llava):
+    return tokens_of(str(golden_llava.folder / golden_llava.config["tokenizer_folder"]))
+
+
+@pytest.fixture(scope="module")
+def data(golden_llava):
+    """The records of the data set, each with its exchanges and its image's pixels."""
+    folder = golden_llava.folder.parent / "cc_sbu_align" / "image"
+    side = golden_llava.config["clip"]["image_size"]
+    found = []
+    text = (golden_llava.folder / "data.json").read_text(encoding="utf-8")
+    for record in json.loads(text):
+        turns, _ = parse(record["conversations"], "from", "value")
+        image = record.get("image")
+        pixels = None if image is None else seen(decode(folder / image), side)
+        found.append((exchanges(turns), pixels))
+    return found
+
+
+def test_prompts_ids_and_labels_are_the_original_ones(golden_llava, tokens, data):
+    for (turns, pixels), told in zip(data, golden_llava.json["items"], strict=True):
+        images = int(pixels is not None)
+        assert conversation(turns, images=images) == told["prompt"]
+        ids, labels = training_ids(tokens, turns, images=images, max_length=LENGTH)
+        assert ids == told["input_ids"]
+        assert labels == [IGNORED if one == IMAGE else one for one in told["labels"]]
+        assert sum(one != IGNORED for one in labels) == told["n_target_tokens"]
+
+
+def test_images_are_padded_and_resized_to_the_bit(golden_llava, data):
+    for number, (_, pixels) in enumerate(data):
+        name = f"item{number}_pixel_values"
+        if pixels is not None and name in golden_llava.tensors:
+            assert torch.equal(pixels, golden_llava.tensors[name]), name
+
+
+def test_tower_and_projector_are_the_original_ones(golden_llava, llava):
+    pixels = golden_llava.tensors["item0_pixel_values"][None]
+    with torch.no_grad():
+        golden_llava.close("vision_features", llava.vision_features(pixels), EMBEDDINGS)
+        golden_llava.close("projected", llava.encode_images(pixels), EMBEDDINGS)
+
+
+def batch(golden_llava, llava, tokens, data, name):
+    """Return what the model is given for a golden batch."""
+    examples = []
+    for item in golden_llava.json[name]["items"]:
+        turns, pixels = data[item]
+        ids, labels = training_ids(tokens, turns, images=int(pixels is not None),
+                                   max_length=LENGTH)  # fmt: skip
+        wide, learned = expanded(ids, labels, llava.vectors, LENGTH)
+        empty = torch.empty(0, 3, llava.image_size, llava.image_size)
+        examples.append(
+            Example(str(item), wide, learned, empty if pixels is None else pixels[None])
+        )
+    made = Collator(golden_llava.config["pad_id"], hide_pad=True)(examples)
+    made.pop("sample_ids")
+    return made
+
+
+@pytest.mark.parametrize("name", ["batch_images", "batch_mixed"])
+def test_batches_give_the_original_mask_labels_embeddings_logits_and_loss(
+    golden_llava, llava, tokens, data, name
+):
+    made = batch(golden_llava, llava, tokens, data, name)
+    mask = golden_llava.tensors[f"{name}_attention_mask"]
+    assert torch.equal(made["attention_mask"].bool(), mask)
+    assert torch.equal(made["labels"], golden_llava.tensors[f"{name}_labels"])
+    with torch.no_grad():
+        embedded = llava.embed(made["input_ids"], made["pixel_values"])
+        output = llava(**made)
+    for key, value, limit in (
+        ("inputs_embeds", embedded, EMBEDDINGS),
+        ("logits", output.logits, LOGITS),
+    ):
+        golden = golden_llava.tensors[f"{name}_{key}"]
+        assert float((value - golden)[mask].abs().max()) <= limit, key
+    assert abs(float(output.loss) - golden_llava.json[name]["loss"]) <= LOSS
+
+
+def test_collated_ids_before_images_take_their_places(golden_llava, tokens, data):
+    from ig4.plugins.training.placeholders import padded
+
+    for name in ("batch_images", "batch_mixed"):
+        rows = [
+            training_ids(tokens, data[item][0], images=int(data[item][1] is not None),
+                         max_length=LENGTH)
+            for item in golden_llava.json[name]["items"]
+        ]  # fmt: skip
+        ids = padded([one for one, _ in rows], golden_llava.config["pad_id"])
+        labels = padded([one for _, one in rows], IGNORED)
+        assert torch.equal(ids, golden_llava.tensors[f"{name}_input_ids"])
+        golden = golden_llava.tensors[f"{name}_labels_in"]
+        assert torch.equal(labels, golden.masked_fill(golden == IMAGE, IGNORED))
+        mask = ids != golden_llava.config["pad_id"]
+        assert torch.equal(mask, golden_llava.tensors[f"{name}_attention_mask_in"])
+
+
+def test_gradients_are_the_original_ones(golden_llava, llava, tokens, data):
+    llava(**batch(golden_llava, llava, tokens, data, "batch_images")).loss.backward()
+    own = dict(llava.model.named_parameters())
+    prefix = "batch_images_grad."
+    names = [name for name in golden_llava.tensors if name.startswith(prefix)]
+    assert names
+    for name in names:
+        renamed = next(iter(from_original({name.removeprefix(prefix): own}, own)))
+        golden_llava.close(name, own[renamed].grad, GRADIENT)
+
+
+def test_greedy_answers_are_the_original_tokens(golden_llava, llava, tokens, data):
+    for told in golden_llava.json["generation"]:
+        ids = chat_ids(tokens, [(told["question"], "")], images=1)
+        assert ids == told["input_ids"]
+        wide, _ = expanded(ids, ids, llava.vectors, LENGTH)
+        pixels = data[told["item"]][1]
+        with torch.no_grad():
+            embedded = llava.embed(torch.tensor([wide]), pixels[None])
+        mask = torch.ones(1, len(wide), dtype=torch.long)
+        golden = told["sequence"]
+        if golden[0] == golden_llava.config["bos_id"]:
+            golden = golden[1:]  # put there by the old `generate`
+        rows = generate(
+            llava.model, {"inputs_embeds": embedded, "attention_mask": mask}, ["one"],
+            Sampling(max_new_tokens=len(golden)), seed=0, eos=golden_llava.config["eos_id"],
+            pad=golden_llava.config["pad_id"],
+        )  # fmt: skip
+        end = golden_llava.config["eos_id"]
+        assert rows == [golden[: golden.index(end)] if end in golden else golden]

@@ -1,0 +1,470 @@
+"""MiniGPT-4 gives the numbers of the original code: images, tokens, losses, training, answers.
+
+Sizes, texts and file names come from the fixture, so that any other of its kind will do.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from ig4.core.images import decode
+from ig4.core.records import Image, Turn
+from ig4.core.training import Decoding, Prompt, TrainingJob
+from ig4.plugins.trainers.minigpt4.answering import Answering
+from ig4.plugins.trainers.minigpt4.build import read_projection
+from ig4.plugins.trainers.minigpt4.model import (
+    MiniGPT4,
+    Sizes,
+    fitted,
+    from_original,
+    missing,
+    original_projection,
+)
+from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
+from ig4.plugins.trainers.minigpt4.pictures import crop, whole
+from ig4.plugins.trainers.minigpt4.prompts import chat_ids, training_ids
+from ig4.plugins.trainers.minigpt4.schedule import WarmupCosine
+from ig4.plugins.trainers.minigpt4.trainer import MiniGPT4Trainer, groups
+from ig4.plugins.training.batches import Collator, Example
+from ig4.plugins.training.decoding import Sampling, generate
+from ig4.plugins.training.loop import Plan, fit
+from ig4.plugins.training.pieces import tokens_of
+from ig4.plugins.training.placeholders import IMAGE, padded
+from ig4.plugins.training.weights import read_state
+
+pytestmark = pytest.mark.parity
+
+EMBEDDINGS, LOSS, GRADIENT, LOGITS, WEIGHTS = 1e-5, 5e-5, 1e-4, 5e-4, 2e-5
+"""The largest differences allowed; what is reached is ten times smaller."""
+
+QFORMER = (
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "cross_attention_frequency",
+    "layer_norm_eps",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+)
+
+
+@pytest.fixture(scope="module")
+def sizes(golden) -> Sizes:
+    config, vit, qformer = golden.config, golden.config["vit"], golden.config["qformer"]
+    return Sizes(
+        {
+            "hidden_size": vit["embed_dim"],
+            "num_hidden_layers": vit["depth"],
+            "num_attention_heads": vit["num_heads"],
+            "intermediate_size": vit["intermediate_size"],
+            "layer_norm_eps": vit["layer_norm_eps"],
+            "image_size": config["image_size"],
+            "patch_size": config["patch_size"],
+        },
+        {name: qformer[name] for name in QFORMER},
+        qformer["num_query_tokens"],
+    )
+
+
+@pytest.fixture
+def model(golden, sizes) -> MiniGPT4:
+    """The fixture's model, new for every test."""
+    llm = AutoModelForCausalLM.from_pretrained(golden.folder / "llama", dtype=torch.float32)
+    made = MiniGPT4(sizes, llm)
+    state = fitted(made, from_original(golden.state), source="the fixture")
+    assert missing(made, state) == []
+    made.load_state_dict(state, strict=False)
+    return made
+
+
+@pytest.fixture(scope="module")
+def tokens(golden):
+    return tokens_of(str(golden.folder / "llama"))
+
+
+@pytest.fixture(scope="module")
+def records(golden):
+    """(id, caption, PIL image) of all records of the fixture's data set, by file."""
+    folder = golden.folder / "cc_sbu_align"
+    listed = json.loads((folder / "filter_cap.json").read_text(encoding="utf-8"))["annotations"]
+    return [
+        (one["image_id"], one["caption"], decode(folder / "image" / f"{one['image_id']}.jpg"))
+        for one in listed
+    ]
+
+
+def batch(
+    golden, tokens, sizes, captions, pixels, prompt: str, max_answer_tokens: int | None = None
+):
+    """Return what the model is given for captions and (n, 3, side, side) pixels."""
+    limit = golden.config["max_txt_len"] if max_answer_tokens is None else max_answer_tokens
+    examples = []
+    for caption, image in zip(captions, pixels, strict=True):
+        ids, labels = training_ids(
+            tokens, [(prompt, caption)], images=1, vectors=sizes.num_query_tokens,
+            max_answer_tokens=limit,
+        )  # fmt: skip
+        examples.append(Example(caption[:9], ids, labels, image[None]))
+    made = Collator(tokens.eos_id)(examples)
+    made.pop("sample_ids")
+    return made
+
+
+def batches(golden):
+    """Return (captions, pixels) of both batches."""
+    captions = golden.json["captions"]
+    return (
+        (captions["batch0"], golden.tensors["pixel_values"]),
+        (captions["batch1"], golden.tensors["pixel_values_2"]),
+    )
+
+
+def question(golden, index: int) -> str:
+    return golden.config["raw_prompts"][index].replace("<Img><ImageHere></Img> ", "")
+
+
+def until(ids, end: int):
+    """Return ids up to the end of a sequence, which is not an answer's."""
+    return ids[: ids.index(end)] if end in ids else ids
+
+
+def test_the_tokenizer_cuts_every_text_as_the_original(golden, tokens):
+    for text, ids in golden.json["tokenizer_probe"].items():
+        assert tokens.encode(text) == ids, text
+    for caption, ids in zip(*(golden.json["quirks"][key] for key in ("captions", "ids_unpadded")),
+                            strict=True):  # fmt: skip
+        assert tokens.encode(caption + golden.config["end_sym"]) == ids
+
+
+def test_images_are_decoded_and_resized_to_the_bit(golden, records, sizes):
+    for name, _, picture in records:
+        assert np.array_equal(np.asarray(picture), golden.tensors[f"raw_image_{name}"].numpy())
+    seen = torch.stack([whole(picture, sizes.image_size) for _, _, picture in records])
+    first = len(golden.tensors["pixel_values"])
+    assert torch.equal(seen[:first], golden.tensors["pixel_values"])
+    assert torch.equal(seen[first:], golden.tensors["pixel_values_2"])
+
+
+def test_crops_are_cut_and_resized_to_the_bit(golden, records, sizes):
+    boxes = golden.tensors["rrc_boxes_ijhw"].tolist()
+    _, _, picture = records[0]
+    cut = torch.stack([crop(picture, tuple(box), sizes.image_size) for box in boxes])
+    assert torch.equal(cut, golden.tensors["rrc_output"])
+
+
+def test_every_stage_of_the_image_is_the_original_one(golden, model):
+    pixels = golden.tensors["pixel_values"]
+    blocks: list[torch.Tensor] = []
+
+    def keep(_module, _given, result):
+        blocks.append(result[0] if isinstance(result, tuple) else result)
+
+    layers = model.vision_model.encoder.layers
+    for layer in (layers[0], layers[-1]):
+        layer.register_forward_hook(keep)
+    with torch.no_grad():
+        seen = model.vision_model(pixels).last_hidden_state
+        queries = model.query_tokens.expand(len(pixels), -1, -1)
+        answers = model.qformer(query_embeds=queries, encoder_hidden_states=seen)
+        golden.close("vit_block0", blocks[0], EMBEDDINGS)
+        golden.close("vit_out", blocks[-1], EMBEDDINGS)
+        golden.close("ln_vision_out", seen, EMBEDDINGS)
+        golden.close("qformer_out", answers.last_hidden_state, EMBEDDINGS)
+        golden.close("image_embeds", model.encode_images(pixels), EMBEDDINGS)
+
+
+def test_each_prompt_gives_the_original_mask_labels_and_loss(golden, model, tokens, sizes):
+    captions, pixels = batches(golden)[0]
+    for index, prompt in enumerate(golden.json["prompts"]):
+        made = batch(golden, tokens, sizes, captions, pixels, question(golden, index))
+        assert torch.equal(made["attention_mask"], golden.tensors[f"prompt{index}_attention_mask"])
+        assert torch.equal(made["labels"], golden.tensors[f"prompt{index}_labels"])
+        with torch.no_grad():
+            assert abs(float(model(**made).loss) - prompt["loss"]) <= LOSS
+
+
+def test_embeddings_and_logits_of_the_language_model_are_the_original_ones(
+    golden, model, tokens, sizes
+):
+    captions, pixels = batches(golden)[0]
+    made = batch(golden, tokens, sizes, captions, pixels, question(golden, 0))
+    with torch.no_grad():
+        embedded = model.embed(made["input_ids"], made["pixel_values"])
+        logits = model(**made).logits
+    golden.close("prompt0_inputs_embeds", embedded, EMBEDDINGS)
+    mask = made["attention_mask"].bool()
+    difference = (logits - golden.tensors["prompt0_logits"])[mask]
+    assert float(difference.abs().max()) <= LOGITS
+
+
+def test_captions_alone_give_the_original_losses(golden, model, tokens, sizes):
+    (first, pixels), (second, more) = batches(golden)
+    singles = [*zip(first, pixels, strict=True), *zip(second, more, strict=True)]
+    for (caption, image), loss in zip(singles, golden.json["loss_single"], strict=True):
+        made = batch(golden, tokens, sizes, [caption], image[None], question(golden, 0))
+        with torch.no_grad():
+            assert abs(float(model(**made).loss) - loss) <= LOSS
+
+
+def test_caption_ids_and_their_mask_are_the_original_ones(golden, tokens):
+    captions = golden.json["captions"]["batch0"]
+    rows = [tokens.encode(caption + golden.config["end_sym"]) for caption in captions]
+    assert rows == golden.json["caption_ids_unpadded"]
+    assert torch.equal(padded(rows, golden.config["pad_id"]), golden.tensors["caption_ids"])
+    lengths = golden.tensors["caption_attention_mask"].sum(dim=1).tolist()
+    assert list(map(len, rows)) == lengths
+
+
+def test_long_captions_are_truncated_as_in_the_original(golden, model, tokens, sizes):
+    told = golden.json["truncated"]
+    captions, pixels = batches(golden)[0]
+    made = batch(golden, tokens, sizes, captions, pixels, question(golden, told["prompt_index"]),
+                 told["max_txt_len"])  # fmt: skip
+    assert torch.equal(made["attention_mask"], golden.tensors["truncated_attention_mask"])
+    assert torch.equal(made["labels"], golden.tensors["truncated_labels"])
+    with torch.no_grad():
+        assert abs(float(model(**made).loss) - told["loss"]) <= LOSS
+
+
+def test_odd_captions_are_masked_as_in_the_original(golden, model, tokens, sizes):
+    told = golden.json["quirks"]
+    pixels = golden.tensors["pixel_values"]
+    made = batch(
+        golden, tokens, sizes, told["captions"], pixels, question(golden, told["prompt_index"])
+    )
+    assert torch.equal(made["attention_mask"], golden.tensors["quirks_attention_mask"])
+    assert torch.equal(made["labels"], golden.tensors["quirks_labels"])
+    with torch.no_grad():
+        assert abs(float(model(**made).loss) - told["loss"]) <= LOSS
+
+
+def test_training_mode_changes_no_loss_for_the_frozen_parts_stay_in_evaluation(
+    golden, model, tokens, sizes
+):
+    captions, pixels = batches(golden)[0]
+    made = batch(golden, tokens, sizes, captions, pixels, question(golden, 0))
+    model.train()
+    assert not model.qformer.training
+    loss = float(model(**made).loss.detach())
+    assert abs(loss - golden.json["loss_prompt0_in_train_mode"]) <= LOSS
+
+
+def test_gradients_are_the_original_ones_and_reach_the_projection_only(
+    golden, model, tokens, sizes
+):
+    captions, pixels = batches(golden)[0]
+    model.train()
+    model(**batch(golden, tokens, sizes, captions, pixels, question(golden, 0))).loss.backward()
+    golden.close("grad_llama_proj_weight", model.language_projection.weight.grad, GRADIENT)
+    golden.close("grad_llama_proj_bias", model.language_projection.bias.grad, GRADIENT)
+    with_gradient = {name for name, value in model.named_parameters() if value.grad is not None}
+    assert with_gradient == {"language_projection.weight", "language_projection.bias"}
+
+
+def schedule_of(run) -> WarmupCosine:
+    return WarmupCosine(
+        run["init_lr"], run["min_lr"], run["warmup_lr"], run["warmup_steps"],
+        run["iters_per_epoch"], run["max_epoch"],
+    )  # fmt: skip
+
+
+def test_all_learning_rates_of_the_published_schedule(golden):
+    trace = golden.tensors["lr_trace_stage2"].tolist()
+    published = schedule_of(golden.config["stage2_yaml"]["run"])
+    assert published.steps == len(trace)
+    assert [published(step) for step in range(len(trace))] == pytest.approx(trace, rel=1e-12)
+    assert WarmupCosine() == published  # the defaults are the published values
+
+
+class Trace(torch.utils.data.Dataset):
+    """The examples of a golden training, in its order."""
+
+    def __init__(self, golden, tokens, sizes, told) -> None:
+        self.rows = []
+        for number, prompt in zip(told["batch"], told["prompt_index"], strict=True):
+            captions, pixels = batches(golden)[number]
+            for caption, image in zip(captions, pixels, strict=True):
+                ids, labels = training_ids(
+                    tokens, [(question(golden, prompt), caption)], images=1,
+                    vectors=sizes.num_query_tokens,
+                    max_answer_tokens=golden.config["max_txt_len"],
+                )  # fmt: skip
+                self.rows.append(Example("one", ids, labels, image[None]))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place):
+        return self.rows[place]
+
+
+@pytest.mark.parametrize("micro", [None, 1], ids=["whole batches", "accumulated"])
+@pytest.mark.parametrize("name", ["train_stage2", "train_hot"])
+def test_training_gives_the_original_losses_rates_and_weights(
+    golden, model, tokens, sizes, tmp_path, name, micro
+):
+    told = golden.json[name]
+    run = told["run"]
+    examples = Trace(golden, tokens, sizes, told)
+    steps = len(told["lr"])
+    plan = Plan(
+        name="minigpt4",
+        model=model,
+        examples=examples,
+        collate=Collator(tokens.eos_id),
+        groups=groups(model, run["weight_decay"]),
+        rate=schedule_of(run),
+        steps=steps,
+        batch=len(examples) // steps,
+        steps_per_epoch=run["iters_per_epoch"],
+    )
+    reported = []
+    options = MiniGPT4Options(device="cpu", workers=0, micro_batch_size=micro)
+    fit(plan, options, TrainingJob((), tmp_path, report=reported.append))
+    assert [one.learning_rate for one in reported] == pytest.approx(told["lr"], rel=1e-12)
+    assert [one.loss for one in reported] == pytest.approx(told["loss"], abs=LOSS)
+    golden.close(f"{name}_final_llama_proj_weight", model.language_projection.weight.data, WEIGHTS)
+    golden.close(f"{name}_final_llama_proj_bias", model.language_projection.bias.data, WEIGHTS)
+
+
+def test_the_optimiser_has_the_original_groups(golden, model):
+    names = {id(value): name for name, value in from_named(model)}
+    for own, told in zip(
+        groups(model, golden.json["train_stage2"]["run"]["weight_decay"]),
+        golden.json["train_stage2"]["groups"],
+        strict=True,
+    ):
+        assert [names[id(value)] for value in own["params"]] == told["params"]
+        assert own["weight_decay"] == told["weight_decay"]
+
+
+def from_named(model):
+    """Yield the parameters that learn by their original names."""
+    for name, value in model.named_parameters():
+        if value.requires_grad:
+            yield name.replace("language_projection", "llama_proj"), value
+
+
+def test_the_original_checkpoint_loads(golden, model, tokens, sizes):
+    told = golden.json["checkpoint"]
+    file = next(iter(sorted(golden.folder.glob("checkpoint_*.pth"))))
+    model.load_state_dict(fitted(model, read_projection(file), source=str(file)), strict=False)
+    captions, pixels = batches(golden)[0]
+    made = batch(golden, tokens, sizes, captions, pixels, question(golden, 0))
+    with torch.no_grad():
+        assert abs(float(model(**made).loss) - told["loss_prompt0_after_load"]) <= LOSS
+
+
+def test_checkpoints_have_what_the_original_writes(golden, model, tmp_path):
+    told = golden.json["checkpoint"]
+    state = original_projection(model)
+    assert {name: list(value.shape) for name, value in state.items()} == told["model_keys"]
+    original = read_state(next(iter(sorted(golden.folder.glob("checkpoint_*.pth")))))
+    for name, value in original.items():
+        if not name.startswith("llama_proj."):
+            torch.testing.assert_close(state[name], value, msg=name, check_dtype=False)
+
+
+def test_a_training_writes_a_checkpoint_of_the_original_layout(golden, model, tmp_path, sizes):
+    from ig4.core.testing import make_samples
+    from ig4.plugins.trainers.minigpt4.build import save_model
+
+    save_model(model, tmp_path / "model")
+    told = golden.json["checkpoint"]
+    trainer = MiniGPT4Trainer(
+        MiniGPT4Options(
+            llm=str(golden.folder / "llama"),
+            model=tmp_path / "model",
+            device="cpu",
+            workers=0,
+            batch_size=2,
+            epochs=told["epoch"] + 1,
+            steps_per_epoch=1,
+        )
+    )
+    trainer.train(TrainingJob(make_samples(2), tmp_path / "out"))
+    kept = torch.load(tmp_path / "out" / f"checkpoint_{told['epoch']}.pth", weights_only=True)
+    assert list(kept) == told["top_level_keys"]
+    assert set(kept["model"]) == set(told["model_keys"])
+    assert kept["epoch"] == told["epoch"]
+    assert list(kept["optimizer"]["state"]) == told["optimizer_keys"]["state"]
+    assert len(kept["optimizer"]["param_groups"]) == told["optimizer_keys"]["param_groups"]
+
+
+def answering(golden, model, sampling: Sampling) -> Answering:
+    options = MiniGPT4Options(llm=str(golden.folder / "llama"), device="cpu")
+    made = Answering(model, options, Decoding(temperature=0.0))
+    made.how = sampling
+    return made
+
+
+def test_answers_are_the_original_tokens_greedy_with_beams_and_penalty(golden, model, tokens,
+                                                                       sizes):  # fmt: skip
+    for told in golden.json["generation"]:
+        turns = (Turn("user", told["question"]),)
+        ids = chat_ids(tokens, turns, images=1, vectors=sizes.num_query_tokens)
+        before, after = told["segment_ids"]
+        assert [one for one in ids if one >= 0] == [*before, *after]
+        picture = golden.folder / "cc_sbu_align" / "image" / f"{told['image_file_id']}.jpg"
+        sampling = Sampling(max_new_tokens=len(told["new_token_ids"]), **told["kwargs"])
+        asked = answering(golden, model, sampling)
+        ready = asked.prepare(Prompt("one", turns, (Image(picture),)))
+        with torch.no_grad():
+            inputs = asked.embedded([ready])
+        golden.close(f"{told['key']}_context_embeds", inputs["inputs_embeds"], EMBEDDINGS)
+        rows = generate(
+            model.language_model, inputs, ["one"], sampling, seed=0, eos=tokens.eos_id,
+            pad=tokens.eos_id,
+        )  # fmt: skip
+        assert rows == [until(told["new_token_ids"], tokens.eos_id)], told["key"]
+        forced = torch.tensor([told["new_token_ids"][:-1]])
+        embedded = torch.cat(
+            (inputs["inputs_embeds"], model.language_model.get_input_embeddings()(forced)), dim=1
+        )
+        with torch.no_grad():
+            logits = model.language_model(inputs_embeds=embedded).logits[
+                0, -len(told["new_token_ids"]) :
+            ]
+        golden.close(f"{told['key']}_step_logits", logits, LOGITS)
+
+
+def test_batched_answers_are_those_of_the_current_original(golden, model, tokens, sizes):
+    """Left padding; prompts end with a space there, so their ids are made as it makes them."""
+    file = golden.folder / "golden_head.json"
+    if not file.is_file():
+        pytest.skip("the fixture has no golden_head.json")
+    head = json.loads(file.read_text(encoding="utf-8"))
+    told = head["batch_generate"]
+    rows = []
+    for text in told["texts"]:
+        before, after = text.split("<ImageHere>")
+        places = [IMAGE] * sizes.num_query_tokens
+        rows.append([tokens.bos_id, *tokens.encode(before), *places, *tokens.encode(after)])
+    assert list(map(len, rows)) == told["left_padded_lengths"]
+    asked = answering(golden, model, Sampling(max_new_tokens=len(told["new_token_ids"][0])))
+    with torch.no_grad():
+        pixels = golden.tensors["pixel_values"]
+        inputs = asked.embedded([(ids, one[None]) for ids, one in zip(rows, pixels, strict=True)])
+    answers = generate(
+        model.language_model, inputs, ["a", "b"], asked.how, seed=0, eos=tokens.eos_id,
+        pad=tokens.eos_id,
+    )  # fmt: skip
+    assert answers == [until(ids, tokens.eos_id) for ids in told["new_token_ids"]]
+
+
+def test_the_current_original_gives_the_same_losses(golden, model, tokens, sizes):
+    file = golden.folder / "golden_head.json"
+    if not file.is_file():
+        pytest.skip("the fixture has no golden_head.json")
+    head = json.loads(file.read_text(encoding="utf-8"))
+    captions, pixels = batches(golden)[0]
+    for index, loss in enumerate(head["loss_per_prompt"]):
+        made = batch(golden, tokens, sizes, captions, pixels, question(golden, index))
+        with torch.no_grad():
+            assert abs(float(model(**made).loss) - loss) <= LOSS
