@@ -17,6 +17,8 @@ Examples:
   ig4 export best/llava.json --format llava
   ig4 export best/filter_cap.json --images copy
   ig4 export all.parquet --format parquet --selection all
+  ig4 export best --for llamafactory
+  ig4 export best --for trl --model HuggingFaceTB/SmolVLM-Instruct --images copy
 """
 )
 @click.argument("target", type=opt.PATH)
@@ -30,6 +32,13 @@ Examples:
     show_default=True,
     help="Link to the images, copy them, or leave them.",
 )
+@click.option(
+    "--for",
+    "trainer",
+    type=click.Choice(["llamafactory", "swift", "trl"]),
+    help="Write a folder with the data as that trainer wants it, and a configuration for it.",
+)
+@click.option("--model", metavar="NAME", help="With --for: the model that is to be trained.")
 @opt.selection
 @opt.dataset
 @opt.shared
@@ -37,6 +46,8 @@ def export(
     target: Path,
     format_: str | None,
     images: Literal["link", "copy", "none"],
+    trainer: str | None,
+    model: str | None,
     selection: str,
     dataset: str | None,
     db: str | None,
@@ -50,7 +61,14 @@ def export(
     from ig4.cli.session import opened
     from ig4.core.engine.export import Target, dataset_of, find_selection
     from ig4.core.engine.export import export as write
+    from ig4.core.engine.stubs import DATA, write_stub
+    from ig4.core.errors import UsageError
 
+    if trainer is not None and format_ not in (None, "sharegpt"):
+        raise UsageError(f"--for {trainer} says which format is written: leave --format away")
+    wanted = Target(target, format_, {}, images)
+    if trainer is not None:
+        wanted = Target(target / DATA[trainer], "sharegpt", {}, images, anew=True)
     with opened(db, quiet=quiet) as session:
         if selection == "all":
             chosen, number = session.dataset(dataset), None
@@ -58,7 +76,8 @@ def export(
             within = session.dataset(dataset) if dataset else None
             number = find_selection(session, within, selection)
             chosen = dataset_of(session, number)
-        done = write(session, chosen, Target(target, format_, {}, images), number)
+        done = write(session, chosen, wanted, number)
+    beside = [] if trainer is None else write_stub(trainer, target, model)
     if as_json:
         render.print_json(
             {
@@ -67,7 +86,10 @@ def export(
                 "samples": done.samples,
                 "images": done.images,
                 "missing_images": done.missing_images,
+                "beside": [str(file) for file in beside],
             }
         )
         return
     click.echo(f"{done.samples:,} samples of {chosen.name} written to {done.path} as {done.format}")
+    for file in beside:
+        click.echo(f"beside it: {file}")

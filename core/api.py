@@ -11,6 +11,8 @@ from ig4.core.engine import run as running
 from ig4.core.engine.select import Wish
 from ig4.core.engine.select import select as select_samples
 from ig4.core.engine.session import Session
+from ig4.core.engine.train import Trained, TrainingWish
+from ig4.core.engine.train import train as train_on
 from ig4.core.host import Host
 from ig4.core.records import Choice
 from ig4.storage.connect import DEFAULT
@@ -105,6 +107,36 @@ def select(
     with _Opened(db, create=False) as store:
         session = Session(store, Host.discover(), listeners)
         return select_samples(session, session.dataset(dataset), wish)
+
+
+def train(
+    db: str | Path | Store = DEFAULT,
+    *,
+    trainer: str = "minigpt4",
+    options: Mapping[str, Any] | None = None,
+    selection: int | str = "last",
+    dataset: str | None = None,
+    out: str | Path | None = None,
+    seed: int = 42,
+    missing: str = "error",
+    listeners: Sequence[Listener] = (),
+) -> Trained:
+    """Do what `ig4 train` does: fine-tune a model on a selection; `options` are the trainer's.
+
+    Raises:
+        Ig4Error: the request is wrong, images are missing, or the training cannot go on.
+        StorageError: there is no such database.
+    """
+    wish = TrainingWish(
+        trainer=Choice("trainer", trainer, dict(options or {})),
+        selection=str(selection),
+        output=None if out is None else Path(out),
+        seed=seed,
+        missing=missing,
+    )
+    with _Opened(db, create=False) as store:
+        session = Session(store, Host.discover(), listeners)
+        return train_on(session, session.dataset(dataset) if dataset else None, wish)
 
 
 class _Opened:

@@ -56,7 +56,7 @@ def llama_config(vocabulary=400):
     import transformers
 
     return transformers.LlamaConfig(
-        vocab_size=vocabulary, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        vocab_size=vocabulary, hidden_size=64, intermediate_size=128, num_hidden_layers=2,
         num_attention_heads=2, max_position_embeddings=1024,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.version import __version__
 
 if TYPE_CHECKING:
-    from ig4.core.api import open, run, select  # noqa: A004 - used as ig4.open
+    from ig4.core.api import open, run, select, train  # noqa: A004 - used as ig4.open
     from ig4.core.contracts import (
         AsyncScorer,
         Clusterer,
@@ -54,6 +54,7 @@ _HOMES = {
     "open": "api",
     "run": "api",
     "select": "api",
+    "train": "api",
 }
 
 __all__ = [
@@ -83,6 +84,7 @@ __all__ = [
     "open",
     "run",
     "select",
+    "train",
 ]
 
 

@@ -42,6 +42,8 @@ class Target:
     format: str | None = None
     options: Mapping[str, JSON] = field(default_factory=dict)
     images: Placing = "link"
+    anew: bool = False
+    """Whether records are made anew also in the data set's own format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def export(
         UsageError: unknown selection, format or option.
     """
     name = target.format or dataset.format
-    same = name == dataset.format
+    same = name == dataset.format and not target.anew
     options = {**dataset.options, **target.options} if same else dict(target.options)
     form = cast("Format", session.host.build(Choice("format", name, options)))
     config = {"dataset": dataset.name, "format": name, "path": str(target.path),

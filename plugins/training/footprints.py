@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -30,6 +31,7 @@ def footprint(
     steps: int,
     length: int,
     pattern: str | None = None,
+    notes: Sequence[str] = (),
 ) -> Footprint:
     """Return the footprint of a model on the `meta` device; LoRA's adapters are counted, not made.
 
@@ -51,7 +53,7 @@ def footprint(
     }
     adapters = 0
     if learning == "lora":
-        linears = (modules[one] for one in linear_names(model))
+        linears = (modules[one] for one in linear_names(model, pattern))
         adapters = sum(
             lora.r * (one.in_features + one.out_features)
             for one in linears
@@ -62,7 +64,7 @@ def footprint(
     else:
         chosen, _ = choose(model, learning, lora=lora, pattern=pattern)
         trained = memory.trained_parameters(chosen)
-    micro, _ = shares(batch, options.micro_batch_size, name=name)
+    micro, _ = shares(batch, options, name=name)
     kind = options.resolved_precision if options.quantize == "none" else options.quantize
     frozen = max(0, total - (trained - adapters))
     text = model.config.get_text_config()
@@ -83,4 +85,5 @@ def footprint(
         },
         steps=steps,
         batch=batch,
+        notes=notes,
     )

@@ -78,8 +78,10 @@ def processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def shares(batch: int, micro: int | None, *, name: str) -> tuple[int, int]:
+def shares(batch: int, options: TrainingOptions, *, name: str) -> tuple[int, int]:
     """Return (samples a device takes at a time, how often before a step) for a batch.
+
+    Where the user says nothing, it is the largest share up to what is usual for the trainer.
 
     Raises:
         UsageError: the batch cannot be dealt out evenly.
@@ -88,7 +90,12 @@ def shares(batch: int, micro: int | None, *, name: str) -> tuple[int, int]:
     if batch % world:
         raise UsageError(f"a batch of {batch} cannot be dealt to {world} processes evenly")
     own = batch // world
-    size = min(micro or own, own)
+    micro = options.micro_batch_size
+    if micro is None:
+        usual = options.usual_micro_batch or own
+        size = max(n for n in range(1, min(usual, own) + 1) if own % n == 0)
+    else:
+        size = min(micro, own)
     if own % size:
         fitting = ", ".join(str(n) for n in range(1, own + 1) if own % n == 0)
         raise UsageError(
@@ -105,7 +112,8 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
         PrerequisiteError: a device or a reporting library is not there.
     """
     check_device(options.resolved_device, asked=options.device, scorer=plan.name)
-    micro, accumulation = shares(plan.batch, options.micro_batch_size, name=plan.name)
+    _one_gpu(options, plan.name)
+    micro, accumulation = shares(plan.batch, options, name=plan.name)
     folder = job.output / STATE
     resumed = newest_state(folder) if is_main_process() else _newest(folder)
     job.started(plan.steps, 0 if resumed is None else step_of(resumed))
@@ -122,6 +130,8 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
         if options.gradient_checkpointing:
             enable: Any = plan.model.gradient_checkpointing_enable
             enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        # transformers would spread a process over all GPUs it sees, and multiply the batch.
+        arguments._n_gpu = min(1, arguments.n_gpu)
         trainer = _Loop(plan, job, arguments, optimizer)
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
     scaler = getattr(trainer.accelerator, "scaler", None)
@@ -133,6 +143,16 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
     if torch.cuda.is_available() and options.resolved_device.startswith("cuda"):
         metrics["peak_memory"] = torch.cuda.max_memory_allocated()
     return Fitted(metrics, optimizer.state_dict(), None if scaler is None else scaler.state_dict())
+
+
+def _one_gpu(options: TrainingOptions, name: str) -> None:
+    """Refuse a GPU by its number: transformers trains on the first that a process sees."""
+    number = options.device.partition(":")[2]
+    if number not in ("", "0"):
+        raise UsageError(
+            f"{name}.device = {options.device!r}: training takes the first GPU it sees; choose it "
+            f"with CUDA_VISIBLE_DEVICES={number}"
+        )
 
 
 def finish(output: Path) -> None:

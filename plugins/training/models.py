@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def load(auto: Any, place: str, options: TrainingOptions, *, dtype: torch.dtype, option: str,
-         quantize: bool = False) -> Any:  # fmt: skip
+         exact: Sequence[str] | None = None) -> Any:  # fmt: skip
     """Return `auto.from_pretrained` of a folder or a name on the hub; no code of it is run.
 
-    `option` names the option that `place` comes from, for messages.
+    `option` names the option that `place` comes from, for messages. Where the options say that the
+    model is to be quantised, the modules `exact` are left as they are; None quantises nothing.
 
     Raises:
         PrerequisiteError: the weights are not there, or do not fit.
@@ -31,8 +32,8 @@ def load(auto: Any, place: str, options: TrainingOptions, *, dtype: torch.dtype,
     """
     folder = path_of(place)
     more: dict[str, Any] = {}
-    if quantize and options.quantize != "none":
-        more["quantization_config"] = _quantization(options)
+    if exact is not None and options.quantize != "none":
+        more["quantization_config"] = _quantization(options, list(exact))
         more["device_map"] = {"": options.resolved_device}
     with quiet(), explained(place, folder, option), straight_to_cache(local=folder is not None):
         return auto.from_pretrained(
@@ -56,6 +57,35 @@ def config_of(place: str, options: TrainingOptions, *, option: str) -> Any:
         )
 
 
+_LLAMA: dict[str, dict[str, Any]] = {
+    "7b": {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+           "num_attention_heads": 32},
+    "13b": {"hidden_size": 5120, "intermediate_size": 13824, "num_hidden_layers": 40,
+            "num_attention_heads": 40},
+}  # fmt: skip
+"""The sizes of Llama and Vicuna; vocabulary 32,000."""
+
+
+def llama_config(place: str, options: TrainingOptions, *, option: str) -> tuple[Any, str | None]:
+    """Return a language model's configuration; where it cannot be had, Llama's of its size.
+
+    The second value says so, for a `--dry-run` that has no weights to read.
+
+    Raises:
+        PrerequisiteError: it is not there, and its name does not tell its size.
+    """
+    from transformers import LlamaConfig
+
+    try:
+        return config_of(place, options, option=option), None
+    except PrerequisiteError:
+        size = next((size for size in ("13b", "7b") if size in place.lower()), None)
+        if size is None or path_of(place) is not None:
+            raise
+        note = f"{place} is not on this machine: counted with the sizes of Llama {size.upper()}"
+        return LlamaConfig(vocab_size=32_000, **_LLAMA[size]), note
+
+
 def computing(device: str, precision: Precision) -> AbstractContextManager[Any]:
     """Return the context in which a model answers: autocast, unless in fp32."""
     if precision == "fp32":
@@ -64,7 +94,7 @@ def computing(device: str, precision: Precision) -> AbstractContextManager[Any]:
     return torch.autocast(kind, dtype=DTYPES[precision])
 
 
-def _quantization(options: TrainingOptions) -> Any:
+def _quantization(options: TrainingOptions, exact: list[str]) -> Any:
     try:
         import bitsandbytes  # noqa: F401 - transformers needs it, and says so less clearly
     except ImportError as error:
@@ -74,9 +104,10 @@ def _quantization(options: TrainingOptions) -> Any:
     from transformers import BitsAndBytesConfig
 
     if options.quantize == "8bit":
-        return BitsAndBytesConfig(load_in_8bit=True)
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=exact or None)
     return BitsAndBytesConfig(
         load_in_4bit=True,
+        llm_int8_skip_modules=exact or None,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=DTYPES[options.resolved_precision],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +27,9 @@ _INDIFFERENT = {
 class TrainingOptions(Options):
     """How to train, whatever the model."""
 
+    usual_micro_batch: ClassVar[int | None] = None
+    """How many samples a device takes at a time at most, where the user says nothing."""
+
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="Of the computation; auto is bf16 or fp16 on a GPU, fp32 on a CPU."
     )
@@ -34,7 +38,7 @@ class TrainingOptions(Options):
         "none", description="Keep the frozen language model in 8 or 4 bits (bitsandbytes)."
     )
     micro_batch_size: Positive | None = Field(
-        None, description="Samples in memory at a time; the batch is then made of several."
+        None, description="Samples in memory at a time; a batch is made of several such pieces."
     )
     gradient_checkpointing: bool = Field(
         default=False, description="Compute activations twice instead of keeping them."
@@ -54,8 +58,10 @@ class TrainingOptions(Options):
 
     @property
     def resolved_device(self) -> str:
-        """The torch device meant."""
-        return hardware.device(self.device)
+        """The torch device meant; each of several processes that train together has its own GPU."""
+        found = hardware.device(self.device)
+        local = os.environ.get("LOCAL_RANK")
+        return f"cuda:{local}" if found == "cuda" and local is not None else found
 
     @property
     def resolved_precision(self) -> hardware.Precision:

@@ -61,9 +61,9 @@ def language_name(model: Any) -> str:
     return ""
 
 
-def linear_names(model: nn.Module) -> list[str]:
+def linear_names(model: nn.Module, pattern: str | None = None) -> list[str]:
     """Return the names of all linear layers of the language model, without its head."""
-    inside, outside = language_name(model), projector_names(model)
+    inside, outside = language_name(model), projector_names(model, pattern)
     names = []
     for name, module in model.named_modules():
         if not (isinstance(module, nn.Linear) or "Linear" in type(module).__name__):
@@ -74,6 +74,19 @@ def linear_names(model: nn.Module) -> list[str]:
     return names
 
 
+def exact_names(model: nn.Module, pattern: str | None = None) -> list[str]:
+    """Return the linear layers that stay as they are when a model is quantised.
+
+    These are all but the language model's own: the head, the projector, the vision tower.
+    """
+    own = set(linear_names(model, pattern))
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and name not in own
+    ]
+
+
 def choose(
     model: Any, learning: Learning, *, lora: Lora, pattern: str | None = None
 ) -> tuple[Any, list[str]]:
@@ -82,13 +95,15 @@ def choose(
     The vision tower always stays as it is. What learns is kept in fp32.
     """
     projectors = projector_names(model, pattern)
+    if learning == "full" and getattr(model, "is_quantized", False):
+        raise UsageError("weights in 8 or 4 bits cannot learn: train adapters (LoRA) on them")
     model.requires_grad_(requires_grad=False)
     if learning == "lora":
         from peft import LoraConfig, get_peft_model
 
         config = LoraConfig(
             r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, bias="none",
-            target_modules=linear_names(model), task_type="CAUSAL_LM",
+            target_modules=linear_names(model, pattern), task_type="CAUSAL_LM",
         )  # fmt: skip
         with quiet():
             model = get_peft_model(model, config)

@@ -11,6 +11,7 @@ from ig4.plugins.hub import straight_to_cache
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 from ig4.plugins.training.models import DTYPES, config_of, explained, load, quiet
 from ig4.plugins.training.options import path_of
+from ig4.plugins.training.parts import exact_names
 
 _OPTION = "hf.model"
 
@@ -23,9 +24,11 @@ def build(options: HuggingFaceOptions, *, place: str | None = None) -> Any:
     """
     from transformers import AutoModelForImageTextToText
 
+    quantised = options.quantize != "none"
+    exact = exact_names(outline(options), options.projector) if quantised else ()
     model = load(
         AutoModelForImageTextToText, place or options.model, options,
-        dtype=DTYPES[options.resolved_precision], option=_OPTION, quantize=True,
+        dtype=DTYPES[options.resolved_precision], option=_OPTION, exact=exact,
     )  # fmt: skip
     if options.quantize == "none":
         model.to(options.resolved_device)

@@ -15,6 +15,8 @@ _RATES = {"projector": 1e-3, "lora": 1e-4, "full": 1e-5}
 class HuggingFaceOptions(TrainingOptions):
     """Which model, and how it is trained."""
 
+    usual_micro_batch = 2
+
     model: str = Field(
         "Qwen/Qwen2.5-VL-3B-Instruct",
         description="An image-text-to-text model: a folder, or a name on the Hugging Face hub.",

@@ -11,8 +11,9 @@ import torch
 from ig4.core.errors import PrerequisiteError
 from ig4.plugins.trainers.llava.model import Llava, from_original, original_projector
 from ig4.plugins.trainers.llava.options import LlavaOptions
-from ig4.plugins.training.models import DTYPES, config_of, load, quiet
+from ig4.plugins.training.models import DTYPES, config_of, llama_config, load, quiet
 from ig4.plugins.training.options import path_of
+from ig4.plugins.training.parts import exact_names
 from ig4.plugins.training.pieces import Tokens, tokens_of
 from ig4.plugins.training.weights import read_state
 
@@ -47,31 +48,44 @@ def build(options: LlavaOptions, *, place: str | None = None) -> Any:
                 f"{whole} is of another architecture: {kind}, not llava; `--trainer hf` takes it"
             )
         model = load(LlavaForConditionalGeneration, whole, options, dtype=dtype,
-                     option="llava.model", quantize=True)  # fmt: skip
+                     option="llava.model", exact=_exact(options))  # fmt: skip
     else:
         with torch.device("meta"):
             model = LlavaForConditionalGeneration(_config(options))
         llm = load(AutoModelForCausalLM, options.llm, options, dtype=dtype,
-                   option="llava.llm", quantize=True)  # fmt: skip
+                   option="llava.llm", exact=())  # fmt: skip
         tower = load(CLIPVisionModel, options.vision, options, dtype=dtype, option="llava.vision")
         _assemble(model, llm, tower, dtype)
     if options.projector is not None:
         _put_projector(model, options.projector)
     if options.quantize == "none":
         model.to(options.resolved_device)
+    else:  # the language model is where it belongs already, and must not be moved
+        for part in (model.model.vision_tower, model.model.multi_modal_projector):
+            part.to(options.resolved_device)
     return model.eval()
 
 
-def outline(options: LlavaOptions) -> Any:
-    """Return the model without weights, on the `meta` device."""
-    from transformers import LlavaForConditionalGeneration
+def outline(options: LlavaOptions) -> tuple[Any, str | None]:
+    """Return the model without weights, on the `meta` device, and a note on its sizes.
 
-    if options.llm is None:
-        config = config_of(options.model, options, option="llava.model")
-    else:
+    What is not on this machine is taken to have LLaVA-1.5's: CLIP-L/14-336 and Llama.
+    """
+    from transformers import LlavaConfig, LlavaForConditionalGeneration
+
+    note = None
+    if options.llm is not None:
         config = _config(options)
+    else:
+        found, note = llama_config(options.model, options, option="llava.model")
+        config = found if note is None else LlavaConfig(text_config=found)
     with torch.device("meta"):
-        return LlavaForConditionalGeneration(config)
+        return LlavaForConditionalGeneration(config), note
+
+
+def _exact(options: LlavaOptions) -> list[str]:
+    """Return the layers to leave as they are when the language model is quantised."""
+    return exact_names(outline(options)[0]) if options.quantize != "none" else []
 
 
 def tokens(options: LlavaOptions, place: str | None = None) -> Tokens:

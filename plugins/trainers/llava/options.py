@@ -30,6 +30,8 @@ PUBLISHED = {
 class LlavaOptions(TrainingOptions):
     """Where LLaVA's parts lie, and how they are trained."""
 
+    usual_micro_batch = 16  # as the published scripts have on each of eight GPUs
+
     stage: Literal["pretrain", "full", "lora"] = Field(
         "lora", description="Stage 1 (projector), or stage 2 with all or with adapters."
     )

@@ -143,7 +143,7 @@ class LlavaTrainer(Trainer):
         from ig4.plugins.training.footprints import footprint
 
         chosen = self.options.published
-        model = outline(self.options)
+        model, note = outline(self.options)
         vision = model.config.vision_config
         return footprint(
             model,
@@ -156,4 +156,5 @@ class LlavaTrainer(Trainer):
             length=min(
                 self.options.max_length, 300 + (vision.image_size // vision.patch_size) ** 2
             ),
+            notes=() if note is None else (note,),
         )

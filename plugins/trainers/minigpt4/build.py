@@ -20,7 +20,7 @@ from ig4.plugins.trainers.minigpt4.model import (
     missing,
 )
 from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
-from ig4.plugins.training.models import DTYPES, config_of, load
+from ig4.plugins.training.models import DTYPES, llama_config, load
 from ig4.plugins.training.options import path_of
 from ig4.plugins.training.weights import read_state
 
@@ -45,7 +45,7 @@ def build(options: MiniGPT4Options) -> MiniGPT4:
     state = _before_llm(options)
     llm = load(
         AutoModelForCausalLM, options.llm, options, dtype=DTYPES[options.resolved_precision],
-        option="minigpt4.llm", quantize=True,
+        option="minigpt4.llm", exact=(),
     )  # fmt: skip
     with torch.device("meta"):
         model = MiniGPT4(sizes, _Width(llm))
@@ -77,17 +77,18 @@ def build(options: MiniGPT4Options) -> MiniGPT4:
     return model
 
 
-def outline(options: MiniGPT4Options) -> tuple[MiniGPT4, Any]:
-    """Return the model without weights, on the `meta` device, and the LLM's configuration.
+def outline(options: MiniGPT4Options) -> tuple[MiniGPT4, Any, str | None]:
+    """Return the model without weights, on the `meta` device, the LLM's configuration, a note.
 
     Raises:
         PrerequisiteError: the language model's configuration is not there.
     """
     from transformers import AutoModelForCausalLM
 
-    config = config_of(options.llm, options, option="minigpt4.llm")
+    config, note = llama_config(options.llm, options, option="minigpt4.llm")
     with torch.device("meta"):
-        return MiniGPT4(sizes_of(options), AutoModelForCausalLM.from_config(config)), config
+        model = MiniGPT4(sizes_of(options), AutoModelForCausalLM.from_config(config))
+    return model, config, note
 
 
 def sizes_of(options: MiniGPT4Options) -> Sizes:

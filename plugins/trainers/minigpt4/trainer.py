@@ -173,7 +173,7 @@ class MiniGPT4Trainer(Trainer):
         from ig4.plugins.training.loop import shares
 
         chosen = self.options
-        model, config = outline(chosen)
+        model, config, note = outline(chosen)
         parts = memory.counted({
             "vision tower": model.vision_model,
             "query tokens": model.query_tokens,
@@ -182,7 +182,7 @@ class MiniGPT4Trainer(Trainer):
             "language model": model.language_model,
         })  # fmt: skip
         trained = memory.trained_parameters(model)
-        micro, _ = shares(chosen.batch_size, chosen.micro_batch_size, name=NAME)
+        micro, _ = shares(chosen.batch_size, chosen, name=NAME)
         kind = chosen.resolved_precision if chosen.quantize == "none" else chosen.quantize
         before = sum(parts.values()) - parts["language model"]
         return Footprint(
@@ -204,6 +204,7 @@ class MiniGPT4Trainer(Trainer):
             },
             steps=self.steps,
             batch=chosen.batch_size,
+            notes=() if note is None else (note,),
         )
 
 
