@@ -126,6 +126,8 @@ class Config(Section):
     selectors: Named = Field(default_factory=dict)
     executors: Named = Field(default_factory=dict)
     trainers: Named = Field(default_factory=dict)
+    judges: Named = Field(default_factory=dict)
+    benchmarks: Named = Field(default_factory=dict)
 
     def choice(self, kind: Kind, label: str) -> Choice:
         """Return the component that a name stands for, with its options."""

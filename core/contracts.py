@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ig4.core.calls.provider import Provider
     from ig4.core.calls.request import Reply, Request
+    from ig4.core.evaluation import Item, Measured, Pair, Verdict
     from ig4.core.training import Checkpoint, Decoding, Footprint, Prompt, TrainingJob
 
 T = TypeVar("T")
@@ -213,6 +214,68 @@ class Trainer(Configurable):
         return None
 
 
+class Judge(Configurable):
+    """Compares two answers to one question.
+
+    A judge sees each pair in the order it is given; the engine asks in both orders, and turns
+    the two verdicts into win, tie or fail (InstructionGPT-4, section 5.2).
+    """
+
+    sees_images: ClassVar[bool] = False
+    """Whether `compare` looks at `pair.images`."""
+
+    @property
+    def batch_size(self) -> int:
+        """How many pairs to hand over, and commit, at a time."""
+        return 64
+
+    @abstractmethod
+    def compare(self, batch: Sequence[Pair]) -> Sequence[Verdict | Failure]:
+        """Judge each pair, in order. One bad pair is a Failure and costs the others nothing."""
+
+
+class AsyncJudge(Judge):
+    """Compares pairs one at a time by asking a service; the engine has many asked at once."""
+
+    @abstractmethod
+    def provider(self) -> Provider:
+        """Return the service to ask, not opened."""
+
+    @abstractmethod
+    async def judge(self, pair: Pair, ask: Ask) -> Verdict | Failure:
+        """Judge one pair; whatever is asked must depend on the pair and the options alone."""
+
+    def compare(self, batch: Sequence[Pair]) -> Sequence[Verdict | Failure]:
+        """Judge each pair, one after another, without the engine's ledger, limits and retries."""
+        from ig4.core.calls.plain import judge_all
+
+        return judge_all(self, batch)
+
+
+class Benchmark(Configurable):
+    """Questions from files, and how answers to them are scored."""
+
+    max_new_tokens: ClassVar[int] = 256
+    """How long an answer may be."""
+
+    @abstractmethod
+    def items(self) -> Sequence[Item]:
+        """Read the questions, in the files' order, with ids that differ.
+
+        Raises:
+            DatasetError: a file cannot be read; names it and where.
+        """
+
+    @property
+    def image_root(self) -> Path | None:
+        """The folder that the items' images are in."""
+        return None
+
+    @abstractmethod
+    def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> Measured:
+        """Score answers (None: there is none, which counts as wrong), one for each item."""
+
+
 class Format(Configurable):
     """Reads a data set into records and writes a selection back."""
 
@@ -301,6 +364,8 @@ CONTRACTS: Mapping[str, type[Configurable]] = {
     "clusterer": Clusterer,
     "selector": Selector,
     "trainer": Trainer,
+    "judge": Judge,
+    "benchmark": Benchmark,
     "format": Format,
     "executor": Executor,
 }

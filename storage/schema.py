@@ -324,6 +324,135 @@ class TrainingStep(Base):
     seconds: Mapped[float]
 
 
+class Evaluation(Base):
+    """What answers to a benchmark's questions came to.
+
+    The answers are those of a checkpoint (`training_id` where the database knows its training) or
+    of a file made elsewhere; `source` says which. `inputs` digests the questions, the answers'
+    source and the decoding: an evaluation of equal inputs goes on where it was. `metrics` are by
+    name, `value` is the one called `headline`.
+    """
+
+    __tablename__ = "evaluations"
+    __table_args__ = (Index(None, "training_id"), Index(None, "inputs"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))  # the benchmark
+    name: Mapped[str]  # of the benchmark, as the user has it
+    label: Mapped[str]  # of the model that answered
+    source: Mapped[str]
+    training_id: Mapped[int | None] = mapped_column(ForeignKey("trainings.id", ondelete="SET NULL"))
+    inputs: Mapped[str]
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    decoding: Mapped[dict[str, Any] | None]
+    items: Mapped[int]
+    failed: Mapped[int]
+    status: Mapped[str]  # running, done, failed, interrupted
+    headline: Mapped[str | None]
+    value: Mapped[float | None]
+    metrics: Mapped[dict[str, Any] | None]
+    error: Mapped[str | None]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class Prediction(Base):
+    """One answer of an evaluation, or the error in its place, and what it counts for."""
+
+    __tablename__ = "predictions"
+    __table_args__ = (
+        CheckConstraint("(answer IS NULL) <> (error IS NULL)", name="answer_or_error"),
+    )
+    evaluation_id: Mapped[int] = mapped_column(
+        ForeignKey("evaluations.id", ondelete=_CASCADE), primary_key=True
+    )
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    item_id: Mapped[str]
+    category: Mapped[str]
+    answer: Mapped[str | None]
+    error: Mapped[str | None]
+    value: Mapped[float | None]
+
+
+class Judgement(Base):
+    """A comparison of two sets of answers by a judge; `summary` is what came of it.
+
+    `inputs` digests the judge's fingerprint, the questions and both sets of answers: a judgement
+    of equal inputs goes on where it was.
+    """
+
+    __tablename__ = "judgements"
+    __table_args__ = (Index(None, "inputs"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))  # the judge
+    name: Mapped[str]  # of the judge, as the user has it
+    first: Mapped[str]  # who gave the answers that are compared
+    second: Mapped[str]
+    inputs: Mapped[str]
+    pairs: Mapped[int]
+    status: Mapped[str]  # running, done, partial, failed, interrupted
+    summary: Mapped[dict[str, Any] | None]
+    error: Mapped[str | None]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class Verdict(Base):
+    """What the judge said of one pair in one order, or the error in its place.
+
+    `first_score` and `second_score` belong to the answers of `first` and `second`, whatever the
+    order: with `swapped`, the judge saw the second one first.
+    """
+
+    __tablename__ = "verdicts"
+    __table_args__ = (
+        CheckConstraint("(first_score IS NULL) <> (error IS NULL)", name="score_or_error"),
+    )
+    judgement_id: Mapped[int] = mapped_column(
+        ForeignKey("judgements.id", ondelete=_CASCADE), primary_key=True
+    )
+    pair_id: Mapped[str] = mapped_column(primary_key=True)
+    swapped: Mapped[bool] = mapped_column(primary_key=True)
+    category: Mapped[str]
+    first_score: Mapped[float | None]
+    second_score: Mapped[float | None]
+    explanation: Mapped[str | None]
+    error: Mapped[str | None]
+
+
+class Ablation(Base):
+    """Arms that are trained and evaluated side by side; `config` says all that they share."""
+
+    __tablename__ = "ablations"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete=_CASCADE))
+    inputs: Mapped[str] = mapped_column(unique=True)
+    config: Mapped[dict[str, Any]]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+
+
+class AblationCell(Base):
+    """One arm with one seed: the selection, training and metrics (by benchmark) it came to."""
+
+    __tablename__ = "ablation_cells"
+    ablation_id: Mapped[int] = mapped_column(
+        ForeignKey("ablations.id", ondelete=_CASCADE), primary_key=True
+    )
+    arm: Mapped[str] = mapped_column(primary_key=True)
+    seed: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    status: Mapped[str]  # running, done, failed, interrupted
+    samples: Mapped[int | None]
+    selection_id: Mapped[int | None] = mapped_column(
+        ForeignKey("selections.id", ondelete="SET NULL")
+    )
+    training_id: Mapped[int | None] = mapped_column(ForeignKey("trainings.id", ondelete="SET NULL"))
+    metrics: Mapped[dict[str, Any] | None]
+    error: Mapped[str | None]
+    finished_at: Mapped[datetime | None]
+
+
 class FileDigest(Base):
     """The sha256 of a file that a fingerprint depends on, as long as size and time agree."""
 

@@ -13,7 +13,7 @@ from ig4.storage.views import create_scores_long, refresh_scores_wide
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; a test holds it to the folder `migrations/versions`."""
 
 

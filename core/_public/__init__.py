@@ -13,23 +13,29 @@ from ig4.core.version import __version__
 if TYPE_CHECKING:
     from ig4.core.api import open, run, select, train  # noqa: A004 - used as ig4.open
     from ig4.core.contracts import (
+        AsyncJudge,
         AsyncScorer,
+        Benchmark,
         Clusterer,
         Embedder,
         Executor,
         Format,
+        Judge,
         Options,
         Scorer,
         Selector,
         Trainer,
     )
     from ig4.core.errors import Ig4Error
+    from ig4.core.evaluation import Item, Measured, Pair, Verdict
     from ig4.core.hookspecs import hookimpl
     from ig4.core.records import Component, Failure, Record, Sample, Score, Turn
     from ig4.core.training import Checkpoint, Decoding, Prompt, TrainingJob, TrainingStep
 
 _HOMES = {
+    "AsyncJudge": "contracts",
     "AsyncScorer": "contracts",
+    "Benchmark": "contracts",
     "Checkpoint": "training",
     "Clusterer": "contracts",
     "Component": "records",
@@ -39,7 +45,11 @@ _HOMES = {
     "Failure": "records",
     "Format": "contracts",
     "Ig4Error": "errors",
+    "Item": "evaluation",
+    "Judge": "contracts",
+    "Measured": "evaluation",
     "Options": "contracts",
+    "Pair": "evaluation",
     "Prompt": "training",
     "Record": "records",
     "Sample": "records",
@@ -50,6 +60,7 @@ _HOMES = {
     "TrainingJob": "training",
     "TrainingStep": "training",
     "Turn": "records",
+    "Verdict": "evaluation",
     "hookimpl": "hookspecs",
     "open": "api",
     "run": "api",
@@ -58,7 +69,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsyncJudge",
     "AsyncScorer",
+    "Benchmark",
     "Checkpoint",
     "Clusterer",
     "Component",
@@ -68,7 +81,11 @@ __all__ = [
     "Failure",
     "Format",
     "Ig4Error",
+    "Item",
+    "Judge",
+    "Measured",
     "Options",
+    "Pair",
     "Prompt",
     "Record",
     "Sample",
@@ -79,6 +96,7 @@ __all__ = [
     "TrainingJob",
     "TrainingStep",
     "Turn",
+    "Verdict",
     "__version__",
     "hookimpl",
     "open",

@@ -107,6 +107,7 @@ def test_a_password_never_shows(monkeypatch):
 def test_a_database_of_the_first_schema_is_upgraded_and_keeps_its_rows(store, location):
     with store.writing() as connection:
         for table in (
+            "ablation_cells", "ablations", "verdicts", "judgements", "predictions", "evaluations",
             "training_steps", "trainings", "llm_calls", "llm_batches", "llm_workers",
         ):  # fmt: skip
             connection.execute(text(f"DROP TABLE {table}"))

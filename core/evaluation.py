@@ -1,0 +1,83 @@
+"""What benchmarks and judges work with: items, what answers come to, pairs and verdicts.
+
+Only the standard library is imported here, so that listing judges and benchmarks costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from ig4.core.records import JSON, Image
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question of a benchmark, as the model is asked it.
+
+    `image` is a path as the benchmark's files write it; `truths` are the right answers, or the
+    references of a caption; `record` is what else the benchmark's file says.
+    """
+
+    id: str
+    question: str
+    image: str | None = None
+    truths: tuple[str, ...] = ()
+    category: str = ""
+    record: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the answers to a benchmark come to.
+
+    `metrics` are by name, each in the unit of its benchmark (an accuracy is 0-1, CIDEr-D its raw
+    value); `headline` names the one that stands for all. `values` has the headline's share of each
+    item, in order, None where the item has none. `categories` are the metrics of parts.
+    """
+
+    metrics: Mapping[str, float]
+    headline: str
+    values: Sequence[float | None]
+    categories: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def value(self) -> float:
+        """The headline metric."""
+        return self.metrics[self.headline]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two answers to one question, for a judge that sees them in this order.
+
+    `context` describes the image to judges that do not see it; `images` are for those that do.
+    """
+
+    id: str
+    question: str
+    first: str
+    second: str
+    context: str = ""
+    images: tuple[Image, ...] = ()
+    category: str = ""
+
+
+Side: TypeAlias = Literal["first", "second", "tie"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a judge gives the two answers of a pair: a score each (1-10), and why."""
+
+    first: float
+    second: float
+    explanation: str = ""
+
+    @property
+    def winner(self) -> Side:
+        """The answer with the higher score."""
+        if self.first == self.second:
+            return "tie"
+        return "first" if self.first > self.second else "second"
