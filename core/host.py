@@ -258,11 +258,9 @@ def _check_contract(registered: Registered, found: Any) -> None:
     """Raise PluginError unless the class keeps the contract of its kind."""
     from ig4.core.contracts import CONTRACTS, Options
 
-    contract = CONTRACTS.get(registered.component.kind)
+    contract = CONTRACTS[registered.component.kind]
     target = registered.component.target
-    if contract is None:
-        problem = f"this ig4 cannot run a {registered.component.kind} yet"
-    elif not isinstance(found, type):
+    if not isinstance(found, type):
         problem = f"{target} is not a class"
     elif not issubclass(found, contract):
         problem = f"{target} must inherit from ig4.core.contracts.{contract.__name__}"

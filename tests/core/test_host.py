@@ -9,10 +9,10 @@ import textwrap
 import click
 import pytest
 
-from ig4.core.contracts import Clusterer, Scorer
+from ig4.core.contracts import CONTRACTS, Clusterer, Scorer
 from ig4.core.errors import MissingExtraError, PluginError, UsageError
 from ig4.core.events import Notice
-from ig4.core.host import Host, import_failure
+from ig4.core.host import KINDS, Host, import_failure
 from ig4.core.records import Choice
 
 DECLARE = """
@@ -373,14 +373,8 @@ def test_a_constructor_that_does_more_than_store_is_blamed_on_its_plugin(host_of
         host_of("goodmod:Busy").build(Choice("scorer", "x"))
 
 
-def test_a_kind_without_a_contract_in_this_ig4_is_listed_but_not_loaded(install):
-    install(
-        "ig4-judge", {"judgemod": declaring("'judge', 'fair', 'goodmod:Good'"), "goodmod": SCORER}
-    )
-    host = Host.discover()
-    assert [r.qualified for r in host.components("judge")] == ["ig4-judge/fair"]
-    with pytest.raises(PluginError, match="cannot run a judge yet"):
-        host.load("judge", "fair")
+def test_every_kind_has_a_contract():
+    assert set(CONTRACTS) == set(KINDS)
 
 
 # -- options --------------------------------------------------------------------------------
