@@ -108,8 +108,10 @@ def run(
     grouped = groups(session, config)
     if not grouped:
         wish = replace(wish, clustering=None)
-    with session.recorded("run", config.model_dump(mode="json"), config.run.seed):
-        check(session, config)
+    # First of all: what stands where no option is, a key perhaps, must not be recorded. Nor must
+    # the database's URL, which may hold a password.
+    check(session, config)
+    with session.recorded("run", config.model_dump(mode="json", exclude={"db"}), config.run.seed):
         source = source_of(config)
         ingested = ingest(session, source) if source else None
         dataset = ingested.dataset if ingested else session.dataset(config.dataset.name)

@@ -135,3 +135,20 @@ def test_by_default_six_in_a_hundred_are_selected(session, config, photos):
         update={"select": chosen.select.model_copy(update={"size": None, "selector": "topk"})}
     )
     assert len(run(session, chosen).selection) == 3
+
+
+def recorded(session):
+    with session.store.reading() as connection:
+        return " ".join(connection.scalars(text("SELECT CAST(config AS TEXT) FROM runs")))
+
+
+def test_the_databases_url_and_its_password_are_not_recorded(session, config):
+    secret = config().model_copy(update={"db": "postgresql://me:hush@server/scores"})
+    run(session, secret)
+    assert "hush" not in recorded(session)
+
+
+def test_a_key_that_stands_where_no_option_is_is_not_recorded(session, config):
+    with pytest.raises(UsageError, match="api_key"):
+        run(session, config(scorers={"counted": {"api_key": "hush"}}))
+    assert "hush" not in recorded(session)
