@@ -111,6 +111,28 @@ def test_wrong_names_are_found_before_any_work(session, config, more, told):
         assert connection.scalar(text("SELECT count(*) FROM samples")) == 0
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"select": {"size": 7}}, "cannot select 7 samples: set has 6"),
+        ({"cluster": {"k": 7}}, "cannot form 7 clusters of 6 distinct images: lower k"),
+        ({"select": {"weights": {"brihgt": 1.0}}}, "did you mean bright"),
+        ({"select": {"weights": {"bright": float("nan")}}}, "give a number"),
+    ],
+)
+def test_what_cannot_be_selected_is_found_before_anything_is_scored(session, config, more, told):
+    with pytest.raises(UsageError, match=told):
+        run(session, config(**more))
+    with session.store.reading() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM scores")) == 0
+
+
+def test_a_data_set_without_images_says_how_to_do_without_clusters(session, config, photos):
+    photos.write(*(record(f"s{n}", "word") for n in range(6)))
+    with pytest.raises(UsageError, match=r"--clusterer none --selector topk"):
+        run(session, config())
+
+
 def test_a_run_that_breaks_is_recorded_as_failed(session, config, tmp_path):
     with pytest.raises(DatasetError):
         run(session, config(dataset={"path": tmp_path / "nowhere"}))
