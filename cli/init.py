@@ -113,7 +113,8 @@ def init(dataset: str | None, recipe: str | None, force: bool, as_json: bool) ->
 
 
 def _values(config: Any, dataset: str | None) -> dict[str, str]:
-    path = json.dumps(dataset) if dataset else '"path/to/data"'
+    # TOML's strings are JSON's, but for pairs of surrogates.
+    path = render.json_text(dataset) if dataset else '"path/to/data"'
     size = config.select.size
     clip = config.scorers.get("clip", {})
     model = clip.get("model", "ViT-B-32")

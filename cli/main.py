@@ -6,7 +6,6 @@ import gc
 import os
 import sys
 from importlib import import_module
-from typing import Any
 
 import click
 
@@ -161,8 +160,10 @@ def _told(error: Exception) -> int:
     return error.exit_code
 
 
-def _say(text: Any) -> None:
-    click.echo(text, err=True)
+def _say(text: str) -> None:
+    from ig4.cli.render import plain
+
+    click.echo(plain(text), err=True)  # errors quote ids and names from data sets
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ig4.cli.render import plain
 from ig4.core.events import (
     Event,
     Notice,
@@ -53,7 +54,7 @@ class _Plain:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Notice):
-            self._say(f"note: {event.text}")
+            self._say(plain(f"note: {event.text}"))
         elif isinstance(event, StageStarted):
             self.totals[event.stage], self.done[event.stage] = event.total, 0
         elif isinstance(event, StageAdvanced):
@@ -90,7 +91,8 @@ class _Bars:
         elif isinstance(event, StageFinished):
             self._end(event)
         elif isinstance(event, Notice):
-            self.bars.console.print(f"note: {event.text}", markup=False, soft_wrap=True)
+            told = plain(f"note: {event.text}")
+            self.bars.console.print(told, markup=False, soft_wrap=True)
 
     def _begin(self, event: StageStarted) -> None:
         self.failed[event.stage] = 0
@@ -107,7 +109,7 @@ class _Bars:
             return
         done = self.bars.tasks[self.bars.task_ids.index(task)].completed
         failed = self.failed.get(event.stage, 0)
-        note = f"[dim]{escape(event.summary)}[/dim]"
+        note = f"[dim]{escape(plain(event.summary))}[/dim]"
         if failed:
             note = f"[red]{failed:,} failed[/red] {note}"
         self.bars.update(task, total=max(done, 1), completed=max(done, 1), note=note)
