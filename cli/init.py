@@ -14,6 +14,7 @@ from ig4.cli import render
 TEMPLATE = """\
 # ig4.toml: what `ig4 run` does in this folder. Flags of the command override it;
 # what is commented out is the default. `ig4 plugins show NAME` lists a component's options.
+# Relative paths start at the folder of this file.
 
 # db = "ig4.db"                    # or postgresql://user@host/name
 

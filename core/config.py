@@ -141,6 +141,9 @@ class Config(Section):
         return Terms(**self.calls.model_dump(), prices=prices)
 
 
+COMPONENTS = ("scorers", "embedders", "clusterers", "selectors", "executors", "trainers")
+"""The tables of named components."""
+
 PAPER: Mapping[str, JSON] = {
     "run": {"scorers": ["clip", "length", "reward", "gpt"], "seed": 42},
     "scorers": {
@@ -234,9 +237,26 @@ def _rebased(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         for key in keys:
             if isinstance(section, dict) and isinstance(section.get(key), str):
                 section[key] = str(folder / Path(section[key]).expanduser())
+    for table in COMPONENTS:
+        named = values.get(table)
+        for options in named.values() if isinstance(named, dict) else ():
+            if isinstance(options, dict):
+                options.update({k: _found(v, folder) for k, v in options.items() if k != "use"})
     if isinstance(values.get("db"), str) and "://" not in values["db"]:
         values["db"] = str(folder / Path(values["db"]).expanduser())
     return values
+
+
+def _found(value: Any, folder: Path) -> Any:
+    """Return an option's value; if it names a file, or a path of a folder, from there.
+
+    Only a component knows which of its options are paths, and many take a name or a path.
+    """
+    if not isinstance(value, str) or not value or "\0" in value:
+        return value
+    path = folder / value
+    is_path = path.is_file() or ("/" in value and path.is_dir())
+    return str(path) if is_path else value
 
 
 def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
