@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -105,6 +106,24 @@ def test_what_the_system_refuses_is_one_line(ig4, capsys):
     told = capsys.readouterr().err
     assert (stop.value.code, told.count("\n")) == (1, 1)
     assert "rows.jsonl" in told
+
+
+def commands(command, name=("ig4",), above=""):
+    """Yield the names and the help of each command, with that of the group it is in."""
+    shown = above + (command.epilog or "")
+    if isinstance(command, click.Group):
+        for one in command.list_commands(click.Context(command)):
+            below = command.get_command(click.Context(command), one)
+            yield from commands(below, (*name, one), shown if command is not cli else "")
+    if command is not cli:
+        yield " ".join(name), shown
+
+
+@pytest.mark.parametrize(("name", "epilog"), [pytest.param(*c, id=c[0]) for c in commands(cli)])
+def test_the_help_of_every_command_has_examples(name, epilog):
+    examples = [line.strip() for line in epilog.splitlines() if line.startswith("  ig4 ")]
+    group = name.rpartition(" ")[0] if name.count(" ") > 1 else name
+    assert any(line.startswith(group) for line in examples)
 
 
 HOSTILE = "\x1b]0;owned\x07\x9b31m[red]"
