@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from importlib import import_module
+from typing import TextIO
 
 import click
 
@@ -126,6 +128,7 @@ def main(args: list[str] | None = None) -> None:
     # Records come and go by the hundred thousand and hold no cycles: collecting after every 700
     # new objects took a fifth of the time of ingesting.
     gc.set_threshold(50_000, 20, 50)
+    _take_any_text(sys.stdout)
     try:
         code = cli.main(args, prog_name="ig4", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -143,6 +146,17 @@ def main(args: list[str] | None = None) -> None:
     except Exception as error:  # noqa: BLE001 - _told lets through what ig4 did not mean
         code = _told(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _take_any_text(stream: TextIO) -> None:
+    """Let a stream take whatever a data set holds, which the system's encoding may lack.
+
+    Programs get UTF-8; a terminal, and who chose an encoding, what there is in it.
+    """
+    if not isinstance(stream, io.TextIOWrapper):
+        return
+    chosen = stream.isatty() or "PYTHONIOENCODING" in os.environ
+    stream.reconfigure(encoding=None if chosen else "utf-8", errors="replace")
 
 
 def _told(error: Exception) -> int:
