@@ -213,6 +213,8 @@ def _check_counts(session: Session, dataset: DatasetRow, wish: Wish, k: int | No
         images = datasets.count_images(connection, dataset.id)
     if wish.size is not None and wish.size > count:
         raise UsageError(f"cannot select {wish.size:,} samples: {dataset.name} has {count:,}")
+    if k is not None and k < 1:
+        raise UsageError(f"cannot form {k} clusters: choose k from 1 on")
     if k is not None and images == 0:
         raise UsageError(
             f"cannot form clusters: no image of {dataset.name} can be read. Give the images, or "
