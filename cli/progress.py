@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 
 _PLAIN_SECONDS = 30.0
+_SHORTEST_BAR = 4
+_BESIDE_BAR = 72
+"""Columns that counts, rate, times and a number of failures take beside a bar."""
 
 
 @contextmanager
@@ -128,7 +131,11 @@ def _bars(console: Console) -> Progress:
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
     from rich.text import Text
+
+    # Where the line is too long, the note gives way: counts, rate and time are never cut.
+    note = Column(ratio=1, no_wrap=True, overflow="ellipsis")
 
     class Rate(ProgressColumn):
         """Units a second."""
@@ -140,13 +147,14 @@ def _bars(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(finished_text="✓"),
         TextColumn("{task.description:<8}"),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=min(30, max(_SHORTEST_BAR, console.width - _BESIDE_BAR))),
         MofNCompleteColumn(),
         TextColumn("{task.fields[unit]}"),
         Rate(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", table_column=note),
         console=console,
+        expand=True,
     )
