@@ -141,9 +141,6 @@ class Config(Section):
         return Terms(**self.calls.model_dump(), prices=prices)
 
 
-COMPONENTS = ("scorers", "embedders", "clusterers", "selectors", "executors", "trainers")
-"""The tables of named components."""
-
 PAPER: Mapping[str, JSON] = {
     "run": {"scorers": ["clip", "length", "reward", "gpt"], "seed": 42},
     "scorers": {
@@ -237,7 +234,8 @@ def _rebased(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         for key in keys:
             if isinstance(section, dict) and isinstance(section.get(key), str):
                 section[key] = str(folder / Path(section[key]).expanduser())
-    for table in COMPONENTS:
+    tables = (name for name, field in Config.model_fields.items() if field.annotation == Named)
+    for table in tables:
         named = values.get(table)
         for options in named.values() if isinstance(named, dict) else ():
             if isinstance(options, dict):
