@@ -28,7 +28,14 @@ def batch() -> None:
     """
 
 
-@batch.command(name="list")
+@batch.command(
+    name="list",
+    epilog="""\b
+Examples:
+  ig4 batch list
+  ig4 batch list --json
+""",
+)
 @opt.shared
 def list_(db: str | None, as_json: bool, quiet: bool) -> None:
     """List all batches: which service has them, and how many requests wait for a reply."""
@@ -74,7 +81,12 @@ def list_(db: str | None, as_json: bool, quiet: bool) -> None:
     )
 
 
-@batch.command()
+@batch.command(
+    epilog="""\b
+Examples:
+  ig4 batch cancel 3
+"""
+)
 @click.argument("number", type=int)
 @opt.component_options
 @opt.config

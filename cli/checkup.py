@@ -160,4 +160,5 @@ def _size(folder: Path) -> int:
 
 
 def _without_password(location: str) -> str:
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", location)
+    hidden = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", location)
+    return re.sub(r"(?i)(password=)[^&]*", r"\1***", hidden)

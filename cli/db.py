@@ -11,12 +11,26 @@ from ig4.cli import render
 from ig4.cli.location import location
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  ig4 db path
+  ig4 db stats
+  ig4 db backup before.db
+  ig4 db upgrade
+"""
+)
 def db() -> None:
     """Look after the score database."""
 
 
-@db.command()
+@db.command(
+    epilog="""\b
+Examples:
+  ig4 db path
+  ig4 db path --json
+"""
+)
 @opt.as_json
 @opt.db
 def path(db: str | None, as_json: bool) -> None:
@@ -27,7 +41,13 @@ def path(db: str | None, as_json: bool) -> None:
     render.print_json(facts) if as_json else click.echo(facts["location"])
 
 
-@db.command()
+@db.command(
+    epilog="""\b
+Examples:
+  ig4 db upgrade
+  ig4 db upgrade --db old.db
+"""
+)
 @opt.as_json
 @opt.db
 def upgrade(db: str | None, as_json: bool) -> None:
@@ -43,7 +63,13 @@ def upgrade(db: str | None, as_json: bool) -> None:
         click.echo(f"the old one is kept as {saved}")
 
 
-@db.command()
+@db.command(
+    epilog="""\b
+Examples:
+  ig4 db backup
+  ig4 db backup copies/before.db
+"""
+)
 @click.argument("target", required=False, type=opt.PATH)
 @opt.as_json
 @opt.db
@@ -55,7 +81,13 @@ def backup(target: Path | None, db: str | None, as_json: bool) -> None:
     render.print_json({"backup": str(saved)}) if as_json else click.echo(f"saved as {saved}")
 
 
-@db.command()
+@db.command(
+    epilog="""\b
+Examples:
+  ig4 db stats
+  ig4 db stats --json
+"""
+)
 @opt.as_json
 @opt.db
 def stats(db: str | None, as_json: bool) -> None:

@@ -11,7 +11,13 @@ from ig4.cli.location import location
 from ig4.cli.render import print_json
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  ig4 doctor
+  ig4 doctor --json
+"""
+)
 @options.db
 @options.as_json
 def doctor(db: str | None, as_json: bool) -> None:

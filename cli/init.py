@@ -14,6 +14,7 @@ from ig4.cli import render
 TEMPLATE = """\
 # ig4.toml: what `ig4 run` does in this folder. Flags of the command override it;
 # what is commented out is the default. `ig4 plugins show NAME` lists a component's options.
+# Relative paths start at the folder of this file.
 
 # db = "ig4.db"                    # or postgresql://user@host/name
 
@@ -113,7 +114,8 @@ def init(dataset: str | None, recipe: str | None, force: bool, as_json: bool) ->
 
 
 def _values(config: Any, dataset: str | None) -> dict[str, str]:
-    path = json.dumps(dataset) if dataset else '"path/to/data"'
+    # TOML's strings are JSON's, but for pairs of surrogates.
+    path = render.json_text(dataset) if dataset else '"path/to/data"'
     size = config.select.size
     clip = config.scorers.get("clip", {})
     model = clip.get("model", "ViT-B-32")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from importlib import import_module
-from typing import Any
+from typing import TextIO
 
 import click
 
@@ -127,6 +128,7 @@ def main(args: list[str] | None = None) -> None:
     # Records come and go by the hundred thousand and hold no cycles: collecting after every 700
     # new objects took a fifth of the time of ingesting.
     gc.set_threshold(50_000, 20, 50)
+    _take_any_text(sys.stdout)
     try:
         code = cli.main(args, prog_name="ig4", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -146,6 +148,17 @@ def main(args: list[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _take_any_text(stream: TextIO) -> None:
+    """Let a stream take whatever a data set holds, which the system's encoding may lack.
+
+    Programs get UTF-8; a terminal, and who chose an encoding, what there is in it.
+    """
+    if not isinstance(stream, io.TextIOWrapper):
+        return
+    chosen = stream.isatty() or "PYTHONIOENCODING" in os.environ
+    stream.reconfigure(encoding=None if chosen else "utf-8", errors="replace")
+
+
 def _told(error: Exception) -> int:
     """Print an error of ours or of the system in one line; let any other through."""
     from ig4.core.errors import Ig4Error
@@ -161,8 +174,10 @@ def _told(error: Exception) -> int:
     return error.exit_code
 
 
-def _say(text: Any) -> None:
-    click.echo(text, err=True)
+def _say(text: str) -> None:
+    from ig4.cli.render import plain
+
+    click.echo(plain(text), err=True)  # errors quote ids and names from data sets
 
 
 if __name__ == "__main__":

@@ -20,15 +20,34 @@ if TYPE_CHECKING:
     from ig4.core.contracts import Configurable
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    invoke_without_command=True,
+    epilog="""\b
+Examples:
+  ig4 plugins
+  ig4 plugins list --kind scorer
+  ig4 plugins show clip
+  ig4 plugins check --deep
+""",
+)
+@as_json
 @click.pass_context
-def plugins(context: click.Context) -> None:
+def plugins(context: click.Context, as_json: bool) -> None:
     """List installed components, show one, or check that they work."""
     if context.invoked_subcommand is None:
-        context.invoke(list_)
+        context.invoke(list_, as_json=as_json)
+    elif as_json:
+        raise UsageError(f"write --json behind {context.invoked_subcommand}")
 
 
-@plugins.command("list")
+@plugins.command(
+    "list",
+    epilog="""\b
+Examples:
+  ig4 plugins list
+  ig4 plugins list --kind format --json
+""",
+)
 @click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
 @as_json
 def list_(kind: str | None = None, as_json: bool = False) -> None:
@@ -50,7 +69,13 @@ def list_(kind: str | None = None, as_json: bool = False) -> None:
     print_table(("kind", "name", "distribution", "state", "summary"), rows)
 
 
-@plugins.command()
+@plugins.command(
+    epilog="""\b
+Examples:
+  ig4 plugins show clip
+  ig4 plugins show embedder/clip --json
+"""
+)
 @click.argument("name")
 @as_json
 def show(name: str, as_json: bool) -> None:
@@ -70,7 +95,13 @@ def show(name: str, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-@plugins.command()
+@plugins.command(
+    epilog="""\b
+Examples:
+  ig4 plugins check
+  ig4 plugins check clip --deep
+"""
+)
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="Check all components (the default).")
 @click.option("--deep", is_flag=True, help="Import the libraries they require, too.")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ig4.cli.render import plain
 from ig4.core.events import (
     Event,
     Notice,
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 
 _PLAIN_SECONDS = 30.0
+_SHORTEST_BAR = 4
+_BESIDE_BAR = 72
+"""Columns that counts, rate, times and a number of failures take beside a bar."""
 
 
 @contextmanager
@@ -53,7 +57,7 @@ class _Plain:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Notice):
-            self._say(f"note: {event.text}")
+            self._say(plain(f"note: {event.text}"))
         elif isinstance(event, StageStarted):
             self.totals[event.stage], self.done[event.stage] = event.total, 0
         elif isinstance(event, StageAdvanced):
@@ -90,7 +94,8 @@ class _Bars:
         elif isinstance(event, StageFinished):
             self._end(event)
         elif isinstance(event, Notice):
-            self.bars.console.print(f"note: {event.text}", markup=False, soft_wrap=True)
+            told = plain(f"note: {event.text}")
+            self.bars.console.print(told, markup=False, soft_wrap=True)
 
     def _begin(self, event: StageStarted) -> None:
         self.failed[event.stage] = 0
@@ -107,7 +112,7 @@ class _Bars:
             return
         done = self.bars.tasks[self.bars.task_ids.index(task)].completed
         failed = self.failed.get(event.stage, 0)
-        note = f"[dim]{escape(event.summary)}[/dim]"
+        note = f"[dim]{escape(plain(event.summary))}[/dim]"
         if failed:
             note = f"[red]{failed:,} failed[/red] {note}"
         self.bars.update(task, total=max(done, 1), completed=max(done, 1), note=note)
@@ -126,7 +131,11 @@ def _bars(console: Console) -> Progress:
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
     from rich.text import Text
+
+    # Where the line is too long, the note gives way: counts, rate and time are never cut.
+    note = Column(ratio=1, no_wrap=True, overflow="ellipsis")
 
     class Rate(ProgressColumn):
         """Units a second."""
@@ -138,13 +147,14 @@ def _bars(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(finished_text="✓"),
         TextColumn("{task.description:<8}"),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=min(30, max(_SHORTEST_BAR, console.width - _BESIDE_BAR))),
         MofNCompleteColumn(),
         TextColumn("{task.fields[unit]}"),
         Rate(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", table_column=note),
         console=console,
+        expand=True,
     )

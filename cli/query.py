@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Sequence
 from itertools import islice
@@ -71,16 +72,31 @@ def _show_examples(examples: Sequence[tuple[str, str]], *, as_json: bool) -> Non
 
 def _print_json(columns: Sequence[str], rows: Any) -> None:
     """Print a list of row objects, a row at a time."""
+    names = _distinct(columns)
     click.echo("[", nl=False)
     between = "\n"
     for row in rows:
-        item = dict(zip(columns, map(_jsonable, row), strict=True))
-        click.echo(f"{between}  {json.dumps(item, ensure_ascii=False)}", nl=False)
+        item = dict(zip(names, map(_jsonable, row), strict=True))
+        click.echo(f"{between}  {render.json_text(item)}", nl=False)
         between = ",\n"
     click.echo("\n]")
 
 
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """Number the names that stand twice, id and id:2, as an object holds each name once."""
+    names: list[str] = []
+    for column in columns:
+        name, number = column, 1
+        while name in names:
+            number += 1
+            name = f"{column}:{number}"
+        names.append(name)
+    return names
+
+
 def _jsonable(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no infinity
     if isinstance(value, (bytes, memoryview)):
         return bytes(value).hex()
     return (

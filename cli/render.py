@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +17,18 @@ if TYPE_CHECKING:
     from ig4.core.engine.score import Scored
 
 
+_C1 = re.compile("[\x7f-\x9f]")
+
+
 def print_json(value: Any) -> None:
     """Print a JSON-able value."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json_text(value, indent=2))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Return a value as JSON, all control characters escaped: terminals obey \\x9b like ESC [."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return _C1.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -75,8 +86,16 @@ def plain(value: Any) -> str:
         return f"{value:.4f}".rstrip("0").rstrip(".") if abs(value) < 1e6 else f"{value:.6g}"
     if isinstance(value, bytes):
         return f"<{len(value):,} bytes>"
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}"
-                   for c in str(value))  # fmt: skip
+    text = str(value)
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character == "\t":
+        return " "
+    if character.isprintable() or character == "\n" or unicodedata.category(character) == "Zs":
+        return character
+    return "\N{REPLACEMENT CHARACTER}"
 
 
 def computed(scored: Scored, name: str) -> str:

@@ -50,7 +50,11 @@ Examples:
 @click.option("--recipe", metavar="NAME", help="Values of a publication: paper.")
 @click.option("--retry-failed", is_flag=True, help="Take up the samples that failed before.")
 @click.option("--recompute", multiple=True, metavar="NAME", help="Compute imported scores anew.")
-@click.option("--dry-run", is_flag=True, help="Tell what would be computed; computes nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Tell what would be computed, and the time where known; reads the data set only.",
+)
 @opt.asking
 @opt.component_options
 @opt.config

@@ -236,9 +236,27 @@ def _rebased(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         for key in keys:
             if isinstance(section, dict) and isinstance(section.get(key), str):
                 section[key] = str(folder / Path(section[key]).expanduser())
+    tables = (name for name, field in Config.model_fields.items() if field.annotation == Named)
+    for table in tables:
+        named = values.get(table)
+        for options in named.values() if isinstance(named, dict) else ():
+            if isinstance(options, dict):
+                options.update({k: _found(v, folder) for k, v in options.items() if k != "use"})
     if isinstance(values.get("db"), str) and "://" not in values["db"]:
         values["db"] = str(folder / Path(values["db"]).expanduser())
     return values
+
+
+def _found(value: Any, folder: Path) -> Any:
+    """Return an option's value; if it names a file, or a path of a folder, from there.
+
+    Only a component knows which of its options are paths, and many take a name or a path.
+    """
+    if not isinstance(value, str) or not value or "\0" in value:
+        return value
+    path = folder / value
+    is_path = path.is_file() or ("/" in value and path.is_dir())
+    return str(path) if is_path else value
 
 
 def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:

@@ -27,6 +27,8 @@ _PIECE = 1 << 20
 _SLACK = 16
 _space = re.compile(r"[ \t\n\r]*").match
 _between = re.compile(r"[ \t\n\r,]*").match
+_WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
+_cut_escape = re.compile(r"\\?u?[0-9a-fA-F]{0,3}").fullmatch
 _JSONError = json.JSONDecodeError
 _decode = json.JSONDecoder().raw_decode
 
@@ -212,11 +214,11 @@ class _Cursor:
             try:
                 value, end = _decode(self._text, self._at)
             except _JSONError as error:
-                cut = error.msg.startswith("Unterminated string") or (
-                    error.pos >= len(self._text) - _SLACK
-                )
-                if cut and self._more():
+                unterminated = error.msg.startswith("Unterminated string")
+                near = error.pos >= len(self._text) - _SLACK
+                if (unterminated or near) and self._more():
                     continue
+                cut = unterminated or _is_beginning(self._text[error.pos :])
                 raise self._error(error.msg, error.pos, cut=cut) from None
             except (ValueError, RecursionError) as error:
                 raise self._error(_reason(error), self._at) from None
@@ -300,6 +302,12 @@ class _Cursor:
         if cut and self._ended:
             reason += "; the file ends too early, it may be cut off"
         return _broken(self._path, line, column, reason)
+
+
+def _is_beginning(rest: str) -> bool:
+    """Tell whether the end of a file, where the decoder stumbled, could go on validly."""
+    left = rest.strip()
+    return any(word.startswith(left) for word in _WORDS) or bool(_cut_escape(left))
 
 
 def _broken(path: Path, line: int, column: int, reason: str) -> DatasetError:

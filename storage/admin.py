@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, inspect, select
 
 from ig4.storage.connect import connect, describe, is_sqlite, parse, transaction
 from ig4.storage.errors import DatabaseMissingError, StorageError
@@ -86,16 +86,24 @@ def backup(location: str | Path, target: Path | None = None) -> Path:
 
 
 def stats(location: str | Path) -> Mapping[str, Any]:
-    """Return the number of rows of every table, and the file's size in bytes."""
+    """Return the number of rows of every table there is, and the file's size in bytes.
+
+    Raises:
+        StorageError: it holds no tables of ig4.
+    """
     url = existing(location)
     engine = connect(url)
     try:
         with transaction(engine, writes=False) as connection:
+            version = current(connection)
+            if version is None:
+                raise StorageError(f"{describe(url)} holds no ig4 tables: name another with --db.")
+            there = set(inspect(connection).get_table_names())  # an older ig4 made fewer
             rows = {
                 table.name: connection.scalar(select(func.count()).select_from(table)) or 0
                 for table in Base.metadata.sorted_tables
+                if table.name in there
             }
-            version = current(connection)
     finally:
         engine.dispose()
     size = Path(url.database or "").stat().st_size if is_sqlite(url) else None

@@ -51,7 +51,9 @@ def describe(url: URL) -> str:
     """Return the location for people to read, with any password hidden."""
     if url.get_backend_name() == "sqlite":
         return url.database or ":memory:"
-    return url.render_as_string(hide_password=True)
+    # The driver takes them in the query, too, where SQLAlchemy does not hide them.
+    secret = [name for name in url.query if "password" in name.lower()]
+    return url.difference_update_query(secret).render_as_string(hide_password=True)
 
 
 def is_sqlite(url: URL) -> bool:

@@ -125,6 +125,18 @@ def count_samples(connection: Connection, dataset_id: int) -> int:
     )
 
 
+def count_images(connection: Connection, dataset_id: int) -> int:
+    """Return how many distinct images that could be read a data set has named so far."""
+    return int(
+        connection.scalar(
+            select(func.count(ImageFile.image_id.distinct())).where(
+                ImageFile.dataset_id == dataset_id
+            )
+        )
+        or 0
+    )
+
+
 def content_ids(connection: Connection, hashes: Sequence[str]) -> dict[str, int]:
     """Return the id of each content hash, adding those that are new in the order given."""
     distinct = list(dict.fromkeys(hashes))

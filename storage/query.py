@@ -138,7 +138,7 @@ def _ask_postgresql(url: URL, sql: str) -> Iterator[Answer]:
 
 
 def _why(message: str) -> str:
-    first = message.strip().splitlines()[0] if message.strip() else "the query failed"
+    first = message.strip().splitlines()[0].rstrip(".") if message.strip() else "the query failed"
     if "readonly" in first or "read-only" in first or "too many attached" in first:
         return f"The database refused this: {first}. `ig4 query` only reads."
     return f"{first}. `ig4 query --examples` shows queries that work."

@@ -33,16 +33,22 @@ def ensure(engine: Engine) -> None:
     """
     with transaction(engine, writes=False) as connection:
         revision = current(connection)
-        strangers = [] if revision else inspect(connection).get_table_names()
-    if strangers:
-        raise StorageError(
-            f"{describe(engine.url)} is a database of something else (it has a table "
-            f"{strangers[0]!r}): name another with --db."
-        )
+        if revision is None:
+            refuse_strangers(connection, describe(engine.url))
     if revision is None:
         upgrade(engine)
     else:
         check(revision, describe(engine.url))
+
+
+def refuse_strangers(connection: Connection, where: str) -> None:
+    """Raise StorageError if a database without ig4's version holds tables: another program's."""
+    tables = inspect(connection).get_table_names()
+    if tables:
+        raise StorageError(
+            f"{where} is a database of something else (it has a table {tables[0]!r}): name "
+            "another with --db."
+        )
 
 
 def check(revision: str, where: str) -> None:
@@ -65,13 +71,16 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
 
     Raises:
         SchemaVersionError: the database is from a newer ig4.
+        StorageError: it is another program's.
     """
     from alembic import command
     from alembic.config import Config
 
     with transaction(engine, writes=True) as connection:
         before = current(connection)
-        if before is not None and before > HEAD:
+        if before is None:
+            refuse_strangers(connection, describe(engine.url))
+        elif before > HEAD:
             check(before, describe(engine.url))
         config = Config()
         config.set_main_option("script_location", "ig4.storage:migrations")

@@ -135,6 +135,8 @@ class Stage:
         began = time.perf_counter()
         self.scorer.open()
         await provider.open()
+        with self.session.store.writing() as connection:
+            scores.bind(connection, self.plan.dataset.id, self.label, self.pending.component_id)
         self.session.emit(StageStarted(self.label, len(self.pending.places)))
         try:
             async with ledger.opened():

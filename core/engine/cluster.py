@@ -74,6 +74,9 @@ def cluster(
         layout = _layout(session, dataset)
         if k < 1:
             raise UsageError(f"cannot form {k} clusters: choose k from 1 on")
+        images = len(np.unique(layout.image_of[layout.image_of >= 0]))
+        if 0 < images < k:  # said before they are embedded; some may turn out unreadable yet
+            raise UsageError(f"cannot form {k} clusters of {images:,} distinct images: lower k")
         grouping = session.configured(clusterer)
         seeing = session.configured(embedder, runnable=False)
         inputs = _inputs(session, grouping, seeing, layout, k, seed)

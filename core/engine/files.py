@@ -156,6 +156,8 @@ def _put(connection: Connection, dataset_id: int, looked: Sequence[_Looked]) -> 
 
 
 def _missing(name: str) -> str:
+    if name.startswith(("http://", "https://")):
+        return f"{name}: the image is on the network: download it and give its path"
     return f"{name}: the image file is missing"
 
 

@@ -82,9 +82,13 @@ def import_scores(session: Session, dataset: DatasetRow, column: ScoreColumn) ->
         session.emit(StageStarted(STAGE, None, "rows"))
         component = session.component_id(_fingerprint("scorer", column.name, identity))
         found = Imported(dataset.name, column.name)
+        with session.store.reading() as connection:
+            ids, contents = samples.places(connection, dataset.id)
+        alike, counts = np.unique(contents, return_counts=True)
+        given: dict[int, set[float]] = {content: set() for content in alike[counts > 1].tolist()}
         rows = tables.read_rows(column.path, encoding=column.encoding, key=column.key)
         for batch in chunks(rows, BATCH):
-            _store_scores(session, dataset, column, component, batch, found)
+            _store_scores(session, dataset, column, component, batch, found, given)
         if not found.taken:
             raise UsageError(
                 f"none of the ids in {column.path} ({found.id_column}: "
@@ -92,7 +96,12 @@ def import_scores(session: Session, dataset: DatasetRow, column: ScoreColumn) ->
             )
         with session.store.writing() as connection:
             scores.bind(connection, dataset.id, column.name, component, imported=True)
-            ids, _ = samples.places(connection, dataset.id)
+        differing = sum(len(values) > 1 for values in given.values())
+        if differing:
+            session.notice(
+                "groups of samples with the same texts and images but different scores in "
+                f"{column.path}: {differing:,}; all of a group take its last score"
+            )
         found.without = max(0, len(ids) - found.taken)
         session.emit(StageFinished(STAGE, f"{found.taken:,} scores as {column.name}"))
         return found
@@ -177,7 +186,9 @@ def _store_scores(
     component: int,
     batch: list[dict[str, Any]],
     found: Imported,
+    given: Mapping[int, set[float]],
 ) -> None:
+    """Store a batch of rows; `given` gathers the scores of contents that several samples have."""
     values: dict[str, float] = {}
     if not found.id_column:
         first = batch[0]
@@ -196,6 +207,9 @@ def _store_scores(
         known = samples.ids_of(connection, dataset.id, list(values))
         rows = [(known[key][1], values[key], None, None) for key in known]
         scores.put(connection, component, session.run_id, rows)
+    for content, value, *_ in rows:
+        if content in given:
+            given[content].add(value)
     found.taken += len(known)
     found.unknown += [key for key in values if key not in known]
     session.emit(StageAdvanced(STAGE, len(batch)))

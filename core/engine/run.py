@@ -14,9 +14,10 @@ from ig4.core.engine.ingest import Ingested, Source, ingest
 from ig4.core.engine.result import SelectionResult
 from ig4.core.engine.score import Scored, score
 from ig4.core.engine.select import Wish, select
+from ig4.core.engine.weights import check_weights
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
-from ig4.storage import clusters, scores
+from ig4.storage import clusters, datasets, scores
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
@@ -108,13 +109,16 @@ def run(
     grouped = groups(session, config)
     if not grouped:
         wish = replace(wish, clustering=None)
-    with session.recorded("run", config.model_dump(mode="json"), config.run.seed):
-        check(session, config)
+    # First of all: what stands where no option is, a key perhaps, must not be recorded. Nor must
+    # the database's URL, which may hold a password.
+    check(session, config)
+    with session.recorded("run", config.model_dump(mode="json", exclude={"db"}), config.run.seed):
         source = source_of(config)
         ingested = ingest(session, source) if source else None
         dataset = ingested.dataset if ingested else session.dataset(config.dataset.name)
         embedder = embedder_of(config)
         grouping = grouped and not is_imported(session, dataset, config)
+        _check_counts(session, dataset, wish, config.cluster.k if grouping else None)
         scored = score(
             session,
             dataset,
@@ -176,12 +180,12 @@ def embedder_of(config: Config) -> Choice:
 
 
 def check(session: Session, config: Config) -> None:
-    """Find wrong names and options of every component before any work is done.
+    """Find wrong names, options and weights before any work is done.
 
     A scorer that some data set has imported scores of need not exist here.
 
     Raises:
-        UsageError: an unknown component or option.
+        UsageError: an unknown component or option, or a wrong weight.
     """
     with session.store.reading() as connection:
         imported = scores.imported_names(connection)
@@ -193,6 +197,31 @@ def check(session: Session, config: Config) -> None:
         config.choice("executor", config.run.executor),
     ):
         session.host.validate(choice, runnable=False)
+    check_weights(session, config.run.scorers, wish_of(config).weights)
+
+
+def _check_counts(session: Session, dataset: DatasetRow, wish: Wish, k: int | None) -> None:
+    """Find what clustering and selecting would refuse, but only after all was scored.
+
+    `k` is the number of clusters to form, None for none. More may turn out to be unusable.
+
+    Raises:
+        UsageError: there are fewer samples, or images, than are asked for.
+    """
+    with session.store.reading() as connection:
+        count = datasets.count_samples(connection, dataset.id)
+        images = datasets.count_images(connection, dataset.id)
+    if wish.size is not None and wish.size > count:
+        raise UsageError(f"cannot select {wish.size:,} samples: {dataset.name} has {count:,}")
+    if k is not None and k < 1:
+        raise UsageError(f"cannot form {k} clusters: choose k from 1 on")
+    if k is not None and images == 0:
+        raise UsageError(
+            f"cannot form clusters: no image of {dataset.name} can be read. Give the images, or "
+            "choose without clusters: --clusterer none --selector topk"
+        )
+    if k is not None and k > images:
+        raise UsageError(f"cannot form {k} clusters of {images:,} distinct images: lower k")
 
 
 def clusterings(session: Session) -> set[str]:

@@ -68,7 +68,9 @@ def score(
 
     A scorer whose name stands for imported scores in this data set is not computed, unless
     `recompute` names it. Killed at any moment, the next call goes on after the last chunk
-    that was committed. `terms` are those on which services may be asked.
+    that was committed. A name goes on standing for older scores until the first new one: a
+    model that cannot be loaded takes nothing away. `terms` are those on which services may be
+    asked.
 
     Raises:
         UsageError: unknown component or option.
@@ -86,7 +88,8 @@ def score(
         plan = planning.make(session, dataset, wanted, embedders, retry_failed=retry_failed)
         with session.store.writing() as connection:
             for label, pending in plan.scorers.items():
-                scores.bind(connection, dataset.id, label, pending.component_id)
+                if not len(pending.places):
+                    scores.bind(connection, dataset.id, label, pending.component_id)
         if plan.places:
             _Stage(session, plan).run(executor)
         asked = None
@@ -144,6 +147,7 @@ class _Stage:
         self.sent: set[tuple[str, int]] = set()  # (embedder, image) that some task embeds
         self.flying: set[tuple[str, int]] = set()  # those of them not yet committed
         self.postponed: list[int] = []
+        self.bound = False
         self.scorers = {
             label: cast("Scorer", pending.configured.component)
             for label, pending in plan.batched.items()
@@ -271,12 +275,17 @@ class _Stage:
         session, plan = self.session, self.plan
         failed = 0
         with session.store.writing() as connection:
+            if not self.bound:
+                for label in self.scorers:
+                    component = plan.scorers[label].component_id
+                    scores.bind(connection, plan.dataset.id, label, component)
             for label, rows in result.embeddings.items():
                 component = plan.embedders[label].component_id
                 scores.put_embeddings(connection, component, session.run_id, rows)
             for label, scored in result.scores.items():
                 component = plan.scorers[label].component_id
                 scores.put(connection, component, session.run_id, scored)
+        self.bound = True
         for label, embedded in result.embeddings.items():
             self.flying -= {(label, image) for image, _ in embedded}
         for label, scored in result.scores.items():

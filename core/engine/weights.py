@@ -33,11 +33,8 @@ def resolve_weights(
     Raises:
         UsageError: a weight for something that is no scorer, or one that is no number.
     """
-    for name, weight in given.items():
-        if not math.isfinite(weight):
-            raise UsageError(f"the weight of {name} is {weight}: give a number")
+    check_weights(session, names, given)
     others = [name for name in given if name not in names]
-    _refuse_strangers(session, others, names)
     if others:
         session.notice(
             f"the weights of {', '.join(others)} count for nothing: the scorers are "
@@ -60,12 +57,20 @@ def resolve_weights(
     return np.array(weights, dtype=np.float64)
 
 
-def _refuse_strangers(session: Session, given: Sequence[str], names: Sequence[str]) -> None:
+def check_weights(session: Session, names: Sequence[str], given: Mapping[str, float]) -> None:
+    """Refuse what cannot be a weight, or is one of nothing that is a scorer.
+
+    Raises:
+        UsageError: as `resolve_weights`.
+    """
+    for name, weight in given.items():
+        if not math.isfinite(weight):
+            raise UsageError(f"the weight of {name} is {weight}: give a number")
     known = {*PAPER_WEIGHTS, *(r.component.name for r in session.host.components("scorer"))}
     with session.store.reading() as connection:
         known |= scorer_names(connection)
     for name in given:
-        if name not in known:
+        if name not in known and name not in names:
             raise UsageError(
                 f"a weight is given for {name!r}{did_you_mean(name, names)}, which is not among "
                 f"the scorers ({', '.join(names)})"

@@ -105,17 +105,22 @@ def row_of(record: Record, columns: Columns) -> dict[str, JSON]:
     """Return the row of a record made from another format, in the columns given.
 
     Instruction and answer are the turns of user and assistant, joined by newlines; messages
-    hold the conversation where it is more than one pair, else None.
+    hold the conversation where it is more than one pair, else None. Lone surrogates, which JSON
+    can hold and tables cannot, become question marks.
     """
-    messages = [{"role": turn.role, "content": turn.text} for turn in record.turns]
+    messages = [{"role": turn.role, "content": _encodable(turn.text)} for turn in record.turns]
     values = {
         columns.id: record.id,
         columns.image: list(record.images),
-        columns.instruction: joined(record, "user"),
-        columns.answer: joined(record, "assistant"),
+        columns.instruction: _encodable(joined(record, "user")),
+        columns.answer: _encodable(joined(record, "assistant")),
         columns.messages: None if is_pair(record) else messages,
     }
     return {name: value for name, value in values.items() if name is not None}
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def _conversation(

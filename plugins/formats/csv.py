@@ -135,7 +135,8 @@ class Csv(Format):
         except UnicodeEncodeError as error:
             raise DatasetError(
                 f"{file}: {error.object[error.start]!r} cannot be written in "
-                f"{self.options.encoding}: export with -o encoding=utf-8"
+                f"{self.options.encoding}: set the format's option encoding to utf-8, or export "
+                "in another format"
             ) from None
 
     def _delimiter(self, file: Path) -> str:

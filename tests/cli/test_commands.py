@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -105,3 +106,70 @@ def test_what_the_system_refuses_is_one_line(ig4, capsys):
     told = capsys.readouterr().err
     assert (stop.value.code, told.count("\n")) == (1, 1)
     assert "rows.jsonl" in told
+
+
+def commands(command, name=("ig4",), above=""):
+    """Yield the names and the help of each command, with that of the group it is in."""
+    shown = above + (command.epilog or "")
+    if isinstance(command, click.Group):
+        for one in command.list_commands(click.Context(command)):
+            below = command.get_command(click.Context(command), one)
+            yield from commands(below, (*name, one), shown if command is not cli else "")
+    if command is not cli:
+        yield " ".join(name), shown
+
+
+@pytest.mark.parametrize(("name", "epilog"), [pytest.param(*c, id=c[0]) for c in commands(cli)])
+def test_the_help_of_every_command_has_examples(name, epilog):
+    examples = [line.strip() for line in epilog.splitlines() if line.startswith("  ig4 ")]
+    group = name.rpartition(" ")[0] if name.count(" ") > 1 else name
+    assert any(line.startswith(group) for line in examples)
+
+
+HOSTILE = "\x1b]0;owned\x07\x9b31m[red]"
+
+
+def test_text_of_a_data_set_gives_the_terminal_no_orders(ig4):
+    row = {"id": HOSTILE, "answer": "a b", "image": f"{HOSTILE}.png"}
+    Path("rows.jsonl").write_text(json.dumps(row) + "\n")
+    read = ig4("ingest", "rows.jsonl")
+    assert "the image file is missing" in read.stderr
+    listed = ig4("query", "SELECT external_id FROM samples")
+    as_json = ig4("query", "SELECT external_id FROM samples", "--json")
+    for text in (read.stderr, listed.stdout, as_json.stdout):
+        assert not {"\x1b", "\x07", "\x9b"} & set(text)
+        assert "[red]" in text
+    assert asked(as_json) == [{"external_id": HOSTILE}]
+
+
+def test_wide_and_unbreakable_spaces_are_shown_as_they_are(ig4):
+    ig4("ingest", "rows.jsonl")
+    shown = ig4("query", "SELECT 'a\u00a0b\u3000c\td' AS text").stdout
+    assert "a\u00a0b\u3000c d" in shown
+
+
+def test_an_error_gives_the_terminal_no_orders(ig4, capsys):
+    from ig4.cli.main import main
+
+    Path(f"{HOSTILE}.json").write_text("[")
+    with pytest.raises(SystemExit):
+        main(["ingest", f"{HOSTILE}.json"])
+    told = capsys.readouterr().err
+    assert "[red].json" in told
+    assert not {"\x1b", "\x07", "\x9b"} & set(told)
+
+
+def test_a_query_s_json_keeps_columns_of_one_name_and_numbers_json_lacks(ig4):
+    ig4("ingest", "rows.jsonl")
+    told = asked(ig4("query", "SELECT 1 AS n, 2 AS n, 9e999 AS big", "--json"))
+    assert told == [{"n": 1, "n:2": 2, "big": "inf"}]
+
+
+@pytest.mark.parametrize(
+    "path", ["data/😀", 'a "quoted" one', "C:\\data\\new", "tab\there", "del\x7f"]
+)
+def test_init_writes_any_path_so_that_it_is_read_back(ig4, path):
+    from ig4.core.config import load
+
+    assert ig4("init", path).exit_code == 0
+    assert load().dataset.path == Path(path)

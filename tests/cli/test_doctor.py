@@ -127,3 +127,8 @@ def test_the_database_can_be_named(run, tmp_path, monkeypatch):
     assert (
         "third.db" in json.loads(run("--db", "third.db", "--json").stdout)["database"]["location"]
     )
+
+
+@pytest.mark.parametrize("location", ["mysql://me:hush@h/x", "mysql://h/x?user=me&password=hush"])
+def test_the_password_of_a_database_that_cannot_be_used_is_not_told(run, location):
+    assert "hush" not in run("--db", location).output

@@ -175,6 +175,27 @@ def test_queries_print_tables_json_and_csv_and_cannot_write(ig4, data):
     assert "only reads" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("environment", "encoding", "shown"),
+    [
+        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "utf-8", "猫\u2028"),
+        ({"PYTHONIOENCODING": "cp1252"}, "cp1252", "??"),
+    ],
+)
+@pytest.mark.parametrize("flag", ["--json", "--csv"])
+def test_text_that_the_systems_encoding_lacks_is_no_error(
+    ig4, data, tmp_path, environment, encoding, shown, flag
+):
+    ig4("ingest", data)
+    command = [sys.executable, "-m", "ig4.cli.main"]
+    done = subprocess.run(
+        [*command, "query", "SELECT char(0x732b, 0x2028) AS t", flag],
+        cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout.decode(encoding)
+
+
 def test_explain_tells_why_a_sample_is_not_selected(ig4, data):
     run_length(ig4, data)
     flags = ["--selector", "topk", "--size", "2", "--explain", "s0"]

@@ -33,6 +33,7 @@ def with_broken(broken_site, monkeypatch):
 def test_without_a_subcommand_it_lists(run):
     assert run().output == run("list").output
     assert run().exit_code == 0
+    assert json.loads(run("--json").stdout) == json.loads(run("list", "--json").stdout)
 
 
 def test_every_component_is_one_line_with_kind_name_and_distribution(run, with_vowels):

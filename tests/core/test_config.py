@@ -67,6 +67,23 @@ def test_relative_paths_start_at_the_file(file):
     assert config.db == str(path.parent / "scores.db")
 
 
+def test_files_that_options_name_are_looked_for_beside_the_file(file):
+    path = file('[scorers.clip]\nmodel = "ViT-B-32"\npretrained = "w/a.pt"\nmax_sentences = 3\n')
+    (path.parent / "w").mkdir()
+    assert load(path).scorers["clip"]["pretrained"] == "w/a.pt"
+    (path.parent / "w" / "a.pt").write_text("")
+    assert load(path).scorers["clip"] == {
+        "model": "ViT-B-32", "pretrained": str(path.parent / "w/a.pt"), "max_sentences": 3,
+    }  # fmt: skip
+
+
+def test_a_folder_that_is_called_like_a_model_is_not_taken_for_it(file):
+    path = file('[scorers.clip-l]\nuse = "clip"\nmodel = "ViT-B-32"\n')
+    (path.parent / "ViT-B-32").mkdir()
+    (path.parent / "clip").write_text("")
+    assert load(path).scorers["clip-l"] == {"use": "clip", "model": "ViT-B-32"}
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

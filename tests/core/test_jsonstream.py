@@ -95,6 +95,23 @@ def test_a_truncated_file_says_so_after_giving_what_is_whole(tmp_path, keep, who
     assert given == [{"a": "one"}, {"a": "two"}][:whole]
 
 
+@pytest.mark.parametrize("text", ['[{"a": 1, "b', '[{"a": tr', '[{"a"', '["a\\u00', '[1, "conv\n'])
+def test_a_file_that_could_go_on_may_be_cut_off(tmp_path, text):
+    file = tmp_path / "cut.json"
+    file.write_text(text)
+    with pytest.raises(DatasetError, match="cut off"):
+        list(jsonstream.list_items(file))
+
+
+@pytest.mark.parametrize("text", ['[{"a" "b"}]', '[{"a": 1,}]', "[tru]", '[{"a": 1 2}]\n'])
+def test_a_file_that_is_whole_but_wrong_near_its_end_is_not_called_cut_off(tmp_path, text):
+    file = tmp_path / "wrong.json"
+    file.write_text(text)
+    with pytest.raises(DatasetError, match="not valid JSON") as told:
+        list(jsonstream.list_items(file))
+    assert "cut off" not in str(told.value)
+
+
 def test_an_error_in_a_line_names_its_number(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text('{"a": 1}\n\n{"a": 2\n')

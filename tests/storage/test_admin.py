@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 from sqlalchemy import text
 
@@ -59,3 +61,21 @@ def test_description_tells_a_missing_database_from_one_that_is_there(tmp_path):
     assert admin.describe_database(tmp_path / "none.db")["exists"] is False
     Store.open(tmp_path / "ig4.db").close()
     assert admin.describe_database(tmp_path / "ig4.db")["version"] == HEAD
+
+
+def test_a_database_of_another_program_gets_no_tables_of_ours(tmp_path):
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE recipes (id INTEGER)")
+    with pytest.raises(StorageError, match="database of something else"):
+        admin.bring_up_to_date(path)
+    with pytest.raises(StorageError, match="holds no ig4 tables"):
+        admin.stats(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("recipes",)]
+
+
+def test_stats_count_what_an_older_ig4_made(store, location):
+    with store.writing() as connection:
+        connection.execute(text("DROP TABLE training_steps"))
+    assert "training_steps" not in admin.stats(location)["rows"]

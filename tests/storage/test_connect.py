@@ -83,3 +83,17 @@ def test_a_transaction_that_fails_leaves_nothing(store):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(StorageError, match="does its folder exist"):
         Store.open(tmp_path / "none" / "ig4.db")
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "postgresql://me:hush@server/scores",
+        "postgresql://server/scores?user=me&password=hush",
+        "postgresql://server/scores?sslkey=me.key&sslpassword=hush",
+    ],
+)
+def test_no_password_of_a_location_is_shown(location):
+    shown = connect.describe(connect.parse(location))
+    assert "hush" not in shown
+    assert "server/scores" in shown

@@ -41,6 +41,7 @@ PARTS = """
     import numpy as np
 
     from ig4.core.contracts import Embedder, Options, Scorer
+    from ig4.core.errors import PrerequisiteError
     from ig4.core.records import Choice, Failure, Score
 
     class Logged(Options):
@@ -48,6 +49,7 @@ PARTS = """
         batch: int = 4
         pause: float = 0.0
         shift: float = 0.0
+        weights: str = "here"
 
     def note(options, name):
         if options.log:
@@ -65,6 +67,10 @@ PARTS = """
 
         def identity(self, digest):
             return {"shift": self.options.shift}
+
+        def open(self):
+            if self.options.weights == "missing":
+                raise PrerequisiteError("the weights are missing")
 
         def score(self, batch):
             if any("raise" in sample.answer for sample in batch):

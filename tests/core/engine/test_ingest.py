@@ -299,3 +299,9 @@ def test_memory_does_not_grow_with_the_data_set(session, tmp_path):
     few, many = peak("few", 2000), peak("many", 20_000)
     monkey.undo()
     assert many < 1.5 * few
+
+
+def test_an_image_on_the_network_is_told_from_a_missing_file(session, folder, read, told):
+    folder.write(record("a", "one", "https://host/a.jpg"))
+    read()
+    assert any("download it" in text for text in told)

@@ -111,6 +111,29 @@ def test_wrong_names_are_found_before_any_work(session, config, more, told):
         assert connection.scalar(text("SELECT count(*) FROM samples")) == 0
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"select": {"size": 7}}, "cannot select 7 samples: set has 6"),
+        ({"cluster": {"k": 0}}, "choose k from 1 on"),
+        ({"cluster": {"k": 7}}, "cannot form 7 clusters of 6 distinct images: lower k"),
+        ({"select": {"weights": {"brihgt": 1.0}}}, "did you mean bright"),
+        ({"select": {"weights": {"bright": float("nan")}}}, "give a number"),
+    ],
+)
+def test_what_cannot_be_selected_is_found_before_anything_is_scored(session, config, more, told):
+    with pytest.raises(UsageError, match=told):
+        run(session, config(**more))
+    with session.store.reading() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM scores")) == 0
+
+
+def test_a_data_set_without_images_says_how_to_do_without_clusters(session, config, photos):
+    photos.write(*(record(f"s{n}", "word") for n in range(6)))
+    with pytest.raises(UsageError, match=r"--clusterer none --selector topk"):
+        run(session, config())
+
+
 def test_a_run_that_breaks_is_recorded_as_failed(session, config, tmp_path):
     with pytest.raises(DatasetError):
         run(session, config(dataset={"path": tmp_path / "nowhere"}))
@@ -135,3 +158,20 @@ def test_by_default_six_in_a_hundred_are_selected(session, config, photos):
         update={"select": chosen.select.model_copy(update={"size": None, "selector": "topk"})}
     )
     assert len(run(session, chosen).selection) == 3
+
+
+def recorded(session):
+    with session.store.reading() as connection:
+        return " ".join(connection.scalars(text("SELECT CAST(config AS TEXT) FROM runs")))
+
+
+def test_the_databases_url_and_its_password_are_not_recorded(session, config):
+    secret = config().model_copy(update={"db": "postgresql://me:hush@server/scores"})
+    run(session, secret)
+    assert "hush" not in recorded(session)
+
+
+def test_a_key_that_stands_where_no_option_is_is_not_recorded(session, config):
+    with pytest.raises(UsageError, match="api_key"):
+        run(session, config(scorers={"counted": {"api_key": "hush"}}))
+    assert "hush" not in recorded(session)

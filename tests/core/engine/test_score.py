@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from ig4.core.engine.score import score
-from ig4.core.errors import PluginError, UsageError
+from ig4.core.errors import PluginError, PrerequisiteError, UsageError
 from ig4.core.records import Choice
 
 from .conftest import record
@@ -62,6 +62,15 @@ def test_another_option_is_another_result_and_the_old_one_comes_back_for_free(
     score(session, dataset, [counted(log)])
     assert values(session) == {"a": 2}
     assert len(lines(log)) == 2
+
+
+def test_a_model_that_cannot_be_loaded_takes_no_older_score_away(session, folder, read):
+    folder.write(record("a", "one two"))
+    dataset = read().dataset
+    score(session, dataset, [counted()])
+    with pytest.raises(PrerequisiteError):
+        score(session, dataset, [counted(shift=10.0, weights="missing")])
+    assert values(session) == {"a": 2}
 
 
 def test_one_component_serves_under_two_names(session, folder, read):

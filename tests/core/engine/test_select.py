@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from sqlalchemy import text
 
 from ig4.core.engine.explain import explain
 from ig4.core.engine.imports import ScoreColumn, import_clusters, import_scores
@@ -174,3 +175,20 @@ def test_one_that_was_no_candidate_is_told_why(session, dataset):
 def test_one_that_is_not_there_is_named(session, dataset):
     with pytest.raises(DatasetError, match="holds no sample 's99'"):
         explain(session, dataset, Wish(size=6), "s99")
+
+
+def test_different_scores_of_samples_that_say_the_same_are_told(
+    session, folder, read, notices, tmp_path
+):
+    folder.write(*(record(name, "the same") for name in "abc"), record("d", "another"))
+    dataset = read().dataset
+    file = tmp_path / "scores.csv"
+    file.write_text("id,score\na,1\nb,1\nc,1\nd,9\n")
+    import_scores(session, dataset, ScoreColumn(file, "mine", "score"))
+    assert notices() == []
+    file.write_text("id,score\na,1\nb,2\nc,3\nd,9\n")
+    import_scores(session, dataset, ScoreColumn(file, "mine", "score"))
+    assert "scores.csv: 1; all of a group take its last score" in notices()[0]
+    with session.store.reading() as connection:
+        wide = connection.execute(text("SELECT external_id, mine FROM scores_wide")).all()
+    assert sorted(wide) == [("a", 3), ("b", 3), ("c", 3), ("d", 9)]

@@ -120,7 +120,7 @@ def test_records_from_elsewhere_fit_into_a_given_table(tmp_path):
 
 
 def test_a_text_that_the_encoding_lacks_is_an_error_and_leaves_nothing(tmp_path):
-    with pytest.raises(DatasetError, match="export with -o encoding=utf-8"):
+    with pytest.raises(DatasetError, match="option encoding to utf-8"):
         make(encoding="cp1252").write([Record("1", (Turn("assistant", "猫"),))], tmp_path / "o.csv")
     assert list(tmp_path.iterdir()) == []
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ig4.core.records import Record
+from ig4.core.records import Record, Turn
 from ig4.plugins.formats.csv import Csv
 from ig4.plugins.formats.hf import HuggingFace
 from ig4.plugins.formats.jsonl import JsonLines
@@ -199,3 +199,16 @@ def test_hf(tmp_path, table):
         (tmp_path / "out" / "data-00000-of-00001.arrow").read_bytes()
     ) as stream:
         assert stream.read_all().equals(table)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"), [(Csv, "out.csv"), (Parquet, "out.parquet"), (HuggingFace, "out")]
+)
+def test_a_text_that_only_json_can_hold_stops_no_table(tmp_path, cls, name):
+    said = (Turn("user", "?\ud800"), Turn("assistant", "cut \ud83d"))
+    records = [Record("a", said), Record("b", said * 2)]
+    form = cls(cls.Options())
+    form.write(records, tmp_path / name)
+    again = list(form.read(tmp_path / name))
+    assert [turn.text for turn in again[0].turns] == ["??", "cut ?"]
+    assert len(again[1].turns) == 4
