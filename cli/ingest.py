@@ -22,7 +22,7 @@ Examples:
 @click.argument("path", type=opt.PATH)
 @click.option("--name", help="Name in the database.  [default: the file's or folder's]")
 @click.option("--format", "format_", metavar="NAME", help="Format, if it is not to be guessed.")
-@click.option("--columns", metavar="MAP", help="Columns, as in id=key,image=file,answer=caption.")
+@opt.columns
 @click.option("--encoding", help="Encoding of its files, as gb18030.")
 @click.option("--instruction", help="Instruction for records that carry none.")
 @click.option("--image-root", type=opt.PATH, help="Folder that images may be read from.")
@@ -59,9 +59,7 @@ def ingest(
     from ig4.core.engine.ingest import ingest as read
 
     options: dict[str, Any] = {key: value for key, value in texts.items() if value is not None}
-    for role, column in opt.pairs(columns or "", "--columns").items():
-        options[f"{role}_column"] = column
-    options |= opt.pairs_of(settings)
+    options |= opt.column_options(columns) | opt.pairs_of(settings)
     source = Source(path, name, format_, options, image_root, duplicate_ids)
     with opened(db, create=True, quiet=quiet) as session:
         done = read(session, source)

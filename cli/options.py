@@ -40,6 +40,9 @@ component_options = click.option(
     help="Option of a component, as in -o clip.model=ViT-L-14 (see `ig4 plugins show clip`).",
 )
 seed = click.option("--seed", type=int, help="Seed of everything random.  [default: 42]")
+columns = click.option(
+    "--columns", metavar="MAP", help="Columns, as in id=key,image=file,answer=caption."
+)
 selection = click.option(
     "--selection", metavar="N|last|all", default="last", show_default=True, help="Which selection."
 )
@@ -186,3 +189,12 @@ def pairs(text: str, option: str) -> dict[str, str]:
             )
         found[left.strip()] = right.strip()
     return found
+
+
+def column_options(text: str | None) -> dict[str, str]:
+    """Read `--columns image=file,answer=caption` into options of a format.
+
+    Raises:
+        UsageError: a part is not NAME=VALUE.
+    """
+    return {f"{role}_column": name for role, name in pairs(text or "", "--columns").items()}

@@ -18,6 +18,7 @@ EPILOG = """\b
 Examples:
   ig4 run data/cc_sbu_align --scorers clip,length --size 200
   ig4 run llava.json --scorers clip -o clip.model=ViT-L-14 --fraction 0.06 --out best.json
+  ig4 run captions.csv --columns image=file,answer=caption --scorers length
   ig4 run                      # the data set of ig4.toml, or of ig4.db
   ig4 run --retry-failed       # takes up what failed
   ig4 run --dry-run            # what would be computed, how long it takes, what it costs
@@ -40,6 +41,7 @@ Examples:
 @opt.seed
 @click.option("--name", help="Name for the data set in the database.")
 @click.option("--format", "format_", metavar="NAME", help="Format of the data set.")
+@opt.columns
 @click.option("--encoding", help="Encoding of its files, as gb18030.")
 @click.option("--instruction", help="Instruction for records that carry none.")
 @click.option("--image-root", type=opt.PATH, help="Folder that images may be read from.")
@@ -107,6 +109,7 @@ def configured(flags: dict[str, Any]) -> Config:
             "instruction": flags["instruction"],
             "image_root": flags["image_root"],
             "duplicate_ids": flags["duplicate_ids"],
+            "options": opt.column_options(flags["columns"]),
         },
         "run": {
             "scorers": opt.names(flags["scorers"]),

@@ -44,6 +44,12 @@ def test_a_misspelled_weight_is_refused(ig4):
     assert "'lenght'; did you mean length?" in str(done.exception)
 
 
+def test_a_run_maps_the_columns_of_a_table(ig4):
+    Path("odd.csv").write_text("key,says\na,short\nb,somewhat longer\n")
+    done = ig4("run", "odd.csv", "--columns", "id=key,answer=says", *LENGTH, "--json")
+    assert [row["id"] for row in asked(done)["selected"]] == ["b", "a"]
+
+
 def test_every_command_takes_the_database_of_ig4_toml(ig4):
     Path("ig4.toml").write_text('db = "other.db"\n')
     assert ig4("ingest", "rows.jsonl").exit_code == 0
