@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,10 @@ from ig4.core.records import JSON
 
 CHARACTERS_A_TOKEN = 4
 """English text in any of the usual tokenizers, about; estimates only."""
+
+_UNFIT = re.compile("[\x00\ud800-\udfff]")  # NUL, and halves of surrogate pairs
+
+_MOST_TOKENS = 10**9  # of one reply; more is a server's mistake
 
 _FRAME = 12  # tokens of roles and marks around a message, about
 
@@ -78,6 +83,13 @@ class Reply:
     cached_tokens: int = 0
     output_tokens: int = 0
     refused: bool = False
+
+    def __post_init__(self) -> None:
+        """Replace what no database takes: a reply is paid for, and must be kept."""
+        for name in ("text", "finish"):
+            object.__setattr__(self, name, _UNFIT.sub("\ufffd", getattr(self, name)))
+        for name in ("input_tokens", "cached_tokens", "output_tokens"):
+            object.__setattr__(self, name, max(0, min(getattr(self, name), _MOST_TOKENS)))
 
 
 class CallError(Ig4Error):

@@ -13,7 +13,7 @@ from ig4.core.calls.prices import Price
 from ig4.core.calls.provider import BatchState, Provider
 from ig4.core.calls.request import CallError, RejectedError, Reply, Request, TransientError
 from ig4.core.errors import PrerequisiteError
-from ig4.plugins.llm import connection, prices
+from ig4.plugins.llm import connection, prices, replies
 from ig4.plugins.llm.errors import call_error, scrubbed, told_by
 
 _TOOL = "rate"
@@ -92,7 +92,7 @@ class AnthropicProvider(Provider):
                 if self._adapts(error, body) or body != self.body(request):
                     continue
                 raise self._error(error) from None
-            return _reply(_decoded(response.content))
+            return _reply(replies.decoded(response.content))
 
     def body(self, request: Request) -> dict[str, Any]:
         """Return the body of a request, as this server has been found to want it."""
@@ -225,33 +225,27 @@ def _messages(request: Request) -> list[dict[str, Any]]:
     return [first, *({"role": role, "content": text} for role, text in request.history)]
 
 
-def _decoded(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError:
-        raise TransientError("the server's reply is not JSON") from None
-
-
 def _reply(told: Any) -> Reply:
     """Return the reply in a message.
 
     Raises:
         TransientError: it holds none.
     """
-    blocks = told.get("content") if isinstance(told, dict) else None
-    if not isinstance(blocks, list):
-        raise TransientError("the server's reply holds no content")
-    usage = told.get("usage") or {}
-    cached = int(usage.get("cache_read_input_tokens") or 0)
-    written = int(usage.get("cache_creation_input_tokens") or 0)
+    return replies.read(told, _made, "content")
+
+
+def _made(told: Any) -> Reply:
+    usage = told.get("usage")
+    cached = replies.count(usage, "cache_read_input_tokens")
+    written = replies.count(usage, "cache_creation_input_tokens")
     finish = str(told.get("stop_reason") or "")
     return Reply(
-        text=_text(blocks),
+        text=_text(told["content"]),
         finish=finish,
         # The service counts what it had in its cache apart.
-        input_tokens=int(usage.get("input_tokens") or 0) + cached + written,
+        input_tokens=replies.count(usage, "input_tokens") + cached + written,
         cached_tokens=cached,
-        output_tokens=int(usage.get("output_tokens") or 0),
+        output_tokens=replies.count(usage, "output_tokens"),
         refused=finish == "refusal",
     )
 
@@ -261,7 +255,7 @@ def _text(blocks: list[Any]) -> str:
     for block in blocks:
         if block.get("type") == "tool_use":
             return json.dumps(block.get("input"), ensure_ascii=False)
-    return "".join(str(block.get("text", "")) for block in blocks if block.get("type") == "text")
+    return replies.text_of(blocks)
 
 
 def _outcome(result: Any) -> Reply | CallError:

@@ -19,6 +19,7 @@ from ig4.core.calls.request import (
 
 _RETRIED = {408, 409, 425, 429}
 _SECRET = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_*.-]{6,}|(?i:bearer)\s+\S+")
+_UNFIT = re.compile("[\x00\ud800-\udfff]")  # what no database takes
 _NO_CREDIT = re.compile(
     r"insufficient_quota|credit balance|billing|payment required|exceeded your current quota"
     r"|spend(?:ing)? limit",
@@ -69,7 +70,8 @@ def scrubbed(text: str) -> str:
     for name, value in os.environ.items():
         if len(value) >= 6 and re.search(r"KEY|TOKEN|SECRET", name):
             text = text.replace(value, "[key]")
-    return " ".join(_SECRET.sub("[key]", text).split())[:_LONGEST]
+    text = _UNFIT.sub("\ufffd", _SECRET.sub("[key]", text))
+    return " ".join(text.split())[:_LONGEST]
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -20,7 +20,7 @@ from ig4.core.calls.request import (
     TransientError,
 )
 from ig4.core.errors import PrerequisiteError
-from ig4.plugins.llm import connection, prices
+from ig4.plugins.llm import connection, prices, replies
 from ig4.plugins.llm.errors import call_error, scrubbed, told_by
 
 _REASONING = re.compile(r"^(?:o\d|gpt-5)")
@@ -113,7 +113,7 @@ class OpenAIProvider(Provider):
                 if self._adapts(error, body) or body != self.body(request):
                     continue
                 raise self._error(error) from None
-            return _reply(_decoded(response.content))
+            return _reply(replies.decoded(response.content))
 
     def body(self, request: Request) -> dict[str, Any]:
         """Return the body of a request, as this server has been found to want it."""
@@ -262,34 +262,27 @@ def _base64(image: bytes) -> str:
     return base64.b64encode(image).decode()
 
 
-def _decoded(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError:
-        raise TransientError("the server's reply is not JSON") from None
-
-
 def _reply(told: Any) -> Reply:
     """Return the reply in a chat completion.
 
     Raises:
         TransientError: it holds none.
     """
-    try:
-        choice = told["choices"][0]
-        message = choice["message"]
-    except (KeyError, IndexError, TypeError):
-        raise TransientError("the server's reply holds no choice") from None
-    usage = told.get("usage") or {}
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+    return replies.read(told, _made, "choice")
+
+
+def _made(told: Any) -> Reply:
+    choice = told["choices"][0]
+    message = choice["message"]
+    usage = told.get("usage")
     refusal = message.get("refusal")
     finish = str(choice.get("finish_reason") or "")
     return Reply(
-        text=str(refusal or message.get("content") or ""),
+        text=replies.text_of(refusal or message.get("content")),
         finish=finish,
-        input_tokens=int(usage.get("prompt_tokens") or 0),
-        cached_tokens=int(cached or 0),
-        output_tokens=int(usage.get("completion_tokens") or 0),
+        input_tokens=replies.count(usage, "prompt_tokens"),
+        cached_tokens=replies.count(usage, "prompt_tokens_details", "cached_tokens"),
+        output_tokens=replies.count(usage, "completion_tokens"),
         refused=bool(refusal) or finish == "content_filter",
     )
 

@@ -106,6 +106,8 @@ class Connection(asyncio.Protocol):
             self.transport.close()
         elif name == "broken-json":
             self._send(200, b'{"choices": [{"mess')
+        elif name == "body":
+            self._send(200, str((fault or {})["body"]).encode())
         elif name == "no-schema" and ("response_format" in body or "tools" in body):
             told = "response_format json_schema is not supported here; nor are tools"
             self._send(400, openai_api.error(400, told))

@@ -131,6 +131,47 @@ def test_an_empty_reply_is_no_rating(send, llm_server, make):
         assert send(ASKED).text == ""
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "null",
+        "[]",
+        '"text"',
+        "[" * 100_000,
+        '{"choices": null, "content": null}',
+        '{"choices": {"0": 1}, "content": "text"}',
+        '{"choices": [null], "content": [null]}',
+        '{"choices": [{"message": null}], "content": [7]}',
+        '{"choices": [{"message": "85"}], "content": {"type": "text"}}',
+    ],
+)
+def test_a_body_that_is_not_built_as_it_should_is_worth_another_try(send, llm_server, body):
+    llm_server.rule("body", body=body)
+    with pytest.raises(TransientError, match="the server's reply"):
+        send(ASKED)
+
+
+USAGE = '{"input_tokens": %s, "output_tokens": %s, "prompt_tokens": %s, "completion_tokens": %s}'
+PARTS = '[{"type": "text", "text": "85"}, {"type": "text", "text": "\\nGood."}]'
+
+
+@pytest.mark.parametrize("tokens", ["null", '"many"', "-5", "1e400", "9" * 400])
+def test_a_reply_is_read_whatever_its_tokens_are_said_to_be(send, llm_server, tokens):
+    usage = USAGE % ((tokens,) * 4)
+    message = f'{{"message": {{"content": {PARTS}}}}}'
+    llm_server.rule(
+        "body", body=f'{{"choices": [{message}], "content": {PARTS}, "usage": {usage}}}'
+    )
+    reply = send(ASKED)
+    assert reply.text == "85\nGood."
+    assert 0 <= reply.input_tokens <= 10**9
+
+
+def test_what_no_database_takes_is_replaced_in_a_reply(send, llm_server):
+    llm_server.rule("text", text="85\n\ud800 and \x00")
+    assert send(ASKED).text == "85\n\ufffd and \ufffd"
+
+
 def test_a_slow_service_is_given_up_in_time(send, llm_server):
     llm_server.rule("slow", seconds=5)
     with pytest.raises(TransientError, match="cannot be reached"):
