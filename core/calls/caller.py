@@ -100,6 +100,10 @@ class Caller:
             self._in_vain = 0
             await self.ledger.record(Outcome(known_hash, calls.FAILED, error=str(error)))
             raise
+        except Exception:
+            # The budget, the service, or a defect: others may wait for this very request.
+            await self.ledger.release(known_hash)
+            raise
         self._in_vain = 0
         return reply
 

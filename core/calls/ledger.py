@@ -55,6 +55,7 @@ class Ledger:
                 self._claim, thread, _LINGER
             )
             self._outcomes: Grouped[Outcome, None] = Grouped(self._record, thread)
+            self._freed: Grouped[str, None] = Grouped(self._release, thread)
             self._unread: Grouped[tuple[str, str], None] = Grouped(self._mark, thread)
             await asyncio.to_thread(self._sign_on)
             beating = asyncio.create_task(self._beat())
@@ -62,7 +63,7 @@ class Ledger:
                 yield self
             finally:
                 beating.cancel()
-                for grouped in (self._claims, self._outcomes, self._unread):
+                for grouped in (self._claims, self._outcomes, self._unread, self._freed):
                     await grouped.drain()
                 with suppress(asyncio.CancelledError):
                     await beating
@@ -82,6 +83,10 @@ class Ledger:
     async def record(self, outcome: Outcome) -> None:
         """Commit what came of a request; returns when it is safe."""
         await self._outcomes(outcome)
+
+    async def release(self, known_hash: str) -> None:
+        """Give a claim back, for whoever waits for it here or in another process."""
+        await self._freed(known_hash)
 
     async def mark_unreadable(self, known_hash: str, reason: str) -> None:
         """Commit that a reply does not answer its request."""
@@ -130,6 +135,11 @@ class Ledger:
         with self.store.writing() as connection:
             calls.record(connection, outcomes)
         return [None] * len(outcomes)
+
+    def _release(self, hashes: Sequence[str]) -> list[None]:
+        with self.store.writing() as connection:
+            calls.release(connection, self.worker.id, hashes)
+        return [None] * len(hashes)
 
     def _mark(self, reasons: Sequence[tuple[str, str]]) -> list[None]:
         with self.store.writing() as connection:

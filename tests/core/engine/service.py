@@ -107,6 +107,10 @@ SERVICE = '''
             raise TransientError("429: no more today", retry_after=86_400.0, limited=True)
         if "always busy" in prompt or ("busy" in prompt and seen < 3):
             raise TransientError("503: busy", retry_after=0.0)
+        if "defect" in prompt:
+            raise KeyError("defect")
+        if "lone half" in prompt:
+            return Reply("\\ud800\\x00", input_tokens=10**30)
         if "garbage" in prompt:
             return Reply("I like it", input_tokens=1)
         return Reply(str(len(prompt)), input_tokens=1, output_tokens=1)

@@ -166,6 +166,40 @@ def test_samples_that_say_the_same_are_asked_once(session, samples, world):
     assert world.asked == ["one"]
 
 
+@pytest.fixture
+def alike(folder, read):
+    """Samples of which the last five ask the same, for their answers are equal."""
+
+    def ingest(last):
+        answers = ["one", "two", *[last] * 5]
+        folder.write(
+            *(record(f"s{n}", a, instruction=f"What is {n}?") for n, a in enumerate(answers))
+        )
+        return read().dataset
+
+    return ingest
+
+
+def test_those_who_wait_for_a_request_that_the_budget_stops_are_stopped_too(session, alike, world):
+    world.pause = 0.05
+    done = ask(session, alike("three"), Terms(4, max_calls=2))
+    assert "--max-calls" in done.stopped
+    assert (len(world.asked), ledger(session)) == (2, ["done"] * 2)
+
+
+def test_those_who_wait_for_a_request_that_a_defect_stops_go_on(session, alike, world):
+    ask(session, alike("defect"), Terms(4))
+    assert outcomes(session)["s2"] == "asking failed: KeyError: 'defect'"
+    assert ledger(session) == ["done"] * 2
+
+
+def test_a_reply_that_no_database_takes_as_it_is_is_kept_nevertheless(session, samples, world):
+    dataset = samples("lone half", "one")
+    ask(session, dataset)
+    assert outcomes(session) == {"s0": "no number: \ufffd\ufffd", "s1": 3.0}
+    assert ledger(session, "input_tokens") == [1, 10**9]
+
+
 def test_repeats_are_asked_each(session, samples, world):
     ask(session, samples("one"), repeats=3)
     assert world.asked == ["one"] * 3
