@@ -17,14 +17,18 @@ from ig4.core.calls.request import (
     TransientError,
 )
 
+_MONEY = {400, 403, 429}
 _RETRIED = {408, 409, 425, 429}
 _SECRET = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_*.-]{6,}|(?i:bearer)\s+\S+")
 _UNFIT = re.compile("[\x00\ud800-\udfff]")  # what no database takes
 _NO_CREDIT = re.compile(
-    r"insufficient_quota|credit balance|billing|payment required|exceeded your current quota"
-    r"|spend(?:ing)? limit",
+    r"insufficient_quota|billing_(?:hard_limit|not_active)|credit_balance|payment required"
+    r"|credit balance is too low|exceeded your current quota|billing hard limit"
+    r"|(?:reached|exceeded) (?:your|its|the) (?:\w+ )?spend(?:ing)? limit",
     re.IGNORECASE,
 )
+"""What services say when there is no money. A rate limit speaks of billing, too: of paying more."""
+
 _LONGEST = 300  # characters of a service's own words
 
 
@@ -39,7 +43,7 @@ def call_error(error: Exception, service: str, variable: str) -> CallError:
         told = scrubbed(f"{error} ({type(cause).__name__})")
         return TransientError(f"{service} cannot be reached: {told}")
     told = told_by(error)
-    if _NO_CREDIT.search(told) or status == 402:
+    if status == 402 or (status in _MONEY and _NO_CREDIT.search(told)):
         return ServiceError(f"{service} says that no credit is left ({status}): {told}")
     if status == 401:
         return ServiceError(f"{service} does not accept the key (401): check {variable}")
