@@ -88,8 +88,9 @@ class AnthropicProvider(Provider):
                     "/v1/messages", cast_to=self._response, body=body
                 )
             except anthropic.AnthropicError as error:
+                self._adapt(error, body)
                 # What another request has taught us by now counts for this one too.
-                if self._adapts(error, body) or body != self.body(request):
+                if body != self.body(request):
                     continue
                 raise self._error(error) from None
             return _reply(replies.decoded(response.content))
@@ -114,18 +115,15 @@ class AnthropicProvider(Provider):
             body |= {"tools": [tool], "tool_choice": {"type": "tool", "name": _TOOL}}
         return body | dict(request.extra)
 
-    def _adapts(self, error: Exception, body: Mapping[str, Any]) -> bool:
-        """Learn from a refusal what this server does not take; tell whether that helps."""
+    def _adapt(self, error: Exception, body: Mapping[str, Any]) -> None:
+        """Learn from a refusal what this server does not take."""
         if getattr(error, "status_code", None) not in (400, 404, 422):
-            return False
+            return
         told = told_by(error)
         if "tools" in body and self.structured is None and _TOOLS_REFUSED.search(told):
             self._plain = True
-            return True
-        if "temperature" in body and "temperature" in told:
+        elif "temperature" in body and "temperature" in told:
             self._no_temperature = True
-            return True
-        return False
 
     def _error(self, error: Exception) -> CallError:
         return call_error(error, "Anthropic", "ANTHROPIC_API_KEY")

@@ -109,8 +109,9 @@ class OpenAIProvider(Provider):
                     "/chat/completions", cast_to=self._response, body=body
                 )
             except openai.OpenAIError as error:
+                self._adapt(error, body)
                 # What another request has taught us by now counts for this one too.
-                if self._adapts(error, body) or body != self.body(request):
+                if body != self.body(request):
                     continue
                 raise self._error(error) from None
             return _reply(replies.decoded(response.content))
@@ -131,21 +132,17 @@ class OpenAIProvider(Provider):
     def _is_the_vendor(self) -> bool:
         return bool(_VENDORS_OWN.search(str(self._client.base_url))) if self._client else False
 
-    def _adapts(self, error: Exception, body: Mapping[str, Any]) -> bool:
-        """Learn from a refusal what this server does not take; tell whether that helps."""
+    def _adapt(self, error: Exception, body: Mapping[str, Any]) -> None:
+        """Learn from a refusal what this server does not take."""
         if getattr(error, "status_code", None) not in (400, 404, 422):
-            return False
+            return
         told = told_by(error)
         if "response_format" in body and self.structured is None and _SCHEMA_REFUSED.search(told):
             self._plain = True
-            return True
-        if "max_tokens" in body and "max_completion_tokens" in told:
+        elif "max_tokens" in body and "max_completion_tokens" in told:
             self._renamed = True
-            return True
-        if "temperature" in body and "temperature" in told:
+        elif "temperature" in body and "temperature" in told:
             self._no_temperature = True
-            return True
-        return False
 
     def _error(self, error: Exception) -> CallError:
         return call_error(error, "OpenAI" if self._is_the_vendor else self._where, "OPENAI_API_KEY")

@@ -227,6 +227,27 @@ def test_what_no_other_try_can_mend_stops_everything(send, llm_server, fault, to
         send(ASKED)
 
 
+RATE_LIMIT = (
+    "Rate limit reached for gpt-4o-mini on requests per min (RPM): Limit 3, Used 3, Requested 1. "
+    "Please try again in 20s. You can increase your rate limit by adding a payment method to your "
+    "account at https://platform.openai.com/account/billing."
+)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message", "kind"),
+    [
+        ("429", RATE_LIMIT, TransientError),
+        ("503", "the billing service is away", TransientError),
+        ("422", "your text 'I exceeded your current quota' is not taken", RejectedError),
+    ],
+)
+def test_not_every_word_of_money_means_that_there_is_none(send, llm_server, fault, message, kind):
+    llm_server.rule(fault, message=message)
+    with pytest.raises(kind):
+        send(ASKED)
+
+
 @pytest.mark.parametrize("fault", ["400", "422"])
 def test_what_is_wrong_with_one_request_concerns_it_alone(send, llm_server, fault):
     llm_server.rule(fault, message="content policy")
@@ -300,6 +321,17 @@ def test_a_server_that_takes_no_temperature_gets_none(send, llm_server):
     llm_server.rule("400", times=1, message="`temperature` is not supported with this model")
     assert send(ASKED).text
     assert ["temperature" in call["keys"] for call in llm_server.calls()] == [True, False]
+
+
+@pytest.mark.parametrize("name", ["temperature", "max_tokens", "response_format", "tools"])
+def test_what_the_user_insists_on_is_refused_once_and_not_asked_for_ever(send, llm_server, name):
+    llm_server.rule("400", message=f"`{name}` is not taken, max_completion_tokens is")
+    asked = replace(
+        ASKED, extra={"temperature": 9, "max_tokens": 1, "response_format": 1, "tools": 1}
+    )
+    with pytest.raises(RejectedError, match="not taken"):
+        send(asked)
+    assert len(llm_server.calls()) <= 3
 
 
 @pytest.mark.parametrize(
