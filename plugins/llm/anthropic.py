@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -52,8 +53,12 @@ class AnthropicProvider(Provider):
 
         Raises:
             PrerequisiteError: there is no key.
+            UsageError: the address is none.
         """
         import anthropic
+
+        address = self.base_url or os.environ.get("ANTHROPIC_BASE_URL")
+        connection.check(address=address, variable="ANTHROPIC_API_KEY")
 
         self._client = anthropic.AsyncAnthropic(
             base_url=self.base_url,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import re
 from types import ModuleType
 from typing import Any
+
+from ig4.core.errors import PrerequisiteError, UsageError
 
 
 def http_client(vendor: ModuleType, timeout: float) -> Any:
@@ -18,6 +22,24 @@ def http_client(vendor: ModuleType, timeout: float) -> Any:
     if make is None or importlib.util.find_spec("aiohttp") is None:
         return None
     return make(timeout=timeout)
+
+
+def check(*, address: str | None, variable: str) -> None:
+    """Refuse an address or a key that no request could ever be sent with.
+
+    Raises:
+        UsageError: the address is none of HTTP's.
+        PrerequisiteError: the key in the environment holds what a header cannot.
+    """
+    if address and not re.match(r"https?://[^/\s]", address, re.IGNORECASE):
+        raise UsageError(
+            f"the address {address!r} is none: write it in full, as in http://localhost:8000/v1"
+        )
+    key = os.environ.get(variable, "")
+    if not (key.isascii() and key.isprintable()):
+        raise PrerequisiteError(
+            f"{variable} holds a line break or another character that no key has: set it anew"
+        )
 
 
 def response_type(vendor: ModuleType) -> Any:

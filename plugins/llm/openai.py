@@ -67,6 +67,7 @@ class OpenAIProvider(Provider):
 
         Raises:
             PrerequisiteError: there is no key, and the server is not a local one.
+            UsageError: the address is none.
         """
         import openai
 
@@ -74,6 +75,7 @@ class OpenAIProvider(Provider):
         shared["http_client"] = connection.http_client(openai, self.timeout)
         has_key = bool(os.environ.get("OPENAI_API_KEY"))
         elsewhere = self.base_url or os.environ.get("OPENAI_BASE_URL")
+        connection.check(address=elsewhere, variable="OPENAI_API_KEY")
         try:
             if not has_key and not elsewhere and os.environ.get("AZURE_OPENAI_ENDPOINT"):
                 self._client = openai.AsyncAzureOpenAI(**shared)

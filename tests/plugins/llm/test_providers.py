@@ -18,7 +18,7 @@ from ig4.core.calls.request import (
     ServiceError,
     TransientError,
 )
-from ig4.core.errors import PrerequisiteError
+from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.plugins.llm.anthropic import AnthropicProvider
 from ig4.plugins.llm.openai import OpenAIProvider
 from ig4.plugins.llm.ratings import parse
@@ -282,6 +282,22 @@ def test_without_a_key_the_variable_is_named(make, monkeypatch, llm_server):
     variable = "ANTHROPIC_API_KEY" if make is AnthropicProvider else "OPENAI_API_KEY"
     with pytest.raises(PrerequisiteError, match=variable):
         run(make, lambda provider: provider.send(ASKED))
+
+
+@pytest.mark.parametrize("key", ["canary-0123456789\n", "canary\u20260123456789", "canary\r\nx: y"])
+def test_a_key_that_no_header_takes_is_told_and_not_shown(make, monkeypatch, llm_server, key):
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.setenv(name, key)
+    with pytest.raises(PrerequisiteError, match="set it anew") as caught:
+        run(make, lambda provider: provider.send(ASKED))
+    assert "canary" not in str(caught.value)
+    assert llm_server.calls() == []
+
+
+@pytest.mark.parametrize("address", ["localhost:8000/v1", "127.0.0.1", "ftp://here", "http://"])
+def test_an_address_that_is_none_is_told(make, address):
+    with pytest.raises(UsageError, match="is none"):
+        run(make, lambda provider: provider.send(ASKED), base_url=address)
 
 
 def test_a_local_server_needs_no_key(monkeypatch, llm_server):
