@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_PATIENCE = 3  # tries before it is said that they fail
+
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds
 WAIT_AT_MOST = 3600.0
 """The longest Retry-After, in seconds, that is obeyed; more means: stop."""
@@ -49,6 +51,7 @@ class Caller:
         pricing: Pricing,
         *,
         attempts: int = 10,
+        notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.provider = provider
         self.ledger = ledger
@@ -57,6 +60,8 @@ class Caller:
         self.attempts = attempts
         self.pricing = pricing
         self.cost = 0.0
+        self._notice = notice
+        self._complained = False
         self._in_vain = 0
         self._broken: ServiceError | None = None
 
@@ -119,6 +124,7 @@ class Caller:
                 reply = await self.provider.send(request)
             except TransientError as error:
                 self._heed(error)
+                self._complain(error, attempt)
                 raise
             except ServiceError as error:
                 self._broken = error  # those who wait for their turn need not try
@@ -140,6 +146,12 @@ class Caller:
             ) from error
         if error.limited and wanted:
             self.limits.pause(wanted)
+
+    def _complain(self, error: TransientError, attempt: int) -> None:
+        """Say once why nothing may seem to happen: tries with their pauses take minutes."""
+        if attempt >= _PATIENCE and not self._complained:
+            self._complained = True
+            self._notice(f"a request failed {attempt} times and is tried again: {error}")
 
     async def _given_up(self, known_hash: str, error: TransientError) -> CallError:
         """Record a request that never succeeded; if none does, the service is at fault."""

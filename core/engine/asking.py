@@ -159,7 +159,15 @@ class Stage:
     def _caller(self, provider: Provider, ledger: Ledger, pricing: Pricing) -> Caller:
         terms = self.terms
         limits = Limits(terms.concurrency, terms.requests_per_minute, terms.tokens_per_minute)
-        caller = Caller(provider, ledger, limits, self.budget, pricing, attempts=terms.attempts)
+        caller = Caller(
+            provider,
+            ledger,
+            limits,
+            self.budget,
+            pricing,
+            attempts=terms.attempts,
+            notice=self.session.notice,
+        )
         self._spenders.append(caller)
         return caller
 

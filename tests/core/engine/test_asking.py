@@ -124,6 +124,12 @@ def test_one_that_always_fails_is_an_error_and_costs_the_others_nothing(session,
     assert done.failed == {"asking": 2}
 
 
+def test_it_is_said_once_that_requests_fail_again_and_again(session, samples, world, notices):
+    ask(session, samples(*(f"always busy {n}" for n in range(3))), Terms(4, attempts=4))
+    told = [text for text in notices() if "tried again" in text]
+    assert told == ["a request failed 3 times and is tried again: 503: busy"]
+
+
 def test_a_service_that_never_answers_ends_the_run(session, samples, world):
     dataset = samples(*(f"always busy {n}" for n in range(30)))
     with pytest.raises(ServiceError, match="got no reply, the last: 503"):
