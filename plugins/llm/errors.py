@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -87,10 +88,17 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     seconds = _number(told)
     if seconds is not None or not told:
         return seconds
+    until = _time(told)
+    # By the service's own clock, where it tells the time: ours may be wrong.
+    return None if until is None else max(0.0, until - (_time(headers.get("date")) or time.time()))
+
+
+def _time(text: str | None) -> float | None:
     try:
-        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+        told = parsedate_to_datetime(text or "")
     except (TypeError, ValueError):
         return None
+    return told.replace(tzinfo=told.tzinfo or UTC).timestamp()
 
 
 def _number(text: Any) -> float | None:

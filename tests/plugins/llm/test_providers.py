@@ -193,6 +193,18 @@ def test_a_service_that_is_not_there_may_come_back(make, llm_server):
         ({"retry-after": "0.25"}, 0.25),
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "1e999"}, None),
+        ({"retry-after": "Sun, 06 Nov 1994 08:49:37 GMT"}, 0.0),
+        ({"retry-after": "Sun, 06 Nov 1994 08:49:37 -0000"}, 0.0),
+        ({"retry-after": "Fri, 99 Nov 1994 08:49:37 GMT"}, None),
+        (  # the service's clock is years behind ours
+            {
+                "date": "Sun, 06 Nov 1994 08:49:37 GMT",
+                "retry-after": "Sun, 06 Nov 1994 08:50:00 GMT",
+            },
+            23.0,
+        ),
     ],
 )
 def test_the_wait_that_a_service_asks_for_is_told(send, llm_server, headers, seconds):
