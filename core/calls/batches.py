@@ -23,7 +23,7 @@ from ig4.core.calls.request import (
     TransientError,
     UnreadableError,
 )
-from ig4.core.calls.worker import Worker, is_gone, this_process
+from ig4.core.calls.worker import this_process
 from ig4.storage import batches, calls
 from ig4.storage.calls import CallRow, Outcome
 
@@ -228,11 +228,7 @@ class Batches:
         """
         with self.ledger.store.reading() as connection:
             rows = batches.unfinished(connection, self.ledger.component_id)
-            alive = {
-                worker
-                for worker, host, pid, seen in calls.workers(connection)
-                if not is_gone(Worker(worker, host, pid), seen)
-            }
+        alive = await asyncio.to_thread(self.ledger.alive) if rows else set()
         self.open = 0
         taken = 0
         for row in rows:

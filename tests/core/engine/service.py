@@ -28,6 +28,7 @@ SERVICE = '''
             self.ready = True
             self.lose_answer = False
             self.cut_after = None
+            self.on_first = None
 
     world = World()
 
@@ -48,6 +49,9 @@ SERVICE = '''
 
         async def send(self, request):
             world.asked.append(request.prompt)
+            if world.on_first:
+                first, world.on_first = world.on_first, None
+                first()
             world.times.append(time.perf_counter())
             world.flying += 1
             world.most = max(world.most, world.flying)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
+import threading
 import time
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 from sqlalchemy import text
@@ -14,7 +17,10 @@ from ig4.core.calls.request import ServiceError
 from ig4.core.calls.terms import Terms
 from ig4.core.engine.estimate import estimate
 from ig4.core.engine.score import score
+from ig4.core.engine.session import Session
 from ig4.core.records import Choice
+from ig4.storage import connect
+from ig4.storage.store import Store
 
 from .conftest import record
 
@@ -218,6 +224,30 @@ def test_a_notebook_whose_loop_runs_already_can_ask(session, samples, world):
         return ask(session, dataset)
 
     assert asyncio.run(cell()).done == {"asking": 2}
+
+
+@contextmanager
+def locked(database, seconds):
+    """Keep the write lock from another connection, from now on for so long."""
+    with closing(sqlite3.connect(database, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        timer = threading.Timer(seconds, other.rollback)
+        timer.start()
+        yield
+        timer.join()
+
+
+def test_replies_are_kept_although_another_process_writes_for_longer_than_is_waited(
+    session, samples, world, monkeypatch
+):
+    dataset = samples(*("x" * n for n in range(1, 9)))
+    monkeypatch.setattr(connect, "BUSY_SECONDS", 0.1)
+    world.on_first = lambda: stack.enter_context(locked(session.store.location, 1.5))
+    with ExitStack() as stack, Store.open(session.store.location) as store:
+        done = ask(Session(store, session.host), dataset)
+    assert done.done == {"asking": 8}
+    assert len(world.asked) == 8
+    assert ledger(session) == ["done"] * 8
 
 
 # Money
