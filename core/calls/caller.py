@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ig4.core.calls.ledger import REFUSED, reply_of
@@ -17,6 +18,7 @@ from ig4.core.calls.request import (
     ServiceError,
     TransientError,
     UnreadableError,
+    tokens_of,
 )
 from ig4.storage import calls
 from ig4.storage.calls import CallRow, Outcome
@@ -130,6 +132,9 @@ class Caller:
                 self._broken = error  # those who wait for their turn need not try
                 raise
             seconds = time.perf_counter() - began
+            if not reply.input_tokens and not reply.output_tokens:
+                # A server that counts nothing charges nevertheless.
+                reply = replace(reply, input_tokens=tokens, output_tokens=tokens_of(reply.text))
             cost = price.of_reply(reply) if price else None
             self.budget.paid(cost or 0.0)
             self.cost += cost or 0.0

@@ -65,8 +65,13 @@ class Request:
         """About how many tokens the texts are."""
         texts = [self.system, self.prompt, *(text for _, text in self.history)]
         schema = len(json.dumps(self.schema)) if self.schema else 0
-        characters = sum(map(len, texts)) + schema
-        return characters // CHARACTERS_A_TOKEN + _FRAME * len(texts)
+        return sum(map(tokens_of, texts)) + schema // CHARACTERS_A_TOKEN + _FRAME * len(texts)
+
+
+def tokens_of(text: str) -> int:
+    """Return about how many tokens a text is; one for each character that is not ASCII."""
+    plain = len(text.encode("ascii", "ignore"))
+    return -(-plain // CHARACTERS_A_TOKEN) + len(text) - plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,8 @@ SERVICE = '''
             raise TransientError("429: no more today", retry_after=86_400.0, limited=True)
         if "always busy" in prompt or ("busy" in prompt and seen < 3):
             raise TransientError("503: busy", retry_after=0.0)
+        if "uncounted" in prompt:
+            return Reply("5")
         if "defect" in prompt:
             raise KeyError("defect")
         if "lone half" in prompt:

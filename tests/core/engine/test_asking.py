@@ -306,3 +306,24 @@ def test_an_estimate_asks_nobody(session, samples, world):
     assert len(world.asked) == 1
     assert (told.requests, told.in_ledger, told.input_tokens) == (6, 1, 5)
     assert told.cost == 5.0
+
+
+def test_an_estimate_counts_what_several_ask_alike_once(session, alike, world):
+    told = estimate(session, alike("three"), [Choice("scorer", "asking")]).asking["asking"]
+    assert told.requests == 3
+
+
+def test_an_estimate_counts_what_is_to_be_asked_anew(session, samples, world):
+    dataset = samples("garbage", "one", "always busy")
+    ask(session, dataset, Terms(attempts=1))
+    choice = Choice("scorer", "asking", {"model": "free", "repeats": 1})
+    assert estimate(session, dataset, [choice]).asking == {}
+    told = estimate(session, dataset, [choice], retry_failed=True).asking["asking"]
+    assert (told.requests, told.in_ledger) == (2, 0)
+
+
+def test_a_service_that_counts_no_tokens_is_taken_to_charge_them(session, samples, world):
+    world.worst = 2
+    done = ask(session, samples("uncounted 1", "uncounted 2"), Terms(1, max_cost=3), "priced")
+    assert done.asked.cost == {"asking": 2.0}
+    assert "--max-cost" in done.stopped
