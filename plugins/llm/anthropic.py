@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from ig4.core.calls.prices import Price
@@ -19,7 +19,6 @@ from ig4.plugins.llm.errors import call_error, scrubbed, told_by
 
 _TOOL = "rate"
 _TOOLS_REFUSED = re.compile(r"\btools?\b|tool_choice", re.IGNORECASE)
-_SLACK = timedelta(minutes=10)
 
 
 class AnthropicProvider(Provider):
@@ -159,8 +158,10 @@ class AnthropicProvider(Provider):
         undecided = None
         try:
             async for batch in self._client.messages.batches.list(limit=100):
-                if batch.created_at.astimezone(UTC) < since - _SLACK:
+                if batch.created_at.astimezone(UTC) < since - connection.CLOCKS_DIFFER:
                     break
+                if _size(batch) != len(custom):
+                    continue
                 if batch.processing_status != "ended":
                     undecided = str(batch.id)
                     continue
@@ -180,8 +181,8 @@ class AnthropicProvider(Provider):
         """Ask how far a batch is."""
         batch = await self._asked(self._client.messages.batches.retrieve(remote_id))
         counts = batch.request_counts
-        done = counts.succeeded + counts.errored + counts.canceled + counts.expired
-        total = done + counts.processing
+        total = _size(batch)
+        done = total - counts.processing
         if batch.processing_status != "ended":
             return BatchState("running", done, total)
         cancelled = counts.canceled > 0
@@ -194,7 +195,9 @@ class AnthropicProvider(Provider):
         try:
             async for line in await self._client.messages.batches.results(remote_id):
                 yield line.custom_id, _outcome(line.result)
-        except anthropic.AnthropicError as error:
+        except ValueError:
+            raise TransientError("a line of the batch's results is not JSON") from None
+        except (anthropic.AnthropicError, connection.broken(anthropic)) as error:
             raise self._error(error) from None
 
     async def cancel(self, remote_id: str) -> None:
@@ -208,6 +211,13 @@ class AnthropicProvider(Provider):
             return await awaitable
         except anthropic.AnthropicError as error:
             raise self._error(error) from None
+
+
+def _size(batch: Any) -> int:
+    """Return how many requests a batch has."""
+    counts = batch.request_counts
+    done = counts.succeeded + counts.errored + counts.canceled + counts.expired
+    return int(done + counts.processing)
 
 
 def _messages(request: Request) -> list[dict[str, Any]]:

@@ -192,7 +192,7 @@ class OpenAIProvider(Provider):
             async for batch in self._client.batches.list(limit=100):
                 if (batch.metadata or {}).get("ig4") == key:
                     return str(batch.id)
-                if batch.created_at < since.timestamp() - 3600:
+                if batch.created_at < (since - connection.CLOCKS_DIFFER).timestamp():
                     return None
         except openai.OpenAIError as error:
             raise self._error(error) from None
@@ -226,8 +226,8 @@ class OpenAIProvider(Provider):
             async with streaming.content(file) as response:
                 async for line in response.iter_lines():
                     if line.strip():
-                        yield json.loads(line)
-        except openai.OpenAIError as error:
+                        yield replies.decoded(line)
+        except (openai.OpenAIError, connection.broken(openai)) as error:
             raise self._error(error) from None
 
     async def cancel(self, remote_id: str) -> None:

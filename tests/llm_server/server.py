@@ -138,7 +138,8 @@ class Connection(asyncio.Protocol):
         """Files and batches."""
         world = self.world
         base = f"http://{headers.get('host', '')}"
-        fault = world.fault("", path) if method == "POST" else None
+        reads = path.endswith(("/content", "/results"))
+        fault = world.fault("", path) if method == "POST" or reads else None
         name = fault["fault"] if fault else ""
         if name not in ("", "lost") and self._spoil(fault, "openai", {}):
             return

@@ -404,6 +404,29 @@ def test_a_batch_brings_every_reply_whatever_its_order(make, llm_server):
     assert all(reply.input_tokens > 0 for reply in came.values())
 
 
+@pytest.mark.parametrize("fault", ["cut", "broken-json", "500"])
+def test_results_that_cannot_be_read_to_the_end_may_be_read_later(make, llm_server, fault):
+    path = "/content" if make is OpenAIProvider else "/results"
+    llm_server.configure(rules=[{"fault": fault, "path": path, "times": 1}])
+
+    async def look(provider, remote):
+        with pytest.raises(TransientError):
+            await outcomes(provider, remote)
+        return await outcomes(provider, remote)
+
+    assert len(batched(make, look)) == 5
+
+
+@pytest.mark.parametrize("hours", [-20, 20])
+def test_a_batch_is_found_although_a_clock_is_hours_wrong(make, llm_server, hours):
+    async def look(provider, remote):
+        since = datetime.now(UTC) + timedelta(hours=hours)
+        return remote, await provider.find("key-1", set(MANY), since)
+
+    remote, found = batched(make, look)
+    assert found == remote
+
+
 def test_a_batch_at_work_says_so(make, llm_server):
     llm_server.configure(batch_seconds=60)
     state = batched(make, lambda provider, remote: provider.batch(remote))
