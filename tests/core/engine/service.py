@@ -29,6 +29,7 @@ SERVICE = '''
             self.lose_answer = False
             self.cut_after = None
             self.on_first = None
+            self.down = False
 
     world = World()
 
@@ -62,6 +63,8 @@ SERVICE = '''
                 world.flying -= 1
 
         async def submit(self, key, requests):
+            if world.down:
+                raise TransientError("503: away")
             remote = f"remote-{len(world.batches) + 1}"
             world.batches[remote] = (key, dict(requests), "running")
             world.asked += [request.prompt for request in requests.values()]
