@@ -22,10 +22,12 @@ from ig4.core.calls.request import (
 from ig4.core.errors import PrerequisiteError
 from ig4.plugins.llm import connection, prices, replies
 from ig4.plugins.llm.errors import call_error, scrubbed, told_by
+from ig4.plugins.llm.images import tiles
 
 _REASONING = re.compile(r"^(?:o\d|gpt-5)")
 _VENDORS_OWN = re.compile(r"//[^/]*\b(?:openai\.com|openai\.azure\.com|azure\.com)(?:[:/]|$)")
 _SCHEMA_REFUSED = re.compile(r"response_format|json_schema|structured|guided|grammar", re.I)
+_DEAR_IMAGES = "gpt-4o-mini"  # its images cost what those of gpt-4o do, by way of more tokens
 _ENDPOINT = "/v1/chat/completions"
 _STATES = {
     "completed": "ended",
@@ -95,6 +97,13 @@ class OpenAIProvider(Provider):
         """Close the client's connections."""
         if self._client is not None:
             await self._client.close()
+
+    def tokens(self, request: Request) -> int:
+        """Return about how many input tokens a request is; small models count images as more."""
+        if not request.model.startswith(_DEAR_IMAGES):
+            return super().tokens(request)
+        first, tile = 2833, 5667  # as the vendor publishes them
+        return request.text_tokens + sum(first + tile * tiles(image) for image in request.images)
 
     async def send(self, request: Request) -> Reply:
         """Send one request.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from PIL import Image
 
 pytest.importorskip("openai")
 pytest.importorskip("anthropic")
@@ -373,6 +375,24 @@ def test_the_vendor_s_reasoning_models_get_what_they_take(llm_server, model, rea
     assert ("max_completion_tokens" in body) == reasons
     assert ("temperature" in body) != reasons
     assert "max_tokens" in run(OpenAIProvider, use)
+
+
+def jpeg(width, height):
+    stream = io.BytesIO()
+    Image.new("RGB", (width, height)).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("size", "tokens"), [((512, 512), 8500), ((768, 768), 25501), ((2000, 1000), 36835)]
+)
+def test_images_are_estimated_at_what_small_models_count_them(size, tokens):
+    request = Request("gpt-4o-mini", "x", images=(jpeg(*size),))
+    plain = replace(request, images=())
+    provider = OpenAIProvider()
+    assert provider.tokens(request) - provider.tokens(plain) == tokens
+    other = replace(request, model="gpt-4o")
+    assert provider.tokens(other) - provider.tokens(replace(plain, model="gpt-4o")) == 800
 
 
 # Batches
