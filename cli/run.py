@@ -81,7 +81,7 @@ def run(
     config = configured(flags)
     with opened(db, config, create=True, quiet=quiet) as session:
         if dry_run:
-            _tell_plan(session, config, as_json=as_json)
+            _tell_plan(session, config, as_json=as_json, retry_failed=retry_failed)
             return
         result = run_all(session, config, retry_failed=retry_failed, recompute=recompute)
     if as_json:
@@ -149,7 +149,7 @@ def _in_use(config: Config) -> dict[str, Any]:
     }
 
 
-def _tell_plan(session: Session, config: Config, *, as_json: bool) -> None:
+def _tell_plan(session: Session, config: Config, *, as_json: bool, retry_failed: bool) -> None:
     from ig4.core.engine import run as running
     from ig4.core.engine.estimate import estimate
     from ig4.core.engine.ingest import ingest
@@ -160,7 +160,7 @@ def _tell_plan(session: Session, config: Config, *, as_json: bool) -> None:
     scorers = [config.choice("scorer", name) for name in config.run.scorers]
     grouping = running.groups(session, config) and not running.is_imported(session, dataset, config)
     embedders = [running.embedder_of(config)] if grouping else []
-    told = estimate(session, dataset, scorers, embedders, config.terms)
+    told = estimate(session, dataset, scorers, embedders, config.terms, retry_failed=retry_failed)
     render.print_estimate(told, as_json=as_json)
 
 

@@ -65,7 +65,7 @@ def score(
     with opened(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
         if dry_run:
-            told = estimate(session, chosen, choices, terms=config.terms)
+            told = estimate(session, chosen, choices, terms=config.terms, retry_failed=retry_failed)
             render.print_estimate(told, as_json=as_json)
             return
         done = compute(

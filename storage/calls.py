@@ -94,6 +94,12 @@ def sign_off(connection: Connection, worker: str, component_id: int | None) -> N
     connection.execute(delete(LlmCall).where(mine))
 
 
+def release(connection: Connection, worker: str, hashes: Sequence[str]) -> None:
+    """Free calls that a process claimed and will not send after all."""
+    mine = and_(LlmCall.worker == worker, LlmCall.state == CLAIMED)
+    connection.execute(delete(LlmCall).where(mine, among(connection, LlmCall.request_hash, hashes)))
+
+
 def workers(connection: Connection) -> list[tuple[str, str, int, datetime]]:
     """Return (id, host, pid, when last seen) of every process that signed on."""
     rows = connection.execute(

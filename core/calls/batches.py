@@ -23,7 +23,7 @@ from ig4.core.calls.request import (
     TransientError,
     UnreadableError,
 )
-from ig4.core.calls.worker import Worker, is_gone, this_process
+from ig4.core.calls.worker import this_process
 from ig4.storage import batches, calls
 from ig4.storage.calls import CallRow, Outcome
 
@@ -40,6 +40,9 @@ T = TypeVar("T")
 
 TRIES = 3
 """How often a request goes into a batch before it counts as failed."""
+
+HAND_OVERS = 10
+"""How many batches in a row the service may fail to take before the run ends."""
 
 _SLACK = timedelta(minutes=10)  # between the service's clock and ours, and for a long upload
 
@@ -71,6 +74,7 @@ class Batches:
         self._errors: dict[str, CallError] = {}
         self._reserved: dict[int, float] = {}
         self._renewed: set[str] = set()
+        self._in_vain = 0
         self._lookup: Grouped[str, CallRow | None] = Grouped(self._rows, ledger.thread)
 
     # Asking
@@ -153,6 +157,12 @@ class Batches:
         try:
             remote_id = await self._submit(key, batch_id, chosen) if chosen else None
         except TransientError as error:
+            self._in_vain += 1
+            if self._in_vain >= HAND_OVERS:
+                raise ServiceError(
+                    f"no batch could be handed over in {self._in_vain} tries, the last: {error}. "
+                    "Is the service up, and the address right? The next run goes on from here."
+                ) from error
             self.notice(f"batch {batch_id} could not be handed over: {error}; tried again later")
             remote_id = None
         if remote_id is None:
@@ -160,6 +170,7 @@ class Batches:
             return
         with self.ledger.store.writing() as connection:
             batches.handed_over(connection, batch_id, remote_id)
+        self._in_vain = 0
         self._reserved[batch_id] = worst
         self.open += 1
         for known in chosen:
@@ -228,11 +239,7 @@ class Batches:
         """
         with self.ledger.store.reading() as connection:
             rows = batches.unfinished(connection, self.ledger.component_id)
-            alive = {
-                worker
-                for worker, host, pid, seen in calls.workers(connection)
-                if not is_gone(Worker(worker, host, pid), seen)
-            }
+        alive = await asyncio.to_thread(self.ledger.alive) if rows else set()
         self.open = 0
         taken = 0
         for row in rows:

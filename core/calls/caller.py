@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ig4.core.calls.ledger import REFUSED, reply_of
@@ -17,6 +18,7 @@ from ig4.core.calls.request import (
     ServiceError,
     TransientError,
     UnreadableError,
+    tokens_of,
 )
 from ig4.storage import calls
 from ig4.storage.calls import CallRow, Outcome
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
 
 T = TypeVar("T")
+
+_PATIENCE = 3  # tries before it is said that they fail
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds
 WAIT_AT_MOST = 3600.0
@@ -49,6 +53,7 @@ class Caller:
         pricing: Pricing,
         *,
         attempts: int = 10,
+        notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.provider = provider
         self.ledger = ledger
@@ -57,6 +62,8 @@ class Caller:
         self.attempts = attempts
         self.pricing = pricing
         self.cost = 0.0
+        self._notice = notice
+        self._complained = False
         self._in_vain = 0
         self._broken: ServiceError | None = None
 
@@ -100,6 +107,10 @@ class Caller:
             self._in_vain = 0
             await self.ledger.record(Outcome(known_hash, calls.FAILED, error=str(error)))
             raise
+        except Exception:
+            # The budget, the service, or a defect: others may wait for this very request.
+            await self.ledger.release(known_hash)
+            raise
         self._in_vain = 0
         return reply
 
@@ -115,11 +126,15 @@ class Caller:
                 reply = await self.provider.send(request)
             except TransientError as error:
                 self._heed(error)
+                self._complain(error, attempt)
                 raise
             except ServiceError as error:
                 self._broken = error  # those who wait for their turn need not try
                 raise
             seconds = time.perf_counter() - began
+            if not reply.input_tokens and not reply.output_tokens:
+                # A server that counts nothing charges nevertheless.
+                reply = replace(reply, input_tokens=tokens, output_tokens=tokens_of(reply.text))
             cost = price.of_reply(reply) if price else None
             self.budget.paid(cost or 0.0)
             self.cost += cost or 0.0
@@ -136,6 +151,12 @@ class Caller:
             ) from error
         if error.limited and wanted:
             self.limits.pause(wanted)
+
+    def _complain(self, error: TransientError, attempt: int) -> None:
+        """Say once why nothing may seem to happen: tries with their pauses take minutes."""
+        if attempt >= _PATIENCE and not self._complained:
+            self._complained = True
+            self._notice(f"a request failed {attempt} times and is tried again: {error}")
 
     async def _given_up(self, known_hash: str, error: TransientError) -> CallError:
         """Record a request that never succeeded; if none does, the service is at fault."""

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ig4.core.calls.grouped import Grouped
 from ig4.core.calls.request import Reply, Request
-from ig4.core.calls.worker import BEAT_SECONDS, Worker, is_gone, this_process
+from ig4.core.calls.worker import BEAT_SECONDS, Watch, Worker, this_process
 from ig4.storage import calls
 from ig4.storage.calls import CallRow, Outcome
+from ig4.storage.errors import DatabaseBusyError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from ig4.storage.store import Store
 
+T = TypeVar("T")
+
 _LOOK_AGAIN = 0.25  # seconds
+
+_PATIENCE = 40
+"""How often a locked database is tried again, for as long as a connection waits each time."""
 
 _LINGER = 0.03
 """Seconds that claims wait for company: others wait for their turn to be sent meanwhile."""
@@ -45,6 +54,7 @@ class Ledger:
         self.renew = renew
         self.worker = this_process()
         self._renewed: set[str] = set()
+        self._watch = Watch()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Ledger]:
@@ -55,6 +65,7 @@ class Ledger:
                 self._claim, thread, _LINGER
             )
             self._outcomes: Grouped[Outcome, None] = Grouped(self._record, thread)
+            self._freed: Grouped[str, None] = Grouped(self._release, thread)
             self._unread: Grouped[tuple[str, str], None] = Grouped(self._mark, thread)
             await asyncio.to_thread(self._sign_on)
             beating = asyncio.create_task(self._beat())
@@ -62,7 +73,7 @@ class Ledger:
                 yield self
             finally:
                 beating.cancel()
-                for grouped in (self._claims, self._outcomes, self._unread):
+                for grouped in (self._claims, self._outcomes, self._unread, self._freed):
                     await grouped.drain()
                 with suppress(asyncio.CancelledError):
                     await beating
@@ -83,6 +94,10 @@ class Ledger:
         """Commit what came of a request; returns when it is safe."""
         await self._outcomes(outcome)
 
+    async def release(self, known_hash: str) -> None:
+        """Give a claim back, for whoever waits for it here or in another process."""
+        await self._freed(known_hash)
+
     async def mark_unreadable(self, known_hash: str, reason: str) -> None:
         """Commit that a reply does not answer its request."""
         await self._unread((known_hash, reason))
@@ -102,10 +117,9 @@ class Ledger:
         again = [row for row in rows if self.renew and row["request_hash"] not in self._renewed]
         once = [row for row in rows if row not in again]
         known: dict[str, CallRow] = {}
-        with self.store.writing() as connection:
-            for part, renew in ((again, True), (once, False)):
-                if part:
-                    known |= calls.claim(connection, self.worker.id, part, renew=renew)
+        for part, renew in ((again, True), (once, False)):
+            if part:
+                known |= self._write(partial(self._claim_part, part, renew=renew))
         if self.renew:
             # What this very run has asked for is not asked again, whatever came of it.
             self._renewed.update(models)
@@ -126,14 +140,21 @@ class Ledger:
                 given.append(CallRow(known_hash, calls.CLAIMED, self.worker.id))
         return given
 
+    def _claim_part(
+        self, part: Sequence[Mapping[str, Any]], connection: Connection, *, renew: bool
+    ) -> dict[str, CallRow]:
+        return calls.claim(connection, self.worker.id, part, renew=renew)
+
     def _record(self, outcomes: Sequence[Outcome]) -> list[None]:
-        with self.store.writing() as connection:
-            calls.record(connection, outcomes)
+        self._write(lambda connection: calls.record(connection, outcomes))
         return [None] * len(outcomes)
 
+    def _release(self, hashes: Sequence[str]) -> list[None]:
+        self._write(lambda connection: calls.release(connection, self.worker.id, hashes))
+        return [None] * len(hashes)
+
     def _mark(self, reasons: Sequence[tuple[str, str]]) -> list[None]:
-        with self.store.writing() as connection:
-            calls.mark_unreadable(connection, dict(reasons))
+        self._write(lambda connection: calls.mark_unreadable(connection, dict(reasons)))
         return [None] * len(reasons)
 
     def _sign_on(self) -> None:
@@ -142,22 +163,41 @@ class Ledger:
         self._forget_gone()
 
     def _sign_off(self) -> None:
-        with self.store.writing() as connection:
-            calls.sign_off(connection, self.worker.id, self.component_id)
+        self._write(
+            lambda connection: calls.sign_off(connection, self.worker.id, self.component_id)
+        )
+
+    def alive(self) -> set[str]:
+        """Return the processes that are at work on this database."""
+        self._forget_gone()
+        with self.store.reading() as connection:
+            return {worker for worker, *_ in calls.workers(connection)}
 
     def _forget_gone(self) -> None:
         with self.store.writing() as connection:
             gone = [
                 worker
                 for worker, host, pid, seen_at in calls.workers(connection)
-                if is_gone(Worker(worker, host, pid), seen_at)
+                if self._watch.is_gone(Worker(worker, host, pid), seen_at)
             ]
             calls.forget_workers(connection, gone)
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            await asyncio.to_thread(self._sign_on)
+            with suppress(DatabaseBusyError):  # the next one will do
+                await asyncio.to_thread(self._sign_on)
+
+    def _write(self, do: Callable[[Connection], T]) -> T:
+        """Do something in a transaction, also if another process writes for long.
+
+        What is to be written was paid for, or others on their way would be given up.
+        """
+        for _ in range(_PATIENCE - 1):
+            with suppress(DatabaseBusyError), self.store.writing() as connection:
+                return do(connection)
+        with self.store.writing() as connection:
+            return do(connection)
 
 
 def reply_of(row: CallRow) -> Reply:

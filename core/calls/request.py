@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,10 @@ from ig4.core.records import JSON
 
 CHARACTERS_A_TOKEN = 4
 """English text in any of the usual tokenizers, about; estimates only."""
+
+_UNFIT = re.compile("[\x00\ud800-\udfff]")  # NUL, and halves of surrogate pairs
+
+_MOST_TOKENS = 10**9  # of one reply; more is a server's mistake
 
 _FRAME = 12  # tokens of roles and marks around a message, about
 
@@ -60,8 +65,13 @@ class Request:
         """About how many tokens the texts are."""
         texts = [self.system, self.prompt, *(text for _, text in self.history)]
         schema = len(json.dumps(self.schema)) if self.schema else 0
-        characters = sum(map(len, texts)) + schema
-        return characters // CHARACTERS_A_TOKEN + _FRAME * len(texts)
+        return sum(map(tokens_of, texts)) + schema // CHARACTERS_A_TOKEN + _FRAME * len(texts)
+
+
+def tokens_of(text: str) -> int:
+    """Return about how many tokens a text is; one for each character that is not ASCII."""
+    plain = len(text.encode("ascii", "ignore"))
+    return -(-plain // CHARACTERS_A_TOKEN) + len(text) - plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,13 @@ class Reply:
     cached_tokens: int = 0
     output_tokens: int = 0
     refused: bool = False
+
+    def __post_init__(self) -> None:
+        """Replace what no database takes: a reply is paid for, and must be kept."""
+        for name in ("text", "finish"):
+            object.__setattr__(self, name, _UNFIT.sub("\ufffd", getattr(self, name)))
+        for name in ("input_tokens", "cached_tokens", "output_tokens"):
+            object.__setattr__(self, name, max(0, min(getattr(self, name), _MOST_TOKENS)))
 
 
 class CallError(Ig4Error):

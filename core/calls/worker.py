@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -15,6 +17,9 @@ BEAT_SECONDS = 5.0
 
 SILENCE = timedelta(seconds=60)
 """How long a process may say nothing before it counts as gone."""
+
+LONG_AGO = timedelta(days=1)
+"""When a process was last seen that need not be watched: it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +55,33 @@ def _host() -> str:
     return " ".join(parts)
 
 
-def is_gone(worker: Worker, seen_at: datetime) -> bool:
-    """Tell whether a process has ended: at once on this machine, else when it is silent."""
-    me = this_process()
-    if worker.id == me.id:
-        return False
-    if worker.host == me.host and os.name == "posix" and not _lives(worker.pid):
-        return True
-    return datetime.now(UTC) - seen_at > SILENCE
+class Watch:
+    """Tells who is gone by this process's own clock: that of another machine may be wrong."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[str, tuple[datetime, float]] = {}
+
+    def is_gone(self, worker: Worker, seen_at: datetime) -> bool:
+        """Tell whether a process has ended: at once on this machine, else when it is silent.
+
+        `seen_at` is what it wrote last; it is silent while that stays the same.
+        """
+        me = this_process()
+        if worker.id == me.id:
+            return False
+        here = worker.host == me.host and os.name == "posix"
+        if here and not _lives(worker.pid):
+            return True
+        if datetime.now(UTC) - seen_at > LONG_AGO:
+            return True  # no clock is that wrong
+        known, since = self._seen.get(worker.id, (None, 0.0))
+        if known != seen_at:
+            since = self._clock()
+            self._seen[worker.id] = (seen_at, since)
+        # A number that lives here may be another process's by now, but hardly so soon.
+        patience = 10 * SILENCE if here else SILENCE
+        return self._clock() - since > patience.total_seconds()
 
 
 def _lives(pid: int) -> bool:

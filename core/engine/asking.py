@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, cast
@@ -24,6 +25,7 @@ from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStar
 from ig4.core.images import ImageError
 from ig4.core.records import Failure, Sample, Score
 from ig4.storage import samples, scores
+from ig4.storage.errors import DatabaseBusyError, StorageError
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
@@ -161,7 +163,15 @@ class Stage:
     def _caller(self, provider: Provider, ledger: Ledger, pricing: Pricing) -> Caller:
         terms = self.terms
         limits = Limits(terms.concurrency, terms.requests_per_minute, terms.tokens_per_minute)
-        caller = Caller(provider, ledger, limits, self.budget, pricing, attempts=terms.attempts)
+        caller = Caller(
+            provider,
+            ledger,
+            limits,
+            self.budget,
+            pricing,
+            attempts=terms.attempts,
+            notice=self.session.notice,
+        )
         self._spenders.append(caller)
         return caller
 
@@ -241,14 +251,19 @@ class Stage:
     async def _flush_often(self) -> None:
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
-            self._flush()
+            with suppress(DatabaseBusyError):  # the next one will do
+                self._flush()
 
     def _flush(self) -> None:
         """Commit scores; were they lost, the ledger would give them again for nothing."""
         rows, self._rows = self._rows, []
         if rows:
-            with self.session.store.writing() as connection:
-                scores.put(connection, self.pending.component_id, self.session.run_id, rows)
+            try:
+                with self.session.store.writing() as connection:
+                    scores.put(connection, self.pending.component_id, self.session.run_id, rows)
+            except StorageError:
+                self._rows = rows + self._rows
+                raise
         failed = sum(row[2] is not None for row in rows)
         self.done += len(rows)
         self.cost = sum(spender.cost for spender in self._spenders)

@@ -27,7 +27,8 @@ async def cancel(session: Session, config: Config, number: int) -> str:
         rows = {row.id: row for row in batches.every(connection)}
     row = rows.get(number)
     if row is None:
-        raise UsageError(f"there is no batch {number} (there are: {', '.join(map(str, rows))})")
+        known = f"there are: {', '.join(map(str, rows))}" if rows else "there is none at all"
+        raise UsageError(f"there is no batch {number} ({known})")
     if row.state not in (batches.PREPARING, batches.SUBMITTED):
         raise UsageError(f"batch {number} has ended already: {row.state}")
     if row.remote_id is None:

@@ -73,6 +73,8 @@ def estimate(
     scorers: Sequence[Choice],
     embedders: Sequence[Choice] = (),
     terms: Terms | None = None,
+    *,
+    retry_failed: bool = False,
 ) -> Estimate:
     """Tell what scoring would do; nothing is computed, and nobody asked.
 
@@ -81,7 +83,7 @@ def estimate(
     """
     imported = imported_of(session, dataset)
     wanted = [choice for choice in scorers if choice.label not in imported]
-    plan = planning.make(session, dataset, wanted, embedders)
+    plan = planning.make(session, dataset, wanted, embedders, retry_failed=retry_failed)
     seconds: dict[str, float | None] = {}
     calls = plan.calls
     names = {f"embedder {p.configured.label}": p for p in plan.embedders.values()}
@@ -90,7 +92,7 @@ def estimate(
             speed = runs.speed(connection, pending.configured.fingerprint.value)
             seconds[name] = None if speed is None else speed * calls[name]
     asking = {
-        label: _Asking(session, plan, pending, terms or Terms()).estimate(label)
+        label: _Asking(session, plan, pending, terms or Terms(), renew=retry_failed).estimate(label)
         for label, pending in plan.asking.items()
         if len(pending.places)
     }
@@ -100,11 +102,14 @@ def estimate(
 class _Asking:
     """Has an async scorer make its requests, and sends none."""
 
-    def __init__(self, session: Session, plan: Plan, pending: Pending, terms: Terms) -> None:
+    def __init__(
+        self, session: Session, plan: Plan, pending: Pending, terms: Terms, *, renew: bool
+    ) -> None:
         self.session = session
         self.plan = plan
         self.pending = pending
         self.terms = terms
+        self.renew = renew
         self.requests: list[tuple[str, Request]] = []
         self.scorer = cast("AsyncScorer", pending.configured.component)
 
@@ -134,11 +139,13 @@ class _Asking:
                 continue
 
     def _conclude(self, provider: Provider, share: float) -> CallEstimate:
+        requests = dict(self.requests)  # what several samples ask alike is asked once
         with self.session.store.reading() as connection:
-            known = ledger.lookup(connection, [known_hash for known_hash, _ in self.requests])
+            known = ledger.lookup(connection, list(requests))
             seen = ledger.typical(connection, self.pending.component_id)
-        paid = {h for h, row in known.items() if row.state in (ledger.DONE, ledger.UNREADABLE)}
-        fresh = [request for known_hash, request in self.requests if known_hash not in paid]
+        read = (ledger.DONE,) if self.renew else (ledger.DONE, ledger.UNREADABLE)
+        paid = {known_hash for known_hash, row in known.items() if row.state in read}
+        fresh = [request for known_hash, request in requests.items() if known_hash not in paid]
         given = sum(provider.tokens(request) for request in fresh)
         reply = seen.output_tokens if seen else OUTPUT_TOKENS
         taken = sum(min(reply, request.max_tokens) for request in fresh)
@@ -150,8 +157,8 @@ class _Asking:
             cost *= price.batch if self.terms.batch else 1.0
         return CallEstimate(
             model=model,
-            requests=round(share * len(self.requests)),
-            in_ledger=round(share * (len(self.requests) - len(fresh))),
+            requests=round(share * len(requests)),
+            in_ledger=round(share * (len(requests) - len(fresh))),
             input_tokens=round(share * given),
             output_tokens=round(share * taken),
             cost=cost,

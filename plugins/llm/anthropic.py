@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from ig4.core.calls.prices import Price
 from ig4.core.calls.provider import BatchState, Provider
 from ig4.core.calls.request import CallError, RejectedError, Reply, Request, TransientError
 from ig4.core.errors import PrerequisiteError
-from ig4.plugins.llm import connection, prices
+from ig4.plugins.llm import connection, prices, replies
 from ig4.plugins.llm.errors import call_error, scrubbed, told_by
 
 _TOOL = "rate"
 _TOOLS_REFUSED = re.compile(r"\btools?\b|tool_choice", re.IGNORECASE)
-_SLACK = timedelta(minutes=10)
 
 
 class AnthropicProvider(Provider):
@@ -52,8 +52,12 @@ class AnthropicProvider(Provider):
 
         Raises:
             PrerequisiteError: there is no key.
+            UsageError: the address is none.
         """
         import anthropic
+
+        address = self.base_url or os.environ.get("ANTHROPIC_BASE_URL")
+        connection.check(address=address, variable="ANTHROPIC_API_KEY")
 
         self._client = anthropic.AsyncAnthropic(
             base_url=self.base_url,
@@ -88,11 +92,12 @@ class AnthropicProvider(Provider):
                     "/v1/messages", cast_to=self._response, body=body
                 )
             except anthropic.AnthropicError as error:
+                self._adapt(error, body)
                 # What another request has taught us by now counts for this one too.
-                if self._adapts(error, body) or body != self.body(request):
+                if body != self.body(request):
                     continue
                 raise self._error(error) from None
-            return _reply(_decoded(response.content))
+            return _reply(replies.decoded(response.content))
 
     def body(self, request: Request) -> dict[str, Any]:
         """Return the body of a request, as this server has been found to want it."""
@@ -114,18 +119,15 @@ class AnthropicProvider(Provider):
             body |= {"tools": [tool], "tool_choice": {"type": "tool", "name": _TOOL}}
         return body | dict(request.extra)
 
-    def _adapts(self, error: Exception, body: Mapping[str, Any]) -> bool:
-        """Learn from a refusal what this server does not take; tell whether that helps."""
+    def _adapt(self, error: Exception, body: Mapping[str, Any]) -> None:
+        """Learn from a refusal what this server does not take."""
         if getattr(error, "status_code", None) not in (400, 404, 422):
-            return False
+            return
         told = told_by(error)
         if "tools" in body and self.structured is None and _TOOLS_REFUSED.search(told):
             self._plain = True
-            return True
-        if "temperature" in body and "temperature" in told:
+        elif "temperature" in body and "temperature" in told:
             self._no_temperature = True
-            return True
-        return False
 
     def _error(self, error: Exception) -> CallError:
         return call_error(error, "Anthropic", "ANTHROPIC_API_KEY")
@@ -156,8 +158,10 @@ class AnthropicProvider(Provider):
         undecided = None
         try:
             async for batch in self._client.messages.batches.list(limit=100):
-                if batch.created_at.astimezone(UTC) < since - _SLACK:
+                if batch.created_at.astimezone(UTC) < since - connection.CLOCKS_DIFFER:
                     break
+                if _size(batch) != len(custom):
+                    continue
                 if batch.processing_status != "ended":
                     undecided = str(batch.id)
                     continue
@@ -177,8 +181,8 @@ class AnthropicProvider(Provider):
         """Ask how far a batch is."""
         batch = await self._asked(self._client.messages.batches.retrieve(remote_id))
         counts = batch.request_counts
-        done = counts.succeeded + counts.errored + counts.canceled + counts.expired
-        total = done + counts.processing
+        total = _size(batch)
+        done = total - counts.processing
         if batch.processing_status != "ended":
             return BatchState("running", done, total)
         cancelled = counts.canceled > 0
@@ -191,7 +195,9 @@ class AnthropicProvider(Provider):
         try:
             async for line in await self._client.messages.batches.results(remote_id):
                 yield line.custom_id, _outcome(line.result)
-        except anthropic.AnthropicError as error:
+        except ValueError:
+            raise TransientError("a line of the batch's results is not JSON") from None
+        except (anthropic.AnthropicError, connection.broken(anthropic)) as error:
             raise self._error(error) from None
 
     async def cancel(self, remote_id: str) -> None:
@@ -205,6 +211,13 @@ class AnthropicProvider(Provider):
             return await awaitable
         except anthropic.AnthropicError as error:
             raise self._error(error) from None
+
+
+def _size(batch: Any) -> int:
+    """Return how many requests a batch has."""
+    counts = batch.request_counts
+    done = counts.succeeded + counts.errored + counts.canceled + counts.expired
+    return int(done + counts.processing)
 
 
 def _messages(request: Request) -> list[dict[str, Any]]:
@@ -225,33 +238,27 @@ def _messages(request: Request) -> list[dict[str, Any]]:
     return [first, *({"role": role, "content": text} for role, text in request.history)]
 
 
-def _decoded(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError:
-        raise TransientError("the server's reply is not JSON") from None
-
-
 def _reply(told: Any) -> Reply:
     """Return the reply in a message.
 
     Raises:
         TransientError: it holds none.
     """
-    blocks = told.get("content") if isinstance(told, dict) else None
-    if not isinstance(blocks, list):
-        raise TransientError("the server's reply holds no content")
-    usage = told.get("usage") or {}
-    cached = int(usage.get("cache_read_input_tokens") or 0)
-    written = int(usage.get("cache_creation_input_tokens") or 0)
+    return replies.read(told, _made, "content")
+
+
+def _made(told: Any) -> Reply:
+    usage = told.get("usage")
+    cached = replies.count(usage, "cache_read_input_tokens")
+    written = replies.count(usage, "cache_creation_input_tokens")
     finish = str(told.get("stop_reason") or "")
     return Reply(
-        text=_text(blocks),
+        text=_text(told["content"]),
         finish=finish,
         # The service counts what it had in its cache apart.
-        input_tokens=int(usage.get("input_tokens") or 0) + cached + written,
+        input_tokens=replies.count(usage, "input_tokens") + cached + written,
         cached_tokens=cached,
-        output_tokens=int(usage.get("output_tokens") or 0),
+        output_tokens=replies.count(usage, "output_tokens"),
         refused=finish == "refusal",
     )
 
@@ -261,7 +268,7 @@ def _text(blocks: list[Any]) -> str:
     for block in blocks:
         if block.get("type") == "tool_use":
             return json.dumps(block.get("input"), ensure_ascii=False)
-    return "".join(str(block.get("text", "")) for block in blocks if block.get("type") == "text")
+    return replies.text_of(blocks)
 
 
 def _outcome(result: Any) -> Reply | CallError:

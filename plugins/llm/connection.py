@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import re
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
+
+from ig4.core.errors import PrerequisiteError, UsageError
 
 
 def http_client(vendor: ModuleType, timeout: float) -> Any:
@@ -20,14 +25,46 @@ def http_client(vendor: ModuleType, timeout: float) -> Any:
     return make(timeout=timeout)
 
 
+def check(*, address: str | None, variable: str) -> None:
+    """Refuse an address or a key that no request could ever be sent with.
+
+    Raises:
+        UsageError: the address is none of HTTP's.
+        PrerequisiteError: the key in the environment holds what a header cannot.
+    """
+    if address and not re.match(r"https?://[^/\s]", address, re.IGNORECASE):
+        raise UsageError(
+            f"the address {address!r} is none: write it in full, as in http://localhost:8000/v1"
+        )
+    key = os.environ.get(variable, "")
+    if not (key.isascii() and key.isprintable()):
+        raise PrerequisiteError(
+            f"{variable} holds a line break or another character that no key has: set it anew"
+        )
+
+
+CLOCKS_DIFFER = timedelta(days=1)
+"""How wrong this machine's clock may be where a batch is looked for by its age."""
+
+
 def response_type(vendor: ModuleType) -> Any:
     """Return the response class that makes a vendor's client hand over a response as it is.
 
     Reading the JSON ourselves costs half of what the clients' models do, and a local server's
     answer that lacks some field of theirs is no error.
     """
+    return _http(vendor).Response
+
+
+def broken(vendor: ModuleType) -> type[Exception]:
+    """Return what is raised where a streamed body breaks off, which the clients let through."""
+    error: type[Exception] = _http(vendor).HTTPError
+    return error
+
+
+def _http(vendor: ModuleType) -> Any:
     for base in vendor.DefaultAsyncHttpxClient.__mro__:
         library = base.__module__.partition(".")[0]
         if library.startswith("httpx"):  # httpx or httpx2, as the client's release has it
-            return importlib.import_module(library).Response
+            return importlib.import_module(library)
     raise AssertionError(f"{vendor.__name__} is built on no httpx")

@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -17,13 +18,18 @@ from ig4.core.calls.request import (
     TransientError,
 )
 
+_MONEY = {400, 403, 429}
 _RETRIED = {408, 409, 425, 429}
 _SECRET = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_*.-]{6,}|(?i:bearer)\s+\S+")
+_UNFIT = re.compile("[\x00\ud800-\udfff]")  # what no database takes
 _NO_CREDIT = re.compile(
-    r"insufficient_quota|credit balance|billing|payment required|exceeded your current quota"
-    r"|spend(?:ing)? limit",
+    r"insufficient_quota|billing_(?:hard_limit|not_active)|credit_balance|payment required"
+    r"|credit balance is too low|exceeded your current quota|billing hard limit"
+    r"|(?:reached|exceeded) (?:your|its|the) (?:\w+ )?spend(?:ing)? limit",
     re.IGNORECASE,
 )
+"""What services say when there is no money. A rate limit speaks of billing, too: of paying more."""
+
 _LONGEST = 300  # characters of a service's own words
 
 
@@ -38,7 +44,7 @@ def call_error(error: Exception, service: str, variable: str) -> CallError:
         told = scrubbed(f"{error} ({type(cause).__name__})")
         return TransientError(f"{service} cannot be reached: {told}")
     told = told_by(error)
-    if _NO_CREDIT.search(told) or status == 402:
+    if status == 402 or (status in _MONEY and _NO_CREDIT.search(told)):
         return ServiceError(f"{service} says that no credit is left ({status}): {told}")
     if status == 401:
         return ServiceError(f"{service} does not accept the key (401): check {variable}")
@@ -69,7 +75,8 @@ def scrubbed(text: str) -> str:
     for name, value in os.environ.items():
         if len(value) >= 6 and re.search(r"KEY|TOKEN|SECRET", name):
             text = text.replace(value, "[key]")
-    return " ".join(_SECRET.sub("[key]", text).split())[:_LONGEST]
+    text = _UNFIT.sub("\ufffd", _SECRET.sub("[key]", text))
+    return " ".join(text.split())[:_LONGEST]
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -81,10 +88,17 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     seconds = _number(told)
     if seconds is not None or not told:
         return seconds
+    until = _time(told)
+    # By the service's own clock, where it tells the time: ours may be wrong.
+    return None if until is None else max(0.0, until - (_time(headers.get("date")) or time.time()))
+
+
+def _time(text: str | None) -> float | None:
     try:
-        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+        told = parsedate_to_datetime(text or "")
     except (TypeError, ValueError):
         return None
+    return told.replace(tzinfo=told.tzinfo or UTC).timestamp()
 
 
 def _number(text: Any) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,3 +25,13 @@ def jpeg(image: Image, max_side: int) -> bytes:
     stream = io.BytesIO()
     pixels.save(stream, "JPEG", quality=QUALITY)
     return stream.getvalue()
+
+
+def tiles(content: bytes) -> int:
+    """Return how many squares of 512 pixels an image takes, its shorter side 768 at most."""
+    from PIL import Image as Pillow
+
+    with Pillow.open(io.BytesIO(content)) as image:
+        width, height = image.size
+    scale = min(1.0, 2048 / max(width, height), 768 / min(width, height))
+    return math.ceil(width * scale / 512) * math.ceil(height * scale / 512)

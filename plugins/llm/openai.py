@@ -20,12 +20,14 @@ from ig4.core.calls.request import (
     TransientError,
 )
 from ig4.core.errors import PrerequisiteError
-from ig4.plugins.llm import connection, prices
+from ig4.plugins.llm import connection, prices, replies
 from ig4.plugins.llm.errors import call_error, scrubbed, told_by
+from ig4.plugins.llm.images import tiles
 
 _REASONING = re.compile(r"^(?:o\d|gpt-5)")
 _VENDORS_OWN = re.compile(r"//[^/]*\b(?:openai\.com|openai\.azure\.com|azure\.com)(?:[:/]|$)")
 _SCHEMA_REFUSED = re.compile(r"response_format|json_schema|structured|guided|grammar", re.I)
+_DEAR_IMAGES = "gpt-4o-mini"  # its images cost what those of gpt-4o do, by way of more tokens
 _ENDPOINT = "/v1/chat/completions"
 _STATES = {
     "completed": "ended",
@@ -67,6 +69,7 @@ class OpenAIProvider(Provider):
 
         Raises:
             PrerequisiteError: there is no key, and the server is not a local one.
+            UsageError: the address is none.
         """
         import openai
 
@@ -74,6 +77,7 @@ class OpenAIProvider(Provider):
         shared["http_client"] = connection.http_client(openai, self.timeout)
         has_key = bool(os.environ.get("OPENAI_API_KEY"))
         elsewhere = self.base_url or os.environ.get("OPENAI_BASE_URL")
+        connection.check(address=elsewhere, variable="OPENAI_API_KEY")
         try:
             if not has_key and not elsewhere and os.environ.get("AZURE_OPENAI_ENDPOINT"):
                 self._client = openai.AsyncAzureOpenAI(**shared)
@@ -94,6 +98,13 @@ class OpenAIProvider(Provider):
         if self._client is not None:
             await self._client.close()
 
+    def tokens(self, request: Request) -> int:
+        """Return about how many input tokens a request is; small models count images as more."""
+        if not request.model.startswith(_DEAR_IMAGES):
+            return super().tokens(request)
+        first, tile = 2833, 5667  # as the vendor publishes them
+        return request.text_tokens + sum(first + tile * tiles(image) for image in request.images)
+
     async def send(self, request: Request) -> Reply:
         """Send one request.
 
@@ -109,11 +120,12 @@ class OpenAIProvider(Provider):
                     "/chat/completions", cast_to=self._response, body=body
                 )
             except openai.OpenAIError as error:
+                self._adapt(error, body)
                 # What another request has taught us by now counts for this one too.
-                if self._adapts(error, body) or body != self.body(request):
+                if body != self.body(request):
                     continue
                 raise self._error(error) from None
-            return _reply(_decoded(response.content))
+            return _reply(replies.decoded(response.content))
 
     def body(self, request: Request) -> dict[str, Any]:
         """Return the body of a request, as this server has been found to want it."""
@@ -131,21 +143,17 @@ class OpenAIProvider(Provider):
     def _is_the_vendor(self) -> bool:
         return bool(_VENDORS_OWN.search(str(self._client.base_url))) if self._client else False
 
-    def _adapts(self, error: Exception, body: Mapping[str, Any]) -> bool:
-        """Learn from a refusal what this server does not take; tell whether that helps."""
+    def _adapt(self, error: Exception, body: Mapping[str, Any]) -> None:
+        """Learn from a refusal what this server does not take."""
         if getattr(error, "status_code", None) not in (400, 404, 422):
-            return False
+            return
         told = told_by(error)
         if "response_format" in body and self.structured is None and _SCHEMA_REFUSED.search(told):
             self._plain = True
-            return True
-        if "max_tokens" in body and "max_completion_tokens" in told:
+        elif "max_tokens" in body and "max_completion_tokens" in told:
             self._renamed = True
-            return True
-        if "temperature" in body and "temperature" in told:
+        elif "temperature" in body and "temperature" in told:
             self._no_temperature = True
-            return True
-        return False
 
     def _error(self, error: Exception) -> CallError:
         return call_error(error, "OpenAI" if self._is_the_vendor else self._where, "OPENAI_API_KEY")
@@ -193,7 +201,7 @@ class OpenAIProvider(Provider):
             async for batch in self._client.batches.list(limit=100):
                 if (batch.metadata or {}).get("ig4") == key:
                     return str(batch.id)
-                if batch.created_at < since.timestamp() - 3600:
+                if batch.created_at < (since - connection.CLOCKS_DIFFER).timestamp():
                     return None
         except openai.OpenAIError as error:
             raise self._error(error) from None
@@ -227,8 +235,8 @@ class OpenAIProvider(Provider):
             async with streaming.content(file) as response:
                 async for line in response.iter_lines():
                     if line.strip():
-                        yield json.loads(line)
-        except openai.OpenAIError as error:
+                        yield replies.decoded(line)
+        except (openai.OpenAIError, connection.broken(openai)) as error:
             raise self._error(error) from None
 
     async def cancel(self, remote_id: str) -> None:
@@ -262,34 +270,27 @@ def _base64(image: bytes) -> str:
     return base64.b64encode(image).decode()
 
 
-def _decoded(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError:
-        raise TransientError("the server's reply is not JSON") from None
-
-
 def _reply(told: Any) -> Reply:
     """Return the reply in a chat completion.
 
     Raises:
         TransientError: it holds none.
     """
-    try:
-        choice = told["choices"][0]
-        message = choice["message"]
-    except (KeyError, IndexError, TypeError):
-        raise TransientError("the server's reply holds no choice") from None
-    usage = told.get("usage") or {}
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+    return replies.read(told, _made, "choice")
+
+
+def _made(told: Any) -> Reply:
+    choice = told["choices"][0]
+    message = choice["message"]
+    usage = told.get("usage")
     refusal = message.get("refusal")
     finish = str(choice.get("finish_reason") or "")
     return Reply(
-        text=str(refusal or message.get("content") or ""),
+        text=replies.text_of(refusal or message.get("content")),
         finish=finish,
-        input_tokens=int(usage.get("prompt_tokens") or 0),
-        cached_tokens=int(cached or 0),
-        output_tokens=int(usage.get("completion_tokens") or 0),
+        input_tokens=replies.count(usage, "prompt_tokens"),
+        cached_tokens=replies.count(usage, "prompt_tokens_details", "cached_tokens"),
+        output_tokens=replies.count(usage, "completion_tokens"),
         refused=bool(refusal) or finish == "content_filter",
     )
 

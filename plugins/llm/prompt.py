@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +170,15 @@ _SUSPICIOUS = {
 }
 
 
+# What readers do not see but models read as letters is made letters; what parts them is taken out.
+_UNSEEN: Mapping[int, int | None] = {
+    **{0xE0000 + code: code for code in range(0x20, 0x7F)},
+    **dict.fromkeys((0xAD, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F))),
+    **dict.fromkeys(range(0x2060, 0x2070)),
+}
+
+
 def suspicions(instruction: str, answer: str) -> list[str]:
     """Return in a few words each what in a sample seems to be meant for its grader."""
-    text = f"{instruction}\n{answer}".lower()
+    text = unicodedata.normalize("NFKC", f"{instruction}\n{answer}".translate(_UNSEEN)).lower()
     return [told for told, pattern in _SUSPICIOUS.items() if pattern.search(text)]

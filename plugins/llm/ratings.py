@@ -11,8 +11,12 @@ LONGEST = 4000
 
 _FIRST_LINE = 400  # characters; a rating stands at the start, whatever else a line holds
 
-_NUMBER = r"(?P<value>\d{1,3}(?:[.,]\d{1,20})?)(?![.,]?\d)"
-_OF_100 = r"(?:/\s*100(?:\.0+)?(?!\d)|out\s+of\s+(?:a\s+possible\s+)?100(?!\d)|%|points?\b|分)"
+# A comma before three digits may part thousands, and dots between numbers mean a range.
+_NUMBER = r"(?P<value>\d{1,3}(?:\.\d{1,20}|,(?!\d{3}(?!\d))\d{1,20})?)(?![.,\u2026]*\d)"
+_OF_100 = (
+    r"(?:/\s*100(?:\.0+)?(?![\d.,]*\d|\s\d)|out\s+of\s+(?:a\s+possible\s+)?100(?![\d.,]*\d|\s\d))"
+)
+_UNIT = r"(?:%|points?\b|\u5206)"
 _END = r"(?:[.,;:)!(\u2013\u2014-].*)?$"
 # Words that may stand before the number; a line with any other word there is prose.
 _WORD = (
@@ -23,14 +27,27 @@ _WORD = (
 _COLON = r"(?:[:\uff1a=\u2013\u2014]|-(?=\s))"  # a minus that touches the number is a minus
 _BEFORE = rf"(?:{_WORD}(?:\s+{_COLON}?|{_COLON})\s*){{0,14}}"
 _FORMS = (
-    # 87, 87.5, Score: 92, Rating - 85, I would give this a score of 70
-    re.compile(rf"^{_BEFORE}{_NUMBER}\s*{_END}", re.IGNORECASE),
-    # 80/100, 92 out of 100, 92 %, I would rate this 85/100 because
+    # 87, 87.5, 92 %, Score: 92, Rating - 85, I would give this a score of 70
+    re.compile(rf"^{_BEFORE}{_NUMBER}\s*{_UNIT}?\s*{_END}", re.IGNORECASE),
+    # 80/100, 92 out of 100, I would rate this 85/100 because
     re.compile(rf"^{_BEFORE}{_NUMBER}\s*{_OF_100}", re.IGNORECASE),
 )
 _ASKED_SCALE = re.compile(r"\(\s*(?:from\s+)?0\s*(?:-|\u2013|to)\s*100\s*\)", re.IGNORECASE)
-_OTHER_SCALE = re.compile(r"\d(?:[.,]\d+)?\s*(?:/|out\s+of)\s*(?!100(?!\d))\d+", re.IGNORECASE)
-_RANGE = re.compile(r"\d\s*(?:-|\u2013|\u2014|to|and|or)\s*\d|between\s+\d", re.IGNORECASE)
+_OTHER_SCALE = re.compile(
+    r"\d(?:[.,]\d+)?\s*(?:/|out\s+of)\s*(?!100(?!\d))\d"
+    r"|(?:/|\bout\s+of|\(\s*of|\bmax(?:imum|\.)?(?:\s+of)?|\bscale\s+(?:of|to))[\s:]*"
+    r"(?:(?:5|10|20)(?![\d.,]*\d)|(?:five|ten|twenty)\b)",
+    re.IGNORECASE,
+)
+_RANGE = re.compile(
+    r"\d\s*%?\s*(?:-|~|\u2010|\u2011|\u2012|\u2013|\u2014|\bto\b|\band\b|\bor\b)\s*\d|between\s+\d",
+    re.IGNORECASE,
+)
+_PART = re.compile(
+    r"quality[^\d]*\d.*\b(?:variety|diversity|richness)[\s:=\uff1a]+\d", re.IGNORECASE
+)
+_TWO = re.compile(r"^\d{1,3}\s*(?:,\s|;)\s*\d{1,3}$")
+_ITEM = re.compile(r"^1[.)]\s+(?=.*\d)")  # not a rating, but the number of an item in a list
 _NUMBERS = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?")
 _HEADING = re.compile(r"^[#*_\s]*(?:score|rating)[*_\s]*[:\uff1a]?[*_\s]*$", re.IGNORECASE)
 _REFUSAL = re.compile(
@@ -88,7 +105,7 @@ def _of_json(text: str) -> Rating:
     if isinstance(value, str):
         score = _of_line(value.strip()[:_FIRST_LINE])
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        score = _in_range(float(value), str(value))
+        score = _in_range(value, str(value))
     else:
         raise Unreadable("the reply is JSON without a score")
     return Rating(score, str(told.get("explanation", "")).strip()[:LONGEST])
@@ -96,11 +113,13 @@ def _of_json(text: str) -> Rating:
 
 def _of_line(line: str) -> float:
     plain = re.sub(r"[*_`#\"\[\]]+", " ", _ASKED_SCALE.sub(" ", line))
-    plain = " ".join(plain.split())
+    plain = _ITEM.sub("", " ".join(plain.split()))
     if _OTHER_SCALE.search(plain):
         raise Unreadable("its rating is on another scale than 0 to 100")
     if _RANGE.search(plain):
         raise Unreadable("its first line names a range and not a rating")
+    if _PART.match(plain) or _TWO.match(plain):
+        raise Unreadable("its first line names several ratings")
     for form in _FORMS:
         found = form.match(plain)
         if found:
@@ -118,6 +137,6 @@ def _why_not(line: str) -> str:
 
 
 def _in_range(value: float, told: str) -> float:
-    if not 0 <= value <= 100:  # also what is not a number
+    if not 0 <= value <= 100:  # also what is not a number, or too large to be made a float
         raise Unreadable(f"its rating {told[:20]} is not between 0 and 100")
-    return value
+    return float(value)

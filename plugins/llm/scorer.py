@@ -6,7 +6,7 @@ import asyncio
 import json
 import statistics
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,8 +133,7 @@ class RatingScorer(AsyncScorer):
                 for image in sample.images
             ])  # fmt: skip
         requests = [self.request(sample, images, n) for n in range(self.options.samples)]
-        ratings = await asyncio.gather(*(_rating(request, ask) for request in requests))
-        return self._score(sample, ratings)
+        return self._score(sample, await _all(_rating(request, ask) for request in requests))
 
     def request(self, sample: Sample, images: tuple[bytes, ...] = (), repeat: int = 0) -> Request:
         """Return what is asked of the model for a sample."""
@@ -158,6 +157,20 @@ class RatingScorer(AsyncScorer):
         if flags:
             details["flags"] = flags
         return Score(statistics.fmean(values), details)
+
+
+async def _all(asking: Iterable[Coroutine[Any, Any, Rating]]) -> list[Rating]:
+    """Return what all give; the first error is raised only when none is on its way any more.
+
+    A reply that comes when nobody waits for it would be paid and lost.
+    """
+    given = await asyncio.gather(*asking, return_exceptions=True)
+    ratings: list[Rating] = []
+    for one in given:
+        if isinstance(one, BaseException):
+            raise one
+        ratings.append(one)
+    return ratings
 
 
 async def _rating(request: Request, ask: Ask) -> Rating:

@@ -106,6 +106,8 @@ class Connection(asyncio.Protocol):
             self.transport.close()
         elif name == "broken-json":
             self._send(200, b'{"choices": [{"mess')
+        elif name == "body":
+            self._send(200, str((fault or {})["body"]).encode())
         elif name == "no-schema" and ("response_format" in body or "tools" in body):
             told = "response_format json_schema is not supported here; nor are tools"
             self._send(400, openai_api.error(400, told))
@@ -136,7 +138,8 @@ class Connection(asyncio.Protocol):
         """Files and batches."""
         world = self.world
         base = f"http://{headers.get('host', '')}"
-        fault = world.fault("", path) if method == "POST" else None
+        reads = path.endswith(("/content", "/results"))
+        fault = world.fault("", path) if method == "POST" or reads else None
         name = fault["fault"] if fault else ""
         if name not in ("", "lost") and self._spoil(fault, "openai", {}):
             return

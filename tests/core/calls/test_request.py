@@ -52,3 +52,8 @@ def test_tokens_grow_with_the_text():
     short, long = Request("m", "x" * 400), Request("m", "x" * 4000)
     assert 100 <= short.text_tokens <= 150
     assert long.text_tokens - short.text_tokens == 900
+
+
+def test_text_of_other_scripts_has_more_tokens():
+    assert Request("m", "a dog on the grass " * 40).text_tokens < 40 * 19 / 3
+    assert Request("m", "\u72d7" * 100).text_tokens >= 100

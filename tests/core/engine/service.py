@@ -28,6 +28,8 @@ SERVICE = '''
             self.ready = True
             self.lose_answer = False
             self.cut_after = None
+            self.on_first = None
+            self.down = False
 
     world = World()
 
@@ -48,6 +50,9 @@ SERVICE = '''
 
         async def send(self, request):
             world.asked.append(request.prompt)
+            if world.on_first:
+                first, world.on_first = world.on_first, None
+                first()
             world.times.append(time.perf_counter())
             world.flying += 1
             world.most = max(world.most, world.flying)
@@ -58,6 +63,8 @@ SERVICE = '''
                 world.flying -= 1
 
         async def submit(self, key, requests):
+            if world.down:
+                raise TransientError("503: away")
             remote = f"remote-{len(world.batches) + 1}"
             world.batches[remote] = (key, dict(requests), "running")
             world.asked += [request.prompt for request in requests.values()]
@@ -107,6 +114,12 @@ SERVICE = '''
             raise TransientError("429: no more today", retry_after=86_400.0, limited=True)
         if "always busy" in prompt or ("busy" in prompt and seen < 3):
             raise TransientError("503: busy", retry_after=0.0)
+        if "uncounted" in prompt:
+            return Reply("5")
+        if "defect" in prompt:
+            raise KeyError("defect")
+        if "lone half" in prompt:
+            return Reply("\\ud800\\x00", input_tokens=10**30)
         if "garbage" in prompt:
             return Reply("I like it", input_tokens=1)
         return Reply(str(len(prompt)), input_tokens=1, output_tokens=1)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
+import threading
 import time
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 from sqlalchemy import text
@@ -14,7 +17,10 @@ from ig4.core.calls.request import ServiceError
 from ig4.core.calls.terms import Terms
 from ig4.core.engine.estimate import estimate
 from ig4.core.engine.score import score
+from ig4.core.engine.session import Session
 from ig4.core.records import Choice
+from ig4.storage import connect
+from ig4.storage.store import Store
 
 from .conftest import record
 
@@ -124,6 +130,12 @@ def test_one_that_always_fails_is_an_error_and_costs_the_others_nothing(session,
     assert done.failed == {"asking": 2}
 
 
+def test_it_is_said_once_that_requests_fail_again_and_again(session, samples, world, notices):
+    ask(session, samples(*(f"always busy {n}" for n in range(3))), Terms(4, attempts=4))
+    told = [text for text in notices() if "tried again" in text]
+    assert told == ["a request failed 3 times and is tried again: 503: busy"]
+
+
 def test_a_service_that_never_answers_ends_the_run(session, samples, world):
     dataset = samples(*(f"always busy {n}" for n in range(30)))
     with pytest.raises(ServiceError, match="got no reply, the last: 503"):
@@ -166,6 +178,40 @@ def test_samples_that_say_the_same_are_asked_once(session, samples, world):
     assert world.asked == ["one"]
 
 
+@pytest.fixture
+def alike(folder, read):
+    """Samples of which the last five ask the same, for their answers are equal."""
+
+    def ingest(last):
+        answers = ["one", "two", *[last] * 5]
+        folder.write(
+            *(record(f"s{n}", a, instruction=f"What is {n}?") for n, a in enumerate(answers))
+        )
+        return read().dataset
+
+    return ingest
+
+
+def test_those_who_wait_for_a_request_that_the_budget_stops_are_stopped_too(session, alike, world):
+    world.pause = 0.05
+    done = ask(session, alike("three"), Terms(4, max_calls=2))
+    assert "--max-calls" in done.stopped
+    assert (len(world.asked), ledger(session)) == (2, ["done"] * 2)
+
+
+def test_those_who_wait_for_a_request_that_a_defect_stops_go_on(session, alike, world):
+    ask(session, alike("defect"), Terms(4))
+    assert outcomes(session)["s2"] == "asking failed: KeyError: 'defect'"
+    assert ledger(session) == ["done"] * 2
+
+
+def test_a_reply_that_no_database_takes_as_it_is_is_kept_nevertheless(session, samples, world):
+    dataset = samples("lone half", "one")
+    ask(session, dataset)
+    assert outcomes(session) == {"s0": "no number: \ufffd\ufffd", "s1": 3.0}
+    assert ledger(session, "input_tokens") == [1, 10**9]
+
+
 def test_repeats_are_asked_each(session, samples, world):
     ask(session, samples("one"), repeats=3)
     assert world.asked == ["one"] * 3
@@ -178,6 +224,30 @@ def test_a_notebook_whose_loop_runs_already_can_ask(session, samples, world):
         return ask(session, dataset)
 
     assert asyncio.run(cell()).done == {"asking": 2}
+
+
+@contextmanager
+def locked(database, seconds):
+    """Keep the write lock from another connection, from now on for so long."""
+    with closing(sqlite3.connect(database, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        timer = threading.Timer(seconds, other.rollback)
+        timer.start()
+        yield
+        timer.join()
+
+
+def test_replies_are_kept_although_another_process_writes_for_longer_than_is_waited(
+    session, samples, world, monkeypatch
+):
+    dataset = samples(*("x" * n for n in range(1, 9)))
+    monkeypatch.setattr(connect, "BUSY_SECONDS", 0.1)
+    world.on_first = lambda: stack.enter_context(locked(session.store.location, 1.5))
+    with ExitStack() as stack, Store.open(session.store.location) as store:
+        done = ask(Session(store, session.host), dataset)
+    assert done.done == {"asking": 8}
+    assert len(world.asked) == 8
+    assert ledger(session) == ["done"] * 8
 
 
 # Money
@@ -236,3 +306,24 @@ def test_an_estimate_asks_nobody(session, samples, world):
     assert len(world.asked) == 1
     assert (told.requests, told.in_ledger, told.input_tokens) == (6, 1, 5)
     assert told.cost == 5.0
+
+
+def test_an_estimate_counts_what_several_ask_alike_once(session, alike, world):
+    told = estimate(session, alike("three"), [Choice("scorer", "asking")]).asking["asking"]
+    assert told.requests == 3
+
+
+def test_an_estimate_counts_what_is_to_be_asked_anew(session, samples, world):
+    dataset = samples("garbage", "one", "always busy")
+    ask(session, dataset, Terms(attempts=1))
+    choice = Choice("scorer", "asking", {"model": "free", "repeats": 1})
+    assert estimate(session, dataset, [choice]).asking == {}
+    told = estimate(session, dataset, [choice], retry_failed=True).asking["asking"]
+    assert (told.requests, told.in_ledger) == (2, 0)
+
+
+def test_a_service_that_counts_no_tokens_is_taken_to_charge_them(session, samples, world):
+    world.worst = 2
+    done = ask(session, samples("uncounted 1", "uncounted 2"), Terms(1, max_cost=3), "priced")
+    assert done.asked.cost == {"asking": 2.0}
+    assert "--max-cost" in done.stopped

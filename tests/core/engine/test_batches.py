@@ -8,6 +8,7 @@ import sys
 import pytest
 from sqlalchemy import text
 
+from ig4.core.calls.request import ServiceError
 from ig4.core.calls.terms import Terms
 from ig4.core.config import Config
 from ig4.core.engine.batches import cancel
@@ -121,6 +122,15 @@ def test_results_that_are_cut_off_are_taken_in_from_there(session, few, world):
     assert done.asked.cost == {"asking": 1.5}
     assert column(session, VALUES) == [1, 2, 3]
     assert len(world.asked) == 3
+
+
+def test_a_service_that_never_takes_a_batch_ends_the_run(session, few, world):
+    world.down = True
+    with pytest.raises(ServiceError, match="no batch could be handed over in 10 tries"):
+        ask(session, few)
+    world.down = False
+    ask(session, few)
+    assert column(session, VALUES) == [1, 2, 3]
 
 
 def test_a_failed_line_goes_into_another_batch(session, folder, read, world):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from PIL import Image
 
 pytest.importorskip("openai")
 pytest.importorskip("anthropic")
@@ -18,7 +20,7 @@ from ig4.core.calls.request import (
     ServiceError,
     TransientError,
 )
-from ig4.core.errors import PrerequisiteError
+from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.plugins.llm.anthropic import AnthropicProvider
 from ig4.plugins.llm.openai import OpenAIProvider
 from ig4.plugins.llm.ratings import parse
@@ -131,6 +133,47 @@ def test_an_empty_reply_is_no_rating(send, llm_server, make):
         assert send(ASKED).text == ""
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "null",
+        "[]",
+        '"text"',
+        "[" * 100_000,
+        '{"choices": null, "content": null}',
+        '{"choices": {"0": 1}, "content": "text"}',
+        '{"choices": [null], "content": [null]}',
+        '{"choices": [{"message": null}], "content": [7]}',
+        '{"choices": [{"message": "85"}], "content": {"type": "text"}}',
+    ],
+)
+def test_a_body_that_is_not_built_as_it_should_is_worth_another_try(send, llm_server, body):
+    llm_server.rule("body", body=body)
+    with pytest.raises(TransientError, match="the server's reply"):
+        send(ASKED)
+
+
+USAGE = '{"input_tokens": %s, "output_tokens": %s, "prompt_tokens": %s, "completion_tokens": %s}'
+PARTS = '[{"type": "text", "text": "85"}, {"type": "text", "text": "\\nGood."}]'
+
+
+@pytest.mark.parametrize("tokens", ["null", '"many"', "-5", "1e400", "9" * 400])
+def test_a_reply_is_read_whatever_its_tokens_are_said_to_be(send, llm_server, tokens):
+    usage = USAGE % ((tokens,) * 4)
+    message = f'{{"message": {{"content": {PARTS}}}}}'
+    llm_server.rule(
+        "body", body=f'{{"choices": [{message}], "content": {PARTS}, "usage": {usage}}}'
+    )
+    reply = send(ASKED)
+    assert reply.text == "85\nGood."
+    assert 0 <= reply.input_tokens <= 10**9
+
+
+def test_what_no_database_takes_is_replaced_in_a_reply(send, llm_server):
+    llm_server.rule("text", text="85\n\ud800 and \x00")
+    assert send(ASKED).text == "85\n\ufffd and \ufffd"
+
+
 def test_a_slow_service_is_given_up_in_time(send, llm_server):
     llm_server.rule("slow", seconds=5)
     with pytest.raises(TransientError, match="cannot be reached"):
@@ -152,6 +195,18 @@ def test_a_service_that_is_not_there_may_come_back(make, llm_server):
         ({"retry-after": "0.25"}, 0.25),
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "1e999"}, None),
+        ({"retry-after": "Sun, 06 Nov 1994 08:49:37 GMT"}, 0.0),
+        ({"retry-after": "Sun, 06 Nov 1994 08:49:37 -0000"}, 0.0),
+        ({"retry-after": "Fri, 99 Nov 1994 08:49:37 GMT"}, None),
+        (  # the service's clock is years behind ours
+            {
+                "date": "Sun, 06 Nov 1994 08:49:37 GMT",
+                "retry-after": "Sun, 06 Nov 1994 08:50:00 GMT",
+            },
+            23.0,
+        ),
     ],
 )
 def test_the_wait_that_a_service_asks_for_is_told(send, llm_server, headers, seconds):
@@ -183,6 +238,27 @@ def test_a_date_to_wait_for_is_understood(send, llm_server):
 def test_what_no_other_try_can_mend_stops_everything(send, llm_server, fault, told):
     llm_server.rule(fault)
     with pytest.raises(ServiceError, match=told):
+        send(ASKED)
+
+
+RATE_LIMIT = (
+    "Rate limit reached for gpt-4o-mini on requests per min (RPM): Limit 3, Used 3, Requested 1. "
+    "Please try again in 20s. You can increase your rate limit by adding a payment method to your "
+    "account at https://platform.openai.com/account/billing."
+)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message", "kind"),
+    [
+        ("429", RATE_LIMIT, TransientError),
+        ("503", "the billing service is away", TransientError),
+        ("422", "your text 'I exceeded your current quota' is not taken", RejectedError),
+    ],
+)
+def test_not_every_word_of_money_means_that_there_is_none(send, llm_server, fault, message, kind):
+    llm_server.rule(fault, message=message)
+    with pytest.raises(kind):
         send(ASKED)
 
 
@@ -220,6 +296,22 @@ def test_without_a_key_the_variable_is_named(make, monkeypatch, llm_server):
     variable = "ANTHROPIC_API_KEY" if make is AnthropicProvider else "OPENAI_API_KEY"
     with pytest.raises(PrerequisiteError, match=variable):
         run(make, lambda provider: provider.send(ASKED))
+
+
+@pytest.mark.parametrize("key", ["canary-0123456789\n", "canary\u20260123456789", "canary\r\nx: y"])
+def test_a_key_that_no_header_takes_is_told_and_not_shown(make, monkeypatch, llm_server, key):
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.setenv(name, key)
+    with pytest.raises(PrerequisiteError, match="set it anew") as caught:
+        run(make, lambda provider: provider.send(ASKED))
+    assert "canary" not in str(caught.value)
+    assert llm_server.calls() == []
+
+
+@pytest.mark.parametrize("address", ["localhost:8000/v1", "127.0.0.1", "ftp://here", "http://"])
+def test_an_address_that_is_none_is_told(make, address):
+    with pytest.raises(UsageError, match="is none"):
+        run(make, lambda provider: provider.send(ASKED), base_url=address)
 
 
 def test_a_local_server_needs_no_key(monkeypatch, llm_server):
@@ -261,6 +353,17 @@ def test_a_server_that_takes_no_temperature_gets_none(send, llm_server):
     assert ["temperature" in call["keys"] for call in llm_server.calls()] == [True, False]
 
 
+@pytest.mark.parametrize("name", ["temperature", "max_tokens", "response_format", "tools"])
+def test_what_the_user_insists_on_is_refused_once_and_not_asked_for_ever(send, llm_server, name):
+    llm_server.rule("400", message=f"`{name}` is not taken, max_completion_tokens is")
+    asked = replace(
+        ASKED, extra={"temperature": 9, "max_tokens": 1, "response_format": 1, "tools": 1}
+    )
+    with pytest.raises(RejectedError, match="not taken"):
+        send(asked)
+    assert len(llm_server.calls()) <= 3
+
+
 @pytest.mark.parametrize(
     ("model", "reasons"), [("gpt-5-mini", True), ("o3", True), ("gpt-4o", False), ("olmo", False)]
 )
@@ -272,6 +375,24 @@ def test_the_vendor_s_reasoning_models_get_what_they_take(llm_server, model, rea
     assert ("max_completion_tokens" in body) == reasons
     assert ("temperature" in body) != reasons
     assert "max_tokens" in run(OpenAIProvider, use)
+
+
+def jpeg(width, height):
+    stream = io.BytesIO()
+    Image.new("RGB", (width, height)).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("size", "tokens"), [((512, 512), 8500), ((768, 768), 25501), ((2000, 1000), 36835)]
+)
+def test_images_are_estimated_at_what_small_models_count_them(size, tokens):
+    request = Request("gpt-4o-mini", "x", images=(jpeg(*size),))
+    plain = replace(request, images=())
+    provider = OpenAIProvider()
+    assert provider.tokens(request) - provider.tokens(plain) == tokens
+    other = replace(request, model="gpt-4o")
+    assert provider.tokens(other) - provider.tokens(replace(plain, model="gpt-4o")) == 800
 
 
 # Batches
@@ -301,6 +422,29 @@ def test_a_batch_brings_every_reply_whatever_its_order(make, llm_server):
     ratings = {known: parse(reply.text).score for known, reply in came.items()}
     assert ratings == {known: rating_of(request.prompt) for known, request in MANY.items()}
     assert all(reply.input_tokens > 0 for reply in came.values())
+
+
+@pytest.mark.parametrize("fault", ["cut", "broken-json", "500"])
+def test_results_that_cannot_be_read_to_the_end_may_be_read_later(make, llm_server, fault):
+    path = "/content" if make is OpenAIProvider else "/results"
+    llm_server.configure(rules=[{"fault": fault, "path": path, "times": 1}])
+
+    async def look(provider, remote):
+        with pytest.raises(TransientError):
+            await outcomes(provider, remote)
+        return await outcomes(provider, remote)
+
+    assert len(batched(make, look)) == 5
+
+
+@pytest.mark.parametrize("hours", [-20, 20])
+def test_a_batch_is_found_although_a_clock_is_hours_wrong(make, llm_server, hours):
+    async def look(provider, remote):
+        since = datetime.now(UTC) + timedelta(hours=hours)
+        return remote, await provider.find("key-1", set(MANY), since)
+
+    remote, found = batched(make, look)
+    assert found == remote
 
 
 def test_a_batch_at_work_says_so(make, llm_server):

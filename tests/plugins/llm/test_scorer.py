@@ -7,7 +7,7 @@ import statistics
 import pytest
 from pydantic import ValidationError
 
-from ig4.core.calls.request import Reply, UnreadableError
+from ig4.core.calls.request import RejectedError, Reply, UnreadableError
 from ig4.core.fingerprint import sha256_of
 from ig4.core.records import Failure, Image, Sample
 from ig4.plugins.llm.prompt import REMINDER
@@ -84,6 +84,23 @@ def test_several_ratings_give_their_mean_and_spread():
     assert score.details["spread"] == pytest.approx(statistics.stdev([80, 90, 85]))
     assert [request.repeat for request in asked.requests] == [0, 1, 2]
     assert {request.temperature for request in asked.requests} == {0.7}
+
+
+def test_an_error_of_one_waits_for_the_replies_of_the_others():
+    import asyncio
+
+    arrived = []
+
+    async def ask(request, read):
+        if request.repeat == 0:
+            raise RejectedError("not this one")
+        await asyncio.sleep(0.01)
+        arrived.append(request.repeat)
+        return read(Reply("80"))
+
+    with pytest.raises(RejectedError):
+        rate(ask, samples=3)
+    assert arrived == [1, 2]
 
 
 def test_several_ratings_at_no_temperature_are_refused():
