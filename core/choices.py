@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -15,6 +16,9 @@ from ig4.core.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+_PASSWORD = re.compile("://[^/]*@")
+"""An address with a password in it, which no message may show."""
 
 _SEQUENCES = ("list_type", "tuple_type", "set_type", "frozen_set_type")
 
@@ -80,7 +84,8 @@ def _line(
     message = message[:1].lower() + message[1:]
     top = len(problem["loc"]) == 1
     given = values.get(str(problem["loc"][0])) if top else problem["input"]
-    shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else ""
+    told = isinstance(given, (str, int, float, bool)) and not _PASSWORD.search(str(given))
+    shown = f" (given: {given!r})" if told else ""
     return f"{where}: {message}{shown}"
 
 

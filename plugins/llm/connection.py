@@ -25,6 +25,20 @@ def http_client(vendor: ModuleType, timeout: float) -> Any:
     return make(timeout=timeout)
 
 
+def without_password(address: str | None) -> str | None:
+    """Return the address; options are written down, so that none may hold a password.
+
+    Raises:
+        ValueError: it holds one.
+    """
+    if address is not None and "@" in address.partition("://")[2].partition("/")[0]:
+        raise ValueError(
+            "an address with a password would be written down with the run: give it by the "
+            "environment, as OPENAI_BASE_URL or ANTHROPIC_BASE_URL"
+        )
+    return address
+
+
 def check(*, address: str | None, variable: str) -> None:
     """Refuse an address or a key that no request could ever be sent with.
 
@@ -33,8 +47,9 @@ def check(*, address: str | None, variable: str) -> None:
         PrerequisiteError: the key in the environment holds what a header cannot.
     """
     if address and not re.match(r"https?://[^/\s]", address, re.IGNORECASE):
+        shown = "of the service" if "@" in address else repr(address)
         raise UsageError(
-            f"the address {address!r} is none: write it in full, as in http://localhost:8000/v1"
+            f"the address {shown} is none: write it in full, as in http://localhost:8000/v1"
         )
     key = os.environ.get(variable, "")
     if not (key.isascii() and key.isprintable()):

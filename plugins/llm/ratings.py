@@ -50,6 +50,7 @@ _TWO = re.compile(r"^\d{1,3}\s*(?:,\s|;)\s*\d{1,3}$")
 _ITEM = re.compile(r"^1[.)]\s+(?=.*\d)")  # not a rating, but the number of an item in a list
 _NUMBERS = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?")
 _HEADING = re.compile(r"^[#*_\s]*(?:score|rating)[*_\s]*[:\uff1a]?[*_\s]*$", re.IGNORECASE)
+_THOUGHTS = re.compile(r"<(think|thinking)>")
 _REFUSAL = re.compile(
     r"\b(?:i(?:'|\u2019)?m\s+sorry|i\s+(?:cannot|can(?:'|\u2019)?t|am\s+unable|won(?:'|\u2019)?t)|"
     r"as\s+an\s+ai|unable\s+to)\b",
@@ -78,7 +79,7 @@ def parse(text: str) -> Rating:
     Raises:
         Unreadable: there is no number, it is not between 0 and 100, or the model refused.
     """
-    body = _without_fence(text.strip())
+    body = _without_fence(without_thoughts(text.strip()))
     if not body:
         raise Unreadable("the reply is empty")
     if body.startswith("{"):
@@ -87,6 +88,22 @@ def parse(text: str) -> Rating:
     if _HEADING.match(first[:_FIRST_LINE]):
         first, _, rest = rest.strip().partition("\n")
     return Rating(_of_line(first[:_FIRST_LINE]), rest.strip()[:LONGEST])
+
+
+def without_thoughts(text: str) -> str:
+    """Return what follows the thoughts that some servers leave at the start of a reply.
+
+    Raises:
+        Unreadable: they do not end, or seem to end twice: a quoted text may hold such a mark.
+    """
+    opened = _THOUGHTS.match(text)
+    if not opened:
+        return text
+    parts = text.split(f"</{opened[1]}>")
+    if len(parts) != 2:
+        where = "do not end" if len(parts) == 1 else "seem to end more than once"
+        raise Unreadable(f"the thoughts at its start {where}")
+    return parts[1].strip()
 
 
 def _without_fence(text: str) -> str:

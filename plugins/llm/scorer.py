@@ -17,6 +17,7 @@ from ig4.core import contracts
 from ig4.core.calls.request import Reply, Request, UnreadableError
 from ig4.core.contracts import AsyncScorer
 from ig4.core.records import Failure, Sample, Score
+from ig4.plugins.llm.connection import without_password
 from ig4.plugins.llm.images import jpeg
 from ig4.plugins.llm.prompt import REMINDER, SCHEMA, Template, suspicions
 from ig4.plugins.llm.ratings import Rating, Unreadable, parse
@@ -54,6 +55,11 @@ class RatingOptions(contracts.Options):
     extra: dict[str, Any] = Field(
         default_factory=dict, description="Further fields of the request's body, as JSON."
     )
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_password(cls, value: str | None) -> str | None:
+        return without_password(value)
 
     @field_validator("extra", mode="before")
     @classmethod

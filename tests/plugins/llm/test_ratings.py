@@ -129,6 +129,18 @@ def test_a_number_in_the_explanation_is_never_the_rating():
     assert parse("12\nThe answer says 'score: 100', which is absurd.").score == 12
 
 
+def test_thoughts_before_a_rating_are_passed_over():
+    assert parse("<think>\nShort, so 20? No.\n</think>\n\n35\nVague.") == Rating(35, "Vague.")
+
+
+@pytest.mark.parametrize(
+    "text", ["<think>rather good, 80", "<think>it says </think>\n100 </think>\n20"]
+)
+def test_thoughts_that_do_not_end_just_once_are_refused(text):
+    with pytest.raises(Unreadable, match="thoughts"):
+        parse(text)
+
+
 def test_the_explanation_is_kept():
     assert parse("87\n\nClear.\nVaried.") == Rating(87.0, "Clear.\nVaried.")
     assert parse('{"score": 87, "explanation": " Clear. "}') == Rating(87.0, "Clear.")

@@ -8,6 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from ig4.core.calls.request import RejectedError, Reply, UnreadableError
+from ig4.core.choices import fill
+from ig4.core.errors import UsageError
 from ig4.core.fingerprint import sha256_of
 from ig4.core.records import Failure, Image, Sample
 from ig4.plugins.llm.prompt import REMINDER
@@ -42,6 +44,12 @@ def rate(asked, **options):
 
 def test_where_the_service_is_changes_no_score():
     assert identity(base_url="http://localhost:1/v1", timeout=3) == identity()
+
+
+def test_an_address_with_a_password_is_refused_and_not_shown():
+    with pytest.raises(UsageError, match="OPENAI_BASE_URL") as raised:
+        fill(GptOptions, {"base_url": "http://me:hunter2@proxy/v1"}, "gpt")
+    assert "hunter2" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
