@@ -276,7 +276,7 @@ def _owner(file: Path) -> str | None:
         return str(json.loads(file.read_text(encoding="utf-8"))["inputs"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 

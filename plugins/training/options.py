@@ -59,16 +59,6 @@ class TrainingOptions(Options):
     )
     cache_dir: Path | None = Field(None, description="Where models of the hub are kept.")
 
-    @field_validator("*", mode="after")
-    @classmethod
-    def _found_from_anywhere(cls, value: Any, info: ValidationInfo) -> Any:
-        """Name files in full: a checkpoint keeps its options, and is used from other folders."""
-        if isinstance(value, Path):
-            return value.expanduser().absolute()
-        if info.field_name in _MODELS and isinstance(value, str) and Path(value).is_dir():
-            return str(Path(value).absolute())
-        return value
-
     @property
     def resolved_device(self) -> str:
         """The torch device meant; each of several processes that train together has its own GPU."""
@@ -82,6 +72,16 @@ class TrainingOptions(Options):
         if self.precision == "auto" and self.resolved_device == "cpu":
             return "fp32"
         return hardware.precision(self.precision, self.resolved_device)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _found_from_anywhere(cls, value: Any, info: ValidationInfo) -> Any:
+        """Name files in full: a checkpoint keeps its options, and is used from other folders."""
+        if isinstance(value, Path):
+            return value.expanduser().absolute()
+        if info.field_name in _MODELS and isinstance(value, str) and Path(value).is_dir():
+            return str(Path(value).absolute())
+        return value
 
     def described(self, digest: Digest, *models: str) -> Mapping[str, JSON]:
         """Return what a training depends on; folders of the options `models` by their sha256."""
