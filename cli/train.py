@@ -175,7 +175,10 @@ def _summarise(done: Trained) -> None:
 
 def _tell(told: Footprint | None, samples: int, output: Path, *, as_json: bool) -> None:
     if told is None:
-        click.echo(f"{samples:,} samples; the trainer does not say what it takes")
+        if as_json:
+            render.print_json({"samples": samples, "output": str(output)})
+        else:
+            click.echo(f"{samples:,} samples; the trainer does not say what it takes")
         return
     if as_json:
         render.print_json(
@@ -186,6 +189,7 @@ def _tell(told: Footprint | None, samples: int, output: Path, *, as_json: bool) 
                 "parameters": dict(told.parameters),
                 "trained": told.trained,
                 "memory": dict(told.memory),
+                "notes": list(told.notes),
                 "output": str(output),
             }
         )
