@@ -27,7 +27,7 @@ Examples:
   ig4 train --trainer minigpt4 --selection last --dry-run
   ig4 train --trainer llava -o llava.stage=lora -o llava.micro_batch_size=4
   ig4 train --trainer hf -o hf.model=Qwen/Qwen2.5-VL-3B-Instruct --selection all
-  accelerate launch --num_processes 4 -m ig4 train --trainer hf
+  accelerate launch --multi_gpu --num_processes 4 -m ig4 train --trainer hf
   ig4 train show 3
 """,
 )
