@@ -66,6 +66,8 @@ def export(
 
     if trainer is not None and format_ not in (None, "sharegpt"):
         raise UsageError(f"--for {trainer} says which format is written: leave --format away")
+    if model is not None and trainer is None:
+        raise UsageError("--model goes with --for: say for which trainer")
     wanted = Target(target, format_, {}, images)
     if trainer is not None:
         wanted = Target(target / DATA[trainer], "sharegpt", {}, images, anew=True)
@@ -77,7 +79,7 @@ def export(
             number = find_selection(session, within, selection)
             chosen = dataset_of(session, number)
         done = write(session, chosen, wanted, number)
-    beside = [] if trainer is None else write_stub(trainer, target, model)
+    beside = [] if trainer is None else write_stub(trainer, target, model, images=done.images > 0)
     if as_json:
         render.print_json(
             {

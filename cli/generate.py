@@ -67,6 +67,10 @@ def generate(
 
     if (questions is None) == (chat is None):
         raise UsageError("say --questions FILE, or --chat IMAGE")
+    if checkpoint is not None and flags["trainer"]:
+        raise UsageError("a checkpoint knows its trainer: leave --trainer away, or the folder")
+    if chat is not None and not chat.is_file():
+        raise UsageError(f"--chat {chat}: there is no such file")
     chosen = _chosen(checkpoint, flags)
     if chat is not None:
         _chat(chosen, chat, _decoding(flags, batch_size=1))
@@ -177,9 +181,11 @@ class _Talk:
 
     def _line(self) -> str | None:
         """Return what the user enters, None at the end."""
+        from ig4.core.engine.texts import storable
+
         while True:
             try:
-                text = input("> " if sys.stdin.isatty() else "").strip()
+                text = storable(input("> " if sys.stdin.isatty() else "")).strip()
             except EOFError:
                 return None
             if text == "/quit":
@@ -198,6 +204,8 @@ class _Talk:
             self.image = Path(rest.strip())
             self.turns.clear()
             click.echo(f"About {self.image}.", err=True)
+        elif word == "/image" and rest:
+            click.echo(f"{rest.strip()}: there is no such file", err=True)
         else:
             click.echo(_HELP, err=True)
         return True

@@ -27,7 +27,7 @@ Examples:
   ig4 train --trainer minigpt4 --selection last --dry-run
   ig4 train --trainer llava -o llava.stage=lora -o llava.micro_batch_size=4
   ig4 train --trainer hf -o hf.model=Qwen/Qwen2.5-VL-3B-Instruct --selection all
-  accelerate launch --num_processes 4 -m ig4 train --trainer hf
+  accelerate launch --multi_gpu --num_processes 4 -m ig4 train --trainer hf
   ig4 train show 3
 """,
 )
@@ -175,7 +175,10 @@ def _summarise(done: Trained) -> None:
 
 def _tell(told: Footprint | None, samples: int, output: Path, *, as_json: bool) -> None:
     if told is None:
-        click.echo(f"{samples:,} samples; the trainer does not say what it takes")
+        if as_json:
+            render.print_json({"samples": samples, "output": str(output)})
+        else:
+            click.echo(f"{samples:,} samples; the trainer does not say what it takes")
         return
     if as_json:
         render.print_json(
@@ -186,6 +189,7 @@ def _tell(told: Footprint | None, samples: int, output: Path, *, as_json: bool) 
                 "parameters": dict(told.parameters),
                 "trained": told.trained,
                 "memory": dict(told.memory),
+                "notes": list(told.notes),
                 "output": str(output),
             }
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ig4.core import jsonstream
 from ig4.core.engine.paths import ImageRoots
+from ig4.core.engine.texts import storable
 from ig4.core.errors import DatasetError
 from ig4.core.records import JSON, Image, Turn
 from ig4.core.training import Prompt
@@ -72,7 +73,8 @@ def _question(record: JSON, number: int, path: Path) -> Question:
     if image is not None and not isinstance(image, str):
         raise DatasetError(f"{where}: its image is no path")
     given = number if own is None else own
-    return Question(given, str(given), text, image or None, record)
+    shown = storable(image) if image else None
+    return Question(given, storable(str(given)), storable(text), shown, record)
 
 
 def _first(record: Mapping[str, JSON], names: Sequence[str]) -> JSON:

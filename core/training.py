@@ -122,7 +122,7 @@ class Checkpoint:
         except FileNotFoundError:
             why = "it was not finished" if (path / "state").is_dir() else f"it has no {MANIFEST}"
             raise PrerequisiteError(f"{path} is no checkpoint: {why}") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise PrerequisiteError(f"{file} cannot be read: {error}") from None
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from ig4.core.contracts import Trainer
 from ig4.core.engine.paths import ImageRoots
+from ig4.core.engine.texts import storable
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.fingerprint import digest_of
@@ -116,7 +117,7 @@ def _written(
         with path.open("a", encoding="utf-8") as file:
             for question, reply in zip(questions, replies, strict=True):
                 line = _line(question, reply, digest)
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                file.write(_text(line))
                 file.flush()
                 yield line
     except OSError as error:
@@ -169,7 +170,7 @@ def _lines(path: Path) -> Iterator[dict[str, JSON]]:
     for number, text in enumerate(lines):
         try:
             line = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             if number + 1 == len(lines):
                 return
             line = None
@@ -185,10 +186,15 @@ def _rewrite(path: Path, lines: Iterable[JSON]) -> None:
         partial = path.with_name(f"{path.name}.partial")
         with partial.open("w", encoding="utf-8") as file:
             for line in lines:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                file.write(_text(line))
         partial.replace(path)
     except OSError as error:
         raise DatasetError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _text(line: JSON) -> str:
+    """Return a line of the answers' file; ids and categories are as odd as the questions' file."""
+    return storable(json.dumps(line, ensure_ascii=False)) + "\n"
 
 
 def _digest(checkpoint: Checkpoint, decoding: Decoding) -> str:

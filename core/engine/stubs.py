@@ -86,7 +86,7 @@ from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
 
 HERE = Path(__file__).resolve().parent
-MODEL = sys.argv[1] if len(sys.argv) > 1 else "{model}"
+MODEL = sys.argv[1] if len(sys.argv) > 1 else {model}
 
 
 def example(line):
@@ -129,8 +129,8 @@ if __name__ == "__main__":
 '''
 
 
-def _llama_factory(folder: Path, model: str) -> list[Path]:
-    columns = {"messages": "messages", "images": "images"}
+def _llama_factory(folder: Path, model: str, images: bool) -> list[Path]:
+    columns = {"messages": "messages"} | ({"images": "images"} if images else {})
     tags = {
         "role_tag": "role", "content_tag": "content", "user_tag": "user",
         "assistant_tag": "assistant", "system_tag": "system",
@@ -139,16 +139,16 @@ def _llama_factory(folder: Path, model: str) -> list[Path]:
     info = json.dumps({"ig4": entry}, indent=2) + "\n"
     return [
         _written(folder / "dataset_info.json", info),
-        _written(folder / "train.yaml", LLAMA_FACTORY.format(model=model)),
+        _written(folder / "train.yaml", LLAMA_FACTORY.format(model=json.dumps(model))),
     ]
 
 
-def _swift(folder: Path, model: str) -> list[Path]:
-    return [_written(folder / "train.yaml", SWIFT.format(model=model))]
+def _swift(folder: Path, model: str, _: bool) -> list[Path]:
+    return [_written(folder / "train.yaml", SWIFT.format(model=json.dumps(model)))]
 
 
-def _trl(folder: Path, model: str) -> list[Path]:
-    return [_written(folder / "train.py", TRL.format(model=model))]
+def _trl(folder: Path, model: str, _: bool) -> list[Path]:
+    return [_written(folder / "train.py", TRL.format(model=json.dumps(model)))]
 
 
 DATA: Mapping[str, str] = {
@@ -158,20 +158,24 @@ DATA: Mapping[str, str] = {
 }
 """The trainers that a data set can be written for, and what its file is then called."""
 
-_STUBS: Mapping[str, Callable[[Path, str], list[Path]]] = {
+_STUBS: Mapping[str, Callable[[Path, str, bool], list[Path]]] = {
     "llamafactory": _llama_factory,
     "swift": _swift,
     "trl": _trl,
 }
 
 
-def write_stub(trainer: str, folder: Path, model: str | None = None) -> list[Path]:
+def write_stub(
+    trainer: str, folder: Path, model: str | None = None, *, images: bool = True
+) -> list[Path]:
     """Write what a trainer needs beside the data in `folder`; returns the files.
+
+    `images` tells whether any record has some: LLaMA-Factory stops at a column that no record has.
 
     Raises:
         DatasetError: it cannot be written.
     """
-    return _STUBS[trainer](folder, model or MODEL)
+    return _STUBS[trainer](folder, model or MODEL, images)
 
 
 def _written(path: Path, text: str) -> Path:

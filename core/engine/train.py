@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from ig4.core.contracts import Trainer
 from ig4.core.engine.export import dataset_of, find_selection
+from ig4.core.engine.outputs import claimed, finished
 from ig4.core.engine.samples import sample_of
 from ig4.core.errors import DatasetError, Ig4Error, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
@@ -21,7 +20,6 @@ from ig4.core.fingerprint import digest_of
 from ig4.core.images import ImageError
 from ig4.core.records import JSON, Choice, Sample
 from ig4.core.training import (
-    MANIFEST,
     Checkpoint,
     Footprint,
     TrainingJob,
@@ -36,9 +34,6 @@ if TYPE_CHECKING:
     from ig4.storage.datasets import DatasetRow
 
 STAGE = "train"
-JOB = "ig4_training.json"
-"""The file that says which training a folder belongs to."""
-
 ALL = "all"
 _SHOWN = 3
 _FLUSH_SECONDS = 1.0
@@ -99,38 +94,47 @@ def train(session: Session, dataset: DatasetRow | None, wish: TrainingWish) -> T
     chosen = _choose(session, dataset, wish)
     job = _job(session, configured, chosen, wish)
     trainer = cast("Trainer", configured.component)
-    if not is_main_process():
-        return _result(None, chosen, trainer.train(job))
     inputs = str(job.origin["inputs"])
-    finished = _claim(job.output, inputs, wish)
-    if finished is not None:
-        session.notice(f"{job.output} holds just this training already: nothing to do")
-        return _result(None, chosen, finished, reused=True)
-    config = {"trainer": configured.label, "options": configured.fingerprint.identity,
-              "selection": chosen.selection, "output": str(job.output)}  # fmt: skip
-    with session.recorded("train", config, wish.seed):
-        session.attach(chosen.dataset.id)
-        component_id = session.component_id(configured.fingerprint)
-        with session.store.writing() as connection:
-            number = trainings.begin(
-                connection,
-                dataset_id=chosen.dataset.id,
-                selection_id=chosen.selection,
-                component_id=component_id,
-                inputs=inputs,
-                samples=len(chosen.samples),
-                seed=wish.seed,
-                output=str(job.output.absolute()),
-                run_id=session.run_id,
-            )
-        with _kept(session, number) as curve:
-            checkpoint = trainer.train(
-                replace(job, started=curve.start, report=curve.add, notice=session.notice)
-            )
-        with session.store.writing() as connection:
-            trainings.finish(connection, number, "done", metrics=checkpoint.metrics)
-        session.emit(StageFinished(STAGE, f"checkpoint in {job.output}"))
+    if not is_main_process():
+        done = finished(job.output, inputs)
+        return _result(None, chosen, done or trainer.train(job), reused=done is not None)
+    with claimed(job.output, inputs, overwrite=wish.overwrite) as done:
+        if done is not None:
+            session.notice(f"{job.output} holds just this training already: nothing to do")
+            return _result(None, chosen, done, reused=True)
+        config = {"trainer": configured.label, "options": configured.fingerprint.identity,
+                  "selection": chosen.selection, "output": str(job.output)}  # fmt: skip
+        with session.recorded("train", config, wish.seed):
+            number, checkpoint = _recorded(session, configured, chosen, job)
     return _result(number, chosen, checkpoint)
+
+
+def _recorded(
+    session: Session, configured: Configured, chosen: _Chosen, job: TrainingJob
+) -> tuple[int, Checkpoint]:
+    """Train, with the curve and the outcome in the database; returns the training's number."""
+    session.attach(chosen.dataset.id)
+    component_id = session.component_id(configured.fingerprint)
+    with session.store.writing() as connection:
+        number = trainings.begin(
+            connection,
+            dataset_id=chosen.dataset.id,
+            selection_id=chosen.selection,
+            component_id=component_id,
+            inputs=str(job.origin["inputs"]),
+            samples=len(chosen.samples),
+            seed=job.seed,
+            output=str(job.output.absolute()),
+            run_id=session.run_id,
+        )
+    with _kept(session, number) as curve:
+        checkpoint = cast("Trainer", configured.component).train(
+            replace(job, started=curve.start, report=curve.add, notice=session.notice)
+        )
+    with session.store.writing() as connection:
+        trainings.finish(connection, number, "done", metrics=checkpoint.metrics)
+    session.emit(StageFinished(STAGE, f"checkpoint in {job.output}"))
+    return number, checkpoint
 
 
 def footprint(
@@ -244,40 +248,6 @@ def _job(
     return TrainingJob(
         chosen.samples, wish.output or default, wish.seed, origin, notice=session.notice
     )
-
-
-def _claim(output: Path, inputs: str, wish: TrainingWish) -> Checkpoint | None:
-    """Make a folder this training's own; returns the checkpoint if it is there already.
-
-    Raises:
-        UsageError: the folder holds something else.
-    """
-    file = output / JOB
-    owner = _owner(file)
-    if owner is not None and wish.overwrite:
-        shutil.rmtree(output)
-        owner = None
-    if owner is not None:
-        if owner != inputs:
-            raise UsageError(
-                f"{output} holds a training of another model, other samples or another seed: name "
-                "another folder with --out, or --overwrite it"
-            )
-        return Checkpoint.read(output) if (output / MANIFEST).is_file() else None
-    if output.exists() and any(output.iterdir()):
-        raise UsageError(f"{output} is not empty, and not ig4's: name another folder with --out")
-    output.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"inputs": inputs}) + "\n", encoding="utf-8")
-    return None
-
-
-def _owner(file: Path) -> str | None:
-    try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["inputs"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
 
 
 @dataclass(slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from ig4.core.contracts import Digest, Options
 from ig4.core.errors import UsageError
@@ -22,6 +22,9 @@ _INDIFFERENT = {
     "report_to", "cache_dir",
 }  # fmt: skip
 """What changes speed or memory, but not what is learned."""
+
+_MODELS = {"model", "llm", "vision"}
+"""What may be a folder or a name on the hub."""
 
 
 class TrainingOptions(Options):
@@ -69,6 +72,16 @@ class TrainingOptions(Options):
         if self.precision == "auto" and self.resolved_device == "cpu":
             return "fp32"
         return hardware.precision(self.precision, self.resolved_device)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _found_from_anywhere(cls, value: Any, info: ValidationInfo) -> Any:
+        """Name files in full: a checkpoint keeps its options, and is used from other folders."""
+        if isinstance(value, Path):
+            return value.expanduser().absolute()
+        if info.field_name in _MODELS and isinstance(value, str) and Path(value).is_dir():
+            return str(Path(value).absolute())
+        return value
 
     def described(self, digest: Digest, *models: str) -> Mapping[str, JSON]:
         """Return what a training depends on; folders of the options `models` by their sha256."""

@@ -15,6 +15,7 @@ from ig4.plugins.training.models import quiet
 from ig4.plugins.training.weights import read_safetensors, save_trained
 
 ADAPTER = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 PROJECTOR = "projector.safetensors"
 WEIGHTS = "model.safetensors"
 
@@ -177,6 +178,8 @@ def restore(model: Any, folder: Path) -> Any:
     from peft import PeftModel
 
     _fill(model, read_safetensors(folder / PROJECTOR), folder)
+    if not (folder / ADAPTER_WEIGHTS).is_file():  # PEFT would look for a pickle
+        raise PrerequisiteError(f"{folder / ADAPTER_WEIGHTS}: the weights are missing")
     try:
         with quiet():
             return PeftModel.from_pretrained(model, str(folder))

@@ -14,6 +14,7 @@ from ig4.core.engine.session import Session
 from ig4.core.host import Host
 from ig4.storage.store import Store
 
+from .learner import LEARNER
 from .service import SERVICE
 
 DECLARATION = """
@@ -30,6 +31,7 @@ DECLARATION = """
             Component("scorer", "bare", "counting.parts:Bare"),
             Component("embedder", "colour", "counting.parts:Colour"),
             Component("scorer", "asking", "counting.service:Asking"),
+            Component("trainer", "learner", "counting.learner:Learner"),
         ]
 """
 
@@ -155,6 +157,7 @@ def install(folder):
     (package / "__init__.py").write_text(textwrap.dedent(DECLARATION))
     (package / "parts.py").write_text(textwrap.dedent(PARTS))
     (package / "service.py").write_text(textwrap.dedent(SERVICE))
+    (package / "learner.py").write_text(textwrap.dedent(LEARNER))
     info = folder / "counting-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: counting\nVersion: 1.0\n")
