@@ -8,6 +8,7 @@ have seen next.
 from __future__ import annotations
 
 import gc
+import importlib.util
 import logging
 import math
 import os
@@ -15,7 +16,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +25,11 @@ import transformers
 from torch import Tensor, nn
 from transformers import TrainerCallback, TrainingArguments
 
-from ig4.core.errors import PrerequisiteError, UsageError
+from ig4.core.errors import Ig4Error, PrerequisiteError, UsageError
 from ig4.core.images import ImageError
 from ig4.core.training import TrainingError, TrainingJob, TrainingStep, is_main_process
 from ig4.plugins.hub import check_device
+from ig4.plugins.training import memory
 from ig4.plugins.training.batches import SAMPLE_IDS
 from ig4.plugins.training.weights import load_trained, save_trained
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 STATE = "state"
 _COMPLETE = "complete"
+_FAILED = "failed"
 
 
 @dataclass(slots=True)
@@ -46,7 +49,7 @@ class Plan:
 
     `examples` holds every example to be seen, in order, with repetitions; the last of the `steps`
     may have fewer than `batch` of them. `rate` is the factor on each group's learning rate at a
-    step (from 0).
+    step (from 0). `seeing` are the parameters that learn and that only images reach.
     """
 
     name: str
@@ -61,7 +64,7 @@ class Plan:
     clip: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
-    notes: list[str] = field(default_factory=list)
+    seeing: Sequence[nn.Parameter] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
     """
     check_device(options.resolved_device, asked=options.device, scorer=plan.name)
     _one_gpu(options, plan.name)
+    _reporters_are_there(options)
     micro, accumulation = shares(plan.batch, options, name=plan.name)
     folder = job.output / STATE
     resumed = newest_state(folder) if is_main_process() else _newest(folder)
@@ -134,6 +138,7 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
         arguments._n_gpu = min(1, arguments.n_gpu)
         trainer = _Loop(plan, job, arguments, optimizer)
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
+        trainer.refuse_broken()
     scaler = getattr(trainer.accelerator, "scaler", None)
     metrics = {
         "steps": trainer.state.global_step,
@@ -152,6 +157,16 @@ def _one_gpu(options: TrainingOptions, name: str) -> None:
         raise UsageError(
             f"{name}.device = {options.device!r}: training takes the first GPU it sees; choose it "
             f"with CUDA_VISIBLE_DEVICES={number}"
+        )
+
+
+def _reporters_are_there(options: TrainingOptions) -> None:
+    """Find out before the first step whether the libraries that are to report can be imported."""
+    lacking = [name for name in options.report_to if importlib.util.find_spec(name) is None]
+    if lacking:
+        raise PrerequisiteError(
+            f"cannot report to {', '.join(lacking)}: pip install {' '.join(lacking)}, or leave it "
+            "out of report_to"
         )
 
 
@@ -196,8 +211,8 @@ class _Loop(transformers.Trainer):
         super().__init__(
             model=plan.model,
             args=arguments,
-            data_collator=plan.collate,
-            train_dataset=plan.examples,
+            data_collator=_Joined(plan.collate),
+            train_dataset=_Careful(plan.examples),
             optimizers=(optimizer, constant),
             callbacks=[_Rates(plan, optimizer), _Reports(plan, job, self)],
         )
@@ -208,6 +223,12 @@ class _Loop(transformers.Trainer):
 
     def _get_train_sampler(self, *_: Any, **__: Any) -> torch.utils.data.Sampler[int]:
         return torch.utils.data.SequentialSampler(self.plan.examples)  # type: ignore[arg-type]
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> Any:
+        """Return the batches of a step, raising what went wrong where they were read."""
+        return super().get_batch_samples(_read(epoch_iterator), num_batches, device)
 
     def _get_learning_rate(self) -> float:
         assert self.optimizer is not None
@@ -226,16 +247,32 @@ class _Loop(transformers.Trainer):
         value = loss[0] if return_outputs else loss
         if not bool(torch.isfinite(value.detach())):
             step = self.state.global_step + 1
-            guilty = _guilty(model, inputs, names)
+            guilty = _guilty(self.plan.model, inputs, names)
             raise TrainingError(
                 f"the loss of step {step:,} is {value.item()}, with {_named(guilty)} in the "
                 f"batch; weights saved before are kept. Look at the sample, lower the learning "
                 f"rate (-o {self.plan.name}.learning_rate=…), or train in bf16 or fp32"
             )
+        if "pixel_values" not in inputs and self.plan.seeing and not return_outputs:
+            # Without images these parameters have no gradient, which several processes wait for;
+            # the original code too lets their gradient be zero then.
+            loss = loss + 0.0 * torch.stack([one.sum() for one in self.plan.seeing]).sum()
         return loss
+
+    def refuse_broken(self) -> None:
+        """Raise a TrainingError if the weights are no numbers any more: nothing is saved then."""
+        for name, value in self.plan.model.named_parameters():
+            if value.requires_grad and not bool(torch.isfinite(value.detach()).all()):
+                raise TrainingError(
+                    f"after step {self.state.global_step:,} the weights {name} are no numbers: "
+                    "the gradient of a finite loss was not finite; weights saved before are kept. "
+                    f"Lower the learning rate (-o {self.plan.name}.learning_rate=…), or train in "
+                    "bf16 or fp32"
+                )
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None
               ) -> None:  # fmt: skip
+        self.refuse_broken()
         folder = Path(output_dir or str(self.args.output_dir))
         folder.mkdir(parents=True, exist_ok=True)
         save_trained(self.plan.model, folder / "model.safetensors", state_dict)
@@ -247,10 +284,48 @@ class _Loop(transformers.Trainer):
 
     def _save_checkpoint(self, *given: Any, **named: Any) -> None:
         super()._save_checkpoint(*given, **named)
+        self.accelerator.wait_for_everyone()  # each process keeps the state of its own chance
         if self.args.should_save:
             state = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
             _flush(state)
             (state / _COMPLETE).write_text("", encoding="utf-8")
+
+
+class _Careful(torch.utils.data.Dataset[Any]):
+    """Examples, and errors in the place of those that cannot be read.
+
+    An error that crosses from a process that reads ahead would arrive as a traceback in a message.
+    """
+
+    def __init__(self, examples: Any) -> None:
+        self.examples = examples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, place: int) -> Any:
+        try:
+            return self.examples[place]
+        except Ig4Error as error:
+            return error
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """Makes batches; one with an error in it is that error."""
+
+    collate: Callable[[Sequence[Any]], dict[str, Any]]
+
+    def __call__(self, rows: Sequence[Any]) -> dict[str, Any]:
+        errors = [row for row in rows if isinstance(row, Ig4Error)]
+        return {_FAILED: errors[0]} if errors else self.collate(rows)
+
+
+def _read(batches: Iterator[Any]) -> Iterator[Any]:
+    for batch in batches:
+        if _FAILED in batch:
+            raise batch[_FAILED]
+        yield batch
 
 
 class _Rates(TrainerCallback):
@@ -372,34 +447,21 @@ def _explained(plan: Plan, options: TrainingOptions) -> Iterator[None]:
             f"{error}: an image that was there when training began cannot be read any more. "
             "Put it back and run the same command, which goes on from the last saved state"
         ) from error
-    except ImportError as error:
-        reporters = ", ".join(options.report_to)
-        if not reporters:
-            raise
-        raise PrerequisiteError(f"cannot report to {reporters}: {error}") from error
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise TrainingError(out_of_memory(plan.name, options)) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error) or "out of memory" in str(error):
-            raise TrainingError(out_of_memory(plan.name, options)) from error
+    except Exception as error:
+        if memory.ran_out(error):
+            raise TrainingError(memory.remedies(plan.name, options)) from error
+        if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
+            raise TrainingError(
+                f"a process that reads images ahead died; read in this one with "
+                f"-o {plan.name}.workers=0: {' '.join(str(error).split())[:200]}"
+            ) from error
+        reporter = type(error).__module__.partition(".")[0]
+        if reporter in options.report_to:  # such as W&B without a login
+            told = " ".join(str(error).split())[:300]
+            raise PrerequisiteError(f"cannot report to {reporter}: {told}") from error
         raise
     finally:
         gc.collect()
-
-
-def out_of_memory(name: str, options: TrainingOptions) -> str:
-    """Return what to say when memory runs out: the knobs that are left, the cheapest first."""
-    knobs = []
-    if options.micro_batch_size != 1:
-        knobs.append(f"-o {name}.micro_batch_size=1 (same result, smaller pieces)")
-    if not options.gradient_checkpointing:
-        knobs.append(f"-o {name}.gradient_checkpointing=true (same result, about a third slower)")
-    if options.resolved_precision == "fp32" and options.resolved_device != "cpu":
-        knobs.append(f"-o {name}.precision=bf16")
-    if options.quantize != "4bit":
-        knobs.append(f"-o {name}.quantize=4bit")
-    told = "; ".join(knobs) or "a smaller model, or a device with more memory"
-    return f"the memory of {options.resolved_device} does not suffice. Try {told}"
 
 
 @contextmanager

@@ -57,6 +57,11 @@ class TrainingOptions(Options):
     cache_dir: Path | None = Field(None, description="Where models of the hub are kept.")
 
     @property
+    def lighter(self) -> str | None:
+        """The option, as `-o` takes it, by which less would learn; None where that is all."""
+        return None
+
+    @property
     def resolved_device(self) -> str:
         """The torch device meant; each of several processes that train together has its own GPU."""
         found = hardware.device(self.device)

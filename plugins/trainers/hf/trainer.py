@@ -49,17 +49,18 @@ class HuggingFaceTrainer(Trainer):
         import torch
 
         from ig4.plugins.trainers.hf.build import build, processor_of
-        from ig4.plugins.training import parts
+        from ig4.plugins.training import memory, parts
         from ig4.plugins.training.loop import finish, fit
 
         if not job.samples:
             raise UsageError("there is nothing to train on: the selection is empty")
         torch.manual_seed(job.seed)
         processor = processor_of(self.options)
-        model, projectors = parts.choose(
-            build(self.options), self.options.trains, lora=self.options.lora,
-            pattern=self.options.projector,
-        )  # fmt: skip
+        with memory.enough(NAME, self.options):
+            model, projectors = parts.choose(
+                build(self.options), self.options.trains, lora=self.options.lora,
+                pattern=self.options.projector,
+            )  # fmt: skip
         plan = self.plan(model, processor, projectors, job)
         if self.options.packing:
             from ig4.plugins.trainers.hf.packing import require_apart
@@ -107,6 +108,7 @@ class HuggingFaceTrainer(Trainer):
             batch=chosen.batch_size,
             steps_per_epoch=len(job.samples) / chosen.batch_size,
             clip=chosen.max_grad_norm,
+            seeing=parts.seeing(model, projectors),
         )  # fmt: skip
 
     def generate(
@@ -115,14 +117,15 @@ class HuggingFaceTrainer(Trainer):
         """See `Trainer.generate`: the most probable tokens, at most 512."""
         from ig4.plugins.trainers.hf.answering import Answering
         from ig4.plugins.trainers.hf.build import build, processor_of
-        from ig4.plugins.training import parts
+        from ig4.plugins.training import memory, parts
         from ig4.plugins.training.decoding import answers
 
         place = None if checkpoint.path is None else str(checkpoint.path.absolute())
         whole = place if self.options.trains == "full" else None
-        model = build(self.options, place=whole)
-        if checkpoint.path is not None and whole is None:
-            model = parts.restore(model, checkpoint.path).eval()
+        with memory.enough(NAME, self.options):
+            model = build(self.options, place=whole)
+            if checkpoint.path is not None and whole is None:
+                model = parts.restore(model, checkpoint.path).eval()
         processor = processor_of(self.options, place=place)
         answering = Answering(model, processor, self.options, decoding)
         yield from answers(prompts, decoding.batch_size, answering.prepare, answering)

@@ -63,12 +63,14 @@ class MiniGPT4Trainer(Trainer):
         import torch
 
         from ig4.plugins.trainers.minigpt4.build import build
+        from ig4.plugins.training import memory
         from ig4.plugins.training.loop import finish, fit
 
         if not job.samples:
             raise UsageError("there is nothing to train on: the selection is empty")
         torch.manual_seed(job.seed)
-        model = build(self.options)
+        with memory.enough(NAME, self.options):
+            model = build(self.options)
         plan = self.plan(model, job)
         fitted = fit(plan, self.options, job)
         checkpoint = Checkpoint(
@@ -112,6 +114,7 @@ class MiniGPT4Trainer(Trainer):
             steps=self.steps,
             batch=chosen.batch_size,
             steps_per_epoch=chosen.steps_per_epoch,
+            seeing=list(model.language_projection.parameters()),
         )
 
     def _uses_published_prompts(self, job: TrainingJob) -> bool:
@@ -155,9 +158,11 @@ class MiniGPT4Trainer(Trainer):
         """See `Trainer.generate`: sampled with top_p 0.9, at most 300 tokens, cut at "###"."""
         from ig4.plugins.trainers.minigpt4.answering import Answering
         from ig4.plugins.trainers.minigpt4.build import build, read_projection
+        from ig4.plugins.training import memory
         from ig4.plugins.training.decoding import answers
 
-        model = build(self.options)
+        with memory.enough(NAME, self.options):
+            model = build(self.options)
         if checkpoint.path is not None:
             from ig4.plugins.trainers.minigpt4.model import fitted
 

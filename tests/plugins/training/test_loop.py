@@ -14,7 +14,8 @@ from ig4.core.images import ImageError
 from ig4.core.training import TrainingError, TrainingJob
 from ig4.plugins.training.batches import SAMPLE_IDS
 from ig4.plugins.training.learning import Lora
-from ig4.plugins.training.loop import Plan, finish, fit, newest_state, out_of_memory, shares
+from ig4.plugins.training.loop import Plan, finish, fit, newest_state, shares
+from ig4.plugins.training.memory import remedies
 from ig4.plugins.training.options import TrainingOptions, path_of
 from ig4.plugins.training.parts import choose, groups, language_name, linear_names, projector_names
 from ig4.plugins.training.schedules import Cosine
@@ -107,7 +108,7 @@ def test_running_out_of_memory_says_which_knobs_are_left(tmp_path, error):
 
 
 def test_knobs_that_are_turned_already_are_not_named():
-    said = out_of_memory("hf", options(micro_batch_size=1, gradient_checkpointing=True))
+    said = remedies("hf", options(micro_batch_size=1, gradient_checkpointing=True))
     assert "micro_batch_size" not in said
     assert "quantize=4bit" in said
 
