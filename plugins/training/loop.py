@@ -28,7 +28,6 @@ from transformers import TrainerCallback, TrainingArguments
 from ig4.core.errors import Ig4Error, PrerequisiteError, UsageError
 from ig4.core.images import ImageError
 from ig4.core.training import TrainingError, TrainingJob, TrainingStep, is_main_process
-from ig4.plugins.hub import check_device
 from ig4.plugins.training import memory
 from ig4.plugins.training.batches import SAMPLE_IDS
 from ig4.plugins.training.weights import load_trained, save_trained
@@ -114,7 +113,6 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
         TrainingError: the loss is no number, memory runs out, an image is gone.
         PrerequisiteError: a device or a reporting library is not there.
     """
-    check_device(options.resolved_device, asked=options.device, scorer=plan.name)
     _one_gpu(options, plan.name)
     _reporters_are_there(options)
     micro, accumulation = shares(plan.batch, options, name=plan.name)
@@ -467,7 +465,7 @@ def _explained(plan: Plan, options: TrainingOptions) -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the libraries' log lines off the terminal; what matters is reported by events."""
-    names = ("transformers", "accelerate", "torch.distributed")
+    names = ("transformers", "accelerate", "torch.distributed", "bitsandbytes")
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -11,6 +11,7 @@ from torch import nn
 
 from ig4.core.errors import PrerequisiteError
 from ig4.plugins.hardware import Precision
+from ig4.plugins.hub import check_device
 
 if TYPE_CHECKING:
     from ig4.plugins.training.options import TrainingOptions
@@ -90,11 +91,12 @@ def remedies(name: str, options: TrainingOptions, *, loading: bool = False) -> s
 
 @contextmanager
 def enough(name: str, options: TrainingOptions) -> Iterator[None]:
-    """Say which knob to turn where a model does not fit into memory.
+    """Say which knob to turn where the device a model is to be loaded on is not there, or too small.
 
     Raises:
-        PrerequisiteError: it does not.
+        PrerequisiteError: it is not.
     """
+    check_device(options.resolved_device, asked=options.device, scorer=name)
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:

@@ -33,7 +33,9 @@ class TrainingOptions(Options):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="Of the computation; auto is bf16 or fp16 on a GPU, fp32 on a CPU."
     )
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps.")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda or mps."
+    )
     quantize: Literal["none", "8bit", "4bit"] = Field(
         "none", description="Keep the frozen language model in 8 or 4 bits (bitsandbytes)."
     )
