@@ -48,7 +48,9 @@ class Plan:
 
     `examples` holds every example to be seen, in order, with repetitions; the last of the `steps`
     may have fewer than `batch` of them. `rate` is the factor on each group's learning rate at a
-    step (from 0). `seeing` are the parameters that learn and that only images reach.
+    step (from 0). `seeing` are the parameters that learn and that only images reach. `epoch_ended`
+    is told the number of an epoch (from 0) once it is over, or the training with it, and the states
+    of optimiser and fp16's scaler.
     """
 
     name: str
@@ -64,15 +66,14 @@ class Plan:
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     seeing: Sequence[nn.Parameter] = ()
+    epoch_ended: Callable[[int, Mapping[str, Any], Mapping[str, Any] | None], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What came out of the loop: metrics, and the states the published checkpoints hold."""
+    """What came out of the loop."""
 
     metrics: dict[str, Any]
-    optimizer: Mapping[str, Any]
-    scaler: Mapping[str, Any] | None
 
 
 def processes() -> int:
@@ -137,7 +138,6 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
         trainer = _Loop(plan, job, arguments, optimizer)
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
         trainer.refuse_broken()
-    scaler = getattr(trainer.accelerator, "scaler", None)
     metrics = {
         "steps": trainer.state.global_step,
         "loss": trainer.last_loss,
@@ -145,7 +145,7 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
     }
     if torch.cuda.is_available() and options.resolved_device.startswith("cuda"):
         metrics["peak_memory"] = torch.cuda.max_memory_allocated()
-    return Fitted(metrics, optimizer.state_dict(), None if scaler is None else scaler.state_dict())
+    return Fitted(metrics)
 
 
 def _one_gpu(options: TrainingOptions, name: str) -> None:
@@ -212,7 +212,7 @@ class _Loop(transformers.Trainer):
             data_collator=_Joined(plan.collate),
             train_dataset=_Careful(plan.examples),
             optimizers=(optimizer, constant),
-            callbacks=[_Rates(plan, optimizer), _Reports(plan, job, self)],
+            callbacks=[_Rates(plan, optimizer), _Epochs(plan, self), _Reports(plan, job, self)],
         )
         for callback in (transformers.PrinterCallback, transformers.ProgressCallback):
             self.remove_callback(callback)
@@ -337,6 +337,28 @@ class _Rates(TrainerCallback):
         factor = self.plan.rate(state.global_step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
+
+
+class _Epochs(TrainerCallback):
+    """Tells the plan of every epoch that is over, before the state after it is saved."""
+
+    def __init__(self, plan: Plan, loop: _Loop) -> None:
+        self.plan = plan
+        self.loop = loop
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        ended, done = self.plan.epoch_ended, state.global_step / self.plan.steps_per_epoch
+        over = math.floor(done) > math.floor(done - 1 / self.plan.steps_per_epoch)
+        if ended is None or not is_main_process():
+            return
+        if over or state.global_step == self.plan.steps:
+            self.loop.refuse_broken()
+            scaler = getattr(self.loop.accelerator, "scaler", None)
+            assert self.loop.optimizer is not None
+            ended(
+                math.ceil(done) - 1, self.loop.optimizer.state_dict(),
+                None if scaler is None else scaler.state_dict(),
+            )  # fmt: skip
 
 
 class _Reports(TrainerCallback):

@@ -91,7 +91,7 @@ def remedies(name: str, options: TrainingOptions, *, loading: bool = False) -> s
 
 @contextmanager
 def enough(name: str, options: TrainingOptions) -> Iterator[None]:
-    """Say which knob to turn where the device a model is to be loaded on is not there, or too small.
+    """Say which knob to turn where a model does not fit into memory, or its device is not there.
 
     Raises:
         PrerequisiteError: it is not.

@@ -59,7 +59,7 @@ def _alone(row: Row) -> dict[str, Any]:
 def _loss(model: Any, batch: dict[str, Any], options: TrainingOptions) -> float:
     device = options.resolved_device
     given = {name: one.to(device) for name, one in batch.items() if isinstance(one, Tensor)}
-    return float(model(**given, use_cache=False).loss)
+    return float(model(**given).loss)
 
 
 def _refusal(why: str) -> str:

@@ -81,6 +81,7 @@ class HuggingFaceTrainer(Trainer):
     def plan(self, model: Any, processor: Any, projectors: list[str], job: TrainingJob) -> Plan:
         """Return what the loop is to do."""
         from ig4.plugins.trainers.hf.examples import Collator, Examples, Packer
+        from ig4.plugins.trainers.hf.model import Answerer
         from ig4.plugins.training import parts
         from ig4.plugins.training.loop import Plan
         from ig4.plugins.training.order import passes
@@ -96,7 +97,7 @@ class HuggingFaceTrainer(Trainer):
         pad = processor.tokenizer.pad_token_id
         return Plan(
             name=NAME,
-            model=model,
+            model=Answerer(model),
             examples=examples,
             collate=Packer() if chosen.packing else Collator(pad),
             groups=parts.groups(
