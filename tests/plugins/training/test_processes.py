@@ -22,13 +22,13 @@ LAUNCH = [
     "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
     "--main_process_port", "0",
 ]  # fmt: skip
-TOLERANCE = 2e-6
-"""Sums are taken in another order; what was seen is 3e-7."""
+TOLERANCE = 2e-5
+"""Sums are taken in another order; what was seen is 2e-6, of steps of 1e-2."""
 
 
 @pytest.fixture(scope="module")
 def trainings(tmp_path_factory):
-    """Three trainings, one of them of samples half of which have no image."""
+    """Three trainings, two of them with pieces in which no sample has an image."""
     models = tmp_path_factory.mktemp("models")
     make_minigpt4(models / "minigpt4", make_llama(models / "llama"))
     make_llava(models / "llava", models / "llama")
@@ -40,13 +40,14 @@ def trainings(tmp_path_factory):
                         "epochs": 2, "steps_per_epoch": 2, "learning_rate": 0.01},
         },
         "llava": {
-            "trainer": "llava", "samples": 4, "texts": 4,
-            "options": {**USUAL, "model": str(models / "llava"), "lora_dropout": 0.0},
+            "trainer": "llava", "samples": 2, "texts": 6,
+            "options": {**USUAL, "model": str(models / "llava"), "lora_dropout": 0.0,
+                        "learning_rate": 0.01},
         },
         "hf": {
-            "trainer": "hf", "samples": 4, "texts": 4,
+            "trainer": "hf", "samples": 2, "texts": 6,
             "options": {**USUAL, "model": str(models / "qwen"), "trains": "projector",
-                        "epochs": 1},
+                        "epochs": 1, "learning_rate": 0.01},
         },
     }  # fmt: skip
 
