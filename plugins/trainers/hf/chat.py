@@ -133,5 +133,8 @@ def limited(picture: Picture, max_pixels: int | None) -> Picture:
     from PIL import Image
 
     scale = (max_pixels / (width * height)) ** 0.5
-    size = max(1, int(width * scale)), max(1, int(height * scale))
+    wide, tall = max(1, int(width * scale)), max(1, int(height * scale))
+    if wide * tall > max_pixels:  # a strip, which rounding made thicker
+        wide, tall = (min(wide, max_pixels), 1) if wide > tall else (1, min(tall, max_pixels))
+    size = wide, tall
     return picture.resize(size, Image.Resampling.BICUBIC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ig4.core.errors import UsageError
 from ig4.plugins.trainers.hf.examples import Packer, Row
@@ -30,7 +30,10 @@ def require_apart(plan: Plan, options: TrainingOptions) -> None:
     rows = [plan.examples[place] for place in range(min(2, len(plan.examples)))]  # type: ignore[arg-type]
     precision = options.resolved_precision
     was = plan.model.training
-    plan.model.eval()
+    plan.model.train()  # in which some models (Gemma) attend otherwise
+    for part in plan.model.modules():
+        if isinstance(part, nn.Dropout):
+            part.eval()
     try:
         with torch.no_grad(), computing(options.resolved_device, precision):
             apart = [_loss(plan.model, Packer()([row]), options) for row in rows]

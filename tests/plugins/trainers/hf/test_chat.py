@@ -32,20 +32,6 @@ ENDS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def families(tmp_path_factory):
-    """A folder of a tiny model for each family."""
-    folder = tmp_path_factory.mktemp("families")
-    return {name: make(folder / name) for name, make in FAMILIES.items()}
-
-
-@pytest.fixture(scope="session")
-def processors(families):
-    return {
-        name: processor_of(HuggingFaceOptions(model=str(place))) for name, place in families.items()
-    }
-
-
 def sample(*turns: Turn, images: int = 1) -> Sample:
     shown = tuple(one.images[0] for one in make_samples(images)) if images else ()
     return replace(make_samples(1)[0], id="talk", turns=turns, images=shown)
@@ -159,9 +145,7 @@ def test_long_samples_lose_the_end_of_their_answers_and_say_so_if_nothing_is_lef
     cut = examples(processors["llava"], max_length=length - 3).row(sample(*TALK))
     assert torch.equal(cut.tensors["labels"], row.tensors["labels"][:, :-3])
     assert torch.equal(cut.tensors["pixel_values"], row.tensors["pixel_values"])
-    with pytest.raises(
-        TrainingError, match=r"'talk' has .* raise hf\.max_length, or lower hf\.max"
-    ):
+    with pytest.raises(TrainingError, match=r"'talk' has .* raise hf\.max_length, or lower"):
         examples(processors["llava"], max_length=5).row(sample(*TALK))
 
 
@@ -170,7 +154,7 @@ def test_larger_images_are_scaled_down_in_proportion():
     assert limited(picture, None) is picture
     assert limited(picture, 40_000) is picture
     assert limited(picture, 10_000).size == (200, 50)
-    assert limited(Pillow.new("RGB", (9000, 1)), 10).size == (300, 1)
+    assert limited(Pillow.new("RGB", (9000, 1)), 10).size == (10, 1)
 
 
 def test_the_limit_makes_fewer_tokens_where_tokens_follow_size(processors):
@@ -184,5 +168,5 @@ def test_a_model_without_a_fast_tokenizer_is_refused(tmp_path, families):
     from transformers import CLIPImageProcessor
 
     CLIPImageProcessor().save_pretrained(tmp_path)
-    with pytest.raises(PrerequisiteError, match="no processor|no model that can be loaded"):
+    with pytest.raises(PrerequisiteError, match=r"no processor|no model that can be loaded"):
         processor_of(HuggingFaceOptions(model=str(tmp_path)))
