@@ -20,43 +20,56 @@ if TYPE_CHECKING:
 _SAME = {"fp32": 1e-5, "bf16": 5e-3, "fp16": 1e-3}
 """How far losses may differ, relatively, and still be the same but for rounding."""
 
+_LOOKED_AT = 8
+
 
 def require_apart(plan: Plan, options: TrainingOptions) -> None:
-    """Compare the loss of two samples packed with their losses one by one.
+    """Compare the losses of samples packed, in either order, with their losses one by one.
+
+    The shortest and the longest of the first few are taken: Gemma keeps a sample apart from a
+    longer one in front of it, and not from a shorter one.
 
     Raises:
         UsageError: the model sees from one sample into the next, or counts positions otherwise.
     """
-    rows = [plan.examples[place] for place in range(min(2, len(plan.examples)))]  # type: ignore[arg-type]
-    precision = options.resolved_precision
+    first: list[Row] = [
+        plan.examples[place]
+        for place in range(min(_LOOKED_AT, len(plan.examples)))  # type: ignore[arg-type]
+    ]
+    first.sort(key=_length)
+    rows = [first[0], first[-1]]
     was = plan.model.training
-    plan.model.train()  # in which some models (Gemma) attend otherwise
+    plan.model.train()  # in which some models attend otherwise
     for part in plan.model.modules():
         if isinstance(part, nn.Dropout):
             part.eval()
     try:
-        with torch.no_grad(), computing(options.resolved_device, precision):
-            apart = [_loss(plan.model, Packer()([row]), options) for row in rows]
-            together = _loss(plan.model, Packer()(rows), options)
-            usual = [_loss(plan.model, _alone(row), options) for row in rows]
+        apart, packed = _losses(plan.model, rows, options)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         told = " ".join(str(error).split())[:160]
         raise UsageError(_refusal(f"it does not take packed rows ({told})")) from error
     finally:
         plan.model.train(was)
-    weights = [int((row.tensors["labels"][:, 1:] != IGNORED).sum()) for row in rows]
-    mean = sum(w * loss for w, loss in zip(weights, usual, strict=True)) / max(1, sum(weights))
-    limit = _SAME[precision] * max(1.0, abs(mean))
-    if abs(together - mean) > limit:
+    learned = [int((row.tensors["labels"][:, 1:] != IGNORED).sum()) for row in rows]
+    mean = sum(n * loss for n, loss in zip(learned, apart, strict=True)) / max(1, sum(learned))
+    furthest = max(packed, key=lambda loss: abs(loss - mean))
+    if abs(furthest - mean) > _SAME[options.resolved_precision] * max(1.0, abs(mean)):
         raise UsageError(
-            _refusal(f"its loss on two packed samples is {together:.4f}, apart {mean:.4f}")
+            _refusal(f"its loss on two packed samples is {furthest:.4f}, apart {mean:.4f}")
         )
-    if any(abs(a - b) > limit for a, b in zip(apart, usual, strict=True)):
-        raise UsageError(_refusal("its loss changes with the positions that packing gives"))
 
 
-def _alone(row: Row) -> dict[str, Any]:
-    return {**row.tensors, SAMPLE_IDS: [row.name]}
+def _losses(
+    model: Any, rows: list[Row], options: TrainingOptions
+) -> tuple[list[float], list[float]]:
+    """Return the loss of each row as it usually is, and those of all rows packed both ways."""
+    with torch.no_grad(), computing(options.resolved_device, options.resolved_precision):
+        apart = [_loss(model, {**row.tensors, SAMPLE_IDS: [row.name]}, options) for row in rows]
+        return apart, [_loss(model, Packer()(some), options) for some in (rows, rows[::-1])]
+
+
+def _length(row: Row) -> int:
+    return int(row.tensors["input_ids"].shape[1])
 
 
 def _loss(model: Any, batch: dict[str, Any], options: TrainingOptions) -> float:
