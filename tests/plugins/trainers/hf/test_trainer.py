@@ -128,10 +128,13 @@ def test_training_on_packed_samples_is_training_on_them(families, tmp_path, name
     assert packed == pytest.approx(apart, abs=5e-6)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", ["qwen2.5-vl", "gemma3"])
-def test_models_that_count_positions_or_attend_otherwise_are_not_packed(families, tmp_path, name):
+def test_models_that_count_positions_or_attend_otherwise_are_not_packed(
+    families, tmp_path, name, precision
+):
     with pytest.raises(UsageError, match=r"hf\.packing: .*leave packing off"):
-        trained(families[name], tmp_path, packing=True)
+        trained(families[name], tmp_path, packing=True, precision=precision)
 
 
 def test_samples_without_images_train_too(families, tmp_path):
