@@ -205,10 +205,10 @@ def check_prompts_are_not_taken_far_ahead(make: Make) -> None:
 def check_a_conversation_is_continued(make: Make) -> None:
     """Earlier turns count: after other first answers the next one is, some time, another."""
     said = ("A bus.", "Two grey cats under a tree.", "No.", "The boat lies by the river, I think.")
-    drawn = Decoding(max_new_tokens=6, batch_size=1, temperature=1.5)
+    likely = Decoding(max_new_tokens=12, batch_size=1, temperature=0)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = _trained(make, Path(folder))
-        given = [one for text in said for one in make().generate(checkpoint, [_talk(text)], drawn)]
+        given = [one for text in said for one in make().generate(checkpoint, [_talk(text)], likely)]
         require(len(given) == len(said), f"{len(given)} answers to {len(said)} conversations")
         require(all(isinstance(one, str) for one in given), f"{given}")
         require(len(set(map(str, given))) > 1, "what was said before changes nothing")
