@@ -114,7 +114,7 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
         TrainingError: the loss is no number, memory runs out, an image is gone.
         PrerequisiteError: a device or a reporting library is not there.
     """
-    _one_gpu(options, plan.name)
+    _can_train(options, plan.name)
     _reporters_are_there(options)
     micro, accumulation = shares(plan.batch, options, name=plan.name)
     folder = job.output / STATE
@@ -148,13 +148,21 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
     return Fitted(metrics)
 
 
-def _one_gpu(options: TrainingOptions, name: str) -> None:
-    """Refuse a GPU by its number: transformers trains on the first that a process sees."""
+def _can_train(options: TrainingOptions, name: str) -> None:
+    """Refuse what transformers does not train on: other GPUs than the first it sees, fp16 without.
+
+    Raises:
+        UsageError: the options say so; tells what to say instead.
+    """
     number = options.device.partition(":")[2]
     if number not in ("", "0"):
         raise UsageError(
             f"{name}.device = {options.device!r}: training takes the first GPU it sees; choose it "
             f"with CUDA_VISIBLE_DEVICES={number}"
+        )
+    if options.resolved_precision == "fp16" and options.resolved_device == "cpu":
+        raise UsageError(
+            f"{name}.precision = 'fp16' needs a GPU for training: on a processor take bf16 or fp32"
         )
 
 
