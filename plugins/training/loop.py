@@ -12,7 +12,6 @@ import importlib.util
 import logging
 import math
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -25,21 +24,19 @@ import transformers
 from torch import Tensor, nn
 from transformers import TrainerCallback, TrainingArguments
 
-from ig4.core.errors import Ig4Error, PrerequisiteError, UsageError
+from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.images import ImageError
 from ig4.core.training import TrainingError, TrainingJob, TrainingStep, is_main_process
 from ig4.plugins.training import memory
 from ig4.plugins.training.batches import SAMPLE_IDS
+from ig4.plugins.training.reading import Careful, Joined, read
+from ig4.plugins.training.states import STATE, complete, newest_complete, newest_state, step_of
 from ig4.plugins.training.weights import load_trained, save_trained
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
     from ig4.plugins.training.options import TrainingOptions
-
-STATE = "state"
-_COMPLETE = "complete"
-_FAILED = "failed"
 
 
 @dataclass(slots=True)
@@ -118,7 +115,7 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
     _reporters_are_there(options)
     micro, accumulation = shares(plan.batch, options, name=plan.name)
     folder = job.output / STATE
-    resumed = newest_state(folder) if is_main_process() else _newest(folder)
+    resumed = newest_state(folder) if is_main_process() else newest_complete(folder)
     job.started(plan.steps, 0 if resumed is None else step_of(resumed))
     if resumed is not None:
         job.notice(f"going on from step {step_of(resumed):,} of {plan.steps:,}")
@@ -176,33 +173,6 @@ def _reporters_are_there(options: TrainingOptions) -> None:
         )
 
 
-def finish(output: Path) -> None:
-    """Remove the states that only an unfinished training needs; logs of reporters stay."""
-    folder = output / STATE
-    for state in folder.glob("checkpoint-*"):
-        shutil.rmtree(state, ignore_errors=True)
-    with suppress(OSError):
-        folder.rmdir()
-
-
-def newest_state(folder: Path) -> Path | None:
-    """Return the newest complete state in a folder; what a kill left half written is removed."""
-    for state in folder.glob("checkpoint-*"):
-        if not (state / _COMPLETE).is_file():
-            shutil.rmtree(state, ignore_errors=True)
-    return _newest(folder)
-
-
-def _newest(folder: Path) -> Path | None:
-    found = [state for state in folder.glob("checkpoint-*") if (state / _COMPLETE).is_file()]
-    return max(found, key=step_of, default=None)
-
-
-def step_of(state: Path) -> int:
-    """Return the step after which a state was saved."""
-    return int(state.name.rpartition("-")[2])
-
-
 class _Loop(transformers.Trainer):
     """transformers' Trainer with the plan's order and rates, saving only what learns."""
 
@@ -217,8 +187,8 @@ class _Loop(transformers.Trainer):
         super().__init__(
             model=plan.model,
             args=arguments,
-            data_collator=_Joined(plan.collate),
-            train_dataset=_Careful(plan.examples),
+            data_collator=Joined(plan.collate),
+            train_dataset=Careful(plan.examples),
             optimizers=(optimizer, constant),
             callbacks=[_Rates(plan, optimizer), _Epochs(plan, self), _Reports(plan, job, self)],
         )
@@ -234,7 +204,7 @@ class _Loop(transformers.Trainer):
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> Any:
         """Return the batches of a step, raising what went wrong where they were read."""
-        return super().get_batch_samples(_read(epoch_iterator), num_batches, device)
+        return super().get_batch_samples(read(epoch_iterator), num_batches, device)
 
     def _get_learning_rate(self) -> float:
         assert self.optimizer is not None
@@ -293,45 +263,7 @@ class _Loop(transformers.Trainer):
         self.accelerator.wait_for_everyone()  # each process keeps the state of its own chance
         if self.args.should_save:
             state = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
-            _flush(state)
-            (state / _COMPLETE).write_text("", encoding="utf-8")
-
-
-class _Careful(torch.utils.data.Dataset[Any]):
-    """Examples, and errors in the place of those that cannot be read.
-
-    An error that crosses from a process that reads ahead would arrive as a traceback in a message.
-    """
-
-    def __init__(self, examples: Any) -> None:
-        self.examples = examples
-
-    def __len__(self) -> int:
-        return len(self.examples)
-
-    def __getitem__(self, place: int) -> Any:
-        try:
-            return self.examples[place]
-        except Ig4Error as error:
-            return error
-
-
-@dataclass(frozen=True, slots=True)
-class _Joined:
-    """Makes batches; one with an error in it is that error."""
-
-    collate: Callable[[Sequence[Any]], dict[str, Any]]
-
-    def __call__(self, rows: Sequence[Any]) -> dict[str, Any]:
-        errors = [row for row in rows if isinstance(row, Ig4Error)]
-        return {_FAILED: errors[0]} if errors else self.collate(rows)
-
-
-def _read(batches: Iterator[Any]) -> Iterator[Any]:
-    for batch in batches:
-        if _FAILED in batch:
-            raise batch[_FAILED]
-        yield batch
+            complete(state)
 
 
 class _Rates(TrainerCallback):
@@ -455,14 +387,6 @@ def _named(samples: Sequence[str]) -> str:
     shown = ", ".join(repr(name) for name in samples[:5])
     more = f" and {len(samples) - 5} more" if len(samples) > 5 else ""
     return f"sample{'s' * (len(samples) != 1)} {shown}{more}" if samples else "unknown samples"
-
-
-def _flush(folder: Path) -> None:
-    """Have the files of a folder on the disk before it is called complete."""
-    for file in folder.iterdir():
-        if file.is_file():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
 
 
 @contextmanager

@@ -50,7 +50,8 @@ class HuggingFaceTrainer(Trainer):
 
         from ig4.plugins.trainers.hf.build import build, processor_of
         from ig4.plugins.training import memory, parts
-        from ig4.plugins.training.loop import finish, fit
+        from ig4.plugins.training.loop import fit
+        from ig4.plugins.training.states import finish
 
         if not job.samples:
             raise UsageError("there is nothing to train on: the selection is empty")

@@ -54,7 +54,8 @@ class LlavaTrainer(Trainer):
         from ig4.plugins.trainers.llava.build import build, copy_tokenizer, save_original_projector
         from ig4.plugins.trainers.llava.model import Llava
         from ig4.plugins.training import memory, parts
-        from ig4.plugins.training.loop import finish, fit
+        from ig4.plugins.training.loop import fit
+        from ig4.plugins.training.states import finish
 
         if not job.samples:
             raise UsageError("there is nothing to train on: the selection is empty")

@@ -65,7 +65,8 @@ class MiniGPT4Trainer(Trainer):
 
         from ig4.plugins.trainers.minigpt4.build import build
         from ig4.plugins.training import memory
-        from ig4.plugins.training.loop import finish, fit
+        from ig4.plugins.training.loop import fit
+        from ig4.plugins.training.states import finish
 
         if not job.samples:
             raise UsageError("there is nothing to train on: the selection is empty")

@@ -15,7 +15,7 @@ from ig4.core.testing import make_samples
 from ig4.core.training import Checkpoint, TrainingJob
 from ig4.plugins.trainers.llava.options import LlavaOptions
 from ig4.plugins.trainers.llava.trainer import LlavaTrainer
-from ig4.plugins.training.loop import newest_state
+from ig4.plugins.training.states import newest_state
 
 from ...tiny_models import make_hf, make_llama, make_llava, make_minigpt4
 from .train_tiny import train
