@@ -9,11 +9,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ig4.core.contracts import Trainer
+from ig4.core.errors import Ig4Error
 from ig4.core.records import Failure, Image, Sample, Turn
 from ig4.core.testing.check import Check, checks_from, fail, require
 from ig4.core.testing.component import component_checks
 from ig4.core.testing.samples import make_samples, sample_with_unreadable_image
-from ig4.core.training import Checkpoint, Decoding, Prompt, TrainingError, TrainingJob, TrainingStep
+from ig4.core.training import (
+    MANIFEST,
+    Checkpoint,
+    Decoding,
+    Prompt,
+    TrainingError,
+    TrainingJob,
+    TrainingStep,
+)
 
 Make = Callable[[], Trainer]
 
@@ -35,6 +44,7 @@ def trainer_checks(make: Make) -> list[Check]:
         check_equal_seeds_give_equal_weights,
         check_another_seed_gives_other_weights,
         check_an_interrupted_training_goes_on_to_equal_weights,
+        check_nothing_to_train_on_is_refused,
         check_an_unreadable_image_stops_the_training,
         check_there_is_an_answer_for_each_prompt,
         check_answers_do_not_depend_on_the_batch,
@@ -115,6 +125,16 @@ def check_an_interrupted_training_goes_on_to_equal_weights(make: Make) -> None:
         require(_weights(Path(whole)) == _weights(Path(broken)), "it came to other weights")
 
 
+def check_nothing_to_train_on_is_refused(make: Make) -> None:
+    """Without samples there is an error that says so, and no checkpoint."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            make().train(TrainingJob([], Path(folder)))
+            fail("it trained on no samples")
+        except Ig4Error:
+            require(not (Path(folder) / MANIFEST).exists(), "there is a checkpoint all the same")
+
+
 def check_an_unreadable_image_stops_the_training(make: Make) -> None:
     """A training that lacks an image says so, and of which sample."""
     samples = [*make_samples(2), sample_with_unreadable_image()]
@@ -183,13 +203,15 @@ def check_prompts_are_not_taken_far_ahead(make: Make) -> None:
 
 
 def check_a_conversation_is_continued(make: Make) -> None:
-    """Earlier turns count: another first answer gives other ids to go on from."""
-    turns = (*_asked("What is this?"), Turn("assistant", "A bus."), *_asked("And now?"))
-    prompt = Prompt("talk", turns, make_samples(1)[0].images)
+    """Earlier turns count: after other first answers the next one is, some time, another."""
+    said = ("A bus.", "Two grey cats under a tree.", "No.", "The boat lies by the river, I think.")
+    likely = Decoding(max_new_tokens=12, batch_size=1, temperature=0)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = _trained(make, Path(folder))
-        given = _answers(make, checkpoint, [prompt])
-        require(isinstance(given[0], str), f"{given[0]!r}")
+        given = [one for text in said for one in make().generate(checkpoint, [_talk(text)], likely)]
+        require(len(given) == len(said), f"{len(given)} answers to {len(said)} conversations")
+        require(all(isinstance(one, str) for one in given), f"{given}")
+        require(len(set(map(str, given))) > 1, "what was said before changes nothing")
 
 
 def check_an_untrained_model_answers(make: Make) -> None:
@@ -240,6 +262,11 @@ def _prompts(count: int) -> list[Prompt]:
         Prompt(f"prompt-{n}", _asked(texts[n % len(texts)]), shown)
         for n, shown in enumerate(images)
     ]
+
+
+def _talk(answer: str) -> Prompt:
+    turns = (*_asked("What is this?"), Turn("assistant", answer), *_asked("And now?"))
+    return Prompt("talk", turns, make_samples(1)[0].images)
 
 
 def _answers(make: Make, checkpoint: Checkpoint, prompts: list[Prompt]) -> list[str | Failure]:

@@ -8,14 +8,14 @@ have seen next.
 from __future__ import annotations
 
 import gc
+import importlib.util
 import logging
 import math
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,17 +27,16 @@ from transformers import TrainerCallback, TrainingArguments
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.images import ImageError
 from ig4.core.training import TrainingError, TrainingJob, TrainingStep, is_main_process
-from ig4.plugins.hub import check_device
+from ig4.plugins.training import memory
 from ig4.plugins.training.batches import SAMPLE_IDS
+from ig4.plugins.training.reading import Careful, Joined, read
+from ig4.plugins.training.states import STATE, complete, newest_complete, newest_state, step_of
 from ig4.plugins.training.weights import load_trained, save_trained
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
     from ig4.plugins.training.options import TrainingOptions
-
-STATE = "state"
-_COMPLETE = "complete"
 
 
 @dataclass(slots=True)
@@ -46,7 +45,9 @@ class Plan:
 
     `examples` holds every example to be seen, in order, with repetitions; the last of the `steps`
     may have fewer than `batch` of them. `rate` is the factor on each group's learning rate at a
-    step (from 0).
+    step (from 0). `seeing` are the parameters that learn and that only images reach. `epoch_ended`
+    is told the number of an epoch (from 0) once it is over, or the training with it, and the states
+    of optimiser and fp16's scaler.
     """
 
     name: str
@@ -61,16 +62,15 @@ class Plan:
     clip: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
-    notes: list[str] = field(default_factory=list)
+    seeing: Sequence[nn.Parameter] = ()
+    epoch_ended: Callable[[int, Mapping[str, Any], Mapping[str, Any] | None], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What came out of the loop: metrics, and the states the published checkpoints hold."""
+    """What came out of the loop."""
 
     metrics: dict[str, Any]
-    optimizer: Mapping[str, Any]
-    scaler: Mapping[str, Any] | None
 
 
 def processes() -> int:
@@ -111,11 +111,11 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
         TrainingError: the loss is no number, memory runs out, an image is gone.
         PrerequisiteError: a device or a reporting library is not there.
     """
-    check_device(options.resolved_device, asked=options.device, scorer=plan.name)
-    _one_gpu(options, plan.name)
+    _can_train(options, plan.name)
+    _reporters_are_there(options)
     micro, accumulation = shares(plan.batch, options, name=plan.name)
     folder = job.output / STATE
-    resumed = newest_state(folder) if is_main_process() else _newest(folder)
+    resumed = newest_state(folder) if is_main_process() else newest_complete(folder)
     job.started(plan.steps, 0 if resumed is None else step_of(resumed))
     if resumed is not None:
         job.notice(f"going on from step {step_of(resumed):,} of {plan.steps:,}")
@@ -134,7 +134,7 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
         arguments._n_gpu = min(1, arguments.n_gpu)
         trainer = _Loop(plan, job, arguments, optimizer)
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
-    scaler = getattr(trainer.accelerator, "scaler", None)
+        trainer.refuse_broken()
     metrics = {
         "steps": trainer.state.global_step,
         "loss": trainer.last_loss,
@@ -142,44 +142,35 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
     }
     if torch.cuda.is_available() and options.resolved_device.startswith("cuda"):
         metrics["peak_memory"] = torch.cuda.max_memory_allocated()
-    return Fitted(metrics, optimizer.state_dict(), None if scaler is None else scaler.state_dict())
+    return Fitted(metrics)
 
 
-def _one_gpu(options: TrainingOptions, name: str) -> None:
-    """Refuse a GPU by its number: transformers trains on the first that a process sees."""
+def _can_train(options: TrainingOptions, name: str) -> None:
+    """Refuse what transformers does not train on: other GPUs than the first it sees, fp16 without.
+
+    Raises:
+        UsageError: the options say so; tells what to say instead.
+    """
     number = options.device.partition(":")[2]
     if number not in ("", "0"):
         raise UsageError(
             f"{name}.device = {options.device!r}: training takes the first GPU it sees; choose it "
             f"with CUDA_VISIBLE_DEVICES={number}"
         )
+    if options.resolved_precision == "fp16" and options.resolved_device == "cpu":
+        raise UsageError(
+            f"{name}.precision = 'fp16' needs a GPU for training: on a processor take bf16 or fp32"
+        )
 
 
-def finish(output: Path) -> None:
-    """Remove the states that only an unfinished training needs; logs of reporters stay."""
-    folder = output / STATE
-    for state in folder.glob("checkpoint-*"):
-        shutil.rmtree(state, ignore_errors=True)
-    with suppress(OSError):
-        folder.rmdir()
-
-
-def newest_state(folder: Path) -> Path | None:
-    """Return the newest complete state in a folder; what a kill left half written is removed."""
-    for state in folder.glob("checkpoint-*"):
-        if not (state / _COMPLETE).is_file():
-            shutil.rmtree(state, ignore_errors=True)
-    return _newest(folder)
-
-
-def _newest(folder: Path) -> Path | None:
-    found = [state for state in folder.glob("checkpoint-*") if (state / _COMPLETE).is_file()]
-    return max(found, key=step_of, default=None)
-
-
-def step_of(state: Path) -> int:
-    """Return the step after which a state was saved."""
-    return int(state.name.rpartition("-")[2])
+def _reporters_are_there(options: TrainingOptions) -> None:
+    """Find out before the first step whether the libraries that are to report can be imported."""
+    lacking = [name for name in options.report_to if importlib.util.find_spec(name) is None]
+    if lacking:
+        raise PrerequisiteError(
+            f"cannot report to {', '.join(lacking)}: pip install {' '.join(lacking)}, or leave it "
+            "out of report_to"
+        )
 
 
 class _Loop(transformers.Trainer):
@@ -196,10 +187,10 @@ class _Loop(transformers.Trainer):
         super().__init__(
             model=plan.model,
             args=arguments,
-            data_collator=plan.collate,
-            train_dataset=plan.examples,
+            data_collator=Joined(plan.collate),
+            train_dataset=Careful(plan.examples),
             optimizers=(optimizer, constant),
-            callbacks=[_Rates(plan, optimizer), _Reports(plan, job, self)],
+            callbacks=[_Rates(plan, optimizer), _Epochs(plan, self), _Reports(plan, job, self)],
         )
         for callback in (transformers.PrinterCallback, transformers.ProgressCallback):
             self.remove_callback(callback)
@@ -208,6 +199,12 @@ class _Loop(transformers.Trainer):
 
     def _get_train_sampler(self, *_: Any, **__: Any) -> torch.utils.data.Sampler[int]:
         return torch.utils.data.SequentialSampler(self.plan.examples)  # type: ignore[arg-type]
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> Any:
+        """Return the batches of a step, raising what went wrong where they were read."""
+        return super().get_batch_samples(read(epoch_iterator), num_batches, device)
 
     def _get_learning_rate(self) -> float:
         assert self.optimizer is not None
@@ -226,16 +223,32 @@ class _Loop(transformers.Trainer):
         value = loss[0] if return_outputs else loss
         if not bool(torch.isfinite(value.detach())):
             step = self.state.global_step + 1
-            guilty = _guilty(model, inputs, names)
+            guilty = _guilty(self.plan.model, inputs, names)
             raise TrainingError(
                 f"the loss of step {step:,} is {value.item()}, with {_named(guilty)} in the "
                 f"batch; weights saved before are kept. Look at the sample, lower the learning "
                 f"rate (-o {self.plan.name}.learning_rate=…), or train in bf16 or fp32"
             )
+        if "pixel_values" not in inputs and self.plan.seeing and not return_outputs:
+            # Without images these parameters have no gradient, which several processes wait for;
+            # the original code too lets their gradient be zero then.
+            loss = loss + 0.0 * torch.stack([one.sum() for one in self.plan.seeing]).sum()
         return loss
+
+    def refuse_broken(self) -> None:
+        """Raise a TrainingError if the weights are no numbers any more: nothing is saved then."""
+        for name, value in self.plan.model.named_parameters():
+            if value.requires_grad and not bool(torch.isfinite(value.detach()).all()):
+                raise TrainingError(
+                    f"after step {self.state.global_step:,} the weights {name} are no numbers: "
+                    "the gradient of a finite loss was not finite; weights saved before are kept. "
+                    f"Lower the learning rate (-o {self.plan.name}.learning_rate=…), or train in "
+                    "bf16 or fp32"
+                )
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None
               ) -> None:  # fmt: skip
+        self.refuse_broken()
         folder = Path(output_dir or str(self.args.output_dir))
         folder.mkdir(parents=True, exist_ok=True)
         save_trained(self.plan.model, folder / "model.safetensors", state_dict)
@@ -247,10 +260,10 @@ class _Loop(transformers.Trainer):
 
     def _save_checkpoint(self, *given: Any, **named: Any) -> None:
         super()._save_checkpoint(*given, **named)
+        self.accelerator.wait_for_everyone()  # each process keeps the state of its own chance
         if self.args.should_save:
             state = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
-            _flush(state)
-            (state / _COMPLETE).write_text("", encoding="utf-8")
+            complete(state)
 
 
 class _Rates(TrainerCallback):
@@ -264,6 +277,28 @@ class _Rates(TrainerCallback):
         factor = self.plan.rate(state.global_step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
+
+
+class _Epochs(TrainerCallback):
+    """Tells the plan of every epoch that is over, before the state after it is saved."""
+
+    def __init__(self, plan: Plan, loop: _Loop) -> None:
+        self.plan = plan
+        self.loop = loop
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        ended, done = self.plan.epoch_ended, state.global_step / self.plan.steps_per_epoch
+        over = math.floor(done) > math.floor(done - 1 / self.plan.steps_per_epoch)
+        if ended is None or not is_main_process():
+            return
+        if over or state.global_step == self.plan.steps:
+            self.loop.refuse_broken()
+            scaler = getattr(self.loop.accelerator, "scaler", None)
+            assert self.loop.optimizer is not None
+            ended(
+                math.ceil(done) - 1, self.loop.optimizer.state_dict(),
+                None if scaler is None else scaler.state_dict(),
+            )  # fmt: skip
 
 
 class _Reports(TrainerCallback):
@@ -354,14 +389,6 @@ def _named(samples: Sequence[str]) -> str:
     return f"sample{'s' * (len(samples) != 1)} {shown}{more}" if samples else "unknown samples"
 
 
-def _flush(folder: Path) -> None:
-    """Have the files of a folder on the disk before it is called complete."""
-    for file in folder.iterdir():
-        if file.is_file():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
-
-
 @contextmanager
 def _explained(plan: Plan, options: TrainingOptions) -> Iterator[None]:
     """Turn what stops a training into one sentence that says what to do."""
@@ -372,40 +399,27 @@ def _explained(plan: Plan, options: TrainingOptions) -> Iterator[None]:
             f"{error}: an image that was there when training began cannot be read any more. "
             "Put it back and run the same command, which goes on from the last saved state"
         ) from error
-    except ImportError as error:
-        reporters = ", ".join(options.report_to)
-        if not reporters:
-            raise
-        raise PrerequisiteError(f"cannot report to {reporters}: {error}") from error
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise TrainingError(out_of_memory(plan.name, options)) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error) or "out of memory" in str(error):
-            raise TrainingError(out_of_memory(plan.name, options)) from error
+    except Exception as error:
+        if memory.ran_out(error):
+            raise TrainingError(memory.remedies(plan.name, options)) from error
+        if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
+            raise TrainingError(
+                f"a process that reads images ahead died; read in this one with "
+                f"-o {plan.name}.workers=0: {' '.join(str(error).split())[:200]}"
+            ) from error
+        reporter = type(error).__module__.partition(".")[0]
+        if reporter in options.report_to:  # such as W&B without a login
+            told = " ".join(str(error).split())[:300]
+            raise PrerequisiteError(f"cannot report to {reporter}: {told}") from error
         raise
     finally:
         gc.collect()
 
 
-def out_of_memory(name: str, options: TrainingOptions) -> str:
-    """Return what to say when memory runs out: the knobs that are left, the cheapest first."""
-    knobs = []
-    if options.micro_batch_size != 1:
-        knobs.append(f"-o {name}.micro_batch_size=1 (same result, smaller pieces)")
-    if not options.gradient_checkpointing:
-        knobs.append(f"-o {name}.gradient_checkpointing=true (same result, about a third slower)")
-    if options.resolved_precision == "fp32" and options.resolved_device != "cpu":
-        knobs.append(f"-o {name}.precision=bf16")
-    if options.quantize != "4bit":
-        knobs.append(f"-o {name}.quantize=4bit")
-    told = "; ".join(knobs) or "a smaller model, or a device with more memory"
-    return f"the memory of {options.resolved_device} does not suffice. Try {told}"
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the libraries' log lines off the terminal; what matters is reported by events."""
-    names = ("transformers", "accelerate", "torch.distributed")
+    names = ("transformers", "accelerate", "torch.distributed", "bitsandbytes")
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,15 +1,26 @@
-"""Roughly what a training takes of a device's memory, known from sizes alone."""
+"""Roughly what a training takes of a device's memory, and what to do where that is not there."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 
+from ig4.core.errors import PrerequisiteError
 from ig4.plugins.hardware import Precision
+from ig4.plugins.hub import check_device
+
+if TYPE_CHECKING:
+    from ig4.plugins.training.options import TrainingOptions
 
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "8bit": 1.0, "4bit": 0.56}
 """Of one weight; 4-bit weights carry their scales."""
+
+_SIGNS = ("can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+"""What torch says in a plain RuntimeError where memory runs out."""
 
 _ADAM = 4 + 8  # a gradient and two moments in fp32, for each weight that learns
 
@@ -49,3 +60,48 @@ def activations(
     kept = block + 2 * wide * config.hidden_size * layers if checkpointing else block * layers
     logits = config.vocab_size * (4 + 4 + 2 * wide)
     return int(samples * length * (kept + logits))
+
+
+def ran_out(error: BaseException) -> bool:
+    """Tell whether an error means that memory ran out, of a device or of the machine."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+def remedies(name: str, options: TrainingOptions, *, loading: bool = False) -> str:
+    """Return what to say when memory runs out: the knobs that are left, the cheapest first.
+
+    `loading` leaves out those that only matter once the model is loaded.
+    """
+    knobs = []
+    if options.micro_batch_size != 1 and not loading:
+        knobs.append(f"-o {name}.micro_batch_size=1 (same result, smaller pieces)")
+    if not options.gradient_checkpointing and not loading:
+        knobs.append(f"-o {name}.gradient_checkpointing=true (same result, about a third slower)")
+    if options.resolved_precision == "fp32" and options.resolved_device != "cpu":
+        knobs.append(f"-o {name}.precision=bf16")
+    if options.lighter is not None:
+        knobs.append(f"-o {name}.{options.lighter}")
+    elif options.quantize != "4bit":
+        knobs.append(f"-o {name}.quantize=4bit")
+    told = "; ".join(knobs) or "a smaller model, or a device with more memory"
+    return f"the memory of {options.resolved_device} does not suffice. Try {told}"
+
+
+@contextmanager
+def enough(name: str, options: TrainingOptions) -> Iterator[None]:
+    """Say which knob to turn where a model does not fit into memory, or its device is not there.
+
+    Raises:
+        PrerequisiteError: it is not.
+    """
+    check_device(options.resolved_device, asked=options.device, scorer=name)
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        raise PrerequisiteError(
+            f"the model cannot be loaded: {remedies(name, options, loading=True)}"
+        ) from error

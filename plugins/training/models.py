@@ -14,6 +14,7 @@ import torch
 from ig4.core.errors import MissingExtraError, PrerequisiteError
 from ig4.plugins.hardware import Precision
 from ig4.plugins.hub import straight_to_cache
+from ig4.plugins.training.memory import ran_out
 from ig4.plugins.training.options import TrainingOptions, path_of
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -36,10 +37,17 @@ def load(auto: Any, place: str, options: TrainingOptions, *, dtype: torch.dtype,
         more["quantization_config"] = _quantization(options, list(exact))
         more["device_map"] = {"": options.resolved_device}
     with quiet(), explained(place, folder, option), straight_to_cache(local=folder is not None):
-        return auto.from_pretrained(
+        model, found = auto.from_pretrained(
             str(folder or place), dtype=dtype, cache_dir=options.cache_dir,
-            trust_remote_code=False, **more,
+            trust_remote_code=False, output_loading_info=True, **more,
         )  # fmt: skip
+    lacking = sorted(found["missing_keys"])
+    if lacking:  # transformers would go on with random numbers in their place
+        raise PrerequisiteError(
+            f"{folder or place} is of another architecture, or not complete: {len(lacking)} "
+            f"weights of a {type(model).__name__} are missing, the first is {lacking[0]}"
+        )
+    return model
 
 
 def config_of(place: str, options: TrainingOptions, *, option: str) -> Any:
@@ -119,13 +127,11 @@ def explained(place: str, folder: Path | None, option: str) -> Iterator[None]:
     """Turn what goes wrong while loading into one sentence that says what to do."""
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise PrerequisiteError(
-            f"{place} does not fit into memory: load it in bf16, 8 or 4 bits, or elsewhere"
-        ) from error
     except PrerequisiteError:
         raise
     except Exception as error:
+        if ran_out(error):
+            raise  # whoever asked for the model says what to do
         told = " ".join(str(error).split())[:300] or type(error).__name__
         if folder is not None:
             raise PrerequisiteError(

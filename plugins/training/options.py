@@ -36,7 +36,9 @@ class TrainingOptions(Options):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="Of the computation; auto is bf16 or fp16 on a GPU, fp32 on a CPU."
     )
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps.")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda or mps."
+    )
     quantize: Literal["none", "8bit", "4bit"] = Field(
         "none", description="Keep the frozen language model in 8 or 4 bits (bitsandbytes)."
     )
@@ -58,6 +60,11 @@ class TrainingOptions(Options):
         (), description="Where else to report losses: tensorboard, wandb, mlflow."
     )
     cache_dir: Path | None = Field(None, description="Where models of the hub are kept.")
+
+    @property
+    def lighter(self) -> str | None:
+        """The option, as `-o` takes it, by which less would learn; None where that is all."""
+        return None
 
     @property
     def resolved_device(self) -> str:

@@ -122,6 +122,15 @@ def choose(
     return model, projectors
 
 
+def seeing(model: Any, projectors: Sequence[str]) -> list[nn.Parameter]:
+    """Return the parameters of the projectors that learn: without images they have no gradient."""
+    return [
+        value
+        for name, value in _base(model).named_parameters()
+        if value.requires_grad and name.startswith(tuple(projectors))
+    ]
+
+
 def groups(
     model: Any,
     projectors: Sequence[str],

@@ -57,6 +57,16 @@ def rendered(processor: Any, chat: Sequence[Message], *, answering: bool = False
     return text
 
 
+def specials(processor: Any, text: str) -> dict[str, bool]:
+    """Return how a rendered text is to be tokenised: without a second BOS where it has one.
+
+    Some templates (Gemma's, Llama's) write it themselves; transformers looks for it in the same
+    way where it applies a template and tokenises in one go.
+    """
+    bos = processor.tokenizer.bos_token
+    return {"add_special_tokens": False} if bos is not None and text.startswith(bos) else {}
+
+
 def answer_spans(processor: Any, chat: Sequence[Message], text: str) -> list[tuple[int, int]]:
     """Return where in `text`, as characters, the answers stand, with what the template ends them.
 
@@ -99,7 +109,7 @@ def learned(
     Raises:
         TrainingError: they are not.
     """
-    plain = processor.tokenizer(text, return_offsets_mapping=True)
+    plain = processor.tokenizer(text, return_offsets_mapping=True, **specials(processor, text))
     offsets, own = plain["offset_mapping"], list(plain["input_ids"])
     hits = [
         any(first < stop and last > start for start, stop in spans) and last > first
@@ -123,5 +133,8 @@ def limited(picture: Picture, max_pixels: int | None) -> Picture:
     from PIL import Image
 
     scale = (max_pixels / (width * height)) ** 0.5
-    size = max(1, int(width * scale)), max(1, int(height * scale))
+    wide, tall = max(1, int(width * scale)), max(1, int(height * scale))
+    if wide * tall > max_pixels:  # a strip, which rounding made thicker
+        wide, tall = (min(wide, max_pixels), 1) if wide > tall else (1, min(tall, max_pixels))
+    size = wide, tall
     return picture.resize(size, Image.Resampling.BICUBIC)

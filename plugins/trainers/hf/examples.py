@@ -14,7 +14,14 @@ from torch.utils.data import Dataset
 
 from ig4.core.records import Sample
 from ig4.core.training import TrainingError
-from ig4.plugins.trainers.hf.chat import answer_spans, learned, limited, messages, rendered
+from ig4.plugins.trainers.hf.chat import (
+    answer_spans,
+    learned,
+    limited,
+    messages,
+    rendered,
+    specials,
+)
 from ig4.plugins.training.batches import SAMPLE_IDS, pictures
 from ig4.plugins.training.placeholders import IGNORED
 
@@ -95,6 +102,7 @@ def processed(processor: Any, texts: Sequence[str], seen: Sequence[Sequence[Any]
               ) -> dict[str, Tensor]:  # fmt: skip
     """Return the processor's tensors for texts and the images of each."""
     images = {"images": [list(one) for one in seen]} if any(seen) else {}
+    how |= specials(processor, texts[0])
     made = processor(text=list(texts), return_tensors="pt", **images, **how)
     return {name: value for name, value in made.items() if isinstance(value, Tensor)}
 

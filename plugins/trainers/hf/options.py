@@ -59,6 +59,11 @@ class HuggingFaceOptions(TrainingOptions):
     )
 
     @property
+    def lighter(self) -> str | None:
+        """See `TrainingOptions.lighter`."""
+        return "trains=lora" if self.trains == "full" else None
+
+    @property
     def rate(self) -> float:
         """The highest learning rate."""
         return _RATES[self.trains] if self.learning_rate is None else self.learning_rate

@@ -49,17 +49,19 @@ class HuggingFaceTrainer(Trainer):
         import torch
 
         from ig4.plugins.trainers.hf.build import build, processor_of
-        from ig4.plugins.training import parts
-        from ig4.plugins.training.loop import finish, fit
+        from ig4.plugins.training import memory, parts
+        from ig4.plugins.training.loop import fit
+        from ig4.plugins.training.states import finish
 
         if not job.samples:
             raise UsageError("there is nothing to train on: the selection is empty")
         torch.manual_seed(job.seed)
         processor = processor_of(self.options)
-        model, projectors = parts.choose(
-            build(self.options), self.options.trains, lora=self.options.lora,
-            pattern=self.options.projector,
-        )  # fmt: skip
+        with memory.enough(NAME, self.options):
+            model, projectors = parts.choose(
+                build(self.options), self.options.trains, lora=self.options.lora,
+                pattern=self.options.projector,
+            )  # fmt: skip
         plan = self.plan(model, processor, projectors, job)
         if self.options.packing:
             from ig4.plugins.trainers.hf.packing import require_apart
@@ -80,6 +82,7 @@ class HuggingFaceTrainer(Trainer):
     def plan(self, model: Any, processor: Any, projectors: list[str], job: TrainingJob) -> Plan:
         """Return what the loop is to do."""
         from ig4.plugins.trainers.hf.examples import Collator, Examples, Packer
+        from ig4.plugins.trainers.hf.model import Answerer
         from ig4.plugins.training import parts
         from ig4.plugins.training.loop import Plan
         from ig4.plugins.training.order import passes
@@ -95,7 +98,7 @@ class HuggingFaceTrainer(Trainer):
         pad = processor.tokenizer.pad_token_id
         return Plan(
             name=NAME,
-            model=model,
+            model=Answerer(model),
             examples=examples,
             collate=Packer() if chosen.packing else Collator(pad),
             groups=parts.groups(
@@ -107,6 +110,7 @@ class HuggingFaceTrainer(Trainer):
             batch=chosen.batch_size,
             steps_per_epoch=len(job.samples) / chosen.batch_size,
             clip=chosen.max_grad_norm,
+            seeing=parts.seeing(model, projectors),
         )  # fmt: skip
 
     def generate(
@@ -115,14 +119,15 @@ class HuggingFaceTrainer(Trainer):
         """See `Trainer.generate`: the most probable tokens, at most 512."""
         from ig4.plugins.trainers.hf.answering import Answering
         from ig4.plugins.trainers.hf.build import build, processor_of
-        from ig4.plugins.training import parts
+        from ig4.plugins.training import memory, parts
         from ig4.plugins.training.decoding import answers
 
         place = None if checkpoint.path is None else str(checkpoint.path.absolute())
         whole = place if self.options.trains == "full" else None
-        model = build(self.options, place=whole)
-        if checkpoint.path is not None and whole is None:
-            model = parts.restore(model, checkpoint.path).eval()
+        with memory.enough(NAME, self.options):
+            model = build(self.options, place=whole)
+            if checkpoint.path is not None and whole is None:
+                model = parts.restore(model, checkpoint.path).eval()
         processor = processor_of(self.options, place=place)
         answering = Answering(model, processor, self.options, decoding)
         yield from answers(prompts, decoding.batch_size, answering.prepare, answering)

@@ -70,6 +70,11 @@ class LlavaOptions(TrainingOptions):
     )
 
     @property
+    def lighter(self) -> str | None:
+        """See `TrainingOptions.lighter`."""
+        return "stage=lora" if self.stage == "full" else None
+
+    @property
     def published(self) -> Published:
         """The published values of the stage, with what the user says in their place."""
         usual = PUBLISHED[self.stage]

@@ -53,16 +53,18 @@ class LlavaTrainer(Trainer):
 
         from ig4.plugins.trainers.llava.build import build, copy_tokenizer, save_original_projector
         from ig4.plugins.trainers.llava.model import Llava
-        from ig4.plugins.training import parts
-        from ig4.plugins.training.loop import finish, fit
+        from ig4.plugins.training import memory, parts
+        from ig4.plugins.training.loop import fit
+        from ig4.plugins.training.states import finish
 
         if not job.samples:
             raise UsageError("there is nothing to train on: the selection is empty")
         torch.manual_seed(job.seed)
         chosen = self.options.published
-        model, projectors = parts.choose(
-            build(self.options), chosen.learning, lora=self.options.lora
-        )
+        with memory.enough(NAME, self.options):
+            model, projectors = parts.choose(
+                build(self.options), chosen.learning, lora=self.options.lora
+            )
         llava = Llava(model)
         fitted = fit(self.plan(llava, projectors, job), self.options, job)
         checkpoint = Checkpoint(
@@ -116,6 +118,7 @@ class LlavaTrainer(Trainer):
             steps=steps,
             batch=chosen.batch_size,
             steps_per_epoch=len(job.samples) / chosen.batch_size,
+            seeing=parts.seeing(llava.model, projectors),
         )
 
     def generate(
@@ -125,15 +128,16 @@ class LlavaTrainer(Trainer):
         from ig4.plugins.trainers.llava.answering import Answering
         from ig4.plugins.trainers.llava.build import build, tokens
         from ig4.plugins.trainers.llava.model import Llava
-        from ig4.plugins.training import parts
+        from ig4.plugins.training import memory, parts
         from ig4.plugins.training.decoding import answers
 
         whole = None
         if checkpoint.path is not None and self.options.published.learning == "full":
             whole = str(checkpoint.path.absolute())
-        model = build(self.options, place=whole)
-        if checkpoint.path is not None and whole is None:
-            model = parts.restore(model, checkpoint.path).eval()
+        with memory.enough(NAME, self.options):
+            model = build(self.options, place=whole)
+            if checkpoint.path is not None and whole is None:
+                model = parts.restore(model, checkpoint.path).eval()
         answering = Answering(Llava(model), tokens(self.options), self.options, decoding)
         yield from answers(prompts, decoding.batch_size, answering.prepare, answering)
 

@@ -165,7 +165,9 @@ def from_original(state: Mapping[str, Tensor]) -> State:
     for name, tensor in state.items():
         block = _Q_BIAS.fullmatch(name)
         if block:
-            value = state[name.replace("q_bias", "v_bias")]
+            value = state.get(name.replace("q_bias", "v_bias"))
+            if value is None:
+                raise PrerequisiteError(f"the weights hold {name}, but no v_bias beside it")
             bias = torch.cat((tensor, torch.zeros_like(value), value))
             found[_QKV_BIAS.format(block[1])] = bias
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.contracts import Digest, Trainer
@@ -21,7 +22,7 @@ from ig4.plugins.trainers.minigpt4.schedule import WarmupCosine
 
 if TYPE_CHECKING:
     from ig4.plugins.trainers.minigpt4.model import MiniGPT4
-    from ig4.plugins.training.loop import Fitted, Plan
+    from ig4.plugins.training.loop import Plan
 
 NAME = "minigpt4"
 
@@ -29,8 +30,8 @@ NAME = "minigpt4"
 class MiniGPT4Trainer(Trainer):
     """MiniGPT-4's second stage: prompts, order, rates and checkpoints as published.
 
-    A folder it saves holds the projection in `model.safetensors` and, for the original code,
-    in `checkpoint_N.pth`.
+    A folder it saves holds the projection in `model.safetensors` and, for the original code and
+    after each epoch N as there, in `checkpoint_N.pth`.
     """
 
     Options = MiniGPT4Options
@@ -63,12 +64,20 @@ class MiniGPT4Trainer(Trainer):
         import torch
 
         from ig4.plugins.trainers.minigpt4.build import build
-        from ig4.plugins.training.loop import finish, fit
+        from ig4.plugins.training import memory
+        from ig4.plugins.training.loop import fit
+        from ig4.plugins.training.states import finish
 
         if not job.samples:
             raise UsageError("there is nothing to train on: the selection is empty")
         torch.manual_seed(job.seed)
-        model = build(self.options)
+        with memory.enough(NAME, self.options):
+            model = build(self.options)
+        if self.options.model is None and self.options.checkpoint is None:
+            job.notice(
+                "no projection is named (-o minigpt4.checkpoint=…, the first stage's): it begins "
+                "at random"
+            )
         plan = self.plan(model, job)
         fitted = fit(plan, self.options, job)
         checkpoint = Checkpoint(
@@ -76,7 +85,7 @@ class MiniGPT4Trainer(Trainer):
             fitted.metrics,
         )  # fmt: skip
         if is_main_process():
-            self._save(model, fitted, job)
+            self._save(model, job)
             checkpoint = checkpoint.save(job.output)
             finish(job.output)
         return checkpoint
@@ -112,6 +121,8 @@ class MiniGPT4Trainer(Trainer):
             steps=self.steps,
             batch=chosen.batch_size,
             steps_per_epoch=chosen.steps_per_epoch,
+            seeing=list(model.language_projection.parameters()),
+            epoch_ended=partial(self._save_original, model, job),
         )
 
     def _uses_published_prompts(self, job: TrainingJob) -> bool:
@@ -127,24 +138,34 @@ class MiniGPT4Trainer(Trainer):
             job.notice("samples have instructions of their own: these are the prompts")
         return usual
 
-    def _save(self, model: MiniGPT4, fitted: Fitted, job: TrainingJob) -> None:
-        """Write the projection for ig4 and for the original code."""
-        import torch
-
+    def _save(self, model: MiniGPT4, job: TrainingJob) -> None:
+        """Write the projection for ig4."""
         from ig4.plugins.trainers.minigpt4.build import WEIGHTS, save_model
-        from ig4.plugins.trainers.minigpt4.model import original_projection
         from ig4.plugins.training.weights import save_trained
 
         if self.options.complete:
             save_model(model, job.output)
         else:
             save_trained(model, job.output / WEIGHTS)
-        epoch = max(0, -(-self.steps // self.options.steps_per_epoch) - 1)
+
+    def _save_original(
+        self,
+        model: MiniGPT4,
+        job: TrainingJob,
+        epoch: int,
+        optimizer: Mapping[str, Any],
+        scaler: Mapping[str, Any] | None,
+    ) -> None:
+        """Write an epoch's projection for the original code."""
+        import torch
+
+        from ig4.plugins.trainers.minigpt4.model import original_projection
+
         kept: dict[str, Any] = {
             "model": original_projection(model),
-            "optimizer": fitted.optimizer,
+            "optimizer": optimizer,
             "config": {"run": self.options.model_dump(mode="json"), "origin": dict(job.origin)},
-            "scaler": fitted.scaler,
+            "scaler": scaler,
             "epoch": epoch,
         }
         torch.save(kept, job.output / f"checkpoint_{epoch}.pth")
@@ -155,9 +176,16 @@ class MiniGPT4Trainer(Trainer):
         """See `Trainer.generate`: sampled with top_p 0.9, at most 300 tokens, cut at "###"."""
         from ig4.plugins.trainers.minigpt4.answering import Answering
         from ig4.plugins.trainers.minigpt4.build import build, read_projection
+        from ig4.plugins.training import memory
         from ig4.plugins.training.decoding import answers
 
-        model = build(self.options)
+        if checkpoint.path is None and self.options.model is self.options.checkpoint is None:
+            raise UsageError(
+                "a MiniGPT-4 without a projection answers nothing: name one with "
+                "-o minigpt4.checkpoint=…"
+            )
+        with memory.enough(NAME, self.options):
+            model = build(self.options)
         if checkpoint.path is not None:
             from ig4.plugins.trainers.minigpt4.model import fitted
 

@@ -300,7 +300,7 @@ EXPECTED = {
     "embedder": 18,
     "clusterer": 20,
     "selector": 18,
-    "trainer": 22,
+    "trainer": 23,
     "format": 21,
     "executor": 16,
 }

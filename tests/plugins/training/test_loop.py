@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 from transformers.modeling_outputs import CausalLMOutput
 
@@ -14,10 +16,12 @@ from ig4.core.images import ImageError
 from ig4.core.training import TrainingError, TrainingJob
 from ig4.plugins.training.batches import SAMPLE_IDS
 from ig4.plugins.training.learning import Lora
-from ig4.plugins.training.loop import Plan, finish, fit, newest_state, out_of_memory, shares
+from ig4.plugins.training.loop import Plan, fit, shares
+from ig4.plugins.training.memory import enough, remedies
 from ig4.plugins.training.options import TrainingOptions, path_of
 from ig4.plugins.training.parts import choose, groups, language_name, linear_names, projector_names
 from ig4.plugins.training.schedules import Cosine
+from ig4.plugins.training.states import finish, newest_state
 from ig4.plugins.training.weights import read_state
 
 
@@ -93,6 +97,56 @@ def test_an_image_that_vanished_names_the_sample_and_keeps_what_was_saved(tmp_pa
     assert newest_state(tmp_path / "state") is not None
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_went_wrong_in_another_process_is_told_in_the_same_sentence(tmp_path, workers):
+    error = ImageError("sample 'x': x.jpg: the image file is missing")
+    broken = plan([1.0] * 6, fail_at=3, error=error)
+    with pytest.raises(TrainingError) as caught:
+        fit(broken, options(workers=workers), TrainingJob((), tmp_path))
+    assert str(caught.value).startswith("sample 'x': x.jpg: the image file is missing: an image")
+    assert "Traceback" not in str(caught.value)
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path):
+    """The loss was one, but not its gradient; the loss of the next step would blame its sample."""
+    broken = plan([1.0, 1.0, 4.0, 4.0, 1.0, 1.0])
+    broken.model.factor.register_hook(
+        lambda gradient: gradient * (float("nan") if gradient.abs() > 3 else 1)
+    )
+    with pytest.raises(TrainingError, match=r"after step 2 the weights factor are no numbers"):
+        fit(broken, options(), TrainingJob((), tmp_path))
+    assert newest_state(tmp_path / "state").name == "checkpoint-1"
+
+
+def test_what_only_images_reach_has_no_gradient_but_zero_without_them(tmp_path):
+    class Blind(Line):
+        def forward(self, input_ids, labels=None):
+            return CausalLMOutput(loss=torch.ones(1, requires_grad=True).sum())
+
+    def without_images(rows):
+        return {name: one for name, one in collate(rows).items() if name != "pixel_values"}
+
+    blind = plan([1.0] * 4)
+    blind.model, blind.collate = Blind(), without_images
+    blind.groups = [{"params": [blind.model.factor], "lr": 0.1, "weight_decay": 0.0}]
+    blind.seeing = [blind.model.factor]
+    states = []
+    blind.epoch_ended = lambda epoch, optimizer, scaler: states.append(optimizer["state"][0])
+    fit(blind, options(), TrainingJob((), tmp_path))
+    assert (int(states[0]["step"]), float(states[0]["exp_avg"])) == (2, 0.0)
+    assert blind.model.factor.tolist() == [1.0]
+
+
+def test_epochs_are_told_with_the_state_of_the_optimiser(tmp_path):
+    told = []
+    whole = plan([1.0] * 10)  # five steps, two of them an epoch
+    whole.epoch_ended = lambda epoch, optimizer, scaler: told.append(
+        (epoch, int(optimizer["state"][0]["step"]), scaler)
+    )
+    fit(whole, options(), TrainingJob((), tmp_path))
+    assert told == [(0, 2, None), (1, 4, None), (2, 5, None)]
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -107,9 +161,43 @@ def test_running_out_of_memory_says_which_knobs_are_left(tmp_path, error):
 
 
 def test_knobs_that_are_turned_already_are_not_named():
-    said = out_of_memory("hf", options(micro_batch_size=1, gradient_checkpointing=True))
+    said = remedies("hf", options(micro_batch_size=1, gradient_checkpointing=True))
     assert "micro_batch_size" not in said
     assert "quantize=4bit" in said
+
+
+def test_where_all_learns_less_could():
+    from ig4.plugins.trainers.hf.options import HuggingFaceOptions
+
+    said = remedies("hf", HuggingFaceOptions(device="cpu", trains="full"))
+    assert "-o hf.trains=lora" in said
+    assert "4bit" not in said  # weights in 4 bits cannot learn
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
+def test_a_model_too_large_to_load_says_which_knob(error):
+    with pytest.raises(PrerequisiteError) as caught, enough("line", options()):
+        raise error
+    assert "-o line.quantize=4bit" in str(caught.value)
+    assert "micro_batch_size" not in str(caught.value)
+
+
+def test_other_errors_while_loading_stay_what_they_are():
+    with pytest.raises(RuntimeError, match="shapes"), enough("line", options()):
+        raise RuntimeError("shapes")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", ""])
+def test_devices_that_do_not_exist_are_no_options(device):
+    with pytest.raises(ValidationError, match="device"):
+        TrainingOptions(device=device)
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has such a device")
+def test_a_device_that_is_not_there_is_told_before_a_model_is_loaded():
+    wanted = pytest.raises(PrerequisiteError, match="cannot use the device 'mps'")
+    with wanted, enough("line", options(device="mps")):
+        raise AssertionError("nothing is loaded")
 
 
 def test_other_errors_of_torch_are_not_taken_for_a_lack_of_memory(tmp_path):
@@ -148,8 +236,11 @@ def test_losses_are_reported_to_tensorboard(tmp_path, monkeypatch):
 
 
 def test_a_reporter_that_is_not_installed_is_named(tmp_path):
-    with pytest.raises(PrerequisiteError, match="cannot report to mlflow"):
-        fit(plan([1.0] * 4), options(report_to=("mlflow",)), TrainingJob((), tmp_path))
+    lacking = [name for name in ("wandb", "mlflow") if find_spec(name) is None]
+    if not lacking:
+        pytest.skip("all reporters are installed")
+    with pytest.raises(PrerequisiteError, match=rf"cannot report to .*: pip install {lacking[0]}"):
+        fit(plan([1.0] * 4), options(report_to=lacking), TrainingJob((), tmp_path))
 
 
 def test_batches_are_dealt_to_pieces_and_processes(monkeypatch):

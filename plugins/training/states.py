@@ -1,0 +1,48 @@
+"""States that an interrupted training goes on from, each complete or none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+STATE = "state"
+_COMPLETE = "complete"
+
+
+def finish(output: Path) -> None:
+    """Remove the states that only an unfinished training needs; logs of reporters stay."""
+    folder = output / STATE
+    for state in folder.glob("checkpoint-*"):
+        shutil.rmtree(state, ignore_errors=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def newest_state(folder: Path) -> Path | None:
+    """Return the newest complete state in a folder; what a kill left half written is removed."""
+    for state in folder.glob("checkpoint-*"):
+        if not (state / _COMPLETE).is_file():
+            shutil.rmtree(state, ignore_errors=True)
+    return newest_complete(folder)
+
+
+def newest_complete(folder: Path) -> Path | None:
+    """Return the newest complete state in a folder, and touch nothing."""
+    found = [state for state in folder.glob("checkpoint-*") if (state / _COMPLETE).is_file()]
+    return max(found, key=step_of, default=None)
+
+
+def step_of(state: Path) -> int:
+    """Return the step after which a state was saved."""
+    return int(state.name.rpartition("-")[2])
+
+
+def complete(state: Path) -> None:
+    """Mark a state as complete, once its files are on the disk."""
+    for file in state.iterdir():
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+    (state / _COMPLETE).write_text("", encoding="utf-8")

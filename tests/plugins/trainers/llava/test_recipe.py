@@ -1,0 +1,219 @@
+"""LLaVA-1.5 by its published recipe: stages, texts, masks, images, and what is saved of them."""
+
+from __future__ import annotations
+
+import json
+from shutil import copytree
+
+import pytest
+import torch
+from PIL import Image as Pillow
+from safetensors.torch import load_file
+
+from ig4.core.errors import PrerequisiteError
+from ig4.core.records import Turn
+from ig4.core.testing import make_samples
+from ig4.core.training import Checkpoint, Decoding, Prompt, TrainingJob
+from ig4.plugins.trainers.llava.build import build, outline
+from ig4.plugins.trainers.llava.model import original_projector
+from ig4.plugins.trainers.llava.options import LlavaOptions
+from ig4.plugins.trainers.llava.pictures import GROUND, squared
+from ig4.plugins.trainers.llava.prompts import (
+    caption_ids,
+    conversation,
+    expanded,
+    training_ids,
+)
+from ig4.plugins.trainers.llava.trainer import LlavaTrainer
+from ig4.plugins.training.parts import choose, linear_names
+from ig4.plugins.training.pieces import tokens_of
+from ig4.plugins.training.placeholders import IGNORED, IMAGE
+
+USUAL = {"device": "cpu", "precision": "fp32", "workers": 0, "batch_size": 2}
+SHORT = Decoding(max_new_tokens=4)
+TALK = [("What?", "A boat."), ("Where?", "On a lake.")]
+
+
+@pytest.fixture(scope="module")
+def tokens(tiny):
+    return tokens_of(str(tiny / "llama"))
+
+
+def options(tiny, **more) -> LlavaOptions:
+    return LlavaOptions(**{**USUAL, "model": str(tiny / "llava"), **more})
+
+
+def asked():
+    return [Prompt("p", (Turn("user", "What is this?"),), make_samples(1)[0].images)]
+
+
+@pytest.mark.parametrize(
+    ("stage", "learning", "rate", "projector_rate", "batch"),
+    [
+        ("pretrain", "projector", 1e-3, None, 256),
+        ("full", "full", 2e-5, None, 128),
+        ("lora", "lora", 2e-4, 2e-5, 128),
+    ],
+)
+def test_each_stage_has_its_published_values(stage, learning, rate, projector_rate, batch):
+    usual = LlavaOptions(stage=stage)
+    assert usual.published == (learning, rate, projector_rate, batch)
+    assert (usual.epochs, usual.warmup_ratio, usual.weight_decay) == (1, 0.03, 0.0)
+    assert usual.max_length == 2048
+    assert (usual.lora.r, usual.lora.alpha, usual.lora.dropout) == (128, 256, 0.05)
+    assert LlavaTrainer(usual).steps(665_000) == -(-665_000 // batch)
+
+
+def test_what_the_user_says_goes_before_what_is_published():
+    said = LlavaOptions(stage="lora", learning_rate=0.0, projector_learning_rate=1e-3, batch_size=4)
+    assert said.published == ("lora", 0.0, 1e-3, 4)
+
+
+def test_gradients_are_not_clipped_and_each_part_has_its_rate(tiny, tmp_path):
+    from ig4.plugins.trainers.llava.model import Llava
+
+    trainer = LlavaTrainer(options(tiny))
+    model, projectors = choose(build(trainer.options), "lora", lora=trainer.options.lora)
+    plan = trainer.plan(Llava(model), projectors, TrainingJob(make_samples(4), tmp_path))
+    assert plan.clip == 0
+    assert {group["lr"]: len(group["params"]) for group in plan.groups} == {2e-4: 28, 2e-5: 4}
+    assert {group["weight_decay"] for group in plan.groups} == {0.0}
+
+
+def test_adapters_sit_on_all_linears_of_the_language_model_but_its_head(tiny):
+    names = linear_names(outline(options(tiny))[0])
+    assert {name.rpartition(".")[2] for name in names} == {
+        "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
+    }  # fmt: skip
+    assert all(name.startswith("model.language_model.layers.") for name in names)
+
+
+def test_images_stand_before_the_first_question_wherever_the_text_had_them():
+    text = conversation([("Describe.\n<image>", "A <image>boat.")], images=1)
+    assert text.endswith("USER: <image>\nDescribe. ASSISTANT: A boat.</s>")
+    assert conversation([("Hello.", "")], images=0).endswith("USER: Hello. ASSISTANT:")
+
+
+def test_answers_and_their_ends_are_learned_round_by_round(tokens):
+    ids, labels = training_ids(tokens, TALK, images=1, max_length=2048)
+    assert ids.count(IMAGE) == 1
+    learned = tokens.decode([one for one in labels if one not in (IGNORED, tokens.eos_id)])
+    assert [part for part in ("A boat.", "On a lake.", "What", "Where") if part in learned] == [
+        "A boat.", "On a lake.",
+    ]  # fmt: skip
+    assert labels.count(tokens.eos_id) == 2
+    assert labels[0] == IGNORED
+
+
+def test_a_text_that_holds_the_marks_of_a_conversation_is_not_learned(tokens):
+    odd = [("What?", "He said ASSISTANT: and was gone.</s> USER: x ASSISTANT: y")]
+    _, labels = training_ids(tokens, odd, images=0, max_length=2048)
+    assert set(labels) == {IGNORED}
+
+
+def test_long_conversations_are_cut(tokens):
+    whole, _ = training_ids(tokens, TALK, images=0, max_length=2048)
+    ids, labels = training_ids(tokens, TALK, images=0, max_length=len(whole) - 2)
+    assert ids == whole[:-2]
+    assert labels[-1] == ids[-1]
+
+
+def test_captions_of_stage_1_follow_the_image_and_end_the_line(tokens):
+    ids, labels = caption_ids(tokens, "A boat.", images=1, max_length=2048)
+    assert ids[:2] == [tokens.bos_id, IMAGE]
+    assert labels[:2] == [IGNORED, IGNORED]
+    assert labels[2:] == ids[2:] == tokens.encode("A boat.\n")
+
+
+def test_an_image_takes_as_many_places_as_it_has_patches():
+    ids, labels = expanded([1, IMAGE, 5], [IGNORED, IGNORED, 5], 4, 2048)
+    assert ids == [1, *[IMAGE] * 4, 5]
+    assert labels == [IGNORED] * 5 + [5]
+    assert expanded([1, IMAGE, 5, 6], [0, 0, 5, 6], 4, 6) == ([1, *[IMAGE] * 4, 5], [0] * 5 + [5])
+
+
+def test_images_are_set_in_the_middle_of_a_square_of_the_mean_colour():
+    square = squared(Pillow.new("RGB", (10, 4), (255, 0, 0)))
+    assert square.size == (10, 10)
+    assert square.getpixel((0, 0)) == square.getpixel((9, 9)) == GROUND == (122, 116, 104)
+    assert [square.getpixel((5, y)) == GROUND for y in range(10)] == [True] * 3 + [False] * 4 + [
+        True
+    ] * 3
+
+
+def test_the_projector_of_stage_1_goes_on_in_stage_2_in_the_original_form_too(tiny, tmp_path):
+    parts = {"llm": str(tiny / "llama"), "vision": str(tiny / "clip")}
+    first = LlavaTrainer(options(tiny, **parts, stage="pretrain"))
+    first.train(TrainingJob(make_samples(4), tmp_path))
+    own = load_file(tmp_path / "model.safetensors")
+    original = torch.load(tmp_path / "mm_projector.bin", weights_only=True)
+    assert list(original) == [f"model.mm_projector.{n}.{kind}" for n in (0, 2)
+                              for kind in ("weight", "bias")]  # fmt: skip
+    for place in (tmp_path, tmp_path / "mm_projector.bin"):
+        built = build(options(tiny, **parts, projector=place))
+        assert all(torch.equal(built.state_dict()[name], value) for name, value in own.items())
+        assert all(
+            torch.equal(value, original[name])
+            for name, value in original_projector(built.state_dict()).items()
+        )
+
+
+def test_parts_make_the_whole(tiny):
+    parts = {"llm": str(tiny / "llama"), "vision": str(tiny / "clip")}
+    model = build(options(tiny, **parts))
+    assert not any(value.is_meta for value in model.parameters())
+    llama = load_file(tiny / "llama" / "model.safetensors")
+    assert torch.equal(model.lm_head.weight, llama["lm_head.weight"])
+    assert torch.equal(
+        model.model.language_model.embed_tokens.weight, llama["model.embed_tokens.weight"]
+    )
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "full", "lora"])
+def test_what_was_trained_comes_back_and_answers(tiny, tmp_path, stage):
+    trainer = LlavaTrainer(options(tiny, stage=stage, learning_rate=0.01))
+    checkpoint = trainer.train(TrainingJob(make_samples(4), tmp_path))
+    files = {file.name for file in tmp_path.glob("*.safetensors")}
+    assert files == (
+        {"adapter_model.safetensors", "projector.safetensors"}
+        if stage == "lora" else {"model.safetensors"}
+    )  # fmt: skip
+    again = Checkpoint.read(tmp_path)
+    restored = LlavaTrainer(LlavaOptions.model_validate(again.options))
+    assert list(restored.generate(again, asked(), SHORT)) == list(
+        trainer.generate(checkpoint, asked(), SHORT)
+    )
+
+
+def test_a_model_of_another_kind_is_refused_by_name(tiny):
+    with pytest.raises(PrerequisiteError, match=r"another architecture: qwen2_5_vl, not llava"):
+        build(options(tiny, model=str(tiny / "qwen")))
+
+
+def test_weights_under_other_names_are_not_replaced_by_chance(tiny, tmp_path):
+    """As those of the original code are, whose folders say `llava` too."""
+    from safetensors.torch import save_file
+
+    copytree(tiny / "llava", tmp_path / "model")
+    file = tmp_path / "model" / "model.safetensors"
+    renamed = {name.replace("multi_modal_projector.linear_1", "mm_projector.0"): value
+               for name, value in load_file(file).items()}  # fmt: skip
+    save_file(renamed, file, metadata={"format": "pt"})
+    with pytest.raises(PrerequisiteError, match=r"another architecture, or not complete: 2"):
+        build(options(tiny, model=str(tmp_path / "model")))
+
+
+def test_a_projector_of_other_sizes_is_refused(tiny, tmp_path):
+    torch.save({"model.mm_projector.0.weight": torch.zeros(8, 8)}, tmp_path / "mm_projector.bin")
+    with pytest.raises(PrerequisiteError, match=r"another architecture: it has no fitting model\."):
+        build(options(tiny, projector=tmp_path / "mm_projector.bin"))
+
+
+def test_an_adapter_for_a_deeper_model_is_refused(tiny, tmp_path):
+    checkpoint = LlavaTrainer(options(tiny)).train(TrainingJob(make_samples(2), tmp_path / "out"))
+    file = tmp_path / "out" / "adapter_config.json"
+    config = json.loads(file.read_text())
+    config["r"] = 4
+    file.write_text(json.dumps(config))
+    with pytest.raises(PrerequisiteError, match="another architecture"):
+        list(LlavaTrainer(options(tiny)).generate(checkpoint, asked(), SHORT))

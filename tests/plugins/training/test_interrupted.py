@@ -1,0 +1,114 @@
+"""A training that is killed goes on to the weights it would have come to, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from ig4.core.errors import PrerequisiteError
+from ig4.core.testing import make_samples
+from ig4.core.training import Checkpoint, TrainingJob
+from ig4.plugins.trainers.llava.options import LlavaOptions
+from ig4.plugins.trainers.llava.trainer import LlavaTrainer
+from ig4.plugins.training.states import newest_state
+
+from ...tiny_models import make_hf, make_llama, make_llava, make_minigpt4
+from .train_tiny import train
+
+SCRIPT = Path(__file__).with_name("train_tiny.py")
+USUAL = {"device": "cpu", "precision": "fp32", "batch_size": 2, "save_every": 2}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    make_minigpt4(folder / "minigpt4", make_llama(folder / "llama"))
+    make_llava(folder / "llava", folder / "llama")
+    make_hf(folder / "hf")
+    return folder
+
+
+def trainings(models, output):
+    """MiniGPT-4 has chance in prompts and crops, adapters have it in their dropout."""
+    return {
+        "minigpt4": {
+            "trainer": "minigpt4", "samples": 6, "output": str(output),
+            "options": {**USUAL, "llm": str(models / "llama"), "model": str(models / "minigpt4"),
+                        "epochs": 2, "steps_per_epoch": 3, "learning_rate": 0.01},
+        },
+        "hf": {
+            "trainer": "hf", "samples": 4, "output": str(output),
+            "options": {**USUAL, "model": str(models / "hf"), "epochs": 3, "lora_dropout": 0.5,
+                        "learning_rate": 0.01},
+        },
+    }  # fmt: skip
+
+
+def weights(folder):
+    return {
+        (file.name, name): value
+        for file in sorted(folder.glob("*.safetensors"))
+        for name, value in load_file(file).items()
+    }
+
+
+@pytest.mark.parametrize("name", ["minigpt4", "hf"])
+def test_killed_between_two_saved_states_it_comes_to_equal_weights(models, tmp_path, name):
+    told = trainings(models, tmp_path / "killed")[name]
+    told["options"]["workers"] = 0
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), json.dumps([{**told, "die_at": 5}])],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == -9, done.stderr
+    assert newest_state(tmp_path / "killed" / "state").name == "checkpoint-4"
+    with pytest.raises(PrerequisiteError, match="was not finished"):
+        Checkpoint.read(tmp_path / "killed")
+    train(told)
+    train({**told, "output": str(tmp_path / "whole")})
+    killed, whole = weights(tmp_path / "killed"), weights(tmp_path / "whole")
+    assert killed.keys() == whole.keys()
+    assert all(killed[name].equal(whole[name]) for name in whole)
+    assert not (tmp_path / "killed" / "state").exists()
+
+
+class StopError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, 1), (1, None), (2, 1)])
+def test_smaller_pieces_after_memory_ran_out_see_the_same_samples(models, tmp_path, before, after):
+    """The remedy for a lack of memory is another size of pieces, in the middle of a training."""
+    usual = {**USUAL, "workers": 0, "batch_size": 4, "lora_dropout": 0.0, "save_every": 1}
+
+    def trained(output, pieces, stop_at=None):
+        losses = {}
+
+        def report(step):
+            losses[step.step] = step.loss
+            if step.step == stop_at:
+                raise StopError
+
+        options = LlavaOptions(
+            model=str(models / "llava"), epochs=2, micro_batch_size=pieces, **usual
+        )
+        job = TrainingJob(make_samples(8), output, report=report)
+        if stop_at is None:
+            LlavaTrainer(options).train(job)
+        else:
+            with pytest.raises(StopError):
+                LlavaTrainer(options).train(job)
+        return losses
+
+    whole = trained(tmp_path / "whole", None)
+    first = trained(tmp_path / "changed", before, stop_at=3)
+    rest = trained(tmp_path / "changed", after)
+    assert min(rest) == 3  # the state after step 3 was not saved any more
+    assert {**first, **rest} == pytest.approx(whole, abs=2e-6)
+    ours, theirs = weights(tmp_path / "changed"), weights(tmp_path / "whole")
+    assert max(float((ours[name] - theirs[name]).abs().max()) for name in theirs) < 1e-6

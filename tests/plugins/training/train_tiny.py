@@ -1,0 +1,38 @@
+"""Trains tiny models in a process of its own, which may be killed or be one of several.
+
+Its only argument is JSON: a list of trainings, each {trainer, options, output, samples} with
+"texts" more samples that have no image, and "die_at" the step after which it kills itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from ig4.core.host import Host
+from ig4.core.records import Choice
+from ig4.core.testing import make_samples
+from ig4.core.training import Checkpoint, TrainingJob
+
+
+def train(told: dict) -> Checkpoint:
+    """Run one training."""
+
+    def report(step):
+        if step.step == told.get("die_at"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    samples = make_samples(told["samples"])
+    for one in make_samples(told.get("texts", 0), seed=1):
+        samples.append(replace(one, id=f"text-{one.id}", images=()))
+    trainer = Host.discover().build(Choice("trainer", told["trainer"], told["options"]))
+    return trainer.train(TrainingJob(samples, Path(told["output"]), report=report))
+
+
+if __name__ == "__main__":
+    for one in json.loads(sys.argv[1]):
+        train(one)
