@@ -6,7 +6,6 @@ is asked about; a relative score is the second's in percent of the first's, as i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -17,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ig4.core.evaluation import Side
+    from ig4.core.evaluation import Side, Verdict
 
 Outcome: TypeAlias = Literal["win", "tie", "fail"]
 Interval: TypeAlias = tuple[float, float]
@@ -132,20 +131,21 @@ class Relative:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """A pair judged in both orders: (first, second) scores as shown, and with the order swapped.
+class JudgedPair:
+    """A pair judged in both orders; scores belong to the answers, whatever their places.
 
-    Scores belong to the answers, whatever their places.
+    `given` is the verdict with the first answer shown first, `swapped` the one with it shown
+    second: there, too, `first` is the score of the first answer.
     """
 
     category: str
-    given: tuple[float, float]
-    swapped: tuple[float, float]
+    given: Verdict
+    swapped: Verdict
 
     @property
     def sides(self) -> tuple[Side, Side]:
         """Who won in each order."""
-        return _side(*self.given), _side(*self.swapped)
+        return self.given.winner, self.swapped.winner
 
     @property
     def outcome(self) -> Outcome:
@@ -155,7 +155,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All that verdicts come to; `failed` counts the pairs that lack a verdict, and count nowhere."""
+    """All that verdicts come to; `failed` pairs lack a verdict, and count nowhere else."""
 
     overall: Tally
     categories: Mapping[str, Tally]
@@ -168,7 +168,7 @@ class Summary:
 
 
 def summarise(
-    pairs: Sequence[Scored], failed: int = 0, *, resamples: int = RESAMPLES, seed: int = 42
+    pairs: Sequence[JudgedPair], failed: int = 0, *, resamples: int = RESAMPLES, seed: int = 42
 ) -> Summary:
     """Return what judged pairs come to, overall and by category in order of appearance."""
     categories = {
@@ -179,7 +179,7 @@ def summarise(
     return Summary(tally(pairs, resamples, seed), categories, position_bias(pairs), failed)
 
 
-def tally(pairs: Sequence[Scored], resamples: int = RESAMPLES, seed: int = 42) -> Tally:
+def tally(pairs: Sequence[JudgedPair], resamples: int = RESAMPLES, seed: int = 42) -> Tally:
     """Count and measure pairs."""
     counts = dict.fromkeys(OUTCOMES, 0)
     for pair in pairs:
@@ -192,8 +192,8 @@ def tally(pairs: Sequence[Scored], resamples: int = RESAMPLES, seed: int = 42) -
             (
                 pair.outcome == "win",
                 pair.outcome == "fail",
-                (pair.given[0] + pair.swapped[0]) / 2,
-                (pair.given[1] + pair.swapped[1]) / 2,
+                (pair.given.first + pair.swapped.first) / 2,
+                (pair.given.second + pair.swapped.second) / 2,
             )
             for pair in pairs
         ],
@@ -236,7 +236,7 @@ def _relative(values: NDArray[np.float64], means: NDArray[np.float64]) -> Relati
     )
 
 
-def position_bias(pairs: Sequence[Scored]) -> PositionBias | None:
+def position_bias(pairs: Sequence[JudgedPair]) -> PositionBias | None:
     """Return how far the order decided; None without pairs."""
     if not pairs:
         return None
@@ -246,9 +246,3 @@ def position_bias(pairs: Sequence[Scored]) -> PositionBias | None:
         first_shown=sides.count(("first", "second")) / len(sides),
         second_shown=sides.count(("second", "first")) / len(sides),
     )
-
-
-def _side(first: float, second: float) -> Side:
-    if math.isclose(first, second, rel_tol=0, abs_tol=1e-9):
-        return "tie"
-    return "first" if first > second else "second"
