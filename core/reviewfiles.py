@@ -1,4 +1,4 @@
-"""Relative scores from reviews made elsewhere: LLaVA-Bench's files, and whatever looks like them."""
+"""Relative scores from reviews made elsewhere: LLaVA-Bench's files, and what looks like them."""
 
 from __future__ import annotations
 

@@ -146,13 +146,14 @@ def _value(told: Mapping[str, JSON], keys: tuple[str, ...]) -> JSON:
 
 
 def _verdict(first: JSON, second: JSON, explanation: str) -> Verdict:
-    scores = []
-    for told in (first, second):
-        if isinstance(told, str) and (found := re.fullmatch(_SCORE, told.strip(), re.IGNORECASE)):
-            told = float(found[1])
-        if isinstance(told, bool) or not isinstance(told, (int, float)):
-            raise UnreadableReview("it holds no two scores")
-        if not _LOW <= told <= _HIGH:  # also what is not a number
-            raise UnreadableReview(f"its score {str(told)[:20]} is not from 1 to 10")
-        scores.append(float(told))
-    return Verdict(scores[0], scores[1], explanation.strip()[:LONGEST])
+    return Verdict(_score(first), _score(second), explanation.strip()[:LONGEST])
+
+
+def _score(told: JSON) -> float:
+    if isinstance(told, str) and (found := re.fullmatch(_SCORE, told.strip(), re.IGNORECASE)):
+        told = float(found[1])
+    if isinstance(told, bool) or not isinstance(told, (int, float)):
+        raise UnreadableReview("it holds no two scores")
+    if not _LOW <= told <= _HIGH:  # also what is not a number
+        raise UnreadableReview(f"its score {str(told)[:20]} is not from 1 to 10")
+    return float(told)
