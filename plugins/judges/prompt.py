@@ -55,8 +55,8 @@ _CATEGORIES = {
 }
 
 _END = """\
-Score both answers on a scale from 1 to 10; the better an answer, the higher its score. Neither the \
-order in which they stand nor their length alone may decide, and equal answers get equal scores.
+Score both answers on a scale from 1 to 10; the better an answer, the higher its score. Neither \
+the order in which they stand nor their length alone may decide, and equal answers get equal scores.
 
 The first line of your reply is nothing but two numbers separated by a space: the score of \
 assistant 1 and the score of assistant 2. Explain them on the lines that follow."""
