@@ -70,9 +70,9 @@ def svg(bars: Sequence[Bar], title: str) -> str:
     """
     height = _TOP + len(bars) * (_BAR + _GAP) + _LEGEND
     full = _LEFT + _WIDTH + _RIGHT
+    size = f"width='{full}' height='{height}' viewBox='0 0 {full} {height}'"
     parts = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' width='{full}' height='{height}' "
-        f"viewBox='0 0 {full} {height}' role='img'>",
+        f"<svg xmlns='http://www.w3.org/2000/svg' {size} role='img'>",
         f"<title>{_safe(title, 200)}</title>",
         f"<rect width='{full}' height='{height}' fill='#ffffff'/>",
         _text(full / 2, 34, title, 16, "middle", longest=80, bold=True),
