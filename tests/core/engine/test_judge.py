@@ -7,6 +7,8 @@ import io
 import itertools
 import json
 import re
+import sys
+import textwrap
 
 import pytest
 from PIL import Image
@@ -16,11 +18,9 @@ from ig4.core.calls.terms import Terms
 from ig4.core.engine.judge import JudgeWish, estimate, judge
 from ig4.core.engine.session import Session
 from ig4.core.errors import DatasetError, PluginError, UsageError
-from ig4.core.evaluation import Verdict
 from ig4.core.events import Notice, StageAdvanced, StageStarted
 from ig4.core.host import Host
-from ig4.core.records import Choice, Failure
-from ig4.plugins.judges.reference import Reference
+from ig4.core.records import Choice
 from ig4.storage import judgements
 from ig4.storage.store import Store
 
@@ -53,6 +53,7 @@ def events():
 
 @pytest.fixture
 def session(tmp_path, events):
+    """A session on a database of its own; tests that install judges do so first."""
     with Store.open(tmp_path / "ig4.db") as store:
         yield Session(store, Host.discover(), [events.append])
 
@@ -369,37 +370,89 @@ def test_texts_that_no_database_takes_are_stored_all_the_same(session, write):
 
 # Third parties
 
+ODD = """
+    from ig4.core.contracts import AsyncJudge, Judge, Options
+    from ig4.core.evaluation import Verdict
+    from ig4.core.hookspecs import hookimpl
+    from ig4.core.records import Component, Failure
+
+    class OddOptions(Options):
+        manner: str = "good"
+
+    class Odd(Judge):
+        Options = OddOptions
+
+        def compare(self, batch):
+            if self.options.manner == "more":
+                return [Verdict(1.0, 2.0)] * (len(batch) + 1)
+            if self.options.manner == "bare":
+                return [(1, 2)] * len(batch)
+            if any(pair.first == "raise" for pair in batch):
+                raise RuntimeError("this one")
+            return [self._one(pair) for pair in batch]
+
+        def _one(self, pair):
+            if pair.first == "fail":
+                return Failure("no")
+            if pair.first == "nan":
+                return Verdict(float("nan"), 1.0)
+            return Verdict(2.0, 1.0)
+
+    class Strange(AsyncJudge):
+        def provider(self):
+            from ig4.plugins.llm.openai import OpenAIProvider
+
+            return OpenAIProvider()
+
+        async def judge(self, pair, ask):
+            raise RuntimeError("that one")
+
+    @hookimpl
+    def ig4_components():
+        return [
+            Component("judge", "odd", "oddjudges:Odd"),
+            Component("judge", "strange", "oddjudges:Strange"),
+        ]
+"""
+
+
+@pytest.fixture
+def odd(tmp_path, monkeypatch):
+    """Install a distribution with judges of somebody else."""
+    site = tmp_path / "site"
+    info = site / "ig4_odd-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ig4-odd\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[ig4]\nodd = oddjudges\n")
+    (site / "oddjudges.py").write_text(textwrap.dedent(ODD))
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.delitem(sys.modules, "oddjudges", raising=False)
+
 
 @pytest.mark.parametrize(
-    ("compare", "told"),
+    ("manner", "told"),
     [
-        (lambda batch: [Verdict(1.0, 2.0)] * (len(batch) + 1), "must return one for each"),
-        (lambda batch: [(1, 2)] * len(batch), "must return a Verdict or a Failure"),
+        ("more", "must return one for each"),
+        ("bare", "must return a Verdict or a Failure for each pair"),
     ],
 )
-def test_a_judge_that_breaks_its_contract_is_named(session, write, monkeypatch, compare, told):
-    monkeypatch.setattr(Reference, "compare", lambda self, batch: compare(batch))
-    with pytest.raises(PluginError, match=told):
-        judge(session, wish(write(("one", "two")), "reference"))
+def test_a_judge_that_breaks_its_contract_is_named(odd, session, write, manner, told):
+    with pytest.raises(PluginError, match=f"judge odd .*{told}"):
+        judge(session, wish(write(("one", "two")), "odd", {"manner": manner}))
 
 
-def test_a_judge_that_raises_or_gives_no_number_fails_the_guilty_pairs(session, write, monkeypatch):
-    def compare(self, batch):
-        if any(pair.first == "raise" for pair in batch):
-            raise RuntimeError("this one")
-        return [
-            Failure("no") if pair.first == "fail"
-            else Verdict(float("nan"), 1.0) if pair.first == "nan"
-            else Verdict(2.0, 1.0)
-            for pair in batch
-        ]  # fmt: skip
-
-    monkeypatch.setattr(Reference, "compare", compare)
+def test_a_judge_that_raises_or_gives_no_number_fails_the_guilty_pairs(odd, session, write):
     folder = write(("raise", "x"), ("fail", "x"), ("nan", "x"), ("fine", "x"))
-    done = judge(session, wish(folder, "reference"))
+    done = judge(session, wish(folder, "odd"))
     assert (done.summary.failed, done.summary.overall.n) == (3, 1)
     errors = sorted(row[6] for row in stored(session) if row[6])
     assert errors == [
-        "no", "reference failed: RuntimeError: this one",
+        "no", "odd failed: RuntimeError: this one",
         "the judge returned nan and 1.0, which are no scores",
     ]  # fmt: skip
+
+
+def test_so_does_one_that_asks_a_service(odd, session, write, llm_server, asks):
+    done = judge(session, wish(write(("one", "two")), "strange"))
+    assert (done.summary.failed, done.asked.calls) == (1, 0)
+    assert {row[6] for row in stored(session)} == {"strange failed: RuntimeError: that one"}
