@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from ig4.cli.main import main
 from ig4.cli.stackedbars import Bar, svg, text_bars
 
 from ..llm_server.world import verdict_of
@@ -39,13 +40,15 @@ def start(tmp_path):
 
 
 @pytest.fixture
-def judge(start):
-    """Run `ig4 judge` to its end; return its exit code, output and messages."""
+def judge(tmp_path, monkeypatch, capsys):
+    """Run `ig4 judge` to its end, in this process; return its exit code, output and messages."""
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        process = start(*arguments)
-        out, err = process.communicate(timeout=240)
-        return process.returncode, out, err
+        with pytest.raises(SystemExit) as stop:
+            main(["judge", *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return stop.value.code, out, err
 
     return run
 
@@ -185,6 +188,7 @@ def test_a_judgement_killed_again_and_again_repeats_no_reply_that_had_arrived(
         process.communicate()
     arrived = sum(call["outcome"] == "ok" for call in llm_server.calls())
     assert 0 < arrived < 80
+    assert "verdicts, 0 failed; running" in judge("show", 1)[1]
     code, out, _ = judge(*FILES, "--concurrency", 32, "--json")
     assert (code, json.loads(out)["overall"]["n"]) == (0, 40)
     assert llm_server.repeats() <= at_once * kills
