@@ -174,7 +174,7 @@ def test_money_is_estimated_limited_and_never_spent_twice(judge, answers, llm_se
 def test_a_judgement_killed_again_and_again_repeats_no_reply_that_had_arrived(
     start, judge, answers, llm_server, asks
 ):
-    at_once, kills = 4, 4
+    at_once, kills = 4, 3
     answers(40)
     llm_server.configure(latency=0.05)
     chance = random.Random(4)
