@@ -31,6 +31,10 @@ COMMANDS = {
         "ig4.cli.generate:generate",
         "Answer questions with a CHECKPOINT, or talk to it about an image.",
     ),
+    "judge": (
+        "ig4.cli.judge:judge",
+        "Compare two files of answers with a judge, each pair in both orders.",
+    ),
     "query": ("ig4.cli.query:query", "Ask the score database in SQL."),
     "costs": (
         "ig4.cli.costs:costs",

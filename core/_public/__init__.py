@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.version import __version__
 
 if TYPE_CHECKING:
-    from ig4.core.api import open, run, select, train  # noqa: A004 - used as ig4.open
+    from ig4.core.api import judge, open, run, select, train  # noqa: A004 - used as ig4.open
     from ig4.core.contracts import (
         AsyncJudge,
         AsyncScorer,
@@ -62,6 +62,7 @@ _HOMES = {
     "Turn": "records",
     "Verdict": "evaluation",
     "hookimpl": "hookspecs",
+    "judge": "api",
     "open": "api",
     "run": "api",
     "select": "api",
@@ -99,6 +100,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "hookimpl",
+    "judge",
     "open",
     "run",
     "select",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,3 +37,8 @@ def tiles(content: bytes) -> int:
         width, height = image.size
     scale = min(1.0, 2048 / max(width, height), 768 / min(width, height))
     return math.ceil(width * scale / 512) * math.ceil(height * scale / 512)
+
+
+async def jpegs(images: Sequence[Image], max_side: int) -> tuple[bytes, ...]:
+    """Return images as JPEG bytes, read in threads; raises as `jpeg`."""
+    return tuple([await asyncio.to_thread(jpeg, image, max_side) for image in images])

@@ -23,6 +23,7 @@ from ig4.core.testing import (
     embedder_checks,
     executor_checks,
     format_checks,
+    judge_checks,
     make_picture,
     scorer_checks,
     selector_checks,
@@ -107,15 +108,17 @@ def llm_server() -> LlmServer:
     return server
 
 
-def gpt() -> Callable:
-    """Return what makes the built-in GPT scorer, asking that server."""
-    return lambda: HOST.build(Choice("scorer", "ig4/gpt", {"base_url": llm_server().openai_url}))
-
-
-def claude() -> Callable:
-    """Return what makes the built-in Claude scorer, asking that server."""
+def gpt(kind: str = "scorer", **options: object) -> Callable:
+    """Return what makes a built-in component that asks OpenAI, asking that server."""
     return lambda: HOST.build(
-        Choice("scorer", "ig4/claude", {"base_url": llm_server().anthropic_url})
+        Choice(kind, "ig4/gpt", {"base_url": llm_server().openai_url, **options})
+    )
+
+
+def claude(kind: str = "scorer", **options: object) -> Callable:
+    """Return what makes a built-in component that asks Claude, asking that server."""
+    return lambda: HOST.build(
+        Choice(kind, "ig4/claude", {"base_url": llm_server().anthropic_url, **options})
     )
 
 
@@ -256,6 +259,9 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ),
     ("trainer", "llava"): trainer_checks(trainer("llava", epochs=2, learning_rate=0.01)),
     ("trainer", "hf"): trainer_checks(trainer("hf", epochs=2, learning_rate=0.01)),
+    ("judge", "gpt"): judge_checks(gpt("judge")),
+    ("judge", "claude"): judge_checks(claude("judge", vision=True)),
+    ("judge", "reference"): judge_checks(builtin("judge", "reference")),
     ("format", "minigpt4"): format_checks(builtin("format", "minigpt4"), minigpt4, "out"),
     ("format", "llava"): format_checks(builtin("format", "llava"), llava, "out.json"),
     ("format", "sharegpt"): format_checks(builtin("format", "sharegpt"), sharegpt, "out.json"),
@@ -301,6 +307,7 @@ EXPECTED = {
     "clusterer": 20,
     "selector": 18,
     "trainer": 23,
+    "judge": 21,
     "format": 21,
     "executor": 16,
 }
