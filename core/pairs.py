@@ -8,9 +8,10 @@ from pathlib import Path
 
 from ig4.core import jsonstream
 from ig4.core.engine.paths import ImageRoots
+from ig4.core.engine.texts import storable
 from ig4.core.errors import DatasetError
 from ig4.core.evaluation import Pair
-from ig4.core.questions import Question
+from ig4.core.questions import Question, key_of
 from ig4.core.records import JSON, Image
 from ig4.core.reviewfiles import category_of
 
@@ -118,9 +119,9 @@ def read_contexts(path: Path) -> Contexts:
                 f"{' or '.join(_CONTEXTS)}, and image or id"
             )
         if isinstance(image, str):
-            by_image[image] = told
+            by_image[storable(image)] = told
         else:
-            by_key[str(key)] = told
+            by_key[key_of(key)] = told
     return Contexts(by_image, by_key)
 
 
@@ -179,7 +180,7 @@ def _keys(records: Sequence[Mapping[str, JSON]], wanted: set[str]) -> list[str]:
     best: list[str] | None = None
     for name in _IDS:
         if all(record.get(name) is not None for record in records):
-            keys = [str(record[name]) for record in records]
+            keys = [key_of(record[name]) for record in records]
             if best is None or len(wanted.intersection(keys)) > len(wanted.intersection(best)):
                 best = keys
     return best or [str(number) for number in range(len(records))]

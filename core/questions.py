@@ -74,7 +74,12 @@ def _question(record: JSON, number: int, path: Path) -> Question:
         raise DatasetError(f"{where}: its image is no path")
     given = number if own is None else own
     shown = storable(image) if image else None
-    return Question(given, storable(str(given)), storable(text), shown, record)
+    return Question(given, key_of(given), storable(text), shown, record)
+
+
+def key_of(given: JSON) -> str:
+    """Return an id as text that every database can hold: what answers are matched by."""
+    return storable(str(given))
 
 
 def _first(record: Mapping[str, JSON], names: Sequence[str]) -> JSON:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from ig4.core.contracts import Judge
 from ig4.core.engine.paths import ImageRoots
+from ig4.core.engine.texts import storable
 from ig4.core.errors import UsageError
 from ig4.core.evaluation import Pair, Verdict
 from ig4.core.fingerprint import digest_of
@@ -40,7 +41,7 @@ class Showing:
     @property
     def key(self) -> tuple[str, bool]:
         """What the verdict is stored under."""
-        return _storable(self.pair.id), self.swapped
+        return storable(self.pair.id), self.swapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +122,13 @@ def _content(session: Session, component: Judge, one: Match) -> JSON:
 
 def row_of(showing: Showing, answer: Verdict | Failure) -> VerdictRow:
     """Return the store's row of a verdict, its scores given back to the answers they belong to."""
-    key, category = showing.key, _storable(showing.pair.category)
+    key, category = showing.key, storable(showing.pair.category)
     if isinstance(answer, Failure):
-        return *key, category, None, None, None, _storable(answer.reason)
+        return *key, category, None, None, None, storable(str(answer.reason))
     first, second = float(answer.first), float(answer.second)
     if not (math.isfinite(first) and math.isfinite(second)):
         told = f"the judge returned {first} and {second}, which are no scores"
         return *key, category, None, None, None, told
     if showing.swapped:
         first, second = second, first
-    return *key, category, first, second, _storable(answer.explanation), None
-
-
-def _storable(text: Any) -> str:
-    """Return text that every database takes: no NUL, no half of a surrogate pair."""
-    return str(text).encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return *key, category, first, second, storable(str(answer.explanation)), None
