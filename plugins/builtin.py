@@ -112,6 +112,12 @@ COMPONENTS = (
         "train",
     ),
     Component(
+        "benchmark",
+        "vqa",
+        f"{_AT}.benchmarks.vqa:Vqa",
+        "Questions of your own with their right answers.",
+    ),
+    Component(
         "format",
         "minigpt4",
         f"{_AT}.formats.minigpt4:MiniGPT4",
