@@ -113,9 +113,63 @@ COMPONENTS = (
     ),
     Component(
         "benchmark",
+        "scienceqa",
+        f"{_AT}.benchmarks.scienceqa:ScienceQa",
+        "ScienceQA: test questions with an image, as LVLM-eHub scores them.",
+    ),
+    Component(
+        "benchmark",
+        "okvqa",
+        f"{_AT}.benchmarks.okvqa:Okvqa",
+        "OK-VQA: 5,046 questions that need knowledge, as LVLM-eHub scores them.",
+    ),
+    Component(
+        "benchmark",
+        "vsr",
+        f"{_AT}.benchmarks.vsr:VisualSpatialReasoning",
+        "VSR: is this caption of a spatial relation right?",
+    ),
+    Component(
+        "benchmark",
+        "vcr-oc",
+        f"{_AT}.benchmarks.vcr:ObjectCounting",
+        "VCR-OC of GVT-bench: how many are there? 10,000 questions.",
+    ),
+    Component(
+        "benchmark",
+        "vcr-mci",
+        f"{_AT}.benchmarks.vcr:MultiClassIdentification",
+        "VCR-MCI of GVT-bench: is there one? 10,000 questions.",
+    ),
+    Component(
+        "benchmark",
+        "flickr30k",
+        f"{_AT}.benchmarks.flickr30k:Flickr30k",
+        "Flickr30k: CIDEr-D of captions of 1,000 images.",
+    ),
+    Component(
+        "benchmark",
+        "nocaps",
+        f"{_AT}.benchmarks.nocaps:NoCaps",
+        "NoCaps: CIDEr-D of captions of 4,500 images.",
+    ),
+    Component(
+        "benchmark",
+        "llava-bench",
+        f"{_AT}.benchmarks.llavabench:LlavaBench",
+        "LLaVA-Bench: 60 open questions, for `ig4 judge`.",
+    ),
+    Component(
+        "benchmark",
         "vqa",
         f"{_AT}.benchmarks.vqa:Vqa",
         "Questions of your own with their right answers.",
+    ),
+    Component(
+        "benchmark",
+        "caption",
+        f"{_AT}.benchmarks.caption:Caption",
+        "Captions of your own images: CIDEr-D, ROUGE-L, BLEU.",
     ),
     Component(
         "format",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from pydantic import Field
 
@@ -28,7 +28,7 @@ class FileOptions(contracts.Options):
 class FileBenchmark(Benchmark):
     """A benchmark in files: its results depend on what they hold, not on where they lie."""
 
-    Options = FileOptions
+    Options: ClassVar[type[contracts.Options]] = FileOptions
     options: Any
 
     def identity(self, digest: Digest) -> Mapping[str, JSON]:
@@ -51,11 +51,13 @@ class FileBenchmark(Benchmark):
 class Rows:
     """The rows of a file, and the errors that tell which of them is wrong."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: str | None = None) -> None:
         self.path = path
+        self.key = key
+        """Under which name the file has them, where it has more than one list."""
 
     def __iter__(self) -> Iterator[Row]:
-        for number, row in enumerate(read_rows(self.path), 1):
+        for number, row in enumerate(read_rows(self.path, key=self.key), 1):
             yield Row(f"{self.path}, row {number:,}", row)
 
 

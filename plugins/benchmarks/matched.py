@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
+from ig4.core import contracts
 from ig4.core.errors import DatasetError
 from ig4.core.evaluation import Item, Measured
 from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions
@@ -26,7 +27,7 @@ class MatchedOptions(FileOptions):
 class MatchedBenchmark(FileBenchmark):
     """Scores answers by a rule; the metric is `accuracy`, 0-1, over all questions."""
 
-    Options = MatchedOptions
+    Options: ClassVar[type[contracts.Options]] = MatchedOptions
     options: Any
 
     def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> Measured:

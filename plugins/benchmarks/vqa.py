@@ -66,7 +66,7 @@ class Vqa(MatchedBenchmark):
         own = optional(row, said.id, _IDS)
         image = optional(row, said.image, _IMAGES)
         category = row.record.get(said.category)
-        _unfold(row, answers)
+        unfold(row, answers)
         return Item(
             id=str(number) if own is None else row.id(own),
             question=said.prompt.replace("{question}", question),
@@ -103,7 +103,7 @@ def optional(row: Row, given: str | None, usual: tuple[str, ...]) -> str | None:
     return next((name for name in usual if row.record.get(name) not in (None, "")), None)
 
 
-def _unfold(row: Row, column: str) -> None:
+def unfold(row: Row, column: str) -> None:
     """Read a cell of a table that holds a JSON list of texts as the list."""
     value = row.record[column]
     if isinstance(value, str) and value.startswith("["):
