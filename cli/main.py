@@ -34,6 +34,10 @@ COMMANDS = {
         "ig4.cli.evaluate:evaluate",
         "Evaluate a CHECKPOINT, or answers made elsewhere, on benchmarks.",
     ),
+    "ablate": (
+        "ig4.cli.ablate:ablate",
+        "Compare arms: train and evaluate each way to choose samples, with several seeds.",
+    ),
     "query": ("ig4.cli.query:query", "Ask the score database in SQL."),
     "costs": (
         "ig4.cli.costs:costs",
