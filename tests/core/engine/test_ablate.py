@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -341,38 +342,63 @@ CONTENT = "SELECT arm, seed, status, json_extract(metrics, '$.quiz.value') FROM 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a signal")
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_killed_it_goes_on_and_ends_the_same(session, tmp_path, site, jobs):
-    run(session, seeds=2, trainer={"pause": 0.02})
+@pytest.mark.parametrize(("jobs", "kills"), [(1, [3]), (2, [1, 4])])
+def test_killed_it_goes_on_and_ends_the_same(session, tmp_path, site, jobs, kills):
+    shutil.copy(tmp_path / "ig4.db", tmp_path / "torn.db")
+    run(session, seeds=2)
     expected = sorted((arm, seed, value) for (arm, seed), value in values(session).items())
-    db = tmp_path / "torn.db"
     log = tmp_path / "log"
-    environment = {**os.environ, "PYTHONPATH": str(site)}
-    ig4 = [sys.executable, "-m", "ig4"]
-    options = {"cwd": tmp_path, "env": environment, "check": True, "capture_output": True}
-    subprocess.run([*ig4, "ingest", "set.jsonl", "--name", "set", "--db", db], **options)
-    subprocess.run([*ig4, "score", "--scorers", "length", "--db", db, "-q"], **options)
     command = [
-        *ig4, "ablate", "--db", db, "--arms", ",".join(ARMS), "--seeds", "2", "--size", "10",
-        "--selector", "topk", "--trainer", "share", "--benchmarks", "quiz", "--jobs", jobs,
-        "--checkpoints", tmp_path / "torn", "-q",
+        sys.executable, "-m", "ig4", "ablate", "--db", "torn.db", "--arms", ",".join(ARMS),
+        "--seeds", "2", "--size", "10", "--selector", "topk", "--trainer", "share", "--quiet",
+        "--benchmarks", "quiz", "--jobs", str(jobs), "--checkpoints", "torn",
         "-o", "share.pause=0.02", "-o", f"share.log={log}",
     ]  # fmt: skip
-    command = list(map(str, command))
-    for trained in (1, 2, 4):
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True,
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    for trained in kills:
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
-        deadline = time.monotonic() + 60
-        while not log.exists() or len(log.read_text().splitlines()) < trained:
-            assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        wait_for(process, log, trained)
         process.send_signal(signal.SIGKILL)
         process.communicate()
     done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
-    with sqlite3.connect(db) as connection:
+    with sqlite3.connect(tmp_path / "torn.db") as connection:
         rows = connection.execute(CONTENT).fetchall()
     assert {row[2] for row in rows} == {"done"}
     assert sorted((arm, seed, value) for arm, seed, _, value in rows) == expected
-    assert len(log.read_text().splitlines()) <= 6 + 3 * jobs
+    assert len(log.read_text().splitlines()) <= 6 + len(kills) * jobs
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
+def test_interrupted_it_says_so_and_leaves_no_process_behind(session, tmp_path, site):
+    log = tmp_path / "log"
+    command = [
+        sys.executable, "-m", "ig4", "ablate", "--arms", "ig4,random", "--seeds", "2", "--size",
+        "10", "--selector", "topk", "--trainer", "share", "--benchmarks", "quiz", "--jobs", "2",
+        "-o", "share.pause=0.1", "-o", f"share.log={log}", "--quiet",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True,
+                               env={**os.environ, "PYTHONPATH": str(site)})  # fmt: skip
+    wait_for(process, log, 1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in said
+    states = {row.status for row in cells(session).values()}
+    assert "running" not in states
+    assert "interrupted" in states
+    with session.store.reading() as connection:
+        ended = connection.exec_driver_sql("SELECT DISTINCT status FROM trainings").fetchall()
+    assert {status for (status,) in ended} <= {"done", "interrupted"}
+
+
+def wait_for(process, log, lines):
+    """Wait until so many more trainings are done."""
+    before = len(log.read_text().splitlines()) if log.exists() else 0
+    deadline = time.monotonic() + 120
+    while not log.exists() or len(log.read_text().splitlines()) < min(5, before + lines):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
