@@ -222,7 +222,11 @@ class _Work:
         self.session.emit(StageStarted(STAGE, left, "cells"))
         if left < cells:
             self.session.notice(f"{cells - left:,} of {cells:,} cells are done already")
-        with self._interruptible(), closing(self._steps(todo)) as steps:
+        with (
+            alone(self.config.ablate.output / self.dataset.name),
+            self._interruptible(),
+            closing(self._steps(todo)) as steps,
+        ):
             for step in steps:
                 task = todo[step.at]
                 if isinstance(step, Began):
@@ -312,6 +316,30 @@ class _Work:
             for task in self.running.values():
                 self._put(task, "interrupted", Finished())
             raise
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep others from training in a folder while the block runs; the system frees it at a kill.
+
+    Raises:
+        UsageError: somebody else is at work in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # no such locks on Windows
+        yield
+        return
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                f"another `ig4 ablate` trains in {folder}: wait until it is done, or name another "
+                "folder with --checkpoints"
+            ) from None
+        yield
 
 
 def duration(seconds: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -344,7 +343,10 @@ CONTENT = "SELECT arm, seed, status, json_extract(metrics, '$.quiz.value') FROM 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a signal")
 @pytest.mark.parametrize(("jobs", "kills"), [(1, [3]), (2, [1, 4])])
 def test_killed_it_goes_on_and_ends_the_same(session, tmp_path, site, jobs, kills):
-    shutil.copy(tmp_path / "ig4.db", tmp_path / "torn.db")
+    with (
+        sqlite3.connect(tmp_path / "ig4.db") as whole, sqlite3.connect(tmp_path / "torn.db") as torn
+    ):  # fmt: skip
+        whole.backup(torn)
     run(session, seeds=2)
     expected = sorted((arm, seed, value) for (arm, seed), value in values(session).items())
     log = tmp_path / "log"
