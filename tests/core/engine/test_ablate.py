@@ -235,7 +235,7 @@ def test_changed_scores_are_another_ablation(session):
 
 def test_checkpoints_are_removed_once_evaluated_unless_they_are_kept(session, tmp_path):
     run(session, ["ig4"], seeds=1)
-    assert not list(tmp_path.glob("ablations/set/*"))
+    assert not list(tmp_path.glob("ablations/set/[!.]*"))
     run(session, ["ig4"], seeds=2, keep_checkpoints=True)
     assert len(list(tmp_path.glob("ablations/set/*/share.json"))) == 1
 
@@ -380,9 +380,12 @@ def test_interrupted_it_says_so_and_leaves_no_process_behind(session, tmp_path, 
         "10", "--selector", "topk", "--trainer", "share", "--benchmarks", "quiz", "--jobs", "2",
         "-o", "share.pause=0.1", "-o", f"share.log={log}", "--quiet",
     ]  # fmt: skip
+    # A shell's background jobs ignore interrupts, and so would what they start.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True,
                                env={**os.environ, "PYTHONPATH": str(site)})  # fmt: skip
+    signal.signal(signal.SIGINT, usual)
     wait_for(process, log, 1)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
