@@ -109,4 +109,5 @@ def sign_test(better: int, worse: int) -> float:
     for k in range(least + 1):
         tail += term
         term = term * (n - k) // (k + 1)
-    return min(1.0, 2 * tail / 2**n)
+    p: float = 2 * tail / 2**n
+    return min(1.0, p)
