@@ -265,5 +265,6 @@ def _write_csv(rows: Iterable[Sequence[Any]]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow([render.plain(one) if isinstance(one, str) else one for one in row])
     click.echo(text.getvalue(), nl=False)
