@@ -175,7 +175,7 @@ def print_comparison(found: Comparison, *, as_json: bool) -> None:
             "B - A": f"{compared.difference:+.4f} {_between([compared.low, compared.high])}",
             "B is": f"better on {compared.better:,}, worse on {compared.worse:,}, "
             f"equal on {compared.equal:,}",
-            compared.test: f"p = {compared.p:.4g}",
+            compared.test: f"p = {compared.p:.4g}" if compared.p > 0 else "p < 1e-300",
         }
     )
 
