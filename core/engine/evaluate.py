@@ -91,6 +91,21 @@ def evaluate(session: Session, wish: EvaluationWish) -> Evaluated:
         benchmark.close()
 
 
+def check(session: Session, wish: EvaluationWish) -> None:
+    """Read the questions, so that what is wrong with a benchmark is said before hours of work.
+
+    Raises:
+        UsageError, DatasetError, PrerequisiteError: as `evaluate`.
+    """
+    configured = session.configured(wish.benchmark)
+    benchmark = cast("Benchmark", configured.component)
+    benchmark.open()
+    try:
+        _items(benchmark, configured.label, wish.limit)
+    finally:
+        benchmark.close()
+
+
 def _items(benchmark: Benchmark, label: str, limit: int | None) -> list[Item]:
     """Return the items to evaluate on.
 

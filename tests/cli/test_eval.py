@@ -117,6 +117,12 @@ def test_benchmarks_of_ig4_toml_are_the_default(ig4):
     assert (found["benchmark"], found["value"]) == ("mine", 0.0)
 
 
+def test_a_second_benchmark_that_cannot_be_read_stops_the_first(ig4):
+    done = ig4("eval", "--trainer", "hf", "-o", "hf.model=nowhere", "--benchmarks", "vqa,vsr",
+               "-o", "vqa.questions=q.jsonl", "-o", "vsr.questions=q.jsonl")  # fmt: skip
+    assert "q.jsonl, row 1: it needs a text under 'caption'" in str(done.exception)
+
+
 def test_only_the_first_questions(ig4):
     [found] = asked(ig4("eval", "--predictions", "bad.jsonl", *MINE, "--limit", 2, "--json"))[
         "evaluations"
