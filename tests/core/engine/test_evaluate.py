@@ -221,6 +221,16 @@ def test_image_paths_that_leave_the_folder_are_refused(world, name):
     assert "image path" in error
 
 
+def test_a_link_that_leaves_the_folder_is_refused(world, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "secret.png"
+    picture(outside, (1, 1, 1))
+    (world.folder / "0.png").unlink()
+    (world.folder / "0.png").symlink_to(outside)
+    assert world.evaluate().failed == 1
+    assert "q0" not in world.asked()
+    assert world.evaluate(image_root=outside.parent).failed == 0
+
+
 def test_a_broken_image_is_a_failure_of_its_question(world):
     (world.folder / "2.png").write_bytes(b"no image")
     assert world.evaluate().failed == 1
