@@ -164,6 +164,8 @@ def _anew(
     wish: EvaluationWish,
 ) -> Evaluated:
     """Evaluate, or go on with what an interrupted evaluation of the same left."""
+    # What scoring stumbles over must be said now, not after hours of answers.
+    _measured(configured, items, [None] * len(items))
     config = {"benchmark": configured.label, "options": configured.fingerprint.identity,
               "label": source.label, "source": source.told}  # fmt: skip
     seed = None if source.decoding is None else source.decoding.seed

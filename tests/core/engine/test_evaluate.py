@@ -257,6 +257,12 @@ def test_a_benchmark_that_breaks_its_contract_is_told(world, how):
         world.evaluate(benchmark=Choice("benchmark", "crooked", {"how": how}))
 
 
+def test_what_scoring_stumbles_over_is_told_before_the_model_is_asked(world):
+    with pytest.raises(DatasetError, match="rule=vqa"):
+        world.evaluate(benchmark=world.benchmark(rule="vqa"))
+    assert world.asked() == []
+
+
 def test_either_a_checkpoint_or_predictions(world, tmp_path):
     with pytest.raises(UsageError):
         world.evaluate(predictions=tmp_path / "q.jsonl")
