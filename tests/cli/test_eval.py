@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,29 @@ def test_only_the_first_questions(ig4):
         "evaluations"
     ]
     assert (found["items"], found["value"]) == (2, 0.5)
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(
+    find_spec("pycocoevalcap") is None or shutil.which("java") is None,
+    reason="needs pycocoevalcap and Java",
+)
+@pytest.mark.parametrize(("name", "published"), [("good", 0.5637), ("bad", 0.2790)])
+def test_published_captions_have_their_published_cider(ig4, shared, name, published):
+    folder = shared / "data" / "formats" / "clipscore-example"
+    done = ig4("eval", "--predictions", folder / f"{name}_captions.json", "--benchmarks", "caption",
+               "-o", f"caption.questions={folder / 'refs.json'}", "-o", "caption.words=ptb",
+               "--json")  # fmt: skip
+    assert asked(done)["evaluations"][0]["value"] == pytest.approx(published, abs=5e-5)
+
+
+@pytest.mark.shared
+def test_published_answers_to_llava_bench_are_taken_as_they_are(ig4, shared):
+    folder = shared / "data" / "benchmarks" / "llava-bench"
+    done = ig4("eval", "--predictions", folder / "answers_llava-v1.5-7b.jsonl", "--benchmarks",
+               "llava-bench", "-o", f"llava-bench.questions={folder / 'questions.jsonl'}",
+               "--json")  # fmt: skip
+    assert asked(done)["evaluations"][0]["metrics"] == {"answered": 1.0}
 
 
 def test_what_is_a_judges_to_say_is_told(ig4):
