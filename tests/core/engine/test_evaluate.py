@@ -251,6 +251,16 @@ def test_answers_that_no_database_holds_are_made_storable(world):
     assert done.failed == 0
 
 
+def test_half_a_surrogate_anywhere_is_shown_as_a_mark(world):
+    odd = {"id": "\ud800", "question": "What \udfff?", "answer": "\ud800", "category": "\ud800\0"}
+    world.write([odd, *ROWS])
+    done = world.evaluate(world.parrot(says="{question}"), label="a\0b")
+    assert done.failed == 0
+    assert world.sql("SELECT item_id, answer, category FROM predictions WHERE ordinal = 0") == [
+        ("?", "What ??", "?\N{SYMBOL FOR NULL}")
+    ]
+
+
 @pytest.mark.parametrize("how", ["ids", "nan", "headline", "short"])
 def test_a_benchmark_that_breaks_its_contract_is_told(world, how):
     with pytest.raises(PluginError, match="crooked"):
