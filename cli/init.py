@@ -90,6 +90,11 @@ scale = "{scale}"                  # paper, minmax, percentile or zscore
 # scorers = ["length"]
 # [benchmarks.vqa]                 # see `ig4 plugins show vqa`
 # questions = "test.jsonl"
+
+# [benchmarks.okvqa]               # `ig4 eval`: see `ig4 plugins show okvqa`
+# questions = "/data/okvqa/OpenEnded_mscoco_val2014_questions.json"
+# annotations = "/data/okvqa/mscoco_val2014_annotations.json"
+# images = "/data/coco/val2014"
 """
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.version import __version__
 
 if TYPE_CHECKING:
-    from ig4.core.api import ablate, open, run, select, train  # noqa: A004 - used as ig4.open
+    from ig4.core.api import ablate, evaluate, open, run, select, train  # noqa: A004 - used as ig4.open
     from ig4.core.contracts import (
         AsyncJudge,
         AsyncScorer,
@@ -62,6 +62,7 @@ _HOMES = {
     "Turn": "records",
     "Verdict": "evaluation",
     "ablate": "api",
+    "evaluate": "api",
     "hookimpl": "hookspecs",
     "open": "api",
     "run": "api",
@@ -100,6 +101,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "ablate",
+    "evaluate",
     "hookimpl",
     "open",
     "run",
