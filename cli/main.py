@@ -31,9 +31,17 @@ COMMANDS = {
         "ig4.cli.generate:generate",
         "Answer questions with a CHECKPOINT, or talk to it about an image.",
     ),
+    "eval": (
+        "ig4.cli.evaluate:evaluate",
+        "Evaluate a CHECKPOINT, or answers made elsewhere, on benchmarks.",
+    ),
     "judge": (
         "ig4.cli.judge:judge",
         "Compare two files of answers with a judge, each pair in both orders.",
+    ),
+    "ablate": (
+        "ig4.cli.ablate:ablate",
+        "Compare arms: train and evaluate each way to choose samples, with several seeds.",
     ),
     "query": ("ig4.cli.query:query", "Ask the score database in SQL."),
     "costs": (

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.version import __version__
 
 if TYPE_CHECKING:
-    from ig4.core.api import judge, open, run, select, train  # noqa: A004 - used as ig4.open
+    from ig4.core.api import (
+        ablate,
+        evaluate,
+        judge,
+        open,  # noqa: A004 - used as ig4.open
+        run,
+        select,
+        train,
+    )
     from ig4.core.contracts import (
         AsyncJudge,
         AsyncScorer,
@@ -61,6 +69,8 @@ _HOMES = {
     "TrainingStep": "training",
     "Turn": "records",
     "Verdict": "evaluation",
+    "ablate": "api",
+    "evaluate": "api",
     "hookimpl": "hookspecs",
     "judge": "api",
     "open": "api",
@@ -99,6 +109,8 @@ __all__ = [
     "Turn",
     "Verdict",
     "__version__",
+    "ablate",
+    "evaluate",
     "hookimpl",
     "judge",
     "open",

@@ -1,0 +1,84 @@
+"""Captions of your own images: a table of images and captions, or an object of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import Field
+
+from ig4.core import jsonstream
+from ig4.core.evaluation import Item
+from ig4.core.tables import is_parquet, require_file
+from ig4.plugins.benchmarks.captioned import CaptionedBenchmark, CaptionedOptions
+from ig4.plugins.benchmarks.files import Row, Rows, distinct
+from ig4.plugins.benchmarks.vqa import named, optional, unfold
+
+_IMAGES = ("image", "image_path", "file_name", "file", "filename", "image_id")
+_CAPTIONS = ("captions", "caption", "references", "reference", "text", "sentences", "answers")
+_IDS = ("id", "image_id", "sample_id", "index")
+
+
+class CaptionOptions(CaptionedOptions):
+    """Options of the benchmark `caption`."""
+
+    id: str | None = Field(
+        None, description="Column of ids; else the usual names, else the image's path."
+    )
+    image: str | None = Field(None, description="Column of image paths; else the usual names.")
+    captions: str | None = Field(
+        None, description="Column of captions (a text, or a list); else the usual names."
+    )
+    category: str = Field("category", description="Column of categories, if there is one.")
+
+
+class Caption(CaptionedBenchmark):
+    """Scores captions of the user's own images; rows of one id are captions of one image."""
+
+    version = "1"
+    Options = CaptionOptions
+    options: CaptionOptions
+
+    def items(self) -> list[Item]:
+        """Read the images and captions, in the order that images first come in.
+
+        Raises:
+            DatasetError: the file cannot be read, lacks a column, or gives one id two images.
+        """
+        said = self.options
+        if _is_object_of_captions(said.questions):
+            return distinct(said.questions, list(self._from_object(said.questions)))
+        images: dict[str, tuple[str, str]] = {}
+        captions: dict[str, list[str]] = {}
+        for row in Rows(said.questions):
+            image = row.id(named(row, said.image, _IMAGES, "images"))
+            column = named(row, said.captions, _CAPTIONS, "captions")
+            unfold(row, column)
+            own = optional(row, said.id, _IDS)
+            name = image if own is None else row.id(own)
+            category = row.record.get(said.category)
+            known = images.setdefault(name, (image, category if isinstance(category, str) else ""))
+            if known[0] != image:
+                row.fail(f"the id {name[:80]!r} is of another image in an earlier row")
+            captions.setdefault(name, []).extend(row.texts(column))
+        return distinct(
+            said.questions,
+            [
+                Item(name, said.prompt, image, tuple(captions[name]), category)
+                for name, (image, category) in images.items()
+            ],
+        )
+
+    def _from_object(self, path: Path) -> Iterator[Item]:
+        for image, captions in jsonstream.members(path):
+            row = Row(f"{path}, image {image[:80]!r}", {"captions": captions})
+            yield Item(image, self.options.prompt, image, row.texts("captions"))
+
+
+def _is_object_of_captions(path: Path) -> bool:
+    """Tell `{"a.jpg": ["a dog", …], …}` from an object that has a table in it."""
+    require_file(path)
+    if is_parquet(path) or jsonstream.layout(path) != "object":
+        return False
+    firsts = jsonstream.first_items(path)
+    return not any(isinstance(first, dict) for first in firsts.values())
