@@ -6,16 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from ig4.core import resampling
+from ig4.core.resampling import CONFIDENCE, resampled_means, sign_test
 
-RESAMPLES = 10_000
-CONFIDENCE = 0.95
 _Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,34 +51,14 @@ def mean_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]
 def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
     """Return the 95 % percentile bootstrap interval of the mean (Efron 1979).
 
-    Items are drawn with replacement RESAMPLES times; equal values and seed give equal intervals.
-    Of no values it is NaN, of one just this value.
+    Equal values and seed give equal intervals. Of no values it is NaN, of one just this value.
     """
     import numpy as np
 
     data = np.asarray(values, dtype=np.float64)
     if len(data) == 0:
         return math.nan, math.nan
-    means = _means(data, seed)
-    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
-
-
-def _means(data: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    import numpy as np
-
-    draw = np.random.default_rng(seed)
-    distinct, counts = np.unique(data, return_counts=True)
-    if len(distinct) <= 16:  # accuracies: how often each value is drawn says it all
-        drawn = draw.multinomial(len(data), counts / len(data), size=RESAMPLES)
-        means: NDArray[np.float64] = drawn @ distinct / len(data)
-        return means
-    step = max(1, _AT_ONCE // len(data))
-    parts = [
-        data[draw.integers(0, len(data), size=(min(step, RESAMPLES - at), len(data)))].mean(axis=1)
-        for at in range(0, RESAMPLES, step)
-    ]
-    return np.concatenate(parts)
+    return resampling.interval(resampled_means(data[:, None], seed=seed)[:, 0])
 
 
 def compare(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Compared:
@@ -111,19 +86,3 @@ def compare(first: Sequence[float], second: Sequence[float], seed: int = 0) -> C
         p=sign_test(better, worse),
         test="McNemar's exact test" if binary else "sign test",
     )
-
-
-def sign_test(better: int, worse: int) -> float:
-    """Return the two-sided p of so many better and worse ones, were both as likely.
-
-    Twice the smaller tail of the binomial distribution with p = 1/2, at most 1.
-    """
-    n, least = better + worse, min(better, worse)
-    if n == 0:
-        return 1.0
-    term, tail = 1, 0  # whole numbers: 2^-n is none that a computer has for n beyond 1,074
-    for k in range(least + 1):
-        tail += term
-        term = term * (n - k) // (k + 1)
-    p: float = 2 * tail / 2**n
-    return min(1.0, p)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
+
+from ig4.core.resampling import RESAMPLES, Interval, interval, resampled_means, sign_test
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,14 +20,8 @@ if TYPE_CHECKING:
     from ig4.core.evaluation import Side, Verdict
 
 Outcome: TypeAlias = Literal["win", "tie", "fail"]
-Interval: TypeAlias = tuple[float, float]
 
 OUTCOMES: tuple[Outcome, ...] = ("win", "tie", "fail")
-RESAMPLES = 10_000
-"""How often an interval's sample is drawn anew."""
-
-CONFIDENCE = 0.95
-_CELLS = 1 << 17  # drawn at a time: what fits a processor's cache is gathered twice as fast
 _POINTS: Mapping[Side, int] = {"first": 1, "tie": 0, "second": -1}
 
 
@@ -38,48 +33,6 @@ def outcome(one: Side, other: Side) -> Outcome:
     """
     points = _POINTS[one] + _POINTS[other]
     return "win" if points > 0 else "fail" if points < 0 else "tie"
-
-
-def resampled_means(
-    values: NDArray[np.float64], *, resamples: int = RESAMPLES, seed: int = 42
-) -> NDArray[np.float64]:
-    """Return (resamples, k): the means of the k columns of `values` (n, k) in bootstrap samples.
-
-    Rows are drawn together, so that what belongs to one pair stays together. Equal input, equal
-    output.
-    """
-    rng = np.random.default_rng(seed)
-    n = len(values)
-    columns = [np.ascontiguousarray(column) for column in values.T]
-    means = np.empty((resamples, len(columns)))
-    step = max(1, _CELLS // max(1, n))
-    for start in range(0, resamples, step):
-        stop = min(start + step, resamples)
-        rows = rng.integers(0, n, size=(stop - start, n))
-        for n_column, column in enumerate(columns):
-            means[start:stop, n_column] = column.take(rows).mean(axis=1)
-    return means
-
-
-def interval(statistics: NDArray[np.float64], confidence: float = CONFIDENCE) -> Interval:
-    """Return the percentile bootstrap interval of a statistic's values in bootstrap samples."""
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(statistics, (tail, 1 - tail))
-    return float(low), float(high)
-
-
-def sign_test(wins: int, fails: int) -> float:
-    """Return the two-sided p-value of the exact sign test: wins as likely as fails, ties dropped.
-
-    The binomial distribution with p = 1/2, in integers: exact for any number. Without a single win
-    or fail it is 1.
-    """
-    n, fewer = wins + fails, min(wins, fails)
-    term = total = 1
-    for k in range(1, fewer + 1):
-        term = term * (n - k + 1) // k
-        total += term
-    return float(min(Fraction(1), Fraction(2 * total, 2**n)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from ig4.core import contracts
 from ig4.core.contracts import Judge
 from ig4.core.evaluation import Pair, Verdict
 from ig4.core.records import Failure
+from ig4.plugins.metrics.ngrams import longest_common_subsequence
 
 _WORD = re.compile(r"\w+")
 _LOWEST, _HIGHEST = 1.0, 10.0
@@ -54,7 +55,7 @@ class Reference(Judge):
         if self.options.overlap == "words":
             common = (Counter(answer) & Counter(reference)).total()
         else:
-            common = common_subsequence(answer, reference)
+            common = longest_common_subsequence(answer, reference)
         # The harmonic mean of precision and recall.
         f1 = 2 * common / (len(answer) + len(reference))
         return _LOWEST + (_HIGHEST - _LOWEST) * f1
@@ -63,19 +64,3 @@ class Reference(Judge):
 def words(text: str) -> list[str]:
     """Return the words of a text in lower case."""
     return _WORD.findall(text.lower())
-
-
-def common_subsequence(one: Sequence[str], other: Sequence[str]) -> int:
-    """Return the length of the longest common subsequence, a row of the table at a time.
-
-    The rows are the bits of one integer (Hyyrö, 2004): fast for texts of any length.
-    """
-    places: dict[str, int] = {}
-    for n, word in enumerate(one):
-        places[word] = places.get(word, 0) | 1 << n
-    full = (1 << len(one)) - 1
-    row = full
-    for word in other:
-        here = row & places.get(word, 0)
-        row = ((row + here) | (row - here)) & full
-    return len(one) - row.bit_count()

@@ -17,12 +17,16 @@ def ngrams(words: Sequence[str], longest: int) -> Counter[NGram]:
 
 
 def longest_common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:
-    """Return the length of the longest sequence of words that both have in order."""
-    row = [0] * (len(second) + 1)
-    for one in first:
-        left_above = 0
-        for at, other in enumerate(second, 1):
-            above = row[at]
-            row[at] = left_above + 1 if one == other else max(above, row[at - 1])
-            left_above = above
-    return row[-1]
+    """Return the length of the longest sequence of words that both have in order.
+
+    The table's rows are the bits of one integer (Hyyrö, 2004): fast for texts of any length.
+    """
+    places: dict[str, int] = {}
+    for n, word in enumerate(first):
+        places[word] = places.get(word, 0) | 1 << n
+    full = (1 << len(first)) - 1
+    row = full
+    for word in second:
+        here = row & places.get(word, 0)
+        row = ((row + here) | (row - here)) & full
+    return len(first) - row.bit_count()

@@ -9,14 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ig4.core.comparison import compare, interval, mean_interval, sign_test
-
-
-@pytest.mark.parametrize(("better", "worse"), [(0, 0), (3, 0), (10, 25), (500, 420), (60, 5000)])
-def test_the_sign_test_is_scipys_binomial_test(better, worse):
-    stats = pytest.importorskip("scipy.stats")
-    expected = 1.0 if better + worse == 0 else stats.binomtest(better, better + worse).pvalue
-    assert sign_test(better, worse) == pytest.approx(expected, rel=1e-9)
+from ig4.core.comparison import compare, interval, mean_interval
 
 
 def test_the_interval_is_scipys_bootstrap():
