@@ -1,0 +1,74 @@
+"""The tables of the score database.
+
+A result belongs to the *content* of a sample (its text and the bytes of its images) and the
+fingerprint of a component. Samples of any data set that say the same share one row of
+`contents`, and so share what was computed; a sample that changes points to another row.
+"""
+
+from __future__ import annotations
+
+from ig4.storage.schema.base import Base
+from ig4.storage.schema.calls import LlmBatch, LlmCall, LlmWorker
+from ig4.storage.schema.data import (
+    Content,
+    Dataset,
+    FileDigest,
+    Image,
+    ImageFile,
+    Run,
+    Sample,
+    SampleImage,
+)
+from ig4.storage.schema.models import (
+    Ablation,
+    AblationCell,
+    Evaluation,
+    Judgement,
+    Prediction,
+    Training,
+    TrainingStep,
+    Verdict,
+)
+from ig4.storage.schema.results import (
+    Clustering,
+    ClusterLabel,
+    Component,
+    DatasetScorer,
+    Embedding,
+    Score,
+    ScoreDetails,
+    SelectedSample,
+    Selection,
+)
+
+__all__ = [
+    "Ablation",
+    "AblationCell",
+    "Base",
+    "ClusterLabel",
+    "Clustering",
+    "Component",
+    "Content",
+    "Dataset",
+    "DatasetScorer",
+    "Embedding",
+    "Evaluation",
+    "FileDigest",
+    "Image",
+    "ImageFile",
+    "Judgement",
+    "LlmBatch",
+    "LlmCall",
+    "LlmWorker",
+    "Prediction",
+    "Run",
+    "Sample",
+    "SampleImage",
+    "Score",
+    "ScoreDetails",
+    "SelectedSample",
+    "Selection",
+    "Training",
+    "TrainingStep",
+    "Verdict",
+]

@@ -1,0 +1,74 @@
+"""Tables of requests to language models: the ledger, its workers, batches."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ig4.storage.schema.base import Base
+
+
+class LlmWorker(Base):
+    """A process that sends requests; what it claimed is free again once it is gone."""
+
+    __tablename__ = "llm_workers"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    seen_at: Mapped[datetime]
+
+
+class LlmBatch(Base):
+    """Requests handed to a service at once; `key` is written down before the service has them."""
+
+    __tablename__ = "llm_batches"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    provider: Mapped[str]
+    model: Mapped[str]
+    remote_id: Mapped[str | None]
+    state: Mapped[str]  # preparing, submitted, ended, cancelled, failed
+    requests: Mapped[int]
+    error: Mapped[str | None]
+    component_id: Mapped[int | None] = mapped_column(ForeignKey("components.id"))
+    worker: Mapped[str | None]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class LlmCall(Base):
+    """One request to a language model and its reply: cache and ledger at once.
+
+    `state` is "claimed" while `worker` has it, "batch" while `batch_id` has it, "done" with a
+    reply, "unreadable" with a reply that was no answer to the question, "failed" with an error.
+    `cost` is in US dollars, NULL where the price is not known; `seconds` is the latency.
+    """
+
+    __tablename__ = "llm_calls"
+    __table_args__ = (Index(None, "batch_id"), Index(None, "component_id"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    request_hash: Mapped[str] = mapped_column(unique=True)
+    provider: Mapped[str]
+    model: Mapped[str]
+    component_id: Mapped[int | None] = mapped_column(ForeignKey("components.id"))
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    state: Mapped[str]
+    worker: Mapped[str | None]
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("llm_batches.id"))
+    reply: Mapped[str | None]
+    finish: Mapped[str | None]
+    error: Mapped[str | None]
+    input_tokens: Mapped[int | None]
+    cached_tokens: Mapped[int | None]
+    output_tokens: Mapped[int | None]
+    cost: Mapped[float | None]
+    seconds: Mapped[float | None]
+    attempts: Mapped[int]
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]

@@ -1,0 +1,132 @@
+"""Tables of what was read: data sets, samples, images, and the runs of commands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ig4.storage.schema.base import CASCADE, Base
+
+
+class Run(Base):
+    """One command that wrote to the database: its configuration, versions, seed, outcome."""
+
+    __tablename__ = "runs"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    command: Mapped[str]
+    dataset_id: Mapped[int | None] = mapped_column(ForeignKey("datasets.id", ondelete="SET NULL"))
+    config: Mapped[dict[str, Any]]
+    versions: Mapped[dict[str, Any]]
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    status: Mapped[str]  # running, done, partial, failed, interrupted
+    summary: Mapped[dict[str, Any] | None]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class Dataset(Base):
+    """One instruction set as ingested from `path`; `header` is what lies beside its records."""
+
+    __tablename__ = "datasets"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    path: Mapped[str]
+    format: Mapped[str]
+    options: Mapped[dict[str, Any]]
+    image_root: Mapped[str | None]
+    header: Mapped[Any | None] = mapped_column(JSON)
+    source_state: Mapped[str | None]  # sizes and times of the sources; NULL until read to the end
+    created_at: Mapped[datetime]
+
+
+class Content(Base):
+    """What a sample says, whatever data set it stands in: the key that scores belong to."""
+
+    __tablename__ = "contents"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    hash: Mapped[str] = mapped_column(unique=True)
+
+
+class Image(Base):
+    """The bytes of an image file, known by their sha256; sizes from its header if it has one."""
+
+    __tablename__ = "images"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(unique=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    format: Mapped[str | None]
+
+
+class ImageFile(Base):
+    """An image as a data set names it; `image_id` is NULL, with the problem, if unreadable."""
+
+    __tablename__ = "image_files"
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "name"),
+        Index(None, "image_id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete=CASCADE))
+    name: Mapped[str]
+    path: Mapped[str | None]
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int | None] = mapped_column(BigInteger)
+    image_id: Mapped[int | None] = mapped_column(ForeignKey("images.id"))
+    problem: Mapped[str | None]
+
+
+class Sample(Base):
+    """One record of a data set; `ordinal` is its place there, NULL once it is gone from it."""
+
+    __tablename__ = "samples"
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "external_id"),
+        Index(None, "dataset_id", "ordinal", "content_id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete=CASCADE))
+    ordinal: Mapped[int | None]
+    external_id: Mapped[str]
+    content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"))
+    instruction: Mapped[str]
+    answer: Mapped[str]
+    turns: Mapped[str | None]  # JSON [[role, text], …]; NULL for one instruction, one answer
+    raw: Mapped[str]  # the record as JSON text
+    problem: Mapped[str | None]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+
+
+class SampleImage(Base):
+    """Which images a sample shows, in order."""
+
+    __tablename__ = "sample_images"
+    __table_args__ = (
+        Index(None, "file_id"),
+        {"sqlite_with_rowid": False},
+    )
+    sample_id: Mapped[int] = mapped_column(
+        ForeignKey("samples.id", ondelete=CASCADE), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(primary_key=True)
+    file_id: Mapped[int] = mapped_column(ForeignKey("image_files.id", ondelete=CASCADE))
+
+
+class FileDigest(Base):
+    """The sha256 of a file that a fingerprint depends on, as long as size and time agree."""
+
+    __tablename__ = "file_digests"
+    path: Mapped[str] = mapped_column(primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]

@@ -1,0 +1,143 @@
+"""Tables of what was computed: scores, embeddings, clusters, selections."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Integer,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ig4.storage.schema.base import CASCADE, Base
+
+
+class Component(Base):
+    """A plugin's component with fixed version and options: what a result was computed by."""
+
+    __tablename__ = "components"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    name: Mapped[str]
+    distribution: Mapped[str]
+    version: Mapped[str]
+    options: Mapped[dict[str, Any]]
+    fingerprint: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+
+
+class DatasetScorer(Base):
+    """Which component a scorer's plain name stands for in a data set, now."""
+
+    __tablename__ = "dataset_scorers"
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("datasets.id", ondelete=CASCADE), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(primary_key=True)
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))
+    imported: Mapped[bool]
+
+
+class Score(Base):
+    """What a scorer said of a content: a value, or the error that kept it from one."""
+
+    __tablename__ = "scores"
+    __table_args__ = (
+        CheckConstraint("(value IS NULL) <> (error IS NULL)", name="value_or_error"),
+        {"sqlite_with_rowid": False},
+    )
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"), primary_key=True)
+    content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"), primary_key=True)
+    value: Mapped[float | None]
+    error: Mapped[str | None]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+
+
+class ScoreDetails(Base):
+    """What a scorer tells beside the value; apart, so that reading values stays fast."""
+
+    __tablename__ = "score_details"
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"), primary_key=True)
+    content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"), primary_key=True)
+    details: Mapped[str]  # JSON
+
+
+class Embedding(Base):
+    """An image's vector by an embedder: little-endian float32 bytes, or the error."""
+
+    __tablename__ = "embeddings"
+    __table_args__ = (
+        CheckConstraint("(vector IS NULL) <> (error IS NULL)", name="vector_or_error"),
+    )
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), primary_key=True)
+    vector: Mapped[bytes | None]
+    error: Mapped[str | None]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+
+
+class Clustering(Base):
+    """One grouping of a data set; `inputs` digests all that it was computed from."""
+
+    __tablename__ = "clusterings"
+    __table_args__ = (UniqueConstraint("dataset_id", "inputs"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete=CASCADE))
+    name: Mapped[str]
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))
+    inputs: Mapped[str]
+    k: Mapped[int | None]
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    imported: Mapped[bool]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+
+
+class ClusterLabel(Base):
+    """The cluster of each sample in a clustering."""
+
+    __tablename__ = "cluster_labels"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    clustering_id: Mapped[int] = mapped_column(
+        ForeignKey("clusterings.id", ondelete=CASCADE), primary_key=True
+    )
+    sample_id: Mapped[int] = mapped_column(
+        ForeignKey("samples.id", ondelete=CASCADE), primary_key=True
+    )
+    label: Mapped[int] = mapped_column(Integer)
+
+
+class Selection(Base):
+    """One choice of samples: the selector, its configuration, and what it looked at."""
+
+    __tablename__ = "selections"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete=CASCADE))
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))
+    clustering_id: Mapped[int | None] = mapped_column(
+        ForeignKey("clusterings.id", ondelete="SET NULL")
+    )
+    size: Mapped[int]
+    config: Mapped[dict[str, Any]]  # scorers with their components, weights, scale, seed, counts
+    digest: Mapped[str]  # of the configuration and of the ranked samples
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+
+
+class SelectedSample(Base):
+    """One sample of a selection, with the content it had then."""
+
+    __tablename__ = "selected_samples"
+    selection_id: Mapped[int] = mapped_column(
+        ForeignKey("selections.id", ondelete=CASCADE), primary_key=True
+    )
+    rank: Mapped[int] = mapped_column(primary_key=True)
+    sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id", ondelete=CASCADE))
+    content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"))
+    cluster: Mapped[int]
+    final_score: Mapped[float]
