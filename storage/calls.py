@@ -269,7 +269,9 @@ def _group(connection: Connection, by: str) -> Any:
     if by == "model":
         return LlmCall.model
     if by == "scorer":
-        return func.coalesce(Component.name, "(none)")
+        # Scorers by their names, as users know them; a judge may have the same one.
+        named = case((Component.kind != "scorer", Component.kind + " " + Component.name))
+        return func.coalesce(named, Component.name, "(none)")
     if by == "run":
         return func.coalesce(LlmCall.run_id, 0)
     assert by == "day"

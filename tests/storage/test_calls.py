@@ -156,6 +156,15 @@ def test_costs_are_summed_by(store, spent, by, groups):
     assert {s.group: (s.calls, s.cost, s.unpriced, s.failed) for s in sums} == groups
 
 
+def test_a_judge_and_a_scorer_of_one_name_are_told_apart(store, spent):
+    with store.writing() as connection:
+        judge = runs.component_id(connection, ComponentRow("judge", "gpt", "ig4", "1", {}, "j"))
+        calls.claim(connection, "one", [row("e", "small", judge)])
+        calls.record(connection, [Outcome("e", calls.DONE, "8 9", cost=2.0)])
+        costs = {one.group: one.cost for one in calls.sums(connection, "scorer")}
+    assert costs == {"claude": 0.0, "gpt": 0.75, "judge gpt": 2.0}
+
+
 def test_costs_of_a_day_are_those_of_that_day_in_utc(store, spent):
     with store.reading() as connection:
         (today,) = calls.sums(connection, "day")
