@@ -8,6 +8,9 @@ EXTRAS := clip,reward,gpt,claude,train,eval,parquet,postgres,report,dev
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 PYTEST_ARGS ?=
+# Further extras, as in `make test MORE=ptb,ray`; they count when .venv is made.
+MORE ?=
+comma := ,
 
 .PHONY: demo test lint types check format bench clean
 
@@ -41,5 +44,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { \
 		echo "ig4 needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)$(addprefix $(comma),$(MORE))]"
 	@touch $@
