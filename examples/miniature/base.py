@@ -1,0 +1,209 @@
+"""The base model: a LLaVA of two million parameters, pretrained from nothing on clean data.
+
+It learns what models of MiniGPT-4's kind know before they are tuned on instructions: its vision
+tower and projector see pictures with captions as the web has them; its language model reads
+dialogues about scenes that are told in words. It was never asked about a picture.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import world
+from torch.nn import functional
+
+TEMPLATE = (
+    "{% for m in messages %}<|{{ m['role'] }}|>"
+    "{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>"
+    "{% else %}{{ c['text'] }}{% endif %}{% endfor %}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+_SPECIALS = ("<|pad|>", "<|end|>", "<|user|>", "<|assistant|>", "<image>")
+_IGNORED = -100
+_MEAN = torch.tensor((0.48145466, 0.4578275, 0.40821073)).view(1, 3, 1, 1)
+_STD = torch.tensor((0.26862954, 0.26130258, 0.27577711)).view(1, 3, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large the model is, and how long it is pretrained."""
+
+    width: int = 128
+    vision_layers: int = 4
+    layers: int = 4
+    patch: int = 8
+    steps: int = 1500
+    batch: int = 48
+    rate: float = 1.5e-3
+
+
+def make(folder: Path, scenes: Sequence[world.Scene], sizes: Sizes, seed: int = 0) -> None:
+    """Pretrain a model on pictures and write it as transformers does."""
+    torch.manual_seed(seed)
+    tokenizer = tokenizer_of(scenes)
+    model = model_of(tokenizer, sizes)
+    pretrain(model, tokenizer, scenes, sizes, seed)
+    model.save_pretrained(folder)
+    processor_of(tokenizer, sizes).save_pretrained(folder)
+
+
+def tokenizer_of(scenes: Sequence[world.Scene]) -> Any:
+    """Return a byte-level BPE tokenizer trained on what is said of pictures."""
+    import tokenizers
+    import transformers
+
+    made = tokenizers.Tokenizer(tokenizers.models.BPE())
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=512, special_tokens=list(_SPECIALS), show_progress=False,
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+    )  # fmt: skip
+    rng = random.Random(0)
+    texts = [text for scene in scenes for text in told(scene, rng)]
+    made.train_from_iterator(texts, trainer)
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<|pad|>", eos_token="<|end|>", unk_token=None
+    )
+
+
+def model_of(tokenizer: Any, sizes: Sizes) -> Any:
+    """Return the model with random weights."""
+    import transformers
+
+    config = transformers.LlavaConfig(
+        vision_config=transformers.CLIPVisionConfig(
+            hidden_size=sizes.width, intermediate_size=4 * sizes.width,
+            num_hidden_layers=sizes.vision_layers, num_attention_heads=4,
+            image_size=world.SIDE, patch_size=sizes.patch,
+        ),
+        text_config=transformers.LlamaConfig(
+            vocab_size=len(tokenizer), hidden_size=sizes.width,
+            intermediate_size=3 * sizes.width, num_hidden_layers=sizes.layers,
+            num_attention_heads=4, max_position_embeddings=512, tie_word_embeddings=False,
+        ),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=-1,
+    )  # fmt: skip
+    model = transformers.LlavaForConditionalGeneration(config)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return model
+
+
+def processor_of(tokenizer: Any, sizes: Sizes) -> Any:
+    """Return what makes the model's inputs of texts and pictures."""
+    import transformers
+
+    side = {"height": world.SIDE, "width": world.SIDE}
+    return transformers.LlavaProcessor(
+        transformers.CLIPImageProcessor(size=side, crop_size=side, do_resize=False),
+        tokenizer, patch_size=sizes.patch, vision_feature_select_strategy="default",
+        chat_template=TEMPLATE, image_token="<image>", num_additional_image_tokens=1,
+    )  # fmt: skip
+
+
+def told(scene: world.Scene, rng: random.Random) -> list[str]:
+    """Return a caption of a scene, and a dialogue about a scene told in words."""
+    return [world.caption(scene.facts, rng), "\n".join(dialogue(scene, rng))]
+
+
+def dialogue(scene: world.Scene, rng: random.Random) -> tuple[str, str]:
+    """Return a scene with a question, and its answer; no picture belongs to it."""
+    question, answer = rng.choice(scene.questions)
+    form = rng.choice(("{}", "it is {}", "i would say {}", "the answer is {}"))
+    if answer in ("yes", "no"):
+        form = rng.choice(("{}", "{}, i think"))
+    about = rng.choice((world.caption, world.description))(
+        # A caption may leave out what is asked, so colour and shape stand in front.
+        scene.facts, rng,
+    )  # fmt: skip
+    return f"{about} {question}", form.format(answer)
+
+
+def pretrain(
+    model: Any, tokenizer: Any, scenes: Sequence[world.Scene], sizes: Sizes, seed: int
+) -> None:
+    """Train all of the model, half on captions and half on dialogues."""
+    rng = random.Random(seed)
+    pixels = [world.pixels_of(scene.path) for scene in scenes]
+    optimizer = torch.optim.AdamW(model.parameters(), sizes.rate, (0.9, 0.98), weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, sizes.rate, total_steps=sizes.steps, pct_start=0.05
+    )
+    began = time.perf_counter()
+    model.train()
+    for step in range(sizes.steps):
+        seen = captioned(model, tokenizer, scenes, pixels, rng, sizes.batch)
+        read = spoken(model, tokenizer, scenes, rng, sizes.batch // 2)
+        loss = seen + read
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if step % 100 == 0 or step == sizes.steps - 1:
+            print(
+                f"  step {step:5,}  captions {seen.item():.3f}  dialogues {read.item():.3f}  "
+                f"{time.perf_counter() - began:.0f} s",
+                flush=True,
+            )
+    model.eval()
+
+
+def captioned(
+    model: Any, tokenizer: Any, scenes: Sequence[world.Scene], pixels: Sequence[Any],
+    rng: random.Random, batch: int,
+) -> torch.Tensor:  # fmt: skip
+    """Return the loss of captions under pictures whose shapes are moved about."""
+    images, rows = [], []
+    patches = (model.config.vision_config.image_size // model.config.vision_config.patch_size) ** 2
+    for at in rng.sample(range(len(scenes)), batch):
+        image, facts = world.moved(pixels[at], scenes[at].facts, rng)
+        images.append(image)
+        rows.append((f"<|user|>{'<image>' * patches}<|end|><|assistant|>",
+                     world.caption(facts, rng)))  # fmt: skip
+    return _loss(model, tokenizer, rows, normalised(np.stack(images)))
+
+
+def spoken(
+    model: Any, tokenizer: Any, scenes: Sequence[world.Scene], rng: random.Random, batch: int
+) -> torch.Tensor:
+    """Return the loss of answers in dialogues without pictures."""
+    rows = []
+    for scene in rng.sample(list(scenes), batch):
+        question, answer = dialogue(scene, rng)
+        rows.append((f"<|user|>{question}<|end|><|assistant|>", answer))
+    return _loss(model, tokenizer, rows, None)
+
+
+def normalised(pixels: Any) -> torch.Tensor:
+    """Return (n, 3, side, side) float32 of (n, side, side, 3) uint8, as the processor does."""
+    return (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255 - _MEAN) / _STD
+
+
+def _loss(
+    model: Any, tokenizer: Any, rows: Sequence[tuple[str, str]], pixels: torch.Tensor | None
+) -> torch.Tensor:
+    """Return the mean cross-entropy of the answers' tokens."""
+    heads = tokenizer([head for head, _ in rows])["input_ids"]
+    tails = tokenizer([f"{tail}<|end|>" for _, tail in rows])["input_ids"]
+    longest = max(len(h) + len(t) for h, t in zip(heads, tails, strict=True))
+    ids = torch.full((len(rows), longest), tokenizer.pad_token_id)
+    labels = torch.full_like(ids, _IGNORED)
+    for row, (head, tail) in enumerate(zip(heads, tails, strict=True)):
+        ids[row, : len(head) + len(tail)] = torch.tensor(head + tail)
+        labels[row, len(head) : len(head) + len(tail)] = torch.tensor(tail)
+    logits = model(
+        input_ids=ids, pixel_values=pixels, attention_mask=(ids != tokenizer.pad_token_id).long()
+    ).logits
+    return functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=_IGNORED
+    )
