@@ -30,6 +30,10 @@ COMMANDS = {
         "ig4.cli.generate:generate",
         "Answer questions with a CHECKPOINT, or talk to it about an image.",
     ),
+    "eval": (
+        "ig4.cli.evaluate:evaluate",
+        "Evaluate a CHECKPOINT, or answers made elsewhere, on benchmarks.",
+    ),
     "query": ("ig4.cli.query:query", "Ask the score database in SQL."),
     "costs": (
         "ig4.cli.costs:costs",

@@ -258,6 +258,9 @@ class Benchmark(Configurable):
     max_new_tokens: ClassVar[int] = 256
     """How long an answer may be."""
 
+    judged: ClassVar[bool] = False
+    """Whether what the answers are worth is for a judge to say; `score` then only counts them."""
+
     @abstractmethod
     def items(self) -> Sequence[Item]:
         """Read the questions, in the files' order, with ids that differ.

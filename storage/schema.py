@@ -329,8 +329,8 @@ class Evaluation(Base):
 
     The answers are those of a checkpoint (`training_id` where the database knows its training) or
     of a file made elsewhere; `source` says which. `inputs` digests the questions, the answers'
-    source and the decoding: an evaluation of equal inputs goes on where it was. `metrics` are by
-    name, `value` is the one called `headline`.
+    source and the decoding: an evaluation of equal inputs and benchmark goes on where it was.
+    `metrics` are by name, `value` is the one called `headline`.
     """
 
     __tablename__ = "evaluations"
@@ -357,10 +357,15 @@ class Evaluation(Base):
 
 
 class Prediction(Base):
-    """One answer of an evaluation, or the error in its place, and what it counts for."""
+    """One answer of an evaluation, or the error in its place, and what it counts for.
+
+    `content` digests all that a model's answer depends on (checkpoint, decoding, question, image),
+    so that any evaluation may take it over; it is NULL for answers made elsewhere.
+    """
 
     __tablename__ = "predictions"
     __table_args__ = (
+        Index(None, "content"),
         CheckConstraint("(answer IS NULL) <> (error IS NULL)", name="answer_or_error"),
     )
     evaluation_id: Mapped[int] = mapped_column(
@@ -369,6 +374,7 @@ class Prediction(Base):
     ordinal: Mapped[int] = mapped_column(primary_key=True)
     item_id: Mapped[str]
     category: Mapped[str]
+    content: Mapped[str | None]
     answer: Mapped[str | None]
     error: Mapped[str | None]
     value: Mapped[float | None]

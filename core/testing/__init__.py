@@ -12,6 +12,7 @@ hold raises `ConformanceError`, an AssertionError. Nothing here needs pytest.
 
 from __future__ import annotations
 
+from ig4.core.testing.benchmark import benchmark_checks
 from ig4.core.testing.check import Check, ConformanceError
 from ig4.core.testing.clusterer import clusterer_checks
 from ig4.core.testing.component import component_checks
@@ -27,6 +28,7 @@ from ig4.core.testing.trainer import trainer_checks
 __all__ = [
     "Check",
     "ConformanceError",
+    "benchmark_checks",
     "clusterer_checks",
     "component_checks",
     "declaration_checks",

@@ -155,6 +155,7 @@ def upgrade() -> None:
         sa.Column("ordinal", sa.Integer(), nullable=False),
         sa.Column("item_id", sa.Text(), nullable=False),
         sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=True),
         sa.Column("answer", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("value", sa.Float(precision=53), nullable=True),
@@ -169,3 +170,4 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("evaluation_id", "ordinal", name=op.f("pk_predictions")),
     )
+    op.create_index(op.f("ix_predictions_content"), "predictions", ["content"], unique=False)

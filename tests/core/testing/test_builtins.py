@@ -15,9 +15,10 @@ import pytest
 
 from ig4.core.contracts import CONTRACTS
 from ig4.core.host import Host, missing_modules
-from ig4.core.records import Choice
+from ig4.core.records import JSON, Choice
 from ig4.core.testing import (
     Check,
+    benchmark_checks,
     clusterer_checks,
     declaration_checks,
     embedder_checks,
@@ -239,6 +240,81 @@ def hf(folder: Path) -> Path:
     return folder / "data"
 
 
+QUESTIONS: dict[str, JSON] = {
+    "vqa": [
+        {"id": 1, "image": "a.jpg", "question": "What is this?", "answers": ["bus", "coach"]},
+        {"id": 2, "image": "b.jpg", "question": "And this?", "answer": "a cat", "category": "b"},
+    ],
+    "caption": [
+        {"image": "a.jpg", "captions": ["A red bus waits.", "A bus by a river."]},
+        {"image": "b.jpg", "captions": ["Two children under a tree."], "category": "people"},
+    ],
+    "scienceqa": {
+        "7": {"question": "Which is it?", "choices": ["igneous", "a rock"], "answer": 0,
+              "image": "image.png", "split": "test", "subject": "natural science"},
+        "9": {"question": "Where?", "choices": ["Ohio", "Utah"], "answer": 1,
+              "image": "image.png", "split": "test", "subject": "social science"},
+        "8": {"question": "Why?", "choices": ["so", "not"], "answer": 1, "image": None,
+              "split": "test"},
+    },
+    "okvqa": {"questions": [{"image_id": 9, "question": "What sport?", "question_id": 91},
+                            {"image_id": 9, "question": "What plant?", "question_id": 92}]},
+    "vsr": [
+        {"image": "1.jpg", "caption": "The cat is on the mat.", "label": 1, "relation": "on"},
+        {"image": "2.jpg", "caption": "The cat is in the sea.", "label": 0, "relation": "in"},
+    ],
+    "vcr-oc": [
+        {"image_id": "a/1@2.jpg", "text_in": "How many horses are there?", "text_out": "3"},
+        {"image_id": "a/2@2.jpg", "text_in": "How many cats are there?", "text_out": "1"},
+    ],
+    "vcr-mci": [
+        {"image_id": "a/1@2.jpg", "text_in": "Does a tie exist?", "text_out": "Yes."},
+        {"image_id": "a/2@2.jpg", "text_in": "Does a cat exist?", "text_out": "No."},
+    ],
+    "flickr30k": {"1.jpg": ["a dog runs", "the dog runs fast"], "2.jpg": ["a red boat lies here"],
+                  "3.jpg": ["two people talk"]},
+    "nocaps": {
+        "images": [{"id": 1, "file_name": "1.jpg", "domain": "in-domain"},
+                   {"id": 2, "file_name": "2.jpg"}],
+        "annotations": [{"image_id": 1, "caption": "a dog runs over a field"},
+                        {"image_id": 2, "caption": "a boat lies on a lake"}],
+    },
+    "llava-bench": [
+        {"question_id": 0, "image": "001.jpg", "text": "What is it?", "category": "conv"},
+        {"question_id": 1, "image": "001.jpg", "text": "Describe it.", "category": "detail"},
+    ],
+}  # fmt: skip
+"""A few questions for each benchmark, as its files have them."""
+
+
+@cache
+def question_folder() -> Path:
+    """Write the questions once for all checks; pytest's folders are not there yet."""
+    folder = Path(tempfile.mkdtemp(prefix="ig4-questions-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name, questions in QUESTIONS.items():
+        (folder / f"{name}.json").write_text(json.dumps(questions), encoding="utf-8")
+    annotations = [{"question_id": 92, "image_id": 9, "answers": [{"answer": "fern"}] * 5},
+                   {"question_id": 91, "image_id": 9, "answers": [{"answer": "golf"}]}]  # fmt: skip
+    (folder / "answers.json").write_text(json.dumps({"annotations": annotations}))
+    (folder / "told.json").write_text(json.dumps([{"image": "001.jpg", "caption": "A hill."}]))
+    return folder
+
+
+def benchmark(name: str, **options: str) -> Callable:
+    """Return what makes a built-in benchmark of a few questions."""
+    return lambda: HOST.build(
+        Choice(
+            "benchmark",
+            f"ig4/{name}",
+            {
+                "questions": str(question_folder() / f"{name}.json"),
+                **{key: str(question_folder() / file) for key, file in options.items()},
+            },
+        )
+    )
+
+
 CASES: dict[tuple[str, str], list[Check]] = {
     ("scorer", "length"): scorer_checks(builtin("scorer", "length")),
     ("scorer", "clip"): scorer_checks(clip("scorer")),
@@ -256,6 +332,16 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ),
     ("trainer", "llava"): trainer_checks(trainer("llava", epochs=2, learning_rate=0.01)),
     ("trainer", "hf"): trainer_checks(trainer("hf", epochs=2, learning_rate=0.01)),
+    ("benchmark", "scienceqa"): benchmark_checks(benchmark("scienceqa")),
+    ("benchmark", "okvqa"): benchmark_checks(benchmark("okvqa", annotations="answers.json")),
+    ("benchmark", "vsr"): benchmark_checks(benchmark("vsr")),
+    ("benchmark", "vcr-oc"): benchmark_checks(benchmark("vcr-oc")),
+    ("benchmark", "vcr-mci"): benchmark_checks(benchmark("vcr-mci")),
+    ("benchmark", "flickr30k"): benchmark_checks(benchmark("flickr30k")),
+    ("benchmark", "nocaps"): benchmark_checks(benchmark("nocaps")),
+    ("benchmark", "llava-bench"): benchmark_checks(benchmark("llava-bench", context="told.json")),
+    ("benchmark", "vqa"): benchmark_checks(benchmark("vqa")),
+    ("benchmark", "caption"): benchmark_checks(benchmark("caption")),
     ("format", "minigpt4"): format_checks(builtin("format", "minigpt4"), minigpt4, "out"),
     ("format", "llava"): format_checks(builtin("format", "llava"), llava, "out.json"),
     ("format", "sharegpt"): format_checks(builtin("format", "sharegpt"), sharegpt, "out.json"),
@@ -301,6 +387,7 @@ EXPECTED = {
     "clusterer": 20,
     "selector": 18,
     "trainer": 22,
+    "benchmark": 20,
     "format": 21,
     "executor": 16,
 }

@@ -1,0 +1,238 @@
+"""`ig4 eval`: evaluate a model on benchmarks; `show` and `compare` what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ig4.cli import evaluations as told
+from ig4.cli import options as opt
+from ig4.cli import render
+
+if TYPE_CHECKING:
+    from ig4.core.config import Config
+    from ig4.core.engine.evaluate import EvaluationWish
+    from ig4.core.training import Checkpoint, Decoding
+
+
+class CheckpointOrVerb(click.Group):
+    """A group whose first word may be a checkpoint: what is no verb of its own is one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Let a verb follow an empty CHECKPOINT, and options follow a real one."""
+        if args and args[0] in self.commands:
+            return super().parse_args(ctx, ["", *args])
+        ctx.allow_interspersed_args = True
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    name="eval",
+    cls=CheckpointOrVerb,
+    invoke_without_command=True,
+    subcommand_metavar="[show|compare]",
+    epilog="""\b
+Examples:
+  ig4 eval trained/cc_sbu_align-1-minigpt4 --benchmarks vqa -o vqa.questions=mine.jsonl
+  ig4 eval trained/llava-1-llava --benchmarks okvqa,vsr --limit 500 --batch-size 16
+  ig4 eval --trainer hf -o hf.model=/models/smolvlm --benchmarks vsr -o vsr.questions=vsr.jsonl
+  ig4 eval --predictions answers.jsonl --benchmarks vqa -o vqa.questions=mine.jsonl
+  ig4 eval show 3
+  ig4 eval compare 2 3
+
+\b
+Benchmarks and their options may stand in ig4.toml, as [benchmarks.okvqa] with questions, images;
+`ig4 plugins show okvqa` lists them. Predictions may be those of `ig4 generate`, LLaVA, lmms-eval
+(samples_*.jsonl), VLMEvalKit (.xlsx, .tsv), or any table of ids and answers.
+""",
+)
+@click.argument("checkpoint", type=opt.PATH, required=False)
+@click.option("--benchmarks", metavar="A,B", help="Which.  [default: those of ig4.toml]")
+@click.option("--predictions", type=opt.PATH, metavar="FILE", help="Score answers made elsewhere.")
+@click.option("--trainer", metavar="NAME", help="Evaluate the model of a trainer, untrained.")
+@click.option("--label", help="Who answered.  [default: the checkpoint's, or the file's, name]")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Take the first N questions.")
+@click.option("--image-root", type=opt.PATH, help="Folder that images may be read from, too.")
+@click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True,
+              help="Answers made at a time.")  # fmt: skip
+@click.option("--max-new-tokens", type=click.IntRange(1),
+              help="Tokens of an answer at most.  [default: the benchmark's]")  # fmt: skip
+@click.option("--temperature", type=click.FloatRange(0), help="0 takes the most probable token.")
+@click.option("--top-p", type=click.FloatRange(0, 1), help="Share of probability to draw from.")
+@click.option("--beams", "num_beams", type=click.IntRange(1), help="Search with so many beams.")
+@click.option("--repetition-penalty", type=click.FloatRange(0), help="Above 1 avoids repetition.")
+@click.option("--retry-failed", is_flag=True, help="Take up the questions that failed before.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the metrics as CSV.")
+@opt.seed
+@opt.component_options
+@opt.config
+@opt.shared
+@click.pass_context
+def evaluate(
+    ctx: click.Context, /, db: str | None, as_json: bool, as_csv: bool, quiet: bool, **flags: Any
+) -> None:
+    """Evaluate a CHECKPOINT, or answers made elsewhere, on benchmarks.
+
+    Answers are committed as they arrive; interrupted, the same command goes on. A question whose
+    image is missing counts as wrong and is told; the exit code is then 3.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from ig4.cli.session import opened
+    from ig4.core.engine import evaluate as engine
+
+    config, wishes = _wishes(flags)
+    with opened(db, config, create=True, quiet=quiet) as session:
+        for wish in wishes:
+            session.configured(wish.benchmark)  # a wrong option is said before hours of work
+        with session.recorded("eval", {"benchmarks": [one.benchmark.label for one in wishes]}):
+            done = [engine.evaluate(session, wish) for wish in wishes]
+        judged = [one for one in done if _is_judged(session, one.benchmark, config)]
+    if as_json:
+        render.print_json({"evaluations": [told.as_dict(one) for one in done]})
+    elif as_csv:
+        told.print_csv(done)
+    else:
+        told.print_results(done)
+    for one in judged:
+        click.echo(
+            f"{one.benchmark}: what the answers are worth is for a judge to say: "
+            f"`ig4 eval show {one.id} --answers > answers.jsonl`, then `ig4 judge`",
+            err=True,
+        )
+    failed = sum(one.failed for one in done)
+    if failed:
+        click.echo(
+            f"{failed:,} questions have no answer and count as wrong; see why: ig4 eval show N; "
+            "try again with --retry-failed",
+            err=True,
+        )
+        raise click.exceptions.Exit(render.PARTIAL)
+
+
+def _wishes(flags: Mapping[str, Any]) -> tuple[Config, list[EvaluationWish]]:
+    from ig4.core import config as configuration
+    from ig4.core.engine.evaluate import EvaluationWish
+    from ig4.core.errors import UsageError
+
+    first = configuration.load(flags["config_file"])
+    names = opt.names(flags["benchmarks"]) or list(first.benchmarks)
+    if not names:
+        raise UsageError(
+            "say --benchmarks, or set some up in ig4.toml as [benchmarks.vqa] (`ig4 plugins` lists "
+            "them)"
+        )
+    predictions = flags["predictions"]
+    given = [flags["checkpoint"], flags["trainer"], predictions]
+    if sum(one is not None for one in given) != 1:
+        raise UsageError("name a checkpoint's folder, or a --trainer, or a file of --predictions")
+    if predictions is not None and len(names) > 1:
+        raise UsageError("--predictions is one file of answers: name one benchmark with it")
+    trainer = _trainer(flags)
+    used = {"benchmarks": tuple(names), "trainers": () if trainer is None else (trainer,)}
+    tables = opt.sorted_settings(flags["options"], used)
+    config = configuration.load(flags["config_file"], dict(tables))
+    own = tables.get("trainers", {}).get(trainer or "", {})
+    checkpoint = None if trainer is None else _checkpoint(flags["checkpoint"], config, trainer, own)
+    return config, [
+        EvaluationWish(
+            benchmark=config.choice("benchmark", name),
+            checkpoint=checkpoint,
+            predictions=predictions,
+            label=flags["label"],
+            decoding=_decoding(flags, config),
+            limit=flags["limit"],
+            image_root=flags["image_root"],
+            retry_failed=flags["retry_failed"],
+        )
+        for name in dict.fromkeys(names)
+    ]
+
+
+def _trainer(flags: Mapping[str, Any]) -> str | None:
+    from ig4.core.training import Checkpoint
+
+    if flags["checkpoint"] is not None:
+        return Checkpoint.read(flags["checkpoint"]).trainer
+    name: str | None = flags["trainer"]
+    return name
+
+
+def _checkpoint(
+    path: Path | None, config: Config, trainer: str, own: Mapping[str, str]
+) -> Checkpoint:
+    from ig4.core.engine.generate import checkpoint_of
+
+    choice = config.choice("trainer", trainer) if path is None else None
+    return checkpoint_of(path, choice, own)
+
+
+def _decoding(flags: Mapping[str, Any], config: Config) -> Decoding:
+    from ig4.core.training import Decoding
+
+    names = (
+        "max_new_tokens", "temperature", "top_p", "num_beams", "repetition_penalty", "batch_size"
+    )  # fmt: skip
+    seed = config.run.seed if flags["seed"] is None else flags["seed"]
+    return Decoding(**{name: flags[name] for name in names}, seed=seed)
+
+
+def _is_judged(session: Any, label: str, config: Config) -> bool:
+    use = config.choice("benchmark", label).use
+    return bool(session.host.load("benchmark", use, runnable=False).judged)
+
+
+@evaluate.command(name="show")
+@click.argument("number", type=int, required=False)
+@click.option("--answers", is_flag=True, help="Print the answers as JSON lines.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the metrics as CSV.")
+@opt.shared
+def show(
+    number: int | None, answers: bool, as_csv: bool, db: str | None, as_json: bool, quiet: bool
+) -> None:
+    """List evaluations, or show what evaluation NUMBER came to."""
+    from ig4.cli.session import opened
+    from ig4.core import config as configuration
+    from ig4.core.errors import UsageError
+    from ig4.storage import evaluations
+
+    with (
+        opened(db, configuration.load(), quiet=quiet) as session,
+        session.store.reading() as connection,
+    ):
+        rows = evaluations.every(connection, number)
+        given = [] if number is None else evaluations.predictions(connection, number)
+    if number is not None and not rows:
+        raise UsageError(f"there is no evaluation {number}: see `ig4 eval show`")
+    if answers:
+        if number is None:
+            raise UsageError("--answers: say of which evaluation")
+        told.print_answers(given)
+    elif as_csv:
+        told.print_rows_csv(rows)
+    elif number is None:
+        told.print_list(rows, as_json=as_json)
+    else:
+        told.print_one(rows[0], given, as_json=as_json)
+
+
+@evaluate.command(name="compare")
+@click.argument("first", type=int, metavar="A")
+@click.argument("second", type=int, metavar="B")
+@opt.shared
+def compare(first: int, second: int, db: str | None, as_json: bool, quiet: bool) -> None:
+    """Tell whether evaluation B is better than A, on the questions that both answered.
+
+    The interval is a bootstrap over pairs of answers, 95 %; p is that of McNemar's exact test, or
+    of the sign test where answers are not just right or wrong.
+    """
+    from ig4.cli.session import opened
+    from ig4.core import config as configuration
+    from ig4.core.engine.compare import compare as compared
+
+    with opened(db, configuration.load(), quiet=quiet) as session:
+        found = compared(session, first, second)
+    told.print_comparison(found, as_json=as_json)

@@ -1,0 +1,233 @@
+"""The arms of an ablation: what each changes of the selection, and how a short list names them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from ig4.core.errors import UsageError
+from ig4.core.records import JSON
+from ig4.core.suggest import did_you_mean
+
+Take: TypeAlias = Literal["selected", "random", "all", "none"]
+"""What an arm trains on: a selection, a new random draw for each seed, everything, nothing."""
+
+REFERENCE = "ig4"
+"""The arm that changes nothing: the selector as it is configured."""
+
+USUAL = ("all", "random", REFERENCE, "no-clusters", "single")
+"""The arms where the user names none; those that would change nothing are left out."""
+
+MAIN, INDICATORS, CLUSTERING, SIZES, OWN = (
+    "Selection", "Indicators", "Clustering", "Size", "Further arms",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way to choose what to train on; None leaves a setting as the configuration has it.
+
+    `group` is the table that the arm stands in; `options` are laid over the trainer's.
+    """
+
+    name: str
+    take: Take = "selected"
+    group: str = OWN
+    selector: str | None = None
+    scorers: tuple[str, ...] | None = None
+    weights: Mapping[str, float] | None = None
+    scale: str | None = None
+    clusterer: str | None = None
+    k: int | None = None
+    size: int | None = None
+    fraction: float | None = None
+    options: Mapping[str, JSON] = field(default_factory=dict)
+
+    def told(self) -> dict[str, JSON]:
+        """Return all that the arm says, JSON-able; equal arms say the same."""
+        return {
+            "take": self.take,
+            "selector": self.selector,
+            "scorers": None if self.scorers is None else list(self.scorers),
+            "weights": None if self.weights is None else dict(self.weights),
+            "scale": self.scale,
+            "clusterer": self.clusterer,
+            "k": self.k,
+            "size": self.size,
+            "fraction": self.fraction,
+            "options": dict(self.options),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What arms can be made of here.
+
+    `scorers` are those that the selection counts; `clusterer` is the configured one and
+    `clusterers` all there are; `clustered` says whether the selector heeds clusters.
+    """
+
+    scorers: tuple[str, ...]
+    clusterer: str = ""
+    clusterers: tuple[str, ...] = ()
+    clustered: bool = True
+
+
+def expand(
+    spec: Sequence[str] | None, known: Known, own: Mapping[str, Arm] | None = None
+) -> tuple[Arm, ...]:
+    """Return the arms that a list like ["all", "random", "single", "sizes:100|400"] names.
+
+    `own` are arms that the user defined; None as `spec` means the usual ones and all of these.
+
+    Raises:
+        UsageError: a name or value makes no sense here.
+    """
+    mine = dict(own or {})
+    if spec is None:
+        words = [word for word in USUAL if _changes(word, known)] + list(mine)
+    else:
+        words = [word.strip() for word in spec if word.strip()]
+    arms: dict[str, Arm] = {}
+    for word in words:
+        for arm in _arms(word, known, mine):
+            if arms.setdefault(arm.name, arm).told() != arm.told():
+                raise UsageError(f"two arms that differ are called {arm.name!r}: rename one")
+    if not arms:
+        raise UsageError(f"name at least one arm: --arms {','.join(USUAL)}")
+    return tuple(arms.values())
+
+
+def _changes(word: str, known: Known) -> bool:
+    """Tell whether one of the usual arms is another than the reference here."""
+    if word == "no-clusters":
+        return known.clustered
+    return word != "single" or len(known.scorers) > 1
+
+
+def _arms(word: str, known: Known, own: Mapping[str, Arm]) -> Iterator[Arm]:
+    if word in own:
+        yield own[word]
+        return
+    name, colon, values = word.partition(":")
+    name = name.strip()
+    parts = [part.strip() for part in values.split("|") if part.strip()]
+    if name in _PLAIN and not colon:
+        if name == "no-clusters" and not known.clustered:
+            raise UsageError("arm no-clusters: the selector heeds no clusters as it is")
+        yield _PLAIN[name]
+    elif name in _SERIES:
+        made = _SERIES[name]
+        found = parts or list(_FILLS[name](known) if name in _FILLS else ())
+        if not found:
+            raise UsageError(f"arm {word!r} needs values: write {made[1]}")
+        for value in found:
+            yield made[0](value, known)
+    elif name in _PLAIN:
+        raise UsageError(f"arm {name!r} takes no values: leave {':' + values!r} away")
+    else:
+        every = [*_PLAIN, *_SERIES, *own]
+        raise UsageError(
+            f"unknown arm {name!r}{did_you_mean(name, every)} (arms are {', '.join(every)})"
+        )
+
+
+_PLAIN = {
+    "all": Arm("all", "all", MAIN),
+    "random": Arm("random", "random", MAIN),
+    REFERENCE: Arm(REFERENCE, "selected", MAIN),
+    "no-clusters": Arm("no-clusters", "selected", MAIN, selector="topk"),
+    "base": Arm("base", "none", MAIN),
+}
+
+
+def _only(value: str, known: Known) -> Arm:
+    name = _scorer(value, known)
+    return Arm(f"only-{name}", group=INDICATORS, scorers=(name,), weights={name: 1.0})
+
+
+def _without(value: str, known: Known) -> Arm:
+    name = _scorer(value, known)
+    left = tuple(one for one in known.scorers if one != name)
+    if not left:
+        raise UsageError(f"arm without-{name}: no other scorer is left")
+    return Arm(f"without-{name}", group=INDICATORS, scorers=left)
+
+
+def _scorer(value: str, known: Known) -> str:
+    if value not in known.scorers:
+        raise UsageError(
+            f"there is no scorer {value!r}{did_you_mean(value, known.scorers)} to select by "
+            f"(there are: {', '.join(known.scorers)})"
+        )
+    return value
+
+
+def _weights(value: str, known: Known) -> Arm:
+    weights = {}
+    for part in value.split("+"):
+        name, _, number = part.partition("=")
+        weights[_scorer(name.strip(), known)] = _number(number, f"weights:{value}")
+    return Arm(value, group=INDICATORS, scorers=tuple(weights), weights=weights)
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"arm {where!r}: {text!r} is no number; write weights:clip=0.5+length=0.5")
+    return number
+
+
+def _clusterer(value: str, known: Known) -> Arm:
+    if not known.clustered:
+        raise UsageError(f"arm clusterers:{value}: the selector heeds no clusters")
+    return Arm(f"clusterer-{value}", group=CLUSTERING, clusterer=value)
+
+
+def _k(value: str, known: Known) -> Arm:
+    if not known.clustered:
+        raise UsageError(f"arm clusters:{value}: the selector heeds no clusters")
+    return Arm(f"clusters-{value}", group=CLUSTERING, k=_count(value, "clusters"))
+
+
+def _size(value: str, _: Known) -> Arm:
+    return Arm(f"size-{value}", group=SIZES, size=_count(value, "sizes"))
+
+
+def _count(value: str, where: str) -> int:
+    if not (value.isascii() and value.isdigit() and int(value)):
+        raise UsageError(f"arm {where}:{value}: {value!r} is no number from 1 on")
+    return int(value)
+
+
+def _scale(value: str, _: Known) -> Arm:
+    return Arm(f"scale-{value}", group=INDICATORS, scale=value)
+
+
+def _selector(value: str, _: Known) -> Arm:
+    return Arm(f"selector-{value}", group=MAIN, selector=value)
+
+
+_SERIES: Mapping[str, tuple[Callable[[str, Known], Arm], str]] = {
+    "single": (_only, "single, or single:clip|length"),
+    "without": (_without, "without, or without:clip|length"),
+    "weights": (_weights, "weights:clip=0.5+length=0.5|clip=0.9+length=0.1"),
+    "scales": (_scale, "scales:minmax|percentile"),
+    "clusterers": (_clusterer, "clusterers:kmeans"),
+    "clusters": (_k, "clusters:5|20"),
+    "sizes": (_size, "sizes:100|200|400"),
+    "selectors": (_selector, "selectors:topk"),
+}
+"""Words that stand for several arms: how a value becomes one, and what to write."""
+
+_FILLS: Mapping[str, Callable[[Known], Sequence[str]]] = {
+    "single": lambda known: known.scorers,
+    "without": lambda known: known.scorers,
+    "clusterers": lambda known: [one for one in known.clusterers if one != known.clusterer],
+}
+"""The values of those that need none said."""

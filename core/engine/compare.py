@@ -1,0 +1,63 @@
+"""Compares two evaluations on the questions that both answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ig4.core.comparison import Compared
+from ig4.core.comparison import compare as compare_values
+from ig4.core.errors import UsageError
+from ig4.storage import evaluations
+
+if TYPE_CHECKING:
+    from ig4.core.engine.session import Session
+    from ig4.storage.evaluations import EvaluationRow
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two evaluations, and how the values of the questions both answered differ."""
+
+    first: EvaluationRow
+    second: EvaluationRow
+    compared: Compared
+    left_out: int
+
+
+def compare(session: Session, first: int, second: int) -> Comparison:
+    """Compare evaluation `second` with `first`, question by question.
+
+    Raises:
+        UsageError: one of them is not there or not done, they are of other benchmarks, or have no
+            question in common that has a value in both.
+    """
+    with session.store.reading() as connection:
+        found = [evaluations.every(connection, number) for number in (first, second)]
+        answers = [evaluations.predictions(connection, number) for number in (first, second)]
+    rows = []
+    for number, each in zip((first, second), found, strict=True):
+        if not each or each[0].status != "done":
+            what = "there is no evaluation" if not each else f"it is {each[0].status}: evaluation"
+            raise UsageError(f"{what} {number}: see `ig4 eval show`")
+        rows.append(each[0])
+    if (rows[0].benchmark, rows[0].options) != (rows[1].benchmark, rows[1].options):
+        raise UsageError(
+            f"evaluation {first} is of {rows[0].name!r} and {second} of {rows[1].name!r}, or with "
+            "other options: only evaluations of the same benchmark can be compared"
+        )
+    values = [
+        {row.item_id: row.value for row in each if row.answer is not None and row.value is not None}
+        for each in answers
+    ]
+    both = [name for name in values[0] if name in values[1]]
+    if not both:
+        raise UsageError(
+            f"evaluations {first} and {second} have no question in common that has a value in both"
+        )
+    compared = compare_values(
+        [float(values[0][name] or 0) for name in both],
+        [float(values[1][name] or 0) for name in both],
+    )
+    asked = {row.item_id for each in answers for row in each}
+    return Comparison(rows[0], rows[1], compared, len(asked) - len(both))

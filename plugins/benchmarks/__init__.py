@@ -1,0 +1,1 @@
+"""Benchmarks: questions from files, and how answers to them are scored."""

@@ -1,0 +1,107 @@
+"""Benchmarks of captions: how near they are to what people wrote of the same image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from ig4.core import contracts
+from ig4.core.evaluation import Item, Measured
+from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions
+from ig4.plugins.metrics import captions as measures
+from ig4.plugins.metrics import ptb
+
+PROMPT = "what is described in the image?"
+"""What LVLM-eHub asks for a caption."""
+
+_EACH: Mapping[str, Callable[[Sequence[str], Sequence[Sequence[str]]], list[float]]] = {
+    "cider": measures.cider_d,
+    "rouge-l": measures.rouge_l,
+}
+
+
+class CaptionedOptions(FileOptions):
+    """Options of benchmarks of captions."""
+
+    metrics: tuple[Literal["cider", "rouge-l", "bleu-4"], ...] = Field(
+        ("cider",),
+        description="What is measured, the headline first: cider, rouge-l, bleu-4 (needs "
+        "ig4[eval]).",
+    )
+    words: Literal["whitespace", "ptb"] = Field(
+        "whitespace",
+        description="What a word is: what spaces part, as LVLM-eHub has it, or what COCO's "
+        "tokenizer parts, in lower case and without punctuation (needs ig4[ptb] and Java).",
+    )
+    prompt: str = Field(PROMPT, description="What the model is asked.")
+
+    @field_validator("metrics")
+    @classmethod
+    def _some(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        if not metrics or len(set(metrics)) < len(metrics):
+            raise ValueError("name each metric once, and at least one")
+        return metrics
+
+
+class CaptionedBenchmark(FileBenchmark):
+    """Scores captions; CIDEr-D is reported raw (0-10) and x 100, as papers print it."""
+
+    Options: ClassVar[type[contracts.Options]] = CaptionedOptions
+    options: Any
+    max_new_tokens: ClassVar[int] = 16
+
+    def open(self) -> None:
+        """Find what the options need, before a model answers for hours.
+
+        Raises:
+            MissingExtraError, PrerequisiteError: sacrebleu, the tokenizer or Java is not there.
+        """
+        if self.options.words == "ptb":
+            ptb.require()
+        if "bleu-4" in self.options.metrics:
+            measures.bleu_4(["a"], [["a"]])
+
+    def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> Measured:
+        """Return what the captions come to; no caption is an empty one."""
+        said = [answer or "" for answer in answers]
+        references: list[Sequence[str]] = [item.truths for item in items]
+        if self.options.words == "ptb":
+            said, references = _parted(said, references)
+        headline = self.options.metrics[0]
+        found: dict[str, float] = {}
+        values: Sequence[float | None] = [None] * len(items)
+        for name in self.options.metrics:
+            if name == "bleu-4":
+                found[name] = measures.bleu_4(said, references)
+                continue
+            each = _EACH[name](said, references)
+            found[name] = sum(each) / len(each)
+            if name == headline:
+                values = each
+        if "cider" in found:
+            found["cider_x100"] = 100 * found["cider"]
+        return Measured(found, headline, values, _by_category(items, values, headline))
+
+
+def _by_category(
+    items: Sequence[Item], values: Sequence[float | None], headline: str
+) -> dict[str, dict[str, float]]:
+    parts: dict[str, list[float]] = {}
+    for item, value in zip(items, values, strict=True):
+        if item.category and value is not None:
+            parts.setdefault(item.category, []).append(value)
+    return {
+        name: {headline: sum(each) / len(each), "n": float(len(each))}
+        for name, each in parts.items()
+    }
+
+
+def _parted(
+    captions: Sequence[str], references: Sequence[Sequence[str]]
+) -> tuple[list[str], list[Sequence[str]]]:
+    """Part all words in one go: Java takes a second to start."""
+    flat = [*captions, *(one for each in references for one in each)]
+    parted = iter(ptb.tokenised(flat))
+    return [next(parted) for _ in captions], [[next(parted) for _ in each] for each in references]

@@ -1,0 +1,124 @@
+"""What all benchmarks share: their files are options, and texts from these are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+from pydantic import Field
+
+from ig4.core import contracts
+from ig4.core.contracts import Benchmark, Digest
+from ig4.core.errors import DatasetError
+from ig4.core.evaluation import Item
+from ig4.core.records import JSON
+from ig4.core.tables import read_rows, text_id
+
+
+class FileOptions(contracts.Options):
+    """Options of benchmarks whose questions stand in one file beside a folder of images."""
+
+    questions: Path = Field(description="File of the questions.")
+    images: Path | None = Field(
+        None, description="Folder of the images; without it, the folder of the questions."
+    )
+
+
+class FileBenchmark(Benchmark):
+    """A benchmark in files: its results depend on what they hold, not on where they lie."""
+
+    Options: ClassVar[type[contracts.Options]] = FileOptions
+    options: Any
+
+    def identity(self, digest: Digest) -> Mapping[str, JSON]:
+        """Return the options with files as their sha256; images are known by what they show."""
+        identity = self.options.model_dump(mode="json")
+        del identity["images"]
+        for name in type(self.options).model_fields:
+            value = getattr(self.options, name)
+            if name != "images" and isinstance(value, Path):
+                identity[name] = digest(value)
+        return dict(identity)
+
+    @property
+    def image_root(self) -> Path:
+        """The folder of the option `images`, else the one that the questions are in."""
+        folder: Path | None = self.options.images
+        return folder or self.options.questions.parent
+
+
+class Rows:
+    """The rows of a file, and the errors that tell which of them is wrong."""
+
+    def __init__(self, path: Path, key: str | None = None) -> None:
+        self.path = path
+        self.key = key
+        """Under which name the file has them, where it has more than one list."""
+
+    def __iter__(self) -> Iterator[Row]:
+        for number, row in enumerate(read_rows(self.path, key=self.key), 1):
+            yield Row(f"{self.path}, row {number:,}", row)
+
+
+class Row:
+    """One record of a benchmark's file; its fields are checked as they are taken.
+
+    Raises:
+        DatasetError: a field is not there, or not what it must be.
+    """
+
+    def __init__(self, where: str, record: JSON) -> None:
+        self.where = where
+        if not isinstance(record, dict):
+            self.fail("it is no JSON object")
+        self.record: dict[str, JSON] = record
+
+    def fail(self, what: str) -> NoReturn:
+        """Raise DatasetError: what is wrong with this row."""
+        raise DatasetError(f"{self.where}: {what}")
+
+    def text(self, name: str) -> str:
+        """Return a text that is not empty."""
+        value = self.record.get(name)
+        if not isinstance(value, str) or not value.strip():
+            self.fail(f"it needs a text under {name!r}")
+        return value
+
+    def id(self, name: str) -> str:
+        """Return an id: text, or a whole number as text."""
+        value = text_id(self.record.get(name))
+        if value is None:
+            self.fail(f"it needs an id under {name!r}")
+        return value
+
+    def number(self, name: str, below: int) -> int:
+        """Return a whole number from 0."""
+        value = self.record.get(name)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < below:
+            self.fail(f"{name!r} must be a whole number from 0 to {below - 1}, not {value!r:.80}")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of texts, or one text, as texts; numbers count as texts."""
+        value = self.record.get(name)
+        found = [text_id(one) for one in (value if isinstance(value, list) else [value])]
+        if not found or any(one is None for one in found):
+            self.fail(f"it needs a text, or a list of texts, under {name!r}")
+        return tuple(one for one in found if one is not None)
+
+
+def distinct(path: Path, items: Sequence[Item]) -> list[Item]:
+    """Return the items, if there are any and their ids differ.
+
+    Raises:
+        DatasetError: there are none, or an id comes twice.
+    """
+    if not items:
+        raise DatasetError(f"{path} holds no questions")
+    seen: set[str] = set()
+    for item in items:
+        if item.id in seen:
+            raise DatasetError(f"{path}: the id {item.id[:80]!r} comes twice")
+        seen.add(item.id)
+    return list(items)

@@ -1,0 +1,86 @@
+"""Captions of Flickr30k (Young et al. 2014): 1,000 images that LVLM-eHub draws of 31,783."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import Field
+
+from ig4.core import jsonstream
+from ig4.core.encodings import reading
+from ig4.core.errors import DatasetError
+from ig4.core.evaluation import Item
+from ig4.core.tables import require_file
+from ig4.plugins.benchmarks.captioned import CaptionedBenchmark, CaptionedOptions
+from ig4.plugins.benchmarks.files import Row, distinct
+
+
+class Flickr30kOptions(CaptionedOptions):
+    """Options of the benchmark `flickr30k`."""
+
+    questions: Path = Field(
+        description="results_20130124.token, or a JSON object of image names and captions."
+    )
+    images: Path | None = Field(
+        None, description="The folder flickr30k-images; without it, the folder of the captions."
+    )
+    count: int | None = Field(1000, ge=1, description="How many images are drawn; null: all.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of numpy's draw.")
+
+
+class Flickr30k(CaptionedBenchmark):
+    """Scores captions of the images drawn, in the order they are drawn in."""
+
+    version = "1"
+    Options = Flickr30kOptions
+    options: Flickr30kOptions
+
+    def items(self) -> list[Item]:
+        """Read the captions and draw the images; ids are image names.
+
+        Raises:
+            DatasetError: a line is not an image's name, "#", a number, a tab, and a caption.
+        """
+        path = self.options.questions
+        require_file(path)
+        of = _object(path) if jsonstream.layout(path) == "object" else _tokens(path)
+        names = list(of)
+        items = [Item(name, self.options.prompt, name, tuple(of[name])) for name in names]
+        return distinct(path, [items[at] for at in self._drawn(len(items))])
+
+    def _drawn(self, total: int) -> list[int]:
+        count = self.options.count
+        if count is None or total <= count:
+            return list(range(total))
+        import numpy as np
+
+        # The legacy generator: numpy keeps its stream as it is, and the original drew from it.
+        drawn = np.random.RandomState(self.options.seed).choice(total, count, replace=False)
+        return [int(at) for at in drawn]
+
+
+def _tokens(path: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for number, line in enumerate(_lines(path), 1):
+        name, tab, caption = line.partition("\t")
+        image, mark, count = name.rpartition("#")
+        if not (tab and mark and image and count.isdigit() and caption.strip()):
+            raise DatasetError(
+                f"{path}, line {number:,}: it should be an image's name, #, a number, a tab and a "
+                "caption"
+            )
+        found.setdefault(image, []).append(caption)
+    return found
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with reading(path, newline="\n") as file:
+        yield from (line for text in file if (line := text.rstrip("\r\n")))
+
+
+def _object(path: Path) -> dict[str, list[str]]:
+    return {
+        name: list(Row(f"{path}, image {name[:80]!r}", {"captions": captions}).texts("captions"))
+        for name, captions in jsonstream.members(path)
+    }

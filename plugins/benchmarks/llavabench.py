@@ -1,0 +1,64 @@
+"""LLaVA-Bench in the wild: 60 questions on 24 images, whose answers a judge compares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from ig4.core.evaluation import Item, Measured
+from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions, Row, Rows, distinct
+
+
+class LlavaBenchOptions(FileOptions):
+    """Options of the benchmark `llava-bench`."""
+
+    questions: Path = Field(description="questions.jsonl: question_id, image, text, category.")
+    context: Path | None = Field(
+        None, description="context.jsonl: what each image shows, for judges that do not see it."
+    )
+
+
+class LlavaBench(FileBenchmark):
+    """Collects answers; what they are worth is a judge's to say (`ig4 judge`)."""
+
+    version = "1"
+    Options = LlavaBenchOptions
+    options: LlavaBenchOptions
+    max_new_tokens: ClassVar[int] = 1024
+    judged: ClassVar[bool] = True
+
+    def items(self) -> list[Item]:
+        """Read the questions; the description of the image is in the record, as `context`.
+
+        Raises:
+            DatasetError: a file is not LLaVA-Bench's, or an image has no description.
+        """
+        told = self._contexts()
+        path = self.options.questions
+        return distinct(path, [_item(row, told) for row in Rows(path)])
+
+    def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> Measured:
+        """Return the share of questions that have an answer; nothing here says if it is good."""
+        there = [float(bool(answer and answer.strip())) for answer in answers]
+        return Measured({"answered": sum(there) / len(items)}, "answered", there)
+
+    def _contexts(self) -> dict[str, str] | None:
+        if self.options.context is None:
+            return None
+        return {row.id("image"): row.text("caption") for row in Rows(self.options.context)}
+
+
+def _item(row: Row, told: dict[str, str] | None) -> Item:
+    image, category = row.text("image"), row.record.get("category")
+    record = dict(row.record)
+    if told is not None:
+        if image not in told:
+            row.fail(f"there is no description of the image {image[:80]!r}")
+        record["context"] = told[image]
+    return Item(
+        row.id("question_id"), row.text("text"), image, (),
+        category if isinstance(category, str) else "", record,
+    )  # fmt: skip

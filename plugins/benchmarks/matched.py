@@ -1,0 +1,69 @@
+"""Benchmarks of questions with right answers: a rule says whether an answer has one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from ig4.core import contracts
+from ig4.core.errors import DatasetError
+from ig4.core.evaluation import Item, Measured
+from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions
+from ig4.plugins.metrics.matching import ANSWERS_OF_VQA, RULES, Rule
+
+
+class MatchedOptions(FileOptions):
+    """Options of benchmarks whose answers are matched."""
+
+    rule: Rule = Field(
+        "lvlm-ehub",
+        description="When an answer is right: lvlm-ehub (the truth stands in it, with the "
+        "original's quirks), strict (without them), exact (it is the truth), vqa (soft accuracy).",
+    )
+
+
+class MatchedBenchmark(FileBenchmark):
+    """Scores answers by a rule; the metric is `accuracy`, 0-1, over all questions."""
+
+    Options: ClassVar[type[contracts.Options]] = MatchedOptions
+    options: Any
+
+    def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> Measured:
+        """Return the accuracy, in all and by category; no answer is a wrong one.
+
+        Raises:
+            DatasetError: the rule `vqa`, and questions with less than four answers by people.
+        """
+        rule: Rule = self.options.rule
+        if rule == "vqa":
+            _require_people(items)
+        right = RULES[rule]
+        values = [
+            0.0 if answer is None else right(answer, item.truths)
+            for item, answer in zip(items, answers, strict=True)
+        ]
+        return accuracy(items, values)
+
+
+def accuracy(items: Sequence[Item], values: Sequence[float]) -> Measured:
+    """Return what values from 0 to 1 come to: their mean, in all and by category."""
+    parts: dict[str, list[float]] = {}
+    for item, value in zip(items, values, strict=True):
+        if item.category:
+            parts.setdefault(item.category, []).append(value)
+    categories = {
+        name: {"accuracy": sum(each) / len(each), "n": float(len(each))}
+        for name, each in parts.items()
+    }
+    return Measured({"accuracy": sum(values) / len(values)}, "accuracy", values, categories)
+
+
+def _require_people(items: Sequence[Item]) -> None:
+    for item in items:
+        if len(item.truths) < ANSWERS_OF_VQA:
+            raise DatasetError(
+                f"rule=vqa compares with what at least {ANSWERS_OF_VQA} people answered; question "
+                f"{item.id[:80]!r} has {len(item.truths)}: take rule=lvlm-ehub, strict or exact"
+            )

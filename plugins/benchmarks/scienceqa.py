@@ -1,0 +1,65 @@
+"""ScienceQA (Lu et al. 2022, arXiv 2209.09513): the test questions that have an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import Field
+
+from ig4.core import jsonstream
+from ig4.core.evaluation import Item
+from ig4.core.tables import require_file
+from ig4.plugins.benchmarks.files import Row, Rows, distinct
+from ig4.plugins.benchmarks.matched import MatchedBenchmark, MatchedOptions
+
+
+class ScienceQaOptions(MatchedOptions):
+    """Options of the benchmark `scienceqa`."""
+
+    questions: Path = Field(
+        description="problems.json of the data set, or test_anns.json as LVLM-eHub writes it."
+    )
+    split: str = Field("test", description="Which split of problems.json.")
+
+
+class ScienceQa(MatchedBenchmark):
+    """Questions with their choices, without letters and without the hint; categories: subjects."""
+
+    version = "1"
+    Options = ScienceQaOptions
+    options: ScienceQaOptions
+
+    def items(self) -> list[Item]:
+        """Read the questions in the file's order; the right answer is the text of the choice.
+
+        Images of problems.json lie in SPLIT/ID/ below the folder of images.
+
+        Raises:
+            DatasetError: the file is not ScienceQA's.
+        """
+        path = self.options.questions
+        require_file(path)
+        if jsonstream.layout(path) == "object":
+            return distinct(path, list(self._problems(path)))
+        return distinct(path, [_prepared(number, row) for number, row in enumerate(Rows(path))])
+
+    def _problems(self, path: Path) -> Iterator[Item]:
+        split = self.options.split
+        for name, record in jsonstream.members(path):
+            row = Row(f"{path}, problem {name[:80]!r}", record)
+            if row.record.get("split") == split and row.record.get("image"):
+                yield _problem(name, split, row)
+
+
+def _problem(name: str, split: str, row: Row) -> Item:
+    choices = row.texts("choices")
+    asked = f"Question: {row.text('question')}\nOptions: {' '.join(choices)}\n"
+    truth = choices[row.number("answer", len(choices))]
+    image = f"{split}/{name}/{row.text('image')}"
+    subject = row.record.get("subject")
+    return Item(name, asked, image, (truth,), subject if isinstance(subject, str) else "")
+
+
+def _prepared(number: int, row: Row) -> Item:
+    return Item(str(number), row.text("question"), row.text("image_path"), (row.text("answer"),))

@@ -1,0 +1,34 @@
+"""VCR-OC and VCR-MCI: how many there are of an object, and whether there is one (GVT-bench)."""
+
+from __future__ import annotations
+
+from ig4.core.evaluation import Item
+from ig4.plugins.benchmarks.files import Rows, distinct
+from ig4.plugins.benchmarks.matched import MatchedBenchmark
+
+
+class ObjectCounting(MatchedBenchmark):
+    """`vcr1_oc.json`: 10,000 questions whose right answer is a digit."""
+
+    version = "1"
+
+    def items(self) -> list[Item]:
+        """Read the questions as they are; ids are row numbers from 0.
+
+        Raises:
+            DatasetError: the file is not GVT-bench's.
+        """
+        path = self.options.questions
+        return distinct(
+            path,
+            [
+                Item(str(number), row.text("text_in"), row.text("image_id"), row.texts("text_out"))
+                for number, row in enumerate(Rows(path))
+            ],
+        )
+
+
+class MultiClassIdentification(ObjectCounting):
+    """`vcr1_mci.json`: 10,000 questions whose right answer is "Yes." or "No."."""
+
+    version = "1"

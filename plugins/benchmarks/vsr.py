@@ -1,0 +1,34 @@
+"""Visual Spatial Reasoning (Liu et al. 2022, arXiv 2205.00363): is the caption right?"""
+
+from __future__ import annotations
+
+from ig4.core.evaluation import Item
+from ig4.plugins.benchmarks.files import Row, Rows, distinct
+from ig4.plugins.benchmarks.matched import MatchedBenchmark
+
+CHOICES = ("No", "Yes")
+"""What a label of 0 or 1 means, in the order that the model is told."""
+
+
+class VisualSpatialReasoning(MatchedBenchmark):
+    """`all_vsr_validated_data.jsonl`, or any other split; categories are the relations."""
+
+    version = "1"
+
+    def items(self) -> list[Item]:
+        """Read the captions and ask about them as LVLM-eHub does; ids are row numbers from 0.
+
+        Raises:
+            DatasetError: the file is not VSR's.
+        """
+        path = self.options.questions
+        return distinct(path, [_item(number, row) for number, row in enumerate(Rows(path))])
+
+
+def _item(number: int, row: Row) -> Item:
+    caption = row.text("caption")
+    asked = f"Question: Is the following caption right? {caption}\nOptions: {' '.join(CHOICES)}\n"
+    return Item(
+        str(number), asked, row.text("image"), (CHOICES[row.number("label", 2)],),
+        str(row.record.get("relation") or ""), row.record,
+    )  # fmt: skip

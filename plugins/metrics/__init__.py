@@ -1,0 +1,1 @@
+"""What answers and captions are measured by: pure functions on texts."""

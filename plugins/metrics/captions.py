@@ -1,0 +1,119 @@
+"""How near captions are to what people wrote: CIDEr-D, BLEU, ROUGE-L.
+
+All take captions whose words are separated by spaces; `ptb` makes them so as COCO does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ig4.core.errors import MissingExtraError
+from ig4.plugins.metrics.ngrams import NGram, longest_common_subsequence, ngrams
+
+_LONGEST = 4
+_SIGMA = 6.0
+_BETA = 1.2
+
+Captions = Sequence[str]
+References = Sequence[Sequence[str]]
+
+
+def cider_d(captions: Captions, references: References) -> list[float]:
+    """Return CIDEr-D of each caption, 0-10, against the references of its image.
+
+    Vedantam et al. 2015 (arXiv 1411.5726), equation 7 with n = 1-4 and sigma = 6: the mean over n
+    of the cosine of TF-IDF vectors, counts clipped, times a Gaussian of the difference in length
+    (counted in pairs of words, as the authors' code does), times 10. In how many images a run of
+    words occurs is counted in the references given: with one image, or runs that all images
+    share, the vectors vanish and the value is 0.
+    """
+    cooked = [[ngrams(one.split(), _LONGEST) for one in each] for each in references]
+    frequency: Counter[NGram] = Counter()
+    for each in cooked:
+        frequency.update({gram for one in each for gram in one})
+    images = math.log(len(references)) if references else 0.0
+    found = []
+    for caption, each in zip(captions, cooked, strict=True):
+        said = _vector(ngrams(caption.split(), _LONGEST), frequency, images)
+        total = sum(_similarity(said, _vector(one, frequency, images)) for one in each)
+        found.append(10.0 * total / _LONGEST / len(each))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Vector:
+    """TF-IDF weights of the runs of each length, their norms, and how many pairs of words."""
+
+    weights: Sequence[Mapping[NGram, float]]
+    norms: Sequence[float]
+    length: int
+
+
+def _vector(counts: Counter[NGram], frequency: Mapping[NGram, int], images: float) -> _Vector:
+    weights: list[dict[NGram, float]] = [{} for _ in range(_LONGEST)]
+    for gram, count in counts.items():
+        rarity = images - math.log(max(1, frequency.get(gram, 0)))
+        weights[len(gram) - 1][gram] = count * rarity
+    norms = [math.sqrt(sum(w * w for w in each.values())) for each in weights]
+    return _Vector(weights, norms, sum(n for gram, n in counts.items() if len(gram) == 2))
+
+
+def _similarity(said: _Vector, reference: _Vector) -> float:
+    penalty = math.exp(-((said.length - reference.length) ** 2) / (2 * _SIGMA**2))
+    total = 0.0
+    for n in range(_LONGEST):
+        norm = said.norms[n] * reference.norms[n]
+        if norm:
+            there = reference.weights[n]
+            dot = sum(
+                min(weight, there[gram]) * there[gram]
+                for gram, weight in said.weights[n].items()
+                if gram in there
+            )
+            total += dot / norm
+    return total * penalty
+
+
+def rouge_l(captions: Captions, references: References) -> list[float]:
+    """Return ROUGE-L of each caption, 0-1, as COCO's evaluation computes it.
+
+    Lin 2004, section 3, with beta = 1.2, of the best precision and the best recall of the longest
+    common subsequence over all references.
+    """
+    found = []
+    for caption, each in zip(captions, references, strict=True):
+        words = caption.split()
+        if not words:
+            found.append(0.0)
+            continue
+        common = [(longest_common_subsequence(one, words), len(one))
+                  for one in (reference.split() for reference in each) if one]  # fmt: skip
+        precision = max((n / len(words) for n, _ in common), default=0.0)
+        recall = max((n / of for n, of in common), default=0.0)
+        both = recall + _BETA**2 * precision
+        found.append((1 + _BETA**2) * precision * recall / both if precision * recall else 0.0)
+    return found
+
+
+def bleu_4(captions: Captions, references: References) -> float:
+    """Return BLEU-4 of all captions together, 0-1, not smoothed (Papineni et al. 2002).
+
+    Computed by sacrebleu on the words as they are; the nearest reference gives the length.
+
+    Raises:
+        MissingExtraError: sacrebleu is not installed.
+    """
+    try:
+        from sacrebleu.metrics.bleu import BLEU
+    except ImportError:
+        raise MissingExtraError('BLEU needs sacrebleu: pip install "ig4[eval]"') from None
+    most = max(map(len, references), default=0)
+    streams: Any = [
+        [each[at] if at < len(each) else None for each in references] for at in range(most)
+    ]  # fmt: skip
+    metric = BLEU(tokenize="none", smooth_method="none", force=True)
+    return float(metric.corpus_score(list(captions), streams).score) / 100

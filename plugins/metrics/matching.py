@@ -1,0 +1,140 @@
+"""Whether an answer says what it should: the rules that question benchmarks are scored by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+from ig4.plugins.metrics.contractions import CONTRACTIONS
+
+Rule: TypeAlias = Literal["lvlm-ehub", "strict", "exact", "vqa"]
+"""The rules by name; each gives an answer a value from 0 to 1."""
+
+NUMBERS = {
+    "none": "0", "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5",
+    "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10",
+}  # fmt: skip
+ARTICLES = frozenset(("a", "an", "the"))
+ANSWERS_OF_VQA = 4
+"""With fewer answers to a question than this, not even the right one would count fully."""
+
+_MARKS = (";", "/", "[", "]", '"', "{", "}", "(", ")", "=", "+", "\\", "_", "-", ">", "<", "@",
+          "`", ",", "?", "!")  # fmt: skip
+_PERIOD = re.compile(r"(?!<=\d)(\.)(?!\d)")
+_COMMA = re.compile(r"(\d)(\,)(\d)")
+_PERIODS_REMOVED = 32
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['\N{RIGHT SINGLE QUOTATION MARK}][^\W\d_]+)*|\w")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+
+
+def normalised(text: str) -> str:
+    """Return a text as VQA's evaluation compares it, with all that this does by mistake.
+
+    White space, punctuation, periods, lower case, numbers in words, articles, contractions
+    (Antol et al. 2015, arXiv 1505.00468; the code at github.com/GT-Vision-Lab/VQA, as LVLM-eHub
+    has it). Mistakes that change numbers are kept: a mark is dropped rather than parted wherever
+    the text has it beside a space, or a comma between digits anywhere; only the first 32 periods
+    go; a number with a period stays whole here, but is found by its parts.
+    """
+    return _words(_punctuation(_spaced(text)))
+
+
+def _spaced(text: str) -> str:
+    return text.replace("\n", " ").replace("\t", " ").strip()
+
+
+def _punctuation(text: str) -> str:
+    comma = _COMMA.search(text) is not None
+    done = text
+    for mark in _MARKS:
+        dropped = comma or f"{mark} " in text or f" {mark}" in text
+        done = done.replace(mark, "" if dropped else " ")
+    # The original hands a flag, re.UNICODE = 32, over as the number of replacements.
+    return _PERIOD.sub("", done, count=_PERIODS_REMOVED)
+
+
+def _words(text: str) -> str:
+    numbered = (NUMBERS.get(word, word) for word in text.lower().split())
+    kept = (word for word in numbered if word not in ARTICLES)
+    return " ".join(CONTRACTIONS.get(word, word) for word in kept)
+
+
+def lvlm_ehub(answer: str, truths: Sequence[str]) -> float:
+    r"""Return 1 if any truth stands in the answer between word boundaries, else 0.
+
+    LVLM-eHub's rule (Multi-Modality-Arena, `VQAEval.evaluate`). It follows that an answer with
+    both "yes" and "no" is right whichever is asked for, that the truth "a", being an article, is
+    found in every answer with a word in it, and that 3 is found in 3.5.
+    """
+    said = normalised(answer)
+    return float(any(_in_words(truth).search(said) is not None for truth in truths))
+
+
+@lru_cache(maxsize=65536)
+def _in_words(truth: str) -> re.Pattern[str]:
+    return re.compile(rf"\b{re.escape(normalised(truth))}\b")
+
+
+def strict(answer: str, truths: Sequence[str]) -> float:
+    """Return 1 if the words of any truth follow each other in the answer, else 0.
+
+    Unlike LVLM-eHub's rule: numbers are whole (3 is not in 3.5, 1,000 is 1000), a truth of nothing
+    but an article or a mark is looked for as it is, letters count in any script, and an answer that
+    says both yes and no is neither.
+    """
+    said = _tokens(answer)
+    torn = {"yes", "no"} <= set(said)
+    for truth in truths:
+        wanted = _tokens(truth)
+        if torn and wanted in (("yes",), ("no",)):
+            continue
+        if not wanted:
+            if truth.strip() and truth.strip().casefold() in answer.casefold():
+                return 1.0
+        elif any(said[at : at + len(wanted)] == wanted for at in range(len(said))):
+            return 1.0
+    return 0.0
+
+
+def exact(answer: str, truths: Sequence[str]) -> float:
+    """Return 1 if the answer is one of the truths, but for case, marks, articles, else 0."""
+    said = _tokens(answer)
+    return float(bool(said) and any(said == _tokens(truth) for truth in truths))
+
+
+def _tokens(text: str) -> tuple[str, ...]:
+    plain = _THOUSANDS.sub("", text.casefold().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
+    found = [NUMBERS.get(token, token) for token in _TOKEN.findall(plain)]
+    kept = tuple(CONTRACTIONS.get(token, token) for token in found if token not in ARTICLES)
+    return kept or tuple(found)  # the truth "A" is itself, not nothing
+
+
+def vqa(answer: str, truths: Sequence[str]) -> float:
+    """Return VQA's soft accuracy, 0-1: right to the degree that people gave the same answer.
+
+    The mean over all ways to leave one of the people's answers out of min(1, equal ones / 3)
+    (Antol et al. 2015). As in the original, nothing is normalised where all people agree, and of
+    people's answers only the punctuation otherwise.
+
+    Raises:
+        ValueError: there are fewer than ANSWERS_OF_VQA answers.
+    """
+    if len(truths) < ANSWERS_OF_VQA:
+        raise ValueError(f"{len(truths)} answers are too few")
+    said, people = _spaced(answer), [_spaced(truth) for truth in truths]
+    if len(set(people)) > 1:
+        said, people = normalised(said), [_punctuation(truth) for truth in people]
+    equal = sum(one == said for one in people)
+    apart = equal * min(1.0, (equal - 1) / 3) + (len(people) - equal) * min(1.0, equal / 3)
+    return apart / len(people)
+
+
+RULES: Mapping[str, Callable[[str, Sequence[str]], float]] = {
+    "lvlm-ehub": lvlm_ehub,
+    "strict": strict,
+    "exact": exact,
+    "vqa": vqa,
+}
+"""What each rule computes of an answer and the truths."""
