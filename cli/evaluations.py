@@ -175,7 +175,7 @@ def print_comparison(found: Comparison, *, as_json: bool) -> None:
             "B - A": f"{compared.difference:+.4f} {_between([compared.low, compared.high])}",
             "B is": f"better on {compared.better:,}, worse on {compared.worse:,}, "
             f"equal on {compared.equal:,}",
-            compared.test: f"p = {compared.p:.4g}",
+            compared.test: f"p = {compared.p:.4g}" if compared.p > 0 else "p < 1e-300",
         }
     )
 
@@ -265,5 +265,6 @@ def _write_csv(rows: Iterable[Sequence[Any]]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow([render.plain(one) if isinstance(one, str) else one for one in row])
     click.echo(text.getvalue(), nl=False)

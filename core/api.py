@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core import config as configuration
 from ig4.core.engine import run as running
+from ig4.core.engine.evaluate import Evaluated, EvaluationWish
+from ig4.core.engine.evaluate import evaluate as evaluate_on
+from ig4.core.engine.generate import checkpoint_of
 from ig4.core.engine.select import Wish
 from ig4.core.engine.select import select as select_samples
 from ig4.core.engine.session import Session
@@ -15,6 +18,7 @@ from ig4.core.engine.train import Trained, TrainingWish
 from ig4.core.engine.train import train as train_on
 from ig4.core.host import Host
 from ig4.core.records import Choice
+from ig4.core.training import Checkpoint, Decoding
 from ig4.storage.connect import DEFAULT
 from ig4.storage.store import Store
 
@@ -137,6 +141,53 @@ def train(
     with _Opened(db, create=False) as store:
         session = Session(store, Host.discover(), listeners)
         return train_on(session, session.dataset(dataset) if dataset else None, wish)
+
+
+def evaluate(
+    checkpoint: str | Path | Checkpoint | None = None,
+    benchmark: str = "vqa",
+    *,
+    db: str | Path | Store = DEFAULT,
+    options: Mapping[str, Any] | None = None,
+    predictions: str | Path | None = None,
+    trainer: str | None = None,
+    trainer_options: Mapping[str, Any] | None = None,
+    decoding: Decoding | None = None,
+    label: str | None = None,
+    limit: int | None = None,
+    image_root: str | Path | None = None,
+    retry_failed: bool = False,
+    listeners: Sequence[Listener] = (),
+) -> Evaluated:
+    """Do what `ig4 eval` does on one benchmark; `options` are the benchmark's.
+
+    Evaluated is a checkpoint, or a file of `predictions` made elsewhere, or the untrained model
+    of a `trainer`.
+
+    Raises:
+        Ig4Error: the request is wrong, files cannot be read or do not fit, something is missing.
+        StorageError: the database cannot be opened or written.
+    """
+    if predictions is not None and checkpoint is None and trainer is None:
+        model = None
+    elif isinstance(checkpoint, Checkpoint):
+        model = checkpoint
+    else:
+        choice = None if trainer is None else Choice("trainer", trainer)
+        path = None if checkpoint is None else Path(checkpoint)
+        model = checkpoint_of(path, choice, dict(trainer_options or {}))
+    wish = EvaluationWish(
+        benchmark=Choice("benchmark", benchmark, dict(options or {})),
+        checkpoint=model,
+        predictions=None if predictions is None else Path(predictions),
+        label=label,
+        decoding=decoding or Decoding(),
+        limit=limit,
+        image_root=None if image_root is None else Path(image_root),
+        retry_failed=retry_failed,
+    )
+    with _Opened(db) as store:
+        return evaluate_on(Session(store, Host.discover(), listeners), wish)
 
 
 class _Opened:

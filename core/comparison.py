@@ -78,8 +78,8 @@ def compare(first: Sequence[float], second: Sequence[float], seed: int = 0) -> C
     """
     differences = [b - a for a, b in zip(first, second, strict=True)]
     low, high = interval(differences, seed)
-    better = sum(one > 0 for one in differences)
-    worse = sum(one < 0 for one in differences)
+    better = sum(1 for one in differences if one > 0)
+    worse = sum(1 for one in differences if one < 0)
     n = len(differences)
     binary = {*first, *second} <= {0.0, 1.0}
     return Compared(
@@ -105,10 +105,9 @@ def sign_test(better: int, worse: int) -> float:
     n, least = better + worse, min(better, worse)
     if n == 0:
         return 1.0
-    # In logarithms: 2^-n is no number a computer has for n beyond 1,074.
-    tail = [
-        math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2)
-        for k in range(least + 1)
-    ]
-    top = max(tail)
-    return min(1.0, 2 * math.exp(top) * math.fsum(math.exp(one - top) for one in tail))
+    term, tail = 1, 0  # whole numbers: 2^-n is none that a computer has for n beyond 1,074
+    for k in range(least + 1):
+        tail += term
+        term = term * (n - k) // (k + 1)
+    p: float = 2 * tail / 2**n
+    return min(1.0, p)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.version import __version__
 
 if TYPE_CHECKING:
-    from ig4.core.api import open, run, select, train  # noqa: A004 - used as ig4.open
+    from ig4.core.api import evaluate, open, run, select, train  # noqa: A004 - used as ig4.open
     from ig4.core.contracts import (
         AsyncJudge,
         AsyncScorer,
@@ -61,6 +61,7 @@ _HOMES = {
     "TrainingStep": "training",
     "Turn": "records",
     "Verdict": "evaluation",
+    "evaluate": "api",
     "hookimpl": "hookspecs",
     "open": "api",
     "run": "api",
@@ -98,6 +99,7 @@ __all__ = [
     "Turn",
     "Verdict",
     "__version__",
+    "evaluate",
     "hookimpl",
     "open",
     "run",

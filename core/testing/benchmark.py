@@ -119,16 +119,16 @@ def check_no_answer_is_no_better_than_the_right_one(make: Make) -> None:
     with opened(make) as benchmark:
         items = list(benchmark.items())
         none = benchmark.score(items, [None] * len(items))
-        right = benchmark.score(items, [next(iter(item.truths), "yes") for item in items])
-        half = benchmark.score(
-            items, [None if at % 2 else "x" for at in range(len(items))]
-        )  # fmt: skip
+        said = [next(iter(item.truths), "yes") for item in items]
+        right = benchmark.score(items, said)
+        half = benchmark.score(items, [None if at % 2 else one for at, one in enumerate(said)])
     _require_finite(none)
     _require_finite(half)
-    require(
-        none.value < right.value,
-        f"no answers at all give {none.headline} {none.value}, the right ones {right.value}",
-    )
+    for what, measured in (("no answers at all", none), ("half of the answers", half)):
+        require(
+            measured.value < right.value,
+            f"{what} give {measured.headline} {measured.value}, all the right ones {right.value}",
+        )
 
 
 def check_strange_answers_are_scored(make: Make) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -87,7 +88,7 @@ class Row:
 
     def id(self, name: str) -> str:
         """Return an id: text, or a whole number as text."""
-        value = text_id(self.record.get(name))
+        value = _told(self.record.get(name))
         if value is None:
             self.fail(f"it needs an id under {name!r}")
         return value
@@ -102,10 +103,17 @@ class Row:
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of texts, or one text, as texts; numbers count as texts."""
         value = self.record.get(name)
-        found = [text_id(one) for one in (value if isinstance(value, list) else [value])]
+        found = [_told(one) for one in (value if isinstance(value, list) else [value])]
         if not found or any(one is None for one in found):
             self.fail(f"it needs a text, or a list of texts, under {name!r}")
         return tuple(one for one in found if one is not None)
+
+
+def _told(value: JSON) -> str | None:
+    """Return a text, or a number as text; None for NaN and whatever else JSON can hold."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return text_id(value)
 
 
 def distinct(path: Path, items: Sequence[Item]) -> list[Item]:

@@ -70,7 +70,7 @@ class Vqa(MatchedBenchmark):
         return Item(
             id=str(number) if own is None else row.id(own),
             question=said.prompt.replace("{question}", question),
-            image=None if image is None else row.id(image),
+            image=None if image is None or _empty(row, image) else row.id(image),
             truths=row.texts(answers),
             category=category if isinstance(category, str) else "",
             record=row.record,
@@ -101,6 +101,10 @@ def optional(row: Row, given: str | None, usual: tuple[str, ...]) -> str | None:
             row.fail(f"there is no column {given!r}")
         return given
     return next((name for name in usual if row.record.get(name) not in (None, "")), None)
+
+
+def _empty(row: Row, column: str) -> bool:
+    return row.record[column] in (None, "")
 
 
 def unfold(row: Row, column: str) -> None:

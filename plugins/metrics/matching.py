@@ -80,35 +80,52 @@ def _in_words(truth: str) -> re.Pattern[str]:
 def strict(answer: str, truths: Sequence[str]) -> float:
     """Return 1 if the words of any truth follow each other in the answer, else 0.
 
-    Unlike LVLM-eHub's rule: numbers are whole (3 is not in 3.5, 1,000 is 1000), a truth of nothing
-    but an article or a mark is looked for as it is, letters count in any script, and an answer that
-    says both yes and no is neither.
+    Unlike LVLM-eHub's rule: numbers are whole (3 is not in 3.5, 1,000 is 1000), an article at the
+    end is a word ("Solution A" is not in "solution b"), a truth of nothing but an article or a
+    mark is looked for as it is written, letters count in any script, and an answer that says both
+    yes and no is neither.
     """
     said = _tokens(answer)
     torn = {"yes", "no"} <= set(said)
-    for truth in truths:
-        wanted = _tokens(truth)
-        if torn and wanted in (("yes",), ("no",)):
-            continue
-        if not wanted:
-            if truth.strip() and truth.strip().casefold() in answer.casefold():
-                return 1.0
-        elif any(said[at : at + len(wanted)] == wanted for at in range(len(said))):
-            return 1.0
-    return 0.0
+    return float(any(_says(answer, said, truth, torn=torn) for truth in truths))
+
+
+def _says(answer: str, said: tuple[str, ...], truth: str, *, torn: bool) -> bool:
+    wanted = _tokens(truth)
+    bare = _without_articles(wanted)
+    if torn and wanted in (("yes",), ("no",)):
+        return False
+    if not bare:
+        written = truth.strip()
+        edges = (r"(?<!\w)", r"(?!\w)") if wanted else ("", "")
+        return bool(written) and bool(re.search(re.escape(written).join(edges), answer))
+    if _follows(wanted, said):
+        return True
+    return wanted[-1] not in ARTICLES and _follows(bare, _without_articles(said))
 
 
 def exact(answer: str, truths: Sequence[str]) -> float:
     """Return 1 if the answer is one of the truths, but for case, marks, articles, else 0."""
     said = _tokens(answer)
-    return float(bool(said) and any(said == _tokens(truth) for truth in truths))
+    bare = _without_articles(said) or said
+    return float(
+        bool(said) and any(bare == (_without_articles(one) or one) for one in map(_tokens, truths))
+    )
 
 
 def _tokens(text: str) -> tuple[str, ...]:
     plain = _THOUSANDS.sub("", text.casefold().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
-    found = [NUMBERS.get(token, token) for token in _TOKEN.findall(plain)]
-    kept = tuple(CONTRACTIONS.get(token, token) for token in found if token not in ARTICLES)
-    return kept or tuple(found)  # the truth "A" is itself, not nothing
+    numbered = (NUMBERS.get(token, token) for token in _TOKEN.findall(plain))
+    return tuple(CONTRACTIONS.get(token, token) for token in numbered)
+
+
+def _without_articles(tokens: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(token for token in tokens if token not in ARTICLES)
+
+
+def _follows(wanted: tuple[str, ...], said: tuple[str, ...]) -> bool:
+    size = len(wanted)
+    return any(said[at : at + size] == wanted for at in range(len(said) - size + 1))
 
 
 def vqa(answer: str, truths: Sequence[str]) -> float:

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from pydantic import ConfigDict, Field
 
-from ig4.core.contracts import Clusterer, Embedder, Executor, Options, Scorer, Selector
+from ig4.core.contracts import Benchmark, Clusterer, Embedder, Executor, Options, Scorer, Selector
+from ig4.core.evaluation import Item, Measured
 from ig4.core.images import ImageError
 from ig4.core.records import Component, Failure, Score
 from ig4.core.testing import (
     Check,
     ConformanceError,
+    benchmark_checks,
     clusterer_checks,
     declaration_checks,
     embedder_checks,
@@ -314,6 +316,123 @@ class Backwards(Executor):
 )
 def test_a_bad_executor_is_found_out(executor, check):
     assert check in failing(executor_checks(lambda: executor(Options())))
+
+
+class Quiz(Benchmark):
+    """Right is who says the truth."""
+
+    def items(self):
+        return [Item("1", "Red?", truths=("yes",)), Item("2", "Blue?", truths=("no",))]
+
+    def score(self, items, answers):
+        values = [float(answer in item.truths) for item, answer in zip(items, answers, strict=True)]
+        return Measured({"share": sum(values) / len(values)}, "share", values)
+
+
+class OneId(Quiz):
+    def items(self):
+        return [Item("1", "Red?", truths=("yes",)), Item("1", "Blue?", truths=("no",))]
+
+
+class Mute(Quiz):
+    def items(self):
+        return [Item("1", " ", truths=("yes",)), Item("2", "Blue?", truths=("no",))]
+
+
+class Shuffled(Quiz):
+    def items(self):
+        return random.sample(super().items(), 2)
+
+
+class Numbered(Quiz):
+    def items(self):
+        return [Item("1", "How many?", truths=(3,)), Item("2", "And here?", truths=(4,))]
+
+
+class Homeless(Quiz):
+    def items(self):
+        return [Item("1", "Red?", "a.jpg", ("yes",)), Item("2", "Blue?", truths=("no",))]
+
+
+class Headless(Quiz):
+    def score(self, items, answers):
+        return Measured({"share": 1.0}, "accuracy", [1.0] * len(items))
+
+
+class LeftOut(Quiz):
+    """Leaves questions without an answer out, and so is not hurt by them."""
+
+    def score(self, items, answers):
+        there = [pair for pair in zip(items, answers, strict=True) if pair[1] is not None]
+        right = sum(answer in item.truths for item, answer in there)
+        return Measured({"share": right / max(1, len(there))}, "share", [None] * len(there))
+
+
+class Torn(Quiz):
+    def score(self, items, answers):
+        return Measured({"share": 1.0}, "share", [1.0])
+
+
+class Lenient(Quiz):
+    def score(self, items, answers):
+        return Measured({"share": 1.0}, "share", [1.0] * len(items))
+
+
+class ByPlace(Quiz):
+    def score(self, items, answers):
+        values = [float(at) for at in range(len(items))]
+        return Measured({"share": sum(values)}, "share", values)
+
+
+class Moody(Quiz):
+    def score(self, items, answers):
+        return Measured({"share": random.random()}, "share", [0.0] * len(items))
+
+
+class Fussy(Quiz):
+    def score(self, items, answers):
+        if any(answer is not None and not answer.isprintable() for answer in answers):
+            raise ValueError("what is that?")
+        return super().score(items, answers)
+
+
+class NoNumber(Quiz):
+    def score(self, items, answers):
+        return Measured({"share": float("nan")}, "share", [0.0] * len(items))
+
+
+class Greedy(Quiz):
+    def score(self, items, answers):
+        measured = super().score(items, answers)
+        answers.clear()
+        return measured
+
+
+def test_a_good_benchmark_passes_all_checks():
+    assert failing(benchmark_checks(lambda: Quiz(Options()))) == {}
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "check"),
+    [
+        (OneId, "items_have_distinct_ids"),
+        (Mute, "items_ask_something"),
+        (Shuffled, "items_are_the_same_twice"),
+        (Numbered, "items_can_be_told_in_json"),
+        (Homeless, "images_have_a_folder"),
+        (Headless, "the_headline_is_among_the_metrics"),
+        (NoNumber, "the_headline_is_among_the_metrics"),
+        (Torn, "there_is_a_value_for_each_item"),
+        (LeftOut, "no_answer_is_no_better_than_the_right_one"),
+        (Lenient, "no_answer_is_no_better_than_the_right_one"),
+        (ByPlace, "values_belong_to_their_items"),
+        (Moody, "scores_are_the_same_twice"),
+        (Fussy, "strange_answers_are_scored"),
+        (Greedy, "scoring_changes_nothing"),
+    ],
+)
+def test_a_bad_benchmark_is_found_out(benchmark, check):
+    assert check in failing(benchmark_checks(lambda: benchmark(Options())))
 
 
 def test_a_target_that_imports_a_heavy_library_is_found_out(tmp_path, monkeypatch):

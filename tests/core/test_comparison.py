@@ -1,0 +1,73 @@
+"""Intervals and tests agree with scipy, and keep what they promise on simulated data."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ig4.core.comparison import compare, interval, sign_test
+
+
+@pytest.mark.parametrize(("better", "worse"), [(0, 0), (3, 0), (10, 25), (500, 420), (60, 5000)])
+def test_the_sign_test_is_scipys_binomial_test(better, worse):
+    stats = pytest.importorskip("scipy.stats")
+    expected = 1.0 if better + worse == 0 else stats.binomtest(better, better + worse).pvalue
+    assert sign_test(better, worse) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_interval_is_scipys_bootstrap():
+    stats = pytest.importorskip("scipy.stats")
+    values = np.random.default_rng(1).gamma(2.0, size=80)
+    found = stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=10_000, rng=np.random.default_rng(2)
+    ).confidence_interval
+    assert interval(list(values)) == pytest.approx((found.low, found.high), abs=0.02)
+
+
+@pytest.mark.parametrize("draw", [
+    lambda rng: rng.integers(0, 2, 100).astype(float), lambda rng: rng.gamma(2.0, 0.25, 100),
+])  # fmt: skip
+def test_intervals_cover_the_true_mean_as_often_as_they_say(draw):
+    rng = np.random.default_rng(0)
+    ends = [interval(list(draw(rng)), seed) for seed in range(200)]
+    covered = sum(low <= 0.5 <= high for low, high in ends) / len(ends)
+    assert 0.90 <= covered <= 0.99  # 95 %, within three standard errors of 200 trials
+
+
+def test_p_is_seldom_small_where_nothing_differs():
+    rng = np.random.default_rng(4)
+    small = sum(
+        compare(list(a), list(b)).p < 0.05
+        for a, b in (rng.integers(0, 2, (2, 200)).astype(float) for _ in range(100))
+    )
+    assert small <= 12
+
+
+def test_a_difference_of_right_answers_is_mcnemars():
+    found = compare([0, 0, 1, 1, 0], [1, 1, 1, 0, 1])
+    assert (found.better, found.worse, found.equal, found.test) == (3, 1, 1, "McNemar's exact test")
+    assert found.difference == pytest.approx(0.4)
+    assert compare([0.2], [0.3]).test == "sign test"
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(0, 5))
+def test_an_interval_lies_within_the_values(values, seed):
+    low, high = interval(values, seed)
+    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30))
+def test_comparing_the_other_way_round_turns_the_sign(pairs):
+    first, second = [a for a, _ in pairs], [b for _, b in pairs]
+    there, back = compare(first, second), compare(second, first)
+    assert there.difference == pytest.approx(-back.difference, abs=1e-12)
+    assert (there.better, there.p) == (back.worse, back.p)
+    assert 0 < there.p <= 1
+
+
+def test_no_values_have_no_interval():
+    assert all(math.isnan(end) for end in interval([]))
