@@ -34,6 +34,10 @@ COMMANDS = {
         "ig4.cli.evaluate:evaluate",
         "Evaluate a CHECKPOINT, or answers made elsewhere, on benchmarks.",
     ),
+    "judge": (
+        "ig4.cli.judge:judge",
+        "Compare two files of answers with a judge, each pair in both orders.",
+    ),
     "query": ("ig4.cli.query:query", "Ask the score database in SQL."),
     "costs": (
         "ig4.cli.costs:costs",

@@ -52,7 +52,7 @@ def shared(function: F) -> F:
     return function
 
 
-_ASKING = (
+_CALLING = (
     click.option("--concurrency", type=int, help="Requests at a time.  [default: 16]"),
     click.option("--rpm", type=float, help="Requests a minute at most."),
     click.option("--tpm", type=float, help="Tokens a minute at most."),
@@ -64,17 +64,22 @@ _ASKING = (
     click.option(
         "--wait/--no-wait", default=None, help="Wait for batches, or let a later run collect them."
     ),
-    click.option(
-        "--prompt", type=PATH, metavar="FILE", help="Prompt with {instruction}, {answer}."
-    ),
+)
+_PROMPT = click.option(
+    "--prompt", type=PATH, metavar="FILE", help="Prompt with {instruction}, {answer}."
 )
 
 
-def asking(function: F) -> F:
+def calling(function: F) -> F:
     """Add the options of commands that ask language models."""
-    for option in reversed(_ASKING):
+    for option in reversed(_CALLING):
         function = option(function)
     return function
+
+
+def asking(function: F) -> F:
+    """Add the options of commands that ask language models for scores."""
+    return calling(_PROMPT(function))
 
 
 def call_settings(flags: Mapping[str, Any]) -> dict[str, Any]:

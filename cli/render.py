@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from ig4.core.engine.asking import Asked
-    from ig4.core.engine.estimate import Estimate
+    from ig4.core.engine.estimate import CallEstimate, Estimate
     from ig4.core.engine.score import Scored
 
 
@@ -100,12 +100,17 @@ def print_estimate(told: Estimate, *, as_json: bool) -> None:
         rows.append((name, count, "unknown yet" if seconds is None else f"{seconds:,.0f}"))
     print_table(("component", "to do", "seconds"), rows)
     for name, calls in told.asking.items():
-        price = "price unknown" if calls.cost is None else f"about ${calls.cost:,.4f}"
-        known = f", {calls.in_ledger:,} of them paid already" if calls.in_ledger else ""
-        click.echo(
-            f"{name} asks {calls.model}: about {calls.requests:,} requests{known}; "
-            f"{calls.input_tokens:,} tokens in, {calls.output_tokens:,} out: {price}"
-        )
+        click.echo(asking(name, calls))
+
+
+def asking(name: str, calls: CallEstimate) -> str:
+    """Return in words what a component would ask, and what that costs."""
+    price = "price unknown" if calls.cost is None else f"about ${calls.cost:,.4f}"
+    known = f", {calls.in_ledger:,} of them paid already" if calls.in_ledger else ""
+    return (
+        f"{name} asks {calls.model}: about {calls.requests:,} requests{known}; "
+        f"{calls.input_tokens:,} tokens in, {calls.output_tokens:,} out: {price}"
+    )
 
 
 def spent(asked: Asked) -> str:

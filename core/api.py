@@ -11,6 +11,8 @@ from ig4.core.engine import run as running
 from ig4.core.engine.evaluate import Evaluated, EvaluationWish
 from ig4.core.engine.evaluate import evaluate as evaluate_on
 from ig4.core.engine.generate import checkpoint_of
+from ig4.core.engine.judge import Judged, JudgeWish
+from ig4.core.engine.judge import judge as judge_pairs
 from ig4.core.engine.select import Wish
 from ig4.core.engine.select import select as select_samples
 from ig4.core.engine.session import Session
@@ -188,6 +190,45 @@ def evaluate(
     )
     with _Opened(db) as store:
         return evaluate_on(Session(store, Host.discover(), listeners), wish)
+def judge(
+    first: str | Path,
+    second: str | Path,
+    questions: str | Path,
+    *,
+    contexts: str | Path | None = None,
+    judge: str = "gpt",
+    options: Mapping[str, Any] | None = None,
+    labels: tuple[str, str] | None = None,
+    image_root: str | Path | None = None,
+    db: str | Path | Store = DEFAULT,
+    calls: Mapping[str, Any] | None = None,
+    seed: int = 42,
+    retry_failed: bool = False,
+    listeners: Sequence[Listener] = (),
+) -> Judged:
+    """Do what `ig4 judge` does: compare two files of answers, each pair in both orders.
+
+    `options` are the judge's, `calls` what the table of that name says: `{"max_cost": 2.0}`.
+
+    Raises:
+        Ig4Error: the request is wrong, or something it needs is missing.
+        StorageError: the database cannot be opened or written.
+    """
+    config = configuration.build({"calls": dict(calls or {})})
+    wish = JudgeWish(
+        judge=Choice("judge", judge, dict(options or {}), judge),
+        first=Path(first),
+        second=Path(second),
+        questions=Path(questions),
+        contexts=None if contexts is None else Path(contexts),
+        labels=labels,
+        image_root=None if image_root is None else Path(image_root),
+        seed=seed,
+        terms=config.terms,
+        renew=retry_failed,
+    )
+    with _Opened(db) as store:
+        return judge_pairs(Session(store, Host.discover(), listeners), wish)
 
 
 class _Opened:

@@ -221,8 +221,10 @@ class Judge(Configurable):
     the two verdicts into win, tie or fail (InstructionGPT-4, section 5.2).
     """
 
-    sees_images: ClassVar[bool] = False
-    """Whether `compare` looks at `pair.images`."""
+    @property
+    def sees_images(self) -> bool:
+        """Whether `compare` looks at `pair.images`, as it is configured."""
+        return False
 
     @property
     def batch_size(self) -> int:

@@ -172,6 +172,28 @@ COMPONENTS = (
         "Captions of your own images: CIDEr-D, ROUGE-L, BLEU.",
     ),
     Component(
+        "judge",
+        "gpt",
+        f"{_AT}.judges.gpt:GptJudge",
+        "Compares two answers with OpenAI's models or compatible servers.",
+        ("openai",),
+        "gpt",
+    ),
+    Component(
+        "judge",
+        "claude",
+        f"{_AT}.judges.claude:ClaudeJudge",
+        "Compares two answers with Anthropic's Claude.",
+        ("anthropic",),
+        "claude",
+    ),
+    Component(
+        "judge",
+        "reference",
+        f"{_AT}.judges.reference:Reference",
+        "Compares two answers by their overlap with a reference, without any service.",
+    ),
+    Component(
         "format",
         "minigpt4",
         f"{_AT}.formats.minigpt4:MiniGPT4",

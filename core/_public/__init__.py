@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.version import __version__
 
 if TYPE_CHECKING:
-    from ig4.core.api import evaluate, open, run, select, train  # noqa: A004 - used as ig4.open
+    from ig4.core.api import evaluate, judge, open, run, select, train  # noqa: A004 - as ig4.open
     from ig4.core.contracts import (
         AsyncJudge,
         AsyncScorer,
@@ -63,6 +63,7 @@ _HOMES = {
     "Verdict": "evaluation",
     "evaluate": "api",
     "hookimpl": "hookspecs",
+    "judge": "api",
     "open": "api",
     "run": "api",
     "select": "api",
@@ -101,6 +102,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "hookimpl",
+    "judge",
     "open",
     "run",
     "select",

@@ -1,13 +1,14 @@
-"""The scoring stage of scorers that ask services: many samples at once, each reply committed."""
+"""Asks services about many things at once, scorers and judges alike; each reply is committed."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ig4.core.calls.batches import Batches
 from ig4.core.calls.budget import Budget
@@ -17,22 +18,23 @@ from ig4.core.calls.limits import Limits
 from ig4.core.calls.loop import run
 from ig4.core.calls.prices import Pricing
 from ig4.core.calls.request import BudgetError, CallError, PendingError, ServiceError
-from ig4.core.engine.samples import sample_of
-from ig4.core.engine.tasks import EMPTY_ANSWER, Row, as_row
 from ig4.core.errors import Ig4Error
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
 from ig4.core.images import ImageError
-from ig4.core.records import Failure, Sample, Score
-from ig4.storage import samples, scores
+from ig4.core.records import Failure
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
     from ig4.core.calls.terms import Terms
-    from ig4.core.contracts import Ask, AsyncScorer
-    from ig4.core.engine.plan import Pending, Plan
+    from ig4.core.contracts import Ask, AsyncJudge, AsyncScorer
     from ig4.core.engine.session import Session
 
-_PAGE = 500
+U = TypeVar("U")
+R = TypeVar("R")
+
+PAGE = 500
+"""How many units are read from where they lie at a time."""
+
 _FLUSH_SECONDS = 0.5
 
 
@@ -40,8 +42,9 @@ _FLUSH_SECONDS = 0.5
 class Asked:
     """What came of asking services.
 
-    `stopped` says why it ended early, if it did. By scorer: `done` counts the samples rated now,
-    `cost` is in US dollars, and `waiting` counts the samples whose requests lie in batches.
+    `stopped` says why it ended early, if it did. By component: `done` counts the units (samples,
+    verdicts) answered now, `cost` is in US dollars, and `waiting` counts the units whose requests
+    lie in batches.
     """
 
     stopped: str | None
@@ -51,8 +54,41 @@ class Asked:
     waiting: Mapping[str, int]
 
 
-def ask_all(session: Session, plan: Plan, terms: Terms, *, renew: bool = False) -> Asked:
-    """Rate what the async scorers of a plan have not yet rated.
+class Asking(ABC, Generic[U, R]):
+    """What one component has to ask its service: units by place, and where their answers go."""
+
+    unit: ClassVar[str] = "samples"
+    """What `places` counts, as the progress bar calls it."""
+
+    label: str
+    component: AsyncScorer | AsyncJudge
+    component_id: int
+    fingerprint: str
+    places: Sequence[int]
+    """What is to be answered, in order."""
+
+    @abstractmethod
+    def units(self, places: Sequence[int]) -> Iterator[tuple[int, U]]:
+        """Yield (key, unit) for each place, in order; `commit` gets the key back."""
+
+    @abstractmethod
+    async def answer(self, unit: U, ask: Ask) -> R:
+        """Answer one unit; what concerns it alone is part of the answer, not raised.
+
+        Raises:
+            PendingError, BudgetError, ServiceError: it was not asked, or not yet answered.
+            Ig4Error: the component itself cannot work.
+        """
+
+    @abstractmethod
+    def commit(self, answers: Sequence[tuple[int, R]]) -> int:
+        """Write (key, answer) to the store in one transaction; returns how many are failures."""
+
+
+def ask_all(
+    session: Session, askings: Sequence[Asking[Any, Any]], terms: Terms, *, renew: bool = False
+) -> Asked:
+    """Ask all that is to be asked, several services side by side.
 
     With `renew`, replies that could not be read are asked for again.
 
@@ -60,15 +96,15 @@ def ask_all(session: Session, plan: Plan, terms: Terms, *, renew: bool = False) 
         ServiceError: a key, permission or credit is missing; what was committed stays.
         PrerequisiteError: there is no key.
     """
-    return run(_ask_all(session, plan, terms, renew=renew))
+    return run(_ask_all(session, askings, terms, renew=renew))
 
 
-async def _ask_all(session: Session, plan: Plan, terms: Terms, *, renew: bool) -> Asked:
+async def _ask_all(
+    session: Session, askings: Sequence[Asking[Any, Any]], terms: Terms, *, renew: bool
+) -> Asked:
     budget = Budget(terms.max_cost, terms.max_calls)
     stages = [
-        Stage(session, plan, label, terms, budget, renew=renew)
-        for label, pending in plan.asking.items()
-        if len(pending.places)
+        Stage(session, asking, terms, budget, renew=renew) for asking in askings if asking.places
     ]
     # One service's trouble ends the others too, after they have committed what they have.
     tasks = [asyncio.create_task(stage.run()) for stage in stages]
@@ -82,47 +118,43 @@ async def _ask_all(session: Session, plan: Plan, terms: Terms, *, renew: bool) -
     return Asked(
         budget.reached,
         budget.calls,
-        {stage.label: stage.done for stage in stages},
-        {stage.label: stage.cost for stage in stages},
-        {stage.label: stage.waiting for stage in stages if stage.waiting},
+        {stage.asking.label: stage.done for stage in stages},
+        {stage.asking.label: stage.cost for stage in stages},
+        {stage.asking.label: stage.waiting for stage in stages if stage.waiting},
     )
 
 
-class Stage:
-    """One async scorer at work on the samples it has yet to rate."""
+class Stage(Generic[U, R]):
+    """One component at work on the units that it has yet to ask about."""
 
     def __init__(
         self,
         session: Session,
-        plan: Plan,
-        label: str,
+        asking: Asking[U, R],
         terms: Terms,
         budget: Budget,
         *,
         renew: bool,
     ) -> None:
         self.session = session
-        self.plan = plan
-        self.label = label
+        self.asking = asking
         self.terms = terms
         self.budget = budget
         self.renew = renew
         self.done = 0
         self.waiting = 0
         self.cost = 0.0
-        self.pending: Pending = plan.scorers[label]
-        self.scorer = cast("AsyncScorer", self.pending.configured.component)
-        self._rows: list[Row] = []
+        self._answers: list[tuple[int, R]] = []
         self._told_cost = 0.0
         self._spenders: list[Caller | Batches] = []
 
     async def run(self) -> None:
-        """Rate all; ends early when the budget is reached."""
-        provider = self.scorer.provider()
+        """Ask all; ends early when the budget is reached."""
+        provider = self.asking.component.provider()
         ledger = Ledger(
             self.session.store,
             provider.name,
-            self.pending.component_id,
+            self.asking.component_id,
             self.session.run_id,
             renew=self.renew,
         )
@@ -133,28 +165,30 @@ class Stage:
             notice=self.session.notice,
         )
         began = time.perf_counter()
-        self.scorer.open()
+        self.asking.component.open()
         await provider.open()
-        self.session.emit(StageStarted(self.label, len(self.pending.places)))
+        self.session.emit(
+            StageStarted(self.asking.label, len(self.asking.places), self.asking.unit)
+        )
         try:
             async with ledger.opened():
                 batches = Batches(provider, ledger, self.budget, pricing, self.session.notice)
                 self._spenders.append(batches)
                 await batches.collect()
                 if self.terms.batch:
-                    await self._rate_in_batches(batches)
+                    await self._ask_in_batches(batches)
                 else:
-                    await self._rate_all(self._caller(provider, ledger, pricing))
+                    await self._ask_each(self._caller(provider, ledger, pricing))
                 self._flush()
         finally:
             await provider.close()
-            self.scorer.close()
-        self.session.speeds[self.pending.configured.fingerprint.value] = [
+            self.asking.component.close()
+        self.session.speeds[self.asking.fingerprint] = [
             float(self.done), time.perf_counter() - began
         ]  # fmt: skip
         told = [f"${self.cost:.4f}"] if self.cost else []
         told += ["stopped at its limit"] if self.budget.reached else []
-        self.session.emit(StageFinished(self.label, ", ".join(told)))
+        self.session.emit(StageFinished(self.asking.label, ", ".join(told)))
 
     def _caller(self, provider: Provider, ledger: Ledger, pricing: Pricing) -> Caller:
         terms = self.terms
@@ -163,10 +197,10 @@ class Stage:
         self._spenders.append(caller)
         return caller
 
-    async def _rate_all(self, caller: Caller) -> None:
-        places = self._samples(self.pending.places.tolist())
+    async def _ask_each(self, caller: Caller) -> None:
+        places = self.asking.units(list(self.asking.places))
         # More than the requests at a time: some wait for their next try.
-        number = min(len(self.pending.places), 2 * self.terms.concurrency + 8)
+        number = min(len(self.asking.places), 2 * self.terms.concurrency + 8)
         workers = [asyncio.create_task(self._work(places, caller.ask)) for _ in range(number)]
         flushing = asyncio.create_task(self._flush_often())
         try:
@@ -177,9 +211,9 @@ class Stage:
             await asyncio.gather(*workers, flushing, return_exceptions=True)
             self._flush()
 
-    async def _rate_in_batches(self, batches: Batches) -> None:
-        """Rate what can be rated, hand over what cannot, and again when replies have come."""
-        todo = self.pending.places.tolist()
+    async def _ask_in_batches(self, batches: Batches) -> None:
+        """Answer what can be answered, hand over what cannot, and again when replies have come."""
+        todo = list(self.asking.places)
         while todo:
             todo = await self._pass(todo, batches)
             if self.budget.reached is None:
@@ -194,47 +228,34 @@ class Stage:
         self.waiting = len(todo)
 
     async def _pass(self, places: Sequence[int], batches: Batches) -> list[int]:
-        """Rate the places whose replies are there; return the others."""
+        """Answer the places whose replies are there; return the others."""
         left: list[int] = []
-        found = zip(places, self._samples(places), strict=True)
-        while group := list(islice(found, _PAGE)):
+        found = zip(places, self.asking.units(places), strict=True)
+        while group := list(islice(found, PAGE)):
             given = await asyncio.gather(
-                *(
-                    rate_one(self.scorer, self.label, sample, batches.ask)
-                    for _, (_, sample) in group
-                ),
+                *(self.asking.answer(unit, batches.ask) for _, (_, unit) in group),
                 return_exceptions=True,
             )
-            for (place, (content, _)), answer in zip(group, given, strict=True):
+            for (place, (key, _)), answer in zip(group, given, strict=True):
                 if isinstance(answer, (PendingError, BudgetError)):
                     left.append(place)
                 elif isinstance(answer, BaseException):
                     raise answer
                 else:
-                    self._rows.append(as_row(content, answer))
+                    self._answers.append((key, answer))
             self._flush()
         return left
 
-    def _samples(self, places: Sequence[int]) -> Iterator[tuple[int, Sample]]:
-        """Yield (content id, sample) of each place, read from the store by the page."""
-        ids = self.plan.sample_ids
-        for start in range(0, len(places), _PAGE):
-            page = [int(ids[place]) for place in places[start : start + _PAGE]]
-            with self.session.store.reading() as connection:
-                rows = samples.by_id(connection, page)
-            for row in rows:
-                yield row.content_id, sample_of(row)
-
-    async def _work(self, places: Iterator[tuple[int, Sample]], ask: Ask) -> None:
-        for content, sample in places:
+    async def _work(self, units: Iterator[tuple[int, U]], ask: Ask) -> None:
+        for key, unit in units:
             try:
-                answer = await rate_one(self.scorer, self.label, sample, ask)
+                answer = await self.asking.answer(unit, ask)
             except BudgetError:
                 return
             except PendingError:
                 self.waiting += 1
                 continue
-            self._rows.append(as_row(content, answer))
+            self._answers.append((key, answer))
 
     async def _flush_often(self) -> None:
         while True:
@@ -242,37 +263,35 @@ class Stage:
             self._flush()
 
     def _flush(self) -> None:
-        """Commit scores; were they lost, the ledger would give them again for nothing."""
-        rows, self._rows = self._rows, []
-        if rows:
-            with self.session.store.writing() as connection:
-                scores.put(connection, self.pending.component_id, self.session.run_id, rows)
-        failed = sum(row[2] is not None for row in rows)
-        self.done += len(rows)
+        """Commit answers; were they lost, the ledger would give them again for nothing."""
+        answers, self._answers = self._answers, []
+        failed = self.asking.commit(answers) if answers else 0
+        label, count = self.asking.label, len(answers)
+        self.done += count
         self.cost = sum(spender.cost for spender in self._spenders)
         news, self._told_cost = self.cost - self._told_cost, self.cost
-        if rows:
-            self.session.emit(BatchScored(self.label, len(rows), failed))
-        if rows or news:
-            self.session.emit(StageAdvanced(self.label, len(rows), failed, news))
+        if count:
+            self.session.emit(BatchScored(label, count, failed))
+        if count or news:
+            self.session.emit(StageAdvanced(label, count, failed, news))
 
 
-async def rate_one(scorer: AsyncScorer, label: str, sample: Sample, ask: Ask) -> Score | Failure:
-    """Rate one sample; what concerns it alone becomes its Failure.
+async def spared(
+    label: str, answer: Callable[[U, Ask], Awaitable[R | Failure]], unit: U, ask: Ask
+) -> R | Failure:
+    """Return what a component answers; what concerns this unit alone becomes its Failure.
 
     Raises:
         PendingError, BudgetError, ServiceError: it was not asked, or not yet answered.
-        Ig4Error: the scorer itself cannot work.
+        Ig4Error: the component itself cannot work.
     """
-    if scorer.needs_answer and not sample.answer.strip():
-        return Failure(EMPTY_ANSWER)
     try:
-        return await scorer.rate(sample, ask)
+        return await answer(unit, ask)
     except (PendingError, BudgetError, ServiceError):
         raise
     except (CallError, ImageError) as error:
         return Failure(str(error))
     except Ig4Error:
         raise
-    except Exception as error:  # noqa: BLE001 - a plugin's; this sample fails, no other
+    except Exception as error:  # noqa: BLE001 - a plugin's; this unit fails, no other
         return Failure(f"{label} failed: {type(error).__name__}: {error}")

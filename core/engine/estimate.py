@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ig4.core.calls import prices as pricing
 from ig4.core.calls.loop import run
 from ig4.core.calls.request import PendingError, Reply, Request
 from ig4.core.calls.terms import Terms
 from ig4.core.engine import plan as planning
-from ig4.core.engine.asking import rate_one
-from ig4.core.engine.samples import sample_of
+from ig4.core.engine.rating import Rating
 from ig4.core.engine.score import imported_of
 from ig4.storage import calls as ledger
-from ig4.storage import runs, samples
+from ig4.storage import runs
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
-    from ig4.core.contracts import AsyncScorer
-    from ig4.core.engine.plan import Pending, Plan
+    from ig4.core.engine.asking import Asking
     from ig4.core.engine.session import Session
     from ig4.core.records import Choice
     from ig4.storage.datasets import DatasetRow
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOOKED_AT = 2000
-"""How many samples are looked at to estimate the tokens of all."""
+"""How many samples (or pairs) are looked at to estimate the tokens of all."""
 
 OUTPUT_TOKENS = 150
 """What a reply is taken for until there is one: a number and an explanation."""
@@ -36,7 +34,7 @@ OUTPUT_TOKENS = 150
 
 @dataclass(frozen=True, slots=True)
 class CallEstimate:
-    """What asking a service for one scorer comes to; `cost` in US dollars, None if unknown.
+    """What asking a service for one component comes to; `cost` in US dollars, None if unknown.
 
     `in_ledger` of the `requests` have a reply already and cost nothing.
     """
@@ -90,53 +88,53 @@ def estimate(
             speed = runs.speed(connection, pending.configured.fingerprint.value)
             seconds[name] = None if speed is None else speed * calls[name]
     asking = {
-        label: _Asking(session, plan, pending, terms or Terms()).estimate(label)
+        label: estimate_calls(session, Rating(session, plan, label), terms or Terms())
         for label, pending in plan.asking.items()
         if len(pending.places)
     }
     return Estimate(dataset.name, len(plan.sample_ids), calls, seconds, asking)
 
 
-class _Asking:
-    """Has an async scorer make its requests, and sends none."""
+def estimate_calls(session: Session, asking: Asking[Any, Any], terms: Terms) -> CallEstimate:
+    """Tell what a component would ask, and what that costs; nothing is sent."""
+    provider = asking.component.provider()
+    places = asking.places[:: max(1, len(asking.places) // LOOKED_AT)]
+    look = _Look(session, asking, terms)
+    asking.component.open()
+    try:
+        run(look.gather(provider, places))
+    finally:
+        asking.component.close()
+    return look.conclude(provider, len(asking.places) / max(1, len(places)))
 
-    def __init__(self, session: Session, plan: Plan, pending: Pending, terms: Terms) -> None:
+
+class _Look:
+    """Has a component make its requests for some units, and concludes for the rest."""
+
+    def __init__(self, session: Session, asking: Asking[Any, Any], terms: Terms) -> None:
         self.session = session
-        self.plan = plan
-        self.pending = pending
+        self.asking = asking
         self.terms = terms
         self.requests: list[tuple[str, Request]] = []
-        self.scorer = cast("AsyncScorer", pending.configured.component)
 
-    def estimate(self, label: str) -> CallEstimate:
-        """Look at some samples, evenly from all, and conclude for the rest."""
-        provider = self.scorer.provider()
-        places = self.pending.places[:: max(1, len(self.pending.places) // LOOKED_AT)]
-        self.scorer.open()
-        try:
-            run(self._gather(provider, label, places.tolist()))
-        finally:
-            self.scorer.close()
-        return self._conclude(provider, len(self.pending.places) / len(places))
+    async def gather(self, provider: Provider, places: Sequence[int]) -> None:
+        """Keep what would be asked about these places."""
 
-    async def _gather(self, provider: Provider, label: str, places: Sequence[int]) -> None:
         async def ask(request: Request, read: Callable[[Reply], T], /) -> T:
             self.requests.append((request.hash(provider.name), request))
             raise PendingError("an estimate sends nothing")
 
-        with self.session.store.reading() as connection:
-            ids = [int(self.plan.sample_ids[place]) for place in places]
-            rows = samples.by_id(connection, ids)
-        for row in rows:
+        for _, unit in self.asking.units(places):
             try:
-                await rate_one(self.scorer, label, sample_of(row), ask)
+                await self.asking.answer(unit, ask)
             except PendingError:
                 continue
 
-    def _conclude(self, provider: Provider, share: float) -> CallEstimate:
+    def conclude(self, provider: Provider, share: float) -> CallEstimate:
+        """Sum tokens and money; `share` is how many times more units there are."""
         with self.session.store.reading() as connection:
             known = ledger.lookup(connection, [known_hash for known_hash, _ in self.requests])
-            seen = ledger.typical(connection, self.pending.component_id)
+            seen = ledger.typical(connection, self.asking.component_id)
         paid = {h for h, row in known.items() if row.state in (ledger.DONE, ledger.UNREADABLE)}
         fresh = [request for known_hash, request in self.requests if known_hash not in paid]
         given = sum(provider.tokens(request) for request in fresh)

@@ -11,6 +11,7 @@ from ig4.core.calls.terms import Terms
 from ig4.core.contracts import Embedder, Executor, Run, Scorer
 from ig4.core.engine import plan as planning
 from ig4.core.engine.asking import Asked, ask_all
+from ig4.core.engine.rating import Rating
 from ig4.core.engine.samples import sample_of
 from ig4.core.engine.tasks import ImageSource, Result, ScoreWork, Task
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
@@ -90,8 +91,9 @@ def score(
         if plan.places:
             _Stage(session, plan).run(executor)
         asked = None
-        if any(len(pending.places) for pending in plan.asking.values()):
-            asked = ask_all(session, plan, terms or Terms(), renew=retry_failed)
+        askings = [Rating(session, plan, label) for label in plan.asking]
+        if any(asking.places for asking in askings):
+            asked = ask_all(session, askings, terms or Terms(), renew=retry_failed)
         failed = _failures(session, plan)
         done = {label: len(pending.places) for label, pending in plan.scorers.items()}
         if asked is not None:

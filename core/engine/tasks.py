@@ -18,6 +18,7 @@ import numpy as np
 
 from ig4.core.chunks import chunks
 from ig4.core.contracts import Configurable, Embedder, Scorer, Work
+from ig4.core.engine.batchwise import answered
 from ig4.core.errors import Ig4Error, PluginError
 from ig4.core.images import ImageError, decode
 from ig4.core.records import Failure, Sample, Score
@@ -259,31 +260,8 @@ def embed(
 
 
 def rate(scorer: Scorer, label: str, batch: Sequence[Sample]) -> Sequence[Score | Failure]:
-    """Score a batch; if that raises, one by one, so that only the guilty samples fail.
-
-    Raises:
-        Ig4Error: the scorer itself cannot work (PrerequisiteError), or breaks its contract.
-    """
-    try:
-        given = scorer.score(batch)
-    except Exception as error:
-        if isinstance(error, (Ig4Error, MemoryError)) and not isinstance(error, ImageError):
-            raise
-        if len(batch) == 1:
-            return [Failure(f"{label} failed: {type(error).__name__}: {error}")]
-        return [rate(scorer, label, [sample])[0] for sample in batch]
-    if len(given) != len(batch):
-        raise PluginError(
-            f"scorer {label} returned {len(given)} results for {len(batch)} samples: it must "
-            "return one for each, in order"
-        )
-    strangers = [one for one in given if not isinstance(one, (Score, Failure))]
-    if strangers:
-        raise PluginError(
-            f"scorer {label} returned {strangers[0]!r}: it must return a Score or a Failure for "
-            "each sample"
-        )
-    return given
+    """Score a batch; raises as `batchwise.answered`."""
+    return answered(scorer.score, batch, Score, kind="scorer", label=label, unit="sample")
 
 
 def _pixels(image: ImageSource) -> Picture:

@@ -20,6 +20,7 @@ from ig4.core.testing.declaration import declaration_checks
 from ig4.core.testing.embedder import embedder_checks
 from ig4.core.testing.executor import executor_checks
 from ig4.core.testing.format import format_checks
+from ig4.core.testing.judge import judge_checks, make_pairs
 from ig4.core.testing.samples import make_picture, make_samples
 from ig4.core.testing.scorer import scorer_checks
 from ig4.core.testing.selector import selector_checks
@@ -35,6 +36,8 @@ __all__ = [
     "embedder_checks",
     "executor_checks",
     "format_checks",
+    "judge_checks",
+    "make_pairs",
     "make_picture",
     "make_samples",
     "scorer_checks",

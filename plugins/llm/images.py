@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,3 +26,8 @@ def jpeg(image: Image, max_side: int) -> bytes:
     stream = io.BytesIO()
     pixels.save(stream, "JPEG", quality=QUALITY)
     return stream.getvalue()
+
+
+async def jpegs(images: Sequence[Image], max_side: int) -> tuple[bytes, ...]:
+    """Return images as JPEG bytes, read in threads; raises as `jpeg`."""
+    return tuple([await asyncio.to_thread(jpeg, image, max_side) for image in images])

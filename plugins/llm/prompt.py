@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,16 +109,20 @@ class Template:
         hold a part of its own hash. Equal samples give equal prompts. Characters that cannot be
         seen or sent are replaced by U+FFFD.
         """
-        texts = {
-            "{instruction}": _UNFIT.sub("\ufffd", instruction),
-            "{answer}": _UNFIT.sub("\ufffd", answer),
-        }
-        tag = _tag(texts.values())
+        texts = {"{instruction}": fit(instruction), "{answer}": fit(answer)}
+        tag = tag_of(texts.values())
         # One pass: what was put in is not looked at again.
-        return _PLACEHOLDER.sub(lambda found: _marked(found[0], texts[found[0]], tag), self.text)
+        return _PLACEHOLDER.sub(
+            lambda found: marked(found[0].strip("{}"), texts[found[0]], tag), self.text
+        )
 
 
-def _tag(texts: Any) -> str:
+def fit(text: str) -> str:
+    """Return text whose characters can all be seen and sent; U+FFFD stands for the others."""
+    return _UNFIT.sub("\ufffd", text)
+
+
+def tag_of(texts: Iterable[str]) -> str:
     """Return a tag that occurs in none of the texts, and is the same for the same texts."""
     given = list(texts)
     seed = "".join(f"{len(text)}:{text}" for text in given)
@@ -129,8 +133,8 @@ def _tag(texts: Any) -> str:
     raise AssertionError("a text holds a million tags of its own")  # pragma: no cover
 
 
-def _marked(place: str, text: str, tag: str) -> str:
-    name = place.strip("{}")
+def marked(name: str, text: str, tag: str) -> str:
+    """Return text between a mark of its beginning and one of its end."""
     return f"<<<{name} {tag}>>>\n{text}\n<<<end of {name} {tag}>>>"
 
 

@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import statistics
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from ig4.core import contracts
-from ig4.core.calls.request import Reply, Request, UnreadableError
+from ig4.core.calls.request import Reply, Request
 from ig4.core.contracts import AsyncScorer
 from ig4.core.records import Failure, Sample, Score
-from ig4.plugins.llm.images import jpeg
+from ig4.plugins.llm.images import jpegs
+from ig4.plugins.llm.options import ServiceOptions
 from ig4.plugins.llm.prompt import REMINDER, SCHEMA, Template, suspicions
 from ig4.plugins.llm.ratings import Rating, Unreadable, parse
+from ig4.plugins.llm.reminding import ask_twice, unreadable
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
     from ig4.core.contracts import Ask, Digest
     from ig4.core.records import JSON
 
-_SHOWN = 200
-"""How many characters of an unreadable reply are shown in the error."""
 
-
-class RatingOptions(contracts.Options):
+class RatingOptions(ServiceOptions):
     """Options that all scorers share which ask a language model for a rating."""
 
-    model: str = Field(description="Model, as the service names it.")
-    base_url: str | None = Field(
-        None, description="Address of the service; by default the client's own, or its variable."
-    )
     prompt: str | None = Field(
         None, description="File with another prompt; {instruction} and {answer} stand for both."
     )
@@ -45,20 +37,6 @@ class RatingOptions(contracts.Options):
     )
     max_tokens: int = Field(512, ge=1, description="Most tokens of a reply.")
     samples: int = Field(1, ge=1, le=100, description="Ratings to take the mean of.")
-    vision: bool = Field(default=False, description="Send the images too.")
-    max_side: int = Field(768, ge=32, description="Longest side of a sent image in pixels.")
-    structured: bool | None = Field(
-        None, description="Ask for JSON by a schema; by default where the service can do that."
-    )
-    timeout: float = Field(120.0, gt=0, description="Seconds to wait for a reply.")
-    extra: dict[str, Any] = Field(
-        default_factory=dict, description="Further fields of the request's body, as JSON."
-    )
-
-    @field_validator("extra", mode="before")
-    @classmethod
-    def _json_of_a_flag(cls, value: Any) -> Any:
-        return json.loads(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _several_samples_differ(self) -> RatingOptions:
@@ -128,12 +106,11 @@ class RatingScorer(AsyncScorer):
             problem = next((image.problem for image in sample.images if image.problem), None)
             if problem is not None:
                 return Failure(problem)
-            images = tuple([
-                await asyncio.to_thread(jpeg, image, self.options.max_side)
-                for image in sample.images
-            ])  # fmt: skip
+            images = await jpegs(sample.images, self.options.max_side)
         requests = [self.request(sample, images, n) for n in range(self.options.samples)]
-        ratings = await asyncio.gather(*(_rating(request, ask) for request in requests))
+        ratings = await asyncio.gather(
+            *(ask_twice(request, ask, read_rating, REMINDER) for request in requests)
+        )
         return self._score(sample, ratings)
 
     def request(self, sample: Sample, images: tuple[bytes, ...] = (), repeat: int = 0) -> Request:
@@ -160,32 +137,15 @@ class RatingScorer(AsyncScorer):
         return Score(statistics.fmean(values), details)
 
 
-async def _rating(request: Request, ask: Ask) -> Rating:
-    """Return a model's rating, with a reminder if its first reply holds none."""
-    said: list[str] = []
-
-    def read(reply: Reply) -> Rating:
-        said.append(reply.text)
-        return read_rating(reply)
-
-    try:
-        return await ask(request, read)
-    except UnreadableError:
-        turns = (("assistant", said[-1] or "(no reply)"), ("user", REMINDER))
-    return await ask(replace(request, history=turns), read)
-
-
 def read_rating(reply: Reply) -> Rating:
     """Return the rating that a reply holds.
 
     Raises:
         UnreadableError: it holds none, or the model refused.
     """
-    shown = " ".join(reply.text.split())[:_SHOWN]
     if reply.refused:
-        raise UnreadableError(f"the model refused to rate this: {shown!r}")
+        raise unreadable(reply, "", "rate")
     try:
         return parse(reply.text)
     except Unreadable as error:
-        cut = " (cut at max_tokens)" if reply.finish in ("length", "max_tokens") else ""
-        raise UnreadableError(f"{error}{cut}; the reply was: {shown!r}") from None
+        raise unreadable(reply, error, "rate") from None

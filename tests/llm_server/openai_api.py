@@ -8,7 +8,7 @@ import re
 import time
 from typing import Any
 
-from world import World, rating_of
+from world import World, answers_of, rating_of, verdict_of
 
 CHAT = "/v1/chat/completions"
 
@@ -63,7 +63,13 @@ def rated(
         return str(fault and fault["text"]), "stop", None
     if name == "truncated":
         return "This answer is", "length", None
-    score, why = rating_of(prompt), world.config["explanation"]
+    why = world.config["explanation"]
+    answers = answers_of(prompt)
+    if answers is not None:
+        one, two = verdict_of(*answers, world.config["favours"])
+        told = {"assistant_1": one, "assistant_2": two, "explanation": why}
+        return json.dumps(told) if structured else f"{one} {two}\n{why}", "stop", None
+    score = rating_of(prompt)
     if structured:
         return json.dumps({"score": score, "explanation": why}), "stop", None
     return f"{score}\n{why}", "stop", None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ DEFAULTS: dict[str, Any] = {
     "require_key": None,
     "batch_seconds": 0.0,
     "explanation": "Clear, detailed and varied.",
+    "favours": None,  # "first": a judge that always finds the answer shown first better
     "seed": 0,
 }
 
@@ -25,6 +27,34 @@ DEFAULTS: dict[str, Any] = {
 def rating_of(prompt: str) -> int:
     """The rating of a prompt, 0 to 100: a hash, so that tests know it without asking."""
     return int(hashlib.sha256(prompt.encode("utf-8", "replace")).hexdigest(), 16) % 101
+
+
+_ANSWER = r"<<<answer of assistant {n} (\w+)>>>\n(.*?)\n<<<end of answer of assistant {n} \1>>>"
+_SET = re.compile(r"\[shown (\w+): (\d+)\]")
+
+
+def answers_of(prompt: str) -> tuple[str, str] | None:
+    """The two answers that a judge's prompt shows, None if it is no judge's."""
+    found = [re.search(_ANSWER.format(n=n), prompt, re.DOTALL) for n in (1, 2)]
+    return (found[0][2], found[1][2]) if found[0] and found[1] else None
+
+
+def verdict_of(first: str, second: str, favours: str | None = None) -> tuple[int, int]:
+    """The scores of two answers, 1 to 10.
+
+    An answer with "[shown first: 7]" gets 7 where it is shown first, with "[shown second: 7]" where
+    it is shown second; any other gets a hash of its own, so that tests know it without asking.
+    """
+    if favours == "first":
+        return 9, 5
+    return _score(first, "first"), _score(second, "second")
+
+
+def _score(answer: str, place: str) -> int:
+    told = dict(_SET.findall(answer))
+    if place in told:
+        return int(told[place])
+    return int(hashlib.sha256(answer.encode("utf-8", "replace")).hexdigest(), 16) % 10 + 1
 
 
 @dataclass

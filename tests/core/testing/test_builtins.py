@@ -24,6 +24,7 @@ from ig4.core.testing import (
     embedder_checks,
     executor_checks,
     format_checks,
+    judge_checks,
     make_picture,
     scorer_checks,
     selector_checks,
@@ -108,15 +109,17 @@ def llm_server() -> LlmServer:
     return server
 
 
-def gpt() -> Callable:
-    """Return what makes the built-in GPT scorer, asking that server."""
-    return lambda: HOST.build(Choice("scorer", "ig4/gpt", {"base_url": llm_server().openai_url}))
-
-
-def claude() -> Callable:
-    """Return what makes the built-in Claude scorer, asking that server."""
+def gpt(kind: str = "scorer", **options: object) -> Callable:
+    """Return what makes a built-in component that asks OpenAI, asking that server."""
     return lambda: HOST.build(
-        Choice("scorer", "ig4/claude", {"base_url": llm_server().anthropic_url})
+        Choice(kind, "ig4/gpt", {"base_url": llm_server().openai_url, **options})
+    )
+
+
+def claude(kind: str = "scorer", **options: object) -> Callable:
+    """Return what makes a built-in component that asks Claude, asking that server."""
+    return lambda: HOST.build(
+        Choice(kind, "ig4/claude", {"base_url": llm_server().anthropic_url, **options})
     )
 
 
@@ -342,6 +345,9 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ("benchmark", "llava-bench"): benchmark_checks(benchmark("llava-bench", context="told.json")),
     ("benchmark", "vqa"): benchmark_checks(benchmark("vqa")),
     ("benchmark", "caption"): benchmark_checks(benchmark("caption")),
+    ("judge", "gpt"): judge_checks(gpt("judge")),
+    ("judge", "claude"): judge_checks(claude("judge", vision=True)),
+    ("judge", "reference"): judge_checks(builtin("judge", "reference")),
     ("format", "minigpt4"): format_checks(builtin("format", "minigpt4"), minigpt4, "out"),
     ("format", "llava"): format_checks(builtin("format", "llava"), llava, "out.json"),
     ("format", "sharegpt"): format_checks(builtin("format", "sharegpt"), sharegpt, "out.json"),
@@ -388,6 +394,7 @@ EXPECTED = {
     "selector": 18,
     "trainer": 22,
     "benchmark": 20,
+    "judge": 21,
     "format": 21,
     "executor": 16,
 }

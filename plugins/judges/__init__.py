@@ -1,0 +1,1 @@
+"""Judges: compare two answers to one question."""

@@ -1,0 +1,34 @@
+"""A judge through OpenAI's interface, or any server that speaks it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from ig4.plugins.judges.review import ReviewJudge, ReviewOptions
+from ig4.plugins.llm.openai import OpenAIProvider
+
+if TYPE_CHECKING:
+    from ig4.core.calls.provider import Provider
+
+
+class GptJudgeOptions(ReviewOptions):
+    """Options of the judge `gpt`."""
+
+    model: str = Field("gpt-4o", description="Model, as the service names it.")
+
+
+class GptJudge(ReviewJudge):
+    """Asks OpenAI, Azure, vLLM, Ollama, llama.cpp or a proxy which of two answers is better."""
+
+    Options = GptJudgeOptions
+    options: GptJudgeOptions
+
+    def provider(self) -> Provider:
+        """Return the service to ask, not opened."""
+        chosen = self.options
+        structured = chosen.structured if chosen.by_schema else False
+        return OpenAIProvider(
+            base_url=chosen.base_url, timeout=chosen.timeout, structured=structured
+        )

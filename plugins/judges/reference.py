@@ -1,0 +1,81 @@
+"""A judge without any service: the answer is better that has more in common with the reference."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from ig4.core import contracts
+from ig4.core.contracts import Judge
+from ig4.core.evaluation import Pair, Verdict
+from ig4.core.records import Failure
+
+_WORD = re.compile(r"\w+")
+_LOWEST, _HIGHEST = 1.0, 10.0
+
+
+class ReferenceOptions(contracts.Options):
+    """Options of the judge `reference`."""
+
+    overlap: Literal["rouge-l", "words"] = Field(
+        "rouge-l",
+        description="F1 over the longest common subsequence of words, or over words in any order.",
+    )
+
+
+class Reference(Judge):
+    """Scores each answer 1 + 9 * F1 of its overlap with the context: the image's description.
+
+    Words are compared in lower case. Scores are equal for equal answers, whatever their order.
+    It knows words and not meanings: fit for tests and for small worlds, no substitute for a judge
+    that reads.
+    """
+
+    version = "1"
+    Options = ReferenceOptions
+    options: ReferenceOptions
+
+    def compare(self, batch: Sequence[Pair]) -> list[Verdict | Failure]:
+        """Judge each pair by its context; one without is a failure."""
+        return [self._one(pair) for pair in batch]
+
+    def _one(self, pair: Pair) -> Verdict | Failure:
+        reference = words(pair.context)
+        if not reference:
+            return Failure("the pair has no context to compare its answers with: give --contexts")
+        first, second = (self._score(words(text), reference) for text in (pair.first, pair.second))
+        return Verdict(first, second, f"overlap: {self.options.overlap}")
+
+    def _score(self, answer: Sequence[str], reference: Sequence[str]) -> float:
+        if self.options.overlap == "words":
+            common = (Counter(answer) & Counter(reference)).total()
+        else:
+            common = common_subsequence(answer, reference)
+        # The harmonic mean of precision and recall.
+        f1 = 2 * common / (len(answer) + len(reference))
+        return _LOWEST + (_HIGHEST - _LOWEST) * f1
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text in lower case."""
+    return _WORD.findall(text.lower())
+
+
+def common_subsequence(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return the length of the longest common subsequence, a row of the table at a time.
+
+    The rows are the bits of one integer (Hyyrö, 2004): fast for texts of any length.
+    """
+    places: dict[str, int] = {}
+    for n, word in enumerate(one):
+        places[word] = places.get(word, 0) | 1 << n
+    full = (1 << len(one)) - 1
+    row = full
+    for word in other:
+        here = row & places.get(word, 0)
+        row = ((row + here) | (row - here)) & full
+    return len(one) - row.bit_count()

@@ -1,0 +1,107 @@
+"""Judges that ask a language model for a review of two answers: the LLaVA-Bench way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from ig4.core.calls.request import Reply, Request
+from ig4.core.contracts import AsyncJudge
+from ig4.core.records import Failure
+from ig4.core.reviews import READERS, UnreadableReview
+from ig4.plugins.judges import prompt
+from ig4.plugins.llm.images import jpegs
+from ig4.plugins.llm.options import ServiceOptions
+from ig4.plugins.llm.reminding import ask_twice, unreadable
+
+if TYPE_CHECKING:
+    from ig4.core.contracts import Ask, Digest
+    from ig4.core.evaluation import Pair, Verdict
+    from ig4.core.records import JSON
+
+
+class ReviewOptions(ServiceOptions):
+    """Options of judges that ask a language model."""
+
+    temperature: float = Field(0.2, ge=0, le=2, description="As in LLaVA-Bench.")
+    max_tokens: int = Field(1024, ge=1, description="Most tokens of a reply.")
+    reader: Literal["robust", "llava"] = Field(
+        "robust", description="How replies are read; llava is as strict as LLaVA's own script."
+    )
+
+    @property
+    def by_schema(self) -> bool:
+        """Whether JSON is asked for; LLaVA's reader knows none."""
+        return self.structured is not False and self.reader == "robust"
+
+
+class ReviewJudge(AsyncJudge):
+    """Shows a model both answers and the image's description, or the image with `vision`.
+
+    A reply without two scores is asked for once more, with a reminder, and is a failure after
+    that: a verdict is never made up.
+    """
+
+    version = "1"
+    options: ReviewOptions
+
+    @property
+    def sees_images(self) -> bool:
+        """Whether the images are sent."""
+        return self.options.vision
+
+    def identity(self, digest: Digest) -> Mapping[str, JSON]:
+        """Return model, prompt and what else shapes replies; not where the service is."""
+        identity: dict[str, JSON] = {
+            "model": self.options.model,
+            "prompt": prompt.HASH,
+            "temperature": self.options.temperature,
+            "max_tokens": self.options.max_tokens,
+            "reader": self.options.reader,
+            "structured": self.options.by_schema,
+        }
+        if self.options.vision:
+            identity["vision"] = self.options.max_side
+        if self.options.extra:
+            identity["extra"] = dict(self.options.extra)
+        return identity
+
+    async def judge(self, pair: Pair, ask: Ask) -> Verdict | Failure:
+        """Return the scores that the model gives, or what is wrong with the image."""
+        images: tuple[bytes, ...] = ()
+        if self.options.vision:
+            if not pair.images:
+                return Failure("the question has no image, and the judge is to see one")
+            problem = next((image.problem for image in pair.images if image.problem), None)
+            if problem is not None:
+                return Failure(problem)
+            images = await jpegs(pair.images, self.options.max_side)
+        return await ask_twice(self.request(pair, images), ask, self.read, prompt.REMINDER)
+
+    def request(self, pair: Pair, images: tuple[bytes, ...] = ()) -> Request:
+        """Return what is asked of the model for a pair."""
+        return Request(
+            model=self.options.model,
+            prompt=prompt.render(pair, vision=self.options.vision),
+            system=prompt.SYSTEM,
+            images=images,
+            max_tokens=self.options.max_tokens,
+            temperature=self.options.temperature,
+            schema=prompt.SCHEMA if self.options.by_schema else None,
+            extra=self.options.extra,
+        )
+
+    def read(self, reply: Reply) -> Verdict:
+        """Return the verdict that a reply holds.
+
+        Raises:
+            UnreadableError: it holds none, or the model refused.
+        """
+        if reply.refused:
+            raise unreadable(reply, "", "judge")
+        try:
+            return READERS[self.options.reader](reply.text)
+        except UnreadableReview as error:
+            raise unreadable(reply, error, "judge") from None

@@ -1,0 +1,33 @@
+"""Options that every component has which asks a language model."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from ig4.core import contracts
+
+
+class ServiceOptions(contracts.Options):
+    """Which model is asked where, what it sees, and how it answers."""
+
+    model: str = Field(description="Model, as the service names it.")
+    base_url: str | None = Field(
+        None, description="Address of the service; by default the client's own, or its variable."
+    )
+    vision: bool = Field(default=False, description="Send the images too.")
+    max_side: int = Field(768, ge=32, description="Longest side of a sent image in pixels.")
+    structured: bool | None = Field(
+        None, description="Ask for JSON by a schema; by default where the service can do that."
+    )
+    timeout: float = Field(120.0, gt=0, description="Seconds to wait for a reply.")
+    extra: dict[str, Any] = Field(
+        default_factory=dict, description="Further fields of the request's body, as JSON."
+    )
+
+    @field_validator("extra", mode="before")
+    @classmethod
+    def _json_of_a_flag(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value

@@ -1,0 +1,158 @@
+"""Statements on judgements and their verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, insert, select, update
+
+from ig4.storage.bulk import put_rows
+from ig4.storage.runs import now
+from ig4.storage.schema import Component, Judgement, Verdict
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+_VERDICT = (
+    "pair_id", "swapped", "category", "first_score", "second_score", "explanation", "error",
+)  # fmt: skip
+
+VerdictRow = tuple[str, bool, str, float | None, float | None, str | None, str | None]
+"""(pair id, swapped, category, first's score, second's score, explanation, error)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgementRow:
+    """A judgement as stored; `verdicts` are there by now, `failed` of them with an error."""
+
+    id: int
+    name: str
+    options: Mapping[str, Any]
+    first: str
+    second: str
+    pairs: int
+    verdicts: int
+    failed: int
+    status: str
+    summary: Mapping[str, Any] | None
+    error: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+def find(connection: Connection, inputs: str) -> int | None:
+    """Return the newest judgement of equal inputs, None if there is none."""
+    same = select(Judgement.id).where(Judgement.inputs == inputs)
+    return connection.scalar(same.order_by(Judgement.id.desc()).limit(1))
+
+
+def begin(
+    connection: Connection,
+    *,
+    component_id: int,
+    name: str,
+    first: str,
+    second: str,
+    inputs: str,
+    pairs: int,
+    run_id: int | None,
+) -> int:
+    """Record that a judgement begins, or that the one of equal inputs goes on; returns its id."""
+    told: dict[str, Any] = {
+        "name": name,
+        "first": first,
+        "second": second,
+        "status": "running",
+        "error": None,
+        "run_id": run_id,
+        "finished_at": None,
+    }
+    known = find(connection, inputs)
+    if known is not None:
+        connection.execute(update(Judgement).where(Judgement.id == known).values(told))
+        return known
+    told |= {
+        "component_id": component_id,
+        "inputs": inputs,
+        "pairs": pairs,
+        "created_at": now(),
+    }
+    return int(connection.scalar(insert(Judgement).values(told).returning(Judgement.id)) or 0)
+
+
+def forget_failures(connection: Connection, judgement_id: int) -> None:
+    """Let the failed verdicts of a judgement be asked for again."""
+    connection.execute(
+        delete(Verdict).where(Verdict.judgement_id == judgement_id, Verdict.error.is_not(None))
+    )
+
+
+def put_verdicts(connection: Connection, judgement_id: int, rows: Sequence[VerdictRow]) -> None:
+    """Store verdicts; one that is there already is replaced."""
+    put_rows(
+        connection,
+        Verdict,
+        ("judgement_id", *_VERDICT),
+        [(judgement_id, *row) for row in rows],
+        key=("judgement_id", "pair_id", "swapped"),
+        update=_VERDICT[2:],
+    )
+
+
+def verdicts(connection: Connection, judgement_id: int) -> list[VerdictRow]:
+    """Return the verdicts of a judgement, those of a pair one after the other."""
+    columns = [getattr(Verdict, name) for name in _VERDICT]
+    statement = (
+        select(*columns)
+        .where(Verdict.judgement_id == judgement_id)
+        .order_by(Verdict.pair_id, Verdict.swapped)
+    )
+    rows: Any = connection.execute(statement)
+    return [tuple(row) for row in rows]
+
+
+def finish(
+    connection: Connection,
+    judgement_id: int,
+    status: str,
+    *,
+    summary: Mapping[str, Any] | None = None,
+    error: str | None = None,
+) -> None:
+    """Record how a judgement ended, for now."""
+    values: dict[str, Any] = {"status": status, "error": error, "finished_at": now()}
+    if summary is not None:
+        values["summary"] = dict(summary)
+    connection.execute(update(Judgement).where(Judgement.id == judgement_id).values(values))
+
+
+def every(connection: Connection, judgement_id: int | None = None) -> list[JudgementRow]:
+    """Return all judgements, the newest last, or the one of an id."""
+    mine = Verdict.judgement_id == Judgement.id
+    count = select(func.count()).select_from(Verdict)
+    statement = (
+        select(
+            Judgement.id,
+            Judgement.name,
+            Component.options,
+            Judgement.first,
+            Judgement.second,
+            Judgement.pairs,
+            count.where(mine).correlate(Judgement).scalar_subquery(),
+            count.where(mine, Verdict.error.is_not(None)).correlate(Judgement).scalar_subquery(),
+            Judgement.status,
+            Judgement.summary,
+            Judgement.error,
+            Judgement.created_at,
+            Judgement.finished_at,
+        )
+        .join(Component, Component.id == Judgement.component_id)
+        .order_by(Judgement.id)
+    )
+    if judgement_id is not None:
+        statement = statement.where(Judgement.id == judgement_id)
+    return [JudgementRow(*row) for row in connection.execute(statement)]
