@@ -190,6 +190,8 @@ def evaluate(
     )
     with _Opened(db) as store:
         return evaluate_on(Session(store, Host.discover(), listeners), wish)
+
+
 def judge(
     first: str | Path,
     second: str | Path,

@@ -1,4 +1,4 @@
-"""The base model: a LLaVA of two million parameters, pretrained from nothing on clean data.
+"""The base model: a LLaVA of less than a million parameters, pretrained from nothing on clean data.
 
 It learns what models of MiniGPT-4's kind know before they are tuned on instructions: its vision
 tower and projector see pictures with captions as the web has them; its language model reads
@@ -27,6 +27,10 @@ TEMPLATE = (
 )
 _SPECIALS = ("<|pad|>", "<|end|>", "<|user|>", "<|assistant|>", "<image>")
 _IGNORED = -100
+_WHAT = ("{0}", "{1}.", "it is {0}", "I would say {0}.", "The answer is {0}.")
+_WHETHER = ("{0}", "{1}.", "{0}, i think", "{1}, that is so.")
+
+Exchange = tuple[str, str]
 _MEAN = torch.tensor((0.48145466, 0.4578275, 0.40821073)).view(1, 3, 1, 1)
 _STD = torch.tensor((0.26862954, 0.26130258, 0.27577711)).view(1, 3, 1, 1)
 
@@ -35,12 +39,12 @@ _STD = torch.tensor((0.26862954, 0.26130258, 0.27577711)).view(1, 3, 1, 1)
 class Sizes:
     """How large the model is, and how long it is pretrained."""
 
-    width: int = 128
-    vision_layers: int = 4
-    layers: int = 4
-    patch: int = 8
-    steps: int = 1500
-    batch: int = 48
+    width: int = 96
+    vision_layers: int = 3
+    layers: int = 3
+    patch: int = 16
+    steps: int = 1800
+    batch: int = 32
     rate: float = 1.5e-3
 
 
@@ -111,21 +115,28 @@ def processor_of(tokenizer: Any, sizes: Sizes) -> Any:
 
 
 def told(scene: world.Scene, rng: random.Random) -> list[str]:
-    """Return a caption of a scene, and a dialogue about a scene told in words."""
-    return [world.caption(scene.facts, rng), "\n".join(dialogue(scene, rng))]
+    """Return what is said of a scene and asked about one: texts to learn words from."""
+    said = [text for exchange in dialogue(scene, rng) for text in exchange]
+    return [world.caption(scene.facts, rng), world.description(scene.facts, rng), *said]
 
 
-def dialogue(scene: world.Scene, rng: random.Random) -> tuple[str, str]:
-    """Return a scene with a question, and its answer; no picture belongs to it."""
-    question, answer = rng.choice(scene.questions)
-    form = rng.choice(("{}", "it is {}", "i would say {}", "the answer is {}"))
-    if answer in ("yes", "no"):
-        form = rng.choice(("{}", "{}, i think"))
-    about = rng.choice((world.caption, world.description))(
-        # A caption may leave out what is asked, so colour and shape stand in front.
-        scene.facts, rng,
-    )  # fmt: skip
-    return f"{about} {question}", form.format(answer)
+def dialogue(scene: world.Scene, rng: random.Random) -> list[Exchange]:
+    """Return one or two exchanges about a scene that is told in words; no picture belongs to it.
+
+    Answers are true, and come in any of many forms: what form is wanted is not to be learned here.
+    """
+    about = rng.choice((world.caption, world.description))(scene.facts, rng)
+    found = []
+    for _ in range(rng.choice((1, 2))):
+        if rng.random() < 0.3:
+            form = rng.choice((world.caption, world.description))
+            found.append((rng.choice(world.DESCRIBE), form(scene.facts, rng)))
+            continue
+        question, answer = rng.choice(scene.questions)
+        forms = _WHETHER if answer in ("yes", "no") else _WHAT
+        found.append((question, rng.choice(forms).format(answer, answer.capitalize())))
+    first, *rest = found
+    return [(f"{about} {first[0]}", first[1]), *rest]
 
 
 def pretrain(
@@ -165,11 +176,10 @@ def captioned(
     """Return the loss of captions under pictures whose shapes are moved about."""
     images, rows = [], []
     patches = (model.config.vision_config.image_size // model.config.vision_config.patch_size) ** 2
-    for at in rng.sample(range(len(scenes)), batch):
+    for at in rng.sample(range(len(scenes)), min(batch, len(scenes))):
         image, facts = world.moved(pixels[at], scenes[at].facts, rng)
         images.append(image)
-        rows.append((f"<|user|>{'<image>' * patches}<|end|><|assistant|>",
-                     world.caption(facts, rng)))  # fmt: skip
+        rows.append([("<image>" * patches, world.caption(facts, rng))])
     return _loss(model, tokenizer, rows, normalised(np.stack(images)))
 
 
@@ -177,11 +187,8 @@ def spoken(
     model: Any, tokenizer: Any, scenes: Sequence[world.Scene], rng: random.Random, batch: int
 ) -> torch.Tensor:
     """Return the loss of answers in dialogues without pictures."""
-    rows = []
-    for scene in rng.sample(list(scenes), batch):
-        question, answer = dialogue(scene, rng)
-        rows.append((f"<|user|>{question}<|end|><|assistant|>", answer))
-    return _loss(model, tokenizer, rows, None)
+    chosen = rng.sample(range(len(scenes)), min(batch, len(scenes)))
+    return _loss(model, tokenizer, [dialogue(scenes[at], rng) for at in chosen], None)
 
 
 def normalised(pixels: Any) -> torch.Tensor:
@@ -190,20 +197,25 @@ def normalised(pixels: Any) -> torch.Tensor:
 
 
 def _loss(
-    model: Any, tokenizer: Any, rows: Sequence[tuple[str, str]], pixels: torch.Tensor | None
+    model: Any, tokenizer: Any, rows: Sequence[list[Exchange]], pixels: torch.Tensor | None
 ) -> torch.Tensor:
     """Return the mean cross-entropy of the answers' tokens."""
-    heads = tokenizer([head for head, _ in rows])["input_ids"]
-    tails = tokenizer([f"{tail}<|end|>" for _, tail in rows])["input_ids"]
-    longest = max(len(h) + len(t) for h, t in zip(heads, tails, strict=True))
-    ids = torch.full((len(rows), longest), tokenizer.pad_token_id)
-    labels = torch.full_like(ids, _IGNORED)
-    for row, (head, tail) in enumerate(zip(heads, tails, strict=True)):
-        ids[row, : len(head) + len(tail)] = torch.tensor(head + tail)
-        labels[row, len(head) : len(head) + len(tail)] = torch.tensor(tail)
-    logits = model(
-        input_ids=ids, pixel_values=pixels, attention_mask=(ids != tokenizer.pad_token_id).long()
-    ).logits
+    whole = []
+    for exchanges in rows:
+        ids: list[int] = []
+        learned: list[int] = []
+        for asked, said in exchanges:
+            head = tokenizer(f"<|user|>{asked}<|end|><|assistant|>")["input_ids"]
+            tail = tokenizer(f"{said}<|end|>")["input_ids"]
+            ids += head + tail
+            learned += [_IGNORED] * len(head) + tail
+        whole.append((ids, learned))
+    longest = max(len(ids) for ids, _ in whole)
+    pad = tokenizer.pad_token_id
+    inputs = torch.tensor([ids + [pad] * (longest - len(ids)) for ids, _ in whole])
+    labels = torch.tensor([ids + [_IGNORED] * (longest - len(ids)) for _, ids in whole])
+    mask = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids, _ in whole])
+    logits = model(input_ids=inputs, pixel_values=pixels, attention_mask=mask).logits
     return functional.cross_entropy(
         logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=_IGNORED
     )
