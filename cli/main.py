@@ -38,6 +38,10 @@ COMMANDS = {
         "ig4.cli.judge:judge",
         "Compare two files of answers with a judge, each pair in both orders.",
     ),
+    "ablate": (
+        "ig4.cli.ablate:ablate",
+        "Compare arms: train and evaluate each way to choose samples, with several seeds.",
+    ),
     "query": ("ig4.cli.query:query", "Ask the score database in SQL."),
     "costs": (
         "ig4.cli.costs:costs",

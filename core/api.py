@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core import config as configuration
 from ig4.core.engine import run as running
+from ig4.core.engine.ablate import Ablated
+from ig4.core.engine.ablate import ablate as ablate_arms
 from ig4.core.engine.evaluate import Evaluated, EvaluationWish
 from ig4.core.engine.evaluate import evaluate as evaluate_on
 from ig4.core.engine.generate import checkpoint_of
@@ -231,6 +233,51 @@ def judge(
     )
     with _Opened(db) as store:
         return judge_pairs(Session(store, Host.discover(), listeners), wish)
+
+
+def ablate(
+    db: str | Path | Store = DEFAULT,
+    *,
+    benchmarks: Mapping[str, Mapping[str, Any]],
+    trainer: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    arms: Sequence[str] | None = None,
+    seeds: int = 5,
+    size: int | None = None,
+    jobs: int | None = None,
+    dataset: str | None = None,
+    listeners: Sequence[Listener] = (),
+    **tables: Any,
+) -> Ablated:
+    """Do what `ig4 ablate` does: train and evaluate each arm with several seeds, and compare.
+
+    `benchmarks` have their options by name: `{"vqa": {"questions": "test.jsonl"}}`; `options` are
+    the trainer's. Further keywords are tables of `ig4.toml`: `select={"scale": "minmax"}`,
+    `ablate={"keep_checkpoints": True}`. No file is read.
+
+    Raises:
+        Ig4Error: the request is wrong, or no arm can be prepared.
+        StorageError: there is no such database.
+    """
+    named = {name: dict(chosen) for name, chosen in benchmarks.items()}
+    config = configuration.build(
+        tables,
+        {
+            "benchmarks": named,
+            "trainers": {trainer or "minigpt4": dict(options or {})},
+            "ablate": {
+                "benchmarks": list(benchmarks),
+                "trainer": trainer,
+                "compare": None if arms is None else list(arms),
+                "seeds": seeds,
+                "size": size,
+                "jobs": jobs,
+            },
+        },
+    )
+    with _Opened(db, create=False) as store:
+        session = Session(store, Host.discover(), listeners)
+        return ablate_arms(session, session.dataset(dataset), config)
 
 
 class _Opened:

@@ -85,6 +85,44 @@ class TrainSection(Section):
     missing: Literal["error", "skip"] = "error"
 
 
+class ArmSection(Section):
+    """An arm of one's own; what is not said is as in the other tables."""
+
+    selection: Literal["selected", "random", "all", "none"] = "selected"
+    selector: str | None = None
+    scorers: tuple[str, ...] | None = None
+    weights: dict[str, float] | None = None
+    scale: Literal["paper", "minmax", "percentile", "zscore"] | None = None
+    clusterer: str | None = None
+    k: Annotated[int, Field(ge=1)] | None = None
+    size: Annotated[int, Field(ge=1)] | None = None
+    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class AblateSection(Section):
+    """What `ig4 ablate` compares; `compare` lists arms, `arms` defines more of them.
+
+    `steps` trains every arm for so many steps of the optimiser, however large it is. `factors`
+    are what the tables show a benchmark's values times.
+    """
+
+    compare: tuple[str, ...] | None = None
+    arms: dict[str, ArmSection] = Field(default_factory=dict)
+    seeds: Annotated[int, Field(ge=1)] = 5
+    size: Annotated[int, Field(ge=1)] | None = None
+    trainer: str | None = None
+    benchmarks: tuple[str, ...] = ()
+    jobs: Annotated[int, Field(ge=1)] | None = None
+    output: Path = Path("ablations")
+    steps: Annotated[int, Field(ge=1)] | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    image_root: Path | None = None
+    keep_checkpoints: bool = False
+    factors: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+
+
 class CallsSection(Section):
     """On which terms services are asked; money in US dollars, for the whole run."""
 
@@ -118,6 +156,7 @@ class Config(Section):
     select: SelectSection = SelectSection()
     export: ExportSection = ExportSection()
     train: TrainSection = TrainSection()
+    ablate: AblateSection = AblateSection()
     calls: CallsSection = CallsSection()
     prices: dict[str, PriceSection] = Field(default_factory=dict)
     scorers: Named = Field(default_factory=dict)
@@ -231,6 +270,7 @@ def _rebased(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         "dataset": ("path", "image_root"),
         "export": ("path",),
         "train": ("path",),
+        "ablate": ("output", "image_root"),
     }.items():
         section = values.get(table)
         for key in keys:

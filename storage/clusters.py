@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,10 +29,19 @@ class ClusteringRow:
     imported: bool
 
 
+ASIDE = datetime(1970, 1, 1, tzinfo=UTC)
+"""The time of use of a clustering that only one who knows its id is to find first."""
+
+
 def find(
-    connection: Connection, dataset_id: int, *, name: str | None = None, inputs: str | None = None
+    connection: Connection,
+    dataset_id: int,
+    *,
+    name: str | None = None,
+    inputs: str | None = None,
+    number: int | None = None,
 ) -> ClusteringRow | None:
-    """Return the clustering of a data set used last, of that name or those inputs if given."""
+    """Return the clustering of a data set used last, of that name, inputs or id if given."""
     statement = select(Clustering.id, Clustering.name, Clustering.k, Clustering.imported).where(
         Clustering.dataset_id == dataset_id
     )
@@ -39,6 +49,8 @@ def find(
         statement = statement.where(Clustering.name == name)
     if inputs is not None:
         statement = statement.where(Clustering.inputs == inputs)
+    if number is not None:
+        statement = statement.where(Clustering.id == number)
     row = connection.execute(
         statement.order_by(Clustering.created_at.desc(), Clustering.id.desc()).limit(1)
     ).first()
@@ -63,8 +75,12 @@ def put(
     run_id: int | None,
     samples: NDArray[np.int64],
     labels: NDArray[np.int64],
+    aside: bool = False,
 ) -> int:
-    """Store a clustering: labels (n,) of sample ids (n,); replaces one of the same inputs."""
+    """Store a clustering: labels (n,) of sample ids (n,); replaces one of the same inputs.
+
+    With `aside` it counts as used long ago.
+    """
     connection.execute(
         delete(Clustering).where(Clustering.dataset_id == dataset_id, Clustering.inputs == inputs)
     )
@@ -77,7 +93,7 @@ def put(
         "seed": seed,
         "imported": imported,
         "run_id": run_id,
-        "created_at": now(),
+        "created_at": ASIDE if aside else now(),
     }
     added = connection.scalar(insert(Clustering).values(values).returning(Clustering.id))
     clustering_id = int(added or 0)

@@ -83,11 +83,15 @@ def put(
     return selection_id
 
 
-def last(connection: Connection, dataset_id: int | None = None) -> SelectionRow | None:
-    """Return the newest selection, of one data set if given."""
+def last(
+    connection: Connection, dataset_id: int | None = None, digest: str | None = None
+) -> SelectionRow | None:
+    """Return the newest selection, of one data set and digest if given."""
     statement = _columns().order_by(Selection.id.desc()).limit(1)
     if dataset_id is not None:
         statement = statement.where(Selection.dataset_id == dataset_id)
+    if digest is not None:
+        statement = statement.where(Selection.digest == digest)
     row = connection.execute(statement).first()
     return None if row is None else SelectionRow(*row)
 

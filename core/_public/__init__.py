@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.version import __version__
 
 if TYPE_CHECKING:
-    from ig4.core.api import evaluate, judge, open, run, select, train  # noqa: A004 - as ig4.open
+    from ig4.core.api import (
+        ablate,
+        evaluate,
+        judge,
+        open,  # noqa: A004 - used as ig4.open
+        run,
+        select,
+        train,
+    )
     from ig4.core.contracts import (
         AsyncJudge,
         AsyncScorer,
@@ -62,6 +70,7 @@ _HOMES = {
     "Turn": "records",
     "Verdict": "evaluation",
     "evaluate": "api",
+    "ablate": "api",
     "hookimpl": "hookspecs",
     "judge": "api",
     "open": "api",
@@ -100,6 +109,7 @@ __all__ = [
     "Turn",
     "Verdict",
     "__version__",
+    "ablate",
     "evaluate",
     "hookimpl",
     "judge",

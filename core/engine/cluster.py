@@ -55,10 +55,12 @@ def cluster(
     *,
     k: int,
     seed: int,
+    aside: bool = False,
 ) -> Clustered:
     """Cluster a data set's distinct images; a sample takes the cluster of its first image.
 
     Text-only samples form one more cluster, numbered k. The same input is not clustered twice.
+    With `aside` the clustering does not become the one that selections take by default.
 
     Raises:
         UsageError: `k` is below 1 or above the number of distinct images.
@@ -80,8 +82,9 @@ def cluster(
         with session.store.reading() as connection:
             known = clusters.find(connection, dataset.id, inputs=inputs)
         if known is not None:
-            with session.store.writing() as connection:
-                clusters.touch(connection, known.id, clusterer.label)
+            if not aside:
+                with session.store.writing() as connection:
+                    clusters.touch(connection, known.id, clusterer.label)
             return _summary(session, dataset, known.id, clusterer.label, k, layout, reused=True)
         score(session, dataset, (), embedders=[embedder])
         labels = _labels(session, grouping, seeing, layout, k, seed)
@@ -101,6 +104,7 @@ def cluster(
                 run_id=session.run_id,
                 samples=layout.sample_ids[labelled],
                 labels=labels[labelled],
+                aside=aside,
             )
         return _summary(session, dataset, added, clusterer.label, k, layout, reused=False)
 

@@ -33,7 +33,10 @@ QUOTA = Choice("selector", "quota")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to select: exactly one of `size` and `fraction`; the rest has sane defaults."""
+    """What to select: exactly one of `size` and `fraction`; the rest has sane defaults.
+
+    `clustering` is a name, of which the one used last is taken, or an id.
+    """
 
     size: int | None = None
     fraction: float | None = None
@@ -41,7 +44,7 @@ class Wish:
     scorers: Sequence[str] | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
     scale: str = "paper"
-    clustering: str | None = None
+    clustering: str | int | None = None
     missing: str = "skip"
     seed: int = 42
 
@@ -68,8 +71,13 @@ class Table:
     components: Mapping[str, str]
 
 
-def select(session: Session, dataset: DatasetRow, wish: Wish) -> SelectionResult:
+def select(
+    session: Session, dataset: DatasetRow, wish: Wish, *, latest: bool = True
+) -> SelectionResult:
     """Select samples and store the selection; the same wish on the same scores is stored once.
+
+    The result is then the newest selection of the data set; without `latest`, an older one that
+    is the same will do.
 
     Raises:
         UsageError: size above the number of candidates, unknown scorer, weight or clustering.
@@ -95,7 +103,7 @@ def select(session: Session, dataset: DatasetRow, wish: Wish) -> SelectionResult
             "candidates": len(table.sample_ids),
             "left_out": dict(table.left_out),
         }
-        result = _store(session, dataset, selector.fingerprint, table, full, chosen)
+        result = _store(session, dataset, selector.fingerprint, table, full, chosen, latest)
         session.emit(Selected(result.id, len(chosen)))
         session.emit(StageFinished(STAGE, f"{len(chosen):,} of {len(table.sample_ids):,}"))
         return result
@@ -196,9 +204,12 @@ def _names(
 
 
 def _clustering(
-    connection: Any, dataset: DatasetRow, name: str | None, *, needed: bool
+    connection: Any, dataset: DatasetRow, name: str | int | None, *, needed: bool
 ) -> ClusteringRow | None:
-    found = clusters.find(connection, dataset.id, name=name)
+    if isinstance(name, int):
+        found = clusters.find(connection, dataset.id, number=name)
+    else:
+        found = clusters.find(connection, dataset.id, name=name)
     if found is None and name is not None:
         raise UsageError(f"{dataset.name} has no clustering called {name!r}")
     if found is None and needed:
@@ -256,13 +267,14 @@ def _store(
     table: Table,
     config: Mapping[str, Any],
     chosen: list[Chosen],
+    latest: bool,
 ) -> SelectionResult:
     ranked = [[one.sample_id, one.content_id, one.final_score] for one in chosen]
     clustering_id = table.clustering.id if table.clustering else None
     digest = digest_of([config, clustering_id, ranked])
     component = session.component_id(fingerprint)
     with session.store.writing() as connection:
-        last = selections.last(connection, dataset.id)
+        last = selections.last(connection, dataset.id, None if latest else digest)
         selection_id = (
             last.id
             if last is not None and last.digest == digest

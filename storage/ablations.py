@@ -1,0 +1,137 @@
+"""Statements on ablations and their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, insert, select
+
+from ig4.storage.bulk import upsert
+from ig4.storage.runs import now
+from ig4.storage.schema import Ablation, AblationCell, Dataset, Training
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+_SET = ("status", "samples", "selection_id", "training_id", "metrics", "error", "finished_at")
+
+
+@dataclass(frozen=True, slots=True)
+class AblationRow:
+    """An ablation as stored."""
+
+    id: int
+    dataset: str
+    config: Mapping[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    """One arm with one seed; `metrics` are by benchmark."""
+
+    arm: str
+    seed: int
+    status: str
+    samples: int | None = None
+    selection_id: int | None = None
+    training_id: int | None = None
+    metrics: Mapping[str, Any] | None = None
+    error: str | None = None
+
+
+def begin(
+    connection: Connection,
+    *,
+    dataset_id: int,
+    inputs: str,
+    config: Mapping[str, Any],
+    run_id: int | None,
+) -> int:
+    """Return the id of the ablation with these inputs, adding it if it is new."""
+    known = connection.scalar(select(Ablation.id).where(Ablation.inputs == inputs))
+    if known is not None:
+        return known
+    values = {
+        "dataset_id": dataset_id,
+        "inputs": inputs,
+        "config": dict(config),
+        "run_id": run_id,
+        "created_at": now(),
+    }
+    return int(connection.scalar(insert(Ablation).values(values).returning(Ablation.id)) or 0)
+
+
+def every(connection: Connection, ablation_id: int | None = None) -> list[AblationRow]:
+    """Return all ablations, the newest last, or the one of an id."""
+    statement = (
+        select(Ablation.id, Dataset.name, Ablation.config, Ablation.created_at)
+        .join(Dataset, Dataset.id == Ablation.dataset_id)
+        .order_by(Ablation.id)
+    )
+    if ablation_id is not None:
+        statement = statement.where(Ablation.id == ablation_id)
+    return [AblationRow(*row) for row in connection.execute(statement)]
+
+
+def put(connection: Connection, ablation_id: int, cell: CellRow) -> None:
+    """Store a cell as it is now."""
+    over = cell.status in ("done", "failed", "interrupted")
+    values = {
+        "ablation_id": ablation_id,
+        "arm": cell.arm,
+        "seed": cell.seed,
+        "status": cell.status,
+        "samples": cell.samples,
+        "selection_id": cell.selection_id,
+        "training_id": cell.training_id,
+        "metrics": None if cell.metrics is None else dict(cell.metrics),
+        "error": cell.error,
+        "finished_at": now() if over else None,
+    }
+    statement = upsert(connection, AblationCell, ["ablation_id", "arm", "seed"], update=_SET)
+    connection.execute(statement.values(values))
+
+
+def cells(connection: Connection, ablation_id: int) -> list[CellRow]:
+    """Return the cells of an ablation, by arm and seed."""
+    statement = (
+        _cells()
+        .where(AblationCell.ablation_id == ablation_id)
+        .order_by(AblationCell.arm, AblationCell.seed)
+    )
+    return [CellRow(*row) for row in connection.execute(statement)]
+
+
+def measured(connection: Connection, dataset_id: int) -> list[CellRow]:
+    """Return every cell of a data set's ablations that has metrics, the oldest first."""
+    statement = (
+        _cells()
+        .join(Ablation, Ablation.id == AblationCell.ablation_id)
+        .where(Ablation.dataset_id == dataset_id, AblationCell.status.in_(("done", "failed")))
+        .order_by(AblationCell.finished_at)
+    )
+    rows = [CellRow(*row) for row in connection.execute(statement)]
+    return [row for row in rows if row.metrics]
+
+
+def training_in(connection: Connection, output: str) -> int | None:
+    """Return the newest training whose checkpoint went to a folder."""
+    return connection.scalar(select(func.max(Training.id)).where(Training.output == output))
+
+
+def _cells() -> Any:
+    return select(
+        AblationCell.arm,
+        AblationCell.seed,
+        AblationCell.status,
+        AblationCell.samples,
+        AblationCell.selection_id,
+        AblationCell.training_id,
+        AblationCell.metrics,
+        AblationCell.error,
+    )
