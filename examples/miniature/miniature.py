@@ -36,8 +36,8 @@ class Plan:
     size: int = 200
     clusters: int = 10
     seeds: int = 5
-    steps: int = 80
-    pictures: int = 300
+    steps: int = 40
+    pictures: int = 200
     captions: int = 100
     judged: int = 60
     pool: int | None = None
@@ -45,9 +45,9 @@ class Plan:
 
 
 QUICK = Plan(
-    samples=60, size=12, clusters=3, seeds=2, steps=3, pictures=6, captions=4, judged=6, pool=48,
+    samples=60, size=12, clusters=3, seeds=1, steps=3, pictures=6, captions=4, judged=6, pool=48,
     sizes={
-        "base": {"steps": 4, "batch": 4, "width": 32, "layers": 1, "vision_layers": 1},
+        "base": {"steps": 4, "seeing": 4, "batch": 4, "width": 32, "layers": 1, "vision_layers": 1},
         "clip": {"steps": 4, "batch": 8, "width": 48, "layers": 1},
         "reward": {"steps": 4, "batch": 4, "width": 32, "layers": 1},
     },

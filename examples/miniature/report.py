@@ -33,7 +33,7 @@ def write(work: Path, split: str) -> None:
         figure(work / f"judged-{split}"),
         "## What had been spoilt (counted now, by nobody before)",
         kept(work),
-        "How well each indicator tells sound samples from spoilt ones (area under ROC; 0.5: chance):",
+        "How well each indicator tells sound samples from spoilt ones (area under ROC):",
         indicators(work),
         "## Time",
         times(work),

@@ -26,7 +26,7 @@ class Sizes:
 
     width: int = 96
     layers: int = 3
-    steps: int = 900
+    steps: int = 600
     batch: int = 64
     rate: float = 1.5e-3
 

@@ -26,7 +26,7 @@ class Sizes:
 
     width: int = 64
     layers: int = 2
-    steps: int = 500
+    steps: int = 700
     batch: int = 24
     rate: float = 1e-3
 
@@ -69,6 +69,7 @@ def model_of(tokenizer: Any, sizes: Sizes) -> Any:
             vocab_size=len(tokenizer), hidden_size=sizes.width, num_hidden_layers=sizes.layers,
             num_attention_heads=4, intermediate_size=3 * sizes.width,
             max_position_embeddings=256, pad_token_id=tokenizer.pad_token_id, num_labels=1,
+            initializer_range=0.1, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
         )
     )  # fmt: skip
 
@@ -103,8 +104,11 @@ def train(
 
 
 def example(scenes: Sequence[world.Scene], rng: random.Random) -> tuple[str, str, str]:
-    """Return an instruction, its answer, and one given elsewhere; all turns of a conversation."""
-    one, other = rng.sample(list(scenes), 2)
-    mine, theirs = instructions.conversation(one, rng), instructions.conversation(other, rng)
+    """Return an instruction, its answer, and one given elsewhere: one turn, or a conversation."""
+    one, other = rng.sample(range(len(scenes)), 2)
+    mine = instructions.conversation(scenes[one], rng)
+    theirs = instructions.conversation(scenes[other], rng)
+    if rng.random() < 0.6:
+        mine, theirs = mine[:1], theirs[:1]
     asked = "\n".join(question for question, _ in mine)
     return asked, *("\n".join(said for _, said in turns) for turns in (mine, theirs))
