@@ -36,7 +36,7 @@ class Plan:
     size: int = 200
     clusters: int = 10
     seeds: int = 5
-    steps: int = 40
+    steps: int = 80
     pictures: int = 200
     captions: int = 100
     judged: int = 60
