@@ -87,7 +87,7 @@ def evaluate(
     config, wishes = _wishes(flags)
     with opened(db, config, create=True, quiet=quiet) as session:
         for wish in wishes:
-            session.configured(wish.benchmark)  # a wrong option is said before hours of work
+            engine.check(session, wish)
         with session.recorded("eval", {"benchmarks": [one.benchmark.label for one in wishes]}):
             done = [engine.evaluate(session, wish) for wish in wishes]
         judged = [one for one in done if _is_judged(session, one.benchmark, config)]

@@ -44,14 +44,14 @@ def interval_of(values: Sequence[float | None], headline: float) -> list[float] 
     """Return the 95 % interval of a headline that is the mean of its values, else None."""
     import math
 
-    from ig4.core.comparison import interval
+    from ig4.core.comparison import mean_interval
 
     known = [value for value in values if value is not None]
     if len(known) < max(2, len(values)):
         return None
     if not math.isclose(math.fsum(known) / len(known), headline, rel_tol=1e-9, abs_tol=1e-12):
         return None
-    return list(interval(known))
+    return list(mean_interval(known))
 
 
 def print_results(done: Sequence[Evaluated]) -> None:

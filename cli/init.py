@@ -81,6 +81,11 @@ scale = "{scale}"                  # paper, minmax, percentile or zscore
 # vit = "/models/eva_vit_g.pth"
 # qformer = "/models/blip2_pretrained_flant5xxl.pth"
 # checkpoint = "/models/pretrained_minigpt4_7b_stage1.pth"
+
+# [benchmarks.okvqa]               # `ig4 eval`: see `ig4 plugins show okvqa`
+# questions = "/data/okvqa/OpenEnded_mscoco_val2014_questions.json"
+# annotations = "/data/okvqa/mscoco_val2014_annotations.json"
+# images = "/data/coco/val2014"
 """
 
 

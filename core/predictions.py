@@ -36,11 +36,12 @@ _SPACE = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of the file: every id it has, the question it says it answers, and the answer."""
+    """A row of the file: every id it has, the answer, and the question and prompt if it says."""
 
     ids: Mapping[str, str]
-    question: str | None
     answer: str | Failure
+    question: str | None = None
+    prompt: str | None = None
 
 
 def read(path: Path, items: Sequence[Item], *, partial: bool = False) -> list[str | Failure]:
@@ -100,26 +101,32 @@ def _row(path: Path, number: int, row: Mapping[str, JSON]) -> _Row:
         return _lmms_row(where, row)
     ids = _ids(row)
     if "answer" not in row and "prediction" not in row and isinstance(row.get("error"), str):
-        return _Row(ids, None, Failure(row["error"]))
+        return _Row(ids, Failure(row["error"]))
     column = next((name for name in ANSWERS if name in row), None)
     if column is None:
         raise DatasetError(
             f"{where} holds no answer: it needs one under {' or '.join(map(repr, ANSWERS))}"
         )
-    question = row.get("question") if column != "question" else None
-    return _Row(ids, question if isinstance(question, str) else None, _answer(where, row[column]))
+    return _Row(ids, _answer(where, row[column]), _text(row.get("question")))
 
 
 def _lmms_row(where: str, row: Mapping[str, JSON]) -> _Row:
-    """Read a line of lmms-eval: the answer as its filters left it, the document as it was."""
+    """Read a line of lmms-eval: the answer as its filters left it.
+
+    Earlier versions keep the document under `doc`; later ones the prompt under `input`.
+    """
     found = row.get("doc")
     document: Mapping[str, JSON] = found if isinstance(found, dict) else {}
-    question = document.get("question")
     answer = row.get("filtered_resps", row.get("resps"))
     while isinstance(answer, list) and len(answer) == 1:
         answer = answer[0]
     ids = _ids(document) | _ids(row)
-    return _Row(ids, question if isinstance(question, str) else None, _answer(where, answer))
+    question, prompt = _text(document.get("question")), _text(row.get("input"))
+    return _Row(ids, _answer(where, answer), question, prompt)
+
+
+def _text(value: JSON) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
 
 
 def _ids(row: Mapping[str, JSON]) -> dict[str, str]:
@@ -145,34 +152,58 @@ def _places(
     """Return the id of each row, and the place of its item, None where there is none."""
     by_id = {item.id: place for place, item in enumerate(items)}
     everywhere = [name for name in IDS if all(name in row.ids for row in rows)]
-    for name in everywhere:
-        if any(row.ids[name] in by_id for row in rows):
-            return [(row.ids[name], by_id.get(row.ids[name])) for row in rows]
-    for name in PLACES:
-        if name in everywhere:
-            return [(row.ids[name], _place(path, row, row.ids[name], items)) for row in rows]
     if not everywhere:
         raise DatasetError(
             f"{path} holds no ids: each answer needs one under {', '.join(map(repr, IDS))}"
         )
-    return [(row.ids[everywhere[0]], None) for row in rows]
+    for name in everywhere:
+        if any(row.ids[name] in by_id for row in rows):
+            found = [(row.ids[name], by_id.get(row.ids[name])) for row in rows]
+            break
+    else:
+        name = next((one for one in PLACES if one in everywhere), everywhere[0])
+        places = name in PLACES
+        found = [
+            (row.ids[name], _place(row.ids[name], len(items)) if places else None) for row in rows
+        ]
+    if name in PLACES:
+        _require_same_questions(path, rows, found, items)
+    return found
 
 
-def _place(path: Path, row: _Row, said: str, items: Sequence[Item]) -> int | None:
-    """Return the place a row gives; if the row repeats the question, it must be the item's.
+def _place(said: str, items: int) -> int | None:
+    if not (said.isascii() and said.isdigit()) or len(said) > 9 or int(said) >= items:
+        return None
+    return int(said)
+
+
+def _require_same_questions(
+    path: Path,
+    rows: Sequence[_Row],
+    places: Sequence[tuple[str, int | None]],
+    items: Sequence[Item],
+) -> None:
+    """Require that rows which go by their number answer the benchmark's questions there.
+
+    A question must be part of the item's; a prompt, which each tool words in its own way, must
+    only have the question in it if most of the file's have.
 
     Raises:
-        DatasetError: it is another question.
+        DatasetError: one is another question.
     """
-    if not (said.isascii() and said.isdigit()) or len(said) > 9 or int(said) >= len(items):
-        return None
-    item = items[int(said)]
-    if row.question is not None and _plain(row.question) not in _plain(item.question):
+    pairs = [(row, items[at]) for row, (_, at) in zip(rows, places, strict=True) if at is not None]
+    asked = [(row.question, item) for row, item in pairs if row.question is not None]
+    strange = [pair for pair in asked if _plain(pair[0]) not in _plain(pair[1].question)]
+    if not asked:
+        prompts = [(row.prompt, item) for row, item in pairs if row.prompt is not None]
+        other = [pair for pair in prompts if _plain(pair[1].question) not in _plain(pair[0])]
+        strange = other if 2 * len(other) < len(prompts) else []
+    if strange:
+        said, item = strange[0]
         raise DatasetError(
-            f"{path}: number {said} answers {row.question[:80]!r}, but the benchmark's question "
-            f"there is {item.question[:80]!r}: the file is of other questions, or another order"
+            f"{path}: where the benchmark asks {item.question[:80]!r}, the file answers "
+            f"{said[:80]!r}: it is of other questions, or in another order"
         )
-    return int(said)
 
 
 def _plain(text: str) -> str:

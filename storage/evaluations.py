@@ -191,6 +191,8 @@ def predictions(connection: Connection, evaluation_id: int) -> list[PredictionRo
 
 def known_answers(connection: Connection, contents: Sequence[str]) -> dict[str, str]:
     """Return, by content, the answers that some evaluation has already."""
+    if not contents:
+        return {}  # of no values PostgreSQL cannot tell the type
     statement = select(Prediction.content, Prediction.answer).where(
         among(connection, Prediction.content, contents), Prediction.answer.is_not(None)
     )

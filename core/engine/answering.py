@@ -56,7 +56,9 @@ def from_file(
     """
     given = predictions.read(path, items, partial=partial)
     digest = digest_of([_said(items), "predictions", session.digest(path)])
-    return Source(label or path.stem, str(path), [None] * len(items), digest, given)
+    return Source(
+        storable(label or path.stem), storable(str(path)), [None] * len(items), digest, given
+    )
 
 
 def from_model(
@@ -85,7 +87,9 @@ def from_model(
     label = label or (checkpoint.trainer if path is None else path.resolve().name)
     told = f"{checkpoint.trainer}, untrained" if path is None else str(path.absolute())
     digest = digest_of([_said(items), contents])
-    return Source(label, told, contents, digest, None, checkpoint, decoding, images)
+    return Source(
+        storable(label), storable(told), contents, digest, None, checkpoint, decoding, images
+    )
 
 
 def _said(items: Sequence[Item]) -> JSON:
@@ -166,7 +170,8 @@ def _prompts(todo: Sequence[int], writer: _Writer) -> Iterator[Prompt]:
         writer.flush_if_due()
         item, path = writer.items[at], writer.source.images.paths[at]
         shown = () if path is None else (Image(path),)
-        yield Prompt(item.id, (Turn("user", item.question),), shown)
+        # No tokenizer takes half a surrogate, and JSON may hold one.
+        yield Prompt(storable(item.id), (Turn("user", storable(item.question)),), shown)
 
 
 class _Writer:

@@ -91,6 +91,21 @@ def evaluate(session: Session, wish: EvaluationWish) -> Evaluated:
         benchmark.close()
 
 
+def check(session: Session, wish: EvaluationWish) -> None:
+    """Read the questions, so that what is wrong with a benchmark is said before hours of work.
+
+    Raises:
+        UsageError, DatasetError, PrerequisiteError: as `evaluate`.
+    """
+    configured = session.configured(wish.benchmark)
+    benchmark = cast("Benchmark", configured.component)
+    benchmark.open()
+    try:
+        _items(benchmark, configured.label, wish.limit)
+    finally:
+        benchmark.close()
+
+
 def _items(benchmark: Benchmark, label: str, limit: int | None) -> list[Item]:
     """Return the items to evaluate on.
 
@@ -132,11 +147,13 @@ def _again(
     """Return an evaluation that is there, under the name it is asked for by."""
     training_id = _training_of(session, wish)
     with session.store.writing() as connection:
-        evaluations.name_it(connection, row.id, label=wish.label, training_id=training_id)
+        evaluations.name_it(
+            connection, row.id, label=wish.label and source.label, training_id=training_id
+        )
         answers = [one.answer for one in evaluations.predictions(connection, row.id)]
     measured = _measured(configured, items, answers)
     session.emit(StageFinished(STAGE, f"{configured.label}: evaluated before"))
-    label = wish.label or row.label
+    label = source.label if wish.label else row.label
     return Evaluated(row.id, configured.label, label, measured, row.items, row.failed, reused=True)
 
 
@@ -149,6 +166,8 @@ def _anew(
     wish: EvaluationWish,
 ) -> Evaluated:
     """Evaluate, or go on with what an interrupted evaluation of the same left."""
+    # What scoring stumbles over must be said now, not after hours of answers.
+    _measured(configured, items, [None] * len(items))
     config = {"benchmark": configured.label, "options": configured.fingerprint.identity,
               "label": source.label, "source": source.told}  # fmt: skip
     seed = None if source.decoding is None else source.decoding.seed
@@ -182,7 +201,9 @@ def _begun(
     with session.store.writing() as connection:
         if row is not None:
             evaluations.resume(connection, row.id, session.run_id)
-            evaluations.name_it(connection, row.id, label=wish.label, training_id=training_id)
+            evaluations.name_it(
+                connection, row.id, label=wish.label and source.label, training_id=training_id
+            )
             if wish.retry_failed:
                 evaluations.forget_failures(connection, row.id)
             return row.id
@@ -234,7 +255,7 @@ def _measured(
 def _store(session: Session, number: int, measured: Measured, failed: int) -> None:
     metrics = {
         "all": dict(measured.metrics),
-        "categories": {name: dict(each) for name, each in measured.categories.items()},
+        "categories": {storable(name): dict(each) for name, each in measured.categories.items()},
     }
     with session.store.writing() as connection:
         evaluations.put_values(connection, number, measured.values)

@@ -1,12 +1,17 @@
-"""Captions of your own images: JSON, JSON lines, CSV or Parquet with an image and its captions."""
+"""Captions of your own images: a table of images and captions, or an object of these."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 from pydantic import Field
 
+from ig4.core import jsonstream
 from ig4.core.evaluation import Item
+from ig4.core.tables import is_parquet, require_file
 from ig4.plugins.benchmarks.captioned import CaptionedBenchmark, CaptionedOptions
-from ig4.plugins.benchmarks.files import Rows, distinct
+from ig4.plugins.benchmarks.files import Row, Rows, distinct
 from ig4.plugins.benchmarks.vqa import named, optional, unfold
 
 _IMAGES = ("image", "image_path", "file_name", "file", "filename", "image_id")
@@ -41,6 +46,8 @@ class Caption(CaptionedBenchmark):
             DatasetError: the file cannot be read, lacks a column, or gives one id two images.
         """
         said = self.options
+        if _is_object_of_captions(said.questions):
+            return distinct(said.questions, list(self._from_object(said.questions)))
         images: dict[str, tuple[str, str]] = {}
         captions: dict[str, list[str]] = {}
         for row in Rows(said.questions):
@@ -61,3 +68,17 @@ class Caption(CaptionedBenchmark):
                 for name, (image, category) in images.items()
             ],
         )
+
+    def _from_object(self, path: Path) -> Iterator[Item]:
+        for image, captions in jsonstream.members(path):
+            row = Row(f"{path}, image {image[:80]!r}", {"captions": captions})
+            yield Item(image, self.options.prompt, image, row.texts("captions"))
+
+
+def _is_object_of_captions(path: Path) -> bool:
+    """Tell `{"a.jpg": ["a dog", …], …}` from an object that has a table in it."""
+    require_file(path)
+    if is_parquet(path) or jsonstream.layout(path) != "object":
+        return False
+    firsts = jsonstream.first_items(path)
+    return not any(isinstance(first, dict) for first in firsts.values())

@@ -34,12 +34,13 @@ def cider_d(captions: Captions, references: References) -> list[float]:
     cooked = [[ngrams(one.split(), _LONGEST) for one in each] for each in references]
     frequency: Counter[NGram] = Counter()
     for each in cooked:
-        frequency.update({gram for one in each for gram in one})
+        frequency.update(set().union(*each))
     images = math.log(len(references)) if references else 0.0
+    rarity = {gram: images - math.log(count) for gram, count in frequency.items()}
     found = []
     for caption, each in zip(captions, cooked, strict=True):
-        said = _vector(ngrams(caption.split(), _LONGEST), frequency, images)
-        total = sum(_similarity(said, _vector(one, frequency, images)) for one in each)
+        said = _vector(ngrams(caption.split(), _LONGEST), rarity, images)
+        total = sum(_similarity(said, _vector(one, rarity, images)) for one in each)
         found.append(10.0 * total / _LONGEST / len(each))
     return found
 
@@ -53,13 +54,18 @@ class _Vector:
     length: int
 
 
-def _vector(counts: Counter[NGram], frequency: Mapping[NGram, int], images: float) -> _Vector:
+def _vector(counts: Counter[NGram], rarity: Mapping[NGram, float], unseen: float) -> _Vector:
     weights: list[dict[NGram, float]] = [{} for _ in range(_LONGEST)]
+    squares = [0.0] * _LONGEST
+    length = 0
     for gram, count in counts.items():
-        rarity = images - math.log(max(1, frequency.get(gram, 0)))
-        weights[len(gram) - 1][gram] = count * rarity
-    norms = [math.sqrt(sum(w * w for w in each.values())) for each in weights]
-    return _Vector(weights, norms, sum(n for gram, n in counts.items() if len(gram) == 2))
+        n = len(gram)
+        weight = count * rarity.get(gram, unseen)
+        weights[n - 1][gram] = weight
+        squares[n - 1] += weight * weight
+        if n == 2:
+            length += count
+    return _Vector(weights, [math.sqrt(one) for one in squares], length)
 
 
 def _similarity(said: _Vector, reference: _Vector) -> float:
@@ -69,11 +75,11 @@ def _similarity(said: _Vector, reference: _Vector) -> float:
         norm = said.norms[n] * reference.norms[n]
         if norm:
             there = reference.weights[n]
-            dot = sum(
-                min(weight, there[gram]) * there[gram]
-                for gram, weight in said.weights[n].items()
-                if gram in there
-            )
+            dot = 0.0
+            for gram, weight in said.weights[n].items():
+                other = there.get(gram)
+                if other is not None:
+                    dot += min(weight, other) * other
             total += dot / norm
     return total * penalty
 

@@ -27,13 +27,13 @@ def require() -> tuple[str, Path]:
     if not jars:
         raise MissingExtraError(
             'COCO\'s tokenizer comes with pycocoevalcap (104 MB): pip install "ig4[ptb]", or take '
-            "tokenizer=whitespace"
+            "words=whitespace"
         )
     java = shutil.which("java")
     if java is None:
         raise PrerequisiteError(
             "COCO's tokenizer runs in Java, and there is no `java` here: install a Java runtime "
-            "(apt-get install default-jre-headless), or take tokenizer=whitespace"
+            "(apt-get install default-jre-headless), or take words=whitespace"
         )
     return java, jars[0]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -117,11 +119,40 @@ def test_benchmarks_of_ig4_toml_are_the_default(ig4):
     assert (found["benchmark"], found["value"]) == ("mine", 0.0)
 
 
+def test_a_second_benchmark_that_cannot_be_read_stops_the_first(ig4):
+    done = ig4("eval", "--trainer", "hf", "-o", "hf.model=nowhere", "--benchmarks", "vqa,vsr",
+               "-o", "vqa.questions=q.jsonl", "-o", "vsr.questions=q.jsonl")  # fmt: skip
+    assert "q.jsonl, row 1: it needs a text under 'caption'" in str(done.exception)
+
+
 def test_only_the_first_questions(ig4):
     [found] = asked(ig4("eval", "--predictions", "bad.jsonl", *MINE, "--limit", 2, "--json"))[
         "evaluations"
     ]
     assert (found["items"], found["value"]) == (2, 0.5)
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(
+    find_spec("pycocoevalcap") is None or shutil.which("java") is None,
+    reason="needs pycocoevalcap and Java",
+)
+@pytest.mark.parametrize(("name", "published"), [("good", 0.5637), ("bad", 0.2790)])
+def test_published_captions_have_their_published_cider(ig4, shared, name, published):
+    folder = shared / "data" / "formats" / "clipscore-example"
+    done = ig4("eval", "--predictions", folder / f"{name}_captions.json", "--benchmarks", "caption",
+               "-o", f"caption.questions={folder / 'refs.json'}", "-o", "caption.words=ptb",
+               "--json")  # fmt: skip
+    assert asked(done)["evaluations"][0]["value"] == pytest.approx(published, abs=5e-5)
+
+
+@pytest.mark.shared
+def test_published_answers_to_llava_bench_are_taken_as_they_are(ig4, shared):
+    folder = shared / "data" / "benchmarks" / "llava-bench"
+    done = ig4("eval", "--predictions", folder / "answers_llava-v1.5-7b.jsonl", "--benchmarks",
+               "llava-bench", "-o", f"llava-bench.questions={folder / 'questions.jsonl'}",
+               "--json")  # fmt: skip
+    assert asked(done)["evaluations"][0]["metrics"] == {"answered": 1.0}
 
 
 def test_what_is_a_judges_to_say_is_told(ig4):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ig4.core.comparison import compare, interval, sign_test
+from ig4.core.comparison import compare, interval, mean_interval, sign_test
 
 
 @pytest.mark.parametrize(("better", "worse"), [(0, 0), (3, 0), (10, 25), (500, 420), (60, 5000)])
@@ -36,6 +36,24 @@ def test_intervals_cover_the_true_mean_as_often_as_they_say(draw):
     ends = [interval(list(draw(rng)), seed) for seed in range(200)]
     covered = sum(low <= 0.5 <= high for low, high in ends) / len(ends)
     assert 0.90 <= covered <= 0.99  # 95 %, within three standard errors of 200 trials
+
+
+@pytest.mark.parametrize(("right", "of"), [(0, 8), (8, 8), (1, 3), (70, 100)])
+def test_the_interval_of_right_answers_is_scipys_wilson(right, of):
+    stats = pytest.importorskip("scipy.stats")
+    found = stats.binomtest(right, of).proportion_ci(0.95, method="wilson")
+    ends = mean_interval([1.0] * right + [0.0] * (of - right))
+    assert ends == pytest.approx((found.low, found.high), abs=1e-9)
+
+
+def test_of_other_values_the_interval_is_the_bootstraps():
+    assert mean_interval([0.2, 0.5, 0.9]) == interval([0.2, 0.5, 0.9])
+
+
+def test_wilsons_covers_rare_right_answers():
+    rng = np.random.default_rng(6)
+    ends = [mean_interval(list((rng.random(30) < 0.05).astype(float))) for _ in range(1000)]
+    assert 0.93 <= sum(low <= 0.05 <= high for low, high in ends) / 1000 <= 1
 
 
 def test_p_is_seldom_small_where_nothing_differs():

@@ -90,8 +90,22 @@ def test_what_lmms_eval_logs_without_ids_goes_by_its_place(write):
     ]
     assert read(write(rows[::-1]), ITEMS) == SAID
     rows[1]["doc"]["question"] = "When was it?"
-    with pytest.raises(DatasetError, match="another order"):
+    with pytest.raises(DatasetError, match="in another order"):
         read(write(rows), ITEMS)
+
+
+def test_what_later_lmms_eval_logs_has_the_prompt_alone(write):
+    rows = [
+        {"doc_id": n, "input": f"{item.question} Answer in a word.", "target": "x",
+         "filtered_resps": [said], "doc_hash": "0"}
+        for n, (item, said) in enumerate(zip(ITEMS, SAID, strict=True))
+    ]  # fmt: skip
+    assert read(write(rows[::-1]), ITEMS) == SAID
+    swapped = [{**rows[0], "input": "Another?"}, *rows[1:]]
+    with pytest.raises(DatasetError, match="in another order"):
+        read(write(swapped), ITEMS)
+    worded = [{**row, "input": f"Prompt {n}"} for n, row in enumerate(rows)]
+    assert read(write(worded), ITEMS) == SAID
 
 
 def test_vlmevalkits_answer_is_the_truth_and_its_prediction_the_answer(tmp_path):

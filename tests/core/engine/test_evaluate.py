@@ -221,6 +221,16 @@ def test_image_paths_that_leave_the_folder_are_refused(world, name):
     assert "image path" in error
 
 
+def test_a_link_that_leaves_the_folder_is_refused(world, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "secret.png"
+    picture(outside, (1, 1, 1))
+    (world.folder / "0.png").unlink()
+    (world.folder / "0.png").symlink_to(outside)
+    assert world.evaluate().failed == 1
+    assert "q0" not in world.asked()
+    assert world.evaluate(image_root=outside.parent).failed == 0
+
+
 def test_a_broken_image_is_a_failure_of_its_question(world):
     (world.folder / "2.png").write_bytes(b"no image")
     assert world.evaluate().failed == 1
@@ -241,10 +251,26 @@ def test_answers_that_no_database_holds_are_made_storable(world):
     assert done.failed == 0
 
 
+def test_half_a_surrogate_anywhere_is_shown_as_a_mark(world):
+    odd = {"id": "\ud800", "question": "What \udfff?", "answer": "\ud800", "category": "\ud800\0"}
+    world.write([odd, *ROWS])
+    done = world.evaluate(world.parrot(says="{question}"), label="a\0b")
+    assert done.failed == 0
+    assert world.sql("SELECT item_id, answer, category FROM predictions WHERE ordinal = 0") == [
+        ("?", "What ??", "?\N{SYMBOL FOR NULL}")
+    ]
+
+
 @pytest.mark.parametrize("how", ["ids", "nan", "headline", "short"])
 def test_a_benchmark_that_breaks_its_contract_is_told(world, how):
     with pytest.raises(PluginError, match="crooked"):
         world.evaluate(benchmark=Choice("benchmark", "crooked", {"how": how}))
+
+
+def test_what_scoring_stumbles_over_is_told_before_the_model_is_asked(world):
+    with pytest.raises(DatasetError, match="rule=vqa"):
+        world.evaluate(benchmark=world.benchmark(rule="vqa"))
+    assert world.asked() == []
 
 
 def test_either_a_checkpoint_or_predictions(world, tmp_path):

@@ -119,6 +119,13 @@ def test_captions_of_your_own_may_stand_in_several_rows(write):
     assert set(measured.metrics) == {"rouge-l", "cider", "cider_x100"}
 
 
+def test_captions_of_your_own_may_be_an_object(write):
+    items = benchmark("caption", write({"a": ["a dog", "the dog"], "b": "a boat"})).items()
+    assert [(item.id, item.image, item.truths) for item in items] == [
+        ("a", "a", ("a dog", "the dog")), ("b", "b", ("a boat",)),
+    ]  # fmt: skip
+
+
 def test_an_answer_counts_only_once_for_each_question_and_none_is_wrong(write):
     path = write([{"question": "?", "answer": "x"}, {"question": "?", "answer": "y"}])
     made = benchmark("vqa", path)
@@ -171,6 +178,8 @@ def test_where_files_lie_is_not_part_of_the_identity(write, tmp_path):
         ("flickr30k", "a.jpg 0 no tab\n"),
         ("flickr30k", '{"a.jpg": [["x"]]}'),
         ("caption", '[{"image": "a", "caption": ""}, {"image": "a", "captions": 0.5}, 3]'),
+        ("caption", '{"a.jpg": [["x"]]}'),
+        ("caption", "{}"),
         ("llava-bench", '[{"question_id": 1, "image": "a"}]'),
     ],
 )  # fmt: skip

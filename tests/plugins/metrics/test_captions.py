@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ig4.core.errors import PrerequisiteError
+from ig4.core.errors import MissingExtraError, PrerequisiteError
 from ig4.plugins.metrics import ptb
 from ig4.plugins.metrics.captions import bleu_4, cider_d, rouge_l
 from ig4.plugins.metrics.ngrams import longest_common_subsequence
@@ -104,7 +104,13 @@ def test_cocos_tokenizer_keeps_lines_apart():
 @needs_coco
 def test_without_java_the_remedy_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(PrerequisiteError, match=r"install a Java runtime|tokenizer=whitespace"):
+    with pytest.raises(PrerequisiteError, match=r"install a Java runtime.*words=whitespace"):
+        ptb.require()
+
+
+def test_without_pycocoevalcap_the_extra_is_told(monkeypatch):
+    monkeypatch.setattr(ptb, "find_spec", lambda _: None)  # as where it is not installed
+    with pytest.raises(MissingExtraError, match=r"ig4\[ptb\].*words=whitespace"):
         ptb.require()
 
 
