@@ -303,14 +303,15 @@ def _list(rows: list[JudgementRow], *, as_json: bool) -> None:
 def _show(row: JudgementRow, verdicts: list[VerdictRow]) -> None:
     from ig4.cli.verdicts import print_summary
 
+    summary = row.summary if row.status in ("done", "partial") else _so_far(verdicts)
     click.echo(
         f"Judgement {row.id} by {render.plain(row.name)}: {row.verdicts:,} of {2 * row.pairs:,} "
         f"verdicts, {row.failed:,} failed; {row.status}"
     )
     if row.error:
         click.echo(f"error: {render.plain(row.error)}")
-    if row.summary:
-        print_summary(row.first, row.second, row.summary)
+    if summary:
+        print_summary(row.first, row.second, summary)
     failed = [one for one in verdicts if one[6] is not None]
     for pair, swapped, *_, error in failed[:_SHOWN]:
         order = "second" if swapped else "first"
@@ -318,6 +319,13 @@ def _show(row: JudgementRow, verdicts: list[VerdictRow]) -> None:
         click.echo(f"pair {render.plain(pair)}, shown {order} answer first: {told}")
     if len(failed) > _SHOWN:
         click.echo(f"and {len(failed) - _SHOWN:,} more: --json has all")
+
+
+def _so_far(verdicts: list[VerdictRow]) -> dict[str, Any]:
+    """Return what the verdicts of a judgement that was cut short come to."""
+    from ig4.core.engine.judge import concluded
+
+    return concluded(verdicts)[0].to_dict()
 
 
 def _verdict(row: VerdictRow) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 _BLOCKS = ("█", "▒", "░")
 _NAMES = ("win", "tie", "fail")
-_COLOURS = ("#2f6db5", "#c5ccd6", "#d9762b")
+_COLOURS = ("#2f6db5", "#c5ccd6", "#bf5b17")
 _INKS = ("#ffffff", "#1f2933", "#ffffff")
 _LONGEST = 40  # characters of a label
 

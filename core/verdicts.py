@@ -26,7 +26,7 @@ RESAMPLES = 10_000
 """How often an interval's sample is drawn anew."""
 
 CONFIDENCE = 0.95
-_CELLS = 1 << 21  # drawn at a time, so that memory stays small for any number of pairs
+_CELLS = 1 << 17  # drawn at a time: what fits a processor's cache is gathered twice as fast
 _POINTS: Mapping[Side, int] = {"first": 1, "tie": 0, "second": -1}
 
 
@@ -50,13 +50,14 @@ def resampled_means(
     """
     rng = np.random.default_rng(seed)
     n = len(values)
-    means = np.empty((resamples, values.shape[1]))
+    columns = [np.ascontiguousarray(column) for column in values.T]
+    means = np.empty((resamples, len(columns)))
     step = max(1, _CELLS // max(1, n))
     for start in range(0, resamples, step):
         stop = min(start + step, resamples)
         rows = rng.integers(0, n, size=(stop - start, n))
-        for column in range(values.shape[1]):
-            means[start:stop, column] = values[rows, column].mean(axis=1)
+        for n_column, column in enumerate(columns):
+            means[start:stop, n_column] = column.take(rows).mean(axis=1)
     return means
 
 
