@@ -86,6 +86,14 @@ scale = "{scale}"                  # paper, minmax, percentile or zscore
 # questions = "/data/okvqa/OpenEnded_mscoco_val2014_questions.json"
 # annotations = "/data/okvqa/mscoco_val2014_annotations.json"
 # images = "/data/coco/val2014"
+# [ablate]                         # `ig4 ablate`: did it help? (docs/ablations.md)
+# compare = ["all", "random", "ig4", "no-clusters", "single"]
+# benchmarks = ["vqa"]
+# seeds = 5
+# [ablate.arms.longest]            # an arm of your own
+# scorers = ["length"]
+# [benchmarks.vqa]                 # see `ig4 plugins show vqa`
+# questions = "test.jsonl"
 """
 
 

@@ -83,7 +83,12 @@ def markdown(told: Report) -> str:
         lines += [*_piped([_markdown(name) for name in head], rows), ""]
     if told.contrasts:
         rows = [[_markdown(text) for text in row] for row in _contrast_rows(told)]
-        lines += ["**Comparisons, paired by seed**", "", *_piped(_HEAD, rows), ""]
+        lines += [
+            "**Comparisons, paired by seed**",
+            "",
+            *_piped([_markdown(one) for one in _HEAD], rows),
+            "",
+        ]
     lines += [f"{_markdown(note)}\n" for note in (*_legend(told, star=False), *told.notes)]
     return "\n".join(lines).rstrip("\n") + "\n"
 

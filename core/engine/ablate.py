@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.ablation import Arm, expand
 from ig4.core.armtable import Outcome, Report, report
 from ig4.core.engine import devices
-from ig4.core.engine.ablationplan import Planner, Task
+from ig4.core.engine.ablationplan import Plan, Planner, Task
 from ig4.core.engine.cells import Finished, told
 from ig4.core.engine.workers import Began, Step, Workers, in_this_process
 from ig4.core.errors import Ig4Error, UsageError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ig4.storage.datasets import DatasetRow
 
 STAGE = "ablate"
+CELLS = "cells"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +146,7 @@ def ablate(session: Session, dataset: DatasetRow, config: Config) -> Ablated:
     with session.recorded("ablate", kept, config.run.seed):
         session.attach(dataset.id)
         plan = made.plan(arms)
-        base = made.session.configured(made.trainer).fingerprint.value
-        inputs = digest_of([dataset.id, base, kept, sorted(
-            [task.key, *map(list, task.cells)] for task in plan.tasks)])  # fmt: skip
+        inputs = _inputs(dataset, kept, plan)
         with session.store.writing() as connection:
             number = ablations.begin(
                 connection, dataset_id=dataset.id, inputs=inputs, config=kept, run_id=session.run_id
@@ -155,9 +154,9 @@ def ablate(session: Session, dataset: DatasetRow, config: Config) -> Ablated:
         work = _Work(session, dataset, config, number, plan.tasks)
         work.refuse(plan.broken, made.seeds)
         work.go()
-        failed = _failed(session, number)
-        if failed:
-            session.failures["cells"] = failed
+        session.failures.pop(CELLS, None)
+        if failed := _failed(session, number):
+            session.failures[CELLS] = failed
     return result(session, number, computed=work.computed)
 
 
@@ -174,6 +173,15 @@ def _kept(config: Config, arms: Sequence[Arm], made: Planner) -> dict[str, Any]:
         "limit": section.limit,
         "factors": dict(section.factors),
     }
+
+
+def _inputs(dataset: DatasetRow, kept: Mapping[str, Any], plan: Plan) -> str:
+    """Return a digest of all that the cells depend on; what only changes speed is not in it."""
+    tasks = sorted(
+        [task.key, sorted(map(list, task.keys.items())), [list(cell[:2]) for cell in task.cells]]
+        for task in plan.tasks
+    )
+    return digest_of([dataset.id, kept["arms"], kept["seeds"], list(kept["benchmarks"]), tasks])
 
 
 def _failed(session: Session, number: int) -> int:
@@ -214,7 +222,11 @@ class _Work:
         self.session.emit(StageStarted(STAGE, left, "cells"))
         if left < cells:
             self.session.notice(f"{cells - left:,} of {cells:,} cells are done already")
-        with self._interruptible(), closing(self._steps(todo)) as steps:
+        with (
+            alone(self.config.ablate.output / self.dataset.name),
+            self._interruptible(),
+            closing(self._steps(todo)) as steps,
+        ):
             for step in steps:
                 task = todo[step.at]
                 if isinstance(step, Began):
@@ -272,13 +284,12 @@ class _Work:
 
     def _put(self, task: Task, status: str, finished: Finished) -> None:
         metrics = {name: {**one, "key": task.keys[name]} for name, one in finished.metrics.items()}
-        take = task.job.take
         with self.session.store.writing() as connection:
-            for arm, seed in task.cells:
+            for arm, seed, selection in task.cells:
                 row = CellRow(
                     arm, seed, status,
                     samples=task.samples if finished.samples is None else finished.samples,
-                    selection_id=int(take) if take.isdigit() else None,
+                    selection_id=selection,
                     training_id=finished.training_id,
                     metrics=metrics or None,
                     error=finished.error,
@@ -305,6 +316,30 @@ class _Work:
             for task in self.running.values():
                 self._put(task, "interrupted", Finished())
             raise
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep others from training in a folder while the block runs; the system frees it at a kill.
+
+    Raises:
+        UsageError: somebody else is at work in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # no such locks on Windows
+        yield
+        return
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                f"another `ig4 ablate` trains in {folder}: wait until it is done, or name another "
+                "folder with --checkpoints"
+            ) from None
+        yield
 
 
 def duration(seconds: float) -> str:

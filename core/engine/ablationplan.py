@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ig4.core.ablation import REFERENCE, Arm, Known
 from ig4.core.contracts import Selector, Trainer
@@ -27,13 +27,21 @@ if TYPE_CHECKING:
     from ig4.storage.datasets import DatasetRow
 
 
+class Place(NamedTuple):
+    """A cell: an arm with a seed, and the selection of its own that it trains on."""
+
+    arm: str
+    seed: int
+    selection: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A model to train and evaluate once, for all the cells (arm, seed) that come to the same."""
+    """A model to train and evaluate once, for all the cells that come to the same samples."""
 
     key: str
     job: Job
-    cells: tuple[tuple[str, int], ...]
+    cells: tuple[Place, ...]
     samples: int
     keys: Mapping[str, str]
     """By benchmark, what stands for all that its result depends on."""
@@ -327,4 +335,4 @@ class Planner:
             batch_size=section.batch_size,
             image_root=root,
         )
-        return Task(key, job, ((arm.name, seed),), len(contents), keys)
+        return Task(key, job, (Place(arm.name, seed, selection),), len(contents), keys)

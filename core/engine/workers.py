@@ -56,9 +56,11 @@ def in_this_process(
     for at, job in enumerate(jobs):
         yield Began(at)
         whisper = Whisper(job.label, note, notice)
-        yield Ended(
-            at, do(inner_session(session.store, session.host, session.run_id, whisper), job)
-        )
+        own = inner_session(session.store, session.host, session.run_id, whisper)
+        # What a trainer prints must not end up among our results.
+        with contextlib.redirect_stdout(sys.stderr):
+            finished = do(own, job)
+        yield Ended(at, finished)
 
 
 @dataclass(slots=True)
@@ -105,7 +107,7 @@ class Workers:
                     said.add(value)
                     self.session.notice(value)
         finally:
-            self._stop()
+            self._stop(interrupted=left > 0)
 
     def _serve(self, number: int, todo: queue.Queue[tuple[int, Job]]) -> None:
         """Have one worker do jobs until none is left."""
@@ -164,12 +166,14 @@ class Workers:
         hint = " (perhaps memory ran out)" if code == -9 else ""
         return f"its process ended {how}{hint}; see {self._log(number)}"
 
-    def _stop(self) -> None:
+    def _stop(self, *, interrupted: bool) -> None:
         """End all workers; those at work get a moment to note that they were interrupted."""
         self._stopping = True
         for process in self._processes.values():
-            if process.poll() is None:
+            if interrupted and process.poll() is None:
                 process.send_signal(_INTERRUPT)
+            elif process.stdin is not None:
+                process.stdin.close()  # which tells an idle one to end
         for process in self._processes.values():
             try:
                 process.wait(_PATIENCE)
