@@ -92,7 +92,7 @@ def test_what_was_spoilt_is_known_to_one_file_alone(work):
     assert [one["id"] for one in records] == list(key)
     assert {name for one in records for name in one} == {"id", "image", "conversations"}
     database = b"".join(path.read_bytes() for path in work.glob("ig4.db*"))
-    for word in (b"spoilt", b"mismatched", b"rambling", b'truncated"'):
+    for word in (b"spoilt", b"mismatched", b"rambling", b"vague"):
         assert word not in database
     for path in [work / "ig4.toml", work / "set" / "llava.json", work / "selected" / "llava.json"]:
         assert "spoilt" not in path.read_text()
