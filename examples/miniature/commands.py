@@ -65,6 +65,7 @@ save_every = 1000
 [ablate]
 benchmarks = ["what", "whether", "describe"]
 batch_size = 50
+factors = {{ describe = 10 }}  # as the paper prints CIDEr: a percentage-like number
 
 [benchmarks.what]
 use = "vqa"

@@ -146,7 +146,10 @@ def times(work: Path) -> str:
     """Return how long each step took when it was done."""
     lines = (work / "times.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    seconds = {row["step"]: max(row["seconds"], 0.1) for row in rows}
+    seconds: dict[str, float] = {}
+    for row in rows:
+        # A command that had nothing left to do is told again; the first time counts.
+        seconds[row["step"]] = max(row["seconds"], seconds.get(row["step"], 0.0))
     return table(["step", "seconds"], [[name, f"{value:.0f}"] for name, value in seconds.items()])
 
 
