@@ -4,18 +4,23 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := clip,reward,gpt,claude,train,eval,parquet,postgres,report,dev
+EXTRAS := clip,reward,gpt,claude,train,eval,parquet,postgres,report,miniature,dev
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 PYTEST_ARGS ?=
 # Further extras, as in `make test MORE=ptb,ray`; they count when .venv is made.
 MORE ?=
 comma := ,
+MINIATURE_ARGS ?=
 
-.PHONY: demo test lint types check format bench clean
+.PHONY: demo miniature test lint types check format bench clean
 
 demo: $(STAMP)
 	$(BIN)/ig4 demo
+
+# The whole method, from making a base model to the tables: about a quarter of an hour.
+miniature: $(STAMP)
+	$(BIN)/python examples/miniature/miniature.py $(MINIATURE_ARGS)
 
 test: lint types check
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from ig4.storage.bulk import upsert
 from ig4.storage.runs import now
@@ -52,9 +52,13 @@ def begin(
     config: Mapping[str, Any],
     run_id: int | None,
 ) -> int:
-    """Return the id of the ablation with these inputs, adding it if it is new."""
+    """Return the id of the ablation with these inputs, adding it if it is new.
+
+    What equal inputs leave open (how values are shown) is kept as it was said last.
+    """
     known = connection.scalar(select(Ablation.id).where(Ablation.inputs == inputs))
     if known is not None:
+        connection.execute(update(Ablation).where(Ablation.id == known).values(config=dict(config)))
         return known
     values = {
         "dataset_id": dataset_id,
