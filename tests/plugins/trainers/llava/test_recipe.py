@@ -91,6 +91,8 @@ def test_adapters_sit_on_all_linears_of_the_language_model_but_its_head(tiny):
 def test_images_stand_before_the_first_question_wherever_the_text_had_them():
     text = conversation([("Describe.\n<image>", "A <image>boat.")], images=1)
     assert text.endswith("USER: <image>\nDescribe. ASSISTANT: A boat.</s>")
+    text = conversation([("<ima<image>ge>", "A <ima<image>ge> boat.")], images=0)
+    assert text.endswith("USER: < image> ASSISTANT: A < image> boat.</s>")
     assert conversation([("Hello.", "")], images=0).endswith("USER: Hello. ASSISTANT:")
 
 
