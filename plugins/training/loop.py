@@ -29,6 +29,7 @@ from ig4.core.images import ImageError
 from ig4.core.training import TrainingError, TrainingJob, TrainingStep, is_main_process
 from ig4.plugins.training import memory
 from ig4.plugins.training.batches import SAMPLE_IDS
+from ig4.plugins.training.placeholders import IGNORED
 from ig4.plugins.training.reading import Careful, Joined, read
 from ig4.plugins.training.states import STATE, complete, newest_complete, newest_state, step_of
 from ig4.plugins.training.weights import load_trained, save_trained
@@ -47,7 +48,7 @@ class Plan:
     may have fewer than `batch` of them. `rate` is the factor on each group's learning rate at a
     step (from 0). `seeing` are the parameters that learn and that only images reach. `epoch_ended`
     is told the number of an epoch (from 0) once it is over, or the training with it, and the states
-    of optimiser and fp16's scaler.
+    of optimiser and fp16's scaler. `masks` says why all of a sample may be masked.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Plan:
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     seeing: Sequence[nn.Parameter] = ()
+    masks: str = ""
     epoch_ended: Callable[[int, Mapping[str, Any], Mapping[str, Any] | None], None] | None = None
 
 
@@ -135,11 +137,15 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
         trainer = _Loop(plan, job, arguments, optimizer)
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
         trainer.refuse_broken()
+    if trainer.masked:
+        job.notice(f"nothing was learned of {len(trainer.masked):,} samples")
     metrics = {
         "steps": trainer.state.global_step,
         "loss": trainer.last_loss,
         "seconds": round(time.monotonic() - started, 3),
     }
+    if trainer.masked:
+        metrics["masked_samples"] = len(trainer.masked)
     if torch.cuda.is_available() and options.resolved_device.startswith("cuda"):
         metrics["peak_memory"] = torch.cuda.max_memory_allocated()
     return Fitted(metrics)
@@ -195,7 +201,10 @@ class _Loop(transformers.Trainer):
         for callback in (transformers.PrinterCallback, transformers.ProgressCallback):
             self.remove_callback(callback)
         self.plan = plan
+        self.job = job
         self.last_loss: float | None = None
+        self.masked: set[str] = set()
+        """The samples seen of which nothing is learned."""
 
     def _get_train_sampler(self, *_: Any, **__: Any) -> torch.utils.data.Sampler[int]:
         return torch.utils.data.SequentialSampler(self.plan.examples)  # type: ignore[arg-type]
@@ -219,7 +228,15 @@ class _Loop(transformers.Trainer):
     ) -> Any:
         """Return the loss, refusing one that is no number before it spoils the weights."""
         names = inputs.pop(SAMPLE_IDS, ())
+        weight = 1.0
+        if self._learns_nothing(inputs, names):
+            # The mean over no token would be no number. Several processes wait for the gradient,
+            # which is one of zeros.
+            inputs["labels"] = inputs["input_ids"].clamp(min=0)
+            num_items_in_batch, weight = None, 0.0
         loss: Any = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        if not weight:
+            loss = (loss[0] * weight, *loss[1:]) if return_outputs else loss * weight
         value = loss[0] if return_outputs else loss
         if not bool(torch.isfinite(value.detach())):
             step = self.state.global_step + 1
@@ -234,6 +251,22 @@ class _Loop(transformers.Trainer):
             # the original code too lets their gradient be zero then.
             loss = loss + 0.0 * torch.stack([one.sum() for one in self.plan.seeing]).sum()
         return loss
+
+    def _learns_nothing(self, inputs: Mapping[str, Any], names: Sequence[str]) -> bool:
+        """Note which samples have no label; tell whether none of a piece of a batch has any."""
+        labels = inputs.get("labels")
+        if labels is None:
+            return False
+        learned = (labels[:, 1:] != IGNORED).any(dim=1).tolist()
+        if len(names) == len(learned):
+            masked = {name for name, some in zip(names, learned, strict=True) if not some}
+            if masked and not self.masked:
+                self.job.notice(
+                    f"nothing of {_named(sorted(masked))} is learned"
+                    + (f": {self.plan.masks}" if self.plan.masks else "")
+                )
+            self.masked |= masked
+        return not any(learned)
 
     def refuse_broken(self) -> None:
         """Raise a TrainingError if the weights are no numbers any more: nothing is saved then."""

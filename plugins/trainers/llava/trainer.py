@@ -119,6 +119,8 @@ class LlavaTrainer(Trainer):
             batch=chosen.batch_size,
             steps_per_epoch=len(job.samples) / chosen.batch_size,
             seeing=parts.seeing(llava.model, projectors),
+            masks="the original masks samples whose answers end in white space or hold its marks, "
+            "for its count of their tokens does not add up",
         )
 
     def generate(
