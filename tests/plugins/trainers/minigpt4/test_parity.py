@@ -32,9 +32,10 @@ from ig4.plugins.trainers.minigpt4.schedule import WarmupCosine
 from ig4.plugins.trainers.minigpt4.trainer import MiniGPT4Trainer, groups
 from ig4.plugins.training.batches import Collator, Example
 from ig4.plugins.training.decoding import Sampling, generate
-from ig4.plugins.training.loop import Plan, fit
+from ig4.plugins.training.loop import fit
 from ig4.plugins.training.pieces import tokens_of
 from ig4.plugins.training.placeholders import IGNORED, IMAGE, mask_of, padded
+from ig4.plugins.training.plan import Plan
 from ig4.plugins.training.weights import read_state
 
 pytestmark = pytest.mark.parity
