@@ -22,6 +22,8 @@ from ig4.plugins.training.parts import choose
 from ig4.plugins.training.pieces import tokens_of
 from ig4.plugins.training.placeholders import IGNORED, IMAGE
 
+from ..conftest import allowed
+
 pytestmark = pytest.mark.parity
 
 EMBEDDINGS, LOSS, GRADIENT, LOGITS = 1e-5, 5e-5, 1e-4, 5e-4
@@ -149,7 +151,7 @@ def test_batches_give_the_original_mask_labels_embeddings_logits_and_loss(
         ("logits", output.logits, LOGITS),
     ):
         golden = golden_llava.tensors[f"{name}_{key}"]
-        assert float((value - golden)[mask].abs().max()) <= limit, key
+        assert float((value - golden)[mask].abs().max()) <= allowed(golden[mask], limit), key
     assert abs(float(output.loss) - golden_llava.json[name]["loss"]) <= LOSS
 
 

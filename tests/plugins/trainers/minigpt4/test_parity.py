@@ -163,7 +163,9 @@ def test_images_are_decoded_and_resized_to_the_bit(golden, records, sizes):
         assert [caption for _, caption, _ in part] == captions
         seen = torch.stack([whole(picture, sizes.image_size) for _, _, picture in part])
         assert torch.equal(seen, pixels)
-    assert [name for name, _, _ in records[:at]] == golden.json["captions"]["file_ids"]
+    named = golden.json["captions"]["file_ids"]
+    assert at <= len(named)
+    assert [name for name, _, _ in records[: len(named)]] == named
 
 
 def test_crops_are_cut_and_resized_to_the_bit(golden, records, sizes):
