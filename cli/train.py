@@ -81,7 +81,15 @@ def train(
         _summarise(done)
 
 
-@train.command(name="show")
+@train.command(
+    name="show",
+    epilog="""\b
+Examples:
+  ig4 train show
+  ig4 train show 3
+  ig4 train show 3 --csv > curve.csv
+""",
+)
 @click.argument("number", type=int, required=False)
 @click.option("--csv", "as_csv", is_flag=True, help="Print the steps of a training as CSV.")
 @opt.shared
@@ -89,15 +97,15 @@ def show(number: int | None, as_csv: bool, db: str | None, as_json: bool, quiet:
     """List trainings, or show the loss curve of training NUMBER."""
     from ig4.cli.session import opened
     from ig4.core import config as configuration
+    from ig4.core.engine.train import settle
     from ig4.core.errors import UsageError
     from ig4.storage import trainings
 
-    with (
-        opened(db, configuration.load(), quiet=quiet) as session,
-        session.store.reading() as connection,
-    ):
-        rows = trainings.every(connection, number)
-        steps = trainings.steps(connection, number) if number is not None else []
+    with opened(db, configuration.load(), quiet=quiet) as session:
+        settle(session)
+        with session.store.reading() as connection:
+            rows = trainings.every(connection, number)
+            steps = trainings.steps(connection, number) if number is not None else []
     if number is None:
         _list(rows, as_json=as_json)
         return

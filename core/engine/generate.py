@@ -87,7 +87,7 @@ def generate(
         PrerequisiteError: as the trainer.
     """
     questions = read(asking.questions)
-    digest = _digest(checkpoint, asking.decoding)
+    digest = _digest(host, checkpoint, asking.decoding)
     kept = {} if asking.overwrite else _kept(asking, questions, digest)
     _rewrite(asking.answers, kept.values())
     todo = [one for one in questions if one.key not in kept]
@@ -197,13 +197,22 @@ def _text(line: JSON) -> str:
     return storable(json.dumps(line, ensure_ascii=False)) + "\n"
 
 
-def _digest(checkpoint: Checkpoint, decoding: Decoding) -> str:
-    """Return what answers depend on, but for the questions: the checkpoint and the decoding."""
+def _digest(host: Host, checkpoint: Checkpoint, decoding: Decoding) -> str:
+    """Return what answers depend on, but for the questions: the checkpoint and the decoding.
+
+    Options laid over a checkpoint's own count where they change what is computed; a device or a
+    piece's size does not.
+    """
     how = asdict(decoding)
     del how["batch_size"]
     if checkpoint.path is None:
         return digest_of([checkpoint.trainer, dict(checkpoint.options), how])[:16]
     weights = hashlib.sha256((checkpoint.path / MANIFEST).read_bytes()).hexdigest()
+    own = Checkpoint.read(checkpoint.path)
+    if checkpoint.options != own.options:
+        meant, usual = (trainer_of(host, one).identity(str) for one in (checkpoint, own))
+        if meant != usual:
+            return digest_of([weights, dict(meant), how])[:16]
     return digest_of([weights, how])[:16]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,8 @@ from ig4.core.training import MANIFEST, Checkpoint
 JOB = "ig4_training.json"
 """The file that says which training a folder belongs to; whoever trains holds a lock on it."""
 
+_LOOKING_SECONDS = 0.05
+
 
 def finished(output: Path, inputs: str) -> Checkpoint | None:
     """Return the checkpoint that a folder holds if it is of the training `inputs`.
@@ -26,6 +29,21 @@ def finished(output: Path, inputs: str) -> Checkpoint | None:
     if _owner(output / JOB) != inputs or not (output / MANIFEST).is_file():
         return None
     return Checkpoint.read(output)
+
+
+def is_at_work(output: Path) -> bool:
+    """Tell whether a process trains in a folder; True also where that cannot be found out.
+
+    It cannot be without locks, nor from another machine, where the folder is not.
+    """
+    try:
+        import fcntl
+
+        with (output / JOB).open("r", encoding="utf-8") as opened:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return True
+    return False
 
 
 @contextmanager
@@ -106,7 +124,11 @@ def _lock(opened: TextIO, folder: Path) -> None:
     except ImportError:  # Windows
         return
     try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOOKING_SECONDS)  # somebody may only have looked whether it is locked
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise UsageError(
             f"another process is training in {folder} now: wait for it, or name another folder "

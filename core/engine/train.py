@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from ig4.core.contracts import Trainer
 from ig4.core.engine.export import dataset_of, find_selection
-from ig4.core.engine.outputs import claimed, finished
+from ig4.core.engine.outputs import claimed, finished, is_at_work
 from ig4.core.engine.samples import sample_of
 from ig4.core.errors import DatasetError, Ig4Error, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 STAGE = "train"
 ALL = "all"
+GONE = "its process was killed, or failed in another of its processes"
 _SHOWN = 3
 _FLUSH_SECONDS = 1.0
 _READERS = 8
@@ -98,6 +99,7 @@ def train(session: Session, dataset: DatasetRow | None, wish: TrainingWish) -> T
     if not is_main_process():
         done = finished(job.output, inputs)
         return _result(None, chosen, done or trainer.train(job), reused=done is not None)
+    settle(session)
     with claimed(job.output, inputs, overwrite=wish.overwrite) as done:
         if done is not None:
             session.notice(f"{job.output} holds just this training already: nothing to do")
@@ -135,6 +137,20 @@ def _recorded(
         trainings.finish(connection, number, "done", metrics=checkpoint.metrics)
     session.emit(StageFinished(STAGE, f"checkpoint in {job.output}"))
     return number, checkpoint
+
+
+def settle(session: Session) -> None:
+    """Call interrupted what the database takes to be running, and whose process is gone.
+
+    So a training ends that was killed, be it by a launcher because another process failed.
+    """
+    with session.store.reading() as connection:
+        running = [row for row in trainings.every(connection) if row.status == "running"]
+    gone = [row.id for row in running if not is_at_work(Path(row.output))]
+    if gone:
+        with session.store.writing() as connection:
+            for number in gone:
+                trainings.finish(connection, number, "interrupted", error=GONE)
 
 
 def footprint(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ig4.core.errors import Ig4Error
 from ig4.core.images import ImageError
 from ig4.core.records import Sample
+from ig4.core.training import TrainingError
 from ig4.plugins.training.placeholders import IGNORED, padded
 
 SAMPLE_IDS = "sample_ids"
@@ -62,6 +65,27 @@ def pictures(sample: Sample) -> list[Any]:
         return [image.pixels() for image in sample.images]
     except ImageError as error:
         raise ImageError(f"sample {sample.id!r}: {error}") from None
+
+
+@contextmanager
+def named(sample: Sample) -> Iterator[None]:
+    """Turn what goes wrong while a sample is made ready into one sentence that names it.
+
+    Raises:
+        TrainingError: something did; other errors of ig4 say themselves what they concern.
+    """
+    try:
+        yield
+    except TrainingError as error:
+        raise TrainingError(f"sample {sample.id!r}: {error}") from error
+    except Ig4Error:
+        raise
+    except Exception as error:
+        told = " ".join(str(error).split())[:300]
+        raise TrainingError(
+            f"sample {sample.id!r} cannot be made ready for the model: {type(error).__name__}: "
+            f"{told}. Leave it out of the selection, or mend it"
+        ) from error
 
 
 def stacked(seen: Sequence[Tensor], side: int) -> Tensor:

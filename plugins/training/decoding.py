@@ -19,8 +19,7 @@ from transformers import (
 )
 
 from ig4.core.chunks import chunks
-from ig4.core.errors import UsageError
-from ig4.core.images import ImageError
+from ig4.core.errors import Ig4Error, PrerequisiteError, UsageError
 from ig4.core.records import Failure
 from ig4.core.training import Decoding, Prompt, TrainingError
 from ig4.plugins.training.order import rng_of
@@ -153,9 +152,10 @@ def answers(
     prepare: Callable[[Prompt], T],
     answer: Callable[[Sequence[Prompt], Sequence[T]], Sequence[str]],
 ) -> Iterator[str | Failure]:
-    """Yield an answer for each prompt, in order; one whose image cannot be read is a Failure.
+    """Yield an answer for each prompt, in order; one that cannot be made ready is a Failure.
 
     Raises:
+        PrerequisiteError: the model itself is not complete.
         TrainingError: memory runs out; says what to do.
     """
     for batch in chunks(prompts, batch_size):
@@ -164,8 +164,12 @@ def answers(
         for place, prompt in enumerate(batch):
             try:
                 ready.append((prompt, prepare(prompt)))
-            except (ImageError, UsageError) as error:
+            except (PrerequisiteError, torch.OutOfMemoryError):
+                raise
+            except Ig4Error as error:
                 failed[place] = Failure(str(error))
+            except Exception as error:  # noqa: BLE001 - a library's; this prompt fails, no other
+                failed[place] = Failure(f"{type(error).__name__}: {' '.join(str(error).split())}")
         try:
             given = list(answer([p for p, _ in ready], [r for _, r in ready])) if ready else []
         except torch.OutOfMemoryError as error:

@@ -10,7 +10,6 @@ from torch import nn
 from ig4.core.training import Footprint
 from ig4.plugins.training import memory
 from ig4.plugins.training.learning import Learning, Lora
-from ig4.plugins.training.loop import shares
 from ig4.plugins.training.options import TrainingOptions
 from ig4.plugins.training.parts import (
     choose,
@@ -18,6 +17,7 @@ from ig4.plugins.training.parts import (
     linear_names,
     projector_names,
 )
+from ig4.plugins.training.plan import shares
 
 
 def footprint(
@@ -37,37 +37,19 @@ def footprint(
 
     `length` is what a sample is taken to have, in tokens with those of its images.
     """
-    projectors = projector_names(model, pattern)
-    modules = dict(model.named_modules())
-    inside = language_name(model)
+    parts = _parts(model, pattern)
     total = sum(one.numel() for one in model.parameters())
-    projector = sum(memory.counted({one: modules[one] for one in projectors}).values())
-    language = memory.counted({"": modules[inside]})[""] if inside else total - projector
-    head = getattr(model, "lm_head", None)
-    if inside and head is not None and not inside.startswith("lm_head"):
-        language += sum(one.numel() for one in head.parameters())
-    parts = {
-        "language model": language,
-        "projector": projector,
-        "the rest (vision tower)": max(0, total - language - projector),
-    }
     adapters = 0
     if learning == "lora":
-        linears = (modules[one] for one in linear_names(model, pattern))
-        adapters = sum(
-            lora.r * (one.in_features + one.out_features)
-            for one in linears
-            if isinstance(one, nn.Linear)
-        )
+        adapters = _adapters(model, lora, pattern)
         parts["adapters"] = adapters
-        trained = adapters + projector
+        trained = adapters + parts["projector"]
     else:
         chosen, _ = choose(model, learning, lora=lora, pattern=pattern)
         trained = memory.trained_parameters(chosen)
     micro, _ = shares(batch, options, name=name)
     kind = options.resolved_precision if options.quantize == "none" else options.quantize
     frozen = max(0, total - (trained - adapters))
-    text = model.config.get_text_config()
     return Footprint(
         parameters=parts,
         trained=trained,
@@ -76,7 +58,7 @@ def footprint(
             "weights that learn (fp32)": 4 * trained,
             "gradients and AdamW": memory.learning(trained),
             f"activations of {micro} samples of {length} tokens, about": memory.activations(
-                text,
+                model.config.get_text_config(),
                 samples=micro,
                 length=length,
                 precision=options.resolved_precision,
@@ -86,4 +68,33 @@ def footprint(
         steps=steps,
         batch=batch,
         notes=notes,
+    )
+
+
+def _parts(model: Any, pattern: str | None) -> dict[str, int]:
+    """Return the parameters of a model by part, its head counted with the language model."""
+    modules = dict(model.named_modules())
+    inside = language_name(model)
+    total = sum(one.numel() for one in model.parameters())
+    projectors = {one: modules[one] for one in projector_names(model, pattern)}
+    projector = sum(memory.counted(projectors).values())
+    language = memory.counted({"": modules[inside]})[""] if inside else total - projector
+    head = getattr(model, "lm_head", None)
+    if inside and head is not None and not inside.startswith("lm_head"):
+        language += sum(one.numel() for one in head.parameters())
+    return {
+        "language model": language,
+        "projector": projector,
+        "the rest (vision tower)": max(0, total - language - projector),
+    }
+
+
+def _adapters(model: Any, lora: Lora, pattern: str | None) -> int:
+    """Return how many parameters LoRA's adapters will have."""
+    modules = dict(model.named_modules())
+    linears = (modules[one] for one in linear_names(model, pattern))
+    return sum(
+        lora.r * (one.in_features + one.out_features)
+        for one in linears
+        if isinstance(one, nn.Linear)
     )

@@ -37,7 +37,9 @@ class TrainingOptions(Options):
         "auto", description="Of the computation; auto is bf16 or fp16 on a GPU, fp32 on a CPU."
     )
     device: str = Field(
-        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda or mps."
+        "auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="auto, cpu, mps, cuda or cuda:N.",
     )
     quantize: Literal["none", "8bit", "4bit"] = Field(
         "none", description="Keep the frozen language model in 8 or 4 bits (bitsandbytes)."

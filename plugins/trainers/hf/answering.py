@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ig4.core.training import Decoding, Prompt
 from ig4.plugins.trainers.hf.chat import limited, messages, rendered
-from ig4.plugins.trainers.hf.examples import processed
+from ig4.plugins.trainers.hf.examples import Collator, Row, processed
+from ig4.plugins.trainers.hf.marks import Marks
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 from ig4.plugins.training.decoding import Sampling, generate
 from ig4.plugins.training.models import computing
@@ -25,32 +27,45 @@ class Answering:
     ) -> None:
         self.model = model
         self.processor = processor
+        self.marks = Marks(processor)
         self.options = options
         self.how = USUAL.overridden(decoding)
         self.seed = decoding.seed
         tokenizer = processor.tokenizer
-        tokenizer.padding_side = "left"
         ends = model.generation_config.eos_token_id or tokenizer.eos_token_id
         self.ends = [ends] if isinstance(ends, int) else list(ends)
 
-    def prepare(self, prompt: Prompt) -> tuple[str, list[Any]]:
-        """Return the text of a prompt and its images.
+    def text(self, prompt: Prompt) -> str:
+        """Return a prompt in the words of the chat template.
+
+        Raises:
+            PrerequisiteError: there is none.
+            TrainingError: it does not take the prompt.
+        """
+        chat = messages(
+            prompt.turns, images=len(prompt.images), system=self.options.system, marks=self.marks
+        )
+        return rendered(self.processor, chat, answering=True)
+
+    def prepare(self, prompt: Prompt) -> Row:
+        """Return what the processor makes of a prompt: on its own, so that it fails on its own.
 
         Raises:
             ImageError: an image cannot be read.
+            PrerequisiteError, TrainingError: as `text`.
         """
         seen = [limited(one.pixels(), self.options.max_pixels) for one in prompt.images]
-        chat = messages(prompt.turns, images=len(seen), system=self.options.system)
-        return rendered(self.processor, chat, answering=True), seen
+        return Row(prompt.id, processed(self.processor, [self.text(prompt)], [seen]))
 
-    def __call__(
-        self, prompts: Sequence[Prompt], ready: Sequence[tuple[str, list[Any]]]
-    ) -> list[str]:
+    def batch(self, ready: Sequence[Row]) -> dict[str, Tensor]:
+        """Return the tensors of prepared prompts, filled up on the left."""
+        made = Collator(self.processor.tokenizer.pad_token_id, left=True)(ready)
+        return {name: value for name, value in made.items() if isinstance(value, Tensor)}
+
+    def __call__(self, prompts: Sequence[Prompt], ready: Sequence[Row]) -> list[str]:
         """Return the answers to prepared prompts."""
         device = self.options.resolved_device
-        texts = [text for text, _ in ready]
-        made = processed(self.processor, texts, [seen for _, seen in ready], padding=True)
-        inputs = {name: value.to(device) for name, value in made.items()}
+        inputs = {name: value.to(device) for name, value in self.batch(ready).items()}
         with torch.no_grad(), computing(device, self.options.resolved_precision):
             rows = generate(
                 self.model, inputs, [one.id for one in prompts], self.how, seed=self.seed,

@@ -12,22 +12,27 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
     from ig4.core.records import Turn
+    from ig4.plugins.trainers.hf.marks import Marks
 
 Message = dict[str, Any]
 
 
-def messages(turns: Sequence[Turn], *, images: int, system: str | None = None) -> list[Message]:
+def messages(
+    turns: Sequence[Turn], *, images: int, system: str | None = None, marks: Marks | None = None
+) -> list[Message]:
     """Return a conversation as chat templates take it, its images in front of the first question.
 
-    Consecutive turns of one speaker are joined: many templates want them to take turns.
+    Consecutive turns of one speaker are joined: many templates want them to take turns. The marks
+    of the model that a turn's text holds are broken.
     """
     found: list[Message] = [_message("system", system)] if system else []
     for turn in turns:
         role = "user" if turn.role == "tool" else turn.role
+        said = turn.text if marks is None else marks.broken(turn.text)
         if found and found[-1]["role"] == role:
-            found[-1]["content"][-1]["text"] += f"\n{turn.text}"
+            found[-1]["content"][-1]["text"] += f"\n{said}"
         else:
-            found.append(_message(role, turn.text))
+            found.append(_message(role, said))
     first = next((one for one in found if one["role"] == "user"), None)
     if first is not None:
         first["content"][:0] = [{"type": "image"} for _ in range(images)]
@@ -42,17 +47,22 @@ def rendered(processor: Any, chat: Sequence[Message], *, answering: bool = False
     """Return a conversation as text; with `answering`, ready for the next answer.
 
     Raises:
-        PrerequisiteError: the model has no chat template, or one that cannot take this.
+        PrerequisiteError: the model has no chat template.
+        TrainingError: it has one that does not take this conversation.
     """
+    if not (processor.chat_template or processor.tokenizer.chat_template):
+        raise PrerequisiteError(
+            "the model has no chat template: take its instruction-tuned sibling, or put a "
+            "chat_template.jinja into its folder"
+        )
     try:
         text: str = processor.apply_chat_template(
             list(chat), tokenize=False, add_generation_prompt=answering
         )
     except Exception as error:
         told = " ".join(str(error).split())[:200]
-        raise PrerequisiteError(
-            f"the model's chat template does not take this conversation: {told} (a model without "
-            "one needs its instruction-tuned sibling, or a chat_template.jinja in its folder)"
+        raise TrainingError(
+            f"the model's chat template does not take this conversation: {told}"
         ) from error
     return text
 

@@ -22,7 +22,8 @@ from ig4.plugins.trainers.hf.chat import (
     rendered,
     specials,
 )
-from ig4.plugins.training.batches import SAMPLE_IDS, pictures
+from ig4.plugins.trainers.hf.marks import Marks
+from ig4.plugins.training.batches import SAMPLE_IDS, named, pictures
 from ig4.plugins.training.placeholders import IGNORED
 
 _PER_TOKEN = {"input_ids", "attention_mask", "labels", "token_type_ids", "mm_token_type_ids"}
@@ -52,6 +53,7 @@ class Examples(Dataset[Row]):
         self.samples = samples
         self.order = order
         self.processor = processor
+        self.marks = Marks(processor)
         self.system = system
         self.max_pixels = max_pixels
         self.max_length = max_length
@@ -66,30 +68,33 @@ class Examples(Dataset[Row]):
         """Return what the model takes for one sample.
 
         Raises:
-            TrainingError: it cannot be told which tokens are answers; names the sample.
+            TrainingError: it cannot be told which tokens are answers, or the processor refuses
+                it; names the sample.
             ImageError: an image cannot be read.
+            PrerequisiteError: the model has no chat template.
         """
+        with named(sample):
+            return Row(sample.id, self._made(sample))
+
+    def _made(self, sample: Sample) -> dict[str, Tensor]:
         seen = [limited(one, self.max_pixels) for one in pictures(sample)]
-        chat = messages(sample.turns, images=len(seen), system=self.system)
+        chat = messages(sample.turns, images=len(seen), system=self.system, marks=self.marks)
         text = rendered(self.processor, chat)
         made = processed(self.processor, [text], [seen])
         ids = made["input_ids"][0]
-        try:
-            spans = answer_spans(self.processor, chat, text)
-            mask = torch.tensor(learned(self.processor, text, spans, ids.tolist()))
-        except TrainingError as error:
-            raise TrainingError(f"sample {sample.id!r}: {error}") from None
+        spans = answer_spans(self.processor, chat, text)
+        mask = torch.tensor(learned(self.processor, text, spans, ids.tolist()))
         made["labels"] = torch.where(mask, ids, IGNORED)[None]
-        return Row(sample.id, self._cut(made, sample))
+        return self._cut(made)
 
-    def _cut(self, made: dict[str, Tensor], sample: Sample) -> dict[str, Tensor]:
+    def _cut(self, made: dict[str, Tensor]) -> dict[str, Tensor]:
         """Cut what is too long, of the last answers; images and questions must fit."""
         length = made["input_ids"].shape[1]
         if length <= self.max_length:
             return made
         if bool((made["labels"][:, : self.max_length] == IGNORED).all()):
             raise TrainingError(
-                f"sample {sample.id!r} has {length:,} tokens, and no answer among the first "
+                f"it has {length:,} tokens, and no answer among the first "
                 f"{self.max_length:,}: raise hf.max_length, or lower hf.max_pixels"
             )
         return {
@@ -109,9 +114,10 @@ def processed(processor: Any, texts: Sequence[str], seen: Sequence[Sequence[Any]
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Makes a batch of rows, filled up on the right."""
+    """Makes a batch of rows, filled up on the right, or on the left to be answered."""
 
     pad: int
+    left: bool = False
 
     def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
         """Return tensors of the batch: by token (n, longest), and of all its images."""
@@ -121,9 +127,13 @@ class Collator:
         for name in _names(rows):
             values = [row.tensors[name] for row in rows if name in row.tensors]
             if name in _PER_TOKEN:
-                values = [_filled(one, longest, filling.get(name, 0)) for one in values]
+                values = [self._filled(one, longest, filling.get(name, 0)) for one in values]
             batch[name] = torch.cat(_level(values))
         return batch
+
+    def _filled(self, one: Tensor, longest: int, filling: int) -> Tensor:
+        rest = longest - one.shape[1]
+        return torch.nn.functional.pad(one, (rest, 0) if self.left else (0, rest), value=filling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +159,6 @@ class Packer:
 
 def _names(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.tensors))
-
-
-def _filled(one: Tensor, longest: int, filling: int) -> Tensor:
-    return torch.nn.functional.pad(one, (0, longest - one.shape[1]), value=filling)
 
 
 def _headless(labels: Tensor) -> Tensor:

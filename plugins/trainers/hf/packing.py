@@ -14,8 +14,8 @@ from ig4.plugins.training.models import computing
 from ig4.plugins.training.placeholders import IGNORED
 
 if TYPE_CHECKING:
-    from ig4.plugins.training.loop import Plan
     from ig4.plugins.training.options import TrainingOptions
+    from ig4.plugins.training.plan import Plan
 
 _SAME = {"fp32": 1e-5, "bf16": 5e-3, "fp16": 1e-3}
 """How far losses may differ, relatively, and still be the same but for rounding."""

@@ -20,7 +20,7 @@ from ig4.core.training import (
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 
 if TYPE_CHECKING:
-    from ig4.plugins.training.loop import Plan
+    from ig4.plugins.training.plan import Plan
 
 NAME = "hf"
 
@@ -84,8 +84,8 @@ class HuggingFaceTrainer(Trainer):
         from ig4.plugins.trainers.hf.examples import Collator, Examples, Packer
         from ig4.plugins.trainers.hf.model import Answerer
         from ig4.plugins.training import parts
-        from ig4.plugins.training.loop import Plan
         from ig4.plugins.training.order import passes
+        from ig4.plugins.training.plan import Plan
         from ig4.plugins.training.schedules import Cosine
 
         chosen = self.options

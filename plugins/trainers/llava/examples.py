@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from ig4.core.records import Sample
 from ig4.plugins.trainers.llava.pictures import seen
 from ig4.plugins.trainers.llava.prompts import caption_ids, expanded, training_ids
-from ig4.plugins.training.batches import Example, pictures, stacked
+from ig4.plugins.training.batches import Example, named, pictures, stacked
 from ig4.plugins.training.exchanges import exchanges
 from ig4.plugins.training.pieces import Tokens
 
@@ -43,6 +43,11 @@ class Examples(Dataset[Example]):
 
     def __getitem__(self, place: int) -> Example:
         sample = self.samples[int(self.order[place])]
+        with named(sample):
+            return self.example(sample)
+
+    def example(self, sample: Sample) -> Example:
+        """Return what the model takes for one sample."""
         images = len(sample.images)
         if self.captions:
             ids, labels = caption_ids(

@@ -103,4 +103,7 @@ def _tokenised(tokens: Tokens, text: str) -> list[int]:
 
 
 def _plain(text: str) -> str:
-    return text.replace(_MARK, "").strip() if _MARK in text else text
+    """Return a text without marks of images; what taking them out makes one is broken."""
+    if _MARK not in text:
+        return text
+    return text.replace(_MARK, "").replace(_MARK, "< image>").strip()

@@ -21,7 +21,7 @@ from ig4.plugins.trainers.llava.options import LlavaOptions
 
 if TYPE_CHECKING:
     from ig4.plugins.trainers.llava.model import Llava
-    from ig4.plugins.training.loop import Plan
+    from ig4.plugins.training.plan import Plan
 
 NAME = "llava"
 
@@ -86,8 +86,8 @@ class LlavaTrainer(Trainer):
         from ig4.plugins.trainers.llava.examples import Examples
         from ig4.plugins.training import parts
         from ig4.plugins.training.batches import Collator
-        from ig4.plugins.training.loop import Plan
         from ig4.plugins.training.order import passes
+        from ig4.plugins.training.plan import Plan
         from ig4.plugins.training.schedules import Cosine
 
         chosen = self.options.published
@@ -119,6 +119,8 @@ class LlavaTrainer(Trainer):
             batch=chosen.batch_size,
             steps_per_epoch=len(job.samples) / chosen.batch_size,
             seeing=parts.seeing(llava.model, projectors),
+            masks="the original masks samples whose answers end in white space or hold its marks, "
+            "for its count of their tokens does not add up",
         )
 
     def generate(

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from ig4.core.records import Sample
 from ig4.plugins.trainers.minigpt4.pictures import crop, random_box, whole
 from ig4.plugins.trainers.minigpt4.prompts import PROMPTS, training_ids
-from ig4.plugins.training.batches import Example, pictures, stacked
+from ig4.plugins.training.batches import Example, named, pictures, stacked
 from ig4.plugins.training.exchanges import exchanges
 from ig4.plugins.training.order import rng_of
 from ig4.plugins.training.pieces import Tokens
@@ -57,6 +57,10 @@ class Examples(Dataset[Example]):
     def __getitem__(self, place: int) -> Example:
         step, number = divmod(place, self.order.shape[1])
         sample = self.samples[int(self.order[step, number])]
+        with named(sample):
+            return self._example(sample, step, place)
+
+    def _example(self, sample: Sample, step: int, place: int) -> Example:
         turns = exchanges(sample.turns)
         if self.published:
             prompt = PROMPTS[int(rng_of(self.seed, "prompt", step).integers(len(PROMPTS)))]

@@ -22,7 +22,7 @@ from ig4.plugins.trainers.minigpt4.schedule import WarmupCosine
 
 if TYPE_CHECKING:
     from ig4.plugins.trainers.minigpt4.model import MiniGPT4
-    from ig4.plugins.training.loop import Plan
+    from ig4.plugins.training.plan import Plan
 
 NAME = "minigpt4"
 
@@ -94,9 +94,9 @@ class MiniGPT4Trainer(Trainer):
         """Return what the loop is to do: the order of the samples, groups and rates."""
         from ig4.plugins.trainers.minigpt4.examples import Examples
         from ig4.plugins.training.batches import Collator
-        from ig4.plugins.training.loop import Plan
         from ig4.plugins.training.order import endless
         from ig4.plugins.training.pieces import tokens_of
+        from ig4.plugins.training.plan import Plan
 
         chosen = self.options
         tokens = tokens_of(chosen.llm, cache_dir=chosen.cache_dir)
@@ -198,7 +198,7 @@ class MiniGPT4Trainer(Trainer):
         """See `Trainer.footprint`."""
         from ig4.plugins.trainers.minigpt4.build import outline
         from ig4.plugins.training import memory
-        from ig4.plugins.training.loop import shares
+        from ig4.plugins.training.plan import shares
 
         chosen = self.options
         model, config, note = outline(chosen)

@@ -117,6 +117,23 @@ def test_answers_of_another_model_or_to_other_questions_are_not_mixed(asking, tm
         ask(asking)
 
 
+def test_options_laid_over_a_checkpoint_are_another_model_if_they_change_what_it_says(
+    asking, tmp_path, plugin
+):
+    (tmp_path / "made").mkdir()
+    Checkpoint("learner", {"steps": 3, "log": "", "stop_at": 0}).save(tmp_path / "made")
+
+    def again(**overrides):
+        return generate(
+            Host.discover(), checkpoint_of(tmp_path / "made", None, overrides), asking
+        ).new
+
+    assert again() == COLOURS
+    assert again(steps=3) == again(log=str(tmp_path / "log")) == 0
+    with pytest.raises(UsageError, match=r"another checkpoint.*--overwrite"):
+        again(steps=2)
+
+
 def test_a_file_of_something_else_is_not_overwritten(asking):
     asking.answers.write_text("my thesis\nchapter two\n")
     with pytest.raises(UsageError, match="no file of answers"):

@@ -10,7 +10,7 @@ from ig4.core.engine.imports import ScoreColumn, import_scores
 from ig4.core.engine.ingest import Source, ingest
 from ig4.core.engine.outputs import JOB, claimed
 from ig4.core.engine.select import Wish, select
-from ig4.core.engine.train import TrainingWish, footprint, train
+from ig4.core.engine.train import TrainingWish, footprint, settle, train
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.records import Choice
 from ig4.core.training import Checkpoint, TrainingError
@@ -97,6 +97,47 @@ def test_a_stopped_training_goes_on_under_its_number(session, wish):
     (row,) = rows(session)
     assert (done.id, row.status, row.error, row.done) == (row.id, "done", None, 4)
     assert [step for step, _ in curve(session, row.id)] == [1, 2, 3, 4]
+
+
+def begun(session, wish):
+    """A training in the database that is said to be running, its folder locked by nobody."""
+    with pytest.raises(TrainingError):
+        train(session, None, wish(learner(stop_at=3)))
+    with session.store.writing() as connection:
+        connection.exec_driver_sql("UPDATE trainings SET status = 'running', error = NULL")
+
+
+def test_a_training_whose_process_is_gone_is_called_interrupted(session, wish):
+    pytest.importorskip("fcntl")
+    begun(session, wish)
+    settle(session)
+    (row,) = rows(session)
+    assert (row.status, row.done) == ("interrupted", 2)
+    assert "killed" in row.error
+    assert row.finished_at is not None
+
+
+def test_the_next_training_finds_out_which_processes_are_gone(session, wish, tmp_path):
+    pytest.importorskip("fcntl")
+    begun(session, wish)
+    train(session, None, wish(output=tmp_path / "another"))
+    assert [row.status for row in rows(session)] == ["interrupted", "done"]
+
+
+def test_a_training_at_work_stays_running(session, wish):
+    fcntl = pytest.importorskip("fcntl")
+    begun(session, wish)
+    with (wish().output / JOB).open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        settle(session)
+    assert [row.status for row in rows(session)] == ["running"]
+
+
+def test_a_training_on_another_machine_stays_running(session, wish):
+    begun(session, wish)
+    wish().output.rename(wish().output.with_name("elsewhere"))
+    settle(session)
+    assert [row.status for row in rows(session)] == ["running"]
 
 
 def test_what_is_trained_already_is_not_trained_again(session, wish, notices):

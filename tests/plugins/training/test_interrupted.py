@@ -21,7 +21,7 @@ from ...tiny_models import make_hf, make_llama, make_llava, make_minigpt4
 from .train_tiny import train
 
 SCRIPT = Path(__file__).with_name("train_tiny.py")
-USUAL = {"device": "cpu", "precision": "fp32", "batch_size": 2, "save_every": 2}
+USUAL = {"device": "cpu", "precision": "fp32", "workers": 0, "batch_size": 2, "save_every": 2}
 
 
 @pytest.fixture(scope="module")
@@ -57,58 +57,81 @@ def weights(folder):
     }
 
 
+@pytest.fixture(scope="module")
+def killed(models, tmp_path_factory):
+    """The trainings that were killed at their fifth step, side by side, by name."""
+    folder = tmp_path_factory.mktemp("killed")
+    told = {name: trainings(models, folder / name)[name] for name in ("minigpt4", "hf")}
+    started = {
+        name: subprocess.Popen(
+            [sys.executable, str(SCRIPT), json.dumps([{**one, "die_at": 5}])],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for name, one in told.items()
+    }  # fmt: skip
+    for process in started.values():
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == -9, errors
+    return told
+
+
 @pytest.mark.parametrize("name", ["minigpt4", "hf"])
-def test_killed_between_two_saved_states_it_comes_to_equal_weights(models, tmp_path, name):
-    told = trainings(models, tmp_path / "killed")[name]
-    told["options"]["workers"] = 0
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), json.dumps([{**told, "die_at": 5}])],
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == -9, done.stderr
-    assert newest_state(tmp_path / "killed" / "state").name == "checkpoint-4"
+def test_killed_between_two_saved_states_it_comes_to_equal_weights(killed, tmp_path, name):
+    told = killed[name]
+    output = Path(told["output"])
+    assert newest_state(output / "state").name == "checkpoint-4"
     with pytest.raises(PrerequisiteError, match="was not finished"):
-        Checkpoint.read(tmp_path / "killed")
+        Checkpoint.read(output)
     train(told)
     train({**told, "output": str(tmp_path / "whole")})
-    killed, whole = weights(tmp_path / "killed"), weights(tmp_path / "whole")
-    assert killed.keys() == whole.keys()
-    assert all(killed[name].equal(whole[name]) for name in whole)
-    assert not (tmp_path / "killed" / "state").exists()
+    resumed, whole = weights(output), weights(tmp_path / "whole")
+    assert resumed.keys() == whole.keys()
+    assert all(resumed[name].equal(whole[name]) for name in whole)
+    assert not (output / "state").exists()
 
 
 class StopError(Exception):
     pass
 
 
-@pytest.mark.parametrize(("before", "after"), [(None, 1), (1, None), (2, 1)])
-def test_smaller_pieces_after_memory_ran_out_see_the_same_samples(models, tmp_path, before, after):
-    """The remedy for a lack of memory is another size of pieces, in the middle of a training."""
-    usual = {**USUAL, "workers": 0, "batch_size": 4, "lora_dropout": 0.0, "save_every": 1}
+def trained(models, output, pieces, stop_at=None):
+    """Train in pieces of a size, and stop after a step; returns the losses of all steps."""
+    losses = {}
 
-    def trained(output, pieces, stop_at=None):
-        losses = {}
+    def report(step):
+        losses[step.step] = step.loss
+        if step.step == stop_at:
+            raise StopError
 
-        def report(step):
-            losses[step.step] = step.loss
-            if step.step == stop_at:
-                raise StopError
-
-        options = LlavaOptions(
-            model=str(models / "llava"), epochs=2, micro_batch_size=pieces, **usual
-        )
-        job = TrainingJob(make_samples(8), output, report=report)
-        if stop_at is None:
+    options = LlavaOptions(
+        model=str(models / "llava"), epochs=2, micro_batch_size=pieces, lora_dropout=0.0,
+        **{**USUAL, "batch_size": 4, "save_every": 1},
+    )  # fmt: skip
+    job = TrainingJob(make_samples(8), output, report=report)
+    if stop_at is None:
+        LlavaTrainer(options).train(job)
+    else:
+        with pytest.raises(StopError):
             LlavaTrainer(options).train(job)
-        else:
-            with pytest.raises(StopError):
-                LlavaTrainer(options).train(job)
-        return losses
+    return losses
 
-    whole = trained(tmp_path / "whole", None)
-    first = trained(tmp_path / "changed", before, stop_at=3)
-    rest = trained(tmp_path / "changed", after)
+
+@pytest.fixture(scope="module")
+def whole(models, tmp_path_factory):
+    """The losses and weights of a training that nothing stopped."""
+    output = tmp_path_factory.mktemp("whole") / "out"
+    return trained(models, output, None), weights(output)
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, 1), (1, None), (2, 1)])
+def test_smaller_pieces_after_memory_ran_out_see_the_same_samples(
+    models, whole, tmp_path, before, after
+):
+    """The remedy for a lack of memory is another size of pieces, in the middle of a training."""
+    first = trained(models, tmp_path / "changed", before, stop_at=3)
+    rest = trained(models, tmp_path / "changed", after)
     assert min(rest) == 3  # the state after step 3 was not saved any more
-    assert {**first, **rest} == pytest.approx(whole, abs=2e-6)
-    ours, theirs = weights(tmp_path / "changed"), weights(tmp_path / "whole")
+    losses, theirs = whole
+    assert {**first, **rest} == pytest.approx(losses, abs=2e-6)
+    ours = weights(tmp_path / "changed")
     assert max(float((ours[name] - theirs[name]).abs().max()) for name in theirs) < 1e-6

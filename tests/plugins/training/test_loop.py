@@ -16,10 +16,11 @@ from ig4.core.images import ImageError
 from ig4.core.training import TrainingError, TrainingJob
 from ig4.plugins.training.batches import SAMPLE_IDS
 from ig4.plugins.training.learning import Lora
-from ig4.plugins.training.loop import Plan, fit, shares
+from ig4.plugins.training.loop import fit
 from ig4.plugins.training.memory import enough, remedies
 from ig4.plugins.training.options import TrainingOptions, path_of
 from ig4.plugins.training.parts import choose, groups, language_name, linear_names, projector_names
+from ig4.plugins.training.plan import Plan, shares
 from ig4.plugins.training.schedules import Cosine
 from ig4.plugins.training.states import finish, newest_state
 from ig4.plugins.training.weights import read_state

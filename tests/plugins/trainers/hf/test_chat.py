@@ -100,7 +100,7 @@ def test_turns_of_one_speaker_are_joined_and_images_stand_in_the_first_question(
 
 def test_a_template_that_refuses_a_conversation_is_explained(processors):
     turns = (Turn("system", "Be kind."), *TALK)
-    with pytest.raises(PrerequisiteError, match=r"chat template does not take .*alternate"):
+    with pytest.raises(TrainingError, match=r"'talk': .*template does not take .*alternate"):
         examples(processors["gemma3"]).row(sample(*turns))
 
 
@@ -145,7 +145,7 @@ def test_long_samples_lose_the_end_of_their_answers_and_say_so_if_nothing_is_lef
     cut = examples(processors["llava"], max_length=length - 3).row(sample(*TALK))
     assert torch.equal(cut.tensors["labels"], row.tensors["labels"][:, :-3])
     assert torch.equal(cut.tensors["pixel_values"], row.tensors["pixel_values"])
-    with pytest.raises(TrainingError, match=r"'talk' has .* raise hf\.max_length, or lower"):
+    with pytest.raises(TrainingError, match=r"'talk': it has .* raise hf\.max_length, or lower"):
         examples(processors["llava"], max_length=5).row(sample(*TALK))
 
 

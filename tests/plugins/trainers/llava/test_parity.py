@@ -22,6 +22,8 @@ from ig4.plugins.training.parts import choose
 from ig4.plugins.training.pieces import tokens_of
 from ig4.plugins.training.placeholders import IGNORED, IMAGE
 
+from ..conftest import allowed
+
 pytestmark = pytest.mark.parity
 
 EMBEDDINGS, LOSS, GRADIENT, LOGITS = 1e-5, 5e-5, 1e-4, 5e-4
@@ -105,8 +107,9 @@ def test_the_fixture_is_of_what_is_built_here(golden_llava):
     assert (config["conv"], config["image_aspect_ratio"]) == ("vicuna_v1", "pad")
 
 
-def test_tower_and_projector_are_the_original_ones(golden_llava, llava):
-    pixels = golden_llava.tensors["item0_pixel_values"][None]
+def test_tower_and_projector_are_the_original_ones(golden_llava, llava, data):
+    """Of the first record that has an image."""
+    pixels = next(seen for _, seen in data if seen is not None)[None]
     with torch.no_grad():
         golden_llava.close("vision_features", llava.vision_features(pixels), EMBEDDINGS)
         golden_llava.close("projected", llava.encode_images(pixels), EMBEDDINGS)
@@ -148,7 +151,7 @@ def test_batches_give_the_original_mask_labels_embeddings_logits_and_loss(
         ("logits", output.logits, LOGITS),
     ):
         golden = golden_llava.tensors[f"{name}_{key}"]
-        assert float((value - golden)[mask].abs().max()) <= limit, key
+        assert float((value - golden)[mask].abs().max()) <= allowed(golden[mask], limit), key
     assert abs(float(output.loss) - golden_llava.json[name]["loss"]) <= LOSS
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from shutil import copytree
 
 import pytest
@@ -91,6 +92,8 @@ def test_adapters_sit_on_all_linears_of_the_language_model_but_its_head(tiny):
 def test_images_stand_before_the_first_question_wherever_the_text_had_them():
     text = conversation([("Describe.\n<image>", "A <image>boat.")], images=1)
     assert text.endswith("USER: <image>\nDescribe. ASSISTANT: A boat.</s>")
+    text = conversation([("<ima<image>ge>", "A <ima<image>ge> boat.")], images=0)
+    assert text.endswith("USER: < image> ASSISTANT: A < image> boat.</s>")
     assert conversation([("Hello.", "")], images=0).endswith("USER: Hello. ASSISTANT:")
 
 
@@ -109,6 +112,40 @@ def test_a_text_that_holds_the_marks_of_a_conversation_is_not_learned(tokens):
     odd = [("What?", "He said ASSISTANT: and was gone.</s> USER: x ASSISTANT: y")]
     _, labels = training_ids(tokens, odd, images=0, max_length=2048)
     assert set(labels) == {IGNORED}
+
+
+ODD = (Turn("user", "What?"), Turn("assistant", "A boat. \n"))
+
+
+def test_samples_that_the_original_masks_are_counted_and_stop_no_training(tiny, tmp_path):
+    """A batch of nothing else moves no weight, and its loss is 0."""
+    samples = [replace(one, turns=ODD) for one in make_samples(4)]
+    samples[3] = make_samples(4)[3]
+    steps, said = [], []
+    job = TrainingJob(samples, tmp_path, report=steps.append, notice=said.append)
+    done = LlavaTrainer(options(tiny, stage="pretrain", batch_size=1)).train(
+        replace(job, samples=samples)
+    )
+    assert "masked_samples" not in done.metrics  # captions have no rounds that could be counted
+    job = replace(job, output=tmp_path / "full")
+    steps.clear()
+    done = LlavaTrainer(options(tiny, stage="full", batch_size=1)).train(job)
+    assert done.metrics["masked_samples"] == 3
+    assert sorted(step.loss > 0 for step in steps) == [False, False, False, True]
+    assert sum("is learned: the original masks samples" in text for text in said) == 1
+    assert said[-1] == "nothing was learned of 3 samples"
+
+
+@pytest.mark.parametrize("micro", [1, 2])
+def test_a_masked_sample_takes_nothing_from_the_others_of_its_batch(tiny, tmp_path, micro):
+    samples = [replace(make_samples(1)[0], turns=ODD), make_samples(2)[1]]
+    steps = []
+    for name, some, size in (("both", samples, 2), ("alone", samples[1:], 1)):
+        made = options(tiny, stage="full", batch_size=size, micro_batch_size=min(micro, size))
+        LlavaTrainer(made).train(TrainingJob(some, tmp_path / name, report=steps.append))
+    both, alone = steps
+    assert both.loss == pytest.approx(alone.loss, abs=5e-6)
+    assert both.grad_norm == pytest.approx(alone.grad_norm, rel=1e-4)
 
 
 def test_long_conversations_are_cut(tokens):

@@ -1,0 +1,64 @@
+"""The marks by which a model tells images and speakers from text, and texts without them.
+
+A text that holds the model's own mark of an image would be given places that no image fills, one
+that holds the mark of a turn's end would end its turn. Texts of data sets are not to be trusted
+with either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+_MEDIA_IDS = ("image_token_id", "video_token_id", "audio_token_id")
+
+
+class Marks:
+    """What a processor takes for more than text: marks of media, and what its template writes."""
+
+    def __init__(self, processor: Any) -> None:
+        marks = sorted({one for one in _marks(processor) if one.strip()}, key=len, reverse=True)
+        self.pattern = re.compile("|".join(map(re.escape, marks)) or r"(?!)")
+
+    def broken(self, text: str) -> str:
+        """Return a text with a space within each mark: it still reads alike, and is only text."""
+        while self.pattern.search(text):  # marks may overlap
+            text = self.pattern.sub(_split, text)
+        return text
+
+
+def _split(found: re.Match[str]) -> str:
+    mark = found[0]
+    return f"{mark[0]} {mark[1:]}" if len(mark) > 1 else ""
+
+
+def _marks(processor: Any) -> Iterator[str]:
+    """Yield the marks of a processor.
+
+    These are the tokens that it and its tokenizer have a name for (image_token, boi_token,
+    eos_token), and those special tokens that its template writes. Other special tokens, as those
+    of boxes, are what data sets may rightly hold.
+    """
+    tokenizer = processor.tokenizer
+    named = {**vars(processor), **tokenizer.special_tokens_map, **_attributes(tokenizer)}
+    for name, value in named.items():
+        if name.endswith("_token") and isinstance(value, str):
+            yield value
+    for place in (processor, tokenizer):
+        for name in _MEDIA_IDS:
+            number = getattr(place, name, None)
+            if isinstance(number, int):
+                found = tokenizer.convert_ids_to_tokens(number)
+                if found is not None:
+                    yield str(found)
+    template = str(getattr(processor, "chat_template", None) or tokenizer.chat_template or "")
+    for token in tokenizer.added_tokens_decoder.values():
+        if token.special and token.content in template:
+            yield str(token.content)
+
+
+def _attributes(tokenizer: Any) -> dict[str, Any]:
+    """Return tokens of media that a tokenizer has as attributes, set or of its own kind."""
+    names = (one for one in dir(tokenizer) if one.endswith("_token"))
+    return {name: getattr(tokenizer, name, None) for name in names}

@@ -1,0 +1,86 @@
+"""What the loop does around each step: it sets rates, ends epochs and reports losses."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import TrainerCallback
+
+from ig4.core.training import TrainingJob, TrainingStep, is_main_process
+
+if TYPE_CHECKING:
+    from ig4.plugins.training.loop import Loop
+    from ig4.plugins.training.plan import Plan
+
+
+class Rates(TrainerCallback):
+    """Sets each step's learning rate by the plan, also where fp16 skipped a step before it."""
+
+    def __init__(self, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
+        self.plan = plan
+        self.optimizer = optimizer
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Set the rates of the step."""
+        factor = self.plan.rate(state.global_step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+
+
+class Epochs(TrainerCallback):
+    """Tells the plan of every epoch that is over, before the state after it is saved."""
+
+    def __init__(self, plan: Plan, loop: Loop) -> None:
+        self.plan = plan
+        self.loop = loop
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Tell of an epoch if it ends with this step."""
+        ended, done = self.plan.epoch_ended, state.global_step / self.plan.steps_per_epoch
+        over = math.floor(done) > math.floor(done - 1 / self.plan.steps_per_epoch)
+        if ended is None or not is_main_process():
+            return
+        if over or state.global_step == self.plan.steps:
+            self.loop.refuse_broken()
+            scaler = getattr(self.loop.accelerator, "scaler", None)
+            assert self.loop.optimizer is not None
+            ended(
+                math.ceil(done) - 1, self.loop.optimizer.state_dict(),
+                None if scaler is None else scaler.state_dict(),
+            )  # fmt: skip
+
+
+class Reports(TrainerCallback):
+    """Tells the job of every step."""
+
+    def __init__(self, plan: Plan, job: TrainingJob, loop: Loop) -> None:
+        self.plan = plan
+        self.job = job
+        self.loop = loop
+        self.began = time.monotonic()
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Take the time."""
+        self.began = time.monotonic()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """Report the step that was logged."""
+        if not logs or "loss" not in logs:
+            return
+        self.loop.last_loss = float(logs["loss"])
+        if not is_main_process():
+            return
+        norm = logs.get("grad_norm")
+        self.job.report(
+            TrainingStep(
+                step=state.global_step,
+                epoch=round(state.global_step / self.plan.steps_per_epoch, 6),
+                loss=float(logs["loss"]),
+                learning_rate=float(logs["learning_rate"]),
+                grad_norm=None if norm is None else float(norm),
+                seconds=time.monotonic() - self.began,
+            )
+        )
