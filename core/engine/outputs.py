@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
 
 from ig4.core.errors import UsageError
+from ig4.core.locks import held, may_be_held
 from ig4.core.training import MANIFEST, Checkpoint
 
 JOB = "ig4_training.json"
 """The file that says which training a folder belongs to; whoever trains holds a lock on it."""
-
-_LOOKING_SECONDS = 0.05
 
 
 def finished(output: Path, inputs: str) -> Checkpoint | None:
@@ -36,14 +33,7 @@ def is_at_work(output: Path) -> bool:
 
     It cannot be without locks, nor from another machine, where the folder is not.
     """
-    try:
-        import fcntl
-
-        with (output / JOB).open("r", encoding="utf-8") as opened:
-            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (ImportError, OSError):
-        return True
-    return False
+    return may_be_held(output / JOB)
 
 
 @contextmanager
@@ -57,7 +47,7 @@ def claimed(output: Path, inputs: str, *, overwrite: bool) -> Iterator[Checkpoin
     """
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file: name a folder with --out")
-    with suppress(FileNotFoundError), _locked(output / JOB):
+    with suppress(FileNotFoundError), _held(output):
         _cleared(output, inputs, overwrite=overwrite)
     if not (output / JOB).exists():
         if output.exists() and any(output.iterdir()):
@@ -66,7 +56,7 @@ def claimed(output: Path, inputs: str, *, overwrite: bool) -> Iterator[Checkpoin
             )
         output.mkdir(parents=True, exist_ok=True)
         (output / JOB).write_text(json.dumps({"inputs": inputs}) + "\n", encoding="utf-8")
-    with _locked(output / JOB):
+    with _held(output):
         yield finished(output, inputs)
 
 
@@ -105,34 +95,9 @@ def _owner(file: Path) -> str | None:
         return ""
 
 
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Hold a lock on a file, where the system has such locks; it ends with the process.
-
-    Raises:
-        UsageError: another process holds it.
-        FileNotFoundError: there is no such file.
-    """
-    with file.open("r", encoding="utf-8") as opened:
-        _lock(opened, file.parent)
-        yield
-
-
-def _lock(opened: TextIO, folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_LOOKING_SECONDS)  # somebody may only have looked whether it is locked
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsageError(
-            f"another process is training in {folder} now: wait for it, or name another folder "
-            "with --out"
-        ) from None
-    except OSError:  # some network file systems have no locks
-        return
+def _held(output: Path) -> AbstractContextManager[None]:
+    return held(
+        output / JOB,
+        f"another process is training in {output} now: wait for it, or name another folder with "
+        "--out",
+    )
