@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.ablation import Arm, expand
 from ig4.core.armtable import Outcome, Report, report
 from ig4.core.engine import devices
-from ig4.core.engine.ablationplan import Plan, Planner, Task
+from ig4.core.engine.ablationplan import Plan, Planner, Task, folder_of
 from ig4.core.engine.cells import Finished, told
 from ig4.core.engine.workers import Began, Step, Workers, in_this_process
 from ig4.core.errors import Ig4Error, UsageError
@@ -143,7 +143,9 @@ def ablate(session: Session, dataset: DatasetRow, config: Config) -> Ablated:
     for choice in (*made.benchmarks, made.trainer):
         session.configured(choice)
     kept = _kept(config, arms, made)
-    with session.recorded("ablate", kept, config.run.seed):
+    # Held from here on: what another call is at work on must not be taken for left over.
+    folder = folder_of(config.ablate.output, dataset.name)
+    with alone(folder), session.recorded("ablate", kept, config.run.seed):
         session.attach(dataset.id)
         plan = made.plan(arms)
         inputs = _inputs(dataset, kept, plan)
@@ -222,11 +224,7 @@ class _Work:
         self.session.emit(StageStarted(STAGE, left, "cells"))
         if left < cells:
             self.session.notice(f"{cells - left:,} of {cells:,} cells are done already")
-        with (
-            alone(self.config.ablate.output / self.dataset.name),
-            self._interruptible(),
-            closing(self._steps(todo)) as steps,
-        ):
+        with self._interruptible(), closing(self._steps(todo)) as steps:
             for step in steps:
                 task = todo[step.at]
                 if isinstance(step, Began):
@@ -243,7 +241,7 @@ class _Work:
         count = min(self.config.ablate.jobs or max(1, len(gpus)), max(1, len(jobs)))
         if count == 1:
             return in_this_process(self.session, jobs, self._note)
-        logs = self.config.ablate.output / self.dataset.name / "logs"
+        logs = folder_of(self.config.ablate.output, self.dataset.name) / "logs"
         return Workers(self.session, count, gpus, logs, self._note).do(jobs)
 
     def _note(self, text: str) -> None:

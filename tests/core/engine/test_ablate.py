@@ -14,7 +14,8 @@ from PIL import Image
 
 from ig4.core import config as configuration
 from ig4.core.armprint import as_dict
-from ig4.core.engine.ablate import ablate, forecast, result
+from ig4.core.engine.ablate import ablate, alone, forecast, result
+from ig4.core.engine.ablationplan import folder_of
 from ig4.core.engine.cluster import cluster
 from ig4.core.engine.ingest import Source, ingest
 from ig4.core.engine.score import score
@@ -333,6 +334,22 @@ def test_progress_counts_cells_and_tells_where_they_are(session, told):
     mine = [event for event in told if isinstance(event, StageAdvanced) and event.stage == "ablate"]
     assert sum(event.done for event in mine) == 6
     assert any("seed 42 done" in event.note for event in mine)
+
+
+def test_a_second_call_touches_nothing_that_the_first_is_at_work_on(session, tmp_path):
+    run(session, ["ig4"], seeds=1, keep_checkpoints=True)
+    (kept,) = tmp_path.glob("ablations/set/*/share.json")
+    with alone(tmp_path / "ablations/set"), pytest.raises(UsageError, match="wait until"):
+        run(session, ["ig4"], seeds=1)
+    assert kept.is_file()
+
+
+@pytest.mark.parametrize("name", ["../../beyond", "/beyond", "..", "a/b", "a\\b", "x" * 300])
+def test_whatever_a_data_set_is_called_its_models_stay_below_the_folder(tmp_path, name):
+    folder = folder_of(tmp_path, name)
+    assert folder.resolve().parent == tmp_path.resolve()
+    folder.mkdir()
+    assert folder != folder_of(tmp_path, f"{name}/")
 
 
 # -- killed ---------------------------------------------------------------------------------
