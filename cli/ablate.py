@@ -59,6 +59,8 @@ those that ig4.toml defines as [ablate.arms.NAME].
               help="Where models are trained.  [default: ablations]")  # fmt: skip
 @click.option("--keep-checkpoints/--remove-checkpoints", default=None,
               help="Keep models after they are evaluated.  [default: remove]")  # fmt: skip
+@click.option("--retry-failed", is_flag=True, default=None,
+              help="Take up the questions that have no answer.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Tell what it would take; selects, trains nothing.")
 @_format
 @_out
@@ -182,6 +184,7 @@ def _config(flags: dict[str, Any]) -> Config:
             "image_root": flags["image_root"],
             "output": flags["checkpoints"],
             "keep_checkpoints": flags["keep_checkpoints"],
+            "retry_failed": flags["retry_failed"],
         },
     }
     first = configuration.load(flags["config_file"], tables)

@@ -254,7 +254,9 @@ class _Work:
         for row in rows:
             for name, key in task.keys.items():
                 one = (row.metrics or {}).get(name)
-                if one is not None and one.get("key") == key:
+                if one is None or one.get("key") != key:
+                    continue
+                if not (self.config.ablate.retry_failed and one["failed"]):
                     found[name] = one
                     training_id, samples = row.training_id, row.samples
         if len(found) < len(task.keys):
@@ -404,5 +406,8 @@ def _notes(
         more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
         notes.append(f"Failed: {', '.join(names[:3])}{more}: {reason}")
     if unanswered:
-        notes.append(f"{unanswered:,} questions have no answer and count as wrong.")
+        notes.append(
+            f"{unanswered:,} questions have no answer and count as wrong: --retry-failed asks them "
+            "again."
+        )
     return notes

@@ -350,5 +350,6 @@ class Planner:
             limit=section.limit,
             batch_size=section.batch_size,
             image_root=root,
+            retry_failed=section.retry_failed,
         )
         return Task(key, job, (Place(arm.name, seed, selection),), len(contents), keys)

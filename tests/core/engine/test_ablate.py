@@ -294,6 +294,18 @@ def test_a_broken_benchmark_leaves_the_others_their_numbers(session):
     assert "value" in cell.metrics["quiz"]
 
 
+def test_what_has_no_answer_is_asked_again_only_when_that_is_wanted(session, tmp_path):
+    trainer = {"noise": 0.0, "needs": str(tmp_path / "picture")}
+    done = run(session, ["ig4"], seeds=1, trainer=trainer)
+    assert (done.unanswered, values(session)["ig4", 42]) == (100, 0.0)
+    (tmp_path / "picture").touch()
+    assert run(session, ["ig4"], seeds=1, trainer=trainer).computed == 0
+    again = run(session, ["ig4"], seeds=1, trainer=trainer, retry_failed=True)
+    assert (again.id, again.computed, again.unanswered) == (done.id, 1, 0)
+    assert values(session)["ig4", 42] == 1.0
+    assert run(session, ["ig4"], seeds=1, trainer=trainer, retry_failed=True).computed == 0
+
+
 def test_wrong_names_are_said_before_anything_is_trained(session):
     with pytest.raises(UsageError, match="did you mean quiz"):
         ablate(session, session.dataset("set"),
