@@ -370,7 +370,7 @@ CONTENT = "SELECT arm, seed, status, json_extract(metrics, '$.quiz.value') FROM 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a signal")
-@pytest.mark.parametrize(("jobs", "kills"), [(1, [3]), (2, [1, 4])])
+@pytest.mark.parametrize(("jobs", "kills"), [(1, [1, 2]), (2, [2])])
 def test_killed_it_goes_on_and_ends_the_same(session, tmp_path, site, jobs, kills):
     with (
         sqlite3.connect(tmp_path / "ig4.db") as whole, sqlite3.connect(tmp_path / "torn.db") as torn
@@ -383,7 +383,7 @@ def test_killed_it_goes_on_and_ends_the_same(session, tmp_path, site, jobs, kill
         sys.executable, "-m", "ig4", "ablate", "--db", "torn.db", "--arms", ",".join(ARMS),
         "--seeds", "2", "--size", "10", "--selector", "topk", "--trainer", "share", "--quiet",
         "--benchmarks", "quiz", "--jobs", str(jobs), "--checkpoints", "torn",
-        "-o", "share.pause=0.02", "-o", f"share.log={log}",
+        "-o", "share.pause=0.01", "-o", f"share.log={log}",
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(site)}
     for trained in kills:
@@ -407,7 +407,7 @@ def test_interrupted_it_says_so_and_leaves_no_process_behind(session, tmp_path, 
     command = [
         sys.executable, "-m", "ig4", "ablate", "--arms", "ig4,random", "--seeds", "2", "--size",
         "10", "--selector", "topk", "--trainer", "share", "--benchmarks", "quiz", "--jobs", "2",
-        "-o", "share.pause=0.1", "-o", f"share.log={log}", "--quiet",
+        "-o", "share.pause=0.06", "-o", f"share.log={log}", "--quiet",
     ]  # fmt: skip
     # A shell's background jobs ignore interrupts, and so would what they start.
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -424,7 +424,7 @@ def test_interrupted_it_says_so_and_leaves_no_process_behind(session, tmp_path, 
     assert "running" not in states
     assert "interrupted" in states
     there = log.read_text()
-    time.sleep(1.2)  # longer than a training takes: one that went on would write its line
+    time.sleep(0.8)  # longer than a training takes: one that went on would write its line
     assert log.read_text() == there
 
 
