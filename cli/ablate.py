@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ig4.core.config import Config
-    from ig4.core.engine.ablate import Ablated, ArmPlan
+    from ig4.core.engine.ablate import ArmPlan
+    from ig4.core.engine.ablationresult import Ablated
 
 _FORMATS = click.Choice(["terminal", "markdown", "latex", "csv", "json"])
 _format = click.option(
@@ -127,7 +128,7 @@ def show(
     """List ablations, or print the tables of ablation NUMBER."""
     from ig4.cli.session import opened
     from ig4.core import config as configuration
-    from ig4.core.engine import ablate as engine
+    from ig4.core.engine import ablationresult as engine
 
     with opened(db, configuration.load(config_file), quiet=quiet) as session:
         if number is not None:

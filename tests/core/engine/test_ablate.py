@@ -14,8 +14,9 @@ from PIL import Image
 
 from ig4.core import config as configuration
 from ig4.core.armprint import as_dict
-from ig4.core.engine.ablate import ablate, alone, forecast, result
+from ig4.core.engine.ablate import ablate, alone, forecast
 from ig4.core.engine.ablationplan import folder_of
+from ig4.core.engine.ablationresult import result
 from ig4.core.engine.cluster import cluster
 from ig4.core.engine.ingest import Source, ingest
 from ig4.core.engine.score import score
