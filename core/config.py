@@ -122,7 +122,9 @@ class AblateSection(Section):
     image_root: Path | None = None
     keep_checkpoints: bool = False
     retry_failed: bool = False
-    factors: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    factors: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict
+    )
 
 
 class CallsSection(Section):
