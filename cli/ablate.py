@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ig4.core.config import Config
-    from ig4.core.engine.ablate import Ablated, ArmPlan
+    from ig4.core.engine.ablate import ArmPlan
+    from ig4.core.engine.ablationresult import Ablated
 
 _FORMATS = click.Choice(["terminal", "markdown", "latex", "csv", "json"])
 _format = click.option(
@@ -59,6 +60,8 @@ those that ig4.toml defines as [ablate.arms.NAME].
               help="Where models are trained.  [default: ablations]")  # fmt: skip
 @click.option("--keep-checkpoints/--remove-checkpoints", default=None,
               help="Keep models after they are evaluated.  [default: remove]")  # fmt: skip
+@click.option("--retry-failed", is_flag=True, default=None,
+              help="Take up the questions that have no answer.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Tell what it would take; selects, trains nothing.")
 @_format
 @_out
@@ -125,7 +128,7 @@ def show(
     """List ablations, or print the tables of ablation NUMBER."""
     from ig4.cli.session import opened
     from ig4.core import config as configuration
-    from ig4.core.engine import ablate as engine
+    from ig4.core.engine import ablationresult as engine
 
     with opened(db, configuration.load(config_file), quiet=quiet) as session:
         if number is not None:
@@ -182,6 +185,7 @@ def _config(flags: dict[str, Any]) -> Config:
             "image_root": flags["image_root"],
             "output": flags["checkpoints"],
             "keep_checkpoints": flags["keep_checkpoints"],
+            "retry_failed": flags["retry_failed"],
         },
     }
     first = configuration.load(flags["config_file"], tables)

@@ -86,6 +86,14 @@ def expand(
         UsageError: a name or value makes no sense here.
     """
     mine = dict(own or {})
+    for name in mine:
+        if not name.strip():
+            raise UsageError("an arm of your own has no name: write [ablate.arms.NAME]")
+        if name in _PLAIN or name in _SERIES:
+            raise UsageError(
+                f"an arm of your own cannot be called {name!r}, which means something already: "
+                "give it another name"
+            )
     if spec is None:
         words = [word for word in USUAL if _changes(word, known)] + list(mine)
     else:

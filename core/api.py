@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core import config as configuration
 from ig4.core.engine import run as running
-from ig4.core.engine.ablate import Ablated
 from ig4.core.engine.ablate import ablate as ablate_arms
+from ig4.core.engine.ablationresult import Ablated
 from ig4.core.engine.evaluate import Evaluated, EvaluationWish
 from ig4.core.engine.evaluate import evaluate as evaluate_on
 from ig4.core.engine.generate import checkpoint_of

@@ -159,7 +159,9 @@ def as_csv(told: Report) -> str:
                     cell.seeds,
                     int(cell.best),
                 ]  # fmt: skip
-            writer.writerow([table.title, _safe(row.arm), row.samples, *values])
+            # Numbers are for programs here: without the commas that people like.
+            samples = row.samples.replace(",", "")
+            writer.writerow([table.title, _safe(row.arm), samples, *values])
     return out.getvalue()
 
 
@@ -280,6 +282,8 @@ _LATEX: Mapping[str, str] = {
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "±": r"$\pm$", "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
+    # Behind the \\ of the row before, these would be its arguments.
+    "[": "{[}", "*": "{*}",
 }  # fmt: skip
 
 

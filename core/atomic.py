@@ -20,6 +20,8 @@ def replacing(target: Path) -> Iterator[Path]:
     Raises:
         DatasetError: it cannot be written (no room, no permission, a folder in its place).
     """
+    if target.is_dir() and not target.name:  # as . and /
+        raise DatasetError(f"{target} cannot be written: it is a folder")
     partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

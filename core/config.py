@@ -104,7 +104,8 @@ class AblateSection(Section):
     """What `ig4 ablate` compares; `compare` lists arms, `arms` defines more of them.
 
     `steps` trains every arm for so many steps of the optimiser, however large it is. `factors`
-    are what the tables show a benchmark's values times.
+    are what the tables show a benchmark's values times. `retry_failed` asks questions again that
+    have no answer.
     """
 
     compare: tuple[str, ...] | None = None
@@ -120,7 +121,10 @@ class AblateSection(Section):
     batch_size: Annotated[int, Field(ge=1)] = 8
     image_root: Path | None = None
     keep_checkpoints: bool = False
-    factors: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    retry_failed: bool = False
+    factors: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict
+    )
 
 
 class CallsSection(Section):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.ablation import Arm, expand
-from ig4.core.armtable import Outcome, Report, report
 from ig4.core.engine import devices
-from ig4.core.engine.ablationplan import Plan, Planner, Task
+from ig4.core.engine.ablationplan import Plan, Planner, Task, folder_of
+from ig4.core.engine.ablationresult import Ablated, result
 from ig4.core.engine.cells import Finished, told
 from ig4.core.engine.workers import Began, Step, Workers, in_this_process
 from ig4.core.errors import Ig4Error, UsageError
@@ -27,29 +26,10 @@ from ig4.storage.ablations import CellRow
 if TYPE_CHECKING:
     from ig4.core.config import Config
     from ig4.core.engine.session import Session
-    from ig4.storage.ablations import AblationRow
     from ig4.storage.datasets import DatasetRow
 
 STAGE = "ablate"
 CELLS = "cells"
-
-
-@dataclass(frozen=True, slots=True)
-class Ablated:
-    """What came out: the ablation's number, its tables, and how many cells are done and failed.
-
-    `computed` counts the cells that this call trained or evaluated; `unanswered` the questions
-    without an answer, which count as wrong.
-    """
-
-    id: int
-    dataset: str
-    report: Report
-    cells: int
-    done: int
-    failed: int
-    computed: int
-    unanswered: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +123,9 @@ def ablate(session: Session, dataset: DatasetRow, config: Config) -> Ablated:
     for choice in (*made.benchmarks, made.trainer):
         session.configured(choice)
     kept = _kept(config, arms, made)
-    with session.recorded("ablate", kept, config.run.seed):
+    # Held from here on: what another call is at work on must not be taken for left over.
+    folder = folder_of(config.ablate.output, dataset.name)
+    with alone(folder), session.recorded("ablate", kept, config.run.seed):
         session.attach(dataset.id)
         plan = made.plan(arms)
         inputs = _inputs(dataset, kept, plan)
@@ -222,11 +204,7 @@ class _Work:
         self.session.emit(StageStarted(STAGE, left, "cells"))
         if left < cells:
             self.session.notice(f"{cells - left:,} of {cells:,} cells are done already")
-        with (
-            alone(self.config.ablate.output / self.dataset.name),
-            self._interruptible(),
-            closing(self._steps(todo)) as steps,
-        ):
+        with self._interruptible(), closing(self._steps(todo)) as steps:
             for step in steps:
                 task = todo[step.at]
                 if isinstance(step, Began):
@@ -243,7 +221,7 @@ class _Work:
         count = min(self.config.ablate.jobs or max(1, len(gpus)), max(1, len(jobs)))
         if count == 1:
             return in_this_process(self.session, jobs, self._note)
-        logs = self.config.ablate.output / self.dataset.name / "logs"
+        logs = folder_of(self.config.ablate.output, self.dataset.name) / "logs"
         return Workers(self.session, count, gpus, logs, self._note).do(jobs)
 
     def _note(self, text: str) -> None:
@@ -256,7 +234,9 @@ class _Work:
         for row in rows:
             for name, key in task.keys.items():
                 one = (row.metrics or {}).get(name)
-                if one is not None and one.get("key") == key:
+                if one is None or one.get("key") != key:
+                    continue
+                if not (self.config.ablate.retry_failed and one["failed"]):
                     found[name] = one
                     training_id, samples = row.training_id, row.samples
         if len(found) < len(task.keys):
@@ -347,64 +327,3 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def every(session: Session) -> list[AblationRow]:
-    """Return all ablations, the newest last."""
-    with session.store.reading() as connection:
-        return ablations.every(connection)
-
-
-def result(session: Session, number: int, *, computed: int = 0) -> Ablated:
-    """Return what an ablation came to so far.
-
-    Raises:
-        UsageError: there is no ablation of that number.
-    """
-    with session.store.reading() as connection:
-        rows = ablations.every(connection, number)
-        cells = ablations.cells(connection, number)
-    if not rows:
-        raise UsageError(f"there is no ablation {number}: see `ig4 ablate show`")
-    kept = rows[0].config
-    arms = [Arm(one["name"], one["take"], one["group"]) for one in kept["arms"]]
-    measured = [row for row in cells if row.metrics]
-    outcomes = [
-        Outcome(row.arm, row.seed, row.samples,
-                {name: float(one["value"]) for name, one in (row.metrics or {}).items()})
-        for row in measured
-    ]  # fmt: skip
-    headlines = {
-        name: str(one["headline"]) for row in measured for name, one in (row.metrics or {}).items()
-    }
-    unanswered = sum(int(one["failed"]) for row in measured for one in (row.metrics or {}).values())
-    expected = len(arms) * len(kept["seeds"])
-    counts = Counter(row.status for row in cells)
-    made = report(
-        arms, list(kept["benchmarks"]), outcomes,
-        headlines=headlines, factors=kept["factors"],
-        notes=_notes(cells, expected, counts, unanswered),
-    )  # fmt: skip
-    return Ablated(
-        number, rows[0].dataset, made, expected, counts["done"], counts["failed"], computed,
-        unanswered,
-    )  # fmt: skip
-
-
-def _notes(
-    cells: Sequence[CellRow], expected: int, counts: Mapping[str, int], unanswered: int
-) -> list[str]:
-    notes = []
-    missing = expected - counts.get("done", 0) - counts.get("failed", 0)
-    if missing:
-        notes.append(f"{missing:,} of {expected:,} cells are not done yet.")
-    reasons: dict[str, list[str]] = {}
-    for row in cells:
-        if row.status == "failed":
-            reasons.setdefault(row.error or "", []).append(f"{row.arm} {row.seed}")
-    for reason, names in reasons.items():
-        more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-        notes.append(f"Failed: {', '.join(names[:3])}{more}: {reason}")
-    if unanswered:
-        notes.append(f"{unanswered:,} questions have no answer and count as wrong.")
-    return notes

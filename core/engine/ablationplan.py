@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ig4.core.ablation import REFERENCE, Arm, Known
@@ -25,6 +27,20 @@ if TYPE_CHECKING:
     from ig4.core.engine.session import Session
     from ig4.core.training import Footprint
     from ig4.storage.datasets import DatasetRow
+
+_NAME_BYTES = 200
+"""Longer names of data sets are no names of folders everywhere."""
+
+
+def folder_of(output: Path, dataset: str) -> Path:
+    """Return the folder that a data set's models are trained in, below `output` whatever its name.
+
+    A name that is no plain one (`../x`, `a/b`) is rewritten, with a digest to tell it from others.
+    """
+    if re.fullmatch(r"[\w-][\w .-]*", dataset) and len(dataset.encode()) <= _NAME_BYTES:
+        return output / dataset
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "_", dataset)[:40]
+    return output / f"{safe}-{digest_of(dataset)[:8]}"
 
 
 class Place(NamedTuple):
@@ -328,11 +344,12 @@ class Planner:
             take="none" if untrained else "all" if selection is None else str(selection),
             trainer=trainer,
             seed=seed,
-            output=str((section.output / self.dataset.name / key[:16]).absolute()),
+            output=str((folder_of(section.output, self.dataset.name) / key[:16]).absolute()),
             missing=missing,
             benchmarks=tuple(self.benchmarks),
             limit=section.limit,
             batch_size=section.batch_size,
             image_root=root,
+            retry_failed=section.retry_failed,
         )
         return Task(key, job, (Place(arm.name, seed, selection),), len(contents), keys)

@@ -46,6 +46,7 @@ class Job:
     limit: int | None
     batch_size: int
     image_root: str | None
+    retry_failed: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the job JSON-able."""
@@ -97,6 +98,7 @@ def do(session: Session, job: Job) -> Finished:
             limit=job.limit,
             image_root=None if job.image_root is None else Path(job.image_root),
             training_id=training_id,
+            retry_failed=job.retry_failed,
         )
         try:
             done = evaluate(session, wish)

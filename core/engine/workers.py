@@ -169,12 +169,13 @@ class Workers:
     def _stop(self, *, interrupted: bool) -> None:
         """End all workers; those at work get a moment to note that they were interrupted."""
         self._stopping = True
-        for process in self._processes.values():
+        processes = list(self._processes.values())  # a thread may be starting one more just now
+        for process in processes:
             if interrupted and process.poll() is None:
                 process.send_signal(_INTERRUPT)
             elif process.stdin is not None:
                 process.stdin.close()  # which tells an idle one to end
-        for process in self._processes.values():
+        for process in processes:
             try:
                 process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:

@@ -103,13 +103,17 @@ def select(work: Path) -> None:
 
 def ablate(work: Path, split: str, seeds: int, steps: int, jobs: int) -> None:
     """Train and evaluate all arms, each with as many steps, and keep the tables."""
-    ig4(
+    told = ig4(
         work, "ablate", "--arms", ",".join(ARMS), "--seeds", str(seeds), "--steps", str(steps),
-        "--jobs", str(jobs), "--out", f"tables-{split}.md",
+        "--jobs", str(jobs), "--out", f"tables-{split}.md", "--json",
     )  # fmt: skip
-    number = str(asked(work, "SELECT max(id) AS id FROM ablations")[0]["id"])
-    told = ig4(work, "ablate", "show", number, "--json", quiet=True)
     (work / f"tables-{split}.json").write_text(told, encoding="utf-8")
+
+
+def ablation(work: Path, split: str) -> int:
+    """Return the number of the ablation on a split's questions; there may be one on others."""
+    told = json.loads((work / f"tables-{split}.json").read_text(encoding="utf-8"))
+    return int(told["ablation"])
 
 
 def judge(work: Path, split: world.Split, seeds: int, count: int) -> None:
@@ -122,7 +126,7 @@ def judge(work: Path, split: world.Split, seeds: int, count: int) -> None:
     truths = [{"id": row["id"], "caption": _truth(row)} for row in rows]
     _lines(folder / "references.jsonl", truths)
     for arm in ("ig4", *RIVALS):
-        _lines(folder / f"{arm}.jsonl", _answers(work, arm, {row["id"] for row in rows}))
+        _lines(folder / f"{arm}.jsonl", _answers(work, split, arm, {row["id"] for row in rows}))
     for rival in RIVALS:
         told = ig4(
             work, "judge", f"judged-{split}/ig4.jsonl", f"judged-{split}/{rival}.jsonl",
@@ -143,14 +147,14 @@ def _truth(row: dict[str, Any]) -> str:
     return str(row["captions"][0] if "captions" in row else row["answer"])
 
 
-def _answers(work: Path, arm: str, wanted: set[str]) -> list[dict[str, str]]:
-    """Return what an arm's models answered in the newest ablation, from the score database."""
+def _answers(work: Path, split: str, arm: str, wanted: set[str]) -> list[dict[str, str]]:
+    """Return what an arm's models answered to a split's questions, from the score database."""
     rows = asked(
         work,
         "SELECT c.seed || '/' || p.item_id AS id, p.answer AS answer FROM ablation_cells c "
         "JOIN evaluations e ON e.training_id = c.training_id "
         "JOIN predictions p ON p.evaluation_id = e.id "
-        "WHERE c.ablation_id = (SELECT max(id) FROM ablations) "
+        f"WHERE c.ablation_id = {ablation(work, split)} "
         f"AND c.arm = '{arm}' AND e.status = 'done'",
     )
     found = {row["id"]: row["answer"] or "" for row in rows if row["id"] in wanted}

@@ -32,7 +32,7 @@ def write(work: Path, split: str) -> None:
         "## Answers side by side (Figure 1)",
         figure(work / f"judged-{split}"),
         "## What had been spoilt (counted now, by nobody before)",
-        kept(work),
+        kept(work, split),
         "How well each indicator tells sound samples from spoilt ones (area under ROC):",
         indicators(work),
         "## Time",
@@ -61,10 +61,15 @@ def _measured(one: dict[str, Any]) -> list[str]:
     return [
         f"{one['difference']:+.2f}",
         "-" if low is None else f"{low:+.2f} to {high:+.2f}",
-        "-" if student is None else f"{student['greater']:.3f}",
-        "-" if student is None else f"{student['less']:.3f}",
-        f"{exact['greater']:.3f}",
+        "-" if student is None else _p(student["greater"]),
+        "-" if student is None else _p(student["less"]),
+        _p(exact["greater"]),
     ]
+
+
+def _p(value: float) -> str:
+    """Return a p-value; none is zero."""
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
 def _verdict(one: dict[str, Any]) -> str:
@@ -91,10 +96,10 @@ def _bar(one: dict[str, Any]) -> list[str]:
     total = max(1, sum(counts))
     bar = "".join(mark * round(30 * n / total) for mark, n in zip("█▒░", counts, strict=True))
     p = one["p_value"]
-    return [*map(str, counts), bar, "-" if p is None else f"{p:.3f}"]
+    return [*map(str, counts), bar, "-" if p is None else _p(p)]
 
 
-def kept(work: Path) -> str:
+def kept(work: Path, split: str) -> str:
     """Return how many spoilt samples of each kind the arms trained on, mean over seeds."""
     key = json.loads((work / KEY).read_text(encoding="utf-8"))
     rows = commands.asked(
@@ -102,7 +107,7 @@ def kept(work: Path) -> str:
         "SELECT c.arm AS arm, c.seed AS seed, s.external_id AS id FROM ablation_cells c "
         "JOIN selected_samples x ON x.selection_id = c.selection_id "
         "JOIN samples s ON s.id = x.sample_id "
-        "WHERE c.ablation_id = (SELECT max(id) FROM ablations)",
+        f"WHERE c.ablation_id = {commands.ablation(work, split)}",
     )
     arms: dict[str, list[str]] = {"all": list(key)}
     cells = Counter((row["arm"], row["seed"]) for row in rows)

@@ -76,6 +76,13 @@ def test_tables_come_in_every_form_and_go_to_files(ig4):
     assert row["quiz mean"] == "25.000000"
 
 
+@pytest.mark.parametrize("target", [".", "/", "folder"])
+def test_tables_cannot_take_the_place_of_a_folder(ig4, target):
+    Path("folder").mkdir()
+    ig4("ablate", *QUIZ, "--seeds", 1, "-q", "--arms", "ig4")
+    assert "cannot be written" in str(ig4("ablate", "show", 1, "--out", target).exception)
+
+
 def test_show_lists_ablations(ig4):
     ig4("ablate", *QUIZ, "--seeds", 1, "-q")
     ig4("ablate", *QUIZ, "--seeds", 2, "-q", "--arms", "ig4")

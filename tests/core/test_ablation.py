@@ -83,6 +83,12 @@ def test_what_makes_no_sense_is_refused(word, told):
     assert told in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["ig4", "all", "random", "single", "sizes", "", " "])
+def test_an_arm_of_ones_own_cannot_take_the_name_of_another(name):
+    with pytest.raises(UsageError, match="arm of your own"):
+        expand(["all", "ig4"], KNOWN, {name: Arm(name, size=3)})
+
+
 @pytest.mark.parametrize("word", ["no-clusters", "clusters:5", "clusterers:kmeans"])
 def test_a_selector_that_heeds_no_clusters_has_no_arms_of_them(word):
     with pytest.raises(UsageError, match="heeds no clusters"):

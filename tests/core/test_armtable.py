@@ -133,11 +133,20 @@ def test_latex_is_a_booktabs_table_with_the_best_in_bold():
     assert text.count("{") == text.count("}")
 
 
+@pytest.mark.parametrize("name", ["[3em]", "*[3em]"])
+def test_in_latex_no_name_is_an_argument_of_the_line_above(name):
+    text = render(report([Arm("ig4"), Arm(name)], ["vqa"], outcomes({name: [0.5]})), "latex")
+    row = next(line for line in text.splitlines() if "3em" in line)
+    assert row.startswith(("{[}3em]", "{*}{[}3em]"))
+
+
 def test_csv_has_numbers_by_column():
     rows = list(csv.DictReader(io.StringIO(render(told(), "csv"))))
     ours = next(row for row in rows if row["arm"] == "ig4")
     assert (float(ours["vqa mean"]), float(ours["vqa sd"])) == (60.0, 2.0)
     assert (ours["vqa seeds"], ours["vqa best"], ours["table"]) == ("3", "1", "Selection")
+    many = report([Arm("all")], ["vqa"], [Outcome("all", 0, 3439, {"vqa": 0.5})])
+    assert next(csv.DictReader(io.StringIO(render(many, "csv"))))["samples"] == "3439"
 
 
 def test_json_has_the_tables_every_outcome_and_the_comparisons():

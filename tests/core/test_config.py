@@ -93,6 +93,7 @@ def test_a_folder_that_is_called_like_a_model_is_not_taken_for_it(file):
         ("[select]\nfraction = 2\n", r"select\.fraction"),
         ("[cluster\n", "not valid TOML"),
         ('[select]\nscale = "metric"\n', r"select\.scale"),
+        ("[ablate.factors]\nvqa = inf", "ablate.factors.vqa: Input should be a finite number"),
     ],
 )
 def test_what_is_wrong_is_named(file, text, told):

@@ -24,7 +24,7 @@ ARMS = {
 def quick(work):
     """Run the quick mode in a folder and return what it printed."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(SCRIPT), "--quick", "--work", str(work)]
+    command = [sys.executable, str(SCRIPT), "--quick", "--jobs", "1", "--work", str(work)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
@@ -113,6 +113,14 @@ def test_scorers_and_base_model_never_meet_the_instruction_set_or_the_questions(
 
 def test_a_finished_run_does_nothing_again(work):
     before = rows(work, "SELECT count(*) FROM trainings")
+    tables = json.loads((work / "tables-test.json").read_text())
+    with sqlite3.connect(work / "ig4.db") as connection:  # as after a run with --development
+        connection.execute(
+            "INSERT INTO ablations (dataset_id, inputs, config, created_at) "
+            "SELECT dataset_id, 'later', config, created_at FROM ablations"
+        )
     printed = quick(work)
+    again = json.loads((work / "tables-test.json").read_text())
+    assert (again["ablation"], again["outcomes"]) == (tables["ablation"], tables["outcomes"])
     assert printed.count("done before") == 5
     assert rows(work, "SELECT count(*) FROM trainings") == before

@@ -32,6 +32,7 @@ PARTS = """
 
     from ig4.core.contracts import Benchmark, Clusterer, Embedder, Options, Trainer
     from ig4.core.evaluation import Item, Measured
+    from ig4.core.records import Failure
     from ig4.core.training import Checkpoint, Footprint, TrainingError, TrainingStep
 
     class ShareOptions(Options):
@@ -42,6 +43,7 @@ PARTS = """
         fail: int | None = None
         die: int | None = None
         log: str = ""
+        needs: str = ""
 
     class Share(Trainer):
         "Learns which share of its samples is good, with some luck."
@@ -81,7 +83,10 @@ PARTS = """
             if checkpoint.path is not None:
                 share = json.loads((checkpoint.path / "share.json").read_text())
             for prompt in prompts:
-                yield "right" if int(prompt.id) < 100 * share else "wrong"
+                if self.options.needs and not os.path.exists(self.options.needs):
+                    yield Failure("it is not there")
+                else:
+                    yield "right" if int(prompt.id) < 100 * share else "wrong"
 
         def footprint(self, job):
             return Footprint({"all": 1}, 1, {}, self._steps(len(job.samples)), 1)

@@ -14,7 +14,9 @@ from PIL import Image
 
 from ig4.core import config as configuration
 from ig4.core.armprint import as_dict
-from ig4.core.engine.ablate import ablate, forecast, result
+from ig4.core.engine.ablate import ablate, alone, forecast
+from ig4.core.engine.ablationplan import folder_of
+from ig4.core.engine.ablationresult import result
 from ig4.core.engine.cluster import cluster
 from ig4.core.engine.ingest import Source, ingest
 from ig4.core.engine.score import score
@@ -293,6 +295,18 @@ def test_a_broken_benchmark_leaves_the_others_their_numbers(session):
     assert "value" in cell.metrics["quiz"]
 
 
+def test_what_has_no_answer_is_asked_again_only_when_that_is_wanted(session, tmp_path):
+    trainer = {"noise": 0.0, "needs": str(tmp_path / "picture")}
+    done = run(session, ["ig4"], seeds=1, trainer=trainer)
+    assert (done.unanswered, values(session)["ig4", 42]) == (100, 0.0)
+    (tmp_path / "picture").touch()
+    assert run(session, ["ig4"], seeds=1, trainer=trainer).computed == 0
+    again = run(session, ["ig4"], seeds=1, trainer=trainer, retry_failed=True)
+    assert (again.id, again.computed, again.unanswered) == (done.id, 1, 0)
+    assert values(session)["ig4", 42] == 1.0
+    assert run(session, ["ig4"], seeds=1, trainer=trainer, retry_failed=True).computed == 0
+
+
 def test_wrong_names_are_said_before_anything_is_trained(session):
     with pytest.raises(UsageError, match="did you mean quiz"):
         ablate(session, session.dataset("set"),
@@ -335,13 +349,29 @@ def test_progress_counts_cells_and_tells_where_they_are(session, told):
     assert any("seed 42 done" in event.note for event in mine)
 
 
+def test_a_second_call_touches_nothing_that_the_first_is_at_work_on(session, tmp_path):
+    run(session, ["ig4"], seeds=1, keep_checkpoints=True)
+    (kept,) = tmp_path.glob("ablations/set/*/share.json")
+    with alone(tmp_path / "ablations/set"), pytest.raises(UsageError, match="wait until"):
+        run(session, ["ig4"], seeds=1)
+    assert kept.is_file()
+
+
+@pytest.mark.parametrize("name", ["../../beyond", "/beyond", "..", "a/b", "a\\b", "x" * 300])
+def test_whatever_a_data_set_is_called_its_models_stay_below_the_folder(tmp_path, name):
+    folder = folder_of(tmp_path, name)
+    assert folder.resolve().parent == tmp_path.resolve()
+    folder.mkdir()
+    assert folder != folder_of(tmp_path, f"{name}/")
+
+
 # -- killed ---------------------------------------------------------------------------------
 
 CONTENT = "SELECT arm, seed, status, json_extract(metrics, '$.quiz.value') FROM ablation_cells"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a signal")
-@pytest.mark.parametrize(("jobs", "kills"), [(1, [3]), (2, [1, 4])])
+@pytest.mark.parametrize(("jobs", "kills"), [(1, [1, 2]), (2, [2])])
 def test_killed_it_goes_on_and_ends_the_same(session, tmp_path, site, jobs, kills):
     with (
         sqlite3.connect(tmp_path / "ig4.db") as whole, sqlite3.connect(tmp_path / "torn.db") as torn
@@ -354,7 +384,7 @@ def test_killed_it_goes_on_and_ends_the_same(session, tmp_path, site, jobs, kill
         sys.executable, "-m", "ig4", "ablate", "--db", "torn.db", "--arms", ",".join(ARMS),
         "--seeds", "2", "--size", "10", "--selector", "topk", "--trainer", "share", "--quiet",
         "--benchmarks", "quiz", "--jobs", str(jobs), "--checkpoints", "torn",
-        "-o", "share.pause=0.02", "-o", f"share.log={log}",
+        "-o", "share.pause=0.01", "-o", f"share.log={log}",
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(site)}
     for trained in kills:
@@ -378,7 +408,7 @@ def test_interrupted_it_says_so_and_leaves_no_process_behind(session, tmp_path, 
     command = [
         sys.executable, "-m", "ig4", "ablate", "--arms", "ig4,random", "--seeds", "2", "--size",
         "10", "--selector", "topk", "--trainer", "share", "--benchmarks", "quiz", "--jobs", "2",
-        "-o", "share.pause=0.1", "-o", f"share.log={log}", "--quiet",
+        "-o", "share.pause=0.06", "-o", f"share.log={log}", "--quiet",
     ]  # fmt: skip
     # A shell's background jobs ignore interrupts, and so would what they start.
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -395,7 +425,7 @@ def test_interrupted_it_says_so_and_leaves_no_process_behind(session, tmp_path, 
     assert "running" not in states
     assert "interrupted" in states
     there = log.read_text()
-    time.sleep(1.2)  # longer than a training takes: one that went on would write its line
+    time.sleep(0.8)  # longer than a training takes: one that went on would write its line
     assert log.read_text() == there
 
 
