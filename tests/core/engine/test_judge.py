@@ -100,6 +100,14 @@ def stored(session, number=1):
         return judgements.verdicts(connection, number)
 
 
+def test_names_of_models_that_no_database_can_hold_are_made_so(session, write):
+    folder = write(("one", "two"))
+    put(folder / "a.jsonl", {"id": "q0", "answer": "one", "model_id": "\ud800\0m"})
+    put(folder / "b.jsonl", {"id": "q0", "answer": "two", "model_id": "other"})
+    done = judge(session, wish(folder, "reference"))
+    assert (done.first, done.second) == ("?\N{SYMBOL FOR NULL}m", "other")
+
+
 @pytest.mark.parametrize("name", ["gpt", "claude"])
 def test_all_nine_pairs_of_verdicts_come_to_the_papers_table(session, write, llm_server, name):
     pytest.importorskip({"gpt": "openai", "claude": "anthropic"}[name])
