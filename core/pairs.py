@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +59,11 @@ def read_answers(path: Path, questions: Sequence[Question]) -> Answers:
         where = f"{path}, record {number}"
         if key in texts or key in missing:
             raise DatasetError(f"{where}: the id {key!r} comes twice")
-        answer = _first(record, _ANSWERS)
-        if isinstance(answer, (int, float)):
+        # The first that is there, be it empty: what stands under another name may be the truth.
+        answer = next((record[name] for name in _ANSWERS if name in record), None)
+        if isinstance(answer, float) and math.isnan(answer):
+            answer = None  # what tables have for nothing
+        elif isinstance(answer, (int, float)):
             answer = str(answer)
         if isinstance(answer, str):
             texts[key] = answer

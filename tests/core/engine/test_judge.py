@@ -100,6 +100,26 @@ def stored(session, number=1):
         return judgements.verdicts(connection, number)
 
 
+def test_an_empty_prediction_beside_the_truth_is_no_answer(session, write):
+    folder = write(("one", "two"), ("three", "four"), ("five", "six"))
+    put(
+        folder / "a.jsonl",
+        {"id": "q0", "prediction": None, "answer": "the truth"},
+        {"id": "q1", "prediction": float("nan"), "answer": "the truth"},
+        {"id": "q2", "prediction": "five", "answer": "the truth"},
+    )
+    done = judge(session, wish(folder, "reference"))
+    assert (done.summary.failed, done.summary.overall.n) == (2, 1)
+
+
+def test_ids_that_a_table_made_floats_are_the_same_ids(session, write):
+    folder = write(("one", "two"))
+    put(folder / "questions.jsonl", {"id": 17, "question": "What?", "image": "q0.png"})
+    put(folder / "a.jsonl", {"id": 17.0, "answer": "one"})
+    put(folder / "b.jsonl", {"id": "17", "answer": "two"})
+    assert judge(session, wish(folder, "reference")).summary.overall.n == 1
+
+
 def test_names_of_models_that_no_database_can_hold_are_made_so(session, write):
     folder = write(("one", "two"))
     put(folder / "a.jsonl", {"id": "q0", "answer": "one", "model_id": "\ud800\0m"})
