@@ -120,6 +120,16 @@ def test_ids_that_a_table_made_floats_are_the_same_ids(session, write):
     assert judge(session, wish(folder, "reference")).summary.overall.n == 1
 
 
+@pytest.mark.parametrize("other", [{}, {"question_id": 0}])
+def test_answers_of_which_only_some_have_ids_are_never_matched_by_place(session, write, other):
+    folder = write(("one", "two"), ("three", "four"))
+    put(folder / "questions.jsonl", *({"id": n, "question": "What?"} for n in range(2)))
+    put(folder / "a.jsonl", {"id": 1, "answer": "one"}, {"answer": "two", **other})
+    put(folder / "b.jsonl", {"id": 0, "answer": "one"}, {"id": 1, "answer": "two"})
+    with pytest.raises(DatasetError, match="give each of them one under id"):
+        judge(session, wish(folder, "reference"))
+
+
 def test_names_of_models_that_no_database_can_hold_are_made_so(session, write):
     folder = write(("one", "two"))
     put(folder / "a.jsonl", {"id": "q0", "answer": "one", "model_id": "\ud800\0m"})
