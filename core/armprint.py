@@ -147,7 +147,7 @@ def as_csv(told: Report) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     parts = ("mean", "sd", "seeds", "best")
-    heads = [f"{_safe(name)} {part}" for name in columns for part in parts]
+    heads = [f"{unformulaic(name)} {part}" for name in columns for part in parts]
     writer.writerow(["table", "arm", "samples", *heads])
     for table in told.tables:
         for row in table.rows:
@@ -159,7 +159,7 @@ def as_csv(told: Report) -> str:
                     cell.seeds,
                     int(cell.best),
                 ]  # fmt: skip
-            writer.writerow([table.title, _safe(row.arm), row.samples, *values])
+            writer.writerow([table.title, unformulaic(row.arm), row.samples, *values])
     return out.getvalue()
 
 
@@ -287,8 +287,8 @@ def _latex(text: str) -> str:
     return "".join(_LATEX.get(c, c) for c in plain(text))
 
 
-def _safe(text: str) -> str:
-    """Keep a spreadsheet from reading a name as a formula."""
+def unformulaic(text: str) -> str:
+    """Return text on one line that no spreadsheet reads as a formula."""
     return f"'{plain(text)}" if text.startswith(_FORMULA) else plain(text)
 
 

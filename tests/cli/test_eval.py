@@ -117,6 +117,14 @@ def test_the_metrics_are_csv(ig4):
     assert ig4("eval", "show", "--csv").stdout == done.stdout
 
 
+def test_no_category_is_a_formula_or_a_line_of_its_own_in_csv(ig4):
+    lines("q.jsonl", [row | {"category": '=HYPERLINK("x")\n\x1b[31m'} for row in ROWS])
+    done = ig4("eval", "--predictions", "bad.jsonl", *MINE, "--csv")
+    told = list(csv.DictReader(io.StringIO(done.stdout)))[1]["category"]
+    assert told.startswith("'=HYPERLINK(")
+    assert told.isprintable()
+
+
 def test_answers_come_out_as_they_go_in(ig4):
     ig4("eval", "--predictions", "bad.jsonl", *MINE)
     Path("again.jsonl").write_text(ig4("eval", "show", 1, "--answers").stdout)
