@@ -262,9 +262,11 @@ def _lines(
 
 
 def _write_csv(rows: Iterable[Sequence[Any]]) -> None:
+    from ig4.core.armprint import unformulaic
+
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for row in rows:
-        writer.writerow([render.plain(one) if isinstance(one, str) else one for one in row])
+        writer.writerow([unformulaic(one) if isinstance(one, str) else one for one in row])
     click.echo(text.getvalue(), nl=False)

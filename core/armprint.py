@@ -147,7 +147,7 @@ def as_csv(told: Report) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     parts = ("mean", "sd", "seeds", "best")
-    heads = [f"{_safe(name)} {part}" for name in columns for part in parts]
+    heads = [f"{unformulaic(name)} {part}" for name in columns for part in parts]
     writer.writerow(["table", "arm", "samples", *heads])
     for table in told.tables:
         for row in table.rows:
@@ -161,7 +161,7 @@ def as_csv(told: Report) -> str:
                 ]  # fmt: skip
             # Numbers are for programs here: without the commas that people like.
             samples = row.samples.replace(",", "")
-            writer.writerow([table.title, _safe(row.arm), samples, *values])
+            writer.writerow([table.title, unformulaic(row.arm), samples, *values])
     return out.getvalue()
 
 
@@ -291,8 +291,8 @@ def _latex(text: str) -> str:
     return "".join(_LATEX.get(c, c) for c in plain(text))
 
 
-def _safe(text: str) -> str:
-    """Keep a spreadsheet from reading a name as a formula."""
+def unformulaic(text: str) -> str:
+    """Return text on one line that no spreadsheet reads as a formula."""
     return f"'{plain(text)}" if text.startswith(_FORMULA) else plain(text)
 
 

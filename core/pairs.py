@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,18 +49,22 @@ def read_answers(path: Path, questions: Sequence[Question]) -> Answers:
     any, records are numbered from 0.
 
     Raises:
-        DatasetError: the file cannot be read, an id comes twice, or no record answers a question.
+        DatasetError: the file cannot be read, an id comes twice or is there for some records only,
+            or no record answers a question.
     """
     records = _records(path)
-    keys = _keys(records, {one.key for one in questions})
+    keys = _keys(path, records, {one.key for one in questions})
     texts: dict[str, str] = {}
     missing: dict[str, str] = {}
     for number, (key, record) in enumerate(zip(keys, records, strict=True), 1):
         where = f"{path}, record {number}"
         if key in texts or key in missing:
             raise DatasetError(f"{where}: the id {key!r} comes twice")
-        answer = _first(record, _ANSWERS)
-        if isinstance(answer, (int, float)):
+        # The first that is there, be it empty: what stands under another name may be the truth.
+        answer = next((record[name] for name in _ANSWERS if name in record), None)
+        if isinstance(answer, float) and math.isnan(answer):
+            answer = None  # what tables have for nothing
+        elif isinstance(answer, (int, float)):
             answer = str(answer)
         if isinstance(answer, str):
             texts[key] = answer
@@ -175,15 +180,27 @@ def _records(path: Path) -> list[dict[str, JSON]]:
     return records
 
 
-def _keys(records: Sequence[Mapping[str, JSON]], wanted: set[str]) -> list[str]:
-    """Return each record's key: the field counts whose values name most of those wanted."""
+def _keys(path: Path, records: Sequence[Mapping[str, JSON]], wanted: set[str]) -> list[str]:
+    """Return each record's key: the field counts whose values name most of those wanted.
+
+    Raises:
+        DatasetError: some records have an id and others none: places would mix them up.
+    """
     best: list[str] | None = None
     for name in _IDS:
         if all(record.get(name) is not None for record in records):
             keys = [key_of(record[name]) for record in records]
             if best is None or len(wanted.intersection(keys)) > len(wanted.intersection(best)):
                 best = keys
-    return best or [str(number) for number in range(len(records))]
+    if best is not None:
+        return best
+    bare = [n for n, record in enumerate(records, 1) if _first(record, _IDS) is None]
+    if len(bare) < len(records):
+        told = f"record {bare[0]} has no id" if bare else "its records have ids of several names"
+        raise DatasetError(
+            f"{path}: {told}: give each of them one under {' or '.join(_IDS)}, or none to any"
+        )
+    return [str(number) for number in range(len(records))]
 
 
 def _first(record: Mapping[str, JSON], names: Sequence[str]) -> JSON:

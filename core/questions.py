@@ -78,7 +78,12 @@ def _question(record: JSON, number: int, path: Path) -> Question:
 
 
 def key_of(given: JSON) -> str:
-    """Return an id as text that every database can hold: what answers are matched by."""
+    """Return an id as text that every database can hold: what answers are matched by.
+
+    17.0, as tables with gaps have it, is 17.
+    """
+    if isinstance(given, float) and given.is_integer():
+        given = int(given)
     return storable(str(given))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,8 +17,9 @@ from ig4.core.verdicts import Relative, relative
 PREFIX = "llava_bench_"
 """What LLaVA-Bench writes before the names of its categories in reviews, and not in questions."""
 
-_TUPLES = ("tuple", "scores")
+_TUPLES = ("tuple", "scores", "score")
 _TEXTS = ("content", "review", "text")
+_MOST = 1e6  # no scale of scores goes so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ def category_of(name: JSON) -> str:
 def summarise_file(path: Path, reader: str | None = None, *, seed: int = 42) -> ReviewRun:
     """Return the relative scores of a file of reviews, overall and by category.
 
-    A review has its scores under "tuple" (or "scores"), or in its text under "content" (or
-    "review"). Scores that are there are taken; where there are none, or -1 as LLaVA writes for a
-    review it could not read, the text is read. With a `reader` the text alone counts, where there
-    is one.
+    A review has its scores under "tuple" (or "scores", "score"), or in its text under "content"
+    (or "review", "text"). Scores that are there are taken; where there are none, or -1 as LLaVA
+    writes for a review it could not read, the text is read. With a `reader` the text alone counts,
+    where there is one.
 
     Raises:
         DatasetError: the file cannot be read, or holds something else.
@@ -111,29 +111,28 @@ def _scores(
     record: Mapping[str, JSON], read: Reader, where: str, *, text_first: bool
 ) -> tuple[float, float] | None:
     """Return the two scores of a review, None where it has none that can be read."""
-    pair = next((record[name] for name in _TUPLES if record.get(name) is not None), None)
-    text = next((record[name] for name in _TEXTS if isinstance(record.get(name), str)), None)
-    if pair is None and text is None:
+    if not any(name in record for name in (*_TUPLES, *_TEXTS)):
         raise DatasetError(
             f"{where} is no review: it has neither scores ({' or '.join(_TUPLES)}) nor a text "
             f"({' or '.join(_TEXTS)})"
         )
-    if pair is not None and not (text_first and text is not None):
-        given = _numbers(pair, where)
-        if min(given) >= 0:
-            return given
-    if text is None:
-        return None
+    text = next((record[name] for name in _TEXTS if isinstance(record.get(name), str)), None)
+    given = next((pair for name in _TUPLES if (pair := _numbers(record.get(name)))), None)
+    if text is None or (given is not None and not text_first):
+        return given
     try:
         verdict = read(text)
     except UnreadableReview:
         return None
-    return (verdict.first, verdict.second) if min(verdict.first, verdict.second) >= 0 else None
+    return _numbers([verdict.first, verdict.second])
 
 
-def _numbers(pair: JSON, where: str) -> tuple[float, float]:
-    good = isinstance(pair, list) and len(pair) == 2
-    numbers = [one for one in pair if isinstance(one, (int, float))] if good else []
-    if len(numbers) != 2 or not all(map(math.isfinite, numbers)):
-        raise DatasetError(f"{where}: its scores are not two numbers")
+def _numbers(pair: JSON) -> tuple[float, float] | None:
+    """Return two scores, None for anything else: -1, as LLaVA writes for none, is not a score."""
+    if not isinstance(pair, list) or len(pair) != 2:
+        return None
+    numbers = [one for one in pair if isinstance(one, (int, float)) and not isinstance(one, bool)]
+    # Compared, since an integer of hundreds of digits is no float at all.
+    if len(numbers) != 2 or not all(0 <= one <= _MOST for one in numbers):
+        return None
     return float(numbers[0]), float(numbers[1])

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ig4.core.engine.session import Session
     from ig4.storage.evaluations import EvaluationRow
 
+_OF_ALL = frozenset(("cider",))
+"""Metrics whose value of one answer depends on which questions are evaluated with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -29,8 +32,9 @@ def compare(session: Session, first: int, second: int) -> Comparison:
     """Compare evaluation `second` with `first`, question by question.
 
     Raises:
-        UsageError: one of them is not there or not done, they are of other benchmarks, or have no
-            question in common that has a value in both.
+        UsageError: one of them is not there or not done, they are of other benchmarks, have no
+            question in common that has a value in both, or are of other questions where the
+            metric counts how rare words are in all of them.
     """
     with session.store.reading() as connection:
         found = [evaluations.every(connection, number) for number in (first, second)]
@@ -46,6 +50,13 @@ def compare(session: Session, first: int, second: int) -> Comparison:
             f"evaluation {first} is of {rows[0].name!r} and {second} of {rows[1].name!r}, or with "
             "other options: only evaluations of the same benchmark can be compared"
         )
+    asked = [{row.item_id for row in each} for each in answers]
+    if asked[0] != asked[1] and rows[0].headline in _OF_ALL:
+        raise UsageError(
+            f"evaluations {first} and {second} are of {len(asked[0]):,} and {len(asked[1]):,} "
+            f"questions, and {rows[0].headline} of each answer depends on all of them: evaluate "
+            "both on the same questions, with the same --limit"
+        )
     values = [
         {row.item_id: row.value for row in each if row.answer is not None and row.value is not None}
         for each in answers
@@ -59,5 +70,4 @@ def compare(session: Session, first: int, second: int) -> Comparison:
         [float(values[0][name] or 0) for name in both],
         [float(values[1][name] or 0) for name in both],
     )
-    asked = {row.item_id for each in answers for row in each}
-    return Comparison(rows[0], rows[1], compared, len(asked) - len(both))
+    return Comparison(rows[0], rows[1], compared, len(asked[0] | asked[1]) - len(both))

@@ -71,7 +71,8 @@ def docket_of(session: Session, wish: JudgeWish) -> Docket:
     component = cast("Judge", configured.component)
     questions = read(wish.questions)
     answers = read_answers(wish.first, questions), read_answers(wish.second, questions)
-    labels = wish.labels or labels_of(*answers)
+    first, second = wish.labels or labels_of(*answers)
+    labels = storable(first), storable(second)
     if labels[0] == labels[1]:
         raise UsageError(f"both sides are called {labels[0]!r}: give them different --labels")
     contexts = read_contexts(wish.contexts) if wish.contexts else None

@@ -16,6 +16,7 @@ from ig4.core.engine.asking import Asked, Asking, ask_all, spared
 from ig4.core.engine.batchwise import answered
 from ig4.core.engine.docket import Docket, Showing, docket_of, row_of
 from ig4.core.engine.estimate import CallEstimate, estimate_calls
+from ig4.core.engine.texts import storable
 from ig4.core.errors import Ig4Error
 from ig4.core.evaluation import Pair, Verdict
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
@@ -101,7 +102,7 @@ def judge(session: Session, wish: JudgeWish) -> Judged:
         "options": docket.configured.fingerprint.identity,
         "first": docket.labels[0],
         "second": docket.labels[1],
-        "questions": str(wish.questions),
+        "questions": storable(str(wish.questions)),
     }
     with session.recorded("judge", config, wish.seed), _begun(session, docket) as number:
         if wish.renew:
@@ -211,7 +212,7 @@ def _begun(session: Session, docket: Docket) -> Iterator[int]:
         with session.store.writing() as connection:
             judgements.finish(
                 connection, number, "interrupted" if interrupted else "failed",
-                error=None if interrupted else told[:2000],
+                error=None if interrupted else storable(told)[:2000],
             )  # fmt: skip
         raise
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ig4.core.engine.texts import storable
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import Event, Listener, Notice, RunFinished, RunStarted
 from ig4.core.fingerprint import Fingerprint, of_component, sha256_of
@@ -62,6 +63,8 @@ class Session:
                 return sha256_of(path, self.digest)
             state = path.stat()
             key = (str(path.absolute()), state.st_size, state.st_mtime_ns)
+            if storable(key[0]) != key[0]:
+                return sha256_of(path)  # no database can hold the name of this file
             with self.store.reading() as connection:
                 known = runs.remembered_digest(connection, *key)
             if known is not None:

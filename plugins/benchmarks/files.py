@@ -94,11 +94,13 @@ class Row:
         return value
 
     def number(self, name: str, below: int) -> int:
-        """Return a whole number from 0."""
+        """Return a whole number from 0; tables may have it as text, or with a point."""
         value = self.record.get(name)
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < below:
+        told = _told(value) or ""
+        whole = told.isascii() and told.isdigit() and len(told) <= len(str(below))
+        if not whole or int(told) >= below:
             self.fail(f"{name!r} must be a whole number from 0 to {below - 1}, not {value!r:.80}")
-        return value
+        return int(told)
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of texts, or one text, as texts; numbers count as texts."""

@@ -15,6 +15,7 @@ from PIL import Image
 
 import ig4 as library
 from ig4.cli.main import cli
+from ig4.core.errors import UsageError
 
 ROWS = [
     {"id": n, "image": f"{n}.png", "question": f"Is it {n}?", "answer": str(n), "category": "count"}
@@ -82,6 +83,18 @@ def test_an_image_that_is_missing_counts_as_wrong_and_the_exit_code_says_so(ig4,
     assert "2.png: the image file is missing" in ig4("eval", "show", 1).stdout
 
 
+def test_cider_is_compared_over_the_same_questions_only(ig4):
+    lines("captions.jsonl", [{"image": f"{n}.png", "caption": f"bus {n} stops"} for n in range(4)])
+    lines("said.jsonl", [{"image": f"{n}.png", "caption": "bus 1 stops"} for n in range(4)])
+    captions = ("--benchmarks", "caption", "-o", "caption.questions=captions.jsonl")
+    for more in ((), ("--limit", 2)):
+        asked(ig4("eval", "--predictions", "said.jsonl", *captions, *more, "--json"))
+    done = ig4("eval", "compare", 1, 2)
+    assert isinstance(done.exception, UsageError)
+    assert "evaluate both on the same questions" in str(done.exception)
+    assert asked(ig4("eval", "compare", 1, 1, "--json"))["equal"] == 4
+
+
 def test_answers_made_elsewhere_are_scored_shown_and_compared(ig4):
     [bad] = asked(ig4("eval", "--predictions", "bad.jsonl", *MINE, "--json"))["evaluations"]
     assert (bad["value"], bad["label"]) == (0.25, "bad")
@@ -102,6 +115,14 @@ def test_the_metrics_are_csv(ig4):
         ("", "accuracy", "0.25"), ("count", "accuracy", "0.25"),
     ]  # fmt: skip
     assert ig4("eval", "show", "--csv").stdout == done.stdout
+
+
+def test_no_category_is_a_formula_or_a_line_of_its_own_in_csv(ig4):
+    lines("q.jsonl", [row | {"category": '=HYPERLINK("x")\n\x1b[31m'} for row in ROWS])
+    done = ig4("eval", "--predictions", "bad.jsonl", *MINE, "--csv")
+    told = list(csv.DictReader(io.StringIO(done.stdout)))[1]["category"]
+    assert told.startswith("'=HYPERLINK(")
+    assert told.isprintable()
 
 
 def test_answers_come_out_as_they_go_in(ig4):

@@ -270,6 +270,31 @@ def test_unreadable_reviews_are_counted_and_never_averaged_in(judge, tmp_path):
     assert (told["failed"], told["overall"]["n"], told["overall"]["relative"]) == (2, 1, 50.0)
 
 
+def test_scores_are_found_under_each_name_they_go_by(judge, tmp_path):
+    for name in ("tuple", "scores", "score"):
+        reviews(tmp_path / "r.jsonl", {"category": "conv", name: [8.0, 6.0]})
+        code, out, _ = judge("summarize", "r.jsonl", "--json")
+        assert (code, json.loads(out)["overall"]["relative"]) == (0, 75.0), name
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [[8, 9, 7], ["8", "9"], [], -1, "8 9", None, [None, None], [True, 9], [10**400, 9],
+     [float("nan"), 9]],
+)  # fmt: skip
+def test_scores_that_are_no_two_numbers_cost_one_review_at_most(judge, tmp_path, scores):
+    good = {"category": "conv", "content": "10 5", "tuple": [10, 5]}
+    reviews(tmp_path / "r.jsonl", good, good | {"content": "8 4", "tuple": scores})
+    code, out, _ = judge("summarize", "r.jsonl", "--json")
+    told = json.loads(out)
+    assert (code, told["overall"]["n"], told["overall"]["first_mean"]) == (0, 2, 9.0)
+    for text in (None, "an error of the service"):
+        reviews(tmp_path / "r.jsonl", good, good | {"content": text, "tuple": scores})
+        code, out, _ = judge("summarize", "r.jsonl", "--json")
+        told = json.loads(out)
+        assert (code, told["overall"]["n"], told["failed"]) == (3, 1, 1)
+
+
 @pytest.mark.shared
 def test_llavas_published_reviews_give_llavas_published_numbers(judge, shared):
     folder = shared / "data" / "benchmarks" / "llava-bench"

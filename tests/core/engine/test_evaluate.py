@@ -106,6 +106,17 @@ def test_answers_metrics_and_their_origin_are_stored(world):
                    "eval", "done")  # fmt: skip
 
 
+def test_files_whose_names_are_no_text_are_read_like_others(world):
+    strange = os.fsdecode(os.fsencode(world.folder) + b"/\xff.jsonl")
+    try:
+        (world.folder / "q.jsonl").rename(strange)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    benchmark = Choice("benchmark", "vqa", {"questions": strange}, "mine")
+    first = world.evaluate(benchmark=benchmark)
+    assert (first.items, world.evaluate(benchmark=benchmark).reused) == (6, True)
+
+
 def test_equal_inputs_are_not_computed_twice(world):
     first = world.evaluate()
     again = world.evaluate(label="under another name")

@@ -100,6 +100,44 @@ def stored(session, number=1):
         return judgements.verdicts(connection, number)
 
 
+def test_an_empty_prediction_beside_the_truth_is_no_answer(session, write):
+    folder = write(("one", "two"), ("three", "four"), ("five", "six"))
+    put(
+        folder / "a.jsonl",
+        {"id": "q0", "prediction": None, "answer": "the truth"},
+        {"id": "q1", "prediction": float("nan"), "answer": "the truth"},
+        {"id": "q2", "prediction": "five", "answer": "the truth"},
+    )
+    done = judge(session, wish(folder, "reference"))
+    assert (done.summary.failed, done.summary.overall.n) == (2, 1)
+
+
+def test_ids_that_a_table_made_floats_are_the_same_ids(session, write):
+    folder = write(("one", "two"))
+    put(folder / "questions.jsonl", {"id": 17, "question": "What?", "image": "q0.png"})
+    put(folder / "a.jsonl", {"id": 17.0, "answer": "one"})
+    put(folder / "b.jsonl", {"id": "17", "answer": "two"})
+    assert judge(session, wish(folder, "reference")).summary.overall.n == 1
+
+
+@pytest.mark.parametrize("other", [{}, {"question_id": 0}])
+def test_answers_of_which_only_some_have_ids_are_never_matched_by_place(session, write, other):
+    folder = write(("one", "two"), ("three", "four"))
+    put(folder / "questions.jsonl", *({"id": n, "question": "What?"} for n in range(2)))
+    put(folder / "a.jsonl", {"id": 1, "answer": "one"}, {"answer": "two", **other})
+    put(folder / "b.jsonl", {"id": 0, "answer": "one"}, {"id": 1, "answer": "two"})
+    with pytest.raises(DatasetError, match="give each of them one under id"):
+        judge(session, wish(folder, "reference"))
+
+
+def test_names_of_models_that_no_database_can_hold_are_made_so(session, write):
+    folder = write(("one", "two"))
+    put(folder / "a.jsonl", {"id": "q0", "answer": "one", "model_id": "\ud800\0m"})
+    put(folder / "b.jsonl", {"id": "q0", "answer": "two", "model_id": "other"})
+    done = judge(session, wish(folder, "reference"))
+    assert (done.first, done.second) == ("?\N{SYMBOL FOR NULL}m", "other")
+
+
 @pytest.mark.parametrize("name", ["gpt", "claude"])
 def test_all_nine_pairs_of_verdicts_come_to_the_papers_table(session, write, llm_server, name):
     pytest.importorskip({"gpt": "openai", "claude": "anthropic"}[name])

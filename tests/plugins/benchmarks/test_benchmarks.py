@@ -70,6 +70,18 @@ def test_vsr_asks_whether_the_caption_is_right(write):
     assert (item.truths, item.category) == (("No",), "on")
 
 
+@pytest.mark.parametrize(
+    ("label", "truth"), [("0", "No"), ("1", "Yes"), ("1.0", None), ("2", None)]
+)
+def test_labels_in_a_table_are_numbers_as_text(write, label, truth):
+    made = benchmark("vsr", write(f"image,caption,label\n1.jpg,It is.,{label}\n", "q.csv"))
+    if truth is None:
+        with pytest.raises(DatasetError, match="whole number from 0 to 1"):
+            made.items()
+    else:
+        assert made.items()[0].truths == (truth,)
+
+
 def test_flickr30k_draws_as_numpy_does_with_seed_0(write):
     lines = [f"{n}.jpg#{k}\tcaption {k} of {n}" for n in range(2000) for k in range(5)]
     made = benchmark("flickr30k", write("\n".join(lines), "results_20130124.token"))
