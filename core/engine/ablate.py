@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.ablation import Arm, expand
 from ig4.core.engine import devices
-from ig4.core.engine.ablationplan import Plan, Planner, Task, folder_of
+from ig4.core.engine.ablationplan import Plan, Planner, Task
 from ig4.core.engine.ablationresult import Ablated, result
 from ig4.core.engine.cells import Finished, told
+from ig4.core.engine.paths import folder_name
 from ig4.core.engine.workers import Began, Step, Workers, in_this_process
 from ig4.core.errors import Ig4Error, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.fingerprint import digest_of
+from ig4.core.locks import held
 from ig4.storage import ablations
 from ig4.storage.ablations import CellRow
 
@@ -124,7 +126,7 @@ def ablate(session: Session, dataset: DatasetRow, config: Config) -> Ablated:
         session.configured(choice)
     kept = _kept(config, arms, made)
     # Held from here on: what another call is at work on must not be taken for left over.
-    folder = folder_of(config.ablate.output, dataset.name)
+    folder = config.ablate.output / folder_name(dataset.name)
     with alone(folder), session.recorded("ablate", kept, config.run.seed):
         session.attach(dataset.id)
         plan = made.plan(arms)
@@ -221,7 +223,7 @@ class _Work:
         count = min(self.config.ablate.jobs or max(1, len(gpus)), max(1, len(jobs)))
         if count == 1:
             return in_this_process(self.session, jobs, self._note)
-        logs = folder_of(self.config.ablate.output, self.dataset.name) / "logs"
+        logs = self.config.ablate.output / folder_name(self.dataset.name) / "logs"
         return Workers(self.session, count, gpus, logs, self._note).do(jobs)
 
     def _note(self, text: str) -> None:
@@ -306,19 +308,13 @@ def alone(folder: Path) -> Iterator[None]:
         UsageError: somebody else is at work in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # no such locks on Windows
-        yield
-        return
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(
-                f"another `ig4 ablate` trains in {folder}: wait until it is done, or name another "
-                "folder with --checkpoints"
-            ) from None
+    lock = folder / ".lock"
+    lock.touch()
+    with held(
+        lock,
+        f"another `ig4 ablate` trains in {folder}: wait until it is done, or name another folder "
+        "with --checkpoints",
+    ):
         yield
 
 

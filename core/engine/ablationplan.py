@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ig4.core.ablation import REFERENCE, Arm, Known
 from ig4.core.contracts import Selector, Trainer
 from ig4.core.engine.cells import Job, decoding
 from ig4.core.engine.cluster import cluster
+from ig4.core.engine.paths import folder_name
 from ig4.core.engine.run import NO_CLUSTERS, embedder_of, wish_of
 from ig4.core.engine.samples import sample_of
 from ig4.core.engine.select import Wish, resolve_size, select, tabulate
@@ -27,20 +26,6 @@ if TYPE_CHECKING:
     from ig4.core.engine.session import Session
     from ig4.core.training import Footprint
     from ig4.storage.datasets import DatasetRow
-
-_NAME_BYTES = 200
-"""Longer names of data sets are no names of folders everywhere."""
-
-
-def folder_of(output: Path, dataset: str) -> Path:
-    """Return the folder that a data set's models are trained in, below `output` whatever its name.
-
-    A name that is no plain one (`../x`, `a/b`) is rewritten, with a digest to tell it from others.
-    """
-    if re.fullmatch(r"[\w-][\w .-]*", dataset) and len(dataset.encode()) <= _NAME_BYTES:
-        return output / dataset
-    safe = re.sub(r"[^A-Za-z0-9_-]+", "_", dataset)[:40]
-    return output / f"{safe}-{digest_of(dataset)[:8]}"
 
 
 class Place(NamedTuple):
@@ -344,7 +329,7 @@ class Planner:
             take="none" if untrained else "all" if selection is None else str(selection),
             trainer=trainer,
             seed=seed,
-            output=str((folder_of(section.output, self.dataset.name) / key[:16]).absolute()),
+            output=str((section.output / folder_name(self.dataset.name) / key[:16]).absolute()),
             missing=missing,
             benchmarks=tuple(self.benchmarks),
             limit=section.limit,

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from ig4.core.fingerprint import digest_of
+
+_NAME_BYTES = 200
+
+
+def folder_name(name: str) -> str:
+    """Return the name of a folder for a data set, one folder whatever the set is called.
+
+    A name that is no plain one (`../x`, `a/b`) is rewritten, with a digest to tell it from others.
+    """
+    if re.fullmatch(r"[\w-][\w .-]*", name) and len(name.encode()) <= _NAME_BYTES:
+        return name
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:40]
+    return f"{safe}-{digest_of(name)[:8]}"
 
 
 @dataclass(slots=True)

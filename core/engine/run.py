@@ -11,6 +11,7 @@ from ig4.core.contracts import Selector
 from ig4.core.engine.cluster import Clustered, cluster
 from ig4.core.engine.export import Exported, Target, export
 from ig4.core.engine.ingest import Ingested, Source, ingest
+from ig4.core.engine.paths import folder_name
 from ig4.core.engine.result import SelectionResult
 from ig4.core.engine.score import Scored, score
 from ig4.core.engine.select import Wish, select
@@ -86,7 +87,7 @@ def wish_of(config: Config) -> Wish:
 def target_of(config: Config, dataset: DatasetRow) -> Target:
     """Return where a configuration wants the selection: by default the folder selected/NAME."""
     chosen = config.export
-    path = chosen.path or Path("selected") / dataset.name
+    path = chosen.path or Path("selected") / folder_name(dataset.name)
     return Target(path, chosen.format, chosen.options, chosen.images)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from ig4.core.contracts import Trainer
 from ig4.core.engine.export import dataset_of, find_selection
 from ig4.core.engine.outputs import claimed, finished, is_at_work
+from ig4.core.engine.paths import folder_name
 from ig4.core.engine.samples import sample_of
 from ig4.core.errors import DatasetError, Ig4Error, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
@@ -260,7 +261,7 @@ def _job(
         "inputs": inputs,
     }
     what = ALL if chosen.selection is None else str(chosen.selection)
-    default = Path("trained") / f"{chosen.dataset.name}-{what}-{configured.label}"
+    default = Path("trained") / folder_name(f"{chosen.dataset.name}-{what}-{configured.label}")
     return TrainingJob(
         chosen.samples, wish.output or default, wish.seed, origin, notice=session.notice
     )

@@ -15,7 +15,6 @@ from PIL import Image
 from ig4.core import config as configuration
 from ig4.core.armprint import as_dict
 from ig4.core.engine.ablate import ablate, alone, forecast
-from ig4.core.engine.ablationplan import folder_of
 from ig4.core.engine.ablationresult import result
 from ig4.core.engine.cluster import cluster
 from ig4.core.engine.ingest import Source, ingest
@@ -355,14 +354,6 @@ def test_a_second_call_touches_nothing_that_the_first_is_at_work_on(session, tmp
     with alone(tmp_path / "ablations/set"), pytest.raises(UsageError, match="wait until"):
         run(session, ["ig4"], seeds=1)
     assert kept.is_file()
-
-
-@pytest.mark.parametrize("name", ["../../beyond", "/beyond", "..", "a/b", "a\\b", "x" * 300])
-def test_whatever_a_data_set_is_called_its_models_stay_below_the_folder(tmp_path, name):
-    folder = folder_of(tmp_path, name)
-    assert folder.resolve().parent == tmp_path.resolve()
-    folder.mkdir()
-    assert folder != folder_of(tmp_path, f"{name}/")
 
 
 # -- killed ---------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ig4.core.engine.paths import ImageRoots
+from ig4.core.engine.paths import ImageRoots, folder_name
 
 
 @pytest.fixture
@@ -77,3 +77,16 @@ def test_a_link_that_leads_out_is_refused(folders):
     assert "link" in ImageRoots(data).locate("image/link.jpg")[1]
     assert "link" in ImageRoots(data).locate("elsewhere/1.jpg")[1]
     assert ImageRoots(data, images).locate("elsewhere/1.jpg")[1] is None
+
+
+@pytest.mark.parametrize("name", ["../../beyond", "/beyond", "..", "a/b", "a\\b", "x" * 300, ""])
+def test_whatever_a_data_set_is_called_its_folder_is_one_below(tmp_path, name):
+    folder = tmp_path / folder_name(name)
+    assert folder.resolve().parent == tmp_path.resolve()
+    folder.mkdir()
+    assert folder_name(name) != folder_name(f"{name}/")
+
+
+@pytest.mark.parametrize("name", ["cc_sbu_align", "llava v1.5", "фото"])
+def test_a_plain_name_is_the_folders(name):
+    assert folder_name(name) == name
