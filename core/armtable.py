@@ -74,6 +74,10 @@ class Contrast:
     result: Paired
 
 
+AS_PRINTED = {"cider": 10.0}
+"""What metrics are shown times: CIDEr as in the paper's tables, where x 100 would drown others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """All that an ablation came to so far.
@@ -100,13 +104,19 @@ def report(
     notes: Sequence[str] = (),
 ) -> Report:
     """Make the tables and comparisons of outcomes; arms without any have empty rows."""
-    scale = {name: (factors or {}).get(name) or _factor(name, outcomes) for name in benchmarks}
+    named = headlines or {}
+    scale = {
+        name: (factors or {}).get(name)
+        or AS_PRINTED.get(named.get(name, ""))
+        or _factor(name, outcomes)
+        for name in benchmarks
+    }
     shown = [_shown(one, benchmarks, scale) for one in outcomes]
     columns = (*benchmarks, MEAN) if len(benchmarks) > 1 else tuple(benchmarks)
     return Report(
         tables=tuple(_tables(arms, columns, shown)),
         contrasts=tuple(_contrasts(arms, columns, shown)),
-        headlines=dict(headlines or {}),
+        headlines=dict(named),
         factors=scale,
         outcomes=tuple(outcomes),
         notes=tuple(notes),

@@ -85,6 +85,12 @@ def test_values_that_count_in_percent_already_are_shown_as_they_are():
     assert report(ARMS, ["vqa"], mixed, factors={"vqa": 1.0}).factors == {"vqa": 1.0}
 
 
+def test_cider_is_shown_as_the_paper_prints_it():
+    outcomes = [Outcome("ig4", 1, 5, {"caps": 0.55})]
+    found = report(ARMS, ["caps"], outcomes, headlines={"caps": "cider"})
+    assert found.factors == {"caps": 10.0}
+
+
 def test_a_seed_that_lacks_a_benchmark_has_no_mean():
     part = [*outcomes({"ig4": [0.5, 0.6]}), Outcome("ig4", 2, 1, {"vqa": 0.9})]
     cells = row(report(ARMS, ["vqa", "caption"], part), "ig4").cells
