@@ -19,6 +19,9 @@ JOB = "ig4_training.json"
 
 _LOOKING_SECONDS = 0.05
 
+_held: set[TextIO] = set()
+"""The files this process holds a lock on."""
+
 
 def finished(output: Path, inputs: str) -> Checkpoint | None:
     """Return the checkpoint that a folder holds if it is of the training `inputs`.
@@ -115,7 +118,24 @@ def _locked(file: Path) -> Iterator[None]:
     """
     with file.open("r", encoding="utf-8") as opened:
         _lock(opened, file.parent)
-        yield
+        _held.add(opened)
+        try:
+            yield
+        finally:
+            _held.discard(opened)
+
+
+def _let_go() -> None:
+    """Close the locked files in a process just forked, which leaves them locked by the one before.
+
+    Else processes that read images ahead hold the lock for seconds after a kill of the training.
+    """
+    while _held:
+        _held.pop().close()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def _lock(opened: TextIO, folder: Path) -> None:
