@@ -108,7 +108,7 @@ def find_selection(session: Session, dataset: DatasetRow | None, which: str) -> 
         elif which.isdecimal() and len(which) < _LONGEST_ID:
             found = selections.find(connection, int(which))
         else:
-            raise UsageError(f"--selection {which!r}: give a selection's number, or `last`")
+            raise UsageError(f"--selection {which!r}: give a selection's number, `last` or `all`")
     if found is None:
         raise UsageError(
             "there is no selection yet: run `ig4 select --size 200` first"
