@@ -207,9 +207,11 @@ def _options(found: type[Configurable]) -> list[dict[str, Any]]:
 def _type_text(annotation: Any) -> str:
     """Write a type as a user would: `int`, `str | null`, `auto | fp32`."""
     from types import UnionType
-    from typing import Literal, Union, get_args, get_origin
+    from typing import Annotated, Literal, Union, get_args, get_origin
 
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type_text(arguments[0])
     if origin is Literal:
         return " | ".join(str(argument) for argument in arguments)
     if origin in (Union, UnionType):

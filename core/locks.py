@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from ig4.core.errors import UsageError
 
 _LOOKING_SECONDS = 0.05
+
+_locked: set[TextIO] = set()
+"""The files this process holds a lock on."""
 
 
 @contextmanager
@@ -36,7 +41,11 @@ def held(file: Path, told: str) -> Iterator[None]:
             raise UsageError(told) from None
         except OSError:  # some network file systems have no locks
             pass
-        yield
+        _locked.add(opened)
+        try:
+            yield
+        finally:
+            _locked.discard(opened)
 
 
 def may_be_held(file: Path) -> bool:
@@ -52,3 +61,16 @@ def may_be_held(file: Path) -> bool:
     except (ImportError, OSError):
         return True
     return False
+
+
+def _let_go() -> None:
+    """Close the locked files in a process just forked, which leaves them locked by the one before.
+
+    Else processes that read images ahead hold the lock for seconds after a kill of the training.
+    """
+    while _locked:
+        _locked.pop().close()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_let_go)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Literal, cast
 from ig4.core.chunks import chunks
 from ig4.core.engine.files import EMBEDDED
 from ig4.core.engine.ingest import turns_of
+from ig4.core.engine.texts import storable
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.images import measure
-from ig4.core.records import JSON, Choice, Record
+from ig4.core.records import JSON, Choice, Record, Turn
 from ig4.storage import datasets, samples, selections
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def find_selection(session: Session, dataset: DatasetRow | None, which: str) -> 
         elif which.isdecimal() and len(which) < _LONGEST_ID:
             found = selections.find(connection, int(which))
         else:
-            raise UsageError(f"--selection {which!r}: give a selection's number, or `last`")
+            raise UsageError(f"--selection {which!r}: give a selection's number, `last` or `all`")
     if found is None:
         raise UsageError(
             "there is no selection yet: run `ig4 select --size 200` first"
@@ -166,6 +167,8 @@ class _Writer:
         for row in rows:
             raw = json.loads(row.raw) if self.same else None
             turns = turns_of(row)
+            if not self.same:  # readers such as Arrow's refuse a whole file for half a surrogate
+                turns = tuple(Turn(turn.role, storable(turn.text)) for turn in turns)
             plain = Record(row.external_id, turns, tuple(i.name for i in row.images), raw)
             images = tuple(
                 self._image(plain, index, image) for index, image in enumerate(row.images)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -89,18 +90,20 @@ def generate(
     questions = read(asking.questions)
     digest = _digest(host, checkpoint, asking.decoding)
     kept = {} if asking.overwrite else _kept(asking, questions, digest)
-    _rewrite(asking.answers, kept.values())
     todo = [one for one in questions if one.key not in kept]
     roots = ImageRoots(asking.questions.parent, asking.image_root)
     _emit(listeners, StageStarted(STAGE, len(questions), "questions"))
     if kept:
         _emit(listeners, StageAdvanced(STAGE, len(kept)))
     failed = sum("error" in line for line in kept.values())
+    replaced = asking.overwrite and asking.answers.exists()
+    if not replaced:
+        _rewrite(asking.answers, kept.values())
     if todo:
         trainer = trainer_of(host, checkpoint)
         prompts = (one.prompt(roots) for one in todo)
         replies = trainer.generate(checkpoint, prompts, asking.decoding)
-        for line in _written(asking.answers, todo, replies, digest):
+        for line in _written(asking.answers, todo, replies, digest, replaced=replaced):
             failed += "error" in line
             _emit(listeners, StageAdvanced(STAGE, 1, int("error" in line)))
     _emit(listeners, StageFinished(STAGE, str(asking.answers)))
@@ -112,10 +115,14 @@ def _written(
     questions: Sequence[Question],
     replies: Iterator[str | Failure],
     digest: str,
+    *,
+    replaced: bool,
 ) -> Iterator[dict[str, JSON]]:
+    """Write answers as they arrive; a file that is replaced stays until the first of them does."""
+    first = [next(replies)] if questions else []
     try:
-        with path.open("a", encoding="utf-8") as file:
-            for question, reply in zip(questions, replies, strict=True):
+        with path.open("w" if replaced else "a", encoding="utf-8") as file:
+            for question, reply in zip(questions, chain(first, replies), strict=True):
                 line = _line(question, reply, digest)
                 file.write(_text(line))
                 file.flush()

@@ -46,11 +46,18 @@ class Epochs(TrainerCallback):
         if over or state.global_step == self.plan.steps:
             self.loop.refuse_broken()
             scaler = getattr(self.loop.accelerator, "scaler", None)
-            assert self.loop.optimizer is not None
             ended(
-                math.ceil(done) - 1, self.loop.optimizer.state_dict(),
+                math.ceil(done) - 1, self._optimizer(state.global_step - 1),
                 None if scaler is None else scaler.state_dict(),
             )  # fmt: skip
+
+    def _optimizer(self, step: int) -> dict[str, Any]:
+        """Return the optimiser's state with the rates of a step, which are set anew before each."""
+        assert self.loop.optimizer is not None
+        kept: dict[str, Any] = self.loop.optimizer.state_dict()
+        factor = self.plan.rate(step)
+        groups = [{**group, "lr": group["initial_lr"] * factor} for group in kept["param_groups"]]
+        return {**kept, "param_groups": groups}
 
 
 class Reports(TrainerCallback):

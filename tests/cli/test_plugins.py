@@ -192,3 +192,9 @@ def test_listing_imports_no_component_and_none_of_their_libraries(plugin_site):
     )
     assert done.stdout.splitlines()[-1] == "[]"
     assert "vowels" in done.stdout
+
+
+def test_types_with_limits_are_told_without_them(run):
+    (shown,) = json.loads(run("show", "trainer/minigpt4", "--json").stdout)
+    types = {option["name"]: option["type"] for option in shown["options"]}
+    assert (types["steps"], types["batch_size"]) == ("int | null", "int")

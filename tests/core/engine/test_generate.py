@@ -108,6 +108,17 @@ def test_answers_made_otherwise_are_not_mixed(asking, how):
     assert ask(replace(asking, decoding=how, overwrite=True)).new == 6
 
 
+def test_answers_to_be_overwritten_stay_until_there_are_others(asking, monkeypatch):
+    ask(asking)
+    before = asking.answers.read_bytes()
+    changed = replace(asking, decoding=Decoding(seed=7), overwrite=True)
+    with pytest.raises(UsageError):
+        ask(changed, steps="many")
+    assert asking.answers.read_bytes() == before
+    assert ask(changed).new == COLOURS
+    assert all(line["answer"].endswith(" 7") for line in answers(asking))
+
+
 def test_answers_of_another_model_or_to_other_questions_are_not_mixed(asking, tmp_path):
     ask(asking)
     with pytest.raises(UsageError, match="another checkpoint"):

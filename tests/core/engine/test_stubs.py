@@ -56,6 +56,13 @@ def test_llama_factory_finds_the_columns_that_its_list_of_data_sets_names(export
     assert config["model_name_or_path"] == MODEL
 
 
+def test_half_a_surrogate_in_a_sample_does_not_spoil_the_file(exported):
+    """Arrow, with which all three trainers read, refuses the whole file for it."""
+    folder = exported("swift", records=(record("b", "half \ud800"),))
+    assert b"\\ud800" not in (folder / "data.jsonl").read_bytes()
+    assert "half ?" in (folder / "data.jsonl").read_text()
+
+
 def test_llama_factory_is_told_of_no_images_where_there_are_none(exported):
     folder = exported("llamafactory", records=(record("b", "no"),))
     entry = json.loads((folder / "dataset_info.json").read_text())["ig4"]

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
 from ig4.core.engine.imports import ScoreColumn, import_scores
 from ig4.core.engine.ingest import Source, ingest
 from ig4.core.engine.outputs import JOB, claimed
+from ig4.core.engine.samples import sample_of
 from ig4.core.engine.select import Wish, select
 from ig4.core.engine.train import TrainingWish, footprint, settle, train
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.records import Choice
 from ig4.core.training import Checkpoint, TrainingError
+from ig4.storage import samples as stored
 from ig4.storage import trainings
 
 from .conftest import Folder, record
@@ -263,3 +270,48 @@ def test_the_footprint_trains_nothing(session, wish):
     assert (told.steps, samples, output) == (4, 4, wish().output)
     assert not output.exists()
     assert rows(session) == []
+
+
+def test_trainers_get_text_that_can_be_encoded(session, wish, data, read):
+    """A JSON file may hold half of a pair of surrogates; tokenizers refuse it."""
+    data.write(record("s0", "half \ud800 and \0", "0.png"))
+    read()
+    with session.store.reading() as connection:
+        (row,) = stored.stream(connection, session.dataset().id)
+    said = [turn.text for turn in sample_of(row).turns]
+    assert said[-1] == sample_of(row).answer == "half ? and \N{SYMBOL FOR NULL}"
+
+
+def test_a_forked_process_does_not_hold_the_folder_after_a_kill(tmp_path):
+    """As those that read images ahead, which notice a kill of the training seconds later."""
+    pytest.importorskip("fcntl")
+    script = """
+        import os, signal, sys, time
+        from pathlib import Path
+        from ig4.core.engine.outputs import claimed
+
+        with claimed(Path(sys.argv[1]), "mine", overwrite=False):
+            if os.fork() == 0:
+                print(os.getpid(), flush=True)
+                time.sleep(60)
+            time.sleep(60)
+    """
+    out = tmp_path / "out"
+    training = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), str(out)], stdout=subprocess.PIPE, text=True
+    )
+    reader = int(training.stdout.readline())
+    try:
+        with (
+            pytest.raises(UsageError, match="another process"),
+            claimed(out, "mine", overwrite=False),
+        ):
+            pass
+        training.kill()
+        training.wait()
+        with claimed(out, "mine", overwrite=False) as done:
+            assert done is None
+    finally:
+        training.kill()
+        os.kill(reader, signal.SIGKILL)
+        training.stdout.close()

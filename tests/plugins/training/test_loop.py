@@ -148,6 +148,17 @@ def test_epochs_are_told_with_the_state_of_the_optimiser(tmp_path):
     assert told == [(0, 2, None), (1, 4, None), (2, 5, None)]
 
 
+def test_the_state_of_an_epoch_has_the_rate_of_its_last_step(tmp_path):
+    rates = []
+    whole = plan([1.0] * 4)
+    whole.rate = lambda step: 0.5 + step
+    whole.epoch_ended = lambda epoch, optimizer, scaler: rates.append(
+        (optimizer["param_groups"][0]["lr"], whole.groups[0]["lr"])
+    )
+    fit(whole, options(), TrainingJob((), tmp_path))
+    assert rates == [(pytest.approx(1.5 * whole.groups[0]["lr"]), whole.groups[0]["lr"])]
+
+
 @pytest.mark.parametrize(
     "error",
     [
