@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def score(folder: Path, given: argparse.Namespace) -> subprocess.Popen[bytes]:
 
 
 def scored(folder: Path) -> int:
-    with sqlite3.connect(folder / "ig4.db") as connection:
+    with closing(sqlite3.connect(folder / "ig4.db")) as connection, connection:
         (number,) = connection.execute("SELECT count(gpt) FROM scores_wide").fetchone()
     return int(number)
 

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 from PIL import Image
@@ -80,7 +81,7 @@ def expected(rows):
 
 
 def scores(tmp_path, scorer="gpt"):
-    with sqlite3.connect(tmp_path / "ig4.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "ig4.db")) as connection, connection:
         return dict(connection.execute(f'SELECT external_id, "{scorer}" FROM scores_wide'))
 
 

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
@@ -96,13 +97,13 @@ def test_a_file_that_is_no_database_is_a_problem(run, tmp_path):
 
 
 def test_a_database_of_another_program_is_a_problem(run, tmp_path):
-    with sqlite3.connect(tmp_path / "ig4.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "ig4.db")) as connection, connection:
         connection.execute("CREATE TABLE birds (name TEXT)")
     assert "holds no ig4 tables" in run().stdout.partition("Broken")[2]
 
 
 def test_a_database_of_a_newer_ig4_is_a_problem_with_a_remedy(run, tmp_path):
-    with sqlite3.connect(tmp_path / "ig4.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "ig4.db")) as connection, connection:
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
         connection.execute("INSERT INTO alembic_version VALUES ('9999')")
     result = run()

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def work(tmp_path_factory):
 
 
 def rows(work, sql):
-    with sqlite3.connect(work / "ig4.db") as connection:
+    with closing(sqlite3.connect(work / "ig4.db")) as connection, connection:
         return connection.execute(sql).fetchall()
 
 
@@ -114,7 +115,8 @@ def test_scorers_and_base_model_never_meet_the_instruction_set_or_the_questions(
 def test_a_finished_run_does_nothing_again(work):
     before = rows(work, "SELECT count(*) FROM trainings")
     tables = json.loads((work / "tables-test.json").read_text())
-    with sqlite3.connect(work / "ig4.db") as connection:  # as after a run with --development
+    # As after a run with --development.
+    with closing(sqlite3.connect(work / "ig4.db")) as connection, connection:
         connection.execute(
             "INSERT INTO ablations (dataset_id, inputs, config, created_at) "
             "SELECT dataset_id, 'later', config, created_at FROM ablations"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from sqlalchemy import text
@@ -65,13 +66,13 @@ def test_description_tells_a_missing_database_from_one_that_is_there(tmp_path):
 
 def test_a_database_of_another_program_gets_no_tables_of_ours(tmp_path):
     path = tmp_path / "other.db"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE recipes (id INTEGER)")
     with pytest.raises(StorageError, match="database of something else"):
         admin.bring_up_to_date(path)
     with pytest.raises(StorageError, match="holds no ig4 tables"):
         admin.stats(path)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("recipes",)]
 
 

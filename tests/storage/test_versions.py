@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -54,7 +55,7 @@ def test_a_database_from_an_older_ig4_names_the_command_to_run(store, location):
 
 def test_a_database_of_another_program_is_left_alone(tmp_path):
     path = tmp_path / "other.db"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE recipes (id INTEGER)")
     with pytest.raises(StorageError, match="database of something else"):
         Store.open(path)
@@ -83,7 +84,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(versions, "create_scores_long", explode)
     with pytest.raises(RuntimeError):
         Store.open(path)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 from PIL import Image
@@ -365,7 +366,8 @@ CONTENT = "SELECT arm, seed, status, json_extract(metrics, '$.quiz.value') FROM 
 @pytest.mark.parametrize(("jobs", "kills"), [(1, [1, 2]), (2, [2])])
 def test_killed_it_goes_on_and_ends_the_same(session, tmp_path, site, jobs, kills):
     with (
-        sqlite3.connect(tmp_path / "ig4.db") as whole, sqlite3.connect(tmp_path / "torn.db") as torn
+        closing(sqlite3.connect(tmp_path / "ig4.db")) as whole,
+        closing(sqlite3.connect(tmp_path / "torn.db")) as torn,
     ):  # fmt: skip
         whole.backup(torn)
     run(session, seeds=2)
@@ -386,7 +388,7 @@ def test_killed_it_goes_on_and_ends_the_same(session, tmp_path, site, jobs, kill
         process.communicate()
     done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
-    with sqlite3.connect(tmp_path / "torn.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "torn.db")) as connection, connection:
         rows = connection.execute(CONTENT).fetchall()
     assert {row[2] for row in rows} == {"done"}
     assert sorted((arm, seed, value) for arm, seed, _, value in rows) == expected

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 
 import pytest
 
@@ -77,7 +78,7 @@ class World:
         return self.log.read_text().split() if self.log.exists() else []
 
     def sql(self, statement):
-        with sqlite3.connect(self.folder / "ig4.db") as connection:
+        with closing(sqlite3.connect(self.folder / "ig4.db")) as connection, connection:
             return connection.execute(statement).fetchall()
 
 

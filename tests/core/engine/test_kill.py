@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def finish(process: subprocess.Popen[bytes]) -> None:
 
 
 def content(db: Path) -> list[list[tuple[object, ...]]]:
-    with sqlite3.connect(db) as connection:
+    with closing(sqlite3.connect(db)) as connection, connection:
         return [connection.execute(sql).fetchall() for sql in CONTENT]
 
 

@@ -18,7 +18,7 @@ from ig4.plugins.trainers.llava.trainer import LlavaTrainer
 from ig4.plugins.training.states import newest_state
 
 from ...tiny_models import make_hf, make_llama, make_llava, make_minigpt4
-from .train_tiny import train
+from .train_tiny import alike, train_apart
 
 SCRIPT = Path(__file__).with_name("train_tiny.py")
 USUAL = {"device": "cpu", "precision": "fp32", "workers": 0, "batch_size": 2, "save_every": 2}
@@ -65,7 +65,7 @@ def killed(models, tmp_path_factory):
     started = {
         name: subprocess.Popen(
             [sys.executable, str(SCRIPT), json.dumps([{**one, "die_at": 5}])],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=alike(),
         )
         for name, one in told.items()
     }  # fmt: skip
@@ -75,19 +75,25 @@ def killed(models, tmp_path_factory):
     return told
 
 
+@pytest.fixture(scope="module")
+def resumed(killed, tmp_path_factory):
+    """Folders, by name, of the killed trainings when they have ended, and of ones never killed."""
+    for one in killed.values():
+        assert newest_state(Path(one["output"]) / "state").name == "checkpoint-4"
+        with pytest.raises(PrerequisiteError, match="was not finished"):
+            Checkpoint.read(Path(one["output"]))
+    folder = tmp_path_factory.mktemp("never-killed")
+    whole = {name: {**one, "output": str(folder / name)} for name, one in killed.items()}
+    train_apart([*killed.values(), *whole.values()])
+    return {name: (Path(one["output"]), folder / name) for name, one in killed.items()}
+
+
 @pytest.mark.parametrize("name", ["minigpt4", "hf"])
-def test_killed_between_two_saved_states_it_comes_to_equal_weights(killed, tmp_path, name):
-    told = killed[name]
-    output = Path(told["output"])
-    assert newest_state(output / "state").name == "checkpoint-4"
-    with pytest.raises(PrerequisiteError, match="was not finished"):
-        Checkpoint.read(output)
-    train(told)
-    train({**told, "output": str(tmp_path / "whole")})
-    resumed, whole = weights(output), weights(tmp_path / "whole")
-    assert resumed.keys() == whole.keys()
-    assert all(resumed[name].equal(whole[name]) for name in whole)
-    assert not (output / "state").exists()
+def test_killed_between_two_saved_states_it_comes_to_equal_weights(resumed, name):
+    killed, whole = (weights(folder) for folder in resumed[name])
+    assert killed.keys() == whole.keys()
+    assert all(killed[tensor].equal(whole[tensor]) for tensor in whole)
+    assert not (resumed[name][0] / "state").exists()
 
 
 class StopError(Exception):

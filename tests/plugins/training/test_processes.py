@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
@@ -13,15 +10,14 @@ from safetensors.torch import load_file
 from ig4.core.training import Checkpoint
 
 from ...tiny_models import make_llama, make_llava, make_minigpt4, make_qwen
-from .train_tiny import train
+from .train_tiny import train_apart
 
-SCRIPT = Path(__file__).with_name("train_tiny.py")
 USUAL = {"device": "cpu", "precision": "fp32", "batch_size": 4, "workers": 0}
-LAUNCH = [
+LAUNCH = (
     sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
     "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
     "--main_process_port", "0",
-]  # fmt: skip
+)  # fmt: skip
 TOLERANCE = 2e-5
 """Sums are taken in another order; what was seen is 2e-6, of steps of 1e-2."""
 
@@ -57,28 +53,36 @@ def launched(trainings, tmp_path_factory):
     """The folder of what two processes trained, all in one launch."""
     folder = tmp_path_factory.mktemp("launched")
     told = [{**one, "output": str(folder / name)} for name, one in trainings.items()]
-    done = subprocess.run(
-        [*LAUNCH, str(SCRIPT), json.dumps(told)], check=False, capture_output=True, text=True,
-        timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
+    train_apart(told, LAUNCH)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(trainings, tmp_path_factory):
+    """The folder of what one process trained in two pieces a step."""
+    folder = tmp_path_factory.mktemp("alone")
+    train_apart(
+        [
+            {
+                **one,
+                "options": {**one["options"], "micro_batch_size": 2},
+                "output": str(folder / name),
+            }
+            for name, one in trainings.items()
+        ]
+    )
     return folder
 
 
 @pytest.mark.parametrize("name", ["minigpt4", "llava", "hf"])
-def test_two_processes_come_to_the_weights_of_one_that_accumulates(
-    trainings, launched, tmp_path, name
-):
-    told = trainings[name]
-    pieces = {**told["options"], "micro_batch_size": 2}
-    one = train({**told, "options": pieces, "output": str(tmp_path)})
-    two = Checkpoint.read(launched / name)
+def test_two_processes_come_to_the_weights_of_one_that_accumulates(launched, alone, name):
+    two, one = Checkpoint.read(launched / name), Checkpoint.read(alone / name)
     assert two.metrics["steps"] == one.metrics["steps"]
     assert two.metrics["loss"] == pytest.approx(one.metrics["loss"], abs=2e-6)
-    files = sorted(file.name for file in tmp_path.glob("*.safetensors"))
+    files = sorted(file.name for file in (alone / name).glob("*.safetensors"))
     assert files
     for file in files:
-        ours, theirs = load_file(launched / name / file), load_file(tmp_path / file)
+        ours, theirs = load_file(launched / name / file), load_file(alone / name / file)
         assert ours.keys() == theirs.keys()
         for tensor, value in theirs.items():
             assert float((ours[tensor] - value).abs().max()) <= TOLERANCE, tensor

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,24 @@ def train(told: dict) -> Checkpoint:
         samples.append(replace(one, id=f"text-{one.id}", images=()))
     trainer = Host.discover().build(Choice("trainer", told["trainer"], told["options"]))
     return trainer.train(TrainingJob(samples, Path(told["output"]), report=report))
+
+
+def alike() -> dict[str, str]:
+    """Return the environment of processes whose weights are compared.
+
+    One thread each: how sums are parted among threads shows in the last bits, and what else a
+    process has loaded may change the number of threads.
+    """
+    return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def train_apart(told: list[dict], command: tuple[str, ...] = (sys.executable,)) -> None:
+    """Run trainings one after another in a process of their own."""
+    done = subprocess.run(
+        [*command, __file__, json.dumps(told)], check=False, capture_output=True, text=True,
+        timeout=120, env=alike(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 if __name__ == "__main__":
