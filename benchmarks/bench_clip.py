@@ -28,13 +28,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ig4.core.engine.ingest import Source, ingest
-from ig4.core.engine.score import score
+from ig4.core.engine.ingesting.ingest import Source, ingest
+from ig4.core.engine.scoring.score import score
 from ig4.core.engine.session import Session
-from ig4.core.host import Host
-from ig4.core.images import decode
+from ig4.core.files.images import decode
+from ig4.core.host.host import Host
 from ig4.core.records import Choice
-from ig4.plugins import openclip
+from ig4.plugins.models import openclip
 from ig4.storage.store import Store
 
 SHARED = Path(os.environ.get("IG4_SHARED", Path(__file__).resolve().parents[2] / "shared"))

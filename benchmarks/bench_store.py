@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ig4.core.engine.ingest import Source, ingest
-from ig4.core.engine.select import Wish, select
+from ig4.core.engine.ingesting.ingest import Source, ingest
+from ig4.core.engine.selecting.select import Wish, select
 from ig4.core.engine.session import Session
-from ig4.core.host import Host
+from ig4.core.host.host import Host
 from ig4.storage import clusters, runs, samples, scores
 from ig4.storage.store import Store
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ig4.core.config import Config
-    from ig4.core.engine.ablate import ArmPlan
-    from ig4.core.engine.ablationresult import Ablated
+    from ig4.core.engine.ablating.ablate import ArmPlan
+    from ig4.core.engine.ablating.result import Ablated
 
 _FORMATS = click.Choice(["terminal", "markdown", "latex", "csv", "json"])
 _format = click.option(
@@ -90,7 +90,7 @@ def ablate(
     if ctx.invoked_subcommand is not None:
         return
     from ig4.cli.session import opened
-    from ig4.core.engine import ablate as engine
+    from ig4.core.engine.ablating import ablate as engine
 
     config = _config(flags)
     with opened(db, config, quiet=quiet) as session:
@@ -128,7 +128,7 @@ def show(
     """List ablations, or print the tables of ablation NUMBER."""
     from ig4.cli.session import opened
     from ig4.core import config as configuration
-    from ig4.core.engine import ablationresult as engine
+    from ig4.core.engine.ablating import result as engine
 
     with opened(db, configuration.load(config_file), quiet=quiet) as session:
         if number is not None:
@@ -164,7 +164,7 @@ def show(
 
 def _config(flags: dict[str, Any]) -> Config:
     from ig4.core import config as configuration
-    from ig4.core.engine.weights import parse_weights
+    from ig4.core.engine.selecting.weights import parse_weights
 
     tables: dict[str, Any] = {
         "run": {"seed": flags["seed"], "scorers": opt.names(flags["scorers"])},
@@ -201,7 +201,7 @@ def _config(flags: dict[str, Any]) -> Config:
 
 def as_dict(done: Ablated) -> dict[str, Any]:
     """Return what an ablation came to, JSON-able."""
-    from ig4.core import armprint
+    from ig4.core.engine.ablating import render as armprint
 
     return {
         "ablation": done.id,
@@ -217,10 +217,10 @@ def as_dict(done: Ablated) -> dict[str, Any]:
 
 def _tell(done: Ablated, form: str | None, out: Path | None, *, as_json: bool) -> None:
     """Write the tables where they are wanted, and print them, or what else is asked for."""
-    from ig4.core import armprint
+    from ig4.core.engine.ablating import render as armprint
 
     if out is not None:
-        from ig4.core.atomic import replacing
+        from ig4.core.files.atomic import replacing
 
         chosen = form or armprint.SUFFIXES.get(out.suffix.lower(), "markdown")
         with replacing(out) as partial:

@@ -102,8 +102,8 @@ def cancel(
     """Ask the service to stop batch NUMBER; replies it has by then are collected as ever."""
     from ig4.cli.session import opened
     from ig4.core import config as configuration
+    from ig4.core.calls.cancelling import cancel as cancel_batch
     from ig4.core.calls.loop import run
-    from ig4.core.engine.batches import cancel as cancel_batch
 
     first = configuration.load(config_file)
     settings = opt.component_settings(options)

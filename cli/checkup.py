@@ -47,7 +47,7 @@ def extras() -> dict[str, dict[str, str | None]]:
 
 def device() -> dict[str, Any]:
     """Return the device that models run on and the precisions it is fast at; no torch needed."""
-    from ig4.plugins import hardware
+    from ig4.plugins.models import hardware
 
     on = hardware.device()
     best = hardware.precision("auto", on)
@@ -107,7 +107,7 @@ def database(location: str | None) -> dict[str, Any]:
 def broken_plugins() -> list[dict[str, str]]:
     """Return plugins that cannot be taken in and components that cannot be loaded."""
     from ig4.core.errors import MissingExtraError, PluginError
-    from ig4.core.host import Host
+    from ig4.core.host.host import Host
 
     host = Host.discover()
     found = [

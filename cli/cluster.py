@@ -41,7 +41,7 @@ def cluster(
     """Group samples by their images."""
     from ig4.cli.session import opened
     from ig4.core import config as configuration
-    from ig4.core.engine.cluster import cluster as group
+    from ig4.core.engine.grouping.cluster import cluster as group
     from ig4.core.engine.run import embedder_of
 
     flags: dict[str, Any] = {

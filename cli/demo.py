@@ -13,7 +13,7 @@ from ig4.cli import options as opt
 from ig4.cli import render
 
 if TYPE_CHECKING:
-    from ig4.core.engine.result import SelectionResult
+    from ig4.core.engine.selecting.result import SelectionResult
     from ig4.plugins.demo.dataset import DemoSet
 
 

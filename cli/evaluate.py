@@ -14,8 +14,8 @@ from ig4.cli import render
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
-    from ig4.core.engine.evaluate import EvaluationWish
-    from ig4.core.training import Checkpoint, Decoding
+    from ig4.core.contracts.training import Checkpoint, Decoding
+    from ig4.core.engine.evaluating.evaluate import EvaluationWish
 
 
 class CheckpointOrVerb(click.Group):
@@ -82,7 +82,7 @@ def evaluate(
     if ctx.invoked_subcommand is not None:
         return
     from ig4.cli.session import opened
-    from ig4.core.engine import evaluate as engine
+    from ig4.core.engine.evaluating import evaluate as engine
 
     config, wishes = _wishes(flags)
     with opened(db, config, create=True, quiet=quiet) as session:
@@ -115,7 +115,7 @@ def evaluate(
 
 def _wishes(flags: Mapping[str, Any]) -> tuple[Config, list[EvaluationWish]]:
     from ig4.core import config as configuration
-    from ig4.core.engine.evaluate import EvaluationWish
+    from ig4.core.engine.evaluating.evaluate import EvaluationWish
     from ig4.core.errors import UsageError
 
     first = configuration.load(flags["config_file"])
@@ -153,7 +153,7 @@ def _wishes(flags: Mapping[str, Any]) -> tuple[Config, list[EvaluationWish]]:
 
 
 def _trainer(flags: Mapping[str, Any]) -> str | None:
-    from ig4.core.training import Checkpoint
+    from ig4.core.contracts.training import Checkpoint
 
     if flags["checkpoint"] is not None:
         return Checkpoint.read(flags["checkpoint"]).trainer
@@ -164,14 +164,14 @@ def _trainer(flags: Mapping[str, Any]) -> str | None:
 def _checkpoint(
     path: Path | None, config: Config, trainer: str, own: Mapping[str, str]
 ) -> Checkpoint:
-    from ig4.core.engine.generate import checkpoint_of
+    from ig4.core.engine.training.generate import checkpoint_of
 
     choice = config.choice("trainer", trainer) if path is None else None
     return checkpoint_of(path, choice, own)
 
 
 def _decoding(flags: Mapping[str, Any], config: Config) -> Decoding:
-    from ig4.core.training import Decoding
+    from ig4.core.contracts.training import Decoding
 
     names = (
         "max_new_tokens", "temperature", "top_p", "num_beams", "repetition_penalty", "batch_size"
@@ -231,7 +231,7 @@ def compare(first: int, second: int, db: str | None, as_json: bool, quiet: bool)
     """
     from ig4.cli.session import opened
     from ig4.core import config as configuration
-    from ig4.core.engine.compare import compare as compared
+    from ig4.core.engine.evaluating.compare import compare as compared
 
     with opened(db, configuration.load(), quiet=quiet) as session:
         found = compared(session, first, second)

@@ -13,8 +13,8 @@ import click
 from ig4.cli import render
 
 if TYPE_CHECKING:
-    from ig4.core.engine.compare import Comparison
-    from ig4.core.engine.evaluate import Evaluated
+    from ig4.core.engine.evaluating.compare import Comparison
+    from ig4.core.engine.evaluating.evaluate import Evaluated
     from ig4.storage.evaluations import EvaluationRow, PredictionRow
 
 _SHOWN = 10
@@ -44,7 +44,7 @@ def interval_of(values: Sequence[float | None], headline: float) -> list[float] 
     """Return the 95 % interval of a headline that is the mean of its values, else None."""
     import math
 
-    from ig4.core.comparison import mean_interval
+    from ig4.core.statistics.comparison import mean_interval
 
     known = [value for value in values if value is not None]
     if len(known) < max(2, len(values)):
@@ -262,7 +262,7 @@ def _lines(
 
 
 def _write_csv(rows: Iterable[Sequence[Any]]) -> None:
-    from ig4.core.armprint import unformulaic
+    from ig4.core.engine.ablating.render import unformulaic
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

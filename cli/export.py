@@ -59,9 +59,9 @@ def export(
     In the data set's own format, records are written exactly as they were read.
     """
     from ig4.cli.session import opened
-    from ig4.core.engine.export import Target, dataset_of, find_selection
-    from ig4.core.engine.export import export as write
-    from ig4.core.engine.stubs import DATA, write_stub
+    from ig4.core.engine.exporting.export import Target, dataset_of, find_selection
+    from ig4.core.engine.exporting.export import export as write
+    from ig4.core.engine.exporting.stubs import DATA, write_stub
     from ig4.core.errors import UsageError
 
     if trainer is not None and format_ not in (None, "sharegpt"):

@@ -13,7 +13,7 @@ from ig4.cli import options as opt
 from ig4.cli import render
 
 if TYPE_CHECKING:
-    from ig4.core.training import Checkpoint, Decoding, Prompt
+    from ig4.core.contracts.training import Checkpoint, Decoding, Prompt
 
 _HELP = "/image FILE takes another image, /reset forgets what was said, /quit ends."
 
@@ -82,8 +82,8 @@ def generate(
 def _chosen(path: Path | None, flags: dict[str, Any]) -> Checkpoint:
     """Return the checkpoint that is meant, with the options that are set."""
     from ig4.core import config as configuration
-    from ig4.core.engine.generate import checkpoint_of
-    from ig4.core.training import Checkpoint
+    from ig4.core.contracts.training import Checkpoint
+    from ig4.core.engine.training.generate import checkpoint_of
 
     config = configuration.load(flags["config_file"])
     if path is not None:
@@ -97,7 +97,7 @@ def _chosen(path: Path | None, flags: dict[str, Any]) -> Checkpoint:
 
 
 def _decoding(flags: dict[str, Any], *, batch_size: int) -> Decoding:
-    from ig4.core.training import Decoding
+    from ig4.core.contracts.training import Decoding
 
     names = ("max_new_tokens", "temperature", "top_p", "num_beams", "repetition_penalty")
     seed = 42 if flags["seed"] is None else flags["seed"]
@@ -108,9 +108,9 @@ def _answer(
     checkpoint: Checkpoint, questions: Path, flags: dict[str, Any], *, quiet: bool, as_json: bool
 ) -> None:
     from ig4.cli.progress import listening
-    from ig4.core.engine.generate import Asking
-    from ig4.core.engine.generate import generate as answer
-    from ig4.core.host import Host
+    from ig4.core.engine.training.generate import Asking
+    from ig4.core.engine.training.generate import generate as answer
+    from ig4.core.host.host import Host
 
     asking = Asking(
         questions=questions,
@@ -141,8 +141,8 @@ def _answer(
 
 def _chat(checkpoint: Checkpoint, image: Path, decoding: Decoding) -> None:
     """Talk about an image until the user has enough."""
-    from ig4.core.engine.generate import trainer_of
-    from ig4.core.host import Host
+    from ig4.core.engine.training.generate import trainer_of
+    from ig4.core.host.host import Host
     from ig4.core.records import Failure, Turn
 
     talk = _Talk(image)
@@ -169,8 +169,8 @@ class _Talk:
 
     def prompts(self) -> Iterator[Prompt]:
         """Yield a prompt for each line that the user enters."""
+        from ig4.core.contracts.training import Prompt
         from ig4.core.records import Image, Turn
-        from ig4.core.training import Prompt
 
         while (text := self._line()) is not None:
             if self._obeyed(text):
@@ -181,7 +181,7 @@ class _Talk:
 
     def _line(self) -> str | None:
         """Return what the user enters, None at the end."""
-        from ig4.core.engine.texts import storable
+        from ig4.core.engine.ingesting.texts import storable
 
         while True:
             try:

@@ -11,7 +11,7 @@ from ig4.cli import options as opt
 from ig4.cli import render
 
 if TYPE_CHECKING:
-    from ig4.core.engine.imports import Imported
+    from ig4.core.engine.ingesting.imports import Imported
 
 FILE = click.argument("file", type=opt.PATH)
 NAME = click.option("--as", "name", required=True, metavar="NAME", help="Name to take.")
@@ -46,8 +46,8 @@ def import_scores(
     FILE is JSON (a list of objects, also under a key), JSON lines, CSV or Parquet.
     """
     from ig4.cli.session import opened
-    from ig4.core.engine.imports import ScoreColumn
-    from ig4.core.engine.imports import import_scores as take
+    from ig4.core.engine.ingesting.imports import ScoreColumn
+    from ig4.core.engine.ingesting.imports import import_scores as take
 
     with opened(db, quiet=quiet) as session:
         done = take(session, session.dataset(dataset), ScoreColumn(file, **column))
@@ -84,7 +84,7 @@ def import_clusters(
     FILE is JSON of label -> ids, or a table with a column of ids and one of labels.
     """
     from ig4.cli.session import opened
-    from ig4.core.engine.imports import import_clusters as take
+    from ig4.core.engine.ingesting.imports import import_clusters as take
 
     with opened(db, quiet=quiet) as session:
         done = take(session, session.dataset(dataset), file, name, **columns)

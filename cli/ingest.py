@@ -55,8 +55,8 @@ def ingest(
     Reading it again takes up what changed, and nothing if nothing did.
     """
     from ig4.cli.session import opened
-    from ig4.core.engine.ingest import Source
-    from ig4.core.engine.ingest import ingest as read
+    from ig4.core.engine.ingesting.ingest import Source
+    from ig4.core.engine.ingesting.ingest import ingest as read
 
     options: dict[str, Any] = {key: value for key, value in texts.items() if value is not None}
     options |= opt.column_options(columns) | opt.pairs_of(settings)

@@ -13,8 +13,8 @@ from ig4.cli import render
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
-    from ig4.core.engine.judge import Judged, JudgeEstimate, JudgeWish
-    from ig4.core.reviewfiles import ReviewRun
+    from ig4.core.engine.judging.judge import Judged, JudgeEstimate, JudgeWish
+    from ig4.core.files.reviewfiles import ReviewRun
     from ig4.storage.judgements import JudgementRow, VerdictRow
 
 _DEFAULT = "compare"
@@ -82,7 +82,7 @@ def compare(
     goes on, and nothing is paid twice.
     """
     from ig4.cli.session import opened
-    from ig4.core.engine import judge as judging
+    from ig4.core.engine.judging import judge as judging
 
     config, wish = _wish(flags)
     with opened(db, config, create=True, quiet=quiet) as session:
@@ -127,7 +127,7 @@ def summarize(
     as LLaVA-Bench's. The relative score is the second's in percent of the first's. Several files
     are several runs: each is summed up, then their mean.
     """
-    from ig4.core.reviewfiles import mean_of, summarise_file
+    from ig4.core.files.reviewfiles import mean_of, summarise_file
 
     chosen = 42 if seed is None else seed
     runs = [summarise_file(path, reader, seed=chosen) for path in reviews]
@@ -172,7 +172,7 @@ def show(number: int | None, db: str | None, as_json: bool, quiet: bool) -> None
 
 def _wish(flags: dict[str, Any]) -> tuple[Config, JudgeWish]:
     from ig4.core import config as configuration
-    from ig4.core.engine.judge import JudgeWish
+    from ig4.core.engine.judging.judge import JudgeWish
 
     name = flags["name"]
     tables: dict[str, Any] = {
@@ -323,7 +323,7 @@ def _show(row: JudgementRow, verdicts: list[VerdictRow]) -> None:
 
 def _so_far(verdicts: list[VerdictRow]) -> dict[str, Any]:
     """Return what the verdicts of a judgement that was cut short come to."""
-    from ig4.core.engine.judge import concluded
+    from ig4.core.engine.judging.judge import concluded
 
     return concluded(verdicts)[0].to_dict()
 

@@ -116,7 +116,7 @@ class LazyGroup(click.Group):
     def _ask_plugins(self) -> None:
         if not self._asked_plugins:
             self._asked_plugins = True
-            from ig4.core.host import Host
+            from ig4.core.host.host import Host
 
             Host.discover().add_commands(self)
 

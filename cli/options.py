@@ -106,7 +106,7 @@ def set_prompt(tables: dict[str, Any], config: Config, prompt: Path | None) -> N
     """
     if prompt is None:
         return
-    from ig4.core.host import Host
+    from ig4.core.host.host import Host
 
     host = Host.discover()
     takers = []

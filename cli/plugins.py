@@ -13,7 +13,7 @@ import click
 from ig4.cli.options import as_json
 from ig4.cli.render import print_json, print_table
 from ig4.core.errors import Ig4Error, MissingExtraError, UsageError
-from ig4.core.host import KINDS, Broken, Host, Registered, missing_modules
+from ig4.core.host.host import KINDS, Broken, Host, Registered, missing_modules
 from ig4.core.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -290,7 +290,7 @@ def _import_libraries(registered: Registered) -> None:
     """
     from importlib import import_module
 
-    from ig4.core.host import import_failure
+    from ig4.core.host.host import import_failure
 
     for name in registered.component.requires:
         try:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ig4.core.engine.asking import Asked
-    from ig4.core.engine.estimate import CallEstimate, Estimate
-    from ig4.core.engine.score import Scored
+    from ig4.core.calls.asking import Asked
+    from ig4.core.engine.scoring.estimate import CallEstimate, Estimate
+    from ig4.core.engine.scoring.score import Scored
 
 
 _C1 = re.compile("[\x7f-\x9f]")

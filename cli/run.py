@@ -97,7 +97,7 @@ def run(
 def configured(flags: dict[str, Any]) -> Config:
     """Return ig4.toml with the flags of `ig4 run` over it."""
     from ig4.core import config as configuration
-    from ig4.core.engine.weights import parse_weights
+    from ig4.core.engine.selecting.weights import parse_weights
 
     weights = flags["weights"]
     tables: dict[str, Any] = {
@@ -151,8 +151,8 @@ def _in_use(config: Config) -> dict[str, Any]:
 
 def _tell_plan(session: Session, config: Config, *, as_json: bool, retry_failed: bool) -> None:
     from ig4.core.engine import run as running
-    from ig4.core.engine.estimate import estimate
-    from ig4.core.engine.ingest import ingest
+    from ig4.core.engine.ingesting.ingest import ingest
+    from ig4.core.engine.scoring.estimate import estimate
 
     running.check(session, config)
     source = running.source_of(config)

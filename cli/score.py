@@ -49,8 +49,8 @@ def score(
     """Compute the scores that samples still lack."""
     from ig4.cli.session import opened
     from ig4.core import config as configuration
-    from ig4.core.engine.estimate import estimate
-    from ig4.core.engine.score import score as compute
+    from ig4.core.engine.scoring.estimate import estimate
+    from ig4.core.engine.scoring.score import score as compute
 
     flags: dict[str, Any] = {
         "run": {"scorers": opt.names(scorers), "executor": executor},

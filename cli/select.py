@@ -10,9 +10,9 @@ from ig4.cli import options as opt
 from ig4.cli import render
 
 if TYPE_CHECKING:
-    from ig4.core.engine.explain import Explanation
-    from ig4.core.engine.result import SelectionResult
-    from ig4.core.engine.select import Wish
+    from ig4.core.engine.selecting.explain import Explanation
+    from ig4.core.engine.selecting.result import SelectionResult
+    from ig4.core.engine.selecting.select import Wish
 
 SHOWN = 10
 
@@ -47,8 +47,8 @@ Examples:
 def select(explain: str | None, db: str | None, as_json: bool, quiet: bool, **flags: Any) -> None:
     """Choose the samples worth training on."""
     from ig4.cli.session import opened
-    from ig4.core.engine.explain import explain as explain_sample
-    from ig4.core.engine.select import select as choose
+    from ig4.core.engine.selecting.explain import explain as explain_sample
+    from ig4.core.engine.selecting.select import select as choose
 
     config, wish = _wish(flags)
     with opened(db, config, quiet=quiet) as session:
@@ -66,8 +66,8 @@ def select(explain: str | None, db: str | None, as_json: bool, quiet: bool, **fl
 
 def _wish(flags: dict[str, Any]) -> tuple[Any, Wish]:
     from ig4.core import config as configuration
-    from ig4.core.engine.select import Wish
-    from ig4.core.engine.weights import parse_weights
+    from ig4.core.engine.selecting.select import Wish
+    from ig4.core.engine.selecting.weights import parse_weights
 
     weights = flags["weights"]
     tables: dict[str, Any] = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ig4.cli.location import location
 from ig4.cli.progress import listening
 from ig4.core.engine.session import Session
-from ig4.core.host import Host
+from ig4.core.host.host import Host
 from ig4.storage.store import Store
 
 if TYPE_CHECKING:

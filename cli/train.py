@@ -12,8 +12,8 @@ from ig4.cli import render
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
-    from ig4.core.engine.train import Trained, TrainingWish
-    from ig4.core.training import Footprint
+    from ig4.core.contracts.training import Footprint
+    from ig4.core.engine.training.train import Trained, TrainingWish
     from ig4.storage.trainings import TrainingRow
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -60,8 +60,8 @@ def train(
     if ctx.invoked_subcommand is not None:
         return
     from ig4.cli.session import opened
-    from ig4.core.engine import train as training
-    from ig4.core.training import is_main_process
+    from ig4.core.contracts.training import is_main_process
+    from ig4.core.engine.training import train as training
 
     config, wish = _wish(flags)
     quiet = quiet or not is_main_process()
@@ -97,7 +97,7 @@ def show(number: int | None, as_csv: bool, db: str | None, as_json: bool, quiet:
     """List trainings, or show the loss curve of training NUMBER."""
     from ig4.cli.session import opened
     from ig4.core import config as configuration
-    from ig4.core.engine.train import settle
+    from ig4.core.engine.training.train import settle
     from ig4.core.errors import UsageError
     from ig4.storage import trainings
 
@@ -125,7 +125,7 @@ def show(number: int | None, as_csv: bool, db: str | None, as_json: bool, quiet:
 
 def _wish(flags: dict[str, Any]) -> tuple[Config, TrainingWish]:
     from ig4.core import config as configuration
-    from ig4.core.engine.train import TrainingWish
+    from ig4.core.engine.training.train import TrainingWish
 
     tables: dict[str, Any] = {
         "run": {"seed": flags["seed"]},

@@ -7,28 +7,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core import config as configuration
+from ig4.core.contracts.training import Checkpoint, Decoding
 from ig4.core.engine import run as running
-from ig4.core.engine.ablate import ablate as ablate_arms
-from ig4.core.engine.ablationresult import Ablated
-from ig4.core.engine.evaluate import Evaluated, EvaluationWish
-from ig4.core.engine.evaluate import evaluate as evaluate_on
-from ig4.core.engine.generate import checkpoint_of
-from ig4.core.engine.judge import Judged, JudgeWish
-from ig4.core.engine.judge import judge as judge_pairs
-from ig4.core.engine.select import Wish
-from ig4.core.engine.select import select as select_samples
+from ig4.core.engine.ablating.ablate import ablate as ablate_arms
+from ig4.core.engine.ablating.result import Ablated
+from ig4.core.engine.evaluating.evaluate import Evaluated, EvaluationWish
+from ig4.core.engine.evaluating.evaluate import evaluate as evaluate_on
+from ig4.core.engine.judging.judge import Judged, JudgeWish
+from ig4.core.engine.judging.judge import judge as judge_pairs
+from ig4.core.engine.selecting.select import Wish
+from ig4.core.engine.selecting.select import select as select_samples
 from ig4.core.engine.session import Session
-from ig4.core.engine.train import Trained, TrainingWish
-from ig4.core.engine.train import train as train_on
-from ig4.core.host import Host
+from ig4.core.engine.training.generate import checkpoint_of
+from ig4.core.engine.training.train import Trained, TrainingWish
+from ig4.core.engine.training.train import train as train_on
+from ig4.core.host.host import Host
 from ig4.core.records import Choice
-from ig4.core.training import Checkpoint, Decoding
 from ig4.storage.connect import DEFAULT
 from ig4.storage.store import Store
 
 if TYPE_CHECKING:
-    from ig4.core.engine.result import SelectionResult
     from ig4.core.engine.run import RunResult
+    from ig4.core.engine.selecting.result import SelectionResult
     from ig4.core.events import Listener
 
 

@@ -95,7 +95,7 @@ class Image:
         """
         if self.loader is not None:
             return self.loader()
-        from ig4.core.images import ImageError, decode
+        from ig4.core.files.images import ImageError, decode
 
         if self.path is None:
             raise ImageError(self.problem or "the image has no file")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from ig4.core.discovery import normalised
+from ig4.core.host.discovery import normalised
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("core", "plugins", "storage", "cli")
@@ -152,7 +152,7 @@ def test_the_installed_wheel_runs_where_the_checkout_cannot_be_seen(installed, t
 
 def test_the_installed_wheel_finds_its_components(installed, tmp_path):
     code = (
-        "from ig4.core.host import Host; host = Host.discover();"
+        "from ig4.core.host.host import Host; host = Host.discover();"
         "print(host.broken, host.load('selector', 'quota').__name__)"
     )
     assert run_installed(installed, tmp_path, "-c", code).stdout.strip() == "[] Quota"

@@ -34,44 +34,44 @@ if TYPE_CHECKING:
         Selector,
         Trainer,
     )
+    from ig4.core.contracts.evaluation import Item, Measured, Pair, Verdict
+    from ig4.core.contracts.training import Checkpoint, Decoding, Prompt, TrainingJob, TrainingStep
     from ig4.core.errors import Ig4Error
-    from ig4.core.evaluation import Item, Measured, Pair, Verdict
-    from ig4.core.hookspecs import hookimpl
+    from ig4.core.host.hookspecs import hookimpl
     from ig4.core.records import Component, Failure, Record, Sample, Score, Turn
-    from ig4.core.training import Checkpoint, Decoding, Prompt, TrainingJob, TrainingStep
 
 _HOMES = {
     "AsyncJudge": "contracts",
     "AsyncScorer": "contracts",
     "Benchmark": "contracts",
-    "Checkpoint": "training",
+    "Checkpoint": "contracts.training",
     "Clusterer": "contracts",
     "Component": "records",
-    "Decoding": "training",
+    "Decoding": "contracts.training",
     "Embedder": "contracts",
     "Executor": "contracts",
     "Failure": "records",
     "Format": "contracts",
     "Ig4Error": "errors",
-    "Item": "evaluation",
+    "Item": "contracts.evaluation",
     "Judge": "contracts",
-    "Measured": "evaluation",
+    "Measured": "contracts.evaluation",
     "Options": "contracts",
-    "Pair": "evaluation",
-    "Prompt": "training",
+    "Pair": "contracts.evaluation",
+    "Prompt": "contracts.training",
     "Record": "records",
     "Sample": "records",
     "Score": "records",
     "Scorer": "contracts",
     "Selector": "contracts",
     "Trainer": "contracts",
-    "TrainingJob": "training",
-    "TrainingStep": "training",
+    "TrainingJob": "contracts.training",
+    "TrainingStep": "contracts.training",
     "Turn": "records",
-    "Verdict": "evaluation",
+    "Verdict": "contracts.evaluation",
     "ablate": "api",
     "evaluate": "api",
-    "hookimpl": "hookspecs",
+    "hookimpl": "host.hookspecs",
     "judge": "api",
     "open": "api",
     "run": "api",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ig4.core.calls.loop import run
 from ig4.core.calls.request import RejectedError, Reply, Request, TransientError, UnreadableError
-from ig4.core.evaluation import Pair, Verdict
+from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.records import Failure, Sample, Score
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.contracts import Selector
-from ig4.core.engine.cluster import Clustered, cluster
-from ig4.core.engine.export import Exported, Target, export
-from ig4.core.engine.ingest import Ingested, Source, ingest
-from ig4.core.engine.paths import folder_name
-from ig4.core.engine.result import SelectionResult
-from ig4.core.engine.score import Scored, score
-from ig4.core.engine.select import Wish, select
-from ig4.core.engine.weights import check_weights
+from ig4.core.engine.exporting.export import Exported, Target, export
+from ig4.core.engine.grouping.cluster import Clustered, cluster
+from ig4.core.engine.ingesting.ingest import Ingested, Source, ingest
+from ig4.core.engine.ingesting.paths import folder_name
+from ig4.core.engine.scoring.score import Scored, score
+from ig4.core.engine.selecting.result import SelectionResult
+from ig4.core.engine.selecting.select import Wish, select
+from ig4.core.engine.selecting.weights import check_weights
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
 from ig4.storage import clusters, datasets, scores

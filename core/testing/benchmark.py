@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from ig4.core.contracts import Benchmark
-from ig4.core.evaluation import Item, Measured
+from ig4.core.contracts.evaluation import Item, Measured
 from ig4.core.testing.check import Check, checks_from, opened, require, untouched_random_state
 from ig4.core.testing.component import component_checks
 

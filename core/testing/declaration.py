@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 
 from ig4.core.contracts import CONTRACTS
-from ig4.core.discovery import RefusedError, check_record
+from ig4.core.host.discovery import RefusedError, check_record
 from ig4.core.records import Component
 from ig4.core.testing.check import Check, checks_from, fail, require
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ig4.core.contracts import Judge
-from ig4.core.evaluation import Pair, Verdict
+from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.records import Failure
 from ig4.core.testing.check import Check, checks_from, opened, require, untouched_random_state
 from ig4.core.testing.component import component_checks

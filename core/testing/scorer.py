@@ -200,7 +200,7 @@ def embedded(scorer: Scorer, samples: Sequence[Sample]) -> list[Sample]:
     choice = scorer.embedder()
     if choice is None:
         return list(samples)
-    from ig4.core.host import Host
+    from ig4.core.host.host import Host
 
     embedder = Host.discover().build(choice)
     require(isinstance(embedder, Embedder), f"embedder() names {choice.use}, no embedder")

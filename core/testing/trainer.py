@@ -9,12 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ig4.core.contracts import Trainer
-from ig4.core.errors import Ig4Error
-from ig4.core.records import Failure, Image, Sample, Turn
-from ig4.core.testing.check import Check, checks_from, fail, require
-from ig4.core.testing.component import component_checks
-from ig4.core.testing.samples import make_samples, sample_with_unreadable_image
-from ig4.core.training import (
+from ig4.core.contracts.training import (
     MANIFEST,
     Checkpoint,
     Decoding,
@@ -23,6 +18,11 @@ from ig4.core.training import (
     TrainingJob,
     TrainingStep,
 )
+from ig4.core.errors import Ig4Error
+from ig4.core.records import Failure, Image, Sample, Turn
+from ig4.core.testing.check import Check, checks_from, fail, require
+from ig4.core.testing.component import component_checks
+from ig4.core.testing.samples import make_samples, sample_with_unreadable_image
 
 Make = Callable[[], Trainer]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ig4.core import jsonstream
-from ig4.core.evaluation import Item
-from ig4.core.tables import is_parquet, require_file
+from ig4.core.contracts.evaluation import Item
+from ig4.core.files import jsonstream
+from ig4.core.files.tables import is_parquet, require_file
 from ig4.plugins.benchmarks.captioned import CaptionedBenchmark, CaptionedOptions
 from ig4.plugins.benchmarks.files import Row, Rows, distinct
 from ig4.plugins.benchmarks.vqa import named, optional, unfold

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from ig4.core import contracts
-from ig4.core.evaluation import Item, Measured
+from ig4.core.contracts.evaluation import Item, Measured
 from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions
 from ig4.plugins.metrics import captions as measures
 from ig4.plugins.metrics import ptb

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ig4.core import jsonstream
-from ig4.core.encodings import reading
+from ig4.core.contracts.evaluation import Item
 from ig4.core.errors import DatasetError
-from ig4.core.evaluation import Item
-from ig4.core.tables import require_file
+from ig4.core.files import jsonstream
+from ig4.core.files.encodings import reading
+from ig4.core.files.tables import require_file
 from ig4.plugins.benchmarks.captioned import CaptionedBenchmark, CaptionedOptions
 from ig4.plugins.benchmarks.files import Row, distinct
 

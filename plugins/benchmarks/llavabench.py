@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from ig4.core.evaluation import Item, Measured
+from ig4.core.contracts.evaluation import Item, Measured
 from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions, Row, Rows, distinct
 
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ig4.core import contracts
+from ig4.core.contracts.evaluation import Item, Measured
 from ig4.core.errors import DatasetError
-from ig4.core.evaluation import Item, Measured
 from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions
 from ig4.plugins.metrics.matching import ANSWERS_OF_VQA, RULES, Rule
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from ig4.core.contracts import Embedder
-from ig4.plugins import openclip
+from ig4.plugins.models import openclip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ig4.core.errors import DatasetError
+from ig4.core.files.tables import ID_COLUMNS
 from ig4.core.records import JSON, Record, Turn
-from ig4.core.tables import ID_COLUMNS
 from ig4.plugins.formats.options import ColumnOptions
 from ig4.plugins.formats.turns import (
     ImageRef,

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ig4.core.atomic import replacing
 from ig4.core.contracts import Format
-from ig4.core.encodings import first_text
 from ig4.core.errors import DatasetError
-from ig4.core.formats import require_something
+from ig4.core.files.atomic import replacing
+from ig4.core.files.encodings import first_text
+from ig4.core.files.formats import require_something
+from ig4.core.files.tables import csv_cells, delimiter_of, require_file
 from ig4.core.records import JSON, Record
-from ig4.core.tables import csv_cells, delimiter_of, require_file
 from ig4.plugins.formats import names
 from ig4.plugins.formats.columns import (
     Columns,

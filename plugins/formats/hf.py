@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from ig4.core.atomic import replacing
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.formats import require_something
+from ig4.core.files.atomic import replacing
+from ig4.core.files.formats import require_something
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.options import ColumnOptions

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ig4.core import jsonstream
-from ig4.core.encodings import first_text
+from ig4.core.files import jsonstream
+from ig4.core.files.encodings import first_text
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.columns import OWN, Columns, find_columns, record_of, row_of

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar, TextIO
 
-from ig4.core import jsonstream
-from ig4.core.atomic import replacing
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
-from ig4.core.formats import require_something
+from ig4.core.files import jsonstream
+from ig4.core.files.atomic import replacing
+from ig4.core.files.formats import require_something
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.options import TextOptions

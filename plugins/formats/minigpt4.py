@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ig4.core import jsonstream
-from ig4.core.atomic import replacing
 from ig4.core.contracts import Format
-from ig4.core.encodings import first_text
-from ig4.core.formats import require_something
+from ig4.core.files import jsonstream
+from ig4.core.files.atomic import replacing
+from ig4.core.files.encodings import first_text
+from ig4.core.files.formats import require_something
 from ig4.core.records import JSON, Record, Turn
 from ig4.plugins.formats import names
 from ig4.plugins.formats.jsonrecords import dumped, only_one, open_text

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ig4.core.atomic import replacing
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
-from ig4.core.formats import require_something
+from ig4.core.files.atomic import replacing
+from ig4.core.files.formats import require_something
+from ig4.core.files.tables import is_parquet, open_parquet
 from ig4.core.records import JSON, Record
-from ig4.core.tables import is_parquet, open_parquet
 from ig4.plugins.formats import names
 from ig4.plugins.formats.options import ColumnOptions
 

@@ -7,8 +7,8 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from ig4.core.files.tables import text_id
 from ig4.core.records import JSON, Record, Turn
-from ig4.core.tables import text_id
 
 IMAGE = "<image>"
 """Stands in a turn's text where an image is shown."""

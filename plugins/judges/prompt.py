@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ig4.plugins.llm.prompt import fit, marked, tag_of
 
 if TYPE_CHECKING:
-    from ig4.core.evaluation import Pair
+    from ig4.core.contracts.evaluation import Pair
 
 SYSTEM = (
     "You compare the answers that two AI assistants gave to the same question about an image, "

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ig4.core import contracts
 from ig4.core.contracts import Judge
-from ig4.core.evaluation import Pair, Verdict
+from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.records import Failure
 from ig4.plugins.metrics.ngrams import longest_common_subsequence
 

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from ig4.core.calls.request import Reply, Request
 from ig4.core.contracts import AsyncJudge
+from ig4.core.files.reviews import READERS, UnreadableReview
 from ig4.core.records import Failure
-from ig4.core.reviews import READERS, UnreadableReview
 from ig4.plugins.judges import prompt
 from ig4.plugins.llm.images import jpegs
 from ig4.plugins.llm.options import ServiceOptions
@@ -19,7 +19,7 @@ from ig4.plugins.llm.reminding import ask_twice, unreadable
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Ask, Digest
-    from ig4.core.evaluation import Pair, Verdict
+    from ig4.core.contracts.evaluation import Pair, Verdict
     from ig4.core.records import JSON
 
 

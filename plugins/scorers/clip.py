@@ -11,9 +11,9 @@ from pydantic import Field
 
 from ig4.core.contracts import Scorer
 from ig4.core.records import Choice, Failure, Sample, Score
-from ig4.plugins import openclip
+from ig4.plugins.models import openclip
+from ig4.plugins.models.texttower import were_truncated
 from ig4.plugins.scorers.textcache import EncodedText, TextCache
-from ig4.plugins.texttower import were_truncated
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Digest

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from ig4.core import contracts
 from ig4.core.contracts import Scorer
+from ig4.core.engine.selecting.scaling import share_of_longest
 from ig4.core.errors import MissingExtraError
 from ig4.core.records import Sample, Score
-from ig4.core.scaling import share_of_longest
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,10 +12,10 @@ from pydantic import Field
 
 from ig4.core import contracts
 from ig4.core.contracts import Scorer
+from ig4.core.engine.selecting.scaling import times_ten
 from ig4.core.errors import UsageError
 from ig4.core.records import Failure, Sample, Score
-from ig4.core.scaling import times_ten
-from ig4.plugins import hardware, rewardmodels
+from ig4.plugins.models import hardware, rewardmodels
 
 if TYPE_CHECKING:
     import numpy as np

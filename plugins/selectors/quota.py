@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from ig4.core.contracts import Selector
-from ig4.core.selection import final_scores, select_by_quota
+from ig4.core.engine.selecting.algorithm import final_scores, select_by_quota
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Quota(Selector):
-    """Algorithm 1 of the InstructionGPT-4 paper; see `ig4.core.selection`."""
+    """Algorithm 1 of the InstructionGPT-4 paper; see `ig4.core.engine.selecting.algorithm`."""
 
     needs_clusters: ClassVar[bool] = True
 

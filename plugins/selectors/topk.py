@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ig4.core.contracts import Selector
-from ig4.core.selection import best_first, final_scores
+from ig4.core.engine.selecting.algorithm import best_first, final_scores
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ig4.core.contracts.training import TrainingError
 from ig4.core.errors import Ig4Error
-from ig4.core.images import ImageError
+from ig4.core.files.images import ImageError
 from ig4.core.records import Sample
-from ig4.core.training import TrainingError
 from ig4.plugins.training.placeholders import IGNORED, padded
 
 SAMPLE_IDS = "sample_ids"

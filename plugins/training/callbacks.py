@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import TrainerCallback
 
-from ig4.core.training import TrainingJob, TrainingStep, is_main_process
+from ig4.core.contracts.training import TrainingJob, TrainingStep, is_main_process
 
 if TYPE_CHECKING:
     from ig4.plugins.training.loop import Loop

@@ -19,9 +19,9 @@ from transformers import (
 )
 
 from ig4.core.chunks import chunks
+from ig4.core.contracts.training import Decoding, Prompt, TrainingError
 from ig4.core.errors import Ig4Error, PrerequisiteError, UsageError
 from ig4.core.records import Failure
-from ig4.core.training import Decoding, Prompt, TrainingError
 from ig4.plugins.training.order import rng_of
 
 T = TypeVar("T")

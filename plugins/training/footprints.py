@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from ig4.core.training import Footprint
+from ig4.core.contracts.training import Footprint
 from ig4.plugins.training import memory
 from ig4.plugins.training.learning import Learning, Lora
 from ig4.plugins.training.options import TrainingOptions

@@ -20,8 +20,9 @@ import transformers
 from torch import Tensor, nn
 from transformers import TrainingArguments
 
+from ig4.core.contracts.training import TrainingError, TrainingJob, is_main_process
 from ig4.core.errors import PrerequisiteError, UsageError
-from ig4.core.training import TrainingError, TrainingJob, is_main_process
+from ig4.plugins.models.weights import load_trained, save_trained
 from ig4.plugins.training.batches import SAMPLE_IDS
 from ig4.plugins.training.callbacks import Epochs, Rates, Reports
 from ig4.plugins.training.placeholders import IGNORED
@@ -29,7 +30,6 @@ from ig4.plugins.training.plan import Plan, shares
 from ig4.plugins.training.reading import Careful, Joined, read
 from ig4.plugins.training.states import STATE, complete, newest_complete, newest_state, step_of
 from ig4.plugins.training.stopping import explained, guilty, named, quiet
-from ig4.plugins.training.weights import load_trained, save_trained
 
 if TYPE_CHECKING:
     from ig4.plugins.training.options import TrainingOptions

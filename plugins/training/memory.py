@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from ig4.core.errors import PrerequisiteError
-from ig4.plugins.hardware import Precision
-from ig4.plugins.hub import check_device
+from ig4.plugins.models.hardware import Precision
+from ig4.plugins.models.hub import check_device
 
 if TYPE_CHECKING:
     from ig4.plugins.training.options import TrainingOptions

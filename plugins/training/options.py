@@ -12,8 +12,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from ig4.core.contracts import Digest, Options
 from ig4.core.errors import UsageError
 from ig4.core.records import JSON
-from ig4.plugins import hardware
-from ig4.plugins.rewardmodels import folder_of
+from ig4.plugins.models import hardware
+from ig4.plugins.models.rewardmodels import folder_of
 
 Positive = Annotated[int, Field(ge=1)]
 

@@ -10,9 +10,9 @@ from typing import Any
 from torch import nn
 
 from ig4.core.errors import PrerequisiteError, UsageError
+from ig4.plugins.models.pretrained import quiet
+from ig4.plugins.models.weights import read_safetensors, save_trained
 from ig4.plugins.training.learning import Learning, Lora
-from ig4.plugins.training.models import quiet
-from ig4.plugins.training.weights import read_safetensors, save_trained
 
 ADAPTER = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ig4.core.contracts.training import TrainingError
 from ig4.core.errors import PrerequisiteError
-from ig4.core.images import ImageError
-from ig4.core.training import TrainingError
+from ig4.core.files.images import ImageError
 from ig4.plugins.training import memory
 
 if TYPE_CHECKING:

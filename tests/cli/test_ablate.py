@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import ig4 as library
 from ig4.cli.main import cli
 
-from ..core.engine.learning import install, write
+from ..core.engine.ablating.learning import install, write
 
 QUIZ = ["--selector", "topk", "--trainer", "share", "--benchmarks", "quiz", "--size", "10"]
 
@@ -131,7 +131,7 @@ def test_wrong_requests_are_refused_in_a_line(ig4, flags, told):
 
 
 def test_while_one_is_at_work_another_is_refused(ig4):
-    from ig4.core.engine.ablate import alone
+    from ig4.core.engine.ablating.ablate import alone
 
     with alone(Path("ablations/set")):
         done = ig4("ablate", *QUIZ, "--seeds", 1, "-q")

@@ -15,9 +15,9 @@ from contextlib import closing
 import pytest
 from PIL import Image
 
-from ig4.core.engine.score import score
+from ig4.core.engine.scoring.score import score
 from ig4.core.engine.session import Session
-from ig4.core.host import Host
+from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.plugins.llm.prompt import Template
 from ig4.storage.store import Store
@@ -329,7 +329,7 @@ def test_the_whole_recipe_of_the_paper(ig4, llm_server, tmp_path):
 
 
 def test_images_are_sent_where_they_are_to_be_seen(llm_server, tmp_path):
-    from ig4.core.engine.ingest import Source, ingest
+    from ig4.core.engine.ingesting.ingest import Source, ingest
 
     Image.new("RGB", (2000, 1000), (200, 10, 10)).save(tmp_path / "a.png")
     record = {

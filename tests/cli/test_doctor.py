@@ -41,7 +41,7 @@ def test_extras_are_told_with_the_versions_of_their_parts(run):
 
 
 def test_the_device_is_the_one_that_models_will_run_on(run):
-    from ig4.plugins import hardware
+    from ig4.plugins.models import hardware
 
     device = json.loads(run("--json").stdout)["device"]
     assert device["device"] == hardware.device()

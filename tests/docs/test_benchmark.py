@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from ig4.core.contracts import Benchmark, Options
-from ig4.core.evaluation import Item, Measured
+from ig4.core.contracts.evaluation import Item, Measured
 from ig4.core.testing import benchmark_checks
 from ig4.plugins.builtin import COMPONENTS
 from ig4.plugins.metrics.matching import RULES

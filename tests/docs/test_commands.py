@@ -53,7 +53,7 @@ def test_every_command_shown_is_understood(page):
 
 
 def test_options_of_trainers_that_are_shown_exist():
-    from ig4.core.host import Host
+    from ig4.core.host.host import Host
 
     host = Host.discover()
     text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")

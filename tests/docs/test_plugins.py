@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ig4.core.contracts import CONTRACTS
-from ig4.core.discovery import HOOKS
+from ig4.core.host.discovery import HOOKS
 from ig4.core.records import Component
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ig4.core.training import Decoding, Prompt
+from ig4.core.contracts.training import Decoding, Prompt
+from ig4.plugins.models.pretrained import computing
 from ig4.plugins.trainers.hf.chat import limited, messages, rendered
 from ig4.plugins.trainers.hf.examples import Collator, Row, processed
 from ig4.plugins.trainers.hf.marks import Marks
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 from ig4.plugins.training.decoding import Sampling, generate
-from ig4.plugins.training.models import computing
 
 USUAL = Sampling(max_new_tokens=512)
 

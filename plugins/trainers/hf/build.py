@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from ig4.core.errors import PrerequisiteError
-from ig4.plugins.hub import straight_to_cache
+from ig4.plugins.models.hub import straight_to_cache
+from ig4.plugins.models.pretrained import DTYPES, config_of, explained, load, quiet
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
-from ig4.plugins.training.models import DTYPES, config_of, explained, load, quiet
 from ig4.plugins.training.options import path_of
 from ig4.plugins.training.parts import exact_names
 

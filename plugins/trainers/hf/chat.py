@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ig4.core.contracts.training import TrainingError
 from ig4.core.errors import PrerequisiteError
-from ig4.core.training import TrainingError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ig4.core.contracts.training import TrainingError
 from ig4.core.records import Sample
-from ig4.core.training import TrainingError
 from ig4.plugins.trainers.hf.chat import (
     answer_spans,
     learned,

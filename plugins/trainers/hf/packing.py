@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ig4.core.errors import UsageError
+from ig4.plugins.models.pretrained import computing
 from ig4.plugins.trainers.hf.examples import Packer, Row
 from ig4.plugins.training.batches import SAMPLE_IDS
-from ig4.plugins.training.models import computing
 from ig4.plugins.training.placeholders import IGNORED
 
 if TYPE_CHECKING:

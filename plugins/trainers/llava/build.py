@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from ig4.core.errors import PrerequisiteError
+from ig4.plugins.models.pretrained import DTYPES, config_of, llama_config, load, quiet
+from ig4.plugins.models.tokenizer import Tokens, tokens_of
+from ig4.plugins.models.weights import read_state
 from ig4.plugins.trainers.llava.model import Llava, from_original, original_projector
 from ig4.plugins.trainers.llava.options import LlavaOptions
-from ig4.plugins.training.models import DTYPES, config_of, llama_config, load, quiet
 from ig4.plugins.training.options import path_of
 from ig4.plugins.training.parts import exact_names
-from ig4.plugins.training.pieces import Tokens, tokens_of
-from ig4.plugins.training.weights import read_state
 
 _TOKENIZER = (
     "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",

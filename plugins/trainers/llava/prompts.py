@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ig4.plugins.training.pieces import Tokens
+from ig4.plugins.models.tokenizer import Tokens
 from ig4.plugins.training.placeholders import IGNORED, IMAGE
 
 SYSTEM = (

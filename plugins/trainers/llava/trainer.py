@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ig4.core.contracts import Digest, Trainer
-from ig4.core.errors import UsageError
-from ig4.core.records import JSON, Failure
-from ig4.core.training import (
+from ig4.core.contracts.training import (
     Checkpoint,
     Decoding,
     Footprint,
@@ -17,6 +15,8 @@ from ig4.core.training import (
     TrainingJob,
     is_main_process,
 )
+from ig4.core.errors import UsageError
+from ig4.core.records import JSON, Failure
 from ig4.plugins.trainers.llava.options import LlavaOptions
 
 if TYPE_CHECKING:

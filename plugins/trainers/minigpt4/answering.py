@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ig4.core.training import Decoding, Prompt
+from ig4.core.contracts.training import Decoding, Prompt
+from ig4.plugins.models.pretrained import computing
+from ig4.plugins.models.tokenizer import stops, tokens_of
 from ig4.plugins.trainers.minigpt4.pictures import whole
 from ig4.plugins.trainers.minigpt4.prompts import END, chat_ids
 from ig4.plugins.training.batches import stacked
 from ig4.plugins.training.decoding import Sampling, generate
-from ig4.plugins.training.models import computing
-from ig4.plugins.training.pieces import stops, tokens_of
 from ig4.plugins.training.placeholders import mask_of, padded
 
 if TYPE_CHECKING:

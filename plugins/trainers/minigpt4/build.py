@@ -11,6 +11,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ig4.core.errors import PrerequisiteError, UsageError
+from ig4.plugins.models.pretrained import DTYPES, llama_config, load
+from ig4.plugins.models.weights import read_state
 from ig4.plugins.trainers.minigpt4.model import (
     MiniGPT4,
     Sizes,
@@ -20,9 +22,7 @@ from ig4.plugins.trainers.minigpt4.model import (
     missing,
 )
 from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
-from ig4.plugins.training.models import DTYPES, llama_config, load
 from ig4.plugins.training.options import path_of
-from ig4.plugins.training.weights import read_state
 
 SIZES = "minigpt4.json"
 WEIGHTS = "model.safetensors"

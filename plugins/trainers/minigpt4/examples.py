@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from ig4.core.records import Sample
+from ig4.plugins.models.tokenizer import Tokens
 from ig4.plugins.trainers.minigpt4.pictures import crop, random_box, whole
 from ig4.plugins.trainers.minigpt4.prompts import PROMPTS, training_ids
 from ig4.plugins.training.batches import Example, named, pictures, stacked
 from ig4.plugins.training.exchanges import exchanges
 from ig4.plugins.training.order import rng_of
-from ig4.plugins.training.pieces import Tokens
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ig4.core.records import Turn
+from ig4.plugins.models.tokenizer import Tokens
 from ig4.plugins.training.exchanges import exchanges
-from ig4.plugins.training.pieces import Tokens
 from ig4.plugins.training.placeholders import IGNORED, IMAGE
 
 PROMPTS = (

@@ -7,9 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.contracts import Digest, Trainer
-from ig4.core.errors import UsageError
-from ig4.core.records import JSON, Failure
-from ig4.core.training import (
+from ig4.core.contracts.training import (
     Checkpoint,
     Decoding,
     Footprint,
@@ -17,6 +15,8 @@ from ig4.core.training import (
     TrainingJob,
     is_main_process,
 )
+from ig4.core.errors import UsageError
+from ig4.core.records import JSON, Failure
 from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
 from ig4.plugins.trainers.minigpt4.schedule import WarmupCosine
 
@@ -92,10 +92,10 @@ class MiniGPT4Trainer(Trainer):
 
     def plan(self, model: MiniGPT4, job: TrainingJob) -> Plan:
         """Return what the loop is to do: the order of the samples, groups and rates."""
+        from ig4.plugins.models.tokenizer import tokens_of
         from ig4.plugins.trainers.minigpt4.examples import Examples
         from ig4.plugins.training.batches import Collator
         from ig4.plugins.training.order import endless
-        from ig4.plugins.training.pieces import tokens_of
         from ig4.plugins.training.plan import Plan
 
         chosen = self.options
@@ -140,8 +140,8 @@ class MiniGPT4Trainer(Trainer):
 
     def _save(self, model: MiniGPT4, job: TrainingJob) -> None:
         """Write the projection for ig4."""
+        from ig4.plugins.models.weights import save_trained
         from ig4.plugins.trainers.minigpt4.build import WEIGHTS, save_model
-        from ig4.plugins.training.weights import save_trained
 
         if self.options.complete:
             save_model(model, job.output)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import install, picture, record
+from ..conftest import install, picture, record
 
 KILLS = 20
 SAMPLES = 200

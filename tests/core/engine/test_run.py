@@ -11,7 +11,7 @@ from ig4.core.config import Config
 from ig4.core.engine.run import run
 from ig4.core.errors import DatasetError, UsageError
 
-from .conftest import record
+from ..conftest import record
 
 COLOURS = [(250, 0, 0), (240, 10, 0), (230, 0, 20), (0, 250, 0), (10, 240, 0), (0, 230, 20)]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ig4.core.contracts import CONTRACTS
-from ig4.core.host import Host, missing_modules
+from ig4.core.host.host import Host, missing_modules
 from ig4.core.records import JSON, Choice
 from ig4.core.testing import (
     Check,

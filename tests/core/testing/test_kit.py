@@ -14,8 +14,8 @@ import pytest
 from pydantic import ConfigDict, Field
 
 from ig4.core.contracts import Benchmark, Clusterer, Embedder, Executor, Options, Scorer, Selector
-from ig4.core.evaluation import Item, Measured
-from ig4.core.images import ImageError
+from ig4.core.contracts.evaluation import Item, Measured
+from ig4.core.files.images import ImageError
 from ig4.core.records import Component, Failure, Score
 from ig4.core.testing import (
     Check,

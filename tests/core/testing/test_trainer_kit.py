@@ -14,11 +14,11 @@ from safetensors.numpy import load_file, save_file
 
 from ig4.core.chunks import chunks
 from ig4.core.contracts import Options, Trainer
+from ig4.core.contracts.training import Checkpoint, Footprint, TrainingError, TrainingStep
 from ig4.core.errors import UsageError
-from ig4.core.images import ImageError
+from ig4.core.files.images import ImageError
 from ig4.core.records import Failure
 from ig4.core.testing import ConformanceError, trainer_checks
-from ig4.core.training import Checkpoint, Footprint, TrainingError, TrainingStep
 
 STEPS = 3
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.host import Host
+from ig4.core.host.host import Host
 from ig4.core.records import Choice
 
 HOST = Host.discover()

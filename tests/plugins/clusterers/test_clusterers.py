@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ig4.core.errors import UsageError
-from ig4.core.host import Host
+from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.plugins.clusterers.labels import by_first_member
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ig4.core.contracts import Embedder, Scorer
-from ig4.core.host import Host
+from ig4.core.host.host import Host
 from ig4.core.records import Choice, Image, Sample
 from ig4.plugins import demo
 from ig4.plugins.demo.scenes import draw_scene, render

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ig4.core.host import Host
+from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.core.testing import make_picture
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ig4.core.evaluation import Pair, Verdict
+from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.records import Failure
 from ig4.plugins.judges.reference import Reference, ReferenceOptions
 

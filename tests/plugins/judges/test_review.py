@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from ig4.core.calls.request import Reply, UnreadableError
-from ig4.core.evaluation import Pair, Verdict
-from ig4.core.fingerprint import sha256_of
+from ig4.core.contracts.evaluation import Pair, Verdict
+from ig4.core.host.fingerprint import sha256_of
 from ig4.core.records import Failure, Image
 from ig4.plugins.judges.claude import ClaudeJudge, ClaudeJudgeOptions
 from ig4.plugins.judges.gpt import GptJudge, GptJudgeOptions

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ig4.core.host import Host
+from ig4.core.host.host import Host
 from ig4.core.records import Choice, Failure, Sample
 from ig4.core.testing import make_picture
-from ig4.plugins import openclip
+from ig4.plugins.models import openclip
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("open_clip")

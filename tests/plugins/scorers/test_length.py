@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ig4.core.errors import UsageError
-from ig4.core.host import Host
+from ig4.core.host.host import Host
 from ig4.core.records import Choice, Sample
 
 ANSWER = "Ein alter Kahn\nam Fluß."

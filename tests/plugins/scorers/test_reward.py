@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from ig4.core.errors import PrerequisiteError, UsageError  # noqa: E402 - skipped without torch
-from ig4.core.fingerprint import sha256_of  # noqa: E402 - as above
+from ig4.core.host.fingerprint import sha256_of  # noqa: E402 - as above
 from ig4.core.records import Failure, Sample, Score, Turn  # noqa: E402 - as above
 from ig4.plugins.scorers.reward import Reward, RewardOptions  # noqa: E402 - as above
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ig4.core.contracts.training import Decoding, Prompt, TrainingError
 from ig4.core.errors import UsageError
-from ig4.core.images import ImageError
+from ig4.core.files.images import ImageError
 from ig4.core.records import Failure, Turn
-from ig4.core.training import Decoding, Prompt, TrainingError
 from ig4.plugins.training.decoding import Sampling, SeededSampling, answers
 
 LOGITS = torch.tensor([2.0, 1.0, 0.0, -1.0])

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from ig4.core.contracts.training import Checkpoint, TrainingJob
 from ig4.core.errors import PrerequisiteError
 from ig4.core.testing import make_samples
-from ig4.core.training import Checkpoint, TrainingJob
 from ig4.plugins.trainers.llava.options import LlavaOptions
 from ig4.plugins.trainers.llava.trainer import LlavaTrainer
 from ig4.plugins.training.states import newest_state

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from torch import nn
 from transformers.modeling_outputs import CausalLMOutput
 
+from ig4.core.contracts.training import TrainingError, TrainingJob
 from ig4.core.errors import PrerequisiteError, UsageError
-from ig4.core.images import ImageError
-from ig4.core.training import TrainingError, TrainingJob
+from ig4.core.files.images import ImageError
+from ig4.plugins.models.weights import read_state
 from ig4.plugins.training.batches import SAMPLE_IDS
 from ig4.plugins.training.learning import Lora
 from ig4.plugins.training.loop import fit
@@ -23,7 +24,6 @@ from ig4.plugins.training.parts import choose, groups, language_name, linear_nam
 from ig4.plugins.training.plan import Plan, shares
 from ig4.plugins.training.schedules import Cosine
 from ig4.plugins.training.states import finish, newest_state
-from ig4.plugins.training.weights import read_state
 
 
 class Line(nn.Module):

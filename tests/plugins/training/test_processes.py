@@ -7,7 +7,7 @@ import sys
 import pytest
 from safetensors.torch import load_file
 
-from ig4.core.training import Checkpoint
+from ig4.core.contracts.training import Checkpoint
 
 from ...tiny_models import make_llama, make_llava, make_minigpt4, make_qwen
 from .train_tiny import train_apart

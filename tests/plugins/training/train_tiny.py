@@ -14,10 +14,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from ig4.core.host import Host
+from ig4.core.contracts.training import Checkpoint, TrainingJob
+from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.core.testing import make_samples
-from ig4.core.training import Checkpoint, TrainingJob
 
 
 def train(told: dict) -> Checkpoint:

@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
+from ig4.core.contracts.training import TrainingError
 from ig4.core.errors import PrerequisiteError
 from ig4.core.records import Sample, Turn
 from ig4.core.testing import make_samples
-from ig4.core.training import TrainingError
 from ig4.plugins.trainers.hf.build import processor_of
 from ig4.plugins.trainers.hf.chat import answer_spans, learned, limited, messages, rendered
 from ig4.plugins.trainers.hf.examples import Collator, Examples

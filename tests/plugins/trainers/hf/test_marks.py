@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
+from ig4.core.contracts.training import Checkpoint, Decoding, Prompt, TrainingError, TrainingJob
 from ig4.core.errors import PrerequisiteError
 from ig4.core.records import Failure, Image, Turn
 from ig4.core.testing import make_samples
-from ig4.core.training import Checkpoint, Decoding, Prompt, TrainingError, TrainingJob
 from ig4.plugins.trainers.hf.build import processor_of
 from ig4.plugins.trainers.hf.examples import Examples
 from ig4.plugins.trainers.hf.marks import Marks

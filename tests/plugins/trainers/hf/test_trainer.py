@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ig4.core.contracts.training import Checkpoint, Decoding, Prompt, TrainingJob
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.records import Turn
 from ig4.core.testing import make_samples
-from ig4.core.training import Checkpoint, Decoding, Prompt, TrainingJob
 from ig4.plugins.trainers.hf.build import build, processor_of
 from ig4.plugins.trainers.hf.examples import Collator, Examples, Packer
 from ig4.plugins.trainers.hf.model import Answerer

@@ -8,8 +8,9 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-from ig4.core.images import decode
+from ig4.core.files.images import decode
 from ig4.plugins.formats.turns import parse
+from ig4.plugins.models.tokenizer import tokens_of
 from ig4.plugins.trainers.llava.model import LAYER, Llava, from_original
 from ig4.plugins.trainers.llava.pictures import seen
 from ig4.plugins.trainers.llava.prompts import chat_ids, conversation, expanded, training_ids
@@ -19,7 +20,6 @@ from ig4.plugins.training.decoding import Sampling, generate
 from ig4.plugins.training.exchanges import exchanges
 from ig4.plugins.training.learning import Lora
 from ig4.plugins.training.parts import choose
-from ig4.plugins.training.pieces import tokens_of
 from ig4.plugins.training.placeholders import IGNORED, IMAGE
 
 from ..conftest import allowed

@@ -11,10 +11,11 @@ import torch
 from PIL import Image as Pillow
 from safetensors.torch import load_file
 
+from ig4.core.contracts.training import Checkpoint, Decoding, Prompt, TrainingJob
 from ig4.core.errors import PrerequisiteError
 from ig4.core.records import Turn
 from ig4.core.testing import make_samples
-from ig4.core.training import Checkpoint, Decoding, Prompt, TrainingJob
+from ig4.plugins.models.tokenizer import tokens_of
 from ig4.plugins.trainers.llava.build import build, outline
 from ig4.plugins.trainers.llava.model import original_projector
 from ig4.plugins.trainers.llava.options import LlavaOptions
@@ -27,7 +28,6 @@ from ig4.plugins.trainers.llava.prompts import (
 )
 from ig4.plugins.trainers.llava.trainer import LlavaTrainer
 from ig4.plugins.training.parts import choose, linear_names
-from ig4.plugins.training.pieces import tokens_of
 from ig4.plugins.training.placeholders import IGNORED, IMAGE
 
 USUAL = {"device": "cpu", "precision": "fp32", "workers": 0, "batch_size": 2}

@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ig4.core.contracts.training import TrainingJob
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.testing import make_samples
-from ig4.core.training import TrainingJob
 from ig4.plugins.trainers.minigpt4.build import build, outline, read_projection, save_model
 from ig4.plugins.trainers.minigpt4.model import (
     LN_VISION_EPS,

@@ -12,9 +12,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from ig4.core.images import decode
+from ig4.core.contracts.training import Decoding, Prompt, TrainingJob
+from ig4.core.files.images import decode
 from ig4.core.records import Image, Turn
-from ig4.core.training import Decoding, Prompt, TrainingJob
+from ig4.plugins.models.tokenizer import tokens_of
+from ig4.plugins.models.weights import read_state
 from ig4.plugins.trainers.minigpt4.answering import Answering
 from ig4.plugins.trainers.minigpt4.build import read_projection
 from ig4.plugins.trainers.minigpt4.model import (
@@ -33,10 +35,8 @@ from ig4.plugins.trainers.minigpt4.trainer import MiniGPT4Trainer, groups
 from ig4.plugins.training.batches import Collator, Example
 from ig4.plugins.training.decoding import Sampling, generate
 from ig4.plugins.training.loop import fit
-from ig4.plugins.training.pieces import tokens_of
 from ig4.plugins.training.placeholders import IGNORED, IMAGE, mask_of, padded
 from ig4.plugins.training.plan import Plan
-from ig4.plugins.training.weights import read_state
 
 pytestmark = pytest.mark.parity
 

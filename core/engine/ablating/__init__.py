@@ -1,0 +1,1 @@
+"""`ig4 ablate`: from arms to a table of what each is worth."""

@@ -1,0 +1,178 @@
+"""Does one cell of an ablation: trains a model with one seed and evaluates it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ig4.core.contracts.training import Checkpoint, Decoding
+from ig4.core.engine.evaluating.evaluate import EvaluationWish, evaluate
+from ig4.core.engine.ingesting.texts import storable
+from ig4.core.engine.session import Session
+from ig4.core.engine.training.train import TrainingWish, train
+from ig4.core.errors import Ig4Error
+from ig4.core.events import Event, Notice, StageAdvanced, StageFinished, StageStarted
+from ig4.core.records import JSON, Choice
+from ig4.storage import ablations
+
+if TYPE_CHECKING:
+    from ig4.core.host.host import Host
+    from ig4.storage.store import Store
+
+_ERROR_LENGTH = 2000
+_NOTE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to train and evaluate; plain enough to travel to another process as JSON.
+
+    `take` is a selection's number, "all", or "none" for the model as it is; `output` is the
+    checkpoint's folder.
+    """
+
+    dataset_id: int
+    dataset: str
+    label: str
+    take: str
+    trainer: Choice
+    seed: int
+    output: str
+    missing: str
+    benchmarks: tuple[Choice, ...]
+    limit: int | None
+    batch_size: int
+    image_root: str | None
+    retry_failed: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the job JSON-able."""
+        return asdict(self)
+
+    @classmethod
+    def of_json(cls, told: Mapping[str, Any]) -> Job:
+        """Return the job that `to_json` described."""
+        choices = {
+            "trainer": Choice(**told["trainer"]),
+            "benchmarks": tuple(Choice(**one) for one in told["benchmarks"]),
+        }
+        return cls(**{**told, **choices})
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a job came to: metrics by benchmark, and why some are not there.
+
+    With `trained`, the checkpoint is there, even if not all benchmarks could be done.
+    """
+
+    training_id: int | None = None
+    samples: int | None = None
+    metrics: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)
+    error: str | None = None
+    trained: bool = False
+
+
+def decoding(seed: int, batch_size: int) -> Decoding:
+    """Return how a cell's answers are decoded: the chance in it belongs to the seed, too."""
+    return Decoding(batch_size=batch_size, seed=seed)
+
+
+def do(session: Session, job: Job) -> Finished:
+    """Train, then evaluate on each benchmark; what fails is told and stops no other cell."""
+    try:
+        training_id, count, checkpoint = _model(session, job)
+    except Exception as error:  # noqa: BLE001 - a cell's; the others go on
+        return Finished(error=told(error))
+    metrics: dict[str, Mapping[str, JSON]] = {}
+    errors = []
+    for benchmark in job.benchmarks:
+        wish = EvaluationWish(
+            benchmark,
+            checkpoint=checkpoint,
+            label=job.label,
+            decoding=decoding(job.seed, job.batch_size),
+            limit=job.limit,
+            image_root=None if job.image_root is None else Path(job.image_root),
+            training_id=training_id,
+            retry_failed=job.retry_failed,
+        )
+        try:
+            done = evaluate(session, wish)
+        except Exception as error:  # noqa: BLE001 - a benchmark's; the others go on
+            errors.append(f"{benchmark.label}: {told(error)}")
+            continue
+        metrics[benchmark.label] = {
+            "value": done.measured.value,
+            "headline": done.measured.headline,
+            "metrics": dict(done.measured.metrics),
+            "items": done.items,
+            "failed": done.failed,
+            "evaluation": done.id,
+        }
+    return Finished(training_id, count, metrics, "; ".join(errors) or None, trained=True)
+
+
+def _model(session: Session, job: Job) -> tuple[int | None, int | None, Checkpoint]:
+    if job.take == "none":
+        return None, 0, Checkpoint(job.trainer.use, job.trainer.options)
+    dataset = session.dataset(job.dataset) if job.take == "all" else None
+    wish = TrainingWish(
+        job.trainer, job.take, Path(job.output), job.seed, job.missing, overwrite=False
+    )
+    trained = train(session, dataset, wish)
+    number = trained.id
+    if number is None:  # it was there already
+        with session.store.reading() as connection:
+            number = ablations.training_in(connection, job.output)
+    return number, trained.samples, trained.checkpoint
+
+
+def told(error: Exception) -> str:
+    """Return an error in words fit to be stored."""
+    text = str(error) if isinstance(error, Ig4Error) else f"{type(error).__name__}: {error}"
+    return storable(text)[:_ERROR_LENGTH]
+
+
+@dataclass(slots=True)
+class Whisper:
+    """Turns what the stages of a cell tell into notes of where it is, and lets notices through."""
+
+    label: str
+    note: Callable[[str], None]
+    notice: Callable[[str], None]
+    totals: dict[str, int | None] = field(default_factory=dict)
+    done: dict[str, int] = field(default_factory=dict)
+    told: float = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Hear an event."""
+        if isinstance(event, Notice):
+            self.notice(event.text)
+        elif isinstance(event, StageStarted):
+            self.totals[event.stage], self.done[event.stage] = event.total, 0
+            self._say(event.stage)
+        elif isinstance(event, StageAdvanced):
+            self.done[event.stage] = self.done.get(event.stage, 0) + event.done
+            self._say(event.stage)
+        elif isinstance(event, StageFinished):
+            self.totals.pop(event.stage, None)
+
+    def _say(self, stage: str) -> None:
+        now = time.monotonic()
+        if now - self.told < _NOTE_SECONDS:
+            return
+        self.told = now
+        total = self.totals.get(stage)
+        of = f" of {total:,}" if total else ""
+        self.note(f"{self.label}: {stage} {self.done[stage]:,}{of}")
+
+
+def inner_session(
+    store: Store, host: Host, run_id: int | None, whisper: Callable[[Event], None]
+) -> Session:
+    """Return the session of a cell: what it records belongs to the ablation's run."""
+    return Session(store, host, [whisper], run_id=run_id)

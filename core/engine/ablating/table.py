@@ -1,0 +1,223 @@
+"""The tables of an ablation: arms by benchmarks, mean ± standard deviation, best ones marked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ig4.core.engine.ablating.arms import MAIN, REFERENCE, Arm
+from ig4.core.statistics.paired import Paired, compare
+
+MEAN = "mean"
+"""The column that averages the benchmarks."""
+
+PERCENT_LIKE = 10.0
+"""A column whose values go beyond this is shown as it is, any other times 100.
+
+Accuracies end at 1 and CIDEr-D at 10; what is larger (a relative score of 64.8) counts in
+percent already.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an arm came to with one seed: `values` by benchmark, in the benchmark's unit."""
+
+    arm: str
+    seed: int
+    samples: int | None
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A mean over seeds, its sample standard deviation (None for one seed), and their number."""
+
+    mean: float
+    deviation: float | None
+    seeds: int
+    best: bool = False
+
+    def text(self, digits: int = 2, plus_minus: str = "±") -> str:
+        """Return `52.30 ± 0.41`."""
+        if self.deviation is None:
+            return f"{self.mean:.{digits}f}"
+        return f"{self.mean:.{digits}f} {plus_minus} {self.deviation:.{digits}f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An arm: how many samples it trains on, and a cell for each column, None where none is."""
+
+    arm: str
+    samples: str
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Arms of one group, the reference among them; `columns` are benchmarks, then the mean."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """A comparison of two arms in one column, in the unit of the tables."""
+
+    first: str
+    second: str
+    column: str
+    result: Paired
+
+
+AS_PRINTED = {"cider": 10.0}
+"""What metrics are shown times: CIDEr as in the paper's tables, where x 100 would drown others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that an ablation came to so far.
+
+    `headlines` name the metric of each benchmark, `factors` what its values are shown times;
+    `notes` say what is missing.
+    """
+
+    tables: tuple[Table, ...]
+    contrasts: tuple[Contrast, ...]
+    headlines: Mapping[str, str]
+    factors: Mapping[str, float]
+    outcomes: tuple[Outcome, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def report(
+    arms: Sequence[Arm],
+    benchmarks: Sequence[str],
+    outcomes: Sequence[Outcome],
+    *,
+    headlines: Mapping[str, str] | None = None,
+    factors: Mapping[str, float] | None = None,
+    notes: Sequence[str] = (),
+) -> Report:
+    """Make the tables and comparisons of outcomes; arms without any have empty rows."""
+    named = headlines or {}
+    scale = {
+        name: (factors or {}).get(name)
+        or AS_PRINTED.get(named.get(name, ""))
+        or _factor(name, outcomes)
+        for name in benchmarks
+    }
+    shown = [_shown(one, benchmarks, scale) for one in outcomes]
+    columns = (*benchmarks, MEAN) if len(benchmarks) > 1 else tuple(benchmarks)
+    return Report(
+        tables=tuple(_tables(arms, columns, shown)),
+        contrasts=tuple(_contrasts(arms, columns, shown)),
+        headlines=dict(named),
+        factors=scale,
+        outcomes=tuple(outcomes),
+        notes=tuple(notes),
+    )
+
+
+def _factor(name: str, outcomes: Sequence[Outcome]) -> float:
+    values = [abs(one.values[name]) for one in outcomes if name in one.values]
+    return 1.0 if max(values, default=0.0) > PERCENT_LIKE else 100.0
+
+
+def _shown(one: Outcome, benchmarks: Sequence[str], scale: Mapping[str, float]) -> Outcome:
+    """Return an outcome in the unit of the tables, with its mean where no benchmark lacks."""
+    values = {
+        name: one.values[name] * scale[name] for name in benchmarks if name in one.values
+    }  # fmt: skip
+    if len(benchmarks) > 1 and len(values) == len(benchmarks):
+        values[MEAN] = math.fsum(values.values()) / len(values)
+    return Outcome(one.arm, one.seed, one.samples, values)
+
+
+def _tables(arms: Sequence[Arm], columns: tuple[str, ...], shown: Sequence[Outcome]) -> list[Table]:
+    groups = list(dict.fromkeys([MAIN, *(arm.group for arm in arms)]))
+    tables = []
+    for group in groups:
+        members = [arm.name for arm in arms if arm.group == group]
+        if not members:
+            continue
+        if group != MAIN and any(arm.name == REFERENCE for arm in arms):
+            members = [REFERENCE, *members]
+        tables.append(_table(group, members, columns, shown))
+    return tables
+
+
+def _table(
+    title: str, names: Sequence[str], columns: tuple[str, ...], shown: Sequence[Outcome]
+) -> Table:
+    means = {
+        (name, column): _cell(
+            [one.values[column] for one in shown if one.arm == name and column in one.values]
+        )
+        for name in names
+        for column in columns
+    }
+    best = {column: _best([means[name, column] for name in names]) for column in columns}
+    rows = []
+    for name in names:
+        cells = tuple(_marked(means[name, column], best[column]) for column in columns)
+        sizes = sorted(
+            {one.samples for one in shown if one.arm == name and one.samples is not None}
+        )
+        rows.append(
+            Row(name, "-".join(f"{n:,}" for n in dict.fromkeys(sizes[:1] + sizes[-1:])), cells)
+        )
+    return Table(title, columns, tuple(rows))
+
+
+def _cell(values: Sequence[float]) -> Cell | None:
+    n = len(values)
+    if not n:
+        return None
+    mean = math.fsum(values) / n
+    spread = math.fsum((value - mean) ** 2 for value in values)
+    return Cell(mean, math.sqrt(spread / (n - 1)) if n > 1 else None, n)
+
+
+def _best(cells: Sequence[Cell | None]) -> str | None:
+    """Return the highest mean as it is printed, if there is another to be better than."""
+    there = [cell for cell in cells if cell is not None]
+    return f"{max(cell.mean for cell in there):.2f}" if len(there) > 1 else None
+
+
+def _marked(cell: Cell | None, best: str | None) -> Cell | None:
+    """Mark a cell whose mean prints like the best one: readers must not see a tie as none."""
+    if cell is None or best is None or f"{cell.mean:.2f}" != best:
+        return cell
+    return Cell(cell.mean, cell.deviation, cell.seeds, best=True)
+
+
+def _contrasts(
+    arms: Sequence[Arm], columns: tuple[str, ...], shown: Sequence[Outcome]
+) -> list[Contrast]:
+    """Compare the reference with every other arm, pairs being equal seeds."""
+    names = [arm.name for arm in arms]
+    if REFERENCE not in names:
+        return []
+    found = []
+    order = sorted(
+        (name for name in names if name != REFERENCE),
+        key=lambda name: name not in ("random", "all"),
+    )
+    for other in order:
+        for column in columns:
+            ours = {
+                o.seed: o.values[column] for o in shown if o.arm == REFERENCE and column in o.values
+            }
+            theirs = {
+                o.seed: o.values[column] for o in shown if o.arm == other and column in o.values
+            }
+            both = sorted(ours.keys() & theirs.keys())
+            if both:
+                result = compare([ours[s] for s in both], [theirs[s] for s in both])
+                found.append(Contrast(REFERENCE, other, column, result))
+    return found

@@ -1,0 +1,1 @@
+"""`ig4 eval`: from a checkpoint or answers to metrics."""

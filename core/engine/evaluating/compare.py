@@ -1,0 +1,73 @@
+"""Compares two evaluations on the questions that both answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ig4.core.errors import UsageError
+from ig4.core.statistics.comparison import Compared
+from ig4.core.statistics.comparison import compare as compare_values
+from ig4.storage import evaluations
+
+if TYPE_CHECKING:
+    from ig4.core.engine.session import Session
+    from ig4.storage.evaluations import EvaluationRow
+
+_OF_ALL = frozenset(("cider",))
+"""Metrics whose value of one answer depends on which questions are evaluated with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two evaluations, and how the values of the questions both answered differ."""
+
+    first: EvaluationRow
+    second: EvaluationRow
+    compared: Compared
+    left_out: int
+
+
+def compare(session: Session, first: int, second: int) -> Comparison:
+    """Compare evaluation `second` with `first`, question by question.
+
+    Raises:
+        UsageError: one of them is not there or not done, they are of other benchmarks, have no
+            question in common that has a value in both, or are of other questions where the
+            metric counts how rare words are in all of them.
+    """
+    with session.store.reading() as connection:
+        found = [evaluations.every(connection, number) for number in (first, second)]
+        answers = [evaluations.predictions(connection, number) for number in (first, second)]
+    rows = []
+    for number, each in zip((first, second), found, strict=True):
+        if not each or each[0].status != "done":
+            what = "there is no evaluation" if not each else f"it is {each[0].status}: evaluation"
+            raise UsageError(f"{what} {number}: see `ig4 eval show`")
+        rows.append(each[0])
+    if (rows[0].benchmark, rows[0].options) != (rows[1].benchmark, rows[1].options):
+        raise UsageError(
+            f"evaluation {first} is of {rows[0].name!r} and {second} of {rows[1].name!r}, or with "
+            "other options: only evaluations of the same benchmark can be compared"
+        )
+    asked = [{row.item_id for row in each} for each in answers]
+    if asked[0] != asked[1] and rows[0].headline in _OF_ALL:
+        raise UsageError(
+            f"evaluations {first} and {second} are of {len(asked[0]):,} and {len(asked[1]):,} "
+            f"questions, and {rows[0].headline} of each answer depends on all of them: evaluate "
+            "both on the same questions, with the same --limit"
+        )
+    values = [
+        {row.item_id: row.value for row in each if row.answer is not None and row.value is not None}
+        for each in answers
+    ]
+    both = [name for name in values[0] if name in values[1]]
+    if not both:
+        raise UsageError(
+            f"evaluations {first} and {second} have no question in common that has a value in both"
+        )
+    compared = compare_values(
+        [float(values[0][name] or 0) for name in both],
+        [float(values[1][name] or 0) for name in both],
+    )
+    return Comparison(rows[0], rows[1], compared, len(asked[0] | asked[1]) - len(both))

@@ -1,0 +1,1 @@
+"""`ig4 cluster`: from embeddings to groups."""

@@ -1,0 +1,1 @@
+"""`ig4 ingest`: from a data set to samples in the database."""

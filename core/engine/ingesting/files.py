@@ -1,0 +1,179 @@
+"""The image files of a data set: which bytes each name stands for, and when that changes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ig4.core.chunks import chunks
+from ig4.core.engine.ingesting.texts import storable
+from ig4.core.files.images import measure
+from ig4.storage import datasets
+from ig4.storage.datasets import FileRow
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ig4.core.engine.ingesting.paths import ImageRoots
+    from ig4.core.engine.session import Session
+
+EMBEDDED = "sha256:"
+"""The name of an image that came inside the data set starts so."""
+_CHUNK = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What a file held when it was read; `sha256` is None, with the problem, if unreadable."""
+
+    name: str
+    path: str | None
+    size: int | None = None
+    mtime_ns: int | None = None
+    sha256: str | None = None
+    shape: tuple[int, int, str] | None = None
+    problem: str | None = None
+
+
+class FileLedger:
+    """Keeps the table of a data set's image files true to the disk."""
+
+    def __init__(self, session: Session, dataset_id: int, roots: ImageRoots) -> None:
+        self.session = session
+        self.dataset_id = dataset_id
+        self.roots = roots
+        self.unreadable: list[str] = []
+
+    def name_of(self, image: str | bytes) -> str:
+        """Return the name an image goes by; bytes are first put beside the database."""
+        if isinstance(image, str):
+            return storable(image)
+        digest = hashlib.sha256(image).hexdigest()
+        path = self._embedded_path(digest)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+            partial.write_bytes(image)
+            partial.replace(path)
+        return EMBEDDED + digest
+
+    def look_at(self, names: Iterable[str]) -> Mapping[str, FileRow]:
+        """Return the rows of image files by name, reading those that are new or changed."""
+        wanted = sorted(set(names))
+        if not wanted:
+            return {}
+        with self.session.store.reading() as connection:
+            known = datasets.files_named(connection, self.dataset_id, wanted)
+        stale = [name for name in wanted if not self._is_current(name, known.get(name))]
+        if stale:
+            looked = self._read(stale)
+            with self.session.store.writing() as connection:
+                _put(connection, self.dataset_id, looked)
+                known.update(datasets.files_named(connection, self.dataset_id, stale))
+        return known
+
+    def refresh(self, changed: Callable[[Connection, Sequence[int]], None]) -> int:
+        """Look at all files again; returns how many hold other bytes now.
+
+        `changed` is told their ids in the transaction that records it: killed in between, samples
+        would keep the content, and so the scores, of images that they no longer show.
+        """
+        with self.session.store.reading() as connection:
+            rows = list(datasets.every_file(connection, self.dataset_id))
+        stale = {row.name: row for row in rows if not self._is_current(row.name, row)}
+        if not stale:
+            return 0
+        looked = self._read(list(stale))
+        with self.session.store.writing() as connection:
+            _put(connection, self.dataset_id, looked)
+            now = datasets.files_named(connection, self.dataset_id, list(stale))
+            others = [row.id for name, row in now.items() if row.sha256 != stale[name].sha256]
+            for file_ids in chunks(others, _CHUNK):
+                changed(connection, file_ids)
+        return len(others)
+
+    def _embedded_path(self, digest: str) -> Path:
+        return self.session.store.image_folder / digest[:2] / digest
+
+    def _locate(self, name: str) -> tuple[str | None, str | None]:
+        if name.startswith(EMBEDDED):
+            return str(self._embedded_path(name.removeprefix(EMBEDDED))), None
+        return self.roots.locate(name)
+
+    def _is_current(self, name: str, row: FileRow | None) -> bool:
+        if row is None:
+            return False
+        path = row.path
+        if path is None:
+            return self._locate(name)[0] is None
+        try:
+            status = os.stat(path)  # noqa: PTH116 - a million of them in a second run
+        except (OSError, ValueError):
+            return row.size is None
+        return (status.st_size, status.st_mtime_ns) == (row.size, row.mtime_ns)
+
+    def _read(self, names: list[str]) -> list[_Looked]:
+        looked = []
+        there = []
+        for name in names:
+            path, refused = self._locate(name)
+            if path is None or not os.path.lexists(path):
+                looked.append(_Looked(name, path, problem=refused or _missing(name)))
+            else:
+                there.append((name, path))
+        if there:
+            with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
+                looked += pool.map(lambda place: _look(*place), there)
+        self.unreadable += [one.problem for one in looked if one.problem]
+        return looked
+
+
+def _put(connection: Connection, dataset_id: int, looked: Sequence[_Looked]) -> None:
+    images = [
+        {
+            "sha256": one.sha256,
+            "bytes": one.size,
+            "width": one.shape[0] if one.shape else None,
+            "height": one.shape[1] if one.shape else None,
+            "format": one.shape[2] if one.shape else None,
+        }
+        for one in looked
+        if one.sha256
+    ]
+    ids = datasets.image_ids(connection, images)
+    rows = [
+        (dataset_id, one.name, one.path, one.size, one.mtime_ns,
+         ids.get(one.sha256 or ""), one.problem)
+        for one in looked
+    ]  # fmt: skip
+    datasets.put_files(connection, rows)
+
+
+def _missing(name: str) -> str:
+    if name.startswith(("http://", "https://")):
+        return f"{name}: the image is on the network: download it and give its path"
+    return f"{name}: the image file is missing"
+
+
+def _look(name: str, path: str) -> _Looked:
+    try:
+        with Path(path).open("rb") as file:
+            status = os.fstat(file.fileno())
+            data = file.read()
+    except FileNotFoundError:
+        return _Looked(name, path, problem=_missing(name))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        return _Looked(name, path, problem=f"{name}: the image cannot be read ({reason})")
+    size, mtime_ns = status.st_size, status.st_mtime_ns
+    if not data:
+        problem = f"{name}: the image file is empty"
+        return _Looked(name, path, size, mtime_ns, problem=problem)
+    digest = hashlib.sha256(data).hexdigest()
+    return _Looked(name, path, size, mtime_ns, digest, measure(io.BytesIO(data)))

@@ -1,0 +1,1 @@
+"""`ig4 judge`: from two models' answers to verdicts."""

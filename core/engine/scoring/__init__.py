@@ -1,0 +1,1 @@
+"""`ig4 score`: from samples to scores and embeddings."""

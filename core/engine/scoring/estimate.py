@@ -1,0 +1,170 @@
+"""`--dry-run`: what would be computed, how long it takes and what it costs, before it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ig4.core.calls import prices as pricing
+from ig4.core.calls.loop import run
+from ig4.core.calls.request import PendingError, Reply, Request
+from ig4.core.calls.terms import Terms
+from ig4.core.engine.scoring import plan as planning
+from ig4.core.engine.scoring.rating import Rating
+from ig4.core.engine.scoring.score import imported_of
+from ig4.storage import calls as ledger
+from ig4.storage import runs
+
+if TYPE_CHECKING:
+    from ig4.core.calls.asking import Asking
+    from ig4.core.calls.provider import Provider
+    from ig4.core.engine.session import Session
+    from ig4.core.records import Choice
+    from ig4.storage.datasets import DatasetRow
+
+T = TypeVar("T")
+
+LOOKED_AT = 2000
+"""How many samples (or pairs) are looked at to estimate the tokens of all."""
+
+OUTPUT_TOKENS = 150
+"""What a reply is taken for until there is one: a number and an explanation."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEstimate:
+    """What asking a service for one component comes to; `cost` in US dollars, None if unknown.
+
+    `in_ledger` of the `requests` have a reply already and cost nothing.
+    """
+
+    model: str
+    requests: int
+    in_ledger: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """By component: how many samples (embedder: images) it has yet to see, and the seconds.
+
+    Seconds are None where this database has not seen the component at work.
+    """
+
+    dataset: str
+    samples: int
+    calls: dict[str, int]
+    seconds: dict[str, float | None]
+    asking: dict[str, CallEstimate] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields, JSON-able."""
+        return asdict(self)
+
+
+def estimate(
+    session: Session,
+    dataset: DatasetRow,
+    scorers: Sequence[Choice],
+    embedders: Sequence[Choice] = (),
+    terms: Terms | None = None,
+    *,
+    retry_failed: bool = False,
+) -> Estimate:
+    """Tell what scoring would do; nothing is computed, and nobody asked.
+
+    Raises:
+        UsageError: unknown component or option.
+    """
+    imported = imported_of(session, dataset)
+    wanted = [choice for choice in scorers if choice.label not in imported]
+    plan = planning.make(session, dataset, wanted, embedders, retry_failed=retry_failed)
+    seconds: dict[str, float | None] = {}
+    calls = plan.calls
+    names = {f"embedder {p.configured.label}": p for p in plan.embedders.values()}
+    with session.store.reading() as connection:
+        for name, pending in {**names, **plan.scorers}.items():
+            speed = runs.speed(connection, pending.configured.fingerprint.value)
+            seconds[name] = None if speed is None else speed * calls[name]
+    asking = {
+        label: estimate_calls(
+            session, Rating(session, plan, label), terms or Terms(), renew=retry_failed
+        )
+        for label, pending in plan.asking.items()
+        if len(pending.places)
+    }
+    return Estimate(dataset.name, len(plan.sample_ids), calls, seconds, asking)
+
+
+def estimate_calls(
+    session: Session, asking: Asking[Any, Any], terms: Terms, *, renew: bool = False
+) -> CallEstimate:
+    """Tell what a component would ask, and what that costs; nothing is sent.
+
+    With `renew`, replies that could not be read count as not there.
+    """
+    provider = asking.component.provider()
+    places = asking.places[:: max(1, len(asking.places) // LOOKED_AT)]
+    look = _Look(session, asking, terms, renew=renew)
+    asking.component.open()
+    try:
+        run(look.gather(provider, places))
+    finally:
+        asking.component.close()
+    return look.conclude(provider, len(asking.places) / max(1, len(places)))
+
+
+class _Look:
+    """Has a component make its requests for some units, and concludes for the rest."""
+
+    def __init__(
+        self, session: Session, asking: Asking[Any, Any], terms: Terms, *, renew: bool
+    ) -> None:
+        self.session = session
+        self.asking = asking
+        self.terms = terms
+        self.renew = renew
+        self.requests: list[tuple[str, Request]] = []
+
+    async def gather(self, provider: Provider, places: Sequence[int]) -> None:
+        """Keep what would be asked about these places."""
+
+        async def ask(request: Request, read: Callable[[Reply], T], /) -> T:
+            self.requests.append((request.hash(provider.name), request))
+            raise PendingError("an estimate sends nothing")
+
+        for _, unit in self.asking.units(places):
+            try:
+                await self.asking.answer(unit, ask)
+            except PendingError:
+                continue
+
+    def conclude(self, provider: Provider, share: float) -> CallEstimate:
+        """Sum tokens and money; `share` is how many times more units there are."""
+        requests = dict(self.requests)  # what several units ask alike is asked once
+        with self.session.store.reading() as connection:
+            known = ledger.lookup(connection, list(requests))
+            seen = ledger.typical(connection, self.asking.component_id)
+        read = (ledger.DONE,) if self.renew else (ledger.DONE, ledger.UNREADABLE)
+        paid = {known_hash for known_hash, row in known.items() if row.state in read}
+        fresh = [request for known_hash, request in requests.items() if known_hash not in paid]
+        given = sum(provider.tokens(request) for request in fresh)
+        reply = seen.output_tokens if seen else OUTPUT_TOKENS
+        taken = sum(min(reply, request.max_tokens) for request in fresh)
+        model = self.requests[0][1].model if self.requests else ""
+        price = pricing.find(model, self.terms.prices, provider.prices)
+        cost = None
+        if price is not None:
+            cost = share * price.of(given, 0, round(taken))
+            cost *= price.batch if self.terms.batch else 1.0
+        return CallEstimate(
+            model=model,
+            requests=round(share * len(requests)),
+            in_ledger=round(share * (len(requests) - len(fresh))),
+            input_tokens=round(share * given),
+            output_tokens=round(share * taken),
+            cost=cost,
+        )

@@ -1,0 +1,59 @@
+"""Scorers that ask services: which samples they are to rate, and where the ratings go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, cast
+
+from ig4.core.calls.asking import PAGE, Asking, spared
+from ig4.core.engine.scoring.samples import sample_of
+from ig4.core.engine.scoring.tasks import EMPTY_ANSWER, as_row
+from ig4.core.records import Failure, Sample, Score
+from ig4.storage import samples, scores
+
+if TYPE_CHECKING:
+    from ig4.core.contracts import Ask, AsyncScorer
+    from ig4.core.engine.scoring.plan import Plan
+    from ig4.core.engine.session import Session
+
+
+class Rating(Asking[Sample, Score | Failure]):
+    """The samples that an async scorer of a plan has yet to rate, known by their contents."""
+
+    def __init__(self, session: Session, plan: Plan, label: str) -> None:
+        pending = plan.scorers[label]
+        self.session = session
+        self.plan = plan
+        self.label = label
+        self.scorer = self.component = cast("AsyncScorer", pending.configured.component)
+        self.component_id = pending.component_id
+        self.fingerprint = pending.configured.fingerprint.value
+        self.places = pending.places.tolist()
+
+    def begin(self) -> None:
+        """Let the scorer's name stand for this component from now on."""
+        with self.session.store.writing() as connection:
+            scores.bind(connection, self.plan.dataset.id, self.label, self.component_id)
+
+    def units(self, places: Sequence[int]) -> Iterator[tuple[int, Sample]]:
+        """Yield (content id, sample) of each place, read from the store by the page."""
+        ids = self.plan.sample_ids
+        for start in range(0, len(places), PAGE):
+            page = [int(ids[place]) for place in places[start : start + PAGE]]
+            with self.session.store.reading() as connection:
+                rows = samples.by_id(connection, page)
+            for row in rows:
+                yield row.content_id, sample_of(row)
+
+    async def answer(self, unit: Sample, ask: Ask) -> Score | Failure:
+        """Rate one sample; raises as `Asking.answer`."""
+        if self.scorer.needs_answer and not unit.answer.strip():
+            return Failure(EMPTY_ANSWER)
+        return await spared(self.label, self.scorer.rate, unit, ask)
+
+    def commit(self, answers: Sequence[tuple[int, Score | Failure]]) -> int:
+        """Store ratings; returns how many are failures."""
+        rows = [as_row(content, answer) for content, answer in answers]
+        with self.session.store.writing() as connection:
+            scores.put(connection, self.component_id, self.session.run_id, rows)
+        return sum(row[2] is not None for row in rows)

@@ -1,0 +1,292 @@
+"""The selection stage: scores to percents, percents to F(x), and the best of each cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from ig4.core.contracts import Selector
+from ig4.core.engine.selecting.algorithm import final_scores
+from ig4.core.engine.selecting.percent import percents
+from ig4.core.engine.selecting.result import Chosen, SelectionResult
+from ig4.core.engine.selecting.weights import resolve_weights
+from ig4.core.errors import MissingScoreError, PluginError, UsageError
+from ig4.core.events import Selected, StageFinished, StageStarted
+from ig4.core.host.fingerprint import digest_of
+from ig4.core.records import Choice
+from ig4.core.suggest import did_you_mean
+from ig4.storage import clusters, samples, scores, selections
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ig4.core.engine.session import Session
+    from ig4.storage.clusters import ClusteringRow
+    from ig4.storage.datasets import DatasetRow
+
+STAGE = "select"
+QUOTA = Choice("selector", "quota")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to select: exactly one of `size` and `fraction`; the rest has sane defaults.
+
+    `clustering` is a name, of which the one used last is taken, or an id.
+    """
+
+    size: int | None = None
+    fraction: float | None = None
+    selector: Choice = QUOTA
+    scorers: Sequence[str] | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    scale: str = "paper"
+    clustering: str | int | None = None
+    missing: str = "skip"
+    seed: int = 42
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Everything a selector decides on, a row for each candidate sample.
+
+    `percent` (n, m) float64, `raw` (n, m) float64, `final` (n,) float64, `labels` (n,) int64,
+    `sample_ids` and `contents` (n,) int64; `names` are the m scorers. `left_out` counts by
+    reason the samples that are no candidates.
+    """
+
+    names: tuple[str, ...]
+    weights: NDArray[np.float64]
+    raw: NDArray[np.float64]
+    percent: NDArray[np.float64]
+    final: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    sample_ids: NDArray[np.int64]
+    contents: NDArray[np.int64]
+    left_out: Mapping[str, int]
+    clustering: ClusteringRow | None
+    components: Mapping[str, str]
+
+
+def select(
+    session: Session, dataset: DatasetRow, wish: Wish, *, latest: bool = True
+) -> SelectionResult:
+    """Select samples and store the selection; the same wish on the same scores is stored once.
+
+    The result is then the newest selection of the data set; without `latest`, an older one that
+    is the same will do.
+
+    Raises:
+        UsageError: size above the number of candidates, unknown scorer, weight or clustering.
+        MissingScoreError: samples lack a score and `missing` is "error".
+    """
+    selector = session.configured(wish.selector)
+    assert isinstance(selector.component, Selector)
+    config = _config(dataset, wish, selector.fingerprint.value)
+    with session.recorded("select", config, wish.seed):
+        session.attach(dataset.id)
+        session.emit(StageStarted(STAGE, None))
+        table = tabulate(session, dataset, wish, clusters_needed=selector.component.needs_clusters)
+        size = resolve_size(wish, len(table.sample_ids))
+        rows = np.asarray(
+            selector.component.select(table.percent, table.labels, size, table.weights, wish.seed)
+        )
+        _check(wish.selector.label, rows, size, len(table.sample_ids))
+        chosen = _chosen(session, table, rows)
+        full = config | {
+            "weights": dict(zip(table.names, table.weights.tolist(), strict=True)),
+            "components": dict(table.components),
+            "clustering": table.clustering.name if table.clustering else None,
+            "candidates": len(table.sample_ids),
+            "left_out": dict(table.left_out),
+        }
+        result = _store(session, dataset, selector.fingerprint, table, full, chosen, latest)
+        session.emit(Selected(result.id, len(chosen)))
+        session.emit(StageFinished(STAGE, f"{len(chosen):,} of {len(table.sample_ids):,}"))
+        return result
+
+
+def resolve_size(wish: Wish, candidates: int) -> int:
+    """Return how many samples to select.
+
+    Raises:
+        UsageError: neither or both of size and fraction, or out of range.
+    """
+    if (wish.size is None) == (wish.fraction is None):
+        raise UsageError("say how many samples to select: --size 200 or --fraction 0.06")
+    if wish.fraction is not None:
+        if not 0 < wish.fraction <= 1:
+            raise UsageError(f"--fraction {wish.fraction:g} is not between 0 and 1")
+    elif wish.size is not None and wish.size < 1:
+        raise UsageError(f"--size {wish.size}: select at least one sample")
+    size = wish.size or max(1, round((wish.fraction or 0) * candidates))
+    if size > candidates:
+        raise UsageError(
+            f"cannot select {size:,} samples: only {candidates:,} have all that is needed to "
+            "compare them"
+        )
+    return size
+
+
+def tabulate(session: Session, dataset: DatasetRow, wish: Wish, *, clusters_needed: bool) -> Table:
+    """Gather scores, percents and clusters of a data set's samples.
+
+    Raises:
+        UsageError, MissingScoreError: as `select`.
+    """
+    with session.store.reading() as connection:
+        bound = scores.bindings(connection, dataset.id)
+        names = _names(wish.scorers, bound, dataset.name)
+        sample_ids, contents = samples.places(connection, dataset.id)
+        raw = np.column_stack(
+            [scores.values(connection, bound[name][0], contents) for name in names]
+        )
+        components = {name: scores.component(connection, bound[name][0]) for name in names}
+        clustering = _clustering(connection, dataset, wish.clustering, needed=clusters_needed)
+        labels = (
+            clusters.labels(connection, clustering.id, sample_ids)
+            if clustering is not None
+            else np.zeros(len(sample_ids), dtype=np.int64)
+        )
+    percent = percents(session, names, components, raw, wish.scale)
+    weights = resolve_weights(session, names, components, wish.weights)
+    missing = np.isnan(raw)
+    left_out = {f"no {name} score": int(missing[:, n].sum()) for n, name in enumerate(names)}
+    if clusters_needed:
+        left_out["no cluster"] = int((labels < 0).sum())
+    left_out = {reason: count for reason, count in left_out.items() if count}
+    if left_out and wish.missing == "error":
+        told = ", ".join(f"{count:,} have {reason}" for reason, count in left_out.items())
+        raise MissingScoreError(f"not all samples can be compared: {told}")
+    kept = ~missing.any(axis=1)
+    if clusters_needed:
+        kept &= labels >= 0
+    if left_out:
+        told = ", ".join(f"{count:,} with {reason}" for reason, count in left_out.items())
+        session.notice(f"{int((~kept).sum()):,} samples are left out: {told}")
+    percent = percent[kept]
+    return Table(
+        names=names,
+        weights=weights,
+        raw=raw[kept],
+        percent=percent,
+        final=final_scores(percent, weights),
+        labels=labels[kept],
+        sample_ids=sample_ids[kept],
+        contents=contents[kept],
+        left_out=left_out,
+        clustering=clustering,
+        components={name: row["fingerprint"] for name, row in components.items()},
+    )
+
+
+def _names(
+    wanted: Sequence[str] | None, bound: Mapping[str, tuple[int, bool]], dataset: str
+) -> tuple[str, ...]:
+    if not bound:
+        raise UsageError(
+            f"{dataset} has no scores yet: run `ig4 score --scorers clip,length` or "
+            "`ig4 import-scores` first"
+        )
+    names = tuple(wanted) if wanted else tuple(bound)
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"scorer {name!r} is named twice")
+        if name not in bound:
+            raise UsageError(
+                f"{dataset} has no scores called {name!r}{did_you_mean(name, bound)} (there are: "
+                f"{', '.join(bound)})"
+            )
+    return names
+
+
+def _clustering(
+    connection: Any, dataset: DatasetRow, name: str | int | None, *, needed: bool
+) -> ClusteringRow | None:
+    if isinstance(name, int):
+        found = clusters.find(connection, dataset.id, number=name)
+    else:
+        found = clusters.find(connection, dataset.id, name=name)
+    if found is None and name is not None:
+        raise UsageError(f"{dataset.name} has no clustering called {name!r}")
+    if found is None and needed:
+        raise UsageError(
+            f"{dataset.name} has no clusters yet: run `ig4 cluster` or `ig4 import-clusters` "
+            "first, or choose `--selector topk`"
+        )
+    return found
+
+
+def _config(dataset: DatasetRow, wish: Wish, fingerprint: str) -> dict[str, Any]:
+    return {
+        "dataset": dataset.name,
+        "selector": {"use": wish.selector.use, **wish.selector.options},
+        "selector_fingerprint": fingerprint,
+        "size": wish.size,
+        "fraction": wish.fraction,
+        "scale": wish.scale,
+        "missing": wish.missing,
+        "seed": wish.seed,
+    }
+
+
+def _check(label: str, rows: NDArray[np.int64], size: int, candidates: int) -> None:
+    distinct = np.unique(rows)
+    good = rows.shape == (size,) and len(distinct) == size
+    if not good or (size and not 0 <= distinct[0] <= distinct[-1] < candidates):
+        raise PluginError(
+            f"selector {label} must return {size} distinct rows from 0 to {candidates - 1}; it "
+            f"returned {len(rows)}, of which {len(distinct)} differ"
+        )
+
+
+def _chosen(session: Session, table: Table, rows: NDArray[np.int64]) -> list[Chosen]:
+    ids = table.sample_ids[rows].tolist()
+    with session.store.reading() as connection:
+        names = samples.external_ids(connection, ids)
+    return [
+        Chosen(
+            sample_id=sample,
+            content_id=int(table.contents[row]),
+            external_id=names[sample],
+            rank=rank,
+            cluster=int(table.labels[row]),
+            final_score=float(table.final[row]),
+        )
+        for rank, (row, sample) in enumerate(zip(rows.tolist(), ids, strict=True), start=1)
+    ]
+
+
+def _store(
+    session: Session,
+    dataset: DatasetRow,
+    fingerprint: Any,
+    table: Table,
+    config: Mapping[str, Any],
+    chosen: list[Chosen],
+    latest: bool,
+) -> SelectionResult:
+    ranked = [[one.sample_id, one.content_id, one.final_score] for one in chosen]
+    clustering_id = table.clustering.id if table.clustering else None
+    digest = digest_of([config, clustering_id, ranked])
+    component = session.component_id(fingerprint)
+    with session.store.writing() as connection:
+        last = selections.last(connection, dataset.id, None if latest else digest)
+        selection_id = (
+            last.id
+            if last is not None and last.digest == digest
+            else selections.put(
+                connection,
+                dataset_id=dataset.id,
+                component_id=component,
+                clustering_id=clustering_id,
+                config=config,
+                digest=digest,
+                run_id=session.run_id,
+                chosen=chosen,
+            )
+        )
+    return SelectionResult(selection_id, dataset.name, cast("dict[str, Any]", dict(config)), chosen)

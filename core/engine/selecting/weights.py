@@ -1,0 +1,95 @@
+"""The weight of each scorer in F(x): the user's, the paper's, or an equal share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ig4.core.engine.selecting.scaling import PAPER_WEIGHTS
+from ig4.core.errors import UsageError
+from ig4.core.suggest import did_you_mean
+from ig4.storage.scores import names as scorer_names
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ig4.core.engine.session import Session
+
+
+def resolve_weights(
+    session: Session,
+    names: Sequence[str],
+    components: Mapping[str, Mapping[str, Any]],
+    given: Mapping[str, float],
+) -> NDArray[np.float64]:
+    """Return the weights (m,) of scorers `names`, as `given`, else the paper's (Table 2).
+
+    A scorer that neither knows gets an equal share, 1/m, and the user is told; so is who gives a
+    weight to a scorer that is not selected by, as `--scorers clip` over a recipe does.
+
+    Raises:
+        UsageError: a weight for something that is no scorer, or one that is no number.
+    """
+    check_weights(session, names, given)
+    others = [name for name in given if name not in names]
+    if others:
+        session.notice(
+            f"the weights of {', '.join(others)} count for nothing: the scorers are "
+            f"{', '.join(names)}"
+        )
+    weights: list[float] = []
+    for name in names:
+        known = (
+            given.get(name),
+            PAPER_WEIGHTS.get(name),
+            PAPER_WEIGHTS.get(components[name]["name"]),
+        )
+        found = next((value for value in known if value is not None), None)
+        if found is None:
+            session.notice(
+                f"no weight is known for {name}: it gets an equal share, {1 / len(names):.2f} "
+                f"(--weights {name}=… sets it)"
+            )
+        weights.append(1 / len(names) if found is None else found)
+    return np.array(weights, dtype=np.float64)
+
+
+def check_weights(session: Session, names: Sequence[str], given: Mapping[str, float]) -> None:
+    """Refuse what cannot be a weight, or is one of nothing that is a scorer.
+
+    Raises:
+        UsageError: as `resolve_weights`.
+    """
+    for name, weight in given.items():
+        if not math.isfinite(weight):
+            raise UsageError(f"the weight of {name} is {weight}: give a number")
+    known = {*PAPER_WEIGHTS, *(r.component.name for r in session.host.components("scorer"))}
+    with session.store.reading() as connection:
+        known |= scorer_names(connection)
+    for name in given:
+        if name not in known and name not in names:
+            raise UsageError(
+                f"a weight is given for {name!r}{did_you_mean(name, names)}, which is not among "
+                f"the scorers ({', '.join(names)})"
+            )
+
+
+def parse_weights(text: str) -> dict[str, float]:
+    """Read `clip=0.53,length=0.1`.
+
+    Raises:
+        UsageError: a part is not NAME=NUMBER.
+    """
+    weights = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, _, number = part.partition("=")
+        try:
+            weights[name.strip()] = float(number)  # no "=" leaves nothing to read as a number
+        except ValueError:
+            raise UsageError(
+                f"--weights {part!r} is not NAME=NUMBER; write clip=0.53,length=0.1"
+            ) from None
+    return weights

@@ -1,0 +1,103 @@
+"""The folder of a training: which training it belongs to, and that only one writes into it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+from ig4.core.contracts.training import MANIFEST, Checkpoint
+from ig4.core.errors import UsageError
+from ig4.core.files.locks import held, may_be_held
+
+JOB = "ig4_training.json"
+"""The file that says which training a folder belongs to; whoever trains holds a lock on it."""
+
+
+def finished(output: Path, inputs: str) -> Checkpoint | None:
+    """Return the checkpoint that a folder holds if it is of the training `inputs`.
+
+    Processes that train together ask this one by one: none can finish without the others, so
+    what is there was there before they began.
+    """
+    if _owner(output / JOB) != inputs or not (output / MANIFEST).is_file():
+        return None
+    return Checkpoint.read(output)
+
+
+def is_at_work(output: Path) -> bool:
+    """Tell whether a process trains in a folder; True also where that cannot be found out.
+
+    It cannot be without locks, nor from another machine, where the folder is not.
+    """
+    return may_be_held(output / JOB)
+
+
+@contextmanager
+def claimed(output: Path, inputs: str, *, overwrite: bool) -> Iterator[Checkpoint | None]:
+    """Make a folder a training's own while it is at work; gives the checkpoint that is there.
+
+    A folder in which another training has saved nothing yet is taken over.
+
+    Raises:
+        UsageError: the folder holds something else, or another process trains in it.
+    """
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output} is a file: name a folder with --out")
+    with suppress(FileNotFoundError), _held(output):
+        _cleared(output, inputs, overwrite=overwrite)
+    if not (output / JOB).exists():
+        if output.exists() and any(output.iterdir()):
+            raise UsageError(
+                f"{output} is not empty, and not ig4's: name another folder with --out"
+            )
+        output.mkdir(parents=True, exist_ok=True)
+        (output / JOB).write_text(json.dumps({"inputs": inputs}) + "\n", encoding="utf-8")
+    with _held(output):
+        yield finished(output, inputs)
+
+
+def _cleared(output: Path, inputs: str, *, overwrite: bool) -> None:
+    """Remove another training that may go; one of the same inputs stays unless overwritten.
+
+    Raises:
+        UsageError: it may not.
+    """
+    owner = _owner(output / JOB)
+    if owner == inputs and not overwrite:
+        return
+    if not overwrite and not _is_bare(output):
+        raise UsageError(
+            f"{output} holds a training of another model, other samples or another seed: name "
+            "another folder with --out, or --overwrite it"
+        )
+    if overwrite and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # The others may be looking at its saved states this very moment.
+        raise UsageError(
+            f"{output}: several processes cannot overwrite a training; remove the folder first"
+        )
+    shutil.rmtree(output)
+
+
+def _is_bare(output: Path) -> bool:
+    return all(one.name == JOB for one in output.rglob("*") if not one.is_dir())
+
+
+def _owner(file: Path) -> str | None:
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["inputs"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
+def _held(output: Path) -> AbstractContextManager[None]:
+    return held(
+        output / JOB,
+        f"another process is training in {output} now: wait for it, or name another folder with "
+        "--out",
+    )

@@ -1,0 +1,1 @@
+"""Reads what others wrote: data sets, tables, questions, answers, reviews and images."""

@@ -1,0 +1,134 @@
+"""Finds out which format a data set is in, and builds that format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ig4.core.contracts import Format
+from ig4.core.errors import DatasetError, PluginError, UsageError
+from ig4.core.files import jsonstream
+from ig4.core.files.encodings import unreadable
+from ig4.core.records import JSON, Choice
+
+if TYPE_CHECKING:
+    from ig4.core.host.host import Host, Registered
+
+_OWN = "ig4"
+_SHOWN = 8
+
+
+def resolve(
+    host: Host, path: Path, name: str | None = None, options: Mapping[str, JSON] | None = None
+) -> tuple[str, Format]:
+    """Return the format of a data set by name and built with `options`; not yet opened.
+
+    Without a `name` it is detected. A format that does not know one of the `options` is then
+    not asked: whoever names an option means a format that has it.
+
+    Raises:
+        DatasetError: the path is missing or empty, or in no known format.
+        UsageError: an unknown format, or options that do not fit it.
+        MissingExtraError: the format needs a library that is not installed.
+    """
+    options = options or {}
+    require_something(path)
+    if name is None:
+        name = detect(_candidates(host, options), path)
+    form = host.build(Choice("format", name, options))
+    assert isinstance(form, Format)
+    return name, form
+
+
+def detect(formats: Mapping[str, Format], path: Path) -> str:
+    """Return the name of the first of `formats` that takes `path` for its own.
+
+    Formats are asked in the order given, but those that take any file of their kind
+    (`Format.generic`) after all others. Only names and first bytes are looked at.
+
+    Raises:
+        DatasetError: the path is missing or empty, or none takes it: says what was seen.
+    """
+    require_something(path)
+    for name, form in sorted(formats.items(), key=lambda item: item[1].generic):
+        if _takes(form, path):
+            return name
+    _refuse_broken_json(path)
+    known = ", ".join(formats)
+    raise DatasetError(
+        f"{path} is in no format that ig4 recognises ({_seen(path)}). Name one with --format: "
+        f"{known}."
+    )
+
+
+def require_something(path: Path) -> None:
+    """Raise DatasetError if a path is missing, or is an empty file or folder."""
+    try:
+        if path.is_dir():
+            with os.scandir(path) as entries:
+                if next(entries, None) is None:
+                    raise DatasetError(f"{path} is an empty folder")
+        elif path.stat().st_size == 0:
+            raise DatasetError(f"{path} is empty")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        if isinstance(error, OSError):
+            raise unreadable(path, error) from error
+        raise DatasetError(f"{str(path)!r} is not a path ({error})") from None
+
+
+def _candidates(host: Host, options: Mapping[str, JSON]) -> dict[str, Format]:
+    """Build every format that has these options, ours first and the plugins' in host order.
+
+    Our formats know the structure they look for, while nothing is known of how carefully a
+    plugin's looks; `--format` overrides both. A broken plugin is passed over.
+    """
+    registered = sorted(host.components("format"), key=lambda one: one.dist != _OWN)
+    names = [one.component.name for one in registered]
+    found: dict[str, Format] = {}
+    refusals: list[str] = []
+    for one in registered:
+        name = one.component.name if names.count(one.component.name) == 1 else one.qualified
+        try:
+            found[name] = _build(host, one, options)
+        except UsageError as error:
+            refusals.append(str(error))
+        except PluginError:
+            continue
+    if not found and refusals:
+        raise UsageError("no format has these options:\n" + "\n".join(refusals))
+    return found
+
+
+def _build(host: Host, one: Registered, options: Mapping[str, JSON]) -> Format:
+    # Not runnable: a Parquet file is recognised without pyarrow, and the error then names it.
+    form = host.build(Choice("format", one.qualified, options), runnable=False)
+    assert isinstance(form, Format)
+    return form
+
+
+def _takes(form: Format, path: Path) -> bool:
+    try:
+        return form.detect(path)
+    except Exception:  # noqa: BLE001 - a format that stumbles over a file does not know it
+        return False
+
+
+def _refuse_broken_json(path: Path) -> None:
+    """Raise DatasetError with the place of the fault if a file is JSON, but not valid."""
+    layout = jsonstream.layout(path)
+    if layout == "object":
+        jsonstream.first_items(path)
+    elif layout is not None:
+        for _ in jsonstream.records(path):
+            pass
+
+
+def _seen(path: Path) -> str:
+    if path.is_dir():
+        names = sorted(entry.name for entry in path.iterdir())
+        more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+        return f"a folder with {', '.join(names[:_SHOWN])}{more}"
+    with path.open("rb") as file:
+        return f"a file that begins with {file.read(24)!r}"

@@ -1,0 +1,207 @@
+"""Pairs for a judge: a question file, two files of answers, and descriptions of the images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ig4.core.contracts.evaluation import Pair
+from ig4.core.engine.ingesting.paths import ImageRoots
+from ig4.core.engine.ingesting.texts import storable
+from ig4.core.errors import DatasetError
+from ig4.core.files import jsonstream
+from ig4.core.files.questions import Question, key_of
+from ig4.core.files.reviewfiles import category_of
+from ig4.core.records import JSON, Image
+
+_ANSWERS = ("prediction", "response", "output", "answer", "text", "caption")
+_IDS = ("id", "question_id", "sample_id")
+_CONTEXTS = ("caption", "captions", "context", "description", "text")
+_MODELS = ("model_id", "model")
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The answers of one file by the keys of their questions; `missing` says why some lack one."""
+
+    path: Path
+    model: str | None
+    texts: Mapping[str, str]
+    missing: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A pair as the files give it; `problem` says why it cannot be judged."""
+
+    pair: Pair
+    problem: str | None = None
+
+
+def read_answers(path: Path, questions: Sequence[Question]) -> Answers:
+    """Return the answers to questions that a file holds.
+
+    A record has its answer under "prediction", "response", "output", "answer", "text" or
+    "caption" (ig4's own files have "answer", LLaVA's "text"), and the id of its question under
+    "id", "question_id" or "sample_id": the one that names most of the questions counts. Without
+    any, records are numbered from 0.
+
+    Raises:
+        DatasetError: the file cannot be read, an id comes twice or is there for some records only,
+            or no record answers a question.
+    """
+    records = _records(path)
+    keys = _keys(path, records, {one.key for one in questions})
+    texts: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    for number, (key, record) in enumerate(zip(keys, records, strict=True), 1):
+        where = f"{path}, record {number}"
+        if key in texts or key in missing:
+            raise DatasetError(f"{where}: the id {key!r} comes twice")
+        # The first that is there, be it empty: what stands under another name may be the truth.
+        answer = next((record[name] for name in _ANSWERS if name in record), None)
+        if isinstance(answer, float) and math.isnan(answer):
+            answer = None  # what tables have for nothing
+        elif isinstance(answer, (int, float)):
+            answer = str(answer)
+        if isinstance(answer, str):
+            texts[key] = answer
+        elif answer is None and ("error" in record or any(name in record for name in _ANSWERS)):
+            missing[key] = str(record.get("error") or "it is empty")
+        else:
+            raise DatasetError(
+                f"{where} holds no answer: it needs a text under {' or '.join(_ANSWERS)}"
+            )
+    if not any(one.key in texts or one.key in missing for one in questions):
+        raise DatasetError(f"{path} answers none of the questions: are its ids those of the file?")
+    model = _first(records[0], _MODELS)
+    return Answers(path, model if isinstance(model, str) else None, texts, missing)
+
+
+def labels_of(first: Answers, second: Answers) -> tuple[str, str]:
+    """Return what to call both sides: by their models, else by their files."""
+    for one, other in (
+        (first.model, second.model),
+        (first.path.stem, second.path.stem),
+        (str(first.path), str(second.path)),
+    ):
+        if one and other and one != other:
+            return one, other
+    return "first", "second"
+
+
+@dataclass(frozen=True, slots=True)
+class Contexts:
+    """Descriptions of images, by the image's name and by the question's key."""
+
+    by_image: Mapping[str, str]
+    by_key: Mapping[str, str]
+
+    def of(self, question: Question) -> str:
+        """Return the description for a question, "" if there is none."""
+        known = self.by_image.get(question.image or "")
+        return known if known is not None else self.by_key.get(question.key, "")
+
+
+def read_contexts(path: Path) -> Contexts:
+    """Return the descriptions in a file: "caption" (or "captions", "context") by "image" or "id".
+
+    Raises:
+        DatasetError: the file cannot be read, or a record describes nothing.
+    """
+    by_image: dict[str, str] = {}
+    by_key: dict[str, str] = {}
+    for number, record in enumerate(_records(path), 1):
+        told = _first(record, _CONTEXTS)
+        if isinstance(told, list) and all(isinstance(one, str) for one in told):
+            told = "\n".join(told)
+        image, key = record.get("image"), _first(record, _IDS)
+        if not isinstance(told, str) or (not isinstance(image, str) and key is None):
+            raise DatasetError(
+                f"{path}, record {number} describes no image: it needs a text under "
+                f"{' or '.join(_CONTEXTS)}, and image or id"
+            )
+        if isinstance(image, str):
+            by_image[storable(image)] = told
+        else:
+            by_key[key_of(key)] = told
+    return Contexts(by_image, by_key)
+
+
+def match(
+    questions: Sequence[Question],
+    answers: tuple[Answers, Answers],
+    contexts: Contexts | None,
+    roots: ImageRoots,
+) -> list[Match]:
+    """Return a pair for each question, in order."""
+    return [_match(one, answers, contexts, roots) for one in questions]
+
+
+def _match(
+    question: Question,
+    answers: tuple[Answers, Answers],
+    contexts: Contexts | None,
+    roots: ImageRoots,
+) -> Match:
+    images: tuple[Image, ...] = ()
+    if question.image is not None:
+        path, problem = roots.locate(question.image)
+        images = (Image(None if path is None else Path(path), None, problem),)
+    first, second = (one.texts.get(question.key) for one in answers)
+    problems = [
+        f"{one.path.name} has no answer ({one.missing.get(question.key, 'not in the file')})"
+        for one in answers
+        if question.key not in one.texts
+    ]
+    pair = Pair(
+        question.key,
+        question.text,
+        first or "",
+        second or "",
+        contexts.of(question) if contexts else "",
+        images,
+        category_of(question.record.get("category")),
+    )
+    return Match(pair, "; ".join(problems) or None)
+
+
+def _records(path: Path) -> list[dict[str, JSON]]:
+    if not path.is_file():
+        raise DatasetError(f"{path}: there is no such file")
+    records = list(jsonstream.records(path))
+    strange = next((n for n, one in enumerate(records, 1) if not isinstance(one, dict)), None)
+    if strange is not None:
+        raise DatasetError(f"{path}, record {strange} is no JSON object")
+    if not records:
+        raise DatasetError(f"{path} is empty")
+    return records
+
+
+def _keys(path: Path, records: Sequence[Mapping[str, JSON]], wanted: set[str]) -> list[str]:
+    """Return each record's key: the field counts whose values name most of those wanted.
+
+    Raises:
+        DatasetError: some records have an id and others none: places would mix them up.
+    """
+    best: list[str] | None = None
+    for name in _IDS:
+        if all(record.get(name) is not None for record in records):
+            keys = [key_of(record[name]) for record in records]
+            if best is None or len(wanted.intersection(keys)) > len(wanted.intersection(best)):
+                best = keys
+    if best is not None:
+        return best
+    bare = [n for n, record in enumerate(records, 1) if _first(record, _IDS) is None]
+    if len(bare) < len(records):
+        told = f"record {bare[0]} has no id" if bare else "its records have ids of several names"
+        raise DatasetError(
+            f"{path}: {told}: give each of them one under {' or '.join(_IDS)}, or none to any"
+        )
+    return [str(number) for number in range(len(records))]
+
+
+def _first(record: Mapping[str, JSON], names: Sequence[str]) -> JSON:
+    return next((record[name] for name in names if record.get(name) is not None), None)

@@ -1,0 +1,91 @@
+"""Question files: JSON lines (or a JSON array) of images and what is asked about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ig4.core.contracts.training import Prompt
+from ig4.core.engine.ingesting.paths import ImageRoots
+from ig4.core.engine.ingesting.texts import storable
+from ig4.core.errors import DatasetError
+from ig4.core.files import jsonstream
+from ig4.core.records import JSON, Image, Turn
+
+_QUESTION = ("question", "text", "prompt", "instruction")
+_IDS = ("id", "question_id", "sample_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question; `id` is as the file has it, `key` the same as text and unlike any other."""
+
+    id: JSON
+    key: str
+    text: str
+    image: str | None
+    record: Mapping[str, JSON]
+
+    def prompt(self, roots: ImageRoots) -> Prompt:
+        """Return what a trainer is asked; an image outside of `roots` is one with a problem."""
+        images: tuple[Image, ...] = ()
+        if self.image is not None:
+            path, problem = roots.locate(self.image)
+            images = (Image(None if path is None else Path(path), None, problem),)
+        return Prompt(self.key, (Turn("user", self.text),), images)
+
+
+def read(path: Path) -> list[Question]:
+    """Return the questions of a file.
+
+    A record has its question under "question", "text", "prompt" or "instruction", its image under
+    "image" (a path, or nothing), its id under "id" or "question_id" (else it is the record's
+    number, from 0).
+
+    Raises:
+        DatasetError: the file cannot be read, a record asks nothing, or an id comes twice.
+    """
+    if not path.is_file():
+        raise DatasetError(f"{path}: there is no such file")
+    found: list[Question] = []
+    seen: set[str] = set()
+    for number, record in enumerate(jsonstream.records(path)):
+        question = _question(record, number, path)
+        if question.key in seen:
+            raise DatasetError(f"{path}: the id {question.key!r} comes twice")
+        seen.add(question.key)
+        found.append(question)
+    if not found:
+        raise DatasetError(f"{path} holds no questions")
+    return found
+
+
+def _question(record: JSON, number: int, path: Path) -> Question:
+    where = f"{path}, record {number + 1}"
+    if not isinstance(record, dict):
+        raise DatasetError(f"{where} is no JSON object")
+    text = _first(record, _QUESTION)
+    if not isinstance(text, str) or not text.strip():
+        raise DatasetError(f"{where} asks nothing: it needs a text under {' or '.join(_QUESTION)}")
+    own = _first(record, _IDS)
+    image = record.get("image")
+    if image is not None and not isinstance(image, str):
+        raise DatasetError(f"{where}: its image is no path")
+    given = number if own is None else own
+    shown = storable(image) if image else None
+    return Question(given, key_of(given), storable(text), shown, record)
+
+
+def key_of(given: JSON) -> str:
+    """Return an id as text that every database can hold: what answers are matched by.
+
+    17.0, as tables with gaps have it, is 17.
+    """
+    if isinstance(given, float) and given.is_integer():
+        given = int(given)
+    return storable(str(given))
+
+
+def _first(record: Mapping[str, JSON], names: Sequence[str]) -> JSON:
+    return next((record[name] for name in names if record.get(name) is not None), None)

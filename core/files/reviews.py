@@ -1,0 +1,159 @@
+"""Reads the two scores out of a judge's review, and refuses whatever holds none."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+
+from ig4.core.contracts.evaluation import Verdict
+from ig4.core.records import JSON
+
+LONGEST = 4000
+"""How many characters of an explanation are kept."""
+
+_LINE = 400  # characters of a line that are looked at
+_LOW, _HIGH = 1.0, 10.0
+
+_NUMBER = r"(\d{1,3}(?:\.\d{1,10})?)(?!\.?\d)"
+_OF = r"(?:\s*/\s*10(?:\.0+)?(?![\d.]*\d)|\s+out\s+of\s+10(?![\d.]*\d)|\s+points?\b)?"
+_SCORE = rf"{_NUMBER}{_OF}"
+_THE = r"(?:(?:the\s+)?(?:scores?|ratings?)\s*(?:(?:for|of)\s+)?)?"
+_WHOSE = r"(?:\s*(?:'s|\u2019s))?(?:\s+(?:scores?|ratings?))?\s*(?:\((?:scores?|ratings?)\))?"
+_IS = r"\s*(?:[:=\uff1a\u2013\u2014-]|\bis\b|\bgets\b|\bscores\b)?\s*"
+
+
+def _of(place: str) -> str:
+    """The words before the score of an assistant: "Score for Assistant 1's answer: "."""
+    kind = r"(?:the\s+)?(?:ai\s+)?(?:assistant|answer|response|model)s?"
+    return rf"{_THE}{kind}\s*#?\s*(?:{place}){_WHOSE}(?:\s+(?:answer|response))?{_IS}"
+
+
+_FIRST, _SECOND = _of("1|one|a"), _of("2|two|b")
+_BETWEEN = r"\s*(?:[,;|&]|\band\b|\bvs\.?)?\s*"
+_PROSE = r"(?:\s*[.;:(\u2013\u2014-]\D*)?$"  # may follow, as long as it holds no further number
+_HEAD = rf"(?:{_THE}[:=\uff1a]?\s*)"
+_PAIR = re.compile(
+    rf"^{_HEAD}[(\[]?\s*{_SCORE}(?:\s*[,;|&]\s*|\s+and\s+|\s+)[(\[]?{_SCORE}\s*[)\]]?{_PROSE}",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(rf"^{_FIRST}{_SCORE}{_BETWEEN}{_SECOND}{_SCORE}{_PROSE}", re.IGNORECASE)
+_ALONE = (
+    re.compile(rf"^{_FIRST}{_SCORE}\s*[.,;]?$", re.IGNORECASE),
+    re.compile(rf"^{_SECOND}{_SCORE}\s*[.,;]?$", re.IGNORECASE),
+)
+_HEADING = re.compile(r"^(?:overall\s+|final\s+)?(?:scores?|ratings?|review)\s*[:\uff1a]?$", re.I)
+_REFUSAL = re.compile(
+    r"\b(?:i(?:'|\u2019)?m\s+sorry|i\s+(?:cannot|can(?:'|\u2019)?t|am\s+unable|won(?:'|\u2019)?t)|"
+    r"as\s+an\s+ai|unable\s+to)\b",
+    re.IGNORECASE,
+)
+_FIRST_KEYS = ("assistant_1", "assistant1", "score_1", "score1", "first", "answer_1")
+_SECOND_KEYS = ("assistant_2", "assistant2", "score_2", "score2", "second", "answer_2")
+
+
+class UnreadableReview(Exception):  # noqa: N818 - it is the review that is unreadable
+    """A review holds no two scores; the reason is its text."""
+
+
+Reader = Callable[[str], Verdict]
+"""Reads a review's text; raises UnreadableReview."""
+
+
+def read_robust(text: str) -> Verdict:
+    """Return the scores that a review gives at its start: as JSON, or on its first line.
+
+    "8 9", "8, 9", "8/10 9/10", "**8** **9**" and "Assistant 1: 8 Assistant 2: 9" (on two lines,
+    too) are read. Only the start is looked at, so that a score in the explanation, or in an answer
+    quoted there, never becomes the verdict.
+
+    Raises:
+        UnreadableReview: there are no two scores, or they are not from 1 to 10.
+    """
+    body = _without_fence(text.strip())
+    if not body:
+        raise UnreadableReview("the review is empty")
+    if body.startswith("{"):
+        return _of_json(body)
+    lines = body.split("\n")
+    if len(lines) > 1 and _HEADING.match(_plain(lines[0])):
+        lines = "\n".join(lines[1:]).strip().split("\n")
+    line = _plain(lines[0])
+    found = _PAIR.match(line) or _NAMED.match(line)
+    if found:
+        return _verdict(found[1], found[2], "\n".join(lines[1:]))
+    first = _ALONE[0].match(line)
+    if first:
+        rest = "\n".join(lines[1:]).strip().split("\n")
+        second = _ALONE[1].match(_plain(rest[0]))
+        if second:
+            return _verdict(first[1], second[1], "\n".join(rest[1:]))
+    if _REFUSAL.search(line):
+        raise UnreadableReview("the model refused to judge")
+    raise UnreadableReview("its first line holds no two scores")
+
+
+def read_llava(text: str) -> Verdict:
+    """Return the scores as LLaVA's own evaluation reads them (`parse_score`, haotian-liu/LLaVA).
+
+    The first line, as it is, must be two numbers around one space or comma; any numbers will do.
+
+    Raises:
+        UnreadableReview: it is anything else.
+    """
+    line, _, rest = text.partition("\n")
+    parts = line.replace(",", " ").split(" ")
+    try:
+        first, second = map(float, parts)
+    except ValueError:
+        raise UnreadableReview("its first line is not two numbers around one space") from None
+    if not (math.isfinite(first) and math.isfinite(second)):
+        raise UnreadableReview("its scores are no numbers")
+    return Verdict(first, second, rest.strip()[:LONGEST])
+
+
+READERS: Mapping[str, Reader] = {"robust": read_robust, "llava": read_llava}
+"""How a review may be read, by name."""
+
+
+def _without_fence(text: str) -> str:
+    if not text.startswith("```"):
+        return text
+    _, _, inside = text.partition("\n")
+    return inside.partition("```")[0].strip()
+
+
+def _plain(line: str) -> str:
+    """Return a line without Markdown, its spaces made one."""
+    return " ".join(re.sub(r"[*_`#\"]+", " ", line[:_LINE]).split())
+
+
+def _of_json(text: str) -> Verdict:
+    try:
+        told, _ = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        raise UnreadableReview("the review is JSON that cannot be read") from None
+    first, second = _value(told, _FIRST_KEYS), _value(told, _SECOND_KEYS)
+    both = told.get("scores")
+    if first is None and second is None and isinstance(both, list) and len(both) == 2:
+        first, second = both
+    return _verdict(first, second, str(told.get("explanation", "")))
+
+
+def _value(told: Mapping[str, JSON], keys: tuple[str, ...]) -> JSON:
+    return next((told[key] for key in keys if key in told), None)
+
+
+def _verdict(first: JSON, second: JSON, explanation: str) -> Verdict:
+    return Verdict(_score(first), _score(second), explanation.strip()[:LONGEST])
+
+
+def _score(told: JSON) -> float:
+    if isinstance(told, str) and (found := re.fullmatch(_SCORE, told.strip(), re.IGNORECASE)):
+        told = float(found[1])
+    if isinstance(told, bool) or not isinstance(told, (int, float)):
+        raise UnreadableReview("it holds no two scores")
+    if not _LOW <= told <= _HIGH:  # also what is not a number
+        raise UnreadableReview(f"its score {str(told)[:20]} is not from 1 to 10")
+    return float(told)

@@ -1,0 +1,259 @@
+"""Reads tables of scores and clusters that were made elsewhere, row by row."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ig4.core.errors import DatasetError, MissingExtraError, UsageError
+from ig4.core.files import jsonstream
+from ig4.core.files.encodings import first_text, reading, unreadable
+from ig4.core.records import JSON
+
+ID_COLUMNS = ("id", "image_id", "sample_id", "question_id", "external_id", "uid", "key")
+"""Names that a column of ids is known by, first come first."""
+
+LABEL_COLUMNS = ("cluster", "label", "cluster_id", "cluster_label", "labels", "clusters")
+"""Names that a column of cluster labels is known by, first come first."""
+
+DELIMITERS = ",\t;|"
+# csv refuses cells above 128 KiB otherwise; the limit is the process's, the C long of Windows.
+_LARGEST_CELL = 2**31 - 1
+_PARQUET_MARK = b"PAR1"
+
+
+def read_rows(
+    path: Path, *, encoding: str = "utf-8", key: str | None = None
+) -> Iterator[dict[str, JSON]]:
+    """Yield the rows of a table: JSON, JSON lines, CSV, TSV or Parquet.
+
+    A JSON table is a list of objects; inside an object the list is the one under `key`, or
+    the only list of objects there is. Cells of CSV are text.
+
+    Raises:
+        DatasetError: missing, empty, broken (with line and column), or not a table.
+        UsageError: the object holds several lists and `key` does not say which.
+        MissingExtraError: Parquet without pyarrow.
+    """
+    require_file(path)
+    if is_parquet(path):
+        yield from _parquet_rows(path)
+        return
+    layout = jsonstream.layout(path)
+    if layout is None:
+        if path.suffix.lower() == ".json":
+            next(jsonstream.list_items(path, encoding), None)  # says what is wrong with it
+        yield from _csv_rows(path, encoding)
+        return
+    for number, row in enumerate(_json_items(path, layout, encoding, key), 1):
+        if not isinstance(row, dict):
+            raise DatasetError(f"{path}: row {number:,} is not a JSON object with columns")
+        yield row
+
+
+def read_clusters(
+    path: Path,
+    *,
+    encoding: str = "utf-8",
+    key: str | None = None,
+    id_column: str | None = None,
+    label_column: str | None = None,
+) -> Iterator[tuple[str, str]]:
+    """Yield (sample id, cluster label), both as text.
+
+    The file is a JSON object from label to a list of ids, or a table as `read_rows` takes it
+    with a column of ids and one of labels; columns not named are looked for by usual names.
+
+    Raises:
+        DatasetError: as `read_rows`; or a list under a label holds something else than ids.
+        UsageError: a column is not there.
+    """
+    require_file(path)
+    if key is None and not is_parquet(path) and _is_label_lists(path, encoding):
+        yield from _listed(path, encoding)
+        return
+    columns: tuple[str, str] | None = None
+    for row in read_rows(path, encoding=encoding, key=key):
+        if columns is None:
+            columns = (
+                column_named(path, row, id_column, ID_COLUMNS, "ids"),
+                column_named(path, row, label_column, LABEL_COLUMNS, "cluster labels"),
+            )
+        yield _id_and_label(path, row, columns)
+
+
+def column_named(
+    path: Path, columns: Sequence[str] | dict[str, Any], given: str | None,
+    usual: Sequence[str], what: str,
+) -> str:  # fmt: skip
+    """Return the column `given`, or the first of the `usual` names there is.
+
+    Raises:
+        UsageError: there is no such column; says which there are.
+    """
+    wanted = [given] if given is not None else usual
+    found = next((name for name in wanted if name in columns), None)
+    if found is not None:
+        return found
+    there = ", ".join(map(repr, columns))
+    if given is not None:
+        raise UsageError(f"{path} has no column {given!r}: its columns are {there}")
+    raise UsageError(f"{path}: say which column holds the {what}; its columns are {there}")
+
+
+def text_id(value: JSON) -> str | None:
+    """Return an id as text: 17, 17.0 and "17" are the same; None if it is no id."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _id_and_label(path: Path, row: dict[str, JSON], columns: tuple[str, str]) -> tuple[str, str]:
+    """Return two cells of a row as ids.
+
+    Raises:
+        DatasetError: one is missing or is neither text nor number.
+    """
+    sample, label = (text_id(row.get(column)) for column in columns)
+    if sample is None or label is None:
+        raise DatasetError(f"{path}: {_shown(row)} lacks {columns[0]!r} or {columns[1]!r}")
+    return sample, label
+
+
+def require_file(path: Path) -> None:
+    """Raise DatasetError unless there is a file with something in it."""
+    try:
+        if path.is_dir():
+            raise DatasetError(f"{path} is a folder: name the file in it")
+        if path.stat().st_size == 0:
+            raise DatasetError(f"{path} is empty")
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def is_parquet(path: Path) -> bool:
+    """Tell a Parquet file by its first four bytes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == _PARQUET_MARK
+    except OSError:
+        return False
+
+
+def delimiter_of(path: Path) -> str:
+    """Return what separates the columns: what the header line holds most of; a comma if none."""
+    if path.suffix.lower() in (".tsv", ".tab"):
+        return "\t"
+    header = first_text(path).partition("\n")[0]
+    outside_quotes = "".join(header.split('"')[::2])
+    return max(DELIMITERS, key=outside_quotes.count)
+
+
+def csv_cells(path: Path, encoding: str, delimiter: str) -> Iterator[list[str]]:
+    """Yield the rows of a CSV file as lists of texts, its header first; blank lines are skipped.
+
+    Raises:
+        DatasetError: it is not in this encoding, or a row cannot be parsed; names the line.
+    """
+    csv.field_size_limit(_LARGEST_CELL)
+    with reading(path, encoding) as file:
+        rows = csv.reader(file, delimiter=delimiter, strict=True)
+        try:
+            yield from filter(None, rows)
+        except csv.Error as error:
+            raise DatasetError(f"{path}: line {rows.line_num:,}: not valid CSV ({error})") from None
+
+
+def open_parquet(path: Path) -> Any:
+    """Return the pyarrow.parquet.ParquetFile of a path.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        DatasetError: it is not a whole Parquet file.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtraError(
+            f'{path.name} is a Parquet file, which needs pyarrow: pip install "ig4[parquet]"'
+        ) from None
+    try:
+        return pq.ParquetFile(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except pa.ArrowException as error:
+        raise DatasetError(f"{path} is not a whole Parquet file: {error}") from None
+
+
+def _json_items(
+    path: Path, layout: jsonstream.Layout, encoding: str, key: str | None
+) -> Iterator[JSON]:
+    if layout == "list":
+        return jsonstream.list_items(path, encoding)
+    if layout == "lines":
+        return jsonstream.lines(path, encoding)
+    return jsonstream.nested_items(path, key or _only_list(path, encoding), encoding)
+
+
+def _only_list(path: Path, encoding: str) -> str:
+    firsts = jsonstream.first_items(path, encoding)
+    tables = [name for name, first in firsts.items() if isinstance(first, dict)]
+    if len(tables) == 1:
+        return tables[0]
+    if not tables:
+        raise DatasetError(f"{path} holds no list of objects, so it is not a table")
+    names = ", ".join(map(repr, tables))
+    raise UsageError(f"{path} holds several tables ({names}): say which with --key")
+
+
+def _csv_rows(path: Path, encoding: str) -> Iterator[dict[str, JSON]]:
+    rows = csv_cells(path, encoding, delimiter_of(path))
+    header = next(rows, None)
+    if header is None:
+        raise DatasetError(f"{path} holds no header line")
+    for number, cells in enumerate(rows, 1):
+        if len(cells) > len(header):
+            raise DatasetError(
+                f"{path}: row {number:,} has {len(cells)} cells, its header {len(header)}"
+            )
+        yield dict(zip(header, cells, strict=False))
+
+
+def _parquet_rows(path: Path) -> Iterator[dict[str, JSON]]:
+    import pyarrow as pa
+
+    try:
+        with open_parquet(path) as file:
+            for batch in file.iter_batches(4096):
+                yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from error
+
+
+def _is_label_lists(path: Path, encoding: str) -> bool:
+    if jsonstream.layout(path) != "object":
+        return False
+    firsts = jsonstream.first_items(path, encoding)
+    return bool(firsts) and not any(isinstance(first, dict) for first in firsts.values())
+
+
+def _listed(path: Path, encoding: str) -> Iterator[tuple[str, str]]:
+    for label, ids in jsonstream.members(path, encoding):
+        if not isinstance(ids, list):
+            raise DatasetError(f"{path}: {label!r} holds no list of ids")
+        for value in ids:
+            sample = text_id(value)
+            if sample is None:
+                raise DatasetError(f"{path}: {_shown(value)} under {label!r} is not an id")
+            yield sample, label
+
+
+def _shown(value: JSON) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 80 else f"{text[:77]}…"

@@ -1,0 +1,1 @@
+"""Finds installed plugins, knows their components by name, and builds them."""

@@ -1,0 +1,215 @@
+"""Finds installed plugins through their entry points; a bad one never disturbs the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, distributions, entry_points
+from typing import Any, get_args
+
+import pluggy
+
+from ig4.core.host import hookspecs
+from ig4.core.records import API_VERSION, Component, Kind
+from ig4.core.suggest import did_you_mean
+
+KINDS: tuple[str, ...] = get_args(Kind)
+"""Every kind of component that this ig4 knows by name."""
+
+HOOKS = ("ig4_components", "ig4_commands", "ig4_event")
+"""The hooks of `ig4.core.host.hookspecs`."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A component and the distribution that declares it."""
+
+    component: Component
+    dist: str
+    dist_version: str
+
+    @property
+    def qualified(self) -> str:
+        """The name that is never ambiguous: `distribution/name`."""
+        return f"{self.dist}/{self.component.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A plugin that could not be taken in, and why."""
+
+    dist: str
+    entry_point: str
+    reason: str
+
+
+class RefusedError(Exception):
+    """Why a plugin is not taken in; ends up as the reason of a `Broken`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a plugin comes from: an entry point of a distribution."""
+
+    entry_point: EntryPoint
+    dist: str
+    dist_version: str
+
+
+def normalised(dist: str) -> str:
+    """Return a distribution's name as package indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", dist).lower()
+
+
+def sources() -> tuple[list[Source], list[Broken]]:
+    """Return the entry points of group `ig4`, ordered by distribution and name.
+
+    A distribution whose metadata cannot be read is among the broken.
+    """
+    try:
+        found = list(entry_points(group=hookspecs.PROJECT))
+        broken: list[Broken] = []
+    except Exception:  # noqa: BLE001 - one distribution spoils the call for all of them
+        found, broken = _one_by_one()
+    made = [_source(entry_point) for entry_point in found]
+    return sorted(made, key=lambda source: (source.dist, source.entry_point.name)), broken
+
+
+def _source(entry_point: EntryPoint) -> Source:
+    dist = entry_point.dist
+    name = (dist.name if dist else None) or "unknown"
+    return Source(entry_point, normalised(name), (dist.version if dist else None) or "unknown")
+
+
+def _one_by_one() -> tuple[list[EntryPoint], list[Broken]]:
+    """Read the entry points of each distribution; slower, but one cannot spoil the others."""
+    found: dict[str, list[EntryPoint]] = {}
+    broken = []
+    for dist in distributions():
+        name = normalised(dist.name or "unknown")
+        try:
+            points = list(dist.entry_points.select(group=hookspecs.PROJECT))
+        except Exception as error:  # noqa: BLE001 - whatever a broken file leads to
+            reason = f"its entry points cannot be read ({describe(error)})"
+            broken.append(Broken(name, "entry_points.txt", reason))
+        else:
+            found.setdefault(name, points)  # the first one on the path is the one imported
+    return [point for points in found.values() for point in points], broken
+
+
+def admit(manager: pluggy.PluginManager, source: Source) -> list[Registered]:
+    """Import a plugin, register its hooks and return the components it declares.
+
+    Raises:
+        RefusedError: anything about the plugin is wrong; its hooks are then not registered.
+    """
+    plugin = _imported(source.entry_point)
+    _check_hook_names(plugin)
+    try:
+        _register(manager, plugin, f"{source.dist}:{source.entry_point.name}")
+        return [
+            Registered(component, source.dist, source.dist_version)
+            for component in _declared(manager, plugin)
+        ]
+    except RefusedError:
+        if manager.is_registered(plugin):
+            manager.unregister(plugin)
+        raise
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception as one line: its type and its first line."""
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _imported(entry_point: EntryPoint) -> Any:
+    try:
+        return entry_point.load()
+    # A plugin may do anything at import, even exit; only Ctrl-C is not its to keep.
+    except (Exception, SystemExit) as error:  # noqa: BLE001
+        reason = f"cannot import {entry_point.value} ({describe(error)})"
+        raise RefusedError(reason) from None
+
+
+def _check_hook_names(plugin: Any) -> None:
+    """Refuse functions that look like hooks and would never be called."""
+    for name in dir(plugin):
+        function = getattr(plugin, name, None)
+        if not callable(function):
+            continue
+        mark = getattr(function, f"{hookspecs.PROJECT}_impl", None)
+        marked = isinstance(mark, dict)
+        if not marked and not name.startswith(f"{hookspecs.PROJECT}_"):
+            continue
+        hook = (mark.get("specname") or name) if isinstance(mark, dict) else name
+        if hook in HOOKS and not marked:
+            raise RefusedError(f"{hook} is not marked with @hookimpl, so it would never be called")
+        if hook not in HOOKS and not (isinstance(mark, dict) and mark.get("optionalhook")):
+            guess = did_you_mean(hook, HOOKS) or f"; hooks are {', '.join(HOOKS)}"
+            raise RefusedError(f"{hook} is not a hook of ig4{guess}")
+
+
+def _register(manager: pluggy.PluginManager, plugin: Any, name: str) -> None:
+    try:
+        manager.register(plugin, name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise RefusedError(f"a hook does not fit: {'; '.join(lines)}") from None
+    except ValueError:
+        raise RefusedError("another entry point already names the same module") from None
+
+
+def _declared(manager: pluggy.PluginManager, plugin: Any) -> Iterator[Component]:
+    for implementation in manager.hook.ig4_components.get_hookimpls():
+        if implementation.plugin is not plugin:
+            continue
+        try:
+            declared: Any = implementation.function()
+            components = list(declared)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - see _imported
+            raise RefusedError(f"ig4_components failed ({describe(error)})") from None
+        for component in components:
+            check_record(component)
+            yield component
+
+
+def check_record(component: object) -> None:
+    """Check what a plugin declares, without importing the target.
+
+    Raises:
+        RefusedError: not a Component, or a field that does not say what it must.
+    """
+    if not isinstance(component, Component):
+        raise RefusedError(f"ig4_components gave {type(component).__name__!r}, not a Component")
+    label = f"component {component.name!r}"
+    if component.kind not in KINDS:
+        guess = did_you_mean(str(component.kind), KINDS) or f"; kinds are {', '.join(KINDS)}"
+        raise RefusedError(f"{label} is of unknown kind {component.kind!r}{guess}")
+    if not isinstance(component.name, str) or not _NAME.fullmatch(component.name):
+        raise RefusedError(f"{label}: a name is made of a-z, 0-9, '.', '_' and '-'")
+    if not isinstance(component.target, str) or not _TARGET.fullmatch(component.target):
+        raise RefusedError(
+            f"{label}: the target {component.target!r} is not 'package.module:Class'"
+        )
+    if component.api != API_VERSION:
+        raise RefusedError(
+            f"{label} is written for version {component.api} of the component contract, this "
+            f"ig4 speaks version {API_VERSION}: upgrade whichever is older"
+        )
+    _check_requirements(component, label)
+
+
+def _check_requirements(component: Component, label: str) -> None:
+    requires: object = component.requires
+    if not isinstance(requires, tuple) or not all(isinstance(name, str) for name in requires):
+        raise RefusedError(f"{label}: requires is {requires!r}, not a tuple of module names")
+    if component.extra is not None and not isinstance(component.extra, str):
+        raise RefusedError(f"{label}: extra is {component.extra!r}, not the name of an extra")
+    if not isinstance(component.summary, str):
+        raise RefusedError(f"{label}: the summary is not text")

@@ -1,0 +1,87 @@
+"""Fingerprints: what a result belongs to, on the side of the sample and of the component."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ig4.core.records import JSON, Turn
+
+if TYPE_CHECKING:
+    from ig4.core.contracts import Configurable, Digest
+    from ig4.core.host.discovery import Registered
+
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """A component with fixed version and options; `value` is 32 hex digits."""
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    identity: JSON
+    value: str
+
+
+def of_component(registered: Registered, component: Configurable, digest: Digest) -> Fingerprint:
+    """Return the fingerprint of a component as it is configured.
+
+    It covers kind, name, distribution, the class's `version` and its `identity`; not the
+    distribution's version, so that an upgrade that changes no result costs nothing.
+    """
+    identity = json.loads(canonical(component.identity(digest)))
+    what = registered.component
+    parts = [what.kind, what.name, registered.dist, component.version, identity]
+    return Fingerprint(
+        kind=what.kind,
+        name=what.name,
+        distribution=registered.dist,
+        version=component.version,
+        identity=identity,
+        value=digest_of(parts),
+    )
+
+
+def of_content(turns: Sequence[Turn], images: Iterable[str]) -> str:
+    """Return the hash (32 hex digits) of what a sample says.
+
+    `images` holds the sha256 of each image, or for one that could not be read a text that
+    names it: two samples whose missing images have different names differ.
+    """
+    # ascii() of nested tuples of texts is unambiguous, and the same on every Python.
+    said = ascii((tuple(map(tuple, turns)), tuple(images)))
+    return hashlib.blake2b(said.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def canonical(value: JSON) -> str:
+    """Return JSON text that is the same for equal values: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def digest_of(value: JSON) -> str:
+    """Return 32 hex digits that stand for a JSON-able value."""
+    return hashlib.blake2b(canonical(value).encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def sha256_of(path: Path, of_file: Callable[[Path], str] | None = None) -> str:
+    """Return the sha256 of a file, or of a folder's files with their names, as hex digits.
+
+    `of_file` gives the sha256 of each file of a folder, where somebody remembers it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if path.is_dir():
+        known = of_file or sha256_of
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        listing = [[file.relative_to(path).as_posix(), known(file)] for file in files]
+        return hashlib.sha256(canonical(listing).encode()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

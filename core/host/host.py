@@ -1,0 +1,293 @@
+"""The plugin host: knows every installed component by name and builds it when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from ig4.core.errors import MissingExtraError, PluginError, UsageError
+from ig4.core.host import hookspecs
+from ig4.core.host.discovery import (
+    KINDS,
+    Broken,
+    RefusedError,
+    Registered,
+    admit,
+    describe,
+    normalised,
+    sources,
+)
+from ig4.core.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    import click
+
+    from ig4.core.contracts import Configurable
+    from ig4.core.events import Event
+    from ig4.core.records import Choice
+
+__all__ = ["KINDS", "Broken", "Host", "Registered", "import_failure", "missing_modules"]
+
+
+class Host:
+    """The components and observers of all installed plugins; make one with `discover`.
+
+    `broken` lists the plugins that could not be taken in, and observers or commands that
+    failed later; each is said once.
+    """
+
+    def __init__(self) -> None:
+        self.broken: list[Broken] = []
+        self._components: list[Registered] = []
+        self._classes: dict[Registered, type[Configurable]] = {}
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+
+    @classmethod
+    def discover(cls) -> Host:
+        """Take in every installed plugin of entry-point group `ig4`.
+
+        Never raises for a bad plugin, and imports no component.
+        """
+        host = cls()
+        found, host.broken = sources()
+        for source in found:
+            try:
+                # What a plugin prints at import must not end up among our results.
+                with redirect_stdout(sys.stderr):
+                    components = admit(host._manager, source)
+                host._refuse_twins(components)
+            except RefusedError as refusal:
+                host.broken.append(Broken(source.dist, source.entry_point.name, str(refusal)))
+            else:
+                host._components.extend(components)
+        return host
+
+    def components(self, kind: str | None = None) -> list[Registered]:
+        """Return the components (of one kind), by distribution, each as it declares them."""
+        return [r for r in self._components if kind in (None, r.component.kind)]
+
+    def find(self, kind: str, name: str) -> Registered:
+        """Return the component called `name` or `distribution/name`.
+
+        Raises:
+            UsageError: there is none, or more than one distribution declares it.
+        """
+        if kind not in KINDS:
+            raise UsageError(
+                f"unknown kind of component {kind!r}{did_you_mean(kind, KINDS)} "
+                f"(kinds are {', '.join(KINDS)})"
+            )
+        dist, _, plain = name.rpartition("/")
+        found = [
+            registered
+            for registered in self.components(kind)
+            if registered.component.name == plain
+            and (not dist or registered.dist == normalised(dist))
+        ]
+        if not found:
+            raise UsageError(self._unknown(kind, name))
+        if len(found) > 1:
+            names = " and ".join(registered.dist for registered in found)
+            ways = " or ".join(repr(registered.qualified) for registered in found)
+            raise UsageError(f"{kind} {plain!r} is declared by {names}: write {ways}")
+        return found[0]
+
+    def load(self, kind: str, name: str, *, runnable: bool = True) -> type[Configurable]:
+        """Import the class of a component and check that it keeps its contract.
+
+        With `runnable=False` missing libraries are not an error, so that options and percent
+        scales can be had where the component itself could not run.
+
+        Raises:
+            UsageError: no such component.
+            MissingExtraError: a library it requires is not installed.
+            PluginError: it cannot be imported, or does not keep the contract of its kind.
+        """
+        registered = self.find(kind, name)
+        if runnable:
+            missing = missing_modules(registered)
+            if missing:
+                raise _missing_extra(registered, missing)
+        if registered not in self._classes:
+            found = _import_target(registered)
+            _check_contract(registered, found)
+            self._classes[registered] = found
+        return self._classes[registered]
+
+    def build(self, choice: Choice, *, runnable: bool = True) -> Configurable:
+        """Make a component from its validated options; it is not opened.
+
+        Raises:
+            UsageError: unknown component or bad options, one line for each problem.
+            MissingExtraError, PluginError: as `load`.
+        """
+        from ig4.core.host.choices import fill
+
+        cls = self.load(choice.kind, choice.use, runnable=runnable)
+        options = fill(cls.Options, choice.options, choice.label)
+        try:
+            return cls(options)
+        except Exception as error:
+            registered = self.find(choice.kind, choice.use)
+            raise PluginError(
+                f"{_whose(registered)} cannot be constructed ({describe(error)}); "
+                f"`__init__` must only store its options"
+            ) from error
+
+    def validate(self, choice: Choice, *, runnable: bool = True) -> None:
+        """Check a choice and its options before any work; raises as `build`."""
+        from ig4.core.host.choices import fill
+
+        cls = self.load(choice.kind, choice.use, runnable=runnable)
+        fill(cls.Options, choice.options, choice.label)
+
+    def emit(self, event: Event) -> None:
+        """Tell every observer; one that raises is listed in `broken` and heard no more."""
+        for implementation in self._implementations("ig4_event"):
+            try:
+                _call(implementation, event)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - an observer must not stop a run
+                self._disable(implementation, f"ig4_event failed ({describe(error)})")
+
+    def add_commands(self, group: click.Group) -> None:
+        """Let every plugin add its commands to `group`; one that fails is listed in `broken`."""
+        for implementation in self._implementations("ig4_commands"):
+            before = dict(group.commands)
+            try:
+                _call(implementation, group)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the others go on
+                group.commands = before
+                self._disable(implementation, f"ig4_commands failed ({describe(error)})")
+
+    def _implementations(self, hook: str) -> Iterator[pluggy.HookImpl]:
+        """Yield a hook's implementations, oldest first; safe against their removal."""
+        yield from list(getattr(self._manager.hook, hook).get_hookimpls())
+
+    def _disable(self, implementation: pluggy.HookImpl, reason: str) -> None:
+        dist, _, entry_point = implementation.plugin_name.partition(":")
+        self.broken.append(Broken(dist, entry_point, reason))
+        if self._manager.is_registered(implementation.plugin):
+            self._manager.unregister(implementation.plugin)
+
+    def _refuse_twins(self, found: list[Registered]) -> None:
+        """Refuse a name declared twice in one distribution: nothing could tell them apart."""
+        taken = {(r.component.kind, r.qualified) for r in self._components}
+        for registered in found:
+            key = (registered.component.kind, registered.qualified)
+            if key in taken:
+                raise RefusedError(f"{key[0]} {registered.component.name!r} is declared twice")
+            taken.add(key)
+
+    def _unknown(self, kind: str, name: str) -> str:
+        known = [registered.component.name for registered in self.components(kind)]
+        message = f"unknown {kind} {name!r}{did_you_mean(name, known)}"
+        if known:
+            message += f" (known: {', '.join(dict.fromkeys(known))})"
+        elsewhere = [r.component.kind for r in self._components if r.component.name == name]
+        if elsewhere:
+            message += f"; {name!r} is the name of {_list(elsewhere)}"
+        if self.broken:
+            dists = ", ".join(dict.fromkeys(plugin.dist for plugin in self.broken))
+            message += f"; it may belong to a broken plugin ({dists}): see `ig4 plugins check`"
+        return message
+
+
+def missing_modules(registered: Registered) -> list[str]:
+    """Return those of the modules a component requires that are not installed.
+
+    Nothing is imported, so a module that is there but broken counts as installed.
+    """
+    return [name for name in registered.component.requires if not _installed(name)]
+
+
+def import_failure(registered: Registered, error: Exception) -> PluginError:
+    """Return the error to raise when a component's import failed, in a target or in `open()`.
+
+    It tells a library that is missing (and what to install) from one that is broken.
+    """
+    missing = missing_modules(registered)
+    if missing:
+        return _missing_extra(registered, missing)
+    return PluginError(f"{_whose(registered)} is installed but cannot be imported: {error}")
+
+
+def _installed(module: str) -> bool:
+    try:
+        spec = importlib.util.find_spec(module)
+    except ImportError:  # the parent of a dotted name is missing
+        return False
+    except ValueError:  # already imported, in an unusual way
+        return module in sys.modules
+    # A folder of that name in the working directory is a namespace package: no origin.
+    return spec is not None and spec.origin is not None
+
+
+def _missing_extra(registered: Registered, missing: list[str]) -> MissingExtraError:
+    needs = f"{_whose(registered)} needs {', '.join(missing)}, not installed here"
+    extra = registered.component.extra
+    if extra is None:
+        return MissingExtraError(f"{needs}; see the documentation of {registered.dist}")
+    return MissingExtraError(f'{needs}: pip install "{registered.dist}[{extra}]"')
+
+
+def _import_target(registered: Registered) -> Any:
+    module_name, _, path = registered.component.target.partition(":")
+    try:
+        with redirect_stdout(sys.stderr):
+            found: Any = importlib.import_module(module_name)
+    except ImportError as error:
+        raise import_failure(registered, error) from error
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{_whose(registered)} cannot be imported ({describe(error)})") from error
+    for part in path.split("."):
+        if not hasattr(found, part):
+            guess = did_you_mean(part, dir(found))
+            raise PluginError(f"{_whose(registered)}: {module_name} has no {part!r}{guess}")
+        found = getattr(found, part)
+    return found
+
+
+def _check_contract(registered: Registered, found: Any) -> None:
+    """Raise PluginError unless the class keeps the contract of its kind."""
+    from ig4.core.contracts import CONTRACTS, Options
+
+    contract = CONTRACTS[registered.component.kind]
+    target = registered.component.target
+    if not isinstance(found, type):
+        problem = f"{target} is not a class"
+    elif not issubclass(found, contract):
+        problem = f"{target} must inherit from ig4.core.contracts.{contract.__name__}"
+    elif absent := sorted(getattr(found, "__abstractmethods__", ())):
+        problem = f"{target} does not implement {', '.join(absent)}"
+    elif not (isinstance(found.Options, type) and issubclass(found.Options, Options)):
+        problem = f"{target}.Options must inherit from ig4.core.contracts.Options"
+    elif found.Options.model_config.get("extra") != "forbid":
+        problem = f"{target}.Options must forbid options it does not know"
+    elif not found.Options.model_config.get("frozen"):
+        problem = f"{target}.Options must be frozen"
+    elif not (isinstance(found.version, str) and found.version):
+        problem = f"{target}.version must be a text that is not empty"
+    else:
+        return
+    raise PluginError(f"{_whose(registered)} does not keep its contract: {problem}")
+
+
+def _call(implementation: pluggy.HookImpl, argument: object) -> None:
+    """Call one implementation, which may leave out the argument it does not need."""
+    implementation.function(*([argument] if implementation.argnames else []))
+
+
+def _whose(registered: Registered) -> str:
+    component = registered.component
+    return f"{component.kind} {component.name!r} of {registered.dist} {registered.dist_version}"
+
+
+def _list(kinds: Sequence[str]) -> str:
+    return " and ".join(f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}" for kind in kinds)

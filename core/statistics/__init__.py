@@ -1,0 +1,1 @@
+"""Bootstrap intervals, paired tests, and what verdicts and metrics come to."""

@@ -1,0 +1,1 @@
+"""Loads CLIP, reward and vision-language models for scorers, embedders and trainers."""

@@ -1,0 +1,245 @@
+"""A plugin with scorers and an embedder that count what they are asked, and small data sets."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+
+import pytest
+from PIL import Image
+
+from ig4.core.engine.ingesting.ingest import Source, ingest
+from ig4.core.engine.session import Session
+from ig4.core.host.host import Host
+from ig4.storage.store import Store
+
+from .learner import LEARNER
+from .service import SERVICE
+
+DECLARATION = """
+    from ig4.core.host.hookspecs import hookimpl
+    from ig4.core.records import Component
+
+    @hookimpl
+    def ig4_components():
+        return [
+            Component("scorer", "counted", "counting.parts:Counted"),
+            Component("scorer", "bright", "counting.parts:Bright"),
+            Component("scorer", "pixels", "counting.parts:Pixels"),
+            Component("scorer", "short", "counting.parts:Short"),
+            Component("scorer", "bare", "counting.parts:Bare"),
+            Component("embedder", "colour", "counting.parts:Colour"),
+            Component("scorer", "asking", "counting.service:Asking"),
+            Component("trainer", "learner", "counting.learner:Learner"),
+        ]
+"""
+
+PARTS = """
+    import os
+    import time
+    from pathlib import Path
+
+    import numpy as np
+
+    from ig4.core.contracts import Embedder, Options, Scorer
+    from ig4.core.errors import PrerequisiteError
+    from ig4.core.records import Choice, Failure, Score
+
+    class Logged(Options):
+        log: str = ""
+        batch: int = 4
+        pause: float = 0.0
+        shift: float = 0.0
+        weights: str = "here"
+
+    def note(options, name):
+        if options.log:
+            with open(options.log, "a") as file:
+                file.write(name + "\\n")
+                file.flush()
+
+    class Counted(Scorer):
+        "The number of words; fails, raises or misbehaves as the answer says."
+        Options = Logged
+
+        @property
+        def batch_size(self):
+            return self.options.batch
+
+        def identity(self, digest):
+            return {"shift": self.options.shift}
+
+        def open(self):
+            if self.options.weights == "missing":
+                raise PrerequisiteError("the weights are missing")
+
+        def score(self, batch):
+            if any("raise" in sample.answer for sample in batch):
+                raise RuntimeError("this one raises")
+            return [self._one(sample) for sample in batch]
+
+        def _one(self, sample):
+            note(self.options, sample.id)
+            time.sleep(self.options.pause)
+            if "fail" in sample.answer:
+                return Failure("the answer says fail")
+            if "nan" in sample.answer:
+                return Score(float("nan"))
+            told = {"seen": sample.id}
+            if "numpy" in sample.answer:
+                told["n"] = np.int64(2)
+            return Score(len(sample.answer.split()) + self.options.shift, told)
+
+    class Short(Scorer):
+        def score(self, batch):
+            return [Score(1.0)] * (len(batch) - 1)
+
+    class Bare(Scorer):
+        def score(self, batch):
+            return [1.0 for _ in batch]
+
+    class Colour(Embedder):
+        "The mean colour of an image, (n, 3)."
+        Options = Logged
+
+        def identity(self, digest):
+            return {}
+
+        def prepare(self, image):
+            if image.width == 13:
+                raise ValueError("13 is unlucky")
+            if image.width == 17:
+                return np.full(3, np.inf)
+            return np.asarray(image, dtype=np.float32).reshape(-1, 3).mean(axis=0)
+
+        def embed(self, batch):
+            if any(np.isinf(vector).any() for vector in batch):
+                raise RuntimeError("17 tears it")
+            for vector in batch:
+                note(self.options, ",".join(str(round(float(x))) for x in vector))
+            return np.stack(batch)
+
+    class Bright(Scorer):
+        "The brightness of the first image, by way of the embedder."
+        Options = Logged
+
+        @property
+        def batch_size(self):
+            return self.options.batch
+
+        def identity(self, digest):
+            return {}
+
+        def embedder(self):
+            return Choice("embedder", "colour", {"log": self.options.log})
+
+        def score(self, batch):
+            return [
+                Failure("no image") if s.embeddings is None else Score(float(s.embeddings.mean()))
+                for s in batch
+            ]
+
+    class Pixels(Scorer):
+        "The width of the first image, by way of its pixels."
+        reads_pixels = True
+
+        def score(self, batch):
+            return [Score(float(s.images[0].pixels().width)) if s.images else Failure("no image")
+                    for s in batch]
+"""
+
+
+def install(folder):
+    """Write the plugin as an installed distribution into a folder."""
+    package = folder / "counting"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(textwrap.dedent(DECLARATION))
+    (package / "parts.py").write_text(textwrap.dedent(PARTS))
+    (package / "service.py").write_text(textwrap.dedent(SERVICE))
+    (package / "learner.py").write_text(textwrap.dedent(LEARNER))
+    info = folder / "counting-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: counting\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[ig4]\ncounting = counting\n")
+    return folder
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """The folder the plugin is installed in; it is on this process's path."""
+    folder = install(tmp_path / "site")
+    monkeypatch.syspath_prepend(folder)
+    yield folder
+    for name in [name for name in sys.modules if name.split(".")[0] == "counting"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def session(tmp_path, plugin):
+    """A session on a new database, with its notices in `session.told`."""
+    told = []
+    with Store.open(tmp_path / "ig4.db") as store:
+        made = Session(store, Host.discover(), [told.append])
+        yield made
+
+
+@pytest.fixture
+def notices(session):
+    """The texts of all notices so far."""
+    from ig4.core.events import Notice
+
+    def texts():
+        return [event.text for event in session.listeners[0].__self__ if isinstance(event, Notice)]
+
+    return texts
+
+
+def record(name, answer, image=None, instruction="What is this?"):
+    """A LLaVA record."""
+    shown = "<image>\n" if image else ""
+    made = {
+        "id": name,
+        "conversations": [
+            {"from": "human", "value": shown + instruction},
+            {"from": "gpt", "value": answer},
+        ],
+    }
+    return made | ({"image": image} if image else {})
+
+
+def picture(path, colour, size=(8, 8)):
+    """Write an image of one colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+
+
+class Folder:
+    """A LLaVA data set that tests change on disk."""
+
+    def __init__(self, folder):
+        self.path = folder / "llava.json"
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, *records):
+        self.path.write_text(json.dumps(list(records)), encoding="utf-8")
+        return self
+
+    def picture(self, name, colour, **options):
+        picture(self.path.parent / name, colour, **options)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An empty folder for a data set called `set`."""
+    return Folder(tmp_path / "set")
+
+
+@pytest.fixture
+def read(session, folder):
+    """Ingest the folder's data set and return what that did."""
+
+    def _read(**options):
+        return ingest(session, Source(folder.path, name="set", **options))
+
+    return _read

@@ -1,0 +1,274 @@
+"""Scoring: only what is missing, each image once, and one bad sample costs the others nothing."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from ig4.core.engine.scoring.score import score
+from ig4.core.errors import PluginError, PrerequisiteError, UsageError
+from ig4.core.records import Choice
+
+from ...conftest import record
+
+
+def counted(log="", **options):
+    return Choice("scorer", "counted", {"log": str(log), **options})
+
+
+def bright(log="", **options):
+    return Choice("scorer", "bright", {"log": str(log), **options})
+
+
+def lines(log):
+    return log.read_text().split() if log.exists() else []
+
+
+def table(session, what="external_id, value, error", order="external_id"):
+    with session.store.reading() as connection:
+        return connection.execute(text(f"SELECT {what} FROM scores_long ORDER BY {order}")).all()
+
+
+def values(session, name="counted"):
+    with session.store.reading() as connection:
+        return dict(
+            connection.execute(text(f'SELECT external_id, "{name}" FROM scores_wide')).all()
+        )
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "log"
+
+
+def test_every_sample_is_scored_and_nothing_twice(session, folder, read, log):
+    folder.write(*(record(f"s{n}", "word " * n) for n in range(1, 12)))
+    done = score(session, read().dataset, [counted(log)])
+    assert done.done == {"counted": 11}
+    assert values(session) == {f"s{n}": n for n in range(1, 12)}
+    again = score(session, read().dataset, [counted(log)])
+    assert again.done == {"counted": 0}
+    assert len(lines(log)) == 11
+
+
+def test_another_option_is_another_result_and_the_old_one_comes_back_for_free(
+    session, folder, read, log
+):
+    folder.write(record("a", "one two"))
+    dataset = read().dataset
+    score(session, dataset, [counted(log)])
+    score(session, dataset, [counted(log, shift=10.0)])
+    assert values(session) == {"a": 12}
+    score(session, dataset, [counted(log)])
+    assert values(session) == {"a": 2}
+    assert len(lines(log)) == 2
+
+
+def test_a_model_that_cannot_be_loaded_takes_no_older_score_away(session, folder, read):
+    folder.write(record("a", "one two"))
+    dataset = read().dataset
+    score(session, dataset, [counted()])
+    with pytest.raises(PrerequisiteError):
+        score(session, dataset, [counted(shift=10.0, weights="missing")])
+    assert values(session) == {"a": 2}
+
+
+def test_one_component_serves_under_two_names(session, folder, read):
+    folder.write(record("a", "one two"))
+    shifted = Choice("scorer", "counted", {"shift": 5.0}, "counted-5")
+    score(session, read().dataset, [counted(), shifted])
+    assert values(session, "counted") == {"a": 2}
+    assert values(session, "counted-5") == {"a": 7}
+
+
+def test_a_changed_answer_is_scored_anew_and_the_old_score_returns_with_the_old_answer(
+    session, folder, read, log
+):
+    folder.write(record("a", "one two"), record("b", "one"))
+    score(session, read().dataset, [counted(log)])
+    folder.write(record("a", "one two three"), record("b", "one"))
+    score(session, read().dataset, [counted(log)])
+    assert values(session) == {"a": 3, "b": 1}
+    assert lines(log) == ["a", "b", "a"]
+    folder.write(record("a", "one two"), record("b", "one"))
+    score(session, read().dataset, [counted(log)])
+    assert values(session) == {"a": 2, "b": 1}
+    assert len(lines(log)) == 3
+
+
+def test_samples_that_say_the_same_are_scored_once(session, folder, read, log):
+    folder.write(record("a", "one two"), record("b", "one two"), record("c", "else"))
+    score(session, read().dataset, [counted(log)])
+    assert lines(log) == ["a", "c"]
+    assert values(session) == {"a": 2, "b": 2, "c": 1}
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("please fail", "the answer says fail"),
+        ("please raise", "RuntimeError: this one raises"),
+        ("please nan", "returned nan, which is no score"),
+        ("  ", "the answer is empty"),
+    ],
+)
+def test_one_bad_sample_is_an_error_and_costs_the_others_nothing(
+    session, folder, read, answer, told
+):
+    folder.write(record("a", "one"), record("b", answer), record("c", "one two"))
+    done = score(session, read().dataset, [counted()])
+    assert done.failed == {"counted": 1}
+    assert session.failures == {"counted": 1}
+    rows = table(session)
+    assert [(row[0], row[1]) for row in rows] == [("a", 1), ("b", None), ("c", 2)]
+    assert told in rows[1][2]
+
+
+def test_failures_stay_until_they_are_to_be_retried_and_then_only_they_are(
+    session, folder, read, log
+):
+    folder.write(record("a", "one"), record("b", "fail"), record("c", "fail too"))
+    dataset = read().dataset
+    score(session, dataset, [counted(log)])
+    assert score(session, dataset, [counted(log)]).failed == {"counted": 2}
+    assert lines(log) == ["a", "b", "c"]
+    score(session, dataset, [counted(log)], retry_failed=True)
+    assert lines(log) == ["a", "b", "c", "b", "c"]
+
+
+def test_a_scorer_that_loses_count_breaks_its_contract(session, folder, read):
+    folder.write(record("a", "one"), record("b", "two"))
+    with pytest.raises(PluginError, match="returned 1 results for 2 samples"):
+        score(session, read().dataset, [Choice("scorer", "short")])
+
+
+@pytest.mark.parametrize("name", ["external_id", "dataset", "instruction", "answer"])
+def test_a_scorer_cannot_take_the_name_of_a_column(session, folder, read, name):
+    folder.write(record("a", "one"))
+    with pytest.raises(UsageError, match="column of scores_wide"):
+        score(session, read().dataset, [Choice("scorer", "counted", {}, name)])
+
+
+def test_each_distinct_image_is_embedded_once_however_far_apart_it_is_shown(
+    session, folder, read, log
+):
+    # 40 samples on 5 images, 2 of which have the same bytes, in chunks of 4 samples: the same
+    # image is asked for within a chunk, in the next one, and long after.
+    for n in range(5):
+        folder.picture(f"{n}.png", (min(n, 3) * 40, 0, 0))
+    folder.write(*(record(f"s{n:02d}", f"answer {n}", f"{n * 7 % 5}.png") for n in range(40)))
+    score(session, read().dataset, [bright(log)])
+    assert sorted(lines(log)) == ["0,0,0", "120,0,0", "40,0,0", "80,0,0"]
+    found = values(session, "bright")
+    assert len(found) == 40
+    assert all(
+        found[f"s{n:02d}"] == pytest.approx(min(n * 7 % 5, 3) * 40 / 3, abs=0.1) for n in range(40)
+    )
+
+
+def test_a_sample_of_several_images_waits_for_all_of_them(session, folder, read, log):
+    for n in range(12):
+        folder.picture(f"{n}.png", (n * 20, 0, 0))
+    # Each sample shows its own image and the one its neighbours introduce.
+    records = []
+    for n in range(12):
+        made = record(f"s{n:02d}", f"answer {n}", f"{n}.png")
+        made["image"] = [f"{n}.png", f"{(n + 5) % 12}.png"]
+        made["conversations"][0]["value"] = "<image><image>\nWhat?"
+        records.append(made)
+    folder.write(*records)
+    done = score(session, read().dataset, [bright(log, batch=2)])
+    assert done.failed == {"bright": 0}
+    assert len(lines(log)) == len(set(lines(log))) == 12
+
+
+def test_a_changed_image_is_embedded_and_scored_anew(session, folder, read, log):
+    folder.picture("a.png", (30, 0, 0))
+    folder.picture("b.png", (60, 0, 0))
+    folder.write(record("a", "one", "a.png"), record("b", "two", "b.png"))
+    score(session, read().dataset, [bright(log)])
+    folder.picture("a.png", (90, 0, 0), size=(9, 9))
+    again = read()
+    assert again.unchanged
+    assert again.changed_images == 1
+    score(session, again.dataset, [bright(log)])
+    assert values(session, "bright") == pytest.approx({"a": 30, "b": 20})
+    assert lines(log) == ["30,0,0", "60,0,0", "90,0,0"]
+
+
+def test_scorers_that_look_at_pixels_get_them(session, folder, read):
+    folder.picture("a.png", "red", size=(13, 8))
+    folder.write(record("a", "one", "a.png"), record("b", "text only"))
+    done = score(session, read().dataset, [Choice("scorer", "pixels")])
+    assert values(session, "pixels") == {"a": 13, "b": None}
+    assert done.failed == {"pixels": 1}
+
+
+def test_a_bad_image_fails_its_samples_and_no_others(session, folder, read):
+    folder.picture("good.png", (30, 0, 0))
+    (folder.path.parent / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    (folder.path.parent / "empty.png").write_bytes(b"")
+    folder.write(
+        record("a", "one", "good.png"),
+        record("b", "two", "torn.png"),
+        record("c", "three", "empty.png"),
+        record("d", "four", "none.png"),
+        record("e", "five", "../outside.png"),
+    )
+    done = score(session, read().dataset, [bright(), Choice("scorer", "pixels")])
+    assert done.failed == {"bright": 4, "pixels": 4}
+    told = {row[0]: row[2] for row in table(session) if row[2]}
+    assert "not an image" in told["b"]
+    assert "empty" in told["c"]
+    assert "missing" in told["d"]
+    assert "--image-root" in told["e"]
+
+
+def test_every_score_can_be_traced_to_its_run_and_component(session, folder, read):
+    folder.write(record("a", "one two"))
+    score(session, read().dataset, [counted(shift=1.0)])
+    row = table(session, "value, details, component, version, fingerprint, run_id")[0]
+    assert row[:4] == (3.0, '{"seen": "a"}', "counted", "1")
+    with session.store.reading() as connection:
+        command, status = connection.execute(
+            text("SELECT command, status FROM runs WHERE id = :id"), {"id": row[5]}
+        ).one()  # fmt: skip
+    assert (command, status) == ("score", "done")
+
+
+def test_an_image_that_changed_since_it_was_ingested_is_not_scored_as_the_old_one(
+    session, folder, read
+):
+    folder.picture("a.png", (30, 0, 0))
+    folder.write(record("a", "one", "a.png"))
+    dataset = read().dataset
+    folder.picture("a.png", (90, 0, 0), size=(9, 9))
+    done = score(session, dataset, [bright(), Choice("scorer", "pixels")])
+    assert done.failed == {"bright": 1, "pixels": 1}
+    assert all("changed since it was ingested" in row[2] for row in table(session))
+    assert score(session, read().dataset, [bright()]).failed == {"bright": 0}
+    assert values(session, "bright") == {"a": 30}
+
+
+def test_an_image_that_the_embedder_cannot_take_costs_the_others_nothing(session, folder, read):
+    for name, size in (("good", (8, 8)), ("unprepared", (13, 13)), ("torn", (17, 17))):
+        folder.picture(f"{name}.png", (30, 0, 0), size=size)
+    folder.write(*(record(n, f"is {n}", f"{n}.png") for n in ("good", "unprepared", "torn")))
+    done = score(session, read().dataset, [bright(), Choice("scorer", "pixels")])
+    assert done.failed == {"bright": 2, "pixels": 0}
+    assert values(session, "bright") == {"good": 10, "unprepared": None, "torn": None}
+    told = {row[0]: row[2] for row in table(session) if row[2]}
+    assert "ValueError: 13 is unlucky" in told["unprepared"]
+    assert "RuntimeError: 17 tears it" in told["torn"]
+
+
+def test_a_scorer_that_returns_something_else_breaks_its_contract(session, folder, read):
+    folder.write(record("a", "one"))
+    with pytest.raises(PluginError, match=r"returned 1\.0: it must return a Score or a Failure"):
+        score(session, read().dataset, [Choice("scorer", "bare")])
+
+
+def test_details_of_any_kind_are_kept(session, folder, read):
+    folder.write(record("a", "one numpy"))
+    score(session, read().dataset, [counted()])
+    assert table(session, "details") == [('{"seen": "a", "n": "2"}',)]
