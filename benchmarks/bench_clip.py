@@ -34,7 +34,7 @@ from ig4.core.engine.session import Session
 from ig4.core.files.images import decode
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
-from ig4.plugins.models import openclip
+from ig4.plugins.models import clipoptions, openclip
 from ig4.storage.store import Store
 
 SHARED = Path(os.environ.get("IG4_SHARED", Path(__file__).resolve().parents[2] / "shared"))
@@ -92,7 +92,7 @@ def arguments() -> argparse.Namespace:
 
 
 def precisions() -> list[str]:
-    auto = openclip.ModelOptions(device="cpu").resolved_precision
+    auto = clipoptions.ClipModelOptions(device="cpu").resolved_precision
     return ["fp32"] if auto == "fp32" else ["fp32", auto]
 
 
@@ -158,7 +158,7 @@ def measure(
     dataset: Path, samples: Sequence[Sample], options: dict[str, str], rounds: int
 ) -> tuple[float, float, np.ndarray]:
     """Return samples a second of the bare passes and of ig4, and ig4's scores (n,)."""
-    shared = openclip.ModelOptions(**options)
+    shared = clipoptions.ClipModelOptions(**options)
     clip = openclip.acquire(shared)  # held, so that loading it is in no figure
     pixels = [clip.preprocess(decode(path)) for path in {sample.path: None for sample in samples}]
     texts = list(dict.fromkeys(text for sample in samples for text in sample.sentences))

@@ -13,7 +13,8 @@ from ig4.cli import render
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
-    from ig4.core.engine.judging.judge import Judged, JudgeEstimate, JudgeWish
+    from ig4.core.engine.judging.judge import Judged, JudgeEstimate
+    from ig4.core.engine.judging.plan import JudgeWish
     from ig4.core.files.reviewfiles import ReviewRun
     from ig4.storage.judgements import JudgementRow, VerdictRow
 
@@ -172,7 +173,7 @@ def show(number: int | None, db: str | None, as_json: bool, quiet: bool) -> None
 
 def _wish(flags: dict[str, Any]) -> tuple[Config, JudgeWish]:
     from ig4.core import config as configuration
-    from ig4.core.engine.judging.judge import JudgeWish
+    from ig4.core.engine.judging.plan import JudgeWish
 
     name = flags["name"]
     tables: dict[str, Any] = {

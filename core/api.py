@@ -13,8 +13,9 @@ from ig4.core.engine.ablating.ablate import ablate as ablate_arms
 from ig4.core.engine.ablating.result import Ablated
 from ig4.core.engine.evaluating.evaluate import Evaluated, EvaluationWish
 from ig4.core.engine.evaluating.evaluate import evaluate as evaluate_on
-from ig4.core.engine.judging.judge import Judged, JudgeWish
+from ig4.core.engine.judging.judge import Judged
 from ig4.core.engine.judging.judge import judge as judge_pairs
+from ig4.core.engine.judging.plan import JudgeWish
 from ig4.core.engine.selecting.select import Wish
 from ig4.core.engine.selecting.select import select as select_samples
 from ig4.core.engine.session import Session

@@ -7,40 +7,30 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ig4.core.calls.loop import run
 from ig4.core.calls.request import RejectedError, Reply, Request, TransientError, UnreadableError
-from ig4.core.contracts.evaluation import Pair, Verdict
-from ig4.core.records import Failure, Sample, Score
+from ig4.core.records import Failure
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
-    from ig4.core.contracts import Ask, AsyncJudge, AsyncScorer
+    from ig4.core.calls.request import Ask
 
 T = TypeVar("T")
-G = TypeVar("G")
+U = TypeVar("U")
 R = TypeVar("R")
 
 
-def rate_all(scorer: AsyncScorer, batch: Sequence[Sample]) -> list[Score | Failure]:
-    """Rate samples one after another.
+def answer_each(
+    provider: Provider, answer: Callable[[U, Ask], Awaitable[R | Failure]], batch: Sequence[U]
+) -> list[R | Failure]:
+    """Have a component answer each of a batch, one after another.
 
     Raises:
         ServiceError: the service takes no request.
     """
-    return run(_one_by_one(scorer.provider(), scorer.rate, batch))
+    return run(_answer_each(provider, answer, batch))
 
 
-def judge_all(judge: AsyncJudge, batch: Sequence[Pair]) -> list[Verdict | Failure]:
-    """Judge pairs one after another.
-
-    Raises:
-        ServiceError: the service takes no request.
-    """
-    return run(_one_by_one(judge.provider(), judge.judge, batch))
-
-
-async def _one_by_one(
-    provider: Provider,
-    answer: Callable[[G, Ask], Awaitable[R | Failure]],
-    batch: Sequence[G],
+async def _answer_each(
+    provider: Provider, answer: Callable[[U, Ask], Awaitable[R | Failure]], batch: Sequence[U]
 ) -> list[R | Failure]:
     async def ask(request: Request, read: Callable[[Reply], T], /) -> T:
         return read(await provider.send(request))

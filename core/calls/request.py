@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from ig4.core.errors import Ig4Error
 from ig4.core.records import JSON
+
+T = TypeVar("T")
 
 CHARACTERS_A_TOKEN = 4
 """English text in any of the usual tokenizers, about; estimates only."""
@@ -135,3 +138,15 @@ class BudgetError(CallError):
 
 class PendingError(CallError):
     """The reply is not there yet: the request waits in a batch, or to be put into one."""
+
+
+class Ask(Protocol):
+    """Asks a language model, once and for all: a reply is kept, and never paid for again."""
+
+    def __call__(self, request: Request, read: Callable[[Reply], T], /) -> Awaitable[T]:
+        """Return what `read` makes of the reply; it raises UnreadableError where it cannot.
+
+        Raises:
+            UnreadableError: `read` raised it.
+            CallError: there is no reply; leave all other kinds of it to the engine.
+        """

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from ig4.core.contracts import Embedder
-from ig4.plugins.models import openclip
+from ig4.plugins.models import clipoptions, openclip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ig4.core.records import JSON
 
 
-class ClipEmbedderOptions(openclip.ModelOptions):
+class ClipEmbedderOptions(clipoptions.ClipModelOptions):
     """Options of the embedder `clip`."""
 
     batch_size: int = Field(32, ge=1, description="Images in one forward pass.")
@@ -40,7 +40,7 @@ class ClipEmbedder(Embedder):
 
     def identity(self, digest: Digest) -> Mapping[str, JSON]:
         """Return model, weights and precision."""
-        return openclip.identity(self.options, digest)
+        return clipoptions.identity(self.options, digest)
 
     def open(self) -> None:
         """Load the model, or share it with the scorer that has it.

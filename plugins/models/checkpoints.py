@@ -16,10 +16,10 @@ from ig4.plugins.models.precision import lower
 from ig4.plugins.models.texttower import sequence_first
 
 if TYPE_CHECKING:
-    from ig4.plugins.models.openclip import ModelOptions
+    from ig4.plugins.models.clipoptions import ClipModelOptions
 
 
-def load(options: ModelOptions) -> tuple[Any, Any, Any]:
+def load(options: ClipModelOptions) -> tuple[Any, Any, Any]:
     """Return open_clip's model, evaluation transform and tokenizer.
 
     The model is on its device, in its precision, and set to evaluation.
@@ -49,7 +49,7 @@ def load(options: ModelOptions) -> tuple[Any, Any, Any]:
     return model, preprocess, tokenizer
 
 
-def named(options: ModelOptions) -> tuple[str, str | None]:
+def named(options: ClipModelOptions) -> tuple[str, str | None]:
     """Return the architecture and the weights for open_clip, after checking both by name.
 
     Raises:
@@ -80,7 +80,7 @@ def named(options: ModelOptions) -> tuple[str, str | None]:
     return options.architecture, options.tag
 
 
-def _check_architecture(options: ModelOptions) -> None:
+def _check_architecture(options: ClipModelOptions) -> None:
     import open_clip
 
     known = open_clip.list_models()
@@ -116,7 +116,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _explained(options: ModelOptions) -> Iterator[None]:
+def _explained(options: ClipModelOptions) -> Iterator[None]:
     """Turn what goes wrong while loading into one sentence that says what to do."""
     import torch
 
@@ -138,7 +138,7 @@ def _explained(options: ModelOptions) -> Iterator[None]:
         ) from error
 
 
-def _three_ways(options: ModelOptions, told: str) -> str:
+def _three_ways(options: ClipModelOptions, told: str) -> str:
     return (
         f"the weights of {options.model} ({options.tag or 'its own'}) are not on this machine and "
         "cannot be downloaded. Three ways to get them: run once with a network (they stay in the "

@@ -6,16 +6,51 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
+from pydantic import Field
+
+from ig4.core.contracts import Options
 from ig4.core.errors import PrerequisiteError, UsageError
+from ig4.plugins.models import hardware
 from ig4.plugins.models.hub import check_device, straight_to_cache
 
-if TYPE_CHECKING:
-    from ig4.plugins.scorers.reward import RewardOptions
+DEFAULT_MODEL = "OpenAssistant/reward-model-deberta-v3-large-v2"
+"""The paper's reward model."""
 
 
-def load(options: RewardOptions) -> tuple[Any, Any]:
+class RewardModelOptions(Options):
+    """Which reward model, how precise, and where."""
+
+    model: str = Field(DEFAULT_MODEL, description="Model of the Hugging Face hub, or a folder.")
+    revision: str | None = Field(None, description="Branch, tag or commit on the hub.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="auto: bf16 or fp16 on a GPU, fp32 on a processor."
+    )
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps."
+    )
+    cache_dir: str | None = Field(None, description="Folder of downloaded weights.")
+
+    @property
+    def folder(self) -> Path | None:
+        """The model's folder on this machine; None for one of the hub."""
+        return folder_of(self.model)
+
+    @property
+    def resolved_device(self) -> str:
+        """The torch device in use."""
+        return hardware.device(self.device)
+
+    @property
+    def resolved_precision(self) -> hardware.Precision:
+        """The precision in use: on a processor fp32, for logits are far from saturated."""
+        if self.precision == "auto" and self.resolved_device == "cpu":
+            return "fp32"
+        return hardware.precision(self.precision, self.resolved_device)
+
+
+def load(options: RewardModelOptions) -> tuple[Any, Any]:
     """Return model and tokenizer; the model on its device, in its precision, evaluating.
 
     Code that comes with a model is never run.
@@ -80,7 +115,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _explained(options: RewardOptions) -> Iterator[None]:
+def _explained(options: RewardModelOptions) -> Iterator[None]:
     """Turn what goes wrong while loading into one sentence that says what to do."""
     import torch
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ig4.core.contracts import Scorer
 from ig4.core.records import Choice, Failure, Sample, Score
-from ig4.plugins.models import openclip
+from ig4.plugins.models import clipoptions, openclip
 from ig4.plugins.models.texttower import were_truncated
 from ig4.plugins.scorers.textcache import EncodedText, TextCache
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CACHE_BYTES = 256 * 2**20
 
 
-class ClipOptions(openclip.ModelOptions):
+class ClipOptions(clipoptions.ClipModelOptions):
     """Options of the scorer `clip`."""
 
     text: Literal["sentences", "whole"] = Field(
@@ -61,11 +61,11 @@ class Clip(Scorer):
         rule: dict[str, JSON] = {"text": self.options.text}
         if self.options.text == "sentences":
             rule["max_sentences"] = self.options.max_sentences
-        return {**openclip.identity(self.options, digest), **rule}
+        return {**clipoptions.identity(self.options, digest), **rule}
 
     def embedder(self) -> Choice:
         """Name the embedder of the same model."""
-        options = self.options.model_dump(include=set(openclip.ModelOptions.model_fields))
+        options = self.options.model_dump(include=set(clipoptions.ClipModelOptions.model_fields))
         options["batch_size"] = self.options.image_batch_size
         return Choice("embedder", "ig4/clip", options, "clip")
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from ig4.core import contracts
 from ig4.core.contracts import Scorer
 from ig4.core.engine.selecting.scaling import times_ten
 from ig4.core.errors import UsageError
 from ig4.core.records import Failure, Sample, Score
-from ig4.plugins.models import hardware, rewardmodels
+from ig4.plugins.models import rewardmodels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,17 +22,12 @@ if TYPE_CHECKING:
     from ig4.core.contracts import Digest
     from ig4.core.records import JSON
 
-DEFAULT_MODEL = "OpenAssistant/reward-model-deberta-v3-large-v2"
-"""The paper's reward model."""
-
 _ROLES = ("user", "assistant", "system")
 
 
-class RewardOptions(contracts.Options):
+class RewardOptions(rewardmodels.RewardModelOptions):
     """Options of the scorer `reward`."""
 
-    model: str = Field(DEFAULT_MODEL, description="Model of the Hugging Face hub, or a folder.")
-    revision: str | None = Field(None, description="Branch, tag or commit on the hub.")
     chat_template: Literal["auto", "always", "never"] = Field(
         "auto",
         description="Show conversations through the model's chat template; auto: if it has one. "
@@ -43,34 +36,10 @@ class RewardOptions(contracts.Options):
     max_length: int | None = Field(
         None, ge=8, description="Most tokens of a text; by default what the model takes."
     )
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="auto: bf16 or fp16 on a GPU, fp32 on a processor."
-    )
-    device: str = Field(
-        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps."
-    )
-    cache_dir: str | None = Field(None, description="Folder of downloaded weights.")
     batch_size: int = Field(
         256, ge=1, description="Samples handed over, sorted and committed at a time."
     )
     forward_batch_size: int = Field(16, ge=1, description="Texts in one forward pass.")
-
-    @property
-    def folder(self) -> Path | None:
-        """The model's folder on this machine; None for one of the hub."""
-        return rewardmodels.folder_of(self.model)
-
-    @property
-    def resolved_device(self) -> str:
-        """The torch device in use."""
-        return hardware.device(self.device)
-
-    @property
-    def resolved_precision(self) -> hardware.Precision:
-        """The precision in use: on a processor fp32, for logits are far from saturated."""
-        if self.precision == "auto" and self.resolved_device == "cpu":
-            return "fp32"
-        return hardware.precision(self.precision, self.resolved_device)
 
 
 @dataclass(frozen=True, slots=True)

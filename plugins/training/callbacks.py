@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,11 +13,10 @@ from transformers import TrainerCallback
 from ig4.core.contracts.training import TrainingJob, TrainingStep, is_main_process
 
 if TYPE_CHECKING:
-    from ig4.plugins.training.loop import Loop
     from ig4.plugins.training.plan import Plan
 
 
-class Rates(TrainerCallback):
+class RateCallback(TrainerCallback):
     """Sets each step's learning rate by the plan, also where fp16 skipped a step before it."""
 
     def __init__(self, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
@@ -30,12 +30,22 @@ class Rates(TrainerCallback):
             group["lr"] = group["initial_lr"] * factor
 
 
-class Epochs(TrainerCallback):
-    """Tells the plan of every epoch that is over, before the state after it is saved."""
+class EpochCallback(TrainerCallback):
+    """Tells the plan of every epoch that is over, before the state after it is saved.
 
-    def __init__(self, plan: Plan, loop: Loop) -> None:
+    `check` raises where the weights are no numbers any more; `states` gives the state of the
+    optimiser and of the gradient scaler (None without one).
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        check: Callable[[], None],
+        states: Callable[[], tuple[dict[str, Any], dict[str, Any] | None]],
+    ) -> None:
         self.plan = plan
-        self.loop = loop
+        self.check = check
+        self.states = states
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Tell of an epoch if it ends with this step."""
@@ -44,29 +54,23 @@ class Epochs(TrainerCallback):
         if ended is None or not is_main_process():
             return
         if over or state.global_step == self.plan.steps:
-            self.loop.refuse_broken()
-            scaler = getattr(self.loop.accelerator, "scaler", None)
-            ended(
-                math.ceil(done) - 1, self._optimizer(state.global_step - 1),
-                None if scaler is None else scaler.state_dict(),
-            )  # fmt: skip
-
-    def _optimizer(self, step: int) -> dict[str, Any]:
-        """Return the optimiser's state with the rates of a step, which are set anew before each."""
-        assert self.loop.optimizer is not None
-        kept: dict[str, Any] = self.loop.optimizer.state_dict()
-        factor = self.plan.rate(step)
-        groups = [{**group, "lr": group["initial_lr"] * factor} for group in kept["param_groups"]]
-        return {**kept, "param_groups": groups}
+            self.check()
+            optimizer, scaler = self.states()
+            # Rates are set anew before each step; what is saved are those of the last one.
+            factor = self.plan.rate(state.global_step - 1)
+            groups = [
+                {**group, "lr": group["initial_lr"] * factor} for group in optimizer["param_groups"]
+            ]
+            ended(math.ceil(done) - 1, {**optimizer, "param_groups": groups}, scaler)
 
 
-class Reports(TrainerCallback):
-    """Tells the job of every step."""
+class ReportCallback(TrainerCallback):
+    """Tells the job of every step, and keeps the last loss."""
 
-    def __init__(self, plan: Plan, job: TrainingJob, loop: Loop) -> None:
+    def __init__(self, plan: Plan, job: TrainingJob) -> None:
         self.plan = plan
         self.job = job
-        self.loop = loop
+        self.last_loss: float | None = None
         self.began = time.monotonic()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -77,7 +81,7 @@ class Reports(TrainerCallback):
         """Report the step that was logged."""
         if not logs or "loss" not in logs:
             return
-        self.loop.last_loss = float(logs["loss"])
+        self.last_loss = float(logs["loss"])
         if not is_main_process():
             return
         norm = logs.get("grad_norm")

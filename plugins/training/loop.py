@@ -24,7 +24,7 @@ from ig4.core.contracts.training import TrainingError, TrainingJob, is_main_proc
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.plugins.models.weights import load_trained, save_trained
 from ig4.plugins.training.batches import SAMPLE_IDS
-from ig4.plugins.training.callbacks import Epochs, Rates, Reports
+from ig4.plugins.training.callbacks import EpochCallback, RateCallback, ReportCallback
 from ig4.plugins.training.placeholders import IGNORED
 from ig4.plugins.training.plan import Plan, shares
 from ig4.plugins.training.reading import Careful, Joined, read
@@ -77,7 +77,7 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
         job.notice(f"nothing was learned of {len(trainer.masked):,} samples")
     metrics = {
         "steps": trainer.state.global_step,
-        "loss": trainer.last_loss,
+        "loss": trainer.reports.last_loss,
         "seconds": round(time.monotonic() - started, 3),
     }
     if trainer.masked:
@@ -125,6 +125,7 @@ class Loop(transformers.Trainer):
         arguments: TrainingArguments,
         optimizer: torch.optim.Optimizer,
     ) -> None:
+        self.reports = ReportCallback(plan, job)
         constant = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
         super().__init__(
             model=plan.model,
@@ -132,15 +133,24 @@ class Loop(transformers.Trainer):
             data_collator=Joined(plan.collate),
             train_dataset=Careful(plan.examples),
             optimizers=(optimizer, constant),
-            callbacks=[Rates(plan, optimizer), Epochs(plan, self), Reports(plan, job, self)],
+            callbacks=[
+                RateCallback(plan, optimizer),
+                EpochCallback(plan, self.refuse_broken, self._states),
+                self.reports,
+            ],
         )
         for callback in (transformers.PrinterCallback, transformers.ProgressCallback):
             self.remove_callback(callback)
         self.plan = plan
         self.job = job
-        self.last_loss: float | None = None
         self.masked: set[str] = set()
         """The samples seen of which nothing is learned."""
+
+    def _states(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """Return the state of the optimiser, and of the gradient scaler if there is one."""
+        assert self.optimizer is not None
+        scaler = getattr(self.accelerator, "scaler", None)
+        return self.optimizer.state_dict(), None if scaler is None else scaler.state_dict()
 
     def _get_train_sampler(self, *_: Any, **__: Any) -> torch.utils.data.Sampler[int]:
         return torch.utils.data.SequentialSampler(self.plan.examples)  # type: ignore[arg-type]

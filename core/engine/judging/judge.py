@@ -5,22 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from ig4.core.calls.asking import Asked, Asking, ask_all, spared
-from ig4.core.calls.terms import Terms
 from ig4.core.chunks import chunks
 from ig4.core.contracts import AsyncJudge
 from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.engine.batchwise import answered
 from ig4.core.engine.ingesting.texts import storable
-from ig4.core.engine.judging.plan import Docket, Showing, docket_of, row_of
+from ig4.core.engine.judging.plan import Docket, JudgeWish, Showing, docket_of, row_of
 from ig4.core.engine.scoring.estimate import CallEstimate, estimate_calls
 from ig4.core.errors import Ig4Error
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
-from ig4.core.records import JSON, Choice, Failure
+from ig4.core.records import JSON, Failure
 from ig4.core.statistics.verdicts import JudgedPair, Summary, summarise
 from ig4.storage import judgements
 
@@ -28,26 +26,6 @@ if TYPE_CHECKING:
     from ig4.core.contracts import Ask
     from ig4.core.engine.session import Session
     from ig4.storage.judgements import VerdictRow
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeWish:
-    """Which answers to compare over which questions, and who is to do it.
-
-    `labels` are what to call both sides, by default their models or files. `seed` is that of the
-    bootstrap intervals; it decides no verdict. With `renew`, failed verdicts are taken up again.
-    """
-
-    judge: Choice
-    first: Path
-    second: Path
-    questions: Path
-    contexts: Path | None = None
-    labels: tuple[str, str] | None = None
-    image_root: Path | None = None
-    seed: int = 42
-    terms: Terms = field(default_factory=Terms)
-    renew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

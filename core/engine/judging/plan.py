@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ig4.core.calls.terms import Terms
 from ig4.core.contracts import Judge
 from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.engine.ingesting.paths import ImageRoots
@@ -15,12 +17,31 @@ from ig4.core.errors import UsageError
 from ig4.core.files.pairs import Match, labels_of, match, read_answers, read_contexts
 from ig4.core.files.questions import read
 from ig4.core.host.fingerprint import digest_of
-from ig4.core.records import JSON, Failure
+from ig4.core.records import JSON, Choice, Failure
 
 if TYPE_CHECKING:
-    from ig4.core.engine.judging.judge import JudgeWish
     from ig4.core.engine.session import Configured, Session
     from ig4.storage.judgements import VerdictRow
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeWish:
+    """Which answers to compare over which questions, and who is to do it.
+
+    `labels` are what to call both sides, by default their models or files. `seed` is that of the
+    bootstrap intervals; it decides no verdict. With `renew`, failed verdicts are taken up again.
+    """
+
+    judge: Choice
+    first: Path
+    second: Path
+    questions: Path
+    contexts: Path | None = None
+    labels: tuple[str, str] | None = None
+    image_root: Path | None = None
+    seed: int = 42
+    terms: Terms = field(default_factory=Terms)
+    renew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.host.fingerprint import sha256_of
-from ig4.plugins.models import checkpoints, openclip
-from ig4.plugins.models.openclip import ModelOptions, acquire, identity, release
+from ig4.plugins.models import checkpoints, clipoptions
+from ig4.plugins.models.clipoptions import ClipModelOptions, identity
+from ig4.plugins.models.openclip import acquire, release
 
 pytest.importorskip("open_clip")
 
@@ -20,7 +21,7 @@ pytest.importorskip("open_clip")
 def refusal(error, **options):
     """The message with which loading is refused."""
     with pytest.raises(error) as caught:
-        acquire(ModelOptions(**{"device": "cpu", **options}))
+        acquire(ClipModelOptions(**{"device": "cpu", **options}))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -31,25 +32,25 @@ def refusal(error, **options):
 def test_the_usual_architectures_have_default_weights_that_open_clip_knows():
     import open_clip
 
-    for model, tag in openclip.DEFAULT_PRETRAINED.items():
+    for model, tag in clipoptions.DEFAULT_PRETRAINED.items():
         assert tag in open_clip.list_pretrained_tags_by_model(model)
-        assert ModelOptions(model=model).tag == tag
+        assert ClipModelOptions(model=model).tag == tag
 
 
 def test_a_slash_in_a_name_means_what_open_clip_writes_with_a_dash():
-    assert ModelOptions(model="ViT-B/32").tag == ModelOptions(model="ViT-B-32").tag
+    assert ClipModelOptions(model="ViT-B/32").tag == ClipModelOptions(model="ViT-B-32").tag
 
 
 def test_models_that_bring_their_weights_refuse_others():
     for model in ("ig4-tiny", "hf-hub:someone/clip", "local-dir:/models/clip"):
         with pytest.raises(ValidationError, match="brings its own weights"):
-            ModelOptions(model=model, pretrained="openai")
+            ClipModelOptions(model=model, pretrained="openai")
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "cpu:1", ""])
 def test_a_device_torch_cannot_have_is_refused(device):
     with pytest.raises(ValidationError):
-        ModelOptions(device=device)
+        ClipModelOptions(device=device)
 
 
 def test_an_unknown_architecture_is_refused_with_the_nearest_name():
@@ -91,10 +92,10 @@ def test_a_checkpoint_counts_by_its_content_not_by_its_place(checkpoint, tmp_pat
     given = checkpoint()
     copy = tmp_path / "copy.pt"
     copy.write_bytes(Path(given["pretrained"]).read_bytes())
-    first = identity(ModelOptions(**given), sha256_of)
-    assert identity(ModelOptions(**{**given, "pretrained": str(copy)}), sha256_of) == first
+    first = identity(ClipModelOptions(**given), sha256_of)
+    assert identity(ClipModelOptions(**{**given, "pretrained": str(copy)}), sha256_of) == first
     copy.write_bytes(b"else")
-    assert identity(ModelOptions(**{**given, "pretrained": str(copy)}), sha256_of) != first
+    assert identity(ClipModelOptions(**{**given, "pretrained": str(copy)}), sha256_of) != first
 
 
 def test_a_folder_counts_by_its_content_not_by_its_place(tmp_path):
@@ -102,23 +103,25 @@ def test_a_folder_counts_by_its_content_not_by_its_place(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "open_clip_config.json").write_text("{}")
     one, two = (
-        identity(ModelOptions(model=f"local-dir:{tmp_path / name}", precision="fp32"), sha256_of)
+        identity(
+            ClipModelOptions(model=f"local-dir:{tmp_path / name}", precision="fp32"), sha256_of
+        )
         for name in ("one", "two")
     )
     assert one == two
 
 
 def test_device_and_cache_folder_change_no_result():
-    plain = identity(ModelOptions(precision="fp32"), sha256_of)
-    elsewhere = ModelOptions(precision="fp32", device="cuda:1", cache_dir="/tmp")
+    plain = identity(ClipModelOptions(precision="fp32"), sha256_of)
+    elsewhere = ClipModelOptions(precision="fp32", device="cuda:1", cache_dir="/tmp")
     assert identity(elsewhere, sha256_of) == plain
 
 
 def test_the_precision_in_use_is_part_of_the_identity():
-    auto = identity(ModelOptions(device="cpu"), sha256_of)["precision"]
+    auto = identity(ClipModelOptions(device="cpu"), sha256_of)["precision"]
     assert auto in ("fp32", "bf16")
-    assert identity(ModelOptions(device="cpu", precision=auto), sha256_of)["precision"] == auto
-    assert identity(ModelOptions(precision="fp16"), sha256_of)["precision"] == "fp16"
+    assert identity(ClipModelOptions(device="cpu", precision=auto), sha256_of)["precision"] == auto
+    assert identity(ClipModelOptions(precision="fp16"), sha256_of)["precision"] == "fp16"
 
 
 @pytest.mark.parametrize(
@@ -126,16 +129,16 @@ def test_the_precision_in_use_is_part_of_the_identity():
 )
 def test_a_checkpoint_that_is_not_there_is_said_before_any_work(options):
     with pytest.raises(PrerequisiteError, match="there is no such"):
-        identity(ModelOptions(**options), sha256_of)
+        identity(ClipModelOptions(**options), sha256_of)
 
 
 # Loading
 
 
 def test_equal_options_share_one_model_until_the_last_lets_go(checkpoint):
-    given = ModelOptions(**checkpoint())
+    given = ClipModelOptions(**checkpoint())
     first = acquire(given)
-    second = acquire(ModelOptions(**checkpoint()))
+    second = acquire(ClipModelOptions(**checkpoint()))
     assert first is second
     release(given)
     assert acquire(given) is first
@@ -146,7 +149,10 @@ def test_equal_options_share_one_model_until_the_last_lets_go(checkpoint):
 
 
 def test_another_precision_is_another_model(checkpoint):
-    one, two = ModelOptions(**checkpoint()), ModelOptions(**{**checkpoint(), "precision": "bf16"})
+    one, two = (
+        ClipModelOptions(**checkpoint()),
+        ClipModelOptions(**{**checkpoint(), "precision": "bf16"}),
+    )
     assert acquire(one) is not acquire(two)
     release(one)
     release(two)
@@ -164,7 +170,7 @@ def test_a_checkpoint_file_may_be_of_any_kind(checkpoint, tmp_path, suffix):
         save_file(state, path)
     else:
         torch.save({"state_dict": state, "epoch": 3}, path)
-    options = ModelOptions(**{**given, "pretrained": str(path)})
+    options = ClipModelOptions(**{**given, "pretrained": str(path)})
     loaded = acquire(options).model.state_dict()
     release(options)
     assert all(torch.equal(loaded[name], value) for name, value in state.items())
@@ -178,7 +184,7 @@ def test_every_kind_of_model_works_in_low_precision(checkpoint, kind, precision)
     pixels = list(torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
     seen = []
     for wanted in ("fp32", precision):
-        options = ModelOptions(**{**checkpoint(kind), "precision": wanted})
+        options = ClipModelOptions(**{**checkpoint(kind), "precision": wanted})
         clip = acquire(options)
         texts = clip.encode_texts(clip.tokenizer(["a dog", "a red bus"]))
         seen.append((clip.encode_images(pixels), texts))
@@ -191,7 +197,7 @@ def test_every_kind_of_model_works_in_low_precision(checkpoint, kind, precision)
 def test_loading_leaves_logging_and_warnings_as_they_were(checkpoint, capfd):
     import logging
 
-    options = ModelOptions(**checkpoint())
+    options = ClipModelOptions(**checkpoint())
     acquire(options)
     release(options)
     assert logging.root.manager.disable == logging.NOTSET

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ig4.plugins.models import openclip
+from ig4.plugins.models import clipoptions, openclip
 from ig4.plugins.models.texttower import were_truncated
 
 TEXTS = [
@@ -18,7 +18,7 @@ def load(checkpoint):
     held = []
 
     def _load(kind, **options):
-        held.append(openclip.ModelOptions(**{**checkpoint(kind), **options}))
+        held.append(clipoptions.ClipModelOptions(**{**checkpoint(kind), **options}))
         return openclip.acquire(held[-1])
 
     yield _load

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ig4.core.host.host import Host
 from ig4.core.records import Choice, Failure, Sample
 from ig4.core.testing import make_picture
-from ig4.plugins.models import openclip
+from ig4.plugins.models import clipoptions, openclip
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("open_clip")
@@ -41,9 +41,9 @@ def opened(checkpoint):
 @pytest.fixture
 def samples(checkpoint):
     """A sample for each of ANSWERS, with the embedding of a picture of its own."""
-    clip = openclip.acquire(openclip.ModelOptions(**checkpoint()))
+    clip = openclip.acquire(clipoptions.ClipModelOptions(**checkpoint()))
     vectors = clip.encode_images([clip.preprocess(make_picture(n)) for n in range(len(ANSWERS))])
-    openclip.release(openclip.ModelOptions(**checkpoint()))
+    openclip.release(clipoptions.ClipModelOptions(**checkpoint()))
     return [
         Sample(str(n), "", answer, embeddings=vectors[n : n + 1].numpy())
         for n, answer in enumerate(ANSWERS)

@@ -15,7 +15,8 @@ from PIL import Image
 
 from ig4.core.calls.request import ServiceError
 from ig4.core.calls.terms import Terms
-from ig4.core.engine.judging.judge import JudgeWish, estimate, judge
+from ig4.core.engine.judging.judge import estimate, judge
+from ig4.core.engine.judging.plan import JudgeWish
 from ig4.core.engine.session import Session
 from ig4.core.errors import DatasetError, PluginError, UsageError
 from ig4.core.events import Notice, StageAdvanced, StageStarted

@@ -1,0 +1,60 @@
+"""A format reads a data set into records, and writes a selection back."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from ig4.core.contracts.root import Configurable
+from ig4.core.records import JSON, Record
+
+
+class Format(Configurable):
+    """Reads a data set into records and writes a selection back."""
+
+    embeds_images: ClassVar[bool] = False
+    """Whether images stand inside the data set; `write` then gets their bytes back."""
+
+    generic: ClassVar[bool] = False
+    """Whether `detect` takes any file of its kind (any CSV); asked after all other formats."""
+
+    @abstractmethod
+    def detect(self, path: Path) -> bool:
+        """Tell from the names and the first bytes whether `path` is in this format."""
+
+    @abstractmethod
+    def sources(self, path: Path) -> Sequence[Path]:
+        """Return the files that hold the records; unchanged files are not read again."""
+
+    @abstractmethod
+    def read(self, path: Path) -> Iterator[Record]:
+        """Stream the records in data-set order; memory must not grow with their number.
+
+        Raises:
+            DatasetError: the data set cannot be read; names file, line and column.
+        """
+
+    def header(self, path: Path) -> JSON:
+        """Return what the data set holds beside its records, JSON-able; `write` gets it back."""
+        return None
+
+    def image_folder(self, path: Path) -> Path:
+        """Return the folder that relative image paths start from."""
+        return path if path.is_dir() else path.parent
+
+    @abstractmethod
+    def image_name(self, record: Record, index: int, suffix: str) -> str:
+        """Return the path below the target, with "/", at which this format wants an image.
+
+        `suffix` is the image's own ending with its dot (".jpg").
+        """
+
+    @abstractmethod
+    def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
+        """Write records to `target`.
+
+        A record whose `raw` is not None was read by this very format and is written as it
+        was; for any other, the record is made from turns and images (paths below the target).
+        """

@@ -1,0 +1,61 @@
+"""A scorer rates samples."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from ig4.core.calls.plain import answer_each
+from ig4.core.contracts.root import Configurable
+from ig4.core.records import Choice, Failure, Sample, Score
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ig4.core.calls.provider import Provider
+    from ig4.core.calls.request import Ask
+
+
+class Scorer(Configurable):
+    """Rates samples."""
+
+    reads_pixels: ClassVar[bool] = False
+    """Whether `score` calls `sample.images[i].pixels()`; they are then decoded ahead."""
+
+    needs_answer: ClassVar[bool] = True
+    """Whether a sample with an empty answer fails before it gets here."""
+
+    @property
+    def batch_size(self) -> int:
+        """How many samples to hand over, and commit, at a time."""
+        return 1024
+
+    def embedder(self) -> Choice | None:
+        """Name the embedder whose vectors `score` reads from `sample.embeddings`."""
+        return None
+
+    @abstractmethod
+    def score(self, batch: Sequence[Sample]) -> Sequence[Score | Failure]:
+        """Rate each sample, in order. One bad sample is a Failure and costs the others nothing."""
+
+    def to_percent(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Bring raw values (n,) to the paper's 0-100 scale of this scorer; as they are here."""
+        return values
+
+
+class AsyncScorer(Scorer):
+    """Rates samples one at a time by asking a service; the engine has many asked at once."""
+
+    @abstractmethod
+    def provider(self) -> Provider:
+        """Return the service to ask, not opened."""
+
+    @abstractmethod
+    async def rate(self, sample: Sample, ask: Ask) -> Score | Failure:
+        """Rate one sample; whatever is asked must depend on the sample and the options alone."""
+
+    def score(self, batch: Sequence[Sample]) -> Sequence[Score | Failure]:
+        """Rate each sample, one after another, without the engine's ledger, limits and retries."""
+        return answer_each(self.provider(), self.rate, batch)

@@ -1,0 +1,47 @@
+"""A trainer fine-tunes a model on samples, and lets the outcome answer."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+
+from ig4.core.contracts.root import Configurable
+from ig4.core.contracts.training import Checkpoint, Decoding, Footprint, Prompt, TrainingJob
+from ig4.core.records import Failure
+
+
+class Trainer(Configurable):
+    """Fine-tunes a model on samples, and lets the outcome answer.
+
+    The model and how it is trained are options, so that they are checked before any work,
+    shown by `ig4 plugins show`, and part of the fingerprint.
+    """
+
+    @abstractmethod
+    def train(self, job: TrainingJob) -> Checkpoint:
+        """Train, report every step, and return the checkpoint saved in `job.output`.
+
+        Equal job and options give equal weights on the same machine, also when the training
+        was killed in between: what lies in `job.output` is then continued.
+
+        Raises:
+            TrainingError: the loss is no number, memory runs out, an image is gone.
+            PrerequisiteError: the model or a device is not there.
+        """
+
+    @abstractmethod
+    def generate(
+        self, checkpoint: Checkpoint, prompts: Iterable[Prompt], decoding: Decoding
+    ) -> Iterator[str | Failure]:
+        """Answer each prompt, in order, with the model of a checkpoint.
+
+        The model is loaded at the first prompt and freed at the end. Prompts are taken at most
+        `decoding.batch_size` ahead of the answers. One bad prompt is a Failure.
+
+        Raises:
+            PrerequisiteError: the checkpoint is of another model, or something is not there.
+        """
+
+    def footprint(self, job: TrainingJob) -> Footprint | None:
+        """Tell what `train` would take, without loading weights; None if that is not known."""
+        return None
