@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ig4.core.engine.ingesting.ingest import Source, ingest
+from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.session import Session
 from ig4.core.files.images import decode
@@ -174,7 +174,9 @@ def measure(
     return len(samples) / min(bare), len(samples) / min(ours), scores
 
 
-def bare_passes(clip: openclip.Clip, pixels: Sequence[torch.Tensor], tokens: torch.Tensor) -> float:
+def bare_passes(
+    clip: openclip.ClipModel, pixels: Sequence[torch.Tensor], tokens: torch.Tensor
+) -> float:
     order = clip.text.ends(tokens).argsort(stable=True)
     began = time.perf_counter()
     for start in range(0, len(pixels), IMAGES):
@@ -189,7 +191,7 @@ def end_to_end(dataset: Path, options: dict[str, str]) -> tuple[float, np.ndarra
     folder = tempfile.TemporaryDirectory(prefix="ig4-bench-")
     with folder as name, Store.open(Path(name) / "ig4.db") as store:
         session = Session(store, Host.discover())
-        row = ingest(session, Source(dataset)).dataset
+        row = ingest(session, DatasetSource(dataset)).dataset
         began = time.perf_counter()
         score(session, row, [Choice("scorer", "clip", options)])
         seconds = time.perf_counter() - began

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ig4.core.engine.ingesting.ingest import Source, ingest
-from ig4.core.engine.selecting.select import Wish, select
+from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
+from ig4.core.engine.selecting.select import SelectionRequest, select
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host
 from ig4.storage import clusters, runs, samples, scores
@@ -102,14 +102,16 @@ def main() -> None:
         write_data(folder / "llava.json", count)
         with Store.open(folder / "bench.db") as store:
             session = Session(store, Host.discover())
-            source = Source(folder / "llava.json", name="bench")
+            source = DatasetSource(folder / "llava.json", name="bench")
             took = seconds(lambda: ingest(session, source))
             print(f"ingest          {count / took:>12,.0f} records/s   goal 30,000")
             print(
                 f"score rows      {write_scores(session, count):>12,.0f} rows/s      goal 100,000"
             )
-            wish = Wish(size=200)
-            took = min(seconds(lambda: select(session, session.dataset(), wish)) for _ in range(3))
+            request = SelectionRequest(size=200)
+            took = min(
+                seconds(lambda: select(session, session.dataset(), request)) for _ in range(3)
+            )
             print(f"select          {took:>12.2f} s           goal 2 for a million")
         print(f"run, no work    {second_run(folder):>12.2f} s           goal 10 for a million")
 

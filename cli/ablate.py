@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ig4.core.config import Config
     from ig4.core.engine.ablating.ablate import ArmPlan
-    from ig4.core.engine.ablating.result import Ablated
+    from ig4.core.engine.ablating.result import AblationResult
 
 _FORMATS = click.Choice(["terminal", "markdown", "latex", "csv", "json"])
 _format = click.option(
@@ -69,7 +69,7 @@ those that ig4.toml defines as [ablate.arms.NAME].
 @opt.component_options
 @opt.dataset
 @opt.config
-@opt.shared
+@opt.shared_options
 @click.pass_context
 def ablate(
     ctx: click.Context,
@@ -89,11 +89,11 @@ def ablate(
     """
     if ctx.invoked_subcommand is not None:
         return
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core.engine.ablating import ablate as engine
 
     config = _config(flags)
-    with opened(db, config, quiet=quiet) as session:
+    with open_session(db, config, quiet=quiet) as session:
         dataset = session.dataset(flags["dataset"] or config.dataset.name)
         if dry_run:
             _forecast(engine.forecast(session, dataset, config), as_json=as_json)
@@ -115,7 +115,7 @@ def ablate(
 @_format
 @_out
 @opt.config
-@opt.shared
+@opt.shared_options
 def show(
     number: int | None,
     form: str | None,
@@ -126,16 +126,16 @@ def show(
     quiet: bool,
 ) -> None:
     """List ablations, or print the tables of ablation NUMBER."""
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.ablating import result as engine
 
-    with opened(db, configuration.load(config_file), quiet=quiet) as session:
+    with open_session(db, configuration.load(config_file), quiet=quiet) as session:
         if number is not None:
-            _tell(engine.result(session, number), form, out, as_json=as_json)
+            _tell(engine.load_result(session, number), form, out, as_json=as_json)
             return
-        rows = engine.every(session)
-        told = [engine.result(session, row.id) for row in rows]
+        rows = engine.list_ablations(session)
+        told = [engine.load_result(session, row.id) for row in rows]
     listed = [
         {
             "ablation": row.id,
@@ -195,11 +195,11 @@ def _config(flags: dict[str, Any]) -> Config:
         "selectors": (first.select.selector,),
         "clusterers": (first.cluster.clusterer,),
     }
-    tables |= opt.sorted_settings(flags["options"], used)
+    tables |= opt.settings_by_table(flags["options"], used)
     return configuration.load(flags["config_file"], tables)
 
 
-def as_dict(done: Ablated) -> dict[str, Any]:
+def as_dict(done: AblationResult) -> dict[str, Any]:
     """Return what an ablation came to, JSON-able."""
     from ig4.core.engine.ablating import render as armprint
 
@@ -215,7 +215,7 @@ def as_dict(done: Ablated) -> dict[str, Any]:
     }
 
 
-def _tell(done: Ablated, form: str | None, out: Path | None, *, as_json: bool) -> None:
+def _tell(done: AblationResult, form: str | None, out: Path | None, *, as_json: bool) -> None:
     """Write the tables where they are wanted, and print them, or what else is asked for."""
     from ig4.core.engine.ablating import render as armprint
 

@@ -36,18 +36,18 @@ Examples:
   ig4 batch list --json
 """,
 )
-@opt.shared
+@opt.shared_options
 def list_(db: str | None, as_json: bool, quiet: bool) -> None:
     """List all batches: which service has them, and how many requests wait for a reply."""
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.storage import batches
 
     with (
-        opened(db, configuration.load(), quiet=quiet) as session,
+        open_session(db, configuration.load(), quiet=quiet) as session,
         session.store.reading() as connection,
     ):
-        rows = batches.every(connection)
+        rows = batches.list_all(connection)
         waiting = batches.waiting(connection)
     if as_json:
         render.print_json([_as_dict(row, waiting.get(row.id, 0)) for row in rows])
@@ -90,7 +90,7 @@ Examples:
 @click.argument("number", type=int)
 @opt.component_options
 @opt.config
-@opt.shared
+@opt.shared_options
 def cancel(
     number: int,
     options: tuple[str, ...],
@@ -100,7 +100,7 @@ def cancel(
     quiet: bool,
 ) -> None:
     """Ask the service to stop batch NUMBER; replies it has by then are collected as ever."""
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.calls.cancelling import cancel as cancel_batch
     from ig4.core.calls.loop import run
@@ -108,7 +108,7 @@ def cancel(
     first = configuration.load(config_file)
     settings = opt.component_settings(options)
     config = configuration.load(config_file, {"scorers": settings}) if settings else first
-    with opened(db, config, quiet=quiet) as session:
+    with open_session(db, config, quiet=quiet) as session:
         remote_id = run(cancel_batch(session, config, number))
     if as_json:
         render.print_json({"batch": number, "id": remote_id, "cancelled": True})

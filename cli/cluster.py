@@ -25,7 +25,7 @@ Examples:
 @opt.component_options
 @opt.dataset
 @opt.config
-@opt.shared
+@opt.shared_options
 def cluster(
     clusterer: str | None,
     embedder: str | None,
@@ -39,7 +39,7 @@ def cluster(
     quiet: bool,
 ) -> None:
     """Group samples by their images."""
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.grouping.cluster import cluster as group
     from ig4.core.engine.run import embedder_of
@@ -50,8 +50,8 @@ def cluster(
     }
     first = configuration.load(config_file, flags)
     kinds = {"clusterers": (first.cluster.clusterer,), "embedders": (first.run.embedder,)}
-    config = configuration.load(config_file, flags | opt.sorted_settings(options, kinds))
-    with opened(db, config, quiet=quiet) as session:
+    config = configuration.load(config_file, flags | opt.settings_by_table(options, kinds))
+    with open_session(db, config, quiet=quiet) as session:
         done = group(
             session,
             session.dataset(dataset or config.dataset.name),

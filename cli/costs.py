@@ -23,15 +23,15 @@ Examples:
 @click.option(
     "--by", type=click.Choice(GROUPS), default="model", show_default=True, help="What to sum by."
 )
-@opt.shared
+@opt.shared_options
 def costs(by: str, db: str | None, as_json: bool, quiet: bool) -> None:
     """Sum what language models were asked, and what that cost in US dollars."""
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.storage import calls
 
     with (
-        opened(db, configuration.load(), quiet=quiet) as session,
+        open_session(db, configuration.load(), quiet=quiet) as session,
         session.store.reading() as connection,
     ):
         sums = calls.sums(connection, by)

@@ -62,7 +62,7 @@ def _select(
     folder: Path, made: DemoSet, selector: str, fraction: float, seed: int, *, quiet: bool
 ) -> SelectionResult:
     """Do what `ig4 run` does; the scores of the first call serve the second."""
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.run import run
 
@@ -76,7 +76,7 @@ def _select(
             "export": {"path": folder / f"selected-{selector}" / "llava.json"},
         }
     )
-    with opened(str(folder / "ig4.db"), create=True, quiet=quiet) as session:
+    with open_session(str(folder / "ig4.db"), create=True, quiet=quiet) as session:
         result = run(session, config)
     assert result.selection is not None
     return result.selection

@@ -15,7 +15,7 @@ from ig4.cli import render
 if TYPE_CHECKING:
     from ig4.core.config import Config
     from ig4.core.contracts.training import Checkpoint, Decoding
-    from ig4.core.engine.evaluating.evaluate import EvaluationWish
+    from ig4.core.engine.evaluating.evaluate import EvaluationRequest
 
 
 class CheckpointOrVerb(click.Group):
@@ -69,7 +69,7 @@ Benchmarks and their options may stand in ig4.toml, as [benchmarks.okvqa] with q
 @opt.seed
 @opt.component_options
 @opt.config
-@opt.shared
+@opt.shared_options
 @click.pass_context
 def evaluate(
     ctx: click.Context, /, db: str | None, as_json: bool, as_csv: bool, quiet: bool, **flags: Any
@@ -81,15 +81,15 @@ def evaluate(
     """
     if ctx.invoked_subcommand is not None:
         return
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core.engine.evaluating import evaluate as engine
 
-    config, wishes = _wishes(flags)
-    with opened(db, config, create=True, quiet=quiet) as session:
-        for wish in wishes:
-            engine.check(session, wish)
-        with session.recorded("eval", {"benchmarks": [one.benchmark.label for one in wishes]}):
-            done = [engine.evaluate(session, wish) for wish in wishes]
+    config, requests = _requests(flags)
+    with open_session(db, config, create=True, quiet=quiet) as session:
+        for request in requests:
+            engine.check_benchmark(session, request)
+        with session.recorded("eval", {"benchmarks": [one.benchmark.label for one in requests]}):
+            done = [engine.evaluate(session, request) for request in requests]
         judged = [one for one in done if _is_judged(session, one.benchmark, config)]
     if as_json:
         render.print_json({"evaluations": [told.as_dict(one) for one in done]})
@@ -113,9 +113,9 @@ def evaluate(
         raise click.exceptions.Exit(render.PARTIAL)
 
 
-def _wishes(flags: Mapping[str, Any]) -> tuple[Config, list[EvaluationWish]]:
+def _requests(flags: Mapping[str, Any]) -> tuple[Config, list[EvaluationRequest]]:
     from ig4.core import config as configuration
-    from ig4.core.engine.evaluating.evaluate import EvaluationWish
+    from ig4.core.engine.evaluating.evaluate import EvaluationRequest
     from ig4.core.errors import UsageError
 
     first = configuration.load(flags["config_file"])
@@ -133,12 +133,12 @@ def _wishes(flags: Mapping[str, Any]) -> tuple[Config, list[EvaluationWish]]:
         raise UsageError("--predictions is one file of answers: name one benchmark with it")
     trainer = _trainer(flags)
     used = {"benchmarks": tuple(names), "trainers": () if trainer is None else (trainer,)}
-    tables = opt.sorted_settings(flags["options"], used)
+    tables = opt.settings_by_table(flags["options"], used)
     config = configuration.load(flags["config_file"], dict(tables))
     own = tables.get("trainers", {}).get(trainer or "", {})
     checkpoint = None if trainer is None else _checkpoint(flags["checkpoint"], config, trainer, own)
     return config, [
-        EvaluationWish(
+        EvaluationRequest(
             benchmark=config.choice("benchmark", name),
             checkpoint=checkpoint,
             predictions=predictions,
@@ -164,10 +164,10 @@ def _trainer(flags: Mapping[str, Any]) -> str | None:
 def _checkpoint(
     path: Path | None, config: Config, trainer: str, own: Mapping[str, str]
 ) -> Checkpoint:
-    from ig4.core.engine.training.generate import checkpoint_of
+    from ig4.core.engine.training.generate import load_checkpoint
 
     choice = config.choice("trainer", trainer) if path is None else None
-    return checkpoint_of(path, choice, own)
+    return load_checkpoint(path, choice, own)
 
 
 def _decoding(flags: Mapping[str, Any], config: Config) -> Decoding:
@@ -189,21 +189,21 @@ def _is_judged(session: Any, label: str, config: Config) -> bool:
 @click.argument("number", type=int, required=False)
 @click.option("--answers", is_flag=True, help="Print the answers as JSON lines.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the metrics as CSV.")
-@opt.shared
+@opt.shared_options
 def show(
     number: int | None, answers: bool, as_csv: bool, db: str | None, as_json: bool, quiet: bool
 ) -> None:
     """List evaluations, or show what evaluation NUMBER came to."""
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.errors import UsageError
     from ig4.storage import evaluations
 
     with (
-        opened(db, configuration.load(), quiet=quiet) as session,
+        open_session(db, configuration.load(), quiet=quiet) as session,
         session.store.reading() as connection,
     ):
-        rows = evaluations.every(connection, number)
+        rows = evaluations.list_all(connection, number)
         given = [] if number is None else evaluations.predictions(connection, number)
     if number is not None and not rows:
         raise UsageError(f"there is no evaluation {number}: see `ig4 eval show`")
@@ -222,17 +222,17 @@ def show(
 @evaluate.command(name="compare")
 @click.argument("first", type=int, metavar="A")
 @click.argument("second", type=int, metavar="B")
-@opt.shared
+@opt.shared_options
 def compare(first: int, second: int, db: str | None, as_json: bool, quiet: bool) -> None:
     """Tell whether evaluation B is better than A, on the questions that both answered.
 
     The interval is a bootstrap over pairs of answers, 95 %; p is that of McNemar's exact test, or
     of the sign test where answers are not just right or wrong.
     """
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.evaluating.compare import compare as compared
 
-    with opened(db, configuration.load(), quiet=quiet) as session:
+    with open_session(db, configuration.load(), quiet=quiet) as session:
         found = compared(session, first, second)
     told.print_comparison(found, as_json=as_json)

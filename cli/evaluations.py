@@ -14,7 +14,7 @@ from ig4.cli import render
 
 if TYPE_CHECKING:
     from ig4.core.engine.evaluating.compare import Comparison
-    from ig4.core.engine.evaluating.evaluate import Evaluated
+    from ig4.core.engine.evaluating.evaluate import EvaluationResult
     from ig4.storage.evaluations import EvaluationRow, PredictionRow
 
 _SHOWN = 10
@@ -22,7 +22,7 @@ _WIDTH = 100
 _COLUMNS = ("evaluation", "benchmark", "label", "category", "metric", "value", "items", "failed")
 
 
-def as_dict(done: Evaluated) -> dict[str, Any]:
+def as_dict(done: EvaluationResult) -> dict[str, Any]:
     """Return what an evaluation came to, JSON-able."""
     measured = done.measured
     return {
@@ -54,7 +54,7 @@ def interval_of(values: Sequence[float | None], headline: float) -> list[float] 
     return list(mean_interval(known))
 
 
-def print_results(done: Sequence[Evaluated]) -> None:
+def print_results(done: Sequence[EvaluationResult]) -> None:
     """Print a line for each benchmark: its headline and how sure it is."""
     rows = []
     for one in done:
@@ -69,7 +69,7 @@ def print_results(done: Sequence[Evaluated]) -> None:
     )  # fmt: skip
 
 
-def print_csv(done: Iterable[Evaluated]) -> None:
+def print_csv(done: Iterable[EvaluationResult]) -> None:
     """Print every metric of every part as a line of CSV."""
     rows = []
     for one in done:

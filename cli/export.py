@@ -41,7 +41,7 @@ Examples:
 @click.option("--model", metavar="NAME", help="With --for: the model that is to be trained.")
 @opt.selection
 @opt.dataset
-@opt.shared
+@opt.shared_options
 def export(
     target: Path,
     format_: str | None,
@@ -58,8 +58,8 @@ def export(
 
     In the data set's own format, records are written exactly as they were read.
     """
-    from ig4.cli.session import opened
-    from ig4.core.engine.exporting.export import Target, dataset_of, find_selection
+    from ig4.cli.session import open_session
+    from ig4.core.engine.exporting.export import ExportTarget, dataset_of_selection, find_selection
     from ig4.core.engine.exporting.export import export as write
     from ig4.core.engine.exporting.stubs import DATA, write_stub
     from ig4.core.errors import UsageError
@@ -68,16 +68,16 @@ def export(
         raise UsageError(f"--for {trainer} says which format is written: leave --format away")
     if model is not None and trainer is None:
         raise UsageError("--model goes with --for: say for which trainer")
-    wanted = Target(target, format_, {}, images)
+    wanted = ExportTarget(target, format_, {}, images)
     if trainer is not None:
-        wanted = Target(target / DATA[trainer], "sharegpt", {}, images, anew=True)
-    with opened(db, quiet=quiet) as session:
+        wanted = ExportTarget(target / DATA[trainer], "sharegpt", {}, images, anew=True)
+    with open_session(db, quiet=quiet) as session:
         if selection == "all":
             chosen, number = session.dataset(dataset), None
         else:
             within = session.dataset(dataset) if dataset else None
             number = find_selection(session, within, selection)
-            chosen = dataset_of(session, number)
+            chosen = dataset_of_selection(session, number)
         done = write(session, chosen, wanted, number)
     beside = [] if trainer is None else write_stub(trainer, target, model, images=done.images > 0)
     if as_json:

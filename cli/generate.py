@@ -83,7 +83,7 @@ def _chosen(path: Path | None, flags: dict[str, Any]) -> Checkpoint:
     """Return the checkpoint that is meant, with the options that are set."""
     from ig4.core import config as configuration
     from ig4.core.contracts.training import Checkpoint
-    from ig4.core.engine.training.generate import checkpoint_of
+    from ig4.core.engine.training.generate import load_checkpoint
 
     config = configuration.load(flags["config_file"])
     if path is not None:
@@ -92,8 +92,8 @@ def _chosen(path: Path | None, flags: dict[str, Any]) -> Checkpoint:
     else:
         name = flags["trainer"] or ""
         choice = config.choice("trainer", name) if name else None
-    given = opt.sorted_settings(flags["options"], {"trainers": (name,)})
-    return checkpoint_of(path, choice, given.get("trainers", {}).get(name, {}))
+    given = opt.settings_by_table(flags["options"], {"trainers": (name,)})
+    return load_checkpoint(path, choice, given.get("trainers", {}).get(name, {}))
 
 
 def _decoding(flags: dict[str, Any], *, batch_size: int) -> Decoding:
@@ -107,12 +107,12 @@ def _decoding(flags: dict[str, Any], *, batch_size: int) -> Decoding:
 def _answer(
     checkpoint: Checkpoint, questions: Path, flags: dict[str, Any], *, quiet: bool, as_json: bool
 ) -> None:
-    from ig4.cli.progress import listening
-    from ig4.core.engine.training.generate import Asking
+    from ig4.cli.progress import progress_listener
+    from ig4.core.engine.training.generate import GenerateRequest
     from ig4.core.engine.training.generate import generate as answer
     from ig4.core.host.host import Host
 
-    asking = Asking(
+    asking = GenerateRequest(
         questions=questions,
         answers=flags["out"] or questions.with_suffix(".answers.jsonl"),
         decoding=_decoding(flags, batch_size=flags["batch_size"]),
@@ -120,7 +120,7 @@ def _answer(
         retry_failed=flags["retry_failed"],
         overwrite=flags["overwrite"],
     )
-    with listening(quiet=quiet) as listener:
+    with progress_listener(quiet=quiet) as listener:
         done = answer(Host.discover(), checkpoint, asking, [listener])
     if as_json:
         render.print_json(
@@ -141,13 +141,15 @@ def _answer(
 
 def _chat(checkpoint: Checkpoint, image: Path, decoding: Decoding) -> None:
     """Talk about an image until the user has enough."""
-    from ig4.core.engine.training.generate import trainer_of
+    from ig4.core.engine.training.generate import build_trainer
     from ig4.core.host.host import Host
     from ig4.core.records import Failure, Turn
 
-    talk = _Talk(image)
+    talk = _Chat(image)
     click.echo(f"About {image}. {_HELP}", err=True)
-    answers = trainer_of(Host.discover(), checkpoint).generate(checkpoint, talk.prompts(), decoding)
+    answers = build_trainer(Host.discover(), checkpoint).generate(
+        checkpoint, talk.prompts(), decoding
+    )
     for answer in answers:
         if isinstance(answer, Failure):
             click.echo(f"Error: {answer.reason}", err=True)
@@ -157,7 +159,7 @@ def _chat(checkpoint: Checkpoint, image: Path, decoding: Decoding) -> None:
         talk.turns.append(Turn("assistant", answer))
 
 
-class _Talk:
+class _Chat:
     """A conversation about an image; prompts are made of what has been said so far."""
 
     def __init__(self, image: Path) -> None:
@@ -181,11 +183,11 @@ class _Talk:
 
     def _line(self) -> str | None:
         """Return what the user enters, None at the end."""
-        from ig4.core.engine.ingesting.texts import storable
+        from ig4.core.engine.ingesting.texts import sanitize
 
         while True:
             try:
-                text = storable(input("> " if sys.stdin.isatty() else "")).strip()
+                text = sanitize(input("> " if sys.stdin.isatty() else "")).strip()
             except EOFError:
                 return None
             if text == "/quit":

@@ -11,7 +11,7 @@ from ig4.cli import options as opt
 from ig4.cli import render
 
 if TYPE_CHECKING:
-    from ig4.core.engine.ingesting.imports import Imported
+    from ig4.core.engine.ingesting.imports import ImportResult
 
 FILE = click.argument("file", type=opt.PATH)
 NAME = click.option("--as", "name", required=True, metavar="NAME", help="Name to take.")
@@ -37,7 +37,7 @@ Examples:
 @click.option("--multiply", type=float, default=1.0, help="Factor for a column in other units.")
 @ENCODING
 @opt.dataset
-@opt.shared
+@opt.shared_options
 def import_scores(
     file: Path, dataset: str | None, db: str | None, as_json: bool, quiet: bool, **column: Any
 ) -> None:
@@ -45,11 +45,11 @@ def import_scores(
 
     FILE is JSON (a list of objects, also under a key), JSON lines, CSV or Parquet.
     """
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core.engine.ingesting.imports import ScoreColumn
     from ig4.core.engine.ingesting.imports import import_scores as take
 
-    with opened(db, quiet=quiet) as session:
+    with open_session(db, quiet=quiet) as session:
         done = take(session, session.dataset(dataset), ScoreColumn(file, **column))
     _report(done, "scores", as_json=as_json)
 
@@ -69,7 +69,7 @@ Examples:
 @KEY
 @ENCODING
 @opt.dataset
-@opt.shared
+@opt.shared_options
 def import_clusters(
     file: Path,
     name: str,
@@ -83,15 +83,15 @@ def import_clusters(
 
     FILE is JSON of label -> ids, or a table with a column of ids and one of labels.
     """
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core.engine.ingesting.imports import import_clusters as take
 
-    with opened(db, quiet=quiet) as session:
+    with open_session(db, quiet=quiet) as session:
         done = take(session, session.dataset(dataset), file, name, **columns)
     _report(done, "labels", as_json=as_json)
 
 
-def _report(done: Imported, what: str, *, as_json: bool) -> None:
+def _report(done: ImportResult, what: str, *, as_json: bool) -> None:
     if as_json:
         render.print_json(
             {

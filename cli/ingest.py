@@ -36,7 +36,7 @@ Examples:
 @click.option(
     "-o", "--option", "settings", multiple=True, metavar="KEY=VALUE", help="Option of the format."
 )
-@opt.shared
+@opt.shared_options
 def ingest(
     path: Path,
     name: str | None,
@@ -54,14 +54,14 @@ def ingest(
 
     Reading it again takes up what changed, and nothing if nothing did.
     """
-    from ig4.cli.session import opened
-    from ig4.core.engine.ingesting.ingest import Source
+    from ig4.cli.session import open_session
+    from ig4.core.engine.ingesting.ingest import DatasetSource
     from ig4.core.engine.ingesting.ingest import ingest as read
 
     options: dict[str, Any] = {key: value for key, value in texts.items() if value is not None}
     options |= opt.column_options(columns) | opt.pairs_of(settings)
-    source = Source(path, name, format_, options, image_root, duplicate_ids)
-    with opened(db, create=True, quiet=quiet) as session:
+    source = DatasetSource(path, name, format_, options, image_root, duplicate_ids)
+    with open_session(db, create=True, quiet=quiet) as session:
         done = read(session, source)
         location = session.store.location
     if as_json:

@@ -46,7 +46,7 @@ scorers = {scorers}
 # base_url = "http://localhost:8000/v1"   # vLLM, Ollama, llama.cpp, a proxy
 # prompt = "prompt.txt"            # another prompt, with {{instruction}} and {{answer}}
 
-# [calls]                          # on which terms language models are asked
+# [calls]                          # how language models are asked
 # concurrency = 16
 # requests_per_minute = 500
 # tokens_per_minute = 200000

@@ -13,8 +13,8 @@ from ig4.cli import render
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
-    from ig4.core.engine.judging.judge import Judged, JudgeEstimate
-    from ig4.core.engine.judging.plan import JudgeWish
+    from ig4.core.engine.judging.judge import JudgeEstimate, JudgeResult
+    from ig4.core.engine.judging.plan import JudgeRequest
     from ig4.core.files.reviewfiles import ReviewRun
     from ig4.storage.judgements import JudgementRow, VerdictRow
 
@@ -69,11 +69,11 @@ Answer files have one JSON object a line with the id of a question and the answe
 @click.option("--retry-failed", is_flag=True, help="Take up the verdicts that failed before.")
 @click.option("--dry-run", is_flag=True, help="Tell requests, tokens and money; asks nobody.")
 @click.option("--plot", type=opt.PATH, metavar="SVG", help="Draw win, tie and fail, too.")
-@opt.calling
+@opt.call_options
 @opt.seed
 @opt.component_options
 @opt.config
-@opt.shared
+@opt.shared_options
 def compare(
     db: str | None, as_json: bool, quiet: bool, dry_run: bool, plot: Path | None, **flags: Any
 ) -> None:
@@ -82,15 +82,15 @@ def compare(
     Every verdict is kept the moment it arrives: killed or stopped at a limit, the same command
     goes on, and nothing is paid twice.
     """
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core.engine.judging import judge as judging
 
-    config, wish = _wish(flags)
-    with opened(db, config, create=True, quiet=quiet) as session:
+    config, request = _request(flags)
+    with open_session(db, config, create=True, quiet=quiet) as session:
         if dry_run:
-            _tell(judging.estimate(session, wish), as_json=as_json)
+            _tell(judging.estimate(session, request), as_json=as_json)
             return
-        done = judging.judge(session, wish)
+        done = judging.judge(session, request)
     told = done.summary.to_dict()
     if plot is not None:
         _draw(plot, told, done.first, done.second)
@@ -147,19 +147,19 @@ def summarize(
 
 @judge.command()
 @click.argument("number", type=int, required=False)
-@opt.shared
+@opt.shared_options
 def show(number: int | None, db: str | None, as_json: bool, quiet: bool) -> None:
     """List judgements, or show what judgement NUMBER came to."""
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.errors import UsageError
     from ig4.storage import judgements
 
     with (
-        opened(db, configuration.load(), quiet=quiet) as session,
+        open_session(db, configuration.load(), quiet=quiet) as session,
         session.store.reading() as connection,
     ):
-        rows = judgements.every(connection, number)
+        rows = judgements.list_all(connection, number)
         verdicts = judgements.verdicts(connection, number) if number is not None else []
     if number is None:
         _list(rows, as_json=as_json)
@@ -171,20 +171,20 @@ def show(number: int | None, db: str | None, as_json: bool, quiet: bool) -> None
         _show(rows[0], verdicts)
 
 
-def _wish(flags: dict[str, Any]) -> tuple[Config, JudgeWish]:
+def _request(flags: dict[str, Any]) -> tuple[Config, JudgeRequest]:
     from ig4.core import config as configuration
-    from ig4.core.engine.judging.plan import JudgeWish
+    from ig4.core.engine.judging.plan import JudgeRequest
 
     name = flags["name"]
     tables: dict[str, Any] = {
         "run": {"seed": flags["seed"]},
         "calls": opt.call_settings(flags),
-        **opt.sorted_settings(flags["options"], {"judges": (name,)}),
+        **opt.settings_by_table(flags["options"], {"judges": (name,)}),
     }
     if flags["vision"]:
         tables.setdefault("judges", {}).setdefault(name, {})["vision"] = True
     config = configuration.load(flags["config_file"], tables)
-    return config, JudgeWish(
+    return config, JudgeRequest(
         judge=config.choice("judge", name),
         first=flags["first"],
         second=flags["second"],
@@ -193,7 +193,7 @@ def _wish(flags: dict[str, Any]) -> tuple[Config, JudgeWish]:
         labels=_labels(flags["labels"]),
         image_root=flags["image_root"],
         seed=config.run.seed,
-        terms=config.terms,
+        call_settings=config.call_settings,
         renew=flags["retry_failed"],
     )
 
@@ -220,7 +220,7 @@ def _tell(told: JudgeEstimate, *, as_json: bool) -> None:
         return
     click.echo(f"{told.pairs:,} pairs; {told.judge} has {told.verdicts:,} verdicts to give")
     if told.asking is not None:
-        click.echo(render.asking(told.judge, told.asking))
+        click.echo(render.calls_estimate(told.judge, told.asking))
 
 
 def _draw(path: Path, told: dict[str, Any], first: str, second: str) -> None:
@@ -239,17 +239,17 @@ def _draw(path: Path, told: dict[str, Any], first: str, second: str) -> None:
         raise DatasetError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-def _print(done: Judged, told: dict[str, Any], plot: Path | None) -> None:
+def _print(done: JudgeResult, told: dict[str, Any], plot: Path | None) -> None:
     from ig4.cli.verdicts import print_summary
 
     print_summary(done.first, done.second, told)
     click.echo(f"judgement {done.id} by {done.judge}: {done.new:,} new verdicts", nl=False)
-    click.echo(f"; {render.spent(done.asked)}" if done.asked else "")
+    click.echo(f"; {render.calls_spent(done.asked)}" if done.asked else "")
     if plot is not None:
         click.echo(f"drawn in {plot}")
 
 
-def as_dict(done: Judged) -> dict[str, Any]:
+def as_dict(done: JudgeResult) -> dict[str, Any]:
     """Return what a judgement came to, JSON-able."""
     told = {
         "judgement": done.id,
@@ -324,9 +324,9 @@ def _show(row: JudgementRow, verdicts: list[VerdictRow]) -> None:
 
 def _so_far(verdicts: list[VerdictRow]) -> dict[str, Any]:
     """Return what the verdicts of a judgement that was cut short come to."""
-    from ig4.core.engine.judging.judge import concluded
+    from ig4.core.engine.judging.judge import summarise_verdicts
 
-    return concluded(verdicts)[0].to_dict()
+    return summarise_verdicts(verdicts)[0].to_dict()
 
 
 def _verdict(row: VerdictRow) -> dict[str, Any]:

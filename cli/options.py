@@ -48,7 +48,7 @@ selection = click.option(
 )
 
 
-def shared(function: F) -> F:
+def shared_options(function: F) -> F:
     """Add --db, --json and --quiet."""
     for option in (quiet, as_json, db):
         function = option(function)
@@ -73,16 +73,16 @@ _PROMPT = click.option(
 )
 
 
-def calling(function: F) -> F:
+def call_options(function: F) -> F:
     """Add the options of commands that ask language models."""
     for option in reversed(_CALLING):
         function = option(function)
     return function
 
 
-def asking(function: F) -> F:
+def scoring_options(function: F) -> F:
     """Add the options of commands that ask language models for scores."""
-    return calling(_PROMPT(function))
+    return call_options(_PROMPT(function))
 
 
 def call_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def component_settings(options: Sequence[str]) -> dict[str, dict[str, str]]:
     return settings
 
 
-def sorted_settings(
+def settings_by_table(
     options: Sequence[str], kinds: Mapping[str, Sequence[str]]
 ) -> dict[str, dict[str, dict[str, str]]]:
     """Sort `-o` settings into tables of `ig4.toml` by the names each table has in use.

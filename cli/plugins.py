@@ -13,7 +13,7 @@ import click
 from ig4.cli.options import as_json
 from ig4.cli.render import print_json, print_table
 from ig4.core.errors import Ig4Error, MissingExtraError, UsageError
-from ig4.core.host.host import KINDS, Broken, Host, Registered, missing_modules
+from ig4.core.host.host import KINDS, BrokenPlugin, Host, RegisteredComponent, missing_modules
 from ig4.core.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def check(name: str | None, everything: bool, deep: bool, as_json: bool) -> None
         raise click.exceptions.Exit(1)
 
 
-def _named(host: Host, text: str) -> list[Registered]:
+def _named(host: Host, text: str) -> list[RegisteredComponent]:
     """Return the components meant by a name, kind/name, dist/name or kind/dist/name."""
     kind, _, name = text.partition("/")
     if name and kind in KINDS:
@@ -143,7 +143,7 @@ def _named(host: Host, text: str) -> list[Registered]:
     return found
 
 
-def _state(registered: Registered) -> str:
+def _state(registered: RegisteredComponent) -> str:
     """Return 'ok', or what to install."""
     missing = missing_modules(registered)
     if not missing:
@@ -154,7 +154,7 @@ def _state(registered: Registered) -> str:
     return f'needs pip install "{registered.dist}[{extra}]"'
 
 
-def _summary(registered: Registered) -> dict[str, Any]:
+def _summary(registered: RegisteredComponent) -> dict[str, Any]:
     component = registered.component
     missing = missing_modules(registered)
     return {
@@ -170,7 +170,7 @@ def _summary(registered: Registered) -> dict[str, Any]:
     }
 
 
-def _broken(plugin: Broken) -> dict[str, Any]:
+def _broken(plugin: BrokenPlugin) -> dict[str, Any]:
     return {
         "distribution": plugin.dist,
         "entry_point": plugin.entry_point,
@@ -178,7 +178,7 @@ def _broken(plugin: Broken) -> dict[str, Any]:
     }
 
 
-def _details(host: Host, registered: Registered) -> dict[str, Any]:
+def _details(host: Host, registered: RegisteredComponent) -> dict[str, Any]:
     details = _summary(registered) | {"version": None, "options": [], "problem": None}
     try:
         found = host.load(registered.component.kind, registered.qualified, runnable=False)
@@ -249,7 +249,7 @@ def _print_details(details: Mapping[str, Any]) -> None:
             click.echo(f"        {option['description']}")
 
 
-def _check(host: Host, registered: Registered, *, deep: bool) -> dict[str, Any]:
+def _check(host: Host, registered: RegisteredComponent, *, deep: bool) -> dict[str, Any]:
     """Import one component; returns its state, the time that took and the reason if broken."""
     from ig4.core import contracts  # noqa: F401 - its own import is not the component's
 
@@ -282,7 +282,7 @@ def _slash(result: Mapping[str, Any]) -> str:
     return f"{result['kind']}/{result['name']}"
 
 
-def _import_libraries(registered: Registered) -> None:
+def _import_libraries(registered: RegisteredComponent) -> None:
     """Import what a component requires.
 
     Raises:

@@ -30,7 +30,7 @@ _BESIDE_BAR = 72
 
 
 @contextmanager
-def listening(*, quiet: bool = False) -> Iterator[Listener]:
+def progress_listener(*, quiet: bool = False) -> Iterator[Listener]:
     """Give a listener that shows events on stderr while the block runs."""
     if quiet:
         yield lambda event: None
@@ -39,14 +39,14 @@ def listening(*, quiet: bool = False) -> Iterator[Listener]:
 
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield _Plain(console)
+        yield _PlainProgress(console)
         return
     bars = _bars(console)
     with bars:
-        yield _Bars(bars)
+        yield _ProgressBars(bars)
 
 
-class _Plain:
+class _PlainProgress:
     """Notices, and every half minute how far a stage is: nothing that moves belongs into a log."""
 
     def __init__(self, console: Console) -> None:
@@ -72,7 +72,7 @@ class _Plain:
         self.console.print(text, markup=False, soft_wrap=True)
 
 
-class _Bars:
+class _ProgressBars:
     """A bar for each stage, with rate, time left and failures."""
 
     def __init__(self, bars: Progress) -> None:

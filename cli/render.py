@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ig4.core.calls.asking import Asked
-    from ig4.core.engine.scoring.estimate import CallEstimate, Estimate
-    from ig4.core.engine.scoring.score import Scored
+    from ig4.core.calls.asking import CallsResult
+    from ig4.core.engine.scoring.estimate import CallEstimate, ScoreEstimate
+    from ig4.core.engine.scoring.score import ScoreResult
 
 
 _C1 = re.compile("[\x7f-\x9f]")
@@ -98,7 +98,7 @@ def _shown(character: str) -> str:
     return "\N{REPLACEMENT CHARACTER}"
 
 
-def computed(scored: Scored, name: str) -> str:
+def scorer_summary(scored: ScoreResult, name: str) -> str:
     """Return what a scorer did in words: how many samples, how precisely, how many failed."""
     count, failed = scored.done[name], scored.failed[name]
     told = f"{count:,} computed" if count else "nothing to do"
@@ -107,7 +107,7 @@ def computed(scored: Scored, name: str) -> str:
     return told + (f", {failed:,} failed" if failed else "")
 
 
-def print_estimate(told: Estimate, *, as_json: bool) -> None:
+def print_estimate(told: ScoreEstimate, *, as_json: bool) -> None:
     """Print what would be computed, and how long that takes."""
     if as_json:
         print_json(told.to_dict())
@@ -119,10 +119,10 @@ def print_estimate(told: Estimate, *, as_json: bool) -> None:
         rows.append((name, count, "unknown yet" if seconds is None else f"{seconds:,.0f}"))
     print_table(("component", "to do", "seconds"), rows)
     for name, calls in told.asking.items():
-        click.echo(asking(name, calls))
+        click.echo(calls_estimate(name, calls))
 
 
-def asking(name: str, calls: CallEstimate) -> str:
+def calls_estimate(name: str, calls: CallEstimate) -> str:
     """Return in words what a component would ask, and what that costs."""
     price = "price unknown" if calls.cost is None else f"about ${calls.cost:,.4f}"
     known = f", {calls.in_ledger:,} of them paid already" if calls.in_ledger else ""
@@ -132,13 +132,13 @@ def asking(name: str, calls: CallEstimate) -> str:
     )
 
 
-def spent(asked: Asked) -> str:
+def calls_spent(asked: CallsResult) -> str:
     """Return in words how many requests were sent, and what they cost."""
     cost = sum(asked.cost.values())
     return f"{asked.calls:,} requests sent" + (f", ${cost:.4f}" if cost else "")
 
 
-def asked(scored: Scored) -> dict[str, Any]:
+def calls_fields(scored: ScoreResult) -> dict[str, Any]:
     """Return what asking services came to, JSON-able; nothing where none was asked."""
     if scored.asked is None:
         return {}
@@ -150,13 +150,13 @@ def asked(scored: Scored) -> dict[str, Any]:
     }
 
 
-def stopped(scored: Scored, command: str) -> None:
+def print_stopped(scored: ScoreResult, command: str) -> None:
     """Say on stderr why samples were left unrated, and how to go on."""
     if scored.stopped:
         click.echo(f"Stopped: {scored.stopped}. `{command}` goes on from here.", err=True)
 
 
-def failures(failed: Mapping[str, int], *, retry: str) -> None:
+def print_failures(failed: Mapping[str, int], *, retry: str) -> None:
     """Say on stderr how many samples failed, and what takes them up again."""
     for name, count in failed.items():
         if count:

@@ -57,10 +57,10 @@ Examples:
     is_flag=True,
     help="Tell what would be computed, and the time where known; reads the data set only.",
 )
-@opt.asking
+@opt.scoring_options
 @opt.component_options
 @opt.config
-@opt.shared
+@opt.shared_options
 def run(
     db: str | None,
     as_json: bool,
@@ -75,11 +75,11 @@ def run(
     What the database holds already is not computed again: a run that was stopped goes on, and
     one with nothing to do ends at once. DATASET is a file or folder in any known format.
     """
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core.engine.run import run as run_all
 
     config = configured(flags)
-    with opened(db, config, create=True, quiet=quiet) as session:
+    with open_session(db, config, create=True, quiet=quiet) as session:
         if dry_run:
             _tell_plan(session, config, as_json=as_json, retry_failed=retry_failed)
             return
@@ -89,8 +89,8 @@ def run(
     else:
         summarise(result)
     if result.failed or result.scored.stopped:
-        render.failures(result.scored.failed, retry="ig4 run --retry-failed")
-        render.stopped(result.scored, "ig4 run")
+        render.print_failures(result.scored.failed, retry="ig4 run --retry-failed")
+        render.print_stopped(result.scored, "ig4 run")
         raise click.exceptions.Exit(render.PARTIAL)
 
 
@@ -133,7 +133,7 @@ def configured(flags: dict[str, Any]) -> Config:
         },
     }
     first = configuration.load(flags["config_file"], tables, recipe=flags["recipe"])
-    tables |= opt.sorted_settings(flags["options"], _in_use(first))
+    tables |= opt.settings_by_table(flags["options"], _in_use(first))
     opt.set_prompt(tables, first, flags["prompt"])
     return configuration.load(flags["config_file"], tables, recipe=flags["recipe"])
 
@@ -160,7 +160,9 @@ def _tell_plan(session: Session, config: Config, *, as_json: bool, retry_failed:
     scorers = [config.choice("scorer", name) for name in config.run.scorers]
     grouping = running.groups(session, config) and not running.is_imported(session, dataset, config)
     embedders = [running.embedder_of(config)] if grouping else []
-    told = estimate(session, dataset, scorers, embedders, config.terms, retry_failed=retry_failed)
+    told = estimate(
+        session, dataset, scorers, embedders, config.call_settings, retry_failed=retry_failed
+    )
     render.print_estimate(told, as_json=as_json)
 
 
@@ -173,7 +175,7 @@ def as_dict(result: RunResult) -> dict[str, Any]:
         "failed": dict(result.scored.failed),
         "embedded": result.scored.embedded,
         "components": dict(result.scored.identities),
-        **render.asked(result.scored),
+        **render.calls_fields(result.scored),
         "clusters": clustered and {str(k): n for k, n in clustered.sizes.items()},
         "export": exported and {"path": str(exported.path), "format": exported.format},
         **(result.selection.to_dict() if result.selection else {}),
@@ -185,9 +187,9 @@ def summarise(result: RunResult) -> None:
     scored = result.scored
     facts: dict[str, Any] = {"data set": result.dataset.name}
     for name in scored.done:
-        facts[f"{name} scores"] = render.computed(scored, name)
+        facts[f"{name} scores"] = render.scorer_summary(scored, name)
     if scored.asked:
-        facts["calls"] = render.spent(scored.asked)
+        facts["calls"] = render.calls_spent(scored.asked)
     if result.clustered:
         sizes = sorted(result.clustered.sizes.values(), reverse=True)
         facts["clusters"] = (

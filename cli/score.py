@@ -27,11 +27,11 @@ Examples:
 @click.option("--retry-failed", is_flag=True, help="Take up the samples that failed before.")
 @click.option("--recompute", multiple=True, metavar="NAME", help="Compute imported scores anew.")
 @click.option("--dry-run", is_flag=True, help="Tell what would be computed; computes nothing.")
-@opt.asking
+@opt.scoring_options
 @opt.component_options
 @opt.dataset
 @opt.config
-@opt.shared
+@opt.shared_options
 def score(
     scorers: str | None,
     executor: str | None,
@@ -47,7 +47,7 @@ def score(
     **asking: Any,
 ) -> None:
     """Compute the scores that samples still lack."""
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.scoring.estimate import estimate
     from ig4.core.engine.scoring.score import score as compute
@@ -58,14 +58,20 @@ def score(
     }
     first = configuration.load(config_file, flags)
     kinds = {"scorers": first.run.scorers, "executors": (first.run.executor,)}
-    flags |= opt.sorted_settings(options, kinds)
+    flags |= opt.settings_by_table(options, kinds)
     opt.set_prompt(flags, first, asking["prompt"])
     config = configuration.load(config_file, flags)
     choices = [config.choice("scorer", name) for name in config.run.scorers]
-    with opened(db, config, quiet=quiet) as session:
+    with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
         if dry_run:
-            told = estimate(session, chosen, choices, terms=config.terms, retry_failed=retry_failed)
+            told = estimate(
+                session,
+                chosen,
+                choices,
+                call_settings=config.call_settings,
+                retry_failed=retry_failed,
+            )
             render.print_estimate(told, as_json=as_json)
             return
         done = compute(
@@ -73,7 +79,7 @@ def score(
             chosen,
             choices,
             executor=config.choice("executor", config.run.executor),
-            terms=config.terms,
+            call_settings=config.call_settings,
             retry_failed=retry_failed,
             recompute=recompute,
         )
@@ -84,15 +90,15 @@ def score(
                 "scored": dict(done.done),
                 "failed": dict(done.failed),
                 "components": dict(done.identities),
-                **render.asked(done),
+                **render.calls_fields(done),
             }
         )
     else:
         for name in done.done:
-            click.echo(f"{name}: {render.computed(done, name)}")
+            click.echo(f"{name}: {render.scorer_summary(done, name)}")
         if done.asked:
-            click.echo(f"calls: {render.spent(done.asked)}")
+            click.echo(f"calls: {render.calls_spent(done.asked)}")
     if any(done.failed.values()) or done.stopped:
-        render.failures(done.failed, retry="ig4 score --retry-failed")
-        render.stopped(done, "ig4 score")
+        render.print_failures(done.failed, retry="ig4 score --retry-failed")
+        render.print_stopped(done, "ig4 score")
         raise click.exceptions.Exit(render.PARTIAL)

@@ -12,7 +12,7 @@ from ig4.cli import render
 if TYPE_CHECKING:
     from ig4.core.engine.selecting.explain import Explanation
     from ig4.core.engine.selecting.result import SelectionResult
-    from ig4.core.engine.selecting.select import Wish
+    from ig4.core.engine.selecting.select import SelectionRequest
 
 SHOWN = 10
 
@@ -43,30 +43,30 @@ Examples:
 @opt.component_options
 @opt.dataset
 @opt.config
-@opt.shared
+@opt.shared_options
 def select(explain: str | None, db: str | None, as_json: bool, quiet: bool, **flags: Any) -> None:
     """Choose the samples worth training on."""
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core.engine.selecting.explain import explain as explain_sample
     from ig4.core.engine.selecting.select import select as choose
 
-    config, wish = _wish(flags)
-    with opened(db, config, quiet=quiet) as session:
+    config, request = _request(flags)
+    with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(flags["dataset"] or config.dataset.name)
         if explain is not None:
-            told = explain_sample(session, chosen, wish, explain)
+            told = explain_sample(session, chosen, request, explain)
             render.print_json(told.to_dict()) if as_json else _tell(told)
             return
-        result = choose(session, chosen, wish)
+        result = choose(session, chosen, request)
     if as_json:
         render.print_json(result.to_dict())
     else:
         _show(result)
 
 
-def _wish(flags: dict[str, Any]) -> tuple[Any, Wish]:
+def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
     from ig4.core import config as configuration
-    from ig4.core.engine.selecting.select import Wish
+    from ig4.core.engine.selecting.select import SelectionRequest
     from ig4.core.engine.selecting.weights import parse_weights
 
     weights = flags["weights"]
@@ -83,12 +83,12 @@ def _wish(flags: dict[str, Any]) -> tuple[Any, Wish]:
     }
     first = configuration.load(flags["config_file"], tables)
     kinds = {"selectors": (first.select.selector,)}
-    tables |= opt.sorted_settings(flags["options"], kinds)
+    tables |= opt.settings_by_table(flags["options"], kinds)
     config = configuration.load(flags["config_file"], tables)
     size, fraction = config.select.size, config.select.fraction
     if size is None and fraction is None:
         fraction = 0.06
-    return config, Wish(
+    return config, SelectionRequest(
         size=size,
         fraction=fraction,
         selector=config.choice("selector", config.select.selector),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ig4.cli.location import location
-from ig4.cli.progress import listening
+from ig4.cli.progress import progress_listener
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host
 from ig4.storage.store import Store
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(
+def open_session(
     db: str | None, config: Config | None = None, *, create: bool = False, quiet: bool = False
 ) -> Iterator[Session]:
     """Give a session on the database that is meant."""
     with (
         Store.open(location(db, config), create=create) as store,
-        listening(quiet=quiet) as listener,
+        progress_listener(quiet=quiet) as listener,
     ):
         yield Session(store, Host.discover(), [listener])

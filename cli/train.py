@@ -13,7 +13,7 @@ from ig4.cli import render
 if TYPE_CHECKING:
     from ig4.core.config import Config
     from ig4.core.contracts.training import Footprint
-    from ig4.core.engine.training.train import Trained, TrainingWish
+    from ig4.core.engine.training.train import TrainingRequest, TrainingResult
     from ig4.storage.trainings import TrainingRow
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -48,7 +48,7 @@ Examples:
 @opt.component_options
 @opt.dataset
 @opt.config
-@opt.shared
+@opt.shared_options
 @click.pass_context
 def train(
     ctx: click.Context, /, db: str | None, as_json: bool, quiet: bool, dry_run: bool, **flags: Any
@@ -59,20 +59,20 @@ def train(
     """
     if ctx.invoked_subcommand is not None:
         return
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core.contracts.training import is_main_process
     from ig4.core.engine.training import train as training
 
-    config, wish = _wish(flags)
+    config, request = _request(flags)
     quiet = quiet or not is_main_process()
-    with opened(db, config, quiet=quiet) as session:
+    with open_session(db, config, quiet=quiet) as session:
         name = flags["dataset"]
         dataset = session.dataset(name) if name else None
         if dry_run:
-            told, samples, output = training.footprint(session, dataset, wish)
+            told, samples, output = training.footprint(session, dataset, request)
             _tell(told, samples, output, as_json=as_json)
             return
-        done = training.train(session, dataset, wish)
+        done = training.train(session, dataset, request)
     if not is_main_process():
         return
     if as_json:
@@ -92,19 +92,19 @@ Examples:
 )
 @click.argument("number", type=int, required=False)
 @click.option("--csv", "as_csv", is_flag=True, help="Print the steps of a training as CSV.")
-@opt.shared
+@opt.shared_options
 def show(number: int | None, as_csv: bool, db: str | None, as_json: bool, quiet: bool) -> None:
     """List trainings, or show the loss curve of training NUMBER."""
-    from ig4.cli.session import opened
+    from ig4.cli.session import open_session
     from ig4.core import config as configuration
-    from ig4.core.engine.training.train import settle
+    from ig4.core.engine.training.train import mark_interrupted
     from ig4.core.errors import UsageError
     from ig4.storage import trainings
 
-    with opened(db, configuration.load(), quiet=quiet) as session:
-        settle(session)
+    with open_session(db, configuration.load(), quiet=quiet) as session:
+        mark_interrupted(session)
         with session.store.reading() as connection:
-            rows = trainings.every(connection, number)
+            rows = trainings.list_all(connection, number)
             steps = trainings.steps(connection, number) if number is not None else []
     if number is None:
         _list(rows, as_json=as_json)
@@ -123,9 +123,9 @@ def show(number: int | None, as_csv: bool, db: str | None, as_json: bool, quiet:
         _show(rows[0], steps)
 
 
-def _wish(flags: dict[str, Any]) -> tuple[Config, TrainingWish]:
+def _request(flags: dict[str, Any]) -> tuple[Config, TrainingRequest]:
     from ig4.core import config as configuration
-    from ig4.core.engine.training.train import TrainingWish
+    from ig4.core.engine.training.train import TrainingRequest
 
     tables: dict[str, Any] = {
         "run": {"seed": flags["seed"]},
@@ -137,9 +137,9 @@ def _wish(flags: dict[str, Any]) -> tuple[Config, TrainingWish]:
         },
     }
     first = configuration.load(flags["config_file"], tables)
-    tables |= opt.sorted_settings(flags["options"], {"trainers": (first.train.trainer,)})
+    tables |= opt.settings_by_table(flags["options"], {"trainers": (first.train.trainer,)})
     config = configuration.load(flags["config_file"], tables)
-    return config, TrainingWish(
+    return config, TrainingRequest(
         trainer=config.choice("trainer", config.train.trainer),
         selection=config.train.selection,
         output=config.train.path,
@@ -150,7 +150,7 @@ def _wish(flags: dict[str, Any]) -> tuple[Config, TrainingWish]:
     )
 
 
-def as_dict(done: Trained) -> dict[str, Any]:
+def as_dict(done: TrainingResult) -> dict[str, Any]:
     """Return what a training came to, JSON-able."""
     return {
         "training": done.id,
@@ -165,7 +165,7 @@ def as_dict(done: Trained) -> dict[str, Any]:
     }
 
 
-def _summarise(done: Trained) -> None:
+def _summarise(done: TrainingResult) -> None:
     metrics = done.checkpoint.metrics
     what = "all of it" if done.selection is None else f"selection {done.selection}"
     facts: dict[str, Any] = {

@@ -10,17 +10,17 @@ from ig4.core import config as configuration
 from ig4.core.contracts.training import Checkpoint, Decoding
 from ig4.core.engine import run as running
 from ig4.core.engine.ablating.ablate import ablate as ablate_arms
-from ig4.core.engine.ablating.result import Ablated
-from ig4.core.engine.evaluating.evaluate import Evaluated, EvaluationWish
+from ig4.core.engine.ablating.result import AblationResult
+from ig4.core.engine.evaluating.evaluate import EvaluationRequest, EvaluationResult
 from ig4.core.engine.evaluating.evaluate import evaluate as evaluate_on
-from ig4.core.engine.judging.judge import Judged
+from ig4.core.engine.judging.judge import JudgeResult
 from ig4.core.engine.judging.judge import judge as judge_pairs
-from ig4.core.engine.judging.plan import JudgeWish
-from ig4.core.engine.selecting.select import Wish
+from ig4.core.engine.judging.plan import JudgeRequest
+from ig4.core.engine.selecting.select import SelectionRequest
 from ig4.core.engine.selecting.select import select as select_samples
 from ig4.core.engine.session import Session
-from ig4.core.engine.training.generate import checkpoint_of
-from ig4.core.engine.training.train import Trained, TrainingWish
+from ig4.core.engine.training.generate import load_checkpoint
+from ig4.core.engine.training.train import TrainingRequest, TrainingResult
 from ig4.core.engine.training.train import train as train_on
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
@@ -76,7 +76,7 @@ def run(
             "scorers": named,
         },
     )
-    with _Opened(db) as store:
+    with _StoreContext(db) as store:
         session = Session(store, Host.discover(), listeners)
         return running.run(session, config)
 
@@ -102,7 +102,7 @@ def select(
         Ig4Error: the request is wrong, or scores are missing.
         StorageError: there is no such database.
     """
-    wish = Wish(
+    request = SelectionRequest(
         size=size,
         fraction=fraction,
         selector=Choice("selector", selector),
@@ -113,9 +113,9 @@ def select(
         missing=missing,
         seed=seed,
     )
-    with _Opened(db, create=False) as store:
+    with _StoreContext(db, create=False) as store:
         session = Session(store, Host.discover(), listeners)
-        return select_samples(session, session.dataset(dataset), wish)
+        return select_samples(session, session.dataset(dataset), request)
 
 
 def train(
@@ -129,23 +129,23 @@ def train(
     seed: int = 42,
     missing: str = "error",
     listeners: Sequence[Listener] = (),
-) -> Trained:
+) -> TrainingResult:
     """Do what `ig4 train` does: fine-tune a model on a selection; `options` are the trainer's.
 
     Raises:
         Ig4Error: the request is wrong, images are missing, or the training cannot go on.
         StorageError: there is no such database.
     """
-    wish = TrainingWish(
+    request = TrainingRequest(
         trainer=Choice("trainer", trainer, dict(options or {})),
         selection=str(selection),
         output=None if out is None else Path(out),
         seed=seed,
         missing=missing,
     )
-    with _Opened(db, create=False) as store:
+    with _StoreContext(db, create=False) as store:
         session = Session(store, Host.discover(), listeners)
-        return train_on(session, session.dataset(dataset) if dataset else None, wish)
+        return train_on(session, session.dataset(dataset) if dataset else None, request)
 
 
 def ablate(
@@ -161,7 +161,7 @@ def ablate(
     dataset: str | None = None,
     listeners: Sequence[Listener] = (),
     **tables: Any,
-) -> Ablated:
+) -> AblationResult:
     """Do what `ig4 ablate` does: train and evaluate each arm with several seeds, and compare.
 
     `benchmarks` have their options by name: `{"vqa": {"questions": "test.jsonl"}}`; `options` are
@@ -188,7 +188,7 @@ def ablate(
             },
         },
     )
-    with _Opened(db, create=False) as store:
+    with _StoreContext(db, create=False) as store:
         session = Session(store, Host.discover(), listeners)
         return ablate_arms(session, session.dataset(dataset), config)
 
@@ -208,7 +208,7 @@ def evaluate(
     image_root: str | Path | None = None,
     retry_failed: bool = False,
     listeners: Sequence[Listener] = (),
-) -> Evaluated:
+) -> EvaluationResult:
     """Do what `ig4 eval` does on one benchmark; `options` are the benchmark's.
 
     Evaluated is a checkpoint, or a file of `predictions` made elsewhere, or the untrained model
@@ -225,8 +225,8 @@ def evaluate(
     else:
         choice = None if trainer is None else Choice("trainer", trainer)
         path = None if checkpoint is None else Path(checkpoint)
-        model = checkpoint_of(path, choice, dict(trainer_options or {}))
-    wish = EvaluationWish(
+        model = load_checkpoint(path, choice, dict(trainer_options or {}))
+    request = EvaluationRequest(
         benchmark=Choice("benchmark", benchmark, dict(options or {})),
         checkpoint=model,
         predictions=None if predictions is None else Path(predictions),
@@ -236,8 +236,8 @@ def evaluate(
         image_root=None if image_root is None else Path(image_root),
         retry_failed=retry_failed,
     )
-    with _Opened(db) as store:
-        return evaluate_on(Session(store, Host.discover(), listeners), wish)
+    with _StoreContext(db) as store:
+        return evaluate_on(Session(store, Host.discover(), listeners), request)
 
 
 def judge(
@@ -255,7 +255,7 @@ def judge(
     seed: int = 42,
     retry_failed: bool = False,
     listeners: Sequence[Listener] = (),
-) -> Judged:
+) -> JudgeResult:
     """Do what `ig4 judge` does: compare two files of answers, each pair in both orders.
 
     `options` are the judge's, `calls` what the table of that name says: `{"max_cost": 2.0}`.
@@ -265,7 +265,7 @@ def judge(
         StorageError: the database cannot be opened or written.
     """
     config = configuration.build({"calls": dict(calls or {})})
-    wish = JudgeWish(
+    request = JudgeRequest(
         judge=Choice("judge", judge, dict(options or {}), judge),
         first=Path(first),
         second=Path(second),
@@ -274,14 +274,14 @@ def judge(
         labels=labels,
         image_root=None if image_root is None else Path(image_root),
         seed=seed,
-        terms=config.terms,
+        call_settings=config.call_settings,
         renew=retry_failed,
     )
-    with _Opened(db) as store:
-        return judge_pairs(Session(store, Host.discover(), listeners), wish)
+    with _StoreContext(db) as store:
+        return judge_pairs(Session(store, Host.discover(), listeners), request)
 
 
-class _Opened:
+class _StoreContext:
     """A store for the length of a `with` block; one that was given open stays open."""
 
     def __init__(self, db: str | Path | Store, *, create: bool = True) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ig4.core.calls.prices import Price
-from ig4.core.calls.terms import Terms
+from ig4.core.calls.settings import CallSettings
 from ig4.core.errors import ConfigError
 from ig4.core.records import JSON, Choice, Kind
 from ig4.core.suggest import did_you_mean
@@ -128,7 +128,7 @@ class AblateSection(Section):
 
 
 class CallsSection(Section):
-    """On which terms services are asked; money in US dollars, for the whole run."""
+    """How services are asked: how fast, how often, for how much (US dollars, for the whole run)."""
 
     concurrency: Annotated[int, Field(ge=1)] = 16
     requests_per_minute: Annotated[float, Field(gt=0)] | None = None
@@ -180,10 +180,10 @@ class Config(Section):
         return Choice(kind, use, options, label)
 
     @property
-    def terms(self) -> Terms:
-        """The terms on which services are asked."""
+    def call_settings(self) -> CallSettings:
+        """How services are asked, with the prices that are known."""
         prices = {name: Price(**price.model_dump()) for name, price in self.prices.items()}
-        return Terms(**self.calls.model_dump(), prices=prices)
+        return CallSettings(**self.calls.model_dump(), prices=prices)
 
 
 PAPER: Mapping[str, JSON] = {

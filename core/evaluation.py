@@ -1,5 +1,7 @@
 """Where plugins import what judges and benchmarks work with; it is defined in `core/contracts/`."""
 
-from ig4.core.contracts.evaluation import Item, Measured, Pair, Side, Verdict
+from ig4.core.contracts.evaluation import BenchmarkResult, Item, Pair, Side, Verdict
 
-__all__ = ["Item", "Measured", "Pair", "Side", "Verdict"]
+Measured = BenchmarkResult  # its name before API 2
+
+__all__ = ["BenchmarkResult", "Item", "Measured", "Pair", "Side", "Verdict"]

@@ -70,7 +70,7 @@ def begin(
     return int(connection.scalar(insert(Ablation).values(values).returning(Ablation.id)) or 0)
 
 
-def every(connection: Connection, ablation_id: int | None = None) -> list[AblationRow]:
+def list_all(connection: Connection, ablation_id: int | None = None) -> list[AblationRow]:
     """Return all ablations, the newest last, or the one of an id."""
     statement = (
         select(Ablation.id, Dataset.name, Ablation.config, Ablation.created_at)

@@ -104,7 +104,7 @@ def unfinished(connection: Connection, component_id: int | None) -> list[BatchRo
     )
 
 
-def every(connection: Connection) -> list[BatchRow]:
+def list_all(connection: Connection) -> list[BatchRow]:
     """Return all batches, oldest first."""
     return _select(connection)
 

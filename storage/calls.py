@@ -54,7 +54,7 @@ class CallRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CallOutcome:
     """What came of a call: columns of the ledger by name."""
 
     request_hash: str
@@ -198,7 +198,7 @@ def _lookup(dialect: str) -> Any:
     return select(*columns).where(c.request_hash == any_(bindparam("hashes", type_=ARRAY(Text()))))
 
 
-def record(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+def record(connection: Connection, outcomes: Sequence[CallOutcome]) -> None:
     """Write down what came of calls that were claimed or in a batch."""
     ended = stamp(connection, now())
     rows = [(*(getattr(one, name) for name in _OUTCOME), None, ended) for one in outcomes]
@@ -206,7 +206,7 @@ def record(connection: Connection, outcomes: Sequence[Outcome]) -> None:
     update_rows(connection, LlmCall, "request_hash", columns, rows)
 
 
-_OUTCOME = tuple(Outcome.__slots__)
+_OUTCOME = tuple(CallOutcome.__slots__)
 
 
 def mark_unreadable(connection: Connection, reasons: Mapping[str, str]) -> None:
@@ -227,7 +227,7 @@ SUMMED_BY = ("model", "scorer", "run", "day")
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class CostSum:
     """What the calls of one group came to; `unpriced` of them have no known price."""
 
     group: str
@@ -239,7 +239,7 @@ class Sum:
     failed: int
 
 
-def sums(connection: Connection, by: str) -> list[Sum]:
+def sums(connection: Connection, by: str) -> list[CostSum]:
     """Return what was spent by model, scorer, run or day (UTC)."""
     paid = LlmCall.state.in_((DONE, UNREADABLE))
     group = _group(connection, by)
@@ -258,7 +258,7 @@ def sums(connection: Connection, by: str) -> list[Sum]:
         .group_by(group)
         .order_by(group)
     )
-    return [Sum(str(name), *map(_number, numbers)) for name, *numbers in rows]
+    return [CostSum(str(name), *map(_number, numbers)) for name, *numbers in rows]
 
 
 def _number(value: Any) -> Any:
@@ -281,7 +281,7 @@ def _group(connection: Connection, by: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Typical:
+class TypicalUsage:
     """What a component's replies were so far, on average over `calls`."""
 
     calls: int
@@ -289,11 +289,11 @@ class Typical:
     output_tokens: float
 
 
-def typical(connection: Connection, component_id: int) -> Typical | None:
+def typical(connection: Connection, component_id: int) -> TypicalUsage | None:
     """Return the average of a component's replies; None if there are none."""
     count, given, taken = connection.execute(
         select(func.count(), func.avg(LlmCall.input_tokens), func.avg(LlmCall.output_tokens)).where(
             LlmCall.component_id == component_id, LlmCall.state.in_((DONE, UNREADABLE))
         )
     ).one()
-    return Typical(count, float(given or 0), float(taken or 0)) if count else None
+    return TypicalUsage(count, float(given or 0), float(taken or 0)) if count else None

@@ -58,7 +58,7 @@ def find(connection: Connection, name: str) -> DatasetRow | None:
     return next(iter(_datasets(connection, Dataset.name == name)), None)
 
 
-def every(connection: Connection) -> list[DatasetRow]:
+def list_all(connection: Connection) -> list[DatasetRow]:
     """Return all data sets, oldest first."""
     return _datasets(connection, Dataset.id > 0)
 
@@ -207,7 +207,7 @@ def files_named(
     return {row.name: row for row in _files(connection, condition)}
 
 
-def every_file(connection: Connection, dataset_id: int) -> Iterable[FileRow]:
+def list_files(connection: Connection, dataset_id: int) -> Iterable[FileRow]:
     """Yield all image files of a data set."""
     return _files(connection, ImageFile.dataset_id == dataset_id)
 

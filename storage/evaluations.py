@@ -66,7 +66,7 @@ def find(connection: Connection, component_id: int, inputs: str) -> EvaluationRo
     return rows[-1] if rows else None
 
 
-def every(connection: Connection, evaluation_id: int | None = None) -> list[EvaluationRow]:
+def list_all(connection: Connection, evaluation_id: int | None = None) -> list[EvaluationRow]:
     """Return all evaluations, the newest last, or the one of an id."""
     where = () if evaluation_id is None else (Evaluation.id == evaluation_id,)
     return _rows(connection, *where)

@@ -130,7 +130,7 @@ def finish(
     connection.execute(update(Judgement).where(Judgement.id == judgement_id).values(values))
 
 
-def every(connection: Connection, judgement_id: int | None = None) -> list[JudgementRow]:
+def list_all(connection: Connection, judgement_id: int | None = None) -> list[JudgementRow]:
     """Return all judgements, the newest last, or the one of an id."""
     mine = Verdict.judgement_id == Judgement.id
     count = select(func.count()).select_from(Verdict)

@@ -81,7 +81,7 @@ EXAMPLES: Sequence[tuple[str, str]] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryResult:
     """Column names, and the rows as they come."""
 
     columns: Sequence[str]
@@ -89,7 +89,7 @@ class Answer:
 
 
 @contextmanager
-def ask(url: URL, sql: str) -> Iterator[Answer]:
+def run_query(url: URL, sql: str) -> Iterator[QueryResult]:
     """Run one statement that cannot write, and give its answer.
 
     Raises:
@@ -101,7 +101,7 @@ def ask(url: URL, sql: str) -> Iterator[Answer]:
 
 
 @contextmanager
-def _ask_sqlite(url: URL, sql: str) -> Iterator[Answer]:
+def _ask_sqlite(url: URL, sql: str) -> Iterator[QueryResult]:
     file = quote(str(url.database))
     try:
         connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, isolation_level=None)
@@ -112,13 +112,13 @@ def _ask_sqlite(url: URL, sql: str) -> Iterator[Answer]:
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         try:
             cursor = connection.execute(sql)
-            yield Answer([column[0] for column in cursor.description or ()], cursor)
+            yield QueryResult([column[0] for column in cursor.description or ()], cursor)
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise QueryError(_why(str(error))) from None
 
 
 @contextmanager
-def _ask_postgresql(url: URL, sql: str) -> Iterator[Answer]:
+def _ask_postgresql(url: URL, sql: str) -> Iterator[QueryResult]:
     import psycopg
 
     engine = connect(url)
@@ -130,7 +130,7 @@ def _ask_postgresql(url: URL, sql: str) -> Iterator[Answer]:
             cursor.execute("SET TRANSACTION READ ONLY")
             cursor.execute("SELECT 1")
             cursor.execute(sql, prepare=True)
-            yield Answer([column[0] for column in cursor.description or ()], iter(cursor))
+            yield QueryResult([column[0] for column in cursor.description or ()], iter(cursor))
     except psycopg.Error as error:
         raise QueryError(_why(str(error))) from None
     finally:

@@ -31,7 +31,7 @@ class SelectionRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class SelectionItem:
     """One selected sample."""
 
     sample_id: int
@@ -51,7 +51,7 @@ def put(
     config: Mapping[str, Any],
     digest: str,
     run_id: int | None,
-    chosen: Sequence[Chosen],
+    chosen: Sequence[SelectionItem],
 ) -> int:
     """Store a selection; returns its id."""
     values = {
@@ -102,7 +102,7 @@ def find(connection: Connection, selection_id: int) -> SelectionRow | None:
     return None if row is None else SelectionRow(*row)
 
 
-def samples(connection: Connection, selection_id: int) -> list[Chosen]:
+def samples(connection: Connection, selection_id: int) -> list[SelectionItem]:
     """Return the samples of a selection by rank."""
     statement = (
         select(
@@ -117,7 +117,7 @@ def samples(connection: Connection, selection_id: int) -> list[Chosen]:
         .where(SelectedSample.selection_id == selection_id)
         .order_by(SelectedSample.rank)
     )
-    return [Chosen(*row) for row in connection.execute(statement)]
+    return [SelectionItem(*row) for row in connection.execute(statement)]
 
 
 def _columns() -> Any:

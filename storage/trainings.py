@@ -122,7 +122,7 @@ def finish(
     connection.execute(update(Training).where(Training.id == training_id).values(values))
 
 
-def every(connection: Connection, training_id: int | None = None) -> list[TrainingRow]:
+def list_all(connection: Connection, training_id: int | None = None) -> list[TrainingRow]:
     """Return all trainings, the newest last, or the one of an id."""
     done = (
         select(func.max(TrainingStep.step))

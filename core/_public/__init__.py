@@ -34,9 +34,10 @@ if TYPE_CHECKING:
         Selector,
         Trainer,
     )
-    from ig4.core.contracts.evaluation import Item, Measured, Pair, Verdict
+    from ig4.core.contracts.evaluation import BenchmarkResult, Item, Pair, Verdict
     from ig4.core.contracts.training import Checkpoint, Decoding, Prompt, TrainingJob, TrainingStep
     from ig4.core.errors import Ig4Error
+    from ig4.core.evaluation import Measured
     from ig4.core.host.hookspecs import hookimpl
     from ig4.core.records import Component, Failure, Record, Sample, Score, Turn
 
@@ -44,6 +45,7 @@ _HOMES = {
     "AsyncJudge": "contracts",
     "AsyncScorer": "contracts",
     "Benchmark": "contracts",
+    "BenchmarkResult": "contracts.evaluation",
     "Checkpoint": "contracts.training",
     "Clusterer": "contracts",
     "Component": "records",
@@ -55,7 +57,7 @@ _HOMES = {
     "Ig4Error": "errors",
     "Item": "contracts.evaluation",
     "Judge": "contracts",
-    "Measured": "contracts.evaluation",
+    "Measured": "evaluation",
     "Options": "contracts",
     "Pair": "contracts.evaluation",
     "Prompt": "contracts.training",
@@ -83,6 +85,7 @@ __all__ = [
     "AsyncJudge",
     "AsyncScorer",
     "Benchmark",
+    "BenchmarkResult",
     "Checkpoint",
     "Clusterer",
     "Component",

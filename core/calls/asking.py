@@ -27,7 +27,7 @@ from ig4.storage.errors import DatabaseBusyError, StorageError
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
-    from ig4.core.calls.terms import Terms
+    from ig4.core.calls.settings import CallSettings
     from ig4.core.contracts import Ask, AsyncJudge, AsyncScorer
     from ig4.core.engine.session import Session
 
@@ -41,7 +41,7 @@ _FLUSH_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CallsResult:
     """What came of asking services.
 
     `stopped` says why it ended early, if it did. By component: `done` counts the units (samples,
@@ -56,7 +56,7 @@ class Asked:
     waiting: Mapping[str, int]
 
 
-class Asking(ABC, Generic[U, R]):
+class CallTask(ABC, Generic[U, R]):
     """What one component has to ask its service: units by place, and where their answers go."""
 
     unit: ClassVar[str] = "samples"
@@ -90,9 +90,13 @@ class Asking(ABC, Generic[U, R]):
         """Write (key, answer) to the store in one transaction; returns how many are failures."""
 
 
-def ask_all(
-    session: Session, askings: Sequence[Asking[Any, Any]], terms: Terms, *, renew: bool = False
-) -> Asked:
+def run_call_tasks(
+    session: Session,
+    askings: Sequence[CallTask[Any, Any]],
+    call_settings: CallSettings,
+    *,
+    renew: bool = False,
+) -> CallsResult:
     """Ask all that is to be asked, several services side by side.
 
     With `renew`, replies that could not be read are asked for again.
@@ -101,15 +105,21 @@ def ask_all(
         ServiceError: a key, permission or credit is missing; what was committed stays.
         PrerequisiteError: there is no key.
     """
-    return run(_ask_all(session, askings, terms, renew=renew))
+    return run(_ask_all(session, askings, call_settings, renew=renew))
 
 
 async def _ask_all(
-    session: Session, askings: Sequence[Asking[Any, Any]], terms: Terms, *, renew: bool
-) -> Asked:
-    budget = Budget(terms.max_cost, terms.max_calls)
+    session: Session,
+    askings: Sequence[CallTask[Any, Any]],
+    call_settings: CallSettings,
+    *,
+    renew: bool,
+) -> CallsResult:
+    budget = Budget(call_settings.max_cost, call_settings.max_calls)
     stages = [
-        Stage(session, asking, terms, budget, renew=renew) for asking in askings if asking.places
+        CallRunner(session, asking, call_settings, budget, renew=renew)
+        for asking in askings
+        if asking.places
     ]
     # One service's trouble ends the others too, after they have committed what they have.
     tasks = [asyncio.create_task(stage.run()) for stage in stages]
@@ -120,7 +130,7 @@ async def _ask_all(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
-    return Asked(
+    return CallsResult(
         budget.reached,
         budget.calls,
         {stage.asking.label: stage.done for stage in stages},
@@ -129,21 +139,21 @@ async def _ask_all(
     )
 
 
-class Stage(Generic[U, R]):
+class CallRunner(Generic[U, R]):
     """One component at work on the units that it has yet to ask about."""
 
     def __init__(
         self,
         session: Session,
-        asking: Asking[U, R],
-        terms: Terms,
+        asking: CallTask[U, R],
+        call_settings: CallSettings,
         budget: Budget,
         *,
         renew: bool,
     ) -> None:
         self.session = session
         self.asking = asking
-        self.terms = terms
+        self.call_settings = call_settings
         self.budget = budget
         self.renew = renew
         self.done = 0
@@ -164,7 +174,7 @@ class Stage(Generic[U, R]):
             renew=self.renew,
         )
         pricing = Pricing(
-            self.terms.prices,
+            self.call_settings.prices,
             provider.prices,
             limited=self.budget.max_cost is not None,
             notice=self.session.notice,
@@ -181,7 +191,7 @@ class Stage(Generic[U, R]):
                 batches = Batches(provider, ledger, self.budget, pricing, self.session.notice)
                 self._spenders.append(batches)
                 await batches.collect()
-                if self.terms.batch:
+                if self.call_settings.batch:
                     await self._ask_in_batches(batches)
                 else:
                     await self._ask_each(self._caller(provider, ledger, pricing))
@@ -197,15 +207,19 @@ class Stage(Generic[U, R]):
         self.session.emit(StageFinished(self.asking.label, ", ".join(told)))
 
     def _caller(self, provider: Provider, ledger: Ledger, pricing: Pricing) -> Caller:
-        terms = self.terms
-        limits = Limits(terms.concurrency, terms.requests_per_minute, terms.tokens_per_minute)
+        call_settings = self.call_settings
+        limits = Limits(
+            call_settings.concurrency,
+            call_settings.requests_per_minute,
+            call_settings.tokens_per_minute,
+        )
         caller = Caller(
             provider,
             ledger,
             limits,
             self.budget,
             pricing,
-            attempts=terms.attempts,
+            attempts=call_settings.attempts,
             notice=self.session.notice,
         )
         self._spenders.append(caller)
@@ -214,7 +228,7 @@ class Stage(Generic[U, R]):
     async def _ask_each(self, caller: Caller) -> None:
         places = self.asking.units(list(self.asking.places))
         # More than the requests at a time: some wait for their next try.
-        number = min(len(self.asking.places), 2 * self.terms.concurrency + 8)
+        number = min(len(self.asking.places), 2 * self.call_settings.concurrency + 8)
         workers = [asyncio.create_task(self._work(places, caller.ask)) for _ in range(number)]
         flushing = asyncio.create_task(self._flush_often())
         try:
@@ -233,10 +247,14 @@ class Stage(Generic[U, R]):
             if self.budget.reached is None:
                 await batches.hand_over()
             self._flush()
-            if not todo or not self.terms.wait or (self.budget.reached and not batches.open):
+            if (
+                not todo
+                or not self.call_settings.wait
+                or (self.budget.reached and not batches.open)
+            ):
                 break
             while not await batches.collect():
-                await asyncio.sleep(self.terms.poll_seconds)
+                await asyncio.sleep(self.call_settings.poll_seconds)
                 if not batches.open:
                     break
         self.waiting = len(todo)
@@ -295,7 +313,7 @@ class Stage(Generic[U, R]):
             self.session.emit(StageAdvanced(label, count, failed, news))
 
 
-async def spared(
+async def answer_or_failure(
     label: str, answer: Callable[[U, Ask], Awaitable[R | Failure]], unit: U, ask: Ask
 ) -> R | Failure:
     """Return what a component answers; what concerns this unit alone becomes its Failure.

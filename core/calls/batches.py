@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from ig4.core.calls.caller import outcome_of
-from ig4.core.calls.grouped import Grouped
+from ig4.core.calls.groupcommit import GroupCommit
 from ig4.core.calls.ledger import reply_of
 from ig4.core.calls.request import (
     BudgetError,
@@ -25,7 +25,7 @@ from ig4.core.calls.request import (
 )
 from ig4.core.calls.worker import this_process
 from ig4.storage import batches, calls
-from ig4.storage.calls import CallRow, Outcome
+from ig4.storage.calls import CallOutcome, CallRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ class Batches:
         self._reserved: dict[int, float] = {}
         self._renewed: set[str] = set()
         self._in_vain = 0
-        self._lookup: Grouped[str, CallRow | None] = Grouped(self._rows, ledger.thread)
+        self._lookup: GroupCommit[str, CallRow | None] = GroupCommit(self._rows, ledger.thread)
 
     # Asking
 
@@ -295,7 +295,7 @@ class Batches:
         with self.ledger.store.reading() as connection:
             missing = batches.hashes(connection, row.id)
         taken = 0
-        outcomes: list[Outcome] = []
+        outcomes: list[CallOutcome] = []
         try:
             async for known, came in self.provider.results(remote_id):
                 if known in missing:  # else it was taken in before the last try was cut off
@@ -308,16 +308,16 @@ class Batches:
             self._record(outcomes)
         return taken
 
-    def _outcome(self, known: str, came: Reply | CallError, price: Price | None) -> Outcome:
+    def _outcome(self, known: str, came: Reply | CallError, price: Price | None) -> CallOutcome:
         if isinstance(came, CallError):
             self._errors[known] = came
-            return Outcome(known, calls.FAILED, error=str(came))
+            return CallOutcome(known, calls.FAILED, error=str(came))
         cost = price.of_reply(came, batch=True) if price else None
         self.cost += cost or 0.0
         self.budget.paid(cost or 0.0)
         return outcome_of(known, came, cost, None)
 
-    def _record(self, outcomes: Sequence[Outcome]) -> None:
+    def _record(self, outcomes: Sequence[CallOutcome]) -> None:
         if outcomes:
             with self.ledger.store.writing() as connection:
                 calls.record(connection, outcomes)

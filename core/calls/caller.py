@@ -21,7 +21,7 @@ from ig4.core.calls.request import (
     tokens_of,
 )
 from ig4.storage import calls
-from ig4.storage.calls import CallRow, Outcome
+from ig4.storage.calls import CallOutcome, CallRow
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -105,7 +105,7 @@ class Caller:
             raise await self._given_up(known_hash, error) from error
         except RejectedError as error:
             self._in_vain = 0
-            await self.ledger.record(Outcome(known_hash, calls.FAILED, error=str(error)))
+            await self.ledger.record(CallOutcome(known_hash, calls.FAILED, error=str(error)))
             raise
         except Exception:
             # The budget, the service, or a defect: others may wait for this very request.
@@ -162,7 +162,7 @@ class Caller:
         """Record a request that never succeeded; if none does, the service is at fault."""
         told = f"no reply in {self.attempts} tries: {error}"
         await self.ledger.record(
-            Outcome(known_hash, calls.FAILED, error=told, attempts=self.attempts)
+            CallOutcome(known_hash, calls.FAILED, error=told, attempts=self.attempts)
         )
         self._in_vain += 1
         if self._in_vain >= max(8, self.limits.concurrency):
@@ -175,9 +175,9 @@ class Caller:
 
 def outcome_of(
     known_hash: str, reply: Reply, cost: float | None, seconds: float | None, attempts: int = 1
-) -> Outcome:
+) -> CallOutcome:
     """Return the ledger's columns of a reply."""
-    return Outcome(
+    return CallOutcome(
         known_hash,
         calls.DONE,
         reply=reply.text,

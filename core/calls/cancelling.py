@@ -24,7 +24,7 @@ async def cancel(session: Session, config: Config, number: int) -> str:
         CallError: the service does not do it.
     """
     with session.store.reading() as connection:
-        rows = {row.id: row for row in batches.every(connection)}
+        rows = {row.id: row for row in batches.list_all(connection)}
     row = rows.get(number)
     if row is None:
         known = f"there are: {', '.join(map(str, rows))}" if rows else "there is none at all"

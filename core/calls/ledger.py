@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ig4.core.calls.grouped import Grouped
+from ig4.core.calls.groupcommit import GroupCommit
 from ig4.core.calls.request import Reply, Request
-from ig4.core.calls.worker import BEAT_SECONDS, Watch, Worker, this_process
+from ig4.core.calls.worker import BEAT_SECONDS, Heartbeat, Worker, this_process
 from ig4.storage import calls
-from ig4.storage.calls import CallRow, Outcome
+from ig4.storage.calls import CallOutcome, CallRow
 from ig4.storage.errors import DatabaseBusyError
 
 if TYPE_CHECKING:
@@ -54,19 +54,19 @@ class Ledger:
         self.renew = renew
         self.worker = this_process()
         self._renewed: set[str] = set()
-        self._watch = Watch()
+        self._watch = Heartbeat()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Ledger]:
         """Sign this process on, say that it lives, and free at the end what was not finished."""
         with ThreadPoolExecutor(1, thread_name_prefix="ig4-ledger") as thread:
             self.thread = thread
-            self._claims: Grouped[tuple[str, str], CallRow | None] = Grouped(
+            self._claims: GroupCommit[tuple[str, str], CallRow | None] = GroupCommit(
                 self._claim, thread, _LINGER
             )
-            self._outcomes: Grouped[Outcome, None] = Grouped(self._record, thread)
-            self._freed: Grouped[str, None] = Grouped(self._release, thread)
-            self._unread: Grouped[tuple[str, str], None] = Grouped(self._mark, thread)
+            self._outcomes: GroupCommit[CallOutcome, None] = GroupCommit(self._record, thread)
+            self._freed: GroupCommit[str, None] = GroupCommit(self._release, thread)
+            self._unread: GroupCommit[tuple[str, str], None] = GroupCommit(self._mark, thread)
             await asyncio.to_thread(self._sign_on)
             beating = asyncio.create_task(self._beat())
             try:
@@ -90,7 +90,7 @@ class Ledger:
                 return row
             await asyncio.sleep(_LOOK_AGAIN)
 
-    async def record(self, outcome: Outcome) -> None:
+    async def record(self, outcome: CallOutcome) -> None:
         """Commit what came of a request; returns when it is safe."""
         await self._outcomes(outcome)
 
@@ -145,7 +145,7 @@ class Ledger:
     ) -> dict[str, CallRow]:
         return calls.claim(connection, self.worker.id, part, renew=renew)
 
-    def _record(self, outcomes: Sequence[Outcome]) -> list[None]:
+    def _record(self, outcomes: Sequence[CallOutcome]) -> list[None]:
         self._write(lambda connection: calls.record(connection, outcomes))
         return [None] * len(outcomes)
 

@@ -39,7 +39,7 @@ class Price:
         return share * self.of(reply.input_tokens, reply.cached_tokens, reply.output_tokens)
 
 
-def find(model: str, *tables: Mapping[str, Price]) -> Price | None:
+def find_price(model: str, *tables: Mapping[str, Price]) -> Price | None:
     """Return a model's price from the first table that has it, else None.
 
     A name with a date (gpt-4o-2024-08-06, claude-3-haiku-20240307) has the price of the name
@@ -72,7 +72,7 @@ class Pricing:
         Raises:
             UsageError: it is not known, and the run's money is limited.
         """
-        price = find(model, *self.tables)
+        price = find_price(model, *self.tables)
         if price is None and self.limited:
             raise UsageError(
                 f"the price of {model} is not known, so --max-cost cannot be kept: add "

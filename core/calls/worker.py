@@ -55,7 +55,7 @@ def _host() -> str:
     return " ".join(parts)
 
 
-class Watch:
+class Heartbeat:
     """Tells who is gone by this process's own clock: that of another machine may be wrong."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from ig4.core.contracts.evaluation import Item, Measured
+from ig4.core.contracts.evaluation import BenchmarkResult, Item
 from ig4.core.contracts.root import Configurable
 
 
@@ -34,5 +34,5 @@ class Benchmark(Configurable):
         return None
 
     @abstractmethod
-    def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> Measured:
+    def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> BenchmarkResult:
         """Score answers (None: there is none, which counts as wrong), one for each item."""

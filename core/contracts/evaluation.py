@@ -29,7 +29,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class BenchmarkResult:
     """What the answers to a benchmark come to.
 
     `metrics` are by name, each in the unit of its benchmark (an accuracy is 0-1, CIDEr-D its raw

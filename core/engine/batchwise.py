@@ -13,7 +13,7 @@ U = TypeVar("U")
 R = TypeVar("R")
 
 
-def answered(
+def answer_batch(
     call: Callable[[Sequence[U]], Sequence[R | Failure]],
     batch: Sequence[U],
     wanted: type[R],
@@ -35,7 +35,7 @@ def answered(
         if len(batch) == 1:
             return [Failure(f"{label} failed: {type(error).__name__}: {error}")]
         return [
-            answered(call, [one], wanted, kind=kind, label=label, unit=unit)[0] for one in batch
+            answer_batch(call, [one], wanted, kind=kind, label=label, unit=unit)[0] for one in batch
         ]
     if len(given) != len(batch):
         raise PluginError(

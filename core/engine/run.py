@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.contracts import Selector
-from ig4.core.engine.exporting.export import Exported, Target, export
-from ig4.core.engine.grouping.cluster import Clustered, cluster
-from ig4.core.engine.ingesting.ingest import Ingested, Source, ingest
+from ig4.core.engine.exporting.export import ExportResult, ExportTarget, export
+from ig4.core.engine.grouping.cluster import ClusterResult, cluster
+from ig4.core.engine.ingesting.ingest import DatasetSource, IngestResult, ingest
 from ig4.core.engine.ingesting.paths import folder_name
-from ig4.core.engine.scoring.score import Scored, score
+from ig4.core.engine.scoring.score import ScoreResult, score
 from ig4.core.engine.selecting.result import SelectionResult
-from ig4.core.engine.selecting.select import Wish, select
+from ig4.core.engine.selecting.select import SelectionRequest, select
 from ig4.core.engine.selecting.weights import check_weights
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
@@ -33,11 +33,11 @@ class RunResult:
     """What each stage of a run did; a stage that was not asked for is None."""
 
     dataset: DatasetRow
-    ingested: Ingested | None
-    scored: Scored
-    clustered: Clustered | None
+    ingested: IngestResult | None
+    scored: ScoreResult
+    clustered: ClusterResult | None
     selection: SelectionResult | None
-    exported: Exported | None
+    exported: ExportResult | None
 
     @property
     def failed(self) -> int:
@@ -45,7 +45,7 @@ class RunResult:
         return sum(self.scored.failed.values())
 
 
-def source_of(config: Config) -> Source | None:
+def source_of(config: Config) -> DatasetSource | None:
     """Return the data set that a configuration names, if any."""
     chosen = config.dataset
     if chosen.path is None:
@@ -55,19 +55,19 @@ def source_of(config: Config) -> Source | None:
         value = getattr(chosen, key)
         if value is not None:
             options[key] = value
-    return Source(
+    return DatasetSource(
         chosen.path, chosen.name, chosen.format, options, chosen.image_root, chosen.duplicate_ids
     )
 
 
-def wish_of(config: Config) -> Wish:
+def wish_of(config: Config) -> SelectionRequest:
     """Return the selection that a configuration asks for, of the run's scorers."""
     chosen = config.select
     size, fraction = chosen.size, chosen.fraction
     if size is None and fraction is None:
         fraction = 0.06  # the paper's share: 200 of 3,439
     clustered = config.cluster.clusterer != NO_CLUSTERS
-    return Wish(
+    return SelectionRequest(
         size=size,
         fraction=fraction,
         selector=config.choice("selector", chosen.selector),
@@ -84,11 +84,11 @@ def wish_of(config: Config) -> Wish:
     )
 
 
-def target_of(config: Config, dataset: DatasetRow) -> Target:
+def target_of(config: Config, dataset: DatasetRow) -> ExportTarget:
     """Return where a configuration wants the selection: by default the folder selected/NAME."""
     chosen = config.export
     path = chosen.path or Path("selected") / folder_name(dataset.name)
-    return Target(path, chosen.format, chosen.options, chosen.images)
+    return ExportTarget(path, chosen.format, chosen.options, chosen.images)
 
 
 def run(
@@ -106,10 +106,10 @@ def run(
     scorers = [config.choice("scorer", name) for name in config.run.scorers]
     if not scorers:
         raise UsageError("name at least one scorer: --scorers clip,length")
-    wish = wish_of(config)
+    request = wish_of(config)
     grouped = groups(session, config)
     if not grouped:
-        wish = replace(wish, clustering=None)
+        request = replace(request, clustering=None)
     # First of all: what stands where no option is, a key perhaps, must not be recorded. Nor must
     # the database's URL, which may hold a password.
     check(session, config)
@@ -119,14 +119,14 @@ def run(
         dataset = ingested.dataset if ingested else session.dataset(config.dataset.name)
         embedder = embedder_of(config)
         grouping = grouped and not is_imported(session, dataset, config)
-        _check_counts(session, dataset, wish, config.cluster.k if grouping else None)
+        _check_counts(session, dataset, request, config.cluster.k if grouping else None)
         scored = score(
             session,
             dataset,
             scorers,
             embedders=[embedder] if grouping else [],
             executor=config.choice("executor", config.run.executor),
-            terms=config.terms,
+            call_settings=config.call_settings,
             retry_failed=retry_failed,
             recompute=recompute,
         )
@@ -144,7 +144,7 @@ def run(
                 k=config.cluster.k,
                 seed=config.run.seed,
             )
-        selection = select(session, dataset, wish)
+        selection = select(session, dataset, request)
         exported = export(session, dataset, target_of(config, dataset), selection.id)
         return RunResult(dataset, ingested, scored, clustered, selection, exported)
 
@@ -201,7 +201,9 @@ def check(session: Session, config: Config) -> None:
     check_weights(session, config.run.scorers, wish_of(config).weights)
 
 
-def _check_counts(session: Session, dataset: DatasetRow, wish: Wish, k: int | None) -> None:
+def _check_counts(
+    session: Session, dataset: DatasetRow, request: SelectionRequest, k: int | None
+) -> None:
     """Find what clustering and selecting would refuse, but only after all was scored.
 
     `k` is the number of clusters to form, None for none. More may turn out to be unusable.
@@ -212,8 +214,8 @@ def _check_counts(session: Session, dataset: DatasetRow, wish: Wish, k: int | No
     with session.store.reading() as connection:
         count = datasets.count_samples(connection, dataset.id)
         images = datasets.count_images(connection, dataset.id)
-    if wish.size is not None and wish.size > count:
-        raise UsageError(f"cannot select {wish.size:,} samples: {dataset.name} has {count:,}")
+    if request.size is not None and request.size > count:
+        raise UsageError(f"cannot select {request.size:,} samples: {dataset.name} has {count:,}")
     if k is not None and k < 1:
         raise UsageError(f"cannot form {k} clusters: choose k from 1 on")
     if k is not None and images == 0:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ig4.core.engine.ingesting.texts import storable
+from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import Event, Listener, Notice, RunFinished, RunStarted
 from ig4.core.host.fingerprint import Fingerprint, of_component, sha256_of
@@ -63,7 +63,7 @@ class Session:
                 return sha256_of(path, self.digest)
             state = path.stat()
             key = (str(path.absolute()), state.st_size, state.st_mtime_ns)
-            if storable(key[0]) != key[0]:
+            if sanitize(key[0]) != key[0]:
                 return sha256_of(path)  # no database can hold the name of this file
             with self.store.reading() as connection:
                 known = runs.remembered_digest(connection, *key)
@@ -76,11 +76,13 @@ class Session:
             runs.remember_digest(connection, *key, value)
         return value
 
-    def configured(self, choice: Choice, *, runnable: bool = True) -> Configured:
+    def configured(self, choice: Choice, *, runnable: bool = True) -> ConfiguredComponent:
         """Build a component, not opened, and know it by its fingerprint."""
         component = self.host.build(choice, runnable=runnable)
         registered = self.host.find(choice.kind, choice.use)
-        return Configured(choice.label, component, of_component(registered, component, self.digest))
+        return ConfiguredComponent(
+            choice.label, component, of_component(registered, component, self.digest)
+        )
 
     def component_id(self, fingerprint: Fingerprint) -> int:
         """Return the database's id of a component, adding it if it is new."""
@@ -102,7 +104,7 @@ class Session:
             DatasetError: there is none, none of that name, or several and no name.
         """
         with self.store.reading() as connection:
-            known = datasets.every(connection)
+            known = datasets.list_all(connection)
         names = [row.name for row in known]
         if not known:
             raise DatasetError(
@@ -161,7 +163,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Configured:
+class ConfiguredComponent:
     """A component as the user named and configured it."""
 
     label: str

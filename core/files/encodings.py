@@ -20,7 +20,7 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 @contextmanager
-def reading(path: Path, encoding: str = "utf-8", newline: str = "") -> Iterator[TextIO]:
+def open_text(path: Path, encoding: str = "utf-8", newline: str = "") -> Iterator[TextIO]:
     """Open a text file for reading; a UTF-8 byte order mark is skipped.
 
     Line ends come as they are; `newline` says which there are, as for the built-in `open`.
@@ -39,10 +39,10 @@ def reading(path: Path, encoding: str = "utf-8", newline: str = "") -> Iterator[
     except UnicodeError:
         raise _undecodable(path, encoding) from None
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable_error(path, error) from error
 
 
-def unreadable(path: Path, error: OSError) -> DatasetError:
+def unreadable_error(path: Path, error: OSError) -> DatasetError:
     """Return the error to raise for a file or folder that the system does not let us read."""
     if isinstance(error, FileNotFoundError):
         return DatasetError(f"{path}: there is no such file or folder")

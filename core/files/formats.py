@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError, PluginError, UsageError
 from ig4.core.files import jsonstream
-from ig4.core.files.encodings import unreadable
+from ig4.core.files.encodings import unreadable_error
 from ig4.core.records import JSON, Choice
 
 if TYPE_CHECKING:
-    from ig4.core.host.host import Host, Registered
+    from ig4.core.host.host import Host, RegisteredComponent
 
 _OWN = "ig4"
 _SHOWN = 8
@@ -74,7 +74,7 @@ def require_something(path: Path) -> None:
             raise DatasetError(f"{path} is empty")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         if isinstance(error, OSError):
-            raise unreadable(path, error) from error
+            raise unreadable_error(path, error) from error
         raise DatasetError(f"{str(path)!r} is not a path ({error})") from None
 
 
@@ -101,7 +101,7 @@ def _candidates(host: Host, options: Mapping[str, JSON]) -> dict[str, Format]:
     return found
 
 
-def _build(host: Host, one: Registered, options: Mapping[str, JSON]) -> Format:
+def _build(host: Host, one: RegisteredComponent, options: Mapping[str, JSON]) -> Format:
     # Not runnable: a Parquet file is recognised without pyarrow, and the error then names it.
     form = host.build(Choice("format", one.qualified, options), runnable=False)
     assert isinstance(form, Format)

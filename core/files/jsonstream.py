@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, TextIO, TypeAlias
 
 from ig4.core.errors import DatasetError
-from ig4.core.files.encodings import first_text, reading
+from ig4.core.files.encodings import first_text, open_text
 from ig4.core.records import JSON
 
 Layout: TypeAlias = Literal["list", "object", "lines"]
@@ -62,7 +62,7 @@ def list_items(path: Path, encoding: str = "utf-8") -> Iterator[JSON]:
     Raises:
         DatasetError: it is not, or is broken; names line and column.
     """
-    with reading(path, encoding) as file:
+    with open_text(path, encoding) as file:
         cursor = _Cursor(path, file)
         yield from cursor.items()
         cursor.finish()
@@ -74,7 +74,7 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[JSON]:
     Raises:
         DatasetError: a line is not JSON; names line and column.
     """
-    with reading(path, encoding, newline="\n") as file:
+    with open_text(path, encoding, newline="\n") as file:
         for number, line in enumerate(file, 1):
             try:
                 yield json.loads(line)
@@ -93,7 +93,7 @@ def nested_items(path: Path, key: str, encoding: str = "utf-8") -> Iterator[JSON
         DatasetError: there is no such list, or the file is broken; names line and column.
     """
     found = False
-    with reading(path, encoding) as file:
+    with open_text(path, encoding) as file:
         cursor = _Cursor(path, file)
         for name in cursor.names():
             if name == key and cursor.peek() == "[":
@@ -112,7 +112,7 @@ def members(path: Path, encoding: str = "utf-8") -> Iterator[tuple[str, JSON]]:
     Raises:
         DatasetError: it is not, or is broken; names line and column.
     """
-    with reading(path, encoding) as file:
+    with open_text(path, encoding) as file:
         cursor = _Cursor(path, file)
         for name in cursor.names():
             yield name, cursor.value()
@@ -122,7 +122,7 @@ def members(path: Path, encoding: str = "utf-8") -> Iterator[tuple[str, JSON]]:
 def outline(path: Path, key: str, encoding: str = "utf-8") -> dict[str, JSON]:
     """Return a file's JSON object with an empty list in the place of the one under `key`."""
     found: dict[str, JSON] = {}
-    with reading(path, encoding) as file:
+    with open_text(path, encoding) as file:
         cursor = _Cursor(path, file)
         for name in cursor.names():
             if name == key and cursor.peek() == "[":
@@ -137,7 +137,7 @@ def outline(path: Path, key: str, encoding: str = "utf-8") -> dict[str, JSON]:
 def first_items(path: Path, encoding: str = "utf-8") -> dict[str, JSON]:
     """Return, for each list in a file's JSON object, its first item (None if it is empty)."""
     found: dict[str, JSON] = {}
-    with reading(path, encoding) as file:
+    with open_text(path, encoding) as file:
         cursor = _Cursor(path, file)
         for name in cursor.names():
             if cursor.peek() == "[":

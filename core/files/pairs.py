@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ig4.core.contracts.evaluation import Pair
 from ig4.core.engine.ingesting.paths import ImageRoots
-from ig4.core.engine.ingesting.texts import storable
+from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.files.questions import Question, key_of
@@ -23,7 +23,7 @@ _MODELS = ("model_id", "model")
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class AnswerFile:
     """The answers of one file by the keys of their questions; `missing` says why some lack one."""
 
     path: Path
@@ -33,14 +33,14 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class MatchedPair:
     """A pair as the files give it; `problem` says why it cannot be judged."""
 
     pair: Pair
     problem: str | None = None
 
 
-def read_answers(path: Path, questions: Sequence[Question]) -> Answers:
+def read_answers(path: Path, questions: Sequence[Question]) -> AnswerFile:
     """Return the answers to questions that a file holds.
 
     A record has its answer under "prediction", "response", "output", "answer", "text" or
@@ -77,10 +77,10 @@ def read_answers(path: Path, questions: Sequence[Question]) -> Answers:
     if not any(one.key in texts or one.key in missing for one in questions):
         raise DatasetError(f"{path} answers none of the questions: are its ids those of the file?")
     model = _first(records[0], _MODELS)
-    return Answers(path, model if isinstance(model, str) else None, texts, missing)
+    return AnswerFile(path, model if isinstance(model, str) else None, texts, missing)
 
 
-def labels_of(first: Answers, second: Answers) -> tuple[str, str]:
+def labels_of(first: AnswerFile, second: AnswerFile) -> tuple[str, str]:
     """Return what to call both sides: by their models, else by their files."""
     for one, other in (
         (first.model, second.model),
@@ -124,7 +124,7 @@ def read_contexts(path: Path) -> Contexts:
                 f"{' or '.join(_CONTEXTS)}, and image or id"
             )
         if isinstance(image, str):
-            by_image[storable(image)] = told
+            by_image[sanitize(image)] = told
         else:
             by_key[key_of(key)] = told
     return Contexts(by_image, by_key)
@@ -132,20 +132,20 @@ def read_contexts(path: Path) -> Contexts:
 
 def match(
     questions: Sequence[Question],
-    answers: tuple[Answers, Answers],
+    answers: tuple[AnswerFile, AnswerFile],
     contexts: Contexts | None,
     roots: ImageRoots,
-) -> list[Match]:
+) -> list[MatchedPair]:
     """Return a pair for each question, in order."""
     return [_match(one, answers, contexts, roots) for one in questions]
 
 
 def _match(
     question: Question,
-    answers: tuple[Answers, Answers],
+    answers: tuple[AnswerFile, AnswerFile],
     contexts: Contexts | None,
     roots: ImageRoots,
-) -> Match:
+) -> MatchedPair:
     images: tuple[Image, ...] = ()
     if question.image is not None:
         path, problem = roots.locate(question.image)
@@ -165,7 +165,7 @@ def _match(
         images,
         category_of(question.record.get("category")),
     )
-    return Match(pair, "; ".join(problems) or None)
+    return MatchedPair(pair, "; ".join(problems) or None)
 
 
 def _records(path: Path) -> list[dict[str, JSON]]:

@@ -44,7 +44,9 @@ class _Row:
     prompt: str | None = None
 
 
-def read(path: Path, items: Sequence[Item], *, partial: bool = False) -> list[str | Failure]:
+def read_predictions(
+    path: Path, items: Sequence[Item], *, partial: bool = False
+) -> list[str | Failure]:
     """Return the answer to each item, in order, from a file in any of the known forms.
 
     With `partial`, the items are not all of the benchmark's, and answers to others are passed over.

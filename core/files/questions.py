@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ig4.core.contracts.training import Prompt
 from ig4.core.engine.ingesting.paths import ImageRoots
-from ig4.core.engine.ingesting.texts import storable
+from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.records import JSON, Image, Turn
@@ -36,7 +36,7 @@ class Question:
         return Prompt(self.key, (Turn("user", self.text),), images)
 
 
-def read(path: Path) -> list[Question]:
+def read_questions(path: Path) -> list[Question]:
     """Return the questions of a file.
 
     A record has its question under "question", "text", "prompt" or "instruction", its image under
@@ -73,8 +73,8 @@ def _question(record: JSON, number: int, path: Path) -> Question:
     if image is not None and not isinstance(image, str):
         raise DatasetError(f"{where}: its image is no path")
     given = number if own is None else own
-    shown = storable(image) if image else None
-    return Question(given, key_of(given), storable(text), shown, record)
+    shown = sanitize(image) if image else None
+    return Question(given, key_of(given), sanitize(text), shown, record)
 
 
 def key_of(given: JSON) -> str:
@@ -84,7 +84,7 @@ def key_of(given: JSON) -> str:
     """
     if isinstance(given, float) and given.is_integer():
         given = int(given)
-    return storable(str(given))
+    return sanitize(str(given))
 
 
 def _first(record: Mapping[str, JSON], names: Sequence[str]) -> JSON:

@@ -12,7 +12,7 @@ from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.files.reviews import READERS, Reader, UnreadableReview
 from ig4.core.records import JSON
-from ig4.core.statistics.verdicts import Relative, relative
+from ig4.core.statistics.verdicts import RelativeScore, relative
 
 PREFIX = "llava_bench_"
 """What LLaVA-Bench writes before the names of its categories in reviews, and not in questions."""
@@ -27,8 +27,8 @@ class ReviewRun:
     """What the reviews of one file come to; `failed` of them hold no scores and count nowhere."""
 
     path: Path
-    overall: Relative
-    categories: Mapping[str, Relative]
+    overall: RelativeScore
+    categories: Mapping[str, RelativeScore]
     failed: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def mean_of(runs: Sequence[ReviewRun]) -> dict[str, Any]:
     }
 
 
-def _mean(parts: Sequence[Relative]) -> dict[str, Any]:
+def _mean(parts: Sequence[RelativeScore]) -> dict[str, Any]:
     known = [one.relative for one in parts if one.relative is not None]
     return {
         "n": sum(one.n for one in parts),

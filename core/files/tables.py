@@ -10,7 +10,7 @@ from typing import Any
 
 from ig4.core.errors import DatasetError, MissingExtraError, UsageError
 from ig4.core.files import jsonstream
-from ig4.core.files.encodings import first_text, reading, unreadable
+from ig4.core.files.encodings import first_text, open_text, unreadable_error
 from ig4.core.records import JSON
 
 ID_COLUMNS = ("id", "image_id", "sample_id", "question_id", "external_id", "uid", "key")
@@ -133,7 +133,7 @@ def require_file(path: Path) -> None:
         if path.stat().st_size == 0:
             raise DatasetError(f"{path} is empty")
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable_error(path, error) from error
 
 
 def is_parquet(path: Path) -> bool:
@@ -161,7 +161,7 @@ def csv_cells(path: Path, encoding: str, delimiter: str) -> Iterator[list[str]]:
         DatasetError: it is not in this encoding, or a row cannot be parsed; names the line.
     """
     csv.field_size_limit(_LARGEST_CELL)
-    with reading(path, encoding) as file:
+    with open_text(path, encoding) as file:
         rows = csv.reader(file, delimiter=delimiter, strict=True)
         try:
             yield from filter(None, rows)
@@ -186,7 +186,7 @@ def open_parquet(path: Path) -> Any:
     try:
         return pq.ParquetFile(path)
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable_error(path, error) from error
     except pa.ArrowException as error:
         raise DatasetError(f"{path} is not a whole Parquet file: {error}") from None
 

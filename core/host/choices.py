@@ -23,7 +23,7 @@ _PASSWORD = re.compile("://[^/]*@")
 _SEQUENCES = ("list_type", "tuple_type", "set_type", "frozen_set_type")
 
 
-def fill(model: type[Options], given: Mapping[str, JSON], label: str) -> Options:
+def fill_options(model: type[Options], given: Mapping[str, JSON], label: str) -> Options:
     """Validate the options `given` for the component called `label`.
 
     Text as the command line gives it is understood: "true", "3", "null" for an option that

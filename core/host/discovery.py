@@ -25,7 +25,7 @@ _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class RegisteredComponent:
     """A component and the distribution that declares it."""
 
     component: Component
@@ -39,7 +39,7 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class BrokenPlugin:
     """A plugin that could not be taken in, and why."""
 
     dist: str
@@ -48,11 +48,11 @@ class Broken:
 
 
 class RefusedError(Exception):
-    """Why a plugin is not taken in; ends up as the reason of a `Broken`."""
+    """Why a plugin is not taken in; ends up as the reason of a `BrokenPlugin`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PluginSource:
     """Where a plugin comes from: an entry point of a distribution."""
 
     entry_point: EntryPoint
@@ -65,27 +65,29 @@ def normalised(dist: str) -> str:
     return re.sub(r"[-_.]+", "-", dist).lower()
 
 
-def sources() -> tuple[list[Source], list[Broken]]:
+def find_sources() -> tuple[list[PluginSource], list[BrokenPlugin]]:
     """Return the entry points of group `ig4`, ordered by distribution and name.
 
     A distribution whose metadata cannot be read is among the broken.
     """
     try:
         found = list(entry_points(group=hookspecs.PROJECT))
-        broken: list[Broken] = []
+        broken: list[BrokenPlugin] = []
     except Exception:  # noqa: BLE001 - one distribution spoils the call for all of them
         found, broken = _one_by_one()
     made = [_source(entry_point) for entry_point in found]
     return sorted(made, key=lambda source: (source.dist, source.entry_point.name)), broken
 
 
-def _source(entry_point: EntryPoint) -> Source:
+def _source(entry_point: EntryPoint) -> PluginSource:
     dist = entry_point.dist
     name = (dist.name if dist else None) or "unknown"
-    return Source(entry_point, normalised(name), (dist.version if dist else None) or "unknown")
+    return PluginSource(
+        entry_point, normalised(name), (dist.version if dist else None) or "unknown"
+    )
 
 
-def _one_by_one() -> tuple[list[EntryPoint], list[Broken]]:
+def _one_by_one() -> tuple[list[EntryPoint], list[BrokenPlugin]]:
     """Read the entry points of each distribution; slower, but one cannot spoil the others."""
     found: dict[str, list[EntryPoint]] = {}
     broken = []
@@ -94,14 +96,14 @@ def _one_by_one() -> tuple[list[EntryPoint], list[Broken]]:
         try:
             points = list(dist.entry_points.select(group=hookspecs.PROJECT))
         except Exception as error:  # noqa: BLE001 - whatever a broken file leads to
-            reason = f"its entry points cannot be read ({describe(error)})"
-            broken.append(Broken(name, "entry_points.txt", reason))
+            reason = f"its entry points cannot be read ({describe_error(error)})"
+            broken.append(BrokenPlugin(name, "entry_points.txt", reason))
         else:
             found.setdefault(name, points)  # the first one on the path is the one imported
     return [point for points in found.values() for point in points], broken
 
 
-def admit(manager: pluggy.PluginManager, source: Source) -> list[Registered]:
+def admit(manager: pluggy.PluginManager, source: PluginSource) -> list[RegisteredComponent]:
     """Import a plugin, register its hooks and return the components it declares.
 
     Raises:
@@ -112,7 +114,7 @@ def admit(manager: pluggy.PluginManager, source: Source) -> list[Registered]:
     try:
         _register(manager, plugin, f"{source.dist}:{source.entry_point.name}")
         return [
-            Registered(component, source.dist, source.dist_version)
+            RegisteredComponent(component, source.dist, source.dist_version)
             for component in _declared(manager, plugin)
         ]
     except RefusedError:
@@ -121,7 +123,7 @@ def admit(manager: pluggy.PluginManager, source: Source) -> list[Registered]:
         raise
 
 
-def describe(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return an exception as one line: its type and its first line."""
     text = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -132,7 +134,7 @@ def _imported(entry_point: EntryPoint) -> Any:
         return entry_point.load()
     # A plugin may do anything at import, even exit; only Ctrl-C is not its to keep.
     except (Exception, SystemExit) as error:  # noqa: BLE001
-        reason = f"cannot import {entry_point.value} ({describe(error)})"
+        reason = f"cannot import {entry_point.value} ({describe_error(error)})"
         raise RefusedError(reason) from None
 
 
@@ -173,7 +175,7 @@ def _declared(manager: pluggy.PluginManager, plugin: Any) -> Iterator[Component]
             declared: Any = implementation.function()
             components = list(declared)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - see _imported
-            raise RefusedError(f"ig4_components failed ({describe(error)})") from None
+            raise RefusedError(f"ig4_components failed ({describe_error(error)})") from None
         for component in components:
             check_record(component)
             yield component

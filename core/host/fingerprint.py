@@ -13,7 +13,7 @@ from ig4.core.records import JSON, Turn
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Configurable, Digest
-    from ig4.core.host.discovery import Registered
+    from ig4.core.host.discovery import RegisteredComponent
 
 _DIGEST_BYTES = 16
 
@@ -30,7 +30,9 @@ class Fingerprint:
     value: str
 
 
-def of_component(registered: Registered, component: Configurable, digest: Digest) -> Fingerprint:
+def of_component(
+    registered: RegisteredComponent, component: Configurable, digest: Digest
+) -> Fingerprint:
     """Return the fingerprint of a component as it is configured.
 
     It covers kind, name, distribution, the class's `version` and its `identity`; not the

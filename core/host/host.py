@@ -15,13 +15,13 @@ from ig4.core.errors import MissingExtraError, PluginError, UsageError
 from ig4.core.host import hookspecs
 from ig4.core.host.discovery import (
     KINDS,
-    Broken,
+    BrokenPlugin,
     RefusedError,
-    Registered,
+    RegisteredComponent,
     admit,
-    describe,
+    describe_error,
+    find_sources,
     normalised,
-    sources,
 )
 from ig4.core.suggest import did_you_mean
 
@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     from ig4.core.events import Event
     from ig4.core.records import Choice
 
-__all__ = ["KINDS", "Broken", "Host", "Registered", "import_failure", "missing_modules"]
+__all__ = [
+    "KINDS",
+    "BrokenPlugin",
+    "Host",
+    "RegisteredComponent",
+    "import_failure",
+    "missing_modules",
+]
 
 
 class Host:
@@ -43,9 +50,9 @@ class Host:
     """
 
     def __init__(self) -> None:
-        self.broken: list[Broken] = []
-        self._components: list[Registered] = []
-        self._classes: dict[Registered, type[Configurable]] = {}
+        self.broken: list[BrokenPlugin] = []
+        self._components: list[RegisteredComponent] = []
+        self._classes: dict[RegisteredComponent, type[Configurable]] = {}
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
 
@@ -56,7 +63,7 @@ class Host:
         Never raises for a bad plugin, and imports no component.
         """
         host = cls()
-        found, host.broken = sources()
+        found, host.broken = find_sources()
         for source in found:
             try:
                 # What a plugin prints at import must not end up among our results.
@@ -64,16 +71,16 @@ class Host:
                     components = admit(host._manager, source)
                 host._refuse_twins(components)
             except RefusedError as refusal:
-                host.broken.append(Broken(source.dist, source.entry_point.name, str(refusal)))
+                host.broken.append(BrokenPlugin(source.dist, source.entry_point.name, str(refusal)))
             else:
                 host._components.extend(components)
         return host
 
-    def components(self, kind: str | None = None) -> list[Registered]:
+    def components(self, kind: str | None = None) -> list[RegisteredComponent]:
         """Return the components (of one kind), by distribution, each as it declares them."""
         return [r for r in self._components if kind in (None, r.component.kind)]
 
-    def find(self, kind: str, name: str) -> Registered:
+    def find(self, kind: str, name: str) -> RegisteredComponent:
         """Return the component called `name` or `distribution/name`.
 
         Raises:
@@ -128,25 +135,25 @@ class Host:
             UsageError: unknown component or bad options, one line for each problem.
             MissingExtraError, PluginError: as `load`.
         """
-        from ig4.core.host.choices import fill
+        from ig4.core.host.choices import fill_options
 
         cls = self.load(choice.kind, choice.use, runnable=runnable)
-        options = fill(cls.Options, choice.options, choice.label)
+        options = fill_options(cls.Options, choice.options, choice.label)
         try:
             return cls(options)
         except Exception as error:
             registered = self.find(choice.kind, choice.use)
             raise PluginError(
-                f"{_whose(registered)} cannot be constructed ({describe(error)}); "
+                f"{_whose(registered)} cannot be constructed ({describe_error(error)}); "
                 f"`__init__` must only store its options"
             ) from error
 
     def validate(self, choice: Choice, *, runnable: bool = True) -> None:
         """Check a choice and its options before any work; raises as `build`."""
-        from ig4.core.host.choices import fill
+        from ig4.core.host.choices import fill_options
 
         cls = self.load(choice.kind, choice.use, runnable=runnable)
-        fill(cls.Options, choice.options, choice.label)
+        fill_options(cls.Options, choice.options, choice.label)
 
     def emit(self, event: Event) -> None:
         """Tell every observer; one that raises is listed in `broken` and heard no more."""
@@ -154,7 +161,7 @@ class Host:
             try:
                 _call(implementation, event)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - an observer must not stop a run
-                self._disable(implementation, f"ig4_event failed ({describe(error)})")
+                self._disable(implementation, f"ig4_event failed ({describe_error(error)})")
 
     def add_commands(self, group: click.Group) -> None:
         """Let every plugin add its commands to `group`; one that fails is listed in `broken`."""
@@ -164,7 +171,7 @@ class Host:
                 _call(implementation, group)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the others go on
                 group.commands = before
-                self._disable(implementation, f"ig4_commands failed ({describe(error)})")
+                self._disable(implementation, f"ig4_commands failed ({describe_error(error)})")
 
     def _implementations(self, hook: str) -> Iterator[pluggy.HookImpl]:
         """Yield a hook's implementations, oldest first; safe against their removal."""
@@ -172,11 +179,11 @@ class Host:
 
     def _disable(self, implementation: pluggy.HookImpl, reason: str) -> None:
         dist, _, entry_point = implementation.plugin_name.partition(":")
-        self.broken.append(Broken(dist, entry_point, reason))
+        self.broken.append(BrokenPlugin(dist, entry_point, reason))
         if self._manager.is_registered(implementation.plugin):
             self._manager.unregister(implementation.plugin)
 
-    def _refuse_twins(self, found: list[Registered]) -> None:
+    def _refuse_twins(self, found: list[RegisteredComponent]) -> None:
         """Refuse a name declared twice in one distribution: nothing could tell them apart."""
         taken = {(r.component.kind, r.qualified) for r in self._components}
         for registered in found:
@@ -199,7 +206,7 @@ class Host:
         return message
 
 
-def missing_modules(registered: Registered) -> list[str]:
+def missing_modules(registered: RegisteredComponent) -> list[str]:
     """Return those of the modules a component requires that are not installed.
 
     Nothing is imported, so a module that is there but broken counts as installed.
@@ -207,7 +214,7 @@ def missing_modules(registered: Registered) -> list[str]:
     return [name for name in registered.component.requires if not _installed(name)]
 
 
-def import_failure(registered: Registered, error: Exception) -> PluginError:
+def import_failure(registered: RegisteredComponent, error: Exception) -> PluginError:
     """Return the error to raise when a component's import failed, in a target or in `open()`.
 
     It tells a library that is missing (and what to install) from one that is broken.
@@ -229,7 +236,7 @@ def _installed(module: str) -> bool:
     return spec is not None and spec.origin is not None
 
 
-def _missing_extra(registered: Registered, missing: list[str]) -> MissingExtraError:
+def _missing_extra(registered: RegisteredComponent, missing: list[str]) -> MissingExtraError:
     needs = f"{_whose(registered)} needs {', '.join(missing)}, not installed here"
     extra = registered.component.extra
     if extra is None:
@@ -237,7 +244,7 @@ def _missing_extra(registered: Registered, missing: list[str]) -> MissingExtraEr
     return MissingExtraError(f'{needs}: pip install "{registered.dist}[{extra}]"')
 
 
-def _import_target(registered: Registered) -> Any:
+def _import_target(registered: RegisteredComponent) -> Any:
     module_name, _, path = registered.component.target.partition(":")
     try:
         with redirect_stdout(sys.stderr):
@@ -245,7 +252,9 @@ def _import_target(registered: Registered) -> Any:
     except ImportError as error:
         raise import_failure(registered, error) from error
     except (Exception, SystemExit) as error:
-        raise PluginError(f"{_whose(registered)} cannot be imported ({describe(error)})") from error
+        raise PluginError(
+            f"{_whose(registered)} cannot be imported ({describe_error(error)})"
+        ) from error
     for part in path.split("."):
         if not hasattr(found, part):
             guess = did_you_mean(part, dir(found))
@@ -254,7 +263,7 @@ def _import_target(registered: Registered) -> Any:
     return found
 
 
-def _check_contract(registered: Registered, found: Any) -> None:
+def _check_contract(registered: RegisteredComponent, found: Any) -> None:
     """Raise PluginError unless the class keeps the contract of its kind."""
     from ig4.core.contracts import CONTRACTS, Options
 
@@ -284,7 +293,7 @@ def _call(implementation: pluggy.HookImpl, argument: object) -> None:
     implementation.function(*([argument] if implementation.argnames else []))
 
 
-def _whose(registered: Registered) -> str:
+def _whose(registered: RegisteredComponent) -> str:
     component = registered.component
     return f"{component.kind} {component.name!r} of {registered.dist} {registered.dist_version}"
 

@@ -14,7 +14,7 @@ _Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparisonResult:
     """How two sets of values for the same items differ.
 
     `difference` is mean(second) - mean(first), with its interval; `better`, `worse` and `equal`
@@ -61,7 +61,7 @@ def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
     return resampling.interval(resampled_means(data[:, None], seed=seed)[:, 0])
 
 
-def compare(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Compared:
+def compare(first: Sequence[float], second: Sequence[float], seed: int = 0) -> ComparisonResult:
     """Compare the values of the same items, at least one.
 
     The interval is that of the mean difference, items resampled in pairs. The test is the exact
@@ -73,7 +73,7 @@ def compare(first: Sequence[float], second: Sequence[float], seed: int = 0) -> C
     worse = sum(1 for one in differences if one < 0)
     n = len(differences)
     binary = {*first, *second} <= {0.0, 1.0}
-    return Compared(
+    return ComparisonResult(
         items=n,
         first=math.fsum(first) / n,
         second=math.fsum(second) / n,

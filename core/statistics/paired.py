@@ -30,7 +30,7 @@ class PValues:
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
+class PairedResult:
     """What pairs of results say: `difference` is the mean of first minus second.
 
     `low` and `high` bound it at the `level` of Student's t; they, `t` and `student` are None for a
@@ -48,7 +48,7 @@ class Paired:
     permutation: PValues
 
 
-def compare(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> Paired:
+def compare(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> PairedResult:
     """Compare results that belong together pair by pair, at least one pair.
 
     Raises:
@@ -61,16 +61,16 @@ def compare(first: Sequence[float], second: Sequence[float], level: float = 0.95
     mean = math.fsum(differences.tolist()) / n
     signs = permutation(differences)
     if n == 1:
-        return Paired(n, mean, None, None, level, None, None, signs)
+        return PairedResult(n, mean, None, None, level, None, None, signs)
     deviation = float(differences.std(ddof=1))
     scale = max(float(np.abs(differences).max()), math.ulp(1.0))
     error = 0.0 if deviation <= _ROUNDING * scale else deviation / math.sqrt(n)
     half = quantile(0.5 + level / 2, n - 1) * error
     if error == 0.0:
-        return Paired(n, mean, mean, mean, level, None, None, signs)
+        return PairedResult(n, mean, mean, mean, level, None, None, signs)
     t = mean / error
     student = PValues(upper(t, n - 1), upper(-t, n - 1), min(1.0, 2 * upper(abs(t), n - 1)))
-    return Paired(n, mean, mean - half, mean + half, level, t, student, signs)
+    return PairedResult(n, mean, mean - half, mean + half, level, t, student, signs)
 
 
 def permutation(differences: Sequence[float] | np.ndarray) -> PValues:

@@ -74,7 +74,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Relative:
+class RelativeScore:
     """The relative score of n reviews, in percent, with its 95 % interval; None without any."""
 
     n: int
@@ -172,20 +172,20 @@ def tally(pairs: Sequence[JudgedPair], resamples: int = RESAMPLES, seed: int = 4
 
 def relative(
     scores: Sequence[tuple[float, float]], *, resamples: int = RESAMPLES, seed: int = 42
-) -> Relative:
+) -> RelativeScore:
     """Return 100 * mean(second) / mean(first) of (first, second) scores, as LLaVA-Bench does."""
     if not scores:
-        return Relative(0, None, None, None, None)
+        return RelativeScore(0, None, None, None, None)
     values = np.array(scores, dtype=np.float64)
     return _relative(values, resampled_means(values, resamples=resamples, seed=seed))
 
 
-def _relative(values: NDArray[np.float64], means: NDArray[np.float64]) -> Relative:
+def _relative(values: NDArray[np.float64], means: NDArray[np.float64]) -> RelativeScore:
     first, second = (float(mean) for mean in values.mean(axis=0))
     if first <= 0:
-        return Relative(len(values), first, second, None, None)
+        return RelativeScore(len(values), first, second, None, None)
     drawn = means[means[:, 0] > 0]  # a sample of zeros alone has no relative score
-    return Relative(
+    return RelativeScore(
         len(values), first, second, 100 * second / first, interval(100 * drawn[:, 1] / drawn[:, 0])
     )
 

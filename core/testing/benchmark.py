@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from ig4.core.contracts import Benchmark
-from ig4.core.contracts.evaluation import Item, Measured
+from ig4.core.contracts.evaluation import BenchmarkResult, Item
 from ig4.core.testing.check import Check, checks_from, opened, require, untouched_random_state
 from ig4.core.testing.component import component_checks
 
@@ -150,7 +150,7 @@ def check_scoring_changes_nothing(make: Make) -> None:
     require(answers == before, "scoring changed the answers")
 
 
-def _scored(make: Make) -> tuple[Sequence[Item], Measured]:
+def _scored(make: Make) -> tuple[Sequence[Item], BenchmarkResult]:
     with opened(make) as benchmark:
         items = list(benchmark.items())
         return items, benchmark.score(items, _answers(items))
@@ -170,7 +170,7 @@ def _close(first: float | None, second: float | None) -> bool:
     return math.isclose(first, second, rel_tol=1e-9, abs_tol=1e-12)
 
 
-def _require_finite(measured: Measured) -> None:
+def _require_finite(measured: BenchmarkResult) -> None:
     numbers = [*measured.metrics.values(), *(one for one in measured.values if one is not None)]
     numbers += [number for part in measured.categories.values() for number in part.values()]
     require(all(math.isfinite(number) for number in numbers), f"not finite: {measured.metrics}")

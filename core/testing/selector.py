@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Make = Callable[[], Selector]
 
 
-class Table(NamedTuple):
+class CandidateTable(NamedTuple):
     """What a selector is given, beside size and seed."""
 
     percent: NDArray[np.float64]
@@ -50,10 +50,10 @@ def selector_checks(make: Make, *, by_score: bool = True) -> list[Check]:
     return checks
 
 
-def table(n: int = 50, scorers: int = 3, clusters: int = 4, seed: int = 0) -> Table:
+def table(n: int = 50, scorers: int = 3, clusters: int = 4, seed: int = 0) -> CandidateTable:
     """Return random percent scores, labels and weights; read-only arrays."""
     rng = np.random.default_rng(seed)
-    made = Table(
+    made = CandidateTable(
         rng.uniform(0, 100, (n, scorers)),
         rng.integers(0, clusters, n),
         rng.dirichlet(np.ones(scorers)),
@@ -87,10 +87,10 @@ def check_selects_the_same_after_pickling(make: Make) -> None:
 def check_leaves_its_input_alone(make: Make) -> None:
     """Scores, labels and weights must not change."""
     percent, labels, weights = table()
-    given = Table(percent.copy(), labels.copy(), weights.copy())
+    given = CandidateTable(percent.copy(), labels.copy(), weights.copy())
     before = [array.copy() for array in given]
     _rows(make, given, 20)
-    for name, old, new in zip(Table._fields, before, given, strict=True):
+    for name, old, new in zip(CandidateTable._fields, before, given, strict=True):
         require(np.array_equal(old, new), f"select changed {name}")
 
 
@@ -134,7 +134,7 @@ def check_ties_go_to_the_lower_row(make: Make) -> None:
     require(rows.tolist() == [0, 1, 2, 3, 4], f"equal samples gave rows {rows.tolist()}")
 
 
-def _rows(make: Make, given: Table, size: int, seed: int = 0) -> NDArray[np.int64]:
+def _rows(make: Make, given: CandidateTable, size: int, seed: int = 0) -> NDArray[np.int64]:
     with opened(make) as selector:
         return selector.select(given.percent, given.labels, size, given.weights, seed)
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from ig4.core import contracts
-from ig4.core.contracts.evaluation import Item, Measured
+from ig4.core.contracts.evaluation import BenchmarkResult, Item
 from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions
 from ig4.plugins.metrics import captions as measures
 from ig4.plugins.metrics import ptb
@@ -63,7 +63,7 @@ class CaptionedBenchmark(FileBenchmark):
         if "bleu-4" in self.options.metrics:
             measures.bleu_4(["a"], [["a"]])
 
-    def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> Measured:
+    def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> BenchmarkResult:
         """Return what the captions come to; no caption is an empty one."""
         said = [answer or "" for answer in answers]
         references: list[Sequence[str]] = [item.truths for item in items]
@@ -82,7 +82,7 @@ class CaptionedBenchmark(FileBenchmark):
                 values = each
         if "cider" in found:
             found["cider_x100"] = 100 * found["cider"]
-        return Measured(found, headline, values, _by_category(items, values, headline))
+        return BenchmarkResult(found, headline, values, _by_category(items, values, headline))
 
 
 def _by_category(

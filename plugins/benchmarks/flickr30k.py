@@ -10,7 +10,7 @@ from pydantic import Field
 from ig4.core.contracts.evaluation import Item
 from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
-from ig4.core.files.encodings import reading
+from ig4.core.files.encodings import open_text
 from ig4.core.files.tables import require_file
 from ig4.plugins.benchmarks.captioned import CaptionedBenchmark, CaptionedOptions
 from ig4.plugins.benchmarks.files import Row, distinct
@@ -75,7 +75,7 @@ def _tokens(path: Path) -> dict[str, list[str]]:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    with reading(path, newline="\n") as file:
+    with open_text(path, newline="\n") as file:
         yield from (line for text in file if (line := text.rstrip("\r\n")))
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from ig4.core.contracts.evaluation import Item, Measured
+from ig4.core.contracts.evaluation import BenchmarkResult, Item
 from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions, Row, Rows, distinct
 
 
@@ -40,10 +40,10 @@ class LlavaBench(FileBenchmark):
         path = self.options.questions
         return distinct(path, [_item(row, told) for row in Rows(path)])
 
-    def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> Measured:
+    def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> BenchmarkResult:
         """Return the share of questions that have an answer; nothing here says if it is good."""
         there = [float(bool(answer and answer.strip())) for answer in answers]
-        return Measured({"answered": sum(there) / len(items)}, "answered", there)
+        return BenchmarkResult({"answered": sum(there) / len(items)}, "answered", there)
 
     def _contexts(self) -> dict[str, str] | None:
         if self.options.context is None:

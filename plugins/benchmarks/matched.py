@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ig4.core import contracts
-from ig4.core.contracts.evaluation import Item, Measured
+from ig4.core.contracts.evaluation import BenchmarkResult, Item
 from ig4.core.errors import DatasetError
 from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions
 from ig4.plugins.metrics.matching import ANSWERS_OF_VQA, RULES, Rule
@@ -30,7 +30,7 @@ class MatchedBenchmark(FileBenchmark):
     Options: ClassVar[type[contracts.Options]] = MatchedOptions
     options: Any
 
-    def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> Measured:
+    def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> BenchmarkResult:
         """Return the accuracy, in all and by category; no answer is a wrong one.
 
         Raises:
@@ -47,7 +47,7 @@ class MatchedBenchmark(FileBenchmark):
         return accuracy(items, values)
 
 
-def accuracy(items: Sequence[Item], values: Sequence[float]) -> Measured:
+def accuracy(items: Sequence[Item], values: Sequence[float]) -> BenchmarkResult:
     """Return what values from 0 to 1 come to: their mean, in all and by category."""
     parts: dict[str, list[float]] = {}
     for item, value in zip(items, values, strict=True):
@@ -57,7 +57,7 @@ def accuracy(items: Sequence[Item], values: Sequence[float]) -> Measured:
         name: {"accuracy": sum(each) / len(each), "n": float(len(each))}
         for name, each in parts.items()
     }
-    return Measured({"accuracy": sum(values) / len(values)}, "accuracy", values, categories)
+    return BenchmarkResult({"accuracy": sum(values) / len(values)}, "accuracy", values, categories)
 
 
 def _require_people(items: Sequence[Item]) -> None:

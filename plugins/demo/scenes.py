@@ -33,7 +33,7 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class SceneObject:
     """One object: what it is, its colour, size ("small" or "large") and place."""
 
     kind: str
@@ -47,14 +47,14 @@ class Scene:
     """A background with one to three things, each in a place of its own, left to right."""
 
     background: str
-    things: tuple[Thing, ...]
+    things: tuple[SceneObject, ...]
 
 
 def draw_scene(rng: random.Random) -> Scene:
     """Make up a scene."""
     places = sorted(rng.sample(PLACES, rng.choice((1, 2, 2, 3))), key=PLACES.index)
     things = tuple(
-        Thing(
+        SceneObject(
             rng.choice(tuple(_SHAPES)),
             rng.choice(tuple(COLOURS)),
             rng.choice(("small", "large")),
@@ -143,7 +143,7 @@ def _decorate(
         )  # fmt: skip
 
 
-def _place(draw: ImageDraw.ImageDraw, thing: Thing, side: int, rng: random.Random) -> None:
+def _place(draw: ImageDraw.ImageDraw, thing: SceneObject, side: int, rng: random.Random) -> None:
     reach = side * (0.085 if thing.size == "small" else 0.15) * rng.uniform(0.92, 1.08)
     x = side * ((0.18, 0.5, 0.82)[PLACES.index(thing.place)] + rng.uniform(-0.03, 0.03))
     y = side * rng.uniform(0.62, 0.76)

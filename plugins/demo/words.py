@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from ig4.plugins.demo.scenes import Scene, Thing
+from ig4.plugins.demo.scenes import Scene, SceneObject
 
 SETTINGS = {
     "beach": ("on a beach", "a sandy beach with the blue sea behind it"),
@@ -27,7 +27,7 @@ DESCRIBE = (
 )
 
 
-def named(thing: Thing) -> str:
+def named(thing: SceneObject) -> str:
     """Return "a large red ball"."""
     article = "an" if thing.size[0] in "aeiou" else "a"
     return f"{article} {thing.size} {thing.colour} {thing.kind}"

@@ -31,7 +31,7 @@ class ClipEmbedder(Embedder):
     version = "1"
     Options = ClipEmbedderOptions
     options: ClipEmbedderOptions
-    _clip: openclip.Clip | None = None
+    _clip: openclip.ClipModel | None = None
 
     @property
     def batch_size(self) -> int:
@@ -40,7 +40,7 @@ class ClipEmbedder(Embedder):
 
     def identity(self, digest: Digest) -> Mapping[str, JSON]:
         """Return model, weights and precision."""
-        return clipoptions.identity(self.options, digest)
+        return clipoptions.clip_identity(self.options, digest)
 
     def open(self) -> None:
         """Load the model, or share it with the scorer that has it.

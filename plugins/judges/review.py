@@ -14,8 +14,8 @@ from ig4.core.records import Failure
 from ig4.plugins.judges import prompt
 from ig4.plugins.llm.images import jpegs
 from ig4.plugins.llm.options import ServiceOptions
-from ig4.plugins.llm.ratings import Unreadable, without_thoughts
-from ig4.plugins.llm.reminding import ask_twice, unreadable
+from ig4.plugins.llm.ratings import UnreadableRating, strip_reasoning
+from ig4.plugins.llm.reminding import ask_twice, raise_unreadable
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Ask, Digest
@@ -101,10 +101,10 @@ class ReviewJudge(AsyncJudge):
             UnreadableError: it holds none, or the model refused.
         """
         if reply.refused:
-            raise unreadable(reply, "", "judge")
+            raise raise_unreadable(reply, "", "judge")
         robust = self.options.reader == "robust"
         try:
-            text = without_thoughts(reply.text.strip()) if robust else reply.text
+            text = strip_reasoning(reply.text.strip()) if robust else reply.text
             return READERS[self.options.reader](text)
-        except (UnreadableReview, Unreadable) as error:
-            raise unreadable(reply, error, "judge") from None
+        except (UnreadableReview, UnreadableRating) as error:
+            raise raise_unreadable(reply, error, "judge") from None

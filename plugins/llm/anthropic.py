@@ -15,7 +15,7 @@ from ig4.core.calls.provider import BatchState, Provider
 from ig4.core.calls.request import CallError, RejectedError, Reply, Request, TransientError
 from ig4.core.errors import PrerequisiteError
 from ig4.plugins.llm import connection, prices, replies
-from ig4.plugins.llm.errors import call_error, scrubbed, told_by
+from ig4.plugins.llm.errors import call_error, redact, service_message
 
 _TOOL = "rate"
 _TOOLS_REFUSED = re.compile(r"\btools?\b|tool_choice", re.IGNORECASE)
@@ -57,7 +57,7 @@ class AnthropicProvider(Provider):
         import anthropic
 
         address = self.base_url or os.environ.get("ANTHROPIC_BASE_URL")
-        connection.check(address=address, variable="ANTHROPIC_API_KEY")
+        connection.check_address(address=address, variable="ANTHROPIC_API_KEY")
 
         self._client = anthropic.AsyncAnthropic(
             base_url=self.base_url,
@@ -123,7 +123,7 @@ class AnthropicProvider(Provider):
         """Learn from a refusal what this server does not take."""
         if getattr(error, "status_code", None) not in (400, 404, 422):
             return
-        told = told_by(error)
+        told = service_message(error)
         if "tools" in body and self.structured is None and _TOOLS_REFUSED.search(told):
             self._plain = True
         elif "temperature" in body and "temperature" in told:
@@ -197,7 +197,7 @@ class AnthropicProvider(Provider):
                 yield line.custom_id, _outcome(line.result)
         except ValueError:
             raise TransientError("a line of the batch's results is not JSON") from None
-        except (anthropic.AnthropicError, connection.broken(anthropic)) as error:
+        except (anthropic.AnthropicError, connection.connection_error(anthropic)) as error:
             raise self._error(error) from None
 
     async def cancel(self, remote_id: str) -> None:
@@ -279,7 +279,7 @@ def _outcome(result: Any) -> Reply | CallError:
             return error
     if result.type == "errored":
         inner = getattr(result.error, "error", result.error)
-        text = scrubbed(str(getattr(inner, "message", inner)))
+        text = redact(str(getattr(inner, "message", inner)))
         if getattr(inner, "type", "") == "invalid_request_error":
             return RejectedError(f"Anthropic rejected the request: {text}")
         return TransientError(f"Anthropic had no reply in the batch: {text}")

@@ -39,7 +39,7 @@ def without_password(address: str | None) -> str | None:
     return address
 
 
-def check(*, address: str | None, variable: str) -> None:
+def check_address(*, address: str | None, variable: str) -> None:
     """Refuse an address or a key that no request could ever be sent with.
 
     Raises:
@@ -71,7 +71,7 @@ def response_type(vendor: ModuleType) -> Any:
     return _http(vendor).Response
 
 
-def broken(vendor: ModuleType) -> type[Exception]:
+def connection_error(vendor: ModuleType) -> type[Exception]:
     """Return what is raised where a streamed body breaks off, which the clients let through."""
     error: type[Exception] = _http(vendor).HTTPError
     return error

@@ -41,9 +41,9 @@ def call_error(error: Exception, service: str, variable: str) -> CallError:
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
         cause = error.__cause__ or error.__context__ or error
-        told = scrubbed(f"{error} ({type(cause).__name__})")
+        told = redact(f"{error} ({type(cause).__name__})")
         return TransientError(f"{service} cannot be reached: {told}")
-    told = told_by(error)
+    told = service_message(error)
     if status == 402 or (status in _MONEY and _NO_CREDIT.search(told)):
         return ServiceError(f"{service} says that no credit is left ({status}): {told}")
     if status == 401:
@@ -59,7 +59,7 @@ def call_error(error: Exception, service: str, variable: str) -> CallError:
     return RejectedError(f"{service} rejected the request ({status}): {told}")
 
 
-def told_by(error: Exception) -> str:
+def service_message(error: Exception) -> str:
     """Return what a service said, short and without anything that looks like a key."""
     body = getattr(error, "body", None)
     parts: list[str] = []
@@ -67,10 +67,10 @@ def told_by(error: Exception) -> str:
         inner = body.get("error", body)
         inner = inner if isinstance(inner, Mapping) else {"message": inner}
         parts = [str(inner[key]) for key in ("message", "code", "type") if inner.get(key)]
-    return scrubbed("; ".join(dict.fromkeys(parts)) or str(error))
+    return redact("; ".join(dict.fromkeys(parts)) or str(error))
 
 
-def scrubbed(text: str) -> str:
+def redact(text: str) -> str:
     """Return text in one line, cut, with every key that this process knows left out."""
     for name, value in os.environ.items():
         if len(value) >= 6 and re.search(r"KEY|TOKEN|SECRET", name):

@@ -21,7 +21,7 @@ from ig4.core.calls.request import (
 )
 from ig4.core.errors import PrerequisiteError
 from ig4.plugins.llm import connection, prices, replies
-from ig4.plugins.llm.errors import call_error, scrubbed, told_by
+from ig4.plugins.llm.errors import call_error, redact, service_message
 from ig4.plugins.llm.images import tiles
 
 _REASONING = re.compile(r"^(?:o\d|gpt-5)")
@@ -77,7 +77,7 @@ class OpenAIProvider(Provider):
         shared["http_client"] = connection.http_client(openai, self.timeout)
         has_key = bool(os.environ.get("OPENAI_API_KEY"))
         elsewhere = self.base_url or os.environ.get("OPENAI_BASE_URL")
-        connection.check(address=elsewhere, variable="OPENAI_API_KEY")
+        connection.check_address(address=elsewhere, variable="OPENAI_API_KEY")
         try:
             if not has_key and not elsewhere and os.environ.get("AZURE_OPENAI_ENDPOINT"):
                 self._client = openai.AsyncAzureOpenAI(**shared)
@@ -147,7 +147,7 @@ class OpenAIProvider(Provider):
         """Learn from a refusal what this server does not take."""
         if getattr(error, "status_code", None) not in (400, 404, 422):
             return
-        told = told_by(error)
+        told = service_message(error)
         if "response_format" in body and self.structured is None and _SCHEMA_REFUSED.search(told):
             self._plain = True
         elif "max_tokens" in body and "max_completion_tokens" in told:
@@ -216,7 +216,7 @@ class OpenAIProvider(Provider):
             state=_STATES.get(batch.status, "running"),  # type: ignore[arg-type]  # as declared
             done=counts.completed + counts.failed if counts else 0,
             total=counts.total if counts else 0,
-            message=scrubbed("; ".join(str(one.message) for one in errors[:3])),
+            message=redact("; ".join(str(one.message) for one in errors[:3])),
         )
 
     async def results(self, remote_id: str) -> AsyncIterator[tuple[str, Reply | CallError]]:
@@ -236,7 +236,7 @@ class OpenAIProvider(Provider):
                 async for line in response.iter_lines():
                     if line.strip():
                         yield replies.decoded(line)
-        except (openai.OpenAIError, connection.broken(openai)) as error:
+        except (openai.OpenAIError, connection.connection_error(openai)) as error:
             raise self._error(error) from None
 
     async def cancel(self, remote_id: str) -> None:
@@ -306,7 +306,7 @@ def _outcome(line: Mapping[str, Any]) -> tuple[str, Reply | CallError]:
         except TransientError as error:
             return known, error
     told = line.get("error") or (response.get("body") or {}).get("error") or {}
-    text = scrubbed(str(told.get("message") or told.get("code") or "no reply"))
+    text = redact(str(told.get("message") or told.get("code") or "no reply"))
     if 400 <= status < 500 and status not in (408, 409, 429):
         return known, RejectedError(f"OpenAI rejected the request ({status}): {text}")
     return known, TransientError(f"OpenAI had no reply in the batch: {text}")

@@ -66,7 +66,7 @@ class Rating:
     explanation: str = ""
 
 
-class Unreadable(Exception):  # noqa: N818 - it is the reply that is unreadable
+class UnreadableRating(Exception):  # noqa: N818 - it is the reply that is unreadable
     """A reply holds no rating; the reason is its text."""
 
 
@@ -79,9 +79,9 @@ def parse(text: str) -> Rating:
     Raises:
         Unreadable: there is no number, it is not between 0 and 100, or the model refused.
     """
-    body = _without_fence(without_thoughts(text.strip()))
+    body = _without_fence(strip_reasoning(text.strip()))
     if not body:
-        raise Unreadable("the reply is empty")
+        raise UnreadableRating("the reply is empty")
     if body.startswith("{"):
         return _of_json(body)
     first, _, rest = body.partition("\n")
@@ -90,7 +90,7 @@ def parse(text: str) -> Rating:
     return Rating(_of_line(first[:_FIRST_LINE]), rest.strip()[:LONGEST])
 
 
-def without_thoughts(text: str) -> str:
+def strip_reasoning(text: str) -> str:
     """Return what follows the thoughts that some servers leave at the start of a reply.
 
     Raises:
@@ -102,7 +102,7 @@ def without_thoughts(text: str) -> str:
     parts = text.split(f"</{opened[1]}>")
     if len(parts) != 2:
         where = "do not end" if len(parts) == 1 else "seem to end more than once"
-        raise Unreadable(f"the thoughts at its start {where}")
+        raise UnreadableRating(f"the thoughts at its start {where}")
     return parts[1].strip()
 
 
@@ -117,14 +117,14 @@ def _of_json(text: str) -> Rating:
     try:
         told, _ = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
-        raise Unreadable("the reply is JSON that cannot be read") from None
+        raise UnreadableRating("the reply is JSON that cannot be read") from None
     value = told.get("score", told.get("rating")) if isinstance(told, dict) else None
     if isinstance(value, str):
         score = _of_line(value.strip()[:_FIRST_LINE])
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         score = _in_range(value, str(value))
     else:
-        raise Unreadable("the reply is JSON without a score")
+        raise UnreadableRating("the reply is JSON without a score")
     return Rating(score, str(told.get("explanation", "")).strip()[:LONGEST])
 
 
@@ -132,16 +132,16 @@ def _of_line(line: str) -> float:
     plain = re.sub(r"[*_`#\"\[\]]+", " ", _ASKED_SCALE.sub(" ", line))
     plain = _ITEM.sub("", " ".join(plain.split()))
     if _OTHER_SCALE.search(plain):
-        raise Unreadable("its rating is on another scale than 0 to 100")
+        raise UnreadableRating("its rating is on another scale than 0 to 100")
     if _RANGE.search(plain):
-        raise Unreadable("its first line names a range and not a rating")
+        raise UnreadableRating("its first line names a range and not a rating")
     if _PART.match(plain) or _TWO.match(plain):
-        raise Unreadable("its first line names several ratings")
+        raise UnreadableRating("its first line names several ratings")
     for form in _FORMS:
         found = form.match(plain)
         if found:
             return _in_range(float(found["value"].replace(",", ".")), found["value"])
-    raise Unreadable(_why_not(plain))
+    raise UnreadableRating(_why_not(plain))
 
 
 def _why_not(line: str) -> str:
@@ -155,5 +155,5 @@ def _why_not(line: str) -> str:
 
 def _in_range(value: float, told: str) -> float:
     if not 0 <= value <= 100:  # also what is not a number, or too large to be made a float
-        raise Unreadable(f"its rating {told[:20]} is not between 0 and 100")
+        raise UnreadableRating(f"its rating {told[:20]} is not between 0 and 100")
     return float(value)

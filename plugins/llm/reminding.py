@@ -36,7 +36,7 @@ async def ask_twice(request: Request, ask: Ask, read: Callable[[Reply], T], remi
     return await ask(replace(request, history=turns), keeping)
 
 
-def unreadable(reply: Reply, reason: object, task: str) -> UnreadableError:
+def raise_unreadable(reply: Reply, reason: object, task: str) -> UnreadableError:
     """Return the error to raise for a reply; `task` is what a model refuses that refuses."""
     shown = " ".join(reply.text.split())[:_SHOWN]
     if reply.refused:

@@ -17,8 +17,8 @@ from ig4.core.records import Failure, Sample, Score
 from ig4.plugins.llm.images import jpegs
 from ig4.plugins.llm.options import ServiceOptions
 from ig4.plugins.llm.prompt import REMINDER, SCHEMA, Template, suspicions
-from ig4.plugins.llm.ratings import Rating, Unreadable, parse
-from ig4.plugins.llm.reminding import ask_twice, unreadable
+from ig4.plugins.llm.ratings import Rating, UnreadableRating, parse
+from ig4.plugins.llm.reminding import ask_twice, raise_unreadable
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
@@ -156,8 +156,8 @@ def read_rating(reply: Reply) -> Rating:
         UnreadableError: it holds none, or the model refused.
     """
     if reply.refused:
-        raise unreadable(reply, "", "rate")
+        raise raise_unreadable(reply, "", "rate")
     try:
         return parse(reply.text)
-    except Unreadable as error:
-        raise unreadable(reply, error, "rate") from None
+    except UnreadableRating as error:
+        raise raise_unreadable(reply, error, "rate") from None

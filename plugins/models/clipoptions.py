@@ -110,7 +110,7 @@ class ClipModelOptions(contracts.Options):
         return hardware.precision(self.precision, self.resolved_device)
 
 
-def identity(options: ClipModelOptions, digest: Digest) -> dict[str, JSON]:
+def clip_identity(options: ClipModelOptions, digest: Digest) -> dict[str, JSON]:
     """Return what embeddings depend on: architecture, weights by content, precision.
 
     Raises:

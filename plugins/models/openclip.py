@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class ClipModel:
     """A loaded model with what belongs to it."""
 
     model: Any
@@ -45,10 +45,10 @@ class Clip:
         return normal
 
 
-_loaded: dict[tuple[Any, ...], tuple[Clip, int]] = {}
+_loaded: dict[tuple[Any, ...], tuple[ClipModel, int]] = {}
 
 
-def acquire(options: ClipModelOptions) -> Clip:
+def acquire(options: ClipModelOptions) -> ClipModel:
     """Return the model of these options, loading it if no other component has.
 
     Give it back with `release`.
@@ -82,9 +82,9 @@ def _key(options: ClipModelOptions) -> tuple[Any, ...]:
     )
 
 
-def _load(options: ClipModelOptions) -> Clip:
+def _load(options: ClipModelOptions) -> ClipModel:
     model, preprocess, tokenizer = load(options)
-    return Clip(
+    return ClipModel(
         model=model,
         preprocess=preprocess,
         tokenizer=tokenizer,

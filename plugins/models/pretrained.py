@@ -36,7 +36,11 @@ def load(auto: Any, place: str, options: TrainingOptions, *, dtype: torch.dtype,
     if exact is not None and options.quantize != "none":
         more["quantization_config"] = _quantization(options, list(exact))
         more["device_map"] = {"": options.resolved_device}
-    with quiet(), explained(place, folder, option), straight_to_cache(local=folder is not None):
+    with (
+        quiet_transformers(),
+        explain_errors(place, folder, option),
+        straight_to_cache(local=folder is not None),
+    ):
         model, found = auto.from_pretrained(
             str(folder or place), dtype=dtype, cache_dir=options.cache_dir,
             trust_remote_code=False, output_loading_info=True, **more,
@@ -59,7 +63,11 @@ def config_of(place: str, options: TrainingOptions, *, option: str) -> Any:
     from transformers import AutoConfig
 
     folder = path_of(place)
-    with quiet(), explained(place, folder, option), straight_to_cache(local=folder is not None):
+    with (
+        quiet_transformers(),
+        explain_errors(place, folder, option),
+        straight_to_cache(local=folder is not None),
+    ):
         return AutoConfig.from_pretrained(
             str(folder or place), cache_dir=options.cache_dir, trust_remote_code=False
         )
@@ -94,7 +102,7 @@ def llama_config(place: str, options: TrainingOptions, *, option: str) -> tuple[
         return LlamaConfig(vocab_size=32_000, **_LLAMA[size]), note
 
 
-def computing(device: str, precision: Precision) -> AbstractContextManager[Any]:
+def precision_context(device: str, precision: Precision) -> AbstractContextManager[Any]:
     """Return the context in which a model answers: autocast, unless in fp32."""
     if precision == "fp32":
         return nullcontext()
@@ -123,7 +131,7 @@ def _quantization(options: TrainingOptions, exact: list[str]) -> Any:
 
 
 @contextmanager
-def explained(place: str, folder: Path | None, option: str) -> Iterator[None]:
+def explain_errors(place: str, folder: Path | None, option: str) -> Iterator[None]:
     """Turn what goes wrong while loading into one sentence that says what to do."""
     try:
         yield
@@ -145,7 +153,7 @@ def explained(place: str, folder: Path | None, option: str) -> Iterator[None]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Keep transformers' bars and log lines off the terminal while it loads."""
     import transformers
 

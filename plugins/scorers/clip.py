@@ -48,7 +48,7 @@ class Clip(Scorer):
     version = "1"
     Options = ClipOptions
     options: ClipOptions
-    _clip: openclip.Clip | None = None
+    _clip: openclip.ClipModel | None = None
     _cache: TextCache
 
     @property
@@ -61,7 +61,7 @@ class Clip(Scorer):
         rule: dict[str, JSON] = {"text": self.options.text}
         if self.options.text == "sentences":
             rule["max_sentences"] = self.options.max_sentences
-        return {**clipoptions.identity(self.options, digest), **rule}
+        return {**clipoptions.clip_identity(self.options, digest), **rule}
 
     def embedder(self) -> Choice:
         """Name the embedder of the same model."""

@@ -27,22 +27,27 @@ from ig4.plugins.training.batches import SAMPLE_IDS
 from ig4.plugins.training.callbacks import EpochCallback, RateCallback, ReportCallback
 from ig4.plugins.training.placeholders import IGNORED
 from ig4.plugins.training.plan import Plan, shares
-from ig4.plugins.training.reading import Careful, Joined, read
-from ig4.plugins.training.states import STATE, complete, newest_complete, newest_state, step_of
-from ig4.plugins.training.stopping import explained, guilty, named, quiet
+from ig4.plugins.training.reading import ErrorKeepingCollator, ErrorKeepingDataset, raise_errors
+from ig4.plugins.training.states import STATE, mark_complete, newest_complete, newest_state, step_of
+from ig4.plugins.training.stopping import (
+    explain_errors,
+    find_broken_samples,
+    name_samples,
+    quiet_libraries,
+)
 
 if TYPE_CHECKING:
     from ig4.plugins.training.options import TrainingOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FitResult:
     """What came out of the loop."""
 
     metrics: dict[str, Any]
 
 
-def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
+def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> FitResult:
     """Train, going on from what an interrupted training of the same job left in its folder.
 
     Raises:
@@ -58,7 +63,7 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
     if resumed is not None:
         job.notice(f"going on from step {step_of(resumed):,} of {plan.steps:,}")
     started = time.monotonic()
-    with quiet(), explained(plan, options):
+    with quiet_libraries(), explain_errors(plan, options):
         arguments = _arguments(plan, options, job, micro, accumulation)
         optimizer = torch.optim.AdamW(
             [dict(group) for group in plan.groups], betas=plan.betas, eps=plan.eps, lr=1.0
@@ -70,7 +75,7 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
             enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         # transformers would spread a process over all GPUs it sees, and multiply the batch.
         arguments._n_gpu = min(1, arguments.n_gpu)
-        trainer = Loop(plan, job, arguments, optimizer)
+        trainer = PlannedTrainer(plan, job, arguments, optimizer)
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
         trainer.refuse_broken()
     if trainer.masked:
@@ -84,7 +89,7 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> Fitted:
         metrics["masked_samples"] = len(trainer.masked)
     if torch.cuda.is_available() and options.resolved_device.startswith("cuda"):
         metrics["peak_memory"] = torch.cuda.max_memory_allocated()
-    return Fitted(metrics)
+    return FitResult(metrics)
 
 
 def _can_train(options: TrainingOptions, name: str) -> None:
@@ -115,7 +120,7 @@ def _reporters_are_there(options: TrainingOptions) -> None:
         )
 
 
-class Loop(transformers.Trainer):
+class PlannedTrainer(transformers.Trainer):
     """transformers' Trainer with the plan's order and rates, saving only what learns."""
 
     def __init__(
@@ -130,8 +135,8 @@ class Loop(transformers.Trainer):
         super().__init__(
             model=plan.model,
             args=arguments,
-            data_collator=Joined(plan.collate),
-            train_dataset=Careful(plan.examples),
+            data_collator=ErrorKeepingCollator(plan.collate),
+            train_dataset=ErrorKeepingDataset(plan.examples),
             optimizers=(optimizer, constant),
             callbacks=[
                 RateCallback(plan, optimizer),
@@ -159,7 +164,7 @@ class Loop(transformers.Trainer):
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> Any:
         """Return the batches of a step, raising what went wrong where they were read."""
-        return super().get_batch_samples(read(epoch_iterator), num_batches, device)
+        return super().get_batch_samples(raise_errors(epoch_iterator), num_batches, device)
 
     def _get_learning_rate(self) -> float:
         assert self.optimizer is not None
@@ -186,9 +191,9 @@ class Loop(transformers.Trainer):
         value = loss[0] if return_outputs else loss
         if not bool(torch.isfinite(value.detach())):
             step = self.state.global_step + 1
-            found = guilty(self.plan.model, inputs, names)
+            found = find_broken_samples(self.plan.model, inputs, names)
             raise TrainingError(
-                f"the loss of step {step:,} is {value.item()}, with {named(found)} in the "
+                f"the loss of step {step:,} is {value.item()}, with {name_samples(found)} in the "
                 f"batch; weights saved before are kept. Look at the sample, lower the learning "
                 f"rate (-o {self.plan.name}.learning_rate=…), or train in bf16 or fp32"
             )
@@ -208,7 +213,7 @@ class Loop(transformers.Trainer):
             masked = {name for name, some in zip(names, learned, strict=True) if not some}
             if masked and not self.masked:
                 self.job.notice(
-                    f"nothing of {named(sorted(masked))} is learned"
+                    f"nothing of {name_samples(sorted(masked))} is learned"
                     + (f": {self.plan.masks}" if self.plan.masks else "")
                 )
             self.masked |= masked
@@ -242,7 +247,7 @@ class Loop(transformers.Trainer):
         self.accelerator.wait_for_everyone()  # each process keeps the state of its own chance
         if self.args.should_save:
             state = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
-            complete(state)
+            mark_complete(state)
 
 
 def _arguments(

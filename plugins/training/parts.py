@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from ig4.core.errors import PrerequisiteError, UsageError
-from ig4.plugins.models.pretrained import quiet
+from ig4.plugins.models.pretrained import quiet_transformers
 from ig4.plugins.models.weights import read_safetensors, save_trained
 from ig4.plugins.training.learning import Learning, Lora
 
@@ -106,7 +106,7 @@ def choose(
             r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, bias="none",
             target_modules=linear_names(model, pattern), task_type="CAUSAL_LM",
         )  # fmt: skip
-        with quiet():
+        with quiet_transformers():
             model = get_peft_model(model, config)
     inside = language_name(_base(model))
     for name, value in _base(model).named_parameters():
@@ -156,7 +156,7 @@ def groups(
 def save(model: Any, folder: Path, learning: Learning, projectors: Sequence[str]) -> None:
     """Write what was learned: an adapter and the projector, the projector, or the whole model."""
     if learning == "full":
-        with quiet():
+        with quiet_transformers():
             model.save_pretrained(folder)
         return
     if learning == "projector":
@@ -164,7 +164,7 @@ def save(model: Any, folder: Path, learning: Learning, projectors: Sequence[str]
         return
     from safetensors.torch import save_file
 
-    with quiet():
+    with quiet_transformers():
         model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's form of a model card, not filled in
     own = {
@@ -190,7 +190,7 @@ def restore(model: Any, folder: Path) -> Any:
     if not (folder / ADAPTER_WEIGHTS).is_file():  # PEFT would look for a pickle
         raise PrerequisiteError(f"{folder / ADAPTER_WEIGHTS}: the weights are missing")
     try:
-        with quiet():
+        with quiet_transformers():
             return PeftModel.from_pretrained(model, str(folder))
     except (RuntimeError, ValueError, KeyError) as error:
         told = " ".join(str(error).split())[:200]

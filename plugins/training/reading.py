@@ -13,7 +13,7 @@ from ig4.core.errors import Ig4Error
 _FAILED = "failed"
 
 
-class Careful(torch.utils.data.Dataset[Any]):
+class ErrorKeepingDataset(torch.utils.data.Dataset[Any]):
     """Examples, and errors in the place of those that cannot be read.
 
     An error that crosses from a process that reads ahead would arrive as a traceback in a message.
@@ -33,7 +33,7 @@ class Careful(torch.utils.data.Dataset[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class ErrorKeepingCollator:
     """Makes batches; one with an error in it is that error."""
 
     collate: Callable[[Sequence[Any]], dict[str, Any]]
@@ -44,7 +44,7 @@ class Joined:
         return {_FAILED: errors[0]} if errors else self.collate(rows)
 
 
-def read(batches: Iterator[Any]) -> Iterator[Any]:
+def raise_errors(batches: Iterator[Any]) -> Iterator[Any]:
     """Yield batches, raising the error that one of them is."""
     for batch in batches:
         if _FAILED in batch:

@@ -11,7 +11,7 @@ STATE = "state"
 _COMPLETE = "complete"
 
 
-def finish(output: Path) -> None:
+def remove_states(output: Path) -> None:
     """Remove the states that only an unfinished training needs; logs of reporters stay."""
     folder = output / STATE
     for state in folder.glob("checkpoint-*"):
@@ -39,7 +39,7 @@ def step_of(state: Path) -> int:
     return int(state.name.rpartition("-")[2])
 
 
-def complete(state: Path) -> None:
+def mark_complete(state: Path) -> None:
     """Mark a state as complete, once its files are on the disk."""
     for file in state.iterdir():
         if file.is_file():

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from ig4.plugins.training.plan import Plan
 
 
-def guilty(model: nn.Module, inputs: Mapping[str, Any], names: Sequence[str]) -> Sequence[str]:
+def find_broken_samples(
+    model: nn.Module, inputs: Mapping[str, Any], names: Sequence[str]
+) -> Sequence[str]:
     """Return those samples of a batch whose loss alone is no number; all, if none alone is."""
     ids = inputs.get("input_ids")
     if ids is None or len(ids) != len(names) or len(names) < 2 or "pixel_values" not in inputs:
@@ -39,7 +41,7 @@ def guilty(model: nn.Module, inputs: Mapping[str, Any], names: Sequence[str]) ->
     return found or names
 
 
-def named(samples: Sequence[str]) -> str:
+def name_samples(samples: Sequence[str]) -> str:
     """Return the names of samples in words, five at most."""
     shown = ", ".join(repr(name) for name in samples[:5])
     more = f" and {len(samples) - 5} more" if len(samples) > 5 else ""
@@ -47,7 +49,7 @@ def named(samples: Sequence[str]) -> str:
 
 
 @contextmanager
-def explained(plan: Plan, options: TrainingOptions) -> Iterator[None]:
+def explain_errors(plan: Plan, options: TrainingOptions) -> Iterator[None]:
     """Turn what stops a training into one sentence that says what to do."""
     try:
         yield
@@ -74,7 +76,7 @@ def explained(plan: Plan, options: TrainingOptions) -> Iterator[None]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet_libraries() -> Iterator[None]:
     """Keep the libraries' log lines off the terminal; what matters is reported by events."""
     names = ("transformers", "accelerate", "torch.distributed", "bitsandbytes")
     levels = {name: logging.getLogger(name).level for name in names}

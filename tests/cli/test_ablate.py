@@ -131,9 +131,9 @@ def test_wrong_requests_are_refused_in_a_line(ig4, flags, told):
 
 
 def test_while_one_is_at_work_another_is_refused(ig4):
-    from ig4.core.engine.ablating.ablate import alone
+    from ig4.core.engine.ablating.ablate import exclusive
 
-    with alone(Path("ablations/set")):
+    with exclusive(Path("ablations/set")):
         done = ig4("ablate", *QUIZ, "--seeds", 1, "-q")
     assert "another `ig4 ablate` trains in ablations/set" in str(done.exception)
     assert ig4("ablate", *QUIZ, "--seeds", 1, "-q").exit_code == 0

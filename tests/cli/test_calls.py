@@ -329,7 +329,7 @@ def test_the_whole_recipe_of_the_paper(ig4, llm_server, tmp_path):
 
 
 def test_images_are_sent_where_they_are_to_be_seen(llm_server, tmp_path):
-    from ig4.core.engine.ingesting.ingest import Source, ingest
+    from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 
     Image.new("RGB", (2000, 1000), (200, 10, 10)).save(tmp_path / "a.png")
     record = {
@@ -343,7 +343,7 @@ def test_images_are_sent_where_they_are_to_be_seen(llm_server, tmp_path):
     (tmp_path / "llava.json").write_text(json.dumps([record]))
     with Store.open(tmp_path / "ig4.db") as store:
         session = Session(store, Host.discover())
-        dataset = ingest(session, Source(tmp_path / "llava.json")).dataset
+        dataset = ingest(session, DatasetSource(tmp_path / "llava.json")).dataset
         choice = Choice("scorer", "gpt", {"vision": True, "max_side": 64, "structured": False})
         done = score(session, dataset, [choice])
     assert (done.done, done.failed) == ({"gpt": 1}, {"gpt": 0})

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from ig4.cli.progress import _Bars, _bars
+from ig4.cli.progress import _bars, _ProgressBars
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 
 
@@ -16,7 +16,7 @@ def test_counts_and_failures_are_whole_however_narrow_the_terminal(width):
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=width, color_system=None)
     with _bars(console) as bars:
-        show = _Bars(bars)
+        show = _ProgressBars(bars)
         show(StageStarted("score", 12345, "samples"))
         show(StageAdvanced("score", 12345, failed=12))
         show(StageFinished("score", "clip 12,345, length 12,345, and a long list of others"))

@@ -9,7 +9,7 @@ import textwrap
 import pytest
 from PIL import Image
 
-from ig4.core.engine.ingesting.ingest import Source, ingest
+from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host
 from ig4.storage.store import Store
@@ -240,6 +240,6 @@ def read(session, folder):
     """Ingest the folder's data set and return what that did."""
 
     def _read(**options):
-        return ingest(session, Source(folder.path, name="set", **options))
+        return ingest(session, DatasetSource(folder.path, name="set", **options))
 
     return _read

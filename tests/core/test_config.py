@@ -126,10 +126,14 @@ def test_terms_of_calls_and_prices_come_from_their_tables(tmp_path):
         "[calls]\nconcurrency = 8\nmax_cost = 2.5\nrequests_per_minute = 100\n"
         '[prices."my-model"]\ninput = 0.15\noutput = 0.6\n'
     )
-    terms = load(path, {"calls": {"concurrency": 32, "max_calls": None}}).terms
-    assert (terms.concurrency, terms.max_cost, terms.requests_per_minute) == (32, 2.5, 100)
-    assert terms.max_calls is None
-    assert terms.prices == {"my-model": Price(0.15, 0.6)}
+    call_settings = load(path, {"calls": {"concurrency": 32, "max_calls": None}}).call_settings
+    assert (
+        call_settings.concurrency,
+        call_settings.max_cost,
+        call_settings.requests_per_minute,
+    ) == (32, 2.5, 100)
+    assert call_settings.max_calls is None
+    assert call_settings.prices == {"my-model": Price(0.15, 0.6)}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from ig4.core.contracts import Benchmark, Options
-from ig4.core.contracts.evaluation import Item, Measured
+from ig4.core.contracts.evaluation import BenchmarkResult, Item
 from ig4.core.testing import benchmark_checks
 from ig4.plugins.builtin import COMPONENTS
 from ig4.plugins.metrics.matching import RULES
@@ -29,7 +29,7 @@ class ColoursOptions(Options):
 
 
 def made():
-    names = {"Benchmark": Benchmark, "Item": Item, "Measured": Measured, "json": json,
+    names = {"Benchmark": Benchmark, "Item": Item, "Measured": BenchmarkResult, "json": json,
              "ColoursOptions": ColoursOptions, "__name__": __name__}  # fmt: skip
     exec(SHOWN[1], names)
     return names["Colours"]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ig4.storage import batches, calls, runs
-from ig4.storage.calls import Outcome
+from ig4.storage.calls import CallOutcome
 from ig4.storage.runs import ComponentRow
 
 
@@ -56,7 +56,7 @@ def test_of_many_at_once_exactly_one_gets_each(store):
 
 def test_a_reply_is_given_to_whoever_asks_again(store):
     claim(store, "one", "a")
-    record(store, Outcome("a", calls.DONE, "87", "stop", None, 10, 4, 2, 0.5, 1.25, 3))
+    record(store, CallOutcome("a", calls.DONE, "87", "stop", None, 10, 4, 2, 0.5, 1.25, 3))
     known = claim(store, "two", "a")["a"]
     assert (known.state, known.reply, known.finish, known.worker) == ("done", "87", "stop", None)
     assert (known.input_tokens, known.cached_tokens, known.output_tokens) == (10, 4, 2)
@@ -64,14 +64,14 @@ def test_a_reply_is_given_to_whoever_asks_again(store):
 
 def test_a_failed_request_may_be_claimed_again(store):
     claim(store, "one", "a")
-    record(store, Outcome("a", calls.FAILED, error="400"))
+    record(store, CallOutcome("a", calls.FAILED, error="400"))
     assert claim(store, "two", "a") == {}
     assert states(store, "a") == {"a": "claimed"}
 
 
 def test_an_unreadable_reply_is_kept_and_only_renewed_when_asked_for(store):
     claim(store, "one", "a")
-    record(store, Outcome("a", calls.DONE, "no idea", cost=0.5))
+    record(store, CallOutcome("a", calls.DONE, "no idea", cost=0.5))
     with store.writing() as connection:
         calls.mark_unreadable(connection, {"a": "no number"})
     assert claim(store, "one", "a")["a"].state == "unreadable"
@@ -90,7 +90,7 @@ def test_only_a_reply_can_become_unreadable(store):
 def test_a_process_that_ends_frees_what_it_did_not_finish_and_nothing_else(store):
     claim(store, "one", "a", "b")
     claim(store, "two", "c")
-    record(store, Outcome("a", calls.DONE, "87"))
+    record(store, CallOutcome("a", calls.DONE, "87"))
     with store.writing() as connection:
         calls.sign_off(connection, "one", None)
     assert states(store, "a", "b", "c") == {"a": "done", "c": "claimed"}
@@ -133,10 +133,10 @@ def spent(store):
         calls.record(
             connection,
             [
-                Outcome("a", calls.DONE, "1", input_tokens=10, output_tokens=1, cost=0.25),
-                Outcome("b", calls.DONE, "2", input_tokens=30, output_tokens=3, cost=0.5),
-                Outcome("c", calls.DONE, "3", input_tokens=20, output_tokens=5),
-                Outcome("d", calls.FAILED, error="400"),
+                CallOutcome("a", calls.DONE, "1", input_tokens=10, output_tokens=1, cost=0.25),
+                CallOutcome("b", calls.DONE, "2", input_tokens=30, output_tokens=3, cost=0.5),
+                CallOutcome("c", calls.DONE, "3", input_tokens=20, output_tokens=5),
+                CallOutcome("d", calls.FAILED, error="400"),
             ],
         )
     return ids
@@ -160,7 +160,7 @@ def test_a_judge_and_a_scorer_of_one_name_are_told_apart(store, spent):
     with store.writing() as connection:
         judge = runs.component_id(connection, ComponentRow("judge", "gpt", "ig4", "1", {}, "j"))
         calls.claim(connection, "one", [row("e", "small", judge)])
-        calls.record(connection, [Outcome("e", calls.DONE, "8 9", cost=2.0)])
+        calls.record(connection, [CallOutcome("e", calls.DONE, "8 9", cost=2.0)])
         costs = {one.group: one.cost for one in calls.sums(connection, "scorer")}
     assert costs == {"claude": 0.0, "gpt": 0.75, "judge gpt": 2.0}
 
@@ -188,7 +188,7 @@ def test_a_batch_holds_its_requests_until_each_has_an_outcome(store):
         batches.handed_over(connection, number, "remote")
     assert got == {"a", "b", "c"}
     assert {r.state for r in claim(store, "two", "a", "b").values()} == {"batch"}
-    record(store, Outcome("a", calls.DONE, "87"))
+    record(store, CallOutcome("a", calls.DONE, "87"))
     with store.reading() as connection:
         assert batches.hashes(connection, number) == {"b", "c"}
         assert batches.waiting(connection) == {number: 2}
@@ -205,6 +205,6 @@ def test_what_somebody_else_asks_goes_into_no_batch(store):
     with store.writing() as connection:
         number, got = batches.prepare(connection, "one", "key", [row("a"), row("b")])
         assert got == {"b"}
-        assert batches.every(connection)[0].requests == 1
+        assert batches.list_all(connection)[0].requests == 1
         assert batches.prepare(connection, "one", "other", [row("a")]) == (0, set())
     assert number == 1

@@ -41,7 +41,7 @@ def test_an_evaluation_is_found_by_benchmark_and_inputs_the_newest_first(store, 
         assert (found.seed, found.decoding, found.status) == (7, {"temperature": 0.0}, "running")
         assert evaluations.find(connection, component, "none") is None
         assert evaluations.find(connection, component + 1, "in") is None
-        assert [one.id for one in evaluations.every(connection)][:2] == [first, second]
+        assert [one.id for one in evaluations.list_all(connection)][:2] == [first, second]
 
 
 def test_answers_are_stored_once_and_counted(store, begin):

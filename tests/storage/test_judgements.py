@@ -31,7 +31,7 @@ def put(store, number, *rows):
 def test_equal_inputs_go_on_and_others_begin_anew(store, begin):
     assert (begin(), begin("two"), begin(first="renamed")) == (1, 2, 1)
     with store.reading() as connection:
-        assert [row.first for row in judgements.every(connection)] == ["renamed", "a"]
+        assert [row.first for row in judgements.list_all(connection)] == ["renamed", "a"]
         assert judgements.find(connection, "two") == 2
         assert judgements.find(connection, "none") is None
 
@@ -64,11 +64,11 @@ def test_how_it_ended_is_kept_with_its_summary(store, begin):
         judgements.finish(connection, 1, "partial", summary={"failed": 1})
         judgements.finish(connection, 1, "failed", error="no key")
     with store.reading() as connection:
-        (row,) = judgements.every(connection, 1)
+        (row,) = judgements.list_all(connection, 1)
     assert (row.status, row.error, row.summary) == ("failed", "no key", {"failed": 1})
     assert (row.name, row.options, row.verdicts, row.failed) == ("mine", {"model": "m"}, 1, 1)
     assert row.finished_at is not None
     begin()
     with store.reading() as connection:
-        (row,) = judgements.every(connection, 1)
+        (row,) = judgements.list_all(connection, 1)
     assert (row.status, row.error, row.finished_at) == ("running", None, None)

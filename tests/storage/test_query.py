@@ -6,7 +6,7 @@ import pytest
 
 from ig4.storage.connect import parse
 from ig4.storage.errors import QueryError
-from ig4.storage.query import EXAMPLES, ask
+from ig4.storage.query import EXAMPLES, run_query
 
 WRITES = [
     "DELETE FROM runs",
@@ -20,7 +20,7 @@ WRITES = [
 
 
 def rows_of(location, sql):
-    with ask(parse(location), sql) as answer:
+    with run_query(parse(location), sql) as answer:
         return answer.columns, [tuple(row) for row in answer.rows]
 
 

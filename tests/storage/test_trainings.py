@@ -38,7 +38,7 @@ def begin(store):
 
 def row_of(store, number):
     with store.reading() as connection:
-        (row,) = trainings.every(connection, number)
+        (row,) = trainings.list_all(connection, number)
         return row, trainings.steps(connection, number)
 
 
@@ -97,5 +97,5 @@ def test_trainings_and_steps_go_with_their_data_set(store, begin):
     with store.writing() as connection:
         trainings.put_steps(connection, number, STEPS)
         connection.execute(text("DELETE FROM datasets"))
-        assert trainings.every(connection) == []
+        assert trainings.list_all(connection) == []
         assert trainings.steps(connection, number) == []

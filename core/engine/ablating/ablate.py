@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.engine.ablating import devices
-from ig4.core.engine.ablating.arms import Arm, expand
-from ig4.core.engine.ablating.cells import Finished, told
-from ig4.core.engine.ablating.plan import Plan, Planner, Task
-from ig4.core.engine.ablating.result import Ablated, result
-from ig4.core.engine.ablating.workers import Began, Step, Workers, in_this_process
+from ig4.core.engine.ablating.arms import Arm, expand_arms
+from ig4.core.engine.ablating.cells import CellResult, error_text
+from ig4.core.engine.ablating.plan import AblationPlan, AblationTask, ArmPlanner
+from ig4.core.engine.ablating.result import AblationResult, load_result
+from ig4.core.engine.ablating.workers import CellStarted, Step, WorkerPool, in_this_process
 from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.errors import Ig4Error, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
@@ -47,7 +47,7 @@ class ArmPlan:
     error: str | None = None
 
 
-def arms_of(session: Session, dataset: DatasetRow, config: Config) -> tuple[Arm, ...]:
+def configured_arms(session: Session, dataset: DatasetRow, config: Config) -> tuple[Arm, ...]:
     """Return the arms that a configuration compares.
 
     Raises:
@@ -61,10 +61,10 @@ def arms_of(session: Session, dataset: DatasetRow, config: Config) -> tuple[Arm,
         )
         for name, one in config.ablate.arms.items()
     }  # fmt: skip
-    return expand(config.ablate.compare, planner(session, dataset, config).known(), own)
+    return expand_arms(config.ablate.compare, make_planner(session, dataset, config).known(), own)
 
 
-def planner(session: Session, dataset: DatasetRow, config: Config) -> Planner:
+def make_planner(session: Session, dataset: DatasetRow, config: Config) -> ArmPlanner:
     """Return what prepares the arms of a configuration.
 
     Raises:
@@ -74,7 +74,7 @@ def planner(session: Session, dataset: DatasetRow, config: Config) -> Planner:
     if not section.benchmarks:
         raise UsageError("name at least one benchmark: --benchmarks vqa")
     first = config.run.seed
-    return Planner(
+    return ArmPlanner(
         session,
         dataset,
         config,
@@ -90,10 +90,10 @@ def forecast(session: Session, dataset: DatasetRow, config: Config) -> list[ArmP
     Raises:
         UsageError, PrerequisiteError: a name or option is wrong.
     """
-    made = planner(session, dataset, config)
+    made = make_planner(session, dataset, config)
     for benchmark in made.benchmarks:
         session.configured(benchmark)
-    arms = arms_of(session, dataset, config)
+    arms = configured_arms(session, dataset, config)
     plans = []
     for arm, size in zip(arms, made.sizes(arms).values(), strict=True):
         plan = ArmPlan(arm.name, arm.group, arm.take, len(made.seeds), None, None)
@@ -106,7 +106,7 @@ def forecast(session: Session, dataset: DatasetRow, config: Config) -> list[ArmP
     return plans
 
 
-def ablate(session: Session, dataset: DatasetRow, config: Config) -> Ablated:
+def ablate(session: Session, dataset: DatasetRow, config: Config) -> AblationResult:
     """Train and evaluate every arm with every seed, and compare them.
 
     What is done stays done: killed or not, an equal call goes on with what is missing, and cells
@@ -120,14 +120,14 @@ def ablate(session: Session, dataset: DatasetRow, config: Config) -> Ablated:
         raise UsageError(
             "ig4 ablate starts its own processes (--jobs): start it without accelerate"
         )
-    arms = arms_of(session, dataset, config)
-    made = planner(session, dataset, config)
+    arms = configured_arms(session, dataset, config)
+    made = make_planner(session, dataset, config)
     for choice in (*made.benchmarks, made.trainer):
         session.configured(choice)
     kept = _kept(config, arms, made)
     # Held from here on: what another call is at work on must not be taken for left over.
     folder = config.ablate.output / folder_name(dataset.name)
-    with alone(folder), session.recorded("ablate", kept, config.run.seed):
+    with exclusive(folder), session.recorded("ablate", kept, config.run.seed):
         session.attach(dataset.id)
         plan = made.plan(arms)
         inputs = _inputs(dataset, kept, plan)
@@ -135,16 +135,16 @@ def ablate(session: Session, dataset: DatasetRow, config: Config) -> Ablated:
             number = ablations.begin(
                 connection, dataset_id=dataset.id, inputs=inputs, config=kept, run_id=session.run_id
             )
-        work = _Work(session, dataset, config, number, plan.tasks)
+        work = _AblationRunner(session, dataset, config, number, plan.tasks)
         work.refuse(plan.broken, made.seeds)
         work.go()
         session.failures.pop(CELLS, None)
         if failed := _failed(session, number):
             session.failures[CELLS] = failed
-    return result(session, number, computed=work.computed)
+    return load_result(session, number, computed=work.computed)
 
 
-def _kept(config: Config, arms: Sequence[Arm], made: Planner) -> dict[str, Any]:
+def _kept(config: Config, arms: Sequence[Arm], made: ArmPlanner) -> dict[str, Any]:
     """Return what the database keeps of an ablation: enough to make its tables again."""
     section = config.ablate
     return {
@@ -159,7 +159,7 @@ def _kept(config: Config, arms: Sequence[Arm], made: Planner) -> dict[str, Any]:
     }
 
 
-def _inputs(dataset: DatasetRow, kept: Mapping[str, Any], plan: Plan) -> str:
+def _inputs(dataset: DatasetRow, kept: Mapping[str, Any], plan: AblationPlan) -> str:
     """Return a digest of all that the cells depend on; what only changes speed is not in it."""
     tasks = sorted(
         [task.key, sorted(map(list, task.keys.items())), [list(cell[:2]) for cell in task.cells]]
@@ -174,16 +174,16 @@ def _failed(session: Session, number: int) -> int:
 
 
 @dataclass(slots=True)
-class _Work:
+class _AblationRunner:
     """The cells of an ablation on their way: what is known, what is running, what came out."""
 
     session: Session
     dataset: DatasetRow
     config: Config
     number: int
-    tasks: Sequence[Task]
+    tasks: Sequence[AblationTask]
     computed: int = 0
-    running: dict[int, Task] = field(default_factory=dict)
+    running: dict[int, AblationTask] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
     def refuse(self, broken: Mapping[str, Ig4Error], seeds: Sequence[int]) -> None:
@@ -191,7 +191,7 @@ class _Work:
         with self.session.store.writing() as connection:
             for arm, error in broken.items():
                 for seed in seeds:
-                    row = CellRow(arm, seed, "failed", error=told(error))
+                    row = CellRow(arm, seed, "failed", error=error_text(error))
                     ablations.put(connection, self.number, row)
         for arm, error in broken.items():
             self.session.notice(f"arm {arm} cannot be prepared: {error}")
@@ -209,27 +209,27 @@ class _Work:
         with self._interruptible(), closing(self._steps(todo)) as steps:
             for step in steps:
                 task = todo[step.at]
-                if isinstance(step, Began):
+                if isinstance(step, CellStarted):
                     self.running[step.at] = task
-                    self._put(task, "running", Finished())
+                    self._put(task, "running", CellResult())
                 else:
                     del self.running[step.at]
                     self._end(task, step.finished, left)
         self.session.emit(StageFinished(STAGE, f"{cells:,} cells"))
 
-    def _steps(self, todo: Sequence[Task]) -> Generator[Step]:
+    def _steps(self, todo: Sequence[AblationTask]) -> Generator[Step]:
         jobs = [task.job for task in todo]
         gpus = devices.gpus()
         count = min(self.config.ablate.jobs or max(1, len(gpus)), max(1, len(jobs)))
         if count == 1:
             return in_this_process(self.session, jobs, self._note)
         logs = self.config.ablate.output / folder_name(self.dataset.name) / "logs"
-        return Workers(self.session, count, gpus, logs, self._note).do(jobs)
+        return WorkerPool(self.session, count, gpus, logs, self._note).do(jobs)
 
     def _note(self, text: str) -> None:
         self.session.emit(StageAdvanced(STAGE, 0, note=text))
 
-    def _known(self, task: Task, rows: Sequence[CellRow]) -> bool:
+    def _known(self, task: AblationTask, rows: Sequence[CellRow]) -> bool:
         """Take over what earlier calls measured of just this model; tell if that is all."""
         found: dict[str, Any] = {}
         training_id = samples = None
@@ -243,11 +243,11 @@ class _Work:
                     training_id, samples = row.training_id, row.samples
         if len(found) < len(task.keys):
             return False
-        self._put(task, "done", Finished(training_id, samples, found, trained=True))
+        self._put(task, "done", CellResult(training_id, samples, found, trained=True))
         self._remove(task)
         return True
 
-    def _end(self, task: Task, finished: Finished, left: int) -> None:
+    def _end(self, task: AblationTask, finished: CellResult, left: int) -> None:
         """Record what a task came to, then remove its checkpoint: in this order."""
         self.computed += len(task.cells)
         failed = finished.error is not None
@@ -259,12 +259,12 @@ class _Work:
         seconds = (time.monotonic() - self.began) / self.computed * (left - self.computed)
         note = f"{task.job.label} {'failed' if failed else 'done'}"
         if seconds > 1:
-            note += f"; about {duration(seconds)} left"
+            note += f"; about {format_duration(seconds)} left"
         self.session.emit(
             StageAdvanced(STAGE, len(task.cells), len(task.cells) if failed else 0, note=note)
         )
 
-    def _put(self, task: Task, status: str, finished: Finished) -> None:
+    def _put(self, task: AblationTask, status: str, finished: CellResult) -> None:
         metrics = {name: {**one, "key": task.keys[name]} for name, one in finished.metrics.items()}
         with self.session.store.writing() as connection:
             for arm, seed, selection in task.cells:
@@ -278,7 +278,7 @@ class _Work:
                 )  # fmt: skip
                 ablations.put(connection, self.number, row)
 
-    def _remove(self, task: Task) -> None:
+    def _remove(self, task: AblationTask) -> None:
         """Free the disk of a checkpoint that is not wanted any more."""
         folder = Path(task.job.output)
         if self.config.ablate.keep_checkpoints or task.job.take == "none" or not folder.is_dir():
@@ -296,12 +296,12 @@ class _Work:
             yield
         except BaseException:
             for task in self.running.values():
-                self._put(task, "interrupted", Finished())
+                self._put(task, "interrupted", CellResult())
             raise
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path) -> Iterator[None]:
     """Keep others from training in a folder while the block runs; the system frees it at a kill.
 
     Raises:
@@ -318,7 +318,7 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return seconds in words: 40 s, 12 min, 3.5 h."""
     if seconds < 90:
         return f"{seconds:.0f} s"

@@ -62,7 +62,7 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Inventory:
     """What arms can be made of here.
 
     `scorers` are those that the selection counts; `clusterer` is the configured one and
@@ -75,8 +75,8 @@ class Known:
     clustered: bool = True
 
 
-def expand(
-    spec: Sequence[str] | None, known: Known, own: Mapping[str, Arm] | None = None
+def expand_arms(
+    spec: Sequence[str] | None, known: Inventory, own: Mapping[str, Arm] | None = None
 ) -> tuple[Arm, ...]:
     """Return the arms that a list like ["all", "random", "single", "sizes:100|400"] names.
 
@@ -108,14 +108,14 @@ def expand(
     return tuple(arms.values())
 
 
-def _changes(word: str, known: Known) -> bool:
+def _changes(word: str, known: Inventory) -> bool:
     """Tell whether one of the usual arms is another than the reference here."""
     if word == "no-clusters":
         return known.clustered
     return word != "single" or len(known.scorers) > 1
 
 
-def _arms(word: str, known: Known, own: Mapping[str, Arm]) -> Iterator[Arm]:
+def _arms(word: str, known: Inventory, own: Mapping[str, Arm]) -> Iterator[Arm]:
     if word in own:
         yield own[word]
         return
@@ -151,12 +151,12 @@ _PLAIN = {
 }
 
 
-def _only(value: str, known: Known) -> Arm:
+def _only(value: str, known: Inventory) -> Arm:
     name = _scorer(value, known)
     return Arm(f"only-{name}", group=INDICATORS, scorers=(name,), weights={name: 1.0})
 
 
-def _without(value: str, known: Known) -> Arm:
+def _without(value: str, known: Inventory) -> Arm:
     name = _scorer(value, known)
     left = tuple(one for one in known.scorers if one != name)
     if not left:
@@ -164,7 +164,7 @@ def _without(value: str, known: Known) -> Arm:
     return Arm(f"without-{name}", group=INDICATORS, scorers=left)
 
 
-def _scorer(value: str, known: Known) -> str:
+def _scorer(value: str, known: Inventory) -> str:
     if value not in known.scorers:
         raise UsageError(
             f"there is no scorer {value!r}{did_you_mean(value, known.scorers)} to select by "
@@ -173,7 +173,7 @@ def _scorer(value: str, known: Known) -> str:
     return value
 
 
-def _weights(value: str, known: Known) -> Arm:
+def _weights(value: str, known: Inventory) -> Arm:
     weights = {}
     for part in value.split("+"):
         name, _, number = part.partition("=")
@@ -191,19 +191,19 @@ def _number(text: str, where: str) -> float:
     return number
 
 
-def _clusterer(value: str, known: Known) -> Arm:
+def _clusterer(value: str, known: Inventory) -> Arm:
     if not known.clustered:
         raise UsageError(f"arm clusterers:{value}: the selector heeds no clusters")
     return Arm(f"clusterer-{value}", group=CLUSTERING, clusterer=value)
 
 
-def _k(value: str, known: Known) -> Arm:
+def _k(value: str, known: Inventory) -> Arm:
     if not known.clustered:
         raise UsageError(f"arm clusters:{value}: the selector heeds no clusters")
     return Arm(f"clusters-{value}", group=CLUSTERING, k=_count(value, "clusters"))
 
 
-def _size(value: str, _: Known) -> Arm:
+def _size(value: str, _: Inventory) -> Arm:
     return Arm(f"size-{value}", group=SIZES, size=_count(value, "sizes"))
 
 
@@ -213,15 +213,15 @@ def _count(value: str, where: str) -> int:
     return int(value)
 
 
-def _scale(value: str, _: Known) -> Arm:
+def _scale(value: str, _: Inventory) -> Arm:
     return Arm(f"scale-{value}", group=INDICATORS, scale=value)
 
 
-def _selector(value: str, _: Known) -> Arm:
+def _selector(value: str, _: Inventory) -> Arm:
     return Arm(f"selector-{value}", group=MAIN, selector=value)
 
 
-_SERIES: Mapping[str, tuple[Callable[[str, Known], Arm], str]] = {
+_SERIES: Mapping[str, tuple[Callable[[str, Inventory], Arm], str]] = {
     "single": (_only, "single, or single:clip|length"),
     "without": (_without, "without, or without:clip|length"),
     "weights": (_weights, "weights:clip=0.5+length=0.5|clip=0.9+length=0.1"),
@@ -233,7 +233,7 @@ _SERIES: Mapping[str, tuple[Callable[[str, Known], Arm], str]] = {
 }
 """Words that stand for several arms: how a value becomes one, and what to write."""
 
-_FILLS: Mapping[str, Callable[[Known], Sequence[str]]] = {
+_FILLS: Mapping[str, Callable[[Inventory], Sequence[str]]] = {
     "single": lambda known: known.scorers,
     "without": lambda known: known.scorers,
     "clusterers": lambda known: [one for one in known.clusterers if one != known.clusterer],

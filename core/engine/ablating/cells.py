@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.contracts.training import Checkpoint, Decoding
-from ig4.core.engine.evaluating.evaluate import EvaluationWish, evaluate
-from ig4.core.engine.ingesting.texts import storable
+from ig4.core.engine.evaluating.evaluate import EvaluationRequest, evaluate
+from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.engine.session import Session
-from ig4.core.engine.training.train import TrainingWish, train
+from ig4.core.engine.training.train import TrainingRequest, train
 from ig4.core.errors import Ig4Error
 from ig4.core.events import Event, Notice, StageAdvanced, StageFinished, StageStarted
 from ig4.core.records import JSON, Choice
@@ -27,7 +27,7 @@ _NOTE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class CellJob:
     """What to train and evaluate; plain enough to travel to another process as JSON.
 
     `take` is a selection's number, "all", or "none" for the model as it is; `output` is the
@@ -53,7 +53,7 @@ class Job:
         return asdict(self)
 
     @classmethod
-    def of_json(cls, told: Mapping[str, Any]) -> Job:
+    def of_json(cls, told: Mapping[str, Any]) -> CellJob:
         """Return the job that `to_json` described."""
         choices = {
             "trainer": Choice(**told["trainer"]),
@@ -63,7 +63,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class CellResult:
     """What a job came to: metrics by benchmark, and why some are not there.
 
     With `trained`, the checkpoint is there, even if not all benchmarks could be done.
@@ -81,16 +81,16 @@ def decoding(seed: int, batch_size: int) -> Decoding:
     return Decoding(batch_size=batch_size, seed=seed)
 
 
-def do(session: Session, job: Job) -> Finished:
+def run_cell(session: Session, job: CellJob) -> CellResult:
     """Train, then evaluate on each benchmark; what fails is told and stops no other cell."""
     try:
         training_id, count, checkpoint = _model(session, job)
     except Exception as error:  # noqa: BLE001 - a cell's; the others go on
-        return Finished(error=told(error))
+        return CellResult(error=error_text(error))
     metrics: dict[str, Mapping[str, JSON]] = {}
     errors = []
     for benchmark in job.benchmarks:
-        wish = EvaluationWish(
+        request = EvaluationRequest(
             benchmark,
             checkpoint=checkpoint,
             label=job.label,
@@ -101,9 +101,9 @@ def do(session: Session, job: Job) -> Finished:
             retry_failed=job.retry_failed,
         )
         try:
-            done = evaluate(session, wish)
+            done = evaluate(session, request)
         except Exception as error:  # noqa: BLE001 - a benchmark's; the others go on
-            errors.append(f"{benchmark.label}: {told(error)}")
+            errors.append(f"{benchmark.label}: {error_text(error)}")
             continue
         metrics[benchmark.label] = {
             "value": done.measured.value,
@@ -113,17 +113,17 @@ def do(session: Session, job: Job) -> Finished:
             "failed": done.failed,
             "evaluation": done.id,
         }
-    return Finished(training_id, count, metrics, "; ".join(errors) or None, trained=True)
+    return CellResult(training_id, count, metrics, "; ".join(errors) or None, trained=True)
 
 
-def _model(session: Session, job: Job) -> tuple[int | None, int | None, Checkpoint]:
+def _model(session: Session, job: CellJob) -> tuple[int | None, int | None, Checkpoint]:
     if job.take == "none":
         return None, 0, Checkpoint(job.trainer.use, job.trainer.options)
     dataset = session.dataset(job.dataset) if job.take == "all" else None
-    wish = TrainingWish(
+    request = TrainingRequest(
         job.trainer, job.take, Path(job.output), job.seed, job.missing, overwrite=False
     )
-    trained = train(session, dataset, wish)
+    trained = train(session, dataset, request)
     number = trained.id
     if number is None:  # it was there already
         with session.store.reading() as connection:
@@ -131,14 +131,14 @@ def _model(session: Session, job: Job) -> tuple[int | None, int | None, Checkpoi
     return number, trained.samples, trained.checkpoint
 
 
-def told(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Return an error in words fit to be stored."""
     text = str(error) if isinstance(error, Ig4Error) else f"{type(error).__name__}: {error}"
-    return storable(text)[:_ERROR_LENGTH]
+    return sanitize(text)[:_ERROR_LENGTH]
 
 
 @dataclass(slots=True)
-class Whisper:
+class ProgressRelay:
     """Turns what the stages of a cell tell into notes of where it is, and lets notices through."""
 
     label: str
@@ -146,7 +146,7 @@ class Whisper:
     notice: Callable[[str], None]
     totals: dict[str, int | None] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
-    told: float = 0.0
+    last_note: float = 0.0
 
     def __call__(self, event: Event) -> None:
         """Hear an event."""
@@ -163,16 +163,16 @@ class Whisper:
 
     def _say(self, stage: str) -> None:
         now = time.monotonic()
-        if now - self.told < _NOTE_SECONDS:
+        if now - self.last_note < _NOTE_SECONDS:
             return
-        self.told = now
+        self.last_note = now
         total = self.totals.get(stage)
         of = f" of {total:,}" if total else ""
         self.note(f"{self.label}: {stage} {self.done[stage]:,}{of}")
 
 
-def inner_session(
-    store: Store, host: Host, run_id: int | None, whisper: Callable[[Event], None]
+def cell_session(
+    store: Store, host: Host, run_id: int | None, relay: Callable[[Event], None]
 ) -> Session:
     """Return the session of a cell: what it records belongs to the ablation's run."""
-    return Session(store, host, [whisper], run_id=run_id)
+    return Session(store, host, [relay], run_id=run_id)

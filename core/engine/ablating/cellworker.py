@@ -22,7 +22,7 @@ def main() -> None:
     sys.path += [path for path in hello["path"] if path not in sys.path]
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
 
-    from ig4.core.engine.ablating.cells import Job, Whisper, do, inner_session
+    from ig4.core.engine.ablating.cells import CellJob, ProgressRelay, cell_session, run_cell
     from ig4.core.engine.ablating.workers import as_message
     from ig4.core.host.host import Host
     from ig4.storage.store import Store
@@ -34,10 +34,12 @@ def main() -> None:
     host = Host.discover()
     with Store.open(hello["db"], create=False) as store:
         while True:
-            job = Job.of_json(jobs.get())
-            whisper = Whisper(job.label, lambda text: say(note=text), lambda text: say(notice=text))
-            session = inner_session(store, host, hello["run_id"], whisper)
-            say(**as_message(do(session, job)))
+            job = CellJob.of_json(jobs.get())
+            relay = ProgressRelay(
+                job.label, lambda text: say(note=text), lambda text: say(notice=text)
+            )
+            session = cell_session(store, host, hello["run_id"], relay)
+            say(**as_message(run_cell(session, job)))
 
 
 def _own_stdout() -> TextIO:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ig4.core.contracts import Selector, Trainer
 from ig4.core.contracts.training import TrainingJob
-from ig4.core.engine.ablating.arms import REFERENCE, Arm, Known
-from ig4.core.engine.ablating.cells import Job, decoding
+from ig4.core.engine.ablating.arms import REFERENCE, Arm, Inventory
+from ig4.core.engine.ablating.cells import CellJob, decoding
 from ig4.core.engine.grouping.cluster import cluster
 from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.engine.run import NO_CLUSTERS, embedder_of, wish_of
 from ig4.core.engine.scoring.samples import sample_of
-from ig4.core.engine.selecting.select import Wish, resolve_size, select, tabulate
+from ig4.core.engine.selecting.select import SelectionRequest, candidate_table, resolve_size, select
 from ig4.core.errors import Ig4Error, UsageError
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ig4.storage.datasets import DatasetRow
 
 
-class Place(NamedTuple):
+class CellKey(NamedTuple):
     """A cell: an arm with a seed, and the selection of its own that it trains on."""
 
     arm: str
@@ -37,27 +37,27 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class AblationTask:
     """A model to train and evaluate once, for all the cells that come to the same samples."""
 
     key: str
-    job: Job
-    cells: tuple[Place, ...]
+    job: CellJob
+    cells: tuple[CellKey, ...]
     samples: int
     keys: Mapping[str, str]
     """By benchmark, what stands for all that its result depends on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class AblationPlan:
     """What is to be done, in order, and which arms cannot be prepared, with the reason."""
 
-    tasks: tuple[Task, ...]
+    tasks: tuple[AblationTask, ...]
     broken: Mapping[str, Ig4Error]
 
 
 @dataclass(slots=True)
-class Planner:
+class ArmPlanner:
     """Prepares the arms of an ablation on one data set; selections are stored as they are made."""
 
     session: Session
@@ -66,10 +66,10 @@ class Planner:
     trainer: Choice
     benchmarks: Sequence[Choice]
     seeds: Sequence[int]
-    _base: Wish | None = None
+    _base: SelectionRequest | None = None
     _footprints: dict[tuple[str, int], Footprint | None] = field(default_factory=dict)
 
-    def plan(self, arms: Sequence[Arm]) -> Plan:
+    def plan(self, arms: Sequence[Arm]) -> AblationPlan:
         """Select for every arm and seed.
 
         The reference comes last, so that it is what `--selection last` means afterwards.
@@ -91,14 +91,14 @@ class Planner:
                 broken[arm.name] = error
         if len(broken) == len(arms):
             raise next(iter(broken.values()))
-        tasks: dict[str, Task] = {}
+        tasks: dict[str, AblationTask] = {}
         for seed in self.seeds:
             for arm in arms:
                 if arm.name not in broken:
                     task = self._task(arm, seed, *made[arm.name, seed], marks)
                     known = tasks.get(task.key, replace(task, cells=()))
                     tasks[task.key] = replace(known, cells=(*known.cells, *task.cells))
-        return Plan(tuple(tasks.values()), broken)
+        return AblationPlan(tuple(tasks.values()), broken)
 
     def sizes(self, arms: Sequence[Arm]) -> dict[str, int | Ig4Error]:
         """Return how many samples each arm trains on, selecting nothing."""
@@ -115,11 +115,11 @@ class Planner:
             return 0
         if arm.take == "all":
             return len(self._all())
-        wish = self.wish(arm, self.seeds[0], dry=True)
-        selector = cast("Selector", self.session.configured(wish.selector).component)
+        request = self.request(arm, self.seeds[0], dry=True)
+        selector = cast("Selector", self.session.configured(request.selector).component)
         needed = selector.needs_clusters and arm.clusterer is None and arm.k is None
-        table = tabulate(self.session, self.dataset, wish, clusters_needed=needed)
-        return resolve_size(wish, len(table.sample_ids))
+        table = candidate_table(self.session, self.dataset, request, clusters_needed=needed)
+        return resolve_size(request, len(table.sample_ids))
 
     def footprint(self, arm: Arm, size: int) -> Footprint | None:
         """Return what training on so many samples takes, None where the trainer does not say."""
@@ -160,49 +160,49 @@ class Planner:
         epochs = -(-int(getattr(built, "epochs", 1)) * steps // max(told.steps, 1))
         return replace(choice, options={**choice.options, "epochs": epochs})
 
-    def wish(self, arm: Arm, seed: int, *, dry: bool = False) -> Wish:
+    def request(self, arm: Arm, seed: int, *, dry: bool = False) -> SelectionRequest:
         """Return what an arm selects.
 
         Raises:
             Ig4Error: there are no scores or clusters to select by.
         """
-        wish = self.base()
+        request = self.base()
         if arm.take == "random":
-            wish = replace(wish, selector=Choice("selector", "random"), seed=seed)
+            request = replace(request, selector=Choice("selector", "random"), seed=seed)
         if arm.selector is not None:
-            wish = replace(wish, selector=self.config.choice("selector", arm.selector))
+            request = replace(request, selector=self.config.choice("selector", arm.selector))
         if arm.scorers is not None:
-            weights = {n: w for n, w in wish.weights.items() if n in arm.scorers}
-            wish = replace(wish, scorers=arm.scorers, weights=weights)
+            weights = {n: w for n, w in request.weights.items() if n in arm.scorers}
+            request = replace(request, scorers=arm.scorers, weights=weights)
         if arm.weights is not None:
-            wish = replace(wish, weights=dict(arm.weights))
+            request = replace(request, weights=dict(arm.weights))
         if arm.scale is not None:
-            wish = replace(wish, scale=arm.scale)
+            request = replace(request, scale=arm.scale)
         if arm.size is not None or arm.fraction is not None:
-            wish = replace(wish, size=arm.size, fraction=arm.fraction)
+            request = replace(request, size=arm.size, fraction=arm.fraction)
         if (arm.clusterer is not None or arm.k is not None) and not dry:
-            wish = replace(wish, clustering=self._own_clustering(arm))
-        return wish
+            request = replace(request, clustering=self._own_clustering(arm))
+        return request
 
-    def base(self) -> Wish:
+    def base(self) -> SelectionRequest:
         """Return what the reference selects: as many for all arms, of the same clusters."""
         if self._base is None:
             config = self.config
-            wish = wish_of(config)
+            request = wish_of(config)
             if "scorers" not in config.run.model_fields_set:
-                wish = replace(wish, scorers=None, weights=dict(config.select.weights))
+                request = replace(request, scorers=None, weights=dict(config.select.weights))
             if config.ablate.size is not None:
-                wish = replace(wish, size=config.ablate.size, fraction=None)
-            selector = cast("Selector", self.session.configured(wish.selector).component)
-            wish = replace(wish, clustering=self._clustering(needed=selector.needs_clusters))
-            table = tabulate(
-                self.session, self.dataset, wish, clusters_needed=selector.needs_clusters
+                request = replace(request, size=config.ablate.size, fraction=None)
+            selector = cast("Selector", self.session.configured(request.selector).component)
+            request = replace(request, clustering=self._clustering(needed=selector.needs_clusters))
+            table = candidate_table(
+                self.session, self.dataset, request, clusters_needed=selector.needs_clusters
             )
-            size = resolve_size(wish, len(table.sample_ids))
-            self._base = replace(wish, size=size, fraction=None, scorers=table.names)
+            size = resolve_size(request, len(table.sample_ids))
+            self._base = replace(request, size=size, fraction=None, scorers=table.names)
         return self._base
 
-    def known(self) -> Known:
+    def known(self) -> Inventory:
         """Return what arms can be made of here."""
         config = self.config
         if "scorers" in config.run.model_fields_set:
@@ -216,7 +216,7 @@ class Planner:
         with self.session.store.reading() as connection:
             found = clusters.find(connection, self.dataset.id, name=config.cluster.clusterer)
             found = found or clusters.find(connection, self.dataset.id)
-        return Known(
+        return Inventory(
             scorers=names,
             clusterer=config.cluster.clusterer if found is None else found.name,
             clusterers=tuple(dict.fromkeys(clusterers)),
@@ -286,8 +286,8 @@ class Planner:
         first = (arm.name, self.seeds[0])
         if arm.take != "random" and first in made:
             return made[first]
-        wish = self.wish(arm, seed)
-        result = select(self.session, self.dataset, wish, latest=arm.name == REFERENCE)
+        request = self.request(arm, seed)
+        result = select(self.session, self.dataset, request, latest=arm.name == REFERENCE)
         with self.session.store.reading() as connection:
             picked = selections.samples(connection, result.id)
         return result.id, [one.content_id for one in picked]
@@ -304,7 +304,7 @@ class Planner:
         selection: int | None,
         contents: list[int],
         marks: Mapping[str, str],
-    ) -> Task:
+    ) -> AblationTask:
         section = self.config.ablate
         trainer = self.trainer_of(arm, len(contents))
         fingerprint = self.session.configured(trainer).fingerprint.value
@@ -322,7 +322,7 @@ class Planner:
             name: digest_of([key, mark, cast("JSON", how), section.limit, root])
             for name, mark in marks.items()
         }
-        job = Job(
+        job = CellJob(
             dataset_id=self.dataset.id,
             dataset=self.dataset.name,
             label=f"{arm.name}, seed {seed}",
@@ -337,4 +337,4 @@ class Planner:
             image_root=root,
             retry_failed=section.retry_failed,
         )
-        return Task(key, job, (Place(arm.name, seed, selection),), len(contents), keys)
+        return AblationTask(key, job, (CellKey(arm.name, seed, selection),), len(contents), keys)

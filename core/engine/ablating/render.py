@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ig4.core.engine.ablating.table import Cell, Contrast, Report, Table
+from ig4.core.engine.ablating.table import AblationReport, Contrast, ResultTable, TableCell
 from ig4.core.statistics.paired import PValues
 
 _NONE = "-"
@@ -18,7 +18,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Mark = Callable[[str], str]
 
 
-def render(told: Report, form: str, *, bold: Mark | None = None) -> str:
+def render(told: AblationReport, form: str, *, bold: Mark | None = None) -> str:
     """Return a report as text that ends with a newline; `form` is a key of `FORMATS`.
 
     `bold` marks the best cells of a terminal's tables (by default a star behind them).
@@ -28,7 +28,7 @@ def render(told: Report, form: str, *, bold: Mark | None = None) -> str:
     return FORMATS[form](told)
 
 
-def terminal(told: Report, bold: Mark | None = None) -> str:
+def terminal(told: AblationReport, bold: Mark | None = None) -> str:
     """Return aligned tables, the comparisons below them."""
     lines: list[str] = []
     for table in told.tables:
@@ -69,7 +69,7 @@ def _aligned(
     return lines
 
 
-def markdown(told: Report) -> str:
+def markdown(told: AblationReport) -> str:
     """Return Markdown tables; names are shown, never obeyed."""
     lines: list[str] = []
     for table in told.tables:
@@ -98,7 +98,7 @@ def _piped(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in (head, rule, *rows)]
 
 
-def latex(told: Report) -> str:
+def latex(told: AblationReport) -> str:
     r"""Return LaTeX tables for the package booktabs; names are escaped."""
     parts = ["% needs \\usepackage{booktabs}"]
     for table in told.tables:
@@ -134,14 +134,14 @@ def _tabular(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -
     )
 
 
-def _latex_cell(cell: Cell | None) -> str:
+def _latex_cell(cell: TableCell | None) -> str:
     if cell is None:
         return "--"
     text = cell.text(plus_minus=r"\pm")
     return rf"$\mathbf{{{text}}}$" if cell.best else f"${text}$"
 
 
-def as_csv(told: Report) -> str:
+def as_csv(told: AblationReport) -> str:
     """Return one CSV of all tables: mean, standard deviation and number of seeds by column."""
     columns = told.tables[0].columns if told.tables else ()
     out = io.StringIO()
@@ -165,7 +165,7 @@ def as_csv(told: Report) -> str:
     return out.getvalue()
 
 
-def as_dict(told: Report) -> dict[str, Any]:
+def as_dict(told: AblationReport) -> dict[str, Any]:
     """Return a report JSON-able: the tables, every outcome, the comparisons."""
     return {
         "tables": [_table_dict(table) for table in told.tables],
@@ -180,12 +180,12 @@ def as_dict(told: Report) -> dict[str, Any]:
     }
 
 
-def as_json(told: Report) -> str:
+def as_json(told: AblationReport) -> str:
     """Return `as_dict` as text."""
     return json.dumps(as_dict(told), indent=2, ensure_ascii=False) + "\n"
 
 
-def _table_dict(table: Table) -> dict[str, Any]:
+def _table_dict(table: ResultTable) -> dict[str, Any]:
     return {
         "title": table.title,
         "columns": list(table.columns),
@@ -221,7 +221,7 @@ _HEAD = (
 )  # fmt: skip
 
 
-def _contrast_rows(told: Report) -> list[list[str]]:
+def _contrast_rows(told: AblationReport) -> list[list[str]]:
     return [
         [
             f"{plain(one.first)} - {plain(one.second)}",
@@ -242,7 +242,7 @@ def _p(values: PValues | None) -> list[str]:
     return [f"{p:.3f}" if p >= 0.001 else "<0.001" for p in (values.greater, values.less)]
 
 
-def _legend(told: Report, *, star: bool) -> list[str]:
+def _legend(told: AblationReport, *, star: bool) -> list[str]:
     units = []
     for name, factor in told.factors.items():
         metric = told.headlines.get(name, "value")
@@ -263,7 +263,7 @@ def _times(factor: float) -> str:
     return "" if factor == 1 else f" x {factor:g}"
 
 
-def _text(cell: Cell | None) -> str:
+def _text(cell: TableCell | None) -> str:
     return _NONE if cell is None else cell.text()
 
 
@@ -296,7 +296,7 @@ def unformulaic(text: str) -> str:
     return f"'{plain(text)}" if text.startswith(_FORMULA) else plain(text)
 
 
-FORMATS: Mapping[str, Callable[[Report], str]] = {
+FORMATS: Mapping[str, Callable[[AblationReport], str]] = {
     "terminal": terminal,
     "markdown": markdown,
     "latex": latex,

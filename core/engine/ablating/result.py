@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ig4.core.engine.ablating.arms import Arm
-from ig4.core.engine.ablating.table import Outcome, Report, report
+from ig4.core.engine.ablating.table import AblationReport, CellOutcome, build_report
 from ig4.core.errors import UsageError
 from ig4.storage import ablations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Ablated:
+class AblationResult:
     """What came out: the ablation's number, its tables, and how many cells are done and failed.
 
     `computed` counts the cells that this call trained or evaluated; `unanswered` the questions
@@ -27,7 +27,7 @@ class Ablated:
 
     id: int
     dataset: str
-    report: Report
+    report: AblationReport
     cells: int
     done: int
     failed: int
@@ -35,20 +35,20 @@ class Ablated:
     unanswered: int
 
 
-def every(session: Session) -> list[AblationRow]:
+def list_ablations(session: Session) -> list[AblationRow]:
     """Return all ablations, the newest last."""
     with session.store.reading() as connection:
-        return ablations.every(connection)
+        return ablations.list_all(connection)
 
 
-def result(session: Session, number: int, *, computed: int = 0) -> Ablated:
+def load_result(session: Session, number: int, *, computed: int = 0) -> AblationResult:
     """Return what an ablation came to so far.
 
     Raises:
         UsageError: there is no ablation of that number.
     """
     with session.store.reading() as connection:
-        rows = ablations.every(connection, number)
+        rows = ablations.list_all(connection, number)
         cells = ablations.cells(connection, number)
     if not rows:
         raise UsageError(f"there is no ablation {number}: see `ig4 ablate show`")
@@ -56,7 +56,7 @@ def result(session: Session, number: int, *, computed: int = 0) -> Ablated:
     arms = [Arm(one["name"], one["take"], one["group"]) for one in kept["arms"]]
     measured = [row for row in cells if row.metrics]
     outcomes = [
-        Outcome(row.arm, row.seed, row.samples,
+        CellOutcome(row.arm, row.seed, row.samples,
                 {name: float(one["value"]) for name, one in (row.metrics or {}).items()})
         for row in measured
     ]  # fmt: skip
@@ -66,12 +66,12 @@ def result(session: Session, number: int, *, computed: int = 0) -> Ablated:
     unanswered = sum(int(one["failed"]) for row in measured for one in (row.metrics or {}).values())
     expected = len(arms) * len(kept["seeds"])
     counts = Counter(row.status for row in cells)
-    made = report(
+    made = build_report(
         arms, list(kept["benchmarks"]), outcomes,
         headlines=headlines, factors=kept["factors"],
         notes=_notes(cells, expected, counts, unanswered),
     )  # fmt: skip
-    return Ablated(
+    return AblationResult(
         number, rows[0].dataset, made, expected, counts["done"], counts["failed"], computed,
         unanswered,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ig4.core.engine.ablating.arms import MAIN, REFERENCE, Arm
-from ig4.core.statistics.paired import Paired, compare
+from ig4.core.statistics.paired import PairedResult, compare
 
 MEAN = "mean"
 """The column that averages the benchmarks."""
@@ -21,7 +21,7 @@ percent already.
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CellOutcome:
     """What an arm came to with one seed: `values` by benchmark, in the benchmark's unit."""
 
     arm: str
@@ -31,7 +31,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """A mean over seeds, its sample standard deviation (None for one seed), and their number."""
 
     mean: float
@@ -47,21 +47,21 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """An arm: how many samples it trains on, and a cell for each column, None where none is."""
 
     arm: str
     samples: str
-    cells: tuple[Cell | None, ...]
+    cells: tuple[TableCell | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ResultTable:
     """Arms of one group, the reference among them; `columns` are benchmarks, then the mean."""
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Contrast:
     first: str
     second: str
     column: str
-    result: Paired
+    result: PairedResult
 
 
 AS_PRINTED = {"cider": 10.0}
@@ -79,30 +79,30 @@ AS_PRINTED = {"cider": 10.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class AblationReport:
     """All that an ablation came to so far.
 
     `headlines` name the metric of each benchmark, `factors` what its values are shown times;
     `notes` say what is missing.
     """
 
-    tables: tuple[Table, ...]
+    tables: tuple[ResultTable, ...]
     contrasts: tuple[Contrast, ...]
     headlines: Mapping[str, str]
     factors: Mapping[str, float]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[CellOutcome, ...]
     notes: tuple[str, ...] = field(default=())
 
 
-def report(
+def build_report(
     arms: Sequence[Arm],
     benchmarks: Sequence[str],
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[CellOutcome],
     *,
     headlines: Mapping[str, str] | None = None,
     factors: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
-) -> Report:
+) -> AblationReport:
     """Make the tables and comparisons of outcomes; arms without any have empty rows."""
     named = headlines or {}
     scale = {
@@ -113,7 +113,7 @@ def report(
     }
     shown = [_shown(one, benchmarks, scale) for one in outcomes]
     columns = (*benchmarks, MEAN) if len(benchmarks) > 1 else tuple(benchmarks)
-    return Report(
+    return AblationReport(
         tables=tuple(_tables(arms, columns, shown)),
         contrasts=tuple(_contrasts(arms, columns, shown)),
         headlines=dict(named),
@@ -123,22 +123,24 @@ def report(
     )
 
 
-def _factor(name: str, outcomes: Sequence[Outcome]) -> float:
+def _factor(name: str, outcomes: Sequence[CellOutcome]) -> float:
     values = [abs(one.values[name]) for one in outcomes if name in one.values]
     return 1.0 if max(values, default=0.0) > PERCENT_LIKE else 100.0
 
 
-def _shown(one: Outcome, benchmarks: Sequence[str], scale: Mapping[str, float]) -> Outcome:
+def _shown(one: CellOutcome, benchmarks: Sequence[str], scale: Mapping[str, float]) -> CellOutcome:
     """Return an outcome in the unit of the tables, with its mean where no benchmark lacks."""
     values = {
         name: one.values[name] * scale[name] for name in benchmarks if name in one.values
     }  # fmt: skip
     if len(benchmarks) > 1 and len(values) == len(benchmarks):
         values[MEAN] = math.fsum(values.values()) / len(values)
-    return Outcome(one.arm, one.seed, one.samples, values)
+    return CellOutcome(one.arm, one.seed, one.samples, values)
 
 
-def _tables(arms: Sequence[Arm], columns: tuple[str, ...], shown: Sequence[Outcome]) -> list[Table]:
+def _tables(
+    arms: Sequence[Arm], columns: tuple[str, ...], shown: Sequence[CellOutcome]
+) -> list[ResultTable]:
     groups = list(dict.fromkeys([MAIN, *(arm.group for arm in arms)]))
     tables = []
     for group in groups:
@@ -152,8 +154,8 @@ def _tables(arms: Sequence[Arm], columns: tuple[str, ...], shown: Sequence[Outco
 
 
 def _table(
-    title: str, names: Sequence[str], columns: tuple[str, ...], shown: Sequence[Outcome]
-) -> Table:
+    title: str, names: Sequence[str], columns: tuple[str, ...], shown: Sequence[CellOutcome]
+) -> ResultTable:
     means = {
         (name, column): _cell(
             [one.values[column] for one in shown if one.arm == name and column in one.values]
@@ -169,35 +171,35 @@ def _table(
             {one.samples for one in shown if one.arm == name and one.samples is not None}
         )
         rows.append(
-            Row(name, "-".join(f"{n:,}" for n in dict.fromkeys(sizes[:1] + sizes[-1:])), cells)
+            TableRow(name, "-".join(f"{n:,}" for n in dict.fromkeys(sizes[:1] + sizes[-1:])), cells)
         )
-    return Table(title, columns, tuple(rows))
+    return ResultTable(title, columns, tuple(rows))
 
 
-def _cell(values: Sequence[float]) -> Cell | None:
+def _cell(values: Sequence[float]) -> TableCell | None:
     n = len(values)
     if not n:
         return None
     mean = math.fsum(values) / n
     spread = math.fsum((value - mean) ** 2 for value in values)
-    return Cell(mean, math.sqrt(spread / (n - 1)) if n > 1 else None, n)
+    return TableCell(mean, math.sqrt(spread / (n - 1)) if n > 1 else None, n)
 
 
-def _best(cells: Sequence[Cell | None]) -> str | None:
+def _best(cells: Sequence[TableCell | None]) -> str | None:
     """Return the highest mean as it is printed, if there is another to be better than."""
     there = [cell for cell in cells if cell is not None]
     return f"{max(cell.mean for cell in there):.2f}" if len(there) > 1 else None
 
 
-def _marked(cell: Cell | None, best: str | None) -> Cell | None:
+def _marked(cell: TableCell | None, best: str | None) -> TableCell | None:
     """Mark a cell whose mean prints like the best one: readers must not see a tie as none."""
     if cell is None or best is None or f"{cell.mean:.2f}" != best:
         return cell
-    return Cell(cell.mean, cell.deviation, cell.seeds, best=True)
+    return TableCell(cell.mean, cell.deviation, cell.seeds, best=True)
 
 
 def _contrasts(
-    arms: Sequence[Arm], columns: tuple[str, ...], shown: Sequence[Outcome]
+    arms: Sequence[Arm], columns: tuple[str, ...], shown: Sequence[CellOutcome]
 ) -> list[Contrast]:
     """Compare the reference with every other arm, pairs being equal seeds."""
     names = [arm.name for arm in arms]

@@ -15,7 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ig4.core.engine.ablating.cells import Finished, Job, Whisper, do, inner_session
+from ig4.core.engine.ablating.cells import (
+    CellJob,
+    CellResult,
+    ProgressRelay,
+    cell_session,
+    run_cell,
+)
 from ig4.core.engine.ablating.devices import environment
 
 if TYPE_CHECKING:
@@ -25,25 +31,25 @@ _PATIENCE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
+class CellStarted:
     """A job has been taken up."""
 
     at: int
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class CellFinished:
     """A job is over."""
 
     at: int
-    finished: Finished
+    finished: CellResult
 
 
-Step = Began | Ended
+Step = CellStarted | CellFinished
 
 
 def in_this_process(
-    session: Session, jobs: Sequence[Job], note: Callable[[str], None]
+    session: Session, jobs: Sequence[CellJob], note: Callable[[str], None]
 ) -> Generator[Step]:
     """Do jobs one after another; yields as each begins and ends."""
     said: set[str] = set()
@@ -54,17 +60,17 @@ def in_this_process(
             session.notice(text)
 
     for at, job in enumerate(jobs):
-        yield Began(at)
-        whisper = Whisper(job.label, note, notice)
-        own = inner_session(session.store, session.host, session.run_id, whisper)
+        yield CellStarted(at)
+        relay = ProgressRelay(job.label, note, notice)
+        own = cell_session(session.store, session.host, session.run_id, relay)
         # What a trainer prints must not end up among our results.
         with contextlib.redirect_stdout(sys.stderr):
-            finished = do(own, job)
-        yield Ended(at, finished)
+            finished = run_cell(own, job)
+        yield CellFinished(at, finished)
 
 
 @dataclass(slots=True)
-class Workers:
+class WorkerPool:
     """Processes that each do one job at a time; one that dies fails its job and is replaced.
 
     They speak lines of JSON. A worker ends by itself when this process is gone.
@@ -79,9 +85,9 @@ class Workers:
     _processes: dict[int, subprocess.Popen[str]] = field(default_factory=dict)
     _stopping: bool = False
 
-    def do(self, jobs: Sequence[Job]) -> Generator[Step]:
+    def do(self, jobs: Sequence[CellJob]) -> Generator[Step]:
         """Do jobs side by side; yields as each begins and ends, in the order that happens."""
-        todo: queue.Queue[tuple[int, Job]] = queue.Queue()
+        todo: queue.Queue[tuple[int, CellJob]] = queue.Queue()
         for one in enumerate(jobs):
             todo.put(one)
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -97,10 +103,10 @@ class Workers:
             while left:
                 kind, at, value = self._heard.get()
                 if kind == "began":
-                    yield Began(at)
+                    yield CellStarted(at)
                 elif kind == "ended":
                     left -= 1
-                    yield Ended(at, value)
+                    yield CellFinished(at, value)
                 elif kind == "note":
                     self.note(value)
                 elif kind == "notice" and value not in said:
@@ -109,7 +115,7 @@ class Workers:
         finally:
             self._stop(interrupted=left > 0)
 
-    def _serve(self, number: int, todo: queue.Queue[tuple[int, Job]]) -> None:
+    def _serve(self, number: int, todo: queue.Queue[tuple[int, CellJob]]) -> None:
         """Have one worker do jobs until none is left."""
         while not self._stopping:
             try:
@@ -120,10 +126,10 @@ class Workers:
             try:
                 finished = self._have_done(number, at, job)
             except OSError as error:
-                finished = Finished(error=f"its process could not be started: {error}")
+                finished = CellResult(error=f"its process could not be started: {error}")
             self._heard.put(("ended", at, finished))
 
-    def _have_done(self, number: int, at: int, job: Job) -> Finished:
+    def _have_done(self, number: int, at: int, job: CellJob) -> CellResult:
         process = self._processes.get(number)
         if process is None or process.poll() is not None:
             process = self._processes[number] = self._start(number)
@@ -135,11 +141,11 @@ class Workers:
         for line in process.stdout:
             said = json.loads(line)
             if "finished" in said:
-                return Finished(**said["finished"])
+                return CellResult(**said["finished"])
             for kind in ("note", "notice"):
                 if kind in said:
                     self._heard.put((kind, at, said[kind]))
-        return Finished(error=self._died(number, process.wait()))
+        return CellResult(error=self._died(number, process.wait()))
 
     def _start(self, number: int) -> subprocess.Popen[str]:
         own = environment(number, self.count, self.devices)
@@ -190,7 +196,7 @@ class Workers:
 _INTERRUPT = signal.SIGTERM if sys.platform == "win32" else signal.SIGINT
 
 
-def as_message(finished: Finished) -> Mapping[str, Any]:
+def as_message(finished: CellResult) -> Mapping[str, Any]:
     """Return the line that tells what a job came to."""
     return {
         "finished": {

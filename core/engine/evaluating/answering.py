@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from ig4.core.contracts.evaluation import Item
 from ig4.core.contracts.training import MANIFEST, Checkpoint, Decoding, Prompt
 from ig4.core.engine.evaluating.itemimages import ItemImages, item_images
-from ig4.core.engine.ingesting.texts import storable
-from ig4.core.engine.training.generate import trainer_of
+from ig4.core.engine.ingesting.texts import sanitize
+from ig4.core.engine.training.generate import build_trainer
 from ig4.core.events import StageAdvanced, StageStarted
 from ig4.core.files import predictions
 from ig4.core.host.fingerprint import digest_of
@@ -29,7 +29,7 @@ _FLUSH_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class AnswerSource:
     """Where answers come from: a model and its decoding, or a file whose answers are `given`.
 
     `contents` digest what each item's answer depends on (None for answers made elsewhere),
@@ -48,16 +48,16 @@ class Source:
 
 def from_file(
     session: Session, items: Sequence[Item], path: Path, label: str | None, *, partial: bool
-) -> Source:
+) -> AnswerSource:
     """Return the answers of a file.
 
     Raises:
         DatasetError: it cannot be read, or does not fit the items.
     """
-    given = predictions.read(path, items, partial=partial)
+    given = predictions.read_predictions(path, items, partial=partial)
     digest = digest_of([_said(items), "predictions", session.digest(path)])
-    return Source(
-        storable(label or path.stem), storable(str(path)), [None] * len(items), digest, given
+    return AnswerSource(
+        sanitize(label or path.stem), sanitize(str(path)), [None] * len(items), digest, given
     )
 
 
@@ -68,7 +68,7 @@ def from_model(
     decoding: Decoding,
     folders: tuple[Path | None, Path | None],
     label: str | None,
-) -> Source:
+) -> AnswerSource:
     """Return what a model is to answer; `folders` are the benchmark's for images, and the user's.
 
     Raises:
@@ -87,8 +87,8 @@ def from_model(
     label = label or (checkpoint.trainer if path is None else path.resolve().name)
     told = f"{checkpoint.trainer}, untrained" if path is None else str(path.absolute())
     digest = digest_of([_said(items), contents])
-    return Source(
-        storable(label), storable(told), contents, digest, None, checkpoint, decoding, images
+    return AnswerSource(
+        sanitize(label), sanitize(told), contents, digest, None, checkpoint, decoding, images
     )
 
 
@@ -108,7 +108,9 @@ def _model_digest(session: Session, checkpoint: Checkpoint) -> str:
     return digest_of([trainer, hashlib.sha256(manifest).hexdigest()])
 
 
-def answer(session: Session, number: int, items: Sequence[Item], source: Source) -> None:
+def collect_answers(
+    session: Session, number: int, items: Sequence[Item], source: AnswerSource
+) -> None:
     """Store an answer, or an error, for every item of an evaluation that has none yet.
 
     Answers that another evaluation has to the same question by the same model are taken over.
@@ -122,7 +124,7 @@ def answer(session: Session, number: int, items: Sequence[Item], source: Source)
     session.emit(StageStarted(STAGE, len(items), "questions"))
     if there:
         session.emit(StageAdvanced(STAGE, len(there)))
-    with _Writer(session, number, items, source) as writer:
+    with _AnswerWriter(session, number, items, source) as writer:
         known = dict(_known(session, source, todo))
         for at, reply in known.items():
             writer.add(at, reply)
@@ -132,7 +134,7 @@ def answer(session: Session, number: int, items: Sequence[Item], source: Source)
 
 
 def _known(
-    session: Session, source: Source, todo: Sequence[int]
+    session: Session, source: AnswerSource, todo: Sequence[int]
 ) -> Iterator[tuple[int, str | Failure]]:
     """Yield the items whose reply is known without asking a model, and the reply."""
     if source.given is not None:
@@ -151,18 +153,18 @@ def _known(
             yield at, answers[content]
 
 
-def _ask(session: Session, todo: Sequence[int], writer: _Writer) -> None:
+def _ask(session: Session, todo: Sequence[int], writer: _AnswerWriter) -> None:
     """Let the model answer."""
     source = writer.source
     assert source.checkpoint is not None
     assert source.decoding is not None
-    trainer = trainer_of(session.host, source.checkpoint)
+    trainer = build_trainer(session.host, source.checkpoint)
     replies = trainer.generate(source.checkpoint, _prompts(todo, writer), source.decoding)
     for at, reply in zip(todo, replies, strict=True):
         writer.add(at, reply)
 
 
-def _prompts(todo: Sequence[int], writer: _Writer) -> Iterator[Prompt]:
+def _prompts(todo: Sequence[int], writer: _AnswerWriter) -> Iterator[Prompt]:
     assert writer.source.images is not None
     for at in todo:
         # The trainer comes for more when it has given what it has: before it computes again, for
@@ -171,14 +173,14 @@ def _prompts(todo: Sequence[int], writer: _Writer) -> Iterator[Prompt]:
         item, path = writer.items[at], writer.source.images.paths[at]
         shown = () if path is None else (Image(path),)
         # No tokenizer takes half a surrogate, and JSON may hold one.
-        yield Prompt(storable(item.id), (Turn("user", storable(item.question)),), shown)
+        yield Prompt(sanitize(item.id), (Turn("user", sanitize(item.question)),), shown)
 
 
-class _Writer:
+class _AnswerWriter:
     """Commits answers as they arrive, those of about the same time together."""
 
     def __init__(
-        self, session: Session, number: int, items: Sequence[Item], source: Source
+        self, session: Session, number: int, items: Sequence[Item], source: AnswerSource
     ) -> None:
         self.session = session
         self.number = number
@@ -187,7 +189,7 @@ class _Writer:
         self._waiting: list[PredictionRow] = []
         self._written = time.monotonic()
 
-    def __enter__(self) -> _Writer:
+    def __enter__(self) -> _AnswerWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -197,11 +199,11 @@ class _Writer:
         """Take an answer, or the reason why there is none."""
         item = self.items[at]
         failed = isinstance(reply, Failure)
-        answer = None if isinstance(reply, Failure) else storable(reply)
-        error = storable(reply.reason) or "no reason given" if isinstance(reply, Failure) else None
+        answer = None if isinstance(reply, Failure) else sanitize(reply)
+        error = sanitize(reply.reason) or "no reason given" if isinstance(reply, Failure) else None
         self._waiting.append(
             PredictionRow(
-                at, storable(item.id), storable(item.category), self.source.contents[at],
+                at, sanitize(item.id), sanitize(item.category), self.source.contents[at],
                 answer, error,
             )
         )  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ig4.core.errors import UsageError
-from ig4.core.statistics.comparison import Compared
+from ig4.core.statistics.comparison import ComparisonResult
 from ig4.core.statistics.comparison import compare as compare_values
 from ig4.storage import evaluations
 
@@ -24,7 +24,7 @@ class Comparison:
 
     first: EvaluationRow
     second: EvaluationRow
-    compared: Compared
+    compared: ComparisonResult
     left_out: int
 
 
@@ -37,7 +37,7 @@ def compare(session: Session, first: int, second: int) -> Comparison:
             metric counts how rare words are in all of them.
     """
     with session.store.reading() as connection:
-        found = [evaluations.every(connection, number) for number in (first, second)]
+        found = [evaluations.list_all(connection, number) for number in (first, second)]
         answers = [evaluations.predictions(connection, number) for number in (first, second)]
     rows = []
     for number, each in zip((first, second), found, strict=True):

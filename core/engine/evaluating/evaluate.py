@@ -10,22 +10,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.contracts import Benchmark
-from ig4.core.contracts.evaluation import Item, Measured
+from ig4.core.contracts.evaluation import BenchmarkResult, Item
 from ig4.core.contracts.training import Checkpoint, Decoding
-from ig4.core.engine.evaluating.answering import STAGE, Source, answer, from_file, from_model
-from ig4.core.engine.ingesting.texts import storable
+from ig4.core.engine.evaluating.answering import (
+    STAGE,
+    AnswerSource,
+    collect_answers,
+    from_file,
+    from_model,
+)
+from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, Ig4Error, PluginError, UsageError
 from ig4.core.events import StageFinished
 from ig4.core.records import Choice
 from ig4.storage import evaluations
 
 if TYPE_CHECKING:
-    from ig4.core.engine.session import Configured, Session
+    from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.evaluations import EvaluationRow
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluationWish:
+class EvaluationRequest:
     """What to evaluate on which benchmark: a checkpoint, or a file of answers made elsewhere.
 
     `label` names who answered (by default the checkpoint's folder, the trainer, or the file);
@@ -45,7 +51,7 @@ class EvaluationWish:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
+class EvaluationResult:
     """What came out: the evaluation's number in the database, and what the answers come to.
 
     `failed` counts the items without an answer, which count as wrong; with `reused`, nothing was
@@ -55,13 +61,13 @@ class Evaluated:
     id: int
     benchmark: str
     label: str
-    measured: Measured
+    measured: BenchmarkResult
     items: int
     failed: int
     reused: bool = False
 
 
-def evaluate(session: Session, wish: EvaluationWish) -> Evaluated:
+def evaluate(session: Session, request: EvaluationRequest) -> EvaluationResult:
     """Answer a benchmark's questions and score the answers; equal inputs are not computed twice.
 
     A question that cannot be answered (its image is missing) counts as wrong and is counted in
@@ -73,35 +79,35 @@ def evaluate(session: Session, wish: EvaluationWish) -> Evaluated:
             image is where the benchmark looks for it.
         PrerequisiteError: as the trainer, or the benchmark's `open`.
     """
-    if (wish.checkpoint is None) == (wish.predictions is None):
+    if (request.checkpoint is None) == (request.predictions is None):
         raise UsageError("evaluate either a checkpoint or a file of predictions")
-    configured = session.configured(wish.benchmark)
+    configured = session.configured(request.benchmark)
     benchmark = cast("Benchmark", configured.component)
     benchmark.open()
     try:
-        items = _items(benchmark, configured.label, wish.limit)
-        source = _source(session, benchmark, items, wish)
+        items = _items(benchmark, configured.label, request.limit)
+        source = _source(session, benchmark, items, request)
         component_id = session.component_id(configured.fingerprint)
         with session.store.reading() as connection:
             row = evaluations.find(connection, component_id, source.digest)
-        if row is not None and row.status == "done" and not (wish.retry_failed and row.failed):
-            return _again(session, configured, items, source, row, wish)
-        return _anew(session, configured, items, source, row, wish)
+        if row is not None and row.status == "done" and not (request.retry_failed and row.failed):
+            return _again(session, configured, items, source, row, request)
+        return _anew(session, configured, items, source, row, request)
     finally:
         benchmark.close()
 
 
-def check(session: Session, wish: EvaluationWish) -> None:
+def check_benchmark(session: Session, request: EvaluationRequest) -> None:
     """Read the questions, so that what is wrong with a benchmark is said before hours of work.
 
     Raises:
         UsageError, DatasetError, PrerequisiteError: as `evaluate`.
     """
-    configured = session.configured(wish.benchmark)
+    configured = session.configured(request.benchmark)
     benchmark = cast("Benchmark", configured.component)
     benchmark.open()
     try:
-        _items(benchmark, configured.label, wish.limit)
+        _items(benchmark, configured.label, request.limit)
     finally:
         benchmark.close()
 
@@ -123,48 +129,50 @@ def _items(benchmark: Benchmark, label: str, limit: int | None) -> list[Item]:
 
 
 def _source(
-    session: Session, benchmark: Benchmark, items: Sequence[Item], wish: EvaluationWish
-) -> Source:
-    if wish.predictions is not None:
-        partial = wish.limit is not None
-        return from_file(session, items, wish.predictions, wish.label, partial=partial)
-    assert wish.checkpoint is not None
-    decoding = wish.decoding
+    session: Session, benchmark: Benchmark, items: Sequence[Item], request: EvaluationRequest
+) -> AnswerSource:
+    if request.predictions is not None:
+        partial = request.limit is not None
+        return from_file(session, items, request.predictions, request.label, partial=partial)
+    assert request.checkpoint is not None
+    decoding = request.decoding
     if decoding.max_new_tokens is None:
         decoding = replace(decoding, max_new_tokens=benchmark.max_new_tokens)
-    folders = (benchmark.image_root, wish.image_root)
-    return from_model(session, items, wish.checkpoint, decoding, folders, wish.label)
+    folders = (benchmark.image_root, request.image_root)
+    return from_model(session, items, request.checkpoint, decoding, folders, request.label)
 
 
 def _again(
     session: Session,
-    configured: Configured,
+    configured: ConfiguredComponent,
     items: Sequence[Item],
-    source: Source,
+    source: AnswerSource,
     row: EvaluationRow,
-    wish: EvaluationWish,
-) -> Evaluated:
+    request: EvaluationRequest,
+) -> EvaluationResult:
     """Return an evaluation that is there, under the name it is asked for by."""
-    training_id = _training_of(session, wish)
+    training_id = _training_of(session, request)
     with session.store.writing() as connection:
         evaluations.name_it(
-            connection, row.id, label=wish.label and source.label, training_id=training_id
+            connection, row.id, label=request.label and source.label, training_id=training_id
         )
         answers = [one.answer for one in evaluations.predictions(connection, row.id)]
     measured = _measured(configured, items, answers)
     session.emit(StageFinished(STAGE, f"{configured.label}: evaluated before"))
-    label = source.label if wish.label else row.label
-    return Evaluated(row.id, configured.label, label, measured, row.items, row.failed, reused=True)
+    label = source.label if request.label else row.label
+    return EvaluationResult(
+        row.id, configured.label, label, measured, row.items, row.failed, reused=True
+    )
 
 
 def _anew(
     session: Session,
-    configured: Configured,
+    configured: ConfiguredComponent,
     items: Sequence[Item],
-    source: Source,
+    source: AnswerSource,
     row: EvaluationRow | None,
-    wish: EvaluationWish,
-) -> Evaluated:
+    request: EvaluationRequest,
+) -> EvaluationResult:
     """Evaluate, or go on with what an interrupted evaluation of the same left."""
     # What scoring stumbles over must be said now, not after hours of answers.
     _measured(configured, items, [None] * len(items))
@@ -172,9 +180,9 @@ def _anew(
               "label": source.label, "source": source.told}  # fmt: skip
     seed = None if source.decoding is None else source.decoding.seed
     with session.recorded("eval", config, seed):
-        number = _begun(session, configured, len(items), source, row, wish)
+        number = _begun(session, configured, len(items), source, row, request)
         with _kept(session, number):
-            answer(session, number, items, source)
+            collect_answers(session, number, items, source)
             with session.store.reading() as connection:
                 answers = [one.answer for one in evaluations.predictions(connection, number)]
             measured = _measured(configured, items, answers)
@@ -184,27 +192,27 @@ def _anew(
             session.failures[configured.label] = failed
         told = f"{configured.label}: {measured.headline} {measured.value:.4f}"
         session.emit(StageFinished(STAGE, told))
-    return Evaluated(number, configured.label, source.label, measured, len(items), failed)
+    return EvaluationResult(number, configured.label, source.label, measured, len(items), failed)
 
 
 def _begun(
     session: Session,
-    configured: Configured,
+    configured: ConfiguredComponent,
     items: int,
-    source: Source,
+    source: AnswerSource,
     row: EvaluationRow | None,
-    wish: EvaluationWish,
+    request: EvaluationRequest,
 ) -> int:
     component_id = session.component_id(configured.fingerprint)
-    training_id = _training_of(session, wish)
+    training_id = _training_of(session, request)
     decoding = source.decoding
     with session.store.writing() as connection:
         if row is not None:
             evaluations.resume(connection, row.id, session.run_id)
             evaluations.name_it(
-                connection, row.id, label=wish.label and source.label, training_id=training_id
+                connection, row.id, label=request.label and source.label, training_id=training_id
             )
-            if wish.retry_failed:
+            if request.retry_failed:
                 evaluations.forget_failures(connection, row.id)
             return row.id
         return evaluations.begin(
@@ -222,11 +230,15 @@ def _begun(
         )
 
 
-def _training_of(session: Session, wish: EvaluationWish) -> int | None:
-    if wish.training_id is not None or wish.checkpoint is None or wish.checkpoint.path is None:
-        return wish.training_id
+def _training_of(session: Session, request: EvaluationRequest) -> int | None:
+    if (
+        request.training_id is not None
+        or request.checkpoint is None
+        or request.checkpoint.path is None
+    ):
+        return request.training_id
     with session.store.reading() as connection:
-        return evaluations.training_of(connection, str(wish.checkpoint.path.absolute()))
+        return evaluations.training_of(connection, str(request.checkpoint.path.absolute()))
 
 
 @contextmanager
@@ -240,22 +252,22 @@ def _kept(session: Session, number: int) -> Iterator[None]:
         with session.store.writing() as connection:
             evaluations.finish(
                 connection, number, "interrupted" if interrupted else "failed",
-                error=None if interrupted else storable(told)[:2000],
+                error=None if interrupted else sanitize(told)[:2000],
             )  # fmt: skip
         raise
 
 
 def _measured(
-    configured: Configured, items: Sequence[Item], answers: Sequence[str | None]
-) -> Measured:
+    configured: ConfiguredComponent, items: Sequence[Item], answers: Sequence[str | None]
+) -> BenchmarkResult:
     benchmark = cast("Benchmark", configured.component)
-    return checked(configured.label, items, benchmark.score(items, answers))
+    return validated_result(configured.label, items, benchmark.score(items, answers))
 
 
-def _store(session: Session, number: int, measured: Measured, failed: int) -> None:
+def _store(session: Session, number: int, measured: BenchmarkResult, failed: int) -> None:
     metrics = {
         "all": dict(measured.metrics),
-        "categories": {storable(name): dict(each) for name, each in measured.categories.items()},
+        "categories": {sanitize(name): dict(each) for name, each in measured.categories.items()},
     }
     with session.store.writing() as connection:
         evaluations.put_values(connection, number, measured.values)
@@ -265,7 +277,9 @@ def _store(session: Session, number: int, measured: Measured, failed: int) -> No
         )  # fmt: skip
 
 
-def checked(label: str, items: Sequence[Item], measured: Measured) -> Measured:
+def validated_result(
+    label: str, items: Sequence[Item], measured: BenchmarkResult
+) -> BenchmarkResult:
     """Return what a benchmark measured, if it is what the contract says.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from ig4.core.chunks import chunks
 from ig4.core.engine.ingesting.files import EMBEDDED
 from ig4.core.engine.ingesting.ingest import turns_of
-from ig4.core.engine.ingesting.texts import storable
+from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.files.images import measure
@@ -32,23 +32,23 @@ STAGE = "export"
 _STEP = 1000
 _LONGEST_ID = 19  # digits: the database counts to 2^63
 
-Placing = Literal["link", "copy", "none"]
+ImagePlacement = Literal["link", "copy", "none"]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ExportTarget:
     """Where to write, in which format, and what to do with the images."""
 
     path: Path
     format: str | None = None
     options: Mapping[str, JSON] = field(default_factory=dict)
-    images: Placing = "link"
+    images: ImagePlacement = "link"
     anew: bool = False
     """Whether records are made anew also in the data set's own format."""
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportResult:
     """What was written."""
 
     path: Path
@@ -59,8 +59,8 @@ class Exported:
 
 
 def export(
-    session: Session, dataset: DatasetRow, target: Target, selection_id: int | None = None
-) -> Exported:
+    session: Session, dataset: DatasetRow, target: ExportTarget, selection_id: int | None = None
+) -> ExportResult:
     """Write the samples of a selection (by rank), or all of a data set (in its order).
 
     In the data set's own format every record is written as it was read, with what stood
@@ -80,7 +80,7 @@ def export(
     with session.recorded("export", config):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
-        writer = _Writer(session, dataset, target, form, same)
+        writer = _ExportWriter(session, dataset, target, form, same)
         rows = writer.rows(selection_id)
         try:
             target.path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def export(
         if writer.missing:
             session.notice(f"{writer.missing:,} images could not be placed: their files are gone")
         session.emit(StageFinished(STAGE, f"{writer.written:,} samples to {target.path}"))
-        return Exported(target.path, name, writer.written, len(writer.placed), writer.missing)
+        return ExportResult(target.path, name, writer.written, len(writer.placed), writer.missing)
 
 
 def find_selection(session: Session, dataset: DatasetRow | None, which: str) -> int:
@@ -119,19 +119,19 @@ def find_selection(session: Session, dataset: DatasetRow | None, which: str) -> 
     return found.id
 
 
-def dataset_of(session: Session, selection_id: int) -> DatasetRow:
+def dataset_of_selection(session: Session, selection_id: int) -> DatasetRow:
     """Return the data set that a selection was made from."""
     with session.store.reading() as connection:
         found = selections.find(connection, selection_id)
         assert found is not None
-        return next(row for row in datasets.every(connection) if row.id == found.dataset_id)
+        return next(row for row in datasets.list_all(connection) if row.id == found.dataset_id)
 
 
-class _Writer:
+class _ExportWriter:
     """Turns stored samples back into records, placing each image once."""
 
     def __init__(
-        self, session: Session, dataset: DatasetRow, target: Target, form: Format, same: bool
+        self, session: Session, dataset: DatasetRow, target: ExportTarget, form: Format, same: bool
     ) -> None:
         self.session = session
         self.dataset = dataset
@@ -168,7 +168,7 @@ class _Writer:
             raw = json.loads(row.raw) if self.same else None
             turns = turns_of(row)
             if not self.same:  # readers such as Arrow's refuse a whole file for half a surrogate
-                turns = tuple(Turn(turn.role, storable(turn.text)) for turn in turns)
+                turns = tuple(Turn(turn.role, sanitize(turn.text)) for turn in turns)
             plain = Record(row.external_id, turns, tuple(i.name for i in row.images), raw)
             images = tuple(
                 self._image(plain, index, image) for index, image in enumerate(row.images)

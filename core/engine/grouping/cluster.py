@@ -19,14 +19,14 @@ from ig4.storage import clusters, samples, scores
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ig4.core.engine.session import Configured, Session
+    from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
 
 STAGE = "cluster"
 
 
 @dataclass(frozen=True, slots=True)
-class Clustered:
+class ClusterResult:
     """A clustering: how many samples each label has; `left_out` have no readable image."""
 
     dataset: DatasetRow
@@ -40,7 +40,7 @@ class Clustered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class _ImageAssignment:
     """Which image each sample goes by: -1 for a text-only one, -2 for an unreadable image."""
 
     sample_ids: NDArray[np.int64]
@@ -56,7 +56,7 @@ def cluster(
     k: int,
     seed: int,
     aside: bool = False,
-) -> Clustered:
+) -> ClusterResult:
     """Cluster a data set's distinct images; a sample takes the cluster of its first image.
 
     Text-only samples form one more cluster, numbered k. The same input is not clustered twice.
@@ -112,7 +112,7 @@ def cluster(
         return _summary(session, dataset, added, clusterer.label, k, layout, reused=False)
 
 
-def _layout(session: Session, dataset: DatasetRow) -> _Layout:
+def _layout(session: Session, dataset: DatasetRow) -> _ImageAssignment:
     with session.store.reading() as connection:
         sample_ids, _ = samples.places(connection, dataset.id)
         with_image, image_ids = samples.images_shown(connection, dataset.id, first_only=True)
@@ -121,11 +121,16 @@ def _layout(session: Session, dataset: DatasetRow) -> _Layout:
     image_of[np.isin(sample_ids, named)] = -2
     order = np.argsort(sample_ids, kind="stable")
     image_of[order[np.searchsorted(sample_ids[order], with_image)]] = image_ids
-    return _Layout(sample_ids, image_of)
+    return _ImageAssignment(sample_ids, image_of)
 
 
 def _inputs(
-    session: Session, grouping: Configured, seeing: Configured, layout: _Layout, k: int, seed: int
+    session: Session,
+    grouping: ConfiguredComponent,
+    seeing: ConfiguredComponent,
+    layout: _ImageAssignment,
+    k: int,
+    seed: int,
 ) -> str:
     """Return a digest of all that labels depend on.
 
@@ -141,7 +146,12 @@ def _inputs(
 
 
 def _labels(
-    session: Session, grouping: Configured, seeing: Configured, layout: _Layout, k: int, seed: int
+    session: Session,
+    grouping: ConfiguredComponent,
+    seeing: ConfiguredComponent,
+    layout: _ImageAssignment,
+    k: int,
+    seed: int,
 ) -> NDArray[np.int64]:
     """Return the label (n,) of each sample, -1 where there is none."""
     shown = layout.image_of[layout.image_of >= 0]
@@ -175,7 +185,7 @@ def _labels(
 
 
 def _vectors(
-    session: Session, seeing: Configured, images: NDArray[np.int64]
+    session: Session, seeing: ConfiguredComponent, images: NDArray[np.int64]
 ) -> dict[int, NDArray[np.float32]]:
     component = session.component_id(seeing.fingerprint)
     with session.store.reading() as connection:
@@ -197,17 +207,17 @@ def _summary(
     clustering_id: int,
     name: str,
     k: int,
-    layout: _Layout,
+    layout: _ImageAssignment,
     *,
     reused: bool,
-) -> Clustered:
+) -> ClusterResult:
     with session.store.reading() as connection:
         labels = clusters.labels(connection, clustering_id, layout.sample_ids)
     values, counts = np.unique(labels[labels >= 0], return_counts=True)
     text_only = int((layout.image_of == -1).sum())
     if text_only:
         session.notice(f"{text_only:,} text-only samples form cluster {k}, of their own")
-    return Clustered(
+    return ClusterResult(
         dataset,
         clustering_id,
         name,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ig4.core.chunks import chunks
-from ig4.core.engine.ingesting.texts import storable
+from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.files.images import measure
 from ig4.storage import datasets
 from ig4.storage.datasets import FileRow
@@ -29,7 +29,7 @@ _CHUNK = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
+class _FileState:
     """What a file held when it was read; `sha256` is None, with the problem, if unreadable."""
 
     name: str
@@ -41,7 +41,7 @@ class _Looked:
     problem: str | None = None
 
 
-class FileLedger:
+class ImageFileIndex:
     """Keeps the table of a data set's image files true to the disk."""
 
     def __init__(self, session: Session, dataset_id: int, roots: ImageRoots) -> None:
@@ -53,7 +53,7 @@ class FileLedger:
     def name_of(self, image: str | bytes) -> str:
         """Return the name an image goes by; bytes are first put beside the database."""
         if isinstance(image, str):
-            return storable(image)
+            return sanitize(image)
         digest = hashlib.sha256(image).hexdigest()
         path = self._embedded_path(digest)
         if not path.exists():
@@ -85,7 +85,7 @@ class FileLedger:
         would keep the content, and so the scores, of images that they no longer show.
         """
         with self.session.store.reading() as connection:
-            rows = list(datasets.every_file(connection, self.dataset_id))
+            rows = list(datasets.list_files(connection, self.dataset_id))
         stale = {row.name: row for row in rows if not self._is_current(row.name, row)}
         if not stale:
             return 0
@@ -118,13 +118,13 @@ class FileLedger:
             return row.size is None
         return (status.st_size, status.st_mtime_ns) == (row.size, row.mtime_ns)
 
-    def _read(self, names: list[str]) -> list[_Looked]:
+    def _read(self, names: list[str]) -> list[_FileState]:
         looked = []
         there = []
         for name in names:
             path, refused = self._locate(name)
             if path is None or not os.path.lexists(path):
-                looked.append(_Looked(name, path, problem=refused or _missing(name)))
+                looked.append(_FileState(name, path, problem=refused or _missing(name)))
             else:
                 there.append((name, path))
         if there:
@@ -134,7 +134,7 @@ class FileLedger:
         return looked
 
 
-def _put(connection: Connection, dataset_id: int, looked: Sequence[_Looked]) -> None:
+def _put(connection: Connection, dataset_id: int, looked: Sequence[_FileState]) -> None:
     images = [
         {
             "sha256": one.sha256,
@@ -161,19 +161,19 @@ def _missing(name: str) -> str:
     return f"{name}: the image file is missing"
 
 
-def _look(name: str, path: str) -> _Looked:
+def _look(name: str, path: str) -> _FileState:
     try:
         with Path(path).open("rb") as file:
             status = os.fstat(file.fileno())
             data = file.read()
     except FileNotFoundError:
-        return _Looked(name, path, problem=_missing(name))
+        return _FileState(name, path, problem=_missing(name))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        return _Looked(name, path, problem=f"{name}: the image cannot be read ({reason})")
+        return _FileState(name, path, problem=f"{name}: the image cannot be read ({reason})")
     size, mtime_ns = status.st_size, status.st_mtime_ns
     if not data:
         problem = f"{name}: the image file is empty"
-        return _Looked(name, path, size, mtime_ns, problem=problem)
+        return _FileState(name, path, size, mtime_ns, problem=problem)
     digest = hashlib.sha256(data).hexdigest()
-    return _Looked(name, path, size, mtime_ns, digest, measure(io.BytesIO(data)))
+    return _FileState(name, path, size, mtime_ns, digest, measure(io.BytesIO(data)))

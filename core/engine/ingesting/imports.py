@@ -44,7 +44,7 @@ class ScoreColumn:
 
 
 @dataclass(slots=True)
-class Imported:
+class ImportResult:
     """What an import brought: rows taken, and rows that fit no sample or hold no number."""
 
     dataset: str
@@ -56,7 +56,7 @@ class Imported:
     id_column: str = ""
 
 
-def import_scores(session: Session, dataset: DatasetRow, column: ScoreColumn) -> Imported:
+def import_scores(session: Session, dataset: DatasetRow, column: ScoreColumn) -> ImportResult:
     """Store a file's scores under a scorer's plain name for the samples of a data set.
 
     The percent scale is that of `scale_of`, else of the scorer whose name it takes if the
@@ -81,7 +81,7 @@ def import_scores(session: Session, dataset: DatasetRow, column: ScoreColumn) ->
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None, "rows"))
         component = session.component_id(_fingerprint("scorer", column.name, identity))
-        found = Imported(dataset.name, column.name)
+        found = ImportResult(dataset.name, column.name)
         with session.store.reading() as connection:
             ids, contents = samples.places(connection, dataset.id)
         alike, counts = np.unique(contents, return_counts=True)
@@ -115,7 +115,7 @@ def import_clusters(
     *,
     encoding: str = "utf-8",
     **columns: Any,
-) -> Imported:
+) -> ImportResult:
     """Store a file's clusters (label -> ids, or a table of id and label) as a clustering.
 
     Labels that are whole numbers keep their number; others are numbered in sorted order.
@@ -130,7 +130,7 @@ def import_clusters(
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None, "rows"))
         pairs = _pairs(tables.read_clusters(path, encoding=encoding, **columns), path)
-        found = Imported(dataset.name, name)
+        found = ImportResult(dataset.name, name)
         with session.store.reading() as connection:
             known = samples.ids_of(connection, dataset.id, list(pairs))
             ids, _ = samples.places(connection, dataset.id)
@@ -185,7 +185,7 @@ def _store_scores(
     column: ScoreColumn,
     component: int,
     batch: list[dict[str, Any]],
-    found: Imported,
+    found: ImportResult,
     given: Mapping[int, set[float]],
 ) -> None:
     """Store a batch of rows; `given` gathers the scores of contents that several samples have."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.chunks import chunks
-from ig4.core.engine.ingesting.files import FileLedger
+from ig4.core.engine.ingesting.files import ImageFileIndex
 from ig4.core.engine.ingesting.paths import ImageRoots
-from ig4.core.engine.ingesting.texts import storable
+from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.files import formats
@@ -35,7 +35,7 @@ _JOIN = "\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DatasetSource:
     """A data set to ingest, as the user describes it; None means found out."""
 
     path: Path
@@ -47,7 +47,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Ingested:
+class IngestResult:
     """What ingesting did: `read` records now, `samples` in all, problems by their text."""
 
     dataset: DatasetRow
@@ -59,7 +59,7 @@ class Ingested:
     unchanged: bool
 
 
-def ingest(session: Session, source: Source) -> Ingested:
+def ingest(session: Session, source: DatasetSource) -> IngestResult:
     """Read a data set into the store, or find that it has not changed since.
 
     Samples keep their identity by external id: one that changed gets another content (and so
@@ -87,7 +87,7 @@ def ingest(session: Session, source: Source) -> Ingested:
             known = datasets.find(connection, dataset_name)
         if known is not None and known.source_state == state:
             return _refresh(session, known, form)
-        return _Reader(session, form, source, path).read(config, state)
+        return _DatasetReader(session, form, source, path).read(config, state)
 
 
 def _default_name(path: Path) -> str:
@@ -121,10 +121,12 @@ def _state(form: Format, path: Path, config: Mapping[str, Any]) -> str:
     return canonical([form.version, config, files])
 
 
-def _refresh(session: Session, dataset: DatasetRow, form: Format) -> Ingested:
+def _refresh(session: Session, dataset: DatasetRow, form: Format) -> IngestResult:
     """Look whether images of an unchanged data set changed on disk."""
     session.attach(dataset.id)
-    ledger = FileLedger(session, dataset.id, _roots(dataset.image_root, Path(dataset.path), form))
+    ledger = ImageFileIndex(
+        session, dataset.id, _roots(dataset.image_root, Path(dataset.path), form)
+    )
     changed = ledger.refresh(_rehash)
     with session.store.reading() as connection:
         count = datasets.count_samples(connection, dataset.id)
@@ -132,7 +134,7 @@ def _refresh(session: Session, dataset: DatasetRow, form: Format) -> Ingested:
     if changed:
         session.notice(f"{changed:,} images of {dataset.name} changed: what shows them is "
                        "scored anew")  # fmt: skip
-    return Ingested(dataset, 0, count, 0, changed, problems, unchanged=True)
+    return IngestResult(dataset, 0, count, 0, changed, problems, unchanged=True)
 
 
 def _rehash(connection: Connection, file_ids: Sequence[int]) -> None:
@@ -168,10 +170,10 @@ def _roots(image_root: str | None, path: Path, form: Format) -> ImageRoots:
     return ImageRoots(form.image_folder(path), Path(image_root) if image_root else None)
 
 
-class _Reader:
+class _DatasetReader:
     """One pass over a data set's records."""
 
-    def __init__(self, session: Session, form: Format, source: Source, path: Path) -> None:
+    def __init__(self, session: Session, form: Format, source: DatasetSource, path: Path) -> None:
         self.session = session
         self.form = form
         self.source = source
@@ -181,7 +183,7 @@ class _Reader:
         self.numbers: Counter[str] = Counter()
         self.problems: Counter[str] = Counter()
 
-    def read(self, config: Mapping[str, Any], state: str) -> Ingested:
+    def read(self, config: Mapping[str, Any], state: str) -> IngestResult:
         session = self.session
         session.emit(StageStarted(STAGE, None, "records"))
         # Read before anything is written: what holds no records leaves no data set behind.
@@ -201,18 +203,18 @@ class _Reader:
             )
         session.attach(dataset.id)
         roots = _roots(config["image_root"], self.path, self.form)
-        ledger = FileLedger(session, dataset.id, roots)
+        ledger = ImageFileIndex(session, dataset.id, roots)
         for batch in chain([first], batches):
             self._store(dataset.id, ledger, batch)
         assert session.run_id is not None
         with session.store.writing() as connection:
             gone = datasets.mark_read(connection, dataset.id, session.run_id, state)
         self._tell(dataset, ledger, gone)
-        return Ingested(
+        return IngestResult(
             dataset, self.ordinal, self.ordinal, gone, 0, self.problems, unchanged=False
         )
 
-    def _store(self, dataset_id: int, ledger: FileLedger, batch: Sequence[Record]) -> None:
+    def _store(self, dataset_id: int, ledger: ImageFileIndex, batch: Sequence[Record]) -> None:
         session = self.session
         named = [[ledger.name_of(image) for image in record.images] for record in batch]
         files = ledger.look_at({name for names in named for name in names})
@@ -248,7 +250,7 @@ class _Reader:
         else:
             said = _joined(turns, "user")
             answer = _joined(turns, "assistant")
-        instruction, kept = storable(said), storable(answer)
+        instruction, kept = sanitize(said), sanitize(answer)
         if turns_in(instruction, kept) != turns:
             conversation = json.dumps([[turn.role, turn.text] for turn in turns])
         problem = _problem(record, answer)
@@ -275,7 +277,7 @@ class _Reader:
 
         Where the data set repeats an id, the later ones are numbered.
         """
-        wanted = [storable(record.id) for record in batch]
+        wanted = [sanitize(record.id) for record in batch]
         known = datasets.known_ids(connection, dataset_id, wanted)
         taken = {name for name, run in known.items() if run == self.session.run_id}
         if not taken and len(set(wanted)) == len(wanted):
@@ -302,7 +304,7 @@ class _Reader:
                 self.renamed[name] += 1
                 return unique
 
-    def _tell(self, dataset: DatasetRow, ledger: FileLedger, gone: int) -> None:
+    def _tell(self, dataset: DatasetRow, ledger: ImageFileIndex, gone: int) -> None:
         session = self.session
         if self.renamed:
             first = next(iter(self.renamed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def storable(text: str) -> str:
+def sanitize(text: str) -> str:
     """Return text that every database can hold: NUL and lone surrogates become marks."""
     if "\0" in text:
         text = text.replace("\0", "\N{SYMBOL FOR NULL}")

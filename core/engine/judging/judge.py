@@ -8,13 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from ig4.core.calls.asking import Asked, Asking, ask_all, spared
+from ig4.core.calls.asking import CallsResult, CallTask, answer_or_failure, run_call_tasks
 from ig4.core.chunks import chunks
 from ig4.core.contracts import AsyncJudge
 from ig4.core.contracts.evaluation import Pair, Verdict
-from ig4.core.engine.batchwise import answered
-from ig4.core.engine.ingesting.texts import storable
-from ig4.core.engine.judging.plan import Docket, JudgeWish, Showing, docket_of, row_of
+from ig4.core.engine.batchwise import answer_batch
+from ig4.core.engine.ingesting.texts import sanitize
+from ig4.core.engine.judging.plan import (
+    JudgeRequest,
+    JudgingPlan,
+    OrderedPair,
+    make_plan,
+    verdict_row,
+)
 from ig4.core.engine.scoring.estimate import CallEstimate, estimate_calls
 from ig4.core.errors import Ig4Error
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgeResult:
     """What a judgement has come to.
 
     `new` verdicts were made now. `open` pairs still lack a verdict (a limit was reached, or
@@ -44,7 +50,7 @@ class Judged:
     new: int
     open: int
     summary: Summary
-    asked: Asked | None = None
+    asked: CallsResult | None = None
 
     @property
     def stopped(self) -> str | None:
@@ -66,7 +72,7 @@ class JudgeEstimate:
     asking: CallEstimate | None
 
 
-def judge(session: Session, wish: JudgeWish) -> Judged:
+def judge(session: Session, request: JudgeRequest) -> JudgeResult:
     """Judge every pair in both orders, or go on where an earlier call was stopped or killed.
 
     Raises:
@@ -74,45 +80,47 @@ def judge(session: Session, wish: JudgeWish) -> Judged:
         DatasetError: a file cannot be read, or its ids fit nothing.
         ServiceError, PrerequisiteError: as the judge.
     """
-    docket = docket_of(session, wish)
+    judging_plan = make_plan(session, request)
     config: dict[str, JSON] = {
-        "judge": docket.configured.label,
-        "options": docket.configured.fingerprint.identity,
-        "first": docket.labels[0],
-        "second": docket.labels[1],
-        "questions": storable(str(wish.questions)),
+        "judge": judging_plan.configured.label,
+        "options": judging_plan.configured.fingerprint.identity,
+        "first": judging_plan.labels[0],
+        "second": judging_plan.labels[1],
+        "questions": sanitize(str(request.questions)),
     }
-    with session.recorded("judge", config, wish.seed), _begun(session, docket) as number:
-        if wish.renew:
+    with session.recorded("judge", config, request.seed), _begun(session, judging_plan) as number:
+        if request.renew:
             with session.store.writing() as connection:
                 judgements.forget_failures(connection, number)
         with session.store.reading() as connection:
-            left = docket.left(judgements.verdicts(connection, number))
-        asked = _work(session, docket, number, left, wish)
-        return _conclude(session, docket, number, wish, asked, len(left))
+            left = judging_plan.left(judgements.verdicts(connection, number))
+        asked = _work(session, judging_plan, number, left, request)
+        return _conclude(session, judging_plan, number, request, asked, len(left))
 
 
-def estimate(session: Session, wish: JudgeWish) -> JudgeEstimate:
+def estimate(session: Session, request: JudgeRequest) -> JudgeEstimate:
     """Tell what judging would do; nobody is asked.
 
     Raises:
         UsageError, DatasetError: as `judge`.
     """
-    docket = docket_of(session, wish)
+    judging_plan = make_plan(session, request)
     with session.store.reading() as connection:
-        number = judgements.find(connection, docket.inputs)
+        number = judgements.find(connection, judging_plan.inputs)
         rows = judgements.verdicts(connection, number) if number is not None else []
-    if wish.renew:
+    if request.renew:
         rows = [row for row in rows if row[6] is None]
-    left = [one for one in docket.left(rows) if one.problem is None]
+    left = [one for one in judging_plan.left(rows) if one.problem is None]
     asking = None
-    if isinstance(docket.judge, AsyncJudge) and left:
-        judging = Judging(session, docket, 0, left)
-        asking = estimate_calls(session, judging, wish.terms, renew=wish.renew)
-    return JudgeEstimate(docket.configured.label, len(docket.showings) // 2, len(left), asking)
+    if isinstance(judging_plan.judge, AsyncJudge) and left:
+        judging = JudgingTask(session, judging_plan, 0, left)
+        asking = estimate_calls(session, judging, request.call_settings, renew=request.renew)
+    return JudgeEstimate(
+        judging_plan.configured.label, len(judging_plan.ordered_pairs) // 2, len(left), asking
+    )
 
 
-def concluded(
+def summarise_verdicts(
     rows: Sequence[VerdictRow], pairs: Sequence[str] | None = None, *, seed: int = 42
 ) -> tuple[Summary, int]:
     """Return what stored verdicts come to, and how many of `pairs` still lack one.
@@ -136,50 +144,54 @@ def concluded(
     return summarise(judged, failed, seed=seed), lacking
 
 
-class Judging(Asking[Pair, Verdict | Failure]):
+class JudgingTask(CallTask[Pair, Verdict | Failure]):
     """Showings that an async judge has yet to see, known by their place in the list."""
 
     unit: ClassVar[str] = "verdicts"
 
     def __init__(
-        self, session: Session, docket: Docket, number: int, showings: Sequence[Showing]
+        self,
+        session: Session,
+        judging_plan: JudgingPlan,
+        number: int,
+        ordered_pairs: Sequence[OrderedPair],
     ) -> None:
         self.session = session
         self.number = number
-        self.showings = showings
-        self.label = docket.configured.label
-        self.judge = self.component = cast("AsyncJudge", docket.judge)
-        self.component_id = docket.component_id
-        self.fingerprint = docket.configured.fingerprint.value
-        self.places = range(len(showings))
+        self.ordered_pairs = ordered_pairs
+        self.label = judging_plan.configured.label
+        self.judge = self.component = cast("AsyncJudge", judging_plan.judge)
+        self.component_id = judging_plan.component_id
+        self.fingerprint = judging_plan.configured.fingerprint.value
+        self.places = range(len(ordered_pairs))
 
     def units(self, places: Sequence[int]) -> Iterator[tuple[int, Pair]]:
         """Yield (place, pair as shown)."""
         for place in places:
-            yield place, self.showings[place].shown
+            yield place, self.ordered_pairs[place].shown
 
     async def answer(self, unit: Pair, ask: Ask) -> Verdict | Failure:
         """Judge one showing; raises as `Asking.answer`."""
-        return await spared(self.label, self.judge.judge, unit, ask)
+        return await answer_or_failure(self.label, self.judge.judge, unit, ask)
 
     def commit(self, answers: Sequence[tuple[int, Verdict | Failure]]) -> int:
         """Store verdicts; returns how many are failures."""
-        rows = [row_of(self.showings[place], answer) for place, answer in answers]
+        rows = [verdict_row(self.ordered_pairs[place], answer) for place, answer in answers]
         return _put(self.session, self.number, rows)
 
 
 @contextmanager
-def _begun(session: Session, docket: Docket) -> Iterator[int]:
+def _begun(session: Session, judging_plan: JudgingPlan) -> Iterator[int]:
     """Give the judgement's id, and keep how it ended if it does not come to its end."""
     with session.store.writing() as connection:
         number = judgements.begin(
             connection,
-            component_id=docket.component_id,
-            name=docket.configured.label,
-            first=docket.labels[0],
-            second=docket.labels[1],
-            inputs=docket.inputs,
-            pairs=len(docket.showings) // 2,
+            component_id=judging_plan.component_id,
+            name=judging_plan.configured.label,
+            first=judging_plan.labels[0],
+            second=judging_plan.labels[1],
+            inputs=judging_plan.inputs,
+            pairs=len(judging_plan.ordered_pairs) // 2,
             run_id=session.run_id,
         )
     try:
@@ -190,47 +202,53 @@ def _begun(session: Session, docket: Docket) -> Iterator[int]:
         with session.store.writing() as connection:
             judgements.finish(
                 connection, number, "interrupted" if interrupted else "failed",
-                error=None if interrupted else storable(told)[:2000],
+                error=None if interrupted else sanitize(told)[:2000],
             )  # fmt: skip
         raise
 
 
 def _work(
-    session: Session, docket: Docket, number: int, left: Sequence[Showing], wish: JudgeWish
-) -> Asked | None:
+    session: Session,
+    judging_plan: JudgingPlan,
+    number: int,
+    left: Sequence[OrderedPair],
+    request: JudgeRequest,
+) -> CallsResult | None:
     """Get the verdicts that are missing; returns what came of asking, if a service was asked."""
-    hopeless = [row_of(one, Failure(one.problem)) for one in left if one.problem is not None]
+    hopeless = [verdict_row(one, Failure(one.problem)) for one in left if one.problem is not None]
     _put(session, number, hopeless)
     todo = [one for one in left if one.problem is None]
     if not todo:
         return None
-    if isinstance(docket.judge, AsyncJudge):
-        judging = Judging(session, docket, number, todo)
-        return ask_all(session, [judging], wish.terms, renew=wish.renew)
-    _compare(session, docket, number, todo)
+    if isinstance(judging_plan.judge, AsyncJudge):
+        judging = JudgingTask(session, judging_plan, number, todo)
+        return run_call_tasks(session, [judging], request.call_settings, renew=request.renew)
+    _compare(session, judging_plan, number, todo)
     return None
 
 
-def _compare(session: Session, docket: Docket, number: int, todo: Sequence[Showing]) -> None:
+def _compare(
+    session: Session, judging_plan: JudgingPlan, number: int, todo: Sequence[OrderedPair]
+) -> None:
     """Have a judge that asks nobody compare, a batch and a transaction at a time."""
-    label, component = docket.configured.label, docket.judge
+    label, component = judging_plan.configured.label, judging_plan.judge
     began = time.perf_counter()
-    session.emit(StageStarted(label, len(todo), Judging.unit))
+    session.emit(StageStarted(label, len(todo), JudgingTask.unit))
     component.open()
     try:
         for batch in chunks(todo, max(1, component.batch_size)):
-            given = answered(
+            given = answer_batch(
                 component.compare, [one.shown for one in batch], Verdict,
                 kind="judge", label=label, unit="pair",
             )  # fmt: skip
-            rows = [row_of(one, answer) for one, answer in zip(batch, given, strict=True)]
+            rows = [verdict_row(one, answer) for one, answer in zip(batch, given, strict=True)]
             failed = _put(session, number, rows)
             session.emit(BatchScored(label, len(rows), failed))
             session.emit(StageAdvanced(label, len(rows), failed))
     finally:
         component.close()
     spent = time.perf_counter() - began
-    session.speeds[docket.configured.fingerprint.value] = [float(len(todo)), spent]
+    session.speeds[judging_plan.configured.fingerprint.value] = [float(len(todo)), spent]
     session.emit(StageFinished(label))
 
 
@@ -242,24 +260,29 @@ def _put(session: Session, number: int, rows: Sequence[VerdictRow]) -> int:
 
 
 def _conclude(
-    session: Session, docket: Docket, number: int, wish: JudgeWish, asked: Asked | None, left: int
-) -> Judged:
+    session: Session,
+    judging_plan: JudgingPlan,
+    number: int,
+    request: JudgeRequest,
+    asked: CallsResult | None,
+    left: int,
+) -> JudgeResult:
     with session.store.reading() as connection:
         rows = judgements.verdicts(connection, number)
-    pairs = list(dict.fromkeys(one.key[0] for one in docket.showings))
-    summary, lacking = concluded(rows, pairs, seed=wish.seed)
+    pairs = list(dict.fromkeys(one.key[0] for one in judging_plan.ordered_pairs))
+    summary, lacking = summarise_verdicts(rows, pairs, seed=request.seed)
     if summary.failed:
-        session.failures[docket.configured.label] = summary.failed
+        session.failures[judging_plan.configured.label] = summary.failed
     with session.store.writing() as connection:
         status = "partial" if summary.failed or lacking else "done"
         judgements.finish(connection, number, status, summary=summary.to_dict())
-    return Judged(
+    return JudgeResult(
         id=number,
-        judge=docket.configured.label,
-        first=docket.labels[0],
-        second=docket.labels[1],
+        judge=judging_plan.configured.label,
+        first=judging_plan.labels[0],
+        second=judging_plan.labels[1],
         pairs=len(pairs),
-        new=left - len(docket.left(rows)),
+        new=left - len(judging_plan.left(rows)),
         open=lacking,
         summary=summary,
         asked=asked,

@@ -8,24 +8,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ig4.core.calls.terms import Terms
+from ig4.core.calls.settings import CallSettings
 from ig4.core.contracts import Judge
 from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.engine.ingesting.paths import ImageRoots
-from ig4.core.engine.ingesting.texts import storable
+from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import UsageError
-from ig4.core.files.pairs import Match, labels_of, match, read_answers, read_contexts
-from ig4.core.files.questions import read
+from ig4.core.files.pairs import MatchedPair, labels_of, match, read_answers, read_contexts
+from ig4.core.files.questions import read_questions
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Failure
 
 if TYPE_CHECKING:
-    from ig4.core.engine.session import Configured, Session
+    from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.judgements import VerdictRow
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeWish:
+class JudgeRequest:
     """Which answers to compare over which questions, and who is to do it.
 
     `labels` are what to call both sides, by default their models or files. `seed` is that of the
@@ -40,12 +40,12 @@ class JudgeWish:
     labels: tuple[str, str] | None = None
     image_root: Path | None = None
     seed: int = 42
-    terms: Terms = field(default_factory=Terms)
+    call_settings: CallSettings = field(default_factory=CallSettings)
     renew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Showing:
+class OrderedPair:
     """A pair in one order; with `swapped` the second answer is shown first."""
 
     pair: Pair
@@ -62,46 +62,46 @@ class Showing:
     @property
     def key(self) -> tuple[str, bool]:
         """What the verdict is stored under."""
-        return storable(self.pair.id), self.swapped
+        return sanitize(self.pair.id), self.swapped
 
 
 @dataclass(frozen=True, slots=True)
-class Docket:
+class JudgingPlan:
     """All that is to be judged, and by whom."""
 
-    configured: Configured
+    configured: ConfiguredComponent
     component_id: int
     labels: tuple[str, str]
     inputs: str
-    showings: list[Showing]
+    ordered_pairs: list[OrderedPair]
 
     @property
     def judge(self) -> Judge:
         """Who judges."""
         return cast("Judge", self.configured.component)
 
-    def left(self, rows: Sequence[VerdictRow]) -> list[Showing]:
+    def left(self, rows: Sequence[VerdictRow]) -> list[OrderedPair]:
         """Return the showings that have no verdict among `rows`."""
         known = {(row[0], bool(row[1])) for row in rows}
-        return [one for one in self.showings if one.key not in known]
+        return [one for one in self.ordered_pairs if one.key not in known]
 
 
-def docket_of(session: Session, wish: JudgeWish) -> Docket:
+def make_plan(session: Session, request: JudgeRequest) -> JudgingPlan:
     """Read all files, and find out who judges."""
-    configured = session.configured(wish.judge)
+    configured = session.configured(request.judge)
     component = cast("Judge", configured.component)
-    questions = read(wish.questions)
-    answers = read_answers(wish.first, questions), read_answers(wish.second, questions)
-    first, second = wish.labels or labels_of(*answers)
-    labels = storable(first), storable(second)
+    questions = read_questions(request.questions)
+    answers = read_answers(request.first, questions), read_answers(request.second, questions)
+    first, second = request.labels or labels_of(*answers)
+    labels = sanitize(first), sanitize(second)
     if labels[0] == labels[1]:
         raise UsageError(f"both sides are called {labels[0]!r}: give them different --labels")
-    contexts = read_contexts(wish.contexts) if wish.contexts else None
-    roots = ImageRoots(wish.questions.parent, wish.image_root)
+    contexts = read_contexts(request.contexts) if request.contexts else None
+    roots = ImageRoots(request.questions.parent, request.image_root)
     matches = match(questions, answers, contexts, roots)
     _tell_what_is_missing(session, component, matches)
-    showings = [
-        Showing(one.pair, swapped, one.problem) for one in matches for swapped in (False, True)
+    ordered_pairs = [
+        OrderedPair(one.pair, swapped, one.problem) for one in matches for swapped in (False, True)
     ]
     inputs = digest_of(
         [
@@ -109,12 +109,14 @@ def docket_of(session: Session, wish: JudgeWish) -> Docket:
             [_content(session, component, one) for one in matches],
         ]
     )
-    return Docket(
-        configured, session.component_id(configured.fingerprint), labels, inputs, showings
+    return JudgingPlan(
+        configured, session.component_id(configured.fingerprint), labels, inputs, ordered_pairs
     )
 
 
-def _tell_what_is_missing(session: Session, component: Judge, matches: Sequence[Match]) -> None:
+def _tell_what_is_missing(
+    session: Session, component: Judge, matches: Sequence[MatchedPair]
+) -> None:
     unmatched = sum(one.problem is not None for one in matches)
     if unmatched:
         session.notice(f"{unmatched:,} of {len(matches):,} questions lack an answer: they fail")
@@ -126,7 +128,7 @@ def _tell_what_is_missing(session: Session, component: Judge, matches: Sequence[
         )
 
 
-def _content(session: Session, component: Judge, one: Match) -> JSON:
+def _content(session: Session, component: Judge, one: MatchedPair) -> JSON:
     """Return what the verdicts of a pair depend on, JSON-able."""
     pair = one.pair
     images: list[str] = []
@@ -142,15 +144,15 @@ def _content(session: Session, component: Judge, one: Match) -> JSON:
     ]  # fmt: skip
 
 
-def row_of(showing: Showing, answer: Verdict | Failure) -> VerdictRow:
+def verdict_row(ordered_pair: OrderedPair, answer: Verdict | Failure) -> VerdictRow:
     """Return the store's row of a verdict, its scores given back to the answers they belong to."""
-    key, category = showing.key, storable(showing.pair.category)
+    key, category = ordered_pair.key, sanitize(ordered_pair.pair.category)
     if isinstance(answer, Failure):
-        return *key, category, None, None, None, storable(str(answer.reason))
+        return *key, category, None, None, None, sanitize(str(answer.reason))
     first, second = float(answer.first), float(answer.second)
     if not (math.isfinite(first) and math.isfinite(second)):
         told = f"the judge returned {first} and {second}, which are no scores"
         return *key, category, None, None, None, told
-    if showing.swapped:
+    if ordered_pair.swapped:
         first, second = second, first
-    return *key, category, first, second, storable(str(answer.explanation)), None
+    return *key, category, first, second, sanitize(str(answer.explanation)), None

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ig4.core.calls import prices as pricing
 from ig4.core.calls.loop import run
 from ig4.core.calls.request import PendingError, Reply, Request
-from ig4.core.calls.terms import Terms
+from ig4.core.calls.settings import CallSettings
 from ig4.core.engine.scoring import plan as planning
-from ig4.core.engine.scoring.rating import Rating
-from ig4.core.engine.scoring.score import imported_of
+from ig4.core.engine.scoring.rating import RatingTask
+from ig4.core.engine.scoring.score import imported_scorers
 from ig4.storage import calls as ledger
 from ig4.storage import runs
 
 if TYPE_CHECKING:
-    from ig4.core.calls.asking import Asking
+    from ig4.core.calls.asking import CallTask
     from ig4.core.calls.provider import Provider
     from ig4.core.engine.session import Session
     from ig4.core.records import Choice
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LOOKED_AT = 2000
+ESTIMATED_FROM = 2000
 """How many samples (or pairs) are looked at to estimate the tokens of all."""
 
 OUTPUT_TOKENS = 150
@@ -48,7 +48,7 @@ class CallEstimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class ScoreEstimate:
     """By component: how many samples (embedder: images) it has yet to see, and the seconds.
 
     Seconds are None where this database has not seen the component at work.
@@ -70,18 +70,18 @@ def estimate(
     dataset: DatasetRow,
     scorers: Sequence[Choice],
     embedders: Sequence[Choice] = (),
-    terms: Terms | None = None,
+    call_settings: CallSettings | None = None,
     *,
     retry_failed: bool = False,
-) -> Estimate:
+) -> ScoreEstimate:
     """Tell what scoring would do; nothing is computed, and nobody asked.
 
     Raises:
         UsageError: unknown component or option.
     """
-    imported = imported_of(session, dataset)
+    imported = imported_scorers(session, dataset)
     wanted = [choice for choice in scorers if choice.label not in imported]
-    plan = planning.make(session, dataset, wanted, embedders, retry_failed=retry_failed)
+    plan = planning.make_plan(session, dataset, wanted, embedders, retry_failed=retry_failed)
     seconds: dict[str, float | None] = {}
     calls = plan.calls
     names = {f"embedder {p.configured.label}": p for p in plan.embedders.values()}
@@ -91,24 +91,31 @@ def estimate(
             seconds[name] = None if speed is None else speed * calls[name]
     asking = {
         label: estimate_calls(
-            session, Rating(session, plan, label), terms or Terms(), renew=retry_failed
+            session,
+            RatingTask(session, plan, label),
+            call_settings or CallSettings(),
+            renew=retry_failed,
         )
         for label, pending in plan.asking.items()
         if len(pending.places)
     }
-    return Estimate(dataset.name, len(plan.sample_ids), calls, seconds, asking)
+    return ScoreEstimate(dataset.name, len(plan.sample_ids), calls, seconds, asking)
 
 
 def estimate_calls(
-    session: Session, asking: Asking[Any, Any], terms: Terms, *, renew: bool = False
+    session: Session,
+    asking: CallTask[Any, Any],
+    call_settings: CallSettings,
+    *,
+    renew: bool = False,
 ) -> CallEstimate:
     """Tell what a component would ask, and what that costs; nothing is sent.
 
     With `renew`, replies that could not be read count as not there.
     """
     provider = asking.component.provider()
-    places = asking.places[:: max(1, len(asking.places) // LOOKED_AT)]
-    look = _Look(session, asking, terms, renew=renew)
+    places = asking.places[:: max(1, len(asking.places) // ESTIMATED_FROM)]
+    look = _CallEstimator(session, asking, call_settings, renew=renew)
     asking.component.open()
     try:
         run(look.gather(provider, places))
@@ -117,15 +124,20 @@ def estimate_calls(
     return look.conclude(provider, len(asking.places) / max(1, len(places)))
 
 
-class _Look:
+class _CallEstimator:
     """Has a component make its requests for some units, and concludes for the rest."""
 
     def __init__(
-        self, session: Session, asking: Asking[Any, Any], terms: Terms, *, renew: bool
+        self,
+        session: Session,
+        asking: CallTask[Any, Any],
+        call_settings: CallSettings,
+        *,
+        renew: bool,
     ) -> None:
         self.session = session
         self.asking = asking
-        self.terms = terms
+        self.call_settings = call_settings
         self.renew = renew
         self.requests: list[tuple[str, Request]] = []
 
@@ -155,11 +167,11 @@ class _Look:
         reply = seen.output_tokens if seen else OUTPUT_TOKENS
         taken = sum(min(reply, request.max_tokens) for request in fresh)
         model = self.requests[0][1].model if self.requests else ""
-        price = pricing.find(model, self.terms.prices, provider.prices)
+        price = pricing.find_price(model, self.call_settings.prices, provider.prices)
         cost = None
         if price is not None:
             cost = share * price.of(given, 0, round(taken))
-            cost *= price.batch if self.terms.batch else 1.0
+            cost *= price.batch if self.call_settings.batch else 1.0
         return CallEstimate(
             model=model,
             requests=round(share * len(requests)),

@@ -16,15 +16,15 @@ from ig4.storage import samples, scores
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ig4.core.engine.session import Configured, Session
+    from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingWork:
     """One component and where it has work: places in the data set's order, int64."""
 
-    configured: Configured
+    configured: ConfiguredComponent
     component_id: int
     places: NDArray[np.int64]
 
@@ -35,7 +35,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ScoringPlan:
     """All that is missing for a data set, and the order of its samples.
 
     `sample_ids` and `contents` are (n,) int64. `images` gives for each embedder the image ids
@@ -46,8 +46,8 @@ class Plan:
     dataset: DatasetRow
     sample_ids: NDArray[np.int64]
     contents: NDArray[np.int64]
-    scorers: Mapping[str, Pending]
-    embedders: Mapping[str, Pending]
+    scorers: Mapping[str, PendingWork]
+    embedders: Mapping[str, PendingWork]
     images: Mapping[str, Mapping[int, list[int]]]
     embedder_of: Mapping[str, str]
 
@@ -58,12 +58,12 @@ class Plan:
         return np.unique(np.concatenate(parts)).tolist() if parts else []
 
     @property
-    def batched(self) -> dict[str, Pending]:
+    def batched(self) -> dict[str, PendingWork]:
         """The scorers that the executor runs on batches."""
         return {label: p for label, p in self.scorers.items() if not p.asks}
 
     @property
-    def asking(self) -> dict[str, Pending]:
+    def asking(self) -> dict[str, PendingWork]:
         """The scorers that ask services."""
         return {label: p for label, p in self.scorers.items() if p.asks}
 
@@ -77,14 +77,14 @@ class Plan:
         return images | {label: len(p.places) for label, p in self.scorers.items()}
 
 
-def make(
+def make_plan(
     session: Session,
     dataset: DatasetRow,
     scorers: Sequence[Choice],
     embedders: Sequence[Choice] = (),
     *,
     retry_failed: bool = False,
-) -> Plan:
+) -> ScoringPlan:
     """Find out what `scorers`, their embedders and `embedders` have not yet done.
 
     Raises:
@@ -107,7 +107,7 @@ def make(
         for label, one in chosen.items():
             done = scores.scored(connection, ids[id(one)])
             places = np.flatnonzero(first & ~_contained(contents, done))
-            pending[label] = Pending(one, ids[id(one)], places)
+            pending[label] = PendingWork(one, ids[id(one)], places)
         shown = samples.images_shown(connection, dataset.id) if wanted else None
         images, embedding = {}, {}
         for label, one in wanted.items():
@@ -115,12 +115,12 @@ def make(
             done = scores.embedded(connection, ids[id(one)])
             images[label] = _by_place(sample_ids, shown, done)
             places = np.array(sorted(images[label]), dtype=np.int64)
-            embedding[label] = Pending(one, ids[id(one)], places)
-    return Plan(dataset, sample_ids, contents, pending, embedding, images, embedder_of)
+            embedding[label] = PendingWork(one, ids[id(one)], places)
+    return ScoringPlan(dataset, sample_ids, contents, pending, embedding, images, embedder_of)
 
 
-def _scorers(session: Session, choices: Sequence[Choice]) -> dict[str, Configured]:
-    chosen: dict[str, Configured] = {}
+def _scorers(session: Session, choices: Sequence[Choice]) -> dict[str, ConfiguredComponent]:
+    chosen: dict[str, ConfiguredComponent] = {}
     for choice in choices:
         check_label(choice.label)
         if choice.label in chosen:
@@ -138,10 +138,10 @@ def check_label(label: str) -> None:
 
 
 def _embedders(
-    session: Session, scorers: Mapping[str, Configured], more: Iterable[Choice]
-) -> tuple[dict[str, Configured], dict[str, str]]:
+    session: Session, scorers: Mapping[str, ConfiguredComponent], more: Iterable[Choice]
+) -> tuple[dict[str, ConfiguredComponent], dict[str, str]]:
     """Return the embedders by fingerprint, each once, and the one of each scorer."""
-    wanted: dict[str, Configured] = {}
+    wanted: dict[str, ConfiguredComponent] = {}
     embedder_of: dict[str, str] = {}
     for label, one in scorers.items():
         assert isinstance(one.component, Scorer)

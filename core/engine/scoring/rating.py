@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
-from ig4.core.calls.asking import PAGE, Asking, spared
+from ig4.core.calls.asking import PAGE, CallTask, answer_or_failure
 from ig4.core.engine.scoring.samples import sample_of
-from ig4.core.engine.scoring.tasks import EMPTY_ANSWER, as_row
+from ig4.core.engine.scoring.tasks import EMPTY_ANSWER, score_row
 from ig4.core.records import Failure, Sample, Score
 from ig4.storage import samples, scores
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Ask, AsyncScorer
-    from ig4.core.engine.scoring.plan import Plan
+    from ig4.core.engine.scoring.plan import ScoringPlan
     from ig4.core.engine.session import Session
 
 
-class Rating(Asking[Sample, Score | Failure]):
+class RatingTask(CallTask[Sample, Score | Failure]):
     """The samples that an async scorer of a plan has yet to rate, known by their contents."""
 
-    def __init__(self, session: Session, plan: Plan, label: str) -> None:
+    def __init__(self, session: Session, plan: ScoringPlan, label: str) -> None:
         pending = plan.scorers[label]
         self.session = session
         self.plan = plan
@@ -49,11 +49,11 @@ class Rating(Asking[Sample, Score | Failure]):
         """Rate one sample; raises as `Asking.answer`."""
         if self.scorer.needs_answer and not unit.answer.strip():
             return Failure(EMPTY_ANSWER)
-        return await spared(self.label, self.scorer.rate, unit, ask)
+        return await answer_or_failure(self.label, self.scorer.rate, unit, ask)
 
     def commit(self, answers: Sequence[tuple[int, Score | Failure]]) -> int:
         """Store ratings; returns how many are failures."""
-        rows = [as_row(content, answer) for content, answer in answers]
+        rows = [score_row(content, answer) for content, answer in answers]
         with self.session.store.writing() as connection:
             scores.put(connection, self.component_id, self.session.run_id, rows)
         return sum(row[2] is not None for row in rows)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ig4.core.engine.ingesting.ingest import turns_of
-from ig4.core.engine.ingesting.texts import storable
+from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.records import Image, Sample, Turn
 
 if TYPE_CHECKING:
@@ -19,5 +19,5 @@ def sample_of(row: SampleRow) -> Sample:
         Image(Path(image.path) if image.path else None, image.sha256, image.problem)
         for image in row.images
     )
-    turns = tuple(Turn(turn.role, storable(turn.text)) for turn in turns_of(row))
+    turns = tuple(Turn(turn.role, sanitize(turn.text)) for turn in turns_of(row))
     return Sample(row.external_id, row.instruction, row.answer, turns, images)

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ig4.core.calls.asking import Asked, ask_all
-from ig4.core.calls.terms import Terms
+from ig4.core.calls.asking import CallsResult, run_call_tasks
+from ig4.core.calls.settings import CallSettings
 from ig4.core.contracts import Embedder, Executor, Run, Scorer
 from ig4.core.engine.scoring import plan as planning
-from ig4.core.engine.scoring.rating import Rating
+from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.samples import sample_of
-from ig4.core.engine.scoring.tasks import ImageSource, Result, ScoreWork, Task
+from ig4.core.engine.scoring.tasks import ImageSource, ScoreTask, ScoreTaskResult, ScoreWork
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
 from ig4.core.records import JSON, Choice
 from ig4.storage import samples, scores
 
 if TYPE_CHECKING:
-    from ig4.core.engine.scoring.plan import Plan
+    from ig4.core.engine.scoring.plan import ScoringPlan
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
     from ig4.storage.samples import SampleRow
@@ -29,7 +29,7 @@ LOCAL = Choice("executor", "local")
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoreResult:
     """What the stage did: by scorer, how many samples now, and how many failed in all.
 
     `identities` tells what each scorer's results depend on: model, weights, precision, ….
@@ -41,7 +41,7 @@ class Scored:
     failed: Mapping[str, int]
     embedded: int
     identities: Mapping[str, JSON]
-    asked: Asked | None = None
+    asked: CallsResult | None = None
 
     @property
     def stopped(self) -> str | None:
@@ -61,10 +61,10 @@ def score(
     *,
     embedders: Sequence[Choice] = (),
     executor: Choice = LOCAL,
-    terms: Terms | None = None,
+    call_settings: CallSettings | None = None,
     retry_failed: bool = False,
     recompute: Sequence[str] = (),
-) -> Scored:
+) -> ScoreResult:
     """Compute the scores (and embeddings) that a data set still lacks.
 
     A scorer whose name stands for imported scores in this data set is not computed, unless
@@ -86,17 +86,19 @@ def score(
         session.attach(dataset.id)
         imported = _imported(session, dataset, scorers, recompute)
         wanted = [choice for choice in scorers if choice.label not in imported]
-        plan = planning.make(session, dataset, wanted, embedders, retry_failed=retry_failed)
+        plan = planning.make_plan(session, dataset, wanted, embedders, retry_failed=retry_failed)
         with session.store.writing() as connection:
             for label, pending in plan.scorers.items():
                 if not len(pending.places):
                     scores.bind(connection, dataset.id, label, pending.component_id)
         if plan.places:
-            _Stage(session, plan).run(executor)
+            _ScoreRunner(session, plan).run(executor)
         asked = None
-        askings = [Rating(session, plan, label) for label in plan.asking]
+        askings = [RatingTask(session, plan, label) for label in plan.asking]
         if any(asking.places for asking in askings):
-            asked = ask_all(session, askings, terms or Terms(), renew=retry_failed)
+            asked = run_call_tasks(
+                session, askings, call_settings or CallSettings(), renew=retry_failed
+            )
         failed = _failures(session, plan)
         done = {label: len(pending.places) for label, pending in plan.scorers.items()}
         if asked is not None:
@@ -106,14 +108,14 @@ def score(
             for label, pending in plan.scorers.items()
         }
         embedded = sum(map(_count, plan.images.values()))
-        return Scored(dataset, done, failed, embedded, identities, asked)
+        return ScoreResult(dataset, done, failed, embedded, identities, asked)
 
 
 def _count(by_place: Mapping[int, Sequence[int]]) -> int:
     return sum(map(len, by_place.values()))
 
 
-def imported_of(session: Session, dataset: DatasetRow) -> set[str]:
+def imported_scorers(session: Session, dataset: DatasetRow) -> set[str]:
     """Return the scorer names that stand for imported scores in a data set."""
     with session.store.reading() as connection:
         bound = scores.bindings(connection, dataset.id)
@@ -123,14 +125,14 @@ def imported_of(session: Session, dataset: DatasetRow) -> set[str]:
 def _imported(
     session: Session, dataset: DatasetRow, scorers: Sequence[Choice], recompute: Sequence[str]
 ) -> set[str]:
-    known = imported_of(session, dataset)
+    known = imported_scorers(session, dataset)
     found = {c.label for c in scorers if c.label in known and c.label not in recompute}
     for label in sorted(found):
         session.notice(f"{label}: the imported scores are used (--recompute {label} computes them)")
     return found
 
 
-def _failures(session: Session, plan: Plan) -> dict[str, int]:
+def _failures(session: Session, plan: ScoringPlan) -> dict[str, int]:
     with session.store.reading() as connection:
         failed = {
             label: scores.count_errors(connection, plan.dataset.id, pending.component_id)
@@ -140,10 +142,10 @@ def _failures(session: Session, plan: Plan) -> dict[str, int]:
     return failed
 
 
-class _Stage:
+class _ScoreRunner:
     """One pass of the executor over a plan."""
 
-    def __init__(self, session: Session, plan: Plan) -> None:
+    def __init__(self, session: Session, plan: ScoringPlan) -> None:
         self.session = session
         self.plan = plan
         self.sent: set[tuple[str, int]] = set()  # (embedder, image) that some task embeds
@@ -188,13 +190,15 @@ class _Stage:
             if count and label not in plan.asking
         )))  # fmt: skip
 
-    def _wave(self, run: Run[Task, Result], places: Sequence[int]) -> None:
-        sent: list[tuple[int, Task]] = []
+    def _wave(self, run: Run[ScoreTask, ScoreTaskResult], places: Sequence[int]) -> None:
+        sent: list[tuple[int, ScoreTask]] = []
         for result in run(self._tasks(places, sent)):
             finished, task = sent.pop(0)
             self._commit(task, result, finished)
 
-    def _tasks(self, places: Sequence[int], sent: list[tuple[int, Task]]) -> Iterator[Task]:
+    def _tasks(
+        self, places: Sequence[int], sent: list[tuple[int, ScoreTask]]
+    ) -> Iterator[ScoreTask]:
         """Build tasks as they are asked for, each with what the store holds by then."""
         size = self._chunk_size()
         for start in range(0, len(places), size):
@@ -206,7 +210,7 @@ class _Stage:
         sizes = [scorer.batch_size for scorer in self.scorers.values()]
         return max(1, min(sizes + [2 * e.batch_size for e in self.embedders.values()]))
 
-    def _task(self, places: Sequence[int]) -> tuple[Task, int]:
+    def _task(self, places: Sequence[int]) -> tuple[ScoreTask, int]:
         plan = self.plan
         with self.session.store.reading() as connection:
             rows = samples.by_id(connection, [int(plan.sample_ids[place]) for place in places])
@@ -248,7 +252,7 @@ class _Stage:
             }
         self.sent |= own
         self.flying |= own
-        task = Task(
+        task = ScoreTask(
             contents=tuple(row.content_id for row in rows),
             samples=tuple(sample_of(row) for row in rows),
             shown=tuple(tuple(i.image_id for i in row.images if i.image_id) for row in rows),
@@ -273,7 +277,7 @@ class _Stage:
             if (label, image.image_id) in self.flying and (label, image.image_id) not in own
         }
 
-    def _commit(self, task: Task, result: Result, finished: int) -> None:
+    def _commit(self, task: ScoreTask, result: ScoreTaskResult, finished: int) -> None:
         session, plan = self.session, self.plan
         failed = 0
         with session.store.writing() as connection:
@@ -298,7 +302,7 @@ class _Stage:
         session.emit(StageAdvanced(STAGE, finished, failed))
         self._time(result)
 
-    def _time(self, result: Result) -> None:
+    def _time(self, result: ScoreTaskResult) -> None:
         """Add what each component took, for later estimates."""
         for label, seconds in result.seconds.items():
             pending = self.plan.embedders.get(label) or self.plan.scorers[label]

@@ -18,7 +18,7 @@ import numpy as np
 
 from ig4.core.chunks import chunks
 from ig4.core.contracts import Configurable, Embedder, Scorer, Work
-from ig4.core.engine.batchwise import answered
+from ig4.core.engine.batchwise import answer_batch
 from ig4.core.errors import Ig4Error, PluginError
 from ig4.core.files.images import ImageError, decode
 from ig4.core.records import Failure, Sample, Score
@@ -43,7 +43,7 @@ class ImageSource:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ScoreTask:
     """A chunk of samples, and what is missing for them.
 
     `to_score` names for each scorer (by label) the positions in `samples` it has to rate;
@@ -61,7 +61,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ScoreTaskResult:
     """What a task brought: rows for the store, and the seconds each component took, by label."""
 
     scores: Mapping[str, Sequence[Row]]
@@ -70,7 +70,7 @@ class Result:
 
 
 @dataclass(slots=True)
-class _Read:
+class _LoadedImage:
     """One image on its way: prepared for each embedder, pixels kept only if a scorer asks.
 
     `problem` says why there are no pixels, `unprepared` why an embedder could not take them.
@@ -82,7 +82,7 @@ class _Read:
     unprepared: dict[str, str] = field(default_factory=dict)
 
 
-class ScoreWork(Work[Task, Result]):
+class ScoreWork(Work[ScoreTask, ScoreTaskResult]):
     """Embeds and scores chunks; each image of a chunk is decoded once for all components."""
 
     def __init__(
@@ -99,7 +99,7 @@ class ScoreWork(Work[Task, Result]):
         self.batch_sizes = dict(batch_sizes)
         self.readers = readers
         self._pool: ThreadPoolExecutor | None = None
-        self._reading: dict[int, dict[int, Future[_Read]]] = {}
+        self._reading: dict[int, dict[int, Future[_LoadedImage]]] = {}
 
     def open(self) -> None:
         """Open every component and start the reader threads."""
@@ -124,7 +124,7 @@ class ScoreWork(Work[Task, Result]):
         for component in (*self.scorers.values(), *self.embedders.values()):
             component.close()
 
-    def prefetch(self, task: Task) -> None:
+    def prefetch(self, task: ScoreTask) -> None:
         """Start to decode the images of a task and to prepare them for the embedders."""
         assert self._pool is not None
         wanted: dict[int, tuple[ImageSource, list[str]]] = {}
@@ -139,7 +139,7 @@ class ScoreWork(Work[Task, Result]):
             for image_id, (image, labels) in wanted.items()
         }
 
-    def __call__(self, task: Task) -> Result:
+    def __call__(self, task: ScoreTask) -> ScoreTaskResult:
         """Embed what is missing, then score."""
         if id(task) not in self._reading:
             self.prefetch(task)
@@ -158,9 +158,9 @@ class ScoreWork(Work[Task, Result]):
             began = time.perf_counter()
             scores[label] = self._score(label, task, places, vectors, reading)
             seconds[label] = time.perf_counter() - began
-        return Result(scores, embeddings, seconds)
+        return ScoreTaskResult(scores, embeddings, seconds)
 
-    def _pixels_wanted(self, task: Task) -> dict[int, ImageSource]:
+    def _pixels_wanted(self, task: ScoreTask) -> dict[int, ImageSource]:
         places = {
             place
             for label, places in task.to_score.items()
@@ -176,12 +176,12 @@ class ScoreWork(Work[Task, Result]):
             if image.path is not None
         }
 
-    def _read(self, image: ImageSource, labels: Sequence[str], keep: bool) -> _Read:
+    def _read(self, image: ImageSource, labels: Sequence[str], keep: bool) -> _LoadedImage:
         try:
             pixels = _pixels(image)
         except ImageError as error:
-            return _Read(problem=str(error))
-        read = _Read(pixels=pixels if keep else None)
+            return _LoadedImage(problem=str(error))
+        read = _LoadedImage(pixels=pixels if keep else None)
         for label in labels:
             try:
                 read.prepared[label] = self.embedders[label].prepare(pixels)
@@ -190,14 +190,16 @@ class ScoreWork(Work[Task, Result]):
         return read
 
     def _embed(
-        self, label: str, images: Sequence[int], reading: Mapping[int, Future[_Read]]
+        self, label: str, images: Sequence[int], reading: Mapping[int, Future[_LoadedImage]]
     ) -> list[tuple[int, NDArray[np.float32] | str]]:
         rows: list[tuple[int, NDArray[np.float32] | str]] = []
         for batch in chunks(images, self.batch_sizes[label]):
             read = [reading[image_id].result() for image_id in batch]
             good = [n for n, one in enumerate(read) if label in one.prepared]
             prepared = [read[n].prepared.pop(label) for n in good]
-            found = dict(zip(good, embed(self.embedders[label], label, prepared), strict=True))
+            found = dict(
+                zip(good, embed_batch(self.embedders[label], label, prepared), strict=True)
+            )
             for n, image_id in enumerate(batch):
                 problem = read[n].problem or read[n].unprepared.get(label)
                 rows.append((image_id, problem or found[n]))
@@ -206,10 +208,10 @@ class ScoreWork(Work[Task, Result]):
     def _score(
         self,
         label: str,
-        task: Task,
+        task: ScoreTask,
         places: Sequence[int],
         vectors: Mapping[str, Mapping[int, NDArray[np.float32] | str]],
-        reading: Mapping[int, Future[_Read]],
+        reading: Mapping[int, Future[_LoadedImage]],
     ) -> list[Row]:
         scorer = self.scorers[label]
         answers: dict[int, Score | Failure] = {}
@@ -229,12 +231,12 @@ class ScoreWork(Work[Task, Result]):
             else:
                 ready.append((place, sample))
         if ready:
-            given = rate(scorer, label, [sample for _, sample in ready])
+            given = rate_batch(scorer, label, [sample for _, sample in ready])
             answers.update(zip((place for place, _ in ready), given, strict=True))
-        return [as_row(task.contents[place], answers[place]) for place in places]
+        return [score_row(task.contents[place], answers[place]) for place in places]
 
 
-def embed(
+def embed_batch(
     embedder: Embedder, label: str, batch: Sequence[Any]
 ) -> Sequence[NDArray[np.float32] | str]:
     """Embed prepared images; if that raises, one by one, so that only the guilty ones fail.
@@ -251,7 +253,7 @@ def embed(
             raise
         if len(batch) == 1:
             return [f"{label} failed: {type(error).__name__}: {error}"]
-        return [embed(embedder, label, [one])[0] for one in batch]
+        return [embed_batch(embedder, label, [one])[0] for one in batch]
     _check_matrix(label, matrix, len(batch))
     return [
         vector if np.isfinite(vector).all() else "the embedding holds values that are no numbers"
@@ -259,9 +261,9 @@ def embed(
     ]
 
 
-def rate(scorer: Scorer, label: str, batch: Sequence[Sample]) -> Sequence[Score | Failure]:
+def rate_batch(scorer: Scorer, label: str, batch: Sequence[Sample]) -> Sequence[Score | Failure]:
     """Score a batch; raises as `batchwise.answered`."""
-    return answered(scorer.score, batch, Score, kind="scorer", label=label, unit="sample")
+    return answer_batch(scorer.score, batch, Score, kind="scorer", label=label, unit="sample")
 
 
 def _pixels(image: ImageSource) -> Picture:
@@ -284,7 +286,7 @@ def _pixels(image: ImageSource) -> Picture:
     return decode(io.BytesIO(data), image.path.name)
 
 
-def as_row(content: int, answer: Score | Failure) -> Row:
+def score_row(content: int, answer: Score | Failure) -> Row:
     """Return the store's row of what a scorer said of a content; no score but a finite one."""
     if isinstance(answer, Failure):
         return content, None, answer.reason, None
@@ -315,7 +317,7 @@ def _with_vectors(
 
 
 def _with_pixels(
-    sample: Sample, shown: Sequence[int], reading: Mapping[int, Future[_Read]]
+    sample: Sample, shown: Sequence[int], reading: Mapping[int, Future[_LoadedImage]]
 ) -> Sample | Failure:
     """Give a sample's images their decoded pixels, or say which of them failed."""
     broken = next((image.problem for image in sample.images if image.problem), None)
@@ -326,14 +328,14 @@ def _with_pixels(
     if problem:
         return Failure(problem)
     images = tuple(
-        replace(image, loader=_Decoded(one.pixels))
+        replace(image, loader=_PixelLoader(one.pixels))
         for image, one in zip(sample.images, read, strict=True)
     )
     return replace(sample, images=images)
 
 
 @dataclass(frozen=True, slots=True)
-class _Decoded:
+class _PixelLoader:
     """A loader that hands out a copy of pixels already read."""
 
     pixels: Picture | None

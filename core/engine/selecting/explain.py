@@ -9,7 +9,7 @@ import numpy as np
 
 from ig4.core.contracts import Selector
 from ig4.core.engine.selecting.algorithm import best_first, deal_quotas
-from ig4.core.engine.selecting.select import Wish, resolve_size, tabulate
+from ig4.core.engine.selecting.select import SelectionRequest, candidate_table, resolve_size
 from ig4.core.errors import DatasetError
 from ig4.storage import samples, scores
 
@@ -45,27 +45,29 @@ class Explanation:
         return asdict(self)
 
 
-def explain(session: Session, dataset: DatasetRow, wish: Wish, external_id: str) -> Explanation:
+def explain(
+    session: Session, dataset: DatasetRow, request: SelectionRequest, external_id: str
+) -> Explanation:
     """Explain what `select` with the same wish does with one sample.
 
     Raises:
         DatasetError: the data set holds no such sample.
         UsageError: as `select`.
     """
-    configured = session.configured(wish.selector)
+    configured = session.configured(request.selector)
     selector = configured.component
     assert isinstance(selector, Selector)
     with session.store.reading() as connection:
         found = samples.ids_of(connection, dataset.id, [external_id]).get(external_id)
     if found is None:
         raise DatasetError(f"{dataset.name} holds no sample {external_id!r}")
-    table = tabulate(session, dataset, wish, clusters_needed=selector.needs_clusters)
+    table = candidate_table(session, dataset, request, clusters_needed=selector.needs_clusters)
     at = np.flatnonzero(table.sample_ids == found[0])
     if len(at) == 0:
         return _left_out(session, dataset, external_id, found[1], table.names)
     row = int(at[0])
-    size = resolve_size(wish, len(table.sample_ids))
-    ranked = selector.select(table.percent, table.labels, size, table.weights, wish.seed)
+    size = resolve_size(request, len(table.sample_ids))
+    ranked = selector.select(table.percent, table.labels, size, table.weights, request.seed)
     rank = np.flatnonzero(ranked == row)
     peers = (
         np.flatnonzero(table.labels == table.labels[row])

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ig4.storage.selections import Chosen
+from ig4.storage.selections import SelectionItem
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["Chosen", "SelectionResult"]
+__all__ = ["SelectionItem", "SelectionResult"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,12 @@ class SelectionResult:
     id: int
     dataset: str
     config: Mapping[str, Any]
-    chosen: Sequence[Chosen]
+    chosen: Sequence[SelectionItem]
 
     def __len__(self) -> int:
         return len(self.chosen)
 
-    def __iter__(self) -> Iterator[Chosen]:
+    def __iter__(self) -> Iterator[SelectionItem]:
         return iter(self.chosen)
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 from ig4.core.contracts import Selector
 from ig4.core.engine.selecting.algorithm import final_scores
 from ig4.core.engine.selecting.percent import percents
-from ig4.core.engine.selecting.result import Chosen, SelectionResult
+from ig4.core.engine.selecting.result import SelectionResult
 from ig4.core.engine.selecting.weights import resolve_weights
 from ig4.core.errors import MissingScoreError, PluginError, UsageError
 from ig4.core.events import Selected, StageFinished, StageStarted
@@ -19,6 +19,7 @@ from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import Choice
 from ig4.core.suggest import did_you_mean
 from ig4.storage import clusters, samples, scores, selections
+from ig4.storage.selections import SelectionItem
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +33,7 @@ QUOTA = Choice("selector", "quota")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SelectionRequest:
     """What to select: exactly one of `size` and `fraction`; the rest has sane defaults.
 
     `clustering` is a name, of which the one used last is taken, or an id.
@@ -50,7 +51,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CandidateTable:
     """Everything a selector decides on, a row for each candidate sample.
 
     `percent` (n, m) float64, `raw` (n, m) float64, `final` (n,) float64, `labels` (n,) int64,
@@ -72,7 +73,7 @@ class Table:
 
 
 def select(
-    session: Session, dataset: DatasetRow, wish: Wish, *, latest: bool = True
+    session: Session, dataset: DatasetRow, request: SelectionRequest, *, latest: bool = True
 ) -> SelectionResult:
     """Select samples and store the selection; the same wish on the same scores is stored once.
 
@@ -83,18 +84,22 @@ def select(
         UsageError: size above the number of candidates, unknown scorer, weight or clustering.
         MissingScoreError: samples lack a score and `missing` is "error".
     """
-    selector = session.configured(wish.selector)
+    selector = session.configured(request.selector)
     assert isinstance(selector.component, Selector)
-    config = _config(dataset, wish, selector.fingerprint.value)
-    with session.recorded("select", config, wish.seed):
+    config = _config(dataset, request, selector.fingerprint.value)
+    with session.recorded("select", config, request.seed):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
-        table = tabulate(session, dataset, wish, clusters_needed=selector.component.needs_clusters)
-        size = resolve_size(wish, len(table.sample_ids))
-        rows = np.asarray(
-            selector.component.select(table.percent, table.labels, size, table.weights, wish.seed)
+        table = candidate_table(
+            session, dataset, request, clusters_needed=selector.component.needs_clusters
         )
-        _check(wish.selector.label, rows, size, len(table.sample_ids))
+        size = resolve_size(request, len(table.sample_ids))
+        rows = np.asarray(
+            selector.component.select(
+                table.percent, table.labels, size, table.weights, request.seed
+            )
+        )
+        _check(request.selector.label, rows, size, len(table.sample_ids))
         chosen = _chosen(session, table, rows)
         full = config | {
             "weights": dict(zip(table.names, table.weights.tolist(), strict=True)),
@@ -109,20 +114,20 @@ def select(
         return result
 
 
-def resolve_size(wish: Wish, candidates: int) -> int:
+def resolve_size(request: SelectionRequest, candidates: int) -> int:
     """Return how many samples to select.
 
     Raises:
         UsageError: neither or both of size and fraction, or out of range.
     """
-    if (wish.size is None) == (wish.fraction is None):
+    if (request.size is None) == (request.fraction is None):
         raise UsageError("say how many samples to select: --size 200 or --fraction 0.06")
-    if wish.fraction is not None:
-        if not 0 < wish.fraction <= 1:
-            raise UsageError(f"--fraction {wish.fraction:g} is not between 0 and 1")
-    elif wish.size is not None and wish.size < 1:
-        raise UsageError(f"--size {wish.size}: select at least one sample")
-    size = wish.size or max(1, round((wish.fraction or 0) * candidates))
+    if request.fraction is not None:
+        if not 0 < request.fraction <= 1:
+            raise UsageError(f"--fraction {request.fraction:g} is not between 0 and 1")
+    elif request.size is not None and request.size < 1:
+        raise UsageError(f"--size {request.size}: select at least one sample")
+    size = request.size or max(1, round((request.fraction or 0) * candidates))
     if size > candidates:
         raise UsageError(
             f"cannot select {size:,} samples: only {candidates:,} have all that is needed to "
@@ -131,7 +136,9 @@ def resolve_size(wish: Wish, candidates: int) -> int:
     return size
 
 
-def tabulate(session: Session, dataset: DatasetRow, wish: Wish, *, clusters_needed: bool) -> Table:
+def candidate_table(
+    session: Session, dataset: DatasetRow, request: SelectionRequest, *, clusters_needed: bool
+) -> CandidateTable:
     """Gather scores, percents and clusters of a data set's samples.
 
     Raises:
@@ -139,26 +146,26 @@ def tabulate(session: Session, dataset: DatasetRow, wish: Wish, *, clusters_need
     """
     with session.store.reading() as connection:
         bound = scores.bindings(connection, dataset.id)
-        names = _names(wish.scorers, bound, dataset.name)
+        names = _names(request.scorers, bound, dataset.name)
         sample_ids, contents = samples.places(connection, dataset.id)
         raw = np.column_stack(
             [scores.values(connection, bound[name][0], contents) for name in names]
         )
         components = {name: scores.component(connection, bound[name][0]) for name in names}
-        clustering = _clustering(connection, dataset, wish.clustering, needed=clusters_needed)
+        clustering = _clustering(connection, dataset, request.clustering, needed=clusters_needed)
         labels = (
             clusters.labels(connection, clustering.id, sample_ids)
             if clustering is not None
             else np.zeros(len(sample_ids), dtype=np.int64)
         )
-    percent = percents(session, names, components, raw, wish.scale)
-    weights = resolve_weights(session, names, components, wish.weights)
+    percent = percents(session, names, components, raw, request.scale)
+    weights = resolve_weights(session, names, components, request.weights)
     missing = np.isnan(raw)
     left_out = {f"no {name} score": int(missing[:, n].sum()) for n, name in enumerate(names)}
     if clusters_needed:
         left_out["no cluster"] = int((labels < 0).sum())
     left_out = {reason: count for reason, count in left_out.items() if count}
-    if left_out and wish.missing == "error":
+    if left_out and request.missing == "error":
         told = ", ".join(f"{count:,} have {reason}" for reason, count in left_out.items())
         raise MissingScoreError(f"not all samples can be compared: {told}")
     kept = ~missing.any(axis=1)
@@ -168,7 +175,7 @@ def tabulate(session: Session, dataset: DatasetRow, wish: Wish, *, clusters_need
         told = ", ".join(f"{count:,} with {reason}" for reason, count in left_out.items())
         session.notice(f"{int((~kept).sum()):,} samples are left out: {told}")
     percent = percent[kept]
-    return Table(
+    return CandidateTable(
         names=names,
         weights=weights,
         raw=raw[kept],
@@ -220,16 +227,16 @@ def _clustering(
     return found
 
 
-def _config(dataset: DatasetRow, wish: Wish, fingerprint: str) -> dict[str, Any]:
+def _config(dataset: DatasetRow, request: SelectionRequest, fingerprint: str) -> dict[str, Any]:
     return {
         "dataset": dataset.name,
-        "selector": {"use": wish.selector.use, **wish.selector.options},
+        "selector": {"use": request.selector.use, **request.selector.options},
         "selector_fingerprint": fingerprint,
-        "size": wish.size,
-        "fraction": wish.fraction,
-        "scale": wish.scale,
-        "missing": wish.missing,
-        "seed": wish.seed,
+        "size": request.size,
+        "fraction": request.fraction,
+        "scale": request.scale,
+        "missing": request.missing,
+        "seed": request.seed,
     }
 
 
@@ -243,12 +250,14 @@ def _check(label: str, rows: NDArray[np.int64], size: int, candidates: int) -> N
         )
 
 
-def _chosen(session: Session, table: Table, rows: NDArray[np.int64]) -> list[Chosen]:
+def _chosen(
+    session: Session, table: CandidateTable, rows: NDArray[np.int64]
+) -> list[SelectionItem]:
     ids = table.sample_ids[rows].tolist()
     with session.store.reading() as connection:
         names = samples.external_ids(connection, ids)
     return [
-        Chosen(
+        SelectionItem(
             sample_id=sample,
             content_id=int(table.contents[row]),
             external_id=names[sample],
@@ -264,9 +273,9 @@ def _store(
     session: Session,
     dataset: DatasetRow,
     fingerprint: Any,
-    table: Table,
+    table: CandidateTable,
     config: Mapping[str, Any],
-    chosen: list[Chosen],
+    chosen: list[SelectionItem],
     latest: bool,
 ) -> SelectionResult:
     ranked = [[one.sample_id, one.content_id, one.final_score] for one in chosen]

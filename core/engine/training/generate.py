@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, cast
 from ig4.core.contracts import Trainer
 from ig4.core.contracts.training import MANIFEST, Checkpoint, Decoding
 from ig4.core.engine.ingesting.paths import ImageRoots
-from ig4.core.engine.ingesting.texts import storable
+from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
-from ig4.core.files.questions import Question, read
+from ig4.core.files.questions import Question, read_questions
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Failure
 
@@ -28,7 +28,7 @@ STAGE = "generate"
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class GenerateResult:
     """How many questions have an answer now, how many of them are new, how many failed."""
 
     path: Path
@@ -39,7 +39,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class GenerateRequest:
     """A question file, where the answers go, and how they are made."""
 
     questions: Path
@@ -50,7 +50,7 @@ class Asking:
     overwrite: bool = False
 
 
-def checkpoint_of(
+def load_checkpoint(
     path: Path | None, choice: Choice | None, overrides: Mapping[str, JSON]
 ) -> Checkpoint:
     """Return a checkpoint with some options changed, or an untrained model by its trainer.
@@ -70,14 +70,14 @@ def checkpoint_of(
     return Checkpoint(choice.use, {**choice.options, **overrides})
 
 
-def trainer_of(host: Host, checkpoint: Checkpoint) -> Trainer:
+def build_trainer(host: Host, checkpoint: Checkpoint) -> Trainer:
     """Return the trainer that a checkpoint was made by, with its options."""
     return cast("Trainer", host.build(Choice("trainer", checkpoint.trainer, checkpoint.options)))
 
 
 def generate(
-    host: Host, checkpoint: Checkpoint, asking: Asking, listeners: Sequence[Listener] = ()
-) -> Answered:
+    host: Host, checkpoint: Checkpoint, asking: GenerateRequest, listeners: Sequence[Listener] = ()
+) -> GenerateResult:
     """Answer what a file asks; a line of `answers` is written as each answer arrives.
 
     Lines that are there already, of the same checkpoint and the same way of decoding, stay.
@@ -87,7 +87,7 @@ def generate(
         UsageError: the answers' file holds something else.
         PrerequisiteError: as the trainer.
     """
-    questions = read(asking.questions)
+    questions = read_questions(asking.questions)
     digest = _digest(host, checkpoint, asking.decoding)
     kept = {} if asking.overwrite else _kept(asking, questions, digest)
     todo = [one for one in questions if one.key not in kept]
@@ -100,14 +100,16 @@ def generate(
     if not replaced:
         _rewrite(asking.answers, kept.values())
     if todo:
-        trainer = trainer_of(host, checkpoint)
+        trainer = build_trainer(host, checkpoint)
         prompts = (one.prompt(roots) for one in todo)
         replies = trainer.generate(checkpoint, prompts, asking.decoding)
         for line in _written(asking.answers, todo, replies, digest, replaced=replaced):
             failed += "error" in line
             _emit(listeners, StageAdvanced(STAGE, 1, int("error" in line)))
     _emit(listeners, StageFinished(STAGE, str(asking.answers)))
-    return Answered(asking.answers, len(questions), len(questions) - failed, len(todo), failed)
+    return GenerateResult(
+        asking.answers, len(questions), len(questions) - failed, len(todo), failed
+    )
 
 
 def _written(
@@ -146,7 +148,9 @@ def _line(question: Question, reply: str | Failure, digest: str) -> dict[str, JS
     return line
 
 
-def _kept(asking: Asking, questions: Sequence[Question], digest: str) -> dict[str, dict[str, JSON]]:
+def _kept(
+    asking: GenerateRequest, questions: Sequence[Question], digest: str
+) -> dict[str, dict[str, JSON]]:
     """Return the lines of the answers' file that stand, by the keys of their questions.
 
     Raises:
@@ -201,7 +205,7 @@ def _rewrite(path: Path, lines: Iterable[JSON]) -> None:
 
 def _text(line: JSON) -> str:
     """Return a line of the answers' file; ids and categories are as odd as the questions' file."""
-    return storable(json.dumps(line, ensure_ascii=False)) + "\n"
+    return sanitize(json.dumps(line, ensure_ascii=False)) + "\n"
 
 
 def _digest(host: Host, checkpoint: Checkpoint, decoding: Decoding) -> str:
@@ -217,7 +221,7 @@ def _digest(host: Host, checkpoint: Checkpoint, decoding: Decoding) -> str:
     weights = hashlib.sha256((checkpoint.path / MANIFEST).read_bytes()).hexdigest()
     own = Checkpoint.read(checkpoint.path)
     if checkpoint.options != own.options:
-        meant, usual = (trainer_of(host, one).identity(str) for one in (checkpoint, own))
+        meant, usual = (build_trainer(host, one).identity(str) for one in (checkpoint, own))
         if meant != usual:
             return digest_of([weights, dict(meant), how])[:16]
     return digest_of([weights, how])[:16]

@@ -17,7 +17,7 @@ JOB = "ig4_training.json"
 """The file that says which training a folder belongs to; whoever trains holds a lock on it."""
 
 
-def finished(output: Path, inputs: str) -> Checkpoint | None:
+def finished_checkpoint(output: Path, inputs: str) -> Checkpoint | None:
     """Return the checkpoint that a folder holds if it is of the training `inputs`.
 
     Processes that train together ask this one by one: none can finish without the others, so
@@ -28,7 +28,7 @@ def finished(output: Path, inputs: str) -> Checkpoint | None:
     return Checkpoint.read(output)
 
 
-def is_at_work(output: Path) -> bool:
+def is_training(output: Path) -> bool:
     """Tell whether a process trains in a folder; True also where that cannot be found out.
 
     It cannot be without locks, nor from another machine, where the folder is not.
@@ -37,7 +37,7 @@ def is_at_work(output: Path) -> bool:
 
 
 @contextmanager
-def claimed(output: Path, inputs: str, *, overwrite: bool) -> Iterator[Checkpoint | None]:
+def claim_folder(output: Path, inputs: str, *, overwrite: bool) -> Iterator[Checkpoint | None]:
     """Make a folder a training's own while it is at work; gives the checkpoint that is there.
 
     A folder in which another training has saved nothing yet is taken over.
@@ -57,7 +57,7 @@ def claimed(output: Path, inputs: str, *, overwrite: bool) -> Iterator[Checkpoin
         output.mkdir(parents=True, exist_ok=True)
         (output / JOB).write_text(json.dumps({"inputs": inputs}) + "\n", encoding="utf-8")
     with _held(output):
-        yield finished(output, inputs)
+        yield finished_checkpoint(output, inputs)
 
 
 def _cleared(output: Path, inputs: str, *, overwrite: bool) -> None:

@@ -18,10 +18,10 @@ from ig4.core.contracts.training import (
     TrainingStep,
     is_main_process,
 )
-from ig4.core.engine.exporting.export import dataset_of, find_selection
+from ig4.core.engine.exporting.export import dataset_of_selection, find_selection
 from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.engine.scoring.samples import sample_of
-from ig4.core.engine.training.outputs import claimed, finished, is_at_work
+from ig4.core.engine.training.outputs import claim_folder, finished_checkpoint, is_training
 from ig4.core.errors import DatasetError, Ig4Error, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.files.images import ImageError
@@ -31,7 +31,7 @@ from ig4.storage import samples as stored
 from ig4.storage import selections, trainings
 
 if TYPE_CHECKING:
-    from ig4.core.engine.session import Configured, Session
+    from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
 
 STAGE = "train"
@@ -43,7 +43,7 @@ _READERS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingWish:
+class TrainingRequest:
     """What to train on what.
 
     `selection` is a number, "last" or "all"; `missing` says what to do with samples whose images
@@ -60,7 +60,7 @@ class TrainingWish:
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainingResult:
     """What came out: the training's number in the database, and the checkpoint."""
 
     id: int | None
@@ -73,7 +73,7 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
-class _Chosen:
+class _TrainingSet:
     """The samples of a training, where they come from, and how many were left out."""
 
     dataset: DatasetRow
@@ -84,7 +84,7 @@ class _Chosen:
     left_out: int
 
 
-def train(session: Session, dataset: DatasetRow | None, wish: TrainingWish) -> Trained:
+def train(session: Session, dataset: DatasetRow | None, request: TrainingRequest) -> TrainingResult:
     """Train on a selection, or go on with what an interrupted training of the same left.
 
     Raises:
@@ -92,28 +92,28 @@ def train(session: Session, dataset: DatasetRow | None, wish: TrainingWish) -> T
         DatasetError: images are missing.
         TrainingError, PrerequisiteError: as the trainer does.
     """
-    configured = session.configured(wish.trainer)
-    chosen = _choose(session, dataset, wish)
-    job = _job(session, configured, chosen, wish)
+    configured = session.configured(request.trainer)
+    chosen = _choose(session, dataset, request)
+    job = _job(session, configured, chosen, request)
     trainer = cast("Trainer", configured.component)
     inputs = str(job.origin["inputs"])
     if not is_main_process():
-        done = finished(job.output, inputs)
+        done = finished_checkpoint(job.output, inputs)
         return _result(None, chosen, done or trainer.train(job), reused=done is not None)
-    settle(session)
-    with claimed(job.output, inputs, overwrite=wish.overwrite) as done:
+    mark_interrupted(session)
+    with claim_folder(job.output, inputs, overwrite=request.overwrite) as done:
         if done is not None:
             session.notice(f"{job.output} holds just this training already: nothing to do")
             return _result(None, chosen, done, reused=True)
         config = {"trainer": configured.label, "options": configured.fingerprint.identity,
                   "selection": chosen.selection, "output": str(job.output)}  # fmt: skip
-        with session.recorded("train", config, wish.seed):
+        with session.recorded("train", config, request.seed):
             number, checkpoint = _recorded(session, configured, chosen, job)
     return _result(number, chosen, checkpoint)
 
 
 def _recorded(
-    session: Session, configured: Configured, chosen: _Chosen, job: TrainingJob
+    session: Session, configured: ConfiguredComponent, chosen: _TrainingSet, job: TrainingJob
 ) -> tuple[int, Checkpoint]:
     """Train, with the curve and the outcome in the database; returns the training's number."""
     session.attach(chosen.dataset.id)
@@ -140,14 +140,14 @@ def _recorded(
     return number, checkpoint
 
 
-def settle(session: Session) -> None:
+def mark_interrupted(session: Session) -> None:
     """Call interrupted what the database takes to be running, and whose process is gone.
 
     So a training ends that was killed, be it by a launcher because another process failed.
     """
     with session.store.reading() as connection:
-        running = [row for row in trainings.every(connection) if row.status == "running"]
-    gone = [row.id for row in running if not is_at_work(Path(row.output))]
+        running = [row for row in trainings.list_all(connection) if row.status == "running"]
+    gone = [row.id for row in running if not is_training(Path(row.output))]
     if gone:
         with session.store.writing() as connection:
             for number in gone:
@@ -155,31 +155,31 @@ def settle(session: Session) -> None:
 
 
 def footprint(
-    session: Session, dataset: DatasetRow | None, wish: TrainingWish
+    session: Session, dataset: DatasetRow | None, request: TrainingRequest
 ) -> tuple[Footprint | None, int, Path]:
     """Return what a training would take, on how many samples, and where it would go.
 
     Raises:
         UsageError, PrerequisiteError: as `train`.
     """
-    configured = session.configured(wish.trainer)
-    chosen = _choose(session, dataset, replace(wish, check_images=False))
-    job = _job(session, configured, chosen, wish)
+    configured = session.configured(request.trainer)
+    chosen = _choose(session, dataset, replace(request, check_images=False))
+    job = _job(session, configured, chosen, request)
     return cast("Trainer", configured.component).footprint(job), len(chosen.samples), job.output
 
 
-def _choose(session: Session, dataset: DatasetRow | None, wish: TrainingWish) -> _Chosen:
-    if wish.selection == ALL:
+def _choose(session: Session, dataset: DatasetRow | None, request: TrainingRequest) -> _TrainingSet:
+    if request.selection == ALL:
         found = dataset or session.dataset()
         with session.store.reading() as connection:
             rows = list(stored.stream(connection, found.id))
         number, digest = None, None
     else:
-        if wish.selection == "last":
-            number = find_selection(session, dataset, wish.selection)
+        if request.selection == "last":
+            number = find_selection(session, dataset, request.selection)
         else:
-            number = find_selection(session, None, wish.selection)
-        found = dataset_of(session, number)
+            number = find_selection(session, None, request.selection)
+        found = dataset_of_selection(session, number)
         if dataset is not None and found.id != dataset.id:
             raise UsageError(
                 f"selection {number} was made from {found.name!r}, not from {dataset.name!r}: "
@@ -198,23 +198,23 @@ def _choose(session: Session, dataset: DatasetRow | None, wish: TrainingWish) ->
     answered = [pair for pair in pairs if pair[0].answer.strip()]
     if len(answered) < len(pairs):
         session.notice(f"{len(pairs) - len(answered):,} samples without an answer are left out")
-    kept = _readable(session, answered, wish)
-    return _Chosen(
+    kept = _readable(session, answered, request)
+    return _TrainingSet(
         found, number, digest, [one for one, _ in kept], [content for _, content in kept],
         len(pairs) - len(kept),
     )  # fmt: skip
 
 
 def _readable(
-    session: Session, pairs: list[tuple[Sample, int]], wish: TrainingWish
+    session: Session, pairs: list[tuple[Sample, int]], request: TrainingRequest
 ) -> list[tuple[Sample, int]]:
     """Return the samples whose images can all be decoded, found out before any model is loaded.
 
     Raises:
         DatasetError: some cannot, and the wish does not say to leave them out.
     """
-    if not wish.check_images or not is_main_process():
-        return [pair for pair in pairs if wish.missing == "error" or _problem(pair[0]) is None]
+    if not request.check_images or not is_main_process():
+        return [pair for pair in pairs if request.missing == "error" or _problem(pair[0]) is None]
     session.emit(StageStarted("check images", len(pairs)))
     kept, problems = [], []
     with ThreadPoolExecutor(_READERS) as readers:
@@ -227,7 +227,7 @@ def _readable(
                 problems.append(f"{pair[0].id!r} ({problem})")
             session.emit(StageAdvanced("check images", 1, int(problem is not None)))
     session.emit(StageFinished("check images"))
-    if problems and wish.missing == "error":
+    if problems and request.missing == "error":
         more = f" and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
         raise DatasetError(
             f"the images of {len(problems):,} of {len(pairs):,} samples cannot be read: "
@@ -249,9 +249,12 @@ def _problem(sample: Sample) -> str | None:
 
 
 def _job(
-    session: Session, configured: Configured, chosen: _Chosen, wish: TrainingWish
+    session: Session,
+    configured: ConfiguredComponent,
+    chosen: _TrainingSet,
+    request: TrainingRequest,
 ) -> TrainingJob:
-    inputs = digest_of([configured.fingerprint.value, chosen.contents, wish.seed])
+    inputs = digest_of([configured.fingerprint.value, chosen.contents, request.seed])
     origin: dict[str, JSON] = {
         "dataset": chosen.dataset.name,
         "dataset_id": chosen.dataset.id,
@@ -263,12 +266,12 @@ def _job(
     what = ALL if chosen.selection is None else str(chosen.selection)
     default = Path("trained") / folder_name(f"{chosen.dataset.name}-{what}-{configured.label}")
     return TrainingJob(
-        chosen.samples, wish.output or default, wish.seed, origin, notice=session.notice
+        chosen.samples, request.output or default, request.seed, origin, notice=session.notice
     )
 
 
 @dataclass(slots=True)
-class _Curve:
+class _LossCurve:
     """Writes steps to the database, about once a second."""
 
     session: Session
@@ -298,9 +301,9 @@ class _Curve:
 
 
 @contextmanager
-def _kept(session: Session, number: int) -> Iterator[_Curve]:
+def _kept(session: Session, number: int) -> Iterator[_LossCurve]:
     """Keep a training's curve, and how it ended if it does not come to its end."""
-    curve = _Curve(session, number)
+    curve = _LossCurve(session, number)
     try:
         yield curve
     except BaseException as error:
@@ -317,9 +320,9 @@ def _kept(session: Session, number: int) -> Iterator[_Curve]:
 
 
 def _result(
-    number: int | None, chosen: _Chosen, checkpoint: Checkpoint, *, reused: bool = False
-) -> Trained:
-    return Trained(
+    number: int | None, chosen: _TrainingSet, checkpoint: Checkpoint, *, reused: bool = False
+) -> TrainingResult:
+    return TrainingResult(
         number, chosen.dataset.name, chosen.selection, len(chosen.samples), chosen.left_out,
         checkpoint, reused,
     )  # fmt: skip

@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 from ig4.core.contracts.training import Decoding, Prompt
-from ig4.plugins.models.pretrained import computing
+from ig4.plugins.models.pretrained import precision_context
 from ig4.plugins.trainers.hf.chat import limited, messages, rendered
 from ig4.plugins.trainers.hf.examples import Collator, Row, processed
-from ig4.plugins.trainers.hf.marks import Marks
+from ig4.plugins.trainers.hf.marks import MediaMarkers
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 from ig4.plugins.training.decoding import Sampling, generate
 
 USUAL = Sampling(max_new_tokens=512)
 
 
-class Answering:
+class AnswerGenerator:
     """A model ready to answer."""
 
     def __init__(
@@ -27,7 +27,7 @@ class Answering:
     ) -> None:
         self.model = model
         self.processor = processor
-        self.marks = Marks(processor)
+        self.marks = MediaMarkers(processor)
         self.options = options
         self.how = USUAL.overridden(decoding)
         self.seed = decoding.seed
@@ -66,7 +66,7 @@ class Answering:
         """Return the answers to prepared prompts."""
         device = self.options.resolved_device
         inputs = {name: value.to(device) for name, value in self.batch(ready).items()}
-        with torch.no_grad(), computing(device, self.options.resolved_precision):
+        with torch.no_grad(), precision_context(device, self.options.resolved_precision):
             rows = generate(
                 self.model, inputs, [one.id for one in prompts], self.how, seed=self.seed,
                 eos=self.ends, pad=self.processor.tokenizer.pad_token_id,

@@ -8,7 +8,13 @@ import torch
 
 from ig4.core.errors import PrerequisiteError
 from ig4.plugins.models.hub import straight_to_cache
-from ig4.plugins.models.pretrained import DTYPES, config_of, explained, load, quiet
+from ig4.plugins.models.pretrained import (
+    DTYPES,
+    config_of,
+    explain_errors,
+    load,
+    quiet_transformers,
+)
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 from ig4.plugins.training.options import path_of
 from ig4.plugins.training.parts import exact_names
@@ -60,7 +66,11 @@ def processor_of(options: HuggingFaceOptions, *, place: str | None = None) -> An
 
     chosen = place or options.model
     folder = path_of(chosen)
-    with quiet(), explained(chosen, folder, _OPTION), straight_to_cache(local=folder is not None):
+    with (
+        quiet_transformers(),
+        explain_errors(chosen, folder, _OPTION),
+        straight_to_cache(local=folder is not None),
+    ):
         processor = AutoProcessor.from_pretrained(
             str(folder or chosen), cache_dir=options.cache_dir, trust_remote_code=False
         )

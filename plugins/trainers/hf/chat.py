@@ -12,13 +12,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
     from ig4.core.records import Turn
-    from ig4.plugins.trainers.hf.marks import Marks
+    from ig4.plugins.trainers.hf.marks import MediaMarkers
 
 Message = dict[str, Any]
 
 
 def messages(
-    turns: Sequence[Turn], *, images: int, system: str | None = None, marks: Marks | None = None
+    turns: Sequence[Turn],
+    *,
+    images: int,
+    system: str | None = None,
+    marks: MediaMarkers | None = None,
 ) -> list[Message]:
     """Return a conversation as chat templates take it, its images in front of the first question.
 

@@ -22,7 +22,7 @@ from ig4.plugins.trainers.hf.chat import (
     rendered,
     specials,
 )
-from ig4.plugins.trainers.hf.marks import Marks
+from ig4.plugins.trainers.hf.marks import MediaMarkers
 from ig4.plugins.training.batches import SAMPLE_IDS, named, pictures
 from ig4.plugins.training.placeholders import IGNORED
 
@@ -53,7 +53,7 @@ class Examples(Dataset[Row]):
         self.samples = samples
         self.order = order
         self.processor = processor
-        self.marks = Marks(processor)
+        self.marks = MediaMarkers(processor)
         self.system = system
         self.max_pixels = max_pixels
         self.max_length = max_length

@@ -14,7 +14,7 @@ from typing import Any
 _MEDIA_IDS = ("image_token_id", "video_token_id", "audio_token_id")
 
 
-class Marks:
+class MediaMarkers:
     """What a processor takes for more than text: marks of media, and what its template writes."""
 
     def __init__(self, processor: Any) -> None:

@@ -9,7 +9,7 @@ from transformers.loss.loss_utils import ForCausalLMLoss
 from transformers.modeling_outputs import CausalLMOutput
 
 
-class Answerer(nn.Module):
+class AnswerModel(nn.Module):
     """What the processor makes of samples in, logits and the loss of their answers out.
 
     Many models (Qwen-VL, Gemma) take the mean over what they are given at a time, however many

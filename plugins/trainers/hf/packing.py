@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ig4.core.errors import UsageError
-from ig4.plugins.models.pretrained import computing
+from ig4.plugins.models.pretrained import precision_context
 from ig4.plugins.trainers.hf.examples import Packer, Row
 from ig4.plugins.training.batches import SAMPLE_IDS
 from ig4.plugins.training.placeholders import IGNORED
@@ -72,7 +72,7 @@ def _losses(
     model: Any, rows: list[Row], options: TrainingOptions
 ) -> tuple[list[float], list[float]]:
     """Return the loss of each row as it usually is, and those of all rows packed both ways."""
-    with torch.no_grad(), computing(options.resolved_device, options.resolved_precision):
+    with torch.no_grad(), precision_context(options.resolved_device, options.resolved_precision):
         apart = [_loss(model, {**row.tensors, SAMPLE_IDS: [row.name]}, options) for row in rows]
         return apart, [_loss(model, Packer()(some), options) for some in (rows, rows[::-1])]
 
@@ -84,7 +84,7 @@ def _moved(model: Any, before: Row, row: Row, options: TrainingOptions) -> float
     some = tensors["input_ids"][answered][:1]
     muted = {**tensors, "labels": torch.full_like(tensors["labels"], IGNORED)}
     other = {**muted, "input_ids": tensors["input_ids"].masked_fill(answered, int(some))}
-    with torch.no_grad(), computing(options.resolved_device, options.resolved_precision):
+    with torch.no_grad(), precision_context(options.resolved_device, options.resolved_precision):
         first, second = (
             _loss(model, Packer()([Row(before.name, one), row]), options) for one in (muted, other)
         )

@@ -51,7 +51,7 @@ class HuggingFaceTrainer(Trainer):
         from ig4.plugins.trainers.hf.build import build, processor_of
         from ig4.plugins.training import memory, parts
         from ig4.plugins.training.loop import fit
-        from ig4.plugins.training.states import finish
+        from ig4.plugins.training.states import remove_states
 
         if not job.samples:
             raise UsageError("there is nothing to train on: the selection is empty")
@@ -76,13 +76,13 @@ class HuggingFaceTrainer(Trainer):
             parts.save(model, job.output, self.options.trains, projectors)
             processor.save_pretrained(job.output)
             checkpoint = checkpoint.save(job.output)
-            finish(job.output)
+            remove_states(job.output)
         return checkpoint
 
     def plan(self, model: Any, processor: Any, projectors: list[str], job: TrainingJob) -> Plan:
         """Return what the loop is to do."""
         from ig4.plugins.trainers.hf.examples import Collator, Examples, Packer
-        from ig4.plugins.trainers.hf.model import Answerer
+        from ig4.plugins.trainers.hf.model import AnswerModel
         from ig4.plugins.training import parts
         from ig4.plugins.training.order import passes
         from ig4.plugins.training.plan import Plan
@@ -98,7 +98,7 @@ class HuggingFaceTrainer(Trainer):
         pad = processor.tokenizer.pad_token_id
         return Plan(
             name=NAME,
-            model=Answerer(model),
+            model=AnswerModel(model),
             examples=examples,
             collate=Packer() if chosen.packing else Collator(pad),
             groups=parts.groups(
@@ -117,7 +117,7 @@ class HuggingFaceTrainer(Trainer):
         self, checkpoint: Checkpoint, prompts: Iterable[Prompt], decoding: Decoding
     ) -> Iterator[str | Failure]:
         """See `Trainer.generate`: the most probable tokens, at most 512."""
-        from ig4.plugins.trainers.hf.answering import Answering
+        from ig4.plugins.trainers.hf.answering import AnswerGenerator
         from ig4.plugins.trainers.hf.build import build, processor_of
         from ig4.plugins.training import memory, parts
         from ig4.plugins.training.decoding import answers
@@ -129,7 +129,7 @@ class HuggingFaceTrainer(Trainer):
             if checkpoint.path is not None and whole is None:
                 model = parts.restore(model, checkpoint.path).eval()
         processor = processor_of(self.options, place=place)
-        answering = Answering(model, processor, self.options, decoding)
+        answering = AnswerGenerator(model, processor, self.options, decoding)
         yield from answers(prompts, decoding.batch_size, answering.prepare, answering)
 
     def footprint(self, job: TrainingJob) -> Footprint:

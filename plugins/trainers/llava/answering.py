@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ig4.core.contracts.training import Decoding, Prompt
-from ig4.plugins.models.pretrained import computing
+from ig4.plugins.models.pretrained import precision_context
 from ig4.plugins.models.tokenizer import Tokens
 from ig4.plugins.trainers.llava.pictures import seen
 from ig4.plugins.trainers.llava.prompts import chat_ids, expanded
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PUBLISHED = Sampling(max_new_tokens=512)
 
 
-class Answering:
+class AnswerGenerator:
     """A model ready to answer."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Answering:
         rows = [ids for ids, _ in ready]
         pixels = torch.cat([looked for _, looked in ready]).to(device)
         ids = padded(rows, self.tokens.unk_id, left=True).to(device)
-        with torch.no_grad(), computing(device, self.options.resolved_precision):
+        with torch.no_grad(), precision_context(device, self.options.resolved_precision):
             embeds = self.llava.embed(ids, pixels if len(pixels) else None)
             inputs = {
                 "inputs_embeds": embeds,

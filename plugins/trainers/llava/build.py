@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ig4.core.errors import PrerequisiteError
-from ig4.plugins.models.pretrained import DTYPES, config_of, llama_config, load, quiet
+from ig4.plugins.models.pretrained import DTYPES, config_of, llama_config, load, quiet_transformers
 from ig4.plugins.models.tokenizer import Tokens, tokens_of
 from ig4.plugins.models.weights import read_state
 from ig4.plugins.trainers.llava.model import Llava, from_original, original_projector
@@ -98,7 +98,7 @@ def copy_tokenizer(options: LlavaOptions, folder: Path) -> None:
     from transformers.utils.hub import cached_file
 
     for name in _TOKENIZER:
-        with quiet():
+        with quiet_transformers():
             file = cached_file(
                 options.llm or options.model, name, cache_dir=options.cache_dir,
                 _raise_exceptions_for_missing_entries=False,

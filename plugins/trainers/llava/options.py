@@ -11,7 +11,7 @@ from ig4.plugins.training.learning import Learning, Lora
 from ig4.plugins.training.options import Positive, TrainingOptions
 
 
-class Published(NamedTuple):
+class PublishedRecipe(NamedTuple):
     """What LLaVA-1.5's scripts set for a stage."""
 
     learning: Learning
@@ -21,9 +21,9 @@ class Published(NamedTuple):
 
 
 PUBLISHED = {
-    "pretrain": Published("projector", 1e-3, None, 256),
-    "full": Published("full", 2e-5, None, 128),
-    "lora": Published("lora", 2e-4, 2e-5, 128),
+    "pretrain": PublishedRecipe("projector", 1e-3, None, 256),
+    "full": PublishedRecipe("full", 2e-5, None, 128),
+    "lora": PublishedRecipe("lora", 2e-4, 2e-5, 128),
 }
 
 
@@ -75,11 +75,11 @@ class LlavaOptions(TrainingOptions):
         return "stage=lora" if self.stage == "full" else None
 
     @property
-    def published(self) -> Published:
+    def published(self) -> PublishedRecipe:
         """The published values of the stage, with what the user says in their place."""
         usual = PUBLISHED[self.stage]
         own = self.projector_learning_rate
-        return Published(
+        return PublishedRecipe(
             usual.learning,
             usual.learning_rate if self.learning_rate is None else self.learning_rate,
             usual.projector_learning_rate if own is None else own,

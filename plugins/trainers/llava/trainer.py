@@ -55,7 +55,7 @@ class LlavaTrainer(Trainer):
         from ig4.plugins.trainers.llava.model import Llava
         from ig4.plugins.training import memory, parts
         from ig4.plugins.training.loop import fit
-        from ig4.plugins.training.states import finish
+        from ig4.plugins.training.states import remove_states
 
         if not job.samples:
             raise UsageError("there is nothing to train on: the selection is empty")
@@ -77,7 +77,7 @@ class LlavaTrainer(Trainer):
                 copy_tokenizer(self.options, job.output)
             save_original_projector(llava, job.output)
             checkpoint = checkpoint.save(job.output)
-            finish(job.output)
+            remove_states(job.output)
         return checkpoint
 
     def plan(self, llava: Llava, projectors: list[str], job: TrainingJob) -> Plan:
@@ -127,7 +127,7 @@ class LlavaTrainer(Trainer):
         self, checkpoint: Checkpoint, prompts: Iterable[Prompt], decoding: Decoding
     ) -> Iterator[str | Failure]:
         """See `Trainer.generate`: the most probable tokens, at most 512, up to `</s>`."""
-        from ig4.plugins.trainers.llava.answering import Answering
+        from ig4.plugins.trainers.llava.answering import AnswerGenerator
         from ig4.plugins.trainers.llava.build import build, tokens
         from ig4.plugins.trainers.llava.model import Llava
         from ig4.plugins.training import memory, parts
@@ -140,7 +140,7 @@ class LlavaTrainer(Trainer):
             model = build(self.options, place=whole)
             if checkpoint.path is not None and whole is None:
                 model = parts.restore(model, checkpoint.path).eval()
-        answering = Answering(Llava(model), tokens(self.options), self.options, decoding)
+        answering = AnswerGenerator(Llava(model), tokens(self.options), self.options, decoding)
         yield from answers(prompts, decoding.batch_size, answering.prepare, answering)
 
     def footprint(self, job: TrainingJob) -> Footprint:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ig4.core.contracts.training import Decoding, Prompt
-from ig4.plugins.models.pretrained import computing
+from ig4.plugins.models.pretrained import precision_context
 from ig4.plugins.models.tokenizer import stops, tokens_of
 from ig4.plugins.trainers.minigpt4.pictures import whole
 from ig4.plugins.trainers.minigpt4.prompts import END, chat_ids
@@ -25,7 +25,7 @@ PUBLISHED = Sampling(max_new_tokens=300, temperature=1.0, top_p=0.9)
 CONTEXT = 2000  # tokens, with those to come; longer questions lose their beginning
 
 
-class Answering:
+class AnswerGenerator:
     """A model ready to answer."""
 
     def __init__(self, model: MiniGPT4, options: MiniGPT4Options, decoding: Decoding) -> None:
@@ -62,7 +62,7 @@ class Answering:
         self, prompts: Sequence[Prompt], ready: Sequence[tuple[list[int], Tensor]]
     ) -> list[str]:
         """Return the answers to prepared prompts."""
-        with torch.no_grad(), computing(self.device, self.precision):
+        with torch.no_grad(), precision_context(self.device, self.precision):
             rows = generate(
                 self.model.language_model, self.embedded(ready), [one.id for one in prompts],
                 self.how, seed=self.seed, eos=self.tokens.eos_id, pad=self.tokens.eos_id,

@@ -66,7 +66,7 @@ class MiniGPT4Trainer(Trainer):
         from ig4.plugins.trainers.minigpt4.build import build
         from ig4.plugins.training import memory
         from ig4.plugins.training.loop import fit
-        from ig4.plugins.training.states import finish
+        from ig4.plugins.training.states import remove_states
 
         if not job.samples:
             raise UsageError("there is nothing to train on: the selection is empty")
@@ -87,7 +87,7 @@ class MiniGPT4Trainer(Trainer):
         if is_main_process():
             self._save(model, job)
             checkpoint = checkpoint.save(job.output)
-            finish(job.output)
+            remove_states(job.output)
         return checkpoint
 
     def plan(self, model: MiniGPT4, job: TrainingJob) -> Plan:
@@ -174,7 +174,7 @@ class MiniGPT4Trainer(Trainer):
         self, checkpoint: Checkpoint, prompts: Iterable[Prompt], decoding: Decoding
     ) -> Iterator[str | Failure]:
         """See `Trainer.generate`: sampled with top_p 0.9, at most 300 tokens, cut at "###"."""
-        from ig4.plugins.trainers.minigpt4.answering import Answering
+        from ig4.plugins.trainers.minigpt4.answering import AnswerGenerator
         from ig4.plugins.trainers.minigpt4.build import build, read_projection
         from ig4.plugins.training import memory
         from ig4.plugins.training.decoding import answers
@@ -191,7 +191,7 @@ class MiniGPT4Trainer(Trainer):
 
             state = fitted(model, read_projection(checkpoint.path), source=str(checkpoint.path))
             model.load_state_dict(state, strict=False)
-        answering = Answering(model, self.options, decoding)
+        answering = AnswerGenerator(model, self.options, decoding)
         yield from answers(prompts, decoding.batch_size, answering.prepare, answering)
 
     def footprint(self, job: TrainingJob) -> Footprint:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from ig4.core.calls.prices import Price
 from ig4.core.calls.request import ServiceError
-from ig4.core.calls.terms import Terms
+from ig4.core.calls.settings import CallSettings
 from ig4.core.engine.scoring.estimate import estimate
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.session import Session
@@ -24,7 +24,7 @@ from ig4.storage.store import Store
 
 from ..conftest import record
 
-QUICK = Terms(concurrency=4, poll_seconds=0.01)
+QUICK = CallSettings(concurrency=4, poll_seconds=0.01)
 
 
 @pytest.fixture
@@ -45,9 +45,11 @@ def samples(folder, read):
     return ingest
 
 
-def ask(session, dataset, terms=QUICK, model="free", repeats=1, **more):
+def ask(session, dataset, call_settings=QUICK, model="free", repeats=1, **more):
     options = {"model": model, "repeats": repeats}
-    return score(session, dataset, [Choice("scorer", "asking", options)], terms=terms, **more)
+    return score(
+        session, dataset, [Choice("scorer", "asking", options)], call_settings=call_settings, **more
+    )
 
 
 def outcomes(session):
@@ -99,7 +101,7 @@ def test_a_request_that_fails_is_sent_again(session, samples, world):
 
 
 def test_all_wait_as_long_as_the_service_asks_for(session, samples, world):
-    ask(session, samples("limited", *("x" * n for n in range(1, 20))), Terms(concurrency=1))
+    ask(session, samples("limited", *("x" * n for n in range(1, 20))), CallSettings(concurrency=1))
     assert outcomes(session)["s0"] == 7.0
     assert world.asked[0] == "limited"
     assert world.times[1] - world.times[0] >= 0.5
@@ -116,13 +118,13 @@ def test_what_is_in_the_ledger_waits_for_no_limit(session, samples, world):
     with session.store.writing() as connection:
         connection.execute(text("DELETE FROM scores"))
     began = time.perf_counter()
-    ask(session, dataset, Terms(requests_per_minute=1))
+    ask(session, dataset, CallSettings(requests_per_minute=1))
     assert time.perf_counter() - began < 5
     assert len(outcomes(session)) == 19
 
 
 def test_one_that_always_fails_is_an_error_and_costs_the_others_nothing(session, samples, world):
-    done = ask(session, samples("one", "always busy", "reject me"), Terms(4, attempts=2))
+    done = ask(session, samples("one", "always busy", "reject me"), CallSettings(4, attempts=2))
     told = outcomes(session)
     assert told["s0"] == 3.0
     assert told["s1"] == "no reply in 2 tries: 503: busy"
@@ -131,7 +133,7 @@ def test_one_that_always_fails_is_an_error_and_costs_the_others_nothing(session,
 
 
 def test_it_is_said_once_that_requests_fail_again_and_again(session, samples, world, notices):
-    ask(session, samples(*(f"always busy {n}" for n in range(3))), Terms(4, attempts=4))
+    ask(session, samples(*(f"always busy {n}" for n in range(3))), CallSettings(4, attempts=4))
     told = [text for text in notices() if "tried again" in text]
     assert told == ["a request failed 3 times and is tried again: 503: busy"]
 
@@ -139,7 +141,7 @@ def test_it_is_said_once_that_requests_fail_again_and_again(session, samples, wo
 def test_a_service_that_never_answers_ends_the_run(session, samples, world):
     dataset = samples(*(f"always busy {n}" for n in range(30)))
     with pytest.raises(ServiceError, match="got no reply, the last: 503"):
-        ask(session, dataset, Terms(4, attempts=1))
+        ask(session, dataset, CallSettings(4, attempts=1))
     assert len(world.asked) < 30
 
 
@@ -194,13 +196,13 @@ def alike(folder, read):
 
 def test_those_who_wait_for_a_request_that_the_budget_stops_are_stopped_too(session, alike, world):
     world.pause = 0.05
-    done = ask(session, alike("three"), Terms(4, max_calls=2))
+    done = ask(session, alike("three"), CallSettings(4, max_calls=2))
     assert "--max-calls" in done.stopped
     assert (len(world.asked), ledger(session)) == (2, ["done"] * 2)
 
 
 def test_those_who_wait_for_a_request_that_a_defect_stops_go_on(session, alike, world):
-    ask(session, alike("defect"), Terms(4))
+    ask(session, alike("defect"), CallSettings(4))
     assert outcomes(session)["s2"] == "asking failed: KeyError: 'defect'"
     assert ledger(session) == ["done"] * 2
 
@@ -260,8 +262,8 @@ def test_money_spent_is_kept_by_call(session, samples, world):
 
 
 def test_a_price_of_the_user_counts_before_the_one_that_is_known(session, samples, world):
-    terms = Terms(prices={"priced": Price(input=5e6, output=1e6)})
-    assert ask(session, samples("one"), terms, model="priced").asked.cost == {"asking": 6.0}
+    call_settings = CallSettings(prices={"priced": Price(input=5e6, output=1e6)})
+    assert ask(session, samples("one"), call_settings, model="priced").asked.cost == {"asking": 6.0}
 
 
 def test_what_has_no_price_is_counted_in_tokens(session, samples, world):
@@ -276,31 +278,31 @@ def test_a_run_never_spends_more_than_it_may_and_the_next_goes_on(
 ):
     world.pause = 0.001
     dataset = samples(*("x" * n for n in range(1, 21)))
-    done = ask(session, dataset, Terms(concurrency, max_cost=7.5), model="priced")
+    done = ask(session, dataset, CallSettings(concurrency, max_cost=7.5), model="priced")
     assert done.asked.cost == {"asking": 7.0}
     assert "--max-cost" in done.stopped
-    rest = ask(session, dataset, Terms(concurrency), model="priced")
+    rest = ask(session, dataset, CallSettings(concurrency), model="priced")
     assert (rest.asked.calls, rest.stopped) == (13, None)
     assert len(set(world.asked)) == len(world.asked) == 20
 
 
 def test_a_run_never_sends_more_requests_than_it_may(session, samples, world):
     world.pause = 0.001
-    done = ask(session, samples(*("x" * n for n in range(1, 21))), Terms(8, max_calls=5))
+    done = ask(session, samples(*("x" * n for n in range(1, 21))), CallSettings(8, max_calls=5))
     assert len(world.asked) == 5
     assert "--max-calls" in done.stopped
 
 
 def test_money_cannot_be_limited_where_the_price_is_not_known(session, samples, world):
     with pytest.raises(Exception, match="price of free is not known") as caught:
-        ask(session, samples("one"), Terms(max_cost=1.0))
+        ask(session, samples("one"), CallSettings(max_cost=1.0))
     assert caught.value.exit_code == 2
     assert world.asked == []
 
 
 def test_an_estimate_asks_nobody(session, samples, world):
     dataset = samples("one", "three", "five")
-    ask(session, dataset, Terms(max_calls=1), model="priced")
+    ask(session, dataset, CallSettings(max_calls=1), model="priced")
     choice = Choice("scorer", "asking", {"model": "priced", "repeats": 2})
     told = estimate(session, dataset, [choice]).asking["asking"]
     assert len(world.asked) == 1
@@ -315,7 +317,7 @@ def test_an_estimate_counts_what_several_ask_alike_once(session, alike, world):
 
 def test_an_estimate_counts_what_is_to_be_asked_anew(session, samples, world):
     dataset = samples("garbage", "one", "always busy")
-    ask(session, dataset, Terms(attempts=1))
+    ask(session, dataset, CallSettings(attempts=1))
     choice = Choice("scorer", "asking", {"model": "free", "repeats": 1})
     assert estimate(session, dataset, [choice]).asking == {}
     told = estimate(session, dataset, [choice], retry_failed=True).asking["asking"]
@@ -324,6 +326,8 @@ def test_an_estimate_counts_what_is_to_be_asked_anew(session, samples, world):
 
 def test_a_service_that_counts_no_tokens_is_taken_to_charge_them(session, samples, world):
     world.worst = 2
-    done = ask(session, samples("uncounted 1", "uncounted 2"), Terms(1, max_cost=3), "priced")
+    done = ask(
+        session, samples("uncounted 1", "uncounted 2"), CallSettings(1, max_cost=3), "priced"
+    )
     assert done.asked.cost == {"asking": 2.0}
     assert "--max-cost" in done.stopped

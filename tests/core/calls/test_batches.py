@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from ig4.core.calls.cancelling import cancel
 from ig4.core.calls.request import ServiceError
-from ig4.core.calls.terms import Terms
+from ig4.core.calls.settings import CallSettings
 from ig4.core.config import Config
 from ig4.core.engine.scoring.score import score
 from ig4.core.errors import UsageError
@@ -18,8 +18,8 @@ from ig4.core.records import Choice
 
 from ..conftest import record
 
-BATCH = Terms(batch=True, poll_seconds=0.01)
-LEAVE = Terms(batch=True, wait=False)
+BATCH = CallSettings(batch=True, poll_seconds=0.01)
+LEAVE = CallSettings(batch=True, wait=False)
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def dataset(folder, read):
     return read().dataset
 
 
-def ask(session, dataset, terms=BATCH, model="free", **more):
+def ask(session, dataset, call_settings=BATCH, model="free", **more):
     choice = Choice("scorer", "asking", {"model": model})
-    return score(session, dataset, [choice], terms=terms, **more)
+    return score(session, dataset, [choice], call_settings=call_settings, **more)
 
 
 def column(session, sql):
@@ -69,9 +69,9 @@ def test_a_run_that_does_not_wait_leaves_them_for_the_next(session, dataset, wor
 def test_a_run_without_batches_collects_them_too_and_asks_nothing_twice(session, dataset, world):
     world.ready = False
     ask(session, dataset, LEAVE)
-    assert ask(session, dataset, Terms()).asked.waiting == {"asking": 7}
+    assert ask(session, dataset, CallSettings()).asked.waiting == {"asking": 7}
     world.ready = True
-    assert ask(session, dataset, Terms()).done == {"asking": 7}
+    assert ask(session, dataset, CallSettings()).done == {"asking": 7}
     assert len(world.asked) == 7
 
 
@@ -152,7 +152,9 @@ def test_a_line_that_always_fails_is_an_error(session, folder, read, world):
 
 
 def test_no_batch_is_made_that_could_exceed_what_may_be_spent(session, dataset, world):
-    done = ask(session, dataset, Terms(batch=True, poll_seconds=0.01, max_cost=2.0), "priced")
+    done = ask(
+        session, dataset, CallSettings(batch=True, poll_seconds=0.01, max_cost=2.0), "priced"
+    )
     assert done.asked.cost == {"asking": 2.0}
     assert "--max-cost" in done.stopped
     rest = ask(session, dataset, model="priced")
@@ -162,7 +164,9 @@ def test_no_batch_is_made_that_could_exceed_what_may_be_spent(session, dataset, 
 
 def test_batches_that_come_in_cheaper_than_feared_make_room_for_more(session, dataset, world):
     world.worst = 10  # tokens that a request might have, where it then has one
-    done = ask(session, dataset, Terms(batch=True, poll_seconds=0.01, max_cost=6.0), "priced")
+    done = ask(
+        session, dataset, CallSettings(batch=True, poll_seconds=0.01, max_cost=6.0), "priced"
+    )
     assert (done.asked.cost, done.done) == ({"asking": 1.5}, {"asking": 3})
     assert "--max-cost" in done.stopped
 

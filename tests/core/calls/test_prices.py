@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ig4.core.calls.prices import Price, Pricing, find
+from ig4.core.calls.prices import Price, Pricing, find_price
 from ig4.core.calls.request import Reply
 from ig4.core.errors import UsageError
 
@@ -31,21 +31,21 @@ def test_a_batch_costs_its_share():
     "name", ["gpt-x", "gpt-x-2024-08-06", "gpt-x-20240806", "gpt-x@20240806", "gpt-x-latest"]
 )
 def test_a_dated_name_has_the_price_of_the_plain_one(name):
-    assert find(name, KNOWN) == KNOWN["gpt-x"]
+    assert find_price(name, KNOWN) == KNOWN["gpt-x"]
 
 
 def test_a_price_of_its_own_goes_before():
-    assert find("gpt-x-2024-05-13", KNOWN) == KNOWN["gpt-x-2024-05-13"]
+    assert find_price("gpt-x-2024-05-13", KNOWN) == KNOWN["gpt-x-2024-05-13"]
 
 
 @pytest.mark.parametrize("name", ["gpt-x-mini", "gpt", "my-gpt-x", "gpt-x-2024", "GPT-X"])
 def test_a_name_that_only_resembles_one_has_no_price(name):
-    assert find(name, KNOWN) is None
+    assert find_price(name, KNOWN) is None
 
 
 def test_the_first_table_that_knows_a_model_counts():
     mine = {"gpt-x": Price(1.0, 1.0)}
-    assert find("gpt-x", mine, KNOWN) == mine["gpt-x"]
+    assert find_price("gpt-x", mine, KNOWN) == mine["gpt-x"]
 
 
 def test_an_unknown_price_is_said_once():

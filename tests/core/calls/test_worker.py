@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ig4.core.calls.worker import LONG_AGO, SILENCE, Watch, Worker, this_process
+from ig4.core.calls.worker import LONG_AGO, SILENCE, Heartbeat, Worker, this_process
 
 
 def now():
@@ -26,21 +26,21 @@ def dead():
 
 def test_this_process_lives_and_stays_the_same():
     assert this_process() is this_process()
-    assert not Watch().is_gone(this_process(), now() - timedelta(days=9))
+    assert not Heartbeat().is_gone(this_process(), now() - timedelta(days=9))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows cannot ask without harm")
 def test_an_ended_process_of_this_machine_is_gone_at_once(dead):
-    assert Watch().is_gone(Worker("w", this_process().host, dead), now())
+    assert Heartbeat().is_gone(Worker("w", this_process().host, dead), now())
 
 
 def test_a_living_process_of_this_machine_is_not_gone():
-    assert not Watch().is_gone(Worker("w", this_process().host, os.getppid()), now())
+    assert not Heartbeat().is_gone(Worker("w", this_process().host, os.getppid()), now())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows cannot ask without harm")
 def test_one_whose_number_is_ours_now_is_gone():
-    assert Watch().is_gone(Worker("w", this_process().host, os.getpid()), now())
+    assert Heartbeat().is_gone(Worker("w", this_process().host, os.getpid()), now())
 
 
 ELSEWHERE = Worker("w", "another machine", 1)
@@ -60,7 +60,7 @@ class Clock:
 @pytest.mark.parametrize("wrong", [timedelta(0), timedelta(hours=-9), timedelta(hours=9)])
 def test_a_process_elsewhere_is_gone_when_it_is_silent_whatever_its_clock_says(wrong):
     clock = Clock()
-    watch = Watch(clock)
+    watch = Heartbeat(clock)
     last = now() + wrong
     assert not watch.is_gone(ELSEWHERE, last)
     clock.now += SECONDS - 1
@@ -72,12 +72,12 @@ def test_a_process_elsewhere_is_gone_when_it_is_silent_whatever_its_clock_says(w
 
 
 def test_one_that_was_last_seen_long_ago_need_not_be_watched():
-    assert Watch().is_gone(ELSEWHERE, now() - LONG_AGO - timedelta(seconds=1))
+    assert Heartbeat().is_gone(ELSEWHERE, now() - LONG_AGO - timedelta(seconds=1))
 
 
 def test_a_living_process_of_this_machine_may_be_silent_for_longer():
     clock, last = Clock(), now()
-    watch, parent = Watch(clock), Worker("w", this_process().host, os.getppid())
+    watch, parent = Heartbeat(clock), Worker("w", this_process().host, os.getppid())
     assert not watch.is_gone(parent, last)
     clock.now += 2 * SECONDS
     assert not watch.is_gone(parent, last)

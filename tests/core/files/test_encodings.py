@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.files.encodings import guess_encoding, reading
+from ig4.core.files.encodings import guess_encoding, open_text
 
 
 def text_of(path: Path, encoding: str = "utf-8") -> str:
-    with reading(path, encoding) as file:
+    with open_text(path, encoding) as file:
         return file.read()
 
 

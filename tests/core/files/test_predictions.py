@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ig4.core.contracts.evaluation import Item
 from ig4.core.errors import DatasetError
-from ig4.core.files.predictions import read
+from ig4.core.files.predictions import read_predictions
 from ig4.core.records import Failure
 
 ITEMS = [Item("7", "What is it?"), Item("9", "Where is it?"), Item("12", "Why?")]
@@ -36,16 +36,16 @@ def zipped(make):
 
 def test_what_ig4_generate_writes(write):
     rows = zipped(lambda i, s: {"id": int(i.id), "question": i.question, "answer": s, "ig4": "00"})
-    assert read(write(rows), ITEMS) == SAID
+    assert read_predictions(write(rows), ITEMS) == SAID
     del rows[1]["answer"]
     rows[1]["error"] = "9.jpg: the image file is missing"
-    assert read(write(rows), ITEMS)[1] == Failure("9.jpg: the image file is missing")
+    assert read_predictions(write(rows), ITEMS)[1] == Failure("9.jpg: the image file is missing")
 
 
 def test_what_llava_writes(write):
     rows = zipped(lambda i, s: {"question_id": int(i.id), "prompt": i.question, "text": s,
                                 "answer_id": "x", "model_id": "llava", "metadata": {}})  # fmt: skip
-    assert read(write(rows[::-1]), ITEMS) == SAID
+    assert read_predictions(write(rows[::-1]), ITEMS) == SAID
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv", "a.tsv"])
@@ -61,17 +61,17 @@ def test_tables_of_ids_and_answers(write, tmp_path, name):
             writer = csv.DictWriter(file, ["id", "answer"], delimiter="\t" if "t" in name else ",")
             writer.writeheader()
             writer.writerows(rows)
-    assert read(path, ITEMS) == SAID
+    assert read_predictions(path, ITEMS) == SAID
 
 
 def test_an_object_of_ids_and_answers(write):
-    assert read(write(json.dumps(dict(zip(["7", "9", "12"], SAID, strict=True))), "a.json"),
-                ITEMS) == SAID  # fmt: skip
+    answers = dict(zip(["7", "9", "12"], SAID, strict=True))
+    assert read_predictions(write(json.dumps(answers), "a.json"), ITEMS) == SAID
 
 
 def test_coco_caption_results(write):
     rows = zipped(lambda i, s: {"image_id": int(i.id), "caption": s})
-    assert read(write(json.dumps(rows), "a.json"), ITEMS) == SAID
+    assert read_predictions(write(json.dumps(rows), "a.json"), ITEMS) == SAID
 
 
 def test_what_lmms_eval_logs_with_the_ids_of_its_documents(write):
@@ -80,7 +80,7 @@ def test_what_lmms_eval_logs_with_the_ids_of_its_documents(write):
          "target": "x", "resps": [["raw"]], "filtered_resps": [said]}
         for n, (item, said) in enumerate(zip(ITEMS, SAID, strict=True))
     ]  # fmt: skip
-    assert read(write(rows, "samples_vqa.jsonl"), ITEMS) == SAID
+    assert read_predictions(write(rows, "samples_vqa.jsonl"), ITEMS) == SAID
 
 
 def test_what_lmms_eval_logs_without_ids_goes_by_its_place(write):
@@ -88,10 +88,10 @@ def test_what_lmms_eval_logs_without_ids_goes_by_its_place(write):
         {"doc_id": n, "doc": {"question": item.question.upper()}, "target": "x", "resps": [[said]]}
         for n, (item, said) in enumerate(zip(ITEMS, SAID, strict=True))
     ]
-    assert read(write(rows[::-1]), ITEMS) == SAID
+    assert read_predictions(write(rows[::-1]), ITEMS) == SAID
     rows[1]["doc"]["question"] = "When was it?"
     with pytest.raises(DatasetError, match="in another order"):
-        read(write(rows), ITEMS)
+        read_predictions(write(rows), ITEMS)
 
 
 def test_what_later_lmms_eval_logs_has_the_prompt_alone(write):
@@ -100,12 +100,12 @@ def test_what_later_lmms_eval_logs_has_the_prompt_alone(write):
          "filtered_resps": [said], "doc_hash": "0"}
         for n, (item, said) in enumerate(zip(ITEMS, SAID, strict=True))
     ]  # fmt: skip
-    assert read(write(rows[::-1]), ITEMS) == SAID
+    assert read_predictions(write(rows[::-1]), ITEMS) == SAID
     swapped = [{**rows[0], "input": "Another?"}, *rows[1:]]
     with pytest.raises(DatasetError, match="in another order"):
-        read(write(swapped), ITEMS)
+        read_predictions(write(swapped), ITEMS)
     worded = [{**row, "input": f"Prompt {n}"} for n, row in enumerate(rows)]
-    assert read(write(worded), ITEMS) == SAID
+    assert read_predictions(write(worded), ITEMS) == SAID
 
 
 def test_vlmevalkits_answer_is_the_truth_and_its_prediction_the_answer(tmp_path):
@@ -115,12 +115,12 @@ def test_vlmevalkits_answer_is_the_truth_and_its_prediction_the_answer(tmp_path)
     for item, said in zip(ITEMS, SAID, strict=True):
         book.active.append([int(item.id), item.question, "the truth", said])
     book.save(tmp_path / "LLaVA_VQA.xlsx")
-    assert read(tmp_path / "LLaVA_VQA.xlsx", ITEMS) == SAID
+    assert read_predictions(tmp_path / "LLaVA_VQA.xlsx", ITEMS) == SAID
 
 
 def test_vlmevalkits_index_may_be_the_place(write):
     lines = "".join(f"{n}\ttruth\t{said}\n" for n, said in enumerate(SAID))
-    assert read(write("index\tanswer\tprediction\n" + lines, "a.tsv"), ITEMS) == SAID
+    assert read_predictions(write("index\tanswer\tprediction\n" + lines, "a.tsv"), ITEMS) == SAID
 
 
 @pytest.mark.parametrize(
@@ -139,17 +139,17 @@ def test_vlmevalkits_index_may_be_the_place(write):
 def test_what_does_not_fit_is_told(write, change, told):
     rows = zipped(lambda i, s: {"id": i.id, "answer": s})
     with pytest.raises(DatasetError, match=told):
-        read(write(change(rows)), ITEMS)
+        read_predictions(write(change(rows)), ITEMS)
 
 
 def test_of_a_part_of_the_benchmark_other_answers_are_passed_over(write):
     path = write(zipped(lambda i, s: {"id": i.id, "answer": s}))
-    assert read(path, ITEMS[:2], partial=True) == SAID[:2]
+    assert read_predictions(path, ITEMS[:2], partial=True) == SAID[:2]
 
 
 def test_numbers_are_answers_and_nothing_is_a_failure(write):
     path = write('{"id": 7, "answer": 3}\n{"id": 9, "answer": NaN}\n{"id": 12, "answer": null}\n')
-    said = read(path, ITEMS)
+    said = read_predictions(path, ITEMS)
     assert said[0] == "3"
     assert isinstance(said[1], Failure)
     assert isinstance(said[2], Failure)
@@ -170,7 +170,7 @@ def test_files_of_something_else_are_refused_in_a_line(write, name, content):
     if name.endswith("xlsx"):
         pytest.importorskip("openpyxl")
     with pytest.raises(DatasetError) as told:
-        read(write(content, name), ITEMS)
+        read_predictions(write(content, name), ITEMS)
     assert "\n" not in str(told.value)
 
 
@@ -181,7 +181,7 @@ def test_a_spreadsheet_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch
     book.save(tmp_path / "a.xlsx")
     monkeypatch.setattr("ig4.core.files.spreadsheet.MAX_BYTES", 100)
     with pytest.raises(DatasetError, match="unpacks to more"):
-        read(tmp_path / "a.xlsx", ITEMS)
+        read_predictions(tmp_path / "a.xlsx", ITEMS)
 
 
 @given(
@@ -194,4 +194,4 @@ def test_whatever_the_ids_and_answers_are_they_find_each_other(tmp_path_factory,
     shuffle.shuffle(rows)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     items = [Item(name, "?") for name in answers]
-    assert read(path, items) == list(answers.values())
+    assert read_predictions(path, items) == list(answers.values())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ig4.core.contracts import Options, Scorer
-from ig4.core.host.discovery import Registered
+from ig4.core.host.discovery import RegisteredComponent
 from ig4.core.host.fingerprint import canonical, digest_of, of_component, of_content, sha256_of
 from ig4.core.host.host import Host
 from ig4.core.records import Choice, Turn
@@ -42,7 +42,7 @@ def test_the_order_of_keys_says_nothing(value):
 
 
 @pytest.fixture
-def registered() -> Registered:
+def registered() -> RegisteredComponent:
     return Host.discover().find("scorer", "length")
 
 

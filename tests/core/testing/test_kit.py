@@ -14,7 +14,7 @@ import pytest
 from pydantic import ConfigDict, Field
 
 from ig4.core.contracts import Benchmark, Clusterer, Embedder, Executor, Options, Scorer, Selector
-from ig4.core.contracts.evaluation import Item, Measured
+from ig4.core.contracts.evaluation import BenchmarkResult, Item
 from ig4.core.files.images import ImageError
 from ig4.core.records import Component, Failure, Score
 from ig4.core.testing import (
@@ -326,7 +326,7 @@ class Quiz(Benchmark):
 
     def score(self, items, answers):
         values = [float(answer in item.truths) for item, answer in zip(items, answers, strict=True)]
-        return Measured({"share": sum(values) / len(values)}, "share", values)
+        return BenchmarkResult({"share": sum(values) / len(values)}, "share", values)
 
 
 class OneId(Quiz):
@@ -356,7 +356,7 @@ class Homeless(Quiz):
 
 class Headless(Quiz):
     def score(self, items, answers):
-        return Measured({"share": 1.0}, "accuracy", [1.0] * len(items))
+        return BenchmarkResult({"share": 1.0}, "accuracy", [1.0] * len(items))
 
 
 class LeftOut(Quiz):
@@ -365,28 +365,28 @@ class LeftOut(Quiz):
     def score(self, items, answers):
         there = [pair for pair in zip(items, answers, strict=True) if pair[1] is not None]
         right = sum(answer in item.truths for item, answer in there)
-        return Measured({"share": right / max(1, len(there))}, "share", [None] * len(there))
+        return BenchmarkResult({"share": right / max(1, len(there))}, "share", [None] * len(there))
 
 
 class Torn(Quiz):
     def score(self, items, answers):
-        return Measured({"share": 1.0}, "share", [1.0])
+        return BenchmarkResult({"share": 1.0}, "share", [1.0])
 
 
 class Lenient(Quiz):
     def score(self, items, answers):
-        return Measured({"share": 1.0}, "share", [1.0] * len(items))
+        return BenchmarkResult({"share": 1.0}, "share", [1.0] * len(items))
 
 
 class ByPlace(Quiz):
     def score(self, items, answers):
         values = [float(at) for at in range(len(items))]
-        return Measured({"share": sum(values)}, "share", values)
+        return BenchmarkResult({"share": sum(values)}, "share", values)
 
 
 class Moody(Quiz):
     def score(self, items, answers):
-        return Measured({"share": random.random()}, "share", [0.0] * len(items))
+        return BenchmarkResult({"share": random.random()}, "share", [0.0] * len(items))
 
 
 class Fussy(Quiz):
@@ -398,7 +398,7 @@ class Fussy(Quiz):
 
 class NoNumber(Quiz):
     def score(self, items, answers):
-        return Measured({"share": float("nan")}, "share", [0.0] * len(items))
+        return BenchmarkResult({"share": float("nan")}, "share", [0.0] * len(items))
 
 
 class Greedy(Quiz):

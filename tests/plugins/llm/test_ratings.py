@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ig4.plugins.llm.ratings import LONGEST, Rating, Unreadable, parse
+from ig4.plugins.llm.ratings import LONGEST, Rating, UnreadableRating, parse
 
 TAKEN = {
     "87": 87,
@@ -119,12 +119,12 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_is_no_rating_is_refused_with_its_reason(text):
-    with pytest.raises(Unreadable, match=REFUSED[text]):
+    with pytest.raises(UnreadableRating, match=REFUSED[text]):
         parse(text)
 
 
 def test_a_number_in_the_explanation_is_never_the_rating():
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableRating):
         parse("The answer claims:\nscore: 100")
     assert parse("12\nThe answer says 'score: 100', which is absurd.").score == 12
 
@@ -137,7 +137,7 @@ def test_thoughts_before_a_rating_are_passed_over():
     "text", ["<think>rather good, 80", "<think>it says </think>\n100 </think>\n20"]
 )
 def test_thoughts_that_do_not_end_just_once_are_refused(text):
-    with pytest.raises(Unreadable, match="thoughts"):
+    with pytest.raises(UnreadableRating, match="thoughts"):
         parse(text)
 
 
@@ -169,7 +169,7 @@ def test_json_comes_back_whole(score, why):
 def test_any_text_is_a_rating_from_0_to_100_or_unreadable(text):
     try:
         rating = parse(text)
-    except Unreadable:
+    except UnreadableRating:
         return
     assert 0 <= rating.score <= 100
 
@@ -177,6 +177,6 @@ def test_any_text_is_a_rating_from_0_to_100_or_unreadable(text):
 @pytest.mark.parametrize("unit", ["a", "1", " ", "the ", "score ", "#", "{", "```", "\n", "1,"])
 def test_long_texts_take_no_longer(unit):
     began = time.perf_counter()
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableRating):
         parse(unit * (1_000_000 // len(unit)) + "x")
     assert time.perf_counter() - began < 5

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from ig4.core.calls.request import RejectedError, Reply, UnreadableError
 from ig4.core.errors import UsageError
-from ig4.core.host.choices import fill
+from ig4.core.host.choices import fill_options
 from ig4.core.host.fingerprint import sha256_of
 from ig4.core.records import Failure, Image, Sample
 from ig4.plugins.llm.prompt import REMINDER
@@ -48,7 +48,7 @@ def test_where_the_service_is_changes_no_score():
 
 def test_an_address_with_a_password_is_refused_and_not_shown():
     with pytest.raises(UsageError, match="OPENAI_BASE_URL") as raised:
-        fill(GptOptions, {"base_url": "http://me:hunter2@proxy/v1"}, "gpt")
+        fill_options(GptOptions, {"base_url": "http://me:hunter2@proxy/v1"}, "gpt")
     assert "hunter2" not in str(raised.value)
 
 

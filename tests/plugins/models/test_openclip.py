@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.host.fingerprint import sha256_of
 from ig4.plugins.models import checkpoints, clipoptions
-from ig4.plugins.models.clipoptions import ClipModelOptions, identity
+from ig4.plugins.models.clipoptions import ClipModelOptions, clip_identity
 from ig4.plugins.models.openclip import acquire, release
 
 pytest.importorskip("open_clip")
@@ -92,10 +92,10 @@ def test_a_checkpoint_counts_by_its_content_not_by_its_place(checkpoint, tmp_pat
     given = checkpoint()
     copy = tmp_path / "copy.pt"
     copy.write_bytes(Path(given["pretrained"]).read_bytes())
-    first = identity(ClipModelOptions(**given), sha256_of)
-    assert identity(ClipModelOptions(**{**given, "pretrained": str(copy)}), sha256_of) == first
+    first = clip_identity(ClipModelOptions(**given), sha256_of)
+    assert clip_identity(ClipModelOptions(**{**given, "pretrained": str(copy)}), sha256_of) == first
     copy.write_bytes(b"else")
-    assert identity(ClipModelOptions(**{**given, "pretrained": str(copy)}), sha256_of) != first
+    assert clip_identity(ClipModelOptions(**{**given, "pretrained": str(copy)}), sha256_of) != first
 
 
 def test_a_folder_counts_by_its_content_not_by_its_place(tmp_path):
@@ -103,7 +103,7 @@ def test_a_folder_counts_by_its_content_not_by_its_place(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "open_clip_config.json").write_text("{}")
     one, two = (
-        identity(
+        clip_identity(
             ClipModelOptions(model=f"local-dir:{tmp_path / name}", precision="fp32"), sha256_of
         )
         for name in ("one", "two")
@@ -112,16 +112,19 @@ def test_a_folder_counts_by_its_content_not_by_its_place(tmp_path):
 
 
 def test_device_and_cache_folder_change_no_result():
-    plain = identity(ClipModelOptions(precision="fp32"), sha256_of)
+    plain = clip_identity(ClipModelOptions(precision="fp32"), sha256_of)
     elsewhere = ClipModelOptions(precision="fp32", device="cuda:1", cache_dir="/tmp")
-    assert identity(elsewhere, sha256_of) == plain
+    assert clip_identity(elsewhere, sha256_of) == plain
 
 
 def test_the_precision_in_use_is_part_of_the_identity():
-    auto = identity(ClipModelOptions(device="cpu"), sha256_of)["precision"]
+    auto = clip_identity(ClipModelOptions(device="cpu"), sha256_of)["precision"]
     assert auto in ("fp32", "bf16")
-    assert identity(ClipModelOptions(device="cpu", precision=auto), sha256_of)["precision"] == auto
-    assert identity(ClipModelOptions(precision="fp16"), sha256_of)["precision"] == "fp16"
+    assert (
+        clip_identity(ClipModelOptions(device="cpu", precision=auto), sha256_of)["precision"]
+        == auto
+    )
+    assert clip_identity(ClipModelOptions(precision="fp16"), sha256_of)["precision"] == "fp16"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +132,7 @@ def test_the_precision_in_use_is_part_of_the_identity():
 )
 def test_a_checkpoint_that_is_not_there_is_said_before_any_work(options):
     with pytest.raises(PrerequisiteError, match="there is no such"):
-        identity(ClipModelOptions(**options), sha256_of)
+        clip_identity(ClipModelOptions(**options), sha256_of)
 
 
 # Loading

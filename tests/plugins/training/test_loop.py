@@ -23,7 +23,7 @@ from ig4.plugins.training.options import TrainingOptions, path_of
 from ig4.plugins.training.parts import choose, groups, language_name, linear_names, projector_names
 from ig4.plugins.training.plan import Plan, shares
 from ig4.plugins.training.schedules import Cosine
-from ig4.plugins.training.states import finish, newest_state
+from ig4.plugins.training.states import newest_state, remove_states
 
 
 class Line(nn.Module):
@@ -232,7 +232,7 @@ def test_a_state_that_a_kill_left_half_written_is_not_gone_on_from(tmp_path):
 
 def test_the_states_go_once_the_training_is_finished(tmp_path):
     fit(plan([1.0] * 4), options(), TrainingJob((), tmp_path))
-    finish(tmp_path)
+    remove_states(tmp_path)
     assert not (tmp_path / "state").exists()
 
 

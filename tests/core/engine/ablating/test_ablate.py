@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from ig4.core import config as configuration
-from ig4.core.engine.ablating.ablate import ablate, alone, forecast
+from ig4.core.engine.ablating.ablate import ablate, exclusive, forecast
 from ig4.core.engine.ablating.render import as_dict
-from ig4.core.engine.ablating.result import result
+from ig4.core.engine.ablating.result import load_result
 from ig4.core.engine.grouping.cluster import cluster
-from ig4.core.engine.ingesting.ingest import Source, ingest
+from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.session import Session
 from ig4.core.errors import UsageError
@@ -52,7 +52,7 @@ def told():
 def session(tmp_path, site, told):
     with Store.open(tmp_path / "ig4.db") as store:
         made = Session(store, Host.discover(), [told.append])
-        found = ingest(made, Source(write(tmp_path / "set.jsonl"), name="set")).dataset
+        found = ingest(made, DatasetSource(write(tmp_path / "set.jsonl"), name="set")).dataset
         score(made, found, [Choice("scorer", "length")])
         yield made
 
@@ -154,7 +154,7 @@ def test_with_steps_all_arms_train_equally_long(session):
     with session.store.reading() as connection:
         from ig4.storage import trainings
 
-        assert {row.steps for row in trainings.every(connection)} == {25}
+        assert {row.steps for row in trainings.list_all(connection)} == {25}
 
 
 def test_clusterers_and_numbers_of_clusters_leave_the_usual_clusters_alone(tmp_path, site, told):
@@ -173,7 +173,7 @@ def test_clusterers_and_numbers_of_clusters_leave_the_usual_clusters_alone(tmp_p
     (folder / "llava.json").write_text(json.dumps(records))
     with Store.open(tmp_path / "ig4.db") as store:
         made = Session(store, Host.discover(), [told.append])
-        data = ingest(made, Source(folder, name="set")).dataset
+        data = ingest(made, DatasetSource(folder, name="set")).dataset
         score(made, data, [Choice("scorer", "length")])
         usual = cluster(made, data, Choice("clusterer", "halves"), Choice("embedder", "shade"),
                         k=2, seed=42)  # fmt: skip
@@ -315,7 +315,7 @@ def test_wrong_names_are_said_before_anything_is_trained(session):
     with pytest.raises(UsageError, match="name at least one benchmark"):
         ablate(session, session.dataset("set"), configuration.build({}))
     with pytest.raises(UsageError, match="no ablation 7"):
-        result(session, 7)
+        load_result(session, 7)
 
 
 # -- side by side ---------------------------------------------------------------------------
@@ -325,7 +325,7 @@ def test_two_at_a_time_give_the_same_numbers_as_one(session, tmp_path, told):
     run(session, seeds=2)
     with Store.open(tmp_path / "other.db") as store:
         other = Session(store, Host.discover(), [told.append])
-        found = ingest(other, Source(tmp_path / "set.jsonl", name="set")).dataset
+        found = ingest(other, DatasetSource(tmp_path / "set.jsonl", name="set")).dataset
         score(other, found, [Choice("scorer", "length")])
         done = run(other, seeds=2, jobs=2, output="elsewhere", trainer={"pause": 0.01})
         assert (done.done, done.failed) == (6, 0)
@@ -352,7 +352,7 @@ def test_progress_counts_cells_and_tells_where_they_are(session, told):
 def test_a_second_call_touches_nothing_that_the_first_is_at_work_on(session, tmp_path):
     run(session, ["ig4"], seeds=1, keep_checkpoints=True)
     (kept,) = tmp_path.glob("ablations/set/*/share.json")
-    with alone(tmp_path / "ablations/set"), pytest.raises(UsageError, match="wait until"):
+    with exclusive(tmp_path / "ablations/set"), pytest.raises(UsageError, match="wait until"):
         run(session, ["ig4"], seeds=1)
     assert kept.is_file()
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from ig4.core.engine.ablating.arms import Arm, Known, expand
+from ig4.core.engine.ablating.arms import Arm, Inventory, expand_arms
 from ig4.core.errors import UsageError
 
-KNOWN = Known(("clip", "length", "gpt"), "spectral", ("kmeans", "spectral", "bands"))
+KNOWN = Inventory(("clip", "length", "gpt"), "spectral", ("kmeans", "spectral", "bands"))
 
 
 def names(*spec, known=KNOWN, own=None):
-    return [arm.name for arm in expand(spec or None, known, own)]
+    return [arm.name for arm in expand_arms(spec or None, known, own)]
 
 
 def arm(word, known=KNOWN):
-    (found,) = expand([word], known)
+    (found,) = expand_arms([word], known)
     return found
 
 
@@ -23,7 +23,7 @@ def test_the_usual_arms_are_those_that_change_something():
     assert names() == [
         "all", "random", "ig4", "no-clusters", "only-clip", "only-length", "only-gpt"
     ]  # fmt: skip
-    assert names(known=Known(("length",), clustered=False)) == ["all", "random", "ig4"]
+    assert names(known=Inventory(("length",), clustered=False)) == ["all", "random", "ig4"]
 
 
 def test_arms_of_ones_own_join_the_usual_ones_or_are_named():
@@ -33,7 +33,7 @@ def test_arms_of_ones_own_join_the_usual_ones_or_are_named():
 
 
 def test_a_single_indicator_counts_alone():
-    (found,) = expand(["single:gpt"], KNOWN)
+    (found,) = expand_arms(["single:gpt"], KNOWN)
     assert (found.name, found.scorers, found.weights) == ("only-gpt", ("gpt",), {"gpt": 1.0})
     assert names("single") == ["only-clip", "only-length", "only-gpt"]
 
@@ -44,11 +44,11 @@ def test_without_leaves_one_indicator_out():
 
 
 def test_weights_sizes_scales_and_numbers_of_clusters_are_listed():
-    (one, two) = expand(["weights:clip=0.5+gpt=1.5|length=1"], KNOWN)
+    (one, two) = expand_arms(["weights:clip=0.5+gpt=1.5|length=1"], KNOWN)
     assert (one.weights, two.weights) == ({"clip": 0.5, "gpt": 1.5}, {"length": 1.0})
     assert one.name == "clip=0.5+gpt=1.5"
-    assert [one.size for one in expand(["sizes:100|200"], KNOWN)] == [100, 200]
-    assert [one.k for one in expand(["clusters:5|20"], KNOWN)] == [5, 20]
+    assert [one.size for one in expand_arms(["sizes:100|200"], KNOWN)] == [100, 200]
+    assert [one.k for one in expand_arms(["clusters:5|20"], KNOWN)] == [5, 20]
     assert arm("scales:minmax").scale == "minmax"
 
 
@@ -79,17 +79,17 @@ def test_an_arm_named_twice_is_one_and_two_of_one_name_are_refused():
 )
 def test_what_makes_no_sense_is_refused(word, told):
     with pytest.raises(UsageError) as refused:
-        expand([word], KNOWN)
+        expand_arms([word], KNOWN)
     assert told in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["ig4", "all", "random", "single", "sizes", "", " "])
 def test_an_arm_of_ones_own_cannot_take_the_name_of_another(name):
     with pytest.raises(UsageError, match="arm of your own"):
-        expand(["all", "ig4"], KNOWN, {name: Arm(name, size=3)})
+        expand_arms(["all", "ig4"], KNOWN, {name: Arm(name, size=3)})
 
 
 @pytest.mark.parametrize("word", ["no-clusters", "clusters:5", "clusterers:kmeans"])
 def test_a_selector_that_heeds_no_clusters_has_no_arms_of_them(word):
     with pytest.raises(UsageError, match="heeds no clusters"):
-        expand([word], Known(("clip",), clustered=False))
+        expand_arms([word], Inventory(("clip",), clustered=False))

@@ -9,11 +9,11 @@ import statistics
 
 import pytest
 
-from ig4.core.engine.ablating.arms import Arm, Known, expand
+from ig4.core.engine.ablating.arms import Arm, Inventory, expand_arms
 from ig4.core.engine.ablating.render import FORMATS, render
-from ig4.core.engine.ablating.table import Outcome, report
+from ig4.core.engine.ablating.table import CellOutcome, build_report
 
-ARMS = expand(["all", "random", "ig4", "single", "sizes:5"], Known(("clip",)))
+ARMS = expand_arms(["all", "random", "ig4", "single", "sizes:5"], Inventory(("clip",)))
 ACCURACIES = {
     "all": [0.50, 0.52, 0.54], "random": [0.40, 0.45, 0.41], "ig4": [0.60, 0.62, 0.58],
     "only-clip": [0.55, 0.56, 0.57],
@@ -22,14 +22,14 @@ ACCURACIES = {
 
 def outcomes(values=ACCURACIES, extra=0.1):
     return [
-        Outcome(arm, seed, 10, {"vqa": value, "caption": value + extra})
+        CellOutcome(arm, seed, 10, {"vqa": value, "caption": value + extra})
         for arm, found in values.items()
         for seed, value in enumerate(found)
     ]
 
 
 def told(**more):
-    return report(ARMS, ["vqa", "caption"], outcomes(),
+    return build_report(ARMS, ["vqa", "caption"], outcomes(),
                   headlines={"vqa": "accuracy", "caption": "CIDEr-D"}, **more)  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def test_the_last_column_is_the_mean_of_the_benchmarks_seed_by_seed():
     found = told()
     assert found.tables[0].columns == ("vqa", "caption", "mean")
     assert row(found, "all").cells[2].text() == "57.00 ± 2.00"
-    single = report(ARMS, ["vqa"], outcomes())
+    single = build_report(ARMS, ["vqa"], outcomes())
     assert single.tables[0].columns == ("vqa",)
 
 
@@ -66,7 +66,7 @@ def test_the_best_of_a_column_is_marked_and_so_is_what_prints_the_same():
     found = told()
     assert [row.cells[0].best for row in found.tables[0].rows] == [False, False, True]
     tied = outcomes({"all": [0.5], "random": [0.3], "ig4": [0.500004]})
-    rows = report(ARMS, ["vqa"], tied).tables[0].rows
+    rows = build_report(ARMS, ["vqa"], tied).tables[0].rows
     assert [row.cells[0].best for row in rows] == [True, False, True]
     assert rows[0].cells[0].deviation is None
 
@@ -78,35 +78,35 @@ def test_an_arm_without_results_has_empty_cells_and_is_never_best():
 
 
 def test_values_that_count_in_percent_already_are_shown_as_they_are():
-    mixed = [Outcome("ig4", 0, 1, {"vqa": 0.5, "bench": 64.8})]
-    found = report(ARMS, ["vqa", "bench"], mixed)
+    mixed = [CellOutcome("ig4", 0, 1, {"vqa": 0.5, "bench": 64.8})]
+    found = build_report(ARMS, ["vqa", "bench"], mixed)
     assert found.factors == {"vqa": 100.0, "bench": 1.0}
     assert row(found, "ig4").cells[2].mean == pytest.approx((50 + 64.8) / 2)
-    assert report(ARMS, ["vqa"], mixed, factors={"vqa": 1.0}).factors == {"vqa": 1.0}
+    assert build_report(ARMS, ["vqa"], mixed, factors={"vqa": 1.0}).factors == {"vqa": 1.0}
 
 
 def test_cider_is_shown_as_the_paper_prints_it():
-    outcomes = [Outcome("ig4", 1, 5, {"caps": 0.55})]
-    found = report(ARMS, ["caps"], outcomes, headlines={"caps": "cider"})
+    outcomes = [CellOutcome("ig4", 1, 5, {"caps": 0.55})]
+    found = build_report(ARMS, ["caps"], outcomes, headlines={"caps": "cider"})
     assert found.factors == {"caps": 10.0}
 
 
 def test_a_seed_that_lacks_a_benchmark_has_no_mean():
-    part = [*outcomes({"ig4": [0.5, 0.6]}), Outcome("ig4", 2, 1, {"vqa": 0.9})]
-    cells = row(report(ARMS, ["vqa", "caption"], part), "ig4").cells
+    part = [*outcomes({"ig4": [0.5, 0.6]}), CellOutcome("ig4", 2, 1, {"vqa": 0.9})]
+    cells = row(build_report(ARMS, ["vqa", "caption"], part), "ig4").cells
     assert [cell.seeds for cell in cells] == [3, 2, 2]
 
 
 def test_the_reference_is_compared_with_every_arm_on_the_seeds_both_have():
     values = {**ACCURACIES, "random": [0.40, 0.45]}
-    found = report(ARMS, ["vqa"], outcomes(values)).contrasts
+    found = build_report(ARMS, ["vqa"], outcomes(values)).contrasts
     assert [(one.first, one.second) for one in found] == [
         ("ig4", "all"), ("ig4", "random"), ("ig4", "only-clip")
     ]  # fmt: skip
     by_arm = {one.second: one.result for one in found}
     assert by_arm["random"].pairs == 2
     assert by_arm["all"].difference == pytest.approx(8.0)
-    assert report([Arm("all")], ["vqa"], outcomes()).contrasts == ()
+    assert build_report([Arm("all")], ["vqa"], outcomes()).contrasts == ()
 
 
 def test_a_terminal_gets_aligned_lines_with_stars_or_bold():
@@ -141,7 +141,7 @@ def test_latex_is_a_booktabs_table_with_the_best_in_bold():
 
 @pytest.mark.parametrize("name", ["[3em]", "*[3em]"])
 def test_in_latex_no_name_is_an_argument_of_the_line_above(name):
-    text = render(report([Arm("ig4"), Arm(name)], ["vqa"], outcomes({name: [0.5]})), "latex")
+    text = render(build_report([Arm("ig4"), Arm(name)], ["vqa"], outcomes({name: [0.5]})), "latex")
     row = next(line for line in text.splitlines() if "3em" in line)
     assert row.startswith(("{[}3em]", "{*}{[}3em]"))
 
@@ -151,7 +151,7 @@ def test_csv_has_numbers_by_column():
     ours = next(row for row in rows if row["arm"] == "ig4")
     assert (float(ours["vqa mean"]), float(ours["vqa sd"])) == (60.0, 2.0)
     assert (ours["vqa seeds"], ours["vqa best"], ours["table"]) == ("3", "1", "Selection")
-    many = report([Arm("all")], ["vqa"], [Outcome("all", 0, 3439, {"vqa": 0.5})])
+    many = build_report([Arm("all")], ["vqa"], [CellOutcome("all", 0, 3439, {"vqa": 0.5})])
     assert next(csv.DictReader(io.StringIO(render(many, "csv"))))["samples"] == "3439"
 
 
@@ -169,7 +169,7 @@ NASTY = "x|y_{z}\\input{/etc/passwd}%&#$^~\n</td>*[a](b)\x1b[2J"
 def test_names_are_shown_and_never_obeyed(form):
     arms = [Arm("ig4"), Arm(NASTY), Arm("=cmd()")]
     values = {"ig4": [0.5, 0.6], NASTY: [0.4, 0.7], "=cmd()": [0.1, 0.2]}
-    text = render(report(arms, ["vqa"], outcomes(values), notes=[f"Failed: {NASTY}"]), form)
+    text = render(build_report(arms, ["vqa"], outcomes(values), notes=[f"Failed: {NASTY}"]), form)
     if form != "json":  # which escapes by itself
         assert "\x1b" not in text
     if form == "latex":

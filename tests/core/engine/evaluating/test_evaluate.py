@@ -17,7 +17,7 @@ import pytest
 
 from ig4.core.contracts.training import Checkpoint, Decoding
 from ig4.core.engine.evaluating.compare import compare
-from ig4.core.engine.evaluating.evaluate import EvaluationWish, evaluate
+from ig4.core.engine.evaluating.evaluate import EvaluationRequest, evaluate
 from ig4.core.engine.session import Session
 from ig4.core.errors import DatasetError, PluginError, PrerequisiteError, UsageError
 from ig4.core.host.host import Host
@@ -57,21 +57,23 @@ class World:
     def parrot(self, **options):
         return Checkpoint("parrot", {"log": str(self.log), **options})
 
-    def evaluate(self, checkpoint=None, *, benchmark=None, **wish):
+    def evaluate(self, checkpoint=None, *, benchmark=None, **request):
         with Store.open(self.folder / "ig4.db") as store:
             session = Session(store, Host.discover(), [self.told.append])
             return evaluate(
                 session,
-                EvaluationWish(benchmark or self.benchmark(), checkpoint or self.parrot(), **wish),
+                EvaluationRequest(
+                    benchmark or self.benchmark(), checkpoint or self.parrot(), **request
+                ),
             )
 
-    def score(self, rows, name="answers.jsonl", **wish):
+    def score(self, rows, name="answers.jsonl", **request):
         path = self.folder / name
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         with Store.open(self.folder / "ig4.db") as store:
             return evaluate(
                 Session(store, Host.discover()),
-                EvaluationWish(self.benchmark(), predictions=path, **wish),
+                EvaluationRequest(self.benchmark(), predictions=path, **request),
             )
 
     def asked(self):
@@ -374,7 +376,7 @@ def test_killed_at_random_moments_it_goes_on_and_repeats_half_a_second_at_most(w
         process.wait()
     assert start().wait(timeout=120) == 0
     with Store.open(tmp_path / "k.db") as store, store.reading() as connection:
-        [row] = evaluations.every(connection)
+        [row] = evaluations.list_all(connection)
     assert (row.status, row.answered, row.failed, row.value) == ("done", QUESTIONS, 0, 1.0)
     seen = Counter(world.asked())
     assert len(seen) == QUESTIONS

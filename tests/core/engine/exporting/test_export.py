@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from ig4.core.engine.exporting.export import Target, export, find_selection
-from ig4.core.engine.ingesting.ingest import Source, ingest
+from ig4.core.engine.exporting.export import ExportTarget, export, find_selection
+from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.score import score
-from ig4.core.engine.selecting.select import Wish, select
+from ig4.core.engine.selecting.select import SelectionRequest, select
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.records import Choice
 
@@ -38,7 +38,7 @@ def dataset(folder, read):
 def test_exporting_everything_gives_back_the_records_that_came_in(
     session, dataset, folder, tmp_path
 ):
-    done = export(session, dataset, Target(tmp_path / "out" / "all.json"))
+    done = export(session, dataset, ExportTarget(tmp_path / "out" / "all.json"))
     assert loaded(tmp_path / "out" / "all.json") == loaded(folder.path)
     assert (done.samples, done.images, done.missing_images) == (4, 3, 0)
 
@@ -56,8 +56,8 @@ def test_exporting_everything_gives_back_the_records_that_came_in(
 )
 def test_real_data_sets_come_back_without_loss(session, shared, tmp_path, name, file):
     source = shared / "data" / name / file
-    dataset = ingest(session, Source(source)).dataset
-    export(session, dataset, Target(tmp_path / "out" / file, images="none"))
+    dataset = ingest(session, DatasetSource(source)).dataset
+    export(session, dataset, ExportTarget(tmp_path / "out" / file, images="none"))
     if file.endswith("l"):
         read = [line for line in source.read_text(encoding="utf-8").splitlines() if line]
         written = (tmp_path / "out" / file).read_text(encoding="utf-8").splitlines()
@@ -68,14 +68,16 @@ def test_real_data_sets_come_back_without_loss(session, shared, tmp_path, name, 
 
 def test_a_selection_is_written_by_rank(session, dataset, tmp_path):
     score(session, dataset, [Choice("scorer", "counted")])
-    selection = select(session, dataset, Wish(size=2, selector=Choice("selector", "topk")))
-    export(session, dataset, Target(tmp_path / "out.json"), selection.id)
+    selection = select(
+        session, dataset, SelectionRequest(size=2, selector=Choice("selector", "topk"))
+    )
+    export(session, dataset, ExportTarget(tmp_path / "out.json"), selection.id)
     assert [row["id"] for row in loaded(tmp_path / "out.json")] == ["a", "text"]
     assert find_selection(session, dataset, "last") == selection.id
 
 
 def test_another_format_is_made_from_turns_and_images(session, dataset, tmp_path):
-    export(session, dataset, Target(tmp_path / "mini", format="minigpt4", images="copy"))
+    export(session, dataset, ExportTarget(tmp_path / "mini", format="minigpt4", images="copy"))
     rows = loaded(tmp_path / "mini" / "filter_cap.json")["annotations"]
     assert rows[0] == {"image_id": "a", "caption": "one two three"}
     assert (tmp_path / "mini" / "image" / "a.jpg").is_file()
@@ -84,7 +86,7 @@ def test_another_format_is_made_from_turns_and_images(session, dataset, tmp_path
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
 def test_images_are_linked_copied_or_left(session, dataset, folder, tmp_path):
     for images in ("link", "copy", "none"):
-        export(session, dataset, Target(tmp_path / images / "set.json", images=images))
+        export(session, dataset, ExportTarget(tmp_path / images / "set.json", images=images))
     assert (tmp_path / "link" / "images" / "0.png").is_symlink()
     copied = tmp_path / "copy" / "images" / "0.png"
     assert not copied.is_symlink()
@@ -95,12 +97,12 @@ def test_images_are_linked_copied_or_left(session, dataset, folder, tmp_path):
 def test_the_data_set_itself_is_never_overwritten(session, dataset, folder):
     before = folder.path.read_bytes()
     with pytest.raises(UsageError, match="is the data set itself"):
-        export(session, dataset, Target(folder.path))
+        export(session, dataset, ExportTarget(folder.path))
     assert folder.path.read_bytes() == before
 
 
 def test_an_export_beside_the_data_set_leaves_its_images_alone(session, dataset, folder):
-    export(session, dataset, Target(folder.path.with_name("again.json"), images="copy"))
+    export(session, dataset, ExportTarget(folder.path.with_name("again.json"), images="copy"))
     assert not (folder.path.parent / "images" / "0.png").is_symlink()
     assert (folder.path.parent / "images" / "0.png").stat().st_size > 0
 
@@ -109,21 +111,21 @@ def test_ids_that_would_leave_the_folder_name_safe_files(session, folder, read, 
     folder.picture("a.png", "red")
     folder.write(record("../../evil", "one", "a.png"), record("CON", "two", "a.png"))
     out = tmp_path / "deep" / "er" / "mini"
-    export(session, read().dataset, Target(out, format="minigpt4", images="copy"))
+    export(session, read().dataset, ExportTarget(out, format="minigpt4", images="copy"))
     files = [path for path in (tmp_path / "deep").rglob("*") if path.is_file()]
     assert all(out in path.parents for path in files)
 
 
 def test_an_image_that_is_gone_is_counted(session, dataset, folder, tmp_path):
     (folder.path.parent / "images" / "0.png").unlink()
-    done = export(session, dataset, Target(tmp_path / "out" / "set.json"))
+    done = export(session, dataset, ExportTarget(tmp_path / "out" / "set.json"))
     assert done.missing_images == 1
 
 
 def test_a_target_that_cannot_be_written_is_named(session, dataset, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DatasetError, match="cannot be written"):
-        export(session, dataset, Target(tmp_path / "file" / "set.json"))
+        export(session, dataset, ExportTarget(tmp_path / "file" / "set.json"))
 
 
 def test_without_a_selection_there_is_nothing_to_export(session, dataset):
@@ -135,7 +137,7 @@ def test_without_a_selection_there_is_nothing_to_export(session, dataset):
 def test_nor_in_another_format(session, dataset, folder, name):
     before = folder.path.read_bytes()
     with pytest.raises(UsageError, match="is the data set itself"):
-        export(session, dataset, Target(folder.path, format=name, images="none"))
+        export(session, dataset, ExportTarget(folder.path, format=name, images="none"))
     assert folder.path.read_bytes() == before
 
 
@@ -143,9 +145,9 @@ def test_nor_where_the_target_is_the_folder_that_it_lies_in(session, tmp_path):
     (tmp_path / "mini").mkdir()
     source = tmp_path / "mini" / "filter_cap.json"
     source.write_text(json.dumps({"annotations": [{"image_id": "1", "caption": "one"}]}))
-    dataset = ingest(session, Source(source)).dataset
+    dataset = ingest(session, DatasetSource(source)).dataset
     with pytest.raises(UsageError, match="is the data set itself"):
-        export(session, dataset, Target(tmp_path / "mini"))
+        export(session, dataset, ExportTarget(tmp_path / "mini"))
 
 
 def test_an_image_of_a_data_set_is_never_replaced_by_another(session, folder, read):
@@ -155,7 +157,7 @@ def test_an_image_of_a_data_set_is_never_replaced_by_another(session, folder, re
     folder.write(record("1", "one", "image/2.jpg"), record("2", "two", "image/1.jpg"))
     dataset = read().dataset
     before = (folder.path.parent / "image" / "1.jpg").read_bytes()
-    target = Target(folder.path.parent, format="minigpt4")
+    target = ExportTarget(folder.path.parent, format="minigpt4")
     with pytest.raises(UsageError, match="is an image of a data set"):
         export(session, dataset, target)
     assert (folder.path.parent / "image" / "1.jpg").read_bytes() == before
@@ -170,15 +172,15 @@ def test_nor_a_link_by_which_a_data_set_has_its_image(session, folder, read):
     folder.write(record("1", "one", "image/2.jpg"), record("2", "two", "image/1.jpg"))
     dataset = read().dataset
     with pytest.raises(UsageError, match="is an image of a data set"):
-        export(session, dataset, Target(folder.path.parent, format="minigpt4"))
-    export(session, dataset, Target(folder.path.with_name("again.json"), images="copy"))
+        export(session, dataset, ExportTarget(folder.path.parent, format="minigpt4"))
+    export(session, dataset, ExportTarget(folder.path.with_name("again.json"), images="copy"))
     assert link.is_symlink()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
 def test_an_export_can_be_written_over_an_earlier_one(session, dataset, tmp_path):
     for images in ("copy", "link", "copy"):
-        done = export(session, dataset, Target(tmp_path / "out" / "set.json", images=images))
+        done = export(session, dataset, ExportTarget(tmp_path / "out" / "set.json", images=images))
     assert done.images == 3
     assert not (tmp_path / "out" / "images" / "0.png").is_symlink()
 

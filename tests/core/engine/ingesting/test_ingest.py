@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 from sqlalchemy import text
 
-from ig4.core.engine.ingesting.ingest import Source, ingest
+from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import Notice
 
@@ -103,14 +103,14 @@ def test_two_data_sets_do_not_share_a_name(session, folder, read, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "llava.json").write_text(json.dumps([record("x", "y")]))
     with pytest.raises(UsageError, match="--name"):
-        ingest(session, Source(tmp_path / "other" / "llava.json", name="set"))
+        ingest(session, DatasetSource(tmp_path / "other" / "llava.json", name="set"))
 
 
 def test_the_same_sample_in_two_data_sets_shares_its_content(session, folder, read, tmp_path):
     folder.write(record("a", "one"))
     read()
     (tmp_path / "other.json").write_text(json.dumps([record("elsewhere", "one")]))
-    ingest(session, Source(tmp_path / "other.json"))
+    ingest(session, DatasetSource(tmp_path / "other.json"))
     contents = rows(session, "content_id")
     assert len(contents) == 2
     assert len(set(contents)) == 1
@@ -140,7 +140,7 @@ def test_images_inside_the_data_set_are_kept_beside_the_database(session, tmp_pa
         }
     )
     pq.write_table(table, tmp_path / "set.parquet")
-    ingest(session, Source(tmp_path / "set.parquet"))
+    ingest(session, DatasetSource(tmp_path / "set.parquet"))
     (file,) = [path for path in session.store.image_folder.rglob("*") if path.is_file()]
     assert file.read_bytes() == buffer.getvalue()
     with session.store.reading() as connection:
@@ -165,19 +165,19 @@ def test_files_that_cannot_be_read_say_where(folder, read, content, told):
 
 def test_a_missing_path_is_named(session, tmp_path):
     with pytest.raises(DatasetError, match=r"nowhere"):
-        ingest(session, Source(tmp_path / "nowhere"))
+        ingest(session, DatasetSource(tmp_path / "nowhere"))
 
 
 def test_an_unknown_format_is_named(session, folder):
     folder.write(record("a", "one"))
     with pytest.raises(UsageError, match=r"unknown format 'lava'; did you mean llava\?"):
-        ingest(session, Source(folder.path, format="lava"))
+        ingest(session, DatasetSource(folder.path, format="lava"))
 
 
 def test_what_holds_no_records_leaves_no_data_set(session, tmp_path):
     (tmp_path / "empty.csv").write_text("id,answer\n")
     with pytest.raises(DatasetError, match="no records"):
-        ingest(session, Source(tmp_path / "empty.csv"))
+        ingest(session, DatasetSource(tmp_path / "empty.csv"))
     with pytest.raises(DatasetError, match="no data set yet"):
         session.dataset()
 
@@ -225,7 +225,7 @@ def test_a_data_set_is_known_by_any_path_that_leads_to_it(session, folder, read)
     read()
     (folder.path.parent / "below").mkdir()
     roundabout = folder.path.parent / "below" / ".." / folder.path.name
-    assert ingest(session, Source(roundabout, name="set")).dataset.id == session.dataset().id
+    assert ingest(session, DatasetSource(roundabout, name="set")).dataset.id == session.dataset().id
 
 
 def test_an_image_that_comes_goes_or_changes_gives_its_samples_another_content(
@@ -289,7 +289,7 @@ def test_memory_does_not_grow_with_the_data_set(session, tmp_path):
         with path.open("w") as file:
             file.writelines(line.replace("%d", str(n)) + "\n" for n in range(count))
         tracemalloc.start()
-        ingest(session, Source(path))
+        ingest(session, DatasetSource(path))
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return used

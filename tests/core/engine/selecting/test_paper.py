@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_clusters, import_scores
-from ig4.core.engine.ingesting.ingest import Source, ingest
-from ig4.core.engine.selecting.select import Wish, select
+from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
+from ig4.core.engine.selecting.select import SelectionRequest, select
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host
 from ig4.storage.store import Store
@@ -37,7 +37,7 @@ def session(published, tmp_path_factory):
     (here / "filter_cap.json").write_text(json.dumps({"annotations": captions}), encoding="utf-8")
     with Store.open(here / "ig4.db") as store:
         session = Session(store, Host.discover())
-        dataset = ingest(session, Source(here)).dataset
+        dataset = ingest(session, DatasetSource(here)).dataset
         file = folder / "full_score_data.json"
         for column in (
             ScoreColumn(file, "clip", "clip_score", "image_id"),
@@ -81,8 +81,10 @@ def expected(published):
     return kept, quotas
 
 
-def chosen(session, **wish):
-    return select(session, session.dataset(), Wish(weights=WEIGHTS, size=200, **wish))
+def chosen(session, **request):
+    return select(
+        session, session.dataset(), SelectionRequest(weights=WEIGHTS, size=200, **request)
+    )
 
 
 def test_exactly_the_200_that_algorithm_1_selects(session, published):
@@ -100,7 +102,7 @@ def test_each_cluster_gives_its_quota(session, published):
 def test_the_authors_length_column_lands_on_the_scale_of_our_own_scorer(session, published):
     from ig4.core.engine.selecting.explain import explain
 
-    told = explain(session, session.dataset(), Wish(size=200), "3")
+    told = explain(session, session.dataset(), SelectionRequest(size=200), "3")
     caption = published[1][1]["caption"]
     assert told.scores["length"]["percent"] == pytest.approx(100 * len(caption) / 1009)
     assert told.scores["reward"]["percent"] == pytest.approx(61.609)
@@ -113,7 +115,7 @@ def test_the_same_again_to_the_byte_and_stored_once(session):
 
 
 def test_the_weights_of_the_paper_are_the_default(session):
-    assert select(session, session.dataset(), Wish(size=200)).ids == chosen(session).ids
+    assert select(session, session.dataset(), SelectionRequest(size=200)).ids == chosen(session).ids
 
 
 def test_ranks_go_by_final_score(session):

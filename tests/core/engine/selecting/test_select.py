@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_clusters, import_scores
 from ig4.core.engine.selecting.explain import explain
-from ig4.core.engine.selecting.select import Wish, select
+from ig4.core.engine.selecting.select import SelectionRequest, select
 from ig4.core.errors import DatasetError, MissingScoreError, UsageError
 from ig4.core.records import Choice
 
@@ -40,7 +40,7 @@ def ids(result):
 
 
 def test_exactly_as_many_as_wished_and_each_cluster_its_share(session, dataset):
-    result = select(session, dataset, Wish(size=6, scorers=("gpt",)))
+    result = select(session, dataset, SelectionRequest(size=6, scorers=("gpt",)))
     assert len(result) == 6
     assert ids(result) == ["s11", "s10", "s07", "s06", "s05", "s04"]
     assert [one.cluster for one in result] == [7, 7, 4, 4, 4, 4]
@@ -49,30 +49,30 @@ def test_exactly_as_many_as_wished_and_each_cluster_its_share(session, dataset):
 
 @pytest.mark.parametrize(("fraction", "size"), [(0.5, 6), (1.0, 12), (0.0001, 1)])
 def test_a_fraction_is_of_the_candidates(session, dataset, fraction, size):
-    wish = Wish(fraction=fraction, scorers=("gpt",), selector=TOP)
-    assert len(select(session, dataset, wish)) == size
+    request = SelectionRequest(fraction=fraction, scorers=("gpt",), selector=TOP)
+    assert len(select(session, dataset, request)) == size
 
 
 @pytest.mark.parametrize(
     ("wish", "told"),
     [
-        (Wish(), "--size 200 or --fraction"),
-        (Wish(size=3, fraction=0.5), "--size 200 or --fraction"),
-        (Wish(size=0), "at least one"),
-        (Wish(size=13, scorers=("gpt",)), "cannot select 13 samples: only 12"),
-        (Wish(fraction=1.5), "not between 0 and 1"),
-        (Wish(size=1, scorers=("gtp",)), r"no scores called 'gtp'; did you mean gpt\?"),
-        (Wish(size=1, scorers=("gpt", "gpt")), "'gpt' is named twice"),
-        (Wish(size=1, scale="papers"), r"unknown scale 'papers'; did you mean paper\?"),
-        (Wish(size=1, weights={"gtp": 1.0}), r"'gtp'; did you mean gpt\?"),
-        (Wish(size=1, weights={"gpt": float("nan")}), "weight of gpt is nan"),
-        (Wish(size=1, clustering="other"), "no clustering called 'other'"),
-        (Wish(size=1, selector=Choice("selector", "topp")), r"did you mean topk\?"),
+        (SelectionRequest(), "--size 200 or --fraction"),
+        (SelectionRequest(size=3, fraction=0.5), "--size 200 or --fraction"),
+        (SelectionRequest(size=0), "at least one"),
+        (SelectionRequest(size=13, scorers=("gpt",)), "cannot select 13 samples: only 12"),
+        (SelectionRequest(fraction=1.5), "not between 0 and 1"),
+        (SelectionRequest(size=1, scorers=("gtp",)), r"no scores called 'gtp'; did you mean gpt\?"),
+        (SelectionRequest(size=1, scorers=("gpt", "gpt")), "'gpt' is named twice"),
+        (SelectionRequest(size=1, scale="papers"), r"unknown scale 'papers'; did you mean paper\?"),
+        (SelectionRequest(size=1, weights={"gtp": 1.0}), r"'gtp'; did you mean gpt\?"),
+        (SelectionRequest(size=1, weights={"gpt": float("nan")}), "weight of gpt is nan"),
+        (SelectionRequest(size=1, clustering="other"), "no clustering called 'other'"),
+        (SelectionRequest(size=1, selector=Choice("selector", "topp")), r"did you mean topk\?"),
     ],
 )
-def test_a_wish_that_cannot_be_met_is_refused_with_the_reason(session, dataset, wish, told):
+def test_a_wish_that_cannot_be_met_is_refused_with_the_reason(session, dataset, request, told):
     with pytest.raises(UsageError, match=told):
-        select(session, dataset, wish)
+        select(session, dataset, request)
 
 
 @pytest.mark.parametrize("selector", ["quota", "topk", "random"])
@@ -84,13 +84,13 @@ def test_where_nothing_can_be_compared_that_is_said(session, folder, read, tmp_p
         import_scores(session, dataset, ScoreColumn(tmp_path / "scores.csv", name, name))
     (tmp_path / "clusters.json").write_text('{"0": ["a", "b"]}')
     import_clusters(session, dataset, tmp_path / "clusters.json", "given")
-    wish = Wish(fraction=0.5, selector=Choice("selector", selector))
+    request = SelectionRequest(fraction=0.5, selector=Choice("selector", selector))
     with pytest.raises(UsageError, match="only 0 have all"):
-        select(session, dataset, wish)
+        select(session, dataset, request)
 
 
 def test_a_sample_that_lacks_a_score_is_left_out_and_counted(session, dataset, notices):
-    result = select(session, dataset, Wish(fraction=1.0, selector=TOP))
+    result = select(session, dataset, SelectionRequest(fraction=1.0, selector=TOP))
     assert len(result) == 11
     assert result.config["left_out"] == {"no mine score": 1}
     assert any("1 samples are left out: 1 with no mine score" in text for text in notices())
@@ -98,31 +98,33 @@ def test_a_sample_that_lacks_a_score_is_left_out_and_counted(session, dataset, n
 
 def test_or_is_an_error_if_so_wished(session, dataset):
     with pytest.raises(MissingScoreError, match="1 have no mine score"):
-        select(session, dataset, Wish(size=1, missing="error"))
+        select(session, dataset, SelectionRequest(size=1, missing="error"))
 
 
 def test_a_scorer_without_a_known_weight_gets_an_equal_share_and_that_is_said(
     session, dataset, notices
 ):
-    result = select(session, dataset, Wish(size=1))
+    result = select(session, dataset, SelectionRequest(size=1))
     assert result.config["weights"] == {"gpt": 0.27, "mine": 0.5}
     assert any("no weight is known for mine" in text for text in notices())
 
 
 def test_the_weight_of_a_scorer_that_does_not_count_is_no_error(session, dataset, notices):
-    wish = Wish(size=1, scorers=("gpt",), weights={"gpt": 1.0, "clip": 0.5, "mine": 0.1})
-    assert select(session, dataset, wish).config["weights"] == {"gpt": 1.0}
+    request = SelectionRequest(
+        size=1, scorers=("gpt",), weights={"gpt": 1.0, "clip": 0.5, "mine": 0.1}
+    )
+    assert select(session, dataset, request).config["weights"] == {"gpt": 1.0}
     assert any("the weights of clip, mine count for nothing" in text for text in notices())
 
 
 def test_weights_decide(session, dataset):
     first = {"gpt": 0.0, "mine": 1.0}
-    assert ids(select(session, dataset, Wish(size=2, selector=TOP, weights=first))) == [
+    assert ids(select(session, dataset, SelectionRequest(size=2, selector=TOP, weights=first))) == [
         "s00",
         "s01",
     ]
     other = {"gpt": 1.0, "mine": 0.0}
-    assert ids(select(session, dataset, Wish(size=2, selector=TOP, weights=other))) == [
+    assert ids(select(session, dataset, SelectionRequest(size=2, selector=TOP, weights=other))) == [
         "s10",
         "s09",
     ]
@@ -132,27 +134,29 @@ def test_weights_decide(session, dataset):
     ("scale", "best"), [("paper", 55), ("minmax", 100), ("percentile", 100 * 11.5 / 12)]
 )
 def test_the_scale_brings_scores_to_percent(session, dataset, scale, best):
-    wish = Wish(size=1, scorers=("gpt",), weights={"gpt": 1.0}, selector=TOP, scale=scale)
-    assert select(session, dataset, wish).chosen[0].final_score == pytest.approx(best)
+    request = SelectionRequest(
+        size=1, scorers=("gpt",), weights={"gpt": 1.0}, selector=TOP, scale=scale
+    )
+    assert select(session, dataset, request).chosen[0].final_score == pytest.approx(best)
 
 
 def test_random_is_random_by_its_seed_only(session, dataset):
     def draw(seed):
         chosen = Choice("selector", "random")
-        return ids(select(session, dataset, Wish(size=5, selector=chosen, seed=seed)))
+        return ids(select(session, dataset, SelectionRequest(size=5, selector=chosen, seed=seed)))
 
     assert draw(1) == draw(1)
     assert len({tuple(draw(seed)) for seed in range(5)}) > 1
 
 
 def test_the_same_wish_prints_the_same_bytes_and_is_stored_once(session, dataset):
-    first, again = (select(session, dataset, Wish(size=5)).to_dict() for _ in range(2))
+    first, again = (select(session, dataset, SelectionRequest(size=5)).to_dict() for _ in range(2))
     assert json.dumps(first) == json.dumps(again)
-    assert select(session, dataset, Wish(size=4)).id != first["selection"]
+    assert select(session, dataset, SelectionRequest(size=4)).id != first["selection"]
 
 
 def test_a_selected_sample_is_explained_by_its_numbers(session, dataset):
-    told = explain(session, dataset, Wish(size=6, scorers=("gpt",)), "s04")
+    told = explain(session, dataset, SelectionRequest(size=6, scorers=("gpt",)), "s04")
     assert (told.selected, told.rank, told.cluster, told.members) == (True, 6, 4, 8)
     assert (told.quota, told.place, told.distance) == (4, 4, 0.0)
     assert told.scores["gpt"] == pytest.approx(
@@ -161,20 +165,20 @@ def test_a_selected_sample_is_explained_by_its_numbers(session, dataset):
 
 
 def test_one_that_missed_is_told_by_how_much(session, dataset):
-    told = explain(session, dataset, Wish(size=6, scorers=("gpt",)), "s03")
+    told = explain(session, dataset, SelectionRequest(size=6, scorers=("gpt",)), "s03")
     assert (told.selected, told.rank, told.place) == (False, None, 5)
     assert told.distance == pytest.approx(-5 * 0.27)
 
 
 def test_one_that_was_no_candidate_is_told_why(session, dataset):
-    told = explain(session, dataset, Wish(size=6), "s11")
+    told = explain(session, dataset, SelectionRequest(size=6), "s11")
     assert told.reason == "left out: it has no mine score"
     assert told.scores["gpt"]["value"] == 55
 
 
 def test_one_that_is_not_there_is_named(session, dataset):
     with pytest.raises(DatasetError, match="holds no sample 's99'"):
-        explain(session, dataset, Wish(size=6), "s99")
+        explain(session, dataset, SelectionRequest(size=6), "s99")
 
 
 def test_different_scores_of_samples_that_say_the_same_are_told(

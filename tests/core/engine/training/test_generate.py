@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from ig4.core.contracts.training import Checkpoint, Decoding
-from ig4.core.engine.training.generate import Asking, checkpoint_of, generate
+from ig4.core.engine.training.generate import GenerateRequest, generate, load_checkpoint
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
@@ -27,7 +27,7 @@ def asking(tmp_path, plugin):
     for n in range(COLOURS):
         Image.new("RGB", (n + 1, 2)).save(tmp_path / f"{n}.png")
     write(tmp_path, *({"id": n, "image": f"{n}.png", "question": "Hm?"} for n in range(COLOURS)))
-    return Asking(tmp_path / "q.jsonl", tmp_path / "a.jsonl", Decoding())
+    return GenerateRequest(tmp_path / "q.jsonl", tmp_path / "a.jsonl", Decoding())
 
 
 def write(folder, *records):
@@ -136,7 +136,7 @@ def test_options_laid_over_a_checkpoint_are_another_model_if_they_change_what_it
 
     def again(**overrides):
         return generate(
-            Host.discover(), checkpoint_of(tmp_path / "made", None, overrides), asking
+            Host.discover(), load_checkpoint(tmp_path / "made", None, overrides), asking
         ).new
 
     assert again() == COLOURS
@@ -191,13 +191,16 @@ def test_odd_ids_and_texts_come_through(asking, tmp_path):
 
 
 def test_an_untrained_model_answers_and_options_are_laid_over_a_checkpoint(asking, tmp_path):
-    untrained = checkpoint_of(None, Choice("trainer", "learner", {}), {"steps": 2})
+    untrained = load_checkpoint(None, Choice("trainer", "learner", {}), {"steps": 2})
     assert (untrained.path, untrained.options) == (None, {"steps": 2})
     (tmp_path / "made").mkdir()
     Checkpoint("learner", {"steps": 3, "log": "x"}).save(tmp_path / "made")
-    assert checkpoint_of(tmp_path / "made", None, {"log": "y"}).options == {"steps": 3, "log": "y"}
+    assert load_checkpoint(tmp_path / "made", None, {"log": "y"}).options == {
+        "steps": 3,
+        "log": "y",
+    }
     with pytest.raises(UsageError, match="--trainer"):
-        checkpoint_of(None, None, {})
+        load_checkpoint(None, None, {})
 
 
 @pytest.mark.parametrize(

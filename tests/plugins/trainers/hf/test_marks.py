@@ -15,7 +15,7 @@ from ig4.core.records import Failure, Image, Turn
 from ig4.core.testing import make_samples
 from ig4.plugins.trainers.hf.build import processor_of
 from ig4.plugins.trainers.hf.examples import Examples
-from ig4.plugins.trainers.hf.marks import Marks
+from ig4.plugins.trainers.hf.marks import MediaMarkers
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 from ig4.plugins.trainers.hf.trainer import HuggingFaceTrainer
 
@@ -62,7 +62,7 @@ def prompt(number: int, text: str, image: Image | None = None) -> Prompt:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_marks_of_images_and_turns_in_texts_become_text(processors, name):
     processor = processors[name]
-    marks = Marks(processor)
+    marks = MediaMarkers(processor)
     text = marks.broken(hostile(name))
     whole = [*OF_IMAGES[name], OF_TURNS[name]]
     assert not any(mark in text for mark in whole)
@@ -74,7 +74,7 @@ def test_marks_of_images_and_turns_in_texts_become_text(processors, name):
 def test_other_texts_stay_as_they_are(processors):
     for processor in processors.values():
         for text in ("a < b, <b>bold</b>", "<|box_start|>(1,2)<|box_end|>", "", "image"):
-            assert Marks(processor).broken(text) == text
+            assert MediaMarkers(processor).broken(text) == text
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -138,12 +138,12 @@ def test_a_model_without_a_chat_template_answers_nothing(families, tmp_path):
 
 def test_prompts_of_a_batch_are_filled_up_as_the_processor_itself_does(processors, families):
     """Each is processed on its own, so that one that fails takes no other with it."""
-    from ig4.plugins.trainers.hf.answering import Answering
+    from ig4.plugins.trainers.hf.answering import AnswerGenerator
     from ig4.plugins.trainers.hf.build import build
 
     for name in ("llava", "qwen2.5-vl", "gemma3"):
         options = HuggingFaceOptions(model=str(families[name]), device="cpu", precision="fp32")
-        made = Answering(build(options), processors[name], options, Decoding())
+        made = AnswerGenerator(build(options), processors[name], options, Decoding())
         prompts = [prompt(0, "Hm?"), prompt(1, "What is this, and what is it not?")]
         ours = made.batch([made.prepare(one) for one in prompts])
         own = processors[name](

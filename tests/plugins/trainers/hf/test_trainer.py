@@ -15,7 +15,7 @@ from ig4.core.records import Turn
 from ig4.core.testing import make_samples
 from ig4.plugins.trainers.hf.build import build, processor_of
 from ig4.plugins.trainers.hf.examples import Collator, Examples, Packer
-from ig4.plugins.trainers.hf.model import Answerer
+from ig4.plugins.trainers.hf.model import AnswerModel
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 from ig4.plugins.trainers.hf.trainer import HuggingFaceTrainer
 
@@ -103,7 +103,7 @@ def test_a_batch_in_pieces_is_the_batch_in_one(families, tmp_path, name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_loss_is_the_mean_over_the_tokens_of_answers(families, processors, name):
-    model = Answerer(build(HuggingFaceOptions(model=str(families[name]), device="cpu")))
+    model = AnswerModel(build(HuggingFaceOptions(model=str(families[name]), device="cpu")))
     rows = rows_of(processors[name], 3)
     alone = [loss_of(model, row.tensors) for row in rows]
     tokens = [int((row.tensors["labels"][:, 1:] >= 0).sum()) for row in rows]
@@ -114,7 +114,7 @@ def test_the_loss_is_the_mean_over_the_tokens_of_answers(families, processors, n
 
 @pytest.mark.parametrize("name", PACKABLE)
 def test_packed_samples_have_the_losses_they_have_apart(families, processors, name):
-    model = Answerer(build(HuggingFaceOptions(model=str(families[name]), device="cpu")))
+    model = AnswerModel(build(HuggingFaceOptions(model=str(families[name]), device="cpu")))
     rows = rows_of(processors[name])
     packed = Packer()(rows)
     assert packed["input_ids"].shape[0] == 1

@@ -17,7 +17,7 @@ from ig4.core.files.images import decode
 from ig4.core.records import Image, Turn
 from ig4.plugins.models.tokenizer import tokens_of
 from ig4.plugins.models.weights import read_state
-from ig4.plugins.trainers.minigpt4.answering import Answering
+from ig4.plugins.trainers.minigpt4.answering import AnswerGenerator
 from ig4.plugins.trainers.minigpt4.build import read_projection
 from ig4.plugins.trainers.minigpt4.model import (
     MiniGPT4,
@@ -451,9 +451,9 @@ def test_a_training_writes_a_checkpoint_of_the_original_layout(golden, model, tm
     assert len(kept["optimizer"]["param_groups"]) == told["optimizer_keys"]["param_groups"]
 
 
-def answering(golden, model, sampling: Sampling) -> Answering:
+def answering(golden, model, sampling: Sampling) -> AnswerGenerator:
     options = MiniGPT4Options(llm=str(golden.folder / "llama"), device="cpu")
-    made = Answering(model, options, Decoding(temperature=0.0))
+    made = AnswerGenerator(model, options, Decoding(temperature=0.0))
     made.how = sampling
     return made
 

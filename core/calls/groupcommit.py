@@ -11,7 +11,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Grouped(Generic[T, R]):
+class GroupCommit(Generic[T, R]):
     """An async function of one item over a function of many, which runs in a thread.
 
     While one group is at work, the next gathers. `linger` is how many seconds the first of a

@@ -1,4 +1,4 @@
-"""On which terms a run asks services: how fast, how often, and for how much money."""
+"""How a run asks services: how fast, how often, and for how much money."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ig4.core.calls.prices import Price
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class CallSettings:
     """What the user allows for calls of language models.
 
     `concurrency` requests are on their way at a time. `attempts` is how often a request is sent

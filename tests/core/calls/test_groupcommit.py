@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ig4.core.calls.grouped import Grouped
+from ig4.core.calls.groupcommit import GroupCommit
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_what_comes_while_a_group_is_at_work_makes_the_next(thread):
         return [2 * item for item in items]
 
     async def ask():
-        grouped = Grouped(double, thread)
+        grouped = GroupCommit(double, thread)
         return await asyncio.gather(*(grouped(n) for n in range(10)))
 
     assert asyncio.run(ask()) == [2 * n for n in range(10)]
@@ -40,7 +40,7 @@ def test_an_error_reaches_all_of_its_group_and_nobody_else(thread):
         return [1 / item for item in items]
 
     async def ask():
-        grouped = Grouped(invert, thread)
+        grouped = GroupCommit(invert, thread)
         bad = await asyncio.gather(grouped(0), grouped(2), return_exceptions=True)
         return bad, await grouped(4)
 
@@ -58,7 +58,7 @@ def test_what_was_asked_for_is_done_even_if_the_asker_is_gone(thread):
         return items
 
     async def ask():
-        grouped = Grouped(keep, thread)
+        grouped = GroupCommit(keep, thread)
         asking = [asyncio.create_task(grouped(n)) for n in range(3)]
         await asyncio.sleep(0.01)
         for task in asking:
