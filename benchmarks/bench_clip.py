@@ -29,6 +29,7 @@ import numpy as np
 import torch
 
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
+from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.session import Session
 from ig4.core.files.images import decode
@@ -193,7 +194,7 @@ def end_to_end(dataset: Path, options: dict[str, str]) -> tuple[float, np.ndarra
         session = Session(store, Host.discover())
         row = ingest(session, DatasetSource(dataset)).dataset
         began = time.perf_counter()
-        score(session, row, [Choice("scorer", "clip", options)])
+        score(session, row, ScoreRequest([Choice("scorer", "clip", options)]))
         seconds = time.perf_counter() - began
         with store.reading() as connection:
             rows = connection.exec_driver_sql("SELECT clip FROM scores_wide ORDER BY external_id")

@@ -42,7 +42,7 @@ def cluster(
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.grouping.cluster import cluster as group
-    from ig4.core.engine.run import embedder_of
+    from ig4.core.engine.plan import cluster_request
 
     flags: dict[str, Any] = {
         "run": {"embedder": embedder, "seed": seed},
@@ -52,14 +52,8 @@ def cluster(
     kinds = {"clusterers": (first.cluster.clusterer,), "embedders": (first.run.embedder,)}
     config = configuration.load(config_file, flags | opt.settings_by_table(options, kinds))
     with open_session(db, config, quiet=quiet) as session:
-        done = group(
-            session,
-            session.dataset(dataset or config.dataset.name),
-            config.choice("clusterer", config.cluster.clusterer),
-            embedder_of(config),
-            k=config.cluster.k,
-            seed=config.run.seed,
-        )
+        chosen = session.dataset(dataset or config.dataset.name)
+        done = group(session, chosen, cluster_request(config))
     if as_json:
         render.print_json(
             {

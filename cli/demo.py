@@ -64,6 +64,7 @@ def _select(
     """Do what `ig4 run` does; the scores of the first call serve the second."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
+    from ig4.core.engine.plan import make_run_plan
     from ig4.core.engine.run import run
 
     config = configuration.build(
@@ -77,7 +78,7 @@ def _select(
         }
     )
     with open_session(str(folder / "ig4.db"), create=True, quiet=quiet) as session:
-        result = run(session, config)
+        result = run(session, make_run_plan(session, config))
     assert result.selection is not None
     return result.selection
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -59,18 +60,18 @@ def export(
     In the data set's own format, records are written exactly as they were read.
     """
     from ig4.cli.session import open_session
-    from ig4.core.engine.exporting.export import ExportTarget, dataset_of_selection, find_selection
+    from ig4.core import config as configuration
+    from ig4.core.engine.exporting.export import dataset_of_selection, find_selection
     from ig4.core.engine.exporting.export import export as write
     from ig4.core.engine.exporting.stubs import DATA, write_stub
+    from ig4.core.engine.plan import export_target
     from ig4.core.errors import UsageError
 
     if trainer is not None and format_ not in (None, "sharegpt"):
         raise UsageError(f"--for {trainer} says which format is written: leave --format away")
     if model is not None and trainer is None:
         raise UsageError("--model goes with --for: say for which trainer")
-    wanted = ExportTarget(target, format_, {}, images)
-    if trainer is not None:
-        wanted = ExportTarget(target / DATA[trainer], "sharegpt", {}, images, anew=True)
+    config = configuration.build({"export": {"path": target, "format": format_, "images": images}})
     with open_session(db, quiet=quiet) as session:
         if selection == "all":
             chosen, number = session.dataset(dataset), None
@@ -78,6 +79,10 @@ def export(
             within = session.dataset(dataset) if dataset else None
             number = find_selection(session, within, selection)
             chosen = dataset_of_selection(session, number)
+        wanted = export_target(config, chosen.name)
+        if trainer is not None:
+            file = target / DATA[trainer]
+            wanted = replace(wanted, path=file, format="sharegpt", anew=True)
         done = write(session, chosen, wanted, number)
     beside = [] if trainer is None else write_stub(trainer, target, model, images=done.images > 0)
     if as_json:

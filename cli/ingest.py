@@ -55,12 +55,26 @@ def ingest(
     Reading it again takes up what changed, and nothing if nothing did.
     """
     from ig4.cli.session import open_session
-    from ig4.core.engine.ingesting.ingest import DatasetSource
+    from ig4.core import config as configuration
     from ig4.core.engine.ingesting.ingest import ingest as read
+    from ig4.core.engine.plan import dataset_source
 
-    options: dict[str, Any] = {key: value for key, value in texts.items() if value is not None}
-    options |= opt.column_options(columns) | opt.pairs_of(settings)
-    source = DatasetSource(path, name, format_, options, image_root, duplicate_ids)
+    options: dict[str, Any] = opt.column_options(columns) | opt.pairs_of(settings)
+    config = configuration.build(
+        {
+            "dataset": {
+                "path": path,
+                "name": name,
+                "format": format_,
+                "image_root": image_root,
+                "duplicate_ids": duplicate_ids,
+                "options": options,
+                **texts,
+            }
+        }
+    )
+    source = dataset_source(config)
+    assert source is not None
     with open_session(db, create=True, quiet=quiet) as session:
         done = read(session, source)
         location = session.store.location

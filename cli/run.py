@@ -11,8 +11,10 @@ from ig4.cli import render
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
+    from ig4.core.engine.plan import RunPlan
     from ig4.core.engine.run import RunResult
     from ig4.core.engine.session import Session
+    from ig4.core.records import Choice
 
 EPILOG = """\b
 Examples:
@@ -76,14 +78,16 @@ def run(
     one with nothing to do ends at once. DATASET is a file or folder in any known format.
     """
     from ig4.cli.session import open_session
-    from ig4.core.engine.run import run as run_all
+    from ig4.core.engine.plan import make_run_plan
+    from ig4.core.engine.run import run as run_plan
 
     config = configured(flags)
     with open_session(db, config, create=True, quiet=quiet) as session:
+        plan = make_run_plan(session, config, retry_failed=retry_failed, recompute=recompute)
         if dry_run:
-            _tell_plan(session, config, as_json=as_json, retry_failed=retry_failed)
+            _print_plan(session, plan, as_json=as_json)
             return
-        result = run_all(session, config, retry_failed=retry_failed, recompute=recompute)
+        result = run_plan(session, plan)
     if as_json:
         render.print_json(as_dict(result))
     else:
@@ -144,26 +148,46 @@ def _in_use(config: Config) -> dict[str, Any]:
         "clusterers": (config.cluster.clusterer,),
         "selectors": (config.select.selector,),
         "executors": (config.run.executor,),
-        # The embedder takes the options of the scorer of its name; see engine.run.embedder_of.
+        # The embedder takes the options of the scorer of its name; see `embedder_choice`.
         "embedders": () if config.run.embedder in config.run.scorers else (config.run.embedder,),
     }
 
 
-def _tell_plan(session: Session, config: Config, *, as_json: bool, retry_failed: bool) -> None:
-    from ig4.core.engine import run as running
+def _print_plan(session: Session, plan: RunPlan, *, as_json: bool) -> None:
+    """Print what a run would do, and what it would take; the data set is read for that."""
     from ig4.core.engine.ingesting.ingest import ingest
     from ig4.core.engine.scoring.estimate import estimate
 
-    running.check(session, config)
-    source = running.source_of(config)
-    dataset = ingest(session, source).dataset if source else session.dataset(config.dataset.name)
-    scorers = [config.choice("scorer", name) for name in config.run.scorers]
-    grouping = running.groups(session, config) and not running.is_imported(session, dataset, config)
-    embedders = [running.embedder_of(config)] if grouping else []
-    told = estimate(
-        session, dataset, scorers, embedders, config.call_settings, retry_failed=retry_failed
-    )
-    render.print_estimate(told, as_json=as_json)
+    dataset = ingest(session, plan.source).dataset if plan.source else session.dataset(plan.dataset)
+    expected = estimate(session, dataset, plan.scoring)
+    if as_json:
+        render.print_json({**expected.to_dict(), "plan": plan.to_dict()})
+        return
+    render.print_facts(_plan_facts(plan))
+    render.print_estimate(expected, as_json=False)
+
+
+def _plan_facts(plan: RunPlan) -> dict[str, str]:
+    selection, clustering = plan.selection, plan.clustering
+    size = f"{selection.size:,} samples" if selection.size else f"{selection.fraction:.3g} of all"
+    clusters = "none"
+    if clustering is not None:
+        clusters = f"{clustering.k} by {clustering.clusterer.label} of {clustering.embedder.label}"
+    elif selection.clustering is not None:
+        clusters = f"{selection.clustering} (imported)"
+    return {
+        "data set": f"{plan.dataset} ({plan.source.path if plan.source else 'in the database'})",
+        "scorers": ", ".join(map(_choice_text, plan.scoring.scorers)),
+        "clusters": clusters,
+        "selection": f"{size} by {selection.selector.label}, {selection.scale} scale, "
+        f"seed {plan.seed}",
+        "export": f"{plan.target.path} (images: {plan.target.images})",
+    }
+
+
+def _choice_text(choice: Choice) -> str:
+    options = ", ".join(f"{key} {value}" for key, value in choice.options.items())
+    return f"{choice.label} ({options})" if options else choice.label
 
 
 def as_dict(result: RunResult) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def score(
     """Compute the scores that samples still lack."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
+    from ig4.core.engine.plan import score_request
     from ig4.core.engine.scoring.estimate import estimate
     from ig4.core.engine.scoring.score import score as compute
 
@@ -61,28 +62,13 @@ def score(
     flags |= opt.settings_by_table(options, kinds)
     opt.set_prompt(flags, first, asking["prompt"])
     config = configuration.load(config_file, flags)
-    choices = [config.choice("scorer", name) for name in config.run.scorers]
+    request = score_request(config, retry_failed=retry_failed, recompute=recompute)
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
         if dry_run:
-            told = estimate(
-                session,
-                chosen,
-                choices,
-                call_settings=config.call_settings,
-                retry_failed=retry_failed,
-            )
-            render.print_estimate(told, as_json=as_json)
+            render.print_estimate(estimate(session, chosen, request), as_json=as_json)
             return
-        done = compute(
-            session,
-            chosen,
-            choices,
-            executor=config.choice("executor", config.run.executor),
-            call_settings=config.call_settings,
-            retry_failed=retry_failed,
-            recompute=recompute,
-        )
+        done = compute(session, chosen, request)
     if as_json:
         render.print_json(
             {

@@ -66,7 +66,7 @@ def select(explain: str | None, db: str | None, as_json: bool, quiet: bool, **fl
 
 def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
     from ig4.core import config as configuration
-    from ig4.core.engine.selecting.select import SelectionRequest
+    from ig4.core.engine.plan import selection_request
     from ig4.core.engine.selecting.weights import parse_weights
 
     weights = flags["weights"]
@@ -85,20 +85,8 @@ def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
     kinds = {"selectors": (first.select.selector,)}
     tables |= opt.settings_by_table(flags["options"], kinds)
     config = configuration.load(flags["config_file"], tables)
-    size, fraction = config.select.size, config.select.fraction
-    if size is None and fraction is None:
-        fraction = 0.06
-    return config, SelectionRequest(
-        size=size,
-        fraction=fraction,
-        selector=config.choice("selector", config.select.selector),
-        scorers=opt.names(flags["scorers"]),
-        weights=config.select.weights,
-        scale=config.select.scale,
-        clustering=flags["clusters"],
-        missing=config.select.missing,
-        seed=config.run.seed,
-    )
+    scorers = opt.names(flags["scorers"])
+    return config, selection_request(config, scorers=scorers, clustering=flags["clusters"])
 
 
 def _show(result: SelectionResult) -> None:

@@ -16,6 +16,7 @@ from ig4.core.engine.evaluating.evaluate import evaluate as evaluate_on
 from ig4.core.engine.judging.judge import JudgeResult
 from ig4.core.engine.judging.judge import judge as judge_pairs
 from ig4.core.engine.judging.plan import JudgeRequest
+from ig4.core.engine.plan import make_run_plan
 from ig4.core.engine.selecting.select import SelectionRequest
 from ig4.core.engine.selecting.select import select as select_samples
 from ig4.core.engine.session import Session
@@ -78,7 +79,7 @@ def run(
     )
     with _StoreContext(db) as store:
         session = Session(store, Host.discover(), listeners)
-        return running.run(session, config)
+        return running.run(session, make_run_plan(session, config))
 
 
 def select(

@@ -147,3 +147,7 @@ class Choice:
     def label(self) -> str:
         """The name the user gave it: `clip-l` for `[scorers.clip-l] use = "clip"`."""
         return self.name or self.use
+
+    def to_dict(self) -> dict[str, JSON]:
+        """Return the choice as a table of `ig4.toml` would say it: its options, and `use`."""
+        return {"use": self.use, **self.options}

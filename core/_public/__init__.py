@@ -123,12 +123,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name from the module that defines it."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'ig4' has no attribute {name!r}")
-    return getattr(import_module(f"ig4.core.{home}"), name)
+if not TYPE_CHECKING:  # with it in sight, a type checker would take any name for one of these
+
+    def __getattr__(name: str) -> Any:
+        """Load a public name from the module that defines it."""
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'ig4' has no attribute {name!r}")
+        return getattr(import_module(f"ig4.core.{home}"), name)
 
 
 def __dir__() -> list[str]:

@@ -15,6 +15,7 @@ from contextlib import closing
 import pytest
 from PIL import Image
 
+from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host
@@ -345,7 +346,7 @@ def test_images_are_sent_where_they_are_to_be_seen(llm_server, tmp_path):
         session = Session(store, Host.discover())
         dataset = ingest(session, DatasetSource(tmp_path / "llava.json")).dataset
         choice = Choice("scorer", "gpt", {"vision": True, "max_side": 64, "structured": False})
-        done = score(session, dataset, [choice])
+        done = score(session, dataset, ScoreRequest([choice]))
     assert (done.done, done.failed) == ({"gpt": 1}, {"gpt": 0})
     (call,) = llm_server.calls()
     import base64

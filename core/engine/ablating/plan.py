@@ -11,9 +11,9 @@ from ig4.core.contracts import Selector, Trainer
 from ig4.core.contracts.training import TrainingJob
 from ig4.core.engine.ablating.arms import REFERENCE, Arm, Inventory
 from ig4.core.engine.ablating.cells import CellJob, decoding
-from ig4.core.engine.grouping.cluster import cluster
+from ig4.core.engine.grouping.cluster import ClusterRequest, cluster
 from ig4.core.engine.ingesting.paths import folder_name
-from ig4.core.engine.run import NO_CLUSTERS, embedder_of, wish_of
+from ig4.core.engine.plan import NO_CLUSTERS, embedder_choice, run_weights, selection_request
 from ig4.core.engine.scoring.samples import sample_of
 from ig4.core.engine.selecting.select import SelectionRequest, candidate_table, resolve_size, select
 from ig4.core.errors import Ig4Error, UsageError
@@ -188,9 +188,10 @@ class ArmPlanner:
         """Return what the reference selects: as many for all arms, of the same clusters."""
         if self._base is None:
             config = self.config
-            request = wish_of(config)
-            if "scorers" not in config.run.model_fields_set:
-                request = replace(request, scorers=None, weights=dict(config.select.weights))
+            request = selection_request(config)
+            if "scorers" in config.run.model_fields_set:
+                names, weights = config.run.scorers, run_weights(config)
+                request = replace(request, scorers=names, weights=weights)
             if config.ablate.size is not None:
                 request = replace(request, size=config.ablate.size, fraction=None)
             selector = cast("Selector", self.session.configured(request.selector).component)
@@ -264,16 +265,14 @@ class ArmPlanner:
         return number if isinstance(number, int) else -1
 
     def _cluster(self, name: str, k: int, *, aside: bool) -> int:
-        made = cluster(
-            self.session,
-            self.dataset,
+        request = ClusterRequest(
             self.config.choice("clusterer", name),
-            embedder_of(self.config),
-            k=k,
-            seed=self.config.run.seed,
-            aside=aside,
+            embedder_choice(self.config),
+            k,
+            self.config.run.seed,
+            aside,
         )
-        return made.id
+        return cluster(self.session, self.dataset, request).id
 
     def _chosen(
         self, arm: Arm, seed: int, made: Mapping[tuple[str, int], tuple[int | None, list[int]]]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from ig4.core.contracts import Clusterer
+from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.errors import PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
@@ -23,6 +24,21 @@ if TYPE_CHECKING:
     from ig4.storage.datasets import DatasetRow
 
 STAGE = "cluster"
+TEXT_ONLY, UNREADABLE = -1, -2
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterRequest:
+    """How to group samples: `k` clusters of the vectors of an embedder.
+
+    With `aside` the clustering does not become the one that selections take by default.
+    """
+
+    clusterer: Choice
+    embedder: Choice
+    k: int
+    seed: int
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,156 +57,154 @@ class ClusterResult:
 
 @dataclass(frozen=True, slots=True)
 class _ImageAssignment:
-    """Which image each sample goes by: -1 for a text-only one, -2 for an unreadable image."""
+    """Which image each sample goes by: TEXT_ONLY (-1), or UNREADABLE (-2), where there is none.
+
+    `sample_ids` and `image_of` are (n,) int64, in the order of the data set.
+    """
 
     sample_ids: NDArray[np.int64]
     image_of: NDArray[np.int64]
 
 
-def cluster(
-    session: Session,
-    dataset: DatasetRow,
-    clusterer: Choice,
-    embedder: Choice,
-    *,
-    k: int,
-    seed: int,
-    aside: bool = False,
-) -> ClusterResult:
+def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> ClusterResult:
     """Cluster a data set's distinct images; a sample takes the cluster of its first image.
 
     Text-only samples form one more cluster, numbered k. The same input is not clustered twice.
-    With `aside` the clustering does not become the one that selections take by default.
 
     Raises:
         UsageError: `k` is below 1 or above the number of distinct images.
     """
+    name, k = request.clusterer.label, request.k
     config = {
         "dataset": dataset.name,
-        "clusterer": {"use": clusterer.use, **clusterer.options},
-        "embedder": {"use": embedder.use, **embedder.options},
+        "clusterer": request.clusterer.to_dict(),
+        "embedder": request.embedder.to_dict(),
         "k": k,
     }
-    with session.recorded("cluster", config, seed):
+    with session.recorded("cluster", config, request.seed):
         session.attach(dataset.id)
-        layout = _layout(session, dataset)
+        assignment = _assign_images(session, dataset)
         if k < 1:
             raise UsageError(f"cannot form {k} clusters: choose k from 1 on")
-        images = len(np.unique(layout.image_of[layout.image_of >= 0]))
+        images = len(np.unique(assignment.image_of[assignment.image_of >= 0]))
         if 0 < images < k:  # said before they are embedded; some may turn out unreadable yet
             raise UsageError(f"cannot form {k} clusters of {images:,} distinct images: lower k")
-        grouping = session.configured(clusterer)
-        seeing = session.configured(embedder, runnable=False)
-        inputs = _inputs(session, grouping, seeing, layout, k, seed)
+        work = _Clustering(
+            session,
+            session.configured(request.clusterer),
+            session.configured(request.embedder, runnable=False),
+            assignment,
+            k,
+            request.seed,
+        )
         with session.store.reading() as connection:
-            known = clusters.find(connection, dataset.id, inputs=inputs)
+            known = clusters.find(connection, dataset.id, inputs=work.inputs())
         if known is not None:
-            if not aside:
+            if not request.aside:
                 with session.store.writing() as connection:
-                    clusters.touch(connection, known.id, clusterer.label)
-            return _summary(session, dataset, known.id, clusterer.label, k, layout, reused=True)
-        score(session, dataset, (), embedders=[embedder])
-        labels = _labels(session, grouping, seeing, layout, k, seed)
-        inputs = _inputs(session, grouping, seeing, layout, k, seed)
-        component = session.component_id(grouping.fingerprint)
+                    clusters.touch(connection, known.id, name)
+            return _summary(session, dataset, known.id, name, k, assignment, reused=True)
+        score(session, dataset, ScoreRequest((), embedders=[request.embedder]))
+        labels = work.labels()
+        component_id = session.component_id(work.clusterer.fingerprint)
         labelled = labels >= 0
+        inputs = work.inputs()  # anew: images that failed are known only now
         with session.store.writing() as connection:
             added = clusters.put(
                 connection,
                 dataset_id=dataset.id,
-                name=clusterer.label,
-                component_id=component,
+                name=name,
+                component_id=component_id,
                 inputs=inputs,
                 k=k,
-                seed=seed,
+                seed=request.seed,
                 imported=False,
                 run_id=session.run_id,
-                samples=layout.sample_ids[labelled],
+                samples=assignment.sample_ids[labelled],
                 labels=labels[labelled],
-                aside=aside,
+                aside=request.aside,
             )
-        return _summary(session, dataset, added, clusterer.label, k, layout, reused=False)
+        return _summary(session, dataset, added, name, k, assignment, reused=False)
 
 
-def _layout(session: Session, dataset: DatasetRow) -> _ImageAssignment:
+def _assign_images(session: Session, dataset: DatasetRow) -> _ImageAssignment:
     with session.store.reading() as connection:
         sample_ids, _ = samples.places(connection, dataset.id)
         with_image, image_ids = samples.images_shown(connection, dataset.id, first_only=True)
         named = samples.naming_images(connection, dataset.id)
-    image_of = np.full(len(sample_ids), -1, dtype=np.int64)
-    image_of[np.isin(sample_ids, named)] = -2
+    image_of = np.full(len(sample_ids), TEXT_ONLY, dtype=np.int64)
+    image_of[np.isin(sample_ids, named)] = UNREADABLE
     order = np.argsort(sample_ids, kind="stable")
     image_of[order[np.searchsorted(sample_ids[order], with_image)]] = image_ids
     return _ImageAssignment(sample_ids, image_of)
 
 
-def _inputs(
-    session: Session,
-    grouping: ConfiguredComponent,
-    seeing: ConfiguredComponent,
-    layout: _ImageAssignment,
-    k: int,
-    seed: int,
-) -> str:
-    """Return a digest of all that labels depend on.
+@dataclass(frozen=True, slots=True)
+class _Clustering:
+    """A clusterer and an embedder at work on the images of a data set."""
 
-    An image that could not be embedded is told apart: once it can, there is more to cluster.
-    """
-    component = session.component_id(seeing.fingerprint)
-    with session.store.reading() as connection:
-        tried = scores.embedded(connection, component)
-        failed = np.setdiff1d(tried, scores.embedded(connection, component, failed_too=False))
-    shown = np.where(np.isin(layout.image_of, failed), -3, layout.image_of)
-    data = hashlib.sha256(layout.sample_ids.tobytes() + shown.tobytes()).hexdigest()
-    return digest_of([grouping.fingerprint.value, seeing.fingerprint.value, data, k, seed])
+    session: Session
+    clusterer: ConfiguredComponent
+    embedder: ConfiguredComponent
+    assignment: _ImageAssignment
+    k: int
+    seed: int
 
+    def inputs(self) -> str:
+        """Return a digest of all that labels depend on.
 
-def _labels(
-    session: Session,
-    grouping: ConfiguredComponent,
-    seeing: ConfiguredComponent,
-    layout: _ImageAssignment,
-    k: int,
-    seed: int,
-) -> NDArray[np.int64]:
-    """Return the label (n,) of each sample, -1 where there is none."""
-    shown = layout.image_of[layout.image_of >= 0]
-    distinct, first = np.unique(shown, return_index=True)
-    images = distinct[np.argsort(first, kind="stable")]  # in data-set order
-    found = _vectors(session, seeing, images)
-    labels = np.full(len(layout.image_of), -1, dtype=np.int64)
-    labels[layout.image_of == -1] = k
-    kept = [image for image in images.tolist() if image in found]
-    if not kept:
-        raise UsageError(f"cannot form {k} clusters: no image of the data set can be read")
-    if k > len(kept):
-        raise UsageError(f"cannot form {k} clusters of {len(kept)} distinct images: lower k")
-    session.emit(StageStarted(STAGE, len(kept), "images"))
-    matrix = np.stack([found[image] for image in kept])
-    clusterer = cast("Clusterer", grouping.component)
-    clusterer.open()
-    try:
-        given = np.asarray(clusterer.fit_predict(matrix, k, seed))
-    finally:
-        clusterer.close()
-    _check(grouping.label, given, len(kept), k)
-    lookup = dict(zip(kept, given.tolist(), strict=True))
-    for place, image in enumerate(layout.image_of.tolist()):
-        if image in lookup:
-            labels[place] = lookup[image]
-    session.emit(
-        StageFinished(STAGE, f"{len(kept):,} images in {len(set(lookup.values()))} clusters")
-    )
-    return labels
+        An image that could not be embedded is told apart: once it can, there is more to cluster.
+        """
+        component_id = self.session.component_id(self.embedder.fingerprint)
+        with self.session.store.reading() as connection:
+            tried = scores.embedded(connection, component_id)
+            embedded = scores.embedded(connection, component_id, failed_too=False)
+        failed = np.setdiff1d(tried, embedded)
+        image_of = self.assignment.image_of
+        shown = np.where(np.isin(image_of, failed), -3, image_of)
+        data = hashlib.sha256(self.assignment.sample_ids.tobytes() + shown.tobytes()).hexdigest()
+        fingerprints = [self.clusterer.fingerprint.value, self.embedder.fingerprint.value]
+        return digest_of([*fingerprints, data, self.k, self.seed])
 
+    def labels(self) -> NDArray[np.int64]:
+        """Return the label (n,) of each sample, -1 where there is none."""
+        image_of, k = self.assignment.image_of, self.k
+        shown = image_of[image_of >= 0]
+        distinct, first = np.unique(shown, return_index=True)
+        images = distinct[np.argsort(first, kind="stable")]  # in data-set order
+        vectors = self._vectors(images)
+        kept = [image for image in images.tolist() if image in vectors]
+        if not kept:
+            raise UsageError(f"cannot form {k} clusters: no image of the data set can be read")
+        if k > len(kept):
+            raise UsageError(f"cannot form {k} clusters of {len(kept)} distinct images: lower k")
+        self.session.emit(StageStarted(STAGE, len(kept), "images"))
+        given = self._fit(np.stack([vectors[image] for image in kept]))
+        label_of = dict(zip(kept, given.tolist(), strict=True))
+        labels = np.full(len(image_of), -1, dtype=np.int64)
+        labels[image_of == TEXT_ONLY] = k
+        for place, image in enumerate(image_of.tolist()):
+            if image in label_of:
+                labels[place] = label_of[image]
+        formed = len(set(label_of.values()))
+        self.session.emit(StageFinished(STAGE, f"{len(kept):,} images in {formed} clusters"))
+        return labels
 
-def _vectors(
-    session: Session, seeing: ConfiguredComponent, images: NDArray[np.int64]
-) -> dict[int, NDArray[np.float32]]:
-    component = session.component_id(seeing.fingerprint)
-    with session.store.reading() as connection:
-        rows = scores.embeddings(connection, component, images.tolist())
-        return {image: vector for image, vector in rows if not isinstance(vector, str)}
+    def _vectors(self, images: NDArray[np.int64]) -> dict[int, NDArray[np.float32]]:
+        component_id = self.session.component_id(self.embedder.fingerprint)
+        with self.session.store.reading() as connection:
+            rows = scores.embeddings(connection, component_id, images.tolist())
+            return {image: vector for image, vector in rows if not isinstance(vector, str)}
+
+    def _fit(self, matrix: NDArray[np.float32]) -> NDArray[np.int64]:
+        clusterer = cast("Clusterer", self.clusterer.component)
+        clusterer.open()
+        try:
+            labels = np.asarray(clusterer.fit_predict(matrix, self.k, self.seed))
+        finally:
+            clusterer.close()
+        _check(self.clusterer.label, labels, len(matrix), self.k)
+        return labels
 
 
 def _check(label: str, labels: NDArray[np.int64], rows: int, k: int) -> None:
@@ -207,14 +221,14 @@ def _summary(
     clustering_id: int,
     name: str,
     k: int,
-    layout: _ImageAssignment,
+    assignment: _ImageAssignment,
     *,
     reused: bool,
 ) -> ClusterResult:
     with session.store.reading() as connection:
-        labels = clusters.labels(connection, clustering_id, layout.sample_ids)
+        labels = clusters.labels(connection, clustering_id, assignment.sample_ids)
     values, counts = np.unique(labels[labels >= 0], return_counts=True)
-    text_only = int((layout.image_of == -1).sum())
+    text_only = int((assignment.image_of == TEXT_ONLY).sum())
     if text_only:
         session.notice(f"{text_only:,} text-only samples form cluster {k}, of their own")
     return ClusterResult(

@@ -72,7 +72,7 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
     """
     path = source.path.expanduser().absolute()
     name, form = formats.resolve(session.host, path, source.format, source.options)
-    dataset_name = source.name or _default_name(path)
+    dataset_name = source.name or default_name(path)
     config = {
         "path": str(path),
         "format": name,
@@ -90,7 +90,9 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
         return _DatasetReader(session, form, source, path).read(config, state)
 
 
-def _default_name(path: Path) -> str:
+def default_name(path: Path) -> str:
+    """Return what a data set at a path is called if nobody names it."""
+    path = path.expanduser().absolute()
     generic = {"filter_cap", "data", "train", "dataset", "annotations"}
     if path.is_dir():
         return path.name

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ig4.core.calls import prices as pricing
 from ig4.core.calls.loop import run
 from ig4.core.calls.request import PendingError, Reply, Request
 from ig4.core.calls.settings import CallSettings
-from ig4.core.engine.scoring import plan as planning
+from ig4.core.engine.scoring.plan import ScoreRequest, make_plan
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.score import imported_scorers
 from ig4.storage import calls as ledger
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ig4.core.calls.asking import CallTask
     from ig4.core.calls.provider import Provider
     from ig4.core.engine.session import Session
-    from ig4.core.records import Choice
     from ig4.storage.datasets import DatasetRow
 
 T = TypeVar("T")
@@ -65,23 +64,15 @@ class ScoreEstimate:
         return asdict(self)
 
 
-def estimate(
-    session: Session,
-    dataset: DatasetRow,
-    scorers: Sequence[Choice],
-    embedders: Sequence[Choice] = (),
-    call_settings: CallSettings | None = None,
-    *,
-    retry_failed: bool = False,
-) -> ScoreEstimate:
-    """Tell what scoring would do; nothing is computed, and nobody asked.
+def estimate(session: Session, dataset: DatasetRow, request: ScoreRequest) -> ScoreEstimate:
+    """Return what scoring would do; nothing is computed, and nobody is asked.
 
     Raises:
         UsageError: unknown component or option.
     """
-    imported = imported_scorers(session, dataset)
-    wanted = [choice for choice in scorers if choice.label not in imported]
-    plan = planning.make_plan(session, dataset, wanted, embedders, retry_failed=retry_failed)
+    imported = imported_scorers(session, dataset) - set(request.recompute)
+    computed = [choice for choice in request.scorers if choice.label not in imported]
+    plan = make_plan(session, dataset, replace(request, scorers=computed))
     seconds: dict[str, float | None] = {}
     calls = plan.calls
     names = {f"embedder {p.configured.label}": p for p in plan.embedders.values()}
@@ -93,8 +84,8 @@ def estimate(
         label: estimate_calls(
             session,
             RatingTask(session, plan, label),
-            call_settings or CallSettings(),
-            renew=retry_failed,
+            request.call_settings,
+            renew=request.retry_failed,
         )
         for label, pending in plan.asking.items()
         if len(pending.places)

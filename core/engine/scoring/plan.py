@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ig4.core.calls.settings import CallSettings
 from ig4.core.contracts import AsyncScorer, Embedder, Scorer
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
@@ -18,6 +19,36 @@ if TYPE_CHECKING:
 
     from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
+
+
+LOCAL = Choice("executor", "local")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """What to score a data set with, and how.
+
+    `embedders` are wanted beside those that scorers read. `call_settings` say how services are
+    asked. With `retry_failed`, samples that failed before are taken up again. `recompute` names
+    the scorers whose imported scores are computed anew.
+    """
+
+    scorers: Sequence[Choice]
+    embedders: Sequence[Choice] = ()
+    executor: Choice = LOCAL
+    call_settings: CallSettings = field(default_factory=CallSettings)
+    retry_failed: bool = False
+    recompute: Sequence[str] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return scorers, embedders and executor, JSON-able."""
+        return {
+            "scorers": {choice.label: choice.to_dict() for choice in self.scorers},
+            "embedders": {choice.label: choice.to_dict() for choice in self.embedders},
+            "executor": self.executor.to_dict(),
+            "retry_failed": self.retry_failed,
+            "recompute": list(self.recompute),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +108,21 @@ class ScoringPlan:
         return images | {label: len(p.places) for label, p in self.scorers.items()}
 
 
-def make_plan(
-    session: Session,
-    dataset: DatasetRow,
-    scorers: Sequence[Choice],
-    embedders: Sequence[Choice] = (),
-    *,
-    retry_failed: bool = False,
-) -> ScoringPlan:
-    """Find out what `scorers`, their embedders and `embedders` have not yet done.
+def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> ScoringPlan:
+    """Find out what scorers, their embedders and further embedders have not yet done.
+
+    Every scorer of the request is planned for, also one whose scores were imported.
 
     Raises:
         UsageError: unknown component or option; a scorer's name is reserved.
     """
-    chosen = _scorers(session, scorers)
-    wanted, embedder_of = _embedders(session, chosen, embedders)
+    chosen = _scorers(session, request.scorers)
+    wanted, embedder_of = _embedders(session, chosen, request.embedders)
     ids = {
         id(one): session.component_id(one.fingerprint)
         for one in (*chosen.values(), *wanted.values())
     }
-    if retry_failed:
+    if request.retry_failed:
         with session.store.writing() as connection:
             scores.forget_failures(connection, dataset.id, list(ids.values()))
     with session.store.reading() as connection:

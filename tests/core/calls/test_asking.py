@@ -16,6 +16,7 @@ from ig4.core.calls.prices import Price
 from ig4.core.calls.request import ServiceError
 from ig4.core.calls.settings import CallSettings
 from ig4.core.engine.scoring.estimate import estimate
+from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.session import Session
 from ig4.core.records import Choice
@@ -48,7 +49,9 @@ def samples(folder, read):
 def ask(session, dataset, call_settings=QUICK, model="free", repeats=1, **more):
     options = {"model": model, "repeats": repeats}
     return score(
-        session, dataset, [Choice("scorer", "asking", options)], call_settings=call_settings, **more
+        session,
+        dataset,
+        ScoreRequest([Choice("scorer", "asking", options)], call_settings=call_settings, **more),
     )
 
 
@@ -304,14 +307,16 @@ def test_an_estimate_asks_nobody(session, samples, world):
     dataset = samples("one", "three", "five")
     ask(session, dataset, CallSettings(max_calls=1), model="priced")
     choice = Choice("scorer", "asking", {"model": "priced", "repeats": 2})
-    told = estimate(session, dataset, [choice]).asking["asking"]
+    told = estimate(session, dataset, ScoreRequest([choice])).asking["asking"]
     assert len(world.asked) == 1
     assert (told.requests, told.in_ledger, told.input_tokens) == (6, 1, 5)
     assert told.cost == 5.0
 
 
 def test_an_estimate_counts_what_several_ask_alike_once(session, alike, world):
-    told = estimate(session, alike("three"), [Choice("scorer", "asking")]).asking["asking"]
+    told = estimate(session, alike("three"), ScoreRequest([Choice("scorer", "asking")])).asking[
+        "asking"
+    ]
     assert told.requests == 3
 
 
@@ -319,8 +324,8 @@ def test_an_estimate_counts_what_is_to_be_asked_anew(session, samples, world):
     dataset = samples("garbage", "one", "always busy")
     ask(session, dataset, CallSettings(attempts=1))
     choice = Choice("scorer", "asking", {"model": "free", "repeats": 1})
-    assert estimate(session, dataset, [choice]).asking == {}
-    told = estimate(session, dataset, [choice], retry_failed=True).asking["asking"]
+    assert estimate(session, dataset, ScoreRequest([choice])).asking == {}
+    told = estimate(session, dataset, ScoreRequest([choice], retry_failed=True)).asking["asking"]
     assert (told.requests, told.in_ledger) == (2, 0)
 
 

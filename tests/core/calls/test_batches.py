@@ -12,6 +12,7 @@ from ig4.core.calls.cancelling import cancel
 from ig4.core.calls.request import ServiceError
 from ig4.core.calls.settings import CallSettings
 from ig4.core.config import Config
+from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
@@ -36,7 +37,7 @@ def dataset(folder, read):
 
 def ask(session, dataset, call_settings=BATCH, model="free", **more):
     choice = Choice("scorer", "asking", {"model": model})
-    return score(session, dataset, [choice], call_settings=call_settings, **more)
+    return score(session, dataset, ScoreRequest([choice], call_settings=call_settings, **more))
 
 
 def column(session, sql):

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from ig4.core.config import Config
-from ig4.core.engine.run import run
+from ig4.core.engine.plan import make_run_plan
+from ig4.core.engine.run import run as run_plan
 from ig4.core.errors import DatasetError, UsageError
 
 from ..conftest import record
@@ -47,6 +48,10 @@ def config(photos, log, tmp_path):
         return Config.model_validate(tables)
 
     return make
+
+
+def run(session, config):
+    return run_plan(session, make_run_plan(session, config))
 
 
 def runs(session):

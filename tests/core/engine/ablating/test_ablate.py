@@ -19,6 +19,7 @@ from ig4.core.engine.ablating.render import as_dict
 from ig4.core.engine.ablating.result import load_result
 from ig4.core.engine.grouping.cluster import cluster
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
+from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.session import Session
 from ig4.core.errors import UsageError
@@ -53,7 +54,7 @@ def session(tmp_path, site, told):
     with Store.open(tmp_path / "ig4.db") as store:
         made = Session(store, Host.discover(), [told.append])
         found = ingest(made, DatasetSource(write(tmp_path / "set.jsonl"), name="set")).dataset
-        score(made, found, [Choice("scorer", "length")])
+        score(made, found, ScoreRequest([Choice("scorer", "length")]))
         yield made
 
 
@@ -174,7 +175,7 @@ def test_clusterers_and_numbers_of_clusters_leave_the_usual_clusters_alone(tmp_p
     with Store.open(tmp_path / "ig4.db") as store:
         made = Session(store, Host.discover(), [told.append])
         data = ingest(made, DatasetSource(folder, name="set")).dataset
-        score(made, data, [Choice("scorer", "length")])
+        score(made, data, ScoreRequest([Choice("scorer", "length")]))
         usual = cluster(made, data, Choice("clusterer", "halves"), Choice("embedder", "shade"),
                         k=2, seed=42)  # fmt: skip
         spec = ["ig4", "no-clusters", "clusters:5", "clusterers:modulo"]
@@ -230,7 +231,11 @@ def test_another_option_of_the_trainer_is_another_ablation(session):
 
 def test_changed_scores_are_another_ablation(session):
     run(session, ["ig4"], seeds=1)
-    score(session, session.dataset("set"), [Choice("scorer", "length", {"unit": "words"})])
+    score(
+        session,
+        session.dataset("set"),
+        ScoreRequest([Choice("scorer", "length", {"unit": "words"})]),
+    )
     done = run(session, ["ig4"], seeds=1, size=9)
     assert (done.id, done.computed) == (2, 1)
 
@@ -326,7 +331,7 @@ def test_two_at_a_time_give_the_same_numbers_as_one(session, tmp_path, told):
     with Store.open(tmp_path / "other.db") as store:
         other = Session(store, Host.discover(), [told.append])
         found = ingest(other, DatasetSource(tmp_path / "set.jsonl", name="set")).dataset
-        score(other, found, [Choice("scorer", "length")])
+        score(other, found, ScoreRequest([Choice("scorer", "length")]))
         done = run(other, seeds=2, jobs=2, output="elsewhere", trainer={"pause": 0.01})
         assert (done.done, done.failed) == (6, 0)
         assert values(other) == values(session)

@@ -9,6 +9,7 @@ import pytest
 
 from ig4.core.engine.exporting.export import ExportTarget, export, find_selection
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
+from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.selecting.select import SelectionRequest, select
 from ig4.core.errors import DatasetError, UsageError
@@ -67,7 +68,7 @@ def test_real_data_sets_come_back_without_loss(session, shared, tmp_path, name, 
 
 
 def test_a_selection_is_written_by_rank(session, dataset, tmp_path):
-    score(session, dataset, [Choice("scorer", "counted")])
+    score(session, dataset, ScoreRequest([Choice("scorer", "counted")]))
     selection = select(
         session, dataset, SelectionRequest(size=2, selector=Choice("selector", "topk"))
     )

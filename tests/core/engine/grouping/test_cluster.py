@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from ig4.core.engine.grouping.cluster import cluster
+from ig4.core.engine.grouping.cluster import ClusterRequest, cluster
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
 
@@ -28,7 +28,9 @@ def labels(session):
 
 
 def group(session, dataset, **options):
-    return cluster(session, dataset, KMEANS, COLOUR, **{"k": 2, "seed": 1} | options)
+    return cluster(
+        session, dataset, ClusterRequest(KMEANS, COLOUR, **{"k": 2, "seed": 1} | options)
+    )
 
 
 @pytest.fixture
@@ -99,6 +101,7 @@ def test_more_clusters_than_images_cannot_be_formed(session, dataset, k):
 def test_an_image_that_can_be_embedded_at_last_is_clustered_with_the_others(
     session, folder, read, monkeypatch
 ):
+    from ig4.core.engine.scoring.plan import ScoreRequest
     from ig4.core.engine.scoring.score import score
 
     folder.picture("odd.png", (1, 1, 1), size=(13, 13))  # the embedder will not take it
@@ -110,7 +113,7 @@ def test_an_image_that_can_be_embedded_at_last_is_clustered_with_the_others(
     assert group(session, dataset).reused
     colour = type(session.host.build(COLOUR))
     monkeypatch.setattr(colour, "prepare", lambda self, image: np.zeros(3, dtype=np.float32))
-    score(session, dataset, (), embedders=[COLOUR], retry_failed=True)
+    score(session, dataset, ScoreRequest((), embedders=[COLOUR], retry_failed=True))
     again = group(session, dataset)
     assert (again.reused, again.left_out) == (False, 0)
 

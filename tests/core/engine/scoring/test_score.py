@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
+from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.errors import PluginError, PrerequisiteError, UsageError
 from ig4.core.records import Choice
@@ -43,10 +44,10 @@ def log(tmp_path):
 
 def test_every_sample_is_scored_and_nothing_twice(session, folder, read, log):
     folder.write(*(record(f"s{n}", "word " * n) for n in range(1, 12)))
-    done = score(session, read().dataset, [counted(log)])
+    done = score(session, read().dataset, ScoreRequest([counted(log)]))
     assert done.done == {"counted": 11}
     assert values(session) == {f"s{n}": n for n in range(1, 12)}
-    again = score(session, read().dataset, [counted(log)])
+    again = score(session, read().dataset, ScoreRequest([counted(log)]))
     assert again.done == {"counted": 0}
     assert len(lines(log)) == 11
 
@@ -56,10 +57,10 @@ def test_another_option_is_another_result_and_the_old_one_comes_back_for_free(
 ):
     folder.write(record("a", "one two"))
     dataset = read().dataset
-    score(session, dataset, [counted(log)])
-    score(session, dataset, [counted(log, shift=10.0)])
+    score(session, dataset, ScoreRequest([counted(log)]))
+    score(session, dataset, ScoreRequest([counted(log, shift=10.0)]))
     assert values(session) == {"a": 12}
-    score(session, dataset, [counted(log)])
+    score(session, dataset, ScoreRequest([counted(log)]))
     assert values(session) == {"a": 2}
     assert len(lines(log)) == 2
 
@@ -67,16 +68,16 @@ def test_another_option_is_another_result_and_the_old_one_comes_back_for_free(
 def test_a_model_that_cannot_be_loaded_takes_no_older_score_away(session, folder, read):
     folder.write(record("a", "one two"))
     dataset = read().dataset
-    score(session, dataset, [counted()])
+    score(session, dataset, ScoreRequest([counted()]))
     with pytest.raises(PrerequisiteError):
-        score(session, dataset, [counted(shift=10.0, weights="missing")])
+        score(session, dataset, ScoreRequest([counted(shift=10.0, weights="missing")]))
     assert values(session) == {"a": 2}
 
 
 def test_one_component_serves_under_two_names(session, folder, read):
     folder.write(record("a", "one two"))
     shifted = Choice("scorer", "counted", {"shift": 5.0}, "counted-5")
-    score(session, read().dataset, [counted(), shifted])
+    score(session, read().dataset, ScoreRequest([counted(), shifted]))
     assert values(session, "counted") == {"a": 2}
     assert values(session, "counted-5") == {"a": 7}
 
@@ -85,20 +86,20 @@ def test_a_changed_answer_is_scored_anew_and_the_old_score_returns_with_the_old_
     session, folder, read, log
 ):
     folder.write(record("a", "one two"), record("b", "one"))
-    score(session, read().dataset, [counted(log)])
+    score(session, read().dataset, ScoreRequest([counted(log)]))
     folder.write(record("a", "one two three"), record("b", "one"))
-    score(session, read().dataset, [counted(log)])
+    score(session, read().dataset, ScoreRequest([counted(log)]))
     assert values(session) == {"a": 3, "b": 1}
     assert lines(log) == ["a", "b", "a"]
     folder.write(record("a", "one two"), record("b", "one"))
-    score(session, read().dataset, [counted(log)])
+    score(session, read().dataset, ScoreRequest([counted(log)]))
     assert values(session) == {"a": 2, "b": 1}
     assert len(lines(log)) == 3
 
 
 def test_samples_that_say_the_same_are_scored_once(session, folder, read, log):
     folder.write(record("a", "one two"), record("b", "one two"), record("c", "else"))
-    score(session, read().dataset, [counted(log)])
+    score(session, read().dataset, ScoreRequest([counted(log)]))
     assert lines(log) == ["a", "c"]
     assert values(session) == {"a": 2, "b": 2, "c": 1}
 
@@ -116,7 +117,7 @@ def test_one_bad_sample_is_an_error_and_costs_the_others_nothing(
     session, folder, read, answer, told
 ):
     folder.write(record("a", "one"), record("b", answer), record("c", "one two"))
-    done = score(session, read().dataset, [counted()])
+    done = score(session, read().dataset, ScoreRequest([counted()]))
     assert done.failed == {"counted": 1}
     assert session.failures == {"counted": 1}
     rows = table(session)
@@ -129,24 +130,24 @@ def test_failures_stay_until_they_are_to_be_retried_and_then_only_they_are(
 ):
     folder.write(record("a", "one"), record("b", "fail"), record("c", "fail too"))
     dataset = read().dataset
-    score(session, dataset, [counted(log)])
-    assert score(session, dataset, [counted(log)]).failed == {"counted": 2}
+    score(session, dataset, ScoreRequest([counted(log)]))
+    assert score(session, dataset, ScoreRequest([counted(log)])).failed == {"counted": 2}
     assert lines(log) == ["a", "b", "c"]
-    score(session, dataset, [counted(log)], retry_failed=True)
+    score(session, dataset, ScoreRequest([counted(log)], retry_failed=True))
     assert lines(log) == ["a", "b", "c", "b", "c"]
 
 
 def test_a_scorer_that_loses_count_breaks_its_contract(session, folder, read):
     folder.write(record("a", "one"), record("b", "two"))
     with pytest.raises(PluginError, match="returned 1 results for 2 samples"):
-        score(session, read().dataset, [Choice("scorer", "short")])
+        score(session, read().dataset, ScoreRequest([Choice("scorer", "short")]))
 
 
 @pytest.mark.parametrize("name", ["external_id", "dataset", "instruction", "answer"])
 def test_a_scorer_cannot_take_the_name_of_a_column(session, folder, read, name):
     folder.write(record("a", "one"))
     with pytest.raises(UsageError, match="column of scores_wide"):
-        score(session, read().dataset, [Choice("scorer", "counted", {}, name)])
+        score(session, read().dataset, ScoreRequest([Choice("scorer", "counted", {}, name)]))
 
 
 def test_each_distinct_image_is_embedded_once_however_far_apart_it_is_shown(
@@ -157,7 +158,7 @@ def test_each_distinct_image_is_embedded_once_however_far_apart_it_is_shown(
     for n in range(5):
         folder.picture(f"{n}.png", (min(n, 3) * 40, 0, 0))
     folder.write(*(record(f"s{n:02d}", f"answer {n}", f"{n * 7 % 5}.png") for n in range(40)))
-    score(session, read().dataset, [bright(log)])
+    score(session, read().dataset, ScoreRequest([bright(log)]))
     assert sorted(lines(log)) == ["0,0,0", "120,0,0", "40,0,0", "80,0,0"]
     found = values(session, "bright")
     assert len(found) == 40
@@ -177,7 +178,7 @@ def test_a_sample_of_several_images_waits_for_all_of_them(session, folder, read,
         made["conversations"][0]["value"] = "<image><image>\nWhat?"
         records.append(made)
     folder.write(*records)
-    done = score(session, read().dataset, [bright(log, batch=2)])
+    done = score(session, read().dataset, ScoreRequest([bright(log, batch=2)]))
     assert done.failed == {"bright": 0}
     assert len(lines(log)) == len(set(lines(log))) == 12
 
@@ -186,12 +187,12 @@ def test_a_changed_image_is_embedded_and_scored_anew(session, folder, read, log)
     folder.picture("a.png", (30, 0, 0))
     folder.picture("b.png", (60, 0, 0))
     folder.write(record("a", "one", "a.png"), record("b", "two", "b.png"))
-    score(session, read().dataset, [bright(log)])
+    score(session, read().dataset, ScoreRequest([bright(log)]))
     folder.picture("a.png", (90, 0, 0), size=(9, 9))
     again = read()
     assert again.unchanged
     assert again.changed_images == 1
-    score(session, again.dataset, [bright(log)])
+    score(session, again.dataset, ScoreRequest([bright(log)]))
     assert values(session, "bright") == pytest.approx({"a": 30, "b": 20})
     assert lines(log) == ["30,0,0", "60,0,0", "90,0,0"]
 
@@ -199,7 +200,7 @@ def test_a_changed_image_is_embedded_and_scored_anew(session, folder, read, log)
 def test_scorers_that_look_at_pixels_get_them(session, folder, read):
     folder.picture("a.png", "red", size=(13, 8))
     folder.write(record("a", "one", "a.png"), record("b", "text only"))
-    done = score(session, read().dataset, [Choice("scorer", "pixels")])
+    done = score(session, read().dataset, ScoreRequest([Choice("scorer", "pixels")]))
     assert values(session, "pixels") == {"a": 13, "b": None}
     assert done.failed == {"pixels": 1}
 
@@ -215,7 +216,7 @@ def test_a_bad_image_fails_its_samples_and_no_others(session, folder, read):
         record("d", "four", "none.png"),
         record("e", "five", "../outside.png"),
     )
-    done = score(session, read().dataset, [bright(), Choice("scorer", "pixels")])
+    done = score(session, read().dataset, ScoreRequest([bright(), Choice("scorer", "pixels")]))
     assert done.failed == {"bright": 4, "pixels": 4}
     told = {row[0]: row[2] for row in table(session) if row[2]}
     assert "not an image" in told["b"]
@@ -226,7 +227,7 @@ def test_a_bad_image_fails_its_samples_and_no_others(session, folder, read):
 
 def test_every_score_can_be_traced_to_its_run_and_component(session, folder, read):
     folder.write(record("a", "one two"))
-    score(session, read().dataset, [counted(shift=1.0)])
+    score(session, read().dataset, ScoreRequest([counted(shift=1.0)]))
     row = table(session, "value, details, component, version, fingerprint, run_id")[0]
     assert row[:4] == (3.0, '{"seen": "a"}', "counted", "1")
     with session.store.reading() as connection:
@@ -243,10 +244,10 @@ def test_an_image_that_changed_since_it_was_ingested_is_not_scored_as_the_old_on
     folder.write(record("a", "one", "a.png"))
     dataset = read().dataset
     folder.picture("a.png", (90, 0, 0), size=(9, 9))
-    done = score(session, dataset, [bright(), Choice("scorer", "pixels")])
+    done = score(session, dataset, ScoreRequest([bright(), Choice("scorer", "pixels")]))
     assert done.failed == {"bright": 1, "pixels": 1}
     assert all("changed since it was ingested" in row[2] for row in table(session))
-    assert score(session, read().dataset, [bright()]).failed == {"bright": 0}
+    assert score(session, read().dataset, ScoreRequest([bright()])).failed == {"bright": 0}
     assert values(session, "bright") == {"a": 30}
 
 
@@ -254,7 +255,7 @@ def test_an_image_that_the_embedder_cannot_take_costs_the_others_nothing(session
     for name, size in (("good", (8, 8)), ("unprepared", (13, 13)), ("torn", (17, 17))):
         folder.picture(f"{name}.png", (30, 0, 0), size=size)
     folder.write(*(record(n, f"is {n}", f"{n}.png") for n in ("good", "unprepared", "torn")))
-    done = score(session, read().dataset, [bright(), Choice("scorer", "pixels")])
+    done = score(session, read().dataset, ScoreRequest([bright(), Choice("scorer", "pixels")]))
     assert done.failed == {"bright": 2, "pixels": 0}
     assert values(session, "bright") == {"good": 10, "unprepared": None, "torn": None}
     told = {row[0]: row[2] for row in table(session) if row[2]}
@@ -265,10 +266,10 @@ def test_an_image_that_the_embedder_cannot_take_costs_the_others_nothing(session
 def test_a_scorer_that_returns_something_else_breaks_its_contract(session, folder, read):
     folder.write(record("a", "one"))
     with pytest.raises(PluginError, match=r"returned 1\.0: it must return a Score or a Failure"):
-        score(session, read().dataset, [Choice("scorer", "bare")])
+        score(session, read().dataset, ScoreRequest([Choice("scorer", "bare")]))
 
 
 def test_details_of_any_kind_are_kept(session, folder, read):
     folder.write(record("a", "one numpy"))
-    score(session, read().dataset, [counted()])
+    score(session, read().dataset, ScoreRequest([counted()]))
     assert table(session, "details") == [('{"seen": "a", "n": "2"}',)]

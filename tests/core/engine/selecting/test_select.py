@@ -54,7 +54,7 @@ def test_a_fraction_is_of_the_candidates(session, dataset, fraction, size):
 
 
 @pytest.mark.parametrize(
-    ("wish", "told"),
+    ("wrong", "message"),
     [
         (SelectionRequest(), "--size 200 or --fraction"),
         (SelectionRequest(size=3, fraction=0.5), "--size 200 or --fraction"),
@@ -70,9 +70,9 @@ def test_a_fraction_is_of_the_candidates(session, dataset, fraction, size):
         (SelectionRequest(size=1, selector=Choice("selector", "topp")), r"did you mean topk\?"),
     ],
 )
-def test_a_wish_that_cannot_be_met_is_refused_with_the_reason(session, dataset, request, told):
-    with pytest.raises(UsageError, match=told):
-        select(session, dataset, request)
+def test_a_wish_that_cannot_be_met_is_refused_with_the_reason(session, dataset, wrong, message):
+    with pytest.raises(UsageError, match=message):
+        select(session, dataset, wrong)
 
 
 @pytest.mark.parametrize("selector", ["quota", "topk", "random"])

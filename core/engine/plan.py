@@ -1,0 +1,292 @@
+"""What a command is going to do: configuration, flags and recipe, resolved once and checked.
+
+Every stage has a request of its own. The functions here make it from a configuration, for `ig4 run`
+and for the command of that stage alike. `make_run_plan` joins them into one plan, and finds what is
+wrong with it, before anything is recorded or computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ig4.core.contracts import Selector
+from ig4.core.engine.exporting.export import ExportTarget
+from ig4.core.engine.grouping.cluster import ClusterRequest
+from ig4.core.engine.ingesting.ingest import DatasetSource, default_name
+from ig4.core.engine.ingesting.paths import folder_name
+from ig4.core.engine.scoring.plan import ScoreRequest
+from ig4.core.engine.scoring.score import imported_scorers
+from ig4.core.engine.selecting.select import SelectionRequest
+from ig4.core.engine.selecting.weights import check_weights
+from ig4.core.errors import UsageError
+from ig4.core.records import JSON, Choice
+from ig4.storage import clusters, datasets
+
+if TYPE_CHECKING:
+    from ig4.core.config import Config
+    from ig4.core.engine.session import Session
+    from ig4.storage.datasets import DatasetRow
+
+NO_CLUSTERS = "none"
+
+PAPER_FRACTION = 0.06
+"""The share that is selected by default: the paper's, 200 of 3,439."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What `ig4 run` is going to do, a part for each stage.
+
+    `source` is None for a data set that the database holds already; `dataset` is its name.
+    `clustering` is None where no clusters are to be formed: nobody asks for them, or the user
+    imported them. `config` is what the database keeps of the run.
+    """
+
+    source: DatasetSource | None
+    dataset: str
+    scoring: ScoreRequest
+    clustering: ClusterRequest | None
+    selection: SelectionRequest
+    target: ExportTarget
+    seed: int
+    config: Mapping[str, JSON]
+
+    @property
+    def spaces(self) -> Sequence[Choice]:
+        """The embedders whose vectors the grouping needs, whatever the scorers read."""
+        return self.scoring.embedders
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan, JSON-able, as `ig4 run --dry-run --json` prints it."""
+        clustering = self.clustering
+        return {
+            "dataset": self.dataset,
+            "source": None if self.source is None else str(self.source.path),
+            "scoring": self.scoring.to_dict(),
+            "clustering": clustering and {
+                "clusterer": clustering.clusterer.to_dict(),
+                "embedder": clustering.embedder.to_dict(),
+                "k": clustering.k,
+            },
+            "selection": {
+                **asdict(self.selection),
+                "selector": self.selection.selector.to_dict(),
+            },
+            "export": {
+                "path": str(self.target.path),
+                "format": self.target.format,
+                "images": self.target.images,
+            },
+            "seed": self.seed,
+        }  # fmt: skip
+
+
+def make_run_plan(
+    session: Session,
+    config: Config,
+    *,
+    retry_failed: bool = False,
+    recompute: Sequence[str] = (),
+) -> RunPlan:
+    """Return what a configuration makes `ig4 run` do; nothing is recorded or computed.
+
+    Raises:
+        UsageError: an unknown component or option, a wrong weight, or no scorer.
+        DatasetError: no data set is named, and the database does not hold just one.
+    """
+    if not config.run.scorers:
+        raise UsageError("name at least one scorer: --scorers clip,length")
+    source = dataset_source(config)
+    name = _dataset_name(session, config, source)
+    known = _known_dataset(session, name)
+    clustered = _needs_clusters(session, config)
+    clustering = None
+    if clustered and not (known and _is_imported(session, known, config.cluster.clusterer)):
+        clustering = cluster_request(config)
+    scoring = score_request(
+        config,
+        embedders=() if clustering is None else (clustering.embedder,),
+        retry_failed=retry_failed,
+        recompute=recompute,
+    )
+    selection = selection_request(
+        config,
+        scorers=config.run.scorers,
+        weights=run_weights(config),
+        clustering=config.cluster.clusterer if clustered else None,
+    )
+    plan = RunPlan(
+        source=source,
+        dataset=name,
+        scoring=scoring,
+        clustering=clustering,
+        selection=selection,
+        target=export_target(config, name),
+        seed=config.run.seed,
+        # Without the database's URL, which may hold a password.
+        config=config.model_dump(mode="json", exclude={"db"}),
+    )
+    _check_components(session, plan, known)
+    check_weights(session, config.run.scorers, selection.weights)
+    return plan
+
+
+def dataset_source(config: Config) -> DatasetSource | None:
+    """Return the data set that a configuration wants read, or None if it names no path."""
+    section = config.dataset
+    if section.path is None:
+        return None
+    options = dict(section.options)
+    for key in ("encoding", "instruction"):
+        value = getattr(section, key)
+        if value is not None:
+            options[key] = value
+    return DatasetSource(
+        section.path,
+        section.name,
+        section.format,
+        options,
+        section.image_root,
+        section.duplicate_ids,
+    )
+
+
+def score_request(
+    config: Config,
+    *,
+    embedders: Sequence[Choice] = (),
+    retry_failed: bool = False,
+    recompute: Sequence[str] = (),
+) -> ScoreRequest:
+    """Return what is to be scored, and how; `embedders` are wanted beside those of scorers."""
+    return ScoreRequest(
+        scorers=tuple(config.choice("scorer", name) for name in config.run.scorers),
+        embedders=tuple(embedders),
+        executor=config.choice("executor", config.run.executor),
+        call_settings=config.call_settings,
+        retry_failed=retry_failed,
+        recompute=tuple(recompute),
+    )
+
+
+def cluster_request(config: Config) -> ClusterRequest:
+    """Return how samples are to be grouped."""
+    return ClusterRequest(
+        clusterer=config.choice("clusterer", config.cluster.clusterer),
+        embedder=embedder_choice(config),
+        k=config.cluster.k,
+        seed=config.run.seed,
+    )
+
+
+def embedder_choice(config: Config) -> Choice:
+    """Return the embedder that clusters are made from.
+
+    Where the configuration says nothing of it, it takes the options of the scorer of the same
+    name, so that images are embedded once and not twice.
+    """
+    label = config.run.embedder
+    if label in config.embedders or label not in config.scorers:
+        return config.choice("embedder", label)
+    scorer = config.choice("scorer", label)
+    return Choice("embedder", scorer.use, scorer.options, label)
+
+
+def selection_request(
+    config: Config,
+    *,
+    scorers: Sequence[str] | None = None,
+    weights: Mapping[str, float] | None = None,
+    clustering: str | int | None = None,
+) -> SelectionRequest:
+    """Return what is to be selected, by default by all scores that there are.
+
+    `weights` are by default the configured ones; `clustering` is a name or a number, by default
+    the newest.
+    """
+    section = config.select
+    size, fraction = section.size, section.fraction
+    if size is None and fraction is None:
+        fraction = PAPER_FRACTION
+    return SelectionRequest(
+        size=size,
+        fraction=fraction,
+        selector=config.choice("selector", section.selector),
+        scorers=scorers,
+        weights=section.weights if weights is None else weights,
+        scale=section.scale,
+        clustering=clustering,
+        missing=section.missing,
+        seed=config.run.seed,
+    )
+
+
+def export_target(config: Config, dataset: str) -> ExportTarget:
+    """Return where the selection goes: by default to the folder selected/NAME."""
+    section = config.export
+    path = section.path or Path("selected") / folder_name(dataset)
+    return ExportTarget(path, section.format, section.options, section.images)
+
+
+def _dataset_name(session: Session, config: Config, source: DatasetSource | None) -> str:
+    if source is None:
+        return session.dataset(config.dataset.name).name
+    return source.name or default_name(source.path)
+
+
+def _known_dataset(session: Session, name: str) -> DatasetRow | None:
+    with session.store.reading() as connection:
+        return datasets.find(connection, name)
+
+
+def _needs_clusters(session: Session, config: Config) -> bool:
+    """Tell whether a configuration wants clusters, and its selector heeds them.
+
+    Raises:
+        UsageError: an unknown selector or option.
+    """
+    choice = config.choice("selector", config.select.selector)
+    selector = cast("Selector", session.host.build(choice))
+    return config.cluster.clusterer != NO_CLUSTERS and selector.needs_clusters
+
+
+def _is_imported(session: Session, dataset: DatasetRow, clusterer: str) -> bool:
+    """Tell whether a clusterer's name stands for imported clusters in a data set."""
+    with session.store.reading() as connection:
+        row = clusters.find(connection, dataset.id, name=clusterer)
+    return row is not None and row.imported
+
+
+def run_weights(config: Config) -> dict[str, float]:
+    """Return the configured weights without those of configured scorers that do not run."""
+    return {
+        name: weight
+        for name, weight in config.select.weights.items()
+        if name in config.run.scorers or name not in config.scorers
+    }
+
+
+def _check_components(session: Session, plan: RunPlan, dataset: DatasetRow | None) -> None:
+    """Find wrong names and options before any work is done.
+
+    A scorer that the data set has imported scores of need not exist here.
+
+    Raises:
+        UsageError: an unknown component or option.
+    """
+    imported = imported_scorers(session, dataset) if dataset else set()
+    computed = [
+        choice
+        for choice in plan.scoring.scorers
+        if choice.label not in imported or choice.label in plan.scoring.recompute
+    ]
+    grouping = plan.clustering
+    for choice in (
+        *computed,
+        *((grouping.clusterer, grouping.embedder) if grouping else ()),
+        plan.scoring.executor,
+    ):
+        session.host.validate(choice, runnable=False)

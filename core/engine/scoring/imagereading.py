@@ -1,0 +1,135 @@
+"""Reads the images of tasks ahead, in threads: decoded once, and prepared for each embedder."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ig4.core.engine.scoring.tasks import ImageSource
+from ig4.core.files.images import ImageError, decode
+from ig4.core.records import Failure, Sample
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+    from ig4.core.contracts import Embedder
+
+_MOST_READERS = 8
+
+
+@dataclass(slots=True)
+class LoadedImage:
+    """One image on its way: prepared for each embedder, pixels kept only if a scorer asks.
+
+    `problem` says why there are no pixels, `unprepared` why an embedder could not take them.
+    """
+
+    prepared: dict[str, Any] = field(default_factory=dict)
+    pixels: Picture | None = None
+    problem: str | None = None
+    unprepared: dict[str, str] = field(default_factory=dict)
+
+
+class ImageReader:
+    """Threads that read images; `open` starts them, `close` ends them."""
+
+    def __init__(self, embedders: Mapping[str, Embedder], readers: int | None = None) -> None:
+        self.embedders = embedders
+        self.readers = readers or min(_MOST_READERS, os.cpu_count() or 1)
+        self._pool: ThreadPoolExecutor | None = None
+
+    def open(self) -> None:
+        """Start the threads."""
+        self._pool = ThreadPoolExecutor(self.readers, thread_name_prefix="ig4-read")
+
+    def close(self) -> None:
+        """End the threads; what they have not begun is not read any more."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def start(
+        self, to_embed: Mapping[str, Sequence[ImageSource]], to_keep: Mapping[int, ImageSource]
+    ) -> dict[int, Future[LoadedImage]]:
+        """Start to read images; the result has a future for each, by its id.
+
+        `to_embed` names by embedder what is prepared for it; `to_keep` are the images whose
+        pixels a scorer asks for.
+        """
+        assert self._pool is not None
+        wanted: dict[int, tuple[ImageSource, list[str]]] = {}
+        for label, images in to_embed.items():
+            for image in images:
+                wanted.setdefault(image.id, (image, []))[1].append(label)
+        for image_id, image in to_keep.items():
+            wanted.setdefault(image_id, (image, []))
+        return {
+            image_id: self._pool.submit(self._read, image, labels, image_id in to_keep)
+            for image_id, (image, labels) in wanted.items()
+        }
+
+    def _read(self, image: ImageSource, labels: Sequence[str], keep: bool) -> LoadedImage:
+        try:
+            pixels = _pixels(image)
+        except ImageError as error:
+            return LoadedImage(problem=str(error))
+        loaded = LoadedImage(pixels=pixels if keep else None)
+        for label in labels:
+            try:
+                loaded.prepared[label] = self.embedders[label].prepare(pixels)
+            except Exception as error:  # noqa: BLE001 - a plugin's; this image fails, no other
+                loaded.unprepared[label] = f"{image.path.name}: {type(error).__name__}: {error}"
+        return loaded
+
+
+def with_pixels(
+    sample: Sample, shown: Sequence[int], reading: Mapping[int, Future[LoadedImage]]
+) -> Sample | Failure:
+    """Give a sample's images their decoded pixels, or say which of them failed."""
+    broken = next((image.problem for image in sample.images if image.problem), None)
+    if broken:
+        return Failure(broken)
+    read = [reading[image_id].result() for image_id in shown]
+    problem = next((one.problem for one in read if one.problem), None)
+    if problem:
+        return Failure(problem)
+    images = tuple(
+        replace(image, loader=_PixelLoader(one.pixels))
+        for image, one in zip(sample.images, read, strict=True)
+    )
+    return replace(sample, images=images)
+
+
+def _pixels(image: ImageSource) -> Picture:
+    """Decode an image, if its file still holds what it was ingested with.
+
+    Else a result would be stored as that of an image it never saw.
+    """
+    try:
+        data = image.path.read_bytes()
+    except FileNotFoundError:
+        raise ImageError(f"{image.path.name}: the image file is missing") from None
+    except OSError as error:
+        raise ImageError(
+            f"{image.path.name}: the image cannot be read ({error.strerror})"
+        ) from None
+    if hashlib.sha256(data).hexdigest() != image.sha256:
+        raise ImageError(
+            f"{image.path.name}: the image changed since it was ingested: run `ig4 ingest` again"
+        )
+    return decode(io.BytesIO(data), image.path.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _PixelLoader:
+    """A loader that hands out a copy of pixels already read."""
+
+    pixels: Picture | None
+
+    def __call__(self) -> Picture:
+        assert self.pixels is not None
+        return self.pixels.copy()
