@@ -57,7 +57,7 @@ Examples:
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Tell what would be computed, and the time where known; reads the data set only.",
+    help="Print the plan, what would be computed, how long it takes and what it costs.",
 )
 @opt.scoring_options
 @opt.component_options

@@ -26,7 +26,7 @@ Examples:
 @click.option("--executor", metavar="NAME", help="Where batches run.  [default: local]")
 @click.option("--retry-failed", is_flag=True, help="Take up the samples that failed before.")
 @click.option("--recompute", multiple=True, metavar="NAME", help="Compute imported scores anew.")
-@click.option("--dry-run", is_flag=True, help="Tell what would be computed; computes nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be computed, and what it costs.")
 @opt.scoring_options
 @opt.component_options
 @opt.dataset
@@ -66,7 +66,11 @@ def score(
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
         if dry_run:
-            render.print_estimate(estimate(session, chosen, request), as_json=as_json)
+            expected = estimate(session, chosen, request)
+            if as_json:
+                render.print_json({**expected.to_dict(), "plan": request.to_dict()})
+            else:
+                render.print_estimate(expected, as_json=False)
             return
         done = compute(session, chosen, request)
     if as_json:

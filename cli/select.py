@@ -38,7 +38,7 @@ Examples:
     type=click.Choice(["skip", "error"]),
     help="Leave out samples that lack a score, or stop.  [default: skip]",
 )
-@click.option("--explain", metavar="ID", help="Tell why a sample is selected or not.")
+@click.option("--explain", metavar="ID", help="Say why a sample is selected or not.")
 @opt.seed
 @opt.component_options
 @opt.dataset
@@ -54,8 +54,8 @@ def select(explain: str | None, db: str | None, as_json: bool, quiet: bool, **fl
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(flags["dataset"] or config.dataset.name)
         if explain is not None:
-            told = explain_sample(session, chosen, request, explain)
-            render.print_json(told.to_dict()) if as_json else _tell(told)
+            explanation = explain_sample(session, chosen, request, explain)
+            render.print_json(explanation.to_dict()) if as_json else _print_explanation(explanation)
             return
         result = choose(session, chosen, request)
     if as_json:
@@ -103,19 +103,22 @@ def _show(result: SelectionResult) -> None:
         )
 
 
-def _tell(told: Explanation) -> None:
-    if told.reason:
-        click.echo(f"{told.id}: {told.reason}")
-        errors = [(name, one["value"], one["error"]) for name, one in told.scores.items()]
+def _print_explanation(explanation: Explanation) -> None:
+    if explanation.reason:
+        click.echo(f"{explanation.id}: {explanation.reason}")
+        errors = [(name, row["value"], row["error"]) for name, row in explanation.scores.items()]
         render.print_table(("scorer", "value", "error"), errors)
         return
-    verdict = f"selected, rank {told.rank}" if told.selected else "not selected"
-    click.echo(f"{told.id}: {verdict}; final score {told.final_score:.4f}")
+    verdict = f"selected, rank {explanation.rank}" if explanation.selected else "not selected"
+    click.echo(f"{explanation.id}: {verdict}; final score {explanation.final_score:.4f}")
     rows = [
-        (name, one["value"], one["percent"], one["weight"], one["points"])
-        for name, one in told.scores.items()
+        (name, row["value"], row["percent"], row["weight"], row["points"])
+        for name, row in explanation.scores.items()
     ]
     render.print_table(("scorer", "value", "percent", "weight", "points"), rows)
-    where = f"cluster {told.cluster}" if told.cluster is not None else "the data set"
-    line = "" if told.distance is None else f"; {told.distance:+.4f} from the line"
-    click.echo(f"place {told.place} of {told.members} in {where}, quota {told.quota}{line}")
+    where = f"cluster {explanation.cluster}" if explanation.cluster is not None else "the data set"
+    line = "" if explanation.distance is None else f"; {explanation.distance:+.4f} from the line"
+    click.echo(
+        f"place {explanation.place} of {explanation.members} in {where}, "
+        f"quota {explanation.quota}{line}"
+    )

@@ -58,10 +58,10 @@ def run(
     """Do what `ig4 run` does: ingest, score, cluster, select, export.
 
     `dataset` is a path, or what the table of that name says: `{"path": "old.json", "encoding":
-    "gb18030"}`. `scorers` are clip and length if nothing else is said. `options` holds options
+    "gb18030"}`. `scorers` are clip and length by default. `options` holds options
     of scorers by name: `{"clip": {"model": "ViT-L-14"}}`. Further keywords are tables of
-    `ig4.toml`: `export={"path": "out.json"}`, `cluster={"k": 20}`. No file is read: what is not
-    said here has its default.
+    `ig4.toml`: `export={"path": "out.json"}`, `cluster={"k": 20}`. No file is read:
+    everything else has its default.
 
     Raises:
         Ig4Error: the request is wrong, or something it needs is missing.
@@ -212,8 +212,8 @@ def evaluate(
 ) -> EvaluationResult:
     """Do what `ig4 eval` does on one benchmark; `options` are the benchmark's.
 
-    Evaluated is a checkpoint, or a file of `predictions` made elsewhere, or the untrained model
-    of a `trainer`.
+    Give a checkpoint, or a file of `predictions` made elsewhere, or a `trainer` for its untrained
+    model.
 
     Raises:
         Ig4Error: the request is wrong, files cannot be read or do not fit, something is missing.

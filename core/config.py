@@ -86,7 +86,7 @@ class TrainSection(Section):
 
 
 class ArmSection(Section):
-    """An arm of one's own; what is not said is as in the other tables."""
+    """An arm that you define; a key that is missing is taken from the other tables."""
 
     selection: Literal["selected", "random", "all", "none"] = "selected"
     selector: str | None = None
@@ -292,7 +292,7 @@ def _rebased(values: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _found(value: Any, folder: Path) -> Any:
-    """Return an option's value; if it names a file, or a path of a folder, from there.
+    """Return an option's value; a file or folder that it names is taken from the file's folder.
 
     Only a component knows which of its options are paths, and many take a name or a path.
     """

@@ -1,4 +1,4 @@
-"""The whole way: ingest, embed and score, cluster, select, export."""
+"""`ig4 run`: does all stages of a plan, one after the other."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(session: Session, plan: RunPlan) -> RunResult:
         _check_counts(session, dataset, plan)
         scored = score(session, dataset, plan.scoring)
         if scored.stopped:
-            # The best of what happens to be rated by now is not what was asked for.
+            # The best of the samples rated so far need not be the best of all.
             session.notice(f"{scored.stopped}: nothing is selected until the rest is rated")
             return RunResult(dataset, ingested, scored, None, None, None)
         clustered = cluster(session, dataset, plan.clustering) if plan.clustering else None
@@ -59,9 +59,9 @@ def run(session: Session, plan: RunPlan) -> RunResult:
 
 
 def _check_counts(session: Session, dataset: DatasetRow, plan: RunPlan) -> None:
-    """Find what clustering and selecting would refuse, but only after all was scored.
+    """Refuse now what clustering and selecting would refuse only after all was scored.
 
-    More may turn out to be unusable.
+    They may refuse more: images can turn out to be unreadable.
 
     Raises:
         UsageError: there are fewer samples, or images, than are asked for.

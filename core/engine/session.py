@@ -1,4 +1,4 @@
-"""What every stage works with: the store, the plugins, the listeners and the run's record."""
+"""What every stage works with: the store, the plugins, the listeners, and the record of the run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Session:
     """By component fingerprint: units done in this run, and the seconds they took."""
 
     def emit(self, event: Event) -> None:
-        """Tell listeners and plugin observers; an observer that breaks is said once."""
+        """Send an event to listeners and plugin observers; report each broken observer once."""
         known = len(self.host.broken)
         self.host.emit(event)
         for listener in self.listeners:
@@ -48,7 +48,7 @@ class Session:
             self.notice(f"observer of {broken.dist}: {broken.reason}; it is heard no more")
 
     def notice(self, text: str) -> None:
-        """Tell something that stops nothing."""
+        """Send a notice: something that you should know and that stops nothing."""
         for listener in self.listeners:
             listener(Notice(text))
 
@@ -98,7 +98,7 @@ class Session:
             return runs.component_id(connection, row)
 
     def dataset(self, name: str | None = None) -> DatasetRow:
-        """Return the data set of a name, or the only one there is.
+        """Return the data set of a name, or the only one in the database.
 
         Raises:
             DatasetError: there is none, none of that name, or several and no name.

@@ -44,7 +44,7 @@ class ExportTarget:
     options: Mapping[str, JSON] = field(default_factory=dict)
     images: ImagePlacement = "link"
     anew: bool = False
-    """Whether records are made anew also in the data set's own format."""
+    """Whether records are written from turns and images, also in the data set's own format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ def _refuse_source(session: Session, path: Path, dataset: DatasetRow, form: Form
 
 
 def _files(form: Format, path: Path) -> list[Path]:
-    """Return the files that a data set at a path is made of, as far as they are there."""
+    """Return the files of a data set at a path that exist."""
     try:
         found = [path, *form.sources(path)]
     except (DatasetError, OSError):

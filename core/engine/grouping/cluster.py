@@ -153,7 +153,7 @@ class _Clustering:
     def inputs(self) -> str:
         """Return a digest of all that labels depend on.
 
-        An image that could not be embedded is told apart: once it can, there is more to cluster.
+        An image that could not be embedded counts: once it can, there is more to cluster.
         """
         component_id = self.session.component_id(self.embedder.fingerprint)
         with self.session.store.reading() as connection:

@@ -63,7 +63,7 @@ class ImageFileIndex:
             partial.replace(path)
         return EMBEDDED + digest
 
-    def look_at(self, names: Iterable[str]) -> Mapping[str, FileRow]:
+    def current_rows(self, names: Iterable[str]) -> Mapping[str, FileRow]:
         """Return the rows of image files by name, reading those that are new or changed."""
         wanted = sorted(set(names))
         if not wanted:
@@ -72,26 +72,26 @@ class ImageFileIndex:
             known = datasets.files_named(connection, self.dataset_id, wanted)
         stale = [name for name in wanted if not self._is_current(name, known.get(name))]
         if stale:
-            looked = self._read(stale)
+            states = self._read(stale)
             with self.session.store.writing() as connection:
-                _put(connection, self.dataset_id, looked)
+                _put(connection, self.dataset_id, states)
                 known.update(datasets.files_named(connection, self.dataset_id, stale))
         return known
 
     def refresh(self, changed: Callable[[Connection, Sequence[int]], None]) -> int:
         """Look at all files again; returns how many hold other bytes now.
 
-        `changed` is told their ids in the transaction that records it: killed in between, samples
-        would keep the content, and so the scores, of images that they no longer show.
+        `changed` gets their ids in the transaction that records the change. Were it a later one, a
+        kill in between would leave samples with the scores of images they no longer show.
         """
         with self.session.store.reading() as connection:
             rows = list(datasets.list_files(connection, self.dataset_id))
         stale = {row.name: row for row in rows if not self._is_current(row.name, row)}
         if not stale:
             return 0
-        looked = self._read(list(stale))
+        states = self._read(list(stale))
         with self.session.store.writing() as connection:
-            _put(connection, self.dataset_id, looked)
+            _put(connection, self.dataset_id, states)
             now = datasets.files_named(connection, self.dataset_id, list(stale))
             others = [row.id for name, row in now.items() if row.sha256 != stale[name].sha256]
             for file_ids in chunks(others, _CHUNK):
@@ -119,38 +119,38 @@ class ImageFileIndex:
         return (status.st_size, status.st_mtime_ns) == (row.size, row.mtime_ns)
 
     def _read(self, names: list[str]) -> list[_FileState]:
-        looked = []
-        there = []
+        states = []
+        present = []
         for name in names:
             path, refused = self._locate(name)
             if path is None or not os.path.lexists(path):
-                looked.append(_FileState(name, path, problem=refused or _missing(name)))
+                states.append(_FileState(name, path, problem=refused or _missing(name)))
             else:
-                there.append((name, path))
-        if there:
+                present.append((name, path))
+        if present:
             with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
-                looked += pool.map(lambda place: _look(*place), there)
-        self.unreadable += [one.problem for one in looked if one.problem]
-        return looked
+                states += pool.map(lambda place: _read_state(*place), present)
+        self.unreadable += [state.problem for state in states if state.problem]
+        return states
 
 
-def _put(connection: Connection, dataset_id: int, looked: Sequence[_FileState]) -> None:
+def _put(connection: Connection, dataset_id: int, states: Sequence[_FileState]) -> None:
     images = [
         {
-            "sha256": one.sha256,
-            "bytes": one.size,
-            "width": one.shape[0] if one.shape else None,
-            "height": one.shape[1] if one.shape else None,
-            "format": one.shape[2] if one.shape else None,
+            "sha256": state.sha256,
+            "bytes": state.size,
+            "width": state.shape[0] if state.shape else None,
+            "height": state.shape[1] if state.shape else None,
+            "format": state.shape[2] if state.shape else None,
         }
-        for one in looked
-        if one.sha256
+        for state in states
+        if state.sha256
     ]
     ids = datasets.image_ids(connection, images)
     rows = [
-        (dataset_id, one.name, one.path, one.size, one.mtime_ns,
-         ids.get(one.sha256 or ""), one.problem)
-        for one in looked
+        (dataset_id, state.name, state.path, state.size, state.mtime_ns,
+         ids.get(state.sha256 or ""), state.problem)
+        for state in states
     ]  # fmt: skip
     datasets.put_files(connection, rows)
 
@@ -161,7 +161,7 @@ def _missing(name: str) -> str:
     return f"{name}: the image file is missing"
 
 
-def _look(name: str, path: str) -> _FileState:
+def _read_state(name: str, path: str) -> _FileState:
     try:
         with Path(path).open("rb") as file:
             status = os.fstat(file.fileno())

@@ -1,4 +1,4 @@
-"""Bring a data set into the store: its records, what they say, and the images they name."""
+"""Brings a data set into the store: its records, their texts, and the images they name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.chunks import chunks
 from ig4.core.engine.ingesting.files import ImageFileIndex
+from ig4.core.engine.ingesting.ids import ExternalIds
 from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, UsageError
@@ -36,7 +37,7 @@ _JOIN = "\n"
 
 @dataclass(frozen=True, slots=True)
 class DatasetSource:
-    """A data set to ingest, as the user describes it; None means found out."""
+    """A data set to ingest, as the user describes it; ig4 finds out what is None."""
 
     path: Path
     name: str | None = None
@@ -48,7 +49,12 @@ class DatasetSource:
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """What ingesting did: `read` records now, `samples` in all, problems by their text."""
+    """What ingesting did.
+
+    `read` counts the records read now, `samples` all of the data set, `gone` the samples that left
+    it, `changed_images` the images with other bytes than before. `problems` counts records by
+    what is wrong with them.
+    """
 
     dataset: DatasetRow
     read: int
@@ -124,12 +130,12 @@ def _state(form: Format, path: Path, config: Mapping[str, Any]) -> str:
 
 
 def _refresh(session: Session, dataset: DatasetRow, form: Format) -> IngestResult:
-    """Look whether images of an unchanged data set changed on disk."""
+    """Check whether images of an unchanged data set changed on disk."""
     session.attach(dataset.id)
-    ledger = ImageFileIndex(
+    index = ImageFileIndex(
         session, dataset.id, _roots(dataset.image_root, Path(dataset.path), form)
     )
-    changed = ledger.refresh(_rehash)
+    changed = index.refresh(_rehash)
     with session.store.reading() as connection:
         count = datasets.count_samples(connection, dataset.id)
         problems = samples.problems(connection, dataset.id)
@@ -180,9 +186,7 @@ class _DatasetReader:
         self.form = form
         self.source = source
         self.path = path
-        self.ordinal = 0
-        self.renamed: Counter[str] = Counter()
-        self.numbers: Counter[str] = Counter()
+        self.read_count = 0
         self.problems: Counter[str] = Counter()
 
     def read(self, config: Mapping[str, Any], state: str) -> IngestResult:
@@ -205,129 +209,107 @@ class _DatasetReader:
             )
         session.attach(dataset.id)
         roots = _roots(config["image_root"], self.path, self.form)
-        ledger = ImageFileIndex(session, dataset.id, roots)
+        index = ImageFileIndex(session, dataset.id, roots)
+        refuse = self.source.duplicates == "error"
+        ids = ExternalIds(dataset.id, session.run_id, self.path, refuse)
         for batch in chain([first], batches):
-            self._store(dataset.id, ledger, batch)
+            self._store(dataset.id, index, ids, batch)
         assert session.run_id is not None
         with session.store.writing() as connection:
             gone = datasets.mark_read(connection, dataset.id, session.run_id, state)
-        self._tell(dataset, ledger, gone)
+        self._notify(dataset, index, ids, gone)
         return IngestResult(
-            dataset, self.ordinal, self.ordinal, gone, 0, self.problems, unchanged=False
+            dataset, self.read_count, self.read_count, gone, 0, self.problems, unchanged=False
         )
 
-    def _store(self, dataset_id: int, ledger: ImageFileIndex, batch: Sequence[Record]) -> None:
-        session = self.session
-        named = [[ledger.name_of(image) for image in record.images] for record in batch]
-        files = ledger.look_at({name for names in named for name in names})
+    def _store(
+        self, dataset_id: int, index: ImageFileIndex, ids: ExternalIds, batch: Sequence[Record]
+    ) -> None:
+        """Write a batch of records, and which images they name, in one transaction."""
+        image_names = [[index.name_of(image) for image in record.images] for record in batch]
+        files = index.current_rows({name for names in image_names for name in names})
         failed_before = self.problems.total()
-        with session.store.writing() as connection:
-            ids, known = self._ids(connection, dataset_id, batch)
+        with self.session.store.writing() as connection:
+            external_ids, known = ids.assign(connection, batch)
             hashes = [
-                of_content(record.turns, [_token(files[n].sha256, n) for n in names])
-                for record, names in zip(batch, named, strict=True)
+                of_content(record.turns, [_token(files[name].sha256, name) for name in names])
+                for record, names in zip(batch, image_names, strict=True)
             ]
             contents = datasets.content_ids(connection, hashes)
             rows = [
                 self._row(dataset_id, external_id, contents[content], record)
-                for external_id, content, record in zip(ids, hashes, batch, strict=True)
+                for external_id, content, record in zip(external_ids, hashes, batch, strict=True)
             ]
             datasets.put_samples(connection, rows)
             links = {
                 external_id: [files[name].id for name in names]
-                for external_id, names in zip(ids, named, strict=True)
+                for external_id, names in zip(external_ids, image_names, strict=True)
                 if names or external_id in known
             }
             datasets.link_images(connection, dataset_id, links)
         failed = self.problems.total() - failed_before
-        session.emit(StageAdvanced(STAGE, len(batch), failed))
+        self.session.emit(StageAdvanced(STAGE, len(batch), failed))
 
     def _row(
         self, dataset_id: int, external_id: str, content_id: int, record: Record
     ) -> tuple[Any, ...]:
-        """Return a row of `datasets.SAMPLE_COLUMNS`."""
-        turns, conversation = record.turns, None
-        if len(turns) == 2 and turns[0].role == "user" and turns[1].role == "assistant":
-            said, answer = turns[0].text, turns[1].text
-        else:
-            said = _joined(turns, "user")
-            answer = _joined(turns, "assistant")
-        instruction, kept = sanitize(said), sanitize(answer)
-        if turns_in(instruction, kept) != turns:
-            conversation = json.dumps([[turn.role, turn.text] for turn in turns])
-        problem = _problem(record, answer)
+        """Return a row of `datasets.SAMPLE_COLUMNS`, and count what is wrong with the record."""
+        instruction, answer, conversation = _texts(record.turns)
+        problem = _problem(record)
         if problem:
             self.problems[problem] += 1
-        self.ordinal += 1
+        self.read_count += 1
         return (
             dataset_id,
             external_id,
-            self.ordinal,
+            self.read_count,
             content_id,
             instruction,
-            kept,
+            answer,
             conversation,
             json.dumps(record.raw),
             problem,
             self.session.run_id,
         )
 
-    def _ids(
-        self, connection: Connection, dataset_id: int, batch: Sequence[Record]
-    ) -> tuple[list[str], set[str]]:
-        """Return the external id of each record, and which of these the store had before.
-
-        Where the data set repeats an id, the later ones are numbered.
-        """
-        wanted = [sanitize(record.id) for record in batch]
-        known = datasets.known_ids(connection, dataset_id, wanted)
-        taken = {name for name, run in known.items() if run == self.session.run_id}
-        if not taken and len(set(wanted)) == len(wanted):
-            return wanted, set(known)
-        ids = []
-        for name in wanted:
-            unique = self._number(connection, dataset_id, name, taken) if name in taken else name
-            taken.add(unique)
-            ids.append(unique)
-        return ids, set(ids)
-
-    def _number(self, connection: Connection, dataset_id: int, name: str, taken: set[str]) -> str:
-        if self.source.duplicates == "error":
-            raise DatasetError(
-                f"{self.path}: the id {name!r} stands in more than one record. Without "
-                "--duplicate-ids error the later ones are numbered."
-            )
-        while True:
-            # Counted on from the last one: a column of equal ids must not take the square of time.
-            self.numbers[name] += 1
-            unique = f"{name}#{self.numbers[name] + 1}"
-            run = datasets.known_ids(connection, dataset_id, [unique]).get(unique)
-            if unique not in taken and (run is None or run != self.session.run_id):
-                self.renamed[name] += 1
-                return unique
-
-    def _tell(self, dataset: DatasetRow, ledger: ImageFileIndex, gone: int) -> None:
+    def _notify(
+        self, dataset: DatasetRow, index: ImageFileIndex, ids: ExternalIds, gone: int
+    ) -> None:
+        """Say what was renamed, cannot be read, or is gone."""
         session = self.session
-        if self.renamed:
-            first = next(iter(self.renamed))
+        if ids.renamed:
+            first = next(iter(ids.renamed))
             session.notice(
-                f"{self.renamed.total():,} records repeat an id (first: {first!r}); they are "
+                f"{ids.renamed.total():,} records repeat an id (first: {first!r}); they are "
                 f"stored as {first}#2 and so on"
             )
         for problem, count in self.problems.items():
             session.notice(f"{count:,} records: {problem}")
-        if ledger.unreadable:
-            first = ledger.unreadable[0]
-            session.notice(f"{len(ledger.unreadable):,} images cannot be read; the first: {first}")
+        if index.unreadable:
+            first = index.unreadable[0]
+            session.notice(f"{len(index.unreadable):,} images cannot be read; the first: {first}")
         if gone:
             session.notice(f"{gone:,} samples are no longer in {dataset.name}")
-        session.emit(StageFinished(STAGE, f"{self.ordinal:,} samples in {dataset.name}"))
+        session.emit(StageFinished(STAGE, f"{self.read_count:,} samples in {dataset.name}"))
 
 
-def _problem(record: Record, answer: str) -> str | None:
+def _texts(turns: Sequence[Turn]) -> tuple[str, str, str | None]:
+    """Return instruction, answer, and the turns as JSON where these two do not say them all."""
+    if len(turns) == 2 and turns[0].role == "user" and turns[1].role == "assistant":
+        instruction, answer = turns[0].text, turns[1].text
+    else:
+        instruction, answer = _joined(turns, "user"), _joined(turns, "assistant")
+    instruction, answer = sanitize(instruction), sanitize(answer)
+    if turns_in(instruction, answer) == turns:
+        return instruction, answer, None
+    return instruction, answer, json.dumps([[turn.role, turn.text] for turn in turns])
+
+
+def _problem(record: Record) -> str | None:
     if not record.turns:
         return "the record is not a conversation: no instruction and no answer can be read in it"
-    return None if answer.strip() else "the answer is empty"
+    answered = any(turn.role == "assistant" and turn.text.strip() for turn in record.turns)
+    return None if answered else "the answer is empty"
 
 
 def _joined(turns: Sequence[Turn], role: str) -> str:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ESTIMATED_FROM = 2000
-"""How many samples (or pairs) are looked at to estimate the tokens of all."""
+"""From how many samples (or pairs) the tokens of all are estimated."""
 
 OUTPUT_TOKENS = 150
-"""What a reply is taken for until there is one: a number and an explanation."""
+"""The assumed length of a reply before the first one: a number and an explanation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,9 @@ def estimate_calls(
     *,
     renew: bool = False,
 ) -> CallEstimate:
-    """Tell what a component would ask, and what that costs; nothing is sent.
+    """Return what a component would ask, and what that costs; nothing is sent.
 
-    With `renew`, replies that could not be read count as not there.
+    With `renew`, replies that could not be read are asked for again.
     """
     provider = asking.component.provider()
     places = asking.places[:: max(1, len(asking.places) // ESTIMATED_FROM)]

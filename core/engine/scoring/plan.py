@@ -1,4 +1,4 @@
-"""What is missing: which samples each scorer, and which images each embedder, has yet to see."""
+"""What is to be scored, and what of it is missing: samples and images, by component."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def _embedders(
 
 
 def _contained(values: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which of `values` stand in `known`, which is sorted."""
+    """Return which of `values` are in `known`, which is sorted."""
     if len(known) == 0:
         return np.zeros(len(values), dtype=bool)
     at = np.minimum(np.searchsorted(known, values), len(known) - 1)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class ScoreResult:
     """What the stage did: by scorer, how many samples now, and how many failed in all.
 
-    `identities` tells what each scorer's results depend on: model, weights, precision, ….
-    `asked` is what came of asking services; None where nothing was to be asked.
+    `identities` has what each scorer's results depend on: model, weights, precision, ….
+    `asked` is what the calls to services did; None where none was needed.
     """
 
     dataset: DatasetRow

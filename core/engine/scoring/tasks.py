@@ -61,12 +61,12 @@ class ScoreTaskResult:
 
 
 def score_row(content: int, answer: Score | Failure) -> Row:
-    """Return the store's row of what a scorer said of a content; no score but a finite one."""
+    """Return the row of `scores` for a scorer's answer; a value that is not finite is an error."""
     if isinstance(answer, Failure):
         return content, None, answer.reason, None
     value = float(answer.value)
     if not math.isfinite(value):
         return content, None, f"the scorer returned {value}, which is no score", None
-    # What JSON has no form for (numpy's numbers) is told in words: details decide nothing.
+    # What JSON has no form for (numpy's numbers) becomes text: details decide nothing.
     details = None if answer.details is None else json.dumps(dict(answer.details), default=str)
     return content, value, None, details

@@ -207,11 +207,11 @@ def _with_vectors(
     broken = next((image.problem for image in sample.images if image.problem), None)
     if broken:
         return Failure(broken)
-    found = [known.get(image_id, "the image was not embedded") for image_id in shown]
-    problem = next((vector for vector in found if isinstance(vector, str)), None)
+    stored = [known.get(image_id, "the image was not embedded") for image_id in shown]
+    problem = next((vector for vector in stored if isinstance(vector, str)), None)
     if problem is not None:
         return Failure(problem)
-    return replace(sample, embeddings=np.stack(found) if found else None)
+    return replace(sample, embeddings=np.stack(stored) if stored else None)
 
 
 def _check_matrix(label: str, matrix: NDArray[np.float32], rows: int) -> None:

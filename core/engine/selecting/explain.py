@@ -48,7 +48,7 @@ class Explanation:
 def explain(
     session: Session, dataset: DatasetRow, request: SelectionRequest, external_id: str
 ) -> Explanation:
-    """Explain what `select` with the same wish does with one sample.
+    """Explain what `select` with the same request does with one sample.
 
     Raises:
         DatasetError: the data set holds no such sample.
@@ -105,20 +105,20 @@ def explain(
 def _left_out(
     session: Session, dataset: DatasetRow, external_id: str, content: int, names: tuple[str, ...]
 ) -> Explanation:
-    told: dict[str, dict[str, float | str | None]] = {}
+    report: dict[str, dict[str, float | str | None]] = {}
     with session.store.reading() as connection:
         bound = scores.bindings(connection, dataset.id)
         for name in names:
             value, error = scores.of_content(connection, bound[name][0], content)
-            told[name] = {"value": value, "error": error}
-    lacking = [name for name, one in told.items() if one["value"] is None]
+            report[name] = {"value": value, "error": error}
+    lacking = [name for name, row in report.items() if row["value"] is None]
     why = f"it has no {' and no '.join(lacking)} score" if lacking else "it has no cluster"
     return Explanation(
         id=external_id,
         selected=False,
         rank=None,
         final_score=None,
-        scores=told,
+        scores=report,
         cluster=None,
         members=None,
         quota=None,

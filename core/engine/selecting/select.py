@@ -75,7 +75,8 @@ class CandidateTable:
 def select(
     session: Session, dataset: DatasetRow, request: SelectionRequest, *, latest: bool = True
 ) -> SelectionResult:
-    """Select samples and store the selection; the same wish on the same scores is stored once.
+    """Select samples and store the selection; the same request on the same
+    scores is stored once.
 
     The result is then the newest selection of the data set; without `latest`, an older one that
     is the same will do.
@@ -139,7 +140,7 @@ def resolve_size(request: SelectionRequest, candidates: int) -> int:
 def candidate_table(
     session: Session, dataset: DatasetRow, request: SelectionRequest, *, clusters_needed: bool
 ) -> CandidateTable:
-    """Gather scores, percents and clusters of a data set's samples.
+    """Return scores, percents and clusters of a data set's samples.
 
     Raises:
         UsageError, MissingScoreError: as `select`.
@@ -166,14 +167,14 @@ def candidate_table(
         left_out["no cluster"] = int((labels < 0).sum())
     left_out = {reason: count for reason, count in left_out.items() if count}
     if left_out and request.missing == "error":
-        told = ", ".join(f"{count:,} have {reason}" for reason, count in left_out.items())
-        raise MissingScoreError(f"not all samples can be compared: {told}")
+        reasons = ", ".join(f"{count:,} have {reason}" for reason, count in left_out.items())
+        raise MissingScoreError(f"not all samples can be compared: {reasons}")
     kept = ~missing.any(axis=1)
     if clusters_needed:
         kept &= labels >= 0
     if left_out:
-        told = ", ".join(f"{count:,} with {reason}" for reason, count in left_out.items())
-        session.notice(f"{int((~kept).sum()):,} samples are left out: {told}")
+        reasons = ", ".join(f"{count:,} with {reason}" for reason, count in left_out.items())
+        session.notice(f"{int((~kept).sum()):,} samples are left out: {reasons}")
     percent = percent[kept]
     return CandidateTable(
         names=names,

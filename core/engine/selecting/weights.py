@@ -27,8 +27,8 @@ def resolve_weights(
 ) -> NDArray[np.float64]:
     """Return the weights (m,) of scorers `names`, as `given`, else the paper's (Table 2).
 
-    A scorer that neither knows gets an equal share, 1/m, and the user is told; so is who gives a
-    weight to a scorer that is not selected by, as `--scorers clip` over a recipe does.
+    A scorer that neither knows gets an equal share, 1/m, with a notice. A weight of a scorer that
+    is not selected by (`--scorers clip` over a recipe) counts for nothing, with a notice, too.
 
     Raises:
         UsageError: a weight for something that is no scorer, or one that is no number.

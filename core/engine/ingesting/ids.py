@@ -1,0 +1,67 @@
+"""Gives each record of a data set an id of its own: repeated ids are numbered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ig4.core.engine.ingesting.texts import sanitize
+from ig4.core.errors import DatasetError
+from ig4.storage import datasets
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ig4.core.records import Record
+
+
+@dataclass(slots=True)
+class ExternalIds:
+    """The ids that one reading of a data set has given away.
+
+    `run_id` is the run that reads: what it stored is taken, what an earlier one stored is known.
+    `renamed` counts the numbered records by the id that they repeat.
+    """
+
+    dataset_id: int
+    run_id: int | None
+    path: Path
+    refuse_duplicates: bool
+    renamed: Counter[str] = field(default_factory=Counter)
+    _numbers: Counter[str] = field(default_factory=Counter)
+
+    def assign(self, connection: Connection, batch: Sequence[Record]) -> tuple[list[str], set[str]]:
+        """Return the external id of each record, and which of these the store may have already.
+
+        Raises:
+            DatasetError: an id stands in more than one record, and that is to be refused.
+        """
+        wanted = [sanitize(record.id) for record in batch]
+        known = datasets.known_ids(connection, self.dataset_id, wanted)
+        taken = {name for name, run in known.items() if run == self.run_id}
+        if not taken and len(set(wanted)) == len(wanted):
+            return wanted, set(known)
+        ids = []
+        for name in wanted:
+            unique = self._number(connection, name, taken) if name in taken else name
+            taken.add(unique)
+            ids.append(unique)
+        return ids, set(ids)
+
+    def _number(self, connection: Connection, name: str, taken: set[str]) -> str:
+        if self.refuse_duplicates:
+            raise DatasetError(
+                f"{self.path}: the id {name!r} stands in more than one record. Without "
+                "--duplicate-ids error the later ones are numbered."
+            )
+        while True:
+            # Counted on from the last one: a column of equal ids must not take the square of time.
+            self._numbers[name] += 1
+            unique = f"{name}#{self._numbers[name] + 1}"
+            run = datasets.known_ids(connection, self.dataset_id, [unique]).get(unique)
+            if unique not in taken and (run is None or run != self.run_id):
+                self.renamed[name] += 1
+                return unique
