@@ -29,8 +29,8 @@ class ColoursOptions(Options):
 
 
 def made():
-    names = {"Benchmark": Benchmark, "Item": Item, "Measured": BenchmarkResult, "json": json,
-             "ColoursOptions": ColoursOptions, "__name__": __name__}  # fmt: skip
+    names = {"Benchmark": Benchmark, "Item": Item, "BenchmarkResult": BenchmarkResult,
+             "json": json, "ColoursOptions": ColoursOptions, "__name__": __name__}  # fmt: skip
     exec(SHOWN[1], names)
     return names["Colours"]
 
