@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ig4.core.host.hookspecs import hookimpl
+from ig4.core.hookspecs import hookimpl
 from ig4.core.records import Component
 
 _AT = "ig4.plugins"

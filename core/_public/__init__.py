@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ig4.core.contracts.training import Checkpoint, Decoding, Prompt, TrainingJob, TrainingStep
     from ig4.core.errors import Ig4Error
     from ig4.core.evaluation import Measured
-    from ig4.core.host.hookspecs import hookimpl
+    from ig4.core.hookspecs import hookimpl
     from ig4.core.records import Component, Failure, Record, Sample, Score, Turn
 
 _HOMES = {
@@ -73,7 +73,7 @@ _HOMES = {
     "Verdict": "contracts.evaluation",
     "ablate": "api",
     "evaluate": "api",
-    "hookimpl": "host.hookspecs",
+    "hookimpl": "hookspecs",
     "judge": "api",
     "open": "api",
     "run": "api",

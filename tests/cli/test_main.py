@@ -236,7 +236,7 @@ def test_imported_scores_and_clusters_stand_in_for_computed_ones(ig4, data, tmp_
 SLOW = """
 import time
 from ig4.core.contracts import Scorer
-from ig4.core.host.hookspecs import hookimpl
+from ig4.core.hookspecs import hookimpl
 from ig4.core.records import Component, Score
 
 class Slow(Scorer):

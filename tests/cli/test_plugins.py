@@ -54,7 +54,7 @@ def test_a_missing_library_is_told_with_what_to_install(run, tmp_path, monkeypat
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ig4-far\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[ig4]\nfar = farmod\n")
     (tmp_path / "farmod.py").write_text(
-        "from ig4.core.host.hookspecs import hookimpl\nfrom ig4.core.records import Component\n"
+        "from ig4.core.hookspecs import hookimpl\nfrom ig4.core.records import Component\n"
         "@hookimpl\ndef ig4_components():\n"
         "    return [Component('scorer', 'far', 'farmod:Far', 'Far.', ('no_lib',), 'all')]\n"
     )
@@ -162,7 +162,7 @@ def test_deep_check_tells_a_broken_library_from_a_missing_one(run, tmp_path, mon
     (info / "entry_points.txt").write_text("[ig4]\ndeep = deepmod\n")
     (tmp_path / "crooked_lib.py").write_text("raise ImportError('libx.so: no such file')\n")
     (tmp_path / "deepmod.py").write_text(
-        "from ig4.core.host.hookspecs import hookimpl\nfrom ig4.core.records import Component\n"
+        "from ig4.core.hookspecs import hookimpl\nfrom ig4.core.records import Component\n"
         "from ig4.core.contracts import Selector\n"
         "class Deep(Selector):\n    def select(self, *a): ...\n"
         "@hookimpl\ndef ig4_components():\n"

@@ -18,7 +18,7 @@ from .learner import LEARNER
 from .service import SERVICE
 
 DECLARATION = """
-    from ig4.core.host.hookspecs import hookimpl
+    from ig4.core.hookspecs import hookimpl
     from ig4.core.records import Component
 
     @hookimpl

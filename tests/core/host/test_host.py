@@ -16,7 +16,7 @@ from ig4.core.host.host import KINDS, Host, import_failure
 from ig4.core.records import Choice
 
 DECLARE = """
-from ig4.core.host.hookspecs import hookimpl
+from ig4.core.hookspecs import hookimpl
 from ig4.core.records import Component
 
 @hookimpl
@@ -438,7 +438,7 @@ def test_validate_finds_the_same_problems_as_build(host_of):
 # -- events and commands --------------------------------------------------------------------
 
 OBSERVER = """
-from ig4.core.host.hookspecs import hookimpl
+from ig4.core.hookspecs import hookimpl
 
 seen = []
 
@@ -462,7 +462,7 @@ def test_an_observer_that_raises_is_reported_once_and_the_others_still_hear(inst
 
 COMMANDS = """
 import click
-from ig4.core.host.hookspecs import hookimpl
+from ig4.core.hookspecs import hookimpl
 
 @hookimpl
 def ig4_commands(group):

@@ -1,6 +1,6 @@
 """Implements a hook that does not exist."""
 
-from ig4.core.host.hookspecs import hookimpl
+from ig4.core.hookspecs import hookimpl
 from ig4.core.records import Component
 
 

@@ -1,6 +1,6 @@
 """Declares a scorer that does not inherit from Scorer."""
 
-from ig4.core.host.hookspecs import hookimpl
+from ig4.core.hookspecs import hookimpl
 from ig4.core.records import Component
 
 

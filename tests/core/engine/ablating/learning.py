@@ -6,7 +6,7 @@ import json
 import textwrap
 
 DECLARATION = """
-    from ig4.core.host.hookspecs import hookimpl
+    from ig4.core.hookspecs import hookimpl
     from ig4.core.records import Component
 
     @hookimpl

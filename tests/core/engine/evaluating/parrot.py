@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 DECLARATION = """
-    from ig4.core.host.hookspecs import hookimpl
+    from ig4.core.hookspecs import hookimpl
     from ig4.core.records import Component
 
     @hookimpl

@@ -414,7 +414,7 @@ def test_texts_that_no_database_takes_are_stored_all_the_same(session, write):
 ODD = """
     from ig4.core.contracts import AsyncJudge, Judge, Options
     from ig4.core.contracts.evaluation import Verdict
-    from ig4.core.host.hookspecs import hookimpl
+    from ig4.core.hookspecs import hookimpl
     from ig4.core.records import Component, Failure
 
     class OddOptions(Options):
