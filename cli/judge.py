@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ig4.core.config import Config
     from ig4.core.engine.judging.judge import JudgeEstimate, JudgeResult
     from ig4.core.engine.judging.plan import JudgeRequest
-    from ig4.core.files.reviewfiles import ReviewRun
+    from ig4.core.files.relativescores import ReviewRun
     from ig4.storage.judgements import JudgementRow, VerdictRow
 
 _DEFAULT = "compare"
@@ -128,7 +128,7 @@ def summarize(
     as LLaVA-Bench's. The relative score is the second's in percent of the first's. Several files
     are several runs: each is summed up, then their mean.
     """
-    from ig4.core.files.reviewfiles import mean_of, summarise_file
+    from ig4.core.files.relativescores import mean_of, summarise_file
 
     chosen = 42 if seed is None else seed
     runs = [summarise_file(path, reader, seed=chosen) for path in reviews]

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from ig4.core.calls.plain import answer_each
+from ig4.core.calls.direct import answer_each
 from ig4.core.contracts.root import Configurable
 from ig4.core.records import Choice, Failure, Sample, Score
 

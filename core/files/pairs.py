@@ -13,7 +13,7 @@ from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.files.questions import Question, key_of
-from ig4.core.files.reviewfiles import category_of
+from ig4.core.files.relativescores import category_of
 from ig4.core.records import JSON, Image
 
 _ANSWERS = ("prediction", "response", "output", "answer", "text", "caption")

@@ -135,7 +135,7 @@ class Host:
             UsageError: unknown component or bad options, one line for each problem.
             MissingExtraError, PluginError: as `load`.
         """
-        from ig4.core.host.choices import fill_options
+        from ig4.core.host.options import fill_options
 
         cls = self.load(choice.kind, choice.use, runnable=runnable)
         options = fill_options(cls.Options, choice.options, choice.label)
@@ -150,7 +150,7 @@ class Host:
 
     def validate(self, choice: Choice, *, runnable: bool = True) -> None:
         """Check a choice and its options before any work; raises as `build`."""
-        from ig4.core.host.choices import fill_options
+        from ig4.core.host.options import fill_options
 
         cls = self.load(choice.kind, choice.use, runnable=runnable)
         fill_options(cls.Options, choice.options, choice.label)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from ig4.core.calls.asking import CallsResult, CallTask, answer_or_failure, run_call_tasks
+from ig4.core.calls.runner import CallsResult, CallTask, answer_or_failure, run_call_tasks
 from ig4.core.chunks import chunks
 from ig4.core.contracts import AsyncJudge
 from ig4.core.contracts.evaluation import Pair, Verdict

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ig4.core.calls.asking import CallsResult, run_call_tasks
+from ig4.core.calls.runner import CallsResult, run_call_tasks
 from ig4.core.calls.settings import CallSettings
 from ig4.core.contracts import Embedder, Executor, Run, Scorer
 from ig4.core.engine.scoring import plan as planning

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from ig4.core.calls.batches import Batches
+from ig4.core.calls.batchqueue import Batches
 from ig4.core.calls.budget import Budget
 from ig4.core.calls.caller import Caller
 from ig4.core.calls.ledger import Ledger
