@@ -12,7 +12,7 @@ from ig4.core.calls.task import PAGE
 
 if TYPE_CHECKING:
     from ig4.core.calls.answerbuffer import AnswerBuffer
-    from ig4.core.calls.batchqueue import Batches
+    from ig4.core.calls.batchqueue import BatchQueue
     from ig4.core.calls.settings import CallSettings
     from ig4.core.calls.task import CallTask
     from ig4.core.contracts import Ask
@@ -60,37 +60,38 @@ async def _work(
 
 
 async def ask_in_batches(
-    task: CallTask[U, R], batches: Batches, buffer: AnswerBuffer[U, R], settings: CallSettings
+    task: CallTask[U, R], queue: BatchQueue, buffer: AnswerBuffer[U, R], settings: CallSettings
 ) -> int:
     """Answer from the ledger, hand over what is missing, and again when replies have come.
 
     Returns how many units are not answered yet.
     """
+    budget, collector = queue.budget, queue.collector
     todo = list(task.places)
     while todo:
-        todo = await _answer_known(task, todo, batches, buffer)
-        if batches.budget.reached is None:
-            await batches.hand_over()
+        todo = await _answer_known(task, todo, queue, buffer)
+        if budget.reached is None:
+            await queue.hand_over()
         buffer.commit()
-        stopped = batches.budget.reached and not batches.open
+        stopped = budget.reached and not collector.open
         if not todo or not settings.wait or stopped:
             break
-        while not await batches.collect():
+        while not await collector.collect():
             await asyncio.sleep(settings.poll_seconds)
-            if not batches.open:
+            if not collector.open:
                 break
     return len(todo)
 
 
 async def _answer_known(
-    task: CallTask[U, R], places: Sequence[int], batches: Batches, buffer: AnswerBuffer[U, R]
+    task: CallTask[U, R], places: Sequence[int], queue: BatchQueue, buffer: AnswerBuffer[U, R]
 ) -> list[int]:
     """Answer the units whose replies are in the ledger; return the places of the others."""
     unanswered: list[int] = []
     units = zip(places, task.units(places), strict=True)
     while page := list(islice(units, PAGE)):
         answers = await asyncio.gather(
-            *(task.answer(unit, batches.ask) for _, (_, unit) in page),
+            *(task.answer(unit, queue.ask) for _, (_, unit) in page),
             return_exceptions=True,
         )
         for (place, (key, _)), answer in zip(page, answers, strict=True):

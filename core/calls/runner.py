@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ig4.core.calls.answerbuffer import AnswerBuffer
-from ig4.core.calls.batchqueue import Batches
+from ig4.core.calls.batchcollector import BatchCollector
+from ig4.core.calls.batchqueue import BatchQueue
 from ig4.core.calls.budget import Budget
 from ig4.core.calls.caller import Caller
 from ig4.core.calls.ledger import Ledger
@@ -145,11 +146,11 @@ class CallRunner(Generic[U, R]):
 
     async def _ask(self, provider: Provider, ledger: Ledger, pricing: Pricing) -> None:
         task, buffer, settings = self.task, self.buffer, self.call_settings
-        batches = Batches(provider, ledger, self.budget, pricing, self.session.notice)
-        buffer.counters.append(batches)
-        await batches.collect()
+        collector = BatchCollector(provider, ledger, self.budget, pricing, self.session.notice)
+        buffer.counters.append(collector)
+        await collector.collect()
         if settings.batch:
-            self.waiting = await ask_in_batches(task, batches, buffer, settings)
+            self.waiting = await ask_in_batches(task, BatchQueue(collector), buffer, settings)
         else:
             caller = self._caller(provider, ledger, pricing)
             buffer.counters.append(caller)

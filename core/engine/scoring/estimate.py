@@ -161,8 +161,8 @@ class _CallEstimator:
             known = ledger.lookup(connection, list(requests))
             seen = ledger.typical(connection, self.asking.component_id)
         read = (ledger.DONE,) if self.renew else (ledger.DONE, ledger.UNREADABLE)
-        paid = {known_hash for known_hash, row in known.items() if row.state in read}
-        fresh = [request for known_hash, request in requests.items() if known_hash not in paid]
+        paid = {request_hash for request_hash, row in known.items() if row.state in read}
+        fresh = [request for request_hash, request in requests.items() if request_hash not in paid]
         given = sum(provider.tokens(request) for request in fresh)
         reply = seen.output_tokens if seen else OUTPUT_TOKENS
         taken = sum(min(reply, request.max_tokens) for request in fresh)
