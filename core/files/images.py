@@ -78,7 +78,7 @@ def _require_size(size: tuple[int, int], name: str) -> None:
 def _not_an_image(source: Path | BinaryIO) -> str:
     if isinstance(source, Path) and source.stat().st_size == 0:
         return "the image file is empty"
-    return "the file is not a readable image"
+    return "the file is not an image that can be decoded"
 
 
 def _to_rgb(image: Picture) -> Picture:

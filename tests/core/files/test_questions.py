@@ -75,7 +75,7 @@ def test_what_no_file_can_hold_becomes_a_mark(file):
         ([{"id": 1, "question": "a"}, {"id": "1", "question": "b"}], "'1' comes twice"),
         (["{"], "line 1"),
         (["[" * 100_000], "nested too deeply"),
-        (['{"question": "Hm?", "id": ' + "9" * 5000 + "}"], "more digits"),
+        (['{"question": "Hm?", "id": ' + "9" * 5000 + "}"], "too many digits"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(file, records, told):

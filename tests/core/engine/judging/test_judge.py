@@ -127,7 +127,7 @@ def test_answers_of_which_only_some_have_ids_are_never_matched_by_place(session,
     put(folder / "questions.jsonl", *({"id": n, "question": "What?"} for n in range(2)))
     put(folder / "a.jsonl", {"id": 1, "answer": "one"}, {"answer": "two", **other})
     put(folder / "b.jsonl", {"id": 0, "answer": "one"}, {"id": 1, "answer": "two"})
-    with pytest.raises(DatasetError, match="give each of them one under id"):
+    with pytest.raises(DatasetError, match="give all of them one under id"):
         judge(session, request(folder, "reference"))
 
 
