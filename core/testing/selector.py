@@ -19,7 +19,7 @@ Make = Callable[[], Selector]
 
 
 class CandidateTable(NamedTuple):
-    """What a selector is given, beside size and seed."""
+    """The arrays that a selector gets, beside size and seed."""
 
     percent: NDArray[np.float64]
     labels: NDArray[np.int64]
@@ -29,8 +29,8 @@ class CandidateTable(NamedTuple):
 def selector_checks(make: Make, *, by_score: bool = True) -> list[Check]:
     """Return the checks of a selector, on generated tables.
 
-    `by_score=False` leaves out what only holds where scores decide: the better first, and
-    ties to the lower row.
+    `by_score=False` leaves out the checks that hold only where scores decide: better rows first,
+    and ties to the lower row.
     """
     checks = component_checks(make) + checks_from(
         check_gives_as_many_distinct_rows_as_asked,
@@ -53,14 +53,14 @@ def selector_checks(make: Make, *, by_score: bool = True) -> list[Check]:
 def table(n: int = 50, scorers: int = 3, clusters: int = 4, seed: int = 0) -> CandidateTable:
     """Return random percent scores, labels and weights; read-only arrays."""
     rng = np.random.default_rng(seed)
-    made = CandidateTable(
+    candidates = CandidateTable(
         rng.uniform(0, 100, (n, scorers)),
         rng.integers(0, clusters, n),
         rng.dirichlet(np.ones(scorers)),
     )
-    for array in made:
+    for array in candidates:
         array.flags.writeable = False
-    return made
+    return candidates
 
 
 def check_gives_as_many_distinct_rows_as_asked(make: Make) -> None:
@@ -78,9 +78,9 @@ def check_is_deterministic(make: Make) -> None:
 
 
 def check_selects_the_same_after_pickling(make: Make) -> None:
-    """A selector that travelled to another process selects alike."""
-    there = pickle.dumps(make())
-    again = _rows(lambda: pickle.loads(there), table(), 20)  # noqa: S301 - our own bytes
+    """A selector that was sent to another process selects the same rows."""
+    pickled = pickle.dumps(make())
+    again = _rows(lambda: pickle.loads(pickled), table(), 20)  # noqa: S301 - our own bytes
     require(np.array_equal(_rows(make, table(), 20), again), "pickling changed the selection")
 
 
@@ -95,7 +95,7 @@ def check_leaves_its_input_alone(make: Make) -> None:
 
 
 def check_leaves_global_random_state_alone(make: Make) -> None:
-    """Chance comes from the seed alone."""
+    """Random numbers come from the seed alone."""
     with untouched_random_state():
         _rows(make, table(), 20)
 
