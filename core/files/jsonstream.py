@@ -121,31 +121,31 @@ def members(path: Path, encoding: str = "utf-8") -> Iterator[tuple[str, JSON]]:
 
 def outline(path: Path, key: str, encoding: str = "utf-8") -> dict[str, JSON]:
     """Return a file's JSON object with an empty list in place of the one under `key`."""
-    found: dict[str, JSON] = {}
+    values: dict[str, JSON] = {}
     with open_text(path, encoding) as file:
         cursor = _Cursor(path, file)
         for name in cursor.names():
             if name == key and cursor.peek() == "[":
                 cursor.skip()
-                found[name] = []
+                values[name] = []
             else:
-                found[name] = cursor.value()
+                values[name] = cursor.value()
         cursor.finish()
-    return found
+    return values
 
 
 def first_items(path: Path, encoding: str = "utf-8") -> dict[str, JSON]:
     """Return, for each list in a file's JSON object, its first item (None if it is empty)."""
-    found: dict[str, JSON] = {}
+    firsts: dict[str, JSON] = {}
     with open_text(path, encoding) as file:
         cursor = _Cursor(path, file)
         for name in cursor.names():
             if cursor.peek() == "[":
-                found[name] = cursor.skip()
+                firsts[name] = cursor.skip()
             else:
                 cursor.skip()
         cursor.finish()
-    return found
+    return firsts
 
 
 def records(path: Path, encoding: str = "utf-8") -> Iterator[JSON]:
@@ -270,11 +270,11 @@ class _Cursor:
             raise self._error("the file should end here", self._at)
 
     def _expect(self, characters: str) -> str:
-        found = self.peek()
-        if not found or found not in characters:
+        character = self.peek()
+        if not character or character not in characters:
             raise self._unexpected(characters)
         self._at += 1
-        return found
+        return character
 
     def _unexpected(self, characters: str) -> DatasetError:
         wanted = " or ".join(f"'{character}'" for character in characters)

@@ -87,7 +87,7 @@ def _source(entry_point: EntryPoint) -> PluginSource:
 
 def _read_each_distribution() -> tuple[list[EntryPoint], list[BrokenPlugin]]:
     """Read the entry points of each distribution: slower, but a bad one does not affect others."""
-    found: dict[str, list[EntryPoint]] = {}
+    points_of: dict[str, list[EntryPoint]] = {}
     broken = []
     for dist in distributions():
         name = normalise(dist.name or "unknown")
@@ -97,8 +97,8 @@ def _read_each_distribution() -> tuple[list[EntryPoint], list[BrokenPlugin]]:
             reason = f"its entry points cannot be read ({describe_error(error)})"
             broken.append(BrokenPlugin(name, "entry_points.txt", reason))
         else:
-            found.setdefault(name, points)  # the first one on the path is the one imported
-    return [point for points in found.values() for point in points], broken
+            points_of.setdefault(name, points)  # the first one on the path is the one imported
+    return [point for points in points_of.values() for point in points], broken
 
 
 def load_plugin(manager: pluggy.PluginManager, source: PluginSource) -> list[RegisteredComponent]:

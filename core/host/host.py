@@ -248,7 +248,7 @@ def _import_target(registered: RegisteredComponent) -> Any:
     module_name, _, path = registered.component.target.partition(":")
     try:
         with redirect_stdout(sys.stderr):
-            found: Any = importlib.import_module(module_name)
+            target: Any = importlib.import_module(module_name)
     except ImportError as error:
         raise import_failure(registered, error) from error
     except (Exception, SystemExit) as error:
@@ -256,32 +256,32 @@ def _import_target(registered: RegisteredComponent) -> Any:
             f"{_full_name(registered)} cannot be imported ({describe_error(error)})"
         ) from error
     for part in path.split("."):
-        if not hasattr(found, part):
-            guess = did_you_mean(part, dir(found))
+        if not hasattr(target, part):
+            guess = did_you_mean(part, dir(target))
             raise PluginError(f"{_full_name(registered)}: {module_name} has no {part!r}{guess}")
-        found = getattr(found, part)
-    return found
+        target = getattr(target, part)
+    return target
 
 
-def _check_contract(registered: RegisteredComponent, found: Any) -> None:
+def _check_contract(registered: RegisteredComponent, cls: Any) -> None:
     """Raise PluginError unless the class keeps the contract of its kind."""
     from ig4.core.contracts import CONTRACTS, Options
 
     contract = CONTRACTS[registered.component.kind]
     target = registered.component.target
-    if not isinstance(found, type):
+    if not isinstance(cls, type):
         problem = f"{target} is not a class"
-    elif not issubclass(found, contract):
+    elif not issubclass(cls, contract):
         problem = f"{target} must inherit from ig4.core.contracts.{contract.__name__}"
-    elif absent := sorted(getattr(found, "__abstractmethods__", ())):
+    elif absent := sorted(getattr(cls, "__abstractmethods__", ())):
         problem = f"{target} does not implement {', '.join(absent)}"
-    elif not (isinstance(found.Options, type) and issubclass(found.Options, Options)):
+    elif not (isinstance(cls.Options, type) and issubclass(cls.Options, Options)):
         problem = f"{target}.Options must inherit from ig4.core.contracts.Options"
-    elif found.Options.model_config.get("extra") != "forbid":
+    elif cls.Options.model_config.get("extra") != "forbid":
         problem = f"{target}.Options must forbid options it does not know"
-    elif not found.Options.model_config.get("frozen"):
+    elif not cls.Options.model_config.get("frozen"):
         problem = f"{target}.Options must be frozen"
-    elif not (isinstance(found.version, str) and found.version):
+    elif not (isinstance(cls.version, str) and cls.version):
         problem = f"{target}.version must be a text that is not empty"
     else:
         return
