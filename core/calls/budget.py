@@ -38,7 +38,7 @@ class Budget:
         async with self._settled:
             while not self._has_room(worst):
                 if not self._in_flight:
-                    self.reached = self.reached or self._limit_reached()
+                    self.reached = self.reached or self._limit_message()
                     raise BudgetError(self.reached)
                 await self._settled.wait()
             self.calls += 1
@@ -84,7 +84,7 @@ class Budget:
 
     def stop(self) -> None:
         """Let nothing more start: a limit was reached."""
-        self.reached = self.reached or self._limit_reached()
+        self.reached = self.reached or self._limit_message()
 
     def _has_room(self, worst: float) -> bool:
         return self.reached is None and self.room(1, worst)
@@ -93,7 +93,7 @@ class Budget:
         # A ten-thousandth of a cent: sums of floats must not decide.
         return self.max_cost is None or self.cost + self._reserved + worst <= self.max_cost + 1e-6
 
-    def _limit_reached(self) -> str:
+    def _limit_message(self) -> str:
         if self.max_calls is not None and self.calls >= self.max_calls:
             return f"all {self.max_calls:,} calls that --max-calls allows were made"
         return (

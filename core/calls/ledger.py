@@ -29,7 +29,8 @@ _WRITE_TRIES = 40
 """How often a write to a locked database is tried; each try waits as long as a connection does."""
 
 _LINGER = 0.03
-"""Seconds that a claim waits for others to share its transaction; meanwhile requests are sent."""
+"""Seconds that a claim waits for others to share its transaction. This delays nothing: claimed
+requests wait for their turn to be sent anyway."""
 
 
 class Ledger:

@@ -20,12 +20,12 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     with ThreadPoolExecutor(1, thread_name_prefix="ig4-loop") as thread:
         start: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = Future()
 
-        async def started() -> T:
+        async def run_task() -> T:
             task = asyncio.ensure_future(coroutine)
             start.set_result((asyncio.get_running_loop(), task))
             return await task
 
-        result = thread.submit(asyncio.run, started())
+        result = thread.submit(asyncio.run, run_task())
         try:
             return result.result()
         except BaseException:
