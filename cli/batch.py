@@ -102,7 +102,7 @@ def cancel(
     """Ask the service to stop batch NUMBER; replies it has by then are collected as ever."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
-    from ig4.core.calls.cancelling import cancel as cancel_batch
+    from ig4.core.calls.cancel import cancel as cancel_batch
     from ig4.core.calls.loop import run
 
     first = configuration.load(config_file)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ig4.core.config import Config
     from ig4.core.engine.judging.judge import JudgeEstimate, JudgeResult
     from ig4.core.engine.judging.plan import JudgeRequest
-    from ig4.core.files.reviewfiles import ReviewRun
+    from ig4.core.files.relativescores import ReviewRun
     from ig4.storage.judgements import JudgementRow, VerdictRow
 
 _DEFAULT = "compare"
@@ -128,17 +128,17 @@ def summarize(
     as LLaVA-Bench's. The relative score is the second's in percent of the first's. Several files
     are several runs: each is summed up, then their mean.
     """
-    from ig4.core.files.reviewfiles import mean_of, summarise_file
+    from ig4.core.files.relativescores import mean_scores, summarise_file
 
     chosen = 42 if seed is None else seed
     runs = [summarise_file(path, reader, seed=chosen) for path in reviews]
     if as_json:
         told = runs[0].to_dict()
         if len(runs) > 1:
-            told = mean_of(runs) | {"runs": [run.to_dict() for run in runs]}
+            told = mean_scores(runs) | {"runs": [run.to_dict() for run in runs]}
         render.print_json(told)
     else:
-        _print_runs(runs, mean_of(runs))
+        _print_runs(runs, mean_scores(runs))
     failed = sum(run.failed for run in runs)
     if failed:
         click.echo(f"{failed:,} reviews hold no scores and are left out", err=True)

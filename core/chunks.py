@@ -1,4 +1,4 @@
-"""Cut a stream into lists (itertools.batched, for Python 3.11)."""
+"""Cuts a stream into lists (itertools.batched, for Python 3.11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors that a user can cause, each telling what was wrong and what to do next."""
+"""Errors that a user can cause; each message says what was wrong and what to do next."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class UsageError(Ig4Error):
 
 
 class ConfigError(UsageError):
-    """`ig4.toml` or a command-line option does not say what it must."""
+    """A setting in `ig4.toml` or a command-line option is not valid."""
 
 
 class DatasetError(Ig4Error):
@@ -39,7 +39,7 @@ class MissingExtraError(PluginError):
 
 
 class PrerequisiteError(Ig4Error):
-    """Something outside of ig4 is missing: model weights, a key, a device."""
+    """Something outside ig4 is missing: model weights, a key, a device."""
 
 
 class MissingScoreError(Ig4Error):

@@ -1,4 +1,4 @@
-"""What the engine tells while it works; the command line turns these into progress bars."""
+"""Events that the engine emits while it works; the command line shows them as progress bars."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class StageAdvanced:
-    """`done` more units are committed; `failed` of them carry an error; `note` is for now."""
+    """`done` more units are committed, `failed` of them with errors; `note` is shown meanwhile."""
 
     stage: str
     done: int
@@ -37,7 +37,7 @@ class StageAdvanced:
 
 @dataclass(frozen=True, slots=True)
 class StageFinished:
-    """A stage is over; `summary` says in a few words what came out."""
+    """A stage is over; `summary` gives its result in a few words."""
 
     stage: str
     summary: str = ""

@@ -1,7 +1,7 @@
-"""The plain values that travel between data sets, plugins and the engine.
+"""The plain values that travel between components of different kinds, and the engine.
 
-Only the standard library is imported here: the module of a plugin that declares
-components loads this one and must cost next to nothing.
+The modules in which plugins declare components load this one, so it must load fast: it imports
+the standard library alone, neither pydantic nor numpy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 JSON: TypeAlias = Any
-"""Whatever `json.loads` returns."""
+"""Any value that `json.loads` returns."""
 
 Kind: TypeAlias = Literal[
     "scorer",
@@ -32,12 +32,12 @@ Kind: TypeAlias = Literal[
 ]
 
 API_VERSION = 1
-"""The version of the component contract that this ig4 speaks."""
+"""The version of the component contract that this ig4 supports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """What a plugin declares: a name of some kind, and where the class lives.
+    """A component that a plugin declares: its kind, its name, and where its class is.
 
     `target` ("package.module:Class") is imported on first use, so that listing components
     never imports their libraries. `requires` names the top-level modules that the class
@@ -50,7 +50,7 @@ class Component:
     summary: str = ""
     requires: tuple[str, ...] = ()
     extra: str | None = None
-    api: int = 1  # not API_VERSION: a plugin that says nothing was written for the first
+    api: int = 1  # not API_VERSION: a plugin that names none was written for the first
 
 
 class Turn(NamedTuple):  # a tuple: a million of them are made when a data set is read
@@ -76,7 +76,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image of a sample: where it lies, what it holds, and how to get its pixels.
+    """One image of a sample: its path, its hash, and how to get its pixels.
 
     `sha256` is the hex digest of the file's bytes; it is None, and `problem` says why,
     when the file could not be read.
@@ -91,7 +91,7 @@ class Image:
         """Decode the image as RGB.
 
         Raises:
-            ImageError: the file is missing, unreadable, or too large to be trusted.
+            ImageError: the file is missing, unreadable, or has too many pixels.
         """
         if self.loader is not None:
             return self.loader()
@@ -107,8 +107,8 @@ class Sample:
     """One (image, instruction, answer) sample, as scorers see it.
 
     For a conversation, `instruction` and `answer` are its user and assistant turns, each
-    joined by a newline. `embeddings` is (n_images, d) float32, raw as the embedder gave
-    them, when the scorer names an embedder; else None.
+    joined by a newline. `embeddings` is (n_images, d) float32, as the embedder returned them,
+    when the scorer names an embedder; else None.
     """
 
     id: str
@@ -121,7 +121,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A scorer's verdict on one sample: a finite value in the scorer's own unit."""
+    """A scorer's result for one sample: a finite value in the scorer's own unit."""
 
     value: float
     details: Mapping[str, JSON] | None = None
@@ -136,7 +136,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A component picked by name, with the options it is to be built with."""
+    """A component that the user chose by name, with the options to build it with."""
 
     kind: Kind
     use: str

@@ -1,4 +1,4 @@
-"""Finds what a misspelled name was meant to be."""
+"""Suggests the known name that a misspelled one was meant to be."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     import difflib
 
     names = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
-    return names[found[0]] if found else None
+    matches = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    return names[matches[0]] if matches else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

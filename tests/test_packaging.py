@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from ig4.core.host.discovery import normalised
+from ig4.core.host.discovery import normalise
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("core", "plugins", "storage", "cli")
@@ -211,7 +211,7 @@ def test_the_constraints_pin_what_make_installs(pyproject):
     assert all(re.fullmatch(r"[a-z0-9.-]+==[\w.]+", line) for line in pins), pins
     extras = pyproject["project"]["optional-dependencies"]
     needed = pyproject["project"]["dependencies"] + [r for e in made_extras() for r in extras[e]]
-    names = {normalised(re.match(r"[\w.-]+", requirement)[0]) for requirement in needed}
+    names = {normalise(re.match(r"[\w.-]+", requirement)[0]) for requirement in needed}
     assert names - {line.partition("==")[0] for line in pins} == set()
 
 
@@ -227,7 +227,7 @@ def test_what_is_pinned_satisfies_what_is_declared(pyproject):
         *(r for e in made_extras() for r in extras[e]),
     ]:
         requirement = Requirement(text)
-        assert requirement.specifier.contains(pins[normalised(requirement.name)]), text
+        assert requirement.specifier.contains(pins[normalise(requirement.name)]), text
 
 
 def test_licence_and_contributing_guide_are_there():

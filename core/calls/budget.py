@@ -10,10 +10,11 @@ from ig4.core.calls.request import BudgetError
 
 
 class Budget:
-    """Counts what was spent and what may still come in for requests on their way.
+    """Counts what was spent, and the most that requests on their way may still cost.
 
-    A request starts only if the worst it can cost still fits beside the worst of those on their
-    way; near the end they therefore go one after another. One budget serves all scorers of a run.
+    A request starts only if the most it can cost fits beside the most that those on their way can
+    cost; near the end they therefore go one after another. One budget serves all components of a
+    run.
     """
 
     def __init__(self, max_cost: float | None = None, max_calls: int | None = None) -> None:
@@ -24,7 +25,7 @@ class Budget:
         self.reached: str | None = None
         """Which limit was reached, in words; None while there is room."""
         self._reserved = 0.0
-        self._flying = 0
+        self._in_flight = 0
         self._settled = asyncio.Condition()
 
     @asynccontextmanager
@@ -32,22 +33,22 @@ class Budget:
         """Hold `worst` US dollars back while a request is on its way.
 
         Raises:
-            BudgetError: there is no room for it, and nothing on its way can make any.
+            BudgetError: there is no room for it, and no request on its way can make room.
         """
         async with self._settled:
-            while not self._fits(worst):
-                if not self._flying:
-                    self.reached = self.reached or self._words()
+            while not self._has_room(worst):
+                if not self._in_flight:
+                    self.reached = self.reached or self._limit_message()
                     raise BudgetError(self.reached)
                 await self._settled.wait()
             self.calls += 1
-            self._flying += 1
+            self._in_flight += 1
             self._reserved += worst
         try:
             yield
         finally:
             async with self._settled:
-                self._flying -= 1
+                self._in_flight -= 1
                 self._reserved -= worst
                 self._settled.notify_all()
 
@@ -56,12 +57,15 @@ class Budget:
         self.cost += cost
 
     def room(self, calls: int, worst: float) -> bool:
-        """Tell whether so many calls of so much together fit; used for batches, sent at once."""
+        """Tell whether there is room for `calls` more calls that cost at most `worst` together.
+
+        Used for batches, whose requests are sent all at once.
+        """
         over_calls = self.max_calls is not None and self.calls + calls > self.max_calls
-        return not over_calls and self._affords(worst)
+        return not over_calls and self._can_pay(worst)
 
     def reserve(self, calls: int, worst: float) -> None:
-        """Count calls of a batch, and hold back what they can cost until it is settled."""
+        """Count calls of a batch, and hold back the most they can cost until it is settled."""
         self.calls += calls
         self._reserved += worst
 
@@ -75,24 +79,24 @@ class Budget:
 
     @property
     def outstanding(self) -> bool:
-        """Whether anything is on its way that may come in cheaper than was held back for it."""
+        """Whether anything is on its way that may cost less than was held back for it."""
         return self._reserved > 1e-9
 
     def stop(self) -> None:
-        """Say that a limit was reached."""
-        self.reached = self.reached or self._words()
+        """Let nothing more start: a limit was reached."""
+        self.reached = self.reached or self._limit_message()
 
-    def _fits(self, worst: float) -> bool:
+    def _has_room(self, worst: float) -> bool:
         return self.reached is None and self.room(1, worst)
 
-    def _affords(self, worst: float) -> bool:
+    def _can_pay(self, worst: float) -> bool:
         # A ten-thousandth of a cent: sums of floats must not decide.
         return self.max_cost is None or self.cost + self._reserved + worst <= self.max_cost + 1e-6
 
-    def _words(self) -> str:
+    def _limit_message(self) -> str:
         if self.max_calls is not None and self.calls >= self.max_calls:
-            return f"the {self.max_calls:,} calls that --max-calls allows are made"
+            return f"all {self.max_calls:,} calls that --max-calls allows were made"
         return (
-            f"${self.cost:.4f} of the ${self.max_cost or 0:.2f} that --max-cost allows are spent, "
+            f"${self.cost:.4f} of the ${self.max_cost or 0:.2f} that --max-cost allows were spent, "
             "and the next request might exceed it"
         )

@@ -1,4 +1,4 @@
-"""Asks a service within limits, budget and retries, and never what the ledger knows already."""
+"""Sends requests within limits and budget, with retries; replies in the ledger come first."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PATIENCE = 3  # tries before it is said that they fail
+_TRIES_BEFORE_NOTICE = 3
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds
-WAIT_AT_MOST = 3600.0
-"""The longest Retry-After, in seconds, that is obeyed; more means: stop."""
+LONGEST_RETRY_AFTER = 3600.0
+"""The longest Retry-After, in seconds, that is obeyed; a longer one ends the run."""
 
 
 class Caller:
@@ -63,30 +63,31 @@ class Caller:
         self.pricing = pricing
         self.cost = 0.0
         self._notice = notice
-        self._complained = False
-        self._in_vain = 0
-        self._broken: ServiceError | None = None
+        self._notified = False
+        self._unanswered = 0
+        """How many requests in a row got no reply in all their tries."""
+        self._service_error: ServiceError | None = None
 
     async def ask(self, request: Request, read: Callable[[Reply], T]) -> T:
         """Return what `read` makes of the reply to a request.
 
         Raises:
-            UnreadableError: `read` said so; the ledger remembers it.
+            UnreadableError: `read` raised it; the ledger remembers it.
             RejectedError: the service will not answer this request, or did not in many tries.
             PendingError: the request lies in a batch.
-            ServiceError, BudgetError: nothing more can be asked.
+            ServiceError, BudgetError: no more requests can be sent.
         """
-        known_hash = request.hash(self.provider.name)
-        row = await self.ledger.claim(request, known_hash)
-        reply = await self._send(request, known_hash) if row is None else _told(row)
+        request_hash = request.hash(self.provider.name)
+        row = await self.ledger.claim(request, request_hash)
+        reply = await self._send(request, request_hash) if row is None else _reply_in_ledger(row)
         try:
             return read(reply)
         except UnreadableError as error:
             if row is None or row.state == calls.DONE:
-                await self.ledger.mark_unreadable(known_hash, str(error))
+                await self.ledger.mark_unreadable(request_hash, str(error))
             raise
 
-    async def _send(self, request: Request, known_hash: str) -> Reply:
+    async def _send(self, request: Request, request_hash: str) -> Reply:
         """Send a claimed request until there is a reply, and commit that."""
         from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
@@ -100,85 +101,89 @@ class Caller:
             async for attempt in tries:
                 with attempt:
                     number = attempt.retry_state.attempt_number
-                    reply = await self._once(request, known_hash, number)
+                    reply = await self._send_once(request, request_hash, number)
         except TransientError as error:
-            raise await self._given_up(known_hash, error) from error
+            raise await self._record_failure(request_hash, error) from error
         except RejectedError as error:
-            self._in_vain = 0
-            await self.ledger.record(CallOutcome(known_hash, calls.FAILED, error=str(error)))
+            self._unanswered = 0
+            await self.ledger.record(CallOutcome(request_hash, calls.FAILED, error=str(error)))
             raise
         except Exception:
-            # The budget, the service, or a defect: others may wait for this very request.
-            await self.ledger.release(known_hash)
+            # The budget, the service, or a bug: other tasks may wait for this very request.
+            await self.ledger.release(request_hash)
             raise
-        self._in_vain = 0
+        self._unanswered = 0
         return reply
 
-    async def _once(self, request: Request, known_hash: str, attempt: int) -> Reply:
+    async def _send_once(self, request: Request, request_hash: str, attempt: int) -> Reply:
         price = self.pricing.of(request.model)
         tokens = self.provider.tokens(request)
         worst = price.of(tokens, 0, request.max_tokens) if price else 0.0
         async with self.limits.slot(tokens + request.max_tokens), self.budget.spending(worst):
-            if self._broken is not None:
-                raise self._broken
+            if self._service_error is not None:
+                raise self._service_error
             began = time.perf_counter()
             try:
                 reply = await self.provider.send(request)
             except TransientError as error:
-                self._heed(error)
-                self._complain(error, attempt)
+                self._obey_rate_limit(error)
+                self._notify(error, attempt)
                 raise
             except ServiceError as error:
-                self._broken = error  # those who wait for their turn need not try
+                self._service_error = error  # requests that wait for their turn need not try
                 raise
             seconds = time.perf_counter() - began
             if not reply.input_tokens and not reply.output_tokens:
-                # A server that counts nothing charges nevertheless.
+                # A server that counts no tokens charges for them nevertheless.
                 reply = replace(reply, input_tokens=tokens, output_tokens=tokens_of(reply.text))
             cost = price.of_reply(reply) if price else None
             self.budget.paid(cost or 0.0)
             self.cost += cost or 0.0
-            # Its place is free only when it is safe: no crash can lose more than were on their way.
-            await self.ledger.record(outcome_of(known_hash, reply, cost, seconds, attempt))
+            # The slot is freed once the reply is committed: a crash loses no more than were sent.
+            await self.ledger.record(outcome_of(request_hash, reply, cost, seconds, attempt))
         return reply
 
-    def _heed(self, error: TransientError) -> None:
-        """Let all requests wait where the service limits all."""
+    def _obey_rate_limit(self, error: TransientError) -> None:
+        """Pause all requests if the service limits all of them."""
         wanted = error.retry_after or 0.0
-        if wanted > WAIT_AT_MOST:
+        if wanted > LONGEST_RETRY_AFTER:
             raise ServiceError(
-                f"the service wants no request for {wanted / 3600:.1f} hours ({error}): go on then"
+                f"the service wants no request for {wanted / 3600:.1f} hours ({error}): "
+                "start the run again then"
             ) from error
         if error.limited and wanted:
             self.limits.pause(wanted)
 
-    def _complain(self, error: TransientError, attempt: int) -> None:
-        """Say once why nothing may seem to happen: tries with their pauses take minutes."""
-        if attempt >= _PATIENCE and not self._complained:
-            self._complained = True
+    def _notify(self, error: TransientError, attempt: int) -> None:
+        """Say once why nothing seems to happen: tries with their pauses take minutes."""
+        if attempt >= _TRIES_BEFORE_NOTICE and not self._notified:
+            self._notified = True
             self._notice(f"a request failed {attempt} times and is tried again: {error}")
 
-    async def _given_up(self, known_hash: str, error: TransientError) -> CallError:
-        """Record a request that never succeeded; if none does, the service is at fault."""
-        told = f"no reply in {self.attempts} tries: {error}"
+    async def _record_failure(self, request_hash: str, error: TransientError) -> CallError:
+        """Record a request that never succeeded; return what to raise.
+
+        After many of these in a row the service is at fault, not the request.
+        """
+        reason = f"no reply in {self.attempts} tries: {error}"
         await self.ledger.record(
-            CallOutcome(known_hash, calls.FAILED, error=told, attempts=self.attempts)
+            CallOutcome(request_hash, calls.FAILED, error=reason, attempts=self.attempts)
         )
-        self._in_vain += 1
-        if self._in_vain >= max(8, self.limits.concurrency):
+        self._unanswered += 1
+        if self._unanswered >= max(8, self.limits.concurrency):
             return ServiceError(
-                f"{self._in_vain} requests one after another got no reply, the last: {error}. "
+                f"{self._unanswered} requests one after another got no reply, the last: {error}. "
                 "Is the service up, and the address right? The next run goes on from here."
             )
-        return RejectedError(told)
+        return RejectedError(reason)
 
 
 def outcome_of(
-    known_hash: str, reply: Reply, cost: float | None, seconds: float | None, attempts: int = 1
+    request_hash: str, reply: Reply, cost: float | None, seconds: float | None, attempts: int = 1
 ) -> CallOutcome:
     """Return the ledger's columns of a reply."""
     return CallOutcome(
-        known_hash,
+        request_hash,
         calls.DONE,
         reply=reply.text,
         finish=REFUSED if reply.refused else reply.finish,
@@ -191,7 +196,7 @@ def outcome_of(
     )
 
 
-def _told(row: CallRow) -> Reply:
+def _reply_in_ledger(row: CallRow) -> Reply:
     """Return the reply that the ledger has.
 
     Raises:
@@ -205,7 +210,7 @@ def _told(row: CallRow) -> Reply:
 def _wait(state: RetryCallState) -> float:
     """Return the seconds until the next try: what the service wants, else more each time."""
     error = state.outcome.exception() if state.outcome else None
-    # Jitter, so that those who failed together do not come back together.
+    # Jitter, so that requests that failed together are not sent together again.
     upper = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (state.attempt_number - 1))
     jitter = random.uniform(upper / 2, upper)  # noqa: S311 - no secret depends on it
     wanted = getattr(error, "retry_after", None)

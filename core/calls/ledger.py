@@ -1,4 +1,4 @@
-"""The ledger as the engine uses it: who asks a request, what came of it, never the same twice."""
+"""The ledger of one run: which process sends a request, and its outcome; none is sent twice."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LOOK_AGAIN = 0.25  # seconds
+_POLL_SECONDS = 0.25
 
-_PATIENCE = 40
-"""How often a locked database is tried again, for as long as a connection waits each time."""
+_WRITE_TRIES = 40
+"""How often a write to a locked database is tried; each try waits as long as a connection does."""
 
 _LINGER = 0.03
-"""Seconds that claims wait for company: others wait for their turn to be sent meanwhile."""
+"""Seconds that a claim waits for others to share its transaction. This delays nothing: claimed
+requests wait for their turn to be sent anyway."""
 
 
 class Ledger:
     """The calls of one component in one run. Use `opened()`.
 
-    With `renew`, replies that could not be read are asked for anew instead of read again.
+    With `renew`, requests whose replies could not be read are sent anew, not read again.
     """
 
     def __init__(
@@ -54,74 +55,74 @@ class Ledger:
         self.renew = renew
         self.worker = this_process()
         self._renewed: set[str] = set()
-        self._watch = Heartbeat()
+        self._heartbeat = Heartbeat()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Ledger]:
-        """Sign this process on, say that it lives, and free at the end what was not finished."""
+        """Sign this process on, keep its heartbeat, and free unfinished claims at the end."""
         with ThreadPoolExecutor(1, thread_name_prefix="ig4-ledger") as thread:
             self.thread = thread
             self._claims: GroupCommit[tuple[str, str], CallRow | None] = GroupCommit(
                 self._claim, thread, _LINGER
             )
             self._outcomes: GroupCommit[CallOutcome, None] = GroupCommit(self._record, thread)
-            self._freed: GroupCommit[str, None] = GroupCommit(self._release, thread)
-            self._unread: GroupCommit[tuple[str, str], None] = GroupCommit(self._mark, thread)
+            self._releases: GroupCommit[str, None] = GroupCommit(self._release, thread)
+            self._unreadable: GroupCommit[tuple[str, str], None] = GroupCommit(self._mark, thread)
             await asyncio.to_thread(self._sign_on)
-            beating = asyncio.create_task(self._beat())
+            heartbeat = asyncio.create_task(self._keep_alive())
             try:
                 yield self
             finally:
-                beating.cancel()
-                for grouped in (self._claims, self._outcomes, self._unread, self._freed):
-                    await grouped.drain()
+                heartbeat.cancel()
+                for group in (self._claims, self._outcomes, self._unreadable, self._releases):
+                    await group.drain()
                 with suppress(asyncio.CancelledError):
-                    await beating
+                    await heartbeat
                 self._sign_off()
 
-    async def claim(self, request: Request, known_hash: str) -> CallRow | None:
+    async def claim(self, request: Request, request_hash: str) -> CallRow | None:
         """Return the row of a request that has a reply, or None once this process may send it.
 
-        Waits while another process, or another task, is at it.
+        Waits while another process, or another task, is sending it.
         """
         while True:
-            row = await self._claims((known_hash, request.model))
+            row = await self._claims((request_hash, request.model))
             if row is None or row.state != calls.CLAIMED:
                 return row
-            await asyncio.sleep(_LOOK_AGAIN)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def record(self, outcome: CallOutcome) -> None:
-        """Commit what came of a request; returns when it is safe."""
+        """Commit the outcome of a request; returns once it is committed."""
         await self._outcomes(outcome)
 
-    async def release(self, known_hash: str) -> None:
-        """Give a claim back, for whoever waits for it here or in another process."""
-        await self._freed(known_hash)
+    async def release(self, request_hash: str) -> None:
+        """Give a claim back, for others that wait for it, here or in another process."""
+        await self._releases(request_hash)
 
-    async def mark_unreadable(self, known_hash: str, reason: str) -> None:
+    async def mark_unreadable(self, request_hash: str, reason: str) -> None:
         """Commit that a reply does not answer its request."""
-        await self._unread((known_hash, reason))
+        await self._unreadable((request_hash, reason))
 
-    def _claim(self, wanted: Sequence[tuple[str, str]]) -> list[CallRow | None]:
-        models = dict(wanted)
+    def _claim(self, requests: Sequence[tuple[str, str]]) -> list[CallRow | None]:
+        models = dict(requests)
         rows = [
             {
-                "request_hash": known_hash,
+                "request_hash": request_hash,
                 "provider": self.provider,
                 "model": model,
                 "component_id": self.component_id,
                 "run_id": self.run_id,
             }
-            for known_hash, model in models.items()
+            for request_hash, model in models.items()
         ]
-        again = [row for row in rows if self.renew and row["request_hash"] not in self._renewed]
-        once = [row for row in rows if row not in again]
+        to_renew = [row for row in rows if self.renew and row["request_hash"] not in self._renewed]
+        others = [row for row in rows if row not in to_renew]
         known: dict[str, CallRow] = {}
-        for part, renew in ((again, True), (once, False)):
+        for part, renew in ((to_renew, True), (others, False)):
             if part:
                 known |= self._write(partial(self._claim_part, part, renew=renew))
         if self.renew:
-            # What this very run has asked for is not asked again, whatever came of it.
+            # A run renews a request only once, whatever its outcome.
             self._renewed.update(models)
         claimed_by_others = {
             row.worker for row in known.values()
@@ -129,16 +130,16 @@ class Ledger:
         }  # fmt: skip
         if claimed_by_others:
             self._forget_gone()
-        # Of two tasks that ask the same at once, the first gets it and the second waits.
-        given: list[CallRow | None] = []
+        # Of two tasks with the same request, the first gets the claim and the second waits.
+        results: list[CallRow | None] = []
         mine: set[str] = set()
-        for known_hash, _ in wanted:
-            if known_hash in known or known_hash not in mine:
-                given.append(known.get(known_hash))
-                mine.add(known_hash)
+        for request_hash, _ in requests:
+            if request_hash in known or request_hash not in mine:
+                results.append(known.get(request_hash))
+                mine.add(request_hash)
             else:
-                given.append(CallRow(known_hash, calls.CLAIMED, self.worker.id))
-        return given
+                results.append(CallRow(request_hash, calls.CLAIMED, self.worker.id))
+        return results
 
     def _claim_part(
         self, part: Sequence[Mapping[str, Any]], connection: Connection, *, renew: bool
@@ -168,7 +169,7 @@ class Ledger:
         )
 
     def alive(self) -> set[str]:
-        """Return the processes that are at work on this database."""
+        """Return the ids of the processes that are at work on this database."""
         self._forget_gone()
         with self.store.reading() as connection:
             return {worker for worker, *_ in calls.workers(connection)}
@@ -178,26 +179,26 @@ class Ledger:
             gone = [
                 worker
                 for worker, host, pid, seen_at in calls.workers(connection)
-                if self._watch.is_gone(Worker(worker, host, pid), seen_at)
+                if self._heartbeat.is_gone(Worker(worker, host, pid), seen_at)
             ]
             calls.forget_workers(connection, gone)
 
-    async def _beat(self) -> None:
+    async def _keep_alive(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             with suppress(DatabaseBusyError):  # the next one will do
                 await asyncio.to_thread(self._sign_on)
 
-    def _write(self, do: Callable[[Connection], T]) -> T:
-        """Do something in a transaction, also if another process writes for long.
+    def _write(self, statements: Callable[[Connection], T]) -> T:
+        """Run statements in a transaction; waits long if another process is writing.
 
-        What is to be written was paid for, or others on their way would be given up.
+        Giving up would lose replies that were paid for, or end requests on their way.
         """
-        for _ in range(_PATIENCE - 1):
+        for _ in range(_WRITE_TRIES - 1):
             with suppress(DatabaseBusyError), self.store.writing() as connection:
-                return do(connection)
+                return statements(connection)
         with self.store.writing() as connection:
-            return do(connection)
+            return statements(connection)
 
 
 def reply_of(row: CallRow) -> Reply:

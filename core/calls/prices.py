@@ -1,4 +1,4 @@
-"""What tokens cost, in US dollars a million, and what a call therefore costs."""
+"""Prices of tokens, in US dollars a million, and the cost of a call."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _DATED = re.compile(r"[-@](20\d{2}-?\d{2}-?\d{2}|latest)$")
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens; `cached` input where the service charges it apart.
+    """US dollars for a million tokens; `cached` is for input that the service had in its cache.
 
-    `batch` is what a request in a batch costs as a share of this.
+    `batch` is the price of a request in a batch, as a share of the usual one.
     """
 
     input: float
@@ -53,7 +53,7 @@ def find_price(model: str, *tables: Mapping[str, Price]) -> Price | None:
 
 
 class Pricing:
-    """The prices of a run: the user's before those the service is known for."""
+    """The prices of a run: the user's own, else those that the service is known for."""
 
     def __init__(
         self,
@@ -67,22 +67,22 @@ class Pricing:
         self._unknown: set[str] = set()
 
     def of(self, model: str) -> Price | None:
-        """Return a model's price, or None, which is said once.
+        """Return a model's price, or None if it is not known, of which the user is told once.
 
         Raises:
-            UsageError: it is not known, and the run's money is limited.
+            UsageError: it is not known, and the run may cost only so much.
         """
         price = find_price(model, *self.tables)
         if price is None and self.limited:
             raise UsageError(
                 f"the price of {model} is not known, so --max-cost cannot be kept: add "
-                f'[prices."{model}"] with input and output (US dollars a million tokens) to '
+                f'[prices."{model}"] with input and output (US dollars for a million tokens) to '
                 "ig4.toml, or limit --max-calls"
             )
         if price is None and model not in self._unknown:
             self._unknown.add(model)
             self._notice(
                 f"the price of {model} is not known: its tokens are counted, its cost is not "
-                f'([prices."{model}"] in ig4.toml tells it)'
+                f'(set it under [prices."{model}"] in ig4.toml)'
             )
         return price

@@ -1,4 +1,4 @@
-"""What a language-model service must do for ig4; plugins implement it over the vendors' clients."""
+"""What a language-model service must do for ig4; plugins implement it with the vendors' clients."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import ClassVar, Literal
 from ig4.core.calls.prices import Price
 from ig4.core.calls.request import CallError, Reply, Request
 
-Custom = str
-"""The id a request has in a batch: its hash in the ledger, 64 hexadecimal digits."""
+RequestHash = str
+"""The id that a request has in a batch: its hash in the ledger, 64 hexadecimal digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class Provider(ABC):
     """Whose interface this is; part of every request's hash."""
 
     prices: Mapping[str, Price] = {}
-    """Prices by model name that are known without being told."""
+    """Known prices by model name; the user's own come first."""
 
     batch_requests: ClassVar[int] = 0
-    """How many requests the service takes in one batch; 0: it takes none."""
+    """How many requests the service takes in one batch; 0 if it takes no batches."""
 
     batch_bytes: ClassVar[int] = 0
     """How many bytes of requests the service takes in one batch."""
@@ -54,25 +54,25 @@ class Provider(ABC):
 
     @abstractmethod
     async def send(self, request: Request) -> Reply:
-        """Send one request and wait for its reply; never tries again by itself.
+        """Send one request and wait for its reply; does not retry.
 
         Raises:
             TransientError: another try may succeed.
-            RejectedError: this request never will.
-            ServiceError: none will.
+            RejectedError: this request never will succeed.
+            ServiceError: no request will.
         """
 
     def tokens(self, request: Request) -> int:
-        """Return about how many input tokens a request is."""
+        """Estimate the input tokens of a request."""
         return request.text_tokens + 800 * len(request.images)
 
     def size(self, request: Request) -> int:
-        """Return about how many bytes a request takes in a batch."""
+        """Estimate the bytes that a request takes in a batch."""
         texts = sum(len(text.encode()) for text in (request.system, request.prompt))
         history = sum(len(text.encode()) for _, text in request.history)
         return 2048 + 2 * (texts + history) + sum(len(i) * 4 // 3 for i in request.images)
 
-    async def submit(self, key: str, requests: Mapping[Custom, Request]) -> str:
+    async def submit(self, key: str, requests: Mapping[RequestHash, Request]) -> str:
         """Hand over a batch, marked with `key` where the service allows it; return its id there.
 
         Raises:
@@ -80,19 +80,19 @@ class Provider(ABC):
         """
         raise NotImplementedError
 
-    async def find(self, key: str, custom: set[Custom], since: datetime) -> str | None:
+    async def find(self, key: str, custom: set[RequestHash], since: datetime) -> str | None:
         """Look for a batch that was handed over, but whose id was lost in a crash.
 
         Raises:
-            TransientError: it cannot be told yet whether the service has it.
+            TransientError: it is not known yet whether the service has it.
         """
         raise NotImplementedError
 
     async def batch(self, remote_id: str) -> BatchState:
-        """Ask how far a batch is."""
+        """Return how far the service is with a batch."""
         raise NotImplementedError
 
-    def results(self, remote_id: str) -> AsyncIterator[tuple[Custom, Reply | CallError]]:
+    def results(self, remote_id: str) -> AsyncIterator[tuple[RequestHash, Reply | CallError]]:
         """Yield the outcome of each request of a batch that ended, in any order."""
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""What is asked of a language model, what comes back, and the ways in which that goes wrong."""
+"""Requests to a language model, its replies, and the errors that can occur."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from ig4.core.records import JSON
 T = TypeVar("T")
 
 CHARACTERS_A_TOKEN = 4
-"""English text in any of the usual tokenizers, about; estimates only."""
+"""About what English text has in the usual tokenizers; for estimates only."""
 
-_UNFIT = re.compile("[\x00\ud800-\udfff]")  # NUL, and halves of surrogate pairs
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL, and halves of surrogate pairs
 
-_MOST_TOKENS = 10**9  # of one reply; more is a server's mistake
+_MAX_TOKENS = 10**9  # of one reply; more is a server's mistake
 
-_FRAME = 12  # tokens of roles and marks around a message, about
+_MESSAGE_TOKENS = 12  # about what roles and marks around a message take
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a language model, in no vendor's words.
+    """One question to a language model, in a form that belongs to no vendor.
 
     `images` are JPEG bytes shown before the prompt. `history` are further (role, text) turns
-    after it. `schema` is the JSON schema of the wanted reply, where the service can hold itself
-    to one. `repeat` tells apart requests that are otherwise equal. `extra` are further fields
-    for the body, as the service names them.
+    after it. `schema` is the JSON schema of the wanted reply, for services that can follow one.
+    `repeat` tells apart requests that are otherwise equal. `extra` are further fields of the body,
+    as the service names them.
     """
 
     model: str
@@ -46,8 +46,8 @@ class Request:
     extra: Mapping[str, JSON] = field(default_factory=dict)
 
     def hash(self, provider: str) -> str:
-        """Return the sha256 that knows this request in the ledger; equal requests, equal hash."""
-        told = {
+        """Return the sha256 under which the ledger has this request; equal requests, equal hash."""
+        content = {
             "provider": provider,
             "model": self.model,
             "prompt": self.prompt,
@@ -60,28 +60,30 @@ class Request:
             "repeat": self.repeat,
             "extra": self.extra,
         }
-        text = json.dumps(told, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def text_tokens(self) -> int:
-        """About how many tokens the texts are."""
+        """About how many tokens the texts have."""
         texts = [self.system, self.prompt, *(text for _, text in self.history)]
         schema = len(json.dumps(self.schema)) if self.schema else 0
-        return sum(map(tokens_of, texts)) + schema // CHARACTERS_A_TOKEN + _FRAME * len(texts)
+        return (
+            sum(map(tokens_of, texts)) + schema // CHARACTERS_A_TOKEN + _MESSAGE_TOKENS * len(texts)
+        )
 
 
 def tokens_of(text: str) -> int:
-    """Return about how many tokens a text is; one for each character that is not ASCII."""
-    plain = len(text.encode("ascii", "ignore"))
-    return -(-plain // CHARACTERS_A_TOKEN) + len(text) - plain
+    """Estimate the tokens of a text; every character that is not ASCII counts as one."""
+    ascii_count = len(text.encode("ascii", "ignore"))
+    return -(-ascii_count // CHARACTERS_A_TOKEN) + len(text) - ascii_count
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a language model said, and the tokens that were counted for it.
+    """A reply of a language model, and the tokens that the service counted.
 
-    `finish` is the service's own word for why it stopped. `cached_tokens` are those of
+    `finish` is the service's own word for why the model stopped. `cached_tokens` are those of
     `input_tokens` that cost less because the service had them.
     """
 
@@ -93,15 +95,15 @@ class Reply:
     refused: bool = False
 
     def __post_init__(self) -> None:
-        """Replace what no database takes: a reply is paid for, and must be kept."""
+        """Replace characters that no database takes: a reply was paid for, and must be kept."""
         for name in ("text", "finish"):
-            object.__setattr__(self, name, _UNFIT.sub("\ufffd", getattr(self, name)))
+            object.__setattr__(self, name, _NOT_STORABLE.sub("\ufffd", getattr(self, name)))
         for name in ("input_tokens", "cached_tokens", "output_tokens"):
-            object.__setattr__(self, name, max(0, min(getattr(self, name), _MOST_TOKENS)))
+            object.__setattr__(self, name, max(0, min(getattr(self, name), _MAX_TOKENS)))
 
 
 class CallError(Ig4Error):
-    """A request that brought no usable reply."""
+    """A request got no usable reply."""
 
 
 class RejectedError(CallError):
@@ -129,24 +131,24 @@ class ServiceError(CallError):
 
 
 class NotFoundError(ServiceError):
-    """The service knows nothing by this name: a model, an address, a batch."""
+    """The service has nothing of this name: a model, an address, a batch."""
 
 
 class BudgetError(CallError):
-    """The run may not send any more."""
+    """The run may not send any more requests."""
 
 
 class PendingError(CallError):
-    """The reply is not there yet: the request waits in a batch, or to be put into one."""
+    """There is no reply yet: the request is in a batch, or waits to be put into one."""
 
 
 class Ask(Protocol):
-    """Asks a language model, once and for all: a reply is kept, and never paid for again."""
+    """Asks a language model; replies are kept, so that none is paid for twice."""
 
     def __call__(self, request: Request, read: Callable[[Reply], T], /) -> Awaitable[T]:
         """Return what `read` makes of the reply; it raises UnreadableError where it cannot.
 
         Raises:
             UnreadableError: `read` raised it.
-            CallError: there is no reply; leave all other kinds of it to the engine.
+            CallError: there is no reply; leave these errors to the engine.
         """

@@ -12,10 +12,11 @@ from ig4.core.calls.prices import Price
 class CallSettings:
     """What the user allows for calls of language models.
 
-    `concurrency` requests are on their way at a time. `attempts` is how often a request is sent
-    before it counts as failed. `max_cost` (US dollars) and `max_calls` hold for the whole run.
-    With `batch`, requests go in batches at a lower price; without `wait` the run ends once they
-    are handed over, and another collects the replies. `poll_seconds` is how often it asks.
+    At most `concurrency` requests are on their way at a time. `attempts` is how often a request is
+    sent before it counts as failed. `max_cost` (US dollars) and `max_calls` hold for the whole run.
+    With `batch`, requests are sent in batches, at a lower price; without `wait` the run ends once
+    they are handed over, and a later run collects the replies. `poll_seconds` is how often the
+    service is asked about a batch.
     """
 
     concurrency: int = 16

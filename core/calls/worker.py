@@ -1,4 +1,4 @@
-"""Tells whether a process that claimed requests still lives, so that nobody waits for the dead."""
+"""Finds out whether a process that claimed requests is still alive, so that none waits in vain."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from functools import cache
 from pathlib import Path
 
 BEAT_SECONDS = 5.0
-"""How often a process says that it lives."""
+"""How often a process notes that it is alive."""
 
 SILENCE = timedelta(seconds=60)
-"""How long a process may say nothing before it counts as gone."""
+"""How long a process may be silent before it counts as gone."""
 
 LONG_AGO = timedelta(days=1)
-"""When a process was last seen that need not be watched: it is gone."""
+"""A process that was last seen longer ago counts as gone at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ def _this_process(pid: int) -> Worker:
 
 @cache
 def _host() -> str:
-    """Return what process ids on this machine are unique in, since it was started."""
+    """Return a name for this machine, since its start, within which process ids are unique."""
     parts = [platform.node()]
-    # Two containers may have one name; a machine that was started anew has other processes.
-    for place in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
+    # Two containers may have the same name; after a restart a machine has other processes.
+    for name in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
         try:
-            path = Path(place)
+            path = Path(name)
             parts.append(str(path.readlink()) if path.is_symlink() else path.read_text().strip())
         except OSError:
             continue
@@ -56,7 +56,7 @@ def _host() -> str:
 
 
 class Heartbeat:
-    """Tells who is gone by this process's own clock: that of another machine may be wrong."""
+    """Notices processes that are gone, by this process's clock: other machines' may be wrong."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -67,30 +67,30 @@ class Heartbeat:
 
         `seen_at` is what it wrote last; it is silent while that stays the same.
         """
-        me = this_process()
-        if worker.id == me.id:
+        own = this_process()
+        if worker.id == own.id:
             return False
-        here = worker.host == me.host and os.name == "posix"
-        if here and not _lives(worker.pid):
+        same_host = worker.host == own.host and os.name == "posix"
+        if same_host and not _is_alive(worker.pid):
             return True
         if datetime.now(UTC) - seen_at > LONG_AGO:
             return True  # no clock is that wrong
-        known, since = self._seen.get(worker.id, (None, 0.0))
-        if known != seen_at:
+        last, since = self._seen.get(worker.id, (None, 0.0))
+        if last != seen_at:
             since = self._clock()
             self._seen[worker.id] = (seen_at, since)
-        # A number that lives here may be another process's by now, but hardly so soon.
-        patience = 10 * SILENCE if here else SILENCE
-        return self._clock() - since > patience.total_seconds()
+        # The pid may belong to another process by now, but hardly so soon.
+        limit = 10 * SILENCE if same_host else SILENCE
+        return self._clock() - since > limit.total_seconds()
 
 
-def _lives(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     if pid == os.getpid():
-        return False  # its number is ours now
+        return False  # its pid is ours now
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except OSError:
-        return True  # somebody else's, but it lives
+        return True  # another user's, but alive
     return True

@@ -1,8 +1,8 @@
-"""What a component of each kind must do. Subclass one of these in a plugin.
+"""The contracts that components of each kind implement. Subclass one of these in a plugin.
 
-Constructors only store their options; `open()` loads models; `close()` frees them. A class
-names its results' `version`: raising it makes ig4 compute them anew. There is one file for each
-kind; the names below are loaded on first use, so that plain values cost next to nothing.
+Constructors only store their options; `open()` loads models; `close()` frees them. A class has a
+`version` of its results: raise it, and ig4 computes them anew. There is one file for each kind;
+the names below are loaded on first use, so that importing plain values stays fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A benchmark has questions, and scores the answers to them."""
+"""The contract of benchmarks: questions, and how answers to them are scored."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class Benchmark(Configurable):
     """Questions from files, and how answers to them are scored."""
 
     max_new_tokens: ClassVar[int] = 256
-    """How long an answer may be."""
+    """The most tokens that an answer may have."""
 
     judged: ClassVar[bool] = False
-    """Whether what the answers are worth is for a judge to say; `score` then only counts them."""
+    """Whether a judge rates the answers; `score` then only counts them."""
 
     @abstractmethod
     def items(self) -> Sequence[Item]:
         """Read the questions, in the files' order, with ids that differ.
 
         Raises:
-            DatasetError: a file cannot be read; names it and where.
+            DatasetError: a file cannot be read; names the file and the place in it.
         """
 
     @property
@@ -35,4 +35,4 @@ class Benchmark(Configurable):
 
     @abstractmethod
     def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> BenchmarkResult:
-        """Score answers (None: there is none, which counts as wrong), one for each item."""
+        """Score answers, one for each item; None means no answer, which counts as wrong."""

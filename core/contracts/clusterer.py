@@ -1,4 +1,4 @@
-"""A clusterer groups vectors."""
+"""The contract of clusterers, which group vectors."""
 
 from __future__ import annotations
 

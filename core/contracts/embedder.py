@@ -1,4 +1,4 @@
-"""An embedder turns images into vectors."""
+"""The contract of embedders, which turn images into vectors."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Embedder(Configurable):
 
     @property
     def batch_size(self) -> int:
-        """How many images to hand over at a time."""
+        """How many images `embed` gets at a time."""
         return 32
 
     def prepare(self, image: Picture) -> Any:
-        """Make an RGB image ready for `embed`; called in reader threads, ahead of it."""
+        """Prepare an RGB image for `embed`; called ahead of it, in reader threads."""
         return image
 
     @abstractmethod

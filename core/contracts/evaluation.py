@@ -1,6 +1,6 @@
-"""What benchmarks and judges work with: items, what answers come to, pairs and verdicts.
+"""The values that benchmarks and judges work with: items, results, pairs and verdicts.
 
-Only the standard library is imported here, so that listing judges and benchmarks costs nothing.
+Only the standard library is imported here, so that listing judges and benchmarks is fast.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from ig4.core.records import JSON, Image
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question of a benchmark, as the model is asked it.
+    """One question of a benchmark, as the model gets it.
 
     `image` is a path as the benchmark's files write it; `truths` are the right answers, or the
-    references of a caption; `record` is what else the benchmark's file says.
+    references of a caption; `record` holds the other fields of the benchmark's file.
     """
 
     id: str
@@ -30,11 +30,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkResult:
-    """What the answers to a benchmark come to.
+    """The result of a benchmark, computed from the answers to it.
 
     `metrics` are by name, each in the unit of its benchmark (an accuracy is 0-1, CIDEr-D its raw
-    value); `headline` names the one that stands for all. `values` has the headline's share of each
-    item, in order, None where the item has none. `categories` are the metrics of parts.
+    value); `headline` names the main one. `values` has each item's share of the headline, in order,
+    None where an item has none. `categories` are the metrics of parts.
     """
 
     metrics: Mapping[str, float]
@@ -69,7 +69,7 @@ Side: TypeAlias = Literal["first", "second", "tie"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a judge gives the two answers of a pair: a score each (1-10), and why."""
+    """A judge's verdict on the two answers of a pair: a score each (1-10), and an explanation."""
 
     first: float
     second: float

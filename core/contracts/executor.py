@@ -1,4 +1,4 @@
-"""An executor says where batches run."""
+"""The contract of executors, which decide where batches run, and of the work they run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ R = TypeVar("R")
 
 
 class Work(ABC, Generic[T, R]):
-    """A piece of work an executor can carry to where it runs: picklable until `open`."""
+    """Work that an executor can send to where it runs: it can be pickled until `open`."""
 
     def open(self) -> None:
-        """Load what the calls need, in the process that makes them."""
+        """Load what the calls need, in the process that makes the calls."""
 
     def prefetch(self, task: T) -> None:
         """Start reading for a task that will be called soon."""
@@ -27,20 +27,20 @@ class Work(ABC, Generic[T, R]):
         """Do one task."""
 
     def close(self) -> None:
-        """Free what `open` took."""
+        """Free what `open` loaded."""
 
 
 Run: TypeAlias = Callable[[Iterable[T]], Iterator[R]]
-"""Does tasks and yields their results in order."""
+"""Runs tasks and yields their results in order."""
 
 
 class Executor(Configurable):
-    """Says where batches run."""
+    """Runs batches: in this process, in others, or on other machines."""
 
     @abstractmethod
     def start(self, work: Work[T, R]) -> AbstractContextManager[Run[T, R]]:
         """Open the work where it will run, and close it at the end of the `with` block.
 
         The value is a function from tasks to their results, in the order of the tasks; it may
-        be called more than once. It takes tasks a few ahead of the results, never all at once.
+        be called more than once. It takes only a few tasks ahead of the results, never all at once.
         """

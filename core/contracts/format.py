@@ -1,4 +1,4 @@
-"""A format reads a data set into records, and writes a selection back."""
+"""The contract of formats, which read a data set into records and write a selection back."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Format(Configurable):
     """Reads a data set into records and writes a selection back."""
 
     embeds_images: ClassVar[bool] = False
-    """Whether images stand inside the data set; `write` then gets their bytes back."""
+    """Whether the data set contains the images; `write` then gets their bytes."""
 
     generic: ClassVar[bool] = False
-    """Whether `detect` takes any file of its kind (any CSV); asked after all other formats."""
+    """Whether `detect` accepts any file of its kind (any CSV); it is tried after other formats."""
 
     @abstractmethod
     def detect(self, path: Path) -> bool:
@@ -37,7 +37,7 @@ class Format(Configurable):
         """
 
     def header(self, path: Path) -> JSON:
-        """Return what the data set holds beside its records, JSON-able; `write` gets it back."""
+        """Return what the data set holds beside its records, JSON-able; `write` gets it."""
         return None
 
     def image_folder(self, path: Path) -> Path:

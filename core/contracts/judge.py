@@ -1,4 +1,4 @@
-"""A judge compares two answers to one question."""
+"""The contracts of judges, which compare two answers to one question."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ig4.core.calls.plain import answer_each
+from ig4.core.calls.direct import answer_each
 from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.contracts.root import Configurable
 from ig4.core.records import Failure
@@ -25,21 +25,21 @@ class Judge(Configurable):
 
     @property
     def sees_images(self) -> bool:
-        """Whether `compare` looks at `pair.images`, as it is configured."""
+        """Whether `compare` looks at `pair.images`, with these options."""
         return False
 
     @property
     def batch_size(self) -> int:
-        """How many pairs to hand over, and commit, at a time."""
+        """How many pairs `compare` gets, and ig4 commits, at a time."""
         return 64
 
     @abstractmethod
     def compare(self, batch: Sequence[Pair]) -> Sequence[Verdict | Failure]:
-        """Judge each pair, in order. One bad pair is a Failure and costs the others nothing."""
+        """Judge each pair, in order. A bad pair is a Failure and does not affect the others."""
 
 
 class AsyncJudge(Judge):
-    """Compares pairs one at a time by asking a service; the engine has many asked at once."""
+    """Compares pairs one at a time by asking a service; the engine judges many at once."""
 
     @abstractmethod
     def provider(self) -> Provider:
@@ -47,7 +47,7 @@ class AsyncJudge(Judge):
 
     @abstractmethod
     async def judge(self, pair: Pair, ask: Ask) -> Verdict | Failure:
-        """Judge one pair; whatever is asked must depend on the pair and the options alone."""
+        """Judge one pair; requests must depend on the pair and the options alone."""
 
     def compare(self, batch: Sequence[Pair]) -> Sequence[Verdict | Failure]:
         """Judge each pair, one after another, without the engine's ledger, limits and retries."""

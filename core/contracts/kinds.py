@@ -1,4 +1,4 @@
-"""The class that a component of each kind must inherit from."""
+"""Maps each kind to the class that its components must inherit from."""
 
 from __future__ import annotations
 

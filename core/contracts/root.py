@@ -1,4 +1,4 @@
-"""What components of every kind have: options, a version, an identity, and a life."""
+"""The root of all contracts: options, a version, an identity, `open` and `close`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict
 from ig4.core.records import JSON
 
 Digest: TypeAlias = Callable[[Path], str]
-"""Gives the sha256 of a file or folder; the engine remembers it by size and time."""
+"""Returns the sha256 of a file or folder; the engine caches it by size and time."""
 
 
 class Options(BaseModel):
-    """The options of a component: frozen, and an option it does not know is an error."""
+    """The options of a component: frozen, and an unknown option is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,7 +25,7 @@ _Options: TypeAlias = Options  # inside the class, `Options` is its attribute
 
 
 class Configurable(ABC):
-    """Anything with options, a version and a life: the root of all component classes."""
+    """The root of all component classes: it has options and a version, and is opened and closed."""
 
     version: ClassVar[str] = "1"
     Options: ClassVar[type[_Options]] = _Options
@@ -37,8 +37,8 @@ class Configurable(ABC):
     def identity(self, digest: Digest) -> Mapping[str, JSON]:
         """Return what the results depend on, JSON-able; part of the fingerprint.
 
-        Leave out what only changes speed (batch size, device) and replace the path of a
-        file by `digest(path)`. Must not import the component's heavy libraries.
+        Leave out what changes only the speed (batch size, device), and replace the path of a
+        file by `digest(path)`. Do not import the component's heavy libraries here.
         """
         identity: Mapping[str, JSON] = self.options.model_dump(mode="json")
         return identity
@@ -51,4 +51,4 @@ class Configurable(ABC):
         """
 
     def close(self) -> None:
-        """Free what `open` took."""
+        """Free what `open` loaded."""

@@ -1,4 +1,4 @@
-"""A scorer rates samples."""
+"""The contracts of scorers, which rate samples."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from ig4.core.calls.plain import answer_each
+from ig4.core.calls.direct import answer_each
 from ig4.core.contracts.root import Configurable
 from ig4.core.records import Choice, Failure, Sample, Score
 
@@ -22,14 +22,14 @@ class Scorer(Configurable):
     """Rates samples."""
 
     reads_pixels: ClassVar[bool] = False
-    """Whether `score` calls `sample.images[i].pixels()`; they are then decoded ahead."""
+    """Whether `score` calls `sample.images[i].pixels()`; they are then decoded in advance."""
 
     needs_answer: ClassVar[bool] = True
-    """Whether a sample with an empty answer fails before it gets here."""
+    """Whether a sample with an empty answer fails without being scored."""
 
     @property
     def batch_size(self) -> int:
-        """How many samples to hand over, and commit, at a time."""
+        """How many samples `score` gets, and ig4 commits, at a time."""
         return 1024
 
     def embedder(self) -> Choice | None:
@@ -38,15 +38,15 @@ class Scorer(Configurable):
 
     @abstractmethod
     def score(self, batch: Sequence[Sample]) -> Sequence[Score | Failure]:
-        """Rate each sample, in order. One bad sample is a Failure and costs the others nothing."""
+        """Rate each sample, in order. A bad sample is a Failure and does not affect the others."""
 
     def to_percent(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Bring raw values (n,) to the paper's 0-100 scale of this scorer; as they are here."""
+        """Bring raw values (n,) to this scorer's 0-100 scale of the paper; by default unchanged."""
         return values
 
 
 class AsyncScorer(Scorer):
-    """Rates samples one at a time by asking a service; the engine has many asked at once."""
+    """Rates samples one at a time by asking a service; the engine rates many at once."""
 
     @abstractmethod
     def provider(self) -> Provider:
@@ -54,7 +54,7 @@ class AsyncScorer(Scorer):
 
     @abstractmethod
     async def rate(self, sample: Sample, ask: Ask) -> Score | Failure:
-        """Rate one sample; whatever is asked must depend on the sample and the options alone."""
+        """Rate one sample; requests must depend on the sample and the options alone."""
 
     def score(self, batch: Sequence[Sample]) -> Sequence[Score | Failure]:
         """Rate each sample, one after another, without the engine's ledger, limits and retries."""

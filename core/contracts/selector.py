@@ -1,4 +1,4 @@
-"""A selector chooses samples."""
+"""The contract of selectors, which choose samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Selector(Configurable):
     """Chooses samples."""
 
     needs_clusters: ClassVar[bool] = False
-    """Whether `labels` decides anything; if not, `ig4 run` need not cluster."""
+    """Whether `select` uses `labels`; if not, `ig4 run` need not cluster."""
 
     @abstractmethod
     def select(

@@ -1,4 +1,4 @@
-"""A trainer fine-tunes a model on samples, and lets the outcome answer."""
+"""The contract of trainers, which fine-tune a model on samples and generate its answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ig4.core.records import Failure
 
 
 class Trainer(Configurable):
-    """Fine-tunes a model on samples, and lets the outcome answer.
+    """Fine-tunes a model on samples, and generates answers with the result.
 
     The model and how it is trained are options, so that they are checked before any work,
     shown by `ig4 plugins show`, and part of the fingerprint.
@@ -22,11 +22,11 @@ class Trainer(Configurable):
         """Train, report every step, and return the checkpoint saved in `job.output`.
 
         Equal job and options give equal weights on the same machine, also when the training
-        was killed in between: what lies in `job.output` is then continued.
+        was killed in between: it then continues from what is in `job.output`.
 
         Raises:
-            TrainingError: the loss is no number, memory runs out, an image is gone.
-            PrerequisiteError: the model or a device is not there.
+            TrainingError: the loss is not a number, memory runs out, an image is missing.
+            PrerequisiteError: the model or a device is missing.
         """
 
     @abstractmethod
@@ -39,9 +39,9 @@ class Trainer(Configurable):
         `decoding.batch_size` ahead of the answers. One bad prompt is a Failure.
 
         Raises:
-            PrerequisiteError: the checkpoint is of another model, or something is not there.
+            PrerequisiteError: the checkpoint is of another model, or something is missing.
         """
 
     def footprint(self, job: TrainingJob) -> Footprint | None:
-        """Tell what `train` would take, without loading weights; None if that is not known."""
+        """Estimate what `train` would take, without loading weights; None if that is not known."""
         return None

@@ -1,6 +1,6 @@
-"""What trainers work with: the job, the checkpoint that comes out, and what it is asked.
+"""The values that trainers work with: jobs, checkpoints, footprints, prompts and decoding.
 
-Only the standard library is imported here, so that listing trainers costs nothing.
+Only the standard library is imported here, so that listing trainers is fast.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MANIFEST = "ig4_checkpoint.json"
 
 
 class TrainingError(Ig4Error):
-    """Training cannot go on: the loss is no number, memory ran out, an image is gone."""
+    """Training cannot go on: the loss is not a number, memory ran out, an image is missing."""
 
 
 class TrainingStep(NamedTuple):
@@ -40,45 +40,45 @@ def is_main_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def _start_nothing(total: int, done: int) -> None:
+def _ignore_start(total: int, done: int) -> None:
     return
 
 
-def _ignore(_: TrainingStep) -> None:
+def _ignore_step(_: TrainingStep) -> None:
     return
 
 
-def _say_nothing(_: str) -> None:
+def _ignore_notice(_: str) -> None:
     return
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """What a trainer is to train on, and where; the model and how are the trainer's options.
+    """What to train on, and where to save it; the model and the method are the trainer's options.
 
-    `samples` are in the order of the selection; shuffling is the trainer's, by `seed`. `output`
-    is a folder of the trainer's own: it may hold what an interrupted training of the same job
-    left, which is then continued. `origin` tells where the samples come from (data set,
-    selection, their digest) and goes into the checkpoint as it is. `started` is told of all steps
-    and of those done already, `report` of every step, `notice` of what a user should know.
+    `samples` are in the order of the selection; the trainer shuffles them by `seed`. `output` is a
+    folder for this job alone: it may hold the state of an interrupted training of the same job,
+    which then continues. `origin` says where the samples come from (data set, selection, their
+    digest) and is saved in the checkpoint unchanged. `started` gets the number of all steps and of
+    those done already, `report` every step, `notice` messages for the user.
     """
 
     samples: Sequence[Sample]
     output: Path
     seed: int = 42
     origin: Mapping[str, JSON] = field(default_factory=dict)
-    started: Callable[[int, int], None] = _start_nothing
-    report: Callable[[TrainingStep], None] = _ignore
-    notice: Callable[[str], None] = _say_nothing
+    started: Callable[[int, int], None] = _ignore_start
+    report: Callable[[TrainingStep], None] = _ignore_step
+    notice: Callable[[str], None] = _ignore_notice
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A trained model: a folder of safetensors, and what they were trained with and on.
+    """A trained model: a folder of safetensors, and how and on what they were trained.
 
     `options` are all options of the trainer, with the model that the weights belong to;
-    `metrics` what came out (steps, final loss, seconds, memory). `path` is None for a model
-    that was not trained: the one the options name, as it is.
+    `metrics` are those of the training (steps, final loss, seconds, memory). `path` is None for
+    a model that was not trained: the one that the options name, unchanged.
     """
 
     trainer: str
@@ -90,7 +90,7 @@ class Checkpoint:
     version: str = __version__
 
     def save(self, path: Path) -> Checkpoint:
-        """Make a folder, whose weights are written already, a checkpoint."""
+        """Make a folder that has the weights already a checkpoint, by writing its manifest."""
         saved = replace(self, path=path)
         kept = asdict(saved)
         del kept["path"]
@@ -102,36 +102,36 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
-        """Read what a checkpoint folder says of itself.
+        """Read the manifest of a checkpoint folder.
 
         Raises:
-            PrerequisiteError: it is none, or was not finished.
+            PrerequisiteError: it is not a checkpoint, or was not finished.
         """
         file = path / MANIFEST
         try:
-            said = json.loads(file.read_text(encoding="utf-8"))
+            manifest = json.loads(file.read_text(encoding="utf-8"))
             return cls(
-                trainer=str(said["trainer"]),
-                options=dict(said["options"]),
+                trainer=str(manifest["trainer"]),
+                options=dict(manifest["options"]),
                 path=path,
-                origin=dict(said["origin"]),
-                seed=said["seed"],
-                metrics=dict(said["metrics"]),
-                version=str(said["ig4"]),
+                origin=dict(manifest["origin"]),
+                seed=manifest["seed"],
+                metrics=dict(manifest["metrics"]),
+                version=str(manifest["ig4"]),
             )
         except FileNotFoundError:
-            why = "it was not finished" if (path / "state").is_dir() else f"it has no {MANIFEST}"
-            raise PrerequisiteError(f"{path} is no checkpoint: {why}") from None
+            reason = "it was not finished" if (path / "state").is_dir() else f"it has no {MANIFEST}"
+            raise PrerequisiteError(f"{path} is not a checkpoint: {reason}") from None
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise PrerequisiteError(f"{file} cannot be read: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a training would take, known without loading weights.
+    """What a training would take, computed without loading weights.
 
-    `parameters` counts them by part of the model, `trained` those that learn; `memory` is in
-    bytes, by what it is for, on each device; `steps` of the optimiser, each of `batch` samples.
+    `parameters` counts them by part of the model, `trained` those that are trained; `memory` is
+    in bytes, by purpose, on each device; `steps` of the optimiser, each of `batch` samples.
     """
 
     parameters: Mapping[str, int]
@@ -144,7 +144,7 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Something a model is asked: turns of which the last is the user's, and the images shown."""
+    """A prompt for a model: turns, of which the last is the user's, and the images shown."""
 
     id: str
     turns: tuple[Turn, ...]
@@ -155,8 +155,8 @@ class Prompt:
 class Decoding:
     """How answers are decoded; None means the trainer's own default for it.
 
-    With `temperature` 0 the most probable token is taken. Chance comes from `seed` and the id of
-    the prompt alone, so that an answer does not depend on what else is in its batch.
+    With `temperature` 0 the most probable token is taken. Random numbers come from `seed` and the
+    id of the prompt alone, so that an answer does not depend on the rest of its batch.
     """
 
     max_new_tokens: int | None = None

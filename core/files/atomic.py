@@ -1,4 +1,4 @@
-"""Writes files so that a reader finds the old one or the whole new one, never a part."""
+"""Writes files atomically: a reader finds the old one or the whole new one, never a part."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ig4.core.errors import DatasetError
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside `target`, which takes its place when the block succeeds.
+    """Yield a temporary path beside `target`, which replaces `target` when the block succeeds.
 
-    Missing folders above `target` are made; after an error nothing of the new file is left.
+    Missing folders above `target` are made; after an error the temporary file is removed.
 
     Raises:
         DatasetError: it cannot be written (no room, no permission, a folder in its place).
     """
-    if target.is_dir() and not target.name:  # as . and /
+    if target.is_dir() and not target.name:  # such as . and /
         raise DatasetError(f"{target} cannot be written: it is a folder")
     partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
     try:

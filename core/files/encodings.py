@@ -1,4 +1,4 @@
-"""Opens text files of a data set, and says what to do when their encoding is another one."""
+"""Opens text files of a data set, and suggests an encoding when the given one does not fit."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TextIO
 
 from ig4.core.errors import DatasetError, UsageError
 
-_GUESSED_FROM = 1 << 20
+_GUESS_BYTES = 1 << 20
 _UTF8_NAMES = ("utf-8", "utf-8-sig")
-_ALONE = re.compile(rb"(?<![\x80-\xff])[\x80-\xff](?![\x80-\xff])")
+_SINGLE_HIGH = re.compile(rb"(?<![\x80-\xff])[\x80-\xff](?![\x80-\xff])")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _KANA = re.compile("[\u3040-\u30ff]")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -23,10 +23,10 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 def open_text(path: Path, encoding: str = "utf-8", newline: str = "") -> Iterator[TextIO]:
     """Open a text file for reading; a UTF-8 byte order mark is skipped.
 
-    Line ends come as they are; `newline` says which there are, as for the built-in `open`.
+    Line ends are kept as they are; `newline` is as for the built-in `open`.
 
     Raises:
-        UsageError: there is no such encoding.
+        UsageError: the encoding is unknown, or not one of text.
         DatasetError: the file is missing or cannot be read, or is not in this encoding: the
             message names the first bad byte and an encoding to try.
     """
@@ -37,13 +37,13 @@ def open_text(path: Path, encoding: str = "utf-8", newline: str = "") -> Iterato
         with path.open(encoding=codec, newline=newline) as file:
             yield file
     except UnicodeError:
-        raise _undecodable(path, encoding) from None
+        raise _undecodable_error(path, encoding) from None
     except OSError as error:
         raise unreadable_error(path, error) from error
 
 
 def unreadable_error(path: Path, error: OSError) -> DatasetError:
-    """Return the error to raise for a file or folder that the system does not let us read."""
+    """Return the error to raise for a file or folder that the system cannot open."""
     if isinstance(error, FileNotFoundError):
         return DatasetError(f"{path}: there is no such file or folder")
     if isinstance(error, IsADirectoryError):
@@ -52,10 +52,10 @@ def unreadable_error(path: Path, error: OSError) -> DatasetError:
 
 
 def first_text(path: Path, size: int = 1 << 16) -> str:
-    """Return the beginning of a file, decoded as well as can be without knowing its encoding.
+    """Return the beginning of a file, decoded as well as possible without knowing its encoding.
 
     Good enough to recognise a format: what is not UTF-8 (or UTF-16 with its mark) becomes
-    replacement characters. Empty if the path is no file that can be read.
+    replacement characters. Empty if the path is not a readable file.
     """
     try:
         with path.open("rb") as file:
@@ -72,7 +72,7 @@ def _codec(encoding: str) -> str:
         codec = codecs.lookup(encoding)
     except LookupError:
         raise UsageError(f"unknown encoding {encoding!r}: try utf-8 or gb18030") from None
-    if not codec._is_text_encoding:  # "base64" and the like have no text to give
+    if not codec._is_text_encoding:  # "base64" and the like give bytes
         raise UsageError(f"{encoding!r} is not an encoding of text: try utf-8 or gb18030")
     return codec.name
 
@@ -82,14 +82,14 @@ def _starts_with(path: Path, mark: bytes) -> bool:
         return file.read(len(mark)) == mark
 
 
-def _undecodable(path: Path, encoding: str) -> DatasetError:
-    """Say which byte is wrong; the file is gone through again, in pieces."""
-    where = _first_bad_byte(path, encoding)
+def _undecodable_error(path: Path, encoding: str) -> DatasetError:
+    """Return an error that names the first bad byte; reads the file again, in pieces."""
+    position = _first_bad_byte(path, encoding)
     guess = guess_encoding(path, encoding)
     advice = "Name its encoding with --encoding."
     if guess is not None:
         advice = f"It can be read as {guess}: try --encoding {guess}."
-    return DatasetError(f"{path} is not {encoding}: byte {where:,} does not fit. {advice}")
+    return DatasetError(f"{path} is not {encoding}: byte {position:,} does not fit. {advice}")
 
 
 def _first_bad_byte(path: Path, encoding: str) -> int:
@@ -97,13 +97,13 @@ def _first_bad_byte(path: Path, encoding: str) -> int:
     read = 0
     with path.open("rb") as file:
         while True:
-            piece = file.read(_GUESSED_FROM)
+            piece = file.read(_GUESS_BYTES)
             pending = len(decoder.getstate()[0])
             try:
                 decoder.decode(piece, final=not piece)
             except UnicodeDecodeError as error:
                 return read - pending + error.start
-            except UnicodeError:  # UTF-16 without its mark says no place
+            except UnicodeError:  # UTF-16 without its mark gives no position
                 return read
             if not piece:
                 return read
@@ -113,22 +113,22 @@ def _first_bad_byte(path: Path, encoding: str) -> int:
 def guess_encoding(path: Path, refused: str = "utf-8") -> str | None:
     """Return an encoding other than `refused` that the first megabyte can be decoded with.
 
-    Several may fit. UTF-16 is told by its mark; bytes that stand alone between ASCII letters
-    are accented letters (cp1252); many kana mean Shift JIS; else GB18030 goes first.
+    Several may fit. UTF-16 is recognised by its mark; bytes that stand alone between ASCII letters
+    are accented letters (cp1252); many kana mean Shift JIS; otherwise GB18030 is tried first.
     """
     with path.open("rb") as file:
-        head = file.read(_GUESSED_FROM)
+        head = file.read(_GUESS_BYTES)
     marked = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     order = ["utf-16"] if marked else []
     order += ["utf-8"] if not marked else []
-    if 2 * len(_ALONE.findall(head)) > len(_HIGH.findall(head)):
+    if 2 * len(_SINGLE_HIGH.findall(head)) > len(_HIGH.findall(head)):
         order.append("cp1252")
     if _kana_share(head) > 0.2:
         order.append("shift_jis")
     order += ["gb18030", "shift_jis", "cp1252"]
-    taken = codecs.lookup(refused).name
-    usable = (name for name in order if codecs.lookup(name).name != taken)
-    return next((name for name in usable if _decode(head, name) is not None), None)
+    excluded = codecs.lookup(refused).name
+    candidates = (name for name in order if codecs.lookup(name).name != excluded)
+    return next((name for name in candidates if _decode(head, name) is not None), None)
 
 
 def _kana_share(head: bytes) -> float:

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from ig4.core.host.host import Host, RegisteredComponent
 
 _OWN = "ig4"
-_SHOWN = 8
+_SHOWN_NAMES = 8
 
 
 def resolve(
     host: Host, path: Path, name: str | None = None, options: Mapping[str, JSON] | None = None
 ) -> tuple[str, Format]:
-    """Return the format of a data set by name and built with `options`; not yet opened.
+    """Return the name of a data set's format, and the format built with `options`, not yet opened.
 
-    Without a `name` it is detected. A format that does not know one of the `options` is then
-    not asked: whoever names an option means a format that has it.
+    Without a `name` it is detected, among the formats that have all of the `options`: whoever
+    gives an option means a format that has it.
 
     Raises:
         DatasetError: the path is missing or empty, or in no known format.
@@ -34,7 +34,7 @@ def resolve(
         MissingExtraError: the format needs a library that is not installed.
     """
     options = options or {}
-    require_something(path)
+    require_not_empty(path)
     if name is None:
         name = detect(_candidates(host, options), path)
     form = host.build(Choice("format", name, options))
@@ -43,27 +43,27 @@ def resolve(
 
 
 def detect(formats: Mapping[str, Format], path: Path) -> str:
-    """Return the name of the first of `formats` that takes `path` for its own.
+    """Return the name of the first of `formats` that recognises `path`.
 
     Formats are asked in the order given, but those that take any file of their kind
-    (`Format.generic`) after all others. Only names and first bytes are looked at.
+    (`Format.generic`) come after all others. Only names and first bytes are read.
 
     Raises:
-        DatasetError: the path is missing or empty, or none takes it: says what was seen.
+        DatasetError: the path is missing or empty, or no format recognises it; says what it is.
     """
-    require_something(path)
+    require_not_empty(path)
     for name, form in sorted(formats.items(), key=lambda item: item[1].generic):
-        if _takes(form, path):
+        if _recognises(form, path):
             return name
     _refuse_broken_json(path)
     known = ", ".join(formats)
     raise DatasetError(
-        f"{path} is in no format that ig4 recognises ({_seen(path)}). Name one with --format: "
+        f"{path} is in no format that ig4 recognises ({_describe(path)}). Name one with --format: "
         f"{known}."
     )
 
 
-def require_something(path: Path) -> None:
+def require_not_empty(path: Path) -> None:
     """Raise DatasetError if a path is missing, or is an empty file or folder."""
     try:
         if path.is_dir():
@@ -81,42 +81,43 @@ def require_something(path: Path) -> None:
 def _candidates(host: Host, options: Mapping[str, JSON]) -> dict[str, Format]:
     """Build every format that has these options, ours first and the plugins' in host order.
 
-    Our formats know the structure they look for, while nothing is known of how carefully a
-    plugin's looks; `--format` overrides both. A broken plugin is passed over.
+    Our formats check the structure that they look for, while a plugin's may check less;
+    `--format` overrides both. A broken plugin is skipped.
     """
-    registered = sorted(host.components("format"), key=lambda one: one.dist != _OWN)
-    names = [one.component.name for one in registered]
-    found: dict[str, Format] = {}
+    registered = sorted(host.components("format"), key=lambda item: item.dist != _OWN)
+    names = [item.component.name for item in registered]
+    built: dict[str, Format] = {}
     refusals: list[str] = []
-    for one in registered:
-        name = one.component.name if names.count(one.component.name) == 1 else one.qualified
+    for item in registered:
+        name = item.component.name
+        name = name if names.count(name) == 1 else item.qualified
         try:
-            found[name] = _build(host, one, options)
+            built[name] = _build(host, item, options)
         except UsageError as error:
             refusals.append(str(error))
         except PluginError:
             continue
-    if not found and refusals:
+    if not built and refusals:
         raise UsageError("no format has these options:\n" + "\n".join(refusals))
-    return found
+    return built
 
 
-def _build(host: Host, one: RegisteredComponent, options: Mapping[str, JSON]) -> Format:
+def _build(host: Host, registered: RegisteredComponent, options: Mapping[str, JSON]) -> Format:
     # Not runnable: a Parquet file is recognised without pyarrow, and the error then names it.
-    form = host.build(Choice("format", one.qualified, options), runnable=False)
+    form = host.build(Choice("format", registered.qualified, options), runnable=False)
     assert isinstance(form, Format)
     return form
 
 
-def _takes(form: Format, path: Path) -> bool:
+def _recognises(form: Format, path: Path) -> bool:
     try:
         return form.detect(path)
-    except Exception:  # noqa: BLE001 - a format that stumbles over a file does not know it
+    except Exception:  # noqa: BLE001 - a format that fails on a file does not recognise it
         return False
 
 
 def _refuse_broken_json(path: Path) -> None:
-    """Raise DatasetError with the place of the fault if a file is JSON, but not valid."""
+    """Raise DatasetError with line and column if a file is JSON, but not valid."""
     layout = jsonstream.layout(path)
     if layout == "object":
         jsonstream.first_items(path)
@@ -125,10 +126,10 @@ def _refuse_broken_json(path: Path) -> None:
             pass
 
 
-def _seen(path: Path) -> str:
+def _describe(path: Path) -> str:
     if path.is_dir():
         names = sorted(entry.name for entry in path.iterdir())
-        more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-        return f"a folder with {', '.join(names[:_SHOWN])}{more}"
+        more = f" and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else ""
+        return f"a folder with {', '.join(names[:_SHOWN_NAMES])}{more}"
     with path.open("rb") as file:
         return f"a file that begins with {file.read(24)!r}"

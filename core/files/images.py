@@ -1,4 +1,4 @@
-"""Decode images from a data set, none of which is trusted."""
+"""Decodes images of a data set; none of them is trusted."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ MAX_PIXELS = 178_956_970
 """Images with more pixels are refused: twice Pillow's warning limit, its own error limit."""
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-"""Decoders that may run; formats that start other programs (EPS) or fetch files are out."""
+"""Decoders that may run; those that start other programs (EPS) or fetch files are left out."""
 
 
 class ImageError(Ig4Error):
-    """An image that cannot be had, with the reason."""
+    """An image cannot be read or decoded; says why."""
 
 
 def decode(source: Path | BinaryIO, name: str | None = None) -> Picture:
     """Return the first frame of an image as RGB, its EXIF orientation left as stored.
 
-    Alpha is dropped, 16-bit grey is scaled to 8 bits, CMYK is converted; that a file's ending
-    belies its contents does not matter. Messages call the image `name`, by default its file's.
+    Alpha is dropped, 16-bit grey is scaled to 8 bits, CMYK is converted; a file's ending need not
+    match its contents. Messages call the image `name`, by default that of its file.
 
     Raises:
         ImageError: missing, empty, truncated, not an image, or over MAX_PIXELS.
@@ -38,7 +38,7 @@ def decode(source: Path | BinaryIO, name: str | None = None) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(source, formats=_decoders()) as image:
-                _refuse_bombs(image.size, name)
+                _require_size(image.size, name)
                 return _to_rgb(image)
     except FileNotFoundError:
         raise ImageError(f"{name}: the image file is missing") from None
@@ -70,7 +70,7 @@ def _decoders() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-def _refuse_bombs(size: tuple[int, int], name: str) -> None:
+def _require_size(size: tuple[int, int], name: str) -> None:
     if size[0] * size[1] > MAX_PIXELS:
         raise ImageError(f"{name}: the image is larger than {MAX_PIXELS:,} pixels")
 
@@ -78,7 +78,7 @@ def _refuse_bombs(size: tuple[int, int], name: str) -> None:
 def _not_an_image(source: Path | BinaryIO) -> str:
     if isinstance(source, Path) and source.stat().st_size == 0:
         return "the image file is empty"
-    return "the file is not an image that can be read"
+    return "the file is not an image that can be decoded"
 
 
 def _to_rgb(image: Picture) -> Picture:

@@ -1,4 +1,4 @@
-"""Reads JSON files of any size record by record, and says where they are broken.
+"""Reads JSON files of any size record by record, and names the line where one is broken.
 
 The records of a list are cut out with the standard library's own decoder, a piece of the file
 at a time. Streaming parsers were tried: ijson (yajl) is 2.7 times slower here (156,000 LLaVA
@@ -34,9 +34,9 @@ _decode = json.JSONDecoder().raw_decode
 
 
 def layout(path: Path) -> Layout | None:
-    """Tell how a file holds its records: one list, a record a line, or inside an object.
+    """Return how a file holds its records: as one list, one on each line, or inside an object.
 
-    Only the first 64 KiB are looked at; None means that they are not JSON.
+    Only the first 64 KiB are read; None means that they are not JSON.
     """
     head = first_text(path).lstrip()
     if head and path.suffix.lower() in LINES_SUFFIXES:
@@ -69,7 +69,7 @@ def list_items(path: Path, encoding: str = "utf-8") -> Iterator[JSON]:
 
 
 def lines(path: Path, encoding: str = "utf-8") -> Iterator[JSON]:
-    """Yield the value on each line of a JSON lines file; blank lines are passed over.
+    """Yield the value on each line of a JSON lines file; blank lines are skipped.
 
     Raises:
         DatasetError: a line is not JSON; names line and column.
@@ -120,71 +120,71 @@ def members(path: Path, encoding: str = "utf-8") -> Iterator[tuple[str, JSON]]:
 
 
 def outline(path: Path, key: str, encoding: str = "utf-8") -> dict[str, JSON]:
-    """Return a file's JSON object with an empty list in the place of the one under `key`."""
-    found: dict[str, JSON] = {}
+    """Return a file's JSON object with an empty list in place of the one under `key`."""
+    values: dict[str, JSON] = {}
     with open_text(path, encoding) as file:
         cursor = _Cursor(path, file)
         for name in cursor.names():
             if name == key and cursor.peek() == "[":
                 cursor.skip()
-                found[name] = []
+                values[name] = []
             else:
-                found[name] = cursor.value()
+                values[name] = cursor.value()
         cursor.finish()
-    return found
+    return values
 
 
 def first_items(path: Path, encoding: str = "utf-8") -> dict[str, JSON]:
     """Return, for each list in a file's JSON object, its first item (None if it is empty)."""
-    found: dict[str, JSON] = {}
+    firsts: dict[str, JSON] = {}
     with open_text(path, encoding) as file:
         cursor = _Cursor(path, file)
         for name in cursor.names():
             if cursor.peek() == "[":
-                found[name] = cursor.skip()
+                firsts[name] = cursor.skip()
             else:
                 cursor.skip()
         cursor.finish()
-    return found
+    return firsts
 
 
 def records(path: Path, encoding: str = "utf-8") -> Iterator[JSON]:
-    """Yield the items of a list or the values on lines, whichever the file holds.
+    """Yield the items of a list, or the values on lines, whichever the file holds.
 
     Raises:
         DatasetError: it holds neither, or is broken; names line and column.
     """
-    found = layout(path)
-    if found == "object":
+    kind = layout(path)
+    if kind == "object":
         raise DatasetError(f"{path} holds one JSON object where a list of records should be")
-    return lines(path, encoding) if found == "lines" else list_items(path, encoding)
+    return lines(path, encoding) if kind == "lines" else list_items(path, encoding)
 
 
 def first_records(path: Path, count: int = 20) -> list[JSON]:
-    """Return up to `count` of the first records, for telling the format; [] if there are none.
+    """Return up to `count` of the first records, to detect the format; [] if there are none.
 
-    Only the first megabyte is looked at, and its encoding does not matter.
+    Only the first megabyte is read, and its encoding does not matter.
     """
-    found = layout(path)
-    if found not in ("list", "lines"):
+    kind = layout(path)
+    if kind not in ("list", "lines"):
         return []
     text = first_text(path, _PIECE)
-    at = text.index("[") + 1 if found == "list" else 0
+    at = text.index("[") + 1 if kind == "list" else 0
     items: list[JSON] = []
     try:
         while len(items) < count:
             value, at = _decode(text, _between(text, at).end())  # type: ignore[union-attr]
             items.append(value)
     except (ValueError, RecursionError):
-        pass  # the end of what was read, or of what is whole
+        pass  # the end of what was read, or of the valid part
     return items
 
 
 class _Cursor:
-    """A place in a JSON text of which only a piece is held.
+    """A position in a JSON text of which only a piece is in memory.
 
-    `items` and `names` are walked while the caller takes what stands between: after each name
-    exactly one of `value`, `items` and `skip`.
+    The caller walks `items` or `names`, and after each name calls exactly one of `value`, `items`
+    and `skip`.
     """
 
     def __init__(self, path: Path, file: TextIO) -> None:
@@ -199,7 +199,7 @@ class _Cursor:
             raise DatasetError(f"{path} is empty")
 
     def peek(self) -> str:
-        """Go to the next character that is not white space and return it, or "" at the end."""
+        """Move to the next character that is not white space and return it, or "" at the end."""
         while True:
             self._at = _space(self._text, self._at).end()  # type: ignore[union-attr]
             if self._at < len(self._text):
@@ -208,7 +208,7 @@ class _Cursor:
                 return ""
 
     def value(self) -> JSON:
-        """Return the value that starts here, and go behind it."""
+        """Return the value that starts here, and move behind it."""
         self.peek()
         while True:
             try:
@@ -228,7 +228,7 @@ class _Cursor:
             return value
 
     def items(self) -> Iterator[JSON]:
-        """Yield the items of the list that starts here, and go behind it."""
+        """Yield the items of the list that starts here, and move behind it."""
         self._expect("[")
         if self.peek() == "]":
             self._at += 1
@@ -254,7 +254,7 @@ class _Cursor:
                 return
 
     def skip(self) -> JSON:
-        """Go behind the value that starts here; of a list, return the first item."""
+        """Move behind the value that starts here; of a list, return the first item."""
         if self.peek() != "[":
             self.value()
             return None
@@ -270,18 +270,18 @@ class _Cursor:
             raise self._error("the file should end here", self._at)
 
     def _expect(self, characters: str) -> str:
-        found = self.peek()
-        if not found or found not in characters:
+        character = self.peek()
+        if not character or character not in characters:
             raise self._unexpected(characters)
         self._at += 1
-        return found
+        return character
 
     def _unexpected(self, characters: str) -> DatasetError:
         wanted = " or ".join(f"'{character}'" for character in characters)
         return self._error(f"expecting {wanted}", self._at, cut=self._at == len(self._text))
 
     def _more(self) -> bool:
-        """Drop what was read and take in at least as much as is left; False at the end."""
+        """Drop what was parsed and read at least as much as is left; False at the end."""
         piece = "" if self._ended else self._file.read(max(_PIECE, len(self._text) - self._at))
         if not piece:
             self._ended = True
@@ -305,7 +305,7 @@ class _Cursor:
 
 
 def _is_beginning(rest: str) -> bool:
-    """Tell whether the end of a file, where the decoder stumbled, could go on validly."""
+    """Tell whether the end of a file, where the decoder failed, is the beginning of a token."""
     left = rest.strip()
     return any(word.startswith(left) for word in _WORDS) or bool(_cut_escape(left))
 
@@ -319,5 +319,5 @@ def _reason(error: ValueError | RecursionError) -> str:
     if isinstance(error, _JSONError):
         return error.msg
     if isinstance(error, RecursionError):
-        return "too many levels inside each other"
-    return "an integer of more digits than can be read"
+        return "it is nested too deeply"
+    return "an integer has too many digits"

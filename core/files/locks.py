@@ -1,4 +1,4 @@
-"""Locks on files: who holds one is alone at work, and a killed process holds none."""
+"""Locks on files: only one process can hold one, and a killed process holds none."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import TextIO
 
 from ig4.core.errors import UsageError
 
-_LOOKING_SECONDS = 0.05
+_RETRY_SECONDS = 0.05
 
-_locked: set[TextIO] = set()
+_locked_files: set[TextIO] = set()
 """The files this process holds a lock on."""
 
 
 @contextmanager
-def held(file: Path, told: str) -> Iterator[None]:
-    """Hold a lock on a file that is there, where the system has such locks (Windows has none).
+def hold_lock(file: Path, message: str) -> Iterator[None]:
+    """Hold a lock on an existing file; does nothing where the system has no locks (Windows).
 
     Raises:
-        UsageError: another process holds it; `told` is the message.
+        UsageError: another process holds it; with this `message`.
         FileNotFoundError: there is no such file.
     """
     try:
@@ -35,23 +35,25 @@ def held(file: Path, told: str) -> Iterator[None]:
             try:
                 fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                time.sleep(_LOOKING_SECONDS)  # somebody may only have looked whether it is held
+                time.sleep(
+                    _RETRY_SECONDS
+                )  # another process may only have checked whether it is held
                 fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UsageError(told) from None
+            raise UsageError(message) from None
         except OSError:  # some network file systems have no locks
             pass
-        _locked.add(opened)
+        _locked_files.add(opened)
         try:
             yield
         finally:
-            _locked.discard(opened)
+            _locked_files.discard(opened)
 
 
-def may_be_held(file: Path) -> bool:
-    """Tell whether a process holds the lock; True also where that cannot be found out.
+def may_be_locked(file: Path) -> bool:
+    """Tell whether a process may hold the lock; True also where that cannot be found out.
 
-    It cannot be without locks, nor where the file is not, as on another machine.
+    It cannot on a system without locks, nor if the file does not exist, as on another machine.
     """
     try:
         import fcntl
@@ -63,14 +65,14 @@ def may_be_held(file: Path) -> bool:
     return False
 
 
-def _let_go() -> None:
-    """Close the locked files in a process just forked, which leaves them locked by the one before.
+def _close_after_fork() -> None:
+    """Close the locked files in a process just forked; its parent keeps the locks.
 
-    Else processes that read images ahead hold the lock for seconds after a kill of the training.
+    Otherwise processes that read images ahead hold a lock for seconds after a training is killed.
     """
-    while _locked:
-        _locked.pop().close()
+    while _locked_files:
+        _locked_files.pop().close()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_let_go)
+    os.register_at_fork(after_in_child=_close_after_fork)

@@ -1,4 +1,4 @@
-"""Pairs for a judge: a question file, two files of answers, and descriptions of the images."""
+"""Pairs for a judge, from a question file, two answer files and descriptions of the images."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
-from ig4.core.files.questions import Question, key_of
-from ig4.core.files.reviewfiles import category_of
+from ig4.core.files.questions import Question, question_key
+from ig4.core.files.relativescores import category_name
 from ig4.core.records import JSON, Image
 
 _ANSWERS = ("prediction", "response", "output", "answer", "text", "caption")
@@ -34,7 +34,7 @@ class AnswerFile:
 
 @dataclass(frozen=True, slots=True)
 class MatchedPair:
-    """A pair as the files give it; `problem` says why it cannot be judged."""
+    """A pair made from the files; `problem` says why it cannot be judged."""
 
     pair: Pair
     problem: str | None = None
@@ -45,25 +45,25 @@ def read_answers(path: Path, questions: Sequence[Question]) -> AnswerFile:
 
     A record has its answer under "prediction", "response", "output", "answer", "text" or
     "caption" (ig4's own files have "answer", LLaVA's "text"), and the id of its question under
-    "id", "question_id" or "sample_id": the one that names most of the questions counts. Without
+    "id", "question_id" or "sample_id": the one that matches most of the questions counts. Without
     any, records are numbered from 0.
 
     Raises:
         DatasetError: the file cannot be read, an id comes twice or is there for some records only,
             or no record answers a question.
     """
-    records = _records(path)
-    keys = _keys(path, records, {one.key for one in questions})
+    records = _read_records(path)
+    keys = _keys(path, records, {question.key for question in questions})
     texts: dict[str, str] = {}
     missing: dict[str, str] = {}
     for number, (key, record) in enumerate(zip(keys, records, strict=True), 1):
         where = f"{path}, record {number}"
         if key in texts or key in missing:
             raise DatasetError(f"{where}: the id {key!r} comes twice")
-        # The first that is there, be it empty: what stands under another name may be the truth.
+        # The first that is there, even if empty: a field of another name may hold the truth.
         answer = next((record[name] for name in _ANSWERS if name in record), None)
         if isinstance(answer, float) and math.isnan(answer):
-            answer = None  # what tables have for nothing
+            answer = None  # an empty cell of a table
         elif isinstance(answer, (int, float)):
             answer = str(answer)
         if isinstance(answer, str):
@@ -72,16 +72,18 @@ def read_answers(path: Path, questions: Sequence[Question]) -> AnswerFile:
             missing[key] = str(record.get("error") or "it is empty")
         else:
             raise DatasetError(
-                f"{where} holds no answer: it needs a text under {' or '.join(_ANSWERS)}"
+                f"{where} has no answer: it needs a text under {' or '.join(_ANSWERS)}"
             )
-    if not any(one.key in texts or one.key in missing for one in questions):
-        raise DatasetError(f"{path} answers none of the questions: are its ids those of the file?")
+    if not any(question.key in texts or question.key in missing for question in questions):
+        raise DatasetError(
+            f"{path} answers none of the questions: are its ids those of the question file?"
+        )
     model = _first(records[0], _MODELS)
     return AnswerFile(path, model if isinstance(model, str) else None, texts, missing)
 
 
-def labels_of(first: AnswerFile, second: AnswerFile) -> tuple[str, str]:
-    """Return what to call both sides: by their models, else by their files."""
+def side_labels(first: AnswerFile, second: AnswerFile) -> tuple[str, str]:
+    """Return the labels of both sides: their models, else the names of their files."""
     for one, other in (
         (first.model, second.model),
         (first.path.stem, second.path.stem),
@@ -100,7 +102,7 @@ class Contexts:
     by_key: Mapping[str, str]
 
     def of(self, question: Question) -> str:
-        """Return the description for a question, "" if there is none."""
+        """Return the description of a question's image, "" if there is none."""
         known = self.by_image.get(question.image or "")
         return known if known is not None else self.by_key.get(question.key, "")
 
@@ -109,24 +111,24 @@ def read_contexts(path: Path) -> Contexts:
     """Return the descriptions in a file: "caption" (or "captions", "context") by "image" or "id".
 
     Raises:
-        DatasetError: the file cannot be read, or a record describes nothing.
+        DatasetError: the file cannot be read, or a record has no description, image or id.
     """
     by_image: dict[str, str] = {}
     by_key: dict[str, str] = {}
-    for number, record in enumerate(_records(path), 1):
-        told = _first(record, _CONTEXTS)
-        if isinstance(told, list) and all(isinstance(one, str) for one in told):
-            told = "\n".join(told)
+    for number, record in enumerate(_read_records(path), 1):
+        text = _first(record, _CONTEXTS)
+        if isinstance(text, list) and all(isinstance(one, str) for one in text):
+            text = "\n".join(text)
         image, key = record.get("image"), _first(record, _IDS)
-        if not isinstance(told, str) or (not isinstance(image, str) and key is None):
+        if not isinstance(text, str) or (not isinstance(image, str) and key is None):
             raise DatasetError(
                 f"{path}, record {number} describes no image: it needs a text under "
                 f"{' or '.join(_CONTEXTS)}, and image or id"
             )
         if isinstance(image, str):
-            by_image[sanitize(image)] = told
+            by_image[sanitize(image)] = text
         else:
-            by_key[key_of(key)] = told
+            by_key[question_key(key)] = text
     return Contexts(by_image, by_key)
 
 
@@ -137,7 +139,7 @@ def match(
     roots: ImageRoots,
 ) -> list[MatchedPair]:
     """Return a pair for each question, in order."""
-    return [_match(one, answers, contexts, roots) for one in questions]
+    return [_match(question, answers, contexts, roots) for question in questions]
 
 
 def _match(
@@ -163,42 +165,47 @@ def _match(
         second or "",
         contexts.of(question) if contexts else "",
         images,
-        category_of(question.record.get("category")),
+        category_name(question.record.get("category")),
     )
     return MatchedPair(pair, "; ".join(problems) or None)
 
 
-def _records(path: Path) -> list[dict[str, JSON]]:
+def _read_records(path: Path) -> list[dict[str, JSON]]:
     if not path.is_file():
         raise DatasetError(f"{path}: there is no such file")
     records = list(jsonstream.records(path))
-    strange = next((n for n, one in enumerate(records, 1) if not isinstance(one, dict)), None)
-    if strange is not None:
-        raise DatasetError(f"{path}, record {strange} is no JSON object")
+    numbers = (n for n, record in enumerate(records, 1) if not isinstance(record, dict))
+    wrong = next(numbers, None)
+    if wrong is not None:
+        raise DatasetError(f"{path}, record {wrong} is not a JSON object")
     if not records:
         raise DatasetError(f"{path} is empty")
     return records
 
 
-def _keys(path: Path, records: Sequence[Mapping[str, JSON]], wanted: set[str]) -> list[str]:
-    """Return each record's key: the field counts whose values name most of those wanted.
+def _keys(path: Path, records: Sequence[Mapping[str, JSON]], known: set[str]) -> list[str]:
+    """Return each record's key, from the field whose values include most of the `known` keys.
 
     Raises:
-        DatasetError: some records have an id and others none: places would mix them up.
+        DatasetError: some records have an id and others do not, so numbers could mix them up.
     """
     best: list[str] | None = None
     for name in _IDS:
         if all(record.get(name) is not None for record in records):
-            keys = [key_of(record[name]) for record in records]
-            if best is None or len(wanted.intersection(keys)) > len(wanted.intersection(best)):
+            keys = [question_key(record[name]) for record in records]
+            if best is None or len(known.intersection(keys)) > len(known.intersection(best)):
                 best = keys
     if best is not None:
         return best
-    bare = [n for n, record in enumerate(records, 1) if _first(record, _IDS) is None]
-    if len(bare) < len(records):
-        told = f"record {bare[0]} has no id" if bare else "its records have ids of several names"
+    without_id = [n for n, record in enumerate(records, 1) if _first(record, _IDS) is None]
+    if len(without_id) < len(records):
+        problem = (
+            f"record {without_id[0]} has no id"
+            if without_id
+            else "its records have ids under several names"
+        )
         raise DatasetError(
-            f"{path}: {told}: give each of them one under {' or '.join(_IDS)}, or none to any"
+            f"{path}: {problem}: give all of them one under {' or '.join(_IDS)}, or none to any"
         )
     return [str(number) for number in range(len(records))]
 

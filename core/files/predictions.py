@@ -1,4 +1,4 @@
-"""Reads answers that were made elsewhere, and brings them to the items of a benchmark.
+"""Reads answers that were made elsewhere, and matches them to the items of a benchmark.
 
 Known are the files of `ig4 generate`, LLaVA, lmms-eval (`samples_*.jsonl`), VLMEvalKit (tables with
 `index` and `prediction`), COCO's caption results, and any table of ids and answers.
@@ -21,22 +21,22 @@ from ig4.core.files.tables import read_rows, require_file, text_id
 from ig4.core.records import JSON, Failure
 
 ANSWERS = ("prediction", "answer", "response", "output", "text", "caption")
-"""Names that a column of answers is known by, first come first: VLMEvalKit's `answer` is the truth,
-and LLaVA's `text` the answer."""
+"""Usual names of a column of answers; the first that is there counts: VLMEvalKit's `answer` is the
+truth, and LLaVA's `text` the answer."""
 
 IDS = ("id", "question_id", "item_id", "sample_id", "image_id", "index", "doc_id", "image")
-"""Names that a column of ids is known by; the first that has ids of the benchmark is it."""
+"""Usual names of a column of ids; the first that has ids of the benchmark counts."""
 
 PLACES = ("doc_id", "index")
-"""Columns that may hold the item's place, from 0, instead of its id."""
+"""Columns that may hold the number of an item, from 0, instead of its id."""
 
-_SHOWN = 3
+_SHOWN_IDS = 3
 _SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of the file: every id it has, the answer, and the question and prompt if it says."""
+    """A row of the file: all its ids, its answer, and its question and prompt if there are any."""
 
     ids: Mapping[str, str]
     answer: str | Failure
@@ -49,44 +49,46 @@ def read_predictions(
 ) -> list[str | Failure]:
     """Return the answer to each item, in order, from a file in any of the known forms.
 
-    With `partial`, the items are not all of the benchmark's, and answers to others are passed over.
+    With `partial`, the items are not all of the benchmark's, and answers to others are skipped.
 
     Raises:
-        DatasetError: the file cannot be read, or holds no answers; an id is missing, comes twice,
+        DatasetError: the file cannot be read, or has no answers; an id is missing, comes twice,
             or is not the benchmark's.
         MissingExtraError: a spreadsheet without openpyxl.
     """
-    rows = [_row(path, number, row) for number, row in enumerate(_rows(path), 1)]
+    rows = [_read_row(path, number, row) for number, row in enumerate(_read_rows(path), 1)]
     if not rows:
-        raise DatasetError(f"{path} holds no answers")
+        raise DatasetError(f"{path} has no answers")
     places = _places(path, rows, items)
-    found: dict[int, str | Failure] = {}
+    answers: dict[int, str | Failure] = {}
     unknown: list[str] = []
     twice: list[str] = []
     for row, (name, place) in zip(rows, places, strict=True):
         if place is None:
             unknown.append(name)
-        elif place in found:
+        elif place in answers:
             twice.append(name)
         else:
-            found[place] = row.answer
+            answers[place] = row.answer
     if twice:
-        raise DatasetError(f"{path} has more than one answer to {_told(twice)}: leave one of each")
+        raise DatasetError(
+            f"{path} has more than one answer to {_list_ids(twice)}: leave one of each"
+        )
     if unknown and not partial:
         raise DatasetError(
-            f"{path} answers {_told(unknown)}, which the benchmark does not ask (its first is "
+            f"{path} answers {_list_ids(unknown)}, which the benchmark does not ask (its first is "
             f"{items[0].id!r}): is this the right file, and the right benchmark?"
         )
-    missing = [item.id for place, item in enumerate(items) if place not in found]
+    missing = [item.id for place, item in enumerate(items) if place not in answers]
     if missing:
         raise DatasetError(
-            f"{path} has no answer to {_told(missing)} of the {len(items):,} questions: it must "
-            "answer all of them; --limit N takes only the first"
+            f"{path} has no answer to {_list_ids(missing)} of the {len(items):,} questions: it "
+            "must answer all of them; --limit N takes only the first"
         )
-    return [found[place] for place in range(len(items))]
+    return [answers[place] for place in range(len(items))]
 
 
-def _rows(path: Path) -> Iterable[Mapping[str, JSON]]:
+def _read_rows(path: Path) -> Iterable[Mapping[str, JSON]]:
     require_file(path)
     if is_spreadsheet(path):
         return spreadsheet_rows(path)
@@ -97,7 +99,7 @@ def _rows(path: Path) -> Iterable[Mapping[str, JSON]]:
     return read_rows(path)
 
 
-def _row(path: Path, number: int, row: Mapping[str, JSON]) -> _Row:
+def _read_row(path: Path, number: int, row: Mapping[str, JSON]) -> _Row:
     where = f"{path}, row {number:,}"
     if "resps" in row or "filtered_resps" in row:
         return _lmms_row(where, row)
@@ -107,18 +109,18 @@ def _row(path: Path, number: int, row: Mapping[str, JSON]) -> _Row:
     column = next((name for name in ANSWERS if name in row), None)
     if column is None:
         raise DatasetError(
-            f"{where} holds no answer: it needs one under {' or '.join(map(repr, ANSWERS))}"
+            f"{where} has no answer: it needs one under {' or '.join(map(repr, ANSWERS))}"
         )
     return _Row(ids, _answer(where, row[column]), _text(row.get("question")))
 
 
 def _lmms_row(where: str, row: Mapping[str, JSON]) -> _Row:
-    """Read a line of lmms-eval: the answer as its filters left it.
+    """Read a line of lmms-eval; the answer is the one its filters made.
 
     Earlier versions keep the document under `doc`; later ones the prompt under `input`.
     """
-    found = row.get("doc")
-    document: Mapping[str, JSON] = found if isinstance(found, dict) else {}
+    doc = row.get("doc")
+    document: Mapping[str, JSON] = doc if isinstance(doc, dict) else {}
     answer = row.get("filtered_resps", row.get("resps"))
     while isinstance(answer, list) and len(answer) == 1:
         answer = answer[0]
@@ -132,19 +134,19 @@ def _text(value: JSON) -> str | None:
 
 
 def _ids(row: Mapping[str, JSON]) -> dict[str, str]:
-    found = {name: text_id(row[name]) for name in IDS if name in row}
-    return {name: value for name, value in found.items() if value is not None}
+    ids = {name: text_id(row[name]) for name in IDS if name in row}
+    return {name: value for name, value in ids.items() if value is not None}
 
 
 def _answer(where: str, value: JSON) -> str | Failure:
     if isinstance(value, str):
         return value
     if value is None or (isinstance(value, float) and math.isnan(value)):
-        return Failure("the file has nothing in place of the answer")
+        return Failure("the answer is empty in the file")
     number = text_id(value)
     if number is None:
-        told = json.dumps(value, default=str)
-        raise DatasetError(f"{where}: the answer is no text, but {told[:80]}")
+        text = json.dumps(value, default=str)
+        raise DatasetError(f"{where}: the answer is not text, but {text[:80]}")
     return number
 
 
@@ -153,30 +155,31 @@ def _places(
 ) -> list[tuple[str, int | None]]:
     """Return the id of each row, and the place of its item, None where there is none."""
     by_id = {item.id: place for place, item in enumerate(items)}
-    everywhere = [name for name in IDS if all(name in row.ids for row in rows)]
-    if not everywhere:
+    in_all_rows = [name for name in IDS if all(name in row.ids for row in rows)]
+    if not in_all_rows:
         raise DatasetError(
-            f"{path} holds no ids: each answer needs one under {', '.join(map(repr, IDS))}"
+            f"{path} has no ids: each answer needs one under {', '.join(map(repr, IDS))}"
         )
-    for name in everywhere:
+    for name in in_all_rows:
         if any(row.ids[name] in by_id for row in rows):
-            found = [(row.ids[name], by_id.get(row.ids[name])) for row in rows]
+            matched = [(row.ids[name], by_id.get(row.ids[name])) for row in rows]
             break
     else:
-        name = next((one for one in PLACES if one in everywhere), everywhere[0])
+        name = next((one for one in PLACES if one in in_all_rows), in_all_rows[0])
         places = name in PLACES
-        found = [
+        matched = [
             (row.ids[name], _place(row.ids[name], len(items)) if places else None) for row in rows
         ]
     if name in PLACES:
-        _require_same_questions(path, rows, found, items)
-    return found
+        _require_same_questions(path, rows, matched, items)
+    return matched
 
 
-def _place(said: str, items: int) -> int | None:
-    if not (said.isascii() and said.isdigit()) or len(said) > 9 or int(said) >= items:
+def _place(number: str, items: int) -> int | None:
+    is_number = number.isascii() and number.isdigit()
+    if not is_number or len(number) > 9 or int(number) >= items:
         return None
-    return int(said)
+    return int(number)
 
 
 def _require_same_questions(
@@ -185,34 +188,36 @@ def _require_same_questions(
     places: Sequence[tuple[str, int | None]],
     items: Sequence[Item],
 ) -> None:
-    """Require that rows which go by their number answer the benchmark's questions there.
+    """Require that rows matched by number answer the question of the item with that number.
 
-    A question must be part of the item's; a prompt, which each tool words in its own way, must
-    only have the question in it if most of the file's have.
+    A row's question must be part of the item's. A row's prompt, which each tool words in its own
+    way, must contain the item's question only if most prompts of the file do.
 
     Raises:
-        DatasetError: one is another question.
+        DatasetError: a row answers another question.
     """
     pairs = [(row, items[at]) for row, (_, at) in zip(rows, places, strict=True) if at is not None]
-    asked = [(row.question, item) for row, item in pairs if row.question is not None]
-    strange = [pair for pair in asked if _plain(pair[0]) not in _plain(pair[1].question)]
-    if not asked:
+    questions = [(row.question, item) for row, item in pairs if row.question is not None]
+    wrong = [pair for pair in questions if _normalise(pair[0]) not in _normalise(pair[1].question)]
+    if not questions:
         prompts = [(row.prompt, item) for row, item in pairs if row.prompt is not None]
-        other = [pair for pair in prompts if _plain(pair[1].question) not in _plain(pair[0])]
-        strange = other if 2 * len(other) < len(prompts) else []
-    if strange:
-        said, item = strange[0]
+        other = [
+            pair for pair in prompts if _normalise(pair[1].question) not in _normalise(pair[0])
+        ]
+        wrong = other if 2 * len(other) < len(prompts) else []
+    if wrong:
+        question, item = wrong[0]
         raise DatasetError(
             f"{path}: where the benchmark asks {item.question[:80]!r}, the file answers "
-            f"{said[:80]!r}: it is of other questions, or in another order"
+            f"{question[:80]!r}: the file is of other questions, or in another order"
         )
 
 
-def _plain(text: str) -> str:
+def _normalise(text: str) -> str:
     return _SPACE.sub(" ", text).strip().casefold()
 
 
-def _told(ids: Sequence[str]) -> str:
-    shown = ", ".join(repr(one[:80]) for one in ids[:_SHOWN])
-    more = f" and {len(ids) - _SHOWN:,} more" if len(ids) > _SHOWN else ""
+def _list_ids(ids: Sequence[str]) -> str:
+    shown = ", ".join(repr(one[:80]) for one in ids[:_SHOWN_IDS])
+    more = f" and {len(ids) - _SHOWN_IDS:,} more" if len(ids) > _SHOWN_IDS else ""
     return shown + more

@@ -1,4 +1,4 @@
-"""Question files: JSON lines (or a JSON array) of images and what is asked about them."""
+"""Reads question files: JSON lines (or a JSON array) of images and questions about them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.records import JSON, Image, Turn
 
-_QUESTION = ("question", "text", "prompt", "instruction")
+_QUESTIONS = ("question", "text", "prompt", "instruction")
 _IDS = ("id", "question_id", "sample_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question; `id` is as the file has it, `key` the same as text and unlike any other."""
+    """One question; `id` is as the file has it, `key` is the same as text, unique in the file."""
 
     id: JSON
     key: str
@@ -28,7 +28,7 @@ class Question:
     record: Mapping[str, JSON]
 
     def prompt(self, roots: ImageRoots) -> Prompt:
-        """Return what a trainer is asked; an image outside of `roots` is one with a problem."""
+        """Return the prompt for a trainer; an image outside of `roots` has its `problem` set."""
         images: tuple[Image, ...] = ()
         if self.image is not None:
             path, problem = roots.locate(self.image)
@@ -44,47 +44,49 @@ def read_questions(path: Path) -> list[Question]:
     number, from 0).
 
     Raises:
-        DatasetError: the file cannot be read, a record asks nothing, or an id comes twice.
+        DatasetError: the file cannot be read, a record has no question, or an id comes twice.
     """
     if not path.is_file():
         raise DatasetError(f"{path}: there is no such file")
-    found: list[Question] = []
+    questions: list[Question] = []
     seen: set[str] = set()
     for number, record in enumerate(jsonstream.records(path)):
         question = _question(record, number, path)
         if question.key in seen:
             raise DatasetError(f"{path}: the id {question.key!r} comes twice")
         seen.add(question.key)
-        found.append(question)
-    if not found:
-        raise DatasetError(f"{path} holds no questions")
-    return found
+        questions.append(question)
+    if not questions:
+        raise DatasetError(f"{path} has no questions")
+    return questions
 
 
 def _question(record: JSON, number: int, path: Path) -> Question:
     where = f"{path}, record {number + 1}"
     if not isinstance(record, dict):
-        raise DatasetError(f"{where} is no JSON object")
-    text = _first(record, _QUESTION)
+        raise DatasetError(f"{where} is not a JSON object")
+    text = _first(record, _QUESTIONS)
     if not isinstance(text, str) or not text.strip():
-        raise DatasetError(f"{where} asks nothing: it needs a text under {' or '.join(_QUESTION)}")
-    own = _first(record, _IDS)
+        raise DatasetError(
+            f"{where} has no question: it needs a text under {' or '.join(_QUESTIONS)}"
+        )
+    own_id = _first(record, _IDS)
     image = record.get("image")
     if image is not None and not isinstance(image, str):
-        raise DatasetError(f"{where}: its image is no path")
-    given = number if own is None else own
-    shown = sanitize(image) if image else None
-    return Question(given, key_of(given), sanitize(text), shown, record)
+        raise DatasetError(f"{where}: its image is not a path")
+    id_ = number if own_id is None else own_id
+    path_text = sanitize(image) if image else None
+    return Question(id_, question_key(id_), sanitize(text), path_text, record)
 
 
-def key_of(given: JSON) -> str:
-    """Return an id as text that every database can hold: what answers are matched by.
+def question_key(id_: JSON) -> str:
+    """Return an id as text that every database can hold; answers are matched to questions by it.
 
-    17.0, as tables with gaps have it, is 17.
+    17.0, as tables with gaps have it, becomes 17.
     """
-    if isinstance(given, float) and given.is_integer():
-        given = int(given)
-    return sanitize(str(given))
+    if isinstance(id_, float) and id_.is_integer():
+        id_ = int(id_)
+    return sanitize(str(id_))
 
 
 def _first(record: Mapping[str, JSON], names: Sequence[str]) -> JSON:

@@ -1,4 +1,4 @@
-"""Reads the two scores out of a judge's review, and refuses whatever holds none."""
+"""Reads the two scores from a judge's review, and refuses a review that has none."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ig4.core.contracts.evaluation import Verdict
 from ig4.core.records import JSON
 
 LONGEST = 4000
-"""How many characters of an explanation are kept."""
+"""How many characters of an explanation are stored."""
 
-_LINE = 400  # characters of a line that are looked at
+_LINE = 400  # characters of a line that are read
 _LOW, _HIGH = 1.0, 10.0
 
 _NUMBER = r"(\d{1,3}(?:\.\d{1,10})?)(?!\.?\d)"
@@ -53,45 +53,45 @@ _FIRST_KEYS = ("assistant_1", "assistant1", "score_1", "score1", "first", "answe
 _SECOND_KEYS = ("assistant_2", "assistant2", "score_2", "score2", "second", "answer_2")
 
 
-class UnreadableReview(Exception):  # noqa: N818 - it is the review that is unreadable
-    """A review holds no two scores; the reason is its text."""
+class UnreadableReviewError(Exception):
+    """A review does not give two scores; its text is the reason."""
 
 
 Reader = Callable[[str], Verdict]
-"""Reads a review's text; raises UnreadableReview."""
+"""Reads a review's text; raises UnreadableReviewError."""
 
 
 def read_robust(text: str) -> Verdict:
     """Return the scores that a review gives at its start: as JSON, or on its first line.
 
     "8 9", "8, 9", "8/10 9/10", "**8** **9**" and "Assistant 1: 8 Assistant 2: 9" (on two lines,
-    too) are read. Only the start is looked at, so that a score in the explanation, or in an answer
+    too) are read. Only the start is read, so that a score in the explanation, or in an answer
     quoted there, never becomes the verdict.
 
     Raises:
-        UnreadableReview: there are no two scores, or they are not from 1 to 10.
+        UnreadableReviewError: there are no two scores, or they are not from 1 to 10.
     """
     body = _without_fence(text.strip())
     if not body:
-        raise UnreadableReview("the review is empty")
+        raise UnreadableReviewError("the review is empty")
     if body.startswith("{"):
-        return _of_json(body)
+        return _read_json(body)
     lines = body.split("\n")
-    if len(lines) > 1 and _HEADING.match(_plain(lines[0])):
+    if len(lines) > 1 and _HEADING.match(_plain_text(lines[0])):
         lines = "\n".join(lines[1:]).strip().split("\n")
-    line = _plain(lines[0])
-    found = _PAIR.match(line) or _NAMED.match(line)
-    if found:
-        return _verdict(found[1], found[2], "\n".join(lines[1:]))
+    line = _plain_text(lines[0])
+    both = _PAIR.match(line) or _NAMED.match(line)
+    if both:
+        return _verdict(both[1], both[2], "\n".join(lines[1:]))
     first = _ALONE[0].match(line)
     if first:
         rest = "\n".join(lines[1:]).strip().split("\n")
-        second = _ALONE[1].match(_plain(rest[0]))
+        second = _ALONE[1].match(_plain_text(rest[0]))
         if second:
             return _verdict(first[1], second[1], "\n".join(rest[1:]))
     if _REFUSAL.search(line):
-        raise UnreadableReview("the model refused to judge")
-    raise UnreadableReview("its first line holds no two scores")
+        raise UnreadableReviewError("the model refused to judge")
+    raise UnreadableReviewError("its first line holds no two scores")
 
 
 def read_llava(text: str) -> Verdict:
@@ -100,21 +100,21 @@ def read_llava(text: str) -> Verdict:
     The first line, as it is, must be two numbers around one space or comma; any numbers will do.
 
     Raises:
-        UnreadableReview: it is anything else.
+        UnreadableReviewError: it is anything else.
     """
     line, _, rest = text.partition("\n")
     parts = line.replace(",", " ").split(" ")
     try:
         first, second = map(float, parts)
     except ValueError:
-        raise UnreadableReview("its first line is not two numbers around one space") from None
+        raise UnreadableReviewError("its first line is not two numbers around one space") from None
     if not (math.isfinite(first) and math.isfinite(second)):
-        raise UnreadableReview("its scores are no numbers")
+        raise UnreadableReviewError("its scores are not numbers")
     return Verdict(first, second, rest.strip()[:LONGEST])
 
 
 READERS: Mapping[str, Reader] = {"robust": read_robust, "llava": read_llava}
-"""How a review may be read, by name."""
+"""The ways to read a review, by name."""
 
 
 def _without_fence(text: str) -> str:
@@ -124,36 +124,36 @@ def _without_fence(text: str) -> str:
     return inside.partition("```")[0].strip()
 
 
-def _plain(line: str) -> str:
-    """Return a line without Markdown, its spaces made one."""
+def _plain_text(line: str) -> str:
+    """Return a line without Markdown, with single spaces."""
     return " ".join(re.sub(r"[*_`#\"]+", " ", line[:_LINE]).split())
 
 
-def _of_json(text: str) -> Verdict:
+def _read_json(text: str) -> Verdict:
     try:
-        told, _ = json.JSONDecoder().raw_decode(text)
+        review, _ = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
-        raise UnreadableReview("the review is JSON that cannot be read") from None
-    first, second = _value(told, _FIRST_KEYS), _value(told, _SECOND_KEYS)
-    both = told.get("scores")
+        raise UnreadableReviewError("the review is JSON that cannot be read") from None
+    first, second = _value(review, _FIRST_KEYS), _value(review, _SECOND_KEYS)
+    both = review.get("scores")
     if first is None and second is None and isinstance(both, list) and len(both) == 2:
         first, second = both
-    return _verdict(first, second, str(told.get("explanation", "")))
+    return _verdict(first, second, str(review.get("explanation", "")))
 
 
-def _value(told: Mapping[str, JSON], keys: tuple[str, ...]) -> JSON:
-    return next((told[key] for key in keys if key in told), None)
+def _value(review: Mapping[str, JSON], keys: tuple[str, ...]) -> JSON:
+    return next((review[key] for key in keys if key in review), None)
 
 
 def _verdict(first: JSON, second: JSON, explanation: str) -> Verdict:
     return Verdict(_score(first), _score(second), explanation.strip()[:LONGEST])
 
 
-def _score(told: JSON) -> float:
-    if isinstance(told, str) and (found := re.fullmatch(_SCORE, told.strip(), re.IGNORECASE)):
-        told = float(found[1])
-    if isinstance(told, bool) or not isinstance(told, (int, float)):
-        raise UnreadableReview("it holds no two scores")
-    if not _LOW <= told <= _HIGH:  # also what is not a number
-        raise UnreadableReview(f"its score {str(told)[:20]} is not from 1 to 10")
-    return float(told)
+def _score(value: JSON) -> float:
+    if isinstance(value, str) and (match := re.fullmatch(_SCORE, value.strip(), re.IGNORECASE)):
+        value = float(match[1])
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UnreadableReviewError("it holds no two scores")
+    if not _LOW <= value <= _HIGH:  # true for NaN, too
+        raise UnreadableReviewError(f"its score {str(value)[:20]} is not from 1 to 10")
+    return float(value)

@@ -14,7 +14,7 @@ MAX_BYTES = 1 << 30
 
 
 def is_spreadsheet(path: Path) -> bool:
-    """Tell an Excel file by its ending."""
+    """Tell whether a file is an Excel file, by its ending."""
     return path.suffix.lower() in (".xlsx", ".xlsm")
 
 
@@ -35,15 +35,15 @@ def spreadsheet_rows(path: Path) -> Iterator[dict[str, JSON]]:
         with zipfile.ZipFile(path) as archive:
             size = sum(part.file_size for part in archive.infolist())
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except Exception as error:  # noqa: BLE001 - openpyxl raises whatever its parsers do
-        raise DatasetError(f"{path} is no Excel file that can be read: {error}") from None
+    except Exception as error:  # noqa: BLE001 - openpyxl raises whatever its parsers raise
+        raise DatasetError(f"{path} is not a readable Excel file: {error}") from None
     try:
         if size > MAX_BYTES:
             raise DatasetError(f"{path} unpacks to more than {MAX_BYTES:,} bytes")
         rows = book.worksheets[0].iter_rows(values_only=True) if book.worksheets else iter(())
         header = next(rows, None)
         if header is None or not any(header):
-            raise DatasetError(f"{path} holds no header row")
+            raise DatasetError(f"{path} has no header row")
         names = ["" if name is None else str(name) for name in header]
         for cells in rows:
             if any(cell is not None for cell in cells):

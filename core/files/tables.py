@@ -14,14 +14,14 @@ from ig4.core.files.encodings import first_text, open_text, unreadable_error
 from ig4.core.records import JSON
 
 ID_COLUMNS = ("id", "image_id", "sample_id", "question_id", "external_id", "uid", "key")
-"""Names that a column of ids is known by, first come first."""
+"""Usual names of a column of ids; the first that is there counts."""
 
 LABEL_COLUMNS = ("cluster", "label", "cluster_id", "cluster_label", "labels", "clusters")
-"""Names that a column of cluster labels is known by, first come first."""
+"""Usual names of a column of cluster labels; the first that is there counts."""
 
 DELIMITERS = ",\t;|"
-# csv refuses cells above 128 KiB otherwise; the limit is the process's, the C long of Windows.
-_LARGEST_CELL = 2**31 - 1
+# By default csv refuses cells above 128 KiB; this limit holds for the process and fits a C long.
+_MAX_CELL = 2**31 - 1
 _PARQUET_MARK = b"PAR1"
 
 
@@ -65,15 +65,15 @@ def read_clusters(
     """Yield (sample id, cluster label), both as text.
 
     The file is a JSON object from label to a list of ids, or a table as `read_rows` takes it
-    with a column of ids and one of labels; columns not named are looked for by usual names.
+    with a column of ids and one of labels; columns that you do not name are found by usual names.
 
     Raises:
-        DatasetError: as `read_rows`; or a list under a label holds something else than ids.
-        UsageError: a column is not there.
+        DatasetError: as `read_rows`; or a list under a label holds something other than ids.
+        UsageError: there is no such column.
     """
     require_file(path)
     if key is None and not is_parquet(path) and _is_label_lists(path, encoding):
-        yield from _listed(path, encoding)
+        yield from _label_lists(path, encoding)
         return
     columns: tuple[str, str] | None = None
     for row in read_rows(path, encoding=encoding, key=key):
@@ -89,19 +89,19 @@ def column_named(
     path: Path, columns: Sequence[str] | dict[str, Any], given: str | None,
     usual: Sequence[str], what: str,
 ) -> str:  # fmt: skip
-    """Return the column `given`, or the first of the `usual` names there is.
+    """Return the column `given`, or the first of the `usual` names that the table has.
 
     Raises:
         UsageError: there is no such column; says which there are.
     """
-    wanted = [given] if given is not None else usual
-    found = next((name for name in wanted if name in columns), None)
-    if found is not None:
-        return found
-    there = ", ".join(map(repr, columns))
+    names = [given] if given is not None else usual
+    column = next((name for name in names if name in columns), None)
+    if column is not None:
+        return column
+    known = ", ".join(map(repr, columns))
     if given is not None:
-        raise UsageError(f"{path} has no column {given!r}: its columns are {there}")
-    raise UsageError(f"{path}: say which column holds the {what}; its columns are {there}")
+        raise UsageError(f"{path} has no column {given!r}: its columns are {known}")
+    raise UsageError(f"{path}: say which column holds the {what}; its columns are {known}")
 
 
 def text_id(value: JSON) -> str | None:
@@ -137,7 +137,7 @@ def require_file(path: Path) -> None:
 
 
 def is_parquet(path: Path) -> bool:
-    """Tell a Parquet file by its first four bytes."""
+    """Tell whether a file is Parquet, by its first four bytes."""
     try:
         with path.open("rb") as file:
             return file.read(4) == _PARQUET_MARK
@@ -146,7 +146,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def delimiter_of(path: Path) -> str:
-    """Return what separates the columns: what the header line holds most of; a comma if none."""
+    """Return the delimiter of a table: the one its header line has most of; a comma if none."""
     if path.suffix.lower() in (".tsv", ".tab"):
         return "\t"
     header = first_text(path).partition("\n")[0]
@@ -160,7 +160,7 @@ def csv_cells(path: Path, encoding: str, delimiter: str) -> Iterator[list[str]]:
     Raises:
         DatasetError: it is not in this encoding, or a row cannot be parsed; names the line.
     """
-    csv.field_size_limit(_LARGEST_CELL)
+    csv.field_size_limit(_MAX_CELL)
     with open_text(path, encoding) as file:
         rows = csv.reader(file, delimiter=delimiter, strict=True)
         try:
@@ -216,7 +216,7 @@ def _csv_rows(path: Path, encoding: str) -> Iterator[dict[str, JSON]]:
     rows = csv_cells(path, encoding, delimiter_of(path))
     header = next(rows, None)
     if header is None:
-        raise DatasetError(f"{path} holds no header line")
+        raise DatasetError(f"{path} has no header line")
     for number, cells in enumerate(rows, 1):
         if len(cells) > len(header):
             raise DatasetError(
@@ -243,7 +243,7 @@ def _is_label_lists(path: Path, encoding: str) -> bool:
     return bool(firsts) and not any(isinstance(first, dict) for first in firsts.values())
 
 
-def _listed(path: Path, encoding: str) -> Iterator[tuple[str, str]]:
+def _label_lists(path: Path, encoding: str) -> Iterator[tuple[str, str]]:
     for label, ids in jsonstream.members(path, encoding):
         if not isinstance(ids, list):
             raise DatasetError(f"{path}: {label!r} holds no list of ids")

@@ -40,7 +40,7 @@ class RegisteredComponent:
 
 @dataclass(frozen=True, slots=True)
 class BrokenPlugin:
-    """A plugin that could not be taken in, and why."""
+    """A plugin that could not be loaded, and why."""
 
     dist: str
     entry_point: str
@@ -48,7 +48,7 @@ class BrokenPlugin:
 
 
 class RefusedError(Exception):
-    """Why a plugin is not taken in; ends up as the reason of a `BrokenPlugin`."""
+    """A plugin is refused; the message becomes the reason of a `BrokenPlugin`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class PluginSource:
     dist_version: str
 
 
-def normalised(dist: str) -> str:
+def normalise(dist: str) -> str:
     """Return a distribution's name as package indexes compare it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", dist).lower()
 
@@ -68,54 +68,52 @@ def normalised(dist: str) -> str:
 def find_sources() -> tuple[list[PluginSource], list[BrokenPlugin]]:
     """Return the entry points of group `ig4`, ordered by distribution and name.
 
-    A distribution whose metadata cannot be read is among the broken.
+    A distribution whose metadata cannot be read is among the broken plugins.
     """
     try:
-        found = list(entry_points(group=hookspecs.PROJECT))
+        points = list(entry_points(group=hookspecs.PROJECT))
         broken: list[BrokenPlugin] = []
-    except Exception:  # noqa: BLE001 - one distribution spoils the call for all of them
-        found, broken = _one_by_one()
-    made = [_source(entry_point) for entry_point in found]
-    return sorted(made, key=lambda source: (source.dist, source.entry_point.name)), broken
+    except Exception:  # noqa: BLE001 - one bad distribution makes the call fail for all
+        points, broken = _read_each_distribution()
+    sources = [_source(point) for point in points]
+    return sorted(sources, key=lambda source: (source.dist, source.entry_point.name)), broken
 
 
 def _source(entry_point: EntryPoint) -> PluginSource:
     dist = entry_point.dist
     name = (dist.name if dist else None) or "unknown"
-    return PluginSource(
-        entry_point, normalised(name), (dist.version if dist else None) or "unknown"
-    )
+    return PluginSource(entry_point, normalise(name), (dist.version if dist else None) or "unknown")
 
 
-def _one_by_one() -> tuple[list[EntryPoint], list[BrokenPlugin]]:
-    """Read the entry points of each distribution; slower, but one cannot spoil the others."""
-    found: dict[str, list[EntryPoint]] = {}
+def _read_each_distribution() -> tuple[list[EntryPoint], list[BrokenPlugin]]:
+    """Read the entry points of each distribution: slower, but a bad one does not affect others."""
+    points_of: dict[str, list[EntryPoint]] = {}
     broken = []
     for dist in distributions():
-        name = normalised(dist.name or "unknown")
+        name = normalise(dist.name or "unknown")
         try:
             points = list(dist.entry_points.select(group=hookspecs.PROJECT))
         except Exception as error:  # noqa: BLE001 - whatever a broken file leads to
             reason = f"its entry points cannot be read ({describe_error(error)})"
             broken.append(BrokenPlugin(name, "entry_points.txt", reason))
         else:
-            found.setdefault(name, points)  # the first one on the path is the one imported
-    return [point for points in found.values() for point in points], broken
+            points_of.setdefault(name, points)  # the first one on the path is the one imported
+    return [point for points in points_of.values() for point in points], broken
 
 
-def admit(manager: pluggy.PluginManager, source: PluginSource) -> list[RegisteredComponent]:
-    """Import a plugin, register its hooks and return the components it declares.
+def load_plugin(manager: pluggy.PluginManager, source: PluginSource) -> list[RegisteredComponent]:
+    """Import a plugin, register its hooks, and return the components it declares.
 
     Raises:
-        RefusedError: anything about the plugin is wrong; its hooks are then not registered.
+        RefusedError: something about the plugin is wrong; its hooks are then not registered.
     """
-    plugin = _imported(source.entry_point)
+    plugin = _import(source.entry_point)
     _check_hook_names(plugin)
     try:
         _register(manager, plugin, f"{source.dist}:{source.entry_point.name}")
         return [
             RegisteredComponent(component, source.dist, source.dist_version)
-            for component in _declared(manager, plugin)
+            for component in _declared_components(manager, plugin)
         ]
     except RefusedError:
         if manager.is_registered(plugin):
@@ -129,10 +127,10 @@ def describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _imported(entry_point: EntryPoint) -> Any:
+def _import(entry_point: EntryPoint) -> Any:
     try:
         return entry_point.load()
-    # A plugin may do anything at import, even exit; only Ctrl-C is not its to keep.
+    # A plugin may do anything at import, even exit; only Ctrl-C must get through.
     except (Exception, SystemExit) as error:  # noqa: BLE001
         reason = f"cannot import {entry_point.value} ({describe_error(error)})"
         raise RefusedError(reason) from None
@@ -167,14 +165,14 @@ def _register(manager: pluggy.PluginManager, plugin: Any, name: str) -> None:
         raise RefusedError("another entry point already names the same module") from None
 
 
-def _declared(manager: pluggy.PluginManager, plugin: Any) -> Iterator[Component]:
+def _declared_components(manager: pluggy.PluginManager, plugin: Any) -> Iterator[Component]:
     for implementation in manager.hook.ig4_components.get_hookimpls():
         if implementation.plugin is not plugin:
             continue
         try:
             declared: Any = implementation.function()
             components = list(declared)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - see _imported
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - see _import
             raise RefusedError(f"ig4_components failed ({describe_error(error)})") from None
         for component in components:
             check_record(component)
@@ -182,13 +180,13 @@ def _declared(manager: pluggy.PluginManager, plugin: Any) -> Iterator[Component]
 
 
 def check_record(component: object) -> None:
-    """Check what a plugin declares, without importing the target.
+    """Check a component that a plugin declares, without importing its target.
 
     Raises:
-        RefusedError: not a Component, or a field that does not say what it must.
+        RefusedError: it is not a Component, or one of its fields is not valid.
     """
     if not isinstance(component, Component):
-        raise RefusedError(f"ig4_components gave {type(component).__name__!r}, not a Component")
+        raise RefusedError(f"ig4_components returned {type(component).__name__!r}, not a Component")
     label = f"component {component.name!r}"
     if component.kind not in KINDS:
         guess = did_you_mean(str(component.kind), KINDS) or f"; kinds are {', '.join(KINDS)}"
@@ -202,7 +200,7 @@ def check_record(component: object) -> None:
     if component.api != API_VERSION:
         raise RefusedError(
             f"{label} is written for version {component.api} of the component contract, this "
-            f"ig4 speaks version {API_VERSION}: upgrade whichever is older"
+            f"ig4 supports version {API_VERSION}: upgrade whichever is older"
         )
     _check_requirements(component, label)
 

@@ -1,4 +1,4 @@
-"""Fingerprints: what a result belongs to, on the side of the sample and of the component."""
+"""Fingerprints of components and samples: a result belongs to one of each."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class Fingerprint:
 def of_component(
     registered: RegisteredComponent, component: Configurable, digest: Digest
 ) -> Fingerprint:
-    """Return the fingerprint of a component as it is configured.
+    """Return the fingerprint of a component with its options.
 
     It covers kind, name, distribution, the class's `version` and its `identity`; not the
     distribution's version, so that an upgrade that changes no result costs nothing.
     """
     identity = json.loads(canonical(component.identity(digest)))
-    what = registered.component
-    parts = [what.kind, what.name, registered.dist, component.version, identity]
+    declared = registered.component
+    parts = [declared.kind, declared.name, registered.dist, component.version, identity]
     return Fingerprint(
-        kind=what.kind,
-        name=what.name,
+        kind=declared.kind,
+        name=declared.name,
         distribution=registered.dist,
         version=component.version,
         identity=identity,
@@ -52,14 +52,14 @@ def of_component(
 
 
 def of_content(turns: Sequence[Turn], images: Iterable[str]) -> str:
-    """Return the hash (32 hex digits) of what a sample says.
+    """Return the hash (32 hex digits) of a sample's content.
 
-    `images` holds the sha256 of each image, or for one that could not be read a text that
-    names it: two samples whose missing images have different names differ.
+    `images` holds the sha256 of each image, or a text that names it if it could not be read: two
+    samples whose missing images have different names differ.
     """
     # ascii() of nested tuples of texts is unambiguous, and the same on every Python.
-    said = ascii((tuple(map(tuple, turns)), tuple(images)))
-    return hashlib.blake2b(said.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+    text = ascii((tuple(map(tuple, turns)), tuple(images)))
+    return hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def canonical(value: JSON) -> str:
@@ -68,22 +68,22 @@ def canonical(value: JSON) -> str:
 
 
 def digest_of(value: JSON) -> str:
-    """Return 32 hex digits that stand for a JSON-able value."""
+    """Return the hash (32 hex digits) of a JSON-able value."""
     return hashlib.blake2b(canonical(value).encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def sha256_of(path: Path, of_file: Callable[[Path], str] | None = None) -> str:
     """Return the sha256 of a file, or of a folder's files with their names, as hex digits.
 
-    `of_file` gives the sha256 of each file of a folder, where somebody remembers it.
+    `of_file` gives the sha256 of each file of a folder, for callers that have a cache.
 
     Raises:
         OSError: it cannot be read.
     """
     if path.is_dir():
-        known = of_file or sha256_of
+        digest = of_file or sha256_of
         files = sorted(file for file in path.rglob("*") if file.is_file())
-        listing = [[file.relative_to(path).as_posix(), known(file)] for file in files]
+        listing = [[file.relative_to(path).as_posix(), digest(file)] for file in files]
         return hashlib.sha256(canonical(listing).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -32,4 +32,4 @@ def ig4_commands(group: click.Group) -> None:
 
 @hookspec
 def ig4_event(event: Event) -> None:
-    """Observe what the engine does; an observer that raises is reported and left out."""
+    """Observe what the engine does; an observer that raises is reported and removed."""

@@ -1,4 +1,4 @@
-"""The plugin host: knows every installed component by name and builds it when it is used."""
+"""The plugin host: finds installed components by name, and builds them when they are used."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ig4.core.host.discovery import (
     BrokenPlugin,
     RefusedError,
     RegisteredComponent,
-    admit,
     describe_error,
     find_sources,
-    normalised,
+    load_plugin,
+    normalise,
 )
 from ig4.core.suggest import did_you_mean
 
@@ -45,8 +45,8 @@ __all__ = [
 class Host:
     """The components and observers of all installed plugins; make one with `discover`.
 
-    `broken` lists the plugins that could not be taken in, and observers or commands that
-    failed later; each is said once.
+    `broken` lists the plugins that could not be loaded, and observers or commands that
+    failed later; each is reported once.
     """
 
     def __init__(self) -> None:
@@ -58,18 +58,18 @@ class Host:
 
     @classmethod
     def discover(cls) -> Host:
-        """Take in every installed plugin of entry-point group `ig4`.
+        """Load every installed plugin of entry-point group `ig4`.
 
         Never raises for a bad plugin, and imports no component.
         """
         host = cls()
-        found, host.broken = find_sources()
-        for source in found:
+        sources, host.broken = find_sources()
+        for source in sources:
             try:
-                # What a plugin prints at import must not end up among our results.
+                # A plugin's output at import must not end up among our results.
                 with redirect_stdout(sys.stderr):
-                    components = admit(host._manager, source)
-                host._refuse_twins(components)
+                    components = load_plugin(host._manager, source)
+                host._refuse_duplicates(components)
             except RefusedError as refusal:
                 host.broken.append(BrokenPlugin(source.dist, source.entry_point.name, str(refusal)))
             else:
@@ -91,26 +91,26 @@ class Host:
                 f"unknown kind of component {kind!r}{did_you_mean(kind, KINDS)} "
                 f"(kinds are {', '.join(KINDS)})"
             )
-        dist, _, plain = name.rpartition("/")
-        found = [
+        dist, _, own_name = name.rpartition("/")
+        matches = [
             registered
             for registered in self.components(kind)
-            if registered.component.name == plain
-            and (not dist or registered.dist == normalised(dist))
+            if registered.component.name == own_name
+            and (not dist or registered.dist == normalise(dist))
         ]
-        if not found:
-            raise UsageError(self._unknown(kind, name))
-        if len(found) > 1:
-            names = " and ".join(registered.dist for registered in found)
-            ways = " or ".join(repr(registered.qualified) for registered in found)
-            raise UsageError(f"{kind} {plain!r} is declared by {names}: write {ways}")
-        return found[0]
+        if not matches:
+            raise UsageError(self._unknown_message(kind, name))
+        if len(matches) > 1:
+            names = " and ".join(registered.dist for registered in matches)
+            ways = " or ".join(repr(registered.qualified) for registered in matches)
+            raise UsageError(f"{kind} {own_name!r} is declared by {names}: write {ways}")
+        return matches[0]
 
     def load(self, kind: str, name: str, *, runnable: bool = True) -> type[Configurable]:
         """Import the class of a component and check that it keeps its contract.
 
         With `runnable=False` missing libraries are not an error, so that options and percent
-        scales can be had where the component itself could not run.
+        scales are available where the component itself cannot run.
 
         Raises:
             UsageError: no such component.
@@ -123,19 +123,19 @@ class Host:
             if missing:
                 raise _missing_extra(registered, missing)
         if registered not in self._classes:
-            found = _import_target(registered)
-            _check_contract(registered, found)
-            self._classes[registered] = found
+            cls = _import_target(registered)
+            _check_contract(registered, cls)
+            self._classes[registered] = cls
         return self._classes[registered]
 
     def build(self, choice: Choice, *, runnable: bool = True) -> Configurable:
-        """Make a component from its validated options; it is not opened.
+        """Validate the options of a component and construct it; it is not opened.
 
         Raises:
             UsageError: unknown component or bad options, one line for each problem.
             MissingExtraError, PluginError: as `load`.
         """
-        from ig4.core.host.choices import fill_options
+        from ig4.core.host.options import fill_options
 
         cls = self.load(choice.kind, choice.use, runnable=runnable)
         options = fill_options(cls.Options, choice.options, choice.label)
@@ -144,19 +144,19 @@ class Host:
         except Exception as error:
             registered = self.find(choice.kind, choice.use)
             raise PluginError(
-                f"{_whose(registered)} cannot be constructed ({describe_error(error)}); "
+                f"{_full_name(registered)} cannot be constructed ({describe_error(error)}); "
                 f"`__init__` must only store its options"
             ) from error
 
     def validate(self, choice: Choice, *, runnable: bool = True) -> None:
         """Check a choice and its options before any work; raises as `build`."""
-        from ig4.core.host.choices import fill_options
+        from ig4.core.host.options import fill_options
 
         cls = self.load(choice.kind, choice.use, runnable=runnable)
         fill_options(cls.Options, choice.options, choice.label)
 
     def emit(self, event: Event) -> None:
-        """Tell every observer; one that raises is listed in `broken` and heard no more."""
+        """Send an event to every observer; one that raises is listed in `broken` and removed."""
         for implementation in self._implementations("ig4_event"):
             try:
                 _call(implementation, event)
@@ -183,23 +183,23 @@ class Host:
         if self._manager.is_registered(implementation.plugin):
             self._manager.unregister(implementation.plugin)
 
-    def _refuse_twins(self, found: list[RegisteredComponent]) -> None:
-        """Refuse a name declared twice in one distribution: nothing could tell them apart."""
+    def _refuse_duplicates(self, components: list[RegisteredComponent]) -> None:
+        """Refuse a name declared twice in one distribution: it would be ambiguous."""
         taken = {(r.component.kind, r.qualified) for r in self._components}
-        for registered in found:
+        for registered in components:
             key = (registered.component.kind, registered.qualified)
             if key in taken:
                 raise RefusedError(f"{key[0]} {registered.component.name!r} is declared twice")
             taken.add(key)
 
-    def _unknown(self, kind: str, name: str) -> str:
+    def _unknown_message(self, kind: str, name: str) -> str:
         known = [registered.component.name for registered in self.components(kind)]
         message = f"unknown {kind} {name!r}{did_you_mean(name, known)}"
         if known:
             message += f" (known: {', '.join(dict.fromkeys(known))})"
         elsewhere = [r.component.kind for r in self._components if r.component.name == name]
         if elsewhere:
-            message += f"; {name!r} is the name of {_list(elsewhere)}"
+            message += f"; {name!r} is the name of {_with_articles(elsewhere)}"
         if self.broken:
             dists = ", ".join(dict.fromkeys(plugin.dist for plugin in self.broken))
             message += f"; it may belong to a broken plugin ({dists}): see `ig4 plugins check`"
@@ -209,7 +209,7 @@ class Host:
 def missing_modules(registered: RegisteredComponent) -> list[str]:
     """Return those of the modules a component requires that are not installed.
 
-    Nothing is imported, so a module that is there but broken counts as installed.
+    Nothing is imported, so a module that is installed but broken counts as installed.
     """
     return [name for name in registered.component.requires if not _installed(name)]
 
@@ -217,12 +217,12 @@ def missing_modules(registered: RegisteredComponent) -> list[str]:
 def import_failure(registered: RegisteredComponent, error: Exception) -> PluginError:
     """Return the error to raise when a component's import failed, in a target or in `open()`.
 
-    It tells a library that is missing (and what to install) from one that is broken.
+    The error says whether a library is missing, and what to install, or is broken.
     """
     missing = missing_modules(registered)
     if missing:
         return _missing_extra(registered, missing)
-    return PluginError(f"{_whose(registered)} is installed but cannot be imported: {error}")
+    return PluginError(f"{_full_name(registered)} is installed but cannot be imported: {error}")
 
 
 def _installed(module: str) -> bool:
@@ -237,7 +237,7 @@ def _installed(module: str) -> bool:
 
 
 def _missing_extra(registered: RegisteredComponent, missing: list[str]) -> MissingExtraError:
-    needs = f"{_whose(registered)} needs {', '.join(missing)}, not installed here"
+    needs = f"{_full_name(registered)} needs {', '.join(missing)}, not installed here"
     extra = registered.component.extra
     if extra is None:
         return MissingExtraError(f"{needs}; see the documentation of {registered.dist}")
@@ -248,44 +248,44 @@ def _import_target(registered: RegisteredComponent) -> Any:
     module_name, _, path = registered.component.target.partition(":")
     try:
         with redirect_stdout(sys.stderr):
-            found: Any = importlib.import_module(module_name)
+            target: Any = importlib.import_module(module_name)
     except ImportError as error:
         raise import_failure(registered, error) from error
     except (Exception, SystemExit) as error:
         raise PluginError(
-            f"{_whose(registered)} cannot be imported ({describe_error(error)})"
+            f"{_full_name(registered)} cannot be imported ({describe_error(error)})"
         ) from error
     for part in path.split("."):
-        if not hasattr(found, part):
-            guess = did_you_mean(part, dir(found))
-            raise PluginError(f"{_whose(registered)}: {module_name} has no {part!r}{guess}")
-        found = getattr(found, part)
-    return found
+        if not hasattr(target, part):
+            guess = did_you_mean(part, dir(target))
+            raise PluginError(f"{_full_name(registered)}: {module_name} has no {part!r}{guess}")
+        target = getattr(target, part)
+    return target
 
 
-def _check_contract(registered: RegisteredComponent, found: Any) -> None:
+def _check_contract(registered: RegisteredComponent, cls: Any) -> None:
     """Raise PluginError unless the class keeps the contract of its kind."""
     from ig4.core.contracts import CONTRACTS, Options
 
     contract = CONTRACTS[registered.component.kind]
     target = registered.component.target
-    if not isinstance(found, type):
+    if not isinstance(cls, type):
         problem = f"{target} is not a class"
-    elif not issubclass(found, contract):
+    elif not issubclass(cls, contract):
         problem = f"{target} must inherit from ig4.core.contracts.{contract.__name__}"
-    elif absent := sorted(getattr(found, "__abstractmethods__", ())):
+    elif absent := sorted(getattr(cls, "__abstractmethods__", ())):
         problem = f"{target} does not implement {', '.join(absent)}"
-    elif not (isinstance(found.Options, type) and issubclass(found.Options, Options)):
+    elif not (isinstance(cls.Options, type) and issubclass(cls.Options, Options)):
         problem = f"{target}.Options must inherit from ig4.core.contracts.Options"
-    elif found.Options.model_config.get("extra") != "forbid":
+    elif cls.Options.model_config.get("extra") != "forbid":
         problem = f"{target}.Options must forbid options it does not know"
-    elif not found.Options.model_config.get("frozen"):
+    elif not cls.Options.model_config.get("frozen"):
         problem = f"{target}.Options must be frozen"
-    elif not (isinstance(found.version, str) and found.version):
+    elif not (isinstance(cls.version, str) and cls.version):
         problem = f"{target}.version must be a text that is not empty"
     else:
         return
-    raise PluginError(f"{_whose(registered)} does not keep its contract: {problem}")
+    raise PluginError(f"{_full_name(registered)} does not keep its contract: {problem}")
 
 
 def _call(implementation: pluggy.HookImpl, argument: object) -> None:
@@ -293,10 +293,10 @@ def _call(implementation: pluggy.HookImpl, argument: object) -> None:
     implementation.function(*([argument] if implementation.argnames else []))
 
 
-def _whose(registered: RegisteredComponent) -> str:
+def _full_name(registered: RegisteredComponent) -> str:
     component = registered.component
     return f"{component.kind} {component.name!r} of {registered.dist} {registered.dist_version}"
 
 
-def _list(kinds: Sequence[str]) -> str:
+def _with_articles(kinds: Sequence[str]) -> str:
     return " and ".join(f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}" for kind in kinds)

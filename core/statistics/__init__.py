@@ -1,1 +1,1 @@
-"""Bootstrap intervals, paired tests, and what verdicts and metrics come to."""
+"""Bootstrap intervals, paired tests, and summaries of verdicts."""

@@ -1,4 +1,4 @@
-"""How sure a mean is, and whether two sets of answers to the same questions really differ."""
+"""Confidence intervals of means, and a test whether two sets of answers really differ."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class ComparisonResult:
 
 
 def mean_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """Return a 95 % interval of a mean: Wilson's of a share of right answers, else a bootstrap.
+    """Return a 95 % interval of a mean: Wilson's for shares of right answers, else a bootstrap.
 
-    Wilson (1927) keeps its promise where the bootstrap cannot: with few questions, or when all are
-    right or all are wrong.
+    Wilson's (1927) has its coverage where the bootstrap has not: with few questions, or when all
+    answers are right or all are wrong.
     """
     if not values or not set(values) <= {0.0, 1.0}:
         return interval(values, seed)
@@ -51,7 +51,8 @@ def mean_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]
 def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
     """Return the 95 % percentile bootstrap interval of the mean (Efron 1979).
 
-    Equal values and seed give equal intervals. Of no values it is NaN, of one just this value.
+    Equal values and seed give equal intervals. Of no values it is NaN; of one value, both ends are
+    that value.
     """
     import numpy as np
 

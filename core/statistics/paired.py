@@ -1,7 +1,6 @@
 """Compares two series of results pair by pair: Student's t and the exact permutation test.
 
-Only small numbers of pairs are meant (the seeds of an ablation), so everything is computed here,
-without scipy.
+It is meant for few pairs (the seeds of an ablation), so everything is computed here, without scipy.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 EXACT_PAIRS = 16
-"""Up to so many pairs all 2^n signs are gone through; above, `DRAWS` of them at random."""
+"""Up to so many pairs all 2^n signs are tried; above, `DRAWS` random ones."""
 
 DRAWS = 100_000
 _CONVERGED = 1e-15
@@ -22,7 +21,7 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class PValues:
-    """Probabilities of a mean difference as far out, if there were none: by its direction."""
+    """Probabilities of a mean difference at least as large, if there were none, by direction."""
 
     greater: float
     less: float
@@ -31,11 +30,11 @@ class PValues:
 
 @dataclass(frozen=True, slots=True)
 class PairedResult:
-    """What pairs of results say: `difference` is the mean of first minus second.
+    """A comparison of paired results; `difference` is the mean of first minus second.
 
-    `low` and `high` bound it at the `level` of Student's t; they, `t` and `student` are None for a
-    single pair, and `t` and `student` where all differences are equal: there is no spread to
-    measure by.
+    `low` and `high` are its interval by Student's t at the confidence `level`. These, `t` and
+    `student` are None for a single pair; where all differences are equal, and so have no spread,
+    only `t` and `student` are.
     """
 
     pairs: int
@@ -74,9 +73,9 @@ def compare(first: Sequence[float], second: Sequence[float], level: float = 0.95
 
 
 def permutation(differences: Sequence[float] | np.ndarray) -> PValues:
-    """Return how often random signs give a sum as far out as that of the differences.
+    """Return how often random signs give a sum at least as extreme as that of the differences.
 
-    Exact up to `EXACT_PAIRS` pairs; the smallest value there is 1 / 2^n on one side.
+    Exact up to `EXACT_PAIRS` pairs; there the smallest one-sided value is 1 / 2^n.
     """
     values = np.asarray(differences, dtype=np.float64)
     n = len(values)
@@ -87,15 +86,17 @@ def permutation(differences: Sequence[float] | np.ndarray) -> PValues:
         bits = np.random.default_rng(0).integers(0, 2, (DRAWS, n))
         extra = 1  # the signs as they are count as one of the draws
     sums = (1 - 2 * bits) @ values
-    own = values.sum()
-    room = _ROUNDING * max(float(np.abs(values).sum()), math.ulp(1.0))
+    observed = values.sum()
+    tolerance = _ROUNDING * max(float(np.abs(values).sum()), math.ulp(1.0))
     total = len(sums) + extra
 
     def share(hits: np.ndarray) -> float:
         return float((hits.sum() + extra) / total)
 
     return PValues(
-        share(sums >= own - room), share(sums <= own + room), share(abs(sums) >= abs(own) - room)
+        share(sums >= observed - tolerance),
+        share(sums <= observed + tolerance),
+        share(abs(sums) >= abs(observed) - tolerance),
     )
 
 
@@ -106,7 +107,7 @@ def upper(t: float, df: float) -> float:
 
 
 def quantile(p: float, df: float) -> float:
-    """Return the value that Student's t with `df` degrees of freedom stays below at odds `p`."""
+    """Return the `p` quantile of Student's t with `df` degrees of freedom."""
     if p < 0.5:
         return -quantile(1 - p, df)
     low, high = 0.0, 1.0

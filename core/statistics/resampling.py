@@ -1,4 +1,4 @@
-"""The bootstrap and the sign test: how sure means are, and whether differences are mere luck."""
+"""The bootstrap and the sign test: intervals of means, and whether a difference may be chance."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 Interval: TypeAlias = tuple[float, float]
 
 RESAMPLES = 10_000
-"""How often a sample is drawn anew."""
+"""How many bootstrap samples are drawn."""
 
 CONFIDENCE = 0.95
 
-_FEW = 16  # different rows; how often each is drawn then says it all
+_FEW_ROWS = 16  # distinct rows; then only how often each is drawn matters
 _CELLS = 1 << 17  # drawn at a time: what fits a processor's cache is gathered twice as fast
 
 
@@ -25,18 +25,18 @@ def resampled_means(
 ) -> NDArray[np.float64]:
     """Return (resamples, k): the means of the k columns of `values` (n, k) in bootstrap samples.
 
-    Rows are drawn with replacement (Efron 1979), and as a whole, so that what belongs to one item
-    stays together. Equal input, equal output.
+    Rows are drawn with replacement (Efron 1979), and as a whole, so that the values of one item
+    stay together. Equal input gives equal output.
     """
     import numpy as np
 
     rng = np.random.default_rng(seed)
     n = len(values)
     distinct, counts = np.unique(values, axis=0, return_counts=True)
-    if len(distinct) <= _FEW:
+    if len(distinct) <= _FEW_ROWS:
         drawn = rng.multinomial(n, counts / n, size=resamples)
-        few: NDArray[np.float64] = drawn @ distinct / n
-        return few
+        weighted: NDArray[np.float64] = drawn @ distinct / n
+        return weighted
     columns = [np.ascontiguousarray(column) for column in values.T]
     means = np.empty((resamples, len(columns)))
     step = max(1, _CELLS // max(1, n))
@@ -58,10 +58,10 @@ def interval(statistics: NDArray[np.float64], confidence: float = CONFIDENCE) ->
 
 
 def sign_test(better: int, worse: int) -> float:
-    """Return the two-sided p of so many better and worse ones, were both as likely; ties dropped.
+    """Return the two-sided p-value of these counts if both were equally likely; leave out ties.
 
-    The binomial distribution with p = 1/2, in integers: exact for any number. Without a single one
-    it is 1.
+    The binomial distribution with p = 1/2, in integers, so exact for any number. It is 1 if both
+    counts are 0.
     """
     n = better + worse
     term = tail = 1  # binomial coefficients, and their sum up to the smaller count

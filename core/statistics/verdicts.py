@@ -1,7 +1,7 @@
-"""What verdicts come to: win, tie or fail of both orders, shares, intervals, tests, position bias.
+"""Summaries of verdicts: win, tie or fail, shares, intervals, tests, position bias.
 
-Pure functions on arrays. "Win" is always a win of the first answer of a pair, the one whose model
-is asked about; a relative score is the second's in percent of the first's, as in LLaVA-Bench.
+Pure functions on arrays. "Win" is always a win of the first answer of a pair, that of the model
+under test; a relative score is the second's in percent of the first's, as in LLaVA-Bench.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _POINTS: Mapping[Side, int] = {"first": 1, "tie": 0, "second": -1}
 
 
 def outcome(one: Side, other: Side) -> Outcome:
-    """Return what the winners in the two orders make of the first answer (the paper, 5.2).
+    """Return the outcome for the first answer, given the winners in the two orders (paper, 5.2).
 
     Both sides name answers, whatever place they were shown in. Win: two wins, or a win and a draw;
     tie: two draws, or a win and a loss; fail: two losses, or a loss and a draw.
@@ -39,8 +39,8 @@ def outcome(one: Side, other: Side) -> Outcome:
 class PositionBias:
     """How far the order decided, as shares (0-1) of the pairs that were judged in both orders.
 
-    `flips`: the verdict was another in the other order. `first_shown`, `second_shown`: the answer
-    in that place won both times.
+    `flips`: the verdict changed with the order. `first_shown`, `second_shown`: the answer in that
+    place won both times.
     """
 
     flips: float
@@ -50,12 +50,12 @@ class PositionBias:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What the pairs of one category, or all, come to.
+    """The results of the pairs of one category, or of all.
 
     `win_rate` and `fail_rate` are shares (0-1) of the `n` pairs, `p_value` is the sign test's.
     `first_mean` and `second_mean` are the mean scores of both sides, over both orders, `relative`
-    is 100 * second_mean / first_mean. Intervals are 95 % percentile bootstraps over pairs. All is
-    None where there is no pair, and the relative score where the first's mean is 0.
+    is 100 * second_mean / first_mean. Intervals are 95 % percentile bootstraps over pairs. Without
+    pairs all of these are None; so is the relative score where the first's mean is 0.
     """
 
     n: int
@@ -88,8 +88,8 @@ class RelativeScore:
 class JudgedPair:
     """A pair judged in both orders; scores belong to the answers, whatever their places.
 
-    `given` is the verdict with the first answer shown first, `swapped` the one with it shown
-    second: there, too, `first` is the score of the first answer.
+    `given` is the verdict with the first answer shown first, `swapped` the verdict with it shown
+    second: in both, `first` is the score of the first answer.
     """
 
     category: str
@@ -109,7 +109,7 @@ class JudgedPair:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All that verdicts come to; `failed` pairs lack a verdict, and count nowhere else."""
+    """All results of a judgement; `failed` pairs lack a verdict, and count nowhere else."""
 
     overall: Tally
     categories: Mapping[str, Tally]
@@ -124,7 +124,7 @@ class Summary:
 def summarise(
     pairs: Sequence[JudgedPair], failed: int = 0, *, resamples: int = RESAMPLES, seed: int = 42
 ) -> Summary:
-    """Return what judged pairs come to, overall and by category in order of appearance."""
+    """Summarise judged pairs, overall and by category in order of appearance."""
     categories = {
         name: tally([pair for pair in pairs if pair.category == name], resamples, seed)
         for name in dict.fromkeys(pair.category for pair in pairs)
@@ -134,7 +134,7 @@ def summarise(
 
 
 def tally(pairs: Sequence[JudgedPair], resamples: int = RESAMPLES, seed: int = 42) -> Tally:
-    """Count and measure pairs."""
+    """Count the outcomes of pairs, and compute their scores, intervals and test."""
     counts = dict.fromkeys(OUTCOMES, 0)
     for pair in pairs:
         counts[pair.outcome] += 1

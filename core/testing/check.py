@@ -1,4 +1,4 @@
-"""What a check is, and the few comparisons that many checks make."""
+"""The class of a check, and what many checks need."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ C = TypeVar("C", bound=Configurable)
 
 
 class ConformanceError(AssertionError):
-    """A component does not keep its contract; says how."""
+    """A component does not keep its contract; the message says how."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing a component must do; call it to find out."""
+    """One requirement on a component; call it to check that it holds."""
 
     name: str
     run: Callable[[], None]
@@ -39,7 +39,7 @@ class Check:
 
 
 def checks_from(*functions: Callable[..., None], given: tuple[object, ...]) -> list[Check]:
-    """Return a check for each function, which is called with what is `given`."""
+    """Return a check for each function, which is called with the arguments `given`."""
     return [
         Check(function.__name__.removeprefix("check_"), partial(function, *given))
         for function in functions
@@ -59,7 +59,7 @@ def fail(message: str) -> NoReturn:
 
 @contextmanager
 def opened(make: Callable[[], C]) -> Iterator[C]:
-    """Make a component, open it, and close it in the end."""
+    """Make a component, open it, and close it at the end of the block."""
     component = make()
     component.open()
     try:
@@ -70,7 +70,7 @@ def opened(make: Callable[[], C]) -> Iterator[C]:
 
 @contextmanager
 def untouched_random_state() -> Iterator[None]:
-    """Require that the block leaves NumPy's and Python's global random numbers alone."""
+    """Require that the block does not use NumPy's or Python's global random state."""
     import random
 
     import numpy as np

@@ -38,7 +38,7 @@ def clusterer_checks(make: Make) -> list[Check]:
 
 
 def blobs(n: int = 60, d: int = 8, centres: int = 4, seed: int = 0) -> NDArray[np.float32]:
-    """Return (n, d) float32 vectors around a few centres; read-only."""
+    """Return (n, d) float32 vectors around a few centres; the array is read-only."""
     rng = np.random.default_rng(seed)
     middle = rng.normal(scale=5.0, size=(centres, d))
     vectors = (middle[np.arange(n) % centres] + rng.normal(size=(n, d))).astype(np.float32)
@@ -67,15 +67,15 @@ def check_is_deterministic(make: Make) -> None:
 
 
 def check_another_seed_is_valid_too(make: Make) -> None:
-    """Any seed of 32 bits will do."""
+    """Any seed of 32 bits is accepted."""
     for seed in (1, 2**31 - 1, 2**32 - 1):
         _require_valid(_labels(make, blobs(), 4, seed), 60, 4)
 
 
 def check_clusters_the_same_after_pickling(make: Make) -> None:
-    """A clusterer that travelled to another process gives the same labels."""
-    there = pickle.dumps(make())
-    again = _labels(lambda: pickle.loads(there), blobs(), 4)  # noqa: S301 - our own bytes
+    """A clusterer that was sent to another process gives the same labels."""
+    pickled = pickle.dumps(make())
+    again = _labels(lambda: pickle.loads(pickled), blobs(), 4)  # noqa: S301 - our own bytes
     require(np.array_equal(_labels(make, blobs(), 4), again), "pickling changed the labels")
 
 
@@ -88,7 +88,7 @@ def check_leaves_vectors_alone(make: Make) -> None:
 
 
 def check_leaves_global_random_state_alone(make: Make) -> None:
-    """Chance comes from the seed alone."""
+    """Random numbers come from the seed alone."""
     with opened(make) as clusterer, untouched_random_state():
         clusterer.fit_predict(blobs(), 4, 0)
 
@@ -109,12 +109,12 @@ def check_as_many_clusters_as_rows(make: Make) -> None:
 
 
 def check_equal_rows(make: Make) -> None:
-    """Vectors that are all the same are clustered somehow, not an error."""
+    """Vectors that are all equal get valid labels, and are no error."""
     _require_valid(_labels(make, np.ones((12, 5), dtype=np.float32), 3), 12, 3)
 
 
 def check_large_vectors(make: Make) -> None:
-    """Lengths far from 1 are no obstacle."""
+    """Vectors with lengths far from 1 get valid labels."""
     _require_valid(_labels(make, blobs() * np.float32(1e4), 4), 60, 4)
 
 

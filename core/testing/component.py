@@ -67,14 +67,14 @@ def check_options_survive_json(make: Make) -> None:
 
 
 def check_every_option_is_described(make: Make) -> None:
-    """`ig4 plugins show` has something to say about each option."""
+    """Each option has a description, which `ig4 plugins show` prints."""
     fields = type(make()).Options.model_fields
     bare = [name for name, field in fields.items() if not (field.description or "").strip()]
     require(not bare, f"options without a description: {', '.join(bare)}")
 
 
 def check_identity_is_json_and_stable(make: Make) -> None:
-    """What results depend on is JSON, and the same for equal components."""
+    """The identity is JSON, and the same for equal components."""
     first, second = make().identity(_digest), make().identity(_digest)
     require(json.loads(json.dumps(first)) == json.loads(json.dumps(second)), "identity varies")
 

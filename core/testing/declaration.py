@@ -1,4 +1,4 @@
-"""Checks on what a plugin declares: records are right, targets import lightly."""
+"""Checks on the components that a plugin declares: valid records, targets that import fast."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def declaration_checks(components: Iterable[Component]) -> list[Check]:
 
 
 def check_record_is_valid(component: Component) -> None:
-    """The host would take the record in."""
+    """The host accepts the record."""
     try:
         check_record(component)
     except RefusedError as refusal:
@@ -58,12 +58,12 @@ def check_has_a_summary(component: Component) -> None:
 def check_target_keeps_its_contract(component: Component) -> None:
     """The target is a class that inherits from the contract of its kind."""
     module, _, name = component.target.partition(":")
-    found = importlib.import_module(module)
+    target = importlib.import_module(module)
     for part in name.split("."):
-        found = getattr(found, part)
+        target = getattr(target, part)
     contract = CONTRACTS[component.kind]
     require(
-        isinstance(found, type) and issubclass(found, contract),
+        isinstance(target, type) and issubclass(target, contract),
         f"{component.target} does not inherit from {contract.__name__}",
     )
 
@@ -72,13 +72,13 @@ def check_target_imports_lightly(component: Component) -> None:
     """Importing the target, in a fresh Python, loads no heavy library."""
     module = component.target.partition(":")[0]
     names = sorted({*HEAVY, *component.requires} - {module.partition(".")[0]})
-    done = subprocess.run(  # noqa: S603 - our own Python
+    process = subprocess.run(  # noqa: S603 - our own Python
         [sys.executable, "-c", _PROBE, module, *names],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
-    require(done.returncode == 0, f"cannot import {module}:\n{done.stderr}")
-    loaded = done.stdout.strip().splitlines()[-1]
+    require(process.returncode == 0, f"cannot import {module}:\n{process.stderr}")
+    loaded = process.stdout.strip().splitlines()[-1]
     require(loaded == "[]", f"importing {module} loads {loaded}: import them in open()")

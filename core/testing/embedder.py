@@ -29,7 +29,7 @@ def embedder_checks(make: Make, images: Sequence[Picture] | None = None) -> list
 
     `images` are at least three different RGB pictures; by default generated ones.
     """
-    chosen = tuple(images or [make_picture(seed) for seed in range(5)])
+    pictures = tuple(images or [make_picture(seed) for seed in range(5)])
     return component_checks(make) + checks_from(
         check_gives_float32_rows,
         check_different_images_differ,
@@ -41,7 +41,7 @@ def embedder_checks(make: Make, images: Sequence[Picture] | None = None) -> list
         check_leaves_images_alone,
         check_leaves_global_random_state_alone,
         check_takes_images_of_any_size,
-        given=(make, chosen),
+        given=(make, pictures),
     )
 
 
@@ -55,14 +55,18 @@ def check_gives_float32_rows(make: Make, images: Sequence[Picture]) -> None:
 
 
 def check_different_images_differ(make: Make, images: Sequence[Picture]) -> None:
-    """Vectors tell images apart."""
+    """Different images get different vectors."""
     vectors = _embed(make, images)
     require(len(np.unique(vectors, axis=0)) > 1, "all images get the same vector")
 
 
 def check_order_is_kept(make: Make, images: Sequence[Picture]) -> None:
     """Images in reverse give vectors in reverse."""
-    _require_near(_embed(make, images), _embed(make, images[::-1])[::-1], "the order mattered")
+    _require_near(
+        _embed(make, images),
+        _embed(make, images[::-1])[::-1],
+        "the order of images changed vectors",
+    )
 
 
 def check_is_deterministic(make: Make, images: Sequence[Picture]) -> None:
@@ -81,18 +85,18 @@ def check_does_not_depend_on_the_batch(make: Make, images: Sequence[Picture]) ->
 
 
 def check_embeds_the_same_after_pickling(make: Make, images: Sequence[Picture]) -> None:
-    """An embedder that travelled to another process before `open` embeds alike."""
-    there = pickle.dumps(make())
-    again = _embed(lambda: pickle.loads(there), images)  # noqa: S301 - our own bytes
+    """An embedder that was sent to another process before `open` gives equal vectors."""
+    pickled = pickle.dumps(make())
+    again = _embed(lambda: pickle.loads(pickled), images)  # noqa: S301 - our own bytes
     require(np.array_equal(_embed(make, images), again), "pickling changed the vectors")
 
 
 def check_prepares_in_threads(make: Make, images: Sequence[Picture]) -> None:
     """`prepare` is called from several threads at once."""
     with opened(make) as embedder, ThreadPoolExecutor(4) as pool:
-        threaded = embedder.embed(list(pool.map(embedder.prepare, images)))
-        plain = embedder.embed([embedder.prepare(image) for image in images])
-    require(np.array_equal(threaded, plain), "prepare gave other results in threads")
+        in_threads = embedder.embed(list(pool.map(embedder.prepare, images)))
+        in_sequence = embedder.embed([embedder.prepare(image) for image in images])
+    require(np.array_equal(in_threads, in_sequence), "prepare gave other results in threads")
 
 
 def check_leaves_images_alone(make: Make, images: Sequence[Picture]) -> None:
@@ -103,13 +107,13 @@ def check_leaves_images_alone(make: Make, images: Sequence[Picture]) -> None:
 
 
 def check_leaves_global_random_state_alone(make: Make, images: Sequence[Picture]) -> None:
-    """Chance, where it is needed, comes from a generator of its own."""
+    """Random numbers, if needed, come from the embedder's own generator."""
     with opened(make) as embedder, untouched_random_state():
         embedder.embed([embedder.prepare(image) for image in images])
 
 
 def check_takes_images_of_any_size(make: Make, images: Sequence[Picture]) -> None:
-    """One pixel, a thin strip and a tall one are images too."""
+    """Images of one pixel, and thin and tall ones, get finite vectors."""
     odd = [make_picture(1, *size) for size in ((1, 1), (300, 2), (2, 300), (500, 400))]
     vectors = _embed(make, [images[0], *odd])
     require(bool(np.isfinite(vectors).all()), "some values are not finite")

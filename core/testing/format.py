@@ -47,7 +47,7 @@ def format_checks(make: Make, make_dataset: MakeDataset, target: str) -> list[Ch
 def check_detects_its_own(make: Make, make_dataset: MakeDataset, target: str) -> None:
     """A data set in this format is recognised."""
     with TemporaryDirectory() as folder, opened(make) as reader:
-        require(reader.detect(make_dataset(Path(folder))) is True, "detect did not say True")
+        require(reader.detect(make_dataset(Path(folder))) is True, "detect did not return True")
 
 
 def check_leaves_other_files_to_others(
@@ -55,14 +55,14 @@ def check_leaves_other_files_to_others(
     make_dataset: MakeDataset,
     target: str,
 ) -> None:
-    """An empty folder, a text and a picture are not in this format, and no error."""
+    """An empty folder, a text and a picture are not in this format, and raise no error."""
     with TemporaryDirectory() as name, opened(make) as reader:
         folder = Path(name)
         (folder / "empty").mkdir()
         (folder / "notes.md").write_text("# Notes\n\nNothing here.\n", encoding="utf-8")
         (folder / "dot.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
         for other in ("empty", "notes.md", "dot.png"):
-            require(reader.detect(folder / other) is False, f"detect took {other} for its own")
+            require(reader.detect(folder / other) is False, f"detect accepted {other}")
 
 
 def check_sources_are_files_that_exist(
@@ -75,7 +75,7 @@ def check_sources_are_files_that_exist(
         sources = reader.sources(make_dataset(Path(folder)))
         require(len(sources) > 0, "there are no sources")
         absent = [str(source) for source in sources if not source.is_file()]
-        require(not absent, f"sources that are no files: {', '.join(absent)}")
+        require(not absent, f"sources that are not files: {', '.join(absent)}")
 
 
 def check_records_have_distinct_ids(
@@ -86,7 +86,7 @@ def check_records_have_distinct_ids(
     """Every record has an id of its own, turns and images."""
     records, _ = _read(make, make_dataset)
     ids = [record.id for record in records]
-    require(all(isinstance(id_, str) and id_ for id_ in ids), f"ids are texts: {ids}")
+    require(all(isinstance(id_, str) and id_ for id_ in ids), f"an id is not text, or empty: {ids}")
     require(len(set(ids)) == len(ids), f"two records share an id: {ids}")
     require(all(record.turns for record in records), "a record has no turns")
     require(all(record.images for record in records), "a record has no image")
@@ -119,7 +119,7 @@ def check_reads_lazily(make: Make, make_dataset: MakeDataset, target: str) -> No
 def check_writes_back_what_it_read(make: Make, make_dataset: MakeDataset, target: str) -> None:
     """Exporting everything gives back the records that came in, JSON-equal."""
     records, header = _read(make, make_dataset)
-    again, header_again = _written(make, records, target, header)
+    again, header_again = _write_and_read(make, records, target, header)
     require([r.raw for r in again] == [r.raw for r in records], "the records changed")
     require(header_again == header, f"the header {header} became {header_again}")
 
@@ -130,7 +130,7 @@ def check_writes_a_part_in_the_given_order(
     """A selection is written best first, not in data-set order."""
     records, header = _read(make, make_dataset)
     part = records[::-1][:2]
-    again, _ = _written(make, part, target, header)
+    again, _ = _write_and_read(make, part, target, header)
     require([r.raw for r in again] == [r.raw for r in part], "the order or the records changed")
 
 
@@ -150,7 +150,7 @@ def check_writes_records_from_elsewhere(
         )
         for number in range(3)
     ]
-    again, _ = _written(make, foreign, target, None)
+    again, _ = _write_and_read(make, foreign, target, None)
     answers = [record.turns[-1].text for record in again]
     require(answers == [r.turns[-1].text for r in foreign], f"the answers became {answers}")
     require([len(r.images) for r in again] == [1, 1, 1], "images were lost")
@@ -161,17 +161,20 @@ def check_image_names_stay_below_the_target(
     make_dataset: MakeDataset,
     target: str,
 ) -> None:
-    """Images are written to distinct relative names that lead nowhere else."""
+    """Images get distinct relative names that stay below the target."""
     records, _ = _read(make, make_dataset)
     with opened(make) as writer:
         names = [writer.image_name(r, i, ".webp") for r in records for i in range(len(r.images))]
-        climbing = writer.image_name(
+        outside = writer.image_name(
             Record("../../etc/passwd", (Turn("assistant", "x"),), ("a.png",)), 0, ".png"
         )
     require(len(set(names)) == len(names), f"two images share a name: {names}")
-    for name in [*names, climbing]:
+    for name in [*names, outside]:
         steps = name.split("/")
-        require("\\" not in name and ".." not in steps and steps[0] != "", f"{name!r} climbs out")
+        require(
+            "\\" not in name and ".." not in steps and steps[0] != "",
+            f"{name!r} is not below the target",
+        )
 
 
 def check_missing_path_is_a_dataset_error(
@@ -179,16 +182,16 @@ def check_missing_path_is_a_dataset_error(
     make_dataset: MakeDataset,
     target: str,
 ) -> None:
-    """A path that is not there is told by name."""
+    """The error for a path that does not exist names it."""
     with TemporaryDirectory() as folder, opened(make) as reader:
         path = Path(folder) / f"absent-{target}"
-        require(reader.detect(path) is False, "detect took a path that is not there")
+        require(reader.detect(path) is False, "detect accepted a path that does not exist")
         try:
             list(reader.read(path))
         except DatasetError as error:
             require(path.name in str(error), f"the message does not name {path.name}: {error}")
         else:
-            fail("reading a path that is not there raised nothing")
+            fail("reading a path that does not exist raised nothing")
 
 
 def check_truncated_file_is_a_dataset_error_or_read(
@@ -196,7 +199,7 @@ def check_truncated_file_is_a_dataset_error_or_read(
     make_dataset: MakeDataset,
     target: str,
 ) -> None:
-    """A file cut short is a DatasetError, or yields what is whole: never another error."""
+    """A file cut short raises DatasetError, or yields the whole records; never another error."""
     for share in (0.0, 0.4, 0.9):
         with TemporaryDirectory() as folder, opened(make) as reader:
             path = make_dataset(Path(folder))
@@ -206,7 +209,7 @@ def check_truncated_file_is_a_dataset_error_or_read(
             try:
                 list(reader.read(path))
             except DatasetError as error:
-                require(bool(str(error)), "the error says nothing")
+                require(bool(str(error)), "the error has no message")
 
 
 def _read(make: Make, make_dataset: MakeDataset) -> tuple[list[Record], object]:
@@ -217,10 +220,10 @@ def _read(make: Make, make_dataset: MakeDataset) -> tuple[list[Record], object]:
         return records, reader.header(path)
 
 
-def _written(
+def _write_and_read(
     make: Make, records: list[Record], target: str, header: object
 ) -> tuple[list[Record], object]:
-    """Write records, and read them again."""
+    """Write records, and read them back."""
     with TemporaryDirectory() as folder, opened(make) as writer:
         path = Path(folder) / target
         writer.write(iter(records), path, header)

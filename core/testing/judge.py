@@ -113,18 +113,18 @@ def check_does_not_depend_on_the_batch(make: Make, pairs: Sequence[Pair]) -> Non
 
 
 def check_judges_the_same_after_pickling(make: Make, pairs: Sequence[Pair]) -> None:
-    """A judge that travelled to another process before `open` judges alike."""
-    there = pickle.dumps(make())
+    """A judge that was sent to another process before `open` gives equal verdicts."""
+    pickled = pickle.dumps(make())
     _require_equal(
         _judge(make, pairs),
-        _judge(lambda: pickle.loads(there), pairs),  # noqa: S301 - our own bytes
+        _judge(lambda: pickle.loads(pickled), pairs),  # noqa: S301 - our own bytes
         "pickling changed the verdicts",
         tolerance=0,
     )
 
 
 def check_judges_pairs_in_the_other_order(make: Make, pairs: Sequence[Pair]) -> None:
-    """The engine asks in both orders: a swapped pair is a pair like any other."""
+    """The engine asks in both orders: a swapped pair must be judged like any other."""
     swapped = [replace(pair, first=pair.second, second=pair.first) for pair in pairs]
     for pair, result in zip(swapped, _judge(make, swapped), strict=True):
         require(isinstance(result, Verdict), f"{pair.id}, swapped, failed: {result}")
@@ -139,7 +139,7 @@ def check_leaves_images_alone(make: Make, pairs: Sequence[Pair]) -> None:
 
 
 def check_leaves_global_random_state_alone(make: Make, pairs: Sequence[Pair]) -> None:
-    """Chance, where it is needed, comes from a generator of its own."""
+    """Random numbers, if needed, come from the judge's own generator."""
     with opened(make) as judge, untouched_random_state():
         judge.compare(pairs)
 
@@ -161,7 +161,7 @@ def check_survives_a_bare_pair(make: Make, pairs: Sequence[Pair]) -> None:
 
 
 def check_bad_image_costs_the_others_nothing(make: Make, pairs: Sequence[Pair]) -> None:
-    """An image that cannot be decoded is one Failure, if images are looked at at all."""
+    """An image that cannot be decoded is one Failure, if the judge looks at images."""
     images = sample_with_unreadable_image().images
     result = _require_unharmed(make, pairs, replace(pairs[0], id="unreadable", images=images))
     if make().sees_images:
@@ -188,8 +188,8 @@ def _require_answered(result: Verdict | Failure, what: str) -> None:
         require(bool(result.reason.strip()), f"{what}: a Failure without a reason")
         return
     for score in (result.first, result.second):
-        good = math.isfinite(score) and LOW <= score <= HIGH
-        require(good, f"{what}: the score {score} is not from {LOW:g} to {HIGH:g}")
+        valid = math.isfinite(score) and LOW <= score <= HIGH
+        require(valid, f"{what}: the score {score} is not from {LOW:g} to {HIGH:g}")
 
 
 def _require_equal(
@@ -198,8 +198,8 @@ def _require_equal(
     require(len(one) == len(other), f"{message}: {len(one)} and {len(other)} results")
     for a, b in zip(one, other, strict=True):
         if isinstance(a, Verdict) and isinstance(b, Verdict):
-            far = max(abs(a.first - b.first), abs(a.second - b.second))
-            require(far <= tolerance, f"{message}: {a} and {b}")
+            gap = max(abs(a.first - b.first), abs(a.second - b.second))
+            require(gap <= tolerance, f"{message}: {a} and {b}")
         else:
             require(type(a) is type(b), f"{message}: {a} and {b}")
 

@@ -1,4 +1,4 @@
-"""Makes small samples with generated images, the same for the same seed."""
+"""Makes small samples with generated images; equal seeds give equal samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 _SUBJECTS = ("A red bus", "Two children", "An old boat", "The grey cat", "A plate of soup")
-_DEEDS = ("waits", "stands", "rests", "is seen", "lies")
+_VERBS = ("waits", "stands", "rests", "is seen", "lies")
 _PLACES = ("by the river", "under a tree", "near the market", "in the snow", "on a wooden table")
 _EXTRAS = ("in the evening light", "among many others", "far from the town", "without a shadow")
 
@@ -62,7 +62,7 @@ def sample_with_unreadable_image() -> Sample:
 def _sample(name: str, seed: int) -> Sample:
     rng = random.Random(seed)  # noqa: S311 - not a secret
     sentences = [
-        " ".join(map(rng.choice, (_SUBJECTS, _DEEDS, _PLACES, _EXTRAS))) + "."
+        " ".join(map(rng.choice, (_SUBJECTS, _VERBS, _PLACES, _EXTRAS))) + "."
         for _ in range(rng.randint(1, 4))
     ]
     answer = " ".join(sentences)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +23,7 @@ from ig4.core.testing.samples import (
 )
 
 Make = Callable[[], Scorer]
-Verdicts = list[Score | Failure]
+Results = list[Score | Failure]
 
 TOLERANCE = 1e-3
 """How far, relative to the largest score, batching may move a score (float32 models)."""
@@ -85,7 +86,7 @@ def check_order_is_kept(make: Make, samples: Sequence[Sample]) -> None:
 
 def check_is_deterministic(make: Make, samples: Sequence[Sample]) -> None:
     """The same samples get the same scores, from one instance and from another."""
-    with _ready(make, samples) as (scorer, given):
+    with _opened_with_samples(make, samples) as (scorer, given):
         first, second = list(scorer.score(given)), list(scorer.score(given))
     _require_equal(first, second, "a second call gave other scores", tolerance=0)
     _require_equal(first, _score(make, samples), "a second instance gave other scores", tolerance=0)
@@ -93,7 +94,7 @@ def check_is_deterministic(make: Make, samples: Sequence[Sample]) -> None:
 
 def check_does_not_depend_on_the_batch(make: Make, samples: Sequence[Sample]) -> None:
     """A sample gets the same score alone, in pairs and among all."""
-    with _ready(make, samples) as (scorer, given):
+    with _opened_with_samples(make, samples) as (scorer, given):
         together = list(scorer.score(given))
         for size in (1, 2):
             parts = [given[i : i + size] for i in range(0, len(given), size)]
@@ -102,11 +103,11 @@ def check_does_not_depend_on_the_batch(make: Make, samples: Sequence[Sample]) ->
 
 
 def check_scores_the_same_after_pickling(make: Make, samples: Sequence[Sample]) -> None:
-    """A scorer that travelled to another process before `open` scores alike."""
-    there = pickle.dumps(make())
+    """A scorer that was sent to another process before `open` gives equal scores."""
+    pickled = pickle.dumps(make())
     _require_equal(
         _score(make, samples),
-        _score(lambda: pickle.loads(there), samples),  # noqa: S301 - our own bytes
+        _score(lambda: pickle.loads(pickled), samples),  # noqa: S301 - our own bytes
         "pickling changed the scores",
         tolerance=0,
     )
@@ -114,7 +115,7 @@ def check_scores_the_same_after_pickling(make: Make, samples: Sequence[Sample]) 
 
 def check_leaves_samples_alone(make: Make, samples: Sequence[Sample]) -> None:
     """Pixels and embeddings are shared with other components and must not change."""
-    with _ready(make, samples) as (scorer, given):
+    with _opened_with_samples(make, samples) as (scorer, given):
         before = [_content(sample) for sample in given]
         scorer.score(given)
         after = [_content(sample) for sample in given]
@@ -122,8 +123,8 @@ def check_leaves_samples_alone(make: Make, samples: Sequence[Sample]) -> None:
 
 
 def check_leaves_global_random_state_alone(make: Make, samples: Sequence[Sample]) -> None:
-    """Chance, where it is needed, comes from a generator of its own."""
-    with _ready(make, samples) as (scorer, given), untouched_random_state():
+    """Random numbers, if needed, come from the scorer's own generator."""
+    with _opened_with_samples(make, samples) as (scorer, given), untouched_random_state():
         scorer.score(given)
 
 
@@ -151,7 +152,7 @@ def check_survives_a_sample_without_image(make: Make, samples: Sequence[Sample])
 
 
 def check_bad_image_costs_the_others_nothing(make: Make, samples: Sequence[Sample]) -> None:
-    """An image that cannot be decoded is one Failure, if pixels are looked at at all."""
+    """An image that cannot be decoded is one Failure, if the scorer reads pixels."""
     result = _require_unharmed(make, samples, sample_with_unreadable_image())
     if make().reads_pixels:
         require(isinstance(result, Failure), f"an unreadable image got {result}")
@@ -161,7 +162,7 @@ def check_missing_embedding_costs_the_others_nothing(make: Make, samples: Sequen
     """Where embeddings are read, a sample without any is one Failure."""
     if make().embedder() is None:
         return
-    with _ready(make, samples) as (scorer, given):
+    with _opened_with_samples(make, samples) as (scorer, given):
         alone = list(scorer.score(given))
         among = list(scorer.score([given[0], replace(given[1], embeddings=None), *given[2:]]))
     require(isinstance(among[1], Failure), f"a sample without embedding got {among[1]}")
@@ -180,22 +181,16 @@ def check_percents_are_finite_and_pure(make: Make, samples: Sequence[Sample]) ->
         require(bool(np.isfinite(percent).all()), f"to_percent gave {percent}")
 
 
-class _ready:  # noqa: N801 - reads like a function where it is used
-    """Opens a scorer, and gives its samples the embeddings that it asks for."""
-
-    def __init__(self, make: Make, samples: Sequence[Sample]) -> None:
-        self._scorer = make()
-        self._samples = samples
-
-    def __enter__(self) -> tuple[Scorer, list[Sample]]:
-        self._scorer.open()
-        return self._scorer, embedded(self._scorer, self._samples)
-
-    def __exit__(self, *_: object) -> None:
-        self._scorer.close()
+@contextmanager
+def _opened_with_samples(
+    make: Make, samples: Sequence[Sample]
+) -> Iterator[tuple[Scorer, list[Sample]]]:
+    """Open a scorer, and give the samples the embeddings that it asks for."""
+    with opened(make) as scorer:
+        yield scorer, with_embeddings(scorer, samples)
 
 
-def embedded(scorer: Scorer, samples: Sequence[Sample]) -> list[Sample]:
+def with_embeddings(scorer: Scorer, samples: Sequence[Sample]) -> list[Sample]:
     """Return the samples with the embeddings of the scorer's embedder, if it names one."""
     choice = scorer.embedder()
     if choice is None:
@@ -203,21 +198,23 @@ def embedded(scorer: Scorer, samples: Sequence[Sample]) -> list[Sample]:
     from ig4.core.host.host import Host
 
     embedder = Host.discover().build(choice)
-    require(isinstance(embedder, Embedder), f"embedder() names {choice.use}, no embedder")
+    require(
+        isinstance(embedder, Embedder), f"embedder() names {choice.use}, which is not an embedder"
+    )
     with opened(lambda: embedder) as ready:
         assert isinstance(ready, Embedder)
-        return [_with_embeddings(ready, sample) for sample in samples]
+        return [_embed(ready, sample) for sample in samples]
 
 
-def _with_embeddings(embedder: Embedder, sample: Sample) -> Sample:
+def _embed(embedder: Embedder, sample: Sample) -> Sample:
     if not sample.images or any(image.problem for image in sample.images):
         return sample
     prepared = [embedder.prepare(image.pixels()) for image in sample.images]
     return replace(sample, embeddings=embedder.embed(prepared))
 
 
-def _score(make: Make, samples: Sequence[Sample]) -> Verdicts:
-    with _ready(make, samples) as (scorer, given):
+def _score(make: Make, samples: Sequence[Sample]) -> Results:
+    with _opened_with_samples(make, samples) as (scorer, given):
         return list(scorer.score(given))
 
 
@@ -239,7 +236,7 @@ def _require_unharmed(make: Make, samples: Sequence[Sample], bad: Sample) -> Sco
 
 
 def _require_equal(
-    first: Verdicts, second: Verdicts, message: str, tolerance: float = TOLERANCE
+    first: Results, second: Results, message: str, tolerance: float = TOLERANCE
 ) -> None:
     scale = max((abs(r.value) for r in first if isinstance(r, Score)), default=0.0)
     require(len(first) == len(second), f"{message}: {len(first)} and {len(second)} results")

@@ -19,7 +19,7 @@ Make = Callable[[], Selector]
 
 
 class CandidateTable(NamedTuple):
-    """What a selector is given, beside size and seed."""
+    """The arrays that a selector gets, beside size and seed."""
 
     percent: NDArray[np.float64]
     labels: NDArray[np.int64]
@@ -29,8 +29,8 @@ class CandidateTable(NamedTuple):
 def selector_checks(make: Make, *, by_score: bool = True) -> list[Check]:
     """Return the checks of a selector, on generated tables.
 
-    `by_score=False` leaves out what only holds where scores decide: the better first, and
-    ties to the lower row.
+    `by_score=False` leaves out the checks that hold only where scores decide: better rows first,
+    and ties to the lower row.
     """
     checks = component_checks(make) + checks_from(
         check_gives_as_many_distinct_rows_as_asked,
@@ -53,21 +53,21 @@ def selector_checks(make: Make, *, by_score: bool = True) -> list[Check]:
 def table(n: int = 50, scorers: int = 3, clusters: int = 4, seed: int = 0) -> CandidateTable:
     """Return random percent scores, labels and weights; read-only arrays."""
     rng = np.random.default_rng(seed)
-    made = CandidateTable(
+    candidates = CandidateTable(
         rng.uniform(0, 100, (n, scorers)),
         rng.integers(0, clusters, n),
         rng.dirichlet(np.ones(scorers)),
     )
-    for array in made:
+    for array in candidates:
         array.flags.writeable = False
-    return made
+    return candidates
 
 
 def check_gives_as_many_distinct_rows_as_asked(make: Make) -> None:
     """`size` row indices, none twice, all of them rows, whatever the size."""
-    given = table()
+    candidates = table()
     for size in (1, 7, 25, 49, 50):
-        _require_valid(_rows(make, given, size), size, len(given.percent))
+        _require_valid(_rows(make, candidates, size), size, len(candidates.percent))
 
 
 def check_is_deterministic(make: Make) -> None:
@@ -78,24 +78,24 @@ def check_is_deterministic(make: Make) -> None:
 
 
 def check_selects_the_same_after_pickling(make: Make) -> None:
-    """A selector that travelled to another process selects alike."""
-    there = pickle.dumps(make())
-    again = _rows(lambda: pickle.loads(there), table(), 20)  # noqa: S301 - our own bytes
+    """A selector that was sent to another process selects the same rows."""
+    pickled = pickle.dumps(make())
+    again = _rows(lambda: pickle.loads(pickled), table(), 20)  # noqa: S301 - our own bytes
     require(np.array_equal(_rows(make, table(), 20), again), "pickling changed the selection")
 
 
 def check_leaves_its_input_alone(make: Make) -> None:
     """Scores, labels and weights must not change."""
     percent, labels, weights = table()
-    given = CandidateTable(percent.copy(), labels.copy(), weights.copy())
-    before = [array.copy() for array in given]
-    _rows(make, given, 20)
-    for name, old, new in zip(CandidateTable._fields, before, given, strict=True):
+    candidates = CandidateTable(percent.copy(), labels.copy(), weights.copy())
+    before = [array.copy() for array in candidates]
+    _rows(make, candidates, 20)
+    for name, old, new in zip(CandidateTable._fields, before, candidates, strict=True):
         require(np.array_equal(old, new), f"select changed {name}")
 
 
 def check_leaves_global_random_state_alone(make: Make) -> None:
-    """Chance comes from the seed alone."""
+    """Random numbers come from the seed alone."""
     with untouched_random_state():
         _rows(make, table(), 20)
 
@@ -107,36 +107,40 @@ def check_one_scorer(make: Make) -> None:
 
 def check_clusters_of_very_different_size(make: Make) -> None:
     """One giant cluster and some of one sample still give exactly `size` rows."""
-    given = table()
+    candidates = table()
     labels = np.where(np.arange(50) < 3, np.arange(50) + 1, 0)
     for size in (1, 2, 10, 48, 50):
-        _require_valid(_rows(make, given._replace(labels=labels), size), size, 50)
+        _require_valid(_rows(make, candidates._replace(labels=labels), size), size, 50)
 
 
 def check_labels_with_gaps(make: Make) -> None:
     """Some cluster numbers may have no sample."""
-    given = table(clusters=3)
-    _require_valid(_rows(make, given._replace(labels=given.labels * 5), 20), 20, 50)
+    candidates = table(clusters=3)
+    _require_valid(_rows(make, candidates._replace(labels=candidates.labels * 5), 20), 20, 50)
 
 
 def check_better_samples_come_first(make: Make) -> None:
     """In one cluster and with one scorer, rows come by score, best first."""
-    given = table(scorers=1)._replace(labels=np.zeros(50, dtype=np.int64))
-    rows = _rows(make, given, 10)
-    best = np.argsort(-given.percent[:, 0], kind="stable")[:10]
+    candidates = table(scorers=1)._replace(labels=np.zeros(50, dtype=np.int64))
+    rows = _rows(make, candidates, 10)
+    best = np.argsort(-candidates.percent[:, 0], kind="stable")[:10]
     require(np.array_equal(rows, best), f"rows {rows.tolist()}, not {best.tolist()}")
 
 
 def check_ties_go_to_the_lower_row(make: Make) -> None:
     """Of equal samples the first ones are taken, in order."""
-    given = table()._replace(percent=np.full((50, 3), 50.0), labels=np.zeros(50, dtype=np.int64))
-    rows = _rows(make, given, 5)
+    candidates = table()._replace(
+        percent=np.full((50, 3), 50.0), labels=np.zeros(50, dtype=np.int64)
+    )
+    rows = _rows(make, candidates, 5)
     require(rows.tolist() == [0, 1, 2, 3, 4], f"equal samples gave rows {rows.tolist()}")
 
 
-def _rows(make: Make, given: CandidateTable, size: int, seed: int = 0) -> NDArray[np.int64]:
+def _rows(make: Make, candidates: CandidateTable, size: int, seed: int = 0) -> NDArray[np.int64]:
     with opened(make) as selector:
-        return selector.select(given.percent, given.labels, size, given.weights, seed)
+        return selector.select(
+            candidates.percent, candidates.labels, size, candidates.weights, seed
+        )
 
 
 def _require_valid(rows: NDArray[np.int64], size: int, n: int) -> None:

@@ -30,7 +30,7 @@ _SHORT = Decoding(max_new_tokens=6, batch_size=4)
 
 
 class _StopError(Exception):
-    """What interrupts a training in the middle."""
+    """Interrupts a training in the middle."""
 
 
 def trainer_checks(make: Make) -> list[Check]:
@@ -39,7 +39,7 @@ def trainer_checks(make: Make) -> list[Check]:
     Give it a tiny model, on the CPU and in fp32: equality of weights is checked to the last bit.
     """
     return component_checks(make) + checks_from(
-        check_a_checkpoint_tells_what_it_is,
+        check_a_checkpoint_describes_itself,
         check_every_step_is_reported,
         check_equal_seeds_give_equal_weights,
         check_another_seed_gives_other_weights,
@@ -58,12 +58,12 @@ def trainer_checks(make: Make) -> list[Check]:
     )
 
 
-def check_a_checkpoint_tells_what_it_is(make: Make) -> None:
+def check_a_checkpoint_describes_itself(make: Make) -> None:
     """The folder can be read again, by its trainer's options, and says where it comes from."""
     with tempfile.TemporaryDirectory() as folder:
-        done = _trained(make, Path(folder), origin={"dataset": "pets", "selection": 7})
+        checkpoint = _train(make, Path(folder), origin={"dataset": "pets", "selection": 7})
         again = Checkpoint.read(Path(folder))
-        require(again == done, f"what was returned is not what was saved: {done} and {again}")
+        require(again == checkpoint, f"it returned {checkpoint}, but saved {again}")
         require(again.origin == {"dataset": "pets", "selection": 7}, "the origin was lost")
         require(again.seed == 42, f"the seed is {again.seed}")
         require(
@@ -94,49 +94,52 @@ def check_every_step_is_reported(make: Make) -> None:
 def check_equal_seeds_give_equal_weights(make: Make) -> None:
     """Two trainings of one job give equal files."""
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
-        _trained(make, Path(first))
-        _trained(make, Path(second))
+        _train(make, Path(first))
+        _train(make, Path(second))
         require(_weights(Path(first)) == _weights(Path(second)), "equal jobs, other weights")
 
 
 def check_another_seed_gives_other_weights(make: Make) -> None:
     """The seed decides something."""
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
-        _trained(make, Path(first))
-        _trained(make, Path(second), seed=7)
+        _train(make, Path(first))
+        _train(make, Path(second), seed=7)
         require(_weights(Path(first)) != _weights(Path(second)), "the seed changes nothing")
 
 
 def check_an_interrupted_training_goes_on_to_equal_weights(make: Make) -> None:
-    """A job that is given again goes on where it was, to the same weights."""
+    """A job that is started again continues where it stopped, to the same weights."""
 
     def stop(step: TrainingStep) -> None:
         if step.step == 2:
             raise _StopError
 
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as broken:
-        _trained(make, Path(whole))
+        _train(make, Path(whole))
         try:
             make().train(TrainingJob(make_samples(6), Path(broken), report=stop))
             fail("an error raised by `report` was swallowed")
         except _StopError:
             pass
-        _trained(make, Path(broken))
-        require(_weights(Path(whole)) == _weights(Path(broken)), "it came to other weights")
+        _train(make, Path(broken))
+        require(
+            _weights(Path(whole)) == _weights(Path(broken)),
+            "the continued training gave other weights",
+        )
 
 
 def check_nothing_to_train_on_is_refused(make: Make) -> None:
-    """Without samples there is an error that says so, and no checkpoint."""
+    """Training on no samples is an error, and leaves no checkpoint."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             make().train(TrainingJob([], Path(folder)))
             fail("it trained on no samples")
         except Ig4Error:
-            require(not (Path(folder) / MANIFEST).exists(), "there is a checkpoint all the same")
+            require(not (Path(folder) / MANIFEST).exists(), "there is a checkpoint nevertheless")
 
 
 def check_an_unreadable_image_stops_the_training(make: Make) -> None:
-    """A training that lacks an image says so, and of which sample."""
+    """The error for an image that cannot be read names its sample."""
     samples = [*make_samples(2), sample_with_unreadable_image()]
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -147,14 +150,14 @@ def check_an_unreadable_image_stops_the_training(make: Make) -> None:
 
 
 def check_there_is_an_answer_for_each_prompt(make: Make) -> None:
-    """Prompts in, texts out, as many and in order."""
+    """There are as many texts as prompts, in the same order."""
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = _trained(make, Path(folder))
-        given = _answers(make, checkpoint, _prompts(5))
-        require(len(given) == 5, f"{len(given)} answers to 5 prompts")
-        require(all(isinstance(one, str) for one in given), f"{given}")
+        checkpoint = _train(make, Path(folder))
+        answers = _answers(make, checkpoint, _prompts(5))
+        require(len(answers) == 5, f"{len(answers)} answers to 5 prompts")
+        require(all(isinstance(one, str) for one in answers), f"{answers}")
         again = _answers(make, checkpoint, list(reversed(_prompts(5))))
-        require(given == list(reversed(again)), "answers are not in the order of the prompts")
+        require(answers == list(reversed(again)), "answers are not in the order of the prompts")
 
 
 def check_answers_do_not_depend_on_the_batch(make: Make) -> None:
@@ -163,27 +166,27 @@ def check_answers_do_not_depend_on_the_batch(make: Make) -> None:
 
 
 def check_drawn_answers_come_from_seed_and_prompt(make: Make) -> None:
-    """With a temperature too, and whatever else is asked."""
+    """This holds for any temperature, and whatever other prompts there are."""
     drawn = Decoding(max_new_tokens=6, batch_size=3, temperature=1.5, seed=3)
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = _trained(make, Path(folder))
+        checkpoint = _train(make, Path(folder))
         prompts = _prompts(5)
-        given = list(make().generate(checkpoint, prompts, drawn))
+        answers = list(make().generate(checkpoint, prompts, drawn))
         some = list(make().generate(checkpoint, prompts[3:], drawn))
-        require(given[3:] == some, "an answer depends on what else is asked")
+        require(answers[3:] == some, "an answer depends on the other prompts")
         other = Decoding(max_new_tokens=6, batch_size=3, temperature=1.5, seed=4)
-        require(given != list(make().generate(checkpoint, prompts, other)), "the seed is ignored")
+        require(answers != list(make().generate(checkpoint, prompts, other)), "the seed is ignored")
 
 
 def check_one_bad_prompt_costs_the_others_nothing(make: Make) -> None:
     """A prompt whose image cannot be read is a Failure among answers."""
-    bad = Prompt("bad", _asked("What is this?"), sample_with_unreadable_image().images)
+    bad = Prompt("bad", _user_turn("What is this?"), sample_with_unreadable_image().images)
     good = _prompts(2)
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = _trained(make, Path(folder))
-        given = _answers(make, checkpoint, [good[0], bad, good[1]])
-        require(isinstance(given[1], Failure), f"the bad prompt gave {given[1]!r}")
-        require([given[0], given[2]] == _answers(make, checkpoint, good), "the others changed")
+        checkpoint = _train(make, Path(folder))
+        answers = _answers(make, checkpoint, [good[0], bad, good[1]])
+        require(isinstance(answers[1], Failure), f"the bad prompt gave {answers[1]!r}")
+        require([answers[0], answers[2]] == _answers(make, checkpoint, good), "the others changed")
 
 
 def check_prompts_are_not_taken_far_ahead(make: Make) -> None:
@@ -196,45 +199,57 @@ def check_prompts_are_not_taken_far_ahead(make: Make) -> None:
             yield prompt
 
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = _trained(make, Path(folder))
+        checkpoint = _train(make, Path(folder))
         one = Decoding(max_new_tokens=4, batch_size=1)
         for number, _ in enumerate(make().generate(checkpoint, prompts(), one), start=1):
             require(len(taken) == number, f"{len(taken)} prompts taken for {number} answers")
 
 
 def check_a_conversation_is_continued(make: Make) -> None:
-    """Earlier turns count: after other first answers the next one is, some time, another."""
-    said = ("A bus.", "Two grey cats under a tree.", "No.", "The boat lies by the river, I think.")
-    likely = Decoding(max_new_tokens=12, batch_size=1, temperature=0)
+    """Earlier turns count: after different first answers, not all next answers are the same."""
+    first_answers = (
+        "A bus.",
+        "Two grey cats under a tree.",
+        "No.",
+        "The boat lies by the river, I think.",
+    )
+    greedy = Decoding(max_new_tokens=12, batch_size=1, temperature=0)
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = _trained(make, Path(folder))
-        given = [one for text in said for one in make().generate(checkpoint, [_talk(text)], likely)]
-        require(len(given) == len(said), f"{len(given)} answers to {len(said)} conversations")
-        require(all(isinstance(one, str) for one in given), f"{given}")
-        require(len(set(map(str, given))) > 1, "what was said before changes nothing")
+        checkpoint = _train(make, Path(folder))
+        answers = [
+            one
+            for text in first_answers
+            for one in make().generate(checkpoint, [_conversation(text)], greedy)
+        ]
+        require(
+            len(answers) == len(first_answers),
+            f"{len(answers)} answers to {len(first_answers)} conversations",
+        )
+        require(all(isinstance(one, str) for one in answers), f"{answers}")
+        require(len(set(map(str, answers))) > 1, "earlier turns change nothing")
 
 
 def check_an_untrained_model_answers(make: Make) -> None:
     """A checkpoint without a folder is the model as it was."""
     name = type(make()).__name__
     checkpoint = Checkpoint(name, make().options.model_dump(mode="json"))
-    given = _answers(make, checkpoint, _prompts(2))
-    require(all(isinstance(one, str) for one in given), f"{given}")
+    answers = _answers(make, checkpoint, _prompts(2))
+    require(all(isinstance(one, str) for one in answers), f"{answers}")
 
 
 def check_the_footprint_counts(make: Make) -> None:
-    """If the trainer tells what it takes, the numbers fit together."""
-    told = make().footprint(TrainingJob(make_samples(6), Path("unused")))
-    if told is None:
+    """If the trainer has a footprint, its numbers are consistent."""
+    footprint = make().footprint(TrainingJob(make_samples(6), Path("unused")))
+    if footprint is None:
         return
-    total = sum(told.parameters.values())
-    require(0 < told.trained <= total, f"{told.trained} of {total} parameters learn")
-    require(all(size >= 0 for size in told.memory.values()), f"{told.memory}")
-    require(told.steps > 0 and told.batch > 0, f"{told}")
-    require(not Path("unused").exists(), "telling what it takes wrote something")
+    total = sum(footprint.parameters.values())
+    require(0 < footprint.trained <= total, f"{footprint.trained} of {total} parameters learn")
+    require(all(size >= 0 for size in footprint.memory.values()), f"{footprint.memory}")
+    require(footprint.steps > 0 and footprint.batch > 0, f"{footprint}")
+    require(not Path("unused").exists(), "`footprint` wrote something")
 
 
-def _trained(make: Make, folder: Path, *, seed: int = 42, origin: object = None) -> Checkpoint:
+def _train(make: Make, folder: Path, *, seed: int = 42, origin: object = None) -> Checkpoint:
     job = TrainingJob(_samples(), folder, seed, origin if isinstance(origin, dict) else {})
     return make().train(job)
 
@@ -251,7 +266,7 @@ def _weights(folder: Path) -> dict[str, str]:
     }
 
 
-def _asked(text: str) -> tuple[Turn, ...]:
+def _user_turn(text: str) -> tuple[Turn, ...]:
     return (Turn("user", text),)
 
 
@@ -259,13 +274,13 @@ def _prompts(count: int) -> list[Prompt]:
     images: list[tuple[Image, ...]] = [one.images for one in make_samples(count)]
     texts = ("What is this?", "What can be seen here, and where?", "Tell me more.")
     return [
-        Prompt(f"prompt-{n}", _asked(texts[n % len(texts)]), shown)
+        Prompt(f"prompt-{n}", _user_turn(texts[n % len(texts)]), shown)
         for n, shown in enumerate(images)
     ]
 
 
-def _talk(answer: str) -> Prompt:
-    turns = (*_asked("What is this?"), Turn("assistant", answer), *_asked("And now?"))
+def _conversation(answer: str) -> Prompt:
+    turns = (*_user_turn("What is this?"), Turn("assistant", answer), *_user_turn("And now?"))
     return Prompt("talk", turns, make_samples(1)[0].images)
 
 
@@ -275,7 +290,7 @@ def _answers(make: Make, checkpoint: Checkpoint, prompts: list[Prompt]) -> list[
 
 def _same_answers(make: Make, decoding: Decoding) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = _trained(make, Path(folder))
+        checkpoint = _train(make, Path(folder))
         four = Decoding(max_new_tokens=decoding.max_new_tokens, batch_size=4, temperature=0)
         alone = list(make().generate(checkpoint, _prompts(5), decoding))
         together = list(make().generate(checkpoint, _prompts(5), four))

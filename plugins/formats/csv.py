@@ -14,7 +14,7 @@ from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
 from ig4.core.files.atomic import replacing
 from ig4.core.files.encodings import first_text
-from ig4.core.files.formats import require_something
+from ig4.core.files.formats import require_not_empty
 from ig4.core.files.tables import csv_cells, delimiter_of, require_file
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
@@ -78,7 +78,7 @@ class Csv(Format):
         Raises:
             DatasetError: there is none, or several.
         """
-        require_something(path)
+        require_not_empty(path)
         return only_one(path, self._fitting(path)) if path.is_dir() else path
 
     def sources(self, path: Path) -> list[Path]:

@@ -17,7 +17,7 @@ from pydantic import Field
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.atomic import replacing
-from ig4.core.files.formats import require_something
+from ig4.core.files.formats import require_not_empty
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.options import ColumnOptions
@@ -71,7 +71,7 @@ class HuggingFace(Format):
             DatasetError: there is none, or several splits and no option says which.
             UsageError: there is no such split.
         """
-        require_something(path)
+        require_not_empty(path)
         split = self.options.split
         if not (path / SPLITS).is_file():
             if not (path / STATE).is_file():

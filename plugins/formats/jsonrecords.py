@@ -12,7 +12,7 @@ from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.files.atomic import replacing
-from ig4.core.files.formats import require_something
+from ig4.core.files.formats import require_not_empty
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.options import TextOptions
@@ -70,7 +70,7 @@ class JsonRecords(Format):
         Raises:
             DatasetError: there is none, or more than one in a folder.
         """
-        require_something(path)
+        require_not_empty(path)
         if path.is_file():
             return path
         return only_one(path, self.fitting(path))

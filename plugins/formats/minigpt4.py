@@ -10,7 +10,7 @@ from ig4.core.contracts import Format
 from ig4.core.files import jsonstream
 from ig4.core.files.atomic import replacing
 from ig4.core.files.encodings import first_text
-from ig4.core.files.formats import require_something
+from ig4.core.files.formats import require_not_empty
 from ig4.core.records import JSON, Record, Turn
 from ig4.plugins.formats import names
 from ig4.plugins.formats.jsonrecords import dumped, only_one, open_text
@@ -50,7 +50,7 @@ class MiniGPT4(Format):
         Raises:
             DatasetError: there is none.
         """
-        require_something(path)
+        require_not_empty(path)
         if path.is_dir():
             found = path / FILE
             return only_one(path, [found] if found.is_file() else [], FILE)

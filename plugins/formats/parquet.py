@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
 from ig4.core.files.atomic import replacing
-from ig4.core.files.formats import require_something
+from ig4.core.files.formats import require_not_empty
 from ig4.core.files.tables import is_parquet, open_parquet
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
@@ -45,7 +45,7 @@ class Parquet(Format):
 
     def sources(self, path: Path) -> list[Path]:
         """See `Format.sources`."""
-        require_something(path)
+        require_not_empty(path)
         files = _files(path) if path.is_dir() else [path]
         if not files:
             raise DatasetError(f"{path} holds no {SUFFIX} files")

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.files.formats import require_something
+from ig4.core.files.formats import require_not_empty
 from ig4.core.records import JSON, Record, Turn
 from ig4.plugins.formats.columns import find_columns, record_of
 from ig4.plugins.formats.jsonrecords import JsonRecords, Parse
@@ -126,7 +126,7 @@ class ShareGPT(JsonRecords):
         ]
 
     def _chosen(self, path: Path) -> str | None:
-        require_something(path)
+        require_not_empty(path)
         here = self._listed(path)
         wanted = self.options.dataset
         if wanted is not None:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ig4.core.calls.request import Reply, Request
 from ig4.core.contracts import AsyncJudge
-from ig4.core.files.reviews import READERS, UnreadableReview
+from ig4.core.files.reviews import READERS, UnreadableReviewError
 from ig4.core.records import Failure
 from ig4.plugins.judges import prompt
 from ig4.plugins.llm.images import jpegs
@@ -106,5 +106,5 @@ class ReviewJudge(AsyncJudge):
         try:
             text = strip_reasoning(reply.text.strip()) if robust else reply.text
             return READERS[self.options.reader](text)
-        except (UnreadableReview, UnreadableRating) as error:
+        except (UnreadableReviewError, UnreadableRating) as error:
             raise raise_unreadable(reply, error, "judge") from None

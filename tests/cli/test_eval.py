@@ -190,7 +190,7 @@ def test_what_is_a_judges_to_say_is_told(ig4):
         (["--predictions", "bad.jsonl"], "say --benchmarks"),
         ([*MINE], "name a checkpoint's folder"),
         (["--predictions", "bad.jsonl", "--trainer", "hf", *MINE], "name a checkpoint's folder"),
-        (["nowhere", *MINE], "nowhere is no checkpoint"),
+        (["nowhere", *MINE], "nowhere is not a checkpoint"),
         (["--predictions", "bad.jsonl", "--benchmarks", "vqa,vsr"], "name one benchmark"),
         (["--predictions", "bad.jsonl", "--benchmarks", "vqa"], "this option must be given"),
         (["--predictions", "bad.jsonl", "--benchmarks", "vqq"], "vqq"),
@@ -209,7 +209,7 @@ def test_what_is_wrong_is_told_in_a_line(ig4, arguments, told):
 
 
 def test_a_checkpoint_may_be_called_as_a_verb_by_its_path(ig4):
-    assert "show is no checkpoint" in str(ig4("eval", "./show", *MINE).exception)
+    assert "show is not a checkpoint" in str(ig4("eval", "./show", *MINE).exception)
 
 
 def test_text_of_models_is_never_markup(ig4):

@@ -218,7 +218,7 @@ def test_no_key_is_ever_written_down(judge, answers, llm_server, asks, tmp_path,
         ((*FILES, "--judge", "reference", "-o", "gpt.model=x"), 2, "'gpt' is not used here"),
         ((*FILES, "--judge", "reference", "--labels", "x"), 2, "name two"),
         ((*FILES, "--judge", "reference", "--plot", "no/where.svg"), 1, "cannot be written"),
-        (("summarize", "q.jsonl"), 1, "is no review"),
+        (("summarize", "q.jsonl"), 1, "is not a review"),
         (("summarize", "none.jsonl"), 1, "there is no such file"),
     ],
 )

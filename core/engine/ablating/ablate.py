@@ -20,7 +20,7 @@ from ig4.core.engine.ablating.workers import CellStarted, Step, WorkerPool, in_t
 from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.errors import Ig4Error, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
-from ig4.core.files.locks import held
+from ig4.core.files.locks import hold_lock
 from ig4.core.host.fingerprint import digest_of
 from ig4.storage import ablations
 from ig4.storage.ablations import CellRow
@@ -310,7 +310,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = folder / ".lock"
     lock.touch()
-    with held(
+    with hold_lock(
         lock,
         f"another `ig4 ablate` trains in {folder}: wait until it is done, or name another folder "
         "with --checkpoints",

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from ig4.core.calls.asking import CallsResult, CallTask, answer_or_failure, run_call_tasks
+from ig4.core.calls.runner import CallsResult, run_call_tasks
+from ig4.core.calls.task import CallTask, answer_or_failure
 from ig4.core.chunks import chunks
 from ig4.core.contracts import AsyncJudge
 from ig4.core.contracts.evaluation import Pair, Verdict
@@ -171,7 +172,7 @@ class JudgingTask(CallTask[Pair, Verdict | Failure]):
             yield place, self.ordered_pairs[place].shown
 
     async def answer(self, unit: Pair, ask: Ask) -> Verdict | Failure:
-        """Judge one showing; raises as `Asking.answer`."""
+        """Judge one ordered pair; raises as `CallTask.answer`."""
         return await answer_or_failure(self.label, self.judge.judge, unit, ask)
 
     def commit(self, answers: Sequence[tuple[int, Verdict | Failure]]) -> int:

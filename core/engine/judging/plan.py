@@ -14,7 +14,7 @@ from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import UsageError
-from ig4.core.files.pairs import MatchedPair, labels_of, match, read_answers, read_contexts
+from ig4.core.files.pairs import MatchedPair, match, read_answers, read_contexts, side_labels
 from ig4.core.files.questions import read_questions
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Failure
@@ -92,7 +92,7 @@ def make_plan(session: Session, request: JudgeRequest) -> JudgingPlan:
     component = cast("Judge", configured.component)
     questions = read_questions(request.questions)
     answers = read_answers(request.first, questions), read_answers(request.second, questions)
-    first, second = request.labels or labels_of(*answers)
+    first, second = request.labels or side_labels(*answers)
     labels = sanitize(first), sanitize(second)
     if labels[0] == labels[1]:
         raise UsageError(f"both sides are called {labels[0]!r}: give them different --labels")

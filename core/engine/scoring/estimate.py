@@ -17,8 +17,8 @@ from ig4.storage import calls as ledger
 from ig4.storage import runs
 
 if TYPE_CHECKING:
-    from ig4.core.calls.asking import CallTask
     from ig4.core.calls.provider import Provider
+    from ig4.core.calls.task import CallTask
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
 
@@ -152,8 +152,8 @@ class _CallEstimator:
             known = ledger.lookup(connection, list(requests))
             seen = ledger.typical(connection, self.asking.component_id)
         read = (ledger.DONE,) if self.renew else (ledger.DONE, ledger.UNREADABLE)
-        paid = {known_hash for known_hash, row in known.items() if row.state in read}
-        fresh = [request for known_hash, request in requests.items() if known_hash not in paid]
+        paid = {request_hash for request_hash, row in known.items() if row.state in read}
+        fresh = [request for request_hash, request in requests.items() if request_hash not in paid]
         given = sum(provider.tokens(request) for request in fresh)
         reply = seen.output_tokens if seen else OUTPUT_TOKENS
         taken = sum(min(reply, request.max_tokens) for request in fresh)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
-from ig4.core.calls.asking import PAGE, CallTask, answer_or_failure
+from ig4.core.calls.task import PAGE, CallTask, answer_or_failure
 from ig4.core.engine.scoring.samples import sample_of
 from ig4.core.engine.scoring.tasks import EMPTY_ANSWER, score_row
 from ig4.core.records import Failure, Sample, Score
@@ -46,7 +46,7 @@ class RatingTask(CallTask[Sample, Score | Failure]):
                 yield row.content_id, sample_of(row)
 
     async def answer(self, unit: Sample, ask: Ask) -> Score | Failure:
-        """Rate one sample; raises as `Asking.answer`."""
+        """Rate one sample; raises as `CallTask.answer`."""
         if self.scorer.needs_answer and not unit.answer.strip():
             return Failure(EMPTY_ANSWER)
         return await answer_or_failure(self.label, self.scorer.rate, unit, ask)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ig4.core.contracts.training import MANIFEST, Checkpoint
 from ig4.core.errors import UsageError
-from ig4.core.files.locks import held, may_be_held
+from ig4.core.files.locks import hold_lock, may_be_locked
 
 JOB = "ig4_training.json"
 """The file that says which training a folder belongs to; whoever trains holds a lock on it."""
@@ -33,7 +33,7 @@ def is_training(output: Path) -> bool:
 
     It cannot be without locks, nor from another machine, where the folder is not.
     """
-    return may_be_held(output / JOB)
+    return may_be_locked(output / JOB)
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def _owner(file: Path) -> str | None:
 
 
 def _held(output: Path) -> AbstractContextManager[None]:
-    return held(
+    return hold_lock(
         output / JOB,
         f"another process is training in {output} now: wait for it, or name another folder with "
         "--out",

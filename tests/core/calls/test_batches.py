@@ -8,7 +8,7 @@ import sys
 import pytest
 from sqlalchemy import text
 
-from ig4.core.calls.cancelling import cancel
+from ig4.core.calls.cancel import cancel
 from ig4.core.calls.request import ServiceError
 from ig4.core.calls.settings import CallSettings
 from ig4.core.config import Config

@@ -67,15 +67,15 @@ def test_what_no_file_can_hold_becomes_a_mark(file):
     ("records", "told"),
     [
         ([], "is empty"),
-        (["3"], "record 1 is no JSON object"),
-        ([{"image": "a.png"}], "record 1 asks nothing"),
-        ([{"question": "Hm?"}, {"question": "  "}], "record 2 asks nothing"),
-        ([{"question": 3}], "asks nothing"),
-        ([{"question": "Hm?", "image": 3}], "its image is no path"),
+        (["3"], "record 1 is not a JSON object"),
+        ([{"image": "a.png"}], "record 1 has no question"),
+        ([{"question": "Hm?"}, {"question": "  "}], "record 2 has no question"),
+        ([{"question": 3}], "has no question"),
+        ([{"question": "Hm?", "image": 3}], "its image is not a path"),
         ([{"id": 1, "question": "a"}, {"id": "1", "question": "b"}], "'1' comes twice"),
         (["{"], "line 1"),
-        (["[" * 100_000], "too many levels"),
-        (['{"question": "Hm?", "id": ' + "9" * 5000 + "}"], "more digits"),
+        (["[" * 100_000], "nested too deeply"),
+        (['{"question": "Hm?", "id": ' + "9" * 5000 + "}"], "too many digits"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(file, records, told):

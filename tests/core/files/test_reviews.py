@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ig4.core.files.reviews import UnreadableReview, read_llava, read_robust
+from ig4.core.files.reviews import UnreadableReviewError, read_llava, read_robust
 
 READ = [
     "8 9", "8, 9", "8,9", "8 9 \nwhy", " 8 9\nwhy", "8  9", "8\t9", "8 9\r\nwhy", "8 | 9",
@@ -46,13 +46,13 @@ def test_what_models_write_is_read(text):
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_is_no_pair_of_scores_is_refused(text):
-    with pytest.raises(UnreadableReview):
+    with pytest.raises(UnreadableReviewError):
         read_robust(text)
 
 
 @pytest.mark.parametrize("text", ["80 90", "0 5", "11 9", '{"assistant_1": 0, "assistant_2": 9}'])
 def test_scores_off_the_scale_are_refused(text):
-    with pytest.raises(UnreadableReview, match="is not from 1 to 10"):
+    with pytest.raises(UnreadableReviewError, match="is not from 1 to 10"):
         read_robust(text)
 
 
@@ -74,7 +74,7 @@ def test_scores_that_an_answer_quotes_do_not_count():
 )  # fmt: skip
 def test_no_text_takes_long_to_read(text):
     began = time.perf_counter()
-    with contextlib.suppress(UnreadableReview):
+    with contextlib.suppress(UnreadableReviewError):
         read_robust(text)
     assert time.perf_counter() - began < 0.5
 
@@ -82,7 +82,7 @@ def test_no_text_takes_long_to_read(text):
 def test_llavas_reader_takes_any_two_numbers_but_no_others():
     assert (read_llava("80 -90").first, read_llava("80 -90").second) == (80.0, -90.0)
     for text in ("nan 1", "inf 1", "8 9 7", ""):
-        with pytest.raises(UnreadableReview):
+        with pytest.raises(UnreadableReviewError):
             read_llava(text)
 
 
@@ -98,6 +98,6 @@ def test_llavas_reader_is_llavas():
         try:
             verdict = read_llava(case["review"])
             scores = [verdict.first, verdict.second]
-        except UnreadableReview:
+        except UnreadableReviewError:
             scores = [-1, -1]
         assert scores == case["scores"], case["review"]

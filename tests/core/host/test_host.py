@@ -169,7 +169,7 @@ def test_components_are_listed_in_the_same_order_every_time(plugin_site, monkeyp
         (declaring("'scorer', 'x', 'a:B', api=2"), "version 2 of the component contract"),
         (declaring("'scorer', 'x', 'a:B', requires='torch'"), "not a tuple of module names"),
         (declaring("'scorer', 'x', 'a:B'", "'scorer', 'x', 'a:C'"), "'x' is declared twice"),
-        (DECLARE.format(components="'clip'"), "gave 'str', not a Component"),
+        (DECLARE.format(components="'clip'"), "returned 'str', not a Component"),
         (DECLARE.format(components="1 / 0"), "ig4_components failed (ZeroDivisionError"),
         (DECLARE.replace("@hookimpl", "").format(components=""), "not marked with @hookimpl"),
         (

@@ -311,7 +311,7 @@ class Backwards(Executor):
         (Greedy, "work_is_opened_first_and_closed_last"),
         (Backwards, "results_come_in_the_order_of_the_tasks"),
         (Backwards, "runs_a_second_time_without_opening_again"),
-        (Backwards, "work_is_closed_when_nobody_listens_any_more"),
+        (Backwards, "work_is_closed_when_the_caller_stops"),
     ],
 )
 def test_a_bad_executor_is_found_out(executor, check):
@@ -416,9 +416,9 @@ def test_a_good_benchmark_passes_all_checks():
     ("benchmark", "check"),
     [
         (OneId, "items_have_distinct_ids"),
-        (Mute, "items_ask_something"),
+        (Mute, "items_have_questions"),
         (Shuffled, "items_are_the_same_twice"),
-        (Numbered, "items_can_be_told_in_json"),
+        (Numbered, "items_are_text"),
         (Homeless, "images_have_a_folder"),
         (Headless, "the_headline_is_among_the_metrics"),
         (NoNumber, "the_headline_is_among_the_metrics"),

@@ -215,7 +215,7 @@ def test_a_good_trainer_passes_all_checks():
 @pytest.mark.parametrize(
     ("trainer", "check"),
     [
-        (Forgetful, "a_checkpoint_tells_what_it_is"),
+        (Forgetful, "a_checkpoint_describes_itself"),
         (Silent, "every_step_is_reported"),
         (Dicey, "equal_seeds_give_equal_weights"),
         (Stubborn, "another_seed_gives_other_weights"),

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from ig4.core.calls.request import RejectedError, Reply, UnreadableError
 from ig4.core.errors import UsageError
-from ig4.core.host.choices import fill_options
 from ig4.core.host.fingerprint import sha256_of
+from ig4.core.host.options import fill_options
 from ig4.core.records import Failure, Image, Sample
 from ig4.plugins.llm.prompt import REMINDER
 from ig4.plugins.llm.scorer import read_rating

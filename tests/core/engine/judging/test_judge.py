@@ -127,7 +127,7 @@ def test_answers_of_which_only_some_have_ids_are_never_matched_by_place(session,
     put(folder / "questions.jsonl", *({"id": n, "question": "What?"} for n in range(2)))
     put(folder / "a.jsonl", {"id": 1, "answer": "one"}, {"answer": "two", **other})
     put(folder / "b.jsonl", {"id": 0, "answer": "one"}, {"id": 1, "answer": "two"})
-    with pytest.raises(DatasetError, match="give each of them one under id"):
+    with pytest.raises(DatasetError, match="give all of them one under id"):
         judge(session, request(folder, "reference"))
 
 
@@ -382,9 +382,9 @@ def test_a_judge_that_sees_nothing_is_told_of(session, events, write, llm_server
         ([], "a.jsonl is empty"),
         ([{"id": "q0", "answer": "x"}, {"id": "q0", "answer": "y"}], "comes twice"),
         ([{"id": "z9", "answer": "x"}], "answers none of the questions"),
-        ([{"id": "q0"}], "record 1 holds no answer"),
-        ([{"id": "q0", "answer": ["x"]}], "record 1 holds no answer"),
-        ([3], "record 1 is no JSON object"),
+        ([{"id": "q0"}], "record 1 has no answer"),
+        ([{"id": "q0", "answer": ["x"]}], "record 1 has no answer"),
+        ([3], "record 1 is not a JSON object"),
     ],
 )
 def test_answers_that_are_none_are_told_with_their_place(session, write, rows, told):

@@ -1,4 +1,4 @@
-"""Fills a component's options from a file or the command line, telling every problem."""
+"""Validates a component's options from a file or the command line, and lists every problem."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ig4.core.suggest import did_you_mean
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-_PASSWORD = re.compile("://[^/]*@")
+_HAS_PASSWORD = re.compile("://[^/]*@")
 """An address with a password in it, which no message may show."""
 
 _SEQUENCES = ("list_type", "tuple_type", "set_type", "frozen_set_type")
@@ -26,42 +26,41 @@ _SEQUENCES = ("list_type", "tuple_type", "set_type", "frozen_set_type")
 def fill_options(model: type[Options], given: Mapping[str, JSON], label: str) -> Options:
     """Validate the options `given` for the component called `label`.
 
-    Text as the command line gives it is understood: "true", "3", "null" for an option that
+    Text from the command line is understood: "true", "3", "null" for an option that
     may be None, JSON for lists and tables, "a,b" for a list.
 
     Raises:
         UsageError: one line for each problem.
     """
-    values = {key: _null(model, key, value) for key, value in given.items()}
+    values = {key: _none_for_null(model, key, value) for key, value in given.items()}
     try:
         return model.model_validate(values)
     except ValidationError as error:
         problems = error.errors()
-    read = _reread(values, problems)
     try:
-        return model.model_validate(read)
+        return model.model_validate(_reread(values, problems))
     except ValidationError as error:
-        lines = [_line(model, label, values, problem) for problem in error.errors()]
+        lines = [_problem(model, label, values, problem) for problem in error.errors()]
     raise UsageError("\n".join(dict.fromkeys(lines)))
 
 
-def _null(model: type[Options], key: str, value: JSON) -> JSON:
+def _none_for_null(model: type[Options], key: str, value: JSON) -> JSON:
     field = model.model_fields.get(key)
     optional = field is not None and type(None) in get_args(field.annotation)
     return None if optional and value == "null" else value
 
 
 def _reread(values: Mapping[str, JSON], problems: list[ErrorDetails]) -> dict[str, JSON]:
-    """Return the values with text that was refused read as JSON, or as a list."""
-    read = dict(values)
+    """Return the values, with text that was refused parsed as JSON or as a list."""
+    parsed = dict(values)
     for problem in problems:
         key = problem["loc"][0] if problem["loc"] else None
         if isinstance(key, str) and isinstance(values.get(key), str):
-            read[key] = _parsed(values[key], problem["type"])
-    return read
+            parsed[key] = _parse(values[key], problem["type"])
+    return parsed
 
 
-def _parsed(text: str, problem: str) -> Any:
+def _parse(text: str, problem: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
@@ -70,24 +69,25 @@ def _parsed(text: str, problem: str) -> Any:
         return text
 
 
-def _line(
-    model: type[Options], label: str, values: Mapping[str, JSON], problem: ErrorDetails
+def _problem(
+    model: type[Options], label: str, values: Mapping[str, JSON], details: ErrorDetails
 ) -> str:
-    where = ".".join([label, *(str(part) for part in problem["loc"])])
-    known = list(model.model_fields)
-    if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
-        guess = did_you_mean(str(problem["loc"][0]), known)
-        return f"{where}: unknown option{guess or _known(label, known)}"
-    if problem["type"] == "missing":
+    """Return one line on what is wrong with an option."""
+    path = details["loc"]
+    where = ".".join([label, *map(str, path)])
+    names = list(model.model_fields)
+    if details["type"] == "extra_forbidden" and len(path) == 1:
+        guess = did_you_mean(str(path[0]), names)
+        return f"{where}: unknown option{guess or _known_options(label, names)}"
+    if details["type"] == "missing":
         return f"{where}: this option must be given"
-    message = problem["msg"].removeprefix("Value error, ")
+    message = details["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
-    top = len(problem["loc"]) == 1
-    given = values.get(str(problem["loc"][0])) if top else problem["input"]
-    told = isinstance(given, (str, int, float, bool)) and not _PASSWORD.search(str(given))
-    shown = f" (given: {given!r})" if told else ""
+    value = values.get(str(path[0])) if len(path) == 1 else details["input"]
+    simple = isinstance(value, (str, int, float, bool))
+    shown = f" (given: {value!r})" if simple and not _HAS_PASSWORD.search(str(value)) else ""
     return f"{where}: {message}{shown}"
 
 
-def _known(label: str, known: list[str]) -> str:
-    return f"; options are {', '.join(known)}" if known else f"; {label} has no options"
+def _known_options(label: str, names: list[str]) -> str:
+    return f"; options are {', '.join(names)}" if names else f"; {label} has no options"

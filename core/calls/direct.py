@@ -21,7 +21,7 @@ R = TypeVar("R")
 def answer_each(
     provider: Provider, answer: Callable[[U, Ask], Awaitable[R | Failure]], batch: Sequence[U]
 ) -> list[R | Failure]:
-    """Have a component answer each of a batch, one after another.
+    """Have a component answer the units of a batch, one after another.
 
     Raises:
         ServiceError: the service takes no request.
@@ -37,12 +37,12 @@ async def _answer_each(
 
     await provider.open()
     try:
-        given: list[R | Failure] = []
-        for one in batch:
+        answers: list[R | Failure] = []
+        for unit in batch:
             try:
-                given.append(await answer(one, ask))
+                answers.append(await answer(unit, ask))
             except (RejectedError, TransientError, UnreadableError) as error:
-                given.append(Failure(str(error)))
-        return given
+                answers.append(Failure(str(error)))
+        return answers
     finally:
         await provider.close()

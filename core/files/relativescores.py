@@ -1,4 +1,4 @@
-"""Relative scores from reviews made elsewhere: LLaVA-Bench's files, and what looks like them."""
+"""Relative scores from files of reviews in the form of LLaVA-Bench's, made elsewhere."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 
 from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
-from ig4.core.files.reviews import READERS, Reader, UnreadableReview
+from ig4.core.files.reviews import READERS, Reader, UnreadableReviewError
 from ig4.core.records import JSON
 from ig4.core.statistics.verdicts import RelativeScore, relative
 
 PREFIX = "llava_bench_"
-"""What LLaVA-Bench writes before the names of its categories in reviews, and not in questions."""
+"""LLaVA-Bench's prefix of category names, in its reviews but not in its questions."""
 
 _TUPLES = ("tuple", "scores", "score")
 _TEXTS = ("content", "review", "text")
-_MOST = 1e6  # no scale of scores goes so far
+_MAX_SCORE = 1e6  # no scale of scores goes so far
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewRun:
-    """What the reviews of one file come to; `failed` of them hold no scores and count nowhere."""
+    """Relative scores of a file of reviews; `failed` ones have no scores, and count nowhere."""
 
     path: Path
     overall: RelativeScore
@@ -41,7 +41,7 @@ class ReviewRun:
         }
 
 
-def category_of(name: JSON) -> str:
+def category_name(name: JSON) -> str:
     """Return a category's name without LLaVA-Bench's prefix."""
     return str(name or "").strip().removeprefix(PREFIX)
 
@@ -55,7 +55,7 @@ def summarise_file(path: Path, reader: str | None = None, *, seed: int = 42) -> 
     where there is one.
 
     Raises:
-        DatasetError: the file cannot be read, or holds something else.
+        DatasetError: the file cannot be read, or holds something other than reviews.
     """
     if not path.is_file():
         raise DatasetError(f"{path}: there is no such file")
@@ -65,25 +65,25 @@ def summarise_file(path: Path, reader: str | None = None, *, seed: int = 42) -> 
     for number, record in enumerate(jsonstream.records(path), 1):
         where = f"{path}, record {number}"
         if not isinstance(record, dict):
-            raise DatasetError(f"{where} is no JSON object")
-        found = _scores(record, read, where, text_first=reader is not None)
-        if found is None:
+            raise DatasetError(f"{where} is not a JSON object")
+        pair = _scores(record, read, where, text_first=reader is not None)
+        if pair is None:
             failed += 1
         else:
-            scores.setdefault(category_of(record.get("category")), []).append(found)
+            scores.setdefault(category_name(record.get("category")), []).append(pair)
     if not number:
-        raise DatasetError(f"{path} holds no reviews")
-    everything = [pair for pairs in scores.values() for pair in pairs]
+        raise DatasetError(f"{path} has no reviews")
+    all_pairs = [pair for pairs in scores.values() for pair in pairs]
     return ReviewRun(
         path,
-        relative(everything, seed=seed),
+        relative(all_pairs, seed=seed),
         {name: relative(pairs, seed=seed) for name, pairs in sorted(scores.items()) if name},
         failed,
     )
 
 
-def mean_of(runs: Sequence[ReviewRun]) -> dict[str, Any]:
-    """Return the mean relative scores of several runs, in the form of one; `n` sums reviews.
+def mean_scores(runs: Sequence[ReviewRun]) -> dict[str, Any]:
+    """Return the mean relative scores of several runs, in the form of one; `n` is their sum.
 
     A category that a run lacks does not count in that run.
     """
@@ -113,16 +113,16 @@ def _scores(
     """Return the two scores of a review, None where it has none that can be read."""
     if not any(name in record for name in (*_TUPLES, *_TEXTS)):
         raise DatasetError(
-            f"{where} is no review: it has neither scores ({' or '.join(_TUPLES)}) nor a text "
+            f"{where} is not a review: it has neither scores ({' or '.join(_TUPLES)}) nor a text "
             f"({' or '.join(_TEXTS)})"
         )
     text = next((record[name] for name in _TEXTS if isinstance(record.get(name), str)), None)
-    given = next((pair for name in _TUPLES if (pair := _numbers(record.get(name)))), None)
-    if text is None or (given is not None and not text_first):
-        return given
+    given_pair = next((pair for name in _TUPLES if (pair := _numbers(record.get(name)))), None)
+    if text is None or (given_pair is not None and not text_first):
+        return given_pair
     try:
         verdict = read(text)
-    except UnreadableReview:
+    except UnreadableReviewError:
         return None
     return _numbers([verdict.first, verdict.second])
 
@@ -132,7 +132,7 @@ def _numbers(pair: JSON) -> tuple[float, float] | None:
     if not isinstance(pair, list) or len(pair) != 2:
         return None
     numbers = [one for one in pair if isinstance(one, (int, float)) and not isinstance(one, bool)]
-    # Compared, since an integer of hundreds of digits is no float at all.
-    if len(numbers) != 2 or not all(0 <= one <= _MOST for one in numbers):
+    # Compared before conversion: an integer of hundreds of digits does not fit a float.
+    if len(numbers) != 2 or not all(0 <= one <= _MAX_SCORE for one in numbers):
         return None
     return float(numbers[0]), float(numbers[1])

@@ -1,4 +1,4 @@
-"""Cancelling a batch: with the service and the options of the scorer that made it."""
+"""Cancels a batch, with the service and the options of the scorer that made it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ async def cancel(session: Session, config: Config, number: int) -> str:
 
     Raises:
         UsageError: there is no such batch, or it has ended.
-        CallError: the service does not do it.
+        CallError: the service does not cancel it.
     """
     with session.store.reading() as connection:
         rows = {row.id: row for row in batches.list_all(connection)}
     row = rows.get(number)
     if row is None:
-        known = f"there are: {', '.join(map(str, rows))}" if rows else "there is none at all"
+        known = f"known: {', '.join(map(str, rows))}" if rows else "there are none"
         raise UsageError(f"there is no batch {number} ({known})")
     if row.state not in (batches.PREPARING, batches.SUBMITTED):
         raise UsageError(f"batch {number} has ended already: {row.state}")
@@ -35,7 +35,7 @@ async def cancel(session: Session, config: Config, number: int) -> str:
         raise UsageError(
             f"batch {number} may not have reached the service: run `ig4 score --batch` to find out"
         )
-    provider = _scorer(session, config, row).provider()
+    provider = _build_scorer(session, config, row).provider()
     await provider.open()
     try:
         await provider.cancel(row.remote_id)
@@ -46,13 +46,13 @@ async def cancel(session: Session, config: Config, number: int) -> str:
     return row.remote_id
 
 
-def _scorer(session: Session, config: Config, row: BatchRow) -> AsyncScorer:
-    """Return the scorer that made a batch, configured as it is now: address, key, time-out."""
+def _build_scorer(session: Session, config: Config, row: BatchRow) -> AsyncScorer:
+    """Build the scorer that made a batch, with its present options: address, key, time-out."""
     assert row.component_id is not None
     with session.store.reading() as connection:
-        known = scores.component(connection, row.component_id)
+        component = scores.component(connection, row.component_id)
         labels = scores.labels(connection, row.component_id)
-    name = f"{known['distribution']}/{known['name']}"
+    name = f"{component['distribution']}/{component['name']}"
     labels = [label for label in labels if label in config.scorers] or labels
     choice = config.choice("scorer", labels[0]) if labels else Choice("scorer", name)
     return cast("AsyncScorer", session.host.build(choice))

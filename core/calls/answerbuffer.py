@@ -1,0 +1,68 @@
+"""Collects the answers of a task, and commits them to the store every half second."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from ig4.core.events import BatchScored, StageAdvanced
+from ig4.storage.errors import DatabaseBusyError, StorageError
+
+if TYPE_CHECKING:
+    from ig4.core.calls.task import CallTask
+    from ig4.core.engine.session import Session
+
+U = TypeVar("U")
+R = TypeVar("R")
+
+_COMMIT_SECONDS = 0.5
+
+
+class CostCounter(Protocol):
+    """Anything that counts what it has paid, in US dollars."""
+
+    cost: float
+
+
+class AnswerBuffer(Generic[U, R]):
+    """The answers of one task that are not committed yet; `done` counts those that are.
+
+    `cost` is what the `counters` had paid at the last commit, in US dollars.
+    """
+
+    def __init__(self, session: Session, task: CallTask[U, R]) -> None:
+        self.session = session
+        self.task = task
+        self.counters: list[CostCounter] = []
+        self.done = 0
+        self.cost = 0.0
+        self._answers: list[tuple[int, R]] = []
+
+    def add(self, key: int, answer: R) -> None:
+        """Keep an answer for the next commit."""
+        self._answers.append((key, answer))
+
+    def commit(self) -> None:
+        """Commit all answers; if they were lost, the ledger would give them again at no cost."""
+        answers, self._answers = self._answers, []
+        try:
+            failed = self.task.commit(answers) if answers else 0
+        except StorageError:
+            self._answers = answers + self._answers
+            raise
+        label, count = self.task.label, len(answers)
+        self.done += count
+        before, self.cost = self.cost, sum(counter.cost for counter in self.counters)
+        paid = self.cost - before
+        if count:
+            self.session.emit(BatchScored(label, count, failed))
+        if count or paid:
+            self.session.emit(StageAdvanced(label, count, failed, paid))
+
+    async def commit_regularly(self) -> None:
+        """Commit every half second, until cancelled."""
+        while True:
+            await asyncio.sleep(_COMMIT_SECONDS)
+            with suppress(DatabaseBusyError):  # the next one will do
+                self.commit()

@@ -1,0 +1,105 @@
+"""The two ways to ask about the units of a task: one by one, or in batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from ig4.core.calls.request import BudgetError, PendingError
+from ig4.core.calls.task import PAGE
+
+if TYPE_CHECKING:
+    from ig4.core.calls.answerbuffer import AnswerBuffer
+    from ig4.core.calls.batchqueue import BatchQueue
+    from ig4.core.calls.settings import CallSettings
+    from ig4.core.calls.task import CallTask
+    from ig4.core.contracts import Ask
+
+U = TypeVar("U")
+R = TypeVar("R")
+
+
+async def ask_one_by_one(
+    task: CallTask[U, R], ask: Ask, buffer: AnswerBuffer[U, R], settings: CallSettings
+) -> int:
+    """Answer all units, each with requests of its own and many at once.
+
+    Ends early when the budget is reached. Returns how many units have a request in a batch.
+    """
+    units = task.units(list(task.places))
+    # More workers than requests at a time: some wait for their next try.
+    number = min(len(task.places), 2 * settings.concurrency + 8)
+    workers = [asyncio.create_task(_work(task, units, ask, buffer)) for _ in range(number)]
+    commits = asyncio.create_task(buffer.commit_regularly())
+    try:
+        return sum(await asyncio.gather(*workers))
+    finally:
+        for one in (*workers, commits):
+            one.cancel()
+        await asyncio.gather(*workers, commits, return_exceptions=True)
+        buffer.commit()
+
+
+async def _work(
+    task: CallTask[U, R], units: Iterator[tuple[int, U]], ask: Ask, buffer: AnswerBuffer[U, R]
+) -> int:
+    """Answer one unit after another; return how many have a request in a batch."""
+    waiting = 0
+    for key, unit in units:
+        try:
+            answer = await task.answer(unit, ask)
+        except BudgetError:
+            break
+        except PendingError:
+            waiting += 1
+            continue
+        buffer.add(key, answer)
+    return waiting
+
+
+async def ask_in_batches(
+    task: CallTask[U, R], queue: BatchQueue, buffer: AnswerBuffer[U, R], settings: CallSettings
+) -> int:
+    """Answer from the ledger, hand over what is missing, and again when replies have come.
+
+    Returns how many units are not answered yet.
+    """
+    budget, collector = queue.budget, queue.collector
+    todo = list(task.places)
+    while todo:
+        todo = await _answer_known(task, todo, queue, buffer)
+        if budget.reached is None:
+            await queue.hand_over()
+        buffer.commit()
+        stopped = budget.reached and not collector.open
+        if not todo or not settings.wait or stopped:
+            break
+        while not await collector.collect():
+            await asyncio.sleep(settings.poll_seconds)
+            if not collector.open:
+                break
+    return len(todo)
+
+
+async def _answer_known(
+    task: CallTask[U, R], places: Sequence[int], queue: BatchQueue, buffer: AnswerBuffer[U, R]
+) -> list[int]:
+    """Answer the units whose replies are in the ledger; return the places of the others."""
+    unanswered: list[int] = []
+    units = zip(places, task.units(places), strict=True)
+    while page := list(islice(units, PAGE)):
+        answers = await asyncio.gather(
+            *(task.answer(unit, queue.ask) for _, (_, unit) in page),
+            return_exceptions=True,
+        )
+        for (place, (key, _)), answer in zip(page, answers, strict=True):
+            if isinstance(answer, (PendingError, BudgetError)):
+                unanswered.append(place)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                buffer.add(key, answer)
+        buffer.commit()
+    return unanswered
