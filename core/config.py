@@ -254,7 +254,7 @@ def build(*layers: Mapping[str, Any], source: str | None = None) -> Config:
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError(_told(error, source or "the configuration")) from None
+        raise ConfigError(_message(error, source or "the configuration")) from None
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -319,7 +319,7 @@ def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
         below.pop("size", None)
 
 
-def _told(error: ValidationError, source: str) -> str:
+def _message(error: ValidationError, source: str) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":

@@ -57,7 +57,7 @@ class ScoreEstimate:
     samples: int
     calls: dict[str, int]
     seconds: dict[str, float | None]
-    asking: dict[str, CallEstimate] = field(default_factory=dict)
+    task: dict[str, CallEstimate] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, JSON-able."""
@@ -80,22 +80,22 @@ def estimate(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Sc
         for name, pending in {**names, **plan.scorers}.items():
             speed = runs.speed(connection, pending.configured.fingerprint.value)
             seconds[name] = None if speed is None else speed * calls[name]
-    asking = {
+    task = {
         label: estimate_calls(
             session,
             RatingTask(session, plan, label),
             request.call_settings,
             renew=request.retry_failed,
         )
-        for label, pending in plan.asking.items()
+        for label, pending in plan.task.items()
         if len(pending.places)
     }
-    return ScoreEstimate(dataset.name, len(plan.sample_ids), calls, seconds, asking)
+    return ScoreEstimate(dataset.name, len(plan.sample_ids), calls, seconds, task)
 
 
 def estimate_calls(
     session: Session,
-    asking: CallTask[Any, Any],
+    task: CallTask[Any, Any],
     call_settings: CallSettings,
     *,
     renew: bool = False,
@@ -104,15 +104,15 @@ def estimate_calls(
 
     With `renew`, replies that could not be read are asked for again.
     """
-    provider = asking.component.provider()
-    places = asking.places[:: max(1, len(asking.places) // ESTIMATED_FROM)]
-    look = _CallEstimator(session, asking, call_settings, renew=renew)
-    asking.component.open()
+    provider = task.component.provider()
+    places = task.places[:: max(1, len(task.places) // ESTIMATED_FROM)]
+    look = _CallEstimator(session, task, call_settings, renew=renew)
+    task.component.open()
     try:
         run(look.gather(provider, places))
     finally:
-        asking.component.close()
-    return look.conclude(provider, len(asking.places) / max(1, len(places)))
+        task.component.close()
+    return look.conclude(provider, len(task.places) / max(1, len(places)))
 
 
 class _CallEstimator:
@@ -121,13 +121,13 @@ class _CallEstimator:
     def __init__(
         self,
         session: Session,
-        asking: CallTask[Any, Any],
+        task: CallTask[Any, Any],
         call_settings: CallSettings,
         *,
         renew: bool,
     ) -> None:
         self.session = session
-        self.asking = asking
+        self.task = task
         self.call_settings = call_settings
         self.renew = renew
         self.requests: list[tuple[str, Request]] = []
@@ -139,9 +139,9 @@ class _CallEstimator:
             self.requests.append((request.hash(provider.name), request))
             raise PendingError("an estimate sends nothing")
 
-        for _, unit in self.asking.units(places):
+        for _, unit in self.task.units(places):
             try:
-                await self.asking.answer(unit, ask)
+                await self.task.answer(unit, ask)
             except PendingError:
                 continue
 
@@ -150,7 +150,7 @@ class _CallEstimator:
         requests = dict(self.requests)  # what several units ask alike is asked once
         with self.session.store.reading() as connection:
             known = ledger.lookup(connection, list(requests))
-            seen = ledger.typical(connection, self.asking.component_id)
+            seen = ledger.typical(connection, self.task.component_id)
         read = (ledger.DONE,) if self.renew else (ledger.DONE, ledger.UNREADABLE)
         paid = {request_hash for request_hash, row in known.items() if row.state in read}
         fresh = [request for request_hash, request in requests.items() if request_hash not in paid]

@@ -76,7 +76,7 @@ def test_no_text_takes_long_to_read(text):
     began = time.perf_counter()
     with contextlib.suppress(UnreadableReviewError):
         read_robust(text)
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 5  # a square of time would take minutes
 
 
 def test_llavas_reader_takes_any_two_numbers_but_no_others():
