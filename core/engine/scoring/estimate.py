@@ -57,7 +57,7 @@ class ScoreEstimate:
     samples: int
     calls: dict[str, int]
     seconds: dict[str, float | None]
-    task: dict[str, CallEstimate] = field(default_factory=dict)
+    asking: dict[str, CallEstimate] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, JSON-able."""
@@ -80,22 +80,22 @@ def estimate(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Sc
         for name, pending in {**names, **plan.scorers}.items():
             speed = runs.speed(connection, pending.configured.fingerprint.value)
             seconds[name] = None if speed is None else speed * calls[name]
-    task = {
+    asking = {
         label: estimate_calls(
             session,
             RatingTask(session, plan, label),
             request.call_settings,
             renew=request.retry_failed,
         )
-        for label, pending in plan.task.items()
+        for label, pending in plan.asking.items()
         if len(pending.places)
     }
-    return ScoreEstimate(dataset.name, len(plan.sample_ids), calls, seconds, task)
+    return ScoreEstimate(dataset.name, len(plan.sample_ids), calls, seconds, asking)
 
 
 def estimate_calls(
     session: Session,
-    task: CallTask[Any, Any],
+    asking: CallTask[Any, Any],
     call_settings: CallSettings,
     *,
     renew: bool = False,
@@ -104,15 +104,15 @@ def estimate_calls(
 
     With `renew`, replies that could not be read are asked for again.
     """
-    provider = task.component.provider()
-    places = task.places[:: max(1, len(task.places) // ESTIMATED_FROM)]
-    look = _CallEstimator(session, task, call_settings, renew=renew)
-    task.component.open()
+    provider = asking.component.provider()
+    places = asking.places[:: max(1, len(asking.places) // ESTIMATED_FROM)]
+    look = _CallEstimator(session, asking, call_settings, renew=renew)
+    asking.component.open()
     try:
         run(look.gather(provider, places))
     finally:
-        task.component.close()
-    return look.conclude(provider, len(task.places) / max(1, len(places)))
+        asking.component.close()
+    return look.conclude(provider, len(asking.places) / max(1, len(places)))
 
 
 class _CallEstimator:
@@ -121,13 +121,13 @@ class _CallEstimator:
     def __init__(
         self,
         session: Session,
-        task: CallTask[Any, Any],
+        asking: CallTask[Any, Any],
         call_settings: CallSettings,
         *,
         renew: bool,
     ) -> None:
         self.session = session
-        self.task = task
+        self.asking = asking
         self.call_settings = call_settings
         self.renew = renew
         self.requests: list[tuple[str, Request]] = []
@@ -139,9 +139,9 @@ class _CallEstimator:
             self.requests.append((request.hash(provider.name), request))
             raise PendingError("an estimate sends nothing")
 
-        for _, unit in self.task.units(places):
+        for _, unit in self.asking.units(places):
             try:
-                await self.task.answer(unit, ask)
+                await self.asking.answer(unit, ask)
             except PendingError:
                 continue
 
@@ -150,7 +150,7 @@ class _CallEstimator:
         requests = dict(self.requests)  # what several units ask alike is asked once
         with self.session.store.reading() as connection:
             known = ledger.lookup(connection, list(requests))
-            seen = ledger.typical(connection, self.task.component_id)
+            seen = ledger.typical(connection, self.asking.component_id)
         read = (ledger.DONE,) if self.renew else (ledger.DONE, ledger.UNREADABLE)
         paid = {request_hash for request_hash, row in known.items() if row.state in read}
         fresh = [request for request_hash, request in requests.items() if request_hash not in paid]

@@ -94,7 +94,7 @@ class ScoringPlan:
         return {label: p for label, p in self.scorers.items() if not p.asks}
 
     @property
-    def task(self) -> dict[str, PendingWork]:
+    def asking(self) -> dict[str, PendingWork]:
         """The scorers that ask services."""
         return {label: p for label, p in self.scorers.items() if p.asks}
 

@@ -110,5 +110,5 @@ class ScoreRunner:
         return ", ".join(
             f"{label} {count:,}"
             for label, count in self.plan.calls.items()
-            if count and label not in self.plan.task
+            if count and label not in self.plan.asking
         )

@@ -89,7 +89,7 @@ def _bind_finished(session: Session, plan: ScoringPlan) -> None:
 
 
 def _ask_services(session: Session, plan: ScoringPlan, request: ScoreRequest) -> CallsResult | None:
-    tasks = [RatingTask(session, plan, label) for label in plan.task]
+    tasks = [RatingTask(session, plan, label) for label in plan.asking]
     if not any(task.places for task in tasks):
         return None
     return run_call_tasks(session, tasks, request.call_settings, renew=request.retry_failed)
