@@ -182,7 +182,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(session, make_request,
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
     for overwrite in (False, True):
-        with pytest.raises(UsageError, match="not empty, and not ig4's"):
+        with pytest.raises(UsageError, match="not empty, and holds no training of ig4"):
             train(session, None, make_request(overwrite=overwrite))
     assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
 
