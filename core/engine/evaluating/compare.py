@@ -37,10 +37,10 @@ def compare(session: Session, first: int, second: int) -> Comparison:
             questions and the metric weighs words by how rare they are in all questions.
     """
     with session.store.reading() as connection:
-        found = [evaluations.list_all(connection, number) for number in (first, second)]
+        matching = [evaluations.list_all(connection, number) for number in (first, second)]
         answers = [evaluations.predictions(connection, number) for number in (first, second)]
     rows = []
-    for number, matches in zip((first, second), found, strict=True):
+    for number, matches in zip((first, second), matching, strict=True):
         if not matches:
             raise UsageError(f"there is no evaluation {number}: see `ig4 eval show`")
         if matches[0].status != "done":

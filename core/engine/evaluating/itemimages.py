@@ -50,15 +50,15 @@ def item_images(
     if home is None:
         raise UsageError("the questions are about images: say where they are with --image-root")
     roots = ImageRoots(home, allowed)
-    found = dict(zip(names, _read(session, names, roots), strict=True))
-    if all(problem is not None for _, _, problem in found.values()):
+    by_name = dict(zip(names, _read(session, names, roots), strict=True))
+    if all(problem is not None for _, _, problem in by_name.values()):
         where = home if allowed in (None, home) else f"{allowed} nor {home}"
         raise DatasetError(
             f"none of the {len(names):,} images is in {where} (the first is {names[0]!r}: "
-            f"{found[names[0]][2]}): say where they are with --image-root"
+            f"{by_name[names[0]][2]}): say where they are with --image-root"
         )
     states = [
-        (None, "", None) if item.image is None else found[item.image] for item in items
+        (None, "", None) if item.image is None else by_name[item.image] for item in items
     ]  # fmt: skip
     return ItemImages(
         [path for path, _, _ in states],
