@@ -1,9 +1,8 @@
-"""Runs an ablation: every arm with every seed, trained and evaluated, killed or not."""
+"""Runs an ablation: every arm with every seed, trained and evaluated, resumed after a kill."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -13,20 +12,28 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.engine.ablating import devices
 from ig4.core.engine.ablating.arms import Arm, expand_arms
-from ig4.core.engine.ablating.cells import CellResult, error_text
-from ig4.core.engine.ablating.plan import AblationPlan, AblationTask, ArmPlanner
+from ig4.core.engine.ablating.cells import CellResult
+from ig4.core.engine.ablating.checkpoints import exclusive, remove_checkpoint
+from ig4.core.engine.ablating.inventory import take_inventory
+from ig4.core.engine.ablating.plan import AblationPlan, ArmPlanner
+from ig4.core.engine.ablating.recording import CellRecorder, earlier_result
 from ig4.core.engine.ablating.result import AblationResult, load_result
-from ig4.core.engine.ablating.workers import CellStarted, Step, WorkerPool, in_this_process
+from ig4.core.engine.ablating.setup import AblationSetup
+from ig4.core.engine.ablating.workers import (
+    CellEvent,
+    CellStarted,
+    WorkerPool,
+    run_in_this_process,
+)
 from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.errors import Ig4Error, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
-from ig4.core.files.locks import hold_lock
 from ig4.core.host.fingerprint import digest_of
 from ig4.storage import ablations
-from ig4.storage.ablations import CellRow
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
+    from ig4.core.engine.ablating.tasks import AblationTask
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
 
@@ -36,7 +43,7 @@ CELLS = "cells"
 
 @dataclass(frozen=True, slots=True)
 class ArmPlan:
-    """What an arm would take: `samples` and `steps` are None where they cannot be told."""
+    """What an arm would take: `samples` and `steps` are None where they are unknown."""
 
     arm: str
     group: str
@@ -47,37 +54,37 @@ class ArmPlan:
     error: str | None = None
 
 
-def configured_arms(session: Session, dataset: DatasetRow, config: Config) -> tuple[Arm, ...]:
+def configured_arms(setup: AblationSetup) -> tuple[Arm, ...]:
     """Return the arms that a configuration compares.
 
     Raises:
-        UsageError: an arm's name or values make no sense here.
+        UsageError: an arm has an unknown name or impossible values.
     """
+    section = setup.config.ablate
     own = {
         name: Arm(
-            name, one.selection, selector=one.selector, scorers=one.scorers, weights=one.weights,
-            scale=one.scale, clusterer=one.clusterer, k=one.k, size=one.size,
-            fraction=one.fraction, options=one.options,
+            name, arm.selection, selector=arm.selector, scorers=arm.scorers, weights=arm.weights,
+            scale=arm.scale, clusterer=arm.clusterer, k=arm.k, size=arm.size,
+            fraction=arm.fraction, options=arm.options,
         )
-        for name, one in config.ablate.arms.items()
+        for name, arm in section.arms.items()
     }  # fmt: skip
-    return expand_arms(config.ablate.compare, make_planner(session, dataset, config).known(), own)
+    return expand_arms(section.compare, take_inventory(setup), own)
 
 
-def make_planner(session: Session, dataset: DatasetRow, config: Config) -> ArmPlanner:
-    """Return what prepares the arms of a configuration.
+def make_planner(setup: AblationSetup) -> ArmPlanner:
+    """Return the planner of a configuration.
 
     Raises:
         UsageError: it names no benchmark.
     """
+    config = setup.config
     section = config.ablate
     if not section.benchmarks:
         raise UsageError("name at least one benchmark: --benchmarks vqa")
     first = config.run.seed
     return ArmPlanner(
-        session,
-        dataset,
-        config,
+        setup,
         config.choice("trainer", section.trainer or config.train.trainer),
         tuple(config.choice("benchmark", name) for name in dict.fromkeys(section.benchmarks)),
         range(first, first + section.seeds),
@@ -85,22 +92,23 @@ def make_planner(session: Session, dataset: DatasetRow, config: Config) -> ArmPl
 
 
 def forecast(session: Session, dataset: DatasetRow, config: Config) -> list[ArmPlan]:
-    """Return what an ablation would take, selecting and training nothing.
+    """Return what an ablation would take; selects and trains nothing.
 
     Raises:
         UsageError, PrerequisiteError: a name or option is wrong.
     """
-    made = make_planner(session, dataset, config)
-    for benchmark in made.benchmarks:
+    setup = AblationSetup(session, dataset, config)
+    planner = make_planner(setup)
+    for benchmark in planner.benchmarks:
         session.configured(benchmark)
-    arms = configured_arms(session, dataset, config)
+    arms = configured_arms(setup)
     plans = []
-    for arm, size in zip(arms, made.sizes(arms).values(), strict=True):
-        plan = ArmPlan(arm.name, arm.group, arm.take, len(made.seeds), None, None)
+    for arm, size in zip(arms, planner.sizes(arms).values(), strict=True):
+        plan = ArmPlan(arm.name, arm.group, arm.take, len(planner.seeds), None, None)
         if isinstance(size, Ig4Error):
             plans.append(replace(plan, error=str(size)))
             continue
-        footprint = made.footprint(arm, size) if size else None
+        footprint = planner.footprint(arm, size) if size else None
         steps = 0 if arm.take == "none" else None if footprint is None else footprint.steps
         plans.append(replace(plan, samples=size, steps=steps))
     return plans
@@ -109,8 +117,8 @@ def forecast(session: Session, dataset: DatasetRow, config: Config) -> list[ArmP
 def ablate(session: Session, dataset: DatasetRow, config: Config) -> AblationResult:
     """Train and evaluate every arm with every seed, and compare them.
 
-    What is done stays done: killed or not, an equal call goes on with what is missing, and cells
-    that failed are tried again. One failed cell stops no other.
+    Finished cells stay: killed or not, an equal call computes what is missing, and tries cells
+    that failed again. A failed cell does not stop the others.
 
     Raises:
         UsageError: a name, an option or an arm is wrong.
@@ -120,202 +128,159 @@ def ablate(session: Session, dataset: DatasetRow, config: Config) -> AblationRes
         raise UsageError(
             "ig4 ablate starts its own processes (--jobs): start it without accelerate"
         )
-    arms = configured_arms(session, dataset, config)
-    made = make_planner(session, dataset, config)
-    for choice in (*made.benchmarks, made.trainer):
+    setup = AblationSetup(session, dataset, config)
+    planner = make_planner(setup)
+    arms = configured_arms(setup)
+    for choice in (*planner.benchmarks, planner.trainer):
         session.configured(choice)
-    kept = _kept(config, arms, made)
-    # Held from here on: what another call is at work on must not be taken for left over.
+    settings = _settings(config, arms, planner)
+    # The folder is locked before anything is planned: cells that another call is computing must
+    # not be taken for interrupted ones.
     folder = config.ablate.output / folder_name(dataset.name)
-    with exclusive(folder), session.recorded("ablate", kept, config.run.seed):
+    with exclusive(folder), session.recorded("ablate", settings, config.run.seed):
         session.attach(dataset.id)
-        plan = made.plan(arms)
-        inputs = _inputs(dataset, kept, plan)
+        plan = planner.plan(arms)
+        inputs = _inputs_digest(dataset, settings, plan)
         with session.store.writing() as connection:
             number = ablations.begin(
-                connection, dataset_id=dataset.id, inputs=inputs, config=kept, run_id=session.run_id
-            )
-        work = _AblationRunner(session, dataset, config, number, plan.tasks)
-        work.refuse(plan.broken, made.seeds)
-        work.go()
+                connection, dataset_id=dataset.id, inputs=inputs, config=settings,
+                run_id=session.run_id,
+            )  # fmt: skip
+        recorder = CellRecorder(session, number)
+        recorder.put_broken(plan.broken, planner.seeds)
+        for arm, error in plan.broken.items():
+            session.notice(f"arm {arm} cannot be prepared: {error}")
+        runner = _AblationRunner(setup, recorder, plan.tasks)
+        runner.run()
         session.failures.pop(CELLS, None)
-        if failed := _failed(session, number):
+        if failed := _count_failed(session, number):
             session.failures[CELLS] = failed
-    return load_result(session, number, computed=work.computed)
+    return load_result(session, number, computed=runner.computed)
 
 
-def _kept(config: Config, arms: Sequence[Arm], made: ArmPlanner) -> dict[str, Any]:
+def _settings(config: Config, arms: Sequence[Arm], planner: ArmPlanner) -> dict[str, Any]:
     """Return what the database keeps of an ablation: enough to make its tables again."""
     section = config.ablate
     return {
-        "arms": [{"name": arm.name, "group": arm.group, **arm.told()} for arm in arms],
-        "seeds": list(made.seeds),
-        "benchmarks": {one.label: dict(one.options) for one in made.benchmarks},
-        "trainer": made.trainer.label,
-        "options": dict(made.trainer.options),
+        "arms": [{"name": arm.name, "group": arm.group, **arm.settings()} for arm in arms],
+        "seeds": list(planner.seeds),
+        "benchmarks": {choice.label: dict(choice.options) for choice in planner.benchmarks},
+        "trainer": planner.trainer.label,
+        "options": dict(planner.trainer.options),
         "steps": section.steps,
         "limit": section.limit,
         "factors": dict(section.factors),
     }
 
 
-def _inputs(dataset: DatasetRow, kept: Mapping[str, Any], plan: AblationPlan) -> str:
+def _inputs_digest(dataset: DatasetRow, settings: Mapping[str, Any], plan: AblationPlan) -> str:
     """Return a digest of all that the cells depend on; what only changes speed is not in it."""
     tasks = sorted(
         [task.key, sorted(map(list, task.keys.items())), [list(cell[:2]) for cell in task.cells]]
         for task in plan.tasks
     )
-    return digest_of([dataset.id, kept["arms"], kept["seeds"], list(kept["benchmarks"]), tasks])
+    return digest_of(
+        [dataset.id, settings["arms"], settings["seeds"], list(settings["benchmarks"]), tasks]
+    )
 
 
-def _failed(session: Session, number: int) -> int:
+def _count_failed(session: Session, number: int) -> int:
     with session.store.reading() as connection:
         return sum(row.status == "failed" for row in ablations.cells(connection, number))
 
 
 @dataclass(slots=True)
 class _AblationRunner:
-    """The cells of an ablation on their way: what is known, what is running, what came out."""
+    """Runs the tasks of an ablation, and records their cells as they start and finish."""
 
-    session: Session
-    dataset: DatasetRow
-    config: Config
-    number: int
+    setup: AblationSetup
+    recorder: CellRecorder
     tasks: Sequence[AblationTask]
     computed: int = 0
     running: dict[int, AblationTask] = field(default_factory=dict)
-    began: float = field(default_factory=time.monotonic)
+    start: float = field(default_factory=time.monotonic)
 
-    def refuse(self, broken: Mapping[str, Ig4Error], seeds: Sequence[int]) -> None:
-        """Record the arms that could not be prepared."""
-        with self.session.store.writing() as connection:
-            for arm, error in broken.items():
-                for seed in seeds:
-                    row = CellRow(arm, seed, "failed", error=error_text(error))
-                    ablations.put(connection, self.number, row)
-        for arm, error in broken.items():
-            self.session.notice(f"arm {arm} cannot be prepared: {error}")
-
-    def go(self) -> None:
-        """Do all tasks that are not done yet."""
-        with self.session.store.reading() as connection:
-            rows = ablations.measured(connection, self.dataset.id)
-        todo = [task for task in self.tasks if not self._known(task, rows)]
+    def run(self) -> None:
+        """Run all tasks that are not done yet."""
+        session = self.setup.session
+        todo = self._unknown_tasks()
         cells = sum(len(task.cells) for task in self.tasks)
-        left = sum(len(task.cells) for task in todo)
-        self.session.emit(StageStarted(STAGE, left, "cells"))
-        if left < cells:
-            self.session.notice(f"{cells - left:,} of {cells:,} cells are done already")
-        with self._interruptible(), closing(self._steps(todo)) as steps:
-            for step in steps:
-                task = todo[step.at]
-                if isinstance(step, CellStarted):
-                    self.running[step.at] = task
-                    self._put(task, "running", CellResult())
+        missing = sum(len(task.cells) for task in todo)
+        session.emit(StageStarted(STAGE, missing, "cells"))
+        if missing < cells:
+            session.notice(f"{cells - missing:,} of {cells:,} cells are done already")
+        with self._record_interrupted(), closing(self._events(todo)) as events:
+            for event in events:
+                task = todo[event.index]
+                if isinstance(event, CellStarted):
+                    self.running[event.index] = task
+                    self.recorder.put(task, "running", CellResult())
                 else:
-                    del self.running[step.at]
-                    self._end(task, step.finished, left)
-        self.session.emit(StageFinished(STAGE, f"{cells:,} cells"))
+                    del self.running[event.index]
+                    self._finish(task, event.result, missing)
+        session.emit(StageFinished(STAGE, f"{cells:,} cells"))
 
-    def _steps(self, todo: Sequence[AblationTask]) -> Generator[Step]:
+    def _unknown_tasks(self) -> list[AblationTask]:
+        """Record the results that earlier calls measured; returns the tasks without any."""
+        session, section = self.setup.session, self.setup.config.ablate
+        with session.store.reading() as connection:
+            rows = ablations.measured(connection, self.setup.dataset.id)
+        unknown = []
+        for task in self.tasks:
+            result = earlier_result(task, rows, retry_failed=section.retry_failed)
+            if result is None:
+                unknown.append(task)
+            else:
+                self.recorder.put(task, "done", result)
+                self._remove_checkpoint(task)
+        return unknown
+
+    def _events(self, todo: Sequence[AblationTask]) -> Generator[CellEvent]:
+        """Run tasks, in this process or in several; yields as each starts and finishes."""
+        session, section = self.setup.session, self.setup.config.ablate
         jobs = [task.job for task in todo]
         gpus = devices.gpus()
-        count = min(self.config.ablate.jobs or max(1, len(gpus)), max(1, len(jobs)))
+        count = min(section.jobs or max(1, len(gpus)), max(1, len(jobs)))
         if count == 1:
-            return in_this_process(self.session, jobs, self._note)
-        logs = self.config.ablate.output / folder_name(self.dataset.name) / "logs"
-        return WorkerPool(self.session, count, gpus, logs, self._note).do(jobs)
+            return run_in_this_process(session, jobs, self._note)
+        logs = section.output / folder_name(self.setup.dataset.name) / "logs"
+        return WorkerPool(session, count, gpus, logs, self._note).run(jobs)
 
     def _note(self, text: str) -> None:
-        self.session.emit(StageAdvanced(STAGE, 0, note=text))
+        self.setup.session.emit(StageAdvanced(STAGE, 0, note=text))
 
-    def _known(self, task: AblationTask, rows: Sequence[CellRow]) -> bool:
-        """Take over what earlier calls measured of just this model; tell if that is all."""
-        found: dict[str, Any] = {}
-        training_id = samples = None
-        for row in rows:
-            for name, key in task.keys.items():
-                one = (row.metrics or {}).get(name)
-                if one is None or one.get("key") != key:
-                    continue
-                if not (self.config.ablate.retry_failed and one["failed"]):
-                    found[name] = one
-                    training_id, samples = row.training_id, row.samples
-        if len(found) < len(task.keys):
-            return False
-        self._put(task, "done", CellResult(training_id, samples, found, trained=True))
-        self._remove(task)
-        return True
-
-    def _end(self, task: AblationTask, finished: CellResult, left: int) -> None:
-        """Record what a task came to, then remove its checkpoint: in this order."""
+    def _finish(self, task: AblationTask, result: CellResult, missing: int) -> None:
+        """Record a task's result, then remove its checkpoint: in this order."""
+        session = self.setup.session
         self.computed += len(task.cells)
-        failed = finished.error is not None
-        self._put(task, "failed" if failed else "done", finished)
+        failed = result.error is not None
+        self.recorder.put(task, "failed" if failed else "done", result)
         if failed:
-            self.session.notice(f"{task.job.label} failed: {finished.error}")
+            session.notice(f"{task.job.label} failed: {result.error}")
         else:
-            self._remove(task)
-        seconds = (time.monotonic() - self.began) / self.computed * (left - self.computed)
+            self._remove_checkpoint(task)
+        elapsed = time.monotonic() - self.start
+        seconds = elapsed / self.computed * (missing - self.computed)
         note = f"{task.job.label} {'failed' if failed else 'done'}"
         if seconds > 1:
             note += f"; about {format_duration(seconds)} left"
-        self.session.emit(
+        session.emit(
             StageAdvanced(STAGE, len(task.cells), len(task.cells) if failed else 0, note=note)
         )
 
-    def _put(self, task: AblationTask, status: str, finished: CellResult) -> None:
-        metrics = {name: {**one, "key": task.keys[name]} for name, one in finished.metrics.items()}
-        with self.session.store.writing() as connection:
-            for arm, seed, selection in task.cells:
-                row = CellRow(
-                    arm, seed, status,
-                    samples=task.samples if finished.samples is None else finished.samples,
-                    selection_id=selection,
-                    training_id=finished.training_id,
-                    metrics=metrics or None,
-                    error=finished.error,
-                )  # fmt: skip
-                ablations.put(connection, self.number, row)
-
-    def _remove(self, task: AblationTask) -> None:
-        """Free the disk of a checkpoint that is not wanted any more."""
-        folder = Path(task.job.output)
-        if self.config.ablate.keep_checkpoints or task.job.take == "none" or not folder.is_dir():
-            return
-        # Renamed first: killed in between, half a checkpoint must not pass for a whole one.
-        going = folder.with_name(f"{folder.name}.removed")
-        shutil.rmtree(going, ignore_errors=True)
-        folder.rename(going)
-        shutil.rmtree(going, ignore_errors=True)
+    def _remove_checkpoint(self, task: AblationTask) -> None:
+        if not self.setup.config.ablate.keep_checkpoints and task.job.take != "none":
+            remove_checkpoint(Path(task.job.output))
 
     @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Record what was at work when the user had enough."""
+    def _record_interrupted(self) -> Iterator[None]:
+        """Record the running cells as interrupted, if the block raises."""
         try:
             yield
         except BaseException:
             for task in self.running.values():
-                self._put(task, "interrupted", CellResult())
+                self.recorder.put(task, "interrupted", CellResult())
             raise
-
-
-@contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """Keep others from training in a folder while the block runs; the system frees it at a kill.
-
-    Raises:
-        UsageError: somebody else is at work in it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = folder / ".lock"
-    lock.touch()
-    with hold_lock(
-        lock,
-        f"another `ig4 ablate` trains in {folder}: wait until it is done, or name another folder "
-        "with --checkpoints",
-    ):
-        yield
 
 
 def format_duration(seconds: float) -> str:

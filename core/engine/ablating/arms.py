@@ -12,13 +12,13 @@ from ig4.core.records import JSON
 from ig4.core.suggest import did_you_mean
 
 Take: TypeAlias = Literal["selected", "random", "all", "none"]
-"""What an arm trains on: a selection, a new random draw for each seed, everything, nothing."""
+"""What an arm trains on: a selection, a new random draw for each seed, all samples, or none."""
 
 REFERENCE = "ig4"
 """The arm that changes nothing: the selector as it is configured."""
 
-USUAL = ("all", "random", REFERENCE, "no-clusters", "single")
-"""The arms where the user names none; those that would change nothing are left out."""
+DEFAULT_ARMS = ("all", "random", REFERENCE, "no-clusters", "single")
+"""The arms if the user names none; those that would change nothing are left out."""
 
 MAIN, INDICATORS, CLUSTERING, SIZES, OWN = (
     "Selection", "Indicators", "Clustering", "Size", "Further arms",
@@ -45,8 +45,8 @@ class Arm:
     fraction: float | None = None
     options: Mapping[str, JSON] = field(default_factory=dict)
 
-    def told(self) -> dict[str, JSON]:
-        """Return all that the arm says, JSON-able; equal arms say the same."""
+    def settings(self) -> dict[str, JSON]:
+        """Return all settings of the arm as JSON; arms that differ in name only have the same."""
         return {
             "take": self.take,
             "selector": self.selector,
@@ -63,10 +63,10 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What arms can be made of here.
+    """What arms can be made of.
 
     `scorers` are those that the selection counts; `clusterer` is the configured one and
-    `clusterers` all there are; `clustered` says whether the selector heeds clusters.
+    `clusterers` are all there are; `clustered` says whether the selector uses clusters.
     """
 
     scorers: tuple[str, ...]
@@ -80,42 +80,43 @@ def expand_arms(
 ) -> tuple[Arm, ...]:
     """Return the arms that a list like ["all", "random", "single", "sizes:100|400"] names.
 
-    `own` are arms that the user defined; None as `spec` means the usual ones and all of these.
+    `own` are arms that the user defined; None as `spec` means the default arms and all of these.
 
     Raises:
-        UsageError: a name or value makes no sense here.
+        UsageError: an arm has an unknown name or impossible values.
     """
-    mine = dict(own or {})
-    for name in mine:
+    own = dict(own or {})
+    for name in own:
         if not name.strip():
             raise UsageError("an arm of your own has no name: write [ablate.arms.NAME]")
         if name in _PLAIN or name in _SERIES:
             raise UsageError(
-                f"an arm of your own cannot be called {name!r}, which means something already: "
+                f"an arm of your own cannot be called {name!r}, which is the name of another arm: "
                 "give it another name"
             )
     if spec is None:
-        words = [word for word in USUAL if _changes(word, known)] + list(mine)
+        words = [word for word in DEFAULT_ARMS if _changes(word, known)] + list(own)
     else:
         words = [word.strip() for word in spec if word.strip()]
     arms: dict[str, Arm] = {}
     for word in words:
-        for arm in _arms(word, known, mine):
-            if arms.setdefault(arm.name, arm).told() != arm.told():
+        for arm in _arms(word, known, own):
+            if arms.setdefault(arm.name, arm).settings() != arm.settings():
                 raise UsageError(f"two arms that differ are called {arm.name!r}: rename one")
     if not arms:
-        raise UsageError(f"name at least one arm: --arms {','.join(USUAL)}")
+        raise UsageError(f"name at least one arm: --arms {','.join(DEFAULT_ARMS)}")
     return tuple(arms.values())
 
 
 def _changes(word: str, known: Inventory) -> bool:
-    """Tell whether one of the usual arms is another than the reference here."""
+    """Return whether one of the default arms differs from the reference."""
     if word == "no-clusters":
         return known.clustered
     return word != "single" or len(known.scorers) > 1
 
 
 def _arms(word: str, known: Inventory, own: Mapping[str, Arm]) -> Iterator[Arm]:
+    """Yield the arms that one word of the list stands for."""
     if word in own:
         yield own[word]
         return
@@ -124,21 +125,22 @@ def _arms(word: str, known: Inventory, own: Mapping[str, Arm]) -> Iterator[Arm]:
     parts = [part.strip() for part in values.split("|") if part.strip()]
     if name in _PLAIN and not colon:
         if name == "no-clusters" and not known.clustered:
-            raise UsageError("arm no-clusters: the selector heeds no clusters as it is")
+            raise UsageError("arm no-clusters: the selector uses no clusters anyway")
         yield _PLAIN[name]
     elif name in _SERIES:
-        made = _SERIES[name]
-        found = parts or list(_FILLS[name](known) if name in _FILLS else ())
-        if not found:
-            raise UsageError(f"arm {word!r} needs values: write {made[1]}")
-        for value in found:
-            yield made[0](value, known)
+        make, example = _SERIES[name]
+        defaults = _DEFAULT_VALUES[name](known) if name in _DEFAULT_VALUES else ()
+        parts = parts or list(defaults)
+        if not parts:
+            raise UsageError(f"arm {word!r} needs values: write {example}")
+        for value in parts:
+            yield make(value, known)
     elif name in _PLAIN:
         raise UsageError(f"arm {name!r} takes no values: leave {':' + values!r} away")
     else:
-        every = [*_PLAIN, *_SERIES, *own]
+        names = [*_PLAIN, *_SERIES, *own]
         raise UsageError(
-            f"unknown arm {name!r}{did_you_mean(name, every)} (arms are {', '.join(every)})"
+            f"unknown arm {name!r}{did_you_mean(name, names)} (arms are {', '.join(names)})"
         )
 
 
@@ -158,10 +160,10 @@ def _only(value: str, known: Inventory) -> Arm:
 
 def _without(value: str, known: Inventory) -> Arm:
     name = _scorer(value, known)
-    left = tuple(one for one in known.scorers if one != name)
-    if not left:
+    others = tuple(scorer for scorer in known.scorers if scorer != name)
+    if not others:
         raise UsageError(f"arm without-{name}: no other scorer is left")
-    return Arm(f"without-{name}", group=INDICATORS, scorers=left)
+    return Arm(f"without-{name}", group=INDICATORS, scorers=others)
 
 
 def _scorer(value: str, known: Inventory) -> str:
@@ -187,19 +189,21 @@ def _number(text: str, where: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise UsageError(f"arm {where!r}: {text!r} is no number; write weights:clip=0.5+length=0.5")
+        raise UsageError(
+            f"arm {where!r}: {text!r} is not a finite number; write weights:clip=0.5+length=0.5"
+        )
     return number
 
 
 def _clusterer(value: str, known: Inventory) -> Arm:
     if not known.clustered:
-        raise UsageError(f"arm clusterers:{value}: the selector heeds no clusters")
+        raise UsageError(f"arm clusterers:{value}: the selector uses no clusters")
     return Arm(f"clusterer-{value}", group=CLUSTERING, clusterer=value)
 
 
 def _k(value: str, known: Inventory) -> Arm:
     if not known.clustered:
-        raise UsageError(f"arm clusters:{value}: the selector heeds no clusters")
+        raise UsageError(f"arm clusters:{value}: the selector uses no clusters")
     return Arm(f"clusters-{value}", group=CLUSTERING, k=_count(value, "clusters"))
 
 
@@ -209,7 +213,7 @@ def _size(value: str, _: Inventory) -> Arm:
 
 def _count(value: str, where: str) -> int:
     if not (value.isascii() and value.isdigit() and int(value)):
-        raise UsageError(f"arm {where}:{value}: {value!r} is no number from 1 on")
+        raise UsageError(f"arm {where}:{value}: {value!r} is not a whole number of 1 or more")
     return int(value)
 
 
@@ -231,11 +235,11 @@ _SERIES: Mapping[str, tuple[Callable[[str, Inventory], Arm], str]] = {
     "sizes": (_size, "sizes:100|200|400"),
     "selectors": (_selector, "selectors:topk"),
 }
-"""Words that stand for several arms: how a value becomes one, and what to write."""
+"""Words that stand for several arms: how a value becomes an arm, and an example."""
 
-_FILLS: Mapping[str, Callable[[Inventory], Sequence[str]]] = {
+_DEFAULT_VALUES: Mapping[str, Callable[[Inventory], Sequence[str]]] = {
     "single": lambda known: known.scorers,
     "without": lambda known: known.scorers,
     "clusterers": lambda known: [one for one in known.clusterers if one != known.clusterer],
 }
-"""The values of those that need none said."""
+"""The values of the words that may come without any."""

@@ -1,4 +1,4 @@
-"""Does one cell of an ablation: trains a model with one seed and evaluates it."""
+"""Runs one cell of an ablation: trains a model with one seed and evaluates it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.contracts.training import Checkpoint, Decoding
+from ig4.core.engine.ending import error_text
 from ig4.core.engine.evaluating.evaluate import EvaluationRequest, evaluate
-from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.engine.session import Session
 from ig4.core.engine.training.train import TrainingRequest, train
-from ig4.core.errors import Ig4Error
 from ig4.core.events import Event, Notice, StageAdvanced, StageFinished, StageStarted
 from ig4.core.records import JSON, Choice
 from ig4.storage import ablations
@@ -22,13 +21,12 @@ if TYPE_CHECKING:
     from ig4.core.host.host import Host
     from ig4.storage.store import Store
 
-_ERROR_LENGTH = 2000
 _NOTE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class CellJob:
-    """What to train and evaluate; plain enough to travel to another process as JSON.
+    """What to train and evaluate; can be sent to another process as JSON.
 
     `take` is a selection's number, "all", or "none" for the model as it is; `output` is the
     checkpoint's folder.
@@ -49,24 +47,24 @@ class CellJob:
     retry_failed: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return the job JSON-able."""
+        """Return the job as JSON."""
         return asdict(self)
 
     @classmethod
-    def of_json(cls, told: Mapping[str, Any]) -> CellJob:
-        """Return the job that `to_json` described."""
+    def from_json(cls, data: Mapping[str, Any]) -> CellJob:
+        """Return the job that `to_json` returned as `data`."""
         choices = {
-            "trainer": Choice(**told["trainer"]),
-            "benchmarks": tuple(Choice(**one) for one in told["benchmarks"]),
+            "trainer": Choice(**data["trainer"]),
+            "benchmarks": tuple(Choice(**choice) for choice in data["benchmarks"]),
         }
-        return cls(**{**told, **choices})
+        return cls(**{**data, **choices})
 
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """What a job came to: metrics by benchmark, and why some are not there.
+    """The result of a job: metrics by benchmark, and the error if some are missing.
 
-    With `trained`, the checkpoint is there, even if not all benchmarks could be done.
+    With `trained`, the checkpoint is there, even if a benchmark failed.
     """
 
     training_id: int | None = None
@@ -77,14 +75,14 @@ class CellResult:
 
 
 def decoding(seed: int, batch_size: int) -> Decoding:
-    """Return how a cell's answers are decoded: the chance in it belongs to the seed, too."""
+    """Return how a cell's answers are decoded: with the cell's seed, too."""
     return Decoding(batch_size=batch_size, seed=seed)
 
 
 def run_cell(session: Session, job: CellJob) -> CellResult:
-    """Train, then evaluate on each benchmark; what fails is told and stops no other cell."""
+    """Train, then evaluate on each benchmark; errors are in the result, and stop no other cell."""
     try:
-        training_id, count, checkpoint = _model(session, job)
+        training_id, count, checkpoint = _train(session, job)
     except Exception as error:  # noqa: BLE001 - a cell's; the others go on
         return CellResult(error=error_text(error))
     metrics: dict[str, Mapping[str, JSON]] = {}
@@ -101,45 +99,40 @@ def run_cell(session: Session, job: CellJob) -> CellResult:
             retry_failed=job.retry_failed,
         )
         try:
-            done = evaluate(session, request)
+            evaluation = evaluate(session, request)
         except Exception as error:  # noqa: BLE001 - a benchmark's; the others go on
             errors.append(f"{benchmark.label}: {error_text(error)}")
             continue
         metrics[benchmark.label] = {
-            "value": done.measured.value,
-            "headline": done.measured.headline,
-            "metrics": dict(done.measured.metrics),
-            "items": done.items,
-            "failed": done.failed,
-            "evaluation": done.id,
+            "value": evaluation.measured.value,
+            "headline": evaluation.measured.headline,
+            "metrics": dict(evaluation.measured.metrics),
+            "items": evaluation.items,
+            "failed": evaluation.failed,
+            "evaluation": evaluation.id,
         }
     return CellResult(training_id, count, metrics, "; ".join(errors) or None, trained=True)
 
 
-def _model(session: Session, job: CellJob) -> tuple[int | None, int | None, Checkpoint]:
+def _train(session: Session, job: CellJob) -> tuple[int | None, int | None, Checkpoint]:
+    """Return the training's number, its number of samples, and the checkpoint."""
     if job.take == "none":
         return None, 0, Checkpoint(job.trainer.use, job.trainer.options)
     dataset = session.dataset(job.dataset) if job.take == "all" else None
     request = TrainingRequest(
         job.trainer, job.take, Path(job.output), job.seed, job.missing, overwrite=False
     )
-    trained = train(session, dataset, request)
-    number = trained.id
-    if number is None:  # it was there already
+    result = train(session, dataset, request)
+    number = result.id
+    if number is None:  # the checkpoint was there already
         with session.store.reading() as connection:
             number = ablations.training_in(connection, job.output)
-    return number, trained.samples, trained.checkpoint
-
-
-def error_text(error: Exception) -> str:
-    """Return an error in words fit to be stored."""
-    text = str(error) if isinstance(error, Ig4Error) else f"{type(error).__name__}: {error}"
-    return sanitize(text)[:_ERROR_LENGTH]
+    return number, result.samples, result.checkpoint
 
 
 @dataclass(slots=True)
 class ProgressRelay:
-    """Turns what the stages of a cell tell into notes of where it is, and lets notices through."""
+    """Turns the events of a cell's stages into notes on its progress, and passes notices on."""
 
     label: str
     note: Callable[[str], None]
@@ -149,19 +142,19 @@ class ProgressRelay:
     last_note: float = 0.0
 
     def __call__(self, event: Event) -> None:
-        """Hear an event."""
+        """Handle an event."""
         if isinstance(event, Notice):
             self.notice(event.text)
         elif isinstance(event, StageStarted):
             self.totals[event.stage], self.done[event.stage] = event.total, 0
-            self._say(event.stage)
+            self._send_note(event.stage)
         elif isinstance(event, StageAdvanced):
             self.done[event.stage] = self.done.get(event.stage, 0) + event.done
-            self._say(event.stage)
+            self._send_note(event.stage)
         elif isinstance(event, StageFinished):
             self.totals.pop(event.stage, None)
 
-    def _say(self, stage: str) -> None:
+    def _send_note(self, stage: str) -> None:
         now = time.monotonic()
         if now - self.last_note < _NOTE_SECONDS:
             return
@@ -174,5 +167,5 @@ class ProgressRelay:
 def cell_session(
     store: Store, host: Host, run_id: int | None, relay: Callable[[Event], None]
 ) -> Session:
-    """Return the session of a cell: what it records belongs to the ablation's run."""
+    """Return a session for a cell, whose records belong to the ablation's run."""
     return Session(store, host, [relay], run_id=run_id)

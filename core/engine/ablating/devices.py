@@ -1,4 +1,4 @@
-"""How many trainings this machine can do side by side, and what each of them gets."""
+"""Finds out how many trainings this machine can run in parallel, and what each of them gets."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def gpus() -> list[str]:
-    """Return the names CUDA has for the GPUs that may be used here, without loading CUDA."""
-    chosen = os.environ.get(_VISIBLE)
-    if chosen is not None:
-        names = [name.strip() for name in chosen.split(",") if name.strip()]
+    """Return CUDA's names of the GPUs that this process may use, without loading CUDA."""
+    visible = os.environ.get(_VISIBLE)
+    if visible is not None:
+        names = [name.strip() for name in visible.split(",") if name.strip()]
         return [] if "-1" in names else names
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
     try:
-        done = subprocess.run(  # noqa: S603 - the driver's own tool, fixed arguments
+        process = subprocess.run(  # noqa: S603 - the driver's own tool, fixed arguments
             [tool, "--query-gpu=index", "--format=csv,noheader"],
             capture_output=True, text=True, timeout=20, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return []
-    return [line.strip() for line in done.stdout.splitlines() if line.strip().isdigit()]
+    return [line.strip() for line in process.stdout.splitlines() if line.strip().isdigit()]
 
 
 def cores() -> int:
@@ -37,9 +37,9 @@ def cores() -> int:
 
 
 def environment(worker: int, jobs: int, devices: list[str]) -> dict[str, str]:
-    """Return what is set for a worker: a GPU of its own, or its share of the cores.
+    """Return the environment variables of a worker: a GPU of its own, or its share of the cores.
 
-    What the user has set of the number of threads stays.
+    Numbers of threads that the user has set stay.
     """
     if devices:
         return {_VISIBLE: devices[worker % len(devices)]}

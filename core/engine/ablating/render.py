@@ -18,20 +18,20 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Mark = Callable[[str], str]
 
 
-def render(told: AblationReport, form: str, *, bold: Mark | None = None) -> str:
+def render(report: AblationReport, form: str, *, bold: Mark | None = None) -> str:
     """Return a report as text that ends with a newline; `form` is a key of `FORMATS`.
 
     `bold` marks the best cells of a terminal's tables (by default a star behind them).
     """
     if form == "terminal":
-        return terminal(told, bold)
-    return FORMATS[form](told)
+        return terminal(report, bold)
+    return FORMATS[form](report)
 
 
-def terminal(told: AblationReport, bold: Mark | None = None) -> str:
+def terminal(report: AblationReport, bold: Mark | None = None) -> str:
     """Return aligned tables, the comparisons below them."""
     lines: list[str] = []
-    for table in told.tables:
+    for table in report.tables:
         head = ["arm", "samples", *(plain(name) for name in table.columns)]
         rows, marked = [], []
         for row in table.rows:
@@ -44,9 +44,9 @@ def terminal(told: AblationReport, bold: Mark | None = None) -> str:
             best = [cell is not None and cell.best for cell in row.cells]
             marked.append([False, False, *best])
         lines += [table.title, *_aligned(head, rows, marked, bold), ""]
-    if told.contrasts:
-        lines += ["Comparisons, paired by seed", *_aligned(_HEAD, _contrast_rows(told)), ""]
-    lines += [plain(note) for note in (*_legend(told, star=bold is None), *told.notes)]
+    if report.contrasts:
+        lines += ["Comparisons, paired by seed", *_aligned(_HEAD, _contrast_rows(report)), ""]
+    lines += [plain(note) for note in (*_legend(report, star=bold is None), *report.notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -69,10 +69,10 @@ def _aligned(
     return lines
 
 
-def markdown(told: AblationReport) -> str:
-    """Return Markdown tables; names are shown, never obeyed."""
+def markdown(report: AblationReport) -> str:
+    """Return Markdown tables; names are escaped."""
     lines: list[str] = []
-    for table in told.tables:
+    for table in report.tables:
         lines += [f"**{table.title}**", ""]
         head = ["arm", "samples", *(plain(name) for name in table.columns)]
         rows = [
@@ -81,15 +81,15 @@ def markdown(told: AblationReport) -> str:
             for row in table.rows
         ]
         lines += [*_piped([_markdown(name) for name in head], rows), ""]
-    if told.contrasts:
-        rows = [[_markdown(text) for text in row] for row in _contrast_rows(told)]
+    if report.contrasts:
+        rows = [[_markdown(text) for text in row] for row in _contrast_rows(report)]
         lines += [
             "**Comparisons, paired by seed**",
             "",
             *_piped([_markdown(one) for one in _HEAD], rows),
             "",
         ]
-    lines += [f"{_markdown(note)}\n" for note in (*_legend(told, star=False), *told.notes)]
+    lines += [f"{_markdown(note)}\n" for note in (*_legend(report, star=False), *report.notes)]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -98,20 +98,20 @@ def _piped(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in (head, rule, *rows)]
 
 
-def latex(told: AblationReport) -> str:
+def latex(report: AblationReport) -> str:
     r"""Return LaTeX tables for the package booktabs; names are escaped."""
     parts = ["% needs \\usepackage{booktabs}"]
-    for table in told.tables:
+    for table in report.tables:
         head = ["Arm", "Samples", *(_latex(name) for name in table.columns)]
         rows = [
             [_latex(row.arm), _latex(row.samples), *(_latex_cell(cell) for cell in row.cells)]
             for row in table.rows
         ]
         parts.append(_tabular(f"Ablation: {table.title.lower()}.", head, rows))
-    if told.contrasts:
-        rows = [[_latex(text) for text in row] for row in _contrast_rows(told)]
+    if report.contrasts:
+        rows = [[_latex(text) for text in row] for row in _contrast_rows(report)]
         parts.append(_tabular("Comparisons, paired by seed.", [_latex(one) for one in _HEAD], rows))
-    parts += [f"% {plain(note)}" for note in (*_legend(told, star=False), *told.notes)]
+    parts += [f"% {plain(note)}" for note in (*_legend(report, star=False), *report.notes)]
     return "\n".join(parts) + "\n"
 
 
@@ -141,15 +141,15 @@ def _latex_cell(cell: TableCell | None) -> str:
     return rf"$\mathbf{{{text}}}$" if cell.best else f"${text}$"
 
 
-def as_csv(told: AblationReport) -> str:
+def as_csv(report: AblationReport) -> str:
     """Return one CSV of all tables: mean, standard deviation and number of seeds by column."""
-    columns = told.tables[0].columns if told.tables else ()
+    columns = report.tables[0].columns if report.tables else ()
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     parts = ("mean", "sd", "seeds", "best")
     heads = [f"{unformulaic(name)} {part}" for name in columns for part in parts]
     writer.writerow(["table", "arm", "samples", *heads])
-    for table in told.tables:
+    for table in report.tables:
         for row in table.rows:
             values: list[Any] = []
             for cell in row.cells:
@@ -159,30 +159,30 @@ def as_csv(told: AblationReport) -> str:
                     cell.seeds,
                     int(cell.best),
                 ]  # fmt: skip
-            # Numbers are for programs here: without the commas that people like.
+            # Programs read these numbers: no thousands separators.
             samples = row.samples.replace(",", "")
             writer.writerow([table.title, unformulaic(row.arm), samples, *values])
     return out.getvalue()
 
 
-def as_dict(told: AblationReport) -> dict[str, Any]:
-    """Return a report JSON-able: the tables, every outcome, the comparisons."""
+def as_dict(report: AblationReport) -> dict[str, Any]:
+    """Return a report as JSON: the tables, every outcome, the comparisons."""
     return {
-        "tables": [_table_dict(table) for table in told.tables],
-        "comparisons": [_contrast_dict(one) for one in told.contrasts],
-        "headlines": dict(told.headlines),
-        "factors": dict(told.factors),
+        "tables": [_table_dict(table) for table in report.tables],
+        "comparisons": [_contrast_dict(one) for one in report.contrasts],
+        "headlines": dict(report.headlines),
+        "factors": dict(report.factors),
         "outcomes": [
             {"arm": one.arm, "seed": one.seed, "samples": one.samples, "values": dict(one.values)}
-            for one in told.outcomes
+            for one in report.outcomes
         ],
-        "notes": list(told.notes),
+        "notes": list(report.notes),
     }
 
 
-def as_json(told: AblationReport) -> str:
+def as_json(report: AblationReport) -> str:
     """Return `as_dict` as text."""
-    return json.dumps(as_dict(told), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(as_dict(report), indent=2, ensure_ascii=False) + "\n"
 
 
 def _table_dict(table: ResultTable) -> dict[str, Any]:
@@ -211,8 +211,9 @@ def _table_dict(table: ResultTable) -> dict[str, Any]:
 
 
 def _contrast_dict(one: Contrast) -> dict[str, Any]:
-    told = asdict(one.result)
-    return {"first": one.first, "second": one.second, "column": one.column, **told}
+    return {
+        "first": one.first, "second": one.second, "column": one.column, **asdict(one.result)
+    }  # fmt: skip
 
 
 _HEAD = (
@@ -221,7 +222,7 @@ _HEAD = (
 )  # fmt: skip
 
 
-def _contrast_rows(told: AblationReport) -> list[list[str]]:
+def _contrast_rows(report: AblationReport) -> list[list[str]]:
     return [
         [
             f"{plain(one.first)} - {plain(one.second)}",
@@ -232,7 +233,7 @@ def _contrast_rows(told: AblationReport) -> list[list[str]]:
             *_p(one.result.student),
             *_p(one.result.permutation),
         ]
-        for one in told.contrasts
+        for one in report.contrasts
     ]
 
 
@@ -242,16 +243,16 @@ def _p(values: PValues | None) -> list[str]:
     return [f"{p:.3f}" if p >= 0.001 else "<0.001" for p in (values.greater, values.less)]
 
 
-def _legend(told: AblationReport, *, star: bool) -> list[str]:
+def _legend(report: AblationReport, *, star: bool) -> list[str]:
     units = []
-    for name, factor in told.factors.items():
-        metric = told.headlines.get(name, "value")
+    for name, factor in report.factors.items():
+        metric = report.headlines.get(name, "value")
         units.append(f"{name}: {metric}{' x 100' if factor == 100 else _times(factor)}")
     lines = []
     if units:
         starred = ", * best" if star else ""
         lines.append(f"Mean ± standard deviation over seeds{starred}. {'; '.join(units)}.")
-    if told.contrasts:
+    if report.contrasts:
         lines.append(
             "p: one-sided, that the first is better (>) or worse (<), by the paired t-test and by "
             "exact sign permutation."
@@ -268,7 +269,7 @@ def _text(cell: TableCell | None) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text on one line; control characters are shown, not obeyed."""
+    """Return text on one line; control characters become replacement characters."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
@@ -282,7 +283,7 @@ _LATEX: Mapping[str, str] = {
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "±": r"$\pm$", "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
-    # Behind the \\ of the row before, these would be its arguments.
+    # After the \\ of the row before, LaTeX would read these as its arguments.
     "[": "{[}", "*": "{*}",
 }  # fmt: skip
 
@@ -303,7 +304,7 @@ FORMATS: Mapping[str, Callable[[AblationReport], str]] = {
     "csv": as_csv,
     "json": as_json,
 }
-"""How a report can be written."""
+"""The formats that a report can be written in."""
 
 SUFFIXES = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json", ".txt": "terminal"}
 """The format that a file's ending stands for."""

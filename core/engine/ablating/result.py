@@ -1,4 +1,4 @@
-"""Reads from the database what an ablation came to: its tables, and what is missing in them."""
+"""Reads the result of an ablation from the database: its tables, and what is missing in them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AblationResult:
-    """What came out: the ablation's number, its tables, and how many cells are done and failed.
+    """The result of an ablation: its number, its tables, and how many cells are done and failed.
 
     `computed` counts the cells that this call trained or evaluated; `unanswered` the questions
     without an answer, which count as wrong.
@@ -42,7 +42,7 @@ def list_ablations(session: Session) -> list[AblationRow]:
 
 
 def load_result(session: Session, number: int, *, computed: int = 0) -> AblationResult:
-    """Return what an ablation came to so far.
+    """Return the result of an ablation so far.
 
     Raises:
         UsageError: there is no ablation of that number.
@@ -52,8 +52,8 @@ def load_result(session: Session, number: int, *, computed: int = 0) -> Ablation
         cells = ablations.cells(connection, number)
     if not rows:
         raise UsageError(f"there is no ablation {number}: see `ig4 ablate show`")
-    kept = rows[0].config
-    arms = [Arm(one["name"], one["take"], one["group"]) for one in kept["arms"]]
+    config = rows[0].config
+    arms = [Arm(arm["name"], arm["take"], arm["group"]) for arm in config["arms"]]
     measured = [row for row in cells if row.metrics]
     outcomes = [
         CellOutcome(row.arm, row.seed, row.samples,
@@ -64,15 +64,15 @@ def load_result(session: Session, number: int, *, computed: int = 0) -> Ablation
         name: str(one["headline"]) for row in measured for name, one in (row.metrics or {}).items()
     }
     unanswered = sum(int(one["failed"]) for row in measured for one in (row.metrics or {}).values())
-    expected = len(arms) * len(kept["seeds"])
+    expected = len(arms) * len(config["seeds"])
     counts = Counter(row.status for row in cells)
-    made = build_report(
-        arms, list(kept["benchmarks"]), outcomes,
-        headlines=headlines, factors=kept["factors"],
+    report = build_report(
+        arms, list(config["benchmarks"]), outcomes,
+        headlines=headlines, factors=config["factors"],
         notes=_notes(cells, expected, counts, unanswered),
     )  # fmt: skip
     return AblationResult(
-        number, rows[0].dataset, made, expected, counts["done"], counts["failed"], computed,
+        number, rows[0].dataset, report, expected, counts["done"], counts["failed"], computed,
         unanswered,
     )  # fmt: skip
 

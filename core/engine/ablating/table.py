@@ -13,16 +13,16 @@ MEAN = "mean"
 """The column that averages the benchmarks."""
 
 PERCENT_LIKE = 10.0
-"""A column whose values go beyond this is shown as it is, any other times 100.
+"""A column with a value above this is shown as it is, any other times 100.
 
-Accuracies end at 1 and CIDEr-D at 10; what is larger (a relative score of 64.8) counts in
-percent already.
+Accuracies end at 1 and CIDEr-D at 10; larger values (a relative score of 64.8) are percentages
+already.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class CellOutcome:
-    """What an arm came to with one seed: `values` by benchmark, in the benchmark's unit."""
+    """The result of an arm with one seed: `values` by benchmark, in the benchmark's unit."""
 
     arm: str
     seed: int
@@ -48,7 +48,7 @@ class TableCell:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """An arm: how many samples it trains on, and a cell for each column, None where none is."""
+    """An arm: how many samples it trains on, and a cell for each column, None without a value."""
 
     arm: str
     samples: str
@@ -57,7 +57,7 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class ResultTable:
-    """Arms of one group, the reference among them; `columns` are benchmarks, then the mean."""
+    """The arms of one group and the reference; `columns` are benchmarks, then the mean."""
 
     title: str
     columns: tuple[str, ...]
@@ -74,16 +74,16 @@ class Contrast:
     result: PairedResult
 
 
-AS_PRINTED = {"cider": 10.0}
-"""What metrics are shown times: CIDEr as in the paper's tables, where x 100 would drown others."""
+METRIC_FACTORS = {"cider": 10.0}
+"""The factors of metrics in tables: CIDEr as in the paper, as x 100 would dominate the mean."""
 
 
 @dataclass(frozen=True, slots=True)
 class AblationReport:
-    """All that an ablation came to so far.
+    """The tables and comparisons of an ablation so far.
 
-    `headlines` name the metric of each benchmark, `factors` what its values are shown times;
-    `notes` say what is missing.
+    `headlines` name the metric of each benchmark, `factors` are what its values are multiplied by
+    in the tables; `notes` say what is missing.
     """
 
     tables: tuple[ResultTable, ...]
@@ -103,20 +103,20 @@ def build_report(
     factors: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
 ) -> AblationReport:
-    """Make the tables and comparisons of outcomes; arms without any have empty rows."""
-    named = headlines or {}
+    """Make the tables and comparisons of outcomes; arms without outcomes have empty rows."""
+    metrics = headlines or {}
     scale = {
         name: (factors or {}).get(name)
-        or AS_PRINTED.get(named.get(name, ""))
+        or METRIC_FACTORS.get(metrics.get(name, ""))
         or _factor(name, outcomes)
         for name in benchmarks
     }
-    shown = [_shown(one, benchmarks, scale) for one in outcomes]
+    scaled = [_scaled(one, benchmarks, scale) for one in outcomes]
     columns = (*benchmarks, MEAN) if len(benchmarks) > 1 else tuple(benchmarks)
     return AblationReport(
-        tables=tuple(_tables(arms, columns, shown)),
-        contrasts=tuple(_contrasts(arms, columns, shown)),
-        headlines=dict(named),
+        tables=tuple(_tables(arms, columns, scaled)),
+        contrasts=tuple(_contrasts(arms, columns, scaled)),
+        headlines=dict(metrics),
         factors=scale,
         outcomes=tuple(outcomes),
         notes=tuple(notes),
@@ -128,8 +128,8 @@ def _factor(name: str, outcomes: Sequence[CellOutcome]) -> float:
     return 1.0 if max(values, default=0.0) > PERCENT_LIKE else 100.0
 
 
-def _shown(one: CellOutcome, benchmarks: Sequence[str], scale: Mapping[str, float]) -> CellOutcome:
-    """Return an outcome in the unit of the tables, with its mean where no benchmark lacks."""
+def _scaled(one: CellOutcome, benchmarks: Sequence[str], scale: Mapping[str, float]) -> CellOutcome:
+    """Return an outcome in the unit of the tables, with its mean if no benchmark is missing."""
     values = {
         name: one.values[name] * scale[name] for name in benchmarks if name in one.values
     }  # fmt: skip
@@ -139,7 +139,7 @@ def _shown(one: CellOutcome, benchmarks: Sequence[str], scale: Mapping[str, floa
 
 
 def _tables(
-    arms: Sequence[Arm], columns: tuple[str, ...], shown: Sequence[CellOutcome]
+    arms: Sequence[Arm], columns: tuple[str, ...], outcomes: Sequence[CellOutcome]
 ) -> list[ResultTable]:
     groups = list(dict.fromkeys([MAIN, *(arm.group for arm in arms)]))
     tables = []
@@ -149,16 +149,16 @@ def _tables(
             continue
         if group != MAIN and any(arm.name == REFERENCE for arm in arms):
             members = [REFERENCE, *members]
-        tables.append(_table(group, members, columns, shown))
+        tables.append(_table(group, members, columns, outcomes))
     return tables
 
 
 def _table(
-    title: str, names: Sequence[str], columns: tuple[str, ...], shown: Sequence[CellOutcome]
+    title: str, names: Sequence[str], columns: tuple[str, ...], outcomes: Sequence[CellOutcome]
 ) -> ResultTable:
     means = {
         (name, column): _cell(
-            [one.values[column] for one in shown if one.arm == name and column in one.values]
+            [one.values[column] for one in outcomes if one.arm == name and column in one.values]
         )
         for name in names
         for column in columns
@@ -166,9 +166,9 @@ def _table(
     best = {column: _best([means[name, column] for name in names]) for column in columns}
     rows = []
     for name in names:
-        cells = tuple(_marked(means[name, column], best[column]) for column in columns)
+        cells = tuple(_mark_best(means[name, column], best[column]) for column in columns)
         sizes = sorted(
-            {one.samples for one in shown if one.arm == name and one.samples is not None}
+            {one.samples for one in outcomes if one.arm == name and one.samples is not None}
         )
         rows.append(
             TableRow(name, "-".join(f"{n:,}" for n in dict.fromkeys(sizes[:1] + sizes[-1:])), cells)
@@ -186,26 +186,26 @@ def _cell(values: Sequence[float]) -> TableCell | None:
 
 
 def _best(cells: Sequence[TableCell | None]) -> str | None:
-    """Return the highest mean as it is printed, if there is another to be better than."""
-    there = [cell for cell in cells if cell is not None]
-    return f"{max(cell.mean for cell in there):.2f}" if len(there) > 1 else None
+    """Return the highest mean as it is printed, None with fewer than two means to compare."""
+    means = [cell.mean for cell in cells if cell is not None]
+    return f"{max(means):.2f}" if len(means) > 1 else None
 
 
-def _marked(cell: TableCell | None, best: str | None) -> TableCell | None:
-    """Mark a cell whose mean prints like the best one: readers must not see a tie as none."""
+def _mark_best(cell: TableCell | None, best: str | None) -> TableCell | None:
+    """Mark a cell whose mean prints like the best one, so that a tie looks like a tie."""
     if cell is None or best is None or f"{cell.mean:.2f}" != best:
         return cell
     return TableCell(cell.mean, cell.deviation, cell.seeds, best=True)
 
 
 def _contrasts(
-    arms: Sequence[Arm], columns: tuple[str, ...], shown: Sequence[CellOutcome]
+    arms: Sequence[Arm], columns: tuple[str, ...], outcomes: Sequence[CellOutcome]
 ) -> list[Contrast]:
-    """Compare the reference with every other arm, pairs being equal seeds."""
+    """Compare the reference with every other arm, paired by seed."""
     names = [arm.name for arm in arms]
     if REFERENCE not in names:
         return []
-    found = []
+    contrasts = []
     order = sorted(
         (name for name in names if name != REFERENCE),
         key=lambda name: name not in ("random", "all"),
@@ -213,13 +213,15 @@ def _contrasts(
     for other in order:
         for column in columns:
             ours = {
-                o.seed: o.values[column] for o in shown if o.arm == REFERENCE and column in o.values
+                o.seed: o.values[column]
+                for o in outcomes
+                if o.arm == REFERENCE and column in o.values
             }
             theirs = {
-                o.seed: o.values[column] for o in shown if o.arm == other and column in o.values
+                o.seed: o.values[column] for o in outcomes if o.arm == other and column in o.values
             }
             both = sorted(ours.keys() & theirs.keys())
             if both:
                 result = compare([ours[s] for s in both], [theirs[s] for s in both])
-                found.append(Contrast(REFERENCE, other, column, result))
-    return found
+                contrasts.append(Contrast(REFERENCE, other, column, result))
+    return contrasts

@@ -1,4 +1,4 @@
-"""Does the cells of an ablation: in this process, or in several side by side."""
+"""Runs the cells of an ablation: in this process, or in several in parallel."""
 
 from __future__ import annotations
 
@@ -32,48 +32,48 @@ _PATIENCE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class CellStarted:
-    """A job has been taken up."""
+    """A job has started."""
 
-    at: int
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
 class CellFinished:
-    """A job is over."""
+    """A job has finished, with or without an error."""
 
-    at: int
-    finished: CellResult
-
-
-Step = CellStarted | CellFinished
+    index: int
+    result: CellResult
 
 
-def in_this_process(
+CellEvent = CellStarted | CellFinished
+
+
+def run_in_this_process(
     session: Session, jobs: Sequence[CellJob], note: Callable[[str], None]
-) -> Generator[Step]:
-    """Do jobs one after another; yields as each begins and ends."""
-    said: set[str] = set()
+) -> Generator[CellEvent]:
+    """Run jobs one after another; yields as each starts and finishes."""
+    seen: set[str] = set()
 
     def notice(text: str) -> None:
-        if text not in said:
-            said.add(text)
+        if text not in seen:
+            seen.add(text)
             session.notice(text)
 
-    for at, job in enumerate(jobs):
-        yield CellStarted(at)
+    for index, job in enumerate(jobs):
+        yield CellStarted(index)
         relay = ProgressRelay(job.label, note, notice)
         own = cell_session(session.store, session.host, session.run_id, relay)
         # What a trainer prints must not end up among our results.
         with contextlib.redirect_stdout(sys.stderr):
-            finished = run_cell(own, job)
-        yield CellFinished(at, finished)
+            result = run_cell(own, job)
+        yield CellFinished(index, result)
 
 
 @dataclass(slots=True)
 class WorkerPool:
-    """Processes that each do one job at a time; one that dies fails its job and is replaced.
+    """Processes that each run one job at a time; if one dies, its job fails, and it is replaced.
 
-    They speak lines of JSON. A worker ends by itself when this process is gone.
+    They exchange lines of JSON with this process, and exit by themselves when it is gone.
     """
 
     session: Session
@@ -81,106 +81,107 @@ class WorkerPool:
     devices: list[str]
     logs: Path
     note: Callable[[str], None]
-    _heard: queue.Queue[tuple[str, Any, Any]] = field(default_factory=queue.Queue)
+    _messages: queue.Queue[tuple[str, Any, Any]] = field(default_factory=queue.Queue)
     _processes: dict[int, subprocess.Popen[str]] = field(default_factory=dict)
     _stopping: bool = False
 
-    def do(self, jobs: Sequence[CellJob]) -> Generator[Step]:
-        """Do jobs side by side; yields as each begins and ends, in the order that happens."""
+    def run(self, jobs: Sequence[CellJob]) -> Generator[CellEvent]:
+        """Run jobs in parallel; yields as each starts and finishes."""
         todo: queue.Queue[tuple[int, CellJob]] = queue.Queue()
-        for one in enumerate(jobs):
-            todo.put(one)
+        for numbered_job in enumerate(jobs):
+            todo.put(numbered_job)
         self.logs.mkdir(parents=True, exist_ok=True)
         threads = [
             threading.Thread(target=self._serve, args=(number, todo), daemon=True)
             for number in range(min(self.count, len(jobs)))
         ]
-        said: set[str] = set()
-        left = len(jobs)
+        seen: set[str] = set()
+        unfinished = len(jobs)
         try:
             for thread in threads:
                 thread.start()
-            while left:
-                kind, at, value = self._heard.get()
-                if kind == "began":
-                    yield CellStarted(at)
-                elif kind == "ended":
-                    left -= 1
-                    yield CellFinished(at, value)
+            while unfinished:
+                kind, index, value = self._messages.get()
+                if kind == "started":
+                    yield CellStarted(index)
+                elif kind == "finished":
+                    unfinished -= 1
+                    yield CellFinished(index, value)
                 elif kind == "note":
                     self.note(value)
-                elif kind == "notice" and value not in said:
-                    said.add(value)
+                elif kind == "notice" and value not in seen:
+                    seen.add(value)
                     self.session.notice(value)
         finally:
-            self._stop(interrupted=left > 0)
+            self._stop(interrupted=unfinished > 0)
 
     def _serve(self, number: int, todo: queue.Queue[tuple[int, CellJob]]) -> None:
-        """Have one worker do jobs until none is left."""
+        """Let one worker run jobs until none is left."""
         while not self._stopping:
             try:
-                at, job = todo.get_nowait()
+                index, job = todo.get_nowait()
             except queue.Empty:
                 break
-            self._heard.put(("began", at, None))
+            self._messages.put(("started", index, None))
             try:
-                finished = self._have_done(number, at, job)
+                result = self._run_job(number, index, job)
             except OSError as error:
-                finished = CellResult(error=f"its process could not be started: {error}")
-            self._heard.put(("ended", at, finished))
+                result = CellResult(error=f"its process could not be started: {error}")
+            self._messages.put(("finished", index, result))
 
-    def _have_done(self, number: int, at: int, job: CellJob) -> CellResult:
+    def _run_job(self, number: int, index: int, job: CellJob) -> CellResult:
+        """Let worker `number` run a job; starts the worker if it is not running."""
         process = self._processes.get(number)
         if process is None or process.poll() is not None:
             process = self._processes[number] = self._start(number)
         assert process.stdin is not None
         assert process.stdout is not None
-        with contextlib.suppress(BrokenPipeError):  # it died: what it said last tells
+        with contextlib.suppress(BrokenPipeError):  # it died: its exit code says why
             process.stdin.write(json.dumps(job.to_json()) + "\n")
             process.stdin.flush()
         for line in process.stdout:
-            said = json.loads(line)
-            if "finished" in said:
-                return CellResult(**said["finished"])
+            message = json.loads(line)
+            if "finished" in message:
+                return CellResult(**message["finished"])
             for kind in ("note", "notice"):
-                if kind in said:
-                    self._heard.put((kind, at, said[kind]))
-        return CellResult(error=self._died(number, process.wait()))
+                if kind in message:
+                    self._messages.put((kind, index, message[kind]))
+        return CellResult(error=self._exit_reason(number, process.wait()))
 
     def _start(self, number: int) -> subprocess.Popen[str]:
-        own = environment(number, self.count, self.devices)
+        variables = environment(number, self.count, self.devices)
         with self._log(number).open("a", encoding="utf-8") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "ig4.core.engine.ablating.cellworker"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-                text=True, encoding="utf-8", env={**os.environ, **own},
+                text=True, encoding="utf-8", env={**os.environ, **variables},
             )  # fmt: skip
-        # The database's address may hold a password: it goes through the pipe, not on the
-        # command line, where everybody could read it.
+        # The database's URL may hold a password: it goes through the pipe, not on the command
+        # line, which all users can read.
         url = self.session.store.engine.url.render_as_string(hide_password=False)
-        hello = {"db": url, "path": sys.path, "run_id": self.session.run_id}
+        settings = {"db": url, "path": sys.path, "run_id": self.session.run_id}
         assert process.stdin is not None
-        process.stdin.write(json.dumps(hello) + "\n")
+        process.stdin.write(json.dumps(settings) + "\n")
         process.stdin.flush()
         return process
 
     def _log(self, number: int) -> Path:
         return self.logs / f"worker-{number + 1}.log"
 
-    def _died(self, number: int, code: int) -> str:
+    def _exit_reason(self, number: int, code: int) -> str:
         how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         hint = " (perhaps memory ran out)" if code == -9 else ""
         return f"its process ended {how}{hint}; see {self._log(number)}"
 
     def _stop(self, *, interrupted: bool) -> None:
-        """End all workers; those at work get a moment to note that they were interrupted."""
+        """Stop all workers; running ones get a moment to record that they were interrupted."""
         self._stopping = True
-        processes = list(self._processes.values())  # a thread may be starting one more just now
+        processes = list(self._processes.values())  # a thread may start one more meanwhile
         for process in processes:
             if interrupted and process.poll() is None:
                 process.send_signal(_INTERRUPT)
             elif process.stdin is not None:
-                process.stdin.close()  # which tells an idle one to end
+                process.stdin.close()  # an idle worker then exits
         for process in processes:
             try:
                 process.wait(_PATIENCE)
@@ -196,14 +197,14 @@ class WorkerPool:
 _INTERRUPT = signal.SIGTERM if sys.platform == "win32" else signal.SIGINT
 
 
-def as_message(finished: CellResult) -> Mapping[str, Any]:
-    """Return the line that tells what a job came to."""
+def as_message(result: CellResult) -> Mapping[str, Any]:
+    """Return the message that carries the result of a job."""
     return {
         "finished": {
-            "training_id": finished.training_id,
-            "samples": finished.samples,
-            "metrics": {name: dict(value) for name, value in finished.metrics.items()},
-            "error": finished.error,
-            "trained": finished.trained,
+            "training_id": result.training_id,
+            "samples": result.samples,
+            "metrics": {name: dict(value) for name, value in result.metrics.items()},
+            "error": result.error,
+            "trained": result.trained,
         }
     }

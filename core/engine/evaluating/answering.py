@@ -1,4 +1,4 @@
-"""Sees to it that every item of a benchmark has an answer, or the reason why there is none."""
+"""Collects an answer, or the reason why there is none, for every item of a benchmark."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ _FLUSH_SECONDS = 0.5
 class AnswerSource:
     """Where answers come from: a model and its decoding, or a file whose answers are `given`.
 
-    `contents` digest what each item's answer depends on (None for answers made elsewhere),
-    `digest` all of this and the items.
+    `origin` is the checkpoint's folder, the trainer or the file, in words. `contents` are digests
+    of what each item's answer depends on (None for answers made elsewhere); `digest` is one of
+    all this and the items.
     """
 
     label: str
-    told: str
+    origin: str
     contents: Sequence[str | None]
     digest: str
     given: Sequence[str | Failure] | None = None
@@ -49,13 +50,13 @@ class AnswerSource:
 def from_file(
     session: Session, items: Sequence[Item], path: Path, label: str | None, *, partial: bool
 ) -> AnswerSource:
-    """Return the answers of a file.
+    """Return the answers in a file as a source.
 
     Raises:
-        DatasetError: it cannot be read, or does not fit the items.
+        DatasetError: it cannot be read, or its answers do not match the items.
     """
     given = predictions.read_predictions(path, items, partial=partial)
-    digest = digest_of([_said(items), "predictions", session.digest(path)])
+    digest = digest_of([_items_json(items), "predictions", session.digest(path)])
     return AnswerSource(
         sanitize(label or path.stem), sanitize(str(path)), [None] * len(items), digest, given
     )
@@ -69,7 +70,7 @@ def from_model(
     folders: tuple[Path | None, Path | None],
     label: str | None,
 ) -> AnswerSource:
-    """Return what a model is to answer; `folders` are the benchmark's for images, and the user's.
+    """Return a model as a source; `folders` are the benchmark's for images, and the user's.
 
     Raises:
         UsageError, DatasetError: as `item_images`.
@@ -77,29 +78,29 @@ def from_model(
     """
     images = item_images(session, items, *folders)
     model = _model_digest(session, checkpoint)
-    how = asdict(decoding)
-    del how["batch_size"]
+    settings = asdict(decoding)
+    del settings["batch_size"]
     contents = [
-        digest_of([model, how, item.id, item.question, images.digests[at]])
-        for at, item in enumerate(items)
+        digest_of([model, settings, item.id, item.question, images.digests[index]])
+        for index, item in enumerate(items)
     ]
     path = checkpoint.path
     label = label or (checkpoint.trainer if path is None else path.resolve().name)
-    told = f"{checkpoint.trainer}, untrained" if path is None else str(path.absolute())
-    digest = digest_of([_said(items), contents])
+    origin = f"{checkpoint.trainer}, untrained" if path is None else str(path.absolute())
+    digest = digest_of([_items_json(items), contents])
     return AnswerSource(
-        sanitize(label), sanitize(told), contents, digest, None, checkpoint, decoding, images
+        sanitize(label), sanitize(origin), contents, digest, None, checkpoint, decoding, images
     )
 
 
-def _said(items: Sequence[Item]) -> JSON:
+def _items_json(items: Sequence[Item]) -> JSON:
     return [
         [item.id, item.question, item.image, list(item.truths), item.category] for item in items
     ]  # fmt: skip
 
 
 def _model_digest(session: Session, checkpoint: Checkpoint) -> str:
-    """Return what stands for the model that answers: trainer, options and weights."""
+    """Return a digest of the model that answers: trainer, options and weights."""
     choice = Choice("trainer", checkpoint.trainer, checkpoint.options)
     trainer = session.configured(choice).fingerprint.value
     if checkpoint.path is None:
@@ -113,71 +114,71 @@ def collect_answers(
 ) -> None:
     """Store an answer, or an error, for every item of an evaluation that has none yet.
 
-    Answers that another evaluation has to the same question by the same model are taken over.
+    Answers of the same model to the same question in another evaluation are reused.
 
     Raises:
         PrerequisiteError: as the trainer.
     """
     with session.store.reading() as connection:
-        there = {row.ordinal for row in evaluations.predictions(connection, number)}
-    todo = [at for at in range(len(items)) if at not in there]
+        stored = {row.ordinal for row in evaluations.predictions(connection, number)}
+    todo = [index for index in range(len(items)) if index not in stored]
     session.emit(StageStarted(STAGE, len(items), "questions"))
-    if there:
-        session.emit(StageAdvanced(STAGE, len(there)))
+    if stored:
+        session.emit(StageAdvanced(STAGE, len(stored)))
     with _AnswerWriter(session, number, items, source) as writer:
-        known = dict(_known(session, source, todo))
-        for at, reply in known.items():
-            writer.add(at, reply)
-        asked = [at for at in todo if at not in known]
-        if asked:
-            _ask(session, asked, writer)
+        known = dict(_known_replies(session, source, todo))
+        for index, reply in known.items():
+            writer.add(index, reply)
+        unknown = [index for index in todo if index not in known]
+        if unknown:
+            _generate(session, unknown, writer)
 
 
-def _known(
+def _known_replies(
     session: Session, source: AnswerSource, todo: Sequence[int]
 ) -> Iterator[tuple[int, str | Failure]]:
-    """Yield the items whose reply is known without asking a model, and the reply."""
+    """Yield the indices of items whose reply is known without a model, with the reply."""
     if source.given is not None:
-        for at in todo:
-            yield at, source.given[at]
+        for index in todo:
+            yield index, source.given[index]
         return
     assert source.images is not None
-    contents = [content for at in todo if (content := source.contents[at]) is not None]
+    contents = [content for index in todo if (content := source.contents[index]) is not None]
     with session.store.reading() as connection:
         answers = evaluations.known_answers(connection, contents)
-    for at in todo:
-        problem, content = source.images.problems[at], source.contents[at]
+    for index in todo:
+        problem, content = source.images.problems[index], source.contents[index]
         if problem is not None:
-            yield at, Failure(problem)
+            yield index, Failure(problem)
         elif content is not None and content in answers:
-            yield at, answers[content]
+            yield index, answers[content]
 
 
-def _ask(session: Session, todo: Sequence[int], writer: _AnswerWriter) -> None:
-    """Let the model answer."""
+def _generate(session: Session, todo: Sequence[int], writer: _AnswerWriter) -> None:
+    """Let the model answer the items at the indices `todo`."""
     source = writer.source
     assert source.checkpoint is not None
     assert source.decoding is not None
     trainer = build_trainer(session.host, source.checkpoint)
     replies = trainer.generate(source.checkpoint, _prompts(todo, writer), source.decoding)
-    for at, reply in zip(todo, replies, strict=True):
-        writer.add(at, reply)
+    for index, reply in zip(todo, replies, strict=True):
+        writer.add(index, reply)
 
 
 def _prompts(todo: Sequence[int], writer: _AnswerWriter) -> Iterator[Prompt]:
     assert writer.source.images is not None
-    for at in todo:
-        # The trainer comes for more when it has given what it has: before it computes again, for
-        # seconds or minutes, what arrived is committed.
+    for index in todo:
+        # The trainer asks for more prompts once it has given all its answers. They are committed
+        # now, before it computes again for seconds or minutes.
         writer.flush_if_due()
-        item, path = writer.items[at], writer.source.images.paths[at]
-        shown = () if path is None else (Image(path),)
+        item, path = writer.items[index], writer.source.images.paths[index]
+        images = () if path is None else (Image(path),)
         # No tokenizer takes half a surrogate, and JSON may hold one.
-        yield Prompt(sanitize(item.id), (Turn("user", sanitize(item.question)),), shown)
+        yield Prompt(sanitize(item.id), (Turn("user", sanitize(item.question)),), images)
 
 
 class _AnswerWriter:
-    """Commits answers as they arrive, those of about the same time together."""
+    """Commits answers as they arrive, those that arrive at about the same time together."""
 
     def __init__(
         self, session: Session, number: int, items: Sequence[Item], source: AnswerSource
@@ -195,15 +196,15 @@ class _AnswerWriter:
     def __exit__(self, *_: object) -> None:
         self.flush()
 
-    def add(self, at: int, reply: str | Failure) -> None:
-        """Take an answer, or the reason why there is none."""
-        item = self.items[at]
+    def add(self, index: int, reply: str | Failure) -> None:
+        """Add the answer to an item, or the reason why there is none."""
+        item = self.items[index]
         failed = isinstance(reply, Failure)
         answer = None if isinstance(reply, Failure) else sanitize(reply)
         error = sanitize(reply.reason) or "no reason given" if isinstance(reply, Failure) else None
         self._waiting.append(
             PredictionRow(
-                at, sanitize(item.id), sanitize(item.category), self.source.contents[at],
+                index, sanitize(item.id), sanitize(item.category), self.source.contents[index],
                 answer, error,
             )
         )  # fmt: skip
@@ -211,12 +212,12 @@ class _AnswerWriter:
         self.flush_if_due()
 
     def flush_if_due(self) -> None:
-        """Commit what waits, if the last commit was a while ago."""
+        """Commit what is waiting, if the last commit was a while ago."""
         if time.monotonic() - self._written > _FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Commit what waits."""
+        """Commit what is waiting."""
         if self._waiting:
             with self.session.store.writing() as connection:
                 evaluations.put(connection, self.number, self._waiting)

@@ -1,10 +1,9 @@
-"""Evaluates a model, or answers made elsewhere, on a benchmark; goes on where it was killed."""
+"""Evaluates a model, or answers made elsewhere, on a benchmark; resumes where it was killed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from ig4.core.contracts import Benchmark
 from ig4.core.contracts.evaluation import BenchmarkResult, Item
 from ig4.core.contracts.training import Checkpoint, Decoding
+from ig4.core.engine.ending import record_failure
 from ig4.core.engine.evaluating.answering import (
     STAGE,
     AnswerSource,
@@ -20,7 +20,7 @@ from ig4.core.engine.evaluating.answering import (
     from_model,
 )
 from ig4.core.engine.ingesting.texts import sanitize
-from ig4.core.errors import DatasetError, Ig4Error, PluginError, UsageError
+from ig4.core.errors import DatasetError, PluginError, UsageError
 from ig4.core.events import StageFinished
 from ig4.core.records import Choice
 from ig4.storage import evaluations
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 class EvaluationRequest:
     """What to evaluate on which benchmark: a checkpoint, or a file of answers made elsewhere.
 
-    `label` names who answered (by default the checkpoint's folder, the trainer, or the file);
-    `limit` takes the first items only; `image_root` is a folder that images may be read from,
-    too; `training_id` says which training the checkpoint came from, if its folder does not.
+    `label` names what answered (by default the checkpoint's folder, the trainer, or the file);
+    `limit` takes the first items only; `image_root` is one more folder that images may be read
+    from; `training_id` is the training that made the checkpoint, if its folder does not say so.
     """
 
     benchmark: Choice
@@ -52,10 +52,10 @@ class EvaluationRequest:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """What came out: the evaluation's number in the database, and what the answers come to.
+    """The result of an evaluation: its number in the database, and the metrics of the answers.
 
-    `failed` counts the items without an answer, which count as wrong; with `reused`, nothing was
-    computed anew.
+    `failed` counts the items without an answer, which count as wrong; with `reused`, the
+    evaluation was in the database already.
     """
 
     id: int
@@ -68,15 +68,15 @@ class EvaluationResult:
 
 
 def evaluate(session: Session, request: EvaluationRequest) -> EvaluationResult:
-    """Answer a benchmark's questions and score the answers; equal inputs are not computed twice.
+    """Answer a benchmark's questions and score the answers; equal inputs are computed only once.
 
     A question that cannot be answered (its image is missing) counts as wrong and is counted in
-    `failed`; `retry_failed` takes up just those.
+    `failed`; `retry_failed` asks just those again.
 
     Raises:
         UsageError: both or neither of checkpoint and predictions, or a bad option.
-        DatasetError: the benchmark's files or the predictions cannot be read, or do not fit; no
-            image is where the benchmark looks for it.
+        DatasetError: the benchmark's files or the predictions cannot be read, or do not fit
+            together; no image is where the benchmark looks for it.
         PrerequisiteError: as the trainer, or the benchmark's `open`.
     """
     if (request.checkpoint is None) == (request.predictions is None):
@@ -91,14 +91,14 @@ def evaluate(session: Session, request: EvaluationRequest) -> EvaluationResult:
         with session.store.reading() as connection:
             row = evaluations.find(connection, component_id, source.digest)
         if row is not None and row.status == "done" and not (request.retry_failed and row.failed):
-            return _again(session, configured, items, source, row, request)
-        return _anew(session, configured, items, source, row, request)
+            return _reuse(session, configured, items, source, row, request)
+        return _compute(session, configured, items, source, row, request)
     finally:
         benchmark.close()
 
 
 def check_benchmark(session: Session, request: EvaluationRequest) -> None:
-    """Read the questions, so that what is wrong with a benchmark is said before hours of work.
+    """Read the questions, so that a broken benchmark is reported before hours of work.
 
     Raises:
         UsageError, DatasetError, PrerequisiteError: as `evaluate`.
@@ -117,15 +117,15 @@ def _items(benchmark: Benchmark, label: str, limit: int | None) -> list[Item]:
 
     Raises:
         DatasetError: there is none.
-        PluginError: an id comes twice.
+        PluginError: two items have the same id.
     """
-    found = list(benchmark.items())
-    if len({item.id for item in found}) < len(found):
-        raise PluginError(f"benchmark {label} gives two items one id")
-    found = found[:limit]
-    if not found:
+    items = list(benchmark.items())
+    if len({item.id for item in items}) < len(items):
+        raise PluginError(f"benchmark {label} gives two items the same id")
+    items = items[:limit]
+    if not items:
         raise DatasetError(f"benchmark {label} has no questions")
-    return found
+    return items
 
 
 def _source(
@@ -142,7 +142,7 @@ def _source(
     return from_model(session, items, request.checkpoint, decoding, folders, request.label)
 
 
-def _again(
+def _reuse(
     session: Session,
     configured: ConfiguredComponent,
     items: Sequence[Item],
@@ -150,22 +150,22 @@ def _again(
     row: EvaluationRow,
     request: EvaluationRequest,
 ) -> EvaluationResult:
-    """Return an evaluation that is there, under the name it is asked for by."""
+    """Return an evaluation that is in the database already, with the label of the request."""
     training_id = _training_of(session, request)
     with session.store.writing() as connection:
         evaluations.name_it(
             connection, row.id, label=request.label and source.label, training_id=training_id
         )
         answers = [one.answer for one in evaluations.predictions(connection, row.id)]
-    measured = _measured(configured, items, answers)
+    result = _score(configured, items, answers)
     session.emit(StageFinished(STAGE, f"{configured.label}: evaluated before"))
     label = source.label if request.label else row.label
     return EvaluationResult(
-        row.id, configured.label, label, measured, row.items, row.failed, reused=True
+        row.id, configured.label, label, result, row.items, row.failed, reused=True
     )
 
 
-def _anew(
+def _compute(
     session: Session,
     configured: ConfiguredComponent,
     items: Sequence[Item],
@@ -173,29 +173,29 @@ def _anew(
     row: EvaluationRow | None,
     request: EvaluationRequest,
 ) -> EvaluationResult:
-    """Evaluate, or go on with what an interrupted evaluation of the same left."""
-    # What scoring stumbles over must be said now, not after hours of answers.
-    _measured(configured, items, [None] * len(items))
+    """Evaluate, or resume an interrupted evaluation of the same inputs."""
+    # An error in scoring must come now, not after hours of answers.
+    _score(configured, items, [None] * len(items))
     config = {"benchmark": configured.label, "options": configured.fingerprint.identity,
-              "label": source.label, "source": source.told}  # fmt: skip
+              "label": source.label, "source": source.origin}  # fmt: skip
     seed = None if source.decoding is None else source.decoding.seed
     with session.recorded("eval", config, seed):
-        number = _begun(session, configured, len(items), source, row, request)
-        with _kept(session, number):
+        number = _begin(session, configured, len(items), source, row, request)
+        with record_failure(session, evaluations.finish, number):
             collect_answers(session, number, items, source)
             with session.store.reading() as connection:
                 answers = [one.answer for one in evaluations.predictions(connection, number)]
-            measured = _measured(configured, items, answers)
+            result = _score(configured, items, answers)
             failed = answers.count(None)
-            _store(session, number, measured, failed)
+            _store(session, number, result, failed)
         if failed:
             session.failures[configured.label] = failed
-        told = f"{configured.label}: {measured.headline} {measured.value:.4f}"
-        session.emit(StageFinished(STAGE, told))
-    return EvaluationResult(number, configured.label, source.label, measured, len(items), failed)
+        message = f"{configured.label}: {result.headline} {result.value:.4f}"
+        session.emit(StageFinished(STAGE, message))
+    return EvaluationResult(number, configured.label, source.label, result, len(items), failed)
 
 
-def _begun(
+def _begin(
     session: Session,
     configured: ConfiguredComponent,
     items: int,
@@ -203,6 +203,7 @@ def _begun(
     row: EvaluationRow | None,
     request: EvaluationRequest,
 ) -> int:
+    """Return the id of a new evaluation, or of the earlier one in `row`, which goes on."""
     component_id = session.component_id(configured.fingerprint)
     training_id = _training_of(session, request)
     decoding = source.decoding
@@ -220,7 +221,7 @@ def _begun(
             component_id=component_id,
             name=configured.label,
             label=source.label,
-            source=source.told,
+            source=source.origin,
             training_id=training_id,
             inputs=source.digest,
             seed=None if decoding is None else decoding.seed,
@@ -231,6 +232,7 @@ def _begun(
 
 
 def _training_of(session: Session, request: EvaluationRequest) -> int | None:
+    """Return the training that made the checkpoint, if it is known."""
     if (
         request.training_id is not None
         or request.checkpoint is None
@@ -241,57 +243,39 @@ def _training_of(session: Session, request: EvaluationRequest) -> int | None:
         return evaluations.training_of(connection, str(request.checkpoint.path.absolute()))
 
 
-@contextmanager
-def _kept(session: Session, number: int) -> Iterator[None]:
-    """Keep how an evaluation ended if it does not come to its end."""
-    try:
-        yield
-    except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        told = str(error) if isinstance(error, Ig4Error) else f"{type(error).__name__}: {error}"
-        with session.store.writing() as connection:
-            evaluations.finish(
-                connection, number, "interrupted" if interrupted else "failed",
-                error=None if interrupted else sanitize(told)[:2000],
-            )  # fmt: skip
-        raise
-
-
-def _measured(
+def _score(
     configured: ConfiguredComponent, items: Sequence[Item], answers: Sequence[str | None]
 ) -> BenchmarkResult:
     benchmark = cast("Benchmark", configured.component)
     return validated_result(configured.label, items, benchmark.score(items, answers))
 
 
-def _store(session: Session, number: int, measured: BenchmarkResult, failed: int) -> None:
+def _store(session: Session, number: int, result: BenchmarkResult, failed: int) -> None:
     metrics = {
-        "all": dict(measured.metrics),
-        "categories": {sanitize(name): dict(each) for name, each in measured.categories.items()},
+        "all": dict(result.metrics),
+        "categories": {sanitize(name): dict(each) for name, each in result.categories.items()},
     }
     with session.store.writing() as connection:
-        evaluations.put_values(connection, number, measured.values)
+        evaluations.put_values(connection, number, result.values)
         evaluations.finish(
-            connection, number, "done", failed=failed, headline=measured.headline,
-            value=measured.value, metrics=metrics,
+            connection, number, "done", failed=failed, headline=result.headline,
+            value=result.value, metrics=metrics,
         )  # fmt: skip
 
 
-def validated_result(
-    label: str, items: Sequence[Item], measured: BenchmarkResult
-) -> BenchmarkResult:
-    """Return what a benchmark measured, if it is what the contract says.
+def validated_result(label: str, items: Sequence[Item], result: BenchmarkResult) -> BenchmarkResult:
+    """Return a benchmark's result, if it keeps the contract.
 
     Raises:
-        PluginError: it is not.
+        PluginError: it does not.
     """
-    if measured.headline not in measured.metrics:
-        raise PluginError(f"benchmark {label} gives no metric {measured.headline!r}, its headline")
-    if len(measured.values) != len(items):
+    if result.headline not in result.metrics:
+        raise PluginError(f"benchmark {label} gives no metric {result.headline!r}, its headline")
+    if len(result.values) != len(items):
         raise PluginError(
-            f"benchmark {label} gives {len(measured.values):,} values for {len(items):,} items"
+            f"benchmark {label} gives {len(result.values):,} values for {len(items):,} items"
         )
-    numbers = [*measured.metrics.values(), *(one for one in measured.values if one is not None)]
+    numbers = [*result.metrics.values(), *(value for value in result.values if value is not None)]
     if not all(math.isfinite(number) for number in numbers):
-        raise PluginError(f"benchmark {label} gives a metric that is no number")
-    return measured
+        raise PluginError(f"benchmark {label} gives a metric that is not a finite number")
+    return result

@@ -1,4 +1,4 @@
-"""The images that a benchmark's items show: where they lie, and what they hold."""
+"""Finds and digests the images of a benchmark's items."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _READERS = 8
 
 @dataclass(frozen=True, slots=True)
 class ItemImages:
-    """For each item: its image's path, the sha256 of the file, and why there is none.
+    """For each item: its image's path, the sha256 of the file, and why the image is missing.
 
     An item without an image has no path, an empty digest and no problem; one whose image cannot
-    be read has the problem for its digest, so that a file put back is another input.
+    be read has the problem as its digest, so that a file put back is another input.
     """
 
     paths: Sequence[Path | None]
@@ -40,8 +40,8 @@ def item_images(
     """Find and digest the images of items below `folder`, the benchmark's, or the one allowed.
 
     Raises:
-        UsageError: items have images, and there is no folder to look for them.
-        DatasetError: not a single image is there.
+        UsageError: items have images, and there is no folder to look for them in.
+        DatasetError: none of the images is there.
     """
     names = list(dict.fromkeys(item.image for item in items if item.image is not None))
     if not names:
@@ -50,15 +50,15 @@ def item_images(
     if home is None:
         raise UsageError("the questions are about images: say where they are with --image-root")
     roots = ImageRoots(home, allowed)
-    found = dict(zip(names, _read(session, names, roots), strict=True))
-    if all(problem is not None for _, _, problem in found.values()):
+    by_name = dict(zip(names, _read(session, names, roots), strict=True))
+    if all(problem is not None for _, _, problem in by_name.values()):
         where = home if allowed in (None, home) else f"{allowed} nor {home}"
         raise DatasetError(
             f"none of the {len(names):,} images is in {where} (the first is {names[0]!r}: "
-            f"{found[names[0]][2]}): say where they are with --image-root"
+            f"{by_name[names[0]][2]}): say where they are with --image-root"
         )
     states = [
-        (None, "", None) if item.image is None else found[item.image] for item in items
+        (None, "", None) if item.image is None else by_name[item.image] for item in items
     ]  # fmt: skip
     return ItemImages(
         [path for path, _, _ in states],
@@ -75,23 +75,23 @@ def _read(session: Session, names: Sequence[str], roots: ImageRoots) -> list[_St
     states: list[_State] = []
     session.emit(StageStarted(STAGE, len(names), "images"))
     with ThreadPoolExecutor(_READERS) as readers:
-        for state in readers.map(_digested, names, located):
+        for state in readers.map(_digest, names, located):
             states.append(state)
             session.emit(StageAdvanced(STAGE, 1, int(state[2] is not None)))
     session.emit(StageFinished(STAGE))
     return states
 
 
-def _digested(name: str, located: tuple[str | None, str | None]) -> _State:
+def _digest(name: str, located: tuple[str | None, str | None]) -> _State:
     path, problem = located
     if path is None:
-        told = problem or "the image has no file"
-        return None, told, told
+        problem = problem or "the image has no file"
+        return None, problem, problem
     try:
         with Path(path).open("rb") as file:
             return Path(path), hashlib.file_digest(file, "sha256").hexdigest(), None
     except FileNotFoundError:
-        told = f"{name}: the image file is missing"
+        problem = f"{name}: the image file is missing"
     except (OSError, ValueError) as error:
-        told = f"{name}: the image cannot be read ({getattr(error, 'strerror', None) or error})"
-    return None, told, told
+        problem = f"{name}: the image cannot be read ({getattr(error, 'strerror', None) or error})"
+    return None, problem, problem

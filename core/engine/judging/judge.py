@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -14,6 +13,7 @@ from ig4.core.chunks import chunks
 from ig4.core.contracts import AsyncJudge
 from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.engine.batchwise import answer_batch
+from ig4.core.engine.ending import record_failure
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.engine.judging.plan import (
     JudgeRequest,
@@ -23,7 +23,6 @@ from ig4.core.engine.judging.plan import (
     verdict_row,
 )
 from ig4.core.engine.scoring.estimate import CallEstimate, estimate_calls
-from ig4.core.errors import Ig4Error
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
 from ig4.core.records import JSON, Failure
 from ig4.core.statistics.verdicts import JudgedPair, Summary, summarise
@@ -37,10 +36,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class JudgeResult:
-    """What a judgement has come to.
+    """The result of a judgement.
 
-    `new` verdicts were made now. `open` pairs still lack a verdict (a limit was reached, or
-    batches are at work); `summary.failed` pairs have one that failed. Neither counts otherwise.
+    `new` verdicts were made by this call. `open` pairs still lack a verdict (a limit was reached,
+    or batches are not finished); `summary.failed` pairs have one that failed. Neither counts
+    anywhere else. `asked` is the result of the calls to a service, None if there were none.
     """
 
     id: int
@@ -55,7 +55,7 @@ class JudgeResult:
 
     @property
     def stopped(self) -> str | None:
-        """Why pairs are still open, in a sentence; None if none is."""
+        """Why pairs are still open, in one sentence; None if no pair is."""
         if self.asked is None or not self.open:
             return None
         if self.asked.stopped is None and self.asked.waiting:
@@ -65,7 +65,7 @@ class JudgeResult:
 
 @dataclass(frozen=True, slots=True)
 class JudgeEstimate:
-    """What judging would do: verdicts still to be made, and what asking for them comes to."""
+    """How many verdicts are still to be made, and what the calls for them would cost."""
 
     judge: str
     pairs: int
@@ -74,96 +74,96 @@ class JudgeEstimate:
 
 
 def judge(session: Session, request: JudgeRequest) -> JudgeResult:
-    """Judge every pair in both orders, or go on where an earlier call was stopped or killed.
+    """Judge every pair in both orders; resumes a judgement that was stopped or killed.
 
     Raises:
         UsageError: an unknown judge or option.
-        DatasetError: a file cannot be read, or its ids fit nothing.
+        DatasetError: a file cannot be read, or none of its ids matches a question.
         ServiceError, PrerequisiteError: as the judge.
     """
-    judging_plan = make_plan(session, request)
+    plan = make_plan(session, request)
     config: dict[str, JSON] = {
-        "judge": judging_plan.configured.label,
-        "options": judging_plan.configured.fingerprint.identity,
-        "first": judging_plan.labels[0],
-        "second": judging_plan.labels[1],
+        "judge": plan.configured.label,
+        "options": plan.configured.fingerprint.identity,
+        "first": plan.labels[0],
+        "second": plan.labels[1],
         "questions": sanitize(str(request.questions)),
     }
-    with session.recorded("judge", config, request.seed), _begun(session, judging_plan) as number:
-        if request.renew:
-            with session.store.writing() as connection:
-                judgements.forget_failures(connection, number)
-        with session.store.reading() as connection:
-            left = judging_plan.left(judgements.verdicts(connection, number))
-        asked = _work(session, judging_plan, number, left, request)
-        return _conclude(session, judging_plan, number, request, asked, len(left))
+    with session.recorded("judge", config, request.seed):
+        number = _begin(session, plan)
+        with record_failure(session, judgements.finish, number):
+            if request.renew:
+                with session.store.writing() as connection:
+                    judgements.forget_failures(connection, number)
+            with session.store.reading() as connection:
+                missing = plan.missing(judgements.verdicts(connection, number))
+            calls = _get_verdicts(session, plan, number, missing, request)
+            return _finish(session, plan, number, request, calls, len(missing))
 
 
 def estimate(session: Session, request: JudgeRequest) -> JudgeEstimate:
-    """Tell what judging would do; nobody is asked.
+    """Estimate what judging would take; no request is sent.
 
     Raises:
         UsageError, DatasetError: as `judge`.
     """
-    judging_plan = make_plan(session, request)
+    plan = make_plan(session, request)
     with session.store.reading() as connection:
-        number = judgements.find(connection, judging_plan.inputs)
+        number = judgements.find(connection, plan.inputs)
         rows = judgements.verdicts(connection, number) if number is not None else []
     if request.renew:
         rows = [row for row in rows if row[6] is None]
-    left = [one for one in judging_plan.left(rows) if one.problem is None]
-    asking = None
-    if isinstance(judging_plan.judge, AsyncJudge) and left:
-        judging = JudgingTask(session, judging_plan, 0, left)
-        asking = estimate_calls(session, judging, request.call_settings, renew=request.renew)
-    return JudgeEstimate(
-        judging_plan.configured.label, len(judging_plan.ordered_pairs) // 2, len(left), asking
-    )
+    missing = [pair for pair in plan.missing(rows) if pair.problem is None]
+    calls = None
+    if isinstance(plan.judge, AsyncJudge) and missing:
+        task = JudgingTask(session, plan, 0, missing)
+        calls = estimate_calls(session, task, request.call_settings, renew=request.renew)
+    return JudgeEstimate(plan.configured.label, len(plan.ordered_pairs) // 2, len(missing), calls)
 
 
 def summarise_verdicts(
     rows: Sequence[VerdictRow], pairs: Sequence[str] | None = None, *, seed: int = 42
 ) -> tuple[Summary, int]:
-    """Return what stored verdicts come to, and how many of `pairs` still lack one.
+    """Summarise stored verdicts; returns the summary and how many of `pairs` still lack a verdict.
 
-    Pairs come in the order of `pairs` (ids), by default of the rows; a pair with a failed verdict
-    counts as failed and nowhere else.
+    Pairs come in the order of `pairs` (ids), by default in that of the rows; a pair with a failed
+    verdict counts as failed and nowhere else.
     """
     by_pair: dict[str, list[VerdictRow]] = {}
     for row in rows:
         by_pair.setdefault(row[0], []).append(row)
     judged, failed, lacking = [], 0, 0
     for name in by_pair if pairs is None else pairs:
-        found = by_pair.get(name, [])
-        if any(row[6] is not None for row in found):
+        verdicts = by_pair.get(name, [])
+        if any(row[6] is not None for row in verdicts):
             failed += 1
-        elif len(found) < 2:
+        elif len(verdicts) < 2:
             lacking += 1
         else:
-            given, swapped = sorted(found, key=lambda row: row[1])
+            given, swapped = sorted(verdicts, key=lambda row: row[1])
             judged.append(JudgedPair(given[2], _verdict(given), _verdict(swapped)))
     return summarise(judged, failed, seed=seed), lacking
 
 
 class JudgingTask(CallTask[Pair, Verdict | Failure]):
-    """Showings that an async judge has yet to see, known by their place in the list."""
+    """The ordered pairs that an async judge has yet to see, numbered by their place in the list."""
 
     unit: ClassVar[str] = "verdicts"
 
     def __init__(
         self,
         session: Session,
-        judging_plan: JudgingPlan,
+        plan: JudgingPlan,
         number: int,
         ordered_pairs: Sequence[OrderedPair],
     ) -> None:
         self.session = session
         self.number = number
         self.ordered_pairs = ordered_pairs
-        self.label = judging_plan.configured.label
-        self.judge = self.component = cast("AsyncJudge", judging_plan.judge)
-        self.component_id = judging_plan.component_id
-        self.fingerprint = judging_plan.configured.fingerprint.value
+        self.label = plan.configured.label
+        self.judge = self.component = cast("AsyncJudge", plan.judge)
+        self.component_id = plan.component_id
+        self.fingerprint = plan.configured.fingerprint.value
         self.places = range(len(ordered_pairs))
 
     def units(self, places: Sequence[int]) -> Iterator[tuple[int, Pair]]:
@@ -181,75 +181,63 @@ class JudgingTask(CallTask[Pair, Verdict | Failure]):
         return _put(self.session, self.number, rows)
 
 
-@contextmanager
-def _begun(session: Session, judging_plan: JudgingPlan) -> Iterator[int]:
-    """Give the judgement's id, and keep how it ended if it does not come to its end."""
+def _begin(session: Session, plan: JudgingPlan) -> int:
+    """Return the id of the judgement, a new one or the one that an earlier call began."""
     with session.store.writing() as connection:
-        number = judgements.begin(
+        return judgements.begin(
             connection,
-            component_id=judging_plan.component_id,
-            name=judging_plan.configured.label,
-            first=judging_plan.labels[0],
-            second=judging_plan.labels[1],
-            inputs=judging_plan.inputs,
-            pairs=len(judging_plan.ordered_pairs) // 2,
+            component_id=plan.component_id,
+            name=plan.configured.label,
+            first=plan.labels[0],
+            second=plan.labels[1],
+            inputs=plan.inputs,
+            pairs=len(plan.ordered_pairs) // 2,
             run_id=session.run_id,
         )
-    try:
-        yield number
-    except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        told = str(error) if isinstance(error, Ig4Error) else f"{type(error).__name__}: {error}"
-        with session.store.writing() as connection:
-            judgements.finish(
-                connection, number, "interrupted" if interrupted else "failed",
-                error=None if interrupted else sanitize(told)[:2000],
-            )  # fmt: skip
-        raise
 
 
-def _work(
+def _get_verdicts(
     session: Session,
-    judging_plan: JudgingPlan,
+    plan: JudgingPlan,
     number: int,
-    left: Sequence[OrderedPair],
+    missing: Sequence[OrderedPair],
     request: JudgeRequest,
 ) -> CallsResult | None:
-    """Get the verdicts that are missing; returns what came of asking, if a service was asked."""
-    hopeless = [verdict_row(one, Failure(one.problem)) for one in left if one.problem is not None]
-    _put(session, number, hopeless)
-    todo = [one for one in left if one.problem is None]
+    """Get the missing verdicts; returns the result of the calls, if the judge calls a service."""
+    failures = [
+        verdict_row(pair, Failure(pair.problem)) for pair in missing if pair.problem is not None
+    ]
+    _put(session, number, failures)
+    todo = [pair for pair in missing if pair.problem is None]
     if not todo:
         return None
-    if isinstance(judging_plan.judge, AsyncJudge):
-        judging = JudgingTask(session, judging_plan, number, todo)
-        return run_call_tasks(session, [judging], request.call_settings, renew=request.renew)
-    _compare(session, judging_plan, number, todo)
+    if isinstance(plan.judge, AsyncJudge):
+        task = JudgingTask(session, plan, number, todo)
+        return run_call_tasks(session, [task], request.call_settings, renew=request.renew)
+    _compare(session, plan, number, todo)
     return None
 
 
-def _compare(
-    session: Session, judging_plan: JudgingPlan, number: int, todo: Sequence[OrderedPair]
-) -> None:
-    """Have a judge that asks nobody compare, a batch and a transaction at a time."""
-    label, component = judging_plan.configured.label, judging_plan.judge
-    began = time.perf_counter()
+def _compare(session: Session, plan: JudgingPlan, number: int, todo: Sequence[OrderedPair]) -> None:
+    """Let a judge that calls no service compare; each batch is committed on its own."""
+    label, component = plan.configured.label, plan.judge
+    start = time.perf_counter()
     session.emit(StageStarted(label, len(todo), JudgingTask.unit))
     component.open()
     try:
         for batch in chunks(todo, max(1, component.batch_size)):
-            given = answer_batch(
-                component.compare, [one.shown for one in batch], Verdict,
+            answers = answer_batch(
+                component.compare, [pair.shown for pair in batch], Verdict,
                 kind="judge", label=label, unit="pair",
             )  # fmt: skip
-            rows = [verdict_row(one, answer) for one, answer in zip(batch, given, strict=True)]
+            rows = [verdict_row(pair, answer) for pair, answer in zip(batch, answers, strict=True)]
             failed = _put(session, number, rows)
             session.emit(BatchScored(label, len(rows), failed))
             session.emit(StageAdvanced(label, len(rows), failed))
     finally:
         component.close()
-    spent = time.perf_counter() - began
-    session.speeds[judging_plan.configured.fingerprint.value] = [float(len(todo)), spent]
+    seconds = time.perf_counter() - start
+    session.speeds[plan.configured.fingerprint.value] = [float(len(todo)), seconds]
     session.emit(StageFinished(label))
 
 
@@ -260,33 +248,34 @@ def _put(session: Session, number: int, rows: Sequence[VerdictRow]) -> int:
     return sum(row[6] is not None for row in rows)
 
 
-def _conclude(
+def _finish(
     session: Session,
-    judging_plan: JudgingPlan,
+    plan: JudgingPlan,
     number: int,
     request: JudgeRequest,
-    asked: CallsResult | None,
-    left: int,
+    calls: CallsResult | None,
+    missing: int,
 ) -> JudgeResult:
+    """Record the summary of all verdicts; `missing` were missing when this call began."""
     with session.store.reading() as connection:
         rows = judgements.verdicts(connection, number)
-    pairs = list(dict.fromkeys(one.key[0] for one in judging_plan.ordered_pairs))
+    pairs = list(dict.fromkeys(pair.key[0] for pair in plan.ordered_pairs))
     summary, lacking = summarise_verdicts(rows, pairs, seed=request.seed)
     if summary.failed:
-        session.failures[judging_plan.configured.label] = summary.failed
+        session.failures[plan.configured.label] = summary.failed
     with session.store.writing() as connection:
         status = "partial" if summary.failed or lacking else "done"
         judgements.finish(connection, number, status, summary=summary.to_dict())
     return JudgeResult(
         id=number,
-        judge=judging_plan.configured.label,
-        first=judging_plan.labels[0],
-        second=judging_plan.labels[1],
+        judge=plan.configured.label,
+        first=plan.labels[0],
+        second=plan.labels[1],
         pairs=len(pairs),
-        new=left - len(judging_plan.left(rows)),
+        new=missing - len(plan.missing(rows)),
         open=lacking,
         summary=summary,
-        asked=asked,
+        asked=calls,
     )
 
 

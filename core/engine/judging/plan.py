@@ -1,4 +1,4 @@
-"""What is to be judged: every pair of two files of answers in both orders, and by whom."""
+"""Plans a judgement: every pair of two files of answers in both orders, and the judge."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class JudgeRequest:
-    """Which answers to compare over which questions, and who is to do it.
+    """Which answers to compare, on which questions, and with which judge.
 
-    `labels` are what to call both sides, by default their models or files. `seed` is that of the
-    bootstrap intervals; it decides no verdict. With `renew`, failed verdicts are taken up again.
+    `labels` name the two sides, by default after their models or files. `seed` is that of the
+    bootstrap intervals; no verdict depends on it. With `renew`, failed verdicts are made again.
     """
 
     judge: Choice
@@ -46,7 +46,7 @@ class JudgeRequest:
 
 @dataclass(frozen=True, slots=True)
 class OrderedPair:
-    """A pair in one order; with `swapped` the second answer is shown first."""
+    """A pair in one order: with `swapped`, the judge sees the second answer first."""
 
     pair: Pair
     swapped: bool
@@ -61,13 +61,13 @@ class OrderedPair:
 
     @property
     def key(self) -> tuple[str, bool]:
-        """What the verdict is stored under."""
+        """The key that the verdict is stored under."""
         return sanitize(self.pair.id), self.swapped
 
 
 @dataclass(frozen=True, slots=True)
 class JudgingPlan:
-    """All that is to be judged, and by whom."""
+    """All pairs to judge, in both orders, and the judge; `inputs` is a digest of all this."""
 
     configured: ConfiguredComponent
     component_id: int
@@ -77,17 +77,22 @@ class JudgingPlan:
 
     @property
     def judge(self) -> Judge:
-        """Who judges."""
+        """The judge."""
         return cast("Judge", self.configured.component)
 
-    def left(self, rows: Sequence[VerdictRow]) -> list[OrderedPair]:
-        """Return the showings that have no verdict among `rows`."""
+    def missing(self, rows: Sequence[VerdictRow]) -> list[OrderedPair]:
+        """Return the ordered pairs that have no verdict among `rows`."""
         known = {(row[0], bool(row[1])) for row in rows}
-        return [one for one in self.ordered_pairs if one.key not in known]
+        return [pair for pair in self.ordered_pairs if pair.key not in known]
 
 
 def make_plan(session: Session, request: JudgeRequest) -> JudgingPlan:
-    """Read all files, and find out who judges."""
+    """Read the files, match answers to questions, and configure the judge.
+
+    Raises:
+        UsageError: an unknown judge or option, or both sides have one label.
+        DatasetError: a file cannot be read, or none of its ids matches a question.
+    """
     configured = session.configured(request.judge)
     component = cast("Judge", configured.component)
     questions = read_questions(request.questions)
@@ -99,28 +104,25 @@ def make_plan(session: Session, request: JudgeRequest) -> JudgingPlan:
     contexts = read_contexts(request.contexts) if request.contexts else None
     roots = ImageRoots(request.questions.parent, request.image_root)
     matches = match(questions, answers, contexts, roots)
-    _tell_what_is_missing(session, component, matches)
+    _report_missing(session, component, matches)
     ordered_pairs = [
-        OrderedPair(one.pair, swapped, one.problem) for one in matches for swapped in (False, True)
+        OrderedPair(entry.pair, swapped, entry.problem)
+        for entry in matches
+        for swapped in (False, True)
     ]
-    inputs = digest_of(
-        [
-            configured.fingerprint.value,
-            [_content(session, component, one) for one in matches],
-        ]
-    )
+    contents = [_content(session, component, entry) for entry in matches]
+    inputs = digest_of([configured.fingerprint.value, contents])
     return JudgingPlan(
         configured, session.component_id(configured.fingerprint), labels, inputs, ordered_pairs
     )
 
 
-def _tell_what_is_missing(
-    session: Session, component: Judge, matches: Sequence[MatchedPair]
-) -> None:
-    unmatched = sum(one.problem is not None for one in matches)
+def _report_missing(session: Session, component: Judge, matches: Sequence[MatchedPair]) -> None:
+    """Report questions without an answer, and those without a description that the judge needs."""
+    unmatched = sum(entry.problem is not None for entry in matches)
     if unmatched:
         session.notice(f"{unmatched:,} of {len(matches):,} questions lack an answer: they fail")
-    blind = sum(not one.pair.context and one.problem is None for one in matches)
+    blind = sum(not entry.pair.context and entry.problem is None for entry in matches)
     if blind and not component.sees_images:
         session.notice(
             f"{blind:,} of {len(matches):,} questions have no description of their image, and "
@@ -128,9 +130,9 @@ def _tell_what_is_missing(
         )
 
 
-def _content(session: Session, component: Judge, one: MatchedPair) -> JSON:
-    """Return what the verdicts of a pair depend on, JSON-able."""
-    pair = one.pair
+def _content(session: Session, component: Judge, entry: MatchedPair) -> JSON:
+    """Return what the verdicts of a pair depend on, as JSON."""
+    pair = entry.pair
     images: list[str] = []
     if component.sees_images:
         for image in pair.images:
@@ -140,19 +142,19 @@ def _content(session: Session, component: Judge, one: MatchedPair) -> JSON:
             )
     return [
         pair.id, pair.question, pair.first, pair.second, pair.context, pair.category, images,
-        one.problem,
+        entry.problem,
     ]  # fmt: skip
 
 
 def verdict_row(ordered_pair: OrderedPair, answer: Verdict | Failure) -> VerdictRow:
-    """Return the store's row of a verdict, its scores given back to the answers they belong to."""
+    """Return the database row of a verdict; scores of a swapped pair are swapped back."""
     key, category = ordered_pair.key, sanitize(ordered_pair.pair.category)
     if isinstance(answer, Failure):
         return *key, category, None, None, None, sanitize(str(answer.reason))
     first, second = float(answer.first), float(answer.second)
     if not (math.isfinite(first) and math.isfinite(second)):
-        told = f"the judge returned {first} and {second}, which are no scores"
-        return *key, category, None, None, None, told
+        error = f"the judge returned {first} and {second}, which are not finite numbers"
+        return *key, category, None, None, None, error
     if ordered_pair.swapped:
         first, second = second, first
     return *key, category, first, second, sanitize(str(answer.explanation)), None

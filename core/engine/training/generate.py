@@ -1,4 +1,4 @@
-"""Answers a file of questions with a checkpoint, and goes on where it was interrupted."""
+"""Answers a file of questions with a checkpoint, and resumes where it was interrupted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STAGE = "generate"
 
 @dataclass(frozen=True, slots=True)
 class GenerateResult:
-    """How many questions have an answer now, how many of them are new, how many failed."""
+    """How many questions have an answer now, how many were answered now, and how many failed."""
 
     path: Path
     questions: int
@@ -53,17 +53,17 @@ class GenerateRequest:
 def load_checkpoint(
     path: Path | None, choice: Choice | None, overrides: Mapping[str, JSON]
 ) -> Checkpoint:
-    """Return a checkpoint with some options changed, or an untrained model by its trainer.
+    """Return the checkpoint in a folder with some options changed, or a trainer's untrained model.
 
     Raises:
-        UsageError: neither is given.
-        PrerequisiteError: the folder is no checkpoint.
+        UsageError: neither a folder nor a trainer is given.
+        PrerequisiteError: the folder holds no checkpoint.
     """
     if path is not None:
-        kept = Checkpoint.read(path)
+        saved = Checkpoint.read(path)
         return Checkpoint(
-            kept.trainer, {**kept.options, **overrides}, path, kept.origin, kept.seed,
-            kept.metrics, kept.version,
+            saved.trainer, {**saved.options, **overrides}, path, saved.origin, saved.seed,
+            saved.metrics, saved.version,
         )  # fmt: skip
     if choice is None:
         raise UsageError("name a checkpoint's folder, or an untrained model with --trainer")
@@ -71,59 +71,62 @@ def load_checkpoint(
 
 
 def build_trainer(host: Host, checkpoint: Checkpoint) -> Trainer:
-    """Return the trainer that a checkpoint was made by, with its options."""
+    """Return the trainer that made a checkpoint, with its options."""
     return cast("Trainer", host.build(Choice("trainer", checkpoint.trainer, checkpoint.options)))
 
 
 def generate(
-    host: Host, checkpoint: Checkpoint, asking: GenerateRequest, listeners: Sequence[Listener] = ()
+    host: Host, checkpoint: Checkpoint, request: GenerateRequest, listeners: Sequence[Listener] = ()
 ) -> GenerateResult:
-    """Answer what a file asks; a line of `answers` is written as each answer arrives.
+    """Answer the questions of a file; a line of `answers` is written as each answer arrives.
 
-    Lines that are there already, of the same checkpoint and the same way of decoding, stay.
+    Lines that are there already, of the same checkpoint and the same decoding, stay.
 
     Raises:
-        DatasetError: the questions cannot be read, or the answers not be written.
+        DatasetError: the questions cannot be read, or the answers cannot be written.
         UsageError: the answers' file holds something else.
         PrerequisiteError: as the trainer.
     """
-    questions = read_questions(asking.questions)
-    digest = _digest(host, checkpoint, asking.decoding)
-    kept = {} if asking.overwrite else _kept(asking, questions, digest)
-    todo = [one for one in questions if one.key not in kept]
-    roots = ImageRoots(asking.questions.parent, asking.image_root)
+    questions = read_questions(request.questions)
+    digest = _digest(host, checkpoint, request.decoding)
+    earlier = {} if request.overwrite else _earlier_lines(request, questions, digest)
+    todo = [question for question in questions if question.key not in earlier]
+    roots = ImageRoots(request.questions.parent, request.image_root)
     _emit(listeners, StageStarted(STAGE, len(questions), "questions"))
-    if kept:
-        _emit(listeners, StageAdvanced(STAGE, len(kept)))
-    failed = sum("error" in line for line in kept.values())
-    replaced = asking.overwrite and asking.answers.exists()
-    if not replaced:
-        _rewrite(asking.answers, kept.values())
+    if earlier:
+        _emit(listeners, StageAdvanced(STAGE, len(earlier)))
+    failed = sum("error" in line for line in earlier.values())
+    replace = request.overwrite and request.answers.exists()
+    if not replace:
+        _rewrite(request.answers, earlier.values())
     if todo:
         trainer = build_trainer(host, checkpoint)
-        prompts = (one.prompt(roots) for one in todo)
-        replies = trainer.generate(checkpoint, prompts, asking.decoding)
-        for line in _written(asking.answers, todo, replies, digest, replaced=replaced):
+        prompts = (question.prompt(roots) for question in todo)
+        replies = trainer.generate(checkpoint, prompts, request.decoding)
+        for line in _write(request.answers, todo, replies, digest, replace=replace):
             failed += "error" in line
             _emit(listeners, StageAdvanced(STAGE, 1, int("error" in line)))
-    _emit(listeners, StageFinished(STAGE, str(asking.answers)))
+    _emit(listeners, StageFinished(STAGE, str(request.answers)))
     return GenerateResult(
-        asking.answers, len(questions), len(questions) - failed, len(todo), failed
+        request.answers, len(questions), len(questions) - failed, len(todo), failed
     )
 
 
-def _written(
+def _write(
     path: Path,
     questions: Sequence[Question],
     replies: Iterator[str | Failure],
     digest: str,
     *,
-    replaced: bool,
+    replace: bool,
 ) -> Iterator[dict[str, JSON]]:
-    """Write answers as they arrive; a file that is replaced stays until the first of them does."""
+    """Write answers as they arrive; yields their lines.
+
+    With `replace`, the old file stays until the first answer arrives.
+    """
     first = [next(replies)] if questions else []
     try:
-        with path.open("w" if replaced else "a", encoding="utf-8") as file:
+        with path.open("w" if replace else "a", encoding="utf-8") as file:
             for question, reply in zip(questions, chain(first, replies), strict=True):
                 line = _line(question, reply, digest)
                 file.write(_text(line))
@@ -148,26 +151,26 @@ def _line(question: Question, reply: str | Failure, digest: str) -> dict[str, JS
     return line
 
 
-def _kept(
-    asking: GenerateRequest, questions: Sequence[Question], digest: str
+def _earlier_lines(
+    request: GenerateRequest, questions: Sequence[Question], digest: str
 ) -> dict[str, dict[str, JSON]]:
-    """Return the lines of the answers' file that stand, by the keys of their questions.
+    """Return the lines of the answers' file that stay, by the keys of their questions.
 
     Raises:
-        UsageError: some are of another checkpoint, another way of decoding, or other questions.
+        UsageError: some are of another checkpoint, another decoding, or other questions.
     """
-    texts = {one.key: one.text for one in questions}
-    kept: dict[str, dict[str, JSON]] = {}
-    for line in _lines(asking.answers):
+    texts = {question.key: question.text for question in questions}
+    lines: dict[str, dict[str, JSON]] = {}
+    for line in _lines(request.answers):
         key = str(line.get("id"))
         if line.get("ig4") != digest or texts.get(key) != line.get("question"):
             raise UsageError(
-                f"{asking.answers} holds answers of another checkpoint, to other questions, or "
+                f"{request.answers} holds answers of another checkpoint, to other questions, or "
                 "decoded otherwise: name another file with --out, or --overwrite it"
             )
-        if "error" not in line or not asking.retry_failed:
-            kept[key] = line
-    return kept
+        if "error" not in line or not request.retry_failed:
+            lines[key] = line
+    return lines
 
 
 def _lines(path: Path) -> Iterator[dict[str, JSON]]:
@@ -186,12 +189,12 @@ def _lines(path: Path) -> Iterator[dict[str, JSON]]:
                 return
             line = None
         if not isinstance(line, dict):
-            raise UsageError(f"{path} is no file of answers: name another with --out")
+            raise UsageError(f"{path} is not a file of answers: name another with --out")
         yield line
 
 
 def _rewrite(path: Path, lines: Iterable[JSON]) -> None:
-    """Write the lines that stand, in one go, so that a kill leaves the old file or the new."""
+    """Write the lines that stay, in one step: a kill leaves either the old file or the new one."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.partial")
@@ -204,27 +207,29 @@ def _rewrite(path: Path, lines: Iterable[JSON]) -> None:
 
 
 def _text(line: JSON) -> str:
-    """Return a line of the answers' file; ids and categories are as odd as the questions' file."""
+    """Return a line of the answers' file; ids and categories may hold anything."""
     return sanitize(json.dumps(line, ensure_ascii=False)) + "\n"
 
 
 def _digest(host: Host, checkpoint: Checkpoint, decoding: Decoding) -> str:
-    """Return what answers depend on, but for the questions: the checkpoint and the decoding.
+    """Return a digest of what answers depend on beside the questions: checkpoint and decoding.
 
-    Options laid over a checkpoint's own count where they change what is computed; a device or a
-    piece's size does not.
+    Options that override a checkpoint's own count where they change what is computed; a device or
+    the size of micro-batches does not.
     """
-    how = asdict(decoding)
-    del how["batch_size"]
+    settings = asdict(decoding)
+    del settings["batch_size"]
     if checkpoint.path is None:
-        return digest_of([checkpoint.trainer, dict(checkpoint.options), how])[:16]
+        return digest_of([checkpoint.trainer, dict(checkpoint.options), settings])[:16]
     weights = hashlib.sha256((checkpoint.path / MANIFEST).read_bytes()).hexdigest()
     own = Checkpoint.read(checkpoint.path)
     if checkpoint.options != own.options:
-        meant, usual = (build_trainer(host, one).identity(str) for one in (checkpoint, own))
-        if meant != usual:
-            return digest_of([weights, dict(meant), how])[:16]
-    return digest_of([weights, how])[:16]
+        identity, own_identity = (
+            build_trainer(host, each).identity(str) for each in (checkpoint, own)
+        )
+        if identity != own_identity:
+            return digest_of([weights, dict(identity), settings])[:16]
+    return digest_of([weights, settings])[:16]
 
 
 def _emit(listeners: Sequence[Listener], event: Event) -> None:

@@ -1,4 +1,4 @@
-"""The folder of a training: which training it belongs to, and that only one writes into it."""
+"""Claims the folder of a training, so that one training at a time writes into it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ JOB = "ig4_training.json"
 
 
 def finished_checkpoint(output: Path, inputs: str) -> Checkpoint | None:
-    """Return the checkpoint that a folder holds if it is of the training `inputs`.
+    """Return the checkpoint in a folder if it belongs to the training with the digest `inputs`.
 
-    Processes that train together ask this one by one: none can finish without the others, so
-    what is there was there before they began.
+    Processes that train together call this one by one: none can finish without the others, so a
+    checkpoint that is there was there before they began.
     """
     if _owner(output / JOB) != inputs or not (output / MANIFEST).is_file():
         return None
@@ -29,16 +29,16 @@ def finished_checkpoint(output: Path, inputs: str) -> Checkpoint | None:
 
 
 def is_training(output: Path) -> bool:
-    """Tell whether a process trains in a folder; True also where that cannot be found out.
+    """Return whether a process trains in a folder; True also where that cannot be known.
 
-    It cannot be without locks, nor from another machine, where the folder is not.
+    It cannot be known without locks, nor from another machine, where the folder is missing.
     """
     return may_be_locked(output / JOB)
 
 
 @contextmanager
 def claim_folder(output: Path, inputs: str, *, overwrite: bool) -> Iterator[Checkpoint | None]:
-    """Make a folder a training's own while it is at work; gives the checkpoint that is there.
+    """Claim a folder for a training while the block runs; yields the checkpoint that is there.
 
     A folder in which another training has saved nothing yet is taken over.
 
@@ -48,11 +48,12 @@ def claim_folder(output: Path, inputs: str, *, overwrite: bool) -> Iterator[Chec
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file: name a folder with --out")
     with suppress(FileNotFoundError), _held(output):
-        _cleared(output, inputs, overwrite=overwrite)
+        _clear(output, inputs, overwrite=overwrite)
     if not (output / JOB).exists():
         if output.exists() and any(output.iterdir()):
             raise UsageError(
-                f"{output} is not empty, and not ig4's: name another folder with --out"
+                f"{output} is not empty, and holds no training of ig4: name another folder with "
+                "--out"
             )
         output.mkdir(parents=True, exist_ok=True)
         (output / JOB).write_text(json.dumps({"inputs": inputs}) + "\n", encoding="utf-8")
@@ -60,11 +61,11 @@ def claim_folder(output: Path, inputs: str, *, overwrite: bool) -> Iterator[Chec
         yield finished_checkpoint(output, inputs)
 
 
-def _cleared(output: Path, inputs: str, *, overwrite: bool) -> None:
-    """Remove another training that may go; one of the same inputs stays unless overwritten.
+def _clear(output: Path, inputs: str, *, overwrite: bool) -> None:
+    """Remove another training from a folder; one of the same inputs stays unless overwritten.
 
     Raises:
-        UsageError: it may not.
+        UsageError: the other training may not be removed.
     """
     owner = _owner(output / JOB)
     if owner == inputs and not overwrite:
@@ -75,7 +76,7 @@ def _cleared(output: Path, inputs: str, *, overwrite: bool) -> None:
             "another folder with --out, or --overwrite it"
         )
     if overwrite and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        # The others may be looking at its saved states this very moment.
+        # The other processes may be reading its saved states at this moment.
         raise UsageError(
             f"{output}: several processes cannot overwrite a training; remove the folder first"
         )
@@ -83,10 +84,15 @@ def _cleared(output: Path, inputs: str, *, overwrite: bool) -> None:
 
 
 def _is_bare(output: Path) -> bool:
-    return all(one.name == JOB for one in output.rglob("*") if not one.is_dir())
+    """Return whether a training has saved nothing in its folder yet."""
+    return all(path.name == JOB for path in output.rglob("*") if not path.is_dir())
 
 
 def _owner(file: Path) -> str | None:
+    """Return the inputs of the training that a folder belongs to.
+
+    None without the file, "" where it cannot be read.
+    """
     try:
         return str(json.loads(file.read_text(encoding="utf-8"))["inputs"])
     except FileNotFoundError:

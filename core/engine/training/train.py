@@ -1,11 +1,9 @@
-"""The training stage: a selection goes to a trainer, its loss curve to the database."""
+"""The training stage: a selection goes to a trainer, the loss curve to the database."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -18,11 +16,12 @@ from ig4.core.contracts.training import (
     TrainingStep,
     is_main_process,
 )
+from ig4.core.engine.ending import record_failure
 from ig4.core.engine.exporting.export import dataset_of_selection, find_selection
 from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.engine.scoring.samples import sample_of
 from ig4.core.engine.training.outputs import claim_folder, finished_checkpoint, is_training
-from ig4.core.errors import DatasetError, Ig4Error, UsageError
+from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.files.images import ImageError
 from ig4.core.host.fingerprint import digest_of
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 STAGE = "train"
 ALL = "all"
-GONE = "its process was killed, or failed in another of its processes"
+INTERRUPTED = "its process was killed, or failed in another of its processes"
 _SHOWN = 3
 _FLUSH_SECONDS = 1.0
 _READERS = 8
@@ -44,10 +43,10 @@ _READERS = 8
 
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
-    """What to train on what.
+    """What to train, and on which samples.
 
     `selection` is a number, "last" or "all"; `missing` says what to do with samples whose images
-    cannot be read.
+    cannot be read: "error" or "skip".
     """
 
     trainer: Choice
@@ -61,7 +60,7 @@ class TrainingRequest:
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What came out: the training's number in the database, and the checkpoint."""
+    """The result of a training: its number in the database, and the checkpoint."""
 
     id: int | None
     dataset: str
@@ -85,52 +84,56 @@ class _TrainingSet:
 
 
 def train(session: Session, dataset: DatasetRow | None, request: TrainingRequest) -> TrainingResult:
-    """Train on a selection, or go on with what an interrupted training of the same left.
+    """Train on a selection, or resume an interrupted training of the same inputs.
 
     Raises:
         UsageError: an unknown selection or option, or a selection from another data set.
         DatasetError: images are missing.
-        TrainingError, PrerequisiteError: as the trainer does.
+        TrainingError, PrerequisiteError: as the trainer.
     """
     configured = session.configured(request.trainer)
-    chosen = _choose(session, dataset, request)
-    job = _job(session, configured, chosen, request)
+    training_set = _training_set(session, dataset, request)
+    job = _job(session, configured, training_set, request)
     trainer = cast("Trainer", configured.component)
     inputs = str(job.origin["inputs"])
     if not is_main_process():
-        done = finished_checkpoint(job.output, inputs)
-        return _result(None, chosen, done or trainer.train(job), reused=done is not None)
+        finished = finished_checkpoint(job.output, inputs)
+        checkpoint = finished or trainer.train(job)
+        return _result(None, training_set, checkpoint, reused=finished is not None)
     mark_interrupted(session)
-    with claim_folder(job.output, inputs, overwrite=request.overwrite) as done:
-        if done is not None:
+    with claim_folder(job.output, inputs, overwrite=request.overwrite) as finished:
+        if finished is not None:
             session.notice(f"{job.output} holds just this training already: nothing to do")
-            return _result(None, chosen, done, reused=True)
+            return _result(None, training_set, finished, reused=True)
         config = {"trainer": configured.label, "options": configured.fingerprint.identity,
-                  "selection": chosen.selection, "output": str(job.output)}  # fmt: skip
+                  "selection": training_set.selection, "output": str(job.output)}  # fmt: skip
         with session.recorded("train", config, request.seed):
-            number, checkpoint = _recorded(session, configured, chosen, job)
-    return _result(number, chosen, checkpoint)
+            number, checkpoint = _train(session, configured, training_set, job)
+    return _result(number, training_set, checkpoint)
 
 
-def _recorded(
-    session: Session, configured: ConfiguredComponent, chosen: _TrainingSet, job: TrainingJob
+def _train(
+    session: Session, configured: ConfiguredComponent, training_set: _TrainingSet, job: TrainingJob
 ) -> tuple[int, Checkpoint]:
-    """Train, with the curve and the outcome in the database; returns the training's number."""
-    session.attach(chosen.dataset.id)
+    """Train, and record the loss curve and the outcome; returns the training's number, too."""
+    session.attach(training_set.dataset.id)
     component_id = session.component_id(configured.fingerprint)
     with session.store.writing() as connection:
         number = trainings.begin(
             connection,
-            dataset_id=chosen.dataset.id,
-            selection_id=chosen.selection,
+            dataset_id=training_set.dataset.id,
+            selection_id=training_set.selection,
             component_id=component_id,
             inputs=str(job.origin["inputs"]),
-            samples=len(chosen.samples),
+            samples=len(training_set.samples),
             seed=job.seed,
             output=str(job.output.absolute()),
             run_id=session.run_id,
         )
-    with _kept(session, number) as curve:
+    with (
+        record_failure(session, trainings.finish, number),
+        _LossCurve(session, number) as curve,
+    ):
         checkpoint = cast("Trainer", configured.component).train(
             replace(job, started=curve.start, report=curve.add, notice=session.notice)
         )
@@ -141,9 +144,9 @@ def _recorded(
 
 
 def mark_interrupted(session: Session) -> None:
-    """Call interrupted what the database takes to be running, and whose process is gone.
+    """Mark trainings as interrupted that the database has as running, but whose process is gone.
 
-    So a training ends that was killed, be it by a launcher because another process failed.
+    Such a training was killed, perhaps by a launcher because another of its processes failed.
     """
     with session.store.reading() as connection:
         running = [row for row in trainings.list_all(connection) if row.status == "running"]
@@ -151,78 +154,82 @@ def mark_interrupted(session: Session) -> None:
     if gone:
         with session.store.writing() as connection:
             for number in gone:
-                trainings.finish(connection, number, "interrupted", error=GONE)
+                trainings.finish(connection, number, "interrupted", error=INTERRUPTED)
 
 
 def footprint(
     session: Session, dataset: DatasetRow | None, request: TrainingRequest
 ) -> tuple[Footprint | None, int, Path]:
-    """Return what a training would take, on how many samples, and where it would go.
+    """Return a training's footprint, its number of samples, and its output folder.
 
     Raises:
         UsageError, PrerequisiteError: as `train`.
     """
     configured = session.configured(request.trainer)
-    chosen = _choose(session, dataset, replace(request, check_images=False))
-    job = _job(session, configured, chosen, request)
-    return cast("Trainer", configured.component).footprint(job), len(chosen.samples), job.output
+    training_set = _training_set(session, dataset, replace(request, check_images=False))
+    job = _job(session, configured, training_set, request)
+    trainer = cast("Trainer", configured.component)
+    return trainer.footprint(job), len(training_set.samples), job.output
 
 
-def _choose(session: Session, dataset: DatasetRow | None, request: TrainingRequest) -> _TrainingSet:
+def _training_set(
+    session: Session, dataset: DatasetRow | None, request: TrainingRequest
+) -> _TrainingSet:
+    """Read the samples to train on, without those that have no answer or no readable images."""
     if request.selection == ALL:
-        found = dataset or session.dataset()
+        source = dataset or session.dataset()
         with session.store.reading() as connection:
-            rows = list(stored.stream(connection, found.id))
+            rows = list(stored.stream(connection, source.id))
         number, digest = None, None
     else:
         if request.selection == "last":
             number = find_selection(session, dataset, request.selection)
         else:
             number = find_selection(session, None, request.selection)
-        found = dataset_of_selection(session, number)
-        if dataset is not None and found.id != dataset.id:
+        source = dataset_of_selection(session, number)
+        if dataset is not None and source.id != dataset.id:
             raise UsageError(
-                f"selection {number} was made from {found.name!r}, not from {dataset.name!r}: "
+                f"selection {number} was made from {source.name!r}, not from {dataset.name!r}: "
                 "leave --dataset away, or select from it first"
             )
         with session.store.reading() as connection:
-            picked = selections.samples(connection, number)
-            rows = stored.by_id(connection, [one.sample_id for one in picked])
+            items = selections.samples(connection, number)
+            rows = stored.by_id(connection, [item.sample_id for item in items])
             selection = selections.find(connection, number)
         digest = None if selection is None else selection.digest
-        then = {one.sample_id: one.content_id for one in picked}
-        changed = sum(row.content_id != then[row.id] for row in rows)
+        selected_contents = {item.sample_id: item.content_id for item in items}
+        changed = sum(row.content_id != selected_contents[row.id] for row in rows)
         if changed:
             session.notice(f"{changed:,} samples changed after they were selected")
     pairs = [(sample_of(row), row.content_id) for row in rows]
     answered = [pair for pair in pairs if pair[0].answer.strip()]
     if len(answered) < len(pairs):
         session.notice(f"{len(pairs) - len(answered):,} samples without an answer are left out")
-    kept = _readable(session, answered, request)
+    usable = _readable(session, answered, request)
     return _TrainingSet(
-        found, number, digest, [one for one, _ in kept], [content for _, content in kept],
-        len(pairs) - len(kept),
+        source, number, digest, [sample for sample, _ in usable],
+        [content for _, content in usable], len(pairs) - len(usable),
     )  # fmt: skip
 
 
 def _readable(
     session: Session, pairs: list[tuple[Sample, int]], request: TrainingRequest
 ) -> list[tuple[Sample, int]]:
-    """Return the samples whose images can all be decoded, found out before any model is loaded.
+    """Return the samples whose images can all be decoded; checks before any model is loaded.
 
     Raises:
-        DatasetError: some cannot, and the wish does not say to leave them out.
+        DatasetError: some cannot, and the request does not say to leave them out.
     """
     if not request.check_images or not is_main_process():
         return [pair for pair in pairs if request.missing == "error" or _problem(pair[0]) is None]
     session.emit(StageStarted("check images", len(pairs)))
-    kept, problems = [], []
+    readable, problems = [], []
     with ThreadPoolExecutor(_READERS) as readers:
         for pair, problem in zip(
-            pairs, readers.map(_problem, (one for one, _ in pairs)), strict=True
+            pairs, readers.map(_problem, (sample for sample, _ in pairs)), strict=True
         ):
             if problem is None:
-                kept.append(pair)
+                readable.append(pair)
             else:
                 problems.append(f"{pair[0].id!r} ({problem})")
             session.emit(StageAdvanced("check images", 1, int(problem is not None)))
@@ -236,10 +243,11 @@ def _readable(
         )
     if problems:
         session.notice(f"{len(problems):,} samples whose images cannot be read are left out")
-    return kept
+    return readable
 
 
 def _problem(sample: Sample) -> str | None:
+    """Return why an image of a sample cannot be decoded, None if all can."""
     for image in sample.images:
         try:
             image.pixels()
@@ -251,33 +259,40 @@ def _problem(sample: Sample) -> str | None:
 def _job(
     session: Session,
     configured: ConfiguredComponent,
-    chosen: _TrainingSet,
+    training_set: _TrainingSet,
     request: TrainingRequest,
 ) -> TrainingJob:
-    inputs = digest_of([configured.fingerprint.value, chosen.contents, request.seed])
+    inputs = digest_of([configured.fingerprint.value, training_set.contents, request.seed])
     origin: dict[str, JSON] = {
-        "dataset": chosen.dataset.name,
-        "dataset_id": chosen.dataset.id,
-        "selection": chosen.selection,
-        "selection_digest": chosen.digest,
-        "samples": len(chosen.samples),
+        "dataset": training_set.dataset.name,
+        "dataset_id": training_set.dataset.id,
+        "selection": training_set.selection,
+        "selection_digest": training_set.digest,
+        "samples": len(training_set.samples),
         "inputs": inputs,
     }
-    what = ALL if chosen.selection is None else str(chosen.selection)
-    default = Path("trained") / folder_name(f"{chosen.dataset.name}-{what}-{configured.label}")
+    selection = ALL if training_set.selection is None else str(training_set.selection)
+    name = folder_name(f"{training_set.dataset.name}-{selection}-{configured.label}")
+    default = Path("trained") / name
     return TrainingJob(
-        chosen.samples, request.output or default, request.seed, origin, notice=session.notice
+        training_set.samples, request.output or default, request.seed, origin, notice=session.notice
     )
 
 
 @dataclass(slots=True)
 class _LossCurve:
-    """Writes steps to the database, about once a second."""
+    """Writes steps to the database, about once a second and at the end."""
 
     session: Session
     number: int
     waiting: list[TrainingStep] = field(default_factory=list)
-    written: float = 0.0
+    last_write: float = 0.0
+
+    def __enter__(self) -> _LossCurve:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.flush()
 
     def start(self, total: int, done: int) -> None:
         self.session.emit(StageStarted(STAGE, total, "steps"))
@@ -289,40 +304,21 @@ class _LossCurve:
     def add(self, step: TrainingStep) -> None:
         self.waiting.append(step)
         self.session.emit(StageAdvanced(STAGE, 1, note=f"loss {step.loss:.4f}"))
-        if time.monotonic() - self.written > _FLUSH_SECONDS:
+        if time.monotonic() - self.last_write > _FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        self.written = time.monotonic()
+        self.last_write = time.monotonic()
         if self.waiting:
             with self.session.store.writing() as connection:
                 trainings.put_steps(connection, self.number, self.waiting)
             self.waiting.clear()
 
 
-@contextmanager
-def _kept(session: Session, number: int) -> Iterator[_LossCurve]:
-    """Keep a training's curve, and how it ended if it does not come to its end."""
-    curve = _LossCurve(session, number)
-    try:
-        yield curve
-    except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        told = str(error) if isinstance(error, Ig4Error) else f"{type(error).__name__}: {error}"
-        curve.flush()
-        with session.store.writing() as connection:
-            trainings.finish(
-                connection, number, "interrupted" if interrupted else "failed",
-                error=None if interrupted else told[:2000],
-            )  # fmt: skip
-        raise
-    curve.flush()
-
-
 def _result(
-    number: int | None, chosen: _TrainingSet, checkpoint: Checkpoint, *, reused: bool = False
+    number: int | None, training_set: _TrainingSet, checkpoint: Checkpoint, *, reused: bool = False
 ) -> TrainingResult:
     return TrainingResult(
-        number, chosen.dataset.name, chosen.selection, len(chosen.samples), chosen.left_out,
-        checkpoint, reused,
+        number, training_set.dataset.name, training_set.selection, len(training_set.samples),
+        training_set.left_out, checkpoint, reused,
     )  # fmt: skip

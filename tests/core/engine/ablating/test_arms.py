@@ -69,10 +69,10 @@ def test_an_arm_named_twice_is_one_and_two_of_one_name_are_refused():
         ("rnadom", "unknown arm 'rnadom'; did you mean random?"),
         ("single:clap", "there is no scorer 'clap'; did you mean clip?"),
         ("sizes", "needs values: write sizes:100|200|400"),
-        ("sizes:many", "'many' is no number from 1 on"),
-        ("sizes:0", "'0' is no number from 1 on"),
-        ("weights:clip=heavy", "'heavy' is no number"),
-        ("weights:clip=nan", "'nan' is no number"),
+        ("sizes:many", "'many' is not a whole number of 1 or more"),
+        ("sizes:0", "'0' is not a whole number of 1 or more"),
+        ("weights:clip=heavy", "'heavy' is not a finite number"),
+        ("weights:clip=nan", "'nan' is not a finite number"),
         ("random:3", "takes no values"),
         ("", "name at least one arm"),
     ],
@@ -90,6 +90,6 @@ def test_an_arm_of_ones_own_cannot_take_the_name_of_another(name):
 
 
 @pytest.mark.parametrize("word", ["no-clusters", "clusters:5", "clusterers:kmeans"])
-def test_a_selector_that_heeds_no_clusters_has_no_arms_of_them(word):
-    with pytest.raises(UsageError, match="heeds no clusters"):
+def test_a_selector_that_uses_no_clusters_has_no_arms_of_them(word):
+    with pytest.raises(UsageError, match="uses no clusters"):
         expand_arms([word], Inventory(("clip",), clustered=False))

@@ -338,7 +338,7 @@ def test_evaluations_of_other_benchmarks_are_not_compared(world):
 
 SCRIPT = """
 import sys
-from ig4.core.engine.evaluating.evaluate import EvaluationWish, evaluate
+from ig4.core.engine.evaluating.evaluate import EvaluationRequest, evaluate
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
@@ -347,7 +347,7 @@ from ig4.storage.store import Store
 
 db, questions, log = sys.argv[1:]
 with Store.open(db) as store:
-    evaluate(Session(store, Host.discover()), EvaluationWish(
+    evaluate(Session(store, Host.discover()), EvaluationRequest(
         Choice("benchmark", "vqa", {"questions": questions}),
         Checkpoint("parrot", {"log": log, "pause": 0.05}), decoding=Decoding(batch_size=4)))
 """

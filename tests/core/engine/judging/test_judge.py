@@ -489,7 +489,7 @@ def test_a_judge_that_raises_or_gives_no_number_fails_the_guilty_pairs(odd, sess
     errors = sorted(row[6] for row in stored(session) if row[6])
     assert errors == [
         "no", "odd failed: RuntimeError: this one",
-        "the judge returned nan and 1.0, which are no scores",
+        "the judge returned nan and 1.0, which are not finite numbers",
     ]  # fmt: skip
 
 

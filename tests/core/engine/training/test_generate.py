@@ -147,7 +147,7 @@ def test_options_laid_over_a_checkpoint_are_another_model_if_they_change_what_it
 
 def test_a_file_of_something_else_is_not_overwritten(asking):
     asking.answers.write_text("my thesis\nchapter two\n")
-    with pytest.raises(UsageError, match="no file of answers"):
+    with pytest.raises(UsageError, match="not a file of answers"):
         ask(asking)
     assert asking.answers.read_text() == "my thesis\nchapter two\n"
 

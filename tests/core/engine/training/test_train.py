@@ -41,14 +41,14 @@ def data(folder, read):
 
 
 @pytest.fixture
-def request(tmp_path, data):
-    """A wish to train on all of it; other values by name."""
+def make_request(tmp_path, data):
+    """Make a request to train on all of it; other values by name."""
 
-    def _request(trainer=None, **values):
+    def _make_request(trainer=None, **values):
         values = {"selection": "all", "output": tmp_path / "out", **values}
         return TrainingRequest(trainer or learner(), **values)
 
-    return _request
+    return _make_request
 
 
 def rows(session):
@@ -72,51 +72,51 @@ def selection(session, data, tmp_path):
     return select(session, session.dataset(), request).id
 
 
-def test_the_checkpoint_says_what_it_was_trained_on(session, request):
-    done = train(session, None, request())
+def test_the_checkpoint_says_what_it_was_trained_on(session, make_request):
+    done = train(session, None, make_request())
     kept = Checkpoint.read(done.checkpoint.path)
     assert kept.origin["dataset"] == "set"
     assert (kept.origin["samples"], kept.origin["selection"]) == (4, None)
     assert kept.seed == 42
 
 
-def test_the_loss_curve_and_the_outcome_are_in_the_database(session, request):
-    done = train(session, None, request())
+def test_the_loss_curve_and_the_outcome_are_in_the_database(session, make_request):
+    done = train(session, None, make_request())
     (row,) = rows(session)
     assert (row.id, row.status, row.steps, row.done) == (done.id, "done", 4, 4)
     assert row.metrics == {"steps": 4, "loss": 3}
     assert [step for step, _ in curve(session, done.id)] == [1, 2, 3, 4]
 
 
-def test_a_selection_is_trained_on_in_its_own_samples(session, request, selection):
-    done = train(session, None, request(selection="last"))
+def test_a_selection_is_trained_on_in_its_own_samples(session, make_request, selection):
+    done = train(session, None, make_request(selection="last"))
     assert (done.selection, done.samples) == (selection, 2)
     assert [loss for _, loss in curve(session, done.id)] == [3, 4, 3, 4]  # s2 and s3 in turn
 
 
-def test_a_stopped_training_goes_on_under_its_number(session, request):
+def test_a_stopped_training_goes_on_under_its_number(session, make_request):
     with pytest.raises(TrainingError, match="step 3"):
-        train(session, None, request(learner(stop_at=3)))
+        train(session, None, make_request(learner(stop_at=3)))
     (row,) = rows(session)
     assert (row.status, row.done) == ("failed", 2)
     assert "step 3" in row.error
-    done = train(session, None, request())
+    done = train(session, None, make_request())
     (row,) = rows(session)
     assert (done.id, row.status, row.error, row.done) == (row.id, "done", None, 4)
     assert [step for step, _ in curve(session, row.id)] == [1, 2, 3, 4]
 
 
-def begun(session, request):
+def begun(session, make_request):
     """A training in the database that is said to be running, its folder locked by nobody."""
     with pytest.raises(TrainingError):
-        train(session, None, request(learner(stop_at=3)))
+        train(session, None, make_request(learner(stop_at=3)))
     with session.store.writing() as connection:
         connection.exec_driver_sql("UPDATE trainings SET status = 'running', error = NULL")
 
 
-def test_a_training_whose_process_is_gone_is_called_interrupted(session, request):
+def test_a_training_whose_process_is_gone_is_called_interrupted(session, make_request):
     pytest.importorskip("fcntl")
-    begun(session, request)
+    begun(session, make_request)
     mark_interrupted(session)
     (row,) = rows(session)
     assert (row.status, row.done) == ("interrupted", 2)
@@ -124,32 +124,32 @@ def test_a_training_whose_process_is_gone_is_called_interrupted(session, request
     assert row.finished_at is not None
 
 
-def test_the_next_training_finds_out_which_processes_are_gone(session, request, tmp_path):
+def test_the_next_training_finds_out_which_processes_are_gone(session, make_request, tmp_path):
     pytest.importorskip("fcntl")
-    begun(session, request)
-    train(session, None, request(output=tmp_path / "another"))
+    begun(session, make_request)
+    train(session, None, make_request(output=tmp_path / "another"))
     assert [row.status for row in rows(session)] == ["interrupted", "done"]
 
 
-def test_a_training_at_work_stays_running(session, request):
+def test_a_training_at_work_stays_running(session, make_request):
     fcntl = pytest.importorskip("fcntl")
-    begun(session, request)
-    with (request().output / JOB).open() as file:
+    begun(session, make_request)
+    with (make_request().output / JOB).open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         mark_interrupted(session)
     assert [row.status for row in rows(session)] == ["running"]
 
 
-def test_a_training_on_another_machine_stays_running(session, request):
-    begun(session, request)
-    request().output.rename(request().output.with_name("elsewhere"))
+def test_a_training_on_another_machine_stays_running(session, make_request):
+    begun(session, make_request)
+    make_request().output.rename(make_request().output.with_name("elsewhere"))
     mark_interrupted(session)
     assert [row.status for row in rows(session)] == ["running"]
 
 
-def test_what_is_trained_already_is_not_trained_again(session, request, notices):
-    first = train(session, None, request())
-    again = train(session, None, request())
+def test_what_is_trained_already_is_not_trained_again(session, make_request, notices):
+    first = train(session, None, make_request())
+    again = train(session, None, make_request())
     assert (first.reused, again.reused) == (False, True)
     assert again.checkpoint == first.checkpoint
     assert "nothing to do" in notices()[-1]
@@ -157,122 +157,126 @@ def test_what_is_trained_already_is_not_trained_again(session, request, notices)
 
 
 @pytest.mark.parametrize("change", [{"seed": 7}, {"trainer": learner(steps=2)}])
-def test_a_folder_of_another_training_is_refused_until_it_is_said(session, request, change):
-    train(session, None, request())
+def test_a_folder_of_another_training_is_refused_until_it_is_said(session, make_request, change):
+    train(session, None, make_request())
     with pytest.raises(UsageError, match=r"another model.*--overwrite"):
-        train(session, None, request(**change))
-    assert not train(session, None, request(**change, overwrite=True)).reused
+        train(session, None, make_request(**change))
+    assert not train(session, None, make_request(**change, overwrite=True)).reused
 
 
-def test_changed_samples_are_another_training(session, request, data, read):
-    train(session, None, request())
+def test_changed_samples_are_another_training(session, make_request, data, read):
+    train(session, None, make_request())
     data.write(*(record(f"s{n}", "changed", f"{n}.png") for n in range(4)))
     read()
     with pytest.raises(UsageError, match="other samples"):
-        train(session, None, request())
+        train(session, None, make_request())
 
 
-def test_a_folder_in_which_nothing_was_saved_is_taken_over(session, request):
+def test_a_folder_in_which_nothing_was_saved_is_taken_over(session, make_request):
     with pytest.raises(TrainingError):
-        train(session, None, request(learner(stop_at=1)))
-    assert train(session, None, request(seed=7)).checkpoint.seed == 7
+        train(session, None, make_request(learner(stop_at=1)))
+    assert train(session, None, make_request(seed=7)).checkpoint.seed == 7
 
 
-def test_a_folder_with_something_else_in_it_is_left_alone(session, request, tmp_path):
+def test_a_folder_with_something_else_in_it_is_left_alone(session, make_request, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
     for overwrite in (False, True):
-        with pytest.raises(UsageError, match="not empty, and not ig4's"):
-            train(session, None, request(overwrite=overwrite))
+        with pytest.raises(UsageError, match="not empty, and holds no training of ig4"):
+            train(session, None, make_request(overwrite=overwrite))
     assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
 
 
-def test_a_file_is_no_folder(session, request, tmp_path):
+def test_a_file_is_no_folder(session, make_request, tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(UsageError, match="is a file"):
-        train(session, None, request(overwrite=True))
+        train(session, None, make_request(overwrite=True))
 
 
-def test_two_trainings_do_not_write_into_one_folder(session, request, tmp_path):
+def test_two_trainings_do_not_write_into_one_folder(session, make_request, tmp_path):
     pytest.importorskip("fcntl")
     with claim_folder(tmp_path / "out", "other", overwrite=False):
         for overwrite in (False, True):
             with pytest.raises(UsageError, match="another process is training"):
-                train(session, None, request(overwrite=overwrite))
-    assert train(session, None, request()).checkpoint.path == tmp_path / "out"
+                train(session, None, make_request(overwrite=overwrite))
+    assert train(session, None, make_request()).checkpoint.path == tmp_path / "out"
 
 
-def test_several_processes_do_not_overwrite_what_they_may_be_reading(session, request, monkeypatch):
-    train(session, None, request())
+def test_several_processes_do_not_overwrite_what_they_may_be_reading(
+    session, make_request, monkeypatch
+):
+    train(session, None, make_request())
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UsageError, match="remove the folder first"):
-        train(session, None, request(seed=7, overwrite=True))
+        train(session, None, make_request(seed=7, overwrite=True))
 
 
-def test_other_processes_write_nothing_and_see_what_is_done_already(session, request, monkeypatch):
+def test_other_processes_write_nothing_and_see_what_is_done_already(
+    session, make_request, monkeypatch
+):
     monkeypatch.setenv("RANK", "1")
-    assert train(session, None, request()).id is None
+    assert train(session, None, make_request()).id is None
     assert rows(session) == []
     monkeypatch.setenv("RANK", "0")
-    (request().output / "state" / "state.json").unlink()
-    (request().output / "state").rmdir()
-    request().output.rmdir()
-    train(session, None, request())
+    (make_request().output / "state" / "state.json").unlink()
+    (make_request().output / "state").rmdir()
+    make_request().output.rmdir()
+    train(session, None, make_request())
     monkeypatch.setenv("RANK", "1")
-    assert train(session, None, request()).reused
+    assert train(session, None, make_request()).reused
 
 
-def test_missing_images_stop_it_before_the_trainer_is_asked(session, request, data):
+def test_missing_images_stop_it_before_the_trainer_is_asked(session, make_request, data):
     (data.path.parent / "2.png").unlink()
     with pytest.raises(DatasetError, match=r"1 of 4 samples.*'s2'.*--missing skip"):
-        train(session, None, request())
-    assert not request().output.exists()
+        train(session, None, make_request())
+    assert not make_request().output.exists()
 
 
-def test_missing_images_can_be_left_out(session, request, data, notices):
+def test_missing_images_can_be_left_out(session, make_request, data, notices):
     (data.path.parent / "2.png").write_bytes(b"no image")
-    done = train(session, None, request(missing="skip"))
+    done = train(session, None, make_request(missing="skip"))
     assert (done.samples, done.left_out) == (3, 1)
     assert any("left out" in text for text in notices())
 
 
-def test_samples_without_an_answer_are_left_out(session, request, data, read, notices):
+def test_samples_without_an_answer_are_left_out(session, make_request, data, read, notices):
     data.write(record("a", "yes", "0.png"), record("b", "  ", "1.png"))
     read()
-    assert train(session, None, request()).samples == 1
+    assert train(session, None, make_request()).samples == 1
     assert any("without an answer" in text for text in notices())
 
 
-def test_a_selection_from_another_data_set_is_refused(session, request, selection, tmp_path):
+def test_a_selection_from_another_data_set_is_refused(session, make_request, selection, tmp_path):
     other = Folder(tmp_path / "other").write(record("t", "yes"))
     ingest(session, DatasetSource(other.path, name="other"))
     with pytest.raises(UsageError, match=rf"selection {selection} was made from 'set'"):
-        train(session, session.dataset("other"), request(selection=str(selection)))
+        train(session, session.dataset("other"), make_request(selection=str(selection)))
 
 
 @pytest.mark.parametrize("which", ["last", "9", "newest", "9" * 30])
-def test_a_selection_that_is_not_there_is_named(session, request, which):
+def test_a_selection_that_is_not_there_is_named(session, make_request, which):
     with pytest.raises(UsageError, match="selection"):
-        train(session, None, request(selection=which))
+        train(session, None, make_request(selection=which))
 
 
-def test_a_folder_whose_owner_cannot_be_read_is_refused(session, request, tmp_path):
-    train(session, None, request())
+def test_a_folder_whose_owner_cannot_be_read_is_refused(session, make_request, tmp_path):
+    train(session, None, make_request())
     for text in ("", "[]", "[" * 100_000, json.dumps({"inputs": 3})):
         (tmp_path / "out" / JOB).write_text(text)
         with pytest.raises(UsageError, match="--overwrite"):
-            train(session, None, request())
+            train(session, None, make_request())
 
 
-def test_the_footprint_trains_nothing(session, request):
-    told, samples, output = footprint(session, None, request())
+def test_the_footprint_trains_nothing(session, make_request):
+    told, samples, output = footprint(session, None, make_request())
     assert told is not None
-    assert (told.steps, samples, output) == (4, 4, request().output)
+    assert (told.steps, samples, output) == (4, 4, make_request().output)
     assert not output.exists()
     assert rows(session) == []
 
 
-def test_trainers_get_text_that_can_be_encoded(session, request, data, read):
+def test_trainers_get_text_that_can_be_encoded(session, make_request, data, read):
     """A JSON file may hold half of a pair of surrogates; tokenizers refuse it."""
     data.write(record("s0", "half \ud800 and \0", "0.png"))
     read()
@@ -288,9 +292,9 @@ def test_a_forked_process_does_not_hold_the_folder_after_a_kill(tmp_path):
     script = """
         import os, signal, sys, time
         from pathlib import Path
-        from ig4.core.engine.training.outputs import claimed
+        from ig4.core.engine.training.outputs import claim_folder
 
-        with claimed(Path(sys.argv[1]), "mine", overwrite=False):
+        with claim_folder(Path(sys.argv[1]), "mine", overwrite=False):
             if os.fork() == 0:
                 print(os.getpid(), flush=True)
                 time.sleep(60)

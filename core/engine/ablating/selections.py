@@ -1,0 +1,76 @@
+"""Selects the samples that the arms of an ablation train on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from ig4.core.contracts import Selector
+from ig4.core.engine.ablating.arms import REFERENCE, Arm
+from ig4.core.engine.ablating.requests import ArmRequests
+from ig4.core.engine.selecting.select import candidate_table, resolve_size, select
+from ig4.storage import samples, selections
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ig4.core.engine.ablating.setup import AblationSetup
+
+
+class ArmSamples(NamedTuple):
+    """What an arm trains on: its selection, if it has one, and the contents in their order."""
+
+    selection: int | None
+    contents: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmSelections:
+    """The selections of the arms; they are stored in the database as they are made."""
+
+    setup: AblationSetup
+    requests: ArmRequests
+
+    def select(self, arm: Arm, seeds: Sequence[int]) -> dict[int, ArmSamples]:
+        """Return what an arm trains on with each seed; only a random arm differs between seeds.
+
+        Raises:
+            Ig4Error: there are no scores or clusters to select by.
+        """
+        if arm.take == "none":
+            return dict.fromkeys(seeds, ArmSamples(None, []))
+        if arm.take == "all":
+            return dict.fromkeys(seeds, ArmSamples(None, self._all_contents()))
+        if arm.take == "random":
+            return {seed: self._select(arm, seed) for seed in seeds}
+        return dict.fromkeys(seeds, self._select(arm, seeds[0]))
+
+    def size(self, arm: Arm, seed: int) -> int:
+        """Return how many samples an arm trains on; selects nothing.
+
+        Raises:
+            Ig4Error: there are no scores or clusters to select by.
+        """
+        if arm.take == "none":
+            return 0
+        if arm.take == "all":
+            return len(self._all_contents())
+        session = self.setup.session
+        request = self.requests.of_arm(arm, seed, dry=True)
+        selector = cast("Selector", session.configured(request.selector).component)
+        needed = selector.needs_clusters and arm.clusterer is None and arm.k is None
+        table = candidate_table(session, self.setup.dataset, request, clusters_needed=needed)
+        return resolve_size(request, len(table.sample_ids))
+
+    def _select(self, arm: Arm, seed: int) -> ArmSamples:
+        session = self.setup.session
+        request = self.requests.of_arm(arm, seed)
+        result = select(session, self.setup.dataset, request, latest=arm.name == REFERENCE)
+        with session.store.reading() as connection:
+            items = selections.samples(connection, result.id)
+        return ArmSamples(result.id, [item.content_id for item in items])
+
+    def _all_contents(self) -> list[int]:
+        with self.setup.session.store.reading() as connection:
+            _, contents = samples.places(connection, self.setup.dataset.id)
+        return cast("list[int]", contents.tolist())

@@ -1,0 +1,60 @@
+"""What all arms of an ablation share: session, data set, and the configured selection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ig4.core.engine.plan import NO_CLUSTERS, embedder_choice, run_weights, selection_request
+from ig4.core.engine.selecting.select import SelectionRequest
+from ig4.core.records import Choice
+from ig4.storage import clusters
+
+if TYPE_CHECKING:
+    from ig4.core.config import Config
+    from ig4.core.engine.session import Session
+    from ig4.storage.clusters import ClusteringRow
+    from ig4.storage.datasets import DatasetRow
+
+
+@dataclass(frozen=True, slots=True)
+class AblationSetup:
+    """A session, a data set and a configuration."""
+
+    session: Session
+    dataset: DatasetRow
+    config: Config
+
+    @property
+    def request(self) -> SelectionRequest:
+        """The configured selection, of all scorers that have scores unless some are named."""
+        request = selection_request(self.config)
+        if self.scorers is not None:
+            request = replace(request, scorers=self.scorers, weights=run_weights(self.config))
+        if self.config.ablate.size is not None:
+            request = replace(request, size=self.config.ablate.size, fraction=None)
+        return request
+
+    @property
+    def embedder(self) -> Choice:
+        """The embedder that clusters are made from."""
+        return embedder_choice(self.config)
+
+    @property
+    def clusterer(self) -> str | None:
+        """The configured clusterer, None for no clusters."""
+        name = self.config.cluster.clusterer
+        return None if name == NO_CLUSTERS else name
+
+    @property
+    def scorers(self) -> tuple[str, ...] | None:
+        """The scorers that the configuration names, None if it names none."""
+        run = self.config.run
+        return run.scorers if "scorers" in run.model_fields_set else None
+
+    def clustering(self) -> ClusteringRow | None:
+        """Return the stored clustering of the configured clusterer, or else the newest one."""
+        name = self.config.cluster.clusterer
+        with self.session.store.reading() as connection:
+            row = clusters.find(connection, self.dataset.id, name=name)
+            return row or clusters.find(connection, self.dataset.id)
