@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
+from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.errors import PluginError, PrerequisiteError, UsageError
@@ -181,6 +182,51 @@ def test_a_sample_of_several_images_waits_for_all_of_them(session, folder, read,
     done = score(session, read().dataset, ScoreRequest([bright(log, batch=2)]))
     assert done.failed == {"bright": 0}
     assert len(lines(log)) == len(set(lines(log))) == 12
+
+
+def test_a_sample_that_waits_has_its_own_image_embedded_only_once(session, folder, read, log):
+    # Each sample shows the image that the one before it introduces, which is still on its way.
+    for n in range(6):
+        folder.picture(f"{n}.png", (n * 20, 0, 0))
+    records = []
+    for n in range(6):
+        made = record(f"s{n}", f"answer {n}", f"{n}.png")
+        made["image"] = [f"{n}.png", f"{max(n - 1, 0)}.png"]
+        made["conversations"][0]["value"] = "<image><image>\nWhat?"
+        records.append(made)
+    folder.write(*records)
+    done = score(session, read().dataset, ScoreRequest([bright(log, batch=1)]))
+    assert (done.done, done.failed) == ({"bright": 6}, {"bright": 0})
+    assert sorted(lines(log)) == sorted(f"{n * 20},0,0" for n in range(6))
+
+
+def test_a_scorer_that_is_done_is_not_asked_again_beside_one_that_is_not(
+    session, folder, read, log
+):
+    folder.write(*(record(f"s{n}", "one two") for n in range(5)))
+    dataset = read().dataset
+    score(session, dataset, ScoreRequest([counted(log)]))
+    folder.write(*(record(f"s{n}", "one two three"[: 7 + n]) for n in range(5)))
+    dataset = read().dataset
+    before = len(lines(log))
+    other = Choice("scorer", "counted", {"shift": 1.0}, "shifted")
+    done = score(session, dataset, ScoreRequest([counted(log), other]))
+    assert done.done == {"counted": 4, "shifted": 5}  # the first one's answer is as it was
+    assert len(lines(log)) == before + 4
+
+
+def test_imported_scores_are_kept_unless_they_are_to_be_computed_anew(
+    session, folder, read, log, tmp_path, notices
+):
+    folder.write(record("a", "one two"))
+    dataset = read().dataset
+    (tmp_path / "own.csv").write_text("id,value\na,7\n")
+    import_scores(session, dataset, ScoreColumn(tmp_path / "own.csv", "counted", "value"))
+    assert score(session, dataset, ScoreRequest([counted(log)])).done == {}
+    assert (values(session), lines(log)) == ({"a": 7}, [])
+    assert any("the imported scores are used" in notice for notice in notices())
+    score(session, dataset, ScoreRequest([counted(log)], recompute=["counted"]))
+    assert (values(session), lines(log)) == ({"a": 2}, ["a"])
 
 
 def test_a_changed_image_is_embedded_and_scored_anew(session, folder, read, log):
