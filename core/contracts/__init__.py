@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ig4.core.contracts.benchmark import Benchmark
     from ig4.core.contracts.clusterer import Clusterer
     from ig4.core.contracts.embedder import Embedder
-    from ig4.core.contracts.executor import Executor, RunTasks, Work
+    from ig4.core.contracts.executor import Executor, Run, Work
     from ig4.core.contracts.format import Format
     from ig4.core.contracts.judge import AsyncJudge, Judge
     from ig4.core.contracts.kinds import CONTRACTS
@@ -38,7 +38,7 @@ _MODULES = {
     "Format": "ig4.core.contracts.format",
     "Judge": "ig4.core.contracts.judge",
     "Options": "ig4.core.contracts.root",
-    "RunTasks": "ig4.core.contracts.executor",
+    "Run": "ig4.core.contracts.executor",
     "Scorer": "ig4.core.contracts.scorer",
     "Selector": "ig4.core.contracts.selector",
     "Trainer": "ig4.core.contracts.trainer",
@@ -59,7 +59,7 @@ __all__ = [
     "Format",
     "Judge",
     "Options",
-    "RunTasks",
+    "Run",
     "Scorer",
     "Selector",
     "Trainer",

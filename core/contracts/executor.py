@@ -30,7 +30,7 @@ class Work(ABC, Generic[T, R]):
         """Free what `open` took."""
 
 
-RunTasks: TypeAlias = Callable[[Iterable[T]], Iterator[R]]
+Run: TypeAlias = Callable[[Iterable[T]], Iterator[R]]
 """Does tasks and yields their results in order."""
 
 
@@ -38,7 +38,7 @@ class Executor(Configurable):
     """Says where batches run."""
 
     @abstractmethod
-    def start(self, work: Work[T, R]) -> AbstractContextManager[RunTasks[T, R]]:
+    def start(self, work: Work[T, R]) -> AbstractContextManager[Run[T, R]]:
         """Open the work where it will run, and close it at the end of the `with` block.
 
         The value is a function from tasks to their results, in the order of the tasks; it may
