@@ -10,7 +10,7 @@ from pydantic import Field
 from ig4.core.contracts.evaluation import Item
 from ig4.core.files import jsonstream
 from ig4.core.files.tables import is_parquet, require_file
-from ig4.plugins.benchmarks.captioned import CaptionedBenchmark, CaptionedOptions
+from ig4.plugins.benchmarks.captioning import CaptionedBenchmark, CaptionedOptions
 from ig4.plugins.benchmarks.files import Row, Rows, distinct
 from ig4.plugins.benchmarks.vqa import named, optional, unfold
 

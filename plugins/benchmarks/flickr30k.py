@@ -12,7 +12,7 @@ from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.files.encodings import open_text
 from ig4.core.files.tables import require_file
-from ig4.plugins.benchmarks.captioned import CaptionedBenchmark, CaptionedOptions
+from ig4.plugins.benchmarks.captioning import CaptionedBenchmark, CaptionedOptions
 from ig4.plugins.benchmarks.files import Row, distinct
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ig4.core.contracts.evaluation import Item
-from ig4.plugins.benchmarks.captioned import CaptionedBenchmark
+from ig4.plugins.benchmarks.captioning import CaptionedBenchmark
 from ig4.plugins.benchmarks.files import Rows, distinct
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import Field
 
 from ig4.core.contracts.evaluation import Item
+from ig4.plugins.benchmarks.accuracy import MatchedBenchmark, MatchedOptions
 from ig4.plugins.benchmarks.files import Row, Rows, distinct
-from ig4.plugins.benchmarks.matched import MatchedBenchmark, MatchedOptions
 
 
 class OkvqaOptions(MatchedOptions):

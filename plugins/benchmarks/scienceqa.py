@@ -10,8 +10,8 @@ from pydantic import Field
 from ig4.core.contracts.evaluation import Item
 from ig4.core.files import jsonstream
 from ig4.core.files.tables import require_file
+from ig4.plugins.benchmarks.accuracy import MatchedBenchmark, MatchedOptions
 from ig4.plugins.benchmarks.files import Row, Rows, distinct
-from ig4.plugins.benchmarks.matched import MatchedBenchmark, MatchedOptions
 
 
 class ScienceQaOptions(MatchedOptions):

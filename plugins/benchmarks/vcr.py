@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ig4.core.contracts.evaluation import Item
+from ig4.plugins.benchmarks.accuracy import MatchedBenchmark
 from ig4.plugins.benchmarks.files import Rows, distinct
-from ig4.plugins.benchmarks.matched import MatchedBenchmark
 
 
 class ObjectCounting(MatchedBenchmark):

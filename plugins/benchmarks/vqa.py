@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from ig4.core.contracts.evaluation import Item
+from ig4.plugins.benchmarks.accuracy import MatchedBenchmark, MatchedOptions
 from ig4.plugins.benchmarks.files import Row, Rows, distinct
-from ig4.plugins.benchmarks.matched import MatchedBenchmark, MatchedOptions
 
 _QUESTION = ("question", "text", "prompt", "instruction")
 _ANSWERS = ("answers", "answer", "label", "truth", "target")

@@ -15,7 +15,7 @@ from ig4.plugins.judges import prompt
 from ig4.plugins.llm.images import jpegs
 from ig4.plugins.llm.options import ServiceOptions
 from ig4.plugins.llm.ratings import UnreadableRating, strip_reasoning
-from ig4.plugins.llm.reminding import ask_twice, raise_unreadable
+from ig4.plugins.llm.retry import ask_twice, raise_unreadable
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Ask, Digest

@@ -18,7 +18,7 @@ from ig4.plugins.llm.images import jpegs
 from ig4.plugins.llm.options import ServiceOptions
 from ig4.plugins.llm.prompt import REMINDER, SCHEMA, Template, suspicions
 from ig4.plugins.llm.ratings import Rating, UnreadableRating, parse
-from ig4.plugins.llm.reminding import ask_twice, raise_unreadable
+from ig4.plugins.llm.retry import ask_twice, raise_unreadable
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider

@@ -9,7 +9,6 @@ from torch import nn
 
 from ig4.core.contracts.training import Footprint
 from ig4.plugins.training import memory
-from ig4.plugins.training.learning import Learning, Lora
 from ig4.plugins.training.options import TrainingOptions
 from ig4.plugins.training.parts import (
     choose,
@@ -18,6 +17,7 @@ from ig4.plugins.training.parts import (
     projector_names,
 )
 from ig4.plugins.training.plan import shares
+from ig4.plugins.training.trainable import Learning, Lora
 
 
 def footprint(

@@ -25,15 +25,19 @@ from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.plugins.models.weights import load_trained, save_trained
 from ig4.plugins.training.batches import SAMPLE_IDS
 from ig4.plugins.training.callbacks import EpochCallback, RateCallback, ReportCallback
-from ig4.plugins.training.placeholders import IGNORED
-from ig4.plugins.training.plan import Plan, shares
-from ig4.plugins.training.reading import ErrorKeepingCollator, ErrorKeepingDataset, raise_errors
-from ig4.plugins.training.states import STATE, mark_complete, newest_complete, newest_state, step_of
-from ig4.plugins.training.stopping import (
+from ig4.plugins.training.errors import (
     explain_errors,
     find_broken_samples,
     name_samples,
     quiet_libraries,
+)
+from ig4.plugins.training.placeholders import IGNORED
+from ig4.plugins.training.plan import Plan, shares
+from ig4.plugins.training.states import STATE, mark_complete, newest_complete, newest_state, step_of
+from ig4.plugins.training.workererrors import (
+    ErrorKeepingCollator,
+    ErrorKeepingDataset,
+    raise_errors,
 )
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from torch import nn
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.plugins.models.pretrained import quiet_transformers
 from ig4.plugins.models.weights import read_safetensors, save_trained
-from ig4.plugins.training.learning import Learning, Lora
+from ig4.plugins.training.trainable import Learning, Lora
 
 ADAPTER = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
     from ig4.core.records import Turn
-    from ig4.plugins.trainers.hf.marks import MediaMarkers
+    from ig4.plugins.trainers.hf.markers import MediaMarkers
 
 Message = dict[str, Any]
 

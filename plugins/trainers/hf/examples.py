@@ -22,7 +22,7 @@ from ig4.plugins.trainers.hf.chat import (
     rendered,
     specials,
 )
-from ig4.plugins.trainers.hf.marks import MediaMarkers
+from ig4.plugins.trainers.hf.markers import MediaMarkers
 from ig4.plugins.training.batches import SAMPLE_IDS, named, pictures
 from ig4.plugins.training.placeholders import IGNORED
 

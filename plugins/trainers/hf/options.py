@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ig4.plugins.training.learning import Lora
 from ig4.plugins.training.options import Positive, TrainingOptions
+from ig4.plugins.training.trainable import Lora
 
 _RATES = {"projector": 1e-3, "lora": 1e-4, "full": 1e-5}
 

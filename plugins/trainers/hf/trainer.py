@@ -117,8 +117,8 @@ class HuggingFaceTrainer(Trainer):
         self, checkpoint: Checkpoint, prompts: Iterable[Prompt], decoding: Decoding
     ) -> Iterator[str | Failure]:
         """See `Trainer.generate`: the most probable tokens, at most 512."""
-        from ig4.plugins.trainers.hf.answering import AnswerGenerator
         from ig4.plugins.trainers.hf.build import build, processor_of
+        from ig4.plugins.trainers.hf.generation import AnswerGenerator
         from ig4.plugins.training import memory, parts
         from ig4.plugins.training.decoding import answers
 

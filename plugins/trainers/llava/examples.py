@@ -10,10 +10,10 @@ from torch.utils.data import Dataset
 
 from ig4.core.records import Sample
 from ig4.plugins.models.tokenizer import Tokens
-from ig4.plugins.trainers.llava.pictures import seen
+from ig4.plugins.trainers.llava.images import seen
 from ig4.plugins.trainers.llava.prompts import caption_ids, expanded, training_ids
 from ig4.plugins.training.batches import Example, named, pictures, stacked
-from ig4.plugins.training.exchanges import exchanges
+from ig4.plugins.training.conversations import exchanges
 
 
 class Examples(Dataset[Example]):

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from ig4.plugins.training.learning import Learning, Lora
 from ig4.plugins.training.options import Positive, TrainingOptions
+from ig4.plugins.training.trainable import Learning, Lora
 
 
 class PublishedRecipe(NamedTuple):

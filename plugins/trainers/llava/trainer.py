@@ -127,8 +127,8 @@ class LlavaTrainer(Trainer):
         self, checkpoint: Checkpoint, prompts: Iterable[Prompt], decoding: Decoding
     ) -> Iterator[str | Failure]:
         """See `Trainer.generate`: the most probable tokens, at most 512, up to `</s>`."""
-        from ig4.plugins.trainers.llava.answering import AnswerGenerator
         from ig4.plugins.trainers.llava.build import build, tokens
+        from ig4.plugins.trainers.llava.generation import AnswerGenerator
         from ig4.plugins.trainers.llava.model import Llava
         from ig4.plugins.training import memory, parts
         from ig4.plugins.training.decoding import answers

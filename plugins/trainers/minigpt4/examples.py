@@ -11,10 +11,10 @@ from torch.utils.data import Dataset
 
 from ig4.core.records import Sample
 from ig4.plugins.models.tokenizer import Tokens
-from ig4.plugins.trainers.minigpt4.pictures import crop, random_box, whole
+from ig4.plugins.trainers.minigpt4.images import crop, random_box, whole
 from ig4.plugins.trainers.minigpt4.prompts import PROMPTS, training_ids
 from ig4.plugins.training.batches import Example, named, pictures, stacked
-from ig4.plugins.training.exchanges import exchanges
+from ig4.plugins.training.conversations import exchanges
 from ig4.plugins.training.order import rng_of
 
 if TYPE_CHECKING:

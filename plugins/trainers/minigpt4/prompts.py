@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ig4.core.records import Turn
 from ig4.plugins.models.tokenizer import Tokens
-from ig4.plugins.training.exchanges import exchanges
+from ig4.plugins.training.conversations import exchanges
 from ig4.plugins.training.placeholders import IGNORED, IMAGE
 
 PROMPTS = (

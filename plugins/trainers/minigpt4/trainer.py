@@ -174,8 +174,8 @@ class MiniGPT4Trainer(Trainer):
         self, checkpoint: Checkpoint, prompts: Iterable[Prompt], decoding: Decoding
     ) -> Iterator[str | Failure]:
         """See `Trainer.generate`: sampled with top_p 0.9, at most 300 tokens, cut at "###"."""
-        from ig4.plugins.trainers.minigpt4.answering import AnswerGenerator
         from ig4.plugins.trainers.minigpt4.build import build, read_projection
+        from ig4.plugins.trainers.minigpt4.generation import AnswerGenerator
         from ig4.plugins.training import memory
         from ig4.plugins.training.decoding import answers
 

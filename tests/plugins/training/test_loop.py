@@ -16,7 +16,6 @@ from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.files.images import ImageError
 from ig4.plugins.models.weights import read_state
 from ig4.plugins.training.batches import SAMPLE_IDS
-from ig4.plugins.training.learning import Lora
 from ig4.plugins.training.loop import fit
 from ig4.plugins.training.memory import enough, remedies
 from ig4.plugins.training.options import TrainingOptions, path_of
@@ -24,6 +23,7 @@ from ig4.plugins.training.parts import choose, groups, language_name, linear_nam
 from ig4.plugins.training.plan import Plan, shares
 from ig4.plugins.training.schedules import Cosine
 from ig4.plugins.training.states import newest_state, remove_states
+from ig4.plugins.training.trainable import Lora
 
 
 class Line(nn.Module):

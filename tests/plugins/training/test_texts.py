@@ -8,7 +8,7 @@ import torch
 from ig4.core.errors import PrerequisiteError
 from ig4.core.records import Turn
 from ig4.plugins.models.tokenizer import Pieces, stops, tokens_of
-from ig4.plugins.training.exchanges import exchanges
+from ig4.plugins.training.conversations import exchanges
 from ig4.plugins.training.placeholders import IGNORED, IMAGE, embed, mask_of, padded
 
 from ...tiny_models import fast_tokenizer, make_llama

@@ -11,16 +11,16 @@ from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForCon
 from ig4.core.files.images import decode
 from ig4.plugins.formats.turns import parse
 from ig4.plugins.models.tokenizer import tokens_of
+from ig4.plugins.trainers.llava.images import seen
 from ig4.plugins.trainers.llava.model import LAYER, Llava, from_original
-from ig4.plugins.trainers.llava.pictures import seen
 from ig4.plugins.trainers.llava.prompts import chat_ids, conversation, expanded, training_ids
-from ig4.plugins.trainers.minigpt4.pictures import MEAN, STD
+from ig4.plugins.trainers.minigpt4.images import MEAN, STD
 from ig4.plugins.training.batches import Collator, Example
+from ig4.plugins.training.conversations import exchanges
 from ig4.plugins.training.decoding import Sampling, generate
-from ig4.plugins.training.exchanges import exchanges
-from ig4.plugins.training.learning import Lora
 from ig4.plugins.training.parts import choose
 from ig4.plugins.training.placeholders import IGNORED, IMAGE
+from ig4.plugins.training.trainable import Lora
 
 from ..conftest import allowed
 

@@ -17,9 +17,9 @@ from ig4.core.records import Turn
 from ig4.core.testing import make_samples
 from ig4.plugins.models.tokenizer import tokens_of
 from ig4.plugins.trainers.llava.build import build, outline
+from ig4.plugins.trainers.llava.images import GROUND, squared
 from ig4.plugins.trainers.llava.model import original_projector
 from ig4.plugins.trainers.llava.options import LlavaOptions
-from ig4.plugins.trainers.llava.pictures import GROUND, squared
 from ig4.plugins.trainers.llava.prompts import (
     caption_ids,
     conversation,

@@ -17,8 +17,9 @@ from ig4.core.files.images import decode
 from ig4.core.records import Image, Turn
 from ig4.plugins.models.tokenizer import tokens_of
 from ig4.plugins.models.weights import read_state
-from ig4.plugins.trainers.minigpt4.answering import AnswerGenerator
 from ig4.plugins.trainers.minigpt4.build import read_projection
+from ig4.plugins.trainers.minigpt4.generation import AnswerGenerator
+from ig4.plugins.trainers.minigpt4.images import MEAN, STD, crop, random_box, whole
 from ig4.plugins.trainers.minigpt4.model import (
     MiniGPT4,
     Sizes,
@@ -28,7 +29,6 @@ from ig4.plugins.trainers.minigpt4.model import (
     original_projection,
 )
 from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
-from ig4.plugins.trainers.minigpt4.pictures import MEAN, STD, crop, random_box, whole
 from ig4.plugins.trainers.minigpt4.prompts import END, SYSTEM, chat_ids, training_ids
 from ig4.plugins.trainers.minigpt4.schedule import WarmupCosine
 from ig4.plugins.trainers.minigpt4.trainer import MiniGPT4Trainer, groups

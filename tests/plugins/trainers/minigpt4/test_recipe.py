@@ -13,9 +13,9 @@ from ig4.core.records import Sample, Turn
 from ig4.core.testing import make_samples
 from ig4.plugins.models.tokenizer import tokens_of
 from ig4.plugins.trainers.minigpt4.examples import Examples
+from ig4.plugins.trainers.minigpt4.images import crop, random_box, whole
 from ig4.plugins.trainers.minigpt4.model import Sizes
 from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
-from ig4.plugins.trainers.minigpt4.pictures import crop, random_box, whole
 from ig4.plugins.trainers.minigpt4.prompts import PROMPTS, chat_ids, training_ids
 from ig4.plugins.trainers.minigpt4.schedule import WarmupCosine
 from ig4.plugins.trainers.minigpt4.trainer import MiniGPT4Trainer

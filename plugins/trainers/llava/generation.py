@@ -11,11 +11,11 @@ from torch import Tensor
 from ig4.core.contracts.training import Decoding, Prompt
 from ig4.plugins.models.pretrained import precision_context
 from ig4.plugins.models.tokenizer import Tokens
-from ig4.plugins.trainers.llava.pictures import seen
+from ig4.plugins.trainers.llava.images import seen
 from ig4.plugins.trainers.llava.prompts import chat_ids, expanded
 from ig4.plugins.training.batches import stacked
+from ig4.plugins.training.conversations import exchanges
 from ig4.plugins.training.decoding import Sampling, generate
-from ig4.plugins.training.exchanges import exchanges
 from ig4.plugins.training.placeholders import mask_of, padded
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ig4.core.contracts.training import Decoding, Prompt
 from ig4.plugins.models.pretrained import precision_context
 from ig4.plugins.models.tokenizer import stops, tokens_of
-from ig4.plugins.trainers.minigpt4.pictures import whole
+from ig4.plugins.trainers.minigpt4.images import whole
 from ig4.plugins.trainers.minigpt4.prompts import END, chat_ids
 from ig4.plugins.training.batches import stacked
 from ig4.plugins.training.decoding import Sampling, generate

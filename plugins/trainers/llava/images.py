@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ig4.plugins.trainers.minigpt4.pictures import MEAN, whole
+from ig4.plugins.trainers.minigpt4.images import MEAN, whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

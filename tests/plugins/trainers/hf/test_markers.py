@@ -15,7 +15,7 @@ from ig4.core.records import Failure, Image, Turn
 from ig4.core.testing import make_samples
 from ig4.plugins.trainers.hf.build import processor_of
 from ig4.plugins.trainers.hf.examples import Examples
-from ig4.plugins.trainers.hf.marks import MediaMarkers
+from ig4.plugins.trainers.hf.markers import MediaMarkers
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 from ig4.plugins.trainers.hf.trainer import HuggingFaceTrainer
 
@@ -138,8 +138,8 @@ def test_a_model_without_a_chat_template_answers_nothing(families, tmp_path):
 
 def test_prompts_of_a_batch_are_filled_up_as_the_processor_itself_does(processors, families):
     """Each is processed on its own, so that one that fails takes no other with it."""
-    from ig4.plugins.trainers.hf.answering import AnswerGenerator
     from ig4.plugins.trainers.hf.build import build
+    from ig4.plugins.trainers.hf.generation import AnswerGenerator
 
     for name in ("llava", "qwen2.5-vl", "gemma3"):
         options = HuggingFaceOptions(model=str(families[name]), device="cpu", precision="fp32")

@@ -12,7 +12,7 @@ from ig4.core.contracts.training import Decoding, Prompt
 from ig4.plugins.models.pretrained import precision_context
 from ig4.plugins.trainers.hf.chat import limited, messages, rendered
 from ig4.plugins.trainers.hf.examples import Collator, Row, processed
-from ig4.plugins.trainers.hf.marks import MediaMarkers
+from ig4.plugins.trainers.hf.markers import MediaMarkers
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 from ig4.plugins.training.decoding import Sampling, generate
 
