@@ -11,10 +11,10 @@ from ig4.core import contracts
 from ig4.core.contracts.evaluation import BenchmarkResult, Item
 from ig4.core.errors import DatasetError
 from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions
-from ig4.plugins.metrics.matching import ANSWERS_OF_VQA, RULES, Rule
+from ig4.plugins.metrics.matching import MIN_VQA_ANSWERS, RULES, Rule
 
 
-class MatchedOptions(FileOptions):
+class AccuracyOptions(FileOptions):
     """Options of benchmarks whose answers are matched."""
 
     rule: Rule = Field(
@@ -24,10 +24,10 @@ class MatchedOptions(FileOptions):
     )
 
 
-class MatchedBenchmark(FileBenchmark):
+class AccuracyBenchmark(FileBenchmark):
     """Scores answers by a rule; the metric is `accuracy`, 0-1, over all questions."""
 
-    Options: ClassVar[type[contracts.Options]] = MatchedOptions
+    Options: ClassVar[type[contracts.Options]] = AccuracyOptions
     options: Any
 
     def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> BenchmarkResult:
@@ -38,7 +38,7 @@ class MatchedBenchmark(FileBenchmark):
         """
         rule: Rule = self.options.rule
         if rule == "vqa":
-            _require_people(items)
+            _require_people_answers(items)
         right = RULES[rule]
         values = [
             0.0 if answer is None else right(answer, item.truths)
@@ -60,10 +60,10 @@ def accuracy(items: Sequence[Item], values: Sequence[float]) -> BenchmarkResult:
     return BenchmarkResult({"accuracy": sum(values) / len(values)}, "accuracy", values, categories)
 
 
-def _require_people(items: Sequence[Item]) -> None:
+def _require_people_answers(items: Sequence[Item]) -> None:
     for item in items:
-        if len(item.truths) < ANSWERS_OF_VQA:
+        if len(item.truths) < MIN_VQA_ANSWERS:
             raise DatasetError(
-                f"rule=vqa compares with what at least {ANSWERS_OF_VQA} people answered; question "
+                f"rule=vqa compares with what at least {MIN_VQA_ANSWERS} people answered; question "
                 f"{item.id[:80]!r} has {len(item.truths)}: take rule=lvlm-ehub, strict or exact"
             )

@@ -22,7 +22,7 @@ _EACH: Mapping[str, Callable[[Sequence[str], Sequence[Sequence[str]]], list[floa
 }
 
 
-class CaptionedOptions(FileOptions):
+class CaptioningOptions(FileOptions):
     """Options of benchmarks of captions."""
 
     metrics: tuple[Literal["cider", "rouge-l", "bleu-4"], ...] = Field(
@@ -45,10 +45,10 @@ class CaptionedOptions(FileOptions):
         return metrics
 
 
-class CaptionedBenchmark(FileBenchmark):
+class CaptioningBenchmark(FileBenchmark):
     """Scores captions; CIDEr-D is reported raw (0-10) and x 100, as papers print it."""
 
-    Options: ClassVar[type[contracts.Options]] = CaptionedOptions
+    Options: ClassVar[type[contracts.Options]] = CaptioningOptions
     options: Any
     max_new_tokens: ClassVar[int] = 16
 
@@ -59,24 +59,24 @@ class CaptionedBenchmark(FileBenchmark):
             MissingExtraError, PrerequisiteError: sacrebleu, the tokenizer or Java is not there.
         """
         if self.options.words == "ptb":
-            ptb.require()
+            ptb.find_tokenizer()
         if "bleu-4" in self.options.metrics:
             measures.bleu_4(["a"], [["a"]])
 
     def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> BenchmarkResult:
         """Return what the captions come to; no caption is an empty one."""
-        said = [answer or "" for answer in answers]
+        captions = [answer or "" for answer in answers]
         references: list[Sequence[str]] = [item.truths for item in items]
         if self.options.words == "ptb":
-            said, references = _parted(said, references)
+            captions, references = _tokenise_all(captions, references)
         headline = self.options.metrics[0]
         found: dict[str, float] = {}
         values: Sequence[float | None] = [None] * len(items)
         for name in self.options.metrics:
             if name == "bleu-4":
-                found[name] = measures.bleu_4(said, references)
+                found[name] = measures.bleu_4(captions, references)
                 continue
-            each = _EACH[name](said, references)
+            each = _EACH[name](captions, references)
             found[name] = sum(each) / len(each)
             if name == headline:
                 values = each
@@ -98,10 +98,12 @@ def _by_category(
     }
 
 
-def _parted(
+def _tokenise_all(
     captions: Sequence[str], references: Sequence[Sequence[str]]
 ) -> tuple[list[str], list[Sequence[str]]]:
     """Part all words in one go: Java takes a second to start."""
     flat = [*captions, *(one for each in references for one in each)]
-    parted = iter(ptb.tokenised(flat))
-    return [next(parted) for _ in captions], [[next(parted) for _ in each] for each in references]
+    tokenised = iter(ptb.tokenise(flat))
+    return [next(tokenised) for _ in captions], [
+        [next(tokenised) for _ in each] for each in references
+    ]

@@ -88,7 +88,7 @@ class Row:
 
     def id(self, name: str) -> str:
         """Return an id: text, or a whole number as text."""
-        value = _told(self.record.get(name))
+        value = _as_text(self.record.get(name))
         if value is None:
             self.fail(f"it needs an id under {name!r}")
         return value
@@ -96,29 +96,29 @@ class Row:
     def number(self, name: str, below: int) -> int:
         """Return a whole number from 0; tables may have it as text, or with a point."""
         value = self.record.get(name)
-        told = _told(value) or ""
-        whole = told.isascii() and told.isdigit() and len(told) <= len(str(below))
-        if not whole or int(told) >= below:
+        text = _as_text(value) or ""
+        whole = text.isascii() and text.isdigit() and len(text) <= len(str(below))
+        if not whole or int(text) >= below:
             self.fail(f"{name!r} must be a whole number from 0 to {below - 1}, not {value!r:.80}")
-        return int(told)
+        return int(text)
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of texts, or one text, as texts; numbers count as texts."""
         value = self.record.get(name)
-        found = [_told(one) for one in (value if isinstance(value, list) else [value])]
+        found = [_as_text(one) for one in (value if isinstance(value, list) else [value])]
         if not found or any(one is None for one in found):
             self.fail(f"it needs a text, or a list of texts, under {name!r}")
         return tuple(one for one in found if one is not None)
 
 
-def _told(value: JSON) -> str | None:
+def _as_text(value: JSON) -> str | None:
     """Return a text, or a number as text; None for NaN and whatever else JSON can hold."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return text_id(value)
 
 
-def distinct(path: Path, items: Sequence[Item]) -> list[Item]:
+def check_distinct(path: Path, items: Sequence[Item]) -> list[Item]:
     """Return the items, if there are any and their ids differ.
 
     Raises:

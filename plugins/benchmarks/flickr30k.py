@@ -12,11 +12,11 @@ from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.files.encodings import open_text
 from ig4.core.files.tables import require_file
-from ig4.plugins.benchmarks.captioning import CaptionedBenchmark, CaptionedOptions
-from ig4.plugins.benchmarks.files import Row, distinct
+from ig4.plugins.benchmarks.captioning import CaptioningBenchmark, CaptioningOptions
+from ig4.plugins.benchmarks.files import Row, check_distinct
 
 
-class Flickr30kOptions(CaptionedOptions):
+class Flickr30kOptions(CaptioningOptions):
     """Options of the benchmark `flickr30k`."""
 
     questions: Path = Field(
@@ -29,7 +29,7 @@ class Flickr30kOptions(CaptionedOptions):
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of numpy's draw.")
 
 
-class Flickr30k(CaptionedBenchmark):
+class Flickr30k(CaptioningBenchmark):
     """Scores captions of the images drawn, in the order they are drawn in."""
 
     version = "1"
@@ -44,10 +44,10 @@ class Flickr30k(CaptionedBenchmark):
         """
         path = self.options.questions
         require_file(path)
-        of = _object(path) if jsonstream.layout(path) == "object" else _tokens(path)
-        names = list(of)
-        items = [Item(name, self.options.prompt, name, tuple(of[name])) for name in names]
-        return distinct(path, [items[at] for at in self._drawn(len(items))])
+        captions = _object(path) if jsonstream.layout(path) == "object" else _tokens(path)
+        names = list(captions)
+        items = [Item(name, self.options.prompt, name, tuple(captions[name])) for name in names]
+        return check_distinct(path, [items[at] for at in self._drawn(len(items))])
 
     def _drawn(self, total: int) -> list[int]:
         count = self.options.count

@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from ig4.core.contracts.evaluation import BenchmarkResult, Item
-from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions, Row, Rows, distinct
+from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions, Row, Rows, check_distinct
 
 
 class LlavaBenchOptions(FileOptions):
@@ -36,9 +36,9 @@ class LlavaBench(FileBenchmark):
         Raises:
             DatasetError: a file is not LLaVA-Bench's, or an image has no description.
         """
-        told = self._contexts()
+        contexts = self._contexts()
         path = self.options.questions
-        return distinct(path, [_item(row, told) for row in Rows(path)])
+        return check_distinct(path, [_item(row, contexts) for row in Rows(path)])
 
     def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> BenchmarkResult:
         """Return the share of questions that have an answer; nothing here says if it is good."""
@@ -51,13 +51,13 @@ class LlavaBench(FileBenchmark):
         return {row.id("image"): row.text("caption") for row in Rows(self.options.context)}
 
 
-def _item(row: Row, told: dict[str, str] | None) -> Item:
+def _item(row: Row, contexts: dict[str, str] | None) -> Item:
     image, category = row.text("image"), row.record.get("category")
     record = dict(row.record)
-    if told is not None:
-        if image not in told:
+    if contexts is not None:
+        if image not in contexts:
             row.fail(f"there is no description of the image {image[:80]!r}")
-        record["context"] = told[image]
+        record["context"] = contexts[image]
     return Item(
         row.id("question_id"), row.text("text"), image, (),
         category if isinstance(category, str) else "", record,

@@ -25,7 +25,7 @@ from ig4.plugins.formats.options import ColumnOptions
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ig4.plugins.formats.arrow import Table
+    from ig4.plugins.formats.arrow import ArrowTable
 
 # pyarrow is imported where it is used: what such a folder is can be told without it.
 STATE, INFO, SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
@@ -107,18 +107,18 @@ class HuggingFace(Format):
         folder = self.folder(path)
         state = {**_read_json(folder / STATE), "_data_files": _STATE["_data_files"]}
         state["_fingerprint"] = None  # names the rows, which an export may choose anew
-        with _opened(self.sources(path)[0]) as stream:
+        with _open_stream(self.sources(path)[0]) as stream:
             schema = schema_to_json(stream.schema)
         info = _read_json(folder / INFO) if (folder / INFO).is_file() else {}
         return {"schema": schema, "state": state, "info": info}
 
     def read(self, path: Path) -> Iterator[Record]:
         """See `Format.read`. A row without an answer comes without turns."""
-        from ig4.plugins.formats.arrow import Table
+        from ig4.plugins.formats.arrow import ArrowTable
 
         files = self.sources(path)
-        with _opened(files[0]) as stream:
-            table = Table(path, stream.schema, self.options)
+        with _open_stream(files[0]) as stream:
+            table = ArrowTable(path, stream.schema, self.options)
         yield from table.records(_batches(files))
 
     def image_folder(self, path: Path) -> Path:
@@ -131,11 +131,11 @@ class HuggingFace(Format):
 
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
         """See `Format.write`. `target` is a folder; what else lies in it stays."""
-        from ig4.plugins.formats.arrow import OWN_SCHEMA, Table, schema_from_json
+        from ig4.plugins.formats.arrow import OWN_SCHEMA, ArrowTable, schema_from_json
 
         known = header or {}
         schema = schema_from_json(known["schema"]) if known else OWN_SCHEMA
-        _write_rows(Table(target, schema, self.options), records, target / _DATA)
+        _write_rows(ArrowTable(target, schema, self.options), records, target / _DATA)
         _write_json(target / INFO, known.get("info", {}))
         # datasets caches what it computes by this fingerprint: other rows must have another.
         with (target / _DATA).open("rb") as file:
@@ -145,7 +145,7 @@ class HuggingFace(Format):
         _write_json(target / STATE, state)
 
 
-def _write_rows(table: Table, records: Iterable[Record], file: Path) -> None:
+def _write_rows(table: ArrowTable, records: Iterable[Record], file: Path) -> None:
     import pyarrow as pa
 
     with (
@@ -157,7 +157,7 @@ def _write_rows(table: Table, records: Iterable[Record], file: Path) -> None:
             writer.write_batch(batch)
 
 
-def _opened(file: Path) -> Any:
+def _open_stream(file: Path) -> Any:
     import pyarrow as pa
 
     try:
@@ -170,7 +170,7 @@ def _batches(files: list[Path]) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
     for file in files:
-        with _opened(file) as stream:
+        with _open_stream(file) as stream:
             try:
                 yield from stream
             except (pa.ArrowException, OSError) as error:

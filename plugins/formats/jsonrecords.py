@@ -20,7 +20,7 @@ from ig4.plugins.formats.options import TextOptions
 SUFFIXES = (".json", *jsonstream.LINES_SUFFIXES)
 LIST, LINES = ("[\n", ",\n", "\n]\n"), ("", "\n", "\n")
 """What stands before, between and after the records of a file."""
-_LOOKED_AT = 64
+_MAX_FILES = 64
 
 Parse = Callable[[JSON, int], Record]
 
@@ -46,21 +46,21 @@ class JsonRecords(Format):
         """Return the function from a record and its number (from 0) to a Record."""
 
     @abstractmethod
-    def made(self, record: Record) -> JSON:
+    def make_raw(self, record: Record) -> JSON:
         """Make a record of this format from turns and images."""
 
     def detect(self, path: Path) -> bool:
         """See `Format.detect`."""
-        return bool(self.fitting(path))
+        return bool(self.matching_files(path))
 
-    def fitting(self, path: Path) -> list[Path]:
+    def matching_files(self, path: Path) -> list[Path]:
         """Return the file, or those in the folder, whose first records are in this format."""
         files = [path]
         if path.is_dir():
             files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-        return [file for file in files[:_LOOKED_AT] if self.fits(file)]
+        return [file for file in files[:_MAX_FILES] if self.matches(file)]
 
-    def fits(self, file: Path) -> bool:
+    def matches(self, file: Path) -> bool:
         """Tell whether any of the first records of a file is in this format."""
         return any(self.recognises(record) for record in jsonstream.first_records(file))
 
@@ -73,7 +73,7 @@ class JsonRecords(Format):
         require_something(path)
         if path.is_file():
             return path
-        return only_one(path, self.fitting(path))
+        return only_one(path, self.matching_files(path))
 
     def sources(self, path: Path) -> list[Path]:
         """See `Format.sources`."""
@@ -101,7 +101,7 @@ class JsonRecords(Format):
         """See `Format.write`."""
         file = names.target_file(target, self.usual_name)
         encoding = self.options.encoding
-        texts = (dumped(self.raw(record), encoding) for record in records)
+        texts = (dump_json(self.raw(record), encoding) for record in records)
         is_lines = file.suffix.lower() in jsonstream.LINES_SUFFIXES
         write_joined(file, encoding, texts, LINES if is_lines else LIST)
 
@@ -109,7 +109,7 @@ class JsonRecords(Format):
         """Return a record as it was read, or made anew; one with nothing in it was a null."""
         if record.raw is not None:
             return record.raw
-        return self.made(record) if record.turns or record.images else None
+        return self.make_raw(record) if record.turns or record.images else None
 
 
 def only_one(folder: Path, files: list[Path], what: str = "file of this format") -> Path:
@@ -141,7 +141,7 @@ def write_joined(
             file.write(end)
 
 
-def dumped(value: JSON, encoding: str) -> str:
+def dump_json(value: JSON, encoding: str) -> str:
     """Return JSON text as readable as the encoding allows: what it lacks is escaped."""
     text = json.dumps(value, ensure_ascii=False)
     if text.isascii():

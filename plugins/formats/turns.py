@@ -42,7 +42,7 @@ def plain_text(text: str) -> str:
     return text.replace(IMAGE, "").strip() if IMAGE in text else text
 
 
-def usable(turns: Sequence[Turn], instruction: str) -> tuple[Turn, ...]:
+def complete_turns(turns: Sequence[Turn], instruction: str) -> tuple[Turn, ...]:
     """Return the turns of a conversation, () if nobody answers; one without a question gets it."""
     roles = [turn.role for turn in turns]
     if "assistant" not in roles:
@@ -53,7 +53,7 @@ def usable(turns: Sequence[Turn], instruction: str) -> tuple[Turn, ...]:
     return (*turns[:at], Turn("user", instruction), *turns[at:])
 
 
-def parse(
+def parse_messages(
     messages: JSON, role_key: str, text_key: str, roles: Mapping[str, str] = ROLES
 ) -> tuple[list[Turn], list[ImageRef]]:
     """Return the turns of a list of messages, and the images that stand between their texts.
@@ -76,7 +76,7 @@ def parse(
     return turns, images
 
 
-def keys_of(messages: JSON) -> tuple[str, str]:
+def message_keys(messages: JSON) -> tuple[str, str]:
     """Return the names that messages give to the speaker and the text."""
     first: Any = messages[0] if isinstance(messages, list) and messages else None
     names = first if isinstance(first, dict) else {}
@@ -93,7 +93,7 @@ def image_list(value: JSON) -> list[ImageRef]:
     return [_image(value)] if isinstance(value, str) and value else []
 
 
-def joined(record: Record, role: str) -> str:
+def text_of_role(record: Record, role: str) -> str:
     """Return the texts of one speaker, joined by newlines."""
     return "\n".join(turn.text for turn in record.turns if turn.role == role)
 
@@ -103,12 +103,12 @@ def is_pair(record: Record) -> bool:
     return [turn.role for turn in record.turns] == ["user", "assistant"]
 
 
-def paths(record: Record) -> list[str]:
+def image_paths(record: Record) -> list[str]:
     """Return the paths of a record's images."""
     return [image for image in record.images if isinstance(image, str)]
 
 
-def marked(record: Record, separator: str) -> list[Turn]:
+def with_image_marks(record: Record, separator: str) -> list[Turn]:
     """Return the turns with a mark for each image before the first text of the user."""
     marks = (IMAGE + separator) * len(record.images)
     turns = list(record.turns)

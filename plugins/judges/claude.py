@@ -27,8 +27,8 @@ class ClaudeJudge(ReviewJudge):
 
     def provider(self) -> Provider:
         """Return the service to ask, not opened."""
-        chosen = self.options
-        structured = chosen.structured if chosen.by_schema else False
+        options = self.options
+        structured = options.structured if options.by_schema else False
         return AnthropicProvider(
-            base_url=chosen.base_url, timeout=chosen.timeout, structured=structured
+            base_url=options.base_url, timeout=options.timeout, structured=structured
         )

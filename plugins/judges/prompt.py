@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ig4.plugins.llm.prompt import fit, marked, tag_of
+from ig4.plugins.llm.prompt import enclose, replace_unprintable, unique_tag
 
 if TYPE_CHECKING:
     from ig4.core.contracts.evaluation import Pair
@@ -99,9 +99,11 @@ def render(pair: Pair, *, vision: bool) -> str:
         "answer of assistant 1": pair.first,
         "answer of assistant 2": pair.second,
     }
-    texts = {name: fit(text) for name, text in texts.items() if text or name != "context"}
-    tag = tag_of(texts.values())
-    parts = [marked(name, text, tag) for name, text in texts.items()]
+    texts = {
+        name: replace_unprintable(text) for name, text in texts.items() if text or name != "context"
+    }
+    tag = unique_tag(texts.values())
+    parts = [enclose(name, text, tag) for name, text in texts.items()]
     sight = _SEEN if vision else _DESCRIBED if context else _UNSEEN
     return "\n\n".join([*parts, f"{sight} {rule(pair.category)}", _END])
 

@@ -42,9 +42,9 @@ class Reference(Judge):
 
     def compare(self, batch: Sequence[Pair]) -> list[Verdict | Failure]:
         """Judge each pair by its context; one without is a failure."""
-        return [self._one(pair) for pair in batch]
+        return [self._compare_pair(pair) for pair in batch]
 
-    def _one(self, pair: Pair) -> Verdict | Failure:
+    def _compare_pair(self, pair: Pair) -> Verdict | Failure:
         reference = words(pair.context)
         if not reference:
             return Failure("the pair has no context to compare its answers with: give --contexts")

@@ -15,7 +15,7 @@ from ig4.plugins.judges import prompt
 from ig4.plugins.llm.images import jpegs
 from ig4.plugins.llm.options import ServiceOptions
 from ig4.plugins.llm.ratings import UnreadableRating, strip_reasoning
-from ig4.plugins.llm.retry import ask_twice, raise_unreadable
+from ig4.plugins.llm.retry import ask_twice, unreadable_error
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Ask, Digest
@@ -101,10 +101,10 @@ class ReviewJudge(AsyncJudge):
             UnreadableError: it holds none, or the model refused.
         """
         if reply.refused:
-            raise raise_unreadable(reply, "", "judge")
+            raise unreadable_error(reply, "", "judge")
         robust = self.options.reader == "robust"
         try:
             text = strip_reasoning(reply.text.strip()) if robust else reply.text
             return READERS[self.options.reader](text)
         except (UnreadableReview, UnreadableRating) as error:
-            raise raise_unreadable(reply, error, "judge") from None
+            raise unreadable_error(reply, error, "judge") from None

@@ -25,7 +25,7 @@ def http_client(vendor: ModuleType, timeout: float) -> Any:
     return make(timeout=timeout)
 
 
-def without_password(address: str | None) -> str | None:
+def refuse_password(address: str | None) -> str | None:
     """Return the address; options are written down, so that none may hold a password.
 
     Raises:
@@ -58,7 +58,7 @@ def check_address(*, address: str | None, variable: str) -> None:
         )
 
 
-CLOCKS_DIFFER = timedelta(days=1)
+CLOCK_TOLERANCE = timedelta(days=1)
 """How wrong this machine's clock may be where a batch is looked for by its age."""
 
 
@@ -68,16 +68,16 @@ def response_type(vendor: ModuleType) -> Any:
     Reading the JSON ourselves costs half of what the clients' models do, and a local server's
     answer that lacks some field of theirs is no error.
     """
-    return _http(vendor).Response
+    return _http_library(vendor).Response
 
 
 def connection_error(vendor: ModuleType) -> type[Exception]:
     """Return what is raised where a streamed body breaks off, which the clients let through."""
-    error: type[Exception] = _http(vendor).HTTPError
+    error: type[Exception] = _http_library(vendor).HTTPError
     return error
 
 
-def _http(vendor: ModuleType) -> Any:
+def _http_library(vendor: ModuleType) -> Any:
     for base in vendor.DefaultAsyncHttpxClient.__mro__:
         library = base.__module__.partition(".")[0]
         if library.startswith("httpx"):  # httpx or httpx2, as the client's release has it

@@ -18,10 +18,10 @@ from ig4.core.calls.request import (
     TransientError,
 )
 
-_MONEY = {400, 403, 429}
-_RETRIED = {408, 409, 425, 429}
+_PAYMENT_STATUSES = {400, 403, 429}
+_RETRIED_STATUSES = {408, 409, 425, 429}
 _SECRET = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_*.-]{6,}|(?i:bearer)\s+\S+")
-_UNFIT = re.compile("[\x00\ud800-\udfff]")  # what no database takes
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what no database takes
 _NO_CREDIT = re.compile(
     r"insufficient_quota|billing_(?:hard_limit|not_active)|credit_balance|payment required"
     r"|credit balance is too low|exceeded your current quota|billing hard limit"
@@ -30,7 +30,7 @@ _NO_CREDIT = re.compile(
 )
 """What services say when there is no money. A rate limit speaks of billing, too: of paying more."""
 
-_LONGEST = 300  # characters of a service's own words
+_MAX_LENGTH = 300  # characters of a service's own words
 
 
 def call_error(error: Exception, service: str, variable: str) -> CallError:
@@ -41,22 +41,24 @@ def call_error(error: Exception, service: str, variable: str) -> CallError:
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
         cause = error.__cause__ or error.__context__ or error
-        told = redact(f"{error} ({type(cause).__name__})")
-        return TransientError(f"{service} cannot be reached: {told}")
-    told = service_message(error)
-    if status == 402 or (status in _MONEY and _NO_CREDIT.search(told)):
-        return ServiceError(f"{service} says that no credit is left ({status}): {told}")
+        message = redact(f"{error} ({type(cause).__name__})")
+        return TransientError(f"{service} cannot be reached: {message}")
+    message = service_message(error)
+    if status == 402 or (status in _PAYMENT_STATUSES and _NO_CREDIT.search(message)):
+        return ServiceError(f"{service} says that no credit is left ({status}): {message}")
     if status == 401:
         return ServiceError(f"{service} does not accept the key (401): check {variable}")
     if status == 403:
-        return ServiceError(f"{service} refuses access (403): {told}")
+        return ServiceError(f"{service} refuses access (403): {message}")
     if status == 404:
-        return NotFoundError(f"{service} knows no such model or address (404): {told}")
-    if status in _RETRIED or status >= 500:
+        return NotFoundError(f"{service} knows no such model or address (404): {message}")
+    if status in _RETRIED_STATUSES or status >= 500:
         wait = retry_after(getattr(getattr(error, "response", None), "headers", {}))
         limited = status in (429, 529) or wait is not None
-        return TransientError(f"{service} says {status}: {told}", retry_after=wait, limited=limited)
-    return RejectedError(f"{service} rejected the request ({status}): {told}")
+        return TransientError(
+            f"{service} says {status}: {message}", retry_after=wait, limited=limited
+        )
+    return RejectedError(f"{service} rejected the request ({status}): {message}")
 
 
 def service_message(error: Exception) -> str:
@@ -75,8 +77,8 @@ def redact(text: str) -> str:
     for name, value in os.environ.items():
         if len(value) >= 6 and re.search(r"KEY|TOKEN|SECRET", name):
             text = text.replace(value, "[key]")
-    text = _UNFIT.sub("\ufffd", _SECRET.sub("[key]", text))
-    return " ".join(text.split())[:_LONGEST]
+    text = _UNSTORABLE.sub("\ufffd", _SECRET.sub("[key]", text))
+    return " ".join(text.split())[:_MAX_LENGTH]
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -84,21 +86,21 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
-    told = headers.get("retry-after")
-    seconds = _number(told)
-    if seconds is not None or not told:
+    value = headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None or not value:
         return seconds
-    until = _time(told)
+    until = _time(value)
     # By the service's own clock, where it tells the time: ours may be wrong.
     return None if until is None else max(0.0, until - (_time(headers.get("date")) or time.time()))
 
 
 def _time(text: str | None) -> float | None:
     try:
-        told = parsedate_to_datetime(text or "")
+        moment = parsedate_to_datetime(text or "")
     except (TypeError, ValueError):
         return None
-    return told.replace(tzinfo=told.tzinfo or UTC).timestamp()
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 
 def _number(text: Any) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from ig4.core import contracts
-from ig4.plugins.llm.connection import without_password
+from ig4.plugins.llm.connection import refuse_password
 
 
 class ServiceOptions(contracts.Options):
@@ -31,7 +31,7 @@ class ServiceOptions(contracts.Options):
     @field_validator("base_url")
     @classmethod
     def _no_password(cls, value: str | None) -> str | None:
-        return without_password(value)
+        return refuse_password(value)
 
     @field_validator("extra", mode="before")
     @classmethod

@@ -12,7 +12,7 @@ from typing import Any
 
 from ig4.core.errors import UsageError
 
-_BEGINNING = """\
+_START = """\
 You grade samples of an instruction-tuning data set for vision-language models. A sample is an \
 instruction about an image and the answer that a model would be taught to give to it. {sight}
 
@@ -31,15 +31,15 @@ The first line of your reply is the rating alone, as a number from 0 to 100. Exp
 lines that follow.
 """
 
-_BLIND = "You do not see the image."
-_SEEING = "You see the image, too: what the answer says must fit it."
+_WITHOUT_IMAGE = "You do not see the image."
+_WITH_IMAGE = "You see the image, too: what the answer says must fit it."
 
 _SAMPLE = "\nInstruction:\n{instruction}\n\nAnswer:\n{answer}\n"
 
-PROMPT = _BEGINNING.replace("{sight}", _BLIND) + _SAMPLE + _END
+PROMPT = _START.replace("{sight}", _WITHOUT_IMAGE) + _SAMPLE + _END
 """The default prompt: what the paper (section 3.1) asks of GPT-4, in ig4's words."""
 
-VISION_PROMPT = _BEGINNING.replace("{sight}", _SEEING) + _SAMPLE + _END
+VISION_PROMPT = _START.replace("{sight}", _WITH_IMAGE) + _SAMPLE + _END
 """The same for a model that gets the image."""
 
 REMINDER = (
@@ -63,7 +63,7 @@ _PLACEHOLDERS = ("{instruction}", "{answer}")
 _PLACEHOLDER = re.compile("|".join(map(re.escape, _PLACEHOLDERS)))
 
 # Neither visible nor of use, or not to be written as UTF-8: control characters and halves of pairs.
-_UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,31 +110,34 @@ class Template:
         hold a part of its own hash. Equal samples give equal prompts. Characters that cannot be
         seen or sent are replaced by U+FFFD.
         """
-        texts = {"{instruction}": fit(instruction), "{answer}": fit(answer)}
-        tag = tag_of(texts.values())
+        texts = {
+            "{instruction}": replace_unprintable(instruction),
+            "{answer}": replace_unprintable(answer),
+        }
+        tag = unique_tag(texts.values())
         # One pass: what was put in is not looked at again.
         return _PLACEHOLDER.sub(
-            lambda found: marked(found[0].strip("{}"), texts[found[0]], tag), self.text
+            lambda match: enclose(match[0].strip("{}"), texts[match[0]], tag), self.text
         )
 
 
-def fit(text: str) -> str:
+def replace_unprintable(text: str) -> str:
     """Return text whose characters can all be seen and sent; U+FFFD stands for the others."""
-    return _UNFIT.sub("\ufffd", text)
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
-def tag_of(texts: Iterable[str]) -> str:
+def unique_tag(texts: Iterable[str]) -> str:
     """Return a tag that occurs in none of the texts, and is the same for the same texts."""
-    given = list(texts)
-    seed = "".join(f"{len(text)}:{text}" for text in given)
-    for turn in range(1_000_000):
-        tag = hashlib.sha256(f"{turn}:{seed}".encode()).hexdigest()[:16]
-        if not any(tag in text for text in given):
+    known = list(texts)
+    seed = "".join(f"{len(text)}:{text}" for text in known)
+    for attempt in range(1_000_000):
+        tag = hashlib.sha256(f"{attempt}:{seed}".encode()).hexdigest()[:16]
+        if not any(tag in text for text in known):
             return tag
     raise AssertionError("a text holds a million tags of its own")  # pragma: no cover
 
 
-def marked(name: str, text: str, tag: str) -> str:
+def enclose(name: str, text: str, tag: str) -> str:
     """Return text between a mark of its beginning and one of its end."""
     return f"<<<{name} {tag}>>>\n{text}\n<<<end of {name} {tag}>>>"
 
@@ -182,7 +185,7 @@ _UNSEEN: Mapping[int, int | None] = {
 }
 
 
-def suspicions(instruction: str, answer: str) -> list[str]:
+def find_suspicious_phrases(instruction: str, answer: str) -> list[str]:
     """Return in a few words each what in a sample seems to be meant for its grader."""
     text = unicodedata.normalize("NFKC", f"{instruction}\n{answer}".translate(_UNSEEN)).lower()
-    return [told for told, pattern in _SUSPICIOUS.items() if pattern.search(text)]
+    return [finding for finding, pattern in _SUSPICIOUS.items() if pattern.search(text)]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SHOWN = 200
+_MAX_SHOWN = 200
 """How many characters of an unreadable reply are shown in the error."""
 
 
@@ -23,22 +23,22 @@ async def ask_twice(request: Request, ask: Ask, read: Callable[[Reply], T], remi
     Raises:
         UnreadableError: neither can be read.
     """
-    said: list[str] = []
+    texts: list[str] = []
 
-    def keeping(reply: Reply) -> T:
-        said.append(reply.text)
+    def read_and_keep(reply: Reply) -> T:
+        texts.append(reply.text)
         return read(reply)
 
     try:
-        return await ask(request, keeping)
+        return await ask(request, read_and_keep)
     except UnreadableError:
-        turns = (("assistant", said[-1] or "(no reply)"), ("user", reminder))
-    return await ask(replace(request, history=turns), keeping)
+        turns = (("assistant", texts[-1] or "(no reply)"), ("user", reminder))
+    return await ask(replace(request, history=turns), read_and_keep)
 
 
-def raise_unreadable(reply: Reply, reason: object, task: str) -> UnreadableError:
+def unreadable_error(reply: Reply, reason: object, task: str) -> UnreadableError:
     """Return the error to raise for a reply; `task` is what a model refuses that refuses."""
-    shown = " ".join(reply.text.split())[:_SHOWN]
+    shown = " ".join(reply.text.split())[:_MAX_SHOWN]
     if reply.refused:
         return UnreadableError(f"the model refused to {task} this: {shown!r}")
     cut = " (cut at max_tokens)" if reply.finish in ("length", "max_tokens") else ""

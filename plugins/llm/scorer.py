@@ -16,9 +16,9 @@ from ig4.core.contracts import AsyncScorer
 from ig4.core.records import Failure, Sample, Score
 from ig4.plugins.llm.images import jpegs
 from ig4.plugins.llm.options import ServiceOptions
-from ig4.plugins.llm.prompt import REMINDER, SCHEMA, Template, suspicions
+from ig4.plugins.llm.prompt import REMINDER, SCHEMA, Template, find_suspicious_phrases
 from ig4.plugins.llm.ratings import Rating, UnreadableRating, parse
-from ig4.plugins.llm.retry import ask_twice, raise_unreadable
+from ig4.plugins.llm.retry import ask_twice, unreadable_error
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
@@ -45,7 +45,7 @@ class RatingOptions(ServiceOptions):
         return self
 
     @property
-    def heat(self) -> float:
+    def effective_temperature(self) -> float:
         """The temperature in use."""
         if self.temperature is not None:
             return self.temperature
@@ -75,11 +75,11 @@ class RatingScorer(AsyncScorer):
             UsageError: its file cannot be read, or lacks a placeholder.
         """
         if self._template is None:
-            chosen = self.options.prompt
+            file = self.options.prompt
             self._template = (
                 Template.default(vision=self.options.vision)
-                if chosen is None
-                else Template.load(Path(chosen))
+                if file is None
+                else Template.load(Path(file))
             )
         return self._template
 
@@ -88,7 +88,7 @@ class RatingScorer(AsyncScorer):
         identity: dict[str, JSON] = {
             "model": self.options.model,
             "prompt": self.template.hash,
-            "temperature": self.options.heat,
+            "temperature": self.options.effective_temperature,
             "max_tokens": self.options.max_tokens,
             "samples": self.options.samples,
             "structured": self.options.structured is not False,
@@ -108,8 +108,8 @@ class RatingScorer(AsyncScorer):
                 return Failure(problem)
             images = await jpegs(sample.images, self.options.max_side)
         requests = [self.request(sample, images, n) for n in range(self.options.samples)]
-        asking = (ask_twice(request, ask, read_rating, REMINDER) for request in requests)
-        return self._score(sample, await _all(asking))
+        calls = (ask_twice(request, ask, read_rating, REMINDER) for request in requests)
+        return self._score(sample, await _gather(calls))
 
     def request(self, sample: Sample, images: tuple[bytes, ...] = (), repeat: int = 0) -> Request:
         """Return what is asked of the model for a sample."""
@@ -118,7 +118,7 @@ class RatingScorer(AsyncScorer):
             prompt=self.template.render(sample.instruction, sample.answer),
             images=images,
             max_tokens=self.options.max_tokens,
-            temperature=self.options.heat,
+            temperature=self.options.effective_temperature,
             schema=None if self.options.structured is False else SCHEMA,
             repeat=repeat,
             extra=self.options.extra,
@@ -129,23 +129,23 @@ class RatingScorer(AsyncScorer):
         details: dict[str, JSON] = {"explanation": ratings[0].explanation}
         if len(values) > 1:
             details |= {"ratings": values, "spread": statistics.stdev(values)}
-        flags = suspicions(sample.instruction, sample.answer)
+        flags = find_suspicious_phrases(sample.instruction, sample.answer)
         if flags:
             details["flags"] = flags
         return Score(statistics.fmean(values), details)
 
 
-async def _all(asking: Iterable[Coroutine[Any, Any, Rating]]) -> list[Rating]:
+async def _gather(calls: Iterable[Coroutine[Any, Any, Rating]]) -> list[Rating]:
     """Return what all give; the first error is raised only when none is on its way any more.
 
     A reply that comes when nobody waits for it would be paid and lost.
     """
-    given = await asyncio.gather(*asking, return_exceptions=True)
+    results = await asyncio.gather(*calls, return_exceptions=True)
     ratings: list[Rating] = []
-    for one in given:
-        if isinstance(one, BaseException):
-            raise one
-        ratings.append(one)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        ratings.append(result)
     return ratings
 
 
@@ -156,8 +156,8 @@ def read_rating(reply: Reply) -> Rating:
         UnreadableError: it holds none, or the model refused.
     """
     if reply.refused:
-        raise raise_unreadable(reply, "", "rate")
+        raise unreadable_error(reply, "", "rate")
     try:
         return parse(reply.text)
     except UnreadableRating as error:
-        raise raise_unreadable(reply, error, "rate") from None
+        raise unreadable_error(reply, error, "rate") from None

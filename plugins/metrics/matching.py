@@ -17,11 +17,13 @@ NUMBERS = {
     "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10",
 }  # fmt: skip
 ARTICLES = frozenset(("a", "an", "the"))
-ANSWERS_OF_VQA = 4
+MIN_VQA_ANSWERS = 4
 """With fewer answers to a question than this, not even the right one would count fully."""
 
-_MARKS = (";", "/", "[", "]", '"', "{", "}", "(", ")", "=", "+", "\\", "_", "-", ">", "<", "@",
-          "`", ",", "?", "!")  # fmt: skip
+_PUNCTUATION = (
+    ";", "/", "[", "]", '"', "{", "}", "(", ")", "=", "+", "\\", "_", "-", ">", "<", "@", "`", ",",
+    "?", "!",
+)  # fmt: skip
 _PERIOD = re.compile(r"(?!<=\d)(\.)(?!\d)")
 _COMMA = re.compile(r"(\d)(\,)(\d)")
 _PERIODS_REMOVED = 32
@@ -29,7 +31,7 @@ _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['\N{RIGHT SINGLE QUOTATION MA
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
-def normalised(text: str) -> str:
+def normalise(text: str) -> str:
     """Return a text as VQA's evaluation compares it, with all that this does by mistake.
 
     White space, punctuation, periods, lower case, numbers in words, articles, contractions
@@ -38,17 +40,17 @@ def normalised(text: str) -> str:
     the text has it beside a space, or a comma between digits anywhere; only the first 32 periods
     go; a number with a period stays whole here, but is found by its parts.
     """
-    return _words(_punctuation(_spaced(text)))
+    return _words(_punctuation(_normalise_space(text)))
 
 
-def _spaced(text: str) -> str:
+def _normalise_space(text: str) -> str:
     return text.replace("\n", " ").replace("\t", " ").strip()
 
 
 def _punctuation(text: str) -> str:
     comma = _COMMA.search(text) is not None
     done = text
-    for mark in _MARKS:
+    for mark in _PUNCTUATION:
         dropped = comma or f"{mark} " in text or f" {mark}" in text
         done = done.replace(mark, "" if dropped else " ")
     # The original hands a flag, re.UNICODE = 32, over as the number of replacements.
@@ -68,13 +70,13 @@ def lvlm_ehub(answer: str, truths: Sequence[str]) -> float:
     both "yes" and "no" is right whichever is asked for, that the truth "a", being an article, is
     found in every answer with a word in it, and that 3 is found in 3.5.
     """
-    said = normalised(answer)
-    return float(any(_in_words(truth).search(said) is not None for truth in truths))
+    text = normalise(answer)
+    return float(any(_whole_words(truth).search(text) is not None for truth in truths))
 
 
 @lru_cache(maxsize=65536)
-def _in_words(truth: str) -> re.Pattern[str]:
-    return re.compile(rf"\b{re.escape(normalised(truth))}\b")
+def _whole_words(truth: str) -> re.Pattern[str]:
+    return re.compile(rf"\b{re.escape(normalise(truth))}\b")
 
 
 def strict(answer: str, truths: Sequence[str]) -> float:
@@ -85,31 +87,33 @@ def strict(answer: str, truths: Sequence[str]) -> float:
     mark is looked for as it is written, letters count in any script, and an answer that says both
     yes and no is neither.
     """
-    said = _tokens(answer)
-    torn = {"yes", "no"} <= set(said)
-    return float(any(_says(answer, said, truth, torn=torn) for truth in truths))
+    words = _tokens(answer)
+    undecided = {"yes", "no"} <= set(words)
+    return float(
+        any(_contains_truth(answer, words, truth, undecided=undecided) for truth in truths)
+    )
 
 
-def _says(answer: str, said: tuple[str, ...], truth: str, *, torn: bool) -> bool:
-    wanted = _tokens(truth)
-    bare = _without_articles(wanted)
-    if torn and wanted in (("yes",), ("no",)):
+def _contains_truth(answer: str, words: tuple[str, ...], truth: str, *, undecided: bool) -> bool:
+    truth_words = _tokens(truth)
+    bare = _without_articles(truth_words)
+    if undecided and truth_words in (("yes",), ("no",)):
         return False
     if not bare:
         written = truth.strip()
-        edges = (r"(?<!\w)", r"(?!\w)") if wanted else ("", "")
+        edges = (r"(?<!\w)", r"(?!\w)") if truth_words else ("", "")
         return bool(written) and bool(re.search(re.escape(written).join(edges), answer))
-    if _follows(wanted, said):
+    if _contains_run(truth_words, words):
         return True
-    return wanted[-1] not in ARTICLES and _follows(bare, _without_articles(said))
+    return truth_words[-1] not in ARTICLES and _contains_run(bare, _without_articles(words))
 
 
 def exact(answer: str, truths: Sequence[str]) -> float:
     """Return 1 if the answer is one of the truths, but for case, marks, articles, else 0."""
-    said = _tokens(answer)
-    bare = _without_articles(said) or said
+    words = _tokens(answer)
+    bare = _without_articles(words) or words
     return float(
-        bool(said) and any(bare == (_without_articles(one) or one) for one in map(_tokens, truths))
+        bool(words) and any(bare == (_without_articles(one) or one) for one in map(_tokens, truths))
     )
 
 
@@ -123,9 +127,9 @@ def _without_articles(tokens: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(token for token in tokens if token not in ARTICLES)
 
 
-def _follows(wanted: tuple[str, ...], said: tuple[str, ...]) -> bool:
-    size = len(wanted)
-    return any(said[at : at + size] == wanted for at in range(len(said) - size + 1))
+def _contains_run(run: tuple[str, ...], words: tuple[str, ...]) -> bool:
+    size = len(run)
+    return any(words[at : at + size] == run for at in range(len(words) - size + 1))
 
 
 def vqa(answer: str, truths: Sequence[str]) -> float:
@@ -138,14 +142,14 @@ def vqa(answer: str, truths: Sequence[str]) -> float:
     Raises:
         ValueError: there are fewer than ANSWERS_OF_VQA answers.
     """
-    if len(truths) < ANSWERS_OF_VQA:
+    if len(truths) < MIN_VQA_ANSWERS:
         raise ValueError(f"{len(truths)} answers are too few")
-    said, people = _spaced(answer), [_spaced(truth) for truth in truths]
+    text, people = _normalise_space(answer), [_normalise_space(truth) for truth in truths]
     if len(set(people)) > 1:
-        said, people = normalised(said), [_punctuation(truth) for truth in people]
-    equal = sum(one == said for one in people)
-    apart = equal * min(1.0, (equal - 1) / 3) + (len(people) - equal) * min(1.0, equal / 3)
-    return apart / len(people)
+        text, people = normalise(text), [_punctuation(truth) for truth in people]
+    equal = sum(one == text for one in people)
+    total = equal * min(1.0, (equal - 1) / 3) + (len(people) - equal) * min(1.0, equal / 3)
+    return total / len(people)
 
 
 RULES: Mapping[str, Callable[[str, Sequence[str]], float]] = {

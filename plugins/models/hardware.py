@@ -64,17 +64,17 @@ def cpu_flags() -> frozenset[str]:
             text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return frozenset()
-        found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
-        return frozenset(found[1].split()) if found else frozenset()
+        match = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
+        return frozenset(match[1].split()) if match else frozenset()
     if sys.platform == "darwin" and platform.machine() == "x86_64":
         command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.leaf7_features"]
         try:
-            done = subprocess.run(  # noqa: S603 - a fixed command
+            result = subprocess.run(  # noqa: S603 - a fixed command
                 command, capture_output=True, text=True, timeout=5, check=True
             )
         except (OSError, subprocess.SubprocessError):
             return frozenset()
-        return frozenset(done.stdout.lower().split())
+        return frozenset(result.stdout.lower().split())
     return frozenset()
 
 

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from ig4.core.errors import PrerequisiteError
 
 
-def check_device(device: str, *, asked: str, scorer: str) -> None:
+def check_device(device: str, *, requested: str, component: str) -> None:
     """Compare a device that was found without torch with what torch sees.
 
-    `asked` is what the user wrote ("auto", …), `scorer` whose option it is.
+    `requested` is what the user wrote ("auto", …), `component` whose option it is.
 
     Raises:
         PrerequisiteError: they disagree.
@@ -22,26 +22,26 @@ def check_device(device: str, *, asked: str, scorer: str) -> None:
     import torch
 
     kind, _, number = device.partition(":")
-    there = {
+    available = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and int(number or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not there[kind]:
+    if not available[kind]:
         raise PrerequisiteError(
             f"torch cannot use the device {device!r} here: set device = "
-            f'"cpu" (-o {scorer}.device=cpu), or install a torch built for it'
+            f'"cpu" (-o {component}.device=cpu), or install a torch built for it'
         )
-    if asked == "auto" and kind == "cpu" and torch.cuda.is_available():
+    if requested == "auto" and kind == "cpu" and torch.cuda.is_available():
         # Going on would quietly take hours where minutes are enough.
         raise PrerequisiteError(
             'torch sees a GPU that ig4 did not find by itself: set device = "cuda" '
-            f'(-o {scorer}.device=cuda) to use it, or device = "cpu"'
+            f'(-o {component}.device=cuda) to use it, or device = "cpu"'
         )
 
 
 @contextmanager
-def straight_to_cache(*, local: bool) -> Iterator[None]:
+def offline_if_unreachable(*, local: bool) -> Iterator[None]:
     """Go straight to the cache where the hub cannot be reached; nothing to do for `local` files.
 
     huggingface_hub would ask again and again for most of a minute before it looks there.

@@ -38,8 +38,8 @@ class TextTower:
     def encode(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return embeddings (n, d), not normalised, cutting tokens where the tower allows it."""
         if self.path is None:
-            encoded: torch.Tensor = self.module(tokens)
-            return encoded
+            whole: torch.Tensor = self.module(tokens)
+            return whole
         from torch.func import functional_call
 
         length = int(self.ends(tokens).max())
@@ -50,8 +50,8 @@ class TextTower:
             f"{name}positional_embedding": tower.positional_embedding[:length],
             f"{name}attn_mask": tower.attn_mask[:length, :length],
         }
-        cut: torch.Tensor = functional_call(self.module, short, (tokens[:, :length],))
-        return cut
+        embeddings: torch.Tensor = functional_call(self.module, short, (tokens[:, :length],))
+        return embeddings
 
 
 def text_tower(model: Any) -> TextTower:
@@ -77,7 +77,7 @@ def text_tower(model: Any) -> TextTower:
     return TextTower(module, path, getattr(tower, end_id) if pool == "eos" else None)
 
 
-def sequence_first(model: Any) -> None:
+def use_sequence_first(model: Any) -> None:
     """Let open_clip's plain text blocks run on (length, n, width) inside, for speed alone.
 
     Given (n, length, width), torch's attention turns it around by a view, and multiplies that
@@ -122,7 +122,7 @@ def _text_only(model: Any) -> torch.nn.Module:
     return TextOnly()
 
 
-def were_truncated(tokenizer: Any, texts: Sequence[str], tokens: torch.Tensor) -> list[bool]:
+def find_truncated(tokenizer: Any, texts: Sequence[str], tokens: torch.Tensor) -> list[bool]:
     """Tell of each text whether its tokens (n, context) had to leave some of it out.
 
     Asks the tokenizer again with one position more: a text that fits leaves that one padded.

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ig4.core.errors import PrerequisiteError
+from ig4.plugins.models.loading import one_line
 
 
-class Tokens(Protocol):
-    """Turns text into ids and back; `encode` adds no special tokens."""
+class Tokenizer(Protocol):
+    """Turns text into token ids and back; `encode` adds no special tokens."""
 
     bos_id: int
     eos_id: int
@@ -30,7 +31,7 @@ class Tokens(Protocol):
         """Return the text of ids, without special tokens."""
 
 
-class Pieces:
+class SentencePieceTokenizer:
     """A `tokenizer.model` of SentencePiece, and the control tokens in it."""
 
     def __init__(self, file: Path) -> None:
@@ -66,7 +67,7 @@ class Pieces:
         return text
 
 
-class FastTokens:
+class FastTokenizer:
     """The tokenizer of a model that has no `tokenizer.model`, as Llama 3 has none."""
 
     def __init__(self, tokenizer: Any) -> None:
@@ -87,8 +88,8 @@ class FastTokens:
         return text
 
 
-def tokens_of(model: str, *, cache_dir: Path | None = None) -> Tokens:
-    """Return the tokens of a language model by its folder or its name on the hub.
+def load_tokenizer(model: str, *, cache_dir: Path | None = None) -> Tokenizer:
+    """Return the tokenizer of a language model, by its folder or its name on the hub.
 
     Raises:
         PrerequisiteError: it has no tokenizer that can be read.
@@ -104,18 +105,18 @@ def tokens_of(model: str, *, cache_dir: Path | None = None) -> Tokens:
             _raise_exceptions_for_missing_entries=False,
         )
         if file is not None:
-            return Pieces(Path(file))
-        return FastTokens(AutoTokenizer.from_pretrained(model, cache_dir=cache_dir))
+            return SentencePieceTokenizer(Path(file))
+        return FastTokenizer(AutoTokenizer.from_pretrained(model, cache_dir=cache_dir))
     except Exception as error:
-        told = " ".join(str(error).split())[:200]
-        raise PrerequisiteError(f"the tokenizer of {model} cannot be loaded: {told}") from error
+        message = one_line(error, 200)
+        raise PrerequisiteError(f"the tokenizer of {model} cannot be loaded: {message}") from error
 
 
-def stops(tokens: Tokens, end: str) -> list[list[int]]:
-    """Return the ids that `end` has on its own and after other text, of which either ends a turn.
+def stop_sequences(tokenizer: Tokenizer, end: str) -> list[list[int]]:
+    """Return the ids of `end` on its own and after other text; either of them ends a turn.
 
     For Llama's "###" these are [835] and [2277, 29937].
     """
-    alone = tokens.encode(end)
-    after = tokens.encode(f"a{end}")[len(tokens.encode("a")) :]
+    alone = tokenizer.encode(end)
+    after = tokenizer.encode(f"a{end}")[len(tokenizer.encode("a")) :]
     return [ids for ids in (alone, after) if ids]

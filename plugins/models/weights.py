@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ig4.core.errors import PrerequisiteError
 
 
-def trained(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+def trained_state(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """Return the parameters that learn, by name, on the CPU; from `state` where it is given."""
     names = [name for name, value in model.named_parameters() if value.requires_grad]
     values = dict(model.named_parameters()) if state is None else state
@@ -22,7 +22,7 @@ def trained(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> dict
 
 def save_trained(model: nn.Module, file: Path, state: Mapping[str, Tensor] | None = None) -> None:
     """Write the parameters that learn."""
-    save_file(trained(model, state), file, metadata={"format": "pt"})
+    save_file(trained_state(model, state), file, metadata={"format": "pt"})
 
 
 def load_trained(model: nn.Module, file: Path) -> None:
@@ -62,7 +62,7 @@ def read_state(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise PrerequisiteError(f"{file}: the checkpoint is missing") from None
     except RuntimeError:  # files of the old layout cannot be mapped
-        loaded = _unmapped(file)
+        loaded = _load_unmapped(file)
     except Exception as error:
         raise PrerequisiteError(f"{file} is no checkpoint of plain tensors: {error}") from error
     inner = loaded.get("model", loaded) if isinstance(loaded, dict) else None
@@ -71,7 +71,7 @@ def read_state(file: Path) -> dict[str, Any]:
     return {name: value for name, value in inner.items() if isinstance(value, Tensor)}
 
 
-def _unmapped(file: Path) -> Any:
+def _load_unmapped(file: Path) -> Any:
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:

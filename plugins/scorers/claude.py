@@ -27,7 +27,7 @@ class Claude(RatingScorer):
 
     def provider(self) -> Provider:
         """Return the service to ask, not opened."""
-        chosen = self.options
+        options = self.options
         return AnthropicProvider(
-            base_url=chosen.base_url, timeout=chosen.timeout, structured=chosen.structured
+            base_url=options.base_url, timeout=options.timeout, structured=options.structured
         )

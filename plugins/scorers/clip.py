@@ -12,7 +12,7 @@ from pydantic import Field
 from ig4.core.contracts import Scorer
 from ig4.core.records import Choice, Failure, Sample, Score
 from ig4.plugins.models import clipoptions, openclip
-from ig4.plugins.models.texttower import were_truncated
+from ig4.plugins.models.texttower import find_truncated
 from ig4.plugins.scorers.textcache import EncodedText, TextCache
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Clip(Scorer):
 
     def score(self, batch: Sequence[Sample]) -> list[Score | Failure]:
         """Rate each sample; one without image or without text is a Failure."""
-        texts = [() if _blind(sample) else self._texts(sample.answer) for sample in batch]
+        texts = [() if _has_no_image(sample) else self._texts(sample.answer) for sample in batch]
         known = self._encoded(list(dict.fromkeys(text for own in texts for text in own)))
         return [_rate(sample, own, known) for sample, own in zip(batch, texts, strict=True)]
 
@@ -111,7 +111,7 @@ class Clip(Scorer):
     def _encode(self, texts: Sequence[str]) -> dict[str, EncodedText]:
         assert self._clip is not None
         tokens = self._clip.tokenizer(list(texts))
-        truncated = were_truncated(self._clip.tokenizer, texts, tokens)
+        truncated = find_truncated(self._clip.tokenizer, texts, tokens)
         # Texts of like length share a batch, which is cut to its longest one.
         order = self._clip.text.ends(tokens).argsort(stable=True)
         encoded: dict[str, EncodedText] = {}
@@ -124,14 +124,14 @@ class Clip(Scorer):
         return encoded
 
 
-def _blind(sample: Sample) -> bool:
+def _has_no_image(sample: Sample) -> bool:
     return sample.embeddings is None or len(sample.embeddings) == 0
 
 
 def _rate(
     sample: Sample, texts: Sequence[str], known: Mapping[str, EncodedText]
 ) -> Score | Failure:
-    if _blind(sample):
+    if _has_no_image(sample):
         return Failure("the sample has no image to compare its answer with")
     if not texts:
         return Failure("the answer has no sentence to compare with the image")

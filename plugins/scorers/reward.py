@@ -43,11 +43,11 @@ class RewardOptions(rewardmodels.RewardModelOptions):
 
 
 @dataclass(frozen=True, slots=True)
-class _Encoded:
+class _EncodedText:
     """A text as the model takes it, and how many of its tokens were left out."""
 
     inputs: Mapping[str, list[int]]
-    cut: int
+    truncated: int
 
     def __len__(self) -> int:
         return len(self.inputs["input_ids"])
@@ -101,15 +101,15 @@ class Reward(Scorer):
         """Return the logit of each sample; shorter texts go through the model together."""
         texts = [self._encode(sample) for sample in batch]
         order = sorted(range(len(batch)), key=lambda at: len(texts[at]), reverse=True)
-        given: list[Score | Failure] = [Failure("not yet scored")] * len(batch)
+        scores: list[Score | Failure] = [Failure("not yet scored")] * len(batch)
         size = self.options.forward_batch_size
         for start in range(0, len(order), size):
-            places = order[start : start + size]
-            logits = self._logits([texts[at] for at in places])
-            for at, logit in zip(places, logits, strict=True):
-                details = {"truncated_tokens": texts[at].cut} if texts[at].cut else None
-                given[at] = Score(logit, details)
-        return given
+            rows = order[start : start + size]
+            logits = self._logits([texts[at] for at in rows])
+            for at, logit in zip(rows, logits, strict=True):
+                details = {"truncated_tokens": texts[at].truncated} if texts[at].truncated else None
+                scores[at] = Score(logit, details)
+        return scores
 
     def to_percent(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return 10 x logit, the paper's scale."""
@@ -124,45 +124,45 @@ class Reward(Scorer):
         )
         return min(own, self.options.max_length or 10**9)
 
-    def _encode(self, sample: Sample) -> _Encoded:
+    def _encode(self, sample: Sample) -> _EncodedText:
         limit = self._limit
         template = self._tokenizer.chat_template and self.options.chat_template != "never"
         if template:
             text = self._tokenizer.apply_chat_template(_messages(sample), tokenize=False)
-            whole = self._tokenizer(_unicode(text), add_special_tokens=False)
-            length = len(whole["input_ids"])
-            return _Encoded(
-                {name: ids[-limit:] for name, ids in whole.items()}, _over(length, limit)
+            encoding = self._tokenizer(_valid_unicode(text), add_special_tokens=False)
+            length = len(encoding["input_ids"])
+            return _EncodedText(
+                {name: ids[-limit:] for name, ids in encoding.items()}, _excess(length, limit)
             )
-        pair = (_unicode(sample.instruction), _unicode(sample.answer))
-        whole = self._tokenizer(*pair)
-        length = len(whole["input_ids"])
+        pair = (_valid_unicode(sample.instruction), _valid_unicode(sample.answer))
+        encoding = self._tokenizer(*pair)
+        length = len(encoding["input_ids"])
         if length > limit:
-            whole = self._tokenizer(*pair, truncation="longest_first", max_length=limit)
-        return _Encoded(dict(whole), _over(length, limit))
+            encoding = self._tokenizer(*pair, truncation="longest_first", max_length=limit)
+        return _EncodedText(dict(encoding), _excess(length, limit))
 
-    def _logits(self, texts: Sequence[_Encoded]) -> list[float]:
+    def _logits(self, texts: Sequence[_EncodedText]) -> list[float]:
         import torch
         from transformers import DataCollatorWithPadding
 
         padded = DataCollatorWithPadding(self._tokenizer)([dict(text.inputs) for text in texts])
         # Some tokenizers give more than their model takes (token_type_ids).
-        taken = inspect.signature(self._model.forward).parameters
-        given = {
+        accepted = inspect.signature(self._model.forward).parameters
+        inputs = {
             name: values.to(self.options.resolved_device)
             for name, values in padded.items()
-            if name in taken
+            if name in accepted
         }
         with torch.inference_mode():
-            logits: list[float] = self._model(**given).logits.float().flatten().tolist()
+            logits: list[float] = self._model(**inputs).logits.float().flatten().tolist()
         return logits
 
 
-def _over(length: int, limit: int) -> int:
+def _excess(length: int, limit: int) -> int:
     return max(0, length - limit)
 
 
-def _unicode(text: str) -> str:
+def _valid_unicode(text: str) -> str:
     """Return text without lone halves of surrogate pairs, which no tokenizer takes."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

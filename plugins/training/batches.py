@@ -14,7 +14,7 @@ from ig4.core.contracts.training import TrainingError
 from ig4.core.errors import Ig4Error
 from ig4.core.files.images import ImageError
 from ig4.core.records import Sample
-from ig4.plugins.training.placeholders import IGNORED, padded
+from ig4.plugins.training.placeholders import IGNORED, pad_rows
 
 SAMPLE_IDS = "sample_ids"
 """The key under which a batch names its samples, for messages."""
@@ -42,20 +42,20 @@ class Collator:
 
     def __call__(self, batch: Sequence[Example]) -> dict[str, Any]:
         """Return ids, mask and labels (n, longest) int64, and all images of the batch."""
-        rows = [one.ids for one in batch]
-        ids = padded(rows, self.pad)
-        filled = [[int(one != self.pad or not self.hide_pad) for one in row] for row in rows]
-        pixels = torch.cat([one.pixels for one in batch])
+        rows = [example.ids for example in batch]
+        ids = pad_rows(rows, self.pad)
+        masks = [[int(example != self.pad or not self.hide_pad) for example in row] for row in rows]
+        pixels = torch.cat([example.pixels for example in batch])
         return {
             "input_ids": ids,
-            "attention_mask": padded(filled, 0),
-            "labels": padded([one.labels for one in batch], IGNORED),
+            "attention_mask": pad_rows(masks, 0),
+            "labels": pad_rows([example.labels for example in batch], IGNORED),
             **({"pixel_values": pixels} if len(pixels) else {}),
-            SAMPLE_IDS: [one.name for one in batch],
+            SAMPLE_IDS: [example.name for example in batch],
         }
 
 
-def pictures(sample: Sample) -> list[Any]:
+def load_images(sample: Sample) -> list[Any]:
     """Return a sample's images as RGB.
 
     Raises:
@@ -68,7 +68,7 @@ def pictures(sample: Sample) -> list[Any]:
 
 
 @contextmanager
-def named(sample: Sample) -> Iterator[None]:
+def explain_sample_errors(sample: Sample) -> Iterator[None]:
     """Turn what goes wrong while a sample is made ready into one sentence that names it.
 
     Raises:
@@ -88,6 +88,6 @@ def named(sample: Sample) -> Iterator[None]:
         ) from error
 
 
-def stacked(seen: Sequence[Tensor], side: int) -> Tensor:
+def stack_images(images: Sequence[Tensor], side: int) -> Tensor:
     """Return (n, 3, side, side) of n images, which may be none."""
-    return torch.stack(list(seen)) if seen else torch.empty(0, 3, side, side)
+    return torch.stack(list(images)) if images else torch.empty(0, 3, side, side)

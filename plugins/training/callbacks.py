@@ -13,13 +13,13 @@ from transformers import TrainerCallback
 from ig4.core.contracts.training import TrainingJob, TrainingStep, is_main_process
 
 if TYPE_CHECKING:
-    from ig4.plugins.training.plan import Plan
+    from ig4.plugins.training.plan import TrainingPlan
 
 
 class RateCallback(TrainerCallback):
     """Sets each step's learning rate by the plan, also where fp16 skipped a step before it."""
 
-    def __init__(self, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
+    def __init__(self, plan: TrainingPlan, optimizer: torch.optim.Optimizer) -> None:
         self.plan = plan
         self.optimizer = optimizer
 
@@ -39,7 +39,7 @@ class EpochCallback(TrainerCallback):
 
     def __init__(
         self,
-        plan: Plan,
+        plan: TrainingPlan,
         check: Callable[[], None],
         states: Callable[[], tuple[dict[str, Any], dict[str, Any] | None]],
     ) -> None:
@@ -49,7 +49,7 @@ class EpochCallback(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Tell of an epoch if it ends with this step."""
-        ended, done = self.plan.epoch_ended, state.global_step / self.plan.steps_per_epoch
+        ended, done = self.plan.on_epoch_end, state.global_step / self.plan.steps_per_epoch
         over = math.floor(done) > math.floor(done - 1 / self.plan.steps_per_epoch)
         if ended is None or not is_main_process():
             return
@@ -67,7 +67,7 @@ class EpochCallback(TrainerCallback):
 class ReportCallback(TrainerCallback):
     """Tells the job of every step, and keeps the last loss."""
 
-    def __init__(self, plan: Plan, job: TrainingJob) -> None:
+    def __init__(self, plan: TrainingPlan, job: TrainingJob) -> None:
         self.plan = plan
         self.job = job
         self.last_loss: float | None = None

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from ig4.core.records import Turn
 
 
-def exchanges(turns: Sequence[Turn]) -> list[tuple[str, str]]:
+def question_answer_pairs(turns: Sequence[Turn]) -> list[tuple[str, str]]:
     """Return (question, answer) pairs; what system, user and tools say before an answer is joined.
 
     The last answer is "" where the user has the last word, as in a prompt.
     """
-    found: list[tuple[str, str]] = []
-    asked: list[str] = []
+    pairs: list[tuple[str, str]] = []
+    question_parts: list[str] = []
     for turn in turns:
         if turn.role != "assistant":
-            asked.append(turn.text)
-        elif not asked and found:
-            question, answer = found[-1]
-            found[-1] = (question, f"{answer}\n{turn.text}")
+            question_parts.append(turn.text)
+        elif not question_parts and pairs:
+            question, answer = pairs[-1]
+            pairs[-1] = (question, f"{answer}\n{turn.text}")
         else:
-            found.append(("\n".join(asked), turn.text))
-            asked = []
-    if asked:
-        found.append(("\n".join(asked), ""))
-    return found
+            pairs.append(("\n".join(question_parts), turn.text))
+            question_parts = []
+    if question_parts:
+        pairs.append(("\n".join(question_parts), ""))
+    return pairs

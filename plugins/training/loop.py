@@ -32,7 +32,7 @@ from ig4.plugins.training.errors import (
     quiet_libraries,
 )
 from ig4.plugins.training.placeholders import IGNORED
-from ig4.plugins.training.plan import Plan, shares
+from ig4.plugins.training.plan import TrainingPlan, split_batch
 from ig4.plugins.training.states import STATE, mark_complete, newest_complete, newest_state, step_of
 from ig4.plugins.training.workererrors import (
     ErrorKeepingCollator,
@@ -51,16 +51,16 @@ class FitResult:
     metrics: dict[str, Any]
 
 
-def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> FitResult:
+def fit(plan: TrainingPlan, options: TrainingOptions, job: TrainingJob) -> FitResult:
     """Train, going on from what an interrupted training of the same job left in its folder.
 
     Raises:
         TrainingError: the loss is no number, memory runs out, an image is gone.
         PrerequisiteError: a device or a reporting library is not there.
     """
-    _can_train(options, plan.name)
-    _reporters_are_there(options)
-    micro, accumulation = shares(plan.batch, options, name=plan.name)
+    _check_device(options, plan.name)
+    _check_reporters(options)
+    micro, accumulation = split_batch(plan.batch, options, name=plan.name)
     folder = job.output / STATE
     resumed = newest_state(folder) if is_main_process() else newest_complete(folder)
     job.started(plan.steps, 0 if resumed is None else step_of(resumed))
@@ -81,7 +81,7 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> FitResult:
         arguments._n_gpu = min(1, arguments.n_gpu)
         trainer = PlannedTrainer(plan, job, arguments, optimizer)
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
-        trainer.refuse_broken()
+        trainer.check_weights()
     if trainer.masked:
         job.notice(f"nothing was learned of {len(trainer.masked):,} samples")
     metrics = {
@@ -96,7 +96,7 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> FitResult:
     return FitResult(metrics)
 
 
-def _can_train(options: TrainingOptions, name: str) -> None:
+def _check_device(options: TrainingOptions, name: str) -> None:
     """Refuse what transformers does not train on: other GPUs than the first it sees, fp16 without.
 
     Raises:
@@ -114,12 +114,12 @@ def _can_train(options: TrainingOptions, name: str) -> None:
         )
 
 
-def _reporters_are_there(options: TrainingOptions) -> None:
+def _check_reporters(options: TrainingOptions) -> None:
     """Find out before the first step whether the libraries that are to report can be imported."""
-    lacking = [name for name in options.report_to if importlib.util.find_spec(name) is None]
-    if lacking:
+    missing = [name for name in options.report_to if importlib.util.find_spec(name) is None]
+    if missing:
         raise PrerequisiteError(
-            f"cannot report to {', '.join(lacking)}: pip install {' '.join(lacking)}, or leave it "
+            f"cannot report to {', '.join(missing)}: pip install {' '.join(missing)}, or leave it "
             "out of report_to"
         )
 
@@ -129,7 +129,7 @@ class PlannedTrainer(transformers.Trainer):
 
     def __init__(
         self,
-        plan: Plan,
+        plan: TrainingPlan,
         job: TrainingJob,
         arguments: TrainingArguments,
         optimizer: torch.optim.Optimizer,
@@ -144,7 +144,7 @@ class PlannedTrainer(transformers.Trainer):
             optimizers=(optimizer, constant),
             callbacks=[
                 RateCallback(plan, optimizer),
-                EpochCallback(plan, self.refuse_broken, self._states),
+                EpochCallback(plan, self.check_weights, self._states),
                 self.reports,
             ],
         )
@@ -201,10 +201,10 @@ class PlannedTrainer(transformers.Trainer):
                 f"batch; weights saved before are kept. Look at the sample, lower the learning "
                 f"rate (-o {self.plan.name}.learning_rate=…), or train in bf16 or fp32"
             )
-        if "pixel_values" not in inputs and self.plan.seeing and not return_outputs:
+        if "pixel_values" not in inputs and self.plan.image_parameters and not return_outputs:
             # Without images these parameters have no gradient, which several processes wait for;
             # the original code too lets their gradient be zero then.
-            loss = loss + 0.0 * torch.stack([one.sum() for one in self.plan.seeing]).sum()
+            loss = loss + 0.0 * torch.stack([one.sum() for one in self.plan.image_parameters]).sum()
         return loss
 
     def _learns_nothing(self, inputs: Mapping[str, Any], names: Sequence[str]) -> bool:
@@ -218,12 +218,12 @@ class PlannedTrainer(transformers.Trainer):
             if masked and not self.masked:
                 self.job.notice(
                     f"nothing of {name_samples(sorted(masked))} is learned"
-                    + (f": {self.plan.masks}" if self.plan.masks else "")
+                    + (f": {self.plan.mask_reason}" if self.plan.mask_reason else "")
                 )
             self.masked |= masked
         return not any(learned)
 
-    def refuse_broken(self) -> None:
+    def check_weights(self) -> None:
         """Raise a TrainingError if the weights are no numbers any more: nothing is saved then."""
         for name, value in self.plan.model.named_parameters():
             if value.requires_grad and not bool(torch.isfinite(value.detach()).all()):
@@ -236,7 +236,7 @@ class PlannedTrainer(transformers.Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None
               ) -> None:  # fmt: skip
-        self.refuse_broken()
+        self.check_weights()
         folder = Path(output_dir or str(self.args.output_dir))
         folder.mkdir(parents=True, exist_ok=True)
         save_trained(self.plan.model, folder / "model.safetensors", state_dict)
@@ -255,7 +255,7 @@ class PlannedTrainer(transformers.Trainer):
 
 
 def _arguments(
-    plan: Plan, options: TrainingOptions, job: TrainingJob, micro: int, accumulation: int
+    plan: TrainingPlan, options: TrainingOptions, job: TrainingJob, micro: int, accumulation: int
 ) -> TrainingArguments:
     precision = options.resolved_precision
     if "tensorboard" in options.report_to:
@@ -266,7 +266,7 @@ def _arguments(
         max_steps=plan.steps,
         per_device_train_batch_size=micro,
         gradient_accumulation_steps=accumulation,
-        max_grad_norm=plan.clip,
+        max_grad_norm=plan.max_grad_norm,
         fp16=precision == "fp16",
         bf16=precision == "bf16",
         use_cpu=options.resolved_device == "cpu",

@@ -17,20 +17,20 @@ from ig4.plugins.models.rewardmodels import folder_of
 
 Positive = Annotated[int, Field(ge=1)]
 
-_INDIFFERENT = {
+_WITHOUT_EFFECT = {
     "device", "micro_batch_size", "gradient_checkpointing", "save_every", "keep", "workers",
     "report_to", "cache_dir",
 }  # fmt: skip
 """What changes speed or memory, but not what is learned."""
 
-_MODELS = {"model", "llm", "vision"}
+_MODEL_OPTIONS = {"model", "llm", "vision"}
 """What may be a folder or a name on the hub."""
 
 
 class TrainingOptions(Options):
     """How to train, whatever the model."""
 
-    usual_micro_batch: ClassVar[int | None] = None
+    default_micro_batch: ClassVar[int | None] = None
     """How many samples a device takes at a time at most, where the user says nothing."""
 
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
@@ -64,7 +64,7 @@ class TrainingOptions(Options):
     cache_dir: Path | None = Field(None, description="Where models of the hub are kept.")
 
     @property
-    def lighter(self) -> str | None:
+    def lighter_option(self) -> str | None:
         """The option, as `-o` takes it, by which less would learn; None where that is all."""
         return None
 
@@ -88,32 +88,36 @@ class TrainingOptions(Options):
         """Name files in full: a checkpoint keeps its options, and is used from other folders."""
         if isinstance(value, Path):
             return value.expanduser().absolute()
-        if info.field_name in _MODELS and isinstance(value, str) and Path(value).is_dir():
+        if info.field_name in _MODEL_OPTIONS and isinstance(value, str) and Path(value).is_dir():
             return str(Path(value).absolute())
         return value
 
-    def described(self, digest: Digest, *models: str) -> Mapping[str, JSON]:
+    def training_identity(self, digest: Digest, *models: str) -> Mapping[str, JSON]:
         """Return what a training depends on; folders of the options `models` by their sha256."""
-        known: dict[str, JSON] = self.model_dump(mode="json", exclude=_INDIFFERENT)
-        known["precision"] = self.resolved_precision
+        identity: dict[str, JSON] = self.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+        identity["precision"] = self.resolved_precision
         for name in models:
-            path = path_of(getattr(self, name))
+            path = existing_path(getattr(self, name))
             if path is not None:
-                known[name] = digest(path)
-        return known
+                identity[name] = digest(path)
+        return identity
 
 
-def path_of(place: str | Path | None) -> Path | None:
+def existing_path(name_or_path: str | Path | None) -> Path | None:
     """Return the file or folder that an option names; None for a name on the hub, or nothing.
 
     Raises:
         UsageError: it looks like a path, and nothing is there.
     """
-    if place is None:
+    if name_or_path is None:
         return None
-    path = Path(place).expanduser() if isinstance(place, Path) else folder_of(place)
-    if path is None and Path(str(place)).is_file():
-        path = Path(str(place))
+    path = (
+        Path(name_or_path).expanduser()
+        if isinstance(name_or_path, Path)
+        else folder_of(name_or_path)
+    )
+    if path is None and Path(str(name_or_path)).is_file():
+        path = Path(str(name_or_path))
     if path is not None and not path.exists():
         raise UsageError(f"{path}: there is no such file or folder")
     return path

@@ -36,7 +36,7 @@ def embed(embedding: Callable[[Tensor], Tensor], ids: Tensor, images: Tensor | N
     return embedded.masked_scatter(places[..., None], flat)
 
 
-def padded(rows: list[list[int]], filling: int, *, left: bool = False) -> Tensor:
+def pad_rows(rows: list[list[int]], filling: int, *, left: bool = False) -> Tensor:
     """Return rows of ids as one (n, longest) int64 tensor, filled up on the right or the left."""
     longest = max(map(len, rows), default=0)
     lines = []
@@ -46,6 +46,6 @@ def padded(rows: list[list[int]], filling: int, *, left: bool = False) -> Tensor
     return torch.tensor(lines, dtype=torch.int64).reshape(len(rows), longest)
 
 
-def mask_of(rows: list[list[int]], *, left: bool = False) -> Tensor:
-    """Return the (n, longest) mask of rows that `padded` fills up: 1 where a row's own ids are."""
-    return padded([[1] * len(row) for row in rows], 0, left=left)
+def padding_mask(rows: list[list[int]], *, left: bool = False) -> Tensor:
+    """Return the (n, longest) mask of rows padded by `pad_rows`: 1 for a row's own ids, else 0."""
+    return pad_rows([[1] * len(row) for row in rows], 0, left=left)

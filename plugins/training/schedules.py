@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Cosine:
+class CosineSchedule:
     """A linear warm-up from 0 over a share of the steps, then half a cosine down to 0."""
 
     steps: int

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Learning = Literal["projector", "lora", "full"]
+TrainableParts = Literal["projector", "lora", "full"]
 """What learns: the projector alone; it and low-rank adapters; it and the language model."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lora:
+class LoraSettings:
     """Low-rank adapters, on all linear layers of the language model but its head."""
 
     r: int

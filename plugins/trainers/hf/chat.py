@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.contracts.training import TrainingError
 from ig4.core.errors import PrerequisiteError
+from ig4.plugins.models.loading import one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -17,37 +18,37 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 
 
-def messages(
+def chat_messages(
     turns: Sequence[Turn],
     *,
     images: int,
     system: str | None = None,
-    marks: MediaMarkers | None = None,
+    markers: MediaMarkers | None = None,
 ) -> list[Message]:
     """Return a conversation as chat templates take it, its images in front of the first question.
 
     Consecutive turns of one speaker are joined: many templates want them to take turns. The marks
     of the model that a turn's text holds are broken.
     """
-    found: list[Message] = [_message("system", system)] if system else []
+    chat: list[Message] = [_message("system", system)] if system else []
     for turn in turns:
         role = "user" if turn.role == "tool" else turn.role
-        said = turn.text if marks is None else marks.broken(turn.text)
-        if found and found[-1]["role"] == role:
-            found[-1]["content"][-1]["text"] += f"\n{said}"
+        text = turn.text if markers is None else markers.break_markers(turn.text)
+        if chat and chat[-1]["role"] == role:
+            chat[-1]["content"][-1]["text"] += f"\n{text}"
         else:
-            found.append(_message(role, said))
-    first = next((one for one in found if one["role"] == "user"), None)
+            chat.append(_message(role, text))
+    first = next((one for one in chat if one["role"] == "user"), None)
     if first is not None:
         first["content"][:0] = [{"type": "image"} for _ in range(images)]
-    return found
+    return chat
 
 
 def _message(role: str, text: str) -> Message:
     return {"role": role, "content": [{"type": "text", "text": text}]}
 
 
-def rendered(processor: Any, chat: Sequence[Message], *, answering: bool = False) -> str:
+def render(processor: Any, chat: Sequence[Message], *, answering: bool = False) -> str:
     """Return a conversation as text; with `answering`, ready for the next answer.
 
     Raises:
@@ -64,14 +65,13 @@ def rendered(processor: Any, chat: Sequence[Message], *, answering: bool = False
             list(chat), tokenize=False, add_generation_prompt=answering
         )
     except Exception as error:
-        told = " ".join(str(error).split())[:200]
         raise TrainingError(
-            f"the model's chat template does not take this conversation: {told}"
+            f"the model's chat template does not take this conversation: {one_line(error, 200)}"
         ) from error
     return text
 
 
-def specials(processor: Any, text: str) -> dict[str, bool]:
+def special_token_options(processor: Any, text: str) -> dict[str, bool]:
     """Return how a rendered text is to be tokenised: without a second BOS where it has one.
 
     Some templates (Gemma's, Llama's) write it themselves; transformers looks for it in the same
@@ -94,24 +94,24 @@ def answer_spans(processor: Any, chat: Sequence[Message], text: str) -> list[tup
     for number, message in enumerate(chat):
         if message["role"] != "assistant":
             continue
-        before = rendered(processor, chat[:number], answering=True)
-        whole = rendered(processor, chat[: number + 1])
+        before = render(processor, chat[:number], answering=True)
+        whole = render(processor, chat[: number + 1])
         if text.startswith(whole) and whole.startswith(before) and len(before) >= at:
             spans.append((len(before), len(whole)))
         else:
-            said = message["content"][-1]["text"].strip()
-            place = text.find(said, at)
-            if place < 0 or not said:
+            answer = message["content"][-1]["text"].strip()
+            place = text.find(answer, at)
+            if place < 0 or not answer:
                 raise TrainingError(
-                    f"the answer {said[:60]!r} is not to be found in what the chat template makes "
-                    "of its sample: ig4 cannot tell what is to be learned"
+                    f"the chat template's output does not contain the answer {answer[:60]!r}: ig4 "
+                    "cannot tell which tokens to train on"
                 )
-            spans.append((place, place + len(said)))
+            spans.append((place, place + len(answer)))
         at = spans[-1][1]
     return spans
 
 
-def learned(
+def answer_mask(
     processor: Any, text: str, spans: Sequence[tuple[int, int]], ids: Sequence[int]
 ) -> list[bool]:
     """Tell of each id whether it belongs to an answer.
@@ -123,7 +123,9 @@ def learned(
     Raises:
         TrainingError: they are not.
     """
-    plain = processor.tokenizer(text, return_offsets_mapping=True, **specials(processor, text))
+    plain = processor.tokenizer(
+        text, return_offsets_mapping=True, **special_token_options(processor, text)
+    )
     offsets, own = plain["offset_mapping"], list(plain["input_ids"])
     hits = [
         any(first < stop and last > start for start, stop in spans) and last > first
@@ -139,7 +141,7 @@ def learned(
     return [False] * (len(ids) - tail) + hits[begin:]
 
 
-def limited(picture: Picture, max_pixels: int | None) -> Picture:
+def limit_pixels(picture: Picture, max_pixels: int | None) -> Picture:
     """Return an image of at most so many pixels, its proportions kept."""
     width, height = picture.size
     if max_pixels is None or width * height <= max_pixels:

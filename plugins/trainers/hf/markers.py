@@ -18,22 +18,24 @@ class MediaMarkers:
     """What a processor takes for more than text: marks of media, and what its template writes."""
 
     def __init__(self, processor: Any) -> None:
-        marks = sorted({one for one in _marks(processor) if one.strip()}, key=len, reverse=True)
-        self.pattern = re.compile("|".join(map(re.escape, marks)) or r"(?!)")
+        markers = sorted(
+            {one for one in _find_markers(processor) if one.strip()}, key=len, reverse=True
+        )
+        self.pattern = re.compile("|".join(map(re.escape, markers)) or r"(?!)")
 
-    def broken(self, text: str) -> str:
+    def break_markers(self, text: str) -> str:
         """Return a text with a space within each mark: it still reads alike, and is only text."""
         while self.pattern.search(text):  # marks may overlap
-            text = self.pattern.sub(_split, text)
+            text = self.pattern.sub(_insert_space, text)
         return text
 
 
-def _split(found: re.Match[str]) -> str:
+def _insert_space(found: re.Match[str]) -> str:
     mark = found[0]
     return f"{mark[0]} {mark[1:]}" if len(mark) > 1 else ""
 
 
-def _marks(processor: Any) -> Iterator[str]:
+def _find_markers(processor: Any) -> Iterator[str]:
     """Yield the marks of a processor.
 
     These are the tokens that it and its tokenizer have a name for (image_token, boi_token,
@@ -41,24 +43,24 @@ def _marks(processor: Any) -> Iterator[str]:
     of boxes, are what data sets may rightly hold.
     """
     tokenizer = processor.tokenizer
-    named = {**vars(processor), **tokenizer.special_tokens_map, **_attributes(tokenizer)}
-    for name, value in named.items():
+    tokens = {**vars(processor), **tokenizer.special_tokens_map, **_token_attributes(tokenizer)}
+    for name, value in tokens.items():
         if name.endswith("_token") and isinstance(value, str):
             yield value
     for place in (processor, tokenizer):
         for name in _MEDIA_IDS:
             number = getattr(place, name, None)
             if isinstance(number, int):
-                found = tokenizer.convert_ids_to_tokens(number)
-                if found is not None:
-                    yield str(found)
+                token_text = tokenizer.convert_ids_to_tokens(number)
+                if token_text is not None:
+                    yield str(token_text)
     template = str(getattr(processor, "chat_template", None) or tokenizer.chat_template or "")
     for token in tokenizer.added_tokens_decoder.values():
         if token.special and token.content in template:
             yield str(token.content)
 
 
-def _attributes(tokenizer: Any) -> dict[str, Any]:
+def _token_attributes(tokenizer: Any) -> dict[str, Any]:
     """Return tokens of media that a tokenizer has as attributes, set or of its own kind."""
     names = (one for one in dir(tokenizer) if one.endswith("_token"))
     return {name: getattr(tokenizer, name, None) for name in names}

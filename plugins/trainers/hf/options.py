@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ig4.plugins.training.options import Positive, TrainingOptions
-from ig4.plugins.training.trainable import Lora
+from ig4.plugins.training.trainable import LoraSettings
 
 _RATES = {"projector": 1e-3, "lora": 1e-4, "full": 1e-5}
 
@@ -15,7 +15,7 @@ _RATES = {"projector": 1e-3, "lora": 1e-4, "full": 1e-5}
 class HuggingFaceOptions(TrainingOptions):
     """Which model, and how it is trained."""
 
-    usual_micro_batch = 2
+    default_micro_batch = 2
 
     model: str = Field(
         "Qwen/Qwen2.5-VL-3B-Instruct",
@@ -59,8 +59,8 @@ class HuggingFaceOptions(TrainingOptions):
     )
 
     @property
-    def lighter(self) -> str | None:
-        """See `TrainingOptions.lighter`."""
+    def lighter_option(self) -> str | None:
+        """See `TrainingOptions.lighter_option`."""
         return "trains=lora" if self.trains == "full" else None
 
     @property
@@ -69,6 +69,6 @@ class HuggingFaceOptions(TrainingOptions):
         return _RATES[self.trains] if self.learning_rate is None else self.learning_rate
 
     @property
-    def lora(self) -> Lora:
+    def lora(self) -> LoraSettings:
         """The adapters."""
-        return Lora(self.lora_r, self.lora_alpha, self.lora_dropout)
+        return LoraSettings(self.lora_r, self.lora_alpha, self.lora_dropout)

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from ig4.core.records import Sample
-from ig4.plugins.models.tokenizer import Tokens
-from ig4.plugins.trainers.llava.images import seen
-from ig4.plugins.trainers.llava.prompts import caption_ids, expanded, training_ids
-from ig4.plugins.training.batches import Example, named, pictures, stacked
-from ig4.plugins.training.conversations import exchanges
+from ig4.plugins.models.tokenizer import Tokenizer
+from ig4.plugins.trainers.llava.images import padded_image_tensor
+from ig4.plugins.trainers.llava.prompts import caption_ids, expand_images, training_ids
+from ig4.plugins.training.batches import Example, explain_sample_errors, load_images, stack_images
+from ig4.plugins.training.conversations import question_answer_pairs
 
 
 class Examples(Dataset[Example]):
@@ -23,7 +23,7 @@ class Examples(Dataset[Example]):
         self,
         samples: Sequence[Sample],
         order: NDArray[np.int64],
-        tokens: Tokens,
+        tokenizer: Tokenizer,
         *,
         captions: bool,
         vectors: int,
@@ -32,7 +32,7 @@ class Examples(Dataset[Example]):
     ) -> None:
         self.samples = samples
         self.order = order
-        self.tokens = tokens
+        self.tokenizer = tokenizer
         self.captions = captions
         self.vectors = vectors
         self.image_size = image_size
@@ -43,7 +43,7 @@ class Examples(Dataset[Example]):
 
     def __getitem__(self, place: int) -> Example:
         sample = self.samples[int(self.order[place])]
-        with named(sample):
+        with explain_sample_errors(sample):
             return self.example(sample)
 
     def example(self, sample: Sample) -> Example:
@@ -51,13 +51,13 @@ class Examples(Dataset[Example]):
         images = len(sample.images)
         if self.captions:
             ids, labels = caption_ids(
-                self.tokens, sample.answer, images=images, max_length=self.max_length
+                self.tokenizer, sample.answer, images=images, max_length=self.max_length
             )
         else:
-            turns = exchanges(sample.turns)
+            turns = question_answer_pairs(sample.turns)
             ids, labels = training_ids(
-                self.tokens, turns, images=images, max_length=self.max_length
+                self.tokenizer, turns, images=images, max_length=self.max_length
             )
-        ids, labels = expanded(ids, labels, self.vectors, self.max_length)
-        looked = [seen(picture, self.image_size) for picture in pictures(sample)]
-        return Example(sample.id, ids, labels, stacked(looked, self.image_size))
+        ids, labels = expand_images(ids, labels, self.vectors, self.max_length)
+        tensors = [padded_image_tensor(picture, self.image_size) for picture in load_images(sample)]
+        return Example(sample.id, ids, labels, stack_images(tensors, self.image_size))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ig4.plugins.trainers.minigpt4.images import MEAN, whole
+from ig4.plugins.trainers.minigpt4.images import MEAN, image_tensor
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from torch import Tensor
 
-GROUND = tuple(int(value * 255) for value in MEAN)
+PADDING_COLOUR = tuple(int(value * 255) for value in MEAN)
 """The colour around images that are not square: CLIP's mean."""
 
 
-def squared(picture: Picture) -> Picture:
+def pad_to_square(picture: Picture) -> Picture:
     """Return an image in the middle of a square of its longer side."""
     from PIL import Image
 
@@ -22,11 +22,11 @@ def squared(picture: Picture) -> Picture:
     if width == height:
         return picture
     side = max(width, height)
-    square = Image.new("RGB", (side, side), GROUND)
+    square = Image.new("RGB", (side, side), PADDING_COLOUR)
     square.paste(picture, ((side - width) // 2, (side - height) // 2))
     return square
 
 
-def seen(picture: Picture, side: int) -> Tensor:
+def padded_image_tensor(picture: Picture, side: int) -> Tensor:
     """Return (3, side, side) float32 as CLIP takes it."""
-    return whole(squared(picture), side)
+    return image_tensor(pad_to_square(picture), side)

@@ -98,25 +98,25 @@ def from_original(state: Mapping[str, Tensor], own: Mapping[str, Any]) -> dict[s
     `own` holds the names of the model, by which the two ways of naming the vision tower that
     transformers has had are told apart.
     """
-    found = {}
+    renamed_state = {}
     for name, value in state.items():
         for pattern, new in _FORWARD:
             if pattern.fullmatch(name):
                 renamed = pattern.sub(new, name)
                 if renamed not in own:
                     renamed = renamed.replace("vision_tower.vision_model.", "vision_tower.")
-                found[renamed] = value
+                renamed_state[renamed] = value
                 break
-    return found
+    return renamed_state
 
 
 def original_projector(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the projector as the original's `mm_projector.bin` holds it."""
     names = {"linear_1": "0", "linear_2": "2"}
-    found = {}
+    renamed_state = {}
     for name, value in state.items():
         layer, _, kind = name.rpartition(".")
         number = names.get(layer.rpartition(".")[2])
         if "multi_modal_projector" in layer and number:
-            found[f"model.mm_projector.{number}.{kind}"] = value.detach().cpu().contiguous()
-    return found
+            renamed_state[f"model.mm_projector.{number}.{kind}"] = value.detach().cpu().contiguous()
+    return renamed_state

@@ -8,13 +8,13 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from ig4.plugins.training.options import Positive, TrainingOptions
-from ig4.plugins.training.trainable import Learning, Lora
+from ig4.plugins.training.trainable import LoraSettings, TrainableParts
 
 
 class PublishedRecipe(NamedTuple):
     """What LLaVA-1.5's scripts set for a stage."""
 
-    learning: Learning
+    trainable: TrainableParts
     learning_rate: float
     projector_learning_rate: float | None
     batch_size: int
@@ -30,7 +30,7 @@ PUBLISHED = {
 class LlavaOptions(TrainingOptions):
     """Where LLaVA's parts lie, and how they are trained."""
 
-    usual_micro_batch = 16  # as the published scripts have on each of eight GPUs
+    default_micro_batch = 16  # as the published scripts have on each of eight GPUs
 
     stage: Literal["pretrain", "full", "lora"] = Field(
         "lora", description="Stage 1 (projector), or stage 2 with all or with adapters."
@@ -70,8 +70,8 @@ class LlavaOptions(TrainingOptions):
     )
 
     @property
-    def lighter(self) -> str | None:
-        """See `TrainingOptions.lighter`."""
+    def lighter_option(self) -> str | None:
+        """See `TrainingOptions.lighter_option`."""
         return "stage=lora" if self.stage == "full" else None
 
     @property
@@ -80,13 +80,13 @@ class LlavaOptions(TrainingOptions):
         usual = PUBLISHED[self.stage]
         own = self.projector_learning_rate
         return PublishedRecipe(
-            usual.learning,
+            usual.trainable,
             usual.learning_rate if self.learning_rate is None else self.learning_rate,
             usual.projector_learning_rate if own is None else own,
             self.batch_size or usual.batch_size,
         )
 
     @property
-    def lora(self) -> Lora:
+    def lora(self) -> LoraSettings:
         """The adapters."""
-        return Lora(self.lora_r, self.lora_alpha, self.lora_dropout)
+        return LoraSettings(self.lora_r, self.lora_alpha, self.lora_dropout)

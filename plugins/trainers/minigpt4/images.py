@@ -19,7 +19,7 @@ _RATIO = (3 / 4, 4 / 3)
 _TRIES = 10
 
 
-def whole(picture: Picture, side: int) -> Tensor:
+def image_tensor(picture: Picture, side: int) -> Tensor:
     """Return (3, side, side) float32: the whole image, its proportions not kept.
 
     Pillow 13 resizes first along the side where that is cheaper, older ones always along the width:
@@ -27,16 +27,16 @@ def whole(picture: Picture, side: int) -> Tensor:
     """
     from PIL import Image
 
-    return normalised(picture.resize((side, side), Image.Resampling.BICUBIC))
+    return normalise(picture.resize((side, side), Image.Resampling.BICUBIC))
 
 
-def crop(picture: Picture, box: tuple[int, int, int, int], side: int) -> Tensor:
+def crop_tensor(picture: Picture, box: tuple[int, int, int, int], side: int) -> Tensor:
     """Return (3, side, side) float32: the box (top, left, height, width) of an image."""
     top, left, height, width = box
-    return whole(picture.crop((left, top, left + width, top + height)), side)
+    return image_tensor(picture.crop((left, top, left + width, top + height)), side)
 
 
-def random_box(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+def random_crop(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
     """Draw (top, left, height, width): half to all of an image, between 3:4 and 4:3.
 
     As torchvision's RandomResizedCrop draws them: after ten boxes that do not fit it takes the
@@ -57,7 +57,7 @@ def random_box(width: int, height: int, rng: np.random.Generator) -> tuple[int, 
     return (height - h) // 2, (width - w) // 2, h, w
 
 
-def normalised(picture: Picture) -> Tensor:
+def normalise(picture: Picture) -> Tensor:
     """Return (3, height, width) float32 of an RGB image, by CLIP's mean and deviation."""
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
     scaled = pixels.to(torch.float32).div(255)

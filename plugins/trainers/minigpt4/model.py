@@ -97,10 +97,12 @@ class MiniGPT4(nn.Module):
 
     def encode_images(self, pixel_values: Tensor) -> Tensor:
         """Return (n, 32, width) embeddings for the language model of (n, 3, side, side) images."""
-        seen = self.vision_model(pixel_values).last_hidden_state  # ln_vision is its last norm
-        queries = self.query_tokens.expand(len(seen), -1, -1)
-        answers = self.qformer(query_embeds=queries, encoder_hidden_states=seen).last_hidden_state
-        projected: Tensor = self.language_projection(answers)
+        features = self.vision_model(pixel_values).last_hidden_state  # ln_vision is its last norm
+        queries = self.query_tokens.expand(len(features), -1, -1)
+        outputs = self.qformer(
+            query_embeds=queries, encoder_hidden_states=features
+        ).last_hidden_state
+        projected: Tensor = self.language_projection(outputs)
         return projected
 
     def embed(self, input_ids: Tensor, pixel_values: Tensor | None) -> Tensor:
@@ -161,7 +163,7 @@ def from_original(state: Mapping[str, Tensor]) -> State:
 
     The original keeps biases for query and value only; in between stand zeros.
     """
-    found: State = {}
+    renamed: State = {}
     for name, tensor in state.items():
         block = _Q_BIAS.fullmatch(name)
         if block:
@@ -169,16 +171,16 @@ def from_original(state: Mapping[str, Tensor]) -> State:
             if value is None:
                 raise PrerequisiteError(f"the weights hold {name}, but no v_bias beside it")
             bias = torch.cat((tensor, torch.zeros_like(value), value))
-            found[_QKV_BIAS.format(block[1])] = bias
+            renamed[_QKV_BIAS.format(block[1])] = bias
             continue
         for pattern, new in _FORWARD:
             if pattern.fullmatch(name):
-                found[pattern.sub(new, name)] = tensor
+                renamed[pattern.sub(new, name)] = tensor
                 break
-    return found
+    return renamed
 
 
-def fitted(model: MiniGPT4, state: State, *, source: str) -> State:
+def fit_state(model: MiniGPT4, state: State, *, source: str) -> State:
     """Return those of `state` that the model has a place for, positions brought to its grid.
 
     Raises:
@@ -189,12 +191,12 @@ def fitted(model: MiniGPT4, state: State, *, source: str) -> State:
     place = "vision_model.embeddings.position_embedding"
     if place in fits and fits[place].shape != own[place].shape:
         fits[place] = resized_positions(fits[place], own[place].shape[1])
-    wrong = [name for name, tensor in fits.items() if tensor.shape != own[name].shape]
-    if wrong:
-        name = wrong[0]
+    mismatched = [name for name, tensor in fits.items() if tensor.shape != own[name].shape]
+    if mismatched:
+        name = mismatched[0]
         raise PrerequisiteError(
             f"{source} is of another architecture: {name} is {tuple(fits[name].shape)}, the model "
-            f"has {tuple(own[name].shape)} ({len(wrong)} of {len(fits)} tensors differ)"
+            f"has {tuple(own[name].shape)} ({len(mismatched)} of {len(fits)} tensors differ)"
         )
     return fits
 
@@ -209,7 +211,7 @@ def resized_positions(positions: Tensor, length: int) -> Tensor:
     return torch.cat((cls, flat.to(positions.dtype)), dim=1)
 
 
-def missing(model: MiniGPT4, state: Iterable[str]) -> list[str]:
+def missing_weights(model: MiniGPT4, state: Iterable[str]) -> list[str]:
     """Return the names of the weights before the language model that `state` lacks."""
     own = {name for name in model.state_dict() if not name.startswith("language_model.")}
     return sorted(own - set(state))
