@@ -1,4 +1,4 @@
-"""Captions of your own images: a table of images and captions, or an object of these."""
+"""Captions of your own images: a table of images and captions, or a JSON object of them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pydantic import Field
 from ig4.core.contracts.evaluation import Item
 from ig4.core.files import jsonstream
 from ig4.core.files.tables import is_parquet, require_file
-from ig4.plugins.benchmarks.captioned import CaptionedBenchmark, CaptionedOptions
-from ig4.plugins.benchmarks.files import Row, Rows, distinct
-from ig4.plugins.benchmarks.vqa import named, optional, unfold
+from ig4.plugins.benchmarks.captioning import CaptioningBenchmark, CaptioningOptions
+from ig4.plugins.benchmarks.files import Row, Rows, check_distinct
+from ig4.plugins.benchmarks.vqa import find_column, parse_list_cell, require_column
 
 _IMAGES = ("image", "image_path", "file_name", "file", "filename", "image_id")
 _CAPTIONS = ("captions", "caption", "references", "reference", "text", "sentences", "answers")
 _IDS = ("id", "image_id", "sample_id", "index")
 
 
-class CaptionOptions(CaptionedOptions):
+class CaptionOptions(CaptioningOptions):
     """Options of the benchmark `caption`."""
 
     id: str | None = Field(
@@ -32,7 +32,7 @@ class CaptionOptions(CaptionedOptions):
     category: str = Field("category", description="Column of categories, if there is one.")
 
 
-class Caption(CaptionedBenchmark):
+class Caption(CaptioningBenchmark):
     """Scores captions of the user's own images; rows of one id are captions of one image."""
 
     version = "1"
@@ -45,26 +45,26 @@ class Caption(CaptionedBenchmark):
         Raises:
             DatasetError: the file cannot be read, lacks a column, or gives one id two images.
         """
-        said = self.options
-        if _is_object_of_captions(said.questions):
-            return distinct(said.questions, list(self._from_object(said.questions)))
+        options = self.options
+        if _is_object_of_captions(options.questions):
+            return check_distinct(options.questions, list(self._from_object(options.questions)))
         images: dict[str, tuple[str, str]] = {}
         captions: dict[str, list[str]] = {}
-        for row in Rows(said.questions):
-            image = row.id(named(row, said.image, _IMAGES, "images"))
-            column = named(row, said.captions, _CAPTIONS, "captions")
-            unfold(row, column)
-            own = optional(row, said.id, _IDS)
+        for row in Rows(options.questions):
+            image = row.id(require_column(row, options.image, _IMAGES, "images"))
+            column = require_column(row, options.captions, _CAPTIONS, "captions")
+            parse_list_cell(row, column)
+            own = find_column(row, options.id, _IDS)
             name = image if own is None else row.id(own)
-            category = row.record.get(said.category)
+            category = row.record.get(options.category)
             known = images.setdefault(name, (image, category if isinstance(category, str) else ""))
             if known[0] != image:
                 row.fail(f"the id {name[:80]!r} is of another image in an earlier row")
             captions.setdefault(name, []).extend(row.texts(column))
-        return distinct(
-            said.questions,
+        return check_distinct(
+            options.questions,
             [
-                Item(name, said.prompt, image, tuple(captions[name]), category)
+                Item(name, options.prompt, image, tuple(captions[name]), category)
                 for name, (image, category) in images.items()
             ],
         )
@@ -76,7 +76,7 @@ class Caption(CaptionedBenchmark):
 
 
 def _is_object_of_captions(path: Path) -> bool:
-    """Tell `{"a.jpg": ["a dog", …], …}` from an object that has a table in it."""
+    """Return whether a file is `{"a.jpg": ["a dog", …], …}`, not an object with a table."""
     require_file(path)
     if is_parquet(path) or jsonstream.layout(path) != "object":
         return False

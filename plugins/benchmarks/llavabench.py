@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from ig4.core.contracts.evaluation import BenchmarkResult, Item
-from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions, Row, Rows, distinct
+from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions, Row, Rows, check_distinct
 
 
 class LlavaBenchOptions(FileOptions):
@@ -17,12 +17,13 @@ class LlavaBenchOptions(FileOptions):
 
     questions: Path = Field(description="questions.jsonl: question_id, image, text, category.")
     context: Path | None = Field(
-        None, description="context.jsonl: what each image shows, for judges that do not see it."
+        None,
+        description="context.jsonl: descriptions of the images, for judges that do not see them.",
     )
 
 
 class LlavaBench(FileBenchmark):
-    """Collects answers; what they are worth is a judge's to say (`ig4 judge`)."""
+    """Collects answers for a judge to compare (`ig4 judge`)."""
 
     version = "1"
     Options = LlavaBenchOptions
@@ -36,12 +37,12 @@ class LlavaBench(FileBenchmark):
         Raises:
             DatasetError: a file is not LLaVA-Bench's, or an image has no description.
         """
-        told = self._contexts()
+        contexts = self._contexts()
         path = self.options.questions
-        return distinct(path, [_item(row, told) for row in Rows(path)])
+        return check_distinct(path, [_item(row, contexts) for row in Rows(path)])
 
     def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> BenchmarkResult:
-        """Return the share of questions that have an answer; nothing here says if it is good."""
+        """Return the share of questions with an answer, whatever its quality."""
         there = [float(bool(answer and answer.strip())) for answer in answers]
         return BenchmarkResult({"answered": sum(there) / len(items)}, "answered", there)
 
@@ -51,13 +52,13 @@ class LlavaBench(FileBenchmark):
         return {row.id("image"): row.text("caption") for row in Rows(self.options.context)}
 
 
-def _item(row: Row, told: dict[str, str] | None) -> Item:
+def _item(row: Row, contexts: dict[str, str] | None) -> Item:
     image, category = row.text("image"), row.record.get("category")
     record = dict(row.record)
-    if told is not None:
-        if image not in told:
+    if contexts is not None:
+        if image not in contexts:
             row.fail(f"there is no description of the image {image[:80]!r}")
-        record["context"] = told[image]
+        record["context"] = contexts[image]
     return Item(
         row.id("question_id"), row.text("text"), image, (),
         category if isinstance(category, str) else "", record,

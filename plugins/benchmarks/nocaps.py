@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ig4.core.contracts.evaluation import Item
-from ig4.plugins.benchmarks.captioned import CaptionedBenchmark
-from ig4.plugins.benchmarks.files import Rows, distinct
+from ig4.plugins.benchmarks.captioning import CaptioningBenchmark
+from ig4.plugins.benchmarks.files import Rows, check_distinct
 
 
-class NoCaps(CaptionedBenchmark):
+class NoCaps(CaptioningBenchmark):
     """`nocaps_val_4500_captions.json`; categories are the domains, where the file has them."""
 
     version = "1"
@@ -33,4 +33,4 @@ class NoCaps(CaptionedBenchmark):
                     domain if isinstance(domain, str) else "",
                 )
             )  # fmt: skip
-        return distinct(path, items)
+        return check_distinct(path, items)

@@ -7,11 +7,11 @@ from pathlib import Path
 from pydantic import Field
 
 from ig4.core.contracts.evaluation import Item
-from ig4.plugins.benchmarks.files import Row, Rows, distinct
-from ig4.plugins.benchmarks.matched import MatchedBenchmark, MatchedOptions
+from ig4.plugins.benchmarks.accuracy import AccuracyBenchmark, AccuracyOptions
+from ig4.plugins.benchmarks.files import Row, Rows, check_distinct
 
 
-class OkvqaOptions(MatchedOptions):
+class OkvqaOptions(AccuracyOptions):
     """Options of the benchmark `okvqa`."""
 
     questions: Path = Field(description="OpenEnded_mscoco_val2014_questions.json.")
@@ -19,11 +19,11 @@ class OkvqaOptions(MatchedOptions):
         description="mscoco_val2014_annotations.json, or a list of question_id, img_id and label."
     )
     images: Path | None = Field(
-        None, description="The folder val2014 of COCO; without it, the folder of the questions."
+        None, description="The folder val2014 of COCO; by default that of the questions."
     )
 
 
-class Okvqa(MatchedBenchmark):
+class Okvqa(AccuracyBenchmark):
     """5,046 questions, each with the answers of several people, any of which is right."""
 
     version = "1"
@@ -34,17 +34,17 @@ class Okvqa(MatchedBenchmark):
         """Read the questions in the order of the annotations; ids are question ids.
 
         Raises:
-            DatasetError: a file is not OK-VQA's, or an annotation is of no question.
+            DatasetError: a file is not OK-VQA's, or an annotation has no question.
         """
         rows = Rows(self.options.questions, "questions")
-        asked = {row.id("question_id"): row.text("question") for row in rows}
+        questions = {row.id("question_id"): row.text("question") for row in rows}
         answers = self.options.annotations
-        return distinct(answers, [_item(row, asked) for row in Rows(answers)])
+        return check_distinct(answers, [_item(row, questions) for row in Rows(answers)])
 
 
-def _item(row: Row, asked: dict[str, str]) -> Item:
+def _item(row: Row, questions: dict[str, str]) -> Item:
     number = row.id("question_id")
-    question = asked.get(number)
+    question = questions.get(number)
     if question is None:
         row.fail(f"question {number[:80]!r} is not in the file of questions")
     return Item(number, question, _image(row), _truths(row))

@@ -10,11 +10,11 @@ from pydantic import Field
 from ig4.core.contracts.evaluation import Item
 from ig4.core.files import jsonstream
 from ig4.core.files.tables import require_file
-from ig4.plugins.benchmarks.files import Row, Rows, distinct
-from ig4.plugins.benchmarks.matched import MatchedBenchmark, MatchedOptions
+from ig4.plugins.benchmarks.accuracy import AccuracyBenchmark, AccuracyOptions
+from ig4.plugins.benchmarks.files import Row, Rows, check_distinct
 
 
-class ScienceQaOptions(MatchedOptions):
+class ScienceQaOptions(AccuracyOptions):
     """Options of the benchmark `scienceqa`."""
 
     questions: Path = Field(
@@ -23,7 +23,7 @@ class ScienceQaOptions(MatchedOptions):
     split: str = Field("test", description="Which split of problems.json.")
 
 
-class ScienceQa(MatchedBenchmark):
+class ScienceQa(AccuracyBenchmark):
     """Questions with their choices, without letters and without the hint; categories: subjects."""
 
     version = "1"
@@ -41,8 +41,10 @@ class ScienceQa(MatchedBenchmark):
         path = self.options.questions
         require_file(path)
         if jsonstream.layout(path) == "object":
-            return distinct(path, list(self._problems(path)))
-        return distinct(path, [_prepared(number, row) for number, row in enumerate(Rows(path))])
+            return check_distinct(path, list(self._problems(path)))
+        return check_distinct(
+            path, [_prepared(number, row) for number, row in enumerate(Rows(path))]
+        )
 
     def _problems(self, path: Path) -> Iterator[Item]:
         split = self.options.split
@@ -54,11 +56,11 @@ class ScienceQa(MatchedBenchmark):
 
 def _problem(name: str, split: str, row: Row) -> Item:
     choices = row.texts("choices")
-    asked = f"Question: {row.text('question')}\nOptions: {' '.join(choices)}\n"
+    prompt = f"Question: {row.text('question')}\nOptions: {' '.join(choices)}\n"
     truth = choices[row.number("answer", len(choices))]
     image = f"{split}/{name}/{row.text('image')}"
     subject = row.record.get("subject")
-    return Item(name, asked, image, (truth,), subject if isinstance(subject, str) else "")
+    return Item(name, prompt, image, (truth,), subject if isinstance(subject, str) else "")
 
 
 def _prepared(number: int, row: Row) -> Item:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ig4.core.contracts.evaluation import Item
-from ig4.plugins.benchmarks.files import Rows, distinct
-from ig4.plugins.benchmarks.matched import MatchedBenchmark
+from ig4.plugins.benchmarks.accuracy import AccuracyBenchmark
+from ig4.plugins.benchmarks.files import Rows, check_distinct
 
 
-class ObjectCounting(MatchedBenchmark):
+class ObjectCounting(AccuracyBenchmark):
     """`vcr1_oc.json`: 10,000 questions whose right answer is a digit."""
 
     version = "1"
@@ -19,7 +19,7 @@ class ObjectCounting(MatchedBenchmark):
             DatasetError: the file is not GVT-bench's.
         """
         path = self.options.questions
-        return distinct(
+        return check_distinct(
             path,
             [
                 Item(str(number), row.text("text_in"), row.text("image_id"), row.texts("text_out"))

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from ig4.core.contracts.evaluation import Item
-from ig4.plugins.benchmarks.files import Row, Rows, distinct
-from ig4.plugins.benchmarks.matched import MatchedBenchmark, MatchedOptions
+from ig4.plugins.benchmarks.accuracy import AccuracyBenchmark, AccuracyOptions
+from ig4.plugins.benchmarks.files import Row, Rows, check_distinct
 
 _QUESTION = ("question", "text", "prompt", "instruction")
 _ANSWERS = ("answers", "answer", "label", "truth", "target")
@@ -17,7 +17,7 @@ _IDS = ("id", "question_id", "sample_id", "index")
 _IMAGES = ("image", "image_path", "file", "file_name", "image_id")
 
 
-class VqaOptions(MatchedOptions):
+class VqaOptions(AccuracyOptions):
     """Options of the benchmark `vqa`."""
 
     id: str | None = Field(
@@ -32,18 +32,18 @@ class VqaOptions(MatchedOptions):
     )
     category: str = Field("category", description="Column of categories, if there is one.")
     prompt: str = Field(
-        "{question}", description="What the model is asked; {question} stands for the question."
+        "{question}", description="Prompt for the model; {question} becomes the question."
     )
 
     @field_validator("prompt")
     @classmethod
-    def _asks(cls, prompt: str) -> str:
+    def _has_question(cls, prompt: str) -> str:
         if "{question}" not in prompt:
             raise ValueError("the prompt lacks {question}")
         return prompt
 
 
-class Vqa(MatchedBenchmark):
+class Vqa(AccuracyBenchmark):
     """Scores answers to the user's own questions."""
 
     version = "1"
@@ -57,44 +57,44 @@ class Vqa(MatchedBenchmark):
             DatasetError: the file cannot be read, lacks a column, or an id comes twice.
         """
         path: Path = self.options.questions
-        return distinct(path, [self._item(row, n) for n, row in enumerate(Rows(path))])
+        return check_distinct(path, [self._item(row, n) for n, row in enumerate(Rows(path))])
 
     def _item(self, row: Row, number: int) -> Item:
-        said = self.options
-        question = row.text(named(row, said.question, _QUESTION, "questions"))
-        answers = named(row, said.answers, _ANSWERS, "right answers")
-        own = optional(row, said.id, _IDS)
-        image = optional(row, said.image, _IMAGES)
-        category = row.record.get(said.category)
-        unfold(row, answers)
+        options = self.options
+        question = row.text(require_column(row, options.question, _QUESTION, "questions"))
+        answers = require_column(row, options.answers, _ANSWERS, "right answers")
+        own = find_column(row, options.id, _IDS)
+        image = find_column(row, options.image, _IMAGES)
+        category = row.record.get(options.category)
+        parse_list_cell(row, answers)
         return Item(
             id=str(number) if own is None else row.id(own),
-            question=said.prompt.replace("{question}", question),
-            image=None if image is None or _empty(row, image) else row.id(image),
+            question=options.prompt.replace("{question}", question),
+            image=None if image is None or _is_empty(row, image) else row.id(image),
             truths=row.texts(answers),
             category=category if isinstance(category, str) else "",
             record=row.record,
         )
 
 
-def named(row: Row, given: str | None, usual: tuple[str, ...], what: str) -> str:
+def require_column(row: Row, given: str | None, usual: tuple[str, ...], what: str) -> str:
     """Return the column `given`, or the first of the `usual` names that a row has.
 
     Raises:
         DatasetError: there is none.
     """
-    found = optional(row, given, usual)
-    if found is None:
-        there = ", ".join(repr(name[:40]) for name in row.record)
-        row.fail(f"no column holds the {what}; its columns are {there}: name it with an option")
-    return found
+    column = find_column(row, given, usual)
+    if column is None:
+        columns = ", ".join(repr(name[:40]) for name in row.record)
+        row.fail(f"no column holds the {what}; its columns are {columns}: name it with an option")
+    return column
 
 
-def optional(row: Row, given: str | None, usual: tuple[str, ...]) -> str | None:
-    """Return the column `given`, or the first of the `usual` names that says something.
+def find_column(row: Row, given: str | None, usual: tuple[str, ...]) -> str | None:
+    """Return the column `given`, or the first of the `usual` names with a value.
 
     Raises:
-        DatasetError: the one that is given is not there.
+        DatasetError: there is no column `given`.
     """
     if given is not None:
         if given not in row.record:
@@ -103,12 +103,12 @@ def optional(row: Row, given: str | None, usual: tuple[str, ...]) -> str | None:
     return next((name for name in usual if row.record.get(name) not in (None, "")), None)
 
 
-def _empty(row: Row, column: str) -> bool:
+def _is_empty(row: Row, column: str) -> bool:
     return row.record[column] in (None, "")
 
 
-def unfold(row: Row, column: str) -> None:
-    """Read a cell of a table that holds a JSON list of texts as the list."""
+def parse_list_cell(row: Row, column: str) -> None:
+    """Replace the text of a JSON list in a cell by the list."""
     value = row.record[column]
     if isinstance(value, str) and value.startswith("["):
         try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ig4.core.contracts.evaluation import Item
-from ig4.plugins.benchmarks.files import Row, Rows, distinct
-from ig4.plugins.benchmarks.matched import MatchedBenchmark
+from ig4.plugins.benchmarks.accuracy import AccuracyBenchmark
+from ig4.plugins.benchmarks.files import Row, Rows, check_distinct
 
 CHOICES = ("No", "Yes")
 """What a label of 0 or 1 means, in the order that the model is told."""
 
 
-class VisualSpatialReasoning(MatchedBenchmark):
+class VisualSpatialReasoning(AccuracyBenchmark):
     """`all_vsr_validated_data.jsonl`, or any other split; categories are the relations."""
 
     version = "1"
@@ -22,13 +22,13 @@ class VisualSpatialReasoning(MatchedBenchmark):
             DatasetError: the file is not VSR's.
         """
         path = self.options.questions
-        return distinct(path, [_item(number, row) for number, row in enumerate(Rows(path))])
+        return check_distinct(path, [_item(number, row) for number, row in enumerate(Rows(path))])
 
 
 def _item(number: int, row: Row) -> Item:
     caption = row.text("caption")
-    asked = f"Question: Is the following caption right? {caption}\nOptions: {' '.join(CHOICES)}\n"
+    prompt = f"Question: Is the following caption right? {caption}\nOptions: {' '.join(CHOICES)}\n"
     return Item(
-        str(number), asked, row.text("image"), (CHOICES[row.number("label", 2)],),
+        str(number), prompt, row.text("image"), (CHOICES[row.number("label", 2)],),
         str(row.record.get("relation") or ""), row.record,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Writes the demonstration's data set: drawn scenes with answers, a known share of them spoilt."""
+"""Writes the demonstration's data set: scenes with answers, a known share of them spoilt."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ def _spoilt(
     elif kind == "vague":
         answers = tuple(rng.sample(VAGUE, len(turns)))
     else:
-        said = rng.sample(sentences(scenes[number], rng)[1:], len(turns))
+        chosen = rng.sample(sentences(scenes[number], rng)[1:], len(turns))
         # Two short turns are about as long as one long one.
-        answers = tuple(" ".join([one] * rng.randint(3, 6 // len(turns))) for one in said)
+        answers = tuple(" ".join([one] * rng.randint(3, 6 // len(turns))) for one in chosen)
     return list(zip(instructions, answers, strict=True))
 
 
@@ -107,9 +107,9 @@ def _answers_elsewhere(
     """Return the answers of a conversation of as many turns about another scene."""
     others = [scene for scene in scenes if scene != scenes[number]]
     while True:
-        told = conversation(rng.choice(others), rng)
-        if len(told) == turns:
-            return tuple(answer for _, answer in told)
+        turns_elsewhere = conversation(rng.choice(others), rng)
+        if len(turns_elsewhere) == turns:
+            return tuple(answer for _, answer in turns_elsewhere)
 
 
 def _cut(answer: str, rng: random.Random) -> str:

@@ -1,4 +1,4 @@
-"""Draws small scenes from facts, and tells the same facts in words."""
+"""Makes up small scenes and renders them as images."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def render(scene: Scene, rng: random.Random) -> Image.Image:
     horizon = side * rng.uniform(0.5, 0.62)
     for y in range(side):
         share = y / horizon
-        colour = _mixed(top, bottom, share) if y < horizon else _shaded(ground, y / side)
+        colour = _mix(top, bottom, share) if y < horizon else _shade(ground, y / side)
         draw.line([(0, y), (side, y)], fill=colour)
     _decorate(draw, scene.background, side, horizon, rng)
     for thing in scene.things:
@@ -97,19 +97,19 @@ BACKGROUNDS: dict[str, tuple[Colour, Colour, Colour]] = {
 """Sky at the top, sky at the horizon, and ground of each background."""
 
 
-def _mixed(one: Colour, other: Colour, share: float) -> Colour:
+def _mix(one: Colour, other: Colour, share: float) -> Colour:
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
-def _shaded(colour: Colour, depth: float) -> Colour:
-    return _mixed(colour, (0, 0, 0), (depth - 0.5) * 0.25)
+def _shade(colour: Colour, depth: float) -> Colour:
+    return _mix(colour, (0, 0, 0), (depth - 0.5) * 0.25)
 
 
 def _decorate(
     draw: ImageDraw.ImageDraw, background: str, side: int, horizon: float, rng: random.Random
 ) -> None:
-    """Give each background what one knows it by."""
+    """Draw the details that make a background recognisable."""
     if background == "night":
         for _ in range(40):
             x, y = rng.uniform(0, side), rng.uniform(0, horizon)
@@ -155,7 +155,7 @@ def _box(x: float, y: float, reach: float) -> list[float]:
 
 
 def _outline(colour: Colour) -> Colour:
-    return _mixed(colour, (0, 0, 0) if sum(colour) > 200 else (255, 255, 255), 0.45)
+    return _mix(colour, (0, 0, 0) if sum(colour) > 200 else (255, 255, 255), 0.45)
 
 
 def _around(x: float, y: float, reach: float, points: Sequence[Point]) -> list[Point]:
@@ -164,7 +164,7 @@ def _around(x: float, y: float, reach: float, points: Sequence[Point]) -> list[P
 
 def _ball(d: ImageDraw.ImageDraw, x: float, y: float, r: float, c: Colour) -> None:
     d.ellipse(_box(x, y, r), fill=c, outline=_outline(c), width=3)
-    d.ellipse(_box(x - r * 0.35, y - r * 0.35, r * 0.2), fill=_mixed(c, (255, 255, 255), 0.6))
+    d.ellipse(_box(x - r * 0.35, y - r * 0.35, r * 0.2), fill=_mix(c, (255, 255, 255), 0.6))
 
 
 def _box_shape(d: ImageDraw.ImageDraw, x: float, y: float, r: float, c: Colour) -> None:
@@ -176,7 +176,7 @@ def _box_shape(d: ImageDraw.ImageDraw, x: float, y: float, r: float, c: Colour) 
 def _house(d: ImageDraw.ImageDraw, x: float, y: float, r: float, c: Colour) -> None:
     d.rectangle([x - r, y - r * 0.2, x + r, y + r], fill=c, outline=_outline(c), width=3)
     roof = _around(x, y, r, [(-1.2, -0.2), (0, -1.2), (1.2, -0.2)])
-    d.polygon(roof, fill=_mixed(c, (0, 0, 0), 0.5))
+    d.polygon(roof, fill=_mix(c, (0, 0, 0), 0.5))
     d.rectangle([x - r * 0.25, y + r * 0.3, x + r * 0.25, y + r], fill=(90, 60, 40))
 
 
@@ -189,7 +189,7 @@ def _tree(d: ImageDraw.ImageDraw, x: float, y: float, r: float, c: Colour) -> No
 def _car(d: ImageDraw.ImageDraw, x: float, y: float, r: float, c: Colour) -> None:
     d.rectangle([x - r * 1.2, y, x + r * 1.2, y + r * 0.6], fill=c, outline=_outline(c), width=3)
     cabin = _around(x, y, r, [(-0.7, 0), (-0.4, -0.55), (0.4, -0.55), (0.7, 0)])
-    d.polygon(cabin, fill=_mixed(c, (255, 255, 255), 0.45), outline=_outline(c))
+    d.polygon(cabin, fill=_mix(c, (255, 255, 255), 0.45), outline=_outline(c))
     for dx in (-0.65, 0.65):
         d.ellipse(
             _box(x + dx * r, y + r * 0.62, r * 0.28), fill=(24, 24, 26), outline=(180, 180, 180)

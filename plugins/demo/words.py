@@ -1,4 +1,4 @@
-"""Tells the facts of a scene: descriptions of one to six sentences, and short answers."""
+"""Texts about a scene: descriptions of one to six sentences, and short answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETTINGS = {
     "city": ("in a city", "a grey city with tall buildings"),
     "room": ("in a room", "a room with a window and a wooden floor"),
 }
-"""Where a background is, in a phrase and as a thing of its own."""
+"""Each background as a phrase of place and as a noun phrase."""
 
 COUNTS = ("no things", "one thing", "two things", "three things")
 DESCRIBE = (
@@ -27,13 +27,13 @@ DESCRIBE = (
 )
 
 
-def named(thing: SceneObject) -> str:
+def object_phrase(thing: SceneObject) -> str:
     """Return "a large red ball"."""
     article = "an" if thing.size[0] in "aeiou" else "a"
     return f"{article} {thing.size} {thing.colour} {thing.kind}"
 
 
-def joined(phrases: list[str]) -> str:
+def join_phrases(phrases: list[str]) -> str:
     """Return "a, b and c"."""
     return phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"
 
@@ -41,8 +41,8 @@ def joined(phrases: list[str]) -> str:
 def sentences(scene: Scene, rng: random.Random) -> list[str]:
     """Return everything there is to say of a scene, the main thing first."""
     where, setting = SETTINGS[scene.background]
-    things = joined([named(thing) for thing in scene.things])
-    told = [
+    things = join_phrases([object_phrase(thing) for thing in scene.things])
+    opening = [
         rng.choice(
             (
                 f"The image shows {things} {where}.",
@@ -70,13 +70,13 @@ def sentences(scene: Scene, rng: random.Random) -> list[str]:
             f"The {one.colour} {one.kind} is to the left of the {other.colour} {other.kind}."
         )
     rng.shuffle(more)
-    return told + more
+    return opening + more
 
 
 def description(scene: Scene, rng: random.Random) -> str:
     """Return a description of one to six sentences."""
-    told = sentences(scene, rng)
-    return " ".join(told[: rng.randint(2, 6)])
+    parts = sentences(scene, rng)
+    return " ".join(parts[: rng.randint(2, 6)])
 
 
 def conversation(scene: Scene, rng: random.Random) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What the formats in Arrow tables share: rows to JSON and back, with every value as it was.
+"""Arrow tables of the formats: rows to JSON and back, without changing any value.
 
 JSON has no dates, decimals or bytes. Columns of such types are cast to whole numbers or text
 and back; bytes become {"$base64": …}, and bytes of an image {"$image": n}, its place among the
@@ -18,7 +18,13 @@ import pyarrow as pa
 
 from ig4.core.errors import DatasetError
 from ig4.core.records import JSON, Record
-from ig4.plugins.formats.columns import OWN, find_columns, record_of, require_columns, row_of
+from ig4.plugins.formats.columns import (
+    OWN_COLUMNS,
+    find_columns,
+    record_from_row,
+    require_columns,
+    row_from_record,
+)
 from ig4.plugins.formats.options import ColumnOptions
 from ig4.plugins.formats.turns import ImageRef
 
@@ -36,12 +42,12 @@ OWN_SCHEMA = pa.schema(
         ("messages", _MESSAGES),
     ]
 )
-"""The table made from records of another format; images as `datasets` stores them."""
+"""The schema for records of another format; images as `datasets` stores them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """The schema of a data set, and the columns that mean something in it."""
+class ArrowTable:
+    """The schema of a data set, and the options that name its columns."""
 
     path: Path
     schema: pa.Schema
@@ -49,7 +55,7 @@ class Table:
 
     @property
     def step(self) -> int:
-        """How many rows to hold at a time: few if they may hold images."""
+        """Rows to hold at a time: few if they may contain images."""
         return _ROWS_WITH_BYTES if any(_holds_bytes(t) for t in self.schema.types) else _ROWS
 
     def records(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Record]:
@@ -60,7 +66,7 @@ class Table:
         """
         columns = require_columns(self.path, self.schema.names, self.options)
         if len(set(self.schema.names)) < len(self.schema.names):
-            raise DatasetError(f"{self.path} has two columns of one name: rename one")
+            raise DatasetError(f"{self.path} has two columns with the same name: rename one")
         walked = {f.name: f.type for f in self.schema if _needs_walk(f.type)}
         number = 0
         for batch in batches:
@@ -68,9 +74,9 @@ class Table:
                 for raw in self._rows(batch.slice(start, self.step)):
                     images: list[ImageRef] = []
                     for name, kind in walked.items():
-                        shown = images if name == columns.image else None
-                        raw[name] = _to_json(raw[name], kind, shown)
-                    record = record_of(raw, columns, self.options, number, raw)
+                        image_refs = images if name == columns.image else None
+                        raw[name] = _to_json(raw[name], kind, image_refs)
+                    record = record_from_row(raw, columns, self.options, number, raw)
                     if any(isinstance(image, bytes) for image in images):
                         record = Record(record.id, record.turns, tuple(images), raw)
                     yield record
@@ -79,7 +85,7 @@ class Table:
     def _rows(self, batch: pa.RecordBatch) -> list[dict[str, Any]]:
         arrays = []
         for field, array in zip(self.schema, batch.columns, strict=True):
-            kind = _plain(field.type)
+            kind = _json_type(field.type)
             try:
                 storage = array.storage if isinstance(array, pa.ExtensionArray) else array
                 arrays.append(storage if storage.type == kind else storage.cast(kind))
@@ -100,10 +106,13 @@ class Table:
             DatasetError: a value does not fit its column.
         """
         stream = iter(records)
-        columns = OWN if self.schema.equals(OWN_SCHEMA) else self._columns()
+        columns = OWN_COLUMNS if self.schema.equals(OWN_SCHEMA) else self._columns()
         while part := list(islice(stream, self.step)):
             rows = [
-                (record.raw if record.raw is not None else row_of(record, columns), record.images)
+                (
+                    record.raw if record.raw is not None else row_from_record(record, columns),
+                    record.images,
+                )
                 for record in part
             ]
             arrays = [self._array(field, rows) for field in self.schema]
@@ -119,7 +128,7 @@ class Table:
             for row, images in rows
         ]
         try:
-            array = pa.array(values, type=_plain(field.type))
+            array = pa.array(values, type=_json_type(field.type))
             if isinstance(field.type, pa.BaseExtensionType):
                 storage = array.cast(field.type.storage_type)
                 return pa.ExtensionArray.from_storage(field.type, storage)
@@ -141,13 +150,13 @@ def schema_from_json(text: str) -> pa.Schema:
     return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text)))
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
+def _json_type(kind: pa.DataType) -> pa.DataType:
     """Return the type whose Python values JSON can hold, and from which `kind` can be cast."""
     types = pa.types
     if isinstance(kind, pa.BaseExtensionType):
-        return _plain(kind.storage_type)
+        return _json_type(kind.storage_type)
     if types.is_dictionary(kind):
-        return _plain(kind.value_type)
+        return _json_type(kind.value_type)
     if types.is_date32(kind) or types.is_time32(kind):
         return pa.int32()
     if types.is_temporal(kind):
@@ -159,13 +168,13 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     if types.is_binary_view(kind):
         return pa.large_binary()
     if types.is_struct(kind):
-        return pa.struct([field.with_type(_plain(field.type)) for field in kind])
+        return pa.struct([field.with_type(_json_type(field.type)) for field in kind])
     if types.is_fixed_size_list(kind):
-        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)), kind.list_size)
+        return pa.list_(kind.value_field.with_type(_json_type(kind.value_type)), kind.list_size)
     if types.is_large_list(kind):
-        return pa.large_list(kind.value_field.with_type(_plain(kind.value_type)))
+        return pa.large_list(kind.value_field.with_type(_json_type(kind.value_type)))
     if types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)))
+        return pa.list_(kind.value_field.with_type(_json_type(kind.value_type)))
     return kind
 
 
@@ -190,39 +199,39 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 
 
 def _needs_walk(kind: pa.DataType) -> bool:
-    """Tell whether values of a type hold bytes or pairs, which JSON shows in another way."""
+    """Return whether values of a type contain bytes or maps, which JSON represents otherwise."""
     if _is_bytes(kind) or pa.types.is_map(kind):
         return True
     return any(_needs_walk(child) for child in _children(kind))
 
 
-def _to_json(value: Any, kind: pa.DataType, shown: list[ImageRef] | None) -> JSON:
-    """Return a value with its bytes replaced; those of an image column go to `shown`."""
+def _to_json(value: Any, kind: pa.DataType, image_refs: list[ImageRef] | None) -> JSON:
+    """Return a value with its bytes replaced; those of an image column go to `image_refs`."""
     if value is None:
         return None
     if isinstance(kind, pa.BaseExtensionType):
-        return _to_json(value, kind.storage_type, shown)
+        return _to_json(value, kind.storage_type, image_refs)
     if isinstance(value, bytes):
-        if shown is None:
+        if image_refs is None:
             return {_BASE64: base64.b64encode(value).decode("ascii")}
-        shown.append(value)
-        return {_IMAGE: len(shown) - 1}
+        image_refs.append(value)
+        return {_IMAGE: len(image_refs) - 1}
     if pa.types.is_struct(kind):
-        if shown is not None and value.get("path") and value.get("bytes") is None:
-            shown.append(value["path"])
-        return {field.name: _to_json(value[field.name], field.type, shown) for field in kind}
+        if image_refs is not None and value.get("path") and value.get("bytes") is None:
+            image_refs.append(value["path"])
+        return {field.name: _to_json(value[field.name], field.type, image_refs) for field in kind}
     if pa.types.is_map(kind):
         return [
             [_to_json(key, kind.key_type, None), _to_json(item, kind.item_type, None)]
             for key, item in value
         ]
     if isinstance(value, list):
-        return [_to_json(item, kind.value_type, shown) for item in value]
+        return [_to_json(item, kind.value_type, image_refs) for item in value]
     return value
 
 
 def _from_json(value: JSON, kind: pa.DataType, images: tuple[ImageRef, ...]) -> Any:
-    """Undo `_to_json`; also take images as they stand in a record of another format."""
+    """Reverse `_to_json`; also accept images as records of other formats have them."""
     if value is None:
         return None
     if isinstance(kind, pa.BaseExtensionType):

@@ -1,4 +1,4 @@
-"""Finds out what the columns of a table hold, and makes records of its rows and rows of records."""
+"""Finds the columns of a table, and converts its rows to records and back."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ig4.core.records import JSON, Record, Turn
 from ig4.plugins.formats.options import ColumnOptions
 from ig4.plugins.formats.turns import (
     ImageRef,
+    complete_turns,
     image_list,
     is_pair,
-    joined,
-    keys_of,
-    parse,
+    message_keys,
+    parse_messages,
     plain_text,
     record_id,
-    usable,
+    text_of_role,
 )
 
-USUAL: Mapping[str, Sequence[str]] = {
+USUAL_NAMES: Mapping[str, Sequence[str]] = {
     "id": ID_COLUMNS,
     "image": ("image", "images", "image_path", "image_file", "img", "img_path", "file_name",
               "filename", "path", "image_url"),
@@ -31,12 +31,12 @@ USUAL: Mapping[str, Sequence[str]] = {
     "answer": ("answer", "caption", "response", "output", "completion", "text", "description"),
     "messages": ("messages", "conversations", "conversation"),
 }  # fmt: skip
-"""The names that columns are known by, first come first; capitals do not matter."""
+"""The usual names of columns, by priority; case does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The name of the column that holds each thing, or None."""
+    """The names of the columns, or None."""
 
     id: str | None = None
     image: str | None = None
@@ -45,45 +45,45 @@ class Columns:
     messages: str | None = None
 
 
-OWN = Columns("id", "images", "instruction", "answer", "messages")
+OWN_COLUMNS = Columns("id", "images", "instruction", "answer", "messages")
 """The columns of a table made from records of another format."""
 
 
 def find_columns(names: Iterable[str], options: ColumnOptions) -> Columns:
     """Return the columns among `names`, as the options say or by their usual names."""
-    there = {name: name for name in names}
-    lower = {name.lower(): name for name in reversed(there)}
+    present = {name: name for name in names}
+    lower = {name.lower(): name for name in reversed(present)}
     found: dict[str, str | None] = {}
-    for what, usual in USUAL.items():
-        given = getattr(options, f"{what}_column")
-        if given is not None:
-            found[what] = there.get(given)
+    for meaning, usual in USUAL_NAMES.items():
+        option = getattr(options, f"{meaning}_column")
+        if option is not None:
+            found[meaning] = present.get(option)
         else:
-            found[what] = next((lower[name] for name in usual if name in lower), None)
+            found[meaning] = next((lower[name] for name in usual if name in lower), None)
     return Columns(**found)
 
 
 def require_columns(path: Path, names: Sequence[str], options: ColumnOptions) -> Columns:
-    """Return the columns of a table whose columns are known beforehand.
+    """Return the columns of a table, and check that it has an answer.
 
     Raises:
-        DatasetError: an option names a column that is not there, or nothing holds the answer.
+        DatasetError: an option names a missing column, or no column holds the answer.
     """
-    there = ", ".join(map(repr, names))
+    listed = ", ".join(map(repr, names))
     for field in fields(Columns):
-        given = getattr(options, f"{field.name}_column")
-        if given is not None and given not in names:
-            raise DatasetError(f"{path} has no column {given!r}: its columns are {there}")
+        option = getattr(options, f"{field.name}_column")
+        if option is not None and option not in names:
+            raise DatasetError(f"{path} has no column {option!r}: its columns are {listed}")
     columns = find_columns(names, options)
     if columns.answer is None and columns.messages is None:
         raise DatasetError(
-            f"{path}: no column is known to hold the answer; say which of {there} with "
+            f"{path}: no column is known to hold the answer; name one of {listed} with "
             "-o answer_column=…"
         )
     return columns
 
 
-def record_of(
+def record_from_row(
     row: Mapping[str, JSON], columns: Columns, options: ColumnOptions, number: int, raw: JSON
 ) -> Record:
     """Return the record of a row; without turns if it holds no answer.
@@ -92,16 +92,16 @@ def record_of(
     messages or the JSON text of one; several answers are joined by newlines.
     """
     identity = record_id(row.get(columns.id) if columns.id else None, number)
-    shown: list[ImageRef] = []
-    turns = _conversation(row.get(columns.messages), shown, options) if columns.messages else ()
+    embedded: list[ImageRef] = []
+    turns = _conversation(row.get(columns.messages), embedded, options) if columns.messages else ()
     turns = turns or _pair(row, columns, options)
     images = _images(row.get(columns.image)) if columns.image else []
-    if not images and not shown and options.image_path:
+    if not images and not embedded and options.image_path:
         images = [options.image_path.replace("{id}", identity)]
-    return Record(identity, turns, tuple(images or shown), raw)
+    return Record(identity, turns, tuple(images or embedded), raw)
 
 
-def row_of(record: Record, columns: Columns) -> dict[str, JSON]:
+def row_from_record(record: Record, columns: Columns) -> dict[str, JSON]:
     """Return the row of a record made from another format, in the columns given.
 
     Instruction and answer are the turns of user and assistant, joined by newlines; messages
@@ -112,8 +112,8 @@ def row_of(record: Record, columns: Columns) -> dict[str, JSON]:
     values = {
         columns.id: record.id,
         columns.image: list(record.images),
-        columns.instruction: _encodable(joined(record, "user")),
-        columns.answer: _encodable(joined(record, "assistant")),
+        columns.instruction: _encodable(text_of_role(record, "user")),
+        columns.answer: _encodable(text_of_role(record, "assistant")),
         columns.messages: None if is_pair(record) else messages,
     }
     return {name: value for name, value in values.items() if name is not None}
@@ -124,12 +124,12 @@ def _encodable(text: str) -> str:
 
 
 def _conversation(
-    messages: JSON, shown: list[ImageRef], options: ColumnOptions
+    messages: JSON, embedded: list[ImageRef], options: ColumnOptions
 ) -> tuple[Turn, ...]:
-    listed = from_text(messages) if isinstance(messages, str) else messages
-    turns, images = parse(listed, *keys_of(listed))
-    shown += images
-    return usable(turns, options.instruction)
+    listed = parse_json(messages) if isinstance(messages, str) else messages
+    turns, images = parse_messages(listed, *message_keys(listed))
+    embedded += images
+    return complete_turns(turns, options.instruction)
 
 
 def _pair(row: Mapping[str, JSON], columns: Columns, options: ColumnOptions) -> tuple[Turn, ...]:
@@ -152,13 +152,13 @@ def _text(value: JSON) -> str | None:
 
 def _images(value: JSON) -> list[ImageRef]:
     if isinstance(value, str) and value.startswith("["):
-        listed = from_text(value)
+        listed = parse_json(value)
         return image_list(listed if isinstance(listed, list) else value)
     return image_list(value)
 
 
-def from_text(text: str) -> JSON:
-    """Return the JSON that a text is, or None if it is none."""
+def parse_json(text: str) -> JSON:
+    """Return the value of a JSON text, or None if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

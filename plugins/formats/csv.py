@@ -21,9 +21,9 @@ from ig4.plugins.formats import names
 from ig4.plugins.formats.columns import (
     Columns,
     find_columns,
-    record_of,
+    record_from_row,
     require_columns,
-    row_of,
+    row_from_record,
 )
 from ig4.plugins.formats.jsonrecords import only_one, open_text
 from ig4.plugins.formats.options import TextColumnOptions
@@ -34,11 +34,11 @@ _TABS = (".tsv", ".tab")
 
 
 class CsvOptions(TextColumnOptions):
-    """What the CSV format may be told."""
+    """Options of the CSV format."""
 
     delimiter: str | None = Field(
         None, min_length=1, max_length=1,
-        description="What separates the columns: a tab in .tsv, else found in the header line.",
+        description="Separator of the columns; default: a tab in .tsv, else found in the header.",
     )  # fmt: skip
 
 
@@ -56,14 +56,14 @@ class Csv(Format):
     generic = True
 
     def detect(self, path: Path) -> bool:
-        """See `Format.detect`: a file's ending, and a header line with an answer's column."""
-        return bool(self._fitting(path))
+        """See `Format.detect`: by the file's ending and a header line with an answer column."""
+        return bool(self._matching_files(path))
 
-    def _fitting(self, path: Path) -> list[Path]:
+    def _matching_files(self, path: Path) -> list[Path]:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
-        return [file for file in files if file.suffix.lower() in SUFFIXES and self._fits(file)]
+        return [file for file in files if file.suffix.lower() in SUFFIXES and self._matches(file)]
 
-    def _fits(self, file: Path) -> bool:
+    def _matches(self, file: Path) -> bool:
         line = first_text(file).partition("\n")[0].rstrip("\r")
         try:
             header = next(csv.reader([line], delimiter=self._delimiter(file)), [])
@@ -73,13 +73,13 @@ class Csv(Format):
         return columns.answer is not None or columns.messages is not None
 
     def file(self, path: Path) -> Path:
-        """Return the file of a data set, which is the only one of its kind in a folder.
+        """Return the file of a data set; a folder must have only one of this format.
 
         Raises:
             DatasetError: there is none, or several.
         """
         require_not_empty(path)
-        return only_one(path, self._fitting(path)) if path.is_dir() else path
+        return only_one(path, self._matching_files(path)) if path.is_dir() else path
 
     def sources(self, path: Path) -> list[Path]:
         """See `Format.sources`."""
@@ -107,7 +107,7 @@ class Csv(Format):
         for number, cells in enumerate(rows):
             row = dict(zip(header, cells, strict=False))
             raw = row if distinct and len(cells) == len(header) else cells
-            yield record_of(row, columns, self.options, number, raw)
+            yield record_from_row(row, columns, self.options, number, raw)
 
     def image_folder(self, path: Path) -> Path:
         """See `Format.image_folder`; also right for a target not written yet."""
@@ -160,7 +160,7 @@ def _cells(record: Record, header: Sequence[str], columns: Columns) -> list[str]
         return [str(record.raw.get(name, "")) for name in header]
     if isinstance(record.raw, list):
         return record.raw
-    row = row_of(record, columns)
+    row = row_from_record(record, columns)
     images = [image for image in record.images if isinstance(image, str)]
     if columns.image is not None:
         row[columns.image] = images[0] if len(images) == 1 else images

@@ -1,4 +1,4 @@
-"""JSON records of any shape, a line each or in a list, whose keys are mapped to their meaning."""
+"""JSON records of any shape, in lines or in a list, with mapped keys."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from ig4.core.files import jsonstream
 from ig4.core.files.encodings import first_text
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
-from ig4.plugins.formats.columns import OWN, Columns, find_columns, record_of, row_of
-from ig4.plugins.formats.jsonrecords import JsonRecords, Parse, dumped, write_joined
+from ig4.plugins.formats.columns import (
+    OWN_COLUMNS,
+    Columns,
+    find_columns,
+    record_from_row,
+    row_from_record,
+)
+from ig4.plugins.formats.jsonrecords import JsonRecords, Parse, dump_json, write_joined
 from ig4.plugins.formats.options import TextColumnOptions
 
-_LOOKED_AT = 16
+_MAX_MEMBERS = 16
 _SPACE_AFTER_COLON = re.compile(r":\s*")
 
 
@@ -40,9 +46,9 @@ class JsonLines(JsonRecords):
         columns = find_columns(record, self.options)
         return columns.answer is not None or columns.messages is not None
 
-    def fits(self, file: Path) -> bool:
-        """See `JsonRecords.fits`; an object from id to caption fits, too."""
-        return super().fits(file) or (
+    def matches(self, file: Path) -> bool:
+        """See `JsonRecords.matches`; an object from id to caption fits, too."""
+        return super().matches(file) or (
             jsonstream.layout(file) == "object" and _holds_captions(first_text(file))
         )
 
@@ -70,9 +76,9 @@ class JsonLines(JsonRecords):
             columns = known.get(keys)
             if columns is None:
                 columns = find_columns(keys, self.options)
-                if len(known) < 1000:  # records may invent keys without end
+                if len(known) < 1000:  # records may have endless different keys
                     known[keys] = columns
-            return record_of(raw, columns, self.options, row, raw)
+            return record_from_row(raw, columns, self.options, row, raw)
 
         return parse
 
@@ -80,10 +86,10 @@ class JsonLines(JsonRecords):
         ((name, value),) = raw.items()
         if isinstance(value, dict):
             columns = find_columns(value, self.options)
-            found = record_of(value, columns, self.options, row, raw)
+            found = record_from_row(value, columns, self.options, row, raw)
             return Record(name or str(row), found.turns, found.images, raw)
         row_values = {"id": name, "answer": value}
-        return record_of(row_values, Columns("id", answer="answer"), self.options, row, raw)
+        return record_from_row(row_values, Columns("id", answer="answer"), self.options, row, raw)
 
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
         """See `Format.write`."""
@@ -94,9 +100,9 @@ class JsonLines(JsonRecords):
         with_ids = (_members(record) for record in records)
         _write_object(file, self.options.encoding, with_ids)
 
-    def made(self, record: Record) -> JSON:
-        """See `JsonRecords.made`."""
-        row = row_of(record, OWN)
+    def make_raw(self, record: Record) -> JSON:
+        """See `JsonRecords.make_raw`."""
+        row = row_from_record(record, OWN_COLUMNS)
         unused = ("messages",) if row["messages"] is None else ("instruction", "answer")
         row["images"] = [image for image in record.images if isinstance(image, str)]
         return {name: value for name, value in row.items() if name not in unused}
@@ -105,28 +111,28 @@ class JsonLines(JsonRecords):
 def _members(record: Record) -> dict[str, JSON]:
     if isinstance(record.raw, dict):
         return record.raw
-    return {record.id: row_of(record, OWN)["answer"]}
+    return {record.id: row_from_record(record, OWN_COLUMNS)["answer"]}
 
 
 def _write_object(file: Path, encoding: str, members: Iterable[dict[str, JSON]]) -> None:
-    texts = (dumped(member, encoding)[1:-1] for member in members)
+    texts = (dump_json(member, encoding)[1:-1] for member in members)
     write_joined(file, encoding, texts, ("{\n", ",\n", "\n}\n"))
 
 
 def _holds_captions(head: str) -> bool:
-    """Tell whether an object's members, as far as they are seen, are captions or lists of them."""
+    """Return whether an object's first members are captions or lists of captions."""
     decode = json.JSONDecoder().raw_decode
-    at, seen = head.find("{"), 0
+    at, checked = head.find("{"), 0
     try:
-        while seen < _LOOKED_AT:
+        while checked < _MAX_MEMBERS:
             _, at = decode(head, head.index('"', at + 1))
             value, at = decode(head, _SPACE_AFTER_COLON.search(head, at).end())  # type: ignore[union-attr]
             if not _is_caption(value):
                 return False
-            seen += 1
+            checked += 1
     except (ValueError, AttributeError, RecursionError):
-        pass  # the end of what was read, or of what is whole
-    return seen > 0
+        pass  # the end of the text, or of its complete part
+    return checked > 0
 
 
 def _is_caption(value: JSON) -> bool:

@@ -1,4 +1,4 @@
-"""What the formats in JSON files share: finding the file, streaming it, writing it again."""
+"""The base of formats in JSON files: they find the file, stream it and write it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ig4.plugins.formats.options import TextOptions
 
 SUFFIXES = (".json", *jsonstream.LINES_SUFFIXES)
 LIST, LINES = ("[\n", ",\n", "\n]\n"), ("", "\n", "\n")
-"""What stands before, between and after the records of a file."""
-_LOOKED_AT = 64
+"""The texts before, between and after the records of a file."""
+_MAX_FILES = 64
 
 Parse = Callable[[JSON, int], Record]
 
@@ -35,33 +35,33 @@ class JsonRecords(Format):
     Options = TextOptions
     options: TextOptions
     usual_name: ClassVar[str]
-    """What the file is called when the target is a folder."""
+    """The file's name if the target is a folder."""
 
     @abstractmethod
     def recognises(self, record: JSON) -> bool:
-        """Tell whether a record is in this format."""
+        """Return whether a record is in this format."""
 
     @abstractmethod
     def parser(self, path: Path) -> Parse:
         """Return the function from a record and its number (from 0) to a Record."""
 
     @abstractmethod
-    def made(self, record: Record) -> JSON:
+    def make_raw(self, record: Record) -> JSON:
         """Make a record of this format from turns and images."""
 
     def detect(self, path: Path) -> bool:
         """See `Format.detect`."""
-        return bool(self.fitting(path))
+        return bool(self.matching_files(path))
 
-    def fitting(self, path: Path) -> list[Path]:
+    def matching_files(self, path: Path) -> list[Path]:
         """Return the file, or those in the folder, whose first records are in this format."""
         files = [path]
         if path.is_dir():
             files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-        return [file for file in files[:_LOOKED_AT] if self.fits(file)]
+        return [file for file in files[:_MAX_FILES] if self.matches(file)]
 
-    def fits(self, file: Path) -> bool:
-        """Tell whether any of the first records of a file is in this format."""
+    def matches(self, file: Path) -> bool:
+        """Return whether any of the first records of a file is in this format."""
         return any(self.recognises(record) for record in jsonstream.first_records(file))
 
     def file(self, path: Path) -> Path:
@@ -73,14 +73,14 @@ class JsonRecords(Format):
         require_not_empty(path)
         if path.is_file():
             return path
-        return only_one(path, self.fitting(path))
+        return only_one(path, self.matching_files(path))
 
     def sources(self, path: Path) -> list[Path]:
         """See `Format.sources`."""
         return [self.file(path)]
 
     def raw_records(self, file: Path) -> Iterator[JSON]:
-        """Yield the records as they stand in the file."""
+        """Yield the records as they are in the file."""
         return jsonstream.records(file, self.options.encoding)
 
     def read(self, path: Path) -> Iterator[Record]:
@@ -101,15 +101,15 @@ class JsonRecords(Format):
         """See `Format.write`."""
         file = names.target_file(target, self.usual_name)
         encoding = self.options.encoding
-        texts = (dumped(self.raw(record), encoding) for record in records)
+        texts = (dump_json(self.raw(record), encoding) for record in records)
         is_lines = file.suffix.lower() in jsonstream.LINES_SUFFIXES
         write_joined(file, encoding, texts, LINES if is_lines else LIST)
 
     def raw(self, record: Record) -> JSON:
-        """Return a record as it was read, or made anew; one with nothing in it was a null."""
+        """Return a record as it was read, or a new one; an empty record was a null."""
         if record.raw is not None:
             return record.raw
-        return self.made(record) if record.turns or record.images else None
+        return self.make_raw(record) if record.turns or record.images else None
 
 
 def only_one(folder: Path, files: list[Path], what: str = "file of this format") -> Path:
@@ -141,8 +141,8 @@ def write_joined(
             file.write(end)
 
 
-def dumped(value: JSON, encoding: str) -> str:
-    """Return JSON text as readable as the encoding allows: what it lacks is escaped."""
+def dump_json(value: JSON, encoding: str) -> str:
+    """Return JSON text, with escapes only for characters that the encoding lacks."""
     text = json.dumps(value, ensure_ascii=False)
     if text.isascii():
         return text

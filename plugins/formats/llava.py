@@ -6,7 +6,14 @@ from pathlib import Path
 
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats.jsonrecords import JsonRecords, Parse
-from ig4.plugins.formats.turns import image_list, marked, parse, paths, record_id, usable
+from ig4.plugins.formats.turns import (
+    complete_turns,
+    image_list,
+    image_paths,
+    parse_messages,
+    record_id,
+    with_image_marks,
+)
 
 _SPEAKERS = {"user": "human", "assistant": "gpt"}
 
@@ -36,21 +43,24 @@ class Llava(JsonRecords):
     def _record(self, raw: JSON, row: int) -> Record:
         if not isinstance(raw, dict):
             return Record(str(row), (), (), raw)
-        turns, _ = parse(raw.get("conversations"), "from", "value")
+        turns, _ = parse_messages(raw.get("conversations"), "from", "value")
         image = raw.get("image")
         images = (image,) if isinstance(image, str) and image else tuple(image_list(image))
         return Record(
-            record_id(raw.get("id"), row), usable(turns, self.options.instruction), images, raw
+            record_id(raw.get("id"), row),
+            complete_turns(turns, self.options.instruction),
+            images,
+            raw,
         )
 
-    def made(self, record: Record) -> JSON:
-        """See `JsonRecords.made`."""
-        images = paths(record)
-        shown = {"image": images[0] if len(images) == 1 else images} if images else {}
-        turns = marked(record, "\n")
+    def make_raw(self, record: Record) -> JSON:
+        """See `JsonRecords.make_raw`."""
+        images = image_paths(record)
+        image_field = {"image": images[0] if len(images) == 1 else images} if images else {}
+        turns = with_image_marks(record, "\n")
         return {
             "id": record.id,
-            **shown,
+            **image_field,
             "conversations": [
                 {"from": _SPEAKERS.get(turn.role, turn.role), "value": turn.text} for turn in turns
             ],

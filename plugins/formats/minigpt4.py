@@ -13,9 +13,9 @@ from ig4.core.files.encodings import first_text
 from ig4.core.files.formats import require_not_empty
 from ig4.core.records import JSON, Record, Turn
 from ig4.plugins.formats import names
-from ig4.plugins.formats.jsonrecords import dumped, only_one, open_text
+from ig4.plugins.formats.jsonrecords import dump_json, only_one, open_text
 from ig4.plugins.formats.options import TextOptions
-from ig4.plugins.formats.turns import joined, record_id
+from ig4.plugins.formats.turns import record_id, text_of_role
 
 FILE = "filter_cap.json"
 KEY = "annotations"
@@ -116,17 +116,17 @@ class MiniGPT4(Format):
             yield "\n"
             return
         for number, (key, value) in enumerate(outline.items()):
-            yield ("{" if number == 0 else ",") + f"\n{dumped(key, self.options.encoding)}: "
+            yield ("{" if number == 0 else ",") + f"\n{dump_json(key, self.options.encoding)}: "
             if key == KEY:
                 yield from self._list(records)
             else:
-                yield dumped(value, self.options.encoding)
+                yield dump_json(value, self.options.encoding)
         yield "\n}\n"
 
     def _list(self, records: Iterable[Record]) -> Iterator[str]:
         separator = "["
         for record in records:
-            yield f"{separator}\n{dumped(_raw(record), self.options.encoding)}"
+            yield f"{separator}\n{dump_json(_raw(record), self.options.encoding)}"
             separator = ","
         yield "[]" if separator == "[" else "\n]"
 
@@ -136,7 +136,7 @@ def _raw(record: Record) -> JSON:
         return record.raw
     if not record.turns and not record.images:
         return None  # nothing in it: it was a null
-    return {"image_id": _stem(record.id, 0), "caption": joined(record, "assistant")}
+    return {"image_id": _stem(record.id, 0), "caption": text_of_role(record, "assistant")}
 
 
 def _stem(name: str, index: int) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ig4.core.records import Record
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
-_LONGEST = 150  # bytes; file systems take 255, and an index, an ending and a hash are added
+_MAX_BYTES = 150  # bytes; file systems take 255, and an index, an ending and a hash are added
 _DEVICES = frozenset(
     ["CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))]
 )
@@ -23,7 +23,7 @@ def safe_stem(name: str) -> str:
     A changed name ends in a hash of the original, so that two ids never meet in one file.
     """
     cleaned = _UNSAFE.sub("_", name).strip(". ")
-    cleaned = cleaned.encode()[:_LONGEST].decode("utf-8", "ignore").strip(". ")
+    cleaned = cleaned.encode()[:_MAX_BYTES].decode("utf-8", "ignore").strip(". ")
     if not cleaned or cleaned.split(".")[0].rstrip().upper() in _DEVICES:
         cleaned = f"_{cleaned}"
     if cleaned == name:
@@ -33,13 +33,13 @@ def safe_stem(name: str) -> str:
 
 
 def is_safe_path(name: str) -> bool:
-    """Tell whether a path is relative, stays below its folder, and is valid on every system."""
+    """Return whether a path is relative, stays below its folder, and is valid on every system."""
     parts = [part for part in name.split("/") if part != "."] if name else []
     return bool(parts) and all(safe_stem(part) == part for part in parts)
 
 
 def image_name(record: Record, index: int, suffix: str, folder: str = "images") -> str:
-    """Return where an export puts an image: where the record says it is, if that is safe.
+    """Return an exported image's path: the record's own if that is safe.
 
     Else `images/<id>-<index><suffix>`.
     """

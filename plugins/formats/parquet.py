@@ -1,4 +1,4 @@
-"""Parquet files, one or a folder of them, whose columns are mapped to their meaning."""
+"""Parquet files, one or a folder of them, with mapped columns."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ig4.plugins.formats.options import ColumnOptions
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ig4.plugins.formats.arrow import Table
+    from ig4.plugins.formats.arrow import ArrowTable
 
-# pyarrow is imported where it is used: whether a file is Parquet can be told without it.
+# pyarrow is imported where it is used: `detect` works without it.
 SUFFIX = ".parquet"
 
 
@@ -59,10 +59,10 @@ class Parquet(Format):
 
     def read(self, path: Path) -> Iterator[Record]:
         """See `Format.read`. A row without an answer comes without turns."""
-        from ig4.plugins.formats.arrow import Table
+        from ig4.plugins.formats.arrow import ArrowTable
 
         files = self.sources(path)
-        table = Table(path, _schema(files[0]), self.options)
+        table = ArrowTable(path, _schema(files[0]), self.options)
         yield from table.records(_batches(files, table))
 
     def image_folder(self, path: Path) -> Path:
@@ -77,11 +77,11 @@ class Parquet(Format):
         """See `Format.write`."""
         import pyarrow.parquet as pq
 
-        from ig4.plugins.formats.arrow import OWN_SCHEMA, Table, schema_from_json
+        from ig4.plugins.formats.arrow import OWN_SCHEMA, ArrowTable, schema_from_json
 
         file = names.target_file(target, f"data{SUFFIX}")
         schema = OWN_SCHEMA if header is None else schema_from_json(header["schema"])
-        table = Table(file, schema, self.options)
+        table = ArrowTable(file, schema, self.options)
         with replacing(file) as partial, pq.ParquetWriter(partial, schema) as writer:
             for batch in table.batches(records):
                 writer.write_batch(batch)
@@ -101,7 +101,7 @@ def _schema(file: Path) -> pa.Schema:
             raise DatasetError(f"{file}: its schema cannot be read ({error})") from None
 
 
-def _batches(files: list[Path], table: Table) -> Iterator[pa.RecordBatch]:
+def _batches(files: list[Path], table: ArrowTable) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
     for file in files:

@@ -1,4 +1,4 @@
-"""ShareGPT as LLaMA-Factory reads it: messages, and a list of the images they show."""
+"""ShareGPT as LLaMA-Factory reads it: messages, and a list of their images."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pydantic import Field
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.formats import require_not_empty
 from ig4.core.records import JSON, Record, Turn
-from ig4.plugins.formats.columns import find_columns, record_of
+from ig4.plugins.formats.columns import find_columns, record_from_row
 from ig4.plugins.formats.jsonrecords import JsonRecords, Parse
 from ig4.plugins.formats.names import is_safe_path
 from ig4.plugins.formats.options import ColumnOptions, TextOptions
 from ig4.plugins.formats.turns import (
     ROLES,
     ImageRef,
+    complete_turns,
     image_list,
-    keys_of,
-    marked,
-    parse,
-    paths,
+    image_paths,
+    message_keys,
+    parse_messages,
     record_id,
-    usable,
+    with_image_marks,
 )
 
 INFO = "dataset_info.json"
@@ -41,10 +41,10 @@ _TAGS = {
 
 
 class ShareGPTOptions(TextOptions):
-    """What the ShareGPT format may be told."""
+    """Options of the ShareGPT format."""
 
     dataset: str | None = Field(
-        None, description="Which data set of the folder's dataset_info.json is meant."
+        None, description="Name of the data set in the folder's dataset_info.json."
     )
     messages_column: str | None = Field(
         None, description="The key of the conversation: messages or conversations."
@@ -59,8 +59,8 @@ class ShareGPTOptions(TextOptions):
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
-    """Where things stand in a record; None means by its usual names."""
+class _Layout:
+    """The keys of a record; None means the usual names."""
 
     messages: str | None
     images: str | None
@@ -75,8 +75,8 @@ class ShareGPT(JsonRecords):
 
     The classic {"conversations": [{"from", "value"}, …]} is read as well, and contents in
     parts ([{"type": "image_url", "value": path}, {"type": "text", "value": …}]), whose images
-    stand among the parts. In a folder with a dataset_info.json that file says which data sets
-    there are and what they call things. Records made from another format have role and
+    stand among the parts. In a folder with a dataset_info.json, that
+    file names the data sets and their keys. Records made from another format have role and
     content, and begin the first user turn with `<image>` for each image.
     """
 
@@ -93,58 +93,58 @@ class ShareGPT(JsonRecords):
             messages = record.get("conversations")
         if not isinstance(messages, list) or not messages or not isinstance(messages[0], dict):
             return False
-        role, content = keys_of(messages)
+        role, content = message_keys(messages)
         return (self.options.role_tag or role) in messages[0] and (
             (self.options.content_tag or content) in messages[0]
         )
 
     def detect(self, path: Path) -> bool:
         """See `Format.detect`."""
-        return bool(self._listed(path) or self.fitting(path))
+        return bool(self._available(path) or self.matching_files(path))
 
     def file(self, path: Path) -> Path:
-        """See `JsonRecords.file`; in a folder with dataset_info.json, the data set chosen."""
-        name = self._chosen(path)
+        """See `JsonRecords.file`; with a dataset_info.json, that of the chosen data set."""
+        name = self._dataset_name(path)
         if name is None:
             return super().file(path)
-        return path / str(_info(path)[name]["file_name"])
+        return path / str(_read_info(path)[name]["file_name"])
 
     def parser(self, path: Path) -> Parse:
         """See `JsonRecords.parser`."""
-        name = self._chosen(path)
-        entry = _info(path)[name] if name is not None else {}
+        name = self._dataset_name(path)
+        entry = _read_info(path)[name] if name is not None else {}
         return partial(self._record, self._shape(entry))
 
-    def _listed(self, path: Path) -> list[str]:
+    def _available(self, path: Path) -> list[str]:
         """Return the data sets of dataset_info.json whose files are here in this format."""
         if not (path / INFO).is_file():
             return []
         return [
             name
-            for name, entry in _info(path).items()
+            for name, entry in _read_info(path).items()
             if entry.get("formatting") == "sharegpt" and _is_file(path, entry)
         ]
 
-    def _chosen(self, path: Path) -> str | None:
+    def _dataset_name(self, path: Path) -> str | None:
         require_not_empty(path)
-        here = self._listed(path)
-        wanted = self.options.dataset
-        if wanted is not None:
-            if wanted in here:
-                return wanted
-            listed = ", ".join(here) or "none"
+        available = self._available(path)
+        requested = self.options.dataset
+        if requested is not None:
+            if requested in available:
+                return requested
+            listed = ", ".join(available) or "none"
             raise UsageError(
-                f"{path / INFO} has no ShareGPT data set {wanted!r} with a file beside it "
+                f"{path / INFO} has no ShareGPT data set {requested!r} with a file beside it "
                 f"(there are: {listed})"
             )
-        if len(here) > 1:
+        if len(available) > 1:
             raise DatasetError(
-                f"{path} holds several data sets: say which with -o dataset={here[0]} "
-                f"(there are: {', '.join(here)})"
+                f"{path} holds several data sets: say which with -o dataset={available[0]} "
+                f"(there are: {', '.join(available)})"
             )
-        return here[0] if here else None
+        return available[0] if available else None
 
-    def _shape(self, entry: Mapping[str, Any]) -> _Shape:
+    def _shape(self, entry: Mapping[str, Any]) -> _Layout:
         columns, tags = entry.get("columns") or {}, entry.get("tags") or {}
         own = self.options
         named: dict[str, str] = {
@@ -152,7 +152,7 @@ class ShareGPT(JsonRecords):
         }
         named |= {own.user_tag: "user"} if own.user_tag else {}
         named |= {own.assistant_tag: "assistant"} if own.assistant_tag else {}
-        return _Shape(
+        return _Layout(
             messages=own.messages_column or columns.get("messages"),
             images=own.images_column or columns.get("images"),
             system=columns.get("system") or "system",
@@ -161,7 +161,7 @@ class ShareGPT(JsonRecords):
             roles={**ROLES, **named},
         )
 
-    def _record(self, shape: _Shape, raw: JSON, row: int) -> Record:
+    def _record(self, shape: _Layout, raw: JSON, row: int) -> Record:
         if not isinstance(raw, dict):
             return Record(str(row), (), (), raw)
         name = shape.messages or ("messages" if "messages" in raw else "conversations")
@@ -170,32 +170,34 @@ class ShareGPT(JsonRecords):
             own = ColumnOptions(instruction=self.options.instruction)
             columns = find_columns(raw, own)
             if columns.answer is not None:
-                return record_of(raw, columns, own, row, raw)
+                return record_from_row(raw, columns, own, row, raw)
         messages = raw.get(name)
-        role, content = keys_of(messages)
-        turns, shown = parse(messages, shape.role or role, shape.content or content, shape.roles)
+        role, content = message_keys(messages)
+        turns, embedded = parse_messages(
+            messages, shape.role or role, shape.content or content, shape.roles
+        )
         system = raw.get(shape.system)
         if isinstance(system, str) and system:
             turns.insert(0, Turn("system", system))
-        images: list[ImageRef] = image_list(raw.get(shape.images or "images")) or shown
+        images: list[ImageRef] = image_list(raw.get(shape.images or "images")) or embedded
         if not images and shape.images is None:
             images = image_list(raw.get("image"))
         identity = record_id(raw.get("id"), row)
-        return Record(identity, usable(turns, self.options.instruction), tuple(images), raw)
+        return Record(identity, complete_turns(turns, self.options.instruction), tuple(images), raw)
 
-    def made(self, record: Record) -> JSON:
-        """See `JsonRecords.made`."""
-        turns = marked(record, "")
-        made: dict[str, JSON] = {
+    def make_raw(self, record: Record) -> JSON:
+        """See `JsonRecords.make_raw`."""
+        turns = with_image_marks(record, "")
+        raw: dict[str, JSON] = {
             "id": record.id,
             "messages": [{"role": turn.role, "content": turn.text} for turn in turns],
         }
         if record.images:
-            made["images"] = paths(record)
-        return made
+            raw["images"] = image_paths(record)
+        return raw
 
 
-def _info(folder: Path) -> dict[str, dict[str, Any]]:
+def _read_info(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the data sets of a folder's dataset_info.json.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A judge that asks Claude, through Anthropic's interface."""
+"""A judge that asks Claude, through Anthropic's API."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class ClaudeJudge(ReviewJudge):
     options: ClaudeJudgeOptions
 
     def provider(self) -> Provider:
-        """Return the service to ask, not opened."""
-        chosen = self.options
-        structured = chosen.structured if chosen.by_schema else False
+        """Return the service, not opened."""
+        options = self.options
+        structured = options.structured if options.by_schema else False
         return AnthropicProvider(
-            base_url=chosen.base_url, timeout=chosen.timeout, structured=structured
+            base_url=options.base_url, timeout=options.timeout, structured=structured
         )

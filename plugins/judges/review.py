@@ -15,7 +15,7 @@ from ig4.plugins.judges import prompt
 from ig4.plugins.llm.images import jpegs
 from ig4.plugins.llm.options import ServiceOptions
 from ig4.plugins.llm.ratings import UnreadableRating, strip_reasoning
-from ig4.plugins.llm.reminding import ask_twice, raise_unreadable
+from ig4.plugins.llm.retry import ask_twice, unreadable_error
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Ask, Digest
@@ -27,22 +27,22 @@ class ReviewOptions(ServiceOptions):
     """Options of judges that ask a language model."""
 
     temperature: float = Field(0.2, ge=0, le=2, description="As in LLaVA-Bench.")
-    max_tokens: int = Field(1024, ge=1, description="Most tokens of a reply.")
+    max_tokens: int = Field(1024, ge=1, description="Maximum number of tokens of a reply.")
     reader: Literal["robust", "llava"] = Field(
-        "robust", description="How replies are read; llava is as strict as LLaVA's own script."
+        "robust", description="How replies are parsed; llava is as strict as LLaVA's own script."
     )
 
     @property
     def by_schema(self) -> bool:
-        """Whether JSON is asked for; LLaVA's reader knows none."""
+        """Whether the request has a JSON schema; LLaVA's reader cannot parse JSON."""
         return self.structured is not False and self.reader == "robust"
 
 
 class ReviewJudge(AsyncJudge):
     """Shows a model both answers and the image's description, or the image with `vision`.
 
-    A reply without two scores is asked for once more, with a reminder, and is a failure after
-    that: a verdict is never made up.
+    After a reply without two scores the judge asks once more, with a reminder. A second one is a
+    failure: a verdict is never made up.
     """
 
     version = "1"
@@ -54,7 +54,7 @@ class ReviewJudge(AsyncJudge):
         return self.options.vision
 
     def identity(self, digest: Digest) -> Mapping[str, JSON]:
-        """Return model, prompt and what else shapes replies; not where the service is."""
+        """Return model, prompt and whatever else shapes replies, but not the service's address."""
         identity: dict[str, JSON] = {
             "model": self.options.model,
             "prompt": prompt.HASH,
@@ -70,7 +70,7 @@ class ReviewJudge(AsyncJudge):
         return identity
 
     async def judge(self, pair: Pair, ask: Ask) -> Verdict | Failure:
-        """Return the scores that the model gives, or what is wrong with the image."""
+        """Return the model's scores, or what is wrong with the image."""
         images: tuple[bytes, ...] = ()
         if self.options.vision:
             if not pair.images:
@@ -82,7 +82,7 @@ class ReviewJudge(AsyncJudge):
         return await ask_twice(self.request(pair, images), ask, self.read, prompt.REMINDER)
 
     def request(self, pair: Pair, images: tuple[bytes, ...] = ()) -> Request:
-        """Return what is asked of the model for a pair."""
+        """Return the request for a pair."""
         return Request(
             model=self.options.model,
             prompt=prompt.render(pair, vision=self.options.vision),
@@ -101,10 +101,10 @@ class ReviewJudge(AsyncJudge):
             UnreadableError: it holds none, or the model refused.
         """
         if reply.refused:
-            raise raise_unreadable(reply, "", "judge")
+            raise unreadable_error(reply, "", "judge")
         robust = self.options.reader == "robust"
         try:
             text = strip_reasoning(reply.text.strip()) if robust else reply.text
             return READERS[self.options.reader](text)
         except (UnreadableReviewError, UnreadableRating) as error:
-            raise raise_unreadable(reply, error, "judge") from None
+            raise unreadable_error(reply, error, "judge") from None

@@ -1,4 +1,4 @@
-"""Anthropic's messages as a Provider."""
+"""A Provider for Anthropic's messages API."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _TOOLS_REFUSED = re.compile(r"\btools?\b|tool_choice", re.IGNORECASE)
 
 
 class AnthropicProvider(Provider):
-    """Keys and addresses come from the options and the client's own variables.
+    """Takes keys and addresses from the options and the client's own environment variables.
 
-    A schema is kept by having the model call a tool with it. `structured` says whether to do
-    so: None tries it, and asks plainly from the moment the server refuses.
+    A schema becomes a tool that the model must call. `structured` says whether to use it: None
+    uses it until the server refuses.
     """
 
     name = "anthropic"
@@ -43,7 +43,7 @@ class AnthropicProvider(Provider):
         self.base_url = base_url
         self.timeout = timeout
         self.structured = structured
-        self._plain = structured is False
+        self._no_schema = structured is False
         self._no_temperature = False
         self._client: Any = None
 
@@ -52,7 +52,7 @@ class AnthropicProvider(Provider):
 
         Raises:
             PrerequisiteError: there is no key.
-            UsageError: the address is none.
+            UsageError: the address is not valid.
         """
         import anthropic
 
@@ -93,14 +93,14 @@ class AnthropicProvider(Provider):
                 )
             except anthropic.AnthropicError as error:
                 self._adapt(error, body)
-                # What another request has taught us by now counts for this one too.
+                # Another request may have changed the settings meanwhile.
                 if body != self.body(request):
                     continue
                 raise self._error(error) from None
-            return _reply(replies.decoded(response.content))
+            return _reply(replies.parse_json(response.content))
 
     def body(self, request: Request) -> dict[str, Any]:
-        """Return the body of a request, as this server has been found to want it."""
+        """Return the body of a request, without what this server has refused before."""
         body: dict[str, Any] = {
             "model": request.model,
             "max_tokens": request.max_tokens,
@@ -109,8 +109,8 @@ class AnthropicProvider(Provider):
         if request.system:
             body["system"] = request.system
         if request.temperature is not None and not self._no_temperature:
-            body["temperature"] = min(request.temperature, 1.0)  # more is not taken
-        if request.schema is not None and not self._plain:
+            body["temperature"] = min(request.temperature, 1.0)  # the maximum
+        if request.schema is not None and not self._no_schema:
             tool = {
                 "name": _TOOL,
                 "description": "Hand in the rating and its explanation.",
@@ -120,13 +120,13 @@ class AnthropicProvider(Provider):
         return body | dict(request.extra)
 
     def _adapt(self, error: Exception, body: Mapping[str, Any]) -> None:
-        """Learn from a refusal what this server does not take."""
+        """Find out from a refusal what this server does not accept."""
         if getattr(error, "status_code", None) not in (400, 404, 422):
             return
-        told = service_message(error)
-        if "tools" in body and self.structured is None and _TOOLS_REFUSED.search(told):
-            self._plain = True
-        elif "temperature" in body and "temperature" in told:
+        message = service_message(error)
+        if "tools" in body and self.structured is None and _TOOLS_REFUSED.search(message):
+            self._no_schema = True
+        elif "temperature" in body and "temperature" in message:
             self._no_temperature = True
 
     def _error(self, error: Exception) -> CallError:
@@ -135,51 +135,51 @@ class AnthropicProvider(Provider):
     # Batches
 
     async def submit(self, key: str, requests: Mapping[str, Request]) -> str:
-        """Start a batch; returns its id. The service has no place for the key.
+        """Start a batch and return its id. The service does not store the key.
 
         Raises:
             TransientError, RejectedError, ServiceError: as for `send`.
         """
         lines = [
-            {"custom_id": known, "params": self.body(request)}
-            for known, request in requests.items()
+            {"custom_id": custom_id, "params": self.body(request)}
+            for custom_id, request in requests.items()
         ]
-        batch = await self._asked(self._client.messages.batches.create(requests=lines))
+        batch = await self._await_response(self._client.messages.batches.create(requests=lines))
         return str(batch.id)
 
     async def find(self, key: str, custom: set[str], since: datetime) -> str | None:
-        """Look for a batch by its requests among those made since.
+        """Find a batch by its requests among those made since.
 
         Raises:
-            TransientError: one that is still at work might be it.
+            TransientError: a batch that has not ended might be the one.
         """
         import anthropic
 
-        undecided = None
+        candidate = None
         try:
             async for batch in self._client.messages.batches.list(limit=100):
-                if batch.created_at.astimezone(UTC) < since - connection.CLOCKS_DIFFER:
+                if batch.created_at.astimezone(UTC) < since - connection.CLOCK_TOLERANCE:
                     break
                 if _size(batch) != len(custom):
                     continue
                 if batch.processing_status != "ended":
-                    undecided = str(batch.id)
+                    candidate = str(batch.id)
                     continue
-                async for known, _ in self.results(batch.id):
-                    if known in custom:
+                async for custom_id, _ in self.results(batch.id):
+                    if custom_id in custom:
                         return str(batch.id)
                     break
         except anthropic.AnthropicError as error:
             raise self._error(error) from None
-        if undecided is not None:
+        if candidate is not None:
             raise TransientError(
-                f"batch {undecided} is still at work, and may be the one whose id was lost"
+                f"batch {candidate} is still at work, and may be the one whose id was lost"
             )
         return None
 
     async def batch(self, remote_id: str) -> BatchState:
-        """Ask how far a batch is."""
-        batch = await self._asked(self._client.messages.batches.retrieve(remote_id))
+        """Return the progress of a batch."""
+        batch = await self._await_response(self._client.messages.batches.retrieve(remote_id))
         counts = batch.request_counts
         total = _size(batch)
         done = total - counts.processing
@@ -189,7 +189,7 @@ class AnthropicProvider(Provider):
         return BatchState("cancelled" if cancelled else "ended", done, total)
 
     async def results(self, remote_id: str) -> AsyncIterator[tuple[str, Reply | CallError]]:
-        """Yield the outcome of each request of a batch that ended."""
+        """Yield the outcome of each request of an ended batch."""
         import anthropic
 
         try:
@@ -202,9 +202,9 @@ class AnthropicProvider(Provider):
 
     async def cancel(self, remote_id: str) -> None:
         """Ask the service to stop a batch."""
-        await self._asked(self._client.messages.batches.cancel(remote_id))
+        await self._await_response(self._client.messages.batches.cancel(remote_id))
 
-    async def _asked(self, awaitable: Any) -> Any:
+    async def _await_response(self, awaitable: Any) -> Any:
         import anthropic
 
         try:
@@ -214,7 +214,7 @@ class AnthropicProvider(Provider):
 
 
 def _size(batch: Any) -> int:
-    """Return how many requests a batch has."""
+    """Return the number of requests in a batch."""
     counts = batch.request_counts
     done = counts.succeeded + counts.errored + counts.canceled + counts.expired
     return int(done + counts.processing)
@@ -238,27 +238,27 @@ def _messages(request: Request) -> list[dict[str, Any]]:
     return [first, *({"role": role, "content": text} for role, text in request.history)]
 
 
-def _reply(told: Any) -> Reply:
+def _reply(body: Any) -> Reply:
     """Return the reply in a message.
 
     Raises:
-        TransientError: it holds none.
+        TransientError: the message has no reply.
     """
-    return replies.read(told, _made, "content")
+    return replies.parse_reply(body, _make_reply, "content")
 
 
-def _made(told: Any) -> Reply:
-    usage = told.get("usage")
-    cached = replies.count(usage, "cache_read_input_tokens")
-    written = replies.count(usage, "cache_creation_input_tokens")
-    finish = str(told.get("stop_reason") or "")
+def _make_reply(body: Any) -> Reply:
+    usage = body.get("usage")
+    cached = replies.token_count(usage, "cache_read_input_tokens")
+    written = replies.token_count(usage, "cache_creation_input_tokens")
+    finish = str(body.get("stop_reason") or "")
     return Reply(
-        text=_text(told["content"]),
+        text=_text(body["content"]),
         finish=finish,
-        # The service counts what it had in its cache apart.
-        input_tokens=replies.count(usage, "input_tokens") + cached + written,
+        # The service counts cached tokens separately.
+        input_tokens=replies.token_count(usage, "input_tokens") + cached + written,
         cached_tokens=cached,
-        output_tokens=replies.count(usage, "output_tokens"),
+        output_tokens=replies.token_count(usage, "output_tokens"),
         refused=finish == "refusal",
     )
 
@@ -268,7 +268,7 @@ def _text(blocks: list[Any]) -> str:
     for block in blocks:
         if block.get("type") == "tool_use":
             return json.dumps(block.get("input"), ensure_ascii=False)
-    return replies.text_of(blocks)
+    return replies.message_text(blocks)
 
 
 def _outcome(result: Any) -> Reply | CallError:

@@ -1,4 +1,4 @@
-"""What the vendors' clients raise, said in ig4's terms: try again, not this one, or not at all."""
+"""Maps the errors of vendors' clients to ig4's: retry, give up the request, or stop all calls."""
 
 from __future__ import annotations
 
@@ -18,49 +18,51 @@ from ig4.core.calls.request import (
     TransientError,
 )
 
-_MONEY = {400, 403, 429}
-_RETRIED = {408, 409, 425, 429}
+_PAYMENT_STATUSES = {400, 403, 429}
+_RETRIED_STATUSES = {408, 409, 425, 429}
 _SECRET = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_*.-]{6,}|(?i:bearer)\s+\S+")
-_UNFIT = re.compile("[\x00\ud800-\udfff]")  # what no database takes
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # no database accepts them
 _NO_CREDIT = re.compile(
     r"insufficient_quota|billing_(?:hard_limit|not_active)|credit_balance|payment required"
     r"|credit balance is too low|exceeded your current quota|billing hard limit"
     r"|(?:reached|exceeded) (?:your|its|the) (?:\w+ )?spend(?:ing)? limit",
     re.IGNORECASE,
 )
-"""What services say when there is no money. A rate limit speaks of billing, too: of paying more."""
+"""Messages of services without credit. Rate limits mention billing, too: to pay more."""
 
-_LONGEST = 300  # characters of a service's own words
+_MAX_LENGTH = 300  # characters of a service's message
 
 
 def call_error(error: Exception, service: str, variable: str) -> CallError:
-    """Return the error to raise for one of a vendor's client; it never shows a key.
+    """Return the error to raise for an error of a vendor's client; it never shows a key.
 
-    `service` is what the service is called, `variable` the one its key is taken from.
+    `service` is the name of the service, `variable` the environment variable of its key.
     """
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
         cause = error.__cause__ or error.__context__ or error
-        told = redact(f"{error} ({type(cause).__name__})")
-        return TransientError(f"{service} cannot be reached: {told}")
-    told = service_message(error)
-    if status == 402 or (status in _MONEY and _NO_CREDIT.search(told)):
-        return ServiceError(f"{service} says that no credit is left ({status}): {told}")
+        message = redact(f"{error} ({type(cause).__name__})")
+        return TransientError(f"{service} cannot be reached: {message}")
+    message = service_message(error)
+    if status == 402 or (status in _PAYMENT_STATUSES and _NO_CREDIT.search(message)):
+        return ServiceError(f"{service} says that no credit is left ({status}): {message}")
     if status == 401:
         return ServiceError(f"{service} does not accept the key (401): check {variable}")
     if status == 403:
-        return ServiceError(f"{service} refuses access (403): {told}")
+        return ServiceError(f"{service} refuses access (403): {message}")
     if status == 404:
-        return NotFoundError(f"{service} knows no such model or address (404): {told}")
-    if status in _RETRIED or status >= 500:
+        return NotFoundError(f"{service} knows no such model or address (404): {message}")
+    if status in _RETRIED_STATUSES or status >= 500:
         wait = retry_after(getattr(getattr(error, "response", None), "headers", {}))
         limited = status in (429, 529) or wait is not None
-        return TransientError(f"{service} says {status}: {told}", retry_after=wait, limited=limited)
-    return RejectedError(f"{service} rejected the request ({status}): {told}")
+        return TransientError(
+            f"{service} says {status}: {message}", retry_after=wait, limited=limited
+        )
+    return RejectedError(f"{service} rejected the request ({status}): {message}")
 
 
 def service_message(error: Exception) -> str:
-    """Return what a service said, short and without anything that looks like a key."""
+    """Return a service's message, short and without anything that looks like a key."""
     body = getattr(error, "body", None)
     parts: list[str] = []
     if isinstance(body, Mapping):
@@ -71,34 +73,34 @@ def service_message(error: Exception) -> str:
 
 
 def redact(text: str) -> str:
-    """Return text in one line, cut, with every key that this process knows left out."""
+    """Return text as one short line without any key that is in the environment."""
     for name, value in os.environ.items():
         if len(value) >= 6 and re.search(r"KEY|TOKEN|SECRET", name):
             text = text.replace(value, "[key]")
-    text = _UNFIT.sub("\ufffd", _SECRET.sub("[key]", text))
-    return " ".join(text.split())[:_LONGEST]
+    text = _UNSTORABLE.sub("\ufffd", _SECRET.sub("[key]", text))
+    return " ".join(text.split())[:_MAX_LENGTH]
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return how many seconds a service wants us to wait, if it says so."""
+    """Return the seconds to wait before a retry, if the service says so."""
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
-    told = headers.get("retry-after")
-    seconds = _number(told)
-    if seconds is not None or not told:
+    value = headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None or not value:
         return seconds
-    until = _time(told)
-    # By the service's own clock, where it tells the time: ours may be wrong.
+    until = _time(value)
+    # By the service's own clock if it sends the time: this machine's may be wrong.
     return None if until is None else max(0.0, until - (_time(headers.get("date")) or time.time()))
 
 
 def _time(text: str | None) -> float | None:
     try:
-        told = parsedate_to_datetime(text or "")
+        moment = parsedate_to_datetime(text or "")
     except (TypeError, ValueError):
         return None
-    return told.replace(tzinfo=told.tzinfo or UTC).timestamp()
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 
 def _number(text: Any) -> float | None:

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, and every server that speaks them, as a Provider."""
+"""A Provider for OpenAI's chat completions API, and for every compatible server."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ from ig4.plugins.llm.errors import call_error, redact, service_message
 from ig4.plugins.llm.images import tiles
 
 _REASONING = re.compile(r"^(?:o\d|gpt-5)")
-_VENDORS_OWN = re.compile(r"//[^/]*\b(?:openai\.com|openai\.azure\.com|azure\.com)(?:[:/]|$)")
+_OPENAI_ADDRESS = re.compile(r"//[^/]*\b(?:openai\.com|openai\.azure\.com|azure\.com)(?:[:/]|$)")
 _SCHEMA_REFUSED = re.compile(r"response_format|json_schema|structured|guided|grammar", re.I)
-_DEAR_IMAGES = "gpt-4o-mini"  # its images cost what those of gpt-4o do, by way of more tokens
+_COSTLY_IMAGES = (
+    "gpt-4o-mini"  # counts more tokens for an image, which then costs as much as with gpt-4o
+)
 _ENDPOINT = "/v1/chat/completions"
 _STATES = {
     "completed": "ended",
@@ -38,10 +40,9 @@ _STATES = {
 
 
 class OpenAIProvider(Provider):
-    """Keys and addresses come from the options and the client's own variables.
+    """Takes keys and addresses from the options and the client's own environment variables.
 
-    `structured` says whether to ask for JSON by a schema: None tries it, and asks plainly from
-    the moment the server refuses.
+    `structured` says whether to send a JSON schema: None sends it until the server refuses.
     """
 
     name = "openai"
@@ -59,8 +60,8 @@ class OpenAIProvider(Provider):
         self.base_url = base_url
         self.timeout = timeout
         self.structured = structured
-        self._plain = structured is False
-        self._renamed = False  # max_completion_tokens for max_tokens
+        self._no_schema = structured is False
+        self._wants_completion_tokens = False  # max_completion_tokens for max_tokens
         self._no_temperature = False
         self._client: Any = None
 
@@ -69,21 +70,21 @@ class OpenAIProvider(Provider):
 
         Raises:
             PrerequisiteError: there is no key, and the server is not a local one.
-            UsageError: the address is none.
+            UsageError: the address is not valid.
         """
         import openai
 
         shared: dict[str, Any] = {"max_retries": 0, "timeout": self.timeout}
         shared["http_client"] = connection.http_client(openai, self.timeout)
         has_key = bool(os.environ.get("OPENAI_API_KEY"))
-        elsewhere = self.base_url or os.environ.get("OPENAI_BASE_URL")
-        connection.check_address(address=elsewhere, variable="OPENAI_API_KEY")
+        address = self.base_url or os.environ.get("OPENAI_BASE_URL")
+        connection.check_address(address=address, variable="OPENAI_API_KEY")
         try:
-            if not has_key and not elsewhere and os.environ.get("AZURE_OPENAI_ENDPOINT"):
+            if not has_key and not address and os.environ.get("AZURE_OPENAI_ENDPOINT"):
                 self._client = openai.AsyncAzureOpenAI(**shared)
             else:
-                # Local servers want no key, but the client does.
-                if not has_key and elsewhere and not _VENDORS_OWN.search(elsewhere):
+                # Local servers need no key, but the client does.
+                if not has_key and address and not _OPENAI_ADDRESS.search(address):
                     shared["api_key"] = "none"
                 self._client = openai.AsyncOpenAI(base_url=self.base_url, **shared)
         except openai.OpenAIError:
@@ -99,10 +100,10 @@ class OpenAIProvider(Provider):
             await self._client.close()
 
     def tokens(self, request: Request) -> int:
-        """Return about how many input tokens a request is; small models count images as more."""
-        if not request.model.startswith(_DEAR_IMAGES):
+        """Return the approximate input tokens of a request; small models count images as more."""
+        if not request.model.startswith(_COSTLY_IMAGES):
             return super().tokens(request)
-        first, tile = 2833, 5667  # as the vendor publishes them
+        first, tile = 2833, 5667  # as OpenAI publishes them
         return request.text_tokens + sum(first + tile * tiles(image) for image in request.images)
 
     async def send(self, request: Request) -> Reply:
@@ -121,51 +122,57 @@ class OpenAIProvider(Provider):
                 )
             except openai.OpenAIError as error:
                 self._adapt(error, body)
-                # What another request has taught us by now counts for this one too.
+                # Another request may have changed the settings meanwhile.
                 if body != self.body(request):
                     continue
                 raise self._error(error) from None
-            return _reply(replies.decoded(response.content))
+            return _reply(replies.parse_json(response.content))
 
     def body(self, request: Request) -> dict[str, Any]:
-        """Return the body of a request, as this server has been found to want it."""
+        """Return the body of a request, without what this server has refused before."""
         body: dict[str, Any] = {"model": request.model, "messages": _messages(request)}
-        reasons = self._renamed or (self._is_the_vendor and bool(_REASONING.match(request.model)))
+        reasons = self._wants_completion_tokens or (
+            self._is_openai and bool(_REASONING.match(request.model))
+        )
         body["max_completion_tokens" if reasons else "max_tokens"] = request.max_tokens
         if request.temperature is not None and not reasons and not self._no_temperature:
             body["temperature"] = request.temperature
-        if request.schema is not None and not self._plain:
+        if request.schema is not None and not self._no_schema:
             schema = {"name": "rating", "strict": True, "schema": dict(request.schema)}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return body | dict(request.extra)
 
     @property
-    def _is_the_vendor(self) -> bool:
-        return bool(_VENDORS_OWN.search(str(self._client.base_url))) if self._client else False
+    def _is_openai(self) -> bool:
+        return bool(_OPENAI_ADDRESS.search(str(self._client.base_url))) if self._client else False
 
     def _adapt(self, error: Exception, body: Mapping[str, Any]) -> None:
-        """Learn from a refusal what this server does not take."""
+        """Find out from a refusal what this server does not accept."""
         if getattr(error, "status_code", None) not in (400, 404, 422):
             return
-        told = service_message(error)
-        if "response_format" in body and self.structured is None and _SCHEMA_REFUSED.search(told):
-            self._plain = True
-        elif "max_tokens" in body and "max_completion_tokens" in told:
-            self._renamed = True
-        elif "temperature" in body and "temperature" in told:
+        message = service_message(error)
+        if (
+            "response_format" in body
+            and self.structured is None
+            and _SCHEMA_REFUSED.search(message)
+        ):
+            self._no_schema = True
+        elif "max_tokens" in body and "max_completion_tokens" in message:
+            self._wants_completion_tokens = True
+        elif "temperature" in body and "temperature" in message:
             self._no_temperature = True
 
     def _error(self, error: Exception) -> CallError:
-        return call_error(error, "OpenAI" if self._is_the_vendor else self._where, "OPENAI_API_KEY")
+        return call_error(error, "OpenAI" if self._is_openai else self._server, "OPENAI_API_KEY")
 
     @property
-    def _where(self) -> str:
+    def _server(self) -> str:
         return f"the server at {self._client.base_url.host}"
 
     # Batches
 
     async def submit(self, key: str, requests: Mapping[str, Request]) -> str:
-        """Upload a batch's file and start it; returns its id.
+        """Upload the file of a batch, start the batch, and return its id.
 
         Raises:
             TransientError, RejectedError, ServiceError: as for `send`.
@@ -174,9 +181,14 @@ class OpenAIProvider(Provider):
 
         lines = (
             json.dumps(
-                {"custom_id": known, "method": "POST", "url": _ENDPOINT, "body": self.body(request)}
+                {
+                    "custom_id": custom_id,
+                    "method": "POST",
+                    "url": _ENDPOINT,
+                    "body": self.body(request),
+                }
             )
-            for known, request in requests.items()
+            for custom_id, request in requests.items()
         )
         content = "\n".join(lines).encode()
         try:
@@ -194,22 +206,22 @@ class OpenAIProvider(Provider):
         return str(batch.id)
 
     async def find(self, key: str, custom: set[str], since: datetime) -> str | None:
-        """Look for a batch by its key among those made since."""
+        """Find a batch by its key among those made since."""
         import openai
 
         try:
             async for batch in self._client.batches.list(limit=100):
                 if (batch.metadata or {}).get("ig4") == key:
                     return str(batch.id)
-                if batch.created_at < (since - connection.CLOCKS_DIFFER).timestamp():
+                if batch.created_at < (since - connection.CLOCK_TOLERANCE).timestamp():
                     return None
         except openai.OpenAIError as error:
             raise self._error(error) from None
         return None
 
     async def batch(self, remote_id: str) -> BatchState:
-        """Ask how far a batch is."""
-        batch = await self._asked(self._client.batches.retrieve(remote_id))
+        """Return the progress of a batch."""
+        batch = await self._await_response(self._client.batches.retrieve(remote_id))
         counts = batch.request_counts
         errors = getattr(batch.errors, "data", None) or []
         return BatchState(
@@ -221,7 +233,7 @@ class OpenAIProvider(Provider):
 
     async def results(self, remote_id: str) -> AsyncIterator[tuple[str, Reply | CallError]]:
         """Yield the outcome of each request of a batch, from its two files."""
-        batch = await self._asked(self._client.batches.retrieve(remote_id))
+        batch = await self._await_response(self._client.batches.retrieve(remote_id))
         for file in (batch.output_file_id, batch.error_file_id):
             if file:
                 async for line in self._lines(file):
@@ -235,15 +247,15 @@ class OpenAIProvider(Provider):
             async with streaming.content(file) as response:
                 async for line in response.iter_lines():
                     if line.strip():
-                        yield replies.decoded(line)
+                        yield replies.parse_json(line)
         except (openai.OpenAIError, connection.connection_error(openai)) as error:
             raise self._error(error) from None
 
     async def cancel(self, remote_id: str) -> None:
         """Ask the service to stop a batch."""
-        await self._asked(self._client.batches.cancel(remote_id))
+        await self._await_response(self._client.batches.cancel(remote_id))
 
-    async def _asked(self, awaitable: Any) -> Any:
+    async def _await_response(self, awaitable: Any) -> Any:
         import openai
 
         try:
@@ -270,43 +282,43 @@ def _base64(image: bytes) -> str:
     return base64.b64encode(image).decode()
 
 
-def _reply(told: Any) -> Reply:
+def _reply(body: Any) -> Reply:
     """Return the reply in a chat completion.
 
     Raises:
-        TransientError: it holds none.
+        TransientError: the completion has no reply.
     """
-    return replies.read(told, _made, "choice")
+    return replies.parse_reply(body, _make_reply, "choice")
 
 
-def _made(told: Any) -> Reply:
-    choice = told["choices"][0]
+def _make_reply(body: Any) -> Reply:
+    choice = body["choices"][0]
     message = choice["message"]
-    usage = told.get("usage")
+    usage = body.get("usage")
     refusal = message.get("refusal")
     finish = str(choice.get("finish_reason") or "")
     return Reply(
-        text=replies.text_of(refusal or message.get("content")),
+        text=replies.message_text(refusal or message.get("content")),
         finish=finish,
-        input_tokens=replies.count(usage, "prompt_tokens"),
-        cached_tokens=replies.count(usage, "prompt_tokens_details", "cached_tokens"),
-        output_tokens=replies.count(usage, "completion_tokens"),
+        input_tokens=replies.token_count(usage, "prompt_tokens"),
+        cached_tokens=replies.token_count(usage, "prompt_tokens_details", "cached_tokens"),
+        output_tokens=replies.token_count(usage, "completion_tokens"),
         refused=bool(refusal) or finish == "content_filter",
     )
 
 
 def _outcome(line: Mapping[str, Any]) -> tuple[str, Reply | CallError]:
-    """Return a request's hash and what came of it, from a line of a batch's files."""
-    known = str(line.get("custom_id"))
+    """Return a request's hash and its outcome, from a line of a batch's files."""
+    custom_id = str(line.get("custom_id"))
     response = line.get("response") or {}
     status = response.get("status_code", 0)
     if status == 200:
         try:
-            return known, _reply(response.get("body"))
+            return custom_id, _reply(response.get("body"))
         except TransientError as error:
-            return known, error
-    told = line.get("error") or (response.get("body") or {}).get("error") or {}
-    text = redact(str(told.get("message") or told.get("code") or "no reply"))
+            return custom_id, error
+    error_body = line.get("error") or (response.get("body") or {}).get("error") or {}
+    text = redact(str(error_body.get("message") or error_body.get("code") or "no reply"))
     if 400 <= status < 500 and status not in (408, 409, 429):
-        return known, RejectedError(f"OpenAI rejected the request ({status}): {text}")
-    return known, TransientError(f"OpenAI had no reply in the batch: {text}")
+        return custom_id, RejectedError(f"OpenAI rejected the request ({status}): {text}")
+    return custom_id, TransientError(f"OpenAI had no reply in the batch: {text}")

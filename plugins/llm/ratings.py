@@ -1,4 +1,4 @@
-"""Reads a rating out of a reply, and refuses whatever is none: a score is never made up."""
+"""Parses the rating in a reply, and refuses anything else: a score is never made up."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import json
 import re
 from dataclasses import dataclass
 
-LONGEST = 4000
-"""How many characters of an explanation are kept."""
+MAX_EXPLANATION = 4000
+"""Maximum number of characters of an explanation."""
 
-_FIRST_LINE = 400  # characters; a rating stands at the start, whatever else a line holds
+_FIRST_LINE = 400  # characters; a rating is at the start of a line
 
-# A comma before three digits may part thousands, and dots between numbers mean a range.
+# A comma before three digits may separate thousands, and dots between numbers mean a range.
 _NUMBER = r"(?P<value>\d{1,3}(?:\.\d{1,20}|,(?!\d{3}(?!\d))\d{1,20})?)(?![.,\u2026]*\d)"
 _OF_100 = (
     r"(?:/\s*100(?:\.0+)?(?![\d.,]*\d|\s\d)|out\s+of\s+(?:a\s+possible\s+)?100(?![\d.,]*\d|\s\d))"
 )
 _UNIT = r"(?:%|points?\b|\u5206)"
 _END = r"(?:[.,;:)!(\u2013\u2014-].*)?$"
-# Words that may stand before the number; a line with any other word there is prose.
+# Words that may precede the number; a line with any other word there is prose.
 _WORD = (
     r"(?:the|my|an?|overall|final|total|quality|score[ds]?|rating|rated?|grade|points?|is|of|it|"
     r"this|that|would|will|be|give|assign|answer|response|sample|at|as|with|for|to|"
@@ -32,7 +32,7 @@ _FORMS = (
     # 80/100, 92 out of 100, I would rate this 85/100 because
     re.compile(rf"^{_BEFORE}{_NUMBER}\s*{_OF_100}", re.IGNORECASE),
 )
-_ASKED_SCALE = re.compile(r"\(\s*(?:from\s+)?0\s*(?:-|\u2013|to)\s*100\s*\)", re.IGNORECASE)
+_SCALE_OF_100 = re.compile(r"\(\s*(?:from\s+)?0\s*(?:-|\u2013|to)\s*100\s*\)", re.IGNORECASE)
 _OTHER_SCALE = re.compile(
     r"\d(?:[.,]\d+)?\s*(?:/|out\s+of)\s*(?!100(?!\d))\d"
     r"|(?:/|\bout\s+of|\(\s*of|\bmax(?:imum|\.)?(?:\s+of)?|\bscale\s+(?:of|to))[\s:]*"
@@ -50,7 +50,7 @@ _TWO = re.compile(r"^\d{1,3}\s*(?:,\s|;)\s*\d{1,3}$")
 _ITEM = re.compile(r"^1[.)]\s+(?=.*\d)")  # not a rating, but the number of an item in a list
 _NUMBERS = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?")
 _HEADING = re.compile(r"^[#*_\s]*(?:score|rating)[*_\s]*[:\uff1a]?[*_\s]*$", re.IGNORECASE)
-_THOUGHTS = re.compile(r"<(think|thinking)>")
+_REASONING = re.compile(r"<(think|thinking)>")
 _REFUSAL = re.compile(
     r"\b(?:i(?:'|\u2019)?m\s+sorry|i\s+(?:cannot|can(?:'|\u2019)?t|am\s+unable|won(?:'|\u2019)?t)|"
     r"as\s+an\s+ai|unable\s+to)\b",
@@ -60,49 +60,49 @@ _REFUSAL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """What a model said of a sample: 0 to 100, and why."""
+    """A model's rating of a sample, 0 to 100, and its explanation."""
 
     score: float
     explanation: str = ""
 
 
 class UnreadableRating(Exception):  # noqa: N818 - it is the reply that is unreadable
-    """A reply holds no rating; the reason is its text."""
+    """A reply has no rating; the message is the reason."""
 
 
 def parse(text: str) -> Rating:
     """Return the rating that a reply holds: as JSON, or as the number on its first line.
 
-    Only the first line that is not blank is looked at, so that a number in the explanation, or
-    in a quotation of the answer there, never becomes the rating.
+    Only the first non-blank line counts, so that a number in the explanation, or in a quotation
+    of the answer there, never becomes the rating.
 
     Raises:
-        Unreadable: there is no number, it is not between 0 and 100, or the model refused.
+        UnreadableRating: there is no number, it is not between 0 and 100, or the model refused.
     """
     body = _without_fence(strip_reasoning(text.strip()))
     if not body:
         raise UnreadableRating("the reply is empty")
     if body.startswith("{"):
-        return _of_json(body)
+        return _parse_json(body)
     first, _, rest = body.partition("\n")
     if _HEADING.match(first[:_FIRST_LINE]):
         first, _, rest = rest.strip().partition("\n")
-    return Rating(_of_line(first[:_FIRST_LINE]), rest.strip()[:LONGEST])
+    return Rating(_parse_line(first[:_FIRST_LINE]), rest.strip()[:MAX_EXPLANATION])
 
 
 def strip_reasoning(text: str) -> str:
-    """Return what follows the thoughts that some servers leave at the start of a reply.
+    """Return a reply without the reasoning that some servers leave at its start.
 
     Raises:
-        Unreadable: they do not end, or seem to end twice: a quoted text may hold such a mark.
+        UnreadableRating: its end tag is missing, or comes twice: a quoted text may contain one.
     """
-    opened = _THOUGHTS.match(text)
+    opened = _REASONING.match(text)
     if not opened:
         return text
     parts = text.split(f"</{opened[1]}>")
     if len(parts) != 2:
-        where = "do not end" if len(parts) == 1 else "seem to end more than once"
-        raise UnreadableRating(f"the thoughts at its start {where}")
+        where = "does not end" if len(parts) == 1 else "seems to end more than once"
+        raise UnreadableRating(f"the reasoning at its start {where}")
     return parts[1].strip()
 
 
@@ -113,23 +113,27 @@ def _without_fence(text: str) -> str:
     return inside.partition("```")[0].strip()
 
 
-def _of_json(text: str) -> Rating:
+def _parse_json(text: str) -> Rating:
     try:
-        told, _ = json.JSONDecoder().raw_decode(text)
+        value_object, _ = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
         raise UnreadableRating("the reply is JSON that cannot be read") from None
-    value = told.get("score", told.get("rating")) if isinstance(told, dict) else None
+    value = (
+        value_object.get("score", value_object.get("rating"))
+        if isinstance(value_object, dict)
+        else None
+    )
     if isinstance(value, str):
-        score = _of_line(value.strip()[:_FIRST_LINE])
+        score = _parse_line(value.strip()[:_FIRST_LINE])
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         score = _in_range(value, str(value))
     else:
         raise UnreadableRating("the reply is JSON without a score")
-    return Rating(score, str(told.get("explanation", "")).strip()[:LONGEST])
+    return Rating(score, str(value_object.get("explanation", "")).strip()[:MAX_EXPLANATION])
 
 
-def _of_line(line: str) -> float:
-    plain = re.sub(r"[*_`#\"\[\]]+", " ", _ASKED_SCALE.sub(" ", line))
+def _parse_line(line: str) -> float:
+    plain = re.sub(r"[*_`#\"\[\]]+", " ", _SCALE_OF_100.sub(" ", line))
     plain = _ITEM.sub("", " ".join(plain.split()))
     if _OTHER_SCALE.search(plain):
         raise UnreadableRating("its rating is on another scale than 0 to 100")
@@ -141,10 +145,10 @@ def _of_line(line: str) -> float:
         found = form.match(plain)
         if found:
             return _in_range(float(found["value"].replace(",", ".")), found["value"])
-    raise UnreadableRating(_why_not(plain))
+    raise UnreadableRating(_failure_reason(plain))
 
 
-def _why_not(line: str) -> str:
+def _failure_reason(line: str) -> str:
     if _REFUSAL.search(line):
         return "the model refused to rate"
     numbers = _NUMBERS.findall(line)
@@ -153,7 +157,7 @@ def _why_not(line: str) -> str:
     return "its first line holds no rating"
 
 
-def _in_range(value: float, told: str) -> float:
-    if not 0 <= value <= 100:  # also what is not a number, or too large to be made a float
-        raise UnreadableRating(f"its rating {told[:20]} is not between 0 and 100")
+def _in_range(value: float, text: str) -> float:
+    if not 0 <= value <= 100:  # also NaN, and integers too large for a float
+        raise UnreadableRating(f"its rating {text[:20]} is not between 0 and 100")
     return float(value)

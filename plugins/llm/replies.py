@@ -1,4 +1,4 @@
-"""Reads bodies that servers send, whatever they hold."""
+"""Parses the bodies of servers' replies, whatever they contain."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from ig4.core.calls.request import Reply, TransientError
 
 
-def decoded(content: bytes | str) -> Any:
-    """Return what JSON holds.
+def parse_json(content: bytes | str) -> Any:
+    """Return the value of a JSON text.
 
     Raises:
-        TransientError: it is none.
+        TransientError: it is not JSON.
     """
     try:
         return json.loads(content)
@@ -22,20 +22,20 @@ def decoded(content: bytes | str) -> Any:
         raise TransientError("the server's reply is not JSON") from None
 
 
-def read(told: Any, make: Callable[[Any], Reply], lacks: str) -> Reply:
+def parse_reply(body: Any, make: Callable[[Any], Reply], missing: str) -> Reply:
     """Return the Reply that `make` finds in a decoded body.
 
     Raises:
-        TransientError: the body is not built as it must be; it says that it holds no `lacks`.
+        TransientError: the body has another structure; the message names what is `missing`.
     """
     try:
-        return make(told)
+        return make(body)
     except (AttributeError, KeyError, IndexError, TypeError, ValueError):
-        raise TransientError(f"the server's reply holds no {lacks}") from None
+        raise TransientError(f"the server's reply holds no {missing}") from None
 
 
-def count(usage: Any, *path: str) -> int:
-    """Return a number of tokens; 0 where a server tells none, or something that is none."""
+def token_count(usage: Any, *path: str) -> int:
+    """Return a number of tokens; 0 if the server sends none, or no number."""
     for name in path:
         usage = usage.get(name) if isinstance(usage, dict) else None
     if isinstance(usage, float) and math.isfinite(usage):
@@ -43,7 +43,7 @@ def count(usage: Any, *path: str) -> int:
     return usage if isinstance(usage, int) else 0
 
 
-def text_of(content: Any) -> str:
+def message_text(content: Any) -> str:
     """Return the text of a message: a string, or parts of which some are text."""
     if not isinstance(content, list):
         return str(content or "")

@@ -1,4 +1,4 @@
-"""Scores that a language model gives: instruction and answer in, a rating from 0 to 100 out."""
+"""Scorers that ask a language model for a rating of instruction and answer, from 0 to 100."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ig4.core.contracts import AsyncScorer
 from ig4.core.records import Failure, Sample, Score
 from ig4.plugins.llm.images import jpegs
 from ig4.plugins.llm.options import ServiceOptions
-from ig4.plugins.llm.prompt import REMINDER, SCHEMA, Template, suspicions
+from ig4.plugins.llm.prompt import REMINDER, SCHEMA, Template, find_suspicious_phrases
 from ig4.plugins.llm.ratings import Rating, UnreadableRating, parse
-from ig4.plugins.llm.reminding import ask_twice, raise_unreadable
+from ig4.plugins.llm.retry import ask_twice, unreadable_error
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 
 class RatingOptions(ServiceOptions):
-    """Options that all scorers share which ask a language model for a rating."""
+    """Options of all scorers that ask a language model for a rating."""
 
     prompt: str | None = Field(
-        None, description="File with another prompt; {instruction} and {answer} stand for both."
+        None, description="File with another prompt; needs {instruction} and {answer}."
     )
     temperature: float | None = Field(
-        None, ge=0, le=2, description="By default 0, and 0.7 where there are several samples."
+        None, ge=0, le=2, description="By default 0, and 0.7 with several samples."
     )
-    max_tokens: int = Field(512, ge=1, description="Most tokens of a reply.")
-    samples: int = Field(1, ge=1, le=100, description="Ratings to take the mean of.")
+    max_tokens: int = Field(512, ge=1, description="Maximum number of tokens of a reply.")
+    samples: int = Field(1, ge=1, le=100, description="Number of ratings to average.")
 
     @model_validator(mode="after")
     def _several_samples_differ(self) -> RatingOptions:
@@ -45,7 +45,7 @@ class RatingOptions(ServiceOptions):
         return self
 
     @property
-    def heat(self) -> float:
+    def effective_temperature(self) -> float:
         """The temperature in use."""
         if self.temperature is not None:
             return self.temperature
@@ -55,8 +55,8 @@ class RatingOptions(ServiceOptions):
 class RatingScorer(AsyncScorer):
     """The paper's GPT Score (InstructionGPT-4, section 3.1): quality and variety, 0 to 100.
 
-    The model sees instruction and answer, not the image, unless `vision` is set. A reply that
-    holds no rating is asked for once more, with a reminder, and is an error after that.
+    The model sees instruction and answer, not the image, unless `vision` is set. After a
+    reply without a rating it asks once more, with a reminder; a second one is an error.
     """
 
     version = "1"
@@ -65,7 +65,7 @@ class RatingScorer(AsyncScorer):
 
     @abstractmethod
     def provider(self) -> Provider:
-        """Return the service to ask, not opened."""
+        """Return the service, not opened."""
 
     @property
     def template(self) -> Template:
@@ -75,20 +75,20 @@ class RatingScorer(AsyncScorer):
             UsageError: its file cannot be read, or lacks a placeholder.
         """
         if self._template is None:
-            chosen = self.options.prompt
+            file = self.options.prompt
             self._template = (
                 Template.default(vision=self.options.vision)
-                if chosen is None
-                else Template.load(Path(chosen))
+                if file is None
+                else Template.load(Path(file))
             )
         return self._template
 
     def identity(self, digest: Digest) -> Mapping[str, JSON]:
-        """Return model, prompt and what else shapes replies; not where the service is."""
+        """Return model, prompt and whatever else shapes replies, but not the service's address."""
         identity: dict[str, JSON] = {
             "model": self.options.model,
             "prompt": self.template.hash,
-            "temperature": self.options.heat,
+            "temperature": self.options.effective_temperature,
             "max_tokens": self.options.max_tokens,
             "samples": self.options.samples,
             "structured": self.options.structured is not False,
@@ -100,7 +100,7 @@ class RatingScorer(AsyncScorer):
         return identity
 
     async def rate(self, sample: Sample, ask: Ask) -> Score | Failure:
-        """Return the mean rating; its details hold the explanation and what looked suspicious."""
+        """Return the mean rating; its details hold the explanation and suspicious phrases."""
         images: tuple[bytes, ...] = ()
         if self.options.vision:
             problem = next((image.problem for image in sample.images if image.problem), None)
@@ -108,17 +108,17 @@ class RatingScorer(AsyncScorer):
                 return Failure(problem)
             images = await jpegs(sample.images, self.options.max_side)
         requests = [self.request(sample, images, n) for n in range(self.options.samples)]
-        asking = (ask_twice(request, ask, read_rating, REMINDER) for request in requests)
-        return self._score(sample, await _all(asking))
+        calls = (ask_twice(request, ask, read_rating, REMINDER) for request in requests)
+        return self._score(sample, await _gather(calls))
 
     def request(self, sample: Sample, images: tuple[bytes, ...] = (), repeat: int = 0) -> Request:
-        """Return what is asked of the model for a sample."""
+        """Return the request for a sample."""
         return Request(
             model=self.options.model,
             prompt=self.template.render(sample.instruction, sample.answer),
             images=images,
             max_tokens=self.options.max_tokens,
-            temperature=self.options.heat,
+            temperature=self.options.effective_temperature,
             schema=None if self.options.structured is False else SCHEMA,
             repeat=repeat,
             extra=self.options.extra,
@@ -129,23 +129,23 @@ class RatingScorer(AsyncScorer):
         details: dict[str, JSON] = {"explanation": ratings[0].explanation}
         if len(values) > 1:
             details |= {"ratings": values, "spread": statistics.stdev(values)}
-        flags = suspicions(sample.instruction, sample.answer)
+        flags = find_suspicious_phrases(sample.instruction, sample.answer)
         if flags:
             details["flags"] = flags
         return Score(statistics.fmean(values), details)
 
 
-async def _all(asking: Iterable[Coroutine[Any, Any, Rating]]) -> list[Rating]:
-    """Return what all give; the first error is raised only when none is on its way any more.
+async def _gather(calls: Iterable[Coroutine[Any, Any, Rating]]) -> list[Rating]:
+    """Return all results; raise the first error only after every call has ended.
 
-    A reply that comes when nobody waits for it would be paid and lost.
+    A reply that nobody waits for would be paid for and lost.
     """
-    given = await asyncio.gather(*asking, return_exceptions=True)
+    results = await asyncio.gather(*calls, return_exceptions=True)
     ratings: list[Rating] = []
-    for one in given:
-        if isinstance(one, BaseException):
-            raise one
-        ratings.append(one)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        ratings.append(result)
     return ratings
 
 
@@ -156,8 +156,8 @@ def read_rating(reply: Reply) -> Rating:
         UnreadableError: it holds none, or the model refused.
     """
     if reply.refused:
-        raise raise_unreadable(reply, "", "rate")
+        raise unreadable_error(reply, "", "rate")
     try:
         return parse(reply.text)
     except UnreadableRating as error:
-        raise raise_unreadable(reply, error, "rate") from None
+        raise unreadable_error(reply, error, "rate") from None

@@ -1,6 +1,6 @@
-"""How near captions are to what people wrote: CIDEr-D, BLEU, ROUGE-L.
+"""Caption metrics against references by people: CIDEr-D, BLEU, ROUGE-L.
 
-All take captions whose words are separated by spaces; `ptb` makes them so as COCO does.
+All take captions whose words are separated by spaces; `ptb` tokenises them as COCO does.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ def cider_d(captions: Captions, references: References) -> list[float]:
 
     Vedantam et al. 2015 (arXiv 1411.5726), equation 7 with n = 1-4 and sigma = 6: the mean over n
     of the cosine of TF-IDF vectors, counts clipped, times a Gaussian of the difference in length
-    (counted in pairs of words, as the authors' code does), times 10. In how many images a run of
-    words occurs is counted in the references given: with one image, or runs that all images
-    share, the vectors vanish and the value is 0.
+    (counted in bigrams, as in the authors' code), times 10. Document frequencies are counted in the
+    references given: with one image, or n-grams that all images share, the vectors vanish and the
+    value is 0.
     """
-    cooked = [[ngrams(one.split(), _LONGEST) for one in each] for each in references]
+    counts = [[ngrams(one.split(), _LONGEST) for one in each] for each in references]
     frequency: Counter[NGram] = Counter()
-    for each in cooked:
+    for each in counts:
         frequency.update(set().union(*each))
     images = math.log(len(references)) if references else 0.0
     rarity = {gram: images - math.log(count) for gram, count in frequency.items()}
-    found = []
-    for caption, each in zip(captions, cooked, strict=True):
-        said = _vector(ngrams(caption.split(), _LONGEST), rarity, images)
-        total = sum(_similarity(said, _vector(one, rarity, images)) for one in each)
-        found.append(10.0 * total / _LONGEST / len(each))
-    return found
+    scores = []
+    for caption, each in zip(captions, counts, strict=True):
+        vector = _vector(ngrams(caption.split(), _LONGEST), rarity, images)
+        total = sum(_similarity(vector, _vector(one, rarity, images)) for one in each)
+        scores.append(10.0 * total / _LONGEST / len(each))
+    return scores
 
 
 @dataclass(frozen=True, slots=True)
 class _Vector:
-    """TF-IDF weights of the runs of each length, their norms, and how many pairs of words."""
+    """TF-IDF weights of the n-grams of each length, their norms, and the number of bigrams."""
 
     weights: Sequence[Mapping[NGram, float]]
     norms: Sequence[float]
@@ -68,16 +68,16 @@ def _vector(counts: Counter[NGram], rarity: Mapping[NGram, float], unseen: float
     return _Vector(weights, [math.sqrt(one) for one in squares], length)
 
 
-def _similarity(said: _Vector, reference: _Vector) -> float:
-    penalty = math.exp(-((said.length - reference.length) ** 2) / (2 * _SIGMA**2))
+def _similarity(candidate: _Vector, reference: _Vector) -> float:
+    penalty = math.exp(-((candidate.length - reference.length) ** 2) / (2 * _SIGMA**2))
     total = 0.0
     for n in range(_LONGEST):
-        norm = said.norms[n] * reference.norms[n]
+        norm = candidate.norms[n] * reference.norms[n]
         if norm:
-            there = reference.weights[n]
+            reference_weights = reference.weights[n]
             dot = 0.0
-            for gram, weight in said.weights[n].items():
-                other = there.get(gram)
+            for gram, weight in candidate.weights[n].items():
+                other = reference_weights.get(gram)
                 if other is not None:
                     dot += min(weight, other) * other
             total += dot / norm
@@ -90,19 +90,21 @@ def rouge_l(captions: Captions, references: References) -> list[float]:
     Lin 2004, section 3, with beta = 1.2, of the best precision and the best recall of the longest
     common subsequence over all references.
     """
-    found = []
+    scores = []
     for caption, each in zip(captions, references, strict=True):
         words = caption.split()
         if not words:
-            found.append(0.0)
+            scores.append(0.0)
             continue
         common = [(longest_common_subsequence(one, words), len(one))
                   for one in (reference.split() for reference in each) if one]  # fmt: skip
         precision = max((n / len(words) for n, _ in common), default=0.0)
         recall = max((n / of for n, of in common), default=0.0)
-        both = recall + _BETA**2 * precision
-        found.append((1 + _BETA**2) * precision * recall / both if precision * recall else 0.0)
-    return found
+        denominator = recall + _BETA**2 * precision
+        scores.append(
+            (1 + _BETA**2) * precision * recall / denominator if precision * recall else 0.0
+        )
+    return scores
 
 
 def bleu_4(captions: Captions, references: References) -> float:

@@ -1,4 +1,4 @@
-"""The words of captions as COCO's evaluation counts them: Stanford's PTB tokenizer, in Java."""
+"""The tokenizer of COCO's caption evaluation: Stanford's PTB tokenizer, in Java."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _JAR = "stanford-corenlp-3.4.1.jar"
 _CLASS = "edu.stanford.nlp.process.PTBTokenizer"
 
 
-def require() -> tuple[str, Path]:
-    """Return the Java program and the tokenizer's archive, which pycocoevalcap brings.
+def find_tokenizer() -> tuple[str, Path]:
+    """Return the paths of the Java program and of the tokenizer's archive in pycocoevalcap.
 
     Raises:
         MissingExtraError: pycocoevalcap is not installed.
@@ -33,19 +33,19 @@ def require() -> tuple[str, Path]:
     if java is None:
         raise PrerequisiteError(
             "COCO's tokenizer runs in Java, and there is no `java` here: install a Java runtime "
-            "(apt-get install default-jre-headless), or take words=whitespace"
+            "(apt-get install default-jre-headless), or use words=whitespace"
         )
     return java, jars[0]
 
 
-def tokenised(captions: Sequence[str]) -> list[str]:
-    """Return each caption in lower case, its words apart, without punctuation.
+def tokenise(captions: Sequence[str]) -> list[str]:
+    """Return each caption in lower case, words separated by spaces, without punctuation.
 
     Raises:
-        MissingExtraError, PrerequisiteError: as `require`.
+        MissingExtraError, PrerequisiteError: as `find_tokenizer`.
         PrerequisiteError: Java fails.
     """
-    java, jar = require()
+    java, jar = find_tokenizer()
     from pycocoevalcap.tokenizer.ptbtokenizer import PUNCTUATIONS
 
     lines = [" ".join(caption.split()) for caption in captions]
@@ -53,15 +53,17 @@ def tokenised(captions: Sequence[str]) -> list[str]:
     if not words:
         return lines
     command = [java, "-cp", str(jar), _CLASS, "-preserveLines", "-lowerCase", "-encoding", "UTF-8"]
-    done = subprocess.run(  # noqa: S603 - captions go in as text, not as arguments
+    result = subprocess.run(  # noqa: S603 - captions go in as text, not as arguments
         command, input="\n".join(words) + "\n", capture_output=True, encoding="utf-8",
         errors="replace", check=False,
     )  # fmt: skip
-    found = done.stdout.splitlines()
-    if done.returncode or len(found) != len(words):
-        told = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise PrerequisiteError(f"Java's tokenizer gave {len(found):,} lines for {len(words):,} "
-                                f"captions: {told}")  # fmt: skip
+    tokenised = result.stdout.splitlines()
+    if result.returncode or len(tokenised) != len(words):
+        message = (result.stderr.strip() or "no message").splitlines()[-1]
+        raise PrerequisiteError(
+            f"Java's tokenizer returned {len(tokenised):,} lines "
+            f"for {len(words):,} captions: {message}"
+        )
     marks = set(PUNCTUATIONS)
-    kept = iter(" ".join(w for w in line.split(" ") if w and w not in marks) for line in found)
+    kept = iter(" ".join(w for w in line.split(" ") if w and w not in marks) for line in tokenised)
     return [next(kept) if line else "" for line in lines]

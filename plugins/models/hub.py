@@ -1,4 +1,4 @@
-"""What loading any model has in common: the device it wants, and the hub it may come from."""
+"""Checks before a model is loaded: its device, and whether the Hugging Face hub is reachable."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from urllib.parse import urlsplit
 from ig4.core.errors import PrerequisiteError
 
 
-def check_device(device: str, *, asked: str, scorer: str) -> None:
-    """Compare a device that was found without torch with what torch sees.
+def check_device(device: str, *, requested: str, component: str) -> None:
+    """Check that torch can use a device that ig4 found without torch.
 
-    `asked` is what the user wrote ("auto", …), `scorer` whose option it is.
+    `requested` is what the user wrote ("auto", …), `component` the component with the option.
 
     Raises:
-        PrerequisiteError: they disagree.
+        PrerequisiteError: torch cannot use it, or has a GPU that "auto" did not find.
     """
     import torch
 
     kind, _, number = device.partition(":")
-    there = {
+    available = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and int(number or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not there[kind]:
+    if not available[kind]:
         raise PrerequisiteError(
             f"torch cannot use the device {device!r} here: set device = "
-            f'"cpu" (-o {scorer}.device=cpu), or install a torch built for it'
+            f'"cpu" (-o {component}.device=cpu), or install a torch built for it'
         )
-    if asked == "auto" and kind == "cpu" and torch.cuda.is_available():
-        # Going on would quietly take hours where minutes are enough.
+    if requested == "auto" and kind == "cpu" and torch.cuda.is_available():
+        # To continue would silently take hours instead of minutes.
         raise PrerequisiteError(
-            'torch sees a GPU that ig4 did not find by itself: set device = "cuda" '
-            f'(-o {scorer}.device=cuda) to use it, or device = "cpu"'
+            'torch sees a GPU that ig4 did not find: set device = "cuda" '
+            f'(-o {component}.device=cuda) to use it, or device = "cpu"'
         )
 
 
 @contextmanager
-def straight_to_cache(*, local: bool) -> Iterator[None]:
-    """Go straight to the cache where the hub cannot be reached; nothing to do for `local` files.
+def offline_if_unreachable(*, local: bool) -> Iterator[None]:
+    """Set huggingface_hub offline while the hub is unreachable, except for `local` files.
 
-    huggingface_hub would ask again and again for most of a minute before it looks there.
+    It would retry for most of a minute before it looks into its cache.
     """
     from huggingface_hub import constants
 
@@ -58,7 +58,7 @@ def straight_to_cache(*, local: bool) -> Iterator[None]:
 
 
 def _can_reach(url: str) -> bool:
-    """Tell whether a server takes connections; behind a proxy that is the proxy's to know."""
+    """Return whether a server accepts connections; True behind a proxy, which decides itself."""
     parts = urlsplit(url)
     proxied = {parts.scheme, "all"} & set(urllib.request.getproxies())
     if proxied or parts.hostname is None:

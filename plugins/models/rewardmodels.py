@@ -1,10 +1,8 @@
-"""Loads reward models through transformers, and says in a sentence why that did not work."""
+"""Loads reward models through transformers."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +11,8 @@ from pydantic import Field
 from ig4.core.contracts import Options
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.plugins.models import hardware
-from ig4.plugins.models.hub import check_device, straight_to_cache
+from ig4.plugins.models.hub import check_device, offline_if_unreachable
+from ig4.plugins.models.loading import explain_loading_errors, quiet_transformers
 
 DEFAULT_MODEL = "OpenAssistant/reward-model-deberta-v3-large-v2"
 """The paper's reward model."""
@@ -30,7 +29,7 @@ class RewardModelOptions(Options):
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps."
     )
-    cache_dir: str | None = Field(None, description="Folder of downloaded weights.")
+    cache_dir: str | None = Field(None, description="Folder for downloaded weights.")
 
     @property
     def folder(self) -> Path | None:
@@ -44,14 +43,14 @@ class RewardModelOptions(Options):
 
     @property
     def resolved_precision(self) -> hardware.Precision:
-        """The precision in use: on a processor fp32, for logits are far from saturated."""
+        """The precision in use; on a processor fp32, because logits are not bounded."""
         if self.precision == "auto" and self.resolved_device == "cpu":
             return "fp32"
         return hardware.precision(self.precision, self.resolved_device)
 
 
 def load(options: RewardModelOptions) -> tuple[Any, Any]:
-    """Return model and tokenizer; the model on its device, in its precision, evaluating.
+    """Return model and tokenizer; the model on its device, in its precision, set to evaluation.
 
     Code that comes with a model is never run.
 
@@ -62,31 +61,39 @@ def load(options: RewardModelOptions) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    check_device(options.resolved_device, asked=options.device, scorer="reward")
-    place = options.folder or options.model
+    check_device(options.resolved_device, requested=options.device, component="reward")
+    if options.folder is not None and not options.folder.is_dir():
+        raise PrerequisiteError(f"{options.folder}: there is no such folder; name the model's own")
+    name_or_path = str(options.folder or options.model)
     shared: dict[str, Any] = {"cache_dir": options.cache_dir, "trust_remote_code": False}
     if options.revision is not None:
         shared["revision"] = options.revision
-    with _quiet(), _explained(options), straight_to_cache(local=options.folder is not None):
-        tokenizer = AutoTokenizer.from_pretrained(str(place), **shared)
-        model = AutoModelForSequenceClassification.from_pretrained(str(place), **shared)
+    with (
+        quiet_transformers(),
+        explain_loading_errors(
+            options.model, options.resolved_device, partial(_explanation, options)
+        ),
+        offline_if_unreachable(local=options.folder is not None),
+    ):
+        tokenizer = AutoTokenizer.from_pretrained(name_or_path, **shared)
+        model = AutoModelForSequenceClassification.from_pretrained(name_or_path, **shared)
     if model.config.num_labels != 1:
         raise UsageError(
             f"{options.model} gives {model.config.num_labels} numbers for a text: a reward model "
             "gives one (num_labels = 1)"
         )
-    _have_padding(model, tokenizer)
+    _set_padding(model, tokenizer)
     dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     model.to(options.resolved_device, dtypes[options.resolved_precision])
     model.eval().requires_grad_(requires_grad=False)
     return model, tokenizer
 
 
-def _have_padding(model: Any, tokenizer: Any) -> None:
+def _set_padding(model: Any, tokenizer: Any) -> None:
     """Give a model without a padding token one, and pad on the right.
 
     Decoders that classify read the last position that is not padding, so padding must not be a
-    token that texts end with; what it is else does not matter, for no position sees it.
+    token that texts end with. Any other token will do: no position attends to it.
     """
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.bos_token or tokenizer.eos_token
@@ -94,53 +101,17 @@ def _have_padding(model: Any, tokenizer: Any) -> None:
     tokenizer.padding_side = "right"
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers' bars and warnings off the terminal while it loads."""
-    import transformers
-
-    told: Any = transformers.utils.logging  # untyped
-    level, bars = told.get_verbosity(), told.is_progress_bar_enabled()
-    disabled = logging.root.manager.disable
-    told.set_verbosity_error()
-    told.disable_progress_bar()
-    logging.disable(logging.ERROR)
-    try:
-        yield
-    finally:
-        logging.disable(disabled)
-        told.set_verbosity(level)
-        if bars:
-            told.enable_progress_bar()
-
-
-@contextmanager
-def _explained(options: RewardModelOptions) -> Iterator[None]:
-    """Turn what goes wrong while loading into one sentence that says what to do."""
-    import torch
-
-    if options.folder is not None and not options.folder.is_dir():
-        raise PrerequisiteError(f"{options.folder}: there is no such folder; name the model's own")
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise PrerequisiteError(
-            f"{options.model} does not fit into the memory of {options.resolved_device}: take a "
-            "smaller model, a lower precision, or another device"
-        ) from error
-    except Exception as error:
-        told = " ".join(str(error).split())[:300] or type(error).__name__
-        if options.folder is not None:
-            raise PrerequisiteError(
-                f"{options.folder} holds no reward model that transformers can load: {told}"
-            ) from error
-        raise PrerequisiteError(
-            f"the weights of {options.model} are not on this machine and cannot be downloaded. "
-            "Three ways to get them: run once with a network (they stay in the cache, or in "
-            "cache_dir); name a folder, -o reward.model=/path/to/model; or copy the Hugging Face "
-            "cache of another machine and set HF_HOME (or set HF_ENDPOINT to a mirror). The "
-            f"download said: {told[:200]}"
-        ) from error
+def _explanation(options: RewardModelOptions, message: str) -> str:
+    """Return what to do about an error whose own message is `message`."""
+    if options.folder is not None:
+        return f"{options.folder} holds no reward model that transformers can load: {message}"
+    return (
+        f"the weights of {options.model} are not on this machine and cannot be downloaded. "
+        "Three ways to get them: run once with a network (they stay in the cache, or in "
+        "cache_dir); name a folder, -o reward.model=/path/to/model; or copy the Hugging Face "
+        "cache of another machine and set HF_HOME (or set HF_ENDPOINT to a mirror). The "
+        f"download said: {message[:200]}"
+    )
 
 
 def folder_of(model: str) -> Path | None:

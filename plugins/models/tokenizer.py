@@ -1,4 +1,4 @@
-"""Llama's tokens as the original code cut them, by SentencePiece itself.
+"""Tokenizers of language models: for Llama SentencePiece itself, as in the original code.
 
 MiniGPT-4 and LLaVA were trained with the slow tokenizer of transformers 4: every text that is
 tokenised on its own gets SentencePiece's prefix space, and special tokens are split out with the
@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ig4.core.errors import PrerequisiteError
+from ig4.plugins.models.loading import one_line
 
 
-class Tokens(Protocol):
-    """Turns text into ids and back; `encode` adds no special tokens."""
+class Tokenizer(Protocol):
+    """Turns text into token ids and back; `encode` adds no special tokens."""
 
     bos_id: int
     eos_id: int
@@ -30,8 +31,8 @@ class Tokens(Protocol):
         """Return the text of ids, without special tokens."""
 
 
-class Pieces:
-    """A `tokenizer.model` of SentencePiece, and the control tokens in it."""
+class SentencePieceTokenizer:
+    """SentencePiece with a `tokenizer.model` and its control tokens."""
 
     def __init__(self, file: Path) -> None:
         import sentencepiece
@@ -59,15 +60,15 @@ class Pieces:
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """See `Tokens.decode`; ids beyond the vocabulary (rows added to a model) are left out."""
+        """See `Tokens.decode`; it skips ids beyond the vocabulary (rows added to a model)."""
         control, top = set(self._special[0].values()), self.model.get_piece_size()
         kept = [int(i) for i in ids if int(i) not in control and 0 <= int(i) < top]
         text: str = self.model.decode(kept)
         return text
 
 
-class FastTokens:
-    """The tokenizer of a model that has no `tokenizer.model`, as Llama 3 has none."""
+class FastTokenizer:
+    """The tokenizer of a model without a `tokenizer.model`, such as Llama 3."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
@@ -87,8 +88,8 @@ class FastTokens:
         return text
 
 
-def tokens_of(model: str, *, cache_dir: Path | None = None) -> Tokens:
-    """Return the tokens of a language model by its folder or its name on the hub.
+def load_tokenizer(model: str, *, cache_dir: Path | None = None) -> Tokenizer:
+    """Return the tokenizer of a language model, by its folder or its name on the hub.
 
     Raises:
         PrerequisiteError: it has no tokenizer that can be read.
@@ -104,18 +105,18 @@ def tokens_of(model: str, *, cache_dir: Path | None = None) -> Tokens:
             _raise_exceptions_for_missing_entries=False,
         )
         if file is not None:
-            return Pieces(Path(file))
-        return FastTokens(AutoTokenizer.from_pretrained(model, cache_dir=cache_dir))
+            return SentencePieceTokenizer(Path(file))
+        return FastTokenizer(AutoTokenizer.from_pretrained(model, cache_dir=cache_dir))
     except Exception as error:
-        told = " ".join(str(error).split())[:200]
-        raise PrerequisiteError(f"the tokenizer of {model} cannot be loaded: {told}") from error
+        message = one_line(error, 200)
+        raise PrerequisiteError(f"the tokenizer of {model} cannot be loaded: {message}") from error
 
 
-def stops(tokens: Tokens, end: str) -> list[list[int]]:
-    """Return the ids that `end` has on its own and after other text, of which either ends a turn.
+def stop_sequences(tokenizer: Tokenizer, end: str) -> list[list[int]]:
+    """Return the ids of `end` on its own and after other text; either of them ends a turn.
 
     For Llama's "###" these are [835] and [2277, 29937].
     """
-    alone = tokens.encode(end)
-    after = tokens.encode(f"a{end}")[len(tokens.encode("a")) :]
+    alone = tokenizer.encode(end)
+    after = tokenizer.encode(f"a{end}")[len(tokenizer.encode("a")) :]
     return [ids for ids in (alone, after) if ids]

@@ -1,4 +1,4 @@
-"""Weights in files: safetensors for ours, and `.pth` of others, which may run nothing."""
+"""Weights in files: safetensors for ig4's own, and `.pth` of others, whose code never runs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from torch import Tensor, nn
 from ig4.core.errors import PrerequisiteError
 
 
-def trained(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """Return the parameters that learn, by name, on the CPU; from `state` where it is given."""
+def trained_state(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """Return the trainable parameters by name, on the CPU; from `state` if it is given."""
     names = [name for name, value in model.named_parameters() if value.requires_grad]
     values = dict(model.named_parameters()) if state is None else state
     return {name: values[name].detach().cpu().contiguous() for name in names if name in values}
 
 
 def save_trained(model: nn.Module, file: Path, state: Mapping[str, Tensor] | None = None) -> None:
-    """Write the parameters that learn."""
-    save_file(trained(model, state), file, metadata={"format": "pt"})
+    """Write the trainable parameters."""
+    save_file(trained_state(model, state), file, metadata={"format": "pt"})
 
 
 def load_trained(model: nn.Module, file: Path) -> None:
-    """Put what `save_trained` wrote back into the model, wherever its parameters are."""
+    """Copy what `save_trained` wrote into the model, on whatever device its parameters are."""
     own = dict(model.named_parameters())
     with torch.no_grad():
         for name, value in read_safetensors(file).items():
@@ -48,12 +48,12 @@ def read_safetensors(file: Path) -> dict[str, Tensor]:
 
 
 def read_state(file: Path) -> dict[str, Any]:
-    """Return the state dict of a `.pth` or safetensors file; what wraps it ("model") is taken off.
+    """Return the state dict of a `.pth` or safetensors file, without a wrapping "model" key.
 
     Nothing in the file is executed.
 
     Raises:
-        PrerequisiteError: it is missing, broken, or more than tensors.
+        PrerequisiteError: it is missing or broken, or holds more than tensors.
     """
     if file.suffix == ".safetensors":
         return dict(read_safetensors(file))
@@ -62,7 +62,7 @@ def read_state(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise PrerequisiteError(f"{file}: the checkpoint is missing") from None
     except RuntimeError:  # files of the old layout cannot be mapped
-        loaded = _unmapped(file)
+        loaded = _load_unmapped(file)
     except Exception as error:
         raise PrerequisiteError(f"{file} is no checkpoint of plain tensors: {error}") from error
     inner = loaded.get("model", loaded) if isinstance(loaded, dict) else None
@@ -71,7 +71,7 @@ def read_state(file: Path) -> dict[str, Any]:
     return {name: value for name, value in inner.items() if isinstance(value, Tensor)}
 
 
-def _unmapped(file: Path) -> Any:
+def _load_unmapped(file: Path) -> Any:
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:

@@ -12,7 +12,7 @@ from pydantic import Field
 from ig4.core.contracts import Scorer
 from ig4.core.records import Choice, Failure, Sample, Score
 from ig4.plugins.models import clipoptions, openclip
-from ig4.plugins.models.texttower import were_truncated
+from ig4.plugins.models.texttower import find_truncated
 from ig4.plugins.scorers.textcache import EncodedText, TextCache
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ClipOptions(clipoptions.ClipModelOptions):
         "whole: the answer, cut to the context length.",
     )
     max_sentences: int = Field(10, ge=1, description="How many sentences count.")
-    batch_size: int = Field(64, ge=1, description="Samples handed over and committed at a time.")
+    batch_size: int = Field(64, ge=1, description="Samples scored and committed at a time.")
     image_batch_size: int = Field(32, ge=1, description="Images in one forward pass.")
     text_batch_size: int = Field(64, ge=1, description="Texts in one forward pass.")
 
@@ -70,7 +70,7 @@ class Clip(Scorer):
         return Choice("embedder", "ig4/clip", options, "clip")
 
     def open(self) -> None:
-        """Load the model, or share it with the embedder that has it.
+        """Load the model, or share it with an embedder that has loaded it.
 
         Raises:
             PrerequisiteError: weights or device are not there.
@@ -80,7 +80,7 @@ class Clip(Scorer):
         self._cache = TextCache(_CACHE_BYTES)
 
     def close(self) -> None:
-        """Give the model back."""
+        """Release the model."""
         if self._clip is not None:
             self._clip = None
             self._cache = TextCache(0)
@@ -88,7 +88,7 @@ class Clip(Scorer):
 
     def score(self, batch: Sequence[Sample]) -> list[Score | Failure]:
         """Rate each sample; one without image or without text is a Failure."""
-        texts = [() if _blind(sample) else self._texts(sample.answer) for sample in batch]
+        texts = [() if _has_no_image(sample) else self._texts(sample.answer) for sample in batch]
         known = self._encoded(list(dict.fromkeys(text for own in texts for text in own)))
         return [_rate(sample, own, known) for sample, own in zip(batch, texts, strict=True)]
 
@@ -99,7 +99,7 @@ class Clip(Scorer):
         return tuple(islice(filter(None, sentences), self.options.max_sentences))
 
     def _encoded(self, texts: Sequence[str]) -> dict[str, EncodedText]:
-        """Return what each text is encoded to; only those not seen lately go to the model."""
+        """Return the embedding of each text; only texts that are not in the cache are encoded."""
         found = self._cache.find(texts)
         fresh = [text for text in texts if text not in found]
         if fresh:
@@ -111,8 +111,8 @@ class Clip(Scorer):
     def _encode(self, texts: Sequence[str]) -> dict[str, EncodedText]:
         assert self._clip is not None
         tokens = self._clip.tokenizer(list(texts))
-        truncated = were_truncated(self._clip.tokenizer, texts, tokens)
-        # Texts of like length share a batch, which is cut to its longest one.
+        truncated = find_truncated(self._clip.tokenizer, texts, tokens)
+        # Texts of similar length share a batch, which is cut to its longest text.
         order = self._clip.text.ends(tokens).argsort(stable=True)
         encoded: dict[str, EncodedText] = {}
         for start in range(0, len(texts), self.options.text_batch_size):
@@ -124,14 +124,14 @@ class Clip(Scorer):
         return encoded
 
 
-def _blind(sample: Sample) -> bool:
+def _has_no_image(sample: Sample) -> bool:
     return sample.embeddings is None or len(sample.embeddings) == 0
 
 
 def _rate(
     sample: Sample, texts: Sequence[str], known: Mapping[str, EncodedText]
 ) -> Score | Failure:
-    if _blind(sample):
+    if _has_no_image(sample):
         return Failure("the sample has no image to compare its answer with")
     if not texts:
         return Failure("the answer has no sentence to compare with the image")

@@ -1,4 +1,4 @@
-"""The reward score: how much a reward model likes an answer to its instruction."""
+"""The reward score: a reward model's rating of an answer to its instruction."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ class RewardOptions(rewardmodels.RewardModelOptions):
         "Otherwise the model gets the pair of instruction and answer.",
     )
     max_length: int | None = Field(
-        None, ge=8, description="Most tokens of a text; by default what the model takes."
+        None, ge=8, description="Maximum number of tokens of a text; by default the model's own."
     )
     batch_size: int = Field(
-        256, ge=1, description="Samples handed over, sorted and committed at a time."
+        256, ge=1, description="Samples sorted, scored and committed at a time."
     )
     forward_batch_size: int = Field(16, ge=1, description="Texts in one forward pass.")
 
 
 @dataclass(frozen=True, slots=True)
-class _Encoded:
-    """A text as the model takes it, and how many of its tokens were left out."""
+class _EncodedText:
+    """The model's inputs for a text, and how many of its tokens were left out."""
 
     inputs: Mapping[str, list[int]]
-    cut: int
+    truncated: int
 
     def __len__(self) -> int:
         return len(self.inputs["input_ids"])
@@ -85,7 +85,7 @@ class Reward(Scorer):
 
         Raises:
             PrerequisiteError: weights or device are not there.
-            UsageError: it is no reward model, or lacks the chat template that is asked for.
+            UsageError: it is not a reward model, or has no chat template and the options need one.
         """
         self._model, self._tokenizer = rewardmodels.load(self.options)
         if self.options.chat_template == "always" and not self._tokenizer.chat_template:
@@ -94,22 +94,22 @@ class Reward(Scorer):
             )
 
     def close(self) -> None:
-        """Let the model go."""
+        """Free the model."""
         self._model = self._tokenizer = None
 
     def score(self, batch: Sequence[Sample]) -> list[Score | Failure]:
-        """Return the logit of each sample; shorter texts go through the model together."""
+        """Return the logit of each sample; texts of similar length share a forward pass."""
         texts = [self._encode(sample) for sample in batch]
         order = sorted(range(len(batch)), key=lambda at: len(texts[at]), reverse=True)
-        given: list[Score | Failure] = [Failure("not yet scored")] * len(batch)
+        scores: list[Score | Failure] = [Failure("not yet scored")] * len(batch)
         size = self.options.forward_batch_size
         for start in range(0, len(order), size):
-            places = order[start : start + size]
-            logits = self._logits([texts[at] for at in places])
-            for at, logit in zip(places, logits, strict=True):
-                details = {"truncated_tokens": texts[at].cut} if texts[at].cut else None
-                given[at] = Score(logit, details)
-        return given
+            rows = order[start : start + size]
+            logits = self._logits([texts[at] for at in rows])
+            for at, logit in zip(rows, logits, strict=True):
+                details = {"truncated_tokens": texts[at].truncated} if texts[at].truncated else None
+                scores[at] = Score(logit, details)
+        return scores
 
     def to_percent(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return 10 x logit, the paper's scale."""
@@ -117,58 +117,58 @@ class Reward(Scorer):
 
     @property
     def _limit(self) -> int:
-        """How many tokens a text may have."""
+        """The maximum number of tokens of a text."""
         own = min(
             getattr(self._model.config, "max_position_embeddings", None) or 10**9,
             self._tokenizer.model_max_length or 10**9,
         )
         return min(own, self.options.max_length or 10**9)
 
-    def _encode(self, sample: Sample) -> _Encoded:
+    def _encode(self, sample: Sample) -> _EncodedText:
         limit = self._limit
         template = self._tokenizer.chat_template and self.options.chat_template != "never"
         if template:
             text = self._tokenizer.apply_chat_template(_messages(sample), tokenize=False)
-            whole = self._tokenizer(_unicode(text), add_special_tokens=False)
-            length = len(whole["input_ids"])
-            return _Encoded(
-                {name: ids[-limit:] for name, ids in whole.items()}, _over(length, limit)
+            encoding = self._tokenizer(_valid_unicode(text), add_special_tokens=False)
+            length = len(encoding["input_ids"])
+            return _EncodedText(
+                {name: ids[-limit:] for name, ids in encoding.items()}, _excess(length, limit)
             )
-        pair = (_unicode(sample.instruction), _unicode(sample.answer))
-        whole = self._tokenizer(*pair)
-        length = len(whole["input_ids"])
+        pair = (_valid_unicode(sample.instruction), _valid_unicode(sample.answer))
+        encoding = self._tokenizer(*pair)
+        length = len(encoding["input_ids"])
         if length > limit:
-            whole = self._tokenizer(*pair, truncation="longest_first", max_length=limit)
-        return _Encoded(dict(whole), _over(length, limit))
+            encoding = self._tokenizer(*pair, truncation="longest_first", max_length=limit)
+        return _EncodedText(dict(encoding), _excess(length, limit))
 
-    def _logits(self, texts: Sequence[_Encoded]) -> list[float]:
+    def _logits(self, texts: Sequence[_EncodedText]) -> list[float]:
         import torch
         from transformers import DataCollatorWithPadding
 
         padded = DataCollatorWithPadding(self._tokenizer)([dict(text.inputs) for text in texts])
-        # Some tokenizers give more than their model takes (token_type_ids).
-        taken = inspect.signature(self._model.forward).parameters
-        given = {
+        # Some tokenizers return more than their model accepts (token_type_ids).
+        accepted = inspect.signature(self._model.forward).parameters
+        inputs = {
             name: values.to(self.options.resolved_device)
             for name, values in padded.items()
-            if name in taken
+            if name in accepted
         }
         with torch.inference_mode():
-            logits: list[float] = self._model(**given).logits.float().flatten().tolist()
+            logits: list[float] = self._model(**inputs).logits.float().flatten().tolist()
         return logits
 
 
-def _over(length: int, limit: int) -> int:
+def _excess(length: int, limit: int) -> int:
     return max(0, length - limit)
 
 
-def _unicode(text: str) -> str:
-    """Return text without lone halves of surrogate pairs, which no tokenizer takes."""
+def _valid_unicode(text: str) -> str:
+    """Return text with lone surrogates replaced, which no tokenizer accepts."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _messages(sample: Sample) -> list[dict[str, str]]:
-    """Return a sample as a conversation in the form that chat templates take."""
+    """Return a sample as the messages that chat templates take."""
     turns = [(turn.role, turn.text) for turn in sample.turns if turn.role in _ROLES]
     turns = turns or [("user", sample.instruction), ("assistant", sample.answer)]
     return [{"role": role, "content": text} for role, text in turns]

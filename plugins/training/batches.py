@@ -1,4 +1,4 @@
-"""Examples of placeholder ids and images, and the batches made of them."""
+"""Training examples with placeholder ids and images, and batches of them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ig4.core.contracts.training import TrainingError
 from ig4.core.errors import Ig4Error
 from ig4.core.files.images import ImageError
 from ig4.core.records import Sample
-from ig4.plugins.training.placeholders import IGNORED, padded
+from ig4.plugins.training.placeholders import IGNORED, pad_rows
 
 SAMPLE_IDS = "sample_ids"
-"""The key under which a batch names its samples, for messages."""
+"""The key of a batch's sample ids, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One sample as a model takes it; `pixels` (n, 3, side, side) float32 for its n images."""
+    """The model's inputs for a sample; `pixels` (n, 3, side, side) float32 for its n images."""
 
     name: str
     ids: list[int]
@@ -32,9 +32,9 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Makes a batch of examples, short rows filled up on the right with `pad`.
+    """Makes a batch of examples, padded on the right with `pad`.
 
-    LLaVA's mask hides every `pad`, be it filling or not (`hide_pad`); MiniGPT-4's only filling.
+    LLaVA's mask hides every `pad` id, padding or not (`hide_pad`); MiniGPT-4's only padding.
     """
 
     pad: int
@@ -42,24 +42,24 @@ class Collator:
 
     def __call__(self, batch: Sequence[Example]) -> dict[str, Any]:
         """Return ids, mask and labels (n, longest) int64, and all images of the batch."""
-        rows = [one.ids for one in batch]
-        ids = padded(rows, self.pad)
-        filled = [[int(one != self.pad or not self.hide_pad) for one in row] for row in rows]
-        pixels = torch.cat([one.pixels for one in batch])
+        rows = [example.ids for example in batch]
+        ids = pad_rows(rows, self.pad)
+        masks = [[int(example != self.pad or not self.hide_pad) for example in row] for row in rows]
+        pixels = torch.cat([example.pixels for example in batch])
         return {
             "input_ids": ids,
-            "attention_mask": padded(filled, 0),
-            "labels": padded([one.labels for one in batch], IGNORED),
+            "attention_mask": pad_rows(masks, 0),
+            "labels": pad_rows([example.labels for example in batch], IGNORED),
             **({"pixel_values": pixels} if len(pixels) else {}),
-            SAMPLE_IDS: [one.name for one in batch],
+            SAMPLE_IDS: [example.name for example in batch],
         }
 
 
-def pictures(sample: Sample) -> list[Any]:
+def load_images(sample: Sample) -> list[Any]:
     """Return a sample's images as RGB.
 
     Raises:
-        ImageError: one cannot be read; names the sample.
+        ImageError: an image cannot be read; the message names the sample.
     """
     try:
         return [image.pixels() for image in sample.images]
@@ -68,11 +68,11 @@ def pictures(sample: Sample) -> list[Any]:
 
 
 @contextmanager
-def named(sample: Sample) -> Iterator[None]:
-    """Turn what goes wrong while a sample is made ready into one sentence that names it.
+def explain_sample_errors(sample: Sample) -> Iterator[None]:
+    """Turn an error in the preparation of a sample into one sentence that names the sample.
 
     Raises:
-        TrainingError: something did; other errors of ig4 say themselves what they concern.
+        TrainingError: it cannot be prepared; other errors of ig4 are passed on as they are.
     """
     try:
         yield
@@ -81,13 +81,13 @@ def named(sample: Sample) -> Iterator[None]:
     except Ig4Error:
         raise
     except Exception as error:
-        told = " ".join(str(error).split())[:300]
+        message = " ".join(str(error).split())[:300]
         raise TrainingError(
-            f"sample {sample.id!r} cannot be made ready for the model: {type(error).__name__}: "
-            f"{told}. Leave it out of the selection, or mend it"
+            f"sample {sample.id!r} cannot be prepared for the model: {type(error).__name__}: "
+            f"{message}. Leave it out of the selection, or correct it"
         ) from error
 
 
-def stacked(seen: Sequence[Tensor], side: int) -> Tensor:
-    """Return (n, 3, side, side) of n images, which may be none."""
-    return torch.stack(list(seen)) if seen else torch.empty(0, 3, side, side)
+def stack_images(images: Sequence[Tensor], side: int) -> Tensor:
+    """Return (n, 3, side, side) of n images; n may be 0."""
+    return torch.stack(list(images)) if images else torch.empty(0, 3, side, side)

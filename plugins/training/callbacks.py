@@ -1,4 +1,4 @@
-"""What the loop does around each step: it sets rates, ends epochs and reports losses."""
+"""Callbacks of the training loop: they set rates, end epochs and report losses."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from transformers import TrainerCallback
 from ig4.core.contracts.training import TrainingJob, TrainingStep, is_main_process
 
 if TYPE_CHECKING:
-    from ig4.plugins.training.plan import Plan
+    from ig4.plugins.training.plan import TrainingPlan
 
 
 class RateCallback(TrainerCallback):
-    """Sets each step's learning rate by the plan, also where fp16 skipped a step before it."""
+    """Sets each step's learning rate from the plan, also after a step that fp16 skipped."""
 
-    def __init__(self, plan: Plan, optimizer: torch.optim.Optimizer) -> None:
+    def __init__(self, plan: TrainingPlan, optimizer: torch.optim.Optimizer) -> None:
         self.plan = plan
         self.optimizer = optimizer
 
@@ -31,15 +31,15 @@ class RateCallback(TrainerCallback):
 
 
 class EpochCallback(TrainerCallback):
-    """Tells the plan of every epoch that is over, before the state after it is saved.
+    """Calls the plan's `on_epoch_end` after each epoch, before the state is saved.
 
-    `check` raises where the weights are no numbers any more; `states` gives the state of the
+    `check` raises if the weights are no longer finite; `states` returns the states of the
     optimiser and of the gradient scaler (None without one).
     """
 
     def __init__(
         self,
-        plan: Plan,
+        plan: TrainingPlan,
         check: Callable[[], None],
         states: Callable[[], tuple[dict[str, Any], dict[str, Any] | None]],
     ) -> None:
@@ -48,15 +48,15 @@ class EpochCallback(TrainerCallback):
         self.states = states
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Tell of an epoch if it ends with this step."""
-        ended, done = self.plan.epoch_ended, state.global_step / self.plan.steps_per_epoch
+        """Call `on_epoch_end` if an epoch ends with this step."""
+        ended, done = self.plan.on_epoch_end, state.global_step / self.plan.steps_per_epoch
         over = math.floor(done) > math.floor(done - 1 / self.plan.steps_per_epoch)
         if ended is None or not is_main_process():
             return
         if over or state.global_step == self.plan.steps:
             self.check()
             optimizer, scaler = self.states()
-            # Rates are set anew before each step; what is saved are those of the last one.
+            # Rates are set before each step; save those of the last one.
             factor = self.plan.rate(state.global_step - 1)
             groups = [
                 {**group, "lr": group["initial_lr"] * factor} for group in optimizer["param_groups"]
@@ -65,20 +65,20 @@ class EpochCallback(TrainerCallback):
 
 
 class ReportCallback(TrainerCallback):
-    """Tells the job of every step, and keeps the last loss."""
+    """Reports every step to the job, and keeps the last loss."""
 
-    def __init__(self, plan: Plan, job: TrainingJob) -> None:
+    def __init__(self, plan: TrainingPlan, job: TrainingJob) -> None:
         self.plan = plan
         self.job = job
         self.last_loss: float | None = None
         self.began = time.monotonic()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Take the time."""
+        """Start the clock of the step."""
         self.began = time.monotonic()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Report the step that was logged."""
+        """Report the logged step."""
         if not logs or "loss" not in logs:
             return
         self.last_loss = float(logs["loss"])

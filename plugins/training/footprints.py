@@ -1,4 +1,4 @@
-"""What training a vision-language model of transformers takes, from its outline."""
+"""The footprint of training a vision-language model of transformers, before it is loaded."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from torch import nn
 
 from ig4.core.contracts.training import Footprint
 from ig4.plugins.training import memory
-from ig4.plugins.training.learning import Learning, Lora
 from ig4.plugins.training.options import TrainingOptions
 from ig4.plugins.training.parts import (
-    choose,
     language_name,
     linear_names,
     projector_names,
+    set_trainable,
 )
-from ig4.plugins.training.plan import shares
+from ig4.plugins.training.plan import split_batch
+from ig4.plugins.training.trainable import LoraSettings, TrainableParts
 
 
 def footprint(
@@ -25,8 +25,8 @@ def footprint(
     options: TrainingOptions,
     *,
     name: str,
-    learning: Learning,
-    lora: Lora,
+    trainable: TrainableParts,
+    lora: LoraSettings,
     batch: int,
     steps: int,
     length: int,
@@ -35,19 +35,19 @@ def footprint(
 ) -> Footprint:
     """Return the footprint of a model on the `meta` device; LoRA's adapters are counted, not made.
 
-    `length` is what a sample is taken to have, in tokens with those of its images.
+    `length` is the assumed number of tokens of a sample, including those of its images.
     """
-    parts = _parts(model, pattern)
+    parts = _parameters_by_part(model, pattern)
     total = sum(one.numel() for one in model.parameters())
     adapters = 0
-    if learning == "lora":
-        adapters = _adapters(model, lora, pattern)
+    if trainable == "lora":
+        adapters = _adapter_parameters(model, lora, pattern)
         parts["adapters"] = adapters
         trained = adapters + parts["projector"]
     else:
-        chosen, _ = choose(model, learning, lora=lora, pattern=pattern)
-        trained = memory.trained_parameters(chosen)
-    micro, _ = shares(batch, options, name=name)
+        prepared, _ = set_trainable(model, trainable, lora=lora, pattern=pattern)
+        trained = memory.trained_parameters(prepared)
+    micro, _ = split_batch(batch, options, name=name)
     kind = options.resolved_precision if options.quantize == "none" else options.quantize
     frozen = max(0, total - (trained - adapters))
     return Footprint(
@@ -56,8 +56,8 @@ def footprint(
         memory={
             f"frozen weights ({kind})": int(memory.BYTES[kind] * frozen),
             "weights that learn (fp32)": 4 * trained,
-            "gradients and AdamW": memory.learning(trained),
-            f"activations of {micro} samples of {length} tokens, about": memory.activations(
+            "gradients and AdamW": memory.optimizer_bytes(trained),
+            f"activations of {micro} samples of {length} tokens, about": memory.activation_bytes(
                 model.config.get_text_config(),
                 samples=micro,
                 length=length,
@@ -71,14 +71,14 @@ def footprint(
     )
 
 
-def _parts(model: Any, pattern: str | None) -> dict[str, int]:
+def _parameters_by_part(model: Any, pattern: str | None) -> dict[str, int]:
     """Return the parameters of a model by part, its head counted with the language model."""
     modules = dict(model.named_modules())
     inside = language_name(model)
     total = sum(one.numel() for one in model.parameters())
     projectors = {one: modules[one] for one in projector_names(model, pattern)}
-    projector = sum(memory.counted(projectors).values())
-    language = memory.counted({"": modules[inside]})[""] if inside else total - projector
+    projector = sum(memory.count_parameters(projectors).values())
+    language = memory.count_parameters({"": modules[inside]})[""] if inside else total - projector
     head = getattr(model, "lm_head", None)
     if inside and head is not None and not inside.startswith("lm_head"):
         language += sum(one.numel() for one in head.parameters())
@@ -89,8 +89,8 @@ def _parts(model: Any, pattern: str | None) -> dict[str, int]:
     }
 
 
-def _adapters(model: Any, lora: Lora, pattern: str | None) -> int:
-    """Return how many parameters LoRA's adapters will have."""
+def _adapter_parameters(model: Any, lora: LoraSettings, pattern: str | None) -> int:
+    """Return the number of parameters of LoRA's adapters."""
     modules = dict(model.named_modules())
     linears = (modules[one] for one in linear_names(model, pattern))
     return sum(

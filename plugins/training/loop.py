@@ -1,8 +1,7 @@
-"""The training loop: transformers' Trainer, with order, learning rate and saving of our own.
+"""The training loop: transformers' Trainer, with its own order, learning rate and saving.
 
-Published recipes differ in these three. The order in which samples are seen is laid down before
-the first step (`Plan.examples`), so that a killed training goes on with the very batch it would
-have seen next.
+Published recipes differ in these three. The order of the samples is fixed before the first step
+(`TrainingPlan.examples`), so that a killed training continues with exactly the next batch.
 """
 
 from __future__ import annotations
@@ -25,15 +24,19 @@ from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.plugins.models.weights import load_trained, save_trained
 from ig4.plugins.training.batches import SAMPLE_IDS
 from ig4.plugins.training.callbacks import EpochCallback, RateCallback, ReportCallback
-from ig4.plugins.training.placeholders import IGNORED
-from ig4.plugins.training.plan import Plan, shares
-from ig4.plugins.training.reading import ErrorKeepingCollator, ErrorKeepingDataset, raise_errors
-from ig4.plugins.training.states import STATE, mark_complete, newest_complete, newest_state, step_of
-from ig4.plugins.training.stopping import (
+from ig4.plugins.training.errors import (
     explain_errors,
     find_broken_samples,
     name_samples,
     quiet_libraries,
+)
+from ig4.plugins.training.placeholders import IGNORED
+from ig4.plugins.training.plan import TrainingPlan, split_batch
+from ig4.plugins.training.states import STATE, mark_complete, newest_complete, newest_state, step_of
+from ig4.plugins.training.workererrors import (
+    ErrorKeepingCollator,
+    ErrorKeepingDataset,
+    raise_errors,
 )
 
 if TYPE_CHECKING:
@@ -42,21 +45,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """What came out of the loop."""
+    """The result of a training."""
 
     metrics: dict[str, Any]
 
 
-def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> FitResult:
-    """Train, going on from what an interrupted training of the same job left in its folder.
+def fit(plan: TrainingPlan, options: TrainingOptions, job: TrainingJob) -> FitResult:
+    """Train, from the last saved state if the same job was interrupted.
 
     Raises:
-        TrainingError: the loss is no number, memory runs out, an image is gone.
-        PrerequisiteError: a device or a reporting library is not there.
+        TrainingError: the loss is not finite, memory runs out, or an image is missing.
+        PrerequisiteError: a device or a reporting library is missing.
     """
-    _can_train(options, plan.name)
-    _reporters_are_there(options)
-    micro, accumulation = shares(plan.batch, options, name=plan.name)
+    _check_device(options, plan.name)
+    _check_reporters(options)
+    micro, accumulation = split_batch(plan.batch, options, name=plan.name)
     folder = job.output / STATE
     resumed = newest_state(folder) if is_main_process() else newest_complete(folder)
     job.started(plan.steps, 0 if resumed is None else step_of(resumed))
@@ -73,11 +76,11 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> FitResult:
         if options.gradient_checkpointing:
             enable: Any = plan.model.gradient_checkpointing_enable
             enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        # transformers would spread a process over all GPUs it sees, and multiply the batch.
+        # transformers would use all GPUs in one process, and multiply the batch.
         arguments._n_gpu = min(1, arguments.n_gpu)
         trainer = PlannedTrainer(plan, job, arguments, optimizer)
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
-        trainer.refuse_broken()
+        trainer.check_weights()
     if trainer.masked:
         job.notice(f"nothing was learned of {len(trainer.masked):,} samples")
     metrics = {
@@ -92,16 +95,16 @@ def fit(plan: Plan, options: TrainingOptions, job: TrainingJob) -> FitResult:
     return FitResult(metrics)
 
 
-def _can_train(options: TrainingOptions, name: str) -> None:
-    """Refuse what transformers does not train on: other GPUs than the first it sees, fp16 without.
+def _check_device(options: TrainingOptions, name: str) -> None:
+    """Refuse a GPU other than the first one, and fp16 without a GPU: transformers cannot train so.
 
     Raises:
-        UsageError: the options say so; tells what to say instead.
+        UsageError: the options ask for it; the message says what to set instead.
     """
     number = options.device.partition(":")[2]
     if number not in ("", "0"):
         raise UsageError(
-            f"{name}.device = {options.device!r}: training takes the first GPU it sees; choose it "
+            f"{name}.device = {options.device!r}: training uses the first visible GPU; choose it "
             f"with CUDA_VISIBLE_DEVICES={number}"
         )
     if options.resolved_precision == "fp16" and options.resolved_device == "cpu":
@@ -110,22 +113,22 @@ def _can_train(options: TrainingOptions, name: str) -> None:
         )
 
 
-def _reporters_are_there(options: TrainingOptions) -> None:
-    """Find out before the first step whether the libraries that are to report can be imported."""
-    lacking = [name for name in options.report_to if importlib.util.find_spec(name) is None]
-    if lacking:
+def _check_reporters(options: TrainingOptions) -> None:
+    """Check before the first step that the reporting libraries are installed."""
+    missing = [name for name in options.report_to if importlib.util.find_spec(name) is None]
+    if missing:
         raise PrerequisiteError(
-            f"cannot report to {', '.join(lacking)}: pip install {' '.join(lacking)}, or leave it "
+            f"cannot report to {', '.join(missing)}: pip install {' '.join(missing)}, or leave it "
             "out of report_to"
         )
 
 
 class PlannedTrainer(transformers.Trainer):
-    """transformers' Trainer with the plan's order and rates, saving only what learns."""
+    """transformers' Trainer with the plan's order and rates; it saves only trainable weights."""
 
     def __init__(
         self,
-        plan: Plan,
+        plan: TrainingPlan,
         job: TrainingJob,
         arguments: TrainingArguments,
         optimizer: torch.optim.Optimizer,
@@ -140,7 +143,7 @@ class PlannedTrainer(transformers.Trainer):
             optimizers=(optimizer, constant),
             callbacks=[
                 RateCallback(plan, optimizer),
-                EpochCallback(plan, self.refuse_broken, self._states),
+                EpochCallback(plan, self.check_weights, self._states),
                 self.reports,
             ],
         )
@@ -149,10 +152,10 @@ class PlannedTrainer(transformers.Trainer):
         self.plan = plan
         self.job = job
         self.masked: set[str] = set()
-        """The samples seen of which nothing is learned."""
+        """The ids of samples that were seen without any label."""
 
     def _states(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        """Return the state of the optimiser, and of the gradient scaler if there is one."""
+        """Return the states of the optimiser and of the gradient scaler, if there is one."""
         assert self.optimizer is not None
         scaler = getattr(self.accelerator, "scaler", None)
         return self.optimizer.state_dict(), None if scaler is None else scaler.state_dict()
@@ -163,7 +166,7 @@ class PlannedTrainer(transformers.Trainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> Any:
-        """Return the batches of a step, raising what went wrong where they were read."""
+        """Return the batches of a step, and raise errors of the processes that read them."""
         return super().get_batch_samples(raise_errors(epoch_iterator), num_batches, device)
 
     def _get_learning_rate(self) -> float:
@@ -177,12 +180,12 @@ class PlannedTrainer(transformers.Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Return the loss, refusing one that is no number before it spoils the weights."""
+        """Return the loss, and refuse one that is not finite before it changes the weights."""
         names = inputs.pop(SAMPLE_IDS, ())
         weight = 1.0
         if self._learns_nothing(inputs, names):
-            # The mean over no token would be no number. Several processes wait for the gradient,
-            # which is one of zeros.
+            # The mean over no token would be NaN. With several processes each needs a gradient, so
+            # make it zero.
             inputs["labels"] = inputs["input_ids"].clamp(min=0)
             num_items_in_batch, weight = None, 0.0
         loss: Any = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -197,14 +200,14 @@ class PlannedTrainer(transformers.Trainer):
                 f"batch; weights saved before are kept. Look at the sample, lower the learning "
                 f"rate (-o {self.plan.name}.learning_rate=…), or train in bf16 or fp32"
             )
-        if "pixel_values" not in inputs and self.plan.seeing and not return_outputs:
-            # Without images these parameters have no gradient, which several processes wait for;
-            # the original code too lets their gradient be zero then.
-            loss = loss + 0.0 * torch.stack([one.sum() for one in self.plan.seeing]).sum()
+        if "pixel_values" not in inputs and self.plan.image_parameters and not return_outputs:
+            # Without images these parameters have no gradient, but with several processes each
+            # needs one. As in the original code it is zero.
+            loss = loss + 0.0 * torch.stack([one.sum() for one in self.plan.image_parameters]).sum()
         return loss
 
     def _learns_nothing(self, inputs: Mapping[str, Any], names: Sequence[str]) -> bool:
-        """Note which samples have no label; tell whether none of a piece of a batch has any."""
+        """Note the samples without a label; return whether a micro-batch has no label at all."""
         labels = inputs.get("labels")
         if labels is None:
             return False
@@ -214,17 +217,17 @@ class PlannedTrainer(transformers.Trainer):
             if masked and not self.masked:
                 self.job.notice(
                     f"nothing of {name_samples(sorted(masked))} is learned"
-                    + (f": {self.plan.masks}" if self.plan.masks else "")
+                    + (f": {self.plan.mask_reason}" if self.plan.mask_reason else "")
                 )
             self.masked |= masked
         return not any(learned)
 
-    def refuse_broken(self) -> None:
-        """Raise a TrainingError if the weights are no numbers any more: nothing is saved then."""
+    def check_weights(self) -> None:
+        """Raise a TrainingError if a weight is not finite; nothing is saved then."""
         for name, value in self.plan.model.named_parameters():
             if value.requires_grad and not bool(torch.isfinite(value.detach()).all()):
                 raise TrainingError(
-                    f"after step {self.state.global_step:,} the weights {name} are no numbers: "
+                    f"after step {self.state.global_step:,} the weights {name} are not finite: "
                     "the gradient of a finite loss was not finite; weights saved before are kept. "
                     f"Lower the learning rate (-o {self.plan.name}.learning_rate=…), or train in "
                     "bf16 or fp32"
@@ -232,7 +235,7 @@ class PlannedTrainer(transformers.Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None
               ) -> None:  # fmt: skip
-        self.refuse_broken()
+        self.check_weights()
         folder = Path(output_dir or str(self.args.output_dir))
         folder.mkdir(parents=True, exist_ok=True)
         save_trained(self.plan.model, folder / "model.safetensors", state_dict)
@@ -244,14 +247,14 @@ class PlannedTrainer(transformers.Trainer):
 
     def _save_checkpoint(self, *given: Any, **named: Any) -> None:
         super()._save_checkpoint(*given, **named)
-        self.accelerator.wait_for_everyone()  # each process keeps the state of its own chance
+        self.accelerator.wait_for_everyone()  # each process saves its own random state
         if self.args.should_save:
             state = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
             mark_complete(state)
 
 
 def _arguments(
-    plan: Plan, options: TrainingOptions, job: TrainingJob, micro: int, accumulation: int
+    plan: TrainingPlan, options: TrainingOptions, job: TrainingJob, micro: int, accumulation: int
 ) -> TrainingArguments:
     precision = options.resolved_precision
     if "tensorboard" in options.report_to:
@@ -262,7 +265,7 @@ def _arguments(
         max_steps=plan.steps,
         per_device_train_batch_size=micro,
         gradient_accumulation_steps=accumulation,
-        max_grad_norm=plan.clip,
+        max_grad_norm=plan.max_grad_norm,
         fp16=precision == "fp16",
         bf16=precision == "bf16",
         use_cpu=options.resolved_device == "cpu",
@@ -271,7 +274,9 @@ def _arguments(
         logging_nan_inf_filter=False,
         save_strategy="steps",
         save_steps=options.save_every,
-        save_total_limit=max(2, options.keep),  # the older goes once the newer is complete
+        save_total_limit=max(
+            2, options.keep
+        ),  # the older one is removed once the newer is complete
         dataloader_num_workers=options.workers,
         dataloader_pin_memory=options.resolved_device.startswith("cuda"),
         remove_unused_columns=False,

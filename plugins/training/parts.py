@@ -1,4 +1,4 @@
-"""Which parts of a vision-language model learn, how they are saved, and how they come back."""
+"""The trainable parts of a vision-language model: chosen, saved and restored."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from torch import nn
 
 from ig4.core.errors import PrerequisiteError, UsageError
-from ig4.plugins.models.pretrained import quiet_transformers
+from ig4.plugins.models.loading import one_line, quiet_transformers
 from ig4.plugins.models.weights import read_safetensors, save_trained
-from ig4.plugins.training.learning import Learning, Lora
+from ig4.plugins.training.trainable import LoraSettings, TrainableParts
 
 ADAPTER = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -24,16 +24,17 @@ _PROJECTORS = (
     "vision_projection", "text_projection", "aligner", "mlp1", "embed_vision", "resampler",
     "deepstack_merger_list", "patch_merger", "projector", "abstractor",
 )  # fmt: skip
-"""What transformers' models call the part between images and language."""
+"""Names of the projector in transformers' models."""
 
 
 def projector_names(model: nn.Module, pattern: str | None = None) -> list[str]:
-    """Return the names of the modules between images and language, the outermost of each.
+    """Return the names of the projector modules, between vision tower and language model.
 
-    `pattern` is a regular expression on module names, for models that call it otherwise.
+    Of nested modules it is the outermost one. `pattern` is a regular expression on module names,
+    for models whose projector has another name.
 
     Raises:
-        UsageError: there is none, or `pattern` finds none.
+        UsageError: there is none, or `pattern` matches none.
     """
     wanted = re.compile(pattern) if pattern else None
     found: list[str] = []
@@ -43,9 +44,9 @@ def projector_names(model: nn.Module, pattern: str | None = None) -> list[str]:
         if name and hit and not any(name.startswith(f"{one}.") for one in found):
             found.append(name)
     if not found:
-        asked = f"no module is called {pattern!r}" if pattern else "its projector is not known"
+        problem = f"no module matches {pattern!r}" if pattern else "the projector is unknown"
         tops = ", ".join(name for name, _ in model.named_modules() if name.count(".") == 1)[:300]
-        raise UsageError(f"{asked}: name it by -o hf.projector=REGEX (there are: {tops})")
+        raise UsageError(f"{problem}: name it by -o hf.projector=REGEX (there are: {tops})")
     return found
 
 
@@ -75,10 +76,10 @@ def linear_names(model: nn.Module, pattern: str | None = None) -> list[str]:
     return names
 
 
-def exact_names(model: nn.Module, pattern: str | None = None) -> list[str]:
-    """Return the linear layers that stay as they are when a model is quantised.
+def unquantized_names(model: nn.Module, pattern: str | None = None) -> list[str]:
+    """Return the names of the linear layers that are not quantised.
 
-    These are all but the language model's own: the head, the projector, the vision tower.
+    These are all outside the language model: the head, the projector, the vision tower.
     """
     own = set(linear_names(model, pattern))
     return [
@@ -88,18 +89,18 @@ def exact_names(model: nn.Module, pattern: str | None = None) -> list[str]:
     ]
 
 
-def choose(
-    model: Any, learning: Learning, *, lora: Lora, pattern: str | None = None
+def set_trainable(
+    model: Any, trainable: TrainableParts, *, lora: LoraSettings, pattern: str | None = None
 ) -> tuple[Any, list[str]]:
-    """Let only what is meant learn; returns the model (wrapped for LoRA) and its projectors.
+    """Make only the `trainable` parts trainable; return the model and its projectors' names.
 
-    The vision tower always stays as it is. What learns is kept in fp32.
+    LoRA wraps the model. The vision tower is always frozen. Trainable weights are in fp32.
     """
     projectors = projector_names(model, pattern)
-    if learning == "full" and getattr(model, "is_quantized", False):
+    if trainable == "full" and getattr(model, "is_quantized", False):
         raise UsageError("weights in 8 or 4 bits cannot learn: train adapters (LoRA) on them")
     model.requires_grad_(requires_grad=False)
-    if learning == "lora":
+    if trainable == "lora":
         from peft import LoraConfig, get_peft_model
 
         config = LoraConfig(
@@ -108,11 +109,11 @@ def choose(
         )  # fmt: skip
         with quiet_transformers():
             model = get_peft_model(model, config)
-    inside = language_name(_base(model))
-    for name, value in _base(model).named_parameters():
+    inside = language_name(_unwrap(model))
+    for name, value in _unwrap(model).named_parameters():
         if name.startswith(tuple(projectors)):
             value.requires_grad_(requires_grad=True)
-        elif learning == "full":
+        elif trainable == "full":
             head = "lm_head" in name
             tower = bool(inside) and not name.startswith(f"{inside}.")
             value.requires_grad_(requires_grad=head or not tower)
@@ -122,16 +123,16 @@ def choose(
     return model, projectors
 
 
-def seeing(model: Any, projectors: Sequence[str]) -> list[nn.Parameter]:
-    """Return the parameters of the projectors that learn: without images they have no gradient."""
+def projector_parameters(model: Any, projectors: Sequence[str]) -> list[nn.Parameter]:
+    """Return the trainable parameters of the projectors; without images they get no gradient."""
     return [
         value
-        for name, value in _base(model).named_parameters()
+        for name, value in _unwrap(model).named_parameters()
         if value.requires_grad and name.startswith(tuple(projectors))
     ]
 
 
-def groups(
+def parameter_groups(
     model: Any,
     projectors: Sequence[str],
     *,
@@ -139,76 +140,76 @@ def groups(
     projector_rate: float | None,
     weight_decay: float,
 ) -> list[dict[str, Any]]:
-    """Return AdamW's groups: the projector may have a rate of its own; no decay for vectors."""
-    known: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, value in _base(model).named_parameters():
+    """Return AdamW's groups: the projector may have its own rate; vectors have no decay."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, value in _unwrap(model).named_parameters():
         if value.requires_grad:
             own = name.startswith(tuple(projectors)) and projector_rate is not None
             decay = 0.0 if value.ndim < 2 else weight_decay
-            chosen = projector_rate if own and projector_rate is not None else rate
-            known.setdefault((chosen, decay), []).append(value)
+            group_rate = projector_rate if own and projector_rate is not None else rate
+            groups.setdefault((group_rate, decay), []).append(value)
     return [
         {"params": values, "lr": rate, "weight_decay": decay}
-        for (rate, decay), values in known.items()
+        for (rate, decay), values in groups.items()
     ]
 
 
-def save(model: Any, folder: Path, learning: Learning, projectors: Sequence[str]) -> None:
-    """Write what was learned: an adapter and the projector, the projector, or the whole model."""
-    if learning == "full":
+def save(model: Any, folder: Path, trainable: TrainableParts, projectors: Sequence[str]) -> None:
+    """Write the trained parts: adapter and projector, the projector, or the whole model."""
+    if trainable == "full":
         with quiet_transformers():
             model.save_pretrained(folder)
         return
-    if learning == "projector":
+    if trainable == "projector":
         save_trained(model, folder / WEIGHTS)
         return
     from safetensors.torch import save_file
 
     with quiet_transformers():
         model.save_pretrained(folder)
-    (folder / "README.md").unlink(missing_ok=True)  # PEFT's form of a model card, not filled in
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
     own = {
         name: value.detach().cpu().contiguous()
-        for name, value in _base(model).state_dict().items()
+        for name, value in _unwrap(model).state_dict().items()
         if name.startswith(tuple(projectors))
     }
     save_file(own, folder / PROJECTOR, metadata={"format": "pt"})
 
 
 def restore(model: Any, folder: Path) -> Any:
-    """Return a model with what `save` wrote for a projector or an adapter put into it.
+    """Return a model with the projector or the adapter that `save` wrote.
 
     Raises:
         PrerequisiteError: the checkpoint is of another architecture.
     """
     if not (folder / ADAPTER).is_file():
-        _fill(model, read_safetensors(folder / WEIGHTS), folder)
+        _copy_weights(model, read_safetensors(folder / WEIGHTS), folder)
         return model
     from peft import PeftModel
 
-    _fill(model, read_safetensors(folder / PROJECTOR), folder)
+    _copy_weights(model, read_safetensors(folder / PROJECTOR), folder)
     if not (folder / ADAPTER_WEIGHTS).is_file():  # PEFT would look for a pickle
         raise PrerequisiteError(f"{folder / ADAPTER_WEIGHTS}: the weights are missing")
     try:
         with quiet_transformers():
             return PeftModel.from_pretrained(model, str(folder))
     except (RuntimeError, ValueError, KeyError) as error:
-        told = " ".join(str(error).split())[:200]
-        raise PrerequisiteError(f"{folder} is of another architecture: {told}") from error
+        message = one_line(error, 200)
+        raise PrerequisiteError(f"{folder} is of another architecture: {message}") from error
 
 
-def _fill(model: nn.Module, state: Mapping[str, Any], folder: Path) -> None:
+def _copy_weights(model: nn.Module, state: Mapping[str, Any], folder: Path) -> None:
     own = dict(model.named_parameters())
     for name, value in state.items():
         if name not in own or own[name].shape != value.shape:
-            there = tuple(own[name].shape) if name in own else "nothing of that name"
+            shape = tuple(own[name].shape) if name in own else "nothing of that name"
             raise PrerequisiteError(
                 f"{folder} is of another architecture: {name} is {tuple(value.shape)} there, the "
-                f"model has {there}"
+                f"model has {shape}"
             )
         own[name].data.copy_(value)
 
 
-def _base(model: Any) -> Any:
+def _unwrap(model: Any) -> Any:
     """Return the model inside a PEFT wrapper, whose parameters have the model's own names."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model

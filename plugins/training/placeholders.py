@@ -1,4 +1,4 @@
-"""Token ids with places for images, and the embeddings that go there."""
+"""Token ids with placeholders for images, and the embeddings that replace them."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ import torch
 from torch import Tensor
 
 IMAGE = -200
-"""Stands in token ids where one vector of an image goes; LLaVA's own number for it.
+"""The token id in place of one vector of an image; LLaVA's own number.
 
-No vocabulary has it, so that it takes no logit away from anything.
+It is in no vocabulary, so it does not change any logit.
 """
 
 IGNORED = -100
-"""Stands in labels where nothing is learned; what torch's cross-entropy passes over."""
+"""The label of tokens without a loss; torch's cross-entropy ignores it."""
 
 
 def embed(embedding: Callable[[Tensor], Tensor], ids: Tensor, images: Tensor | None) -> Tensor:
-    """Return (n, length, width): embedded `ids` (n, length), `images` in the places of IMAGE.
+    """Return (n, length, width): embedded `ids` (n, length), with `images` in place of IMAGE.
 
-    `images` is (m, vectors, width), in the order in which their places come, row by row.
+    `images` is (m, vectors, width), in the order of their placeholders, row by row.
 
     Raises:
-        ValueError: there are more or fewer places than vectors.
+        ValueError: there are more or fewer placeholders than vectors.
     """
     places = ids == IMAGE
     embedded = embedding(ids.masked_fill(places, 0))
     vectors = 0 if images is None else images.shape[0] * images.shape[1]
     if int(places.sum()) != vectors:
-        raise ValueError(f"{int(places.sum())} places for {vectors} vectors of images")
+        raise ValueError(f"{int(places.sum())} placeholders for {vectors} vectors of images")
     if images is None:
         return embedded
     flat = images.reshape(-1, images.shape[-1]).to(embedded.dtype)
     return embedded.masked_scatter(places[..., None], flat)
 
 
-def padded(rows: list[list[int]], filling: int, *, left: bool = False) -> Tensor:
-    """Return rows of ids as one (n, longest) int64 tensor, filled up on the right or the left."""
+def pad_rows(rows: list[list[int]], filling: int, *, left: bool = False) -> Tensor:
+    """Return rows of ids as one (n, longest) int64 tensor, padded on the right or the left."""
     longest = max(map(len, rows), default=0)
     lines = []
     for row in rows:
@@ -46,6 +46,6 @@ def padded(rows: list[list[int]], filling: int, *, left: bool = False) -> Tensor
     return torch.tensor(lines, dtype=torch.int64).reshape(len(rows), longest)
 
 
-def mask_of(rows: list[list[int]], *, left: bool = False) -> Tensor:
-    """Return the (n, longest) mask of rows that `padded` fills up: 1 where a row's own ids are."""
-    return padded([[1] * len(row) for row in rows], 0, left=left)
+def padding_mask(rows: list[list[int]], *, left: bool = False) -> Tensor:
+    """Return the (n, longest) mask of rows padded by `pad_rows`: 1 for a row's own ids, else 0."""
+    return pad_rows([[1] * len(row) for row in rows], 0, left=left)

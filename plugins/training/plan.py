@@ -1,4 +1,4 @@
-"""What a training is to do: on which examples, in which order, at which rates, in which pieces."""
+"""The plan of a training: examples, their order, learning rates, and how batches are split."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Plan:
+class TrainingPlan:
     """What to train, on what, in which order and at which rates.
 
     `examples` holds every example to be seen, in order, with repetitions; the last of the `steps`
     may have fewer than `batch` of them. `rate` is the factor on each group's learning rate at a
-    step (from 0). `seeing` are the parameters that learn and that only images reach. `epoch_ended`
-    is told the number of an epoch (from 0) once it is over, or the training with it, and the states
-    of optimiser and fp16's scaler. `masks` says why all of a sample may be masked.
+    step (from 0). `image_parameters` learn, and only images reach them. `on_epoch_end` gets the
+    number of an epoch (from 0) when the epoch or the training ends, and the states of the optimiser
+    and of fp16's gradient scaler. `mask_reason` says why all of a sample may be masked.
     """
 
     name: str
@@ -37,34 +37,35 @@ class Plan:
     steps: int
     batch: int
     steps_per_epoch: float
-    clip: float = 0.0
+    max_grad_norm: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
-    seeing: Sequence[nn.Parameter] = ()
-    masks: str = ""
-    epoch_ended: Callable[[int, Mapping[str, Any], Mapping[str, Any] | None], None] | None = None
+    image_parameters: Sequence[nn.Parameter] = ()
+    mask_reason: str = ""
+    on_epoch_end: Callable[[int, Mapping[str, Any], Mapping[str, Any] | None], None] | None = None
 
 
-def processes() -> int:
+def process_count() -> int:
     """Return how many processes train together (`accelerate launch`)."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def shares(batch: int, options: TrainingOptions, *, name: str) -> tuple[int, int]:
-    """Return (samples a device takes at a time, how often before a step) for a batch.
+def split_batch(batch: int, options: TrainingOptions, *, name: str) -> tuple[int, int]:
+    """Return (samples in a device's micro-batch, micro-batches of it in a step) for a batch.
 
-    Where the user says nothing, it is the largest share up to what is usual for the trainer.
+    Without the option `micro_batch_size` it is the largest that divides the batch, up to the
+    trainer's default.
 
     Raises:
-        UsageError: the batch cannot be dealt out evenly.
+        UsageError: the batch cannot be split evenly.
     """
-    world = processes()
+    world = process_count()
     if batch % world:
-        raise UsageError(f"a batch of {batch} cannot be dealt to {world} processes evenly")
+        raise UsageError(f"a batch of {batch} cannot be split evenly among {world} processes")
     own = batch // world
     micro = options.micro_batch_size
     if micro is None:
-        usual = options.usual_micro_batch or own
+        usual = options.default_micro_batch or own
         size = max(n for n in range(1, min(usual, own) + 1) if own % n == 0)
     else:
         size = min(micro, own)

@@ -1,4 +1,4 @@
-"""Factors on the learning rate, as transformers' schedules give them."""
+"""Learning rate schedules, as factors like those of transformers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Cosine:
+class CosineSchedule:
     """A linear warm-up from 0 over a share of the steps, then half a cosine down to 0."""
 
     steps: int

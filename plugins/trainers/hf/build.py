@@ -7,22 +7,22 @@ from typing import Any
 import torch
 
 from ig4.core.errors import PrerequisiteError
-from ig4.plugins.models.hub import straight_to_cache
+from ig4.plugins.models.hub import offline_if_unreachable
+from ig4.plugins.models.loading import quiet_transformers
 from ig4.plugins.models.pretrained import (
     DTYPES,
-    config_of,
     explain_errors,
     load,
-    quiet_transformers,
+    load_config,
 )
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
-from ig4.plugins.training.options import path_of
-from ig4.plugins.training.parts import exact_names
+from ig4.plugins.training.options import existing_path
+from ig4.plugins.training.parts import unquantized_names
 
 _OPTION = "hf.model"
 
 
-def build(options: HuggingFaceOptions, *, place: str | None = None) -> Any:
+def build(options: HuggingFaceOptions, *, name_or_path: str | None = None) -> Any:
     """Return the model with its weights, on its device, in evaluation.
 
     Raises:
@@ -31,45 +31,45 @@ def build(options: HuggingFaceOptions, *, place: str | None = None) -> Any:
     from transformers import AutoModelForImageTextToText
 
     quantised = options.quantize != "none"
-    exact = exact_names(outline(options), options.projector) if quantised else ()
+    unquantized = unquantized_names(meta_model(options), options.projector) if quantised else ()
     model = load(
-        AutoModelForImageTextToText, place or options.model, options,
-        dtype=DTYPES[options.resolved_precision], option=_OPTION, exact=exact,
+        AutoModelForImageTextToText, name_or_path or options.model, options,
+        dtype=DTYPES[options.resolved_precision], option=_OPTION, unquantized=unquantized,
     )  # fmt: skip
     if options.quantize == "none":
         model.to(options.resolved_device)
     return model.eval()
 
 
-def outline(options: HuggingFaceOptions) -> Any:
+def meta_model(options: HuggingFaceOptions) -> Any:
     """Return the model without weights, on the `meta` device."""
     from transformers import AutoModelForImageTextToText
 
-    config = config_of(options.model, options, option=_OPTION)
+    config = load_config(options.model, options, option=_OPTION)
     with torch.device("meta"):
         try:
             return AutoModelForImageTextToText.from_config(config)
         except ValueError as error:
             raise PrerequisiteError(
-                f"{options.model} is no image-text-to-text model of transformers: "
+                f"{options.model} is not an image-text-to-text model of transformers: "
                 f"it is {config.model_type}"
             ) from error
 
 
-def processor_of(options: HuggingFaceOptions, *, place: str | None = None) -> Any:
-    """Return the model's processor, with a token to fill rows up with.
+def load_processor(options: HuggingFaceOptions, *, name_or_path: str | None = None) -> Any:
+    """Return the model's processor, with a padding token.
 
     Raises:
-        PrerequisiteError: it has none, or one that cannot tell where in a text a token stands.
+        PrerequisiteError: it has none, or one without the character offsets of tokens.
     """
     from transformers import AutoProcessor
 
-    chosen = place or options.model
-    folder = path_of(chosen)
+    chosen = name_or_path or options.model
+    folder = existing_path(chosen)
     with (
         quiet_transformers(),
         explain_errors(chosen, folder, _OPTION),
-        straight_to_cache(local=folder is not None),
+        offline_if_unreachable(local=folder is not None),
     ):
         processor = AutoProcessor.from_pretrained(
             str(folder or chosen), cache_dir=options.cache_dir, trust_remote_code=False
@@ -77,8 +77,8 @@ def processor_of(options: HuggingFaceOptions, *, place: str | None = None) -> An
     tokenizer = getattr(processor, "tokenizer", None)
     if tokenizer is None or not getattr(tokenizer, "is_fast", False):
         raise PrerequisiteError(
-            f"{chosen} has no processor with a fast tokenizer (tokenizer.json), which is needed to "
-            "tell answers from questions"
+            f"{chosen} has no processor with a fast tokenizer (tokenizer.json), which ig4 needs to "
+            "distinguish answers from questions"
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

@@ -1,4 +1,4 @@
-"""The examples of a training, and the batches that the model's processor makes of them."""
+"""Training examples made by the model's processor, and batches of them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from torch.utils.data import Dataset
 from ig4.core.contracts.training import TrainingError
 from ig4.core.records import Sample
 from ig4.plugins.trainers.hf.chat import (
+    answer_mask,
     answer_spans,
-    learned,
-    limited,
-    messages,
-    rendered,
-    specials,
+    chat_messages,
+    limit_pixels,
+    render,
+    special_token_options,
 )
-from ig4.plugins.trainers.hf.marks import MediaMarkers
-from ig4.plugins.training.batches import SAMPLE_IDS, named, pictures
+from ig4.plugins.trainers.hf.markers import MediaMarkers
+from ig4.plugins.training.batches import SAMPLE_IDS, explain_sample_errors, load_images
 from ig4.plugins.training.placeholders import IGNORED
 
 _PER_TOKEN = {"input_ids", "attention_mask", "labels", "token_type_ids", "mm_token_type_ids"}
@@ -31,14 +31,14 @@ _PER_TOKEN = {"input_ids", "attention_mask", "labels", "token_type_ids", "mm_tok
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One sample as the processor made it: tensors with a first dimension of 1, and labels."""
+    """The processor's tensors for one sample, with a first dimension of 1, and its labels."""
 
     name: str
     tensors: dict[str, Tensor]
 
 
 class Examples(Dataset[Row]):
-    """Samples in the given order, in the words of the model's chat template."""
+    """Samples in the given order, rendered with the model's chat template."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Examples(Dataset[Row]):
         self.samples = samples
         self.order = order
         self.processor = processor
-        self.marks = MediaMarkers(processor)
+        self.markers = MediaMarkers(processor)
         self.system = system
         self.max_pixels = max_pixels
         self.max_length = max_length
@@ -65,120 +65,124 @@ class Examples(Dataset[Row]):
         return self.row(self.samples[int(self.order[place])])
 
     def row(self, sample: Sample) -> Row:
-        """Return what the model takes for one sample.
+        """Return the model's inputs for one sample.
 
         Raises:
-            TrainingError: it cannot be told which tokens are answers, or the processor refuses
-                it; names the sample.
+            TrainingError: ig4 cannot tell which tokens are answers, or the processor refuses the
+                sample; the message names it.
             ImageError: an image cannot be read.
             PrerequisiteError: the model has no chat template.
         """
-        with named(sample):
-            return Row(sample.id, self._made(sample))
+        with explain_sample_errors(sample):
+            return Row(sample.id, self._tensors(sample))
 
-    def _made(self, sample: Sample) -> dict[str, Tensor]:
-        seen = [limited(one, self.max_pixels) for one in pictures(sample)]
-        chat = messages(sample.turns, images=len(seen), system=self.system, marks=self.marks)
-        text = rendered(self.processor, chat)
-        made = processed(self.processor, [text], [seen])
-        ids = made["input_ids"][0]
+    def _tensors(self, sample: Sample) -> dict[str, Tensor]:
+        images = [limit_pixels(one, self.max_pixels) for one in load_images(sample)]
+        chat = chat_messages(
+            sample.turns, images=len(images), system=self.system, markers=self.markers
+        )
+        text = render(self.processor, chat)
+        tensors = run_processor(self.processor, [text], [images])
+        ids = tensors["input_ids"][0]
         spans = answer_spans(self.processor, chat, text)
-        mask = torch.tensor(learned(self.processor, text, spans, ids.tolist()))
-        made["labels"] = torch.where(mask, ids, IGNORED)[None]
-        return self._cut(made)
+        mask = torch.tensor(answer_mask(self.processor, text, spans, ids.tolist()))
+        tensors["labels"] = torch.where(mask, ids, IGNORED)[None]
+        return self._truncate(tensors)
 
-    def _cut(self, made: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Cut what is too long, of the last answers; images and questions must fit."""
-        length = made["input_ids"].shape[1]
+    def _truncate(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Cut the end of too long a sample; images and the start of an answer must fit."""
+        length = tensors["input_ids"].shape[1]
         if length <= self.max_length:
-            return made
-        if bool((made["labels"][:, : self.max_length] == IGNORED).all()):
+            return tensors
+        if bool((tensors["labels"][:, : self.max_length] == IGNORED).all()):
             raise TrainingError(
-                f"it has {length:,} tokens, and no answer among the first "
+                f"it has {length:,} tokens, and no answer in the first "
                 f"{self.max_length:,}: raise hf.max_length, or lower hf.max_pixels"
             )
         return {
             name: value[:, : self.max_length] if name in _PER_TOKEN else value
-            for name, value in made.items()
+            for name, value in tensors.items()
         }
 
 
-def processed(processor: Any, texts: Sequence[str], seen: Sequence[Sequence[Any]], **how: Any
-              ) -> dict[str, Tensor]:  # fmt: skip
+def run_processor(
+    processor: Any, texts: Sequence[str], images: Sequence[Sequence[Any]], **settings: Any
+) -> dict[str, Tensor]:
     """Return the processor's tensors for texts and the images of each."""
-    images = {"images": [list(one) for one in seen]} if any(seen) else {}
-    how |= specials(processor, texts[0])
-    made = processor(text=list(texts), return_tensors="pt", **images, **how)
-    return {name: value for name, value in made.items() if isinstance(value, Tensor)}
+    image_arguments = {"images": [list(one) for one in images]} if any(images) else {}
+    settings |= special_token_options(processor, texts[0])
+    tensors = processor(text=list(texts), return_tensors="pt", **image_arguments, **settings)
+    return {name: value for name, value in tensors.items() if isinstance(value, Tensor)}
 
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Makes a batch of rows, filled up on the right, or on the left to be answered."""
+    """Makes a batch of rows, padded on the right for training or on the left for generation."""
 
     pad: int
     left: bool = False
 
     def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """Return tensors of the batch: by token (n, longest), and of all its images."""
+        """Return the tensors of the batch: (n, longest) for tokens, and those of all its images."""
         longest = max(row.tensors["input_ids"].shape[1] for row in rows)
         filling = {"input_ids": self.pad, "labels": IGNORED}
         batch: dict[str, Any] = {SAMPLE_IDS: [row.name for row in rows]}
-        for name in _names(rows):
+        for name in _tensor_names(rows):
             values = [row.tensors[name] for row in rows if name in row.tensors]
             if name in _PER_TOKEN:
-                values = [self._filled(one, longest, filling.get(name, 0)) for one in values]
-            batch[name] = torch.cat(_level(values))
+                values = [self._pad(one, longest, filling.get(name, 0)) for one in values]
+            batch[name] = torch.cat(_pad_alike(values))
         return batch
 
-    def _filled(self, one: Tensor, longest: int, filling: int) -> Tensor:
+    def _pad(self, one: Tensor, longest: int, filling: int) -> Tensor:
         rest = longest - one.shape[1]
         return torch.nn.functional.pad(one, (rest, 0) if self.left else (0, rest), value=filling)
 
 
 @dataclass(frozen=True, slots=True)
 class Packer:
-    """Puts the rows of a batch one behind another; positions begin anew with each."""
+    """Packs the rows of a batch into one row; positions restart with each sample."""
 
     def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
         """Return tensors of one row (1, all tokens), its `position_ids`, and all images."""
         batch: dict[str, Any] = {SAMPLE_IDS: [row.name for row in rows]}
-        for name in _names(rows):
+        for name in _tensor_names(rows):
             values = [row.tensors[name] for row in rows if name in row.tensors]
             if name == "attention_mask":
-                continue  # it says nothing here; the positions tell the samples apart
+                continue  # the positions separate the samples
             if name == "labels":
-                values = [_headless(one) for one in values]
+                values = [_without_first_label(one) for one in values]
             batch[name] = torch.cat(
-                values if name in _PER_TOKEN else _level(values), dim=1 if name in _PER_TOKEN else 0
+                values if name in _PER_TOKEN else _pad_alike(values),
+                dim=1 if name in _PER_TOKEN else 0,
             )
         lengths = [row.tensors["input_ids"].shape[1] for row in rows]
         batch["position_ids"] = torch.cat([torch.arange(one) for one in lengths])[None]
         return batch
 
 
-def _names(rows: Sequence[Row]) -> list[str]:
+def _tensor_names(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.tensors))
 
 
-def _headless(labels: Tensor) -> Tensor:
-    """Return labels whose first is not learned: it would follow from the sample before it."""
+def _without_first_label(labels: Tensor) -> Tensor:
+    """Return labels without the first, which would be predicted from the sample before."""
     labels = labels.clone()
     labels[:, 0] = IGNORED
     return labels
 
 
-def _level(values: Sequence[Tensor]) -> list[Tensor]:
-    """Return tensors of one size but in the first dimension, filled up with zeros.
+def _pad_alike(values: Sequence[Tensor]) -> list[Tensor]:
+    """Return tensors padded with zeros to one size in all dimensions but the first.
 
-    Processors that cut images into tiles give some images more of them.
+    Processors that cut images into tiles make more tiles of some images.
     """
     if len({value.shape[1:] for value in values}) <= 1:
         return list(values)
     sizes = [max(value.shape[n] for value in values) for n in range(1, values[0].ndim)]
-    level = []
+    padded_values = []
     for value in values:
         rest = [(0, size - value.shape[n + 1]) for n, size in enumerate(sizes)]
         flat = [edge for pair in reversed(rest) for edge in pair]
-        level.append(torch.nn.functional.pad(value, flat))
-    return level
+        padded_values.append(torch.nn.functional.pad(value, flat))
+    return padded_values

@@ -1,4 +1,4 @@
-"""The `hf` trainer: today's vision-language models, by their own chat templates."""
+"""The `hf` trainer: current vision-language models, with their own chat templates."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ig4.core.records import JSON, Failure
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 
 if TYPE_CHECKING:
-    from ig4.plugins.training.plan import Plan
+    from ig4.plugins.training.plan import TrainingPlan
 
 NAME = "hf"
 
 
 class HuggingFaceTrainer(Trainer):
-    """Trains what `AutoModelForImageTextToText` loads; only answers are learned.
+    """Trains any model of `AutoModelForImageTextToText`, on the answers only.
 
-    A checkpoint holds the projector, PEFT's adapter with the projector beside it, or the whole
-    model as transformers loads it; the processor with all of them.
+    A checkpoint holds the processor, and the projector, PEFT's adapter with the projector, or the
+    whole model in the layout of transformers.
     """
 
     Options = HuggingFaceOptions
@@ -37,10 +37,10 @@ class HuggingFaceTrainer(Trainer):
 
     def identity(self, digest: Digest) -> Mapping[str, JSON]:
         """See `Configurable.identity`; a model in a folder counts by its contents."""
-        return self.options.described(digest, "model")
+        return self.options.training_identity(digest, "model")
 
     def steps(self, samples: int) -> int:
-        """Return how many steps so many samples make."""
+        """Return the number of steps for a number of samples."""
         whole = math.ceil(samples * self.options.epochs / self.options.batch_size)
         return min(self.options.steps or whole, whole)
 
@@ -48,7 +48,7 @@ class HuggingFaceTrainer(Trainer):
         """See `Trainer.train`."""
         import torch
 
-        from ig4.plugins.trainers.hf.build import build, processor_of
+        from ig4.plugins.trainers.hf.build import build, load_processor
         from ig4.plugins.training import memory, parts
         from ig4.plugins.training.loop import fit
         from ig4.plugins.training.states import remove_states
@@ -56,21 +56,21 @@ class HuggingFaceTrainer(Trainer):
         if not job.samples:
             raise UsageError("there is nothing to train on: the selection is empty")
         torch.manual_seed(job.seed)
-        processor = processor_of(self.options)
-        with memory.enough(NAME, self.options):
-            model, projectors = parts.choose(
+        processor = load_processor(self.options)
+        with memory.explain_memory_errors(NAME, self.options):
+            model, projectors = parts.set_trainable(
                 build(self.options), self.options.trains, lora=self.options.lora,
                 pattern=self.options.projector,
             )  # fmt: skip
         plan = self.plan(model, processor, projectors, job)
         if self.options.packing:
-            from ig4.plugins.trainers.hf.packing import require_apart
+            from ig4.plugins.trainers.hf.packing import check_packing
 
-            require_apart(plan, self.options)
-        fitted = fit(plan, self.options, job)
+            check_packing(plan, self.options)
+        result = fit(plan, self.options, job)
         checkpoint = Checkpoint(
             NAME, self.options.model_dump(mode="json"), job.output, job.origin, job.seed,
-            fitted.metrics,
+            result.metrics,
         )  # fmt: skip
         if is_main_process():
             parts.save(model, job.output, self.options.trains, projectors)
@@ -79,67 +79,69 @@ class HuggingFaceTrainer(Trainer):
             remove_states(job.output)
         return checkpoint
 
-    def plan(self, model: Any, processor: Any, projectors: list[str], job: TrainingJob) -> Plan:
-        """Return what the loop is to do."""
+    def plan(
+        self, model: Any, processor: Any, projectors: list[str], job: TrainingJob
+    ) -> TrainingPlan:
+        """Return the plan of the training."""
         from ig4.plugins.trainers.hf.examples import Collator, Examples, Packer
         from ig4.plugins.trainers.hf.model import AnswerModel
         from ig4.plugins.training import parts
-        from ig4.plugins.training.order import passes
-        from ig4.plugins.training.plan import Plan
-        from ig4.plugins.training.schedules import Cosine
+        from ig4.plugins.training.order import epoch_order
+        from ig4.plugins.training.plan import TrainingPlan
+        from ig4.plugins.training.schedules import CosineSchedule
 
-        chosen = self.options
+        options = self.options
         steps = self.steps(len(job.samples))
-        order = passes(len(job.samples), chosen.epochs, job.seed)
+        order = epoch_order(len(job.samples), options.epochs, job.seed)
         examples = Examples(
-            job.samples, order[: steps * chosen.batch_size], processor, system=chosen.system,
-            max_pixels=chosen.max_pixels, max_length=chosen.max_length,
+            job.samples, order[: steps * options.batch_size], processor, system=options.system,
+            max_pixels=options.max_pixels, max_length=options.max_length,
         )  # fmt: skip
         pad = processor.tokenizer.pad_token_id
-        return Plan(
+        return TrainingPlan(
             name=NAME,
             model=AnswerModel(model),
             examples=examples,
-            collate=Packer() if chosen.packing else Collator(pad),
-            groups=parts.groups(
-                model, projectors, rate=chosen.rate, projector_rate=None,
-                weight_decay=chosen.weight_decay,
+            collate=Packer() if options.packing else Collator(pad),
+            groups=parts.parameter_groups(
+                model, projectors, rate=options.rate, projector_rate=None,
+                weight_decay=options.weight_decay,
             ),
-            rate=Cosine(steps, chosen.warmup_ratio),
+            rate=CosineSchedule(steps, options.warmup_ratio),
             steps=steps,
-            batch=chosen.batch_size,
-            steps_per_epoch=len(job.samples) / chosen.batch_size,
-            clip=chosen.max_grad_norm,
-            seeing=parts.seeing(model, projectors),
+            batch=options.batch_size,
+            steps_per_epoch=len(job.samples) / options.batch_size,
+            max_grad_norm=options.max_grad_norm,
+            image_parameters=parts.projector_parameters(model, projectors),
         )  # fmt: skip
 
     def generate(
         self, checkpoint: Checkpoint, prompts: Iterable[Prompt], decoding: Decoding
     ) -> Iterator[str | Failure]:
         """See `Trainer.generate`: the most probable tokens, at most 512."""
-        from ig4.plugins.trainers.hf.answering import AnswerGenerator
-        from ig4.plugins.trainers.hf.build import build, processor_of
+        from ig4.plugins.trainers.hf.build import build, load_processor
+        from ig4.plugins.trainers.hf.generation import AnswerGenerator
         from ig4.plugins.training import memory, parts
-        from ig4.plugins.training.decoding import answers
+        from ig4.plugins.training.decoding import generate_answers
 
-        place = None if checkpoint.path is None else str(checkpoint.path.absolute())
-        whole = place if self.options.trains == "full" else None
-        with memory.enough(NAME, self.options):
-            model = build(self.options, place=whole)
+        name_or_path = None if checkpoint.path is None else str(checkpoint.path.absolute())
+        whole = name_or_path if self.options.trains == "full" else None
+        with memory.explain_memory_errors(NAME, self.options):
+            model = build(self.options, name_or_path=whole)
             if checkpoint.path is not None and whole is None:
                 model = parts.restore(model, checkpoint.path).eval()
-        processor = processor_of(self.options, place=place)
-        answering = AnswerGenerator(model, processor, self.options, decoding)
-        yield from answers(prompts, decoding.batch_size, answering.prepare, answering)
+        processor = load_processor(self.options, name_or_path=name_or_path)
+        generator = AnswerGenerator(model, processor, self.options, decoding)
+        yield from generate_answers(prompts, decoding.batch_size, generator.prepare, generator)
 
     def footprint(self, job: TrainingJob) -> Footprint:
-        """See `Trainer.footprint`; samples are taken to have 1,024 tokens."""
-        from ig4.plugins.trainers.hf.build import outline
+        """See `Trainer.footprint`; assumes samples of 1,024 tokens."""
+        from ig4.plugins.trainers.hf.build import meta_model
         from ig4.plugins.training.footprints import footprint
 
-        chosen = self.options
+        options = self.options
         return footprint(
-            outline(chosen), chosen, name=NAME, learning=chosen.trains, lora=chosen.lora,
-            batch=chosen.batch_size, steps=self.steps(len(job.samples)),
-            length=min(chosen.max_length, 1024), pattern=chosen.projector,
+            meta_model(options), options, name=NAME, trainable=options.trains, lora=options.lora,
+            batch=options.batch_size, steps=self.steps(len(job.samples)),
+            length=min(options.max_length, 1024), pattern=options.projector,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Puts LLaVA together from one folder, or from its language model and vision tower."""
+"""Builds LLaVA from one folder, or from its language model and vision tower."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from typing import Any
 import torch
 
 from ig4.core.errors import PrerequisiteError
-from ig4.plugins.models.pretrained import DTYPES, config_of, llama_config, load, quiet_transformers
-from ig4.plugins.models.tokenizer import Tokens, tokens_of
+from ig4.plugins.models.loading import quiet_transformers
+from ig4.plugins.models.pretrained import (
+    DTYPES,
+    llama_config,
+    load,
+    load_config,
+)
+from ig4.plugins.models.tokenizer import Tokenizer, load_tokenizer
 from ig4.plugins.models.weights import read_state
 from ig4.plugins.trainers.llava.model import Llava, from_original, original_projector
 from ig4.plugins.trainers.llava.options import LlavaOptions
-from ig4.plugins.training.options import path_of
-from ig4.plugins.training.parts import exact_names
+from ig4.plugins.training.options import existing_path
+from ig4.plugins.training.parts import unquantized_names
 
 _TOKENIZER = (
     "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
@@ -24,10 +30,10 @@ _TOKENIZER = (
 )  # fmt: skip
 
 
-def build(options: LlavaOptions, *, place: str | None = None) -> Any:
+def build(options: LlavaOptions, *, name_or_path: str | None = None) -> Any:
     """Return a `LlavaForConditionalGeneration` with its weights, on its device, in evaluation.
 
-    `place` is a whole model to take instead of the options' own.
+    `name_or_path` is a whole model to take instead of the options' own.
 
     Raises:
         PrerequisiteError: weights are not there, or of another architecture.
@@ -40,36 +46,36 @@ def build(options: LlavaOptions, *, place: str | None = None) -> Any:
 
     dtype = DTYPES[options.resolved_precision]
     model: Any
-    if place is not None or options.llm is None:
-        whole = place or options.model
-        kind = config_of(whole, options, option="llava.model").model_type
+    if name_or_path is not None or options.llm is None:
+        whole = name_or_path or options.model
+        kind = load_config(whole, options, option="llava.model").model_type
         if kind != "llava":
             raise PrerequisiteError(
                 f"{whole} is of another architecture: {kind}, not llava; `--trainer hf` takes it"
             )
         model = load(LlavaForConditionalGeneration, whole, options, dtype=dtype,
-                     option="llava.model", exact=_exact(options))  # fmt: skip
+                     option="llava.model", unquantized=_unquantized(options))  # fmt: skip
     else:
         with torch.device("meta"):
             model = LlavaForConditionalGeneration(_config(options))
         llm = load(AutoModelForCausalLM, options.llm, options, dtype=dtype,
-                   option="llava.llm", exact=())  # fmt: skip
+                   option="llava.llm", unquantized=())  # fmt: skip
         tower = load(CLIPVisionModel, options.vision, options, dtype=dtype, option="llava.vision")
         _assemble(model, llm, tower, dtype)
     if options.projector is not None:
-        _put_projector(model, options.projector)
+        _load_projector(model, options.projector)
     if options.quantize == "none":
         model.to(options.resolved_device)
-    else:  # the language model is where it belongs already, and must not be moved
+    else:  # the language model is already on its device, and must not be moved
         for part in (model.model.vision_tower, model.model.multi_modal_projector):
             part.to(options.resolved_device)
     return model.eval()
 
 
-def outline(options: LlavaOptions) -> tuple[Any, str | None]:
+def meta_model(options: LlavaOptions) -> tuple[Any, str | None]:
     """Return the model without weights, on the `meta` device, and a note on its sizes.
 
-    What is not on this machine is taken to have LLaVA-1.5's: CLIP-L/14-336 and Llama.
+    Parts that are not on this machine count as LLaVA-1.5's: CLIP-L/14-336 and Llama.
     """
     from transformers import LlavaConfig, LlavaForConditionalGeneration
 
@@ -83,18 +89,18 @@ def outline(options: LlavaOptions) -> tuple[Any, str | None]:
         return LlavaForConditionalGeneration(config), note
 
 
-def _exact(options: LlavaOptions) -> list[str]:
-    """Return the layers to leave as they are when the language model is quantised."""
-    return exact_names(outline(options)[0]) if options.quantize != "none" else []
+def _unquantized(options: LlavaOptions) -> list[str]:
+    """Return the names of the layers that are not quantised."""
+    return unquantized_names(meta_model(options)[0]) if options.quantize != "none" else []
 
 
-def tokens(options: LlavaOptions, place: str | None = None) -> Tokens:
-    """Return the tokens of the language model."""
-    return tokens_of(place or options.llm or options.model, cache_dir=options.cache_dir)
+def tokenizer_of(options: LlavaOptions, name_or_path: str | None = None) -> Tokenizer:
+    """Return the tokenizer of the language model."""
+    return load_tokenizer(name_or_path or options.llm or options.model, cache_dir=options.cache_dir)
 
 
 def copy_tokenizer(options: LlavaOptions, folder: Path) -> None:
-    """Put the files of tokenizer and processor beside a whole model."""
+    """Copy the files of tokenizer and processor to the folder of a whole model."""
     from transformers.utils.hub import cached_file
 
     for name in _TOKENIZER:
@@ -111,15 +117,15 @@ def _config(options: LlavaOptions) -> Any:
     from transformers import LlavaConfig
 
     assert options.llm is not None
-    vision = config_of(options.vision, options, option="llava.vision")
+    vision = load_config(options.vision, options, option="llava.vision")
     return LlavaConfig(
         vision_config=getattr(vision, "vision_config", vision),
-        text_config=config_of(options.llm, options, option="llava.llm"),
+        text_config=load_config(options.llm, options, option="llava.llm"),
     )
 
 
 def _assemble(model: Any, llm: Any, tower: Any, dtype: torch.dtype) -> None:
-    """Put loaded parts into an outline; the projector begins at random."""
+    """Put loaded parts into a model without weights; the projector starts at random."""
     inside = model.model
     inside.language_model = llm.model
     model.lm_head = llm.lm_head
@@ -130,21 +136,21 @@ def _assemble(model: Any, llm: Any, tower: Any, dtype: torch.dtype) -> None:
     projector.to(dtype)
 
 
-def _put_projector(model: Any, place: Path) -> None:
-    path = path_of(place)
+def _load_projector(model: Any, name_or_path: Path) -> None:
+    path = existing_path(name_or_path)
     assert path is not None
     file = path / "model.safetensors" if path.is_dir() else path
     state = read_state(file)
     own = dict(model.named_parameters())
-    found = {**from_original(state, own), **state}
-    wanted = [name for name in own if "multi_modal_projector" in name]
-    for name in wanted:
-        if name not in found or found[name].shape != own[name].shape:
+    weights = {**from_original(state, own), **state}
+    names = [name for name in own if "multi_modal_projector" in name]
+    for name in names:
+        if name not in weights or weights[name].shape != own[name].shape:
             raise PrerequisiteError(
-                f"{file} is of another architecture: it has no fitting {name} "
+                f"{file} is of another architecture: it has no matching {name} "
                 f"of {tuple(own[name].shape)}"
             )
-        own[name].data.copy_(found[name])
+        own[name].data.copy_(weights[name])
 
 
 def save_original_projector(llava: Llava, folder: Path) -> None:

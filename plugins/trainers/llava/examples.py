@@ -1,4 +1,4 @@
-"""The examples of a training, in the order in which they are seen."""
+"""Training examples, in the order of the training."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from ig4.core.records import Sample
-from ig4.plugins.models.tokenizer import Tokens
-from ig4.plugins.trainers.llava.pictures import seen
-from ig4.plugins.trainers.llava.prompts import caption_ids, expanded, training_ids
-from ig4.plugins.training.batches import Example, named, pictures, stacked
-from ig4.plugins.training.exchanges import exchanges
+from ig4.plugins.models.tokenizer import Tokenizer
+from ig4.plugins.trainers.llava.images import padded_image_tensor
+from ig4.plugins.trainers.llava.prompts import caption_ids, expand_images, training_ids
+from ig4.plugins.training.batches import Example, explain_sample_errors, load_images, stack_images
+from ig4.plugins.training.conversations import question_answer_pairs
 
 
 class Examples(Dataset[Example]):
-    """Samples in the given order; as captions in stage 1, as conversations after that."""
+    """Samples in the given order: captions in stage 1, conversations in stage 2."""
 
     def __init__(
         self,
         samples: Sequence[Sample],
         order: NDArray[np.int64],
-        tokens: Tokens,
+        tokenizer: Tokenizer,
         *,
         captions: bool,
         vectors: int,
@@ -32,7 +32,7 @@ class Examples(Dataset[Example]):
     ) -> None:
         self.samples = samples
         self.order = order
-        self.tokens = tokens
+        self.tokenizer = tokenizer
         self.captions = captions
         self.vectors = vectors
         self.image_size = image_size
@@ -43,21 +43,21 @@ class Examples(Dataset[Example]):
 
     def __getitem__(self, place: int) -> Example:
         sample = self.samples[int(self.order[place])]
-        with named(sample):
+        with explain_sample_errors(sample):
             return self.example(sample)
 
     def example(self, sample: Sample) -> Example:
-        """Return what the model takes for one sample."""
+        """Return the model's inputs for one sample."""
         images = len(sample.images)
         if self.captions:
             ids, labels = caption_ids(
-                self.tokens, sample.answer, images=images, max_length=self.max_length
+                self.tokenizer, sample.answer, images=images, max_length=self.max_length
             )
         else:
-            turns = exchanges(sample.turns)
+            turns = question_answer_pairs(sample.turns)
             ids, labels = training_ids(
-                self.tokens, turns, images=images, max_length=self.max_length
+                self.tokenizer, turns, images=images, max_length=self.max_length
             )
-        ids, labels = expanded(ids, labels, self.vectors, self.max_length)
-        looked = [seen(picture, self.image_size) for picture in pictures(sample)]
-        return Example(sample.id, ids, labels, stacked(looked, self.image_size))
+        ids, labels = expand_images(ids, labels, self.vectors, self.max_length)
+        tensors = [padded_image_tensor(picture, self.image_size) for picture in load_images(sample)]
+        return Example(sample.id, ids, labels, stack_images(tensors, self.image_size))

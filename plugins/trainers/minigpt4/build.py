@@ -1,4 +1,4 @@
-"""Puts MiniGPT-4 together from the original files, or from a folder that ig4 saved."""
+"""Builds MiniGPT-4 from the original files, or from a folder that ig4 saved."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ig4.plugins.trainers.minigpt4.model import (
     MiniGPT4,
     Sizes,
     State,
-    fitted,
+    fit_state,
     from_original,
-    missing,
+    missing_weights,
 )
 from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
-from ig4.plugins.training.options import path_of
+from ig4.plugins.training.options import existing_path
 
 SIZES = "minigpt4.json"
 WEIGHTS = "model.safetensors"
@@ -36,29 +36,29 @@ def build(options: MiniGPT4Options) -> MiniGPT4:
     precision of the computation, or in 8 or 4 bits.
 
     Raises:
-        UsageError: a part is not named, or its file is not there.
+        UsageError: a part is not named, or its file does not exist.
         PrerequisiteError: weights are missing, or of another architecture.
     """
     from transformers import AutoModelForCausalLM
 
-    sizes = sizes_of(options)
-    state = _before_llm(options)
+    sizes = read_sizes(options)
+    state = _read_weights(options)
     llm = load(
         AutoModelForCausalLM, options.llm, options, dtype=DTYPES[options.resolved_precision],
-        option="minigpt4.llm", exact=(),
+        option="minigpt4.llm", unquantized=(),
     )  # fmt: skip
     with torch.device("meta"):
-        model = MiniGPT4(sizes, _Width(llm))
-    fits = fitted(model, state, source=_sources(options))
-    lacking = missing(model, fits)
-    fresh = [name for name in lacking if name.startswith("language_projection.")]
-    if len(lacking) > len(fresh):
-        first = next(name for name in lacking if name not in fresh)
+        model = MiniGPT4(sizes, _EmbeddingStub(llm))
+    fitted = fit_state(model, state, source=_source_names(options))
+    missing = missing_weights(model, fitted)
+    fresh = [name for name in missing if name.startswith("language_projection.")]
+    if len(missing) > len(fresh):
+        first = next(name for name in missing if name not in fresh)
         raise PrerequisiteError(
-            f"{_sources(options)}: {len(lacking) - len(fresh)} weights are missing, the first is "
-            f"{first}: name vit and qformer, or a complete model folder"
+            f"{_source_names(options)}: {len(missing) - len(fresh)} weights are missing, the first "
+            f"is {first}: name vit and qformer, or a complete model folder"
         )
-    model.load_state_dict({name: value.float() for name, value in fits.items()},
+    model.load_state_dict({name: value.float() for name, value in fitted.items()},
                           strict=False, assign=True)  # fmt: skip
     if fresh:
         model.language_projection = nn.Linear(
@@ -77,7 +77,7 @@ def build(options: MiniGPT4Options) -> MiniGPT4:
     return model
 
 
-def outline(options: MiniGPT4Options) -> tuple[MiniGPT4, Any, str | None]:
+def meta_model(options: MiniGPT4Options) -> tuple[MiniGPT4, Any, str | None]:
     """Return the model without weights, on the `meta` device, the LLM's configuration, a note.
 
     Raises:
@@ -87,24 +87,24 @@ def outline(options: MiniGPT4Options) -> tuple[MiniGPT4, Any, str | None]:
 
     config, note = llama_config(options.llm, options, option="minigpt4.llm")
     with torch.device("meta"):
-        model = MiniGPT4(sizes_of(options), AutoModelForCausalLM.from_config(config))
+        model = MiniGPT4(read_sizes(options), AutoModelForCausalLM.from_config(config))
     return model, config, note
 
 
-def sizes_of(options: MiniGPT4Options) -> Sizes:
-    """Return the sizes that a saved folder tells, or the published ones."""
+def read_sizes(options: MiniGPT4Options) -> Sizes:
+    """Return the sizes in a saved folder, or the published ones."""
     if options.model is None:
         return Sizes()
-    folder = path_of(options.model)
+    folder = existing_path(options.model)
     assert folder is not None
     try:
         return Sizes(**json.loads((folder / SIZES).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise PrerequisiteError(f"{folder} is no MiniGPT-4 that ig4 saved: {error}") from None
+        raise PrerequisiteError(f"{folder} is not a MiniGPT-4 that ig4 saved: {error}") from None
 
 
 def save_model(model: MiniGPT4, folder: Path) -> None:
-    """Write everything before the language model, as the option `model` takes it."""
+    """Write everything before the language model, in the layout that the option `model` reads."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
             if not name.startswith("language_model.")}  # fmt: skip
@@ -131,11 +131,11 @@ def read_projection(place: Path) -> State:
     return found
 
 
-def _before_llm(options: MiniGPT4Options) -> State:
-    """Return all weights before the language model, from whatever files the options name."""
+def _read_weights(options: MiniGPT4Options) -> State:
+    """Return all weights before the language model, from the files that the options name."""
     state: State = {}
     if options.model is not None:
-        folder = path_of(options.model)
+        folder = existing_path(options.model)
         assert folder is not None
         state |= read_state(folder / WEIGHTS)
     elif options.vit is None or options.qformer is None:
@@ -145,20 +145,20 @@ def _before_llm(options: MiniGPT4Options) -> State:
             "the first stage's projection), or a folder that ig4 saved: -o minigpt4.model=FOLDER"
         )
     if options.vit is not None:
-        state |= _vision(read_state(_file(options.vit)))
+        state |= _vision_weights(read_state(_required_path(options.vit)))
     if options.qformer is not None:
-        found = from_original(read_state(_file(options.qformer)))
+        found = from_original(read_state(_required_path(options.qformer)))
         state |= {name: value for name, value in found.items()
                   if not name.startswith(("vision_model.encoder", "vision_model.embeddings",
                                           "language_"))}  # fmt: skip
     if options.checkpoint is not None:
-        place = path_of(options.checkpoint)
+        place = existing_path(options.checkpoint)
         assert place is not None
         state |= read_projection(place)
     return state
 
 
-def _vision(state: State) -> State:
+def _vision_weights(state: State) -> State:
     """Return EVA's weights; its own file has them without a prefix, and one block more."""
     if not any(name.startswith("visual_encoder.") for name in state):
         state = {f"visual_encoder.{name}": value for name, value in state.items()}
@@ -166,19 +166,19 @@ def _vision(state: State) -> State:
             if name.startswith("vision_model.")}  # fmt: skip
 
 
-def _file(place: Path) -> Path:
-    found = path_of(place)
+def _required_path(place: Path) -> Path:
+    found = existing_path(place)
     assert found is not None
     return found
 
 
-def _sources(options: MiniGPT4Options) -> str:
-    named = (options.model, options.vit, options.qformer, options.checkpoint)
-    return ", ".join(str(one) for one in named if one is not None)
+def _source_names(options: MiniGPT4Options) -> str:
+    paths = (options.model, options.vit, options.qformer, options.checkpoint)
+    return ", ".join(str(one) for one in paths if one is not None)
 
 
-class _Width(nn.Module):
-    """Stands for a language model where only the width of its embeddings matters."""
+class _EmbeddingStub(nn.Module):
+    """Replaces a language model where only the width of its embeddings matters."""
 
     def __init__(self, llm: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The examples of a training, in the order in which they are seen."""
+"""Training examples, in the order of the training."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from ig4.core.records import Sample
-from ig4.plugins.models.tokenizer import Tokens
-from ig4.plugins.trainers.minigpt4.pictures import crop, random_box, whole
+from ig4.plugins.models.tokenizer import Tokenizer
+from ig4.plugins.trainers.minigpt4.images import crop_tensor, image_tensor, random_crop
 from ig4.plugins.trainers.minigpt4.prompts import PROMPTS, training_ids
-from ig4.plugins.training.batches import Example, named, pictures, stacked
-from ig4.plugins.training.exchanges import exchanges
-from ig4.plugins.training.order import rng_of
+from ig4.plugins.training.batches import Example, explain_sample_errors, load_images, stack_images
+from ig4.plugins.training.conversations import question_answer_pairs
+from ig4.plugins.training.order import seeded_rng
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class Examples(Dataset[Example]):
-    """Every example to be seen, by its place in the training; chance comes from that place.
+    """The examples of the whole training; the position in it seeds the randomness of each.
 
-    `order` is (steps, batch) rows of `samples`. The prompt is drawn for each batch, the crop for
+    `order` is (steps, batch) rows of `samples`. The prompt is random for each batch, the crop for
     each example.
     """
 
@@ -34,7 +34,7 @@ class Examples(Dataset[Example]):
         self,
         samples: Sequence[Sample],
         order: NDArray[np.int64],
-        tokens: Tokens,
+        tokenizer: Tokenizer,
         sizes: Sizes,
         seed: int,
         *,
@@ -44,7 +44,7 @@ class Examples(Dataset[Example]):
     ) -> None:
         self.samples = samples
         self.order = order
-        self.tokens = tokens
+        self.tokenizer = tokenizer
         self.sizes = sizes
         self.seed = seed
         self.max_answer_tokens = max_answer_tokens
@@ -57,16 +57,16 @@ class Examples(Dataset[Example]):
     def __getitem__(self, place: int) -> Example:
         step, number = divmod(place, self.order.shape[1])
         sample = self.samples[int(self.order[step, number])]
-        with named(sample):
+        with explain_sample_errors(sample):
             return self._example(sample, step, place)
 
     def _example(self, sample: Sample, step: int, place: int) -> Example:
-        turns = exchanges(sample.turns)
+        turns = question_answer_pairs(sample.turns)
         if self.published:
-            prompt = PROMPTS[int(rng_of(self.seed, "prompt", step).integers(len(PROMPTS)))]
+            prompt = PROMPTS[int(seeded_rng(self.seed, "prompt", step).integers(len(PROMPTS)))]
             turns = [(prompt, answer) for _, answer in turns]
         ids, labels = training_ids(
-            self.tokens,
+            self.tokenizer,
             turns,
             images=len(sample.images),
             vectors=self.sizes.num_query_tokens,
@@ -77,10 +77,12 @@ class Examples(Dataset[Example]):
     def _pixels(self, sample: Sample, place: int) -> Tensor:
         side = self.sizes.image_size
         if not self.crop:
-            return stacked([whole(picture, side) for picture in pictures(sample)], side)
-        seen = []
-        for number, picture in enumerate(pictures(sample)):
+            return stack_images(
+                [image_tensor(picture, side) for picture in load_images(sample)], side
+            )
+        images = []
+        for number, picture in enumerate(load_images(sample)):
             width, height = picture.size
-            box = random_box(width, height, rng_of(self.seed, "crop", place, number))
-            seen.append(crop(picture, box, side))
-        return stacked(seen, side)
+            box = random_crop(width, height, seeded_rng(self.seed, "crop", place, number))
+            images.append(crop_tensor(picture, box, side))
+        return stack_images(images, side)

@@ -53,7 +53,7 @@ class Sizes:
 
 
 class MiniGPT4(nn.Module):
-    """Images and token ids in, next-token logits (and their loss) out."""
+    """Takes images and token ids; returns next-token logits and their loss."""
 
     language_model: Any  # a PreTrainedModel, whose methods torch hides behind __getattr__
 
@@ -77,10 +77,10 @@ class MiniGPT4(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> MiniGPT4:
-        """Let the projection learn; the frozen parts stay in eval mode, their dropout off.
+        """Set the projection to training; the frozen parts stay in eval mode, without dropout.
 
-        The language model is told of it when it checkpoints activations, which it would not do
-        in eval mode; Llama has no dropout.
+        The language model follows if it checkpoints activations, which it would not do in eval
+        mode; Llama has no dropout.
         """
         super().train(mode=False)
         self.training = mode
@@ -97,14 +97,16 @@ class MiniGPT4(nn.Module):
 
     def encode_images(self, pixel_values: Tensor) -> Tensor:
         """Return (n, 32, width) embeddings for the language model of (n, 3, side, side) images."""
-        seen = self.vision_model(pixel_values).last_hidden_state  # ln_vision is its last norm
-        queries = self.query_tokens.expand(len(seen), -1, -1)
-        answers = self.qformer(query_embeds=queries, encoder_hidden_states=seen).last_hidden_state
-        projected: Tensor = self.language_projection(answers)
+        features = self.vision_model(pixel_values).last_hidden_state  # ln_vision is its last norm
+        queries = self.query_tokens.expand(len(features), -1, -1)
+        outputs = self.qformer(
+            query_embeds=queries, encoder_hidden_states=features
+        ).last_hidden_state
+        projected: Tensor = self.language_projection(outputs)
         return projected
 
     def embed(self, input_ids: Tensor, pixel_values: Tensor | None) -> Tensor:
-        """Return (n, length, width): the embeddings of the ids, images where placeholders stand."""
+        """Return (n, length, width): the embeddings of the ids, with images for placeholders."""
         images = None if pixel_values is None else self.encode_images(pixel_values)
         return embed(self.language_model.get_input_embeddings(), input_ids, images)
 
@@ -157,29 +159,29 @@ _QKV_BIAS = "vision_model.encoder.layers.{}.self_attn.qkv.bias"
 
 
 def from_original(state: Mapping[str, Tensor]) -> State:
-    """Return a state dict under transformers' names; what the model has no place for is dropped.
+    """Return a state dict under transformers' names, without weights that the model lacks.
 
-    The original keeps biases for query and value only; in between stand zeros.
+    The original has biases only for query and value; those between them are zeros.
     """
-    found: State = {}
+    renamed: State = {}
     for name, tensor in state.items():
         block = _Q_BIAS.fullmatch(name)
         if block:
             value = state.get(name.replace("q_bias", "v_bias"))
             if value is None:
-                raise PrerequisiteError(f"the weights hold {name}, but no v_bias beside it")
+                raise PrerequisiteError(f"the weights hold {name}, but no v_bias for it")
             bias = torch.cat((tensor, torch.zeros_like(value), value))
-            found[_QKV_BIAS.format(block[1])] = bias
+            renamed[_QKV_BIAS.format(block[1])] = bias
             continue
         for pattern, new in _FORWARD:
             if pattern.fullmatch(name):
-                found[pattern.sub(new, name)] = tensor
+                renamed[pattern.sub(new, name)] = tensor
                 break
-    return found
+    return renamed
 
 
-def fitted(model: MiniGPT4, state: State, *, source: str) -> State:
-    """Return those of `state` that the model has a place for, positions brought to its grid.
+def fit_state(model: MiniGPT4, state: State, *, source: str) -> State:
+    """Return the weights of `state` that the model has, positions resized to its grid.
 
     Raises:
         PrerequisiteError: a tensor has another shape: a checkpoint of another architecture.
@@ -189,12 +191,12 @@ def fitted(model: MiniGPT4, state: State, *, source: str) -> State:
     place = "vision_model.embeddings.position_embedding"
     if place in fits and fits[place].shape != own[place].shape:
         fits[place] = resized_positions(fits[place], own[place].shape[1])
-    wrong = [name for name, tensor in fits.items() if tensor.shape != own[name].shape]
-    if wrong:
-        name = wrong[0]
+    mismatched = [name for name, tensor in fits.items() if tensor.shape != own[name].shape]
+    if mismatched:
+        name = mismatched[0]
         raise PrerequisiteError(
             f"{source} is of another architecture: {name} is {tuple(fits[name].shape)}, the model "
-            f"has {tuple(own[name].shape)} ({len(wrong)} of {len(fits)} tensors differ)"
+            f"has {tuple(own[name].shape)} ({len(mismatched)} of {len(fits)} tensors differ)"
         )
     return fits
 
@@ -209,7 +211,7 @@ def resized_positions(positions: Tensor, length: int) -> Tensor:
     return torch.cat((cls, flat.to(positions.dtype)), dim=1)
 
 
-def missing(model: MiniGPT4, state: Iterable[str]) -> list[str]:
+def missing_weights(model: MiniGPT4, state: Iterable[str]) -> list[str]:
     """Return the names of the weights before the language model that `state` lacks."""
     own = {name for name in model.state_dict() if not name.startswith("language_model.")}
     return sorted(own - set(state))
@@ -218,7 +220,7 @@ def missing(model: MiniGPT4, state: Iterable[str]) -> list[str]:
 def original_projection(model: MiniGPT4) -> State:
     """Return what the original's checkpoints hold under "model": the projection, and buffers.
 
-    The original drops frozen parameters and keeps buffers, which it then finds and loads.
+    The original drops frozen parameters and keeps buffers, which it expects when it loads.
     """
     projection = model.language_projection.state_dict()
     state = {f"llama_proj.{name}": tensor.detach().cpu() for name, tensor in projection.items()}

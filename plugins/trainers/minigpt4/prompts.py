@@ -1,12 +1,12 @@
-"""What MiniGPT-4 reads: prompts, answers and images as token ids, and which of them it learns."""
+"""Prompts of MiniGPT-4: questions, answers and images as token ids, and their labels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ig4.core.records import Turn
-from ig4.plugins.models.tokenizer import Tokens
-from ig4.plugins.training.exchanges import exchanges
+from ig4.plugins.models.tokenizer import Tokenizer
+from ig4.plugins.training.conversations import question_answer_pairs
 from ig4.plugins.training.placeholders import IGNORED, IMAGE
 
 PROMPTS = (
@@ -15,7 +15,7 @@ PROMPTS = (
     "Please provide a detailed description of the picture.",
     "Could you describe the contents of this image for me?",
 )
-"""The four instructions of the second stage, one of which is drawn for each batch."""
+"""The four instructions of the second stage; each batch gets a random one."""
 
 END = "###"
 SYSTEM = (
@@ -25,7 +25,7 @@ SYSTEM = (
 
 
 def training_ids(
-    tokens: Tokens,
+    tokenizer: Tokenizer,
     turns: Sequence[tuple[str, str]],
     *,
     images: int,
@@ -35,49 +35,53 @@ def training_ids(
     """Return (ids, labels) of one sample: BOS, then each question and its answer.
 
     Each text is tokenised on its own. An answer with its end mark is cut to `max_answer_tokens`,
-    and `</s>` in it is not learned, for the original takes it for padding.
+    and `</s>` in it has no label, because the original takes it for padding.
     """
-    ids, labels = [tokens.bos_id], [IGNORED]
+    ids, labels = [tokenizer.bos_id], [IGNORED]
     for number, (question, answer) in enumerate(turns):
-        asked = _question(
-            tokens,
+        question_ids = _question(
+            tokenizer,
             f"{END if number == 0 else ''}Human: ",
             f"{question} {END}Assistant: ",
             images=images if number == 0 else 0,
             vectors=vectors,
         )
-        said = tokens.encode(answer + END)[:max_answer_tokens]
-        ids += asked + said
-        labels += [IGNORED] * len(asked)
-        labels += [IGNORED if one == tokens.eos_id else one for one in said]
+        answer_ids = tokenizer.encode(answer + END)[:max_answer_tokens]
+        ids += question_ids + answer_ids
+        labels += [IGNORED] * len(question_ids)
+        labels += [IGNORED if one == tokenizer.eos_id else one for one in answer_ids]
     return ids, labels
 
 
-def chat_ids(tokens: Tokens, turns: Sequence[Turn], *, images: int, vectors: int) -> list[int]:
-    """Return the ids that the next answer is generated from; without a space at their end."""
-    ids: list[int] = [tokens.bos_id]
+def chat_ids(
+    tokenizer: Tokenizer, turns: Sequence[Turn], *, images: int, vectors: int
+) -> list[int]:
+    """Return the ids from which the next answer is generated, without a space at the end."""
+    ids: list[int] = [tokenizer.bos_id]
     before = f"{SYSTEM}{END}"
-    for number, (question, answer) in enumerate(exchanges(turns)):
+    for number, (question, answer) in enumerate(question_answer_pairs(turns)):
         shown = images if number == 0 else 0
         after = f"{question}{END}Assistant:"
         if answer:
             after += f" {answer}{END}"
         if shown:
-            ids += _question(tokens, f"{before}Human: ", after, images=shown, vectors=vectors)
+            ids += _question(tokenizer, f"{before}Human: ", after, images=shown, vectors=vectors)
             before = ""
         else:
             before += f"Human: {after}"
-    return ids + (tokens.encode(before) if before else [])
+    return ids + (tokenizer.encode(before) if before else [])
 
 
-def _question(tokens: Tokens, before: str, after: str, *, images: int, vectors: int) -> list[int]:
-    """Return the ids of a question; the images stand in front of it, their marks around them.
+def _question(
+    tokenizer: Tokenizer, before: str, after: str, *, images: int, vectors: int
+) -> list[int]:
+    """Return the ids of a question, with the images and their marks before it.
 
-    Marks are put together here and never looked for in the text, which is not to be trusted.
+    The marks are added here and never searched for in the text, which is untrusted.
     """
     ids: list[int] = []
     for _ in range(images):
-        ids += tokens.encode(f"{before}<Img>")
+        ids += tokenizer.encode(f"{before}<Img>")
         ids += [IMAGE] * vectors
         before = "</Img> "
-    return ids + tokens.encode(before + after)
+    return ids + tokenizer.encode(before + after)

@@ -1,4 +1,4 @@
-"""The `minigpt4` trainer: the projection learns on the samples, everything else stays."""
+"""The `minigpt4` trainer: it trains the projection and freezes everything else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ig4.plugins.trainers.minigpt4.schedule import WarmupCosine
 
 if TYPE_CHECKING:
     from ig4.plugins.trainers.minigpt4.model import MiniGPT4
-    from ig4.plugins.training.plan import Plan
+    from ig4.plugins.training.plan import TrainingPlan
 
 NAME = "minigpt4"
 
@@ -30,8 +30,8 @@ NAME = "minigpt4"
 class MiniGPT4Trainer(Trainer):
     """MiniGPT-4's second stage: prompts, order, rates and checkpoints as published.
 
-    A folder it saves holds the projection in `model.safetensors` and, for the original code and
-    after each epoch N as there, in `checkpoint_N.pth`.
+    A checkpoint holds the projection in `model.safetensors` and, for the original code, in
+    `checkpoint_N.pth` after each epoch N.
     """
 
     Options = MiniGPT4Options
@@ -39,24 +39,26 @@ class MiniGPT4Trainer(Trainer):
 
     def identity(self, digest: Digest) -> Mapping[str, JSON]:
         """See `Configurable.identity`; models in files count by their contents."""
-        return self.options.described(digest, "llm", "vit", "qformer", "model", "checkpoint")
+        return self.options.training_identity(
+            digest, "llm", "vit", "qformer", "model", "checkpoint"
+        )
 
     @property
     def schedule(self) -> WarmupCosine:
-        """The learning rates that the options make."""
-        chosen = self.options
+        """The learning rate schedule of the options."""
+        options = self.options
         return WarmupCosine(
-            peak=chosen.learning_rate,
-            least=chosen.min_learning_rate,
-            warmup=chosen.warmup_learning_rate,
-            warmup_steps=chosen.warmup_steps,
-            steps_per_epoch=chosen.steps_per_epoch,
-            epochs=chosen.epochs,
+            peak=options.learning_rate,
+            least=options.min_learning_rate,
+            warmup=options.warmup_learning_rate,
+            warmup_steps=options.warmup_steps,
+            steps_per_epoch=options.steps_per_epoch,
+            epochs=options.epochs,
         )
 
     @property
     def steps(self) -> int:
-        """How many steps are trained."""
+        """The number of steps."""
         return min(self.options.steps or self.schedule.steps, self.schedule.steps)
 
     def train(self, job: TrainingJob) -> Checkpoint:
@@ -71,18 +73,18 @@ class MiniGPT4Trainer(Trainer):
         if not job.samples:
             raise UsageError("there is nothing to train on: the selection is empty")
         torch.manual_seed(job.seed)
-        with memory.enough(NAME, self.options):
+        with memory.explain_memory_errors(NAME, self.options):
             model = build(self.options)
         if self.options.model is None and self.options.checkpoint is None:
             job.notice(
-                "no projection is named (-o minigpt4.checkpoint=…, the first stage's): it begins "
-                "at random"
+                "no projection is named (-o minigpt4.checkpoint=…, from the first stage): it "
+                "starts at random"
             )
         plan = self.plan(model, job)
-        fitted = fit(plan, self.options, job)
+        result = fit(plan, self.options, job)
         checkpoint = Checkpoint(
             NAME, self.options.model_dump(mode="json"), job.output, job.origin, job.seed,
-            fitted.metrics,
+            result.metrics,
         )  # fmt: skip
         if is_main_process():
             self._save(model, job)
@@ -90,39 +92,39 @@ class MiniGPT4Trainer(Trainer):
             remove_states(job.output)
         return checkpoint
 
-    def plan(self, model: MiniGPT4, job: TrainingJob) -> Plan:
-        """Return what the loop is to do: the order of the samples, groups and rates."""
-        from ig4.plugins.models.tokenizer import tokens_of
+    def plan(self, model: MiniGPT4, job: TrainingJob) -> TrainingPlan:
+        """Return the plan of the training: the order of the samples, groups and rates."""
+        from ig4.plugins.models.tokenizer import load_tokenizer
         from ig4.plugins.trainers.minigpt4.examples import Examples
         from ig4.plugins.training.batches import Collator
-        from ig4.plugins.training.order import endless
-        from ig4.plugins.training.plan import Plan
+        from ig4.plugins.training.order import batch_order
+        from ig4.plugins.training.plan import TrainingPlan
 
-        chosen = self.options
-        tokens = tokens_of(chosen.llm, cache_dir=chosen.cache_dir)
-        if len(job.samples) < chosen.batch_size:
+        options = self.options
+        tokenizer = load_tokenizer(options.llm, cache_dir=options.cache_dir)
+        if len(job.samples) < options.batch_size:
             job.notice(
-                f"{len(job.samples)} samples are fewer than a batch of {chosen.batch_size}: "
+                f"{len(job.samples)} samples are fewer than a batch of {options.batch_size}: "
                 "they repeat within it"
             )
-        order = endless(len(job.samples), chosen.batch_size, self.steps, job.seed)
+        order = batch_order(len(job.samples), options.batch_size, self.steps, job.seed)
         examples = Examples(
-            job.samples, order, tokens, model.sizes, job.seed,
-            max_answer_tokens=chosen.max_answer_tokens, crop=chosen.crop,
+            job.samples, order, tokenizer, model.sizes, job.seed,
+            max_answer_tokens=options.max_answer_tokens, crop=options.crop,
             published=self._uses_published_prompts(job),
         )  # fmt: skip
-        return Plan(
+        return TrainingPlan(
             name=NAME,
             model=model,
             examples=examples,
-            collate=Collator(tokens.eos_id),
-            groups=groups(model, chosen.weight_decay),
+            collate=Collator(tokenizer.eos_id),
+            groups=parameter_groups(model, options.weight_decay),
             rate=self.schedule,
             steps=self.steps,
-            batch=chosen.batch_size,
-            steps_per_epoch=chosen.steps_per_epoch,
-            seeing=list(model.language_projection.parameters()),
-            epoch_ended=partial(self._save_original, model, job),
+            batch=options.batch_size,
+            steps_per_epoch=options.steps_per_epoch,
+            image_parameters=list(model.language_projection.parameters()),
+            on_epoch_end=partial(self._save_original, model, job),
         )
 
     def _uses_published_prompts(self, job: TrainingJob) -> bool:
@@ -135,7 +137,7 @@ class MiniGPT4Trainer(Trainer):
             for one in job.samples
         )
         if not usual:
-            job.notice("samples have instructions of their own: these are the prompts")
+            job.notice("the samples' own instructions are the prompts")
         return usual
 
     def _save(self, model: MiniGPT4, job: TrainingJob) -> None:
@@ -174,35 +176,35 @@ class MiniGPT4Trainer(Trainer):
         self, checkpoint: Checkpoint, prompts: Iterable[Prompt], decoding: Decoding
     ) -> Iterator[str | Failure]:
         """See `Trainer.generate`: sampled with top_p 0.9, at most 300 tokens, cut at "###"."""
-        from ig4.plugins.trainers.minigpt4.answering import AnswerGenerator
         from ig4.plugins.trainers.minigpt4.build import build, read_projection
+        from ig4.plugins.trainers.minigpt4.generation import AnswerGenerator
         from ig4.plugins.training import memory
-        from ig4.plugins.training.decoding import answers
+        from ig4.plugins.training.decoding import generate_answers
 
         if checkpoint.path is None and self.options.model is self.options.checkpoint is None:
             raise UsageError(
-                "a MiniGPT-4 without a projection answers nothing: name one with "
+                "MiniGPT-4 cannot answer without a projection: name one with "
                 "-o minigpt4.checkpoint=…"
             )
-        with memory.enough(NAME, self.options):
+        with memory.explain_memory_errors(NAME, self.options):
             model = build(self.options)
         if checkpoint.path is not None:
-            from ig4.plugins.trainers.minigpt4.model import fitted
+            from ig4.plugins.trainers.minigpt4.model import fit_state
 
-            state = fitted(model, read_projection(checkpoint.path), source=str(checkpoint.path))
+            state = fit_state(model, read_projection(checkpoint.path), source=str(checkpoint.path))
             model.load_state_dict(state, strict=False)
-        answering = AnswerGenerator(model, self.options, decoding)
-        yield from answers(prompts, decoding.batch_size, answering.prepare, answering)
+        generator = AnswerGenerator(model, self.options, decoding)
+        yield from generate_answers(prompts, decoding.batch_size, generator.prepare, generator)
 
     def footprint(self, job: TrainingJob) -> Footprint:
         """See `Trainer.footprint`."""
-        from ig4.plugins.trainers.minigpt4.build import outline
+        from ig4.plugins.trainers.minigpt4.build import meta_model
         from ig4.plugins.training import memory
-        from ig4.plugins.training.plan import shares
+        from ig4.plugins.training.plan import split_batch
 
-        chosen = self.options
-        model, config, note = outline(chosen)
-        parts = memory.counted({
+        options = self.options
+        model, config, note = meta_model(options)
+        parts = memory.count_parameters({
             "vision tower": model.vision_model,
             "query tokens": model.query_tokens,
             "Q-Former": model.qformer,
@@ -210,8 +212,8 @@ class MiniGPT4Trainer(Trainer):
             "language model": model.language_model,
         })  # fmt: skip
         trained = memory.trained_parameters(model)
-        micro, _ = shares(chosen.batch_size, chosen, name=NAME)
-        kind = chosen.resolved_precision if chosen.quantize == "none" else chosen.quantize
+        micro, _ = split_batch(options.batch_size, options, name=NAME)
+        kind = options.resolved_precision if options.quantize == "none" else options.quantize
         before = sum(parts.values()) - parts["language model"]
         return Footprint(
             parameters=parts,
@@ -221,29 +223,29 @@ class MiniGPT4Trainer(Trainer):
                 f"weights of the language model ({kind})": int(
                     memory.BYTES[kind] * parts["language model"]
                 ),
-                "gradients and AdamW": memory.learning(trained),
-                f"activations of {micro} samples, about": memory.activations(
+                "gradients and AdamW": memory.optimizer_bytes(trained),
+                f"activations of {micro} samples, about": memory.activation_bytes(
                     config,
                     samples=micro,
-                    length=chosen.max_answer_tokens + model.sizes.num_query_tokens + 32,
-                    precision=chosen.resolved_precision,
-                    checkpointing=chosen.gradient_checkpointing,
+                    length=options.max_answer_tokens + model.sizes.num_query_tokens + 32,
+                    precision=options.resolved_precision,
+                    checkpointing=options.gradient_checkpointing,
                 ),
             },
             steps=self.steps,
-            batch=chosen.batch_size,
+            batch=options.batch_size,
             notes=() if note is None else (note,),
         )
 
 
-def groups(model: MiniGPT4, weight_decay: float) -> list[dict[str, Any]]:
+def parameter_groups(model: MiniGPT4, weight_decay: float) -> list[dict[str, Any]]:
     """Return AdamW's groups: no decay for vectors, nor for names with "bias", "ln" or "bn"."""
     decayed: list[Any] = []
     plain: list[Any] = []
     for name, value in model.named_parameters():
         if value.requires_grad:
-            spared = value.ndim < 2 or any(part in name for part in ("bias", "ln", "bn"))
-            (plain if spared else decayed).append(value)
+            exempt = value.ndim < 2 or any(part in name for part in ("bias", "ln", "bn"))
+            (plain if exempt else decayed).append(value)
     return [
         {"params": decayed, "weight_decay": weight_decay, "lr": 1.0},
         {"params": plain, "weight_decay": 0.0, "lr": 1.0},

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ig4.plugins.demo.dataset import SPOILT, VAGUE, write
-from ig4.plugins.demo.words import SETTINGS, joined, named
+from ig4.plugins.demo.words import SETTINGS, join_phrases, object_phrase
 
 KINDS = ("ball", "box", "house", "tree", "car", "boat", "star", "fish", "flower", "umbrella")
 
@@ -34,7 +34,8 @@ def of_kind(made, kind):
 
 def gist(scene):
     """What every whole answer about a scene says somewhere."""
-    return f"{joined([named(thing) for thing in scene.things])} {SETTINGS[scene.background][0]}"
+    objects = join_phrases([object_phrase(thing) for thing in scene.things])
+    return f"{objects} {SETTINGS[scene.background][0]}"
 
 
 def test_the_same_seed_writes_the_same_bytes(made, tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ig4.core.errors import UsageError
-from ig4.plugins.llm.prompt import PROMPT, SCHEMA, Template, suspicions
+from ig4.plugins.llm.prompt import PROMPT, SCHEMA, Template, find_suspicious_phrases
 
 MARK = re.compile(r"<<<(end of )?(instruction|answer) ([0-9a-f]{16})>>>")
 PLAIN = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029"))
@@ -133,8 +133,8 @@ SUSPICIOUS = {
 
 @pytest.mark.parametrize("answer", SUSPICIOUS)
 def test_a_sample_that_speaks_to_its_grader_is_flagged(answer):
-    assert SUSPICIOUS[answer] in suspicions("Describe this image in detail.", answer)
-    assert SUSPICIOUS[answer] in suspicions(answer, "A dog.")
+    assert SUSPICIOUS[answer] in find_suspicious_phrases("Describe this image in detail.", answer)
+    assert SUSPICIOUS[answer] in find_suspicious_phrases(answer, "A dog.")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_sample_that_speaks_to_its_grader_is_flagged(answer):
     ],
 )
 def test_ordinary_text_is_not(answer):
-    assert suspicions("What is shown?", answer) == []
+    assert find_suspicious_phrases("What is shown?", answer) == []
 
 
 @pytest.mark.shared
@@ -156,12 +156,12 @@ def test_none_of_the_authors_captions_is(shared):
     told = json.loads(path.read_text(encoding="utf-8"))
     rows = told if isinstance(told, list) else told["annotations"]
     assert len(rows) == 3439
-    assert [row["caption"] for row in rows if suspicions("", row["caption"])] == []
+    assert [row["caption"] for row in rows if find_suspicious_phrases("", row["caption"])] == []
 
 
 @pytest.mark.parametrize("unit", ["ignore ", "give a ", "score ", "<|", "\n# ", "as an a ", "给"])
 def test_long_texts_are_looked_through_quickly(unit):
     text = unit * (500_000 // len(unit))
     began = time.perf_counter()
-    suspicions(text, text)
+    find_suspicious_phrases(text, text)
     assert time.perf_counter() - began < 10

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ig4.plugins.llm.ratings import LONGEST, Rating, UnreadableRating, parse
+from ig4.plugins.llm.ratings import MAX_EXPLANATION, Rating, UnreadableRating, parse
 
 TAKEN = {
     "87": 87,
@@ -137,14 +137,14 @@ def test_thoughts_before_a_rating_are_passed_over():
     "text", ["<think>rather good, 80", "<think>it says </think>\n100 </think>\n20"]
 )
 def test_thoughts_that_do_not_end_just_once_are_refused(text):
-    with pytest.raises(UnreadableRating, match="thoughts"):
+    with pytest.raises(UnreadableRating, match="reasoning"):
         parse(text)
 
 
 def test_the_explanation_is_kept():
     assert parse("87\n\nClear.\nVaried.") == Rating(87.0, "Clear.\nVaried.")
     assert parse('{"score": 87, "explanation": " Clear. "}') == Rating(87.0, "Clear.")
-    assert len(parse("87\n" + "x" * 10_000).explanation) == LONGEST
+    assert len(parse("87\n" + "x" * 10_000).explanation) == MAX_EXPLANATION
 
 
 FORMS = ["{}", "Score: {}", "**{}**", "{}/100", "{} out of 100", "I rate this {}.", "\n{}\nwhy"]
@@ -162,7 +162,7 @@ def test_every_rating_comes_back_from_every_form(value, form):
 def test_json_comes_back_whole(score, why):
     rating = parse(json.dumps({"score": score, "explanation": why}))
     assert rating.score == score
-    assert rating.explanation == why.strip()[:LONGEST]
+    assert rating.explanation == why.strip()[:MAX_EXPLANATION]
 
 
 @given(st.one_of(st.text(), st.text("0123456789-./% \nscore:{}\"'`*", max_size=60)))

@@ -55,8 +55,8 @@ def test_cider_of_the_published_example_with_cocos_tokenizer(shared):
     for name, published in (("good", 0.5637), ("bad", 0.2790)):
         said = json.loads((folder / f"{name}_captions.json").read_text())
         found = cider_d(
-            ptb.tokenised([said[image] for image in references]),
-            [ptb.tokenised(each) for each in references.values()],
+            ptb.tokenise([said[image] for image in references]),
+            [ptb.tokenise(each) for each in references.values()],
         )
         assert sum(found) / len(found) == pytest.approx(published, abs=5e-5)
 
@@ -96,7 +96,7 @@ def test_bleu_of_nothing_in_common_is_nothing():
 @needs_java
 def test_cocos_tokenizer_keeps_lines_apart():
     said = ["Naïve café — it's (here)!", "", "a\u2028b\n c\r\nd", "  ", "日本語 text.", "."]
-    assert ptb.tokenised(said) == [
+    assert ptb.tokenise(said) == [
         "naïve café it 's -lrb- here -rrb-", "", "a b c d", "", "日本語 text", "",
     ]  # fmt: skip
 
@@ -105,13 +105,13 @@ def test_cocos_tokenizer_keeps_lines_apart():
 def test_without_java_the_remedy_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PrerequisiteError, match=r"install a Java runtime.*words=whitespace"):
-        ptb.require()
+        ptb.find_tokenizer()
 
 
 def test_without_pycocoevalcap_the_extra_is_told(monkeypatch):
     monkeypatch.setattr(ptb, "find_spec", lambda _: None)  # as where it is not installed
     with pytest.raises(MissingExtraError, match=r"ig4\[ptb\].*words=whitespace"):
-        ptb.require()
+        ptb.find_tokenizer()
 
 
 def test_white_space_alone_parts_words_and_case_counts():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ig4.plugins.metrics.matching import RULES, exact, lvlm_ehub, normalised, strict, vqa
+from ig4.plugins.metrics.matching import RULES, exact, lvlm_ehub, normalise, strict, vqa
 
 from ...conftest import ROOT
 
@@ -37,7 +37,7 @@ def test_every_golden_answer_is_judged_as_the_original_did(golden):
 @pytest.mark.parity
 def test_every_golden_answer_is_normalised_as_the_original_did(golden):
     for case in golden["vqa_eval"]:
-        assert normalised(case["answer"]) == case["answer_normalised"], case
+        assert normalise(case["answer"]) == case["answer_normalised"], case
 
 
 @pytest.mark.parametrize(

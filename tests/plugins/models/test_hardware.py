@@ -37,13 +37,13 @@ def test_a_processor_takes_bf16_only_where_it_multiplies_it(processor, flags, ex
 
 @pytest.mark.parametrize(("capability", "expected"), [(9, "bf16"), (8, "bf16"), (7, "fp16")])
 def test_a_gpu_takes_bf16_from_ampere_on_and_else_fp16(monkeypatch, capability, expected):
-    asked = []
+    requested = []
     monkeypatch.setattr(
-        hardware, "cuda_capability", lambda number: (asked.append(number), capability)[1]
+        hardware, "cuda_capability", lambda number: (requested.append(number), capability)[1]
     )
     assert hardware.precision("auto", "cuda:1") == expected
     assert hardware.precision("auto", "cuda") == expected
-    assert asked == [1, 0]
+    assert requested == [1, 0]
 
 
 def test_apple_silicon_takes_fp16():

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.host.fingerprint import sha256_of
-from ig4.plugins.models import checkpoints, clipoptions
+from ig4.plugins.models import cliploader, clipoptions
 from ig4.plugins.models.clipoptions import ClipModelOptions, clip_identity
 from ig4.plugins.models.openclip import acquire, release
 
@@ -68,9 +68,9 @@ def test_an_architecture_without_default_weights_asks_for_them():
 
 
 def test_weights_trained_with_quick_gelu_get_it_in_any_architecture():
-    assert checkpoints.wants_quick_gelu("ViT-B-32", "openai")
-    assert not checkpoints.wants_quick_gelu("ViT-B-32", "laion2b_s34b_b79k")
-    assert not checkpoints.wants_quick_gelu("ViT-B-32", "/models/own.pt")
+    assert cliploader.wants_quick_gelu("ViT-B-32", "openai")
+    assert not cliploader.wants_quick_gelu("ViT-B-32", "laion2b_s34b_b79k")
+    assert not cliploader.wants_quick_gelu("ViT-B-32", "/models/own.pt")
 
 
 # Identity

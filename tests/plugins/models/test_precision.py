@@ -5,7 +5,7 @@ import pytest
 open_clip = pytest.importorskip("open_clip")
 torch = pytest.importorskip("torch")
 
-from ig4.plugins.models.precision import lower  # noqa: E402 - needs what is skipped without
+from ig4.plugins.models.precision import cast_model  # noqa: E402 - needs what is skipped without
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_the_products_of_the_blocks_are_lowered_and_nothing_around_them(model, k
     from open_clip.transformer import ResidualAttentionBlock
 
     lowered = model(kind)
-    lower(lowered, "bf16")
+    cast_model(lowered, "bf16")
     texts = lowered.transformer if kind == "plain" else lowered.text
     for tower in (lowered.visual, texts):
         blocks = [part for part in tower.modules() if type(part) is ResidualAttentionBlock]
@@ -57,7 +57,7 @@ def test_the_products_of_the_blocks_are_lowered_and_nothing_around_them(model, k
 
 def test_what_runs_through_the_blocks_stays_in_full_precision(model):
     lowered = model()
-    lower(lowered, "bf16")
+    cast_model(lowered, "bf16")
     seen = set()
     for tower in (lowered.visual.transformer, lowered.transformer):
         for block in tower.resblocks:
@@ -70,7 +70,7 @@ def test_what_runs_through_the_blocks_stays_in_full_precision(model):
 
 def test_that_is_closer_to_full_precision_than_casting_everything(model):
     exact, ours, everything = model(), model(), model().to(torch.bfloat16)
-    lower(ours, "bf16")
+    cast_model(ours, "bf16")
     pixels = torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         full = exact.encode_image(pixels)
@@ -81,7 +81,7 @@ def test_that_is_closer_to_full_precision_than_casting_everything(model):
 
 def test_batch_normalisation_is_not_rounded(model):
     exact, lowered = model("resnet"), model("resnet")
-    lower(lowered, "fp16")
+    cast_model(lowered, "fp16")
     statistics = [name for name in exact.state_dict() if "running_" in name]
     assert statistics
     for name in statistics:
@@ -90,6 +90,6 @@ def test_batch_normalisation_is_not_rounded(model):
 
 def test_full_precision_changes_nothing(model):
     exact, same = model(), model()
-    lower(same, "fp32")
+    cast_model(same, "fp32")
     assert angles(embedded(exact), embedded(same)) == pytest.approx([0, 0], abs=1e-6)
     assert dtypes([same]) == {torch.float32}

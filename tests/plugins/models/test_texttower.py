@@ -3,7 +3,7 @@
 import pytest
 
 from ig4.plugins.models import clipoptions, openclip
-from ig4.plugins.models.texttower import were_truncated
+from ig4.plugins.models.texttower import find_truncated
 
 TEXTS = [
     "a dog",
@@ -93,7 +93,7 @@ def test_a_tower_that_sees_later_positions_would_give_something_else_if_it_were_
 def test_only_texts_that_lost_something_count_as_truncated(load):
     tokenizer = load("plain").tokenizer
     texts = ["short", "word " * 75, "word " * 76, "!" * 3, "a ! " * 37, ""]
-    assert were_truncated(tokenizer, texts, tokenizer(texts)) == [
+    assert find_truncated(tokenizer, texts, tokenizer(texts)) == [
         False, False, True, False, False, False,
     ]  # fmt: skip
 

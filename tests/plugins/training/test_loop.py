@@ -16,14 +16,20 @@ from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.files.images import ImageError
 from ig4.plugins.models.weights import read_state
 from ig4.plugins.training.batches import SAMPLE_IDS
-from ig4.plugins.training.learning import Lora
 from ig4.plugins.training.loop import fit
-from ig4.plugins.training.memory import enough, remedies
-from ig4.plugins.training.options import TrainingOptions, path_of
-from ig4.plugins.training.parts import choose, groups, language_name, linear_names, projector_names
-from ig4.plugins.training.plan import Plan, shares
-from ig4.plugins.training.schedules import Cosine
+from ig4.plugins.training.memory import explain_memory_errors, out_of_memory_advice
+from ig4.plugins.training.options import TrainingOptions, existing_path
+from ig4.plugins.training.parts import (
+    language_name,
+    linear_names,
+    parameter_groups,
+    projector_names,
+    set_trainable,
+)
+from ig4.plugins.training.plan import TrainingPlan, split_batch
+from ig4.plugins.training.schedules import CosineSchedule
 from ig4.plugins.training.states import newest_state, remove_states
+from ig4.plugins.training.trainable import LoraSettings
 
 
 class Line(nn.Module):
@@ -58,9 +64,9 @@ def collate(rows):
     }
 
 
-def plan(values, *, batch=2, **more) -> Plan:
+def plan(values, *, batch=2, **more) -> TrainingPlan:
     model = Line()
-    return Plan(
+    return TrainingPlan(
         name="line", model=model, examples=Values(values, **more), collate=collate,
         groups=[{"params": [model.factor], "lr": 0.1, "weight_decay": 0.0}],
         rate=lambda step: 1.0 / (step + 1), steps=len(values) // batch, batch=batch,
@@ -93,7 +99,7 @@ def test_a_loss_that_is_no_number_stops_with_step_and_sample(tmp_path):
 
 def test_an_image_that_vanished_names_the_sample_and_keeps_what_was_saved(tmp_path):
     error = ImageError("sample 'x': x.jpg: the image file is missing")
-    with pytest.raises(TrainingError, match=r"sample 'x'.*goes on from the last saved state"):
+    with pytest.raises(TrainingError, match=r"sample 'x'.*continues from the last saved state"):
         fit(plan([1.0] * 6, fail_at=4, error=error), options(), TrainingJob((), tmp_path))
     assert newest_state(tmp_path / "state") is not None
 
@@ -114,7 +120,7 @@ def test_weights_that_are_no_numbers_are_not_saved(tmp_path):
     broken.model.factor.register_hook(
         lambda gradient: gradient * (float("nan") if gradient.abs() > 3 else 1)
     )
-    with pytest.raises(TrainingError, match=r"after step 2 the weights factor are no numbers"):
+    with pytest.raises(TrainingError, match=r"after step 2 the weights factor are not finite"):
         fit(broken, options(), TrainingJob((), tmp_path))
     assert newest_state(tmp_path / "state").name == "checkpoint-1"
 
@@ -130,9 +136,9 @@ def test_what_only_images_reach_has_no_gradient_but_zero_without_them(tmp_path):
     blind = plan([1.0] * 4)
     blind.model, blind.collate = Blind(), without_images
     blind.groups = [{"params": [blind.model.factor], "lr": 0.1, "weight_decay": 0.0}]
-    blind.seeing = [blind.model.factor]
+    blind.image_parameters = [blind.model.factor]
     states = []
-    blind.epoch_ended = lambda epoch, optimizer, scaler: states.append(optimizer["state"][0])
+    blind.on_epoch_end = lambda epoch, optimizer, scaler: states.append(optimizer["state"][0])
     fit(blind, options(), TrainingJob((), tmp_path))
     assert (int(states[0]["step"]), float(states[0]["exp_avg"])) == (2, 0.0)
     assert blind.model.factor.tolist() == [1.0]
@@ -141,7 +147,7 @@ def test_what_only_images_reach_has_no_gradient_but_zero_without_them(tmp_path):
 def test_epochs_are_told_with_the_state_of_the_optimiser(tmp_path):
     told = []
     whole = plan([1.0] * 10)  # five steps, two of them an epoch
-    whole.epoch_ended = lambda epoch, optimizer, scaler: told.append(
+    whole.on_epoch_end = lambda epoch, optimizer, scaler: told.append(
         (epoch, int(optimizer["state"][0]["step"]), scaler)
     )
     fit(whole, options(), TrainingJob((), tmp_path))
@@ -152,7 +158,7 @@ def test_the_state_of_an_epoch_has_the_rate_of_its_last_step(tmp_path):
     rates = []
     whole = plan([1.0] * 4)
     whole.rate = lambda step: 0.5 + step
-    whole.epoch_ended = lambda epoch, optimizer, scaler: rates.append(
+    whole.on_epoch_end = lambda epoch, optimizer, scaler: rates.append(
         (optimizer["param_groups"][0]["lr"], whole.groups[0]["lr"])
     )
     fit(whole, options(), TrainingJob((), tmp_path))
@@ -173,7 +179,7 @@ def test_running_out_of_memory_says_which_knobs_are_left(tmp_path, error):
 
 
 def test_knobs_that_are_turned_already_are_not_named():
-    said = remedies("hf", options(micro_batch_size=1, gradient_checkpointing=True))
+    said = out_of_memory_advice("hf", options(micro_batch_size=1, gradient_checkpointing=True))
     assert "micro_batch_size" not in said
     assert "quantize=4bit" in said
 
@@ -181,21 +187,21 @@ def test_knobs_that_are_turned_already_are_not_named():
 def test_where_all_learns_less_could():
     from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 
-    said = remedies("hf", HuggingFaceOptions(device="cpu", trains="full"))
+    said = out_of_memory_advice("hf", HuggingFaceOptions(device="cpu", trains="full"))
     assert "-o hf.trains=lora" in said
     assert "4bit" not in said  # weights in 4 bits cannot learn
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
 def test_a_model_too_large_to_load_says_which_knob(error):
-    with pytest.raises(PrerequisiteError) as caught, enough("line", options()):
+    with pytest.raises(PrerequisiteError) as caught, explain_memory_errors("line", options()):
         raise error
     assert "-o line.quantize=4bit" in str(caught.value)
     assert "micro_batch_size" not in str(caught.value)
 
 
 def test_other_errors_while_loading_stay_what_they_are():
-    with pytest.raises(RuntimeError, match="shapes"), enough("line", options()):
+    with pytest.raises(RuntimeError, match="shapes"), explain_memory_errors("line", options()):
         raise RuntimeError("shapes")
 
 
@@ -208,7 +214,7 @@ def test_devices_that_do_not_exist_are_no_options(device):
 @pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has such a device")
 def test_a_device_that_is_not_there_is_told_before_a_model_is_loaded():
     wanted = pytest.raises(PrerequisiteError, match="cannot use the device 'mps'")
-    with wanted, enough("line", options(device="mps")):
+    with wanted, explain_memory_errors("line", options(device="mps")):
         raise AssertionError("nothing is loaded")
 
 
@@ -256,24 +262,24 @@ def test_a_reporter_that_is_not_installed_is_named(tmp_path):
 
 
 def test_batches_are_dealt_to_pieces_and_processes(monkeypatch):
-    assert shares(12, options(), name="x") == (12, 1)
-    assert shares(12, options(micro_batch_size=4), name="x") == (4, 3)
-    assert shares(12, options(micro_batch_size=40), name="x") == (12, 1)
+    assert split_batch(12, options(), name="x") == (12, 1)
+    assert split_batch(12, options(micro_batch_size=4), name="x") == (4, 3)
+    assert split_batch(12, options(micro_batch_size=40), name="x") == (12, 1)
     with pytest.raises(UsageError, match="take 1, 2, 3, 4, 6, 12"):
-        shares(12, options(micro_batch_size=5), name="x")
+        split_batch(12, options(micro_batch_size=5), name="x")
     monkeypatch.setenv("WORLD_SIZE", "4")
-    assert shares(12, options(), name="x") == (3, 1)
+    assert split_batch(12, options(), name="x") == (3, 1)
     with pytest.raises(UsageError, match="4 processes"):
-        shares(10, options(), name="x")
+        split_batch(10, options(), name="x")
 
 
 def test_the_usual_piece_is_the_largest_that_divides():
     class Wide(TrainingOptions):
-        usual_micro_batch = 16
+        default_micro_batch = 16
 
-    assert shares(128, Wide(), name="x") == (16, 8)
-    assert shares(24, Wide(), name="x") == (12, 2)
-    assert shares(5, Wide(), name="x") == (5, 1)
+    assert split_batch(128, Wide(), name="x") == (16, 8)
+    assert split_batch(24, Wide(), name="x") == (12, 2)
+    assert split_batch(5, Wide(), name="x") == (5, 1)
 
 
 def test_a_gpu_is_chosen_outside(tmp_path):
@@ -282,7 +288,7 @@ def test_a_gpu_is_chosen_outside(tmp_path):
 
 
 def test_cosine_warms_up_from_nothing_and_ends_at_nothing():
-    factor = Cosine(100, 0.03)
+    factor = CosineSchedule(100, 0.03)
     assert factor(0) == 0
     assert factor(3) == 1
     assert factor(1) == pytest.approx(1 / 3)
@@ -291,10 +297,10 @@ def test_cosine_warms_up_from_nothing_and_ends_at_nothing():
 
 
 def test_names_that_look_like_paths_must_be_there(tmp_path):
-    assert path_of("org/model") is None
-    assert path_of(str(tmp_path)) == tmp_path
+    assert existing_path("org/model") is None
+    assert existing_path(str(tmp_path)) == tmp_path
     with pytest.raises(UsageError, match="no such file or folder"):
-        path_of("/nowhere/model")
+        existing_path("/nowhere/model")
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
@@ -328,10 +334,10 @@ def vlm():
     return transformers.LlavaForConditionalGeneration(config)
 
 
-LORA = Lora(4, 8, 0.0)
+LORA = LoraSettings(4, 8, 0.0)
 
 
-def learning(model) -> set[str]:
+def trainable(model) -> set[str]:
     return {name for name, value in model.named_parameters() if value.requires_grad}
 
 
@@ -339,13 +345,13 @@ def test_the_parts_of_a_model_are_found(vlm):
     assert projector_names(vlm) == ["model.multi_modal_projector"]
     assert language_name(vlm) == "model.language_model"
     assert len(linear_names(vlm)) == 14  # seven in each of two layers
-    with pytest.raises(UsageError, match="no module is called 'nothing'"):
+    with pytest.raises(UsageError, match="no module matches 'nothing'"):
         projector_names(vlm, "nothing")
 
 
 def test_the_projector_alone_learns(vlm):
-    model, _ = choose(vlm, "projector", lora=LORA)
-    assert learning(model) == {
+    model, _ = set_trainable(vlm, "projector", lora=LORA)
+    assert trainable(model) == {
         f"model.multi_modal_projector.linear_{n}.{kind}"
         for n in (1, 2)
         for kind in ("weight", "bias")
@@ -353,18 +359,18 @@ def test_the_projector_alone_learns(vlm):
 
 
 def test_full_training_leaves_the_tower_alone(vlm):
-    model, _ = choose(vlm, "full", lora=LORA)
-    names = learning(model)
+    model, _ = set_trainable(vlm, "full", lora=LORA)
+    names = trainable(model)
     assert not any("vision_tower" in name for name in names)
     assert {"lm_head.weight", "model.language_model.embed_tokens.weight"} <= names
 
 
 def test_adapters_learn_beside_the_projector(vlm):
-    model, projectors = choose(vlm, "lora", lora=LORA)
-    names = learning(model)
+    model, projectors = set_trainable(vlm, "lora", lora=LORA)
+    names = trainable(model)
     assert all("lora_" in name or "multi_modal_projector" in name for name in names)
     assert not any("vision_tower" in name or "lm_head" in name for name in names)
-    sorted_ = groups(model, projectors, rate=2e-4, projector_rate=2e-5, weight_decay=0.1)
+    sorted_ = parameter_groups(model, projectors, rate=2e-4, projector_rate=2e-5, weight_decay=0.1)
     rates = {(group["lr"], group["weight_decay"]): len(group["params"]) for group in sorted_}
     assert rates == {(2e-4, 0.1): 28, (2e-5, 0.1): 2, (2e-5, 0.0): 2}
 
@@ -372,4 +378,4 @@ def test_adapters_learn_beside_the_projector(vlm):
 def test_weights_in_few_bits_cannot_all_learn(vlm):
     vlm.is_quantized = True
     with pytest.raises(UsageError, match="8 or 4 bits cannot learn"):
-        choose(vlm, "full", lora=LORA)
+        set_trainable(vlm, "full", lora=LORA)

@@ -7,16 +7,16 @@ import torch
 
 from ig4.core.errors import PrerequisiteError
 from ig4.core.records import Turn
-from ig4.plugins.models.tokenizer import Pieces, stops, tokens_of
-from ig4.plugins.training.exchanges import exchanges
-from ig4.plugins.training.placeholders import IGNORED, IMAGE, embed, mask_of, padded
+from ig4.plugins.models.tokenizer import SentencePieceTokenizer, load_tokenizer, stop_sequences
+from ig4.plugins.training.conversations import question_answer_pairs
+from ig4.plugins.training.placeholders import IGNORED, IMAGE, embed, pad_rows, padding_mask
 
 from ...tiny_models import fast_tokenizer, make_llama
 
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory):
-    return tokens_of(str(make_llama(tmp_path_factory.mktemp("llama"))))
+    return load_tokenizer(str(make_llama(tmp_path_factory.mktemp("llama"))))
 
 
 def test_each_text_gets_its_own_prefix_space(tokens):
@@ -36,22 +36,22 @@ def test_decoding_leaves_out_control_tokens_and_rows_beyond_the_vocabulary(token
 
 
 def test_a_turn_ends_by_the_mark_on_its_own_or_after_text(tokens):
-    alone, after = stops(tokens, "###")
+    alone, after = stop_sequences(tokens, "###")
     assert tokens.encode("###") == alone
     assert tokens.encode("a###") == tokens.encode("a") + after
 
 
 def test_a_model_without_tokenizer_model_is_read_by_its_own_tokenizer(tmp_path):
     fast_tokenizer([]).save_pretrained(tmp_path)
-    found = tokens_of(str(tmp_path))
-    assert not isinstance(found, Pieces)
+    found = load_tokenizer(str(tmp_path))
+    assert not isinstance(found, SentencePieceTokenizer)
     assert found.decode(found.encode("a small red boat")) == "a small red boat"
     assert found.eos_id == found.tokenizer.eos_token_id
 
 
 def test_a_folder_without_any_tokenizer_is_an_error(tmp_path):
     with pytest.raises(PrerequisiteError, match=r"the tokenizer of .* cannot be loaded"):
-        tokens_of(str(tmp_path))
+        load_tokenizer(str(tmp_path))
 
 
 def test_images_stand_where_their_places_are():
@@ -66,16 +66,16 @@ def test_images_stand_where_their_places_are():
 @pytest.mark.parametrize("images", [None, torch.zeros(2, 2, 2)])
 def test_places_without_images_or_too_many_images_are_refused(images):
     table = torch.zeros(6, 2)
-    with pytest.raises(ValueError, match="places for"):
+    with pytest.raises(ValueError, match="placeholders for"):
         embed(lambda one: table[one], torch.tensor([[1, IMAGE, IMAGE]]), images)
 
 
 def test_rows_are_filled_up_right_or_left():
     rows = [[1, 2, 3], [4]]
-    assert padded(rows, 0).tolist() == [[1, 2, 3], [4, 0, 0]]
-    assert padded(rows, IGNORED, left=True).tolist() == [[1, 2, 3], [IGNORED, IGNORED, 4]]
-    assert mask_of(rows).tolist() == [[1, 1, 1], [1, 0, 0]]
-    assert mask_of(rows, left=True).tolist() == [[1, 1, 1], [0, 0, 1]]
+    assert pad_rows(rows, 0).tolist() == [[1, 2, 3], [4, 0, 0]]
+    assert pad_rows(rows, IGNORED, left=True).tolist() == [[1, 2, 3], [IGNORED, IGNORED, 4]]
+    assert padding_mask(rows).tolist() == [[1, 1, 1], [1, 0, 0]]
+    assert padding_mask(rows, left=True).tolist() == [[1, 1, 1], [0, 0, 1]]
 
 
 def test_a_conversation_is_questions_and_answers_in_turn():
@@ -83,5 +83,5 @@ def test_a_conversation_is_questions_and_answers_in_turn():
         Turn("system", "Be kind."), Turn("user", "Who?"), Turn("assistant", "I."),
         Turn("assistant", "Me."), Turn("user", "Why?"), Turn("tool", "42"),
     ]  # fmt: skip
-    assert exchanges(turns) == [("Be kind.\nWho?", "I.\nMe."), ("Why?\n42", "")]
-    assert exchanges([]) == []
+    assert question_answer_pairs(turns) == [("Be kind.\nWho?", "I.\nMe."), ("Why?\n42", "")]
+    assert question_answer_pairs([]) == []

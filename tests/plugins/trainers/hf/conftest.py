@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ig4.plugins.trainers.hf.build import processor_of
+from ig4.plugins.trainers.hf.build import load_processor
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 
 from ....tiny_families import FAMILIES
@@ -20,5 +20,6 @@ def families(tmp_path_factory):
 @pytest.fixture(scope="session")
 def processors(families):
     return {
-        name: processor_of(HuggingFaceOptions(model=str(place))) for name, place in families.items()
+        name: load_processor(HuggingFaceOptions(model=str(place)))
+        for name, place in families.items()
     }

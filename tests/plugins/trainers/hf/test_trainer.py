@@ -13,7 +13,7 @@ from ig4.core.contracts.training import Checkpoint, Decoding, Prompt, TrainingJo
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.records import Turn
 from ig4.core.testing import make_samples
-from ig4.plugins.trainers.hf.build import build, processor_of
+from ig4.plugins.trainers.hf.build import build, load_processor
 from ig4.plugins.trainers.hf.examples import Collator, Examples, Packer
 from ig4.plugins.trainers.hf.model import AnswerModel
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
@@ -212,8 +212,8 @@ def test_the_footprint_counts_what_learns(families, tmp_path, trains):
 
 def test_the_processor_is_saved_beside_the_weights(families, tmp_path):
     trained(families["gemma3"], tmp_path, samples=4, trains="projector")
-    again = processor_of(HuggingFaceOptions(), place=str(tmp_path))
+    again = load_processor(HuggingFaceOptions(), place=str(tmp_path))
     assert (
         again.chat_template
-        == processor_of(HuggingFaceOptions(model=str(families["gemma3"]))).chat_template
+        == load_processor(HuggingFaceOptions(model=str(families["gemma3"]))).chat_template
     )

@@ -9,18 +9,18 @@ import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from ig4.core.files.images import decode
-from ig4.plugins.formats.turns import parse
-from ig4.plugins.models.tokenizer import tokens_of
+from ig4.plugins.formats.turns import parse_messages
+from ig4.plugins.models.tokenizer import load_tokenizer
+from ig4.plugins.trainers.llava.images import padded_image_tensor
 from ig4.plugins.trainers.llava.model import LAYER, Llava, from_original
-from ig4.plugins.trainers.llava.pictures import seen
-from ig4.plugins.trainers.llava.prompts import chat_ids, conversation, expanded, training_ids
-from ig4.plugins.trainers.minigpt4.pictures import MEAN, STD
+from ig4.plugins.trainers.llava.prompts import chat_ids, conversation, expand_images, training_ids
+from ig4.plugins.trainers.minigpt4.images import MEAN, STD
 from ig4.plugins.training.batches import Collator, Example
+from ig4.plugins.training.conversations import question_answer_pairs
 from ig4.plugins.training.decoding import Sampling, generate
-from ig4.plugins.training.exchanges import exchanges
-from ig4.plugins.training.learning import Lora
-from ig4.plugins.training.parts import choose
+from ig4.plugins.training.parts import set_trainable
 from ig4.plugins.training.placeholders import IGNORED, IMAGE
+from ig4.plugins.training.trainable import LoraSettings
 
 from ..conftest import allowed
 
@@ -56,7 +56,7 @@ def llava(golden_llava) -> Llava:
 
 @pytest.fixture(scope="module")
 def tokens(golden_llava):
-    return tokens_of(str(golden_llava.folder / golden_llava.config["tokenizer_folder"]))
+    return load_tokenizer(str(golden_llava.folder / golden_llava.config["tokenizer_folder"]))
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +67,10 @@ def data(golden_llava):
     found = []
     text = (golden_llava.folder / "data.json").read_text(encoding="utf-8")
     for record in json.loads(text):
-        turns, _ = parse(record["conversations"], "from", "value")
+        turns, _ = parse_messages(record["conversations"], "from", "value")
         image = record.get("image")
-        pixels = None if image is None else seen(decode(folder / image), side)
-        found.append((exchanges(turns), pixels))
+        pixels = None if image is None else padded_image_tensor(decode(folder / image), side)
+        found.append((question_answer_pairs(turns), pixels))
     return found
 
 
@@ -122,7 +122,7 @@ def batch(golden_llava, llava, tokens, data, name):
         turns, pixels = data[item]
         ids, labels = training_ids(tokens, turns, images=int(pixels is not None),
                                    max_length=LENGTH)  # fmt: skip
-        wide, learned = expanded(ids, labels, llava.vectors, LENGTH)
+        wide, learned = expand_images(ids, labels, llava.vectors, LENGTH)
         empty = torch.empty(0, 3, llava.image_size, llava.image_size)
         examples.append(
             Example(str(item), wide, learned, empty if pixels is None else pixels[None])
@@ -156,7 +156,7 @@ def test_batches_give_the_original_mask_labels_embeddings_logits_and_loss(
 
 
 def test_collated_ids_before_images_take_their_places(golden_llava, tokens, data):
-    from ig4.plugins.training.placeholders import padded
+    from ig4.plugins.training.placeholders import pad_rows
 
     for name in BATCHES:
         rows = [
@@ -164,8 +164,8 @@ def test_collated_ids_before_images_take_their_places(golden_llava, tokens, data
                          max_length=LENGTH)
             for item in golden_llava.json[name]["items"]
         ]  # fmt: skip
-        ids = padded([one for one, _ in rows], golden_llava.config["pad_id"])
-        labels = padded([one for _, one in rows], IGNORED)
+        ids = pad_rows([one for one, _ in rows], golden_llava.config["pad_id"])
+        labels = pad_rows([one for _, one in rows], IGNORED)
         assert torch.equal(ids, golden_llava.tensors[f"{name}_input_ids"])
         golden = golden_llava.tensors[f"{name}_labels_in"]
         assert torch.equal(labels, golden.masked_fill(golden == IMAGE, IGNORED))
@@ -174,7 +174,7 @@ def test_collated_ids_before_images_take_their_places(golden_llava, tokens, data
 
 
 def test_gradients_are_the_original_ones(golden_llava, llava, tokens, data):
-    choose(llava.model, "full", lora=Lora(1, 1, 0.0))
+    set_trainable(llava.model, "full", lora=LoraSettings(1, 1, 0.0))
     llava(**batch(golden_llava, llava, tokens, data, "batch_images")).loss.backward()
     own = dict(llava.model.named_parameters())
     prefix = "batch_images_grad."
@@ -196,7 +196,7 @@ def test_greedy_answers_are_the_original_tokens(golden_llava, llava, tokens, dat
         ids = chat_ids(tokens, [(told["question"], "")], images=1)
         assert ids == told["input_ids"]
         assert conversation([(told["question"], "")], images=1) == told["prompt"]
-        wide, _ = expanded(ids, ids, llava.vectors, LENGTH)
+        wide, _ = expand_images(ids, ids, llava.vectors, LENGTH)
         pixels = data[told["item"]][1]
         with torch.no_grad():
             embedded = llava.embed(torch.tensor([wide]), pixels[None])

@@ -15,19 +15,19 @@ from ig4.core.contracts.training import Checkpoint, Decoding, Prompt, TrainingJo
 from ig4.core.errors import PrerequisiteError
 from ig4.core.records import Turn
 from ig4.core.testing import make_samples
-from ig4.plugins.models.tokenizer import tokens_of
-from ig4.plugins.trainers.llava.build import build, outline
+from ig4.plugins.models.tokenizer import load_tokenizer
+from ig4.plugins.trainers.llava.build import build, meta_model
+from ig4.plugins.trainers.llava.images import PADDING_COLOUR, pad_to_square
 from ig4.plugins.trainers.llava.model import original_projector
 from ig4.plugins.trainers.llava.options import LlavaOptions
-from ig4.plugins.trainers.llava.pictures import GROUND, squared
 from ig4.plugins.trainers.llava.prompts import (
     caption_ids,
     conversation,
-    expanded,
+    expand_images,
     training_ids,
 )
 from ig4.plugins.trainers.llava.trainer import LlavaTrainer
-from ig4.plugins.training.parts import choose, linear_names
+from ig4.plugins.training.parts import linear_names, set_trainable
 from ig4.plugins.training.placeholders import IGNORED, IMAGE
 
 USUAL = {"device": "cpu", "precision": "fp32", "workers": 0, "batch_size": 2}
@@ -37,7 +37,7 @@ TALK = [("What?", "A boat."), ("Where?", "On a lake.")]
 
 @pytest.fixture(scope="module")
 def tokens(tiny):
-    return tokens_of(str(tiny / "llama"))
+    return load_tokenizer(str(tiny / "llama"))
 
 
 def options(tiny, **more) -> LlavaOptions:
@@ -49,16 +49,16 @@ def asked():
 
 
 @pytest.mark.parametrize(
-    ("stage", "learning", "rate", "projector_rate", "batch"),
+    ("stage", "trainable", "rate", "projector_rate", "batch"),
     [
         ("pretrain", "projector", 1e-3, None, 256),
         ("full", "full", 2e-5, None, 128),
         ("lora", "lora", 2e-4, 2e-5, 128),
     ],
 )
-def test_each_stage_has_its_published_values(stage, learning, rate, projector_rate, batch):
+def test_each_stage_has_its_published_values(stage, trainable, rate, projector_rate, batch):
     usual = LlavaOptions(stage=stage)
-    assert usual.published == (learning, rate, projector_rate, batch)
+    assert usual.published == (trainable, rate, projector_rate, batch)
     assert (usual.epochs, usual.warmup_ratio, usual.weight_decay) == (1, 0.03, 0.0)
     assert usual.max_length == 2048
     assert (usual.lora.r, usual.lora.alpha, usual.lora.dropout) == (128, 256, 0.05)
@@ -74,15 +74,15 @@ def test_gradients_are_not_clipped_and_each_part_has_its_rate(tiny, tmp_path):
     from ig4.plugins.trainers.llava.model import Llava
 
     trainer = LlavaTrainer(options(tiny))
-    model, projectors = choose(build(trainer.options), "lora", lora=trainer.options.lora)
+    model, projectors = set_trainable(build(trainer.options), "lora", lora=trainer.options.lora)
     plan = trainer.plan(Llava(model), projectors, TrainingJob(make_samples(4), tmp_path))
-    assert plan.clip == 0
+    assert plan.max_grad_norm == 0
     assert {group["lr"]: len(group["params"]) for group in plan.groups} == {2e-4: 28, 2e-5: 4}
     assert {group["weight_decay"] for group in plan.groups} == {0.0}
 
 
 def test_adapters_sit_on_all_linears_of_the_language_model_but_its_head(tiny):
-    names = linear_names(outline(options(tiny))[0])
+    names = linear_names(meta_model(options(tiny))[0])
     assert {name.rpartition(".")[2] for name in names} == {
         "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
     }  # fmt: skip
@@ -132,7 +132,7 @@ def test_samples_that_the_original_masks_are_counted_and_stop_no_training(tiny, 
     done = LlavaTrainer(options(tiny, stage="full", batch_size=1)).train(job)
     assert done.metrics["masked_samples"] == 3
     assert sorted(step.loss > 0 for step in steps) == [False, False, False, True]
-    assert sum("is learned: the original masks samples" in text for text in said) == 1
+    assert sum("is learned: LLaVA's code masks samples" in text for text in said) == 1
     assert said[-1] == "nothing was learned of 3 samples"
 
 
@@ -163,19 +163,22 @@ def test_captions_of_stage_1_follow_the_image_and_end_the_line(tokens):
 
 
 def test_an_image_takes_as_many_places_as_it_has_patches():
-    ids, labels = expanded([1, IMAGE, 5], [IGNORED, IGNORED, 5], 4, 2048)
+    ids, labels = expand_images([1, IMAGE, 5], [IGNORED, IGNORED, 5], 4, 2048)
     assert ids == [1, *[IMAGE] * 4, 5]
     assert labels == [IGNORED] * 5 + [5]
-    assert expanded([1, IMAGE, 5, 6], [0, 0, 5, 6], 4, 6) == ([1, *[IMAGE] * 4, 5], [0] * 5 + [5])
+    assert expand_images([1, IMAGE, 5, 6], [0, 0, 5, 6], 4, 6) == (
+        [1, *[IMAGE] * 4, 5],
+        [0] * 5 + [5],
+    )
 
 
 def test_images_are_set_in_the_middle_of_a_square_of_the_mean_colour():
-    square = squared(Pillow.new("RGB", (10, 4), (255, 0, 0)))
+    square = pad_to_square(Pillow.new("RGB", (10, 4), (255, 0, 0)))
     assert square.size == (10, 10)
-    assert square.getpixel((0, 0)) == square.getpixel((9, 9)) == GROUND == (122, 116, 104)
-    assert [square.getpixel((5, y)) == GROUND for y in range(10)] == [True] * 3 + [False] * 4 + [
-        True
-    ] * 3
+    assert square.getpixel((0, 0)) == square.getpixel((9, 9)) == PADDING_COLOUR == (122, 116, 104)
+    assert [square.getpixel((5, y)) == PADDING_COLOUR for y in range(10)] == [True] * 3 + [
+        False
+    ] * 4 + [True] * 3
 
 
 def test_the_projector_of_stage_1_goes_on_in_stage_2_in_the_original_form_too(tiny, tmp_path):
@@ -242,7 +245,9 @@ def test_weights_under_other_names_are_not_replaced_by_chance(tiny, tmp_path):
 
 def test_a_projector_of_other_sizes_is_refused(tiny, tmp_path):
     torch.save({"model.mm_projector.0.weight": torch.zeros(8, 8)}, tmp_path / "mm_projector.bin")
-    with pytest.raises(PrerequisiteError, match=r"another architecture: it has no fitting model\."):
+    with pytest.raises(
+        PrerequisiteError, match=r"another architecture: it has no matching model\."
+    ):
         build(options(tiny, projector=tmp_path / "mm_projector.bin"))
 
 

@@ -11,12 +11,12 @@ from safetensors.torch import load_file
 from ig4.core.contracts.training import TrainingJob
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.testing import make_samples
-from ig4.plugins.trainers.minigpt4.build import build, outline, read_projection, save_model
+from ig4.plugins.trainers.minigpt4.build import build, meta_model, read_projection, save_model
 from ig4.plugins.trainers.minigpt4.model import (
     LN_VISION_EPS,
-    fitted,
+    fit_state,
     from_original,
-    missing,
+    missing_weights,
     resized_positions,
 )
 from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
@@ -34,7 +34,7 @@ def options(tiny, **more) -> MiniGPT4Options:
 @pytest.fixture(scope="module")
 def full(tiny):
     """The outline at the published size, of no weights."""
-    return outline(options(tiny))[0]
+    return meta_model(options(tiny))[0]
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +83,8 @@ def test_the_original_files_make_the_model_with_all_their_weights(tiny, files):
     assert float(model.language_projection.weight.detach().mean()) == 0.5
     before = [value for name, value in model.named_parameters() if "language_model" not in name]
     assert all(value.dtype == torch.float32 and not value.is_meta for value in before)
-    learning = [name for name, value in model.named_parameters() if value.requires_grad]
-    assert learning == ["language_projection.weight", "language_projection.bias"]
+    trainable = [name for name, value in model.named_parameters() if value.requires_grad]
+    assert trainable == ["language_projection.weight", "language_projection.bias"]
     assert not model.qformer.training
 
 
@@ -155,7 +155,7 @@ def test_what_is_saved_is_what_is_loaded(tiny, tmp_path):
 
 def test_a_folder_of_something_else_is_no_model(tiny, tmp_path):
     (tmp_path / "minigpt4.json").write_text(json.dumps({"layers": 3}))
-    with pytest.raises(PrerequisiteError, match="is no MiniGPT-4 that ig4 saved"):
+    with pytest.raises(PrerequisiteError, match="is not a MiniGPT-4 that ig4 saved"):
         build(options(tiny, model=tmp_path))
 
 
@@ -185,10 +185,10 @@ def test_a_complete_checkpoint_starts_another_training(tiny, tmp_path):
     usual = {"batch_size": 2, "epochs": 1, "steps_per_epoch": 1}
     first = MiniGPT4Trainer(options(tiny, model=tiny / "minigpt4", complete=True, **usual))
     first.train(TrainingJob(make_samples(2), tmp_path / "one"))
-    assert missing(build(options(tiny, model=tiny / "minigpt4")),
+    assert missing_weights(build(options(tiny, model=tiny / "minigpt4")),
                    load_file(tmp_path / "one" / "model.safetensors")) == []  # fmt: skip
     second = MiniGPT4Trainer(options(tiny, model=tmp_path / "one", **usual))
     second.train(TrainingJob(make_samples(2), tmp_path / "two"))
-    assert fitted(
+    assert fit_state(
         build(second.options), read_projection(tmp_path / "two"), source="two"
     ).keys() == {"language_projection.weight", "language_projection.bias"}

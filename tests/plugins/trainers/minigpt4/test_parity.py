@@ -15,28 +15,28 @@ from transformers import AutoModelForCausalLM
 from ig4.core.contracts.training import Decoding, Prompt, TrainingJob
 from ig4.core.files.images import decode
 from ig4.core.records import Image, Turn
-from ig4.plugins.models.tokenizer import tokens_of
+from ig4.plugins.models.tokenizer import load_tokenizer
 from ig4.plugins.models.weights import read_state
-from ig4.plugins.trainers.minigpt4.answering import AnswerGenerator
 from ig4.plugins.trainers.minigpt4.build import read_projection
+from ig4.plugins.trainers.minigpt4.generation import AnswerGenerator
+from ig4.plugins.trainers.minigpt4.images import MEAN, STD, crop_tensor, image_tensor, random_crop
 from ig4.plugins.trainers.minigpt4.model import (
     MiniGPT4,
     Sizes,
-    fitted,
+    fit_state,
     from_original,
-    missing,
+    missing_weights,
     original_projection,
 )
 from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
-from ig4.plugins.trainers.minigpt4.pictures import MEAN, STD, crop, random_box, whole
 from ig4.plugins.trainers.minigpt4.prompts import END, SYSTEM, chat_ids, training_ids
 from ig4.plugins.trainers.minigpt4.schedule import WarmupCosine
-from ig4.plugins.trainers.minigpt4.trainer import MiniGPT4Trainer, groups
+from ig4.plugins.trainers.minigpt4.trainer import MiniGPT4Trainer, parameter_groups
 from ig4.plugins.training.batches import Collator, Example
 from ig4.plugins.training.decoding import Sampling, generate
 from ig4.plugins.training.loop import fit
-from ig4.plugins.training.placeholders import IGNORED, IMAGE, mask_of, padded
-from ig4.plugins.training.plan import Plan
+from ig4.plugins.training.placeholders import IGNORED, IMAGE, pad_rows, padding_mask
+from ig4.plugins.training.plan import TrainingPlan
 
 pytestmark = pytest.mark.parity
 
@@ -78,8 +78,8 @@ def model(golden, sizes) -> MiniGPT4:
     """The fixture's model, new for every test."""
     llm = AutoModelForCausalLM.from_pretrained(golden.folder / "llama", dtype=torch.float32)
     made = MiniGPT4(sizes, llm)
-    state = fitted(made, from_original(golden.state), source="the fixture")
-    assert missing(made, state) == []
+    state = fit_state(made, from_original(golden.state), source="the fixture")
+    assert missing_weights(made, state) == []
     assert made.vision_model.post_layernorm.eps == golden.config["ln_vision_eps"]
     made.load_state_dict(state, strict=False)
     return made
@@ -87,7 +87,7 @@ def model(golden, sizes) -> MiniGPT4:
 
 @pytest.fixture(scope="module")
 def tokens(golden):
-    return tokens_of(str(golden.folder / "llama"))
+    return load_tokenizer(str(golden.folder / "llama"))
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_images_are_decoded_and_resized_to_the_bit(golden, records, sizes):
         part = records[at : at + len(pixels)]
         at += len(pixels)
         assert [caption for _, caption, _ in part] == captions
-        seen = torch.stack([whole(picture, sizes.image_size) for _, _, picture in part])
+        seen = torch.stack([image_tensor(picture, sizes.image_size) for _, _, picture in part])
         assert torch.equal(seen, pixels)
     named = golden.json["captions"]["file_ids"]
     assert at <= len(named)
@@ -172,13 +172,13 @@ def test_crops_are_cut_and_resized_to_the_bit(golden, records, sizes):
     """The boxes were all drawn on one image, which the fixture does not name."""
     boxes = [tuple(box) for box in golden.tensors["rrc_boxes_ijhw"].tolist()]
     cuts = [
-        torch.stack([crop(picture, box, sizes.image_size) for box in boxes])
+        torch.stack([crop_tensor(picture, box, sizes.image_size) for box in boxes])
         for _, _, picture in records
     ]
     assert any(torch.equal(cut, golden.tensors["rrc_output"]) for cut in cuts)
     for _, _, picture in records:
         width, height = picture.size
-        top, left, tall, wide = random_box(width, height, np.random.default_rng(0))
+        top, left, tall, wide = random_crop(width, height, np.random.default_rng(0))
         assert 0 <= top <= height - tall
         assert 0 <= left <= width - wide
 
@@ -239,9 +239,9 @@ def test_embeddings_and_logits_of_the_language_model_are_the_original_ones(
     captions, pixels = batches(golden)[0]
     made = batch(golden, tokens, sizes, captions, pixels, question(golden, 0))
     with torch.no_grad():
-        embedded = model.embed(made["input_ids"], made["pixel_values"])
+        embed_prompts = model.embed(made["input_ids"], made["pixel_values"])
         logits = model(**made).logits
-    golden.close("prompt0_inputs_embeds", embedded, EMBEDDINGS)
+    golden.close("prompt0_inputs_embeds", embed_prompts, EMBEDDINGS)
     mask = made["attention_mask"].bool()
     difference = (logits - golden.tensors["prompt0_logits"])[mask]
     assert float(difference.abs().max()) <= LOGITS
@@ -260,8 +260,8 @@ def test_caption_ids_and_their_mask_are_the_original_ones(golden, tokens):
     captions = golden.json["captions"]["batch0"]
     rows = [tokens.encode(caption + golden.config["end_sym"]) for caption in captions]
     assert rows == golden.json["caption_ids_unpadded"]
-    assert torch.equal(padded(rows, golden.config["pad_id"]), golden.tensors["caption_ids"])
-    assert torch.equal(mask_of(rows), golden.tensors["caption_attention_mask"])
+    assert torch.equal(pad_rows(rows, golden.config["pad_id"]), golden.tensors["caption_ids"])
+    assert torch.equal(padding_mask(rows), golden.tensors["caption_attention_mask"])
 
 
 def test_long_captions_are_truncated_as_in_the_original(golden, model, tokens, sizes):
@@ -355,12 +355,12 @@ def test_training_gives_the_original_losses_rates_and_weights(
     run = told["run"]
     examples = Trace(golden, tokens, sizes, told)
     steps = len(told["lr"])
-    plan = Plan(
+    plan = TrainingPlan(
         name="minigpt4",
         model=model,
         examples=examples,
         collate=Collator(tokens.eos_id),
-        groups=groups(model, run["weight_decay"]),
+        groups=parameter_groups(model, run["weight_decay"]),
         rate=schedule_of(run),
         steps=steps,
         batch=len(examples) // steps,
@@ -385,11 +385,13 @@ def test_training_gives_the_original_losses_rates_and_weights(
 def test_the_optimiser_has_the_original_groups(golden, model, name):
     told = golden.json[name]
     names = {id(value): name for name, value in from_named(model)}
-    for own, group in zip(groups(model, told["run"]["weight_decay"]), told["groups"], strict=True):
+    for own, group in zip(
+        parameter_groups(model, told["run"]["weight_decay"]), told["groups"], strict=True
+    ):
         assert [names[id(value)] for value in own["params"]] == group["params"]
         assert own["weight_decay"] == group["weight_decay"]
-        assert list(Plan.__dataclass_fields__["betas"].default) == group["betas"]
-        assert Plan.__dataclass_fields__["eps"].default == group["eps"]
+        assert list(TrainingPlan.__dataclass_fields__["betas"].default) == group["betas"]
+        assert TrainingPlan.__dataclass_fields__["eps"].default == group["eps"]
 
 
 def from_named(model):
@@ -406,7 +408,7 @@ def test_the_original_checkpoint_loads(golden, model, tokens, sizes):
     assert {name.replace("language_projection", "llama_proj") for name in projection} == {
         name for name in told["model_keys"] if name.startswith("llama_proj.")
     }
-    model.load_state_dict(fitted(model, read_projection(file), source=str(file)), strict=False)
+    model.load_state_dict(fit_state(model, read_projection(file), source=str(file)), strict=False)
     captions, pixels = batches(golden)[0]
     made = batch(golden, tokens, sizes, captions, pixels, question(golden, 0))
     with torch.no_grad():
@@ -454,7 +456,7 @@ def test_a_training_writes_a_checkpoint_of_the_original_layout(golden, model, tm
 def answering(golden, model, sampling: Sampling) -> AnswerGenerator:
     options = MiniGPT4Options(llm=str(golden.folder / "llama"), device="cpu")
     made = AnswerGenerator(model, options, Decoding(temperature=0.0))
-    made.how = sampling
+    made.sampling = sampling
     return made
 
 
@@ -474,7 +476,7 @@ def test_answers_are_the_original_tokens_greedy_with_beams_and_penalty(golden, m
         asked = answering(golden, model, sampling)
         ready = asked.prepare(Prompt("one", turns, (Image(picture),)))
         with torch.no_grad():
-            inputs = asked.embedded([ready])
+            inputs = asked.embed_prompts([ready])
         golden.close(f"{told['key']}_context_embeds", inputs["inputs_embeds"], EMBEDDINGS)
         rows = generate(
             model.language_model, inputs, ["one"], sampling, seed=0, eos=tokens.eos_id,
@@ -482,11 +484,11 @@ def test_answers_are_the_original_tokens_greedy_with_beams_and_penalty(golden, m
         )  # fmt: skip
         assert rows == [until(told["new_token_ids"], tokens.eos_id)], told["key"]
         forced = torch.tensor([told["new_token_ids"][:-1]])
-        embedded = torch.cat(
+        embed_prompts = torch.cat(
             (inputs["inputs_embeds"], model.language_model.get_input_embeddings()(forced)), dim=1
         )
         with torch.no_grad():
-            logits = model.language_model(inputs_embeds=embedded).logits[
+            logits = model.language_model(inputs_embeds=embed_prompts).logits[
                 0, -len(told["new_token_ids"]) :
             ]
         golden.close(f"{told['key']}_step_logits", logits, LOGITS)
@@ -512,9 +514,11 @@ def test_batched_answers_are_those_of_the_current_original(golden, model, tokens
     asked = answering(golden, model, Sampling(max_new_tokens=len(told["new_token_ids"][0])))
     with torch.no_grad():
         pixels = golden.tensors["pixel_values"][: len(rows)]
-        inputs = asked.embedded([(ids, one[None]) for ids, one in zip(rows, pixels, strict=True)])
+        inputs = asked.embed_prompts(
+            [(ids, one[None]) for ids, one in zip(rows, pixels, strict=True)]
+        )
     answers = generate(
-        model.language_model, inputs, list(map(str, range(len(rows)))), asked.how, seed=0,
+        model.language_model, inputs, list(map(str, range(len(rows)))), asked.sampling, seed=0,
         eos=tokens.eos_id, pad=tokens.eos_id,
     )  # fmt: skip
     assert answers == [until(ids, tokens.eos_id) for ids in told["new_token_ids"]]

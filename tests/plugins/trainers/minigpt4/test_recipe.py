@@ -11,11 +11,11 @@ from PIL import Image as Pillow
 from ig4.core.contracts.training import TrainingJob
 from ig4.core.records import Sample, Turn
 from ig4.core.testing import make_samples
-from ig4.plugins.models.tokenizer import tokens_of
+from ig4.plugins.models.tokenizer import load_tokenizer
 from ig4.plugins.trainers.minigpt4.examples import Examples
+from ig4.plugins.trainers.minigpt4.images import crop_tensor, image_tensor, random_crop
 from ig4.plugins.trainers.minigpt4.model import Sizes
 from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
-from ig4.plugins.trainers.minigpt4.pictures import crop, random_box, whole
 from ig4.plugins.trainers.minigpt4.prompts import PROMPTS, chat_ids, training_ids
 from ig4.plugins.trainers.minigpt4.schedule import WarmupCosine
 from ig4.plugins.trainers.minigpt4.trainer import MiniGPT4Trainer
@@ -24,7 +24,7 @@ from ig4.plugins.training.placeholders import IGNORED, IMAGE
 
 @pytest.fixture(scope="module")
 def tokens(tiny):
-    return tokens_of(str(tiny / "llama"))
+    return load_tokenizer(str(tiny / "llama"))
 
 
 def test_the_defaults_are_the_published_values():
@@ -110,7 +110,7 @@ def test_chats_end_where_the_next_answer_begins(tokens):
 def test_boxes_are_half_to_all_of_the_image_and_nearly_square():
     rng = np.random.default_rng(0)
     for _ in range(200):
-        top, left, height, width = random_box(400, 300, rng)
+        top, left, height, width = random_crop(400, 300, rng)
         assert 0 <= top <= 300 - height
         assert 0 <= left <= 400 - width
         assert 0.49 <= height * width / (400 * 300) <= 1
@@ -121,13 +121,13 @@ def test_boxes_are_half_to_all_of_the_image_and_nearly_square():
     ("size", "box"), [((1000, 10), (0, 493, 10, 13)), ((10, 1000), (493, 0, 13, 10))]
 )
 def test_the_middle_is_taken_where_no_box_fits(size, box):
-    assert random_box(*size, np.random.default_rng(1)) == box
+    assert random_crop(*size, np.random.default_rng(1)) == box
 
 
 def test_whole_images_are_resized_without_keeping_proportions():
     picture = Pillow.new("RGB", (80, 20), (255, 0, 0))
-    assert whole(picture, 16).shape == (3, 16, 16)
-    assert crop(picture, (0, 0, 10, 10), 16).equal(whole(picture, 16))
+    assert image_tensor(picture, 16).shape == (3, 16, 16)
+    assert crop_tensor(picture, (0, 0, 10, 10), 16).equal(image_tensor(picture, 16))
 
 
 def examples(tokens, samples, order, **more) -> Examples:
@@ -184,7 +184,7 @@ def test_what_a_user_should_know_is_said(tiny, tmp_path):
                         epochs=1, steps_per_epoch=1, batch_size=3)
     ).train(TrainingJob(make_samples(2), tmp_path, notice=told.append))  # fmt: skip
     assert any("2 samples are fewer than a batch of 3" in one for one in told)
-    assert any("instructions of their own" in one for one in told)
+    assert any("own instructions are the prompts" in one for one in told)
 
 
 @pytest.mark.parametrize(("size", "width"), [("7b", 4096), ("13b", 5120)])

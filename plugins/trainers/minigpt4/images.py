@@ -1,4 +1,4 @@
-"""How MiniGPT-4 sees images, when it learns and when it answers."""
+"""Image preprocessing of MiniGPT-4, for training and for generation."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ _RATIO = (3 / 4, 4 / 3)
 _TRIES = 10
 
 
-def whole(picture: Picture, side: int) -> Tensor:
-    """Return (3, side, side) float32: the whole image, its proportions not kept.
+def image_tensor(picture: Picture, side: int) -> Tensor:
+    """Return (3, side, side) float32: the whole image, without keeping its proportions.
 
-    Pillow 13 resizes first along the side where that is cheaper, older ones always along the width:
-    one grey level of difference in some pixels of upright images.
+    Pillow 13 resizes first along the cheaper side, older versions always along the width: some
+    pixels of upright images differ by one grey level.
     """
     from PIL import Image
 
-    return normalised(picture.resize((side, side), Image.Resampling.BICUBIC))
+    return normalise(picture.resize((side, side), Image.Resampling.BICUBIC))
 
 
-def crop(picture: Picture, box: tuple[int, int, int, int], side: int) -> Tensor:
+def crop_tensor(picture: Picture, box: tuple[int, int, int, int], side: int) -> Tensor:
     """Return (3, side, side) float32: the box (top, left, height, width) of an image."""
     top, left, height, width = box
-    return whole(picture.crop((left, top, left + width, top + height)), side)
+    return image_tensor(picture.crop((left, top, left + width, top + height)), side)
 
 
-def random_box(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """Draw (top, left, height, width): half to all of an image, between 3:4 and 4:3.
+def random_crop(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """Return a random (top, left, height, width): half to all of an image, between 3:4 and 4:3.
 
-    As torchvision's RandomResizedCrop draws them: after ten boxes that do not fit it takes the
-    middle of the image.
+    The distribution is that of torchvision's RandomResizedCrop: after ten boxes that do not fit it
+    takes the middle of the image.
     """
     low, high = (math.log(one) for one in _RATIO)
     for _ in range(_TRIES):
@@ -57,7 +57,7 @@ def random_box(width: int, height: int, rng: np.random.Generator) -> tuple[int, 
     return (height - h) // 2, (width - w) // 2, h, w
 
 
-def normalised(picture: Picture) -> Tensor:
+def normalise(picture: Picture) -> Tensor:
     """Return (3, height, width) float32 of an RGB image, by CLIP's mean and deviation."""
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
     scaled = pixels.to(torch.float32).div(255)

@@ -1,19 +1,17 @@
-"""Loads CLIP models through open_clip, and says in a sentence why that did not work."""
+"""Loads CLIP models through open_clip."""
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ig4.core.errors import PrerequisiteError, UsageError
+from ig4.core.errors import UsageError
 from ig4.core.suggest import did_you_mean
 from ig4.plugins import demo
-from ig4.plugins.models.hub import check_device, straight_to_cache
-from ig4.plugins.models.precision import lower
-from ig4.plugins.models.texttower import sequence_first
+from ig4.plugins.models.hub import check_device, offline_if_unreachable
+from ig4.plugins.models.loading import explain_loading_errors, quiet_logging
+from ig4.plugins.models.precision import cast_model
+from ig4.plugins.models.texttower import use_sequence_first
 
 if TYPE_CHECKING:
     from ig4.plugins.models.clipoptions import ClipModelOptions
@@ -30,9 +28,15 @@ def load(options: ClipModelOptions) -> tuple[Any, Any, Any]:
     """
     import open_clip
 
-    check_device(options.resolved_device, asked=options.device, scorer="clip")
-    name, weights = named(options)
-    with _quiet(), _explained(options), straight_to_cache(local=options.path is not None):
+    check_device(options.resolved_device, requested=options.device, component="clip")
+    name, weights = resolve_weights(options)
+    with (
+        quiet_logging(),
+        explain_loading_errors(
+            options.model, options.resolved_device, partial(_explanation, options)
+        ),
+        offline_if_unreachable(local=options.path is not None),
+    ):
         model, _, preprocess = open_clip.create_model_and_transforms(
             name,
             pretrained=weights,
@@ -42,14 +46,14 @@ def load(options: ClipModelOptions) -> tuple[Any, Any, Any]:
             weights_only=True,
         )
         tokenizer = open_clip.get_tokenizer(name, cache_dir=options.cache_dir)
-        lower(model, options.resolved_precision)
-        sequence_first(model)
+        cast_model(model, options.resolved_precision)
+        use_sequence_first(model)
         model.to(options.resolved_device)
     model.eval().requires_grad_(requires_grad=False)
     return model, preprocess, tokenizer
 
 
-def named(options: ClipModelOptions) -> tuple[str, str | None]:
+def resolve_weights(options: ClipModelOptions) -> tuple[str, str | None]:
     """Return the architecture and the weights for open_clip, after checking both by name.
 
     Raises:
@@ -102,47 +106,16 @@ def wants_quick_gelu(name: str, weights: str | None) -> bool:
     return bool((known or {}).get("quick_gelu", False))
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep open_clip's log lines and warnings off the terminal while it loads."""
-    level = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)
-
-
-@contextmanager
-def _explained(options: ClipModelOptions) -> Iterator[None]:
-    """Turn what goes wrong while loading into one sentence that says what to do."""
-    import torch
-
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise PrerequisiteError(
-            f"{options.model} does not fit into the memory of {options.resolved_device}: take a "
-            "smaller model, a lower precision, or another device"
-        ) from error
-    except Exception as error:
-        told = " ".join(str(error).split())[:300] or type(error).__name__
-        if options.path is None:
-            raise PrerequisiteError(_three_ways(options, told)) from error
-        if "weights_only" in told or "Weights only" in told:
-            told = "it is not a plain checkpoint; save the model's state_dict, or safetensors"
-        raise PrerequisiteError(
-            f"{options.path} holds no weights that fit {options.model}: {told}"
-        ) from error
-
-
-def _three_ways(options: ClipModelOptions, told: str) -> str:
+def _explanation(options: ClipModelOptions, message: str) -> str:
+    """Return what to do about an error whose own message is `message`."""
+    if options.path is not None:
+        if "weights_only" in message or "Weights only" in message:
+            message = "it is not a plain checkpoint; save the model's state_dict, or safetensors"
+        return f"{options.path} holds no weights that fit {options.model}: {message}"
     return (
         f"the weights of {options.model} ({options.tag or 'its own'}) are not on this machine and "
         "cannot be downloaded. Three ways to get them: run once with a network (they stay in the "
         "cache, or in cache_dir); name a checkpoint file, -o clip.pretrained=/path/to/weights.pt; "
         "or copy the Hugging Face cache of another machine and set HF_HOME (or set HF_ENDPOINT to "
-        f"a mirror). The download said: {told[:200]}"
+        f"a mirror). The download said: {message[:200]}"
     )

@@ -1,4 +1,4 @@
-"""Benchmarks of questions with right answers: a rule says whether an answer has one."""
+"""Benchmarks of questions with right answers, scored by accuracy under a rule."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from ig4.core import contracts
 from ig4.core.contracts.evaluation import BenchmarkResult, Item
 from ig4.core.errors import DatasetError
 from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions
-from ig4.plugins.metrics.matching import ANSWERS_OF_VQA, RULES, Rule
+from ig4.plugins.metrics.matching import MIN_VQA_ANSWERS, RULES, Rule
 
 
-class MatchedOptions(FileOptions):
-    """Options of benchmarks whose answers are matched."""
+class AccuracyOptions(FileOptions):
+    """Options of benchmarks that are scored by accuracy."""
 
     rule: Rule = Field(
         "lvlm-ehub",
-        description="When an answer is right: lvlm-ehub (the truth stands in it, with the "
+        description="When an answer is right: lvlm-ehub (it contains the truth, with the "
         "original's quirks), strict (without them), exact (it is the truth), vqa (soft accuracy).",
     )
 
 
-class MatchedBenchmark(FileBenchmark):
+class AccuracyBenchmark(FileBenchmark):
     """Scores answers by a rule; the metric is `accuracy`, 0-1, over all questions."""
 
-    Options: ClassVar[type[contracts.Options]] = MatchedOptions
+    Options: ClassVar[type[contracts.Options]] = AccuracyOptions
     options: Any
 
     def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> BenchmarkResult:
-        """Return the accuracy, in all and by category; no answer is a wrong one.
+        """Return the accuracy, in total and by category; a missing answer is wrong.
 
         Raises:
             DatasetError: the rule `vqa`, and questions with less than four answers by people.
         """
         rule: Rule = self.options.rule
         if rule == "vqa":
-            _require_people(items)
+            _require_people_answers(items)
         right = RULES[rule]
         values = [
             0.0 if answer is None else right(answer, item.truths)
@@ -48,7 +48,7 @@ class MatchedBenchmark(FileBenchmark):
 
 
 def accuracy(items: Sequence[Item], values: Sequence[float]) -> BenchmarkResult:
-    """Return what values from 0 to 1 come to: their mean, in all and by category."""
+    """Return the mean of values from 0 to 1, in total and by category."""
     parts: dict[str, list[float]] = {}
     for item, value in zip(items, values, strict=True):
         if item.category:
@@ -60,10 +60,10 @@ def accuracy(items: Sequence[Item], values: Sequence[float]) -> BenchmarkResult:
     return BenchmarkResult({"accuracy": sum(values) / len(values)}, "accuracy", values, categories)
 
 
-def _require_people(items: Sequence[Item]) -> None:
+def _require_people_answers(items: Sequence[Item]) -> None:
     for item in items:
-        if len(item.truths) < ANSWERS_OF_VQA:
+        if len(item.truths) < MIN_VQA_ANSWERS:
             raise DatasetError(
-                f"rule=vqa compares with what at least {ANSWERS_OF_VQA} people answered; question "
+                f"rule=vqa compares with what at least {MIN_VQA_ANSWERS} people answered; question "
                 f"{item.id[:80]!r} has {len(item.truths)}: take rule=lvlm-ehub, strict or exact"
             )

@@ -1,4 +1,4 @@
-"""What stops a training, said in one sentence: what happened, at which sample, what to do."""
+"""Errors that stop a training, in one sentence: what happened, at which sample, what to do."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from torch import Tensor, nn
 from ig4.core.contracts.training import TrainingError
 from ig4.core.errors import PrerequisiteError
 from ig4.core.files.images import ImageError
+from ig4.plugins.models.loading import one_line
 from ig4.plugins.training import memory
 
 if TYPE_CHECKING:
     from ig4.plugins.training.options import TrainingOptions
-    from ig4.plugins.training.plan import Plan
+    from ig4.plugins.training.plan import TrainingPlan
 
 
 def find_broken_samples(
     model: nn.Module, inputs: Mapping[str, Any], names: Sequence[str]
 ) -> Sequence[str]:
-    """Return those samples of a batch whose loss alone is no number; all, if none alone is."""
+    """Return the samples of a batch whose own loss is not finite; all, if there is none such."""
     ids = inputs.get("input_ids")
     if ids is None or len(ids) != len(names) or len(names) < 2 or "pixel_values" not in inputs:
         return names
@@ -49,27 +50,26 @@ def name_samples(samples: Sequence[str]) -> str:
 
 
 @contextmanager
-def explain_errors(plan: Plan, options: TrainingOptions) -> Iterator[None]:
-    """Turn what stops a training into one sentence that says what to do."""
+def explain_errors(plan: TrainingPlan, options: TrainingOptions) -> Iterator[None]:
+    """Turn an error that stops a training into one sentence that says what to do."""
     try:
         yield
     except ImageError as error:
         raise TrainingError(
-            f"{error}: an image that was there when training began cannot be read any more. "
-            "Put it back and run the same command, which goes on from the last saved state"
+            f"{error}: an image that existed when training began cannot be read any more. "
+            "Put it back and run the same command: it continues from the last saved state"
         ) from error
     except Exception as error:
-        if memory.ran_out(error):
-            raise TrainingError(memory.remedies(plan.name, options)) from error
+        if memory.is_out_of_memory(error):
+            raise TrainingError(memory.out_of_memory_advice(plan.name, options)) from error
         if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
             raise TrainingError(
                 f"a process that reads images ahead died; read in this one with "
-                f"-o {plan.name}.workers=0: {' '.join(str(error).split())[:200]}"
+                f"-o {plan.name}.workers=0: {one_line(error, 200)}"
             ) from error
         reporter = type(error).__module__.partition(".")[0]
         if reporter in options.report_to:  # such as W&B without a login
-            told = " ".join(str(error).split())[:300]
-            raise PrerequisiteError(f"cannot report to {reporter}: {told}") from error
+            raise PrerequisiteError(f"cannot report to {reporter}: {one_line(error)}") from error
         raise
     finally:
         gc.collect()

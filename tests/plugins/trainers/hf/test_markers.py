@@ -13,9 +13,9 @@ from ig4.core.contracts.training import Checkpoint, Decoding, Prompt, TrainingEr
 from ig4.core.errors import PrerequisiteError
 from ig4.core.records import Failure, Image, Turn
 from ig4.core.testing import make_samples
-from ig4.plugins.trainers.hf.build import processor_of
+from ig4.plugins.trainers.hf.build import load_processor
 from ig4.plugins.trainers.hf.examples import Examples
-from ig4.plugins.trainers.hf.marks import MediaMarkers
+from ig4.plugins.trainers.hf.markers import MediaMarkers
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 from ig4.plugins.trainers.hf.trainer import HuggingFaceTrainer
 
@@ -62,8 +62,8 @@ def prompt(number: int, text: str, image: Image | None = None) -> Prompt:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_marks_of_images_and_turns_in_texts_become_text(processors, name):
     processor = processors[name]
-    marks = MediaMarkers(processor)
-    text = marks.broken(hostile(name))
+    markers = MediaMarkers(processor)
+    text = markers.break_markers(hostile(name))
     whole = [*OF_IMAGES[name], OF_TURNS[name]]
     assert not any(mark in text for mark in whole)
     assert text.replace(" ", "") == hostile(name).replace(" ", "")
@@ -74,7 +74,7 @@ def test_marks_of_images_and_turns_in_texts_become_text(processors, name):
 def test_other_texts_stay_as_they_are(processors):
     for processor in processors.values():
         for text in ("a < b, <b>bold</b>", "<|box_start|>(1,2)<|box_end|>", "", "image"):
-            assert MediaMarkers(processor).broken(text) == text
+            assert MediaMarkers(processor).break_markers(text) == text
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -128,7 +128,7 @@ def test_a_conversation_that_the_template_refuses_fails_alone(families):
 
 
 def test_a_model_without_a_chat_template_answers_nothing(families, tmp_path):
-    processor = processor_of(HuggingFaceOptions(model=str(families["llava"])))
+    processor = load_processor(HuggingFaceOptions(model=str(families["llava"])))
     processor.chat_template = processor.tokenizer.chat_template = None
     made = Examples([], np.empty(0, dtype=np.int64), processor, system=None, max_pixels=None,
                     max_length=99)  # fmt: skip
@@ -138,8 +138,8 @@ def test_a_model_without_a_chat_template_answers_nothing(families, tmp_path):
 
 def test_prompts_of_a_batch_are_filled_up_as_the_processor_itself_does(processors, families):
     """Each is processed on its own, so that one that fails takes no other with it."""
-    from ig4.plugins.trainers.hf.answering import AnswerGenerator
     from ig4.plugins.trainers.hf.build import build
+    from ig4.plugins.trainers.hf.generation import AnswerGenerator
 
     for name in ("llava", "qwen2.5-vl", "gemma3"):
         options = HuggingFaceOptions(model=str(families[name]), device="cpu", precision="fp32")
