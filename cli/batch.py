@@ -48,7 +48,7 @@ def list_(db: str | None, as_json: bool, quiet: bool) -> None:
         session.store.reading() as connection,
     ):
         rows = batches.list_all(connection)
-        waiting = batches.waiting(connection)
+        waiting = batches.count_pending(connection)
     if as_json:
         render.print_json([_as_dict(row, waiting.get(row.id, 0)) for row in rows])
         return

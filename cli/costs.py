@@ -34,7 +34,7 @@ def costs(by: str, db: str | None, as_json: bool, quiet: bool) -> None:
         open_session(db, configuration.load(), quiet=quiet) as session,
         session.store.reading() as connection,
     ):
-        sums = calls.sums(connection, by)
+        sums = calls.sum_costs(connection, by)
     total = sum(one.cost for one in sums)
     if as_json:
         groups = [{by: one.group, **{k: v for k, v in asdict(one).items() if k != "group"}}

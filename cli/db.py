@@ -52,9 +52,9 @@ Examples:
 @opt.db
 def upgrade(db: str | None, as_json: bool) -> None:
     """Bring an older database up to date, after a backup."""
-    from ig4.storage.admin import bring_up_to_date
+    from ig4.storage.admin import upgrade_database
 
-    before, after, saved = bring_up_to_date(location(db))
+    before, after, saved = upgrade_database(location(db))
     if as_json:
         render.print_json({"before": before, "after": after, "backup": saved and str(saved)})
         return

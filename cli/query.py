@@ -38,7 +38,7 @@ def query(sql: str | None, as_csv: bool, examples: bool, as_json: bool, db: str 
     The views scores_long (a row for each score) and scores_wide (a row for each sample, a
     column for each scorer) answer most questions. Writing is refused by the database.
     """
-    from ig4.storage.admin import existing
+    from ig4.storage.admin import existing_url
     from ig4.storage.query import EXAMPLES, run_query
 
     if examples:
@@ -48,7 +48,7 @@ def query(sql: str | None, as_csv: bool, examples: bool, as_json: bool, db: str 
         raise click.UsageError("give a statement, or --examples")
     if as_csv and as_json:
         raise click.UsageError("choose one of --csv and --json")
-    with run_query(existing(location(db)), sql) as answer:
+    with run_query(existing_url(location(db)), sql) as answer:
         if as_json:
             _print_json(answer.columns, answer.rows)
         elif as_csv:

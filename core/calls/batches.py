@@ -169,7 +169,7 @@ class Batches:
             self.budget.settle(worst, calls=len(requests))
             return
         with self.ledger.store.writing() as connection:
-            batches.handed_over(connection, batch_id, remote_id)
+            batches.mark_submitted(connection, batch_id, remote_id)
         self._in_vain = 0
         self._reserved[batch_id] = worst
         self.open += 1
@@ -238,7 +238,7 @@ class Batches:
             ServiceError: the service lets nobody in.
         """
         with self.ledger.store.reading() as connection:
-            rows = batches.unfinished(connection, self.ledger.component_id)
+            rows = batches.list_unfinished(connection, self.ledger.component_id)
         alive = await asyncio.to_thread(self.ledger.alive) if rows else set()
         self.open = 0
         taken = 0
@@ -280,20 +280,20 @@ class Batches:
             self.open += 1
             return None
         with self.ledger.store.reading() as connection:
-            custom = batches.hashes(connection, row.id)
+            custom = batches.pending_hashes(connection, row.id)
         since = row.created_at.replace(tzinfo=row.created_at.tzinfo or UTC)
         found = await self.provider.find(row.key, custom, since)
         with self.ledger.store.writing() as connection:
             if found is None:
                 batches.finish(connection, row.id, batches.FAILED, "it never reached the service")
             else:
-                batches.handed_over(connection, row.id, found)
+                batches.mark_submitted(connection, row.id, found)
         return found
 
     async def _take_in(self, row: BatchRow, remote_id: str) -> int:
         price = self.pricing.of(row.model)
         with self.ledger.store.reading() as connection:
-            missing = batches.hashes(connection, row.id)
+            missing = batches.pending_hashes(connection, row.id)
         taken = 0
         outcomes: list[CallOutcome] = []
         try:

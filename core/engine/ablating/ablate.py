@@ -199,7 +199,7 @@ class _AblationRunner:
     def go(self) -> None:
         """Do all tasks that are not done yet."""
         with self.session.store.reading() as connection:
-            rows = ablations.measured(connection, self.dataset.id)
+            rows = ablations.measured_cells(connection, self.dataset.id)
         todo = [task for task in self.tasks if not self._known(task, rows)]
         cells = sum(len(task.cells) for task in self.tasks)
         left = sum(len(task.cells) for task in todo)

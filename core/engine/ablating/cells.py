@@ -127,7 +127,7 @@ def _model(session: Session, job: CellJob) -> tuple[int | None, int | None, Chec
     number = trained.id
     if number is None:  # it was there already
         with session.store.reading() as connection:
-            number = ablations.training_in(connection, job.output)
+            number = ablations.find_training(connection, job.output)
     return number, trained.samples, trained.checkpoint
 
 

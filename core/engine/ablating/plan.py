@@ -244,7 +244,7 @@ class ArmPlanner:
         name = arm.clusterer
         if name is None:
             with self.session.store.reading() as connection:
-                base = clusters.find(connection, self.dataset.id, number=self._number())
+                base = clusters.find(connection, self.dataset.id, clustering_id=self._number())
             name = self.config.cluster.clusterer if base is None else base.name
         elif arm.k is None:
             with self.session.store.reading() as connection:
@@ -256,7 +256,7 @@ class ArmPlanner:
     def _k(self) -> int:
         """Return how many clusters the reference has, so that clusterers differ in nothing else."""
         with self.session.store.reading() as connection:
-            base = clusters.find(connection, self.dataset.id, number=self._number())
+            base = clusters.find(connection, self.dataset.id, clustering_id=self._number())
         return self.config.cluster.k if base is None or base.k is None else base.k
 
     def _number(self) -> int:
@@ -294,7 +294,7 @@ class ArmPlanner:
 
     def _all(self) -> list[int]:
         with self.session.store.reading() as connection:
-            _, contents = samples.places(connection, self.dataset.id)
+            _, contents = samples.ordered_ids(connection, self.dataset.id)
         return cast("list[int]", contents.tolist())
 
     def _task(

@@ -87,7 +87,7 @@ def cluster(
         if known is not None:
             if not aside:
                 with session.store.writing() as connection:
-                    clusters.touch(connection, known.id, clusterer.label)
+                    clusters.mark_used(connection, known.id, clusterer.label)
             return _summary(session, dataset, known.id, clusterer.label, k, layout, reused=True)
         score(session, dataset, (), embedders=[embedder])
         labels = _labels(session, grouping, seeing, layout, k, seed)
@@ -107,16 +107,16 @@ def cluster(
                 run_id=session.run_id,
                 samples=layout.sample_ids[labelled],
                 labels=labels[labelled],
-                aside=aside,
+                backdated=aside,
             )
         return _summary(session, dataset, added, clusterer.label, k, layout, reused=False)
 
 
 def _layout(session: Session, dataset: DatasetRow) -> _ImageAssignment:
     with session.store.reading() as connection:
-        sample_ids, _ = samples.places(connection, dataset.id)
-        with_image, image_ids = samples.images_shown(connection, dataset.id, first_only=True)
-        named = samples.naming_images(connection, dataset.id)
+        sample_ids, _ = samples.ordered_ids(connection, dataset.id)
+        with_image, image_ids = samples.image_pairs(connection, dataset.id, first_only=True)
+        named = samples.ids_with_images(connection, dataset.id)
     image_of = np.full(len(sample_ids), -1, dtype=np.int64)
     image_of[np.isin(sample_ids, named)] = -2
     order = np.argsort(sample_ids, kind="stable")
@@ -138,8 +138,10 @@ def _inputs(
     """
     component = session.component_id(seeing.fingerprint)
     with session.store.reading() as connection:
-        tried = scores.embedded(connection, component)
-        failed = np.setdiff1d(tried, scores.embedded(connection, component, failed_too=False))
+        tried = scores.embedded_ids(connection, component)
+        failed = np.setdiff1d(
+            tried, scores.embedded_ids(connection, component, include_failed=False)
+        )
     shown = np.where(np.isin(layout.image_of, failed), -3, layout.image_of)
     data = hashlib.sha256(layout.sample_ids.tobytes() + shown.tobytes()).hexdigest()
     return digest_of([grouping.fingerprint.value, seeing.fingerprint.value, data, k, seed])

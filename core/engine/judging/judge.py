@@ -91,7 +91,7 @@ def judge(session: Session, request: JudgeRequest) -> JudgeResult:
     with session.recorded("judge", config, request.seed), _begun(session, judging_plan) as number:
         if request.renew:
             with session.store.writing() as connection:
-                judgements.forget_failures(connection, number)
+                judgements.delete_failures(connection, number)
         with session.store.reading() as connection:
             left = judging_plan.left(judgements.verdicts(connection, number))
         asked = _work(session, judging_plan, number, left, request)
