@@ -156,7 +156,7 @@ def test_a_run_stops_at_its_limit_and_the_next_goes_on(ig4, captions, llm_server
     assert code == 3
     assert 0.0005 < told["cost"]["gpt"] <= 0.001
     assert "--max-cost" in told["stopped"]
-    assert "`ig4 score` goes on from here" in err
+    assert "`ig4 score` continues from here" in err
     code, out, _ = ig4("score", "--scorers", "gpt", "--json")
     assert (code, json.loads(out)["stopped"]) == (0, None)
     assert len(llm_server.calls()) == 40

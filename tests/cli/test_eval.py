@@ -181,13 +181,13 @@ def test_what_is_a_judges_to_say_is_told(ig4):
     done = ig4("eval", "--predictions", "good.jsonl", "--benchmarks", "llava-bench",
                "-o", "llava-bench.questions=lb.jsonl")  # fmt: skip
     assert done.exit_code == 0
-    assert "for a judge to say: `ig4 eval show 1 --answers > answers.jsonl`" in done.stderr
+    assert "a judge rates these answers: `ig4 eval show 1 --answers > answers.jsonl`" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--predictions", "bad.jsonl"], "say --benchmarks"),
+        (["--predictions", "bad.jsonl"], "give --benchmarks"),
         ([*MINE], "name a checkpoint's folder"),
         (["--predictions", "bad.jsonl", "--trainer", "hf", *MINE], "name a checkpoint's folder"),
         (["nowhere", *MINE], "nowhere is no checkpoint"),
@@ -197,7 +197,7 @@ def test_what_is_a_judges_to_say_is_told(ig4):
         (["--predictions", "bad.jsonl", *MINE, "-o", "vsr.questions=x"], "'vsr' is not used"),
         (["--predictions", "none.jsonl", *MINE], "none.jsonl"),
         (["show", "7"], "there is no evaluation 7"),
-        (["show", "--answers"], "say of which evaluation"),
+        (["show", "--answers"], "needs the NUMBER of an evaluation"),
         (["compare", "1", "7"], "there is no evaluation"),
     ],
 )

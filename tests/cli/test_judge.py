@@ -160,7 +160,7 @@ def test_money_is_estimated_limited_and_never_spent_twice(judge, answers, llm_se
     assert 0 < told["cost"] <= 0.02
     assert 0 < told["open"] < 10
     assert "--max-cost" in told["stopped"]
-    assert "The same command goes on from here." in err
+    assert "The same command continues from here." in err
     code, out, _ = judge(*FILES, "--json")
     told = json.loads(out)
     assert (code, told["open"], told["overall"]["n"]) == (0, 0, 10)
@@ -216,7 +216,7 @@ def test_no_key_is_ever_written_down(judge, answers, llm_server, asks, tmp_path,
         ((*FILES, "--judge", "gtp"), 2, "did you mean gpt?"),
         ((*FILES, "--judge", "reference", "--vision"), 2, "vision"),
         ((*FILES, "--judge", "reference", "-o", "gpt.model=x"), 2, "'gpt' is not used here"),
-        ((*FILES, "--judge", "reference", "--labels", "x"), 2, "name two"),
+        ((*FILES, "--judge", "reference", "--labels", "x"), 2, "give two"),
         ((*FILES, "--judge", "reference", "--plot", "no/where.svg"), 1, "cannot be written"),
         (("summarize", "q.jsonl"), 1, "is no review"),
         (("summarize", "none.jsonl"), 1, "there is no such file"),
@@ -262,7 +262,7 @@ def test_unreadable_reviews_are_counted_and_never_averaged_in(judge, tmp_path):
     )
     code, out, err = judge("summarize", "r.jsonl", "--json")
     told = json.loads(out)
-    assert (code, "1 reviews hold no scores" in err) == (3, True)
+    assert (code, "1 reviews have no scores" in err) == (3, True)
     assert (told["failed"], told["overall"]["n"]) == (1, 2)
     assert told["overall"]["relative"] == pytest.approx(1300 / 18)
     _, out, _ = judge("summarize", "r.jsonl", "--json", "--reader", "llava")

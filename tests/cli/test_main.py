@@ -273,7 +273,7 @@ def test_ctrl_c_leaves_a_consistent_database_and_says_how_to_go_on(ig4, data, tm
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "goes on from there" in told
+    assert "continues from there" in told
     assert "Traceback" not in told
     status = "SELECT status FROM runs ORDER BY id DESC LIMIT 1"
     assert json.loads(ig4("query", status, "--json").stdout) == [{"status": "interrupted"}]

@@ -111,7 +111,7 @@ def test_a_dry_run_counts_and_trains_nothing(ig4, tiny_models):
     counted = told(ig4(*learn("minigpt4", tiny_models, "--dry-run", "--json")))
     assert counted["trained"] == counted["parameters"]["projection"]
     assert (counted["samples"], counted["steps"], counted["batch"]) == (4, 2, 2)
-    assert "in all, about" in ig4(*learn("minigpt4", tiny_models, "--dry-run")).stdout
+    assert "total, about" in ig4(*learn("minigpt4", tiny_models, "--dry-run")).stdout
     assert not Path("trained").exists()
     assert told(ig4("train", "show", "--json")) == []
 
@@ -156,7 +156,7 @@ def test_what_cannot_be_trained_is_told_in_a_sentence(ig4, arguments, exit_code,
         (["--questions", "q.jsonl", "--chat", "a.png"], "--questions FILE, or --chat IMAGE"),
         (["--questions", "q.jsonl"], "--trainer"),
         (["nowhere", "--questions", "q.jsonl"], "no checkpoint"),
-        (["nowhere", "--trainer", "hf", "--questions", "q.jsonl"], "leave --trainer away"),
+        (["nowhere", "--trainer", "hf", "--questions", "q.jsonl"], "leave out --trainer"),
         (["nowhere", "--chat", "none.png"], "no such file"),
     ],
 )
