@@ -19,8 +19,8 @@ def test_a_database_locked_by_another_run_says_so(sqlite_store, monkeypatch):
     other.execute("BEGIN IMMEDIATE")
     monkeypatch.setattr(connect, "BUSY_SECONDS", 0.2)
     with Store.open(sqlite_store.location) as store:
-        told = pytest.raises(DatabaseBusyError, match=r"locked by another process.*PostgreSQL")
-        with told, store.writing():
+        busy = pytest.raises(DatabaseBusyError, match=r"locked by another process.*PostgreSQL")
+        with busy, store.writing():
             pass
         other.execute("ROLLBACK")
         with store.writing() as connection:
