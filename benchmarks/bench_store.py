@@ -55,7 +55,7 @@ def write_scores(session: Session, count: int) -> float:
     store, dataset = session.store, session.dataset()
     rng = np.random.default_rng(0)
     with store.reading() as connection:
-        ids, contents = samples.places(connection, dataset.id)
+        ids, contents = samples.ordered_ids(connection, dataset.id)
     took = 0.0
     for name in SCORERS:
         row = runs.ComponentRow("scorer", name, "imported", "1", {"scale_of": name}, name)

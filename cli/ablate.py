@@ -1,4 +1,4 @@
-"""`ig4 ablate`: arms side by side, trained and evaluated; `ig4 ablate show`: their tables."""
+"""`ig4 ablate`: train and evaluate arms; `ig4 ablate show`: their tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 _FORMATS = click.Choice(["terminal", "markdown", "latex", "csv", "json"])
 _format = click.option(
-    "--format", "form", type=_FORMATS, help="Of the tables.  [default: by --out, else terminal]"
+    "--format",
+    "form",
+    type=_FORMATS,
+    help="Format of the tables.  [default: by the suffix of --out, else terminal]",
 )
 _out = click.option("--out", type=opt.PATH, metavar="FILE", help="Write the tables to a file.")
 
@@ -38,31 +41,37 @@ Examples:
 \b
 Arms: all, random, ig4 (the selector as configured), no-clusters, base (not trained), single,
 without, weights:A=0.5+B=0.5|…, scales:…, clusterers, clusters:K|…, sizes:N|…, selectors:…, and
-those that ig4.toml defines as [ablate.arms.NAME].
+those defined in ig4.toml as [ablate.arms.NAME].
 """,
 )
-@click.option("--arms", metavar="A,B", help="Which.  [default: all,random,ig4,no-clusters,single]")
-@click.option("--seeds", type=click.IntRange(1), help="Seeds of each arm.  [default: 5]")
-@click.option("--size", type=click.IntRange(1), help="Samples that the arms select.")
+@click.option("--arms", metavar="A,B", help="Arms.  [default: all,random,ig4,no-clusters,single]")
+@click.option("--seeds", type=click.IntRange(1), help="Seeds per arm.  [default: 5]")
+@click.option("--size", type=click.IntRange(1), help="Number of samples that an arm selects.")
 @click.option("--trainer", metavar="NAME", help="Trainer.  [default: that of ig4.toml, minigpt4]")
-@click.option("--benchmarks", metavar="A,B", help="What the arms are measured by.")
-@click.option("--scorers", metavar="NAMES", help="Scorers that count.  [default: all there are]")
+@click.option("--benchmarks", metavar="A,B", help="Benchmarks to evaluate the arms on.")
+@click.option("--scorers", metavar="NAMES", help="Scorers to use.  [default: all with scores]")
 @click.option("--weights", metavar="W", help="Weights, as in clip=0.53,length=0.1.")
 @click.option("--selector", metavar="NAME", help="Selector.  [default: quota]")
 @click.option("--jobs", type=click.IntRange(1), metavar="N",
-              help="Cells at a time.  [default: as many as there are GPUs, else 1]")  # fmt: skip
+              help="Cells that run at a time.  [default: the number of GPUs, else 1]")  # fmt: skip
 @click.option("--steps", type=click.IntRange(1), metavar="N",
-              help="Train every arm for N steps, however large it is.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Take the first N questions.")
-@click.option("--batch-size", type=click.IntRange(1), help="Answers made at a time.  [default: 8]")
-@click.option("--image-root", type=opt.PATH, help="Folder that questions' images may be in, too.")
+              help="Train every arm for N steps, whatever its size.")  # fmt: skip
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Use only the first N questions."
+)
+@click.option(
+    "--batch-size", type=click.IntRange(1), help="Answers generated at a time.  [default: 8]"
+)
+@click.option(
+    "--image-root", type=opt.PATH, help="Additional folder to read images of questions from."
+)
 @click.option("--checkpoints", type=opt.PATH, metavar="DIR",
-              help="Where models are trained.  [default: ablations]")  # fmt: skip
+              help="Folder for the checkpoints.  [default: ablations]")  # fmt: skip
 @click.option("--keep-checkpoints/--remove-checkpoints", default=None,
-              help="Keep models after they are evaluated.  [default: remove]")  # fmt: skip
+              help="Keep checkpoints after their evaluation.  [default: remove]")  # fmt: skip
 @click.option("--retry-failed", is_flag=True, default=None,
-              help="Take up the questions that have no answer.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Tell what it would take; selects, trains nothing.")
+              help="Ask the failed questions again.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Show arms, cells and steps, and stop.")
 @_format
 @_out
 @opt.seed
@@ -82,10 +91,11 @@ def ablate(
     out: Path | None,
     **flags: Any,
 ) -> None:
-    """Compare arms: train and evaluate each way to choose samples, with several seeds.
+    """Compare ways to select samples: train and evaluate each, with several seeds.
 
-    Killed at any moment, the same command goes on. One failed cell stops no other: it is told,
-    the exit code is then 3, and the same command tries it again.
+    Each way is an arm; an arm with one seed is a cell. An interrupted ablation continues with the
+    same command. A failed cell does not stop the others: the exit code is 3, and the same command
+    tries it again.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -96,10 +106,10 @@ def ablate(
     with open_session(db, config, quiet=quiet) as session:
         dataset = session.dataset(flags["dataset"] or config.dataset.name)
         if dry_run:
-            _forecast(engine.forecast(session, dataset, config), as_json=as_json)
+            _print_plan(engine.forecast(session, dataset, config), as_json=as_json)
             return
         done = engine.ablate(session, dataset, config)
-    _tell(done, form, out, as_json=as_json)
+    _print_result(done, form, out, as_json=as_json)
     if done.failed or done.unanswered:
         if done.failed:
             click.echo(
@@ -110,7 +120,14 @@ def ablate(
         raise click.exceptions.Exit(render.PARTIAL)
 
 
-@ablate.command(name="show")
+@ablate.command(
+    name="show",
+    epilog="""\b
+Examples:
+  ig4 ablate show
+  ig4 ablate show 2 --format latex --out table.tex
+""",
+)
 @click.argument("number", type=int, required=False)
 @_format
 @_out
@@ -132,11 +149,11 @@ def show(
 
     with open_session(db, configuration.load(config_file), quiet=quiet) as session:
         if number is not None:
-            _tell(engine.load_result(session, number), form, out, as_json=as_json)
+            _print_result(engine.load_result(session, number), form, out, as_json=as_json)
             return
         rows = engine.list_ablations(session)
-        told = [engine.load_result(session, row.id) for row in rows]
-    listed = [
+        results = [engine.load_result(session, row.id) for row in rows]
+    records = [
         {
             "ablation": row.id,
             "dataset": row.dataset,
@@ -144,20 +161,20 @@ def show(
             "arms": len(row.config["arms"]),
             "seeds": len(row.config["seeds"]),
             "benchmarks": list(row.config["benchmarks"]),
-            "cells": one.cells,
-            "done": one.done,
-            "failed": one.failed,
+            "cells": result.cells,
+            "done": result.done,
+            "failed": result.failed,
             "created_at": row.created_at.isoformat(),
         }
-        for row, one in zip(rows, told, strict=True)
+        for row, result in zip(rows, results, strict=True)
     ]
     if as_json:
-        render.print_json(listed)
+        render.print_json(records)
         return
     columns = ("ablation", "dataset", "trainer", "arms", "seeds", "benchmarks", "done", "failed")
     table = [
-        [", ".join(row[name]) if name == "benchmarks" else row[name] for name in columns]
-        for row in listed
+        [", ".join(one[name]) if name == "benchmarks" else one[name] for name in columns]
+        for one in records
     ]
     render.print_table(columns, table)
 
@@ -189,61 +206,65 @@ def _config(flags: dict[str, Any]) -> Config:
         },
     }
     first = configuration.load(flags["config_file"], tables)
-    used = {
+    names = {
         "trainers": (first.ablate.trainer or first.train.trainer,),
         "benchmarks": first.ablate.benchmarks,
         "selectors": (first.select.selector,),
         "clusterers": (first.cluster.clusterer,),
     }
-    tables |= opt.settings_by_table(flags["options"], used)
+    tables |= opt.settings_by_table(flags["options"], names)
     return configuration.load(flags["config_file"], tables)
 
 
-def as_dict(done: AblationResult) -> dict[str, Any]:
-    """Return what an ablation came to, JSON-able."""
-    from ig4.core.engine.ablating import render as armprint
+def as_dict(result: AblationResult) -> dict[str, Any]:
+    """Return an ablation's result as a JSON-able dict."""
+    from ig4.core.engine.ablating import render as tables
 
     return {
-        "ablation": done.id,
-        "dataset": done.dataset,
-        "cells": done.cells,
-        "done": done.done,
-        "failed": done.failed,
-        "computed": done.computed,
-        "unanswered": done.unanswered,
-        **armprint.as_dict(done.report),
+        "ablation": result.id,
+        "dataset": result.dataset,
+        "cells": result.cells,
+        "done": result.done,
+        "failed": result.failed,
+        "computed": result.computed,
+        "unanswered": result.unanswered,
+        **tables.as_dict(result.report),
     }
 
 
-def _tell(done: AblationResult, form: str | None, out: Path | None, *, as_json: bool) -> None:
-    """Write the tables where they are wanted, and print them, or what else is asked for."""
-    from ig4.core.engine.ablating import render as armprint
+def _print_result(
+    result: AblationResult, form: str | None, out: Path | None, *, as_json: bool
+) -> None:
+    """Write the tables to `out`, if given, and print the result as JSON or as tables."""
+    from ig4.core.engine.ablating import render as tables
 
     if out is not None:
         from ig4.core.files.atomic import replacing
 
-        chosen = form or armprint.SUFFIXES.get(out.suffix.lower(), "markdown")
+        file_form = form or tables.SUFFIXES.get(out.suffix.lower(), "markdown")
         with replacing(out) as partial:
-            partial.write_text(armprint.render(done.report, chosen), encoding="utf-8")
+            partial.write_text(tables.render(result.report, file_form), encoding="utf-8")
         click.echo(f"tables written to {out}", err=True)
         form = None
     if as_json:
-        render.print_json(as_dict(done))
+        render.print_json(as_dict(result))
         return
     form = form or "terminal"
     if form == "terminal":
-        click.echo(f"Ablation {done.id}: {done.done:,} of {done.cells:,} cells of {done.dataset}\n")
-    click.echo(armprint.render(done.report, form, bold=_bold()), nl=False)
+        click.echo(
+            f"Ablation {result.id}: {result.done:,} of {result.cells:,} cells of {result.dataset}\n"
+        )
+    click.echo(tables.render(result.report, form, bold=_bold()), nl=False)
 
 
 def _bold() -> Callable[[str], str] | None:
-    """Return what makes text bold where it is read by people; a star does elsewhere."""
+    """Return a function that makes text bold on a terminal; elsewhere a star marks it."""
     if not sys.stdout.isatty():
         return None
     return lambda text: click.style(text, bold=True)
 
 
-def _forecast(plans: list[ArmPlan], *, as_json: bool) -> None:
+def _print_plan(plans: list[ArmPlan], *, as_json: bool) -> None:
     if as_json:
         render.print_json(
             {

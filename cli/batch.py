@@ -1,4 +1,4 @@
-"""`ig4 batch`: the batches of requests that services have."""
+"""`ig4 batch`: batches of requests to language models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Examples:
 def batch() -> None:
     """List batches of requests, or cancel one.
 
-    `ig4 score --batch` makes and collects them.
+    `ig4 score --batch` submits batches and collects their replies.
     """
 
 
@@ -38,7 +38,7 @@ Examples:
 )
 @opt.shared_options
 def list_(db: str | None, as_json: bool, quiet: bool) -> None:
-    """List all batches: which service has them, and how many requests wait for a reply."""
+    """List all batches, with their service and the number of requests without a reply."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.storage import batches
@@ -48,9 +48,9 @@ def list_(db: str | None, as_json: bool, quiet: bool) -> None:
         session.store.reading() as connection,
     ):
         rows = batches.list_all(connection)
-        waiting = batches.waiting(connection)
+        pending = batches.count_pending(connection)
     if as_json:
-        render.print_json([_as_dict(row, waiting.get(row.id, 0)) for row in rows])
+        render.print_json([_as_dict(row, pending.get(row.id, 0)) for row in rows])
         return
     render.print_table(
         (
@@ -71,7 +71,7 @@ def list_(db: str | None, as_json: bool, quiet: bool) -> None:
                 row.provider,
                 row.model,
                 row.requests,
-                waiting.get(row.id, 0),
+                pending.get(row.id, 0),
                 f"{row.created_at:%Y-%m-%d %H:%M}",
                 row.remote_id,
                 row.error,
@@ -99,7 +99,7 @@ def cancel(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Ask the service to stop batch NUMBER; replies it has by then are collected as ever."""
+    """Cancel batch NUMBER; replies that the service has by then are still collected."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.calls.cancel import cancel as cancel_batch
@@ -113,10 +113,10 @@ def cancel(
     if as_json:
         render.print_json({"batch": number, "id": remote_id, "cancelled": True})
     else:
-        click.echo(f"batch {number}: cancellation asked for; the next run with --batch collects it")
+        click.echo(f"batch {number}: cancellation requested; the next run with --batch collects it")
 
 
-def _as_dict(row: BatchRow, waiting: int) -> dict[str, Any]:
+def _as_dict(row: BatchRow, pending: int) -> dict[str, Any]:
     return {
         "batch": row.id,
         "state": row.state,
@@ -124,7 +124,7 @@ def _as_dict(row: BatchRow, waiting: int) -> dict[str, Any]:
         "model": row.model,
         "id": row.remote_id,
         "requests": row.requests,
-        "waiting": waiting,
+        "waiting": pending,
         "created_at": row.created_at.isoformat(),
         "error": row.error,
     }

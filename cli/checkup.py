@@ -1,4 +1,4 @@
-"""Gathers what `ig4 doctor` reports; every part is a plain JSON-able value."""
+"""Collects the parts of the report of `ig4 doctor`, as JSON-able values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "HF_TOKEN")
-"""Environment variables that hold keys; whether they are set is told, never their text."""
+"""Environment variables with keys; the report says whether they are set, never their values."""
 
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -21,7 +21,7 @@ _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+).*;.*extra\s*==\s*['\"](?P<
 
 
 def python() -> dict[str, Any]:
-    """Return the interpreter and the system it runs on."""
+    """Return the Python interpreter and the system it runs on."""
     return {
         "version": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -32,21 +32,21 @@ def python() -> dict[str, Any]:
 
 
 def extras() -> dict[str, dict[str, str | None]]:
-    """Return, for each extra of ig4, its distributions with their versions (None: missing).
+    """Return the distributions of each extra of ig4 with their versions (None: missing).
 
-    Nothing is imported. `all` and `dev` are left out.
+    Imports nothing. `all` and `dev` are left out.
     """
-    found: dict[str, dict[str, str | None]] = {}
+    result: dict[str, dict[str, str | None]] = {}
     for requirement in requires("ig4") or []:
         match = _REQUIREMENT.match(requirement)
         if match is None or match["extra"] in ("all", "dev") or match["name"] == "ig4":
             continue
-        found.setdefault(match["extra"], {})[match["name"]] = _version(match["name"])
-    return found
+        result.setdefault(match["extra"], {})[match["name"]] = _version(match["name"])
+    return result
 
 
 def device() -> dict[str, Any]:
-    """Return the device that models run on and the precisions it is fast at; no torch needed."""
+    """Return the device that models run on and its fast precisions; works without torch."""
     from ig4.plugins.models import hardware
 
     on = hardware.device()
@@ -62,7 +62,7 @@ def device() -> dict[str, Any]:
 
 
 def caches() -> list[dict[str, Any]]:
-    """Return the folders where model weights are kept, with their size in bytes."""
+    """Return the cache folders of model weights, with their size in bytes."""
     return [
         {"name": name, "path": str(path), "exists": path.is_dir(), "bytes": _size(path)}
         for name, path in _cache_folders().items()
@@ -70,7 +70,7 @@ def caches() -> list[dict[str, Any]]:
 
 
 def environment() -> dict[str, dict[str, bool]]:
-    """Return which keys, proxies and offline switches are set; never what they are set to."""
+    """Return which keys, proxies and offline switches are set, never their values."""
 
     def is_set(name: str) -> bool:
         return bool(os.environ.get(name) or os.environ.get(name.lower()))
@@ -83,7 +83,7 @@ def environment() -> dict[str, dict[str, bool]]:
 
 
 def database(location: str | None) -> dict[str, Any]:
-    """Return where the score database is, its schema version, and a problem if there is one."""
+    """Return the location and schema version of the score database, and its problem, if any."""
     from ig4.storage.admin import describe_database
     from ig4.storage.connect import DEFAULT
     from ig4.storage.errors import StorageError
@@ -95,22 +95,22 @@ def database(location: str | None) -> dict[str, Any]:
         return {"location": _without_password(location), "problem": str(error)}
     problem, where = None, facts["location"]
     if facts["exists"] and facts["version"] is None:
-        problem = f"{where} holds no ig4 tables: name another one with --db"
+        problem = f"{where} has no ig4 tables: name another database with --db"
     elif facts["exists"] and facts["version"] != facts["known_version"]:
         problem = (
-            f"{where}: its schema is version {facts['version']}, this ig4 knows "
-            f"{facts['known_version']}: run `ig4 db upgrade`, or upgrade ig4 if that is older"
+            f"{where}: its schema is version {facts['version']}, this ig4 supports "
+            f"{facts['known_version']}: run `ig4 db upgrade`, or upgrade ig4 if ig4 is older"
         )
     return facts | {"problem": problem}
 
 
 def broken_plugins() -> list[dict[str, str]]:
-    """Return plugins that cannot be taken in and components that cannot be loaded."""
+    """Return plugins that cannot be registered and components that cannot be loaded."""
     from ig4.core.errors import MissingExtraError, PluginError
     from ig4.core.host.host import Host
 
     host = Host.discover()
-    found = [
+    problems = [
         {
             "distribution": broken.dist,
             "plugin": broken.entry_point,
@@ -123,11 +123,11 @@ def broken_plugins() -> list[dict[str, str]]:
         try:
             host.load(component.kind, registered.qualified, runnable=False)
         except MissingExtraError:
-            continue  # that is what `extras` tells
+            continue  # `extras` reports these
         except PluginError as error:
             name = f"{component.kind}/{component.name}"
-            found.append({"distribution": registered.dist, "plugin": name, "reason": str(error)})
-    return found
+            problems.append({"distribution": registered.dist, "plugin": name, "reason": str(error)})
+    return problems
 
 
 def _version(distribution: str) -> str | None:
@@ -148,7 +148,7 @@ def _cache_folders() -> dict[str, Path]:
 
 
 def _size(folder: Path) -> int:
-    """Return the bytes below a folder; links are not followed, they would count twice."""
+    """Return the bytes below a folder; links are not followed, so no file counts twice."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:

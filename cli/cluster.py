@@ -19,8 +19,8 @@ Examples:
 """
 )
 @click.option("--clusterer", metavar="NAME", help="Clusterer.  [default: spectral]")
-@click.option("--embedder", metavar="NAME", help="Embedder of the images.  [default: clip]")
-@click.option("--k", type=int, help="How many clusters.  [default: 10]")
+@click.option("--embedder", metavar="NAME", help="Embedder of images.  [default: clip]")
+@click.option("--k", type=int, help="Number of clusters.  [default: 10]")
 @opt.seed
 @opt.component_options
 @opt.dataset

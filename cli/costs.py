@@ -1,4 +1,4 @@
-"""`ig4 costs`: what language models were asked, and what that cost."""
+"""`ig4 costs`: the calls of language models and their cost."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ Examples:
 """
 )
 @click.option(
-    "--by", type=click.Choice(GROUPS), default="model", show_default=True, help="What to sum by."
+    "--by",
+    type=click.Choice(GROUPS),
+    default="model",
+    show_default=True,
+    help="What to group by.",
 )
 @opt.shared_options
 def costs(by: str, db: str | None, as_json: bool, quiet: bool) -> None:
-    """Sum what language models were asked, and what that cost in US dollars."""
+    """Sum the calls of language models and their cost in US dollars."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.storage import calls
@@ -34,7 +38,7 @@ def costs(by: str, db: str | None, as_json: bool, quiet: bool) -> None:
         open_session(db, configuration.load(), quiet=quiet) as session,
         session.store.reading() as connection,
     ):
-        sums = calls.sums(connection, by)
+        sums = calls.sum_costs(connection, by)
     total = sum(one.cost for one in sums)
     if as_json:
         groups = [{by: one.group, **{k: v for k, v in asdict(one).items() if k != "group"}}
@@ -49,4 +53,6 @@ def costs(by: str, db: str | None, as_json: bool, quiet: bool) -> None:
     render.print_table(columns, rows)
     click.echo(f"total: ${total:,.4f}")
     if any(one.unpriced for one in sums):
-        click.echo('Some models have no known price: add [prices."MODEL"] to ig4.toml.', err=True)
+        click.echo(
+            'The price of some models is unknown: add [prices."MODEL"] to ig4.toml.', err=True
+        )

@@ -1,4 +1,4 @@
-"""`ig4 db`: look after the score database."""
+"""`ig4 db`: manage the score database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Examples:
 """
 )
 def db() -> None:
-    """Look after the score database."""
+    """Manage the score database."""
 
 
 @db.command(
@@ -34,7 +34,7 @@ Examples:
 @opt.as_json
 @opt.db
 def path(db: str | None, as_json: bool) -> None:
-    """Print where the score database is."""
+    """Print the location of the score database."""
     from ig4.storage.admin import describe_database
 
     facts = describe_database(location(db))
@@ -51,16 +51,18 @@ Examples:
 @opt.as_json
 @opt.db
 def upgrade(db: str | None, as_json: bool) -> None:
-    """Bring an older database up to date, after a backup."""
-    from ig4.storage.admin import bring_up_to_date
+    """Upgrade an older database to the current schema, after a backup."""
+    from ig4.storage.admin import upgrade_database
 
-    before, after, saved = bring_up_to_date(location(db))
+    before, after, backup_path = upgrade_database(location(db))
     if as_json:
-        render.print_json({"before": before, "after": after, "backup": saved and str(saved)})
+        render.print_json(
+            {"before": before, "after": after, "backup": backup_path and str(backup_path)}
+        )
         return
     click.echo(f"schema {after}: up to date" if before == after else f"schema {before} → {after}")
-    if saved:
-        click.echo(f"the old one is kept as {saved}")
+    if backup_path:
+        click.echo(f"backup of the old database: {backup_path}")
 
 
 @db.command(
@@ -74,11 +76,11 @@ Examples:
 @opt.as_json
 @opt.db
 def backup(target: Path | None, db: str | None, as_json: bool) -> None:
-    """Copy the database, also while a run writes to it."""
+    """Copy the database, even while a run writes to it."""
     from ig4.storage.admin import backup as copy
 
-    saved = copy(location(db), target)
-    render.print_json({"backup": str(saved)}) if as_json else click.echo(f"saved as {saved}")
+    path = copy(location(db), target)
+    render.print_json({"backup": str(path)}) if as_json else click.echo(f"saved as {path}")
 
 
 @db.command(
@@ -91,7 +93,7 @@ Examples:
 @opt.as_json
 @opt.db
 def stats(db: str | None, as_json: bool) -> None:
-    """Print how many rows each table holds."""
+    """Print the number of rows of each table."""
     from ig4.storage.admin import stats as count
 
     facts = count(location(db))

@@ -1,4 +1,4 @@
-"""`ig4 demo`: the whole way, offline, on a data set whose bad samples are known."""
+"""`ig4 demo`: all steps of ig4, offline, on a data set whose bad samples are known."""
 
 from __future__ import annotations
 
@@ -24,44 +24,48 @@ Examples:
   ig4 demo --samples 1000 --seed 3 --folder /tmp/demo
 """
 )
-@click.option("--folder", type=opt.PATH, default=Path("ig4-demo"), show_default=True)
-@click.option("--samples", type=click.IntRange(40), default=360, show_default=True)
-@click.option("--fraction", type=float, default=0.25, show_default=True, help="Share to select.")
-@click.option("--seed", type=int, default=7, show_default=True)
+@click.option("--folder", type=opt.PATH, default=Path("ig4-demo"), show_default=True,
+              help="Folder to write to.")  # fmt: skip
+@click.option("--samples", type=click.IntRange(40), default=360, show_default=True,
+              help="Number of samples to generate.")  # fmt: skip
+@click.option(
+    "--fraction", type=float, default=0.25, show_default=True, help="Share of samples to select."
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="Seed for everything random.")
 @opt.as_json
 @opt.quiet
 def demo(
     folder: Path, samples: int, fraction: float, seed: int, as_json: bool, quiet: bool
 ) -> None:
-    """Try ig4 offline on a data set it draws itself.
+    """Try ig4 offline on a data set that it generates.
 
-    Draws scenes with instructions and answers, spoils a known share of the answers (swapped,
+    Generates scenes with instructions and answers, spoils a known share of the answers (swapped,
     truncated, vague, repeated), then scores, clusters, selects and exports as `ig4 run` does,
-    with a tiny CLIP model that ships with ig4. Which samples are spoilt is never told to a
-    scorer; afterwards, the demo counts how many were kept.
+    with a tiny CLIP model that is part of ig4. No scorer knows which samples are spoilt; at the
+    end, the demo counts how many of them were selected.
     """
     from ig4.plugins.demo.dataset import write
 
-    began = time.monotonic()
+    start = time.monotonic()
     data = folder / "data"
     if data.exists():
         shutil.rmtree(data)
-    made = write(data, samples, seed)
-    chosen = {
-        selector: _select(folder, made, selector, fraction, seed, quiet=quiet)
+    demo_set = write(data, samples, seed)
+    selections = {
+        selector: _select(folder, demo_set, selector, fraction, seed, quiet=quiet)
         for selector in ("random", "quota")
     }
-    facts = _facts(folder, made, chosen) | {"seconds": round(time.monotonic() - began, 1)}
+    facts = _facts(folder, demo_set, selections) | {"seconds": round(time.monotonic() - start, 1)}
     if as_json:
         render.print_json(facts)
     else:
-        _tell(facts)
+        _print_facts(facts)
 
 
 def _select(
-    folder: Path, made: DemoSet, selector: str, fraction: float, seed: int, *, quiet: bool
+    folder: Path, demo_set: DemoSet, selector: str, fraction: float, seed: int, *, quiet: bool
 ) -> SelectionResult:
-    """Do what `ig4 run` does; the scores of the first call serve the second."""
+    """Do what `ig4 run` does; the second call reuses the scores of the first."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.plan import make_run_plan
@@ -69,7 +73,7 @@ def _select(
 
     config = configuration.build(
         {
-            "dataset": {"path": made.path, "name": "demo"},
+            "dataset": {"path": demo_set.path, "name": "demo"},
             "run": {"scorers": ["clip", "length"], "seed": seed},
             "scorers": {"clip": {"model": "ig4-tiny"}},
             "cluster": {"clusterer": "spectral", "k": 8},
@@ -83,40 +87,44 @@ def _select(
     return result.selection
 
 
-def _facts(folder: Path, made: DemoSet, chosen: dict[str, SelectionResult]) -> dict[str, Any]:
+def _facts(
+    folder: Path, demo_set: DemoSet, selections: dict[str, SelectionResult]
+) -> dict[str, Any]:
     from ig4.plugins.demo.dataset import SPOILT
 
     kept = {
-        selector: {kind: sum(made.key[name] == kind for name in selection.ids) for kind in SPOILT}
-        for selector, selection in chosen.items()
+        selector: {
+            kind: sum(demo_set.key[name] == kind for name in selection.ids) for kind in SPOILT
+        }
+        for selector, selection in selections.items()
     }
     return {
-        "samples": len(made.key),
-        "spoilt": made.spoilt,
-        "selected": len(chosen["quota"]),
+        "samples": len(demo_set.key),
+        "spoilt": demo_set.spoilt,
+        "selected": len(selections["quota"]),
         "kept": kept,
         "database": str(folder / "ig4.db"),
         "selection": str(folder / "selected-quota" / "llava.json"),
     }
 
 
-def _tell(facts: dict[str, Any]) -> None:
+def _print_facts(facts: dict[str, Any]) -> None:
     kept, size = facts["kept"], facts["selected"]
     click.echo(
-        f"{facts['samples']} samples drawn, {facts['spoilt']} of them spoilt on purpose; "
-        f"{size} selected. Spoilt ones among the selected:"
+        f"{facts['samples']} samples generated, {facts['spoilt']} of them spoilt on purpose; "
+        f"{size} selected. Spoilt samples in the selection:"
     )
     rows = [(kind, kept["random"][kind], kept["quota"][kind]) for kind in kept["quota"]]
     totals = {selector: sum(counts.values()) for selector, counts in kept.items()}
     rows.append(("all", totals["random"], totals["quota"]))
-    render.print_table(("spoilt", "random choice", "ig4"), rows)
+    render.print_table(("spoilt", "random", "ig4"), rows)
     click.echo(
-        f"{totals['random'] / size:.0%} of a random choice is spoilt, {totals['quota'] / size:.0%} "
-        f"of ig4's. It took {facts['seconds']} s."
+        f"{totals['random'] / size:.0%} of a random selection is spoilt, "
+        f"{totals['quota'] / size:.0%} of ig4's. It took {facts['seconds']} s."
     )
     database = facts["database"]
     click.echo(f"Selected samples: {facts['selection']}")
     click.echo(
-        f'Look around: ig4 query --db {database} "SELECT external_id, clip, length, answer FROM '
+        f'Try: ig4 query --db {database} "SELECT external_id, clip, length, answer FROM '
         'scores_wide ORDER BY clip LIMIT 5"'
     )

@@ -1,4 +1,4 @@
-"""`ig4 doctor`: what works on this machine, and what does not."""
+"""`ig4 doctor`: report what works on this machine."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Examples:
 @options.db
 @options.as_json
 def doctor(db: str | None, as_json: bool) -> None:
-    """Tell what works here: extras, device, caches, keys, database, plugins.
+    """Report what works here: extras, device, caches, keys, database, plugins.
 
-    Exits with 1 if something is broken; what is merely not installed is no fault.
+    The exit code is 1 if something is broken; missing extras do not count as broken.
     """
     report = gather(db)
     if as_json:
@@ -36,7 +36,7 @@ def doctor(db: str | None, as_json: bool) -> None:
 
 
 def gather(db: str | None) -> dict[str, Any]:
-    """Return everything that `ig4 doctor` tells; `problems` is a list of sentences."""
+    """Return the report of `ig4 doctor`; `problems` is a list of sentences."""
     from ig4.cli import checkup
     from ig4.core.version import __version__
 
@@ -54,7 +54,7 @@ def gather(db: str | None) -> dict[str, Any]:
 
 
 def lines(report: dict[str, Any]) -> list[str]:
-    """Return the report as a user reads it."""
+    """Return the report as lines of text."""
     python = report["python"]
     text = [
         f"ig4 {report['ig4']}, Python {python['version']}, {python['system']}",
@@ -69,7 +69,7 @@ def lines(report: dict[str, Any]) -> list[str]:
         *(_cache_line(cache) for cache in report["caches"]),
         "",
         "Environment",
-        *(_set_line(part, report[part]) for part in ("keys", "proxies", "offline")),
+        *(_environment_line(part, report[part]) for part in ("keys", "proxies", "offline")),
         "",
         "Database",
         *(f"  {line}" for line in _database_lines(report["database"])),
@@ -82,11 +82,11 @@ def lines(report: dict[str, Any]) -> list[str]:
 
 
 def _problems(report: dict[str, Any]) -> list[str]:
-    found = [plugin["reason"] for plugin in report["broken_plugins"]]
+    problems = [plugin["reason"] for plugin in report["broken_plugins"]]
     database = report["database"]
     if database["problem"]:
-        found.append(database["problem"])
-    return found
+        problems.append(database["problem"])
+    return problems
 
 
 def _extra_line(name: str, parts: dict[str, str | None]) -> str:
@@ -97,20 +97,20 @@ def _extra_line(name: str, parts: dict[str, str | None]) -> str:
 
 
 def _cache_line(cache: dict[str, Any]) -> str:
-    size = f"{cache['bytes'] / 1e6:,.1f} MB" if cache["exists"] else "not there yet"
+    size = f"{cache['bytes'] / 1e6:,.1f} MB" if cache["exists"] else "does not exist yet"
     return f"  {cache['name']}: {cache['path']} ({size})"
 
 
-def _set_line(part: str, names: dict[str, bool]) -> str:
-    found = [name for name, is_set in names.items() if is_set]
-    return f"  {part} set: {', '.join(found) or 'none'}"
+def _environment_line(part: str, names: dict[str, bool]) -> str:
+    set_names = [name for name, is_set in names.items() if is_set]
+    return f"  {part} set: {', '.join(set_names) or 'none'}"
 
 
 def _database_lines(database: dict[str, Any]) -> list[str]:
     if database["problem"]:
         return [database["problem"]]
     if not database["exists"]:
-        return [f"{database['location']}: not there yet, made by the first command that needs it"]
+        return [f"{database['location']}: does not exist yet; commands that need it create it"]
     return [f"{database['location']}: schema version {database['version']}"]
 
 

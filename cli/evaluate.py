@@ -1,4 +1,4 @@
-"""`ig4 eval`: evaluate a model on benchmarks; `show` and `compare` what came out."""
+"""`ig4 eval`: evaluate a model on benchmarks; `show` and `compare` the results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ig4.cli import evaluations as told
+from ig4.cli import evaluations as report
 from ig4.cli import options as opt
 from ig4.cli import render
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from ig4.core.engine.evaluating.evaluate import EvaluationRequest
 
 
-class CheckpointOrVerb(click.Group):
-    """A group whose first word may be a checkpoint: what is no verb of its own is one."""
+class CheckpointGroup(click.Group):
+    """A group whose first argument may be a checkpoint instead of a subcommand."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Let a verb follow an empty CHECKPOINT, and options follow a real one."""
+        """Put an empty CHECKPOINT before a subcommand, and allow options after a real one."""
         if args and args[0] in self.commands:
             return super().parse_args(ctx, ["", *args])
         ctx.allow_interspersed_args = True
@@ -31,7 +31,7 @@ class CheckpointOrVerb(click.Group):
 
 @click.group(
     name="eval",
-    cls=CheckpointOrVerb,
+    cls=CheckpointGroup,
     invoke_without_command=True,
     subcommand_metavar="[show|compare]",
     epilog="""\b
@@ -44,27 +44,31 @@ Examples:
   ig4 eval compare 2 3
 
 \b
-Benchmarks and their options may stand in ig4.toml, as [benchmarks.okvqa] with questions, images;
-`ig4 plugins show okvqa` lists them. Predictions may be those of `ig4 generate`, LLaVA, lmms-eval
-(samples_*.jsonl), VLMEvalKit (.xlsx, .tsv), or any table of ids and answers.
+Benchmarks and their options can be set in ig4.toml, as [benchmarks.okvqa] with questions, images;
+`ig4 plugins show okvqa` lists the options. Predictions can come from `ig4 generate`, LLaVA,
+lmms-eval (samples_*.jsonl), VLMEvalKit (.xlsx, .tsv), or any table of ids and answers.
 """,
 )
 @click.argument("checkpoint", type=opt.PATH, required=False)
-@click.option("--benchmarks", metavar="A,B", help="Which.  [default: those of ig4.toml]")
+@click.option("--benchmarks", metavar="A,B", help="Benchmarks.  [default: those of ig4.toml]")
 @click.option("--predictions", type=opt.PATH, metavar="FILE", help="Score answers made elsewhere.")
-@click.option("--trainer", metavar="NAME", help="Evaluate the model of a trainer, untrained.")
-@click.option("--label", help="Who answered.  [default: the checkpoint's, or the file's, name]")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Take the first N questions.")
-@click.option("--image-root", type=opt.PATH, help="Folder that images may be read from, too.")
+@click.option("--trainer", metavar="NAME", help="Evaluate a trainer's model before fine-tuning.")
+@click.option("--label", help="Name of the model.  [default: that of the checkpoint or file]")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Use only the first N questions."
+)
+@click.option("--image-root", type=opt.PATH, help="Additional folder to read images from.")
 @click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True,
-              help="Answers made at a time.")  # fmt: skip
+              help="Answers generated at a time.")  # fmt: skip
 @click.option("--max-new-tokens", type=click.IntRange(1),
-              help="Tokens of an answer at most.  [default: the benchmark's]")  # fmt: skip
-@click.option("--temperature", type=click.FloatRange(0), help="0 takes the most probable token.")
-@click.option("--top-p", type=click.FloatRange(0, 1), help="Share of probability to draw from.")
-@click.option("--beams", "num_beams", type=click.IntRange(1), help="Search with so many beams.")
-@click.option("--repetition-penalty", type=click.FloatRange(0), help="Above 1 avoids repetition.")
-@click.option("--retry-failed", is_flag=True, help="Take up the questions that failed before.")
+              help="Maximum tokens of an answer.  [default: that of the benchmark]")  # fmt: skip
+@click.option("--temperature", type=click.FloatRange(0), help="0 means greedy decoding.")
+@click.option("--top-p", type=click.FloatRange(0, 1), help="Probability mass to sample from.")
+@click.option("--beams", "num_beams", type=click.IntRange(1), help="Number of beams.")
+@click.option(
+    "--repetition-penalty", type=click.FloatRange(0), help="Values above 1 reduce repetition."
+)
+@click.option("--retry-failed", is_flag=True, help="Ask the failed questions again.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the metrics as CSV.")
 @opt.seed
 @opt.component_options
@@ -76,8 +80,8 @@ def evaluate(
 ) -> None:
     """Evaluate a CHECKPOINT, or answers made elsewhere, on benchmarks.
 
-    Answers are committed as they arrive; interrupted, the same command goes on. A question whose
-    image is missing counts as wrong and is told; the exit code is then 3.
+    Answers are stored as they arrive; after an interruption, the same command continues. A
+    question without an answer (its image is missing, say) counts as wrong; the exit code is then 3.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -89,25 +93,25 @@ def evaluate(
         for request in requests:
             engine.check_benchmark(session, request)
         with session.recorded("eval", {"benchmarks": [one.benchmark.label for one in requests]}):
-            done = [engine.evaluate(session, request) for request in requests]
-        judged = [one for one in done if _is_judged(session, one.benchmark, config)]
+            results = [engine.evaluate(session, request) for request in requests]
+        judged = [one for one in results if _is_judged(session, one.benchmark, config)]
     if as_json:
-        render.print_json({"evaluations": [told.as_dict(one) for one in done]})
+        render.print_json({"evaluations": [report.as_dict(one) for one in results]})
     elif as_csv:
-        told.print_csv(done)
+        report.print_csv(results)
     else:
-        told.print_results(done)
+        report.print_results(results)
     for one in judged:
         click.echo(
-            f"{one.benchmark}: what the answers are worth is for a judge to say: "
+            f"{one.benchmark}: a judge rates these answers: "
             f"`ig4 eval show {one.id} --answers > answers.jsonl`, then `ig4 judge`",
             err=True,
         )
-    failed = sum(one.failed for one in done)
+    failed = sum(one.failed for one in results)
     if failed:
         click.echo(
-            f"{failed:,} questions have no answer and count as wrong; see why: ig4 eval show N; "
-            "try again with --retry-failed",
+            f"{failed:,} questions have no answer and count as wrong. Reasons: ig4 eval show N. "
+            "Try again: --retry-failed",
             err=True,
         )
         raise click.exceptions.Exit(render.PARTIAL)
@@ -122,21 +126,23 @@ def _requests(flags: Mapping[str, Any]) -> tuple[Config, list[EvaluationRequest]
     names = opt.names(flags["benchmarks"]) or list(first.benchmarks)
     if not names:
         raise UsageError(
-            "say --benchmarks, or set some up in ig4.toml as [benchmarks.vqa] (`ig4 plugins` lists "
+            "give --benchmarks, or add them to ig4.toml as [benchmarks.vqa] (`ig4 plugins` lists "
             "them)"
         )
     predictions = flags["predictions"]
-    given = [flags["checkpoint"], flags["trainer"], predictions]
-    if sum(one is not None for one in given) != 1:
+    sources = [flags["checkpoint"], flags["trainer"], predictions]
+    if sum(one is not None for one in sources) != 1:
         raise UsageError("name a checkpoint's folder, or a --trainer, or a file of --predictions")
     if predictions is not None and len(names) > 1:
         raise UsageError("--predictions is one file of answers: name one benchmark with it")
     trainer = _trainer(flags)
-    used = {"benchmarks": tuple(names), "trainers": () if trainer is None else (trainer,)}
-    tables = opt.settings_by_table(flags["options"], used)
+    in_use = {"benchmarks": tuple(names), "trainers": () if trainer is None else (trainer,)}
+    tables = opt.settings_by_table(flags["options"], in_use)
     config = configuration.load(flags["config_file"], dict(tables))
-    own = tables.get("trainers", {}).get(trainer or "", {})
-    checkpoint = None if trainer is None else _checkpoint(flags["checkpoint"], config, trainer, own)
+    settings = tables.get("trainers", {}).get(trainer or "", {})
+    checkpoint = (
+        None if trainer is None else _checkpoint(flags["checkpoint"], config, trainer, settings)
+    )
     return config, [
         EvaluationRequest(
             benchmark=config.choice("benchmark", name),
@@ -162,12 +168,12 @@ def _trainer(flags: Mapping[str, Any]) -> str | None:
 
 
 def _checkpoint(
-    path: Path | None, config: Config, trainer: str, own: Mapping[str, str]
+    path: Path | None, config: Config, trainer: str, settings: Mapping[str, str]
 ) -> Checkpoint:
     from ig4.core.engine.training.generate import load_checkpoint
 
     choice = config.choice("trainer", trainer) if path is None else None
-    return load_checkpoint(path, choice, own)
+    return load_checkpoint(path, choice, settings)
 
 
 def _decoding(flags: Mapping[str, Any], config: Config) -> Decoding:
@@ -185,7 +191,15 @@ def _is_judged(session: Any, label: str, config: Config) -> bool:
     return bool(session.host.load("benchmark", use, runnable=False).judged)
 
 
-@evaluate.command(name="show")
+@evaluate.command(
+    name="show",
+    epilog="""\b
+Examples:
+  ig4 eval show
+  ig4 eval show 3 --csv
+  ig4 eval show 3 --answers > answers.jsonl
+""",
+)
 @click.argument("number", type=int, required=False)
 @click.option("--answers", is_flag=True, help="Print the answers as JSON lines.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the metrics as CSV.")
@@ -193,7 +207,7 @@ def _is_judged(session: Any, label: str, config: Config) -> bool:
 def show(
     number: int | None, answers: bool, as_csv: bool, db: str | None, as_json: bool, quiet: bool
 ) -> None:
-    """List evaluations, or show what evaluation NUMBER came to."""
+    """List evaluations, or show the results of evaluation NUMBER."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.errors import UsageError
@@ -204,35 +218,42 @@ def show(
         session.store.reading() as connection,
     ):
         rows = evaluations.list_all(connection, number)
-        given = [] if number is None else evaluations.predictions(connection, number)
+        answer_rows = [] if number is None else evaluations.predictions(connection, number)
     if number is not None and not rows:
         raise UsageError(f"there is no evaluation {number}: see `ig4 eval show`")
     if answers:
         if number is None:
-            raise UsageError("--answers: say of which evaluation")
-        told.print_answers(given)
+            raise UsageError("--answers needs the NUMBER of an evaluation")
+        report.print_answers(answer_rows)
     elif as_csv:
-        told.print_rows_csv(rows)
+        report.print_rows_csv(rows)
     elif number is None:
-        told.print_list(rows, as_json=as_json)
+        report.print_list(rows, as_json=as_json)
     else:
-        told.print_one(rows[0], given, as_json=as_json)
+        report.print_one(rows[0], answer_rows, as_json=as_json)
 
 
-@evaluate.command(name="compare")
+@evaluate.command(
+    name="compare",
+    epilog="""\b
+Examples:
+  ig4 eval compare 2 3
+  ig4 eval compare 2 3 --json
+""",
+)
 @click.argument("first", type=int, metavar="A")
 @click.argument("second", type=int, metavar="B")
 @opt.shared_options
 def compare(first: int, second: int, db: str | None, as_json: bool, quiet: bool) -> None:
-    """Tell whether evaluation B is better than A, on the questions that both answered.
+    """Test whether evaluation B is better than A, on the questions that both answered.
 
-    The interval is a bootstrap over pairs of answers, 95 %; p is that of McNemar's exact test, or
-    of the sign test where answers are not just right or wrong.
+    The 95 % interval is a bootstrap over pairs of answers; p is from McNemar's exact test, or from
+    the sign test if answers are not just right or wrong.
     """
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
-    from ig4.core.engine.evaluating.compare import compare as compared
+    from ig4.core.engine.evaluating.compare import compare as compare_evaluations
 
     with open_session(db, configuration.load(), quiet=quiet) as session:
-        found = compared(session, first, second)
-    told.print_comparison(found, as_json=as_json)
+        comparison = compare_evaluations(session, first, second)
+    report.print_comparison(comparison, as_json=as_json)

@@ -1,4 +1,4 @@
-"""Prints what evaluations came to."""
+"""Prints the results of evaluations."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ _WIDTH = 100
 _COLUMNS = ("evaluation", "benchmark", "label", "category", "metric", "value", "items", "failed")
 
 
-def as_dict(done: EvaluationResult) -> dict[str, Any]:
-    """Return what an evaluation came to, JSON-able."""
-    measured = done.measured
+def as_dict(result: EvaluationResult) -> dict[str, Any]:
+    """Return an evaluation's result as a JSON-able dict."""
+    measured = result.measured
     return {
-        "evaluation": done.id,
-        "benchmark": done.benchmark,
-        "label": done.label,
+        "evaluation": result.id,
+        "benchmark": result.benchmark,
+        "label": result.label,
         "headline": measured.headline,
         "value": measured.value,
         "interval": interval_of(measured.values, measured.value),
         "metrics": dict(measured.metrics),
         "categories": {name: dict(each) for name, each in measured.categories.items()},
-        "items": done.items,
-        "failed": done.failed,
-        "reused": done.reused,
+        "items": result.items,
+        "failed": result.failed,
+        "reused": result.reused,
     }
 
 
 def interval_of(values: Sequence[float | None], headline: float) -> list[float] | None:
-    """Return the 95 % interval of a headline that is the mean of its values, else None."""
+    """Return the 95 % interval of a headline if it is the mean of `values`, else None."""
     import math
 
     from ig4.core.statistics.comparison import mean_interval
@@ -54,13 +54,13 @@ def interval_of(values: Sequence[float | None], headline: float) -> list[float] 
     return list(mean_interval(known))
 
 
-def print_results(done: Sequence[EvaluationResult]) -> None:
-    """Print a line for each benchmark: its headline and how sure it is."""
+def print_results(results: Sequence[EvaluationResult]) -> None:
+    """Print a line for each benchmark: its headline with the 95 % interval."""
     rows = []
-    for one in done:
-        told = _between(interval_of(one.measured.values, one.measured.value))
+    for one in results:
+        interval = _interval_text(interval_of(one.measured.values, one.measured.value))
         rows.append(
-            (one.id, one.benchmark, one.label, one.measured.headline, one.measured.value, told,
+            (one.id, one.benchmark, one.label, one.measured.headline, one.measured.value, interval,
              one.items, one.failed)
         )  # fmt: skip
     render.print_table(
@@ -69,31 +69,31 @@ def print_results(done: Sequence[EvaluationResult]) -> None:
     )  # fmt: skip
 
 
-def print_csv(done: Iterable[EvaluationResult]) -> None:
-    """Print every metric of every part as a line of CSV."""
+def print_csv(results: Iterable[EvaluationResult]) -> None:
+    """Print every metric, overall and by category, as a line of CSV."""
     rows = []
-    for one in done:
-        start = (one.id, one.benchmark, one.label)
+    for one in results:
+        identity = (one.id, one.benchmark, one.label)
         rows += _lines(
-            start, one.measured.metrics, one.measured.categories, one.items, one.failed
+            identity, one.measured.metrics, one.measured.categories, one.items, one.failed
         )  # fmt: skip
     _write_csv(rows)
 
 
 def print_rows_csv(rows: Iterable[EvaluationRow]) -> None:
     """Print every metric of stored evaluations as a line of CSV."""
-    found = []
+    lines = []
     for row in rows:
         metrics = row.metrics or {}
-        found += _lines(
+        lines += _lines(
             (row.id, row.name, row.label), metrics.get("all", {}), metrics.get("categories", {}),
             row.items, row.failed,
         )  # fmt: skip
-    _write_csv(found)
+    _write_csv(lines)
 
 
 def print_list(rows: Sequence[EvaluationRow], *, as_json: bool) -> None:
-    """Print stored evaluations, a line each."""
+    """Print a line for each stored evaluation."""
     if as_json:
         render.print_json([row_as_dict(row) for row in rows])
         return
@@ -109,13 +109,13 @@ def print_list(rows: Sequence[EvaluationRow], *, as_json: bool) -> None:
 
 
 def print_one(row: EvaluationRow, answers: Sequence[PredictionRow], *, as_json: bool) -> None:
-    """Print an evaluation: all metrics, its parts, what failed, and some wrong answers."""
-    between = None
+    """Print an evaluation: metrics, categories, failed questions and some wrong answers."""
+    interval = None
     if row.value is not None:
-        between = interval_of([one.value for one in answers], row.value)
+        interval = interval_of([one.value for one in answers], row.value)
     if as_json:
-        given = [_answer(one) | {"value": one.value} for one in answers]
-        render.print_json({**row_as_dict(row), "interval": between, "answers": given})
+        records = [_answer(one) | {"value": one.value} for one in answers]
+        render.print_json({**row_as_dict(row), "interval": interval, "answers": records})
         return
     facts: dict[str, Any] = {
         "evaluation": f"{row.id}, {_status(row)}",
@@ -125,12 +125,12 @@ def print_one(row: EvaluationRow, answers: Sequence[PredictionRow], *, as_json: 
         "questions": f"{row.items:,}, {row.failed:,} of them failed",
     }
     for name, value in (row.metrics or {}).get("all", {}).items():
-        told = _between(between) if name == row.headline else ""
-        facts[name] = f"{render.plain(float(value))} {told}".rstrip()
+        suffix = _interval_text(interval) if name == row.headline else ""
+        facts[name] = f"{render.plain(float(value))} {suffix}".rstrip()
     if row.error:
         facts["error"] = row.error
     render.print_facts(facts)
-    _print_parts(row)
+    _print_categories(row)
     _print_examples("failed", [(one.item_id, one.error) for one in answers if one.error])
     wrong = [one for one in answers if one.value == 0 and one.answer is not None]
     _print_examples("wrong", [(one.item_id, one.answer) for one in wrong])
@@ -142,20 +142,20 @@ def print_answers(answers: Iterable[PredictionRow]) -> None:
         click.echo(json.dumps(_answer(one), ensure_ascii=False))
 
 
-def print_comparison(found: Comparison, *, as_json: bool) -> None:
-    """Print how two evaluations differ."""
-    compared = found.compared
+def print_comparison(comparison: Comparison, *, as_json: bool) -> None:
+    """Print the difference of two evaluations."""
+    compared = comparison.compared
     if as_json:
         render.print_json(
             {
-                "benchmark": found.first.name,
-                "metric": found.first.headline,
-                "A": {"evaluation": found.first.id, "label": found.first.label,
+                "benchmark": comparison.first.name,
+                "metric": comparison.first.headline,
+                "A": {"evaluation": comparison.first.id, "label": comparison.first.label,
                       "value": compared.first},
-                "B": {"evaluation": found.second.id, "label": found.second.label,
+                "B": {"evaluation": comparison.second.id, "label": comparison.second.label,
                       "value": compared.second},
                 "items": compared.items,
-                "left_out": found.left_out,
+                "left_out": comparison.left_out,
                 "difference": compared.difference,
                 "interval": [compared.low, compared.high],
                 "better": compared.better,
@@ -166,13 +166,13 @@ def print_comparison(found: Comparison, *, as_json: bool) -> None:
             }
         )  # fmt: skip
         return
-    left = f" ({found.left_out:,} left out)" if found.left_out else ""
+    omitted = f" ({comparison.left_out:,} left out)" if comparison.left_out else ""
     render.print_facts(
         {
-            "benchmark": f"{found.first.name}, {compared.items:,} questions{left}",
-            "A": f"{found.first.label}: {found.first.headline} {compared.first:.4f}",
-            "B": f"{found.second.label}: {found.second.headline} {compared.second:.4f}",
-            "B - A": f"{compared.difference:+.4f} {_between([compared.low, compared.high])}",
+            "benchmark": f"{comparison.first.name}, {compared.items:,} questions{omitted}",
+            "A": f"{comparison.first.label}: {comparison.first.headline} {compared.first:.4f}",
+            "B": f"{comparison.second.label}: {comparison.second.headline} {compared.second:.4f}",
+            "B - A": f"{compared.difference:+.4f} {_interval_text([compared.low, compared.high])}",
             "B is": f"better on {compared.better:,}, worse on {compared.worse:,}, "
             f"equal on {compared.equal:,}",
             compared.test: f"p = {compared.p:.4g}" if compared.p > 0 else "p < 1e-300",
@@ -181,7 +181,7 @@ def print_comparison(found: Comparison, *, as_json: bool) -> None:
 
 
 def row_as_dict(row: EvaluationRow) -> dict[str, Any]:
-    """Return a stored evaluation, JSON-able."""
+    """Return a stored evaluation as a JSON-able dict."""
     metrics = row.metrics or {}
     return {
         "evaluation": row.id,
@@ -212,16 +212,16 @@ def _status(row: EvaluationRow) -> str:
     return f"{row.status}, {row.answered:,} of {row.items:,} answered"
 
 
-def _between(pair: Sequence[float] | None) -> str:
+def _interval_text(pair: Sequence[float] | None) -> str:
     return "" if pair is None else f"[{pair[0]:.4f}, {pair[1]:.4f}]"
 
 
 def _answer(one: PredictionRow) -> dict[str, Any]:
-    said = {"answer": one.answer} if one.answer is not None else {"error": one.error}
-    return {"id": one.item_id, "category": one.category, **said}
+    outcome = {"answer": one.answer} if one.answer is not None else {"error": one.error}
+    return {"id": one.item_id, "category": one.category, **outcome}
 
 
-def _print_parts(row: EvaluationRow) -> None:
+def _print_categories(row: EvaluationRow) -> None:
     parts = (row.metrics or {}).get("categories", {})
     if parts:
         click.echo()
@@ -239,24 +239,24 @@ def _print_examples(what: str, rows: Sequence[tuple[str, str | None]]) -> None:
         (name, text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…")
         for name, text in ((name, " ".join((text or "").split())) for name, text in rows[:_SHOWN])
     ]
-    of = f"{what}, {_SHOWN} of {len(rows):,}" if len(rows) > _SHOWN else what
-    render.print_table(("question", of), shown)
+    title = f"{what}, {_SHOWN} of {len(rows):,}" if len(rows) > _SHOWN else what
+    render.print_table(("question", title), shown)
 
 
 def _lines(
-    start: tuple[Any, ...],
+    identity: tuple[Any, ...],
     metrics: Mapping[str, float],
     categories: Mapping[str, Mapping[str, float]],
     items: int,
     failed: int,
 ) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = [
-        (*start, "", name, value, items, failed) for name, value in metrics.items()
+        (*identity, "", name, value, items, failed) for name, value in metrics.items()
     ]
     for category, each in categories.items():
         n = int(each.get("n", 0)) or ""
         rows += [
-            (*start, category, name, value, n, "") for name, value in each.items() if name != "n"
+            (*identity, category, name, value, n, "") for name, value in each.items() if name != "n"
         ]
     return rows
 

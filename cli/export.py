@@ -1,4 +1,4 @@
-"""`ig4 export`: write a selection, or everything, as a data set."""
+"""`ig4 export`: write a selection, or all samples, as a data set."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ Examples:
 )
 @click.argument("target", type=opt.PATH)
 @click.option(
-    "--format", "format_", metavar="NAME", help="Format to write; the source's by default."
+    "--format", "format_", metavar="NAME", help="Format to write.  [default: that of the data set]"
 )
 @click.option(
     "--images",
     type=click.Choice(["link", "copy", "none"]),
     default="link",
     show_default=True,
-    help="Link to the images, copy them, or leave them.",
+    help="Link to images, copy them, or neither.",
 )
 @click.option(
     "--for",
     "trainer",
     type=click.Choice(["llamafactory", "swift", "trl"]),
-    help="Write a folder with the data as that trainer wants it, and a configuration for it.",
+    help="Write a folder with the data and a configuration for this trainer.",
 )
-@click.option("--model", metavar="NAME", help="With --for: the model that is to be trained.")
+@click.option("--model", metavar="NAME", help="With --for: the model to train.")
 @opt.selection
 @opt.dataset
 @opt.shared_options
@@ -57,7 +57,7 @@ def export(
 ) -> None:
     """Write a selection as a data set.
 
-    In the data set's own format, records are written exactly as they were read.
+    In the format of the data set, records are written exactly as they were read.
     """
     from ig4.cli.session import open_session
     from ig4.core import config as configuration

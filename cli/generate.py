@@ -1,4 +1,4 @@
-"""`ig4 generate`: answer questions with a checkpoint, or talk to it about an image."""
+"""`ig4 generate`: answer questions with a checkpoint, or chat with it about an image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ig4.cli import render
 if TYPE_CHECKING:
     from ig4.core.contracts.training import Checkpoint, Decoding, Prompt
 
-_HELP = "/image FILE takes another image, /reset forgets what was said, /quit ends."
+_HELP = "/image FILE opens another image, /reset clears the conversation, /quit ends."
 
 
 @click.command(
@@ -32,18 +32,20 @@ A question file has one JSON object a line: {"id": 1, "image": "a.jpg", "questio
 )
 @click.argument("checkpoint", type=opt.PATH, required=False)
 @click.option("--questions", type=opt.PATH, help="JSON lines with image and question.")
-@click.option("--out", type=opt.PATH, help="Where answers go.  [default: QUESTIONS.answers.jsonl]")
-@click.option("--chat", type=opt.PATH, metavar="IMAGE", help="Talk about an image.")
-@click.option("--image-root", type=opt.PATH, help="Folder that images may be read from, too.")
-@click.option("--trainer", metavar="NAME", help="Ask the model of a trainer, untrained.")
+@click.option("--out", type=opt.PATH, help="File for answers.  [default: QUESTIONS.answers.jsonl]")
+@click.option("--chat", type=opt.PATH, metavar="IMAGE", help="Chat about an image.")
+@click.option("--image-root", type=opt.PATH, help="Additional folder to read images from.")
+@click.option("--trainer", metavar="NAME", help="Use the model of a trainer before fine-tuning.")
 @click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True,
-              help="Answers made at a time.")  # fmt: skip
-@click.option("--max-new-tokens", type=click.IntRange(1), help="Tokens of an answer at most.")
-@click.option("--temperature", type=click.FloatRange(0), help="0 takes the most probable token.")
-@click.option("--top-p", type=click.FloatRange(0, 1), help="Share of probability to draw from.")
-@click.option("--beams", "num_beams", type=click.IntRange(1), help="Search with so many beams.")
-@click.option("--repetition-penalty", type=click.FloatRange(0), help="Above 1 avoids repetition.")
-@click.option("--retry-failed", is_flag=True, help="Take up the questions that failed before.")
+              help="Answers generated at a time.")  # fmt: skip
+@click.option("--max-new-tokens", type=click.IntRange(1), help="Maximum tokens of an answer.")
+@click.option("--temperature", type=click.FloatRange(0), help="0 means greedy decoding.")
+@click.option("--top-p", type=click.FloatRange(0, 1), help="Probability mass to sample from.")
+@click.option("--beams", "num_beams", type=click.IntRange(1), help="Number of beams.")
+@click.option(
+    "--repetition-penalty", type=click.FloatRange(0), help="Values above 1 reduce repetition."
+)
+@click.option("--retry-failed", is_flag=True, help="Ask the failed questions again.")
 @click.option("--overwrite", is_flag=True, help="Overwrite other answers in the file.")
 @opt.seed
 @opt.component_options
@@ -58,29 +60,29 @@ def generate(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Answer questions with a CHECKPOINT, or talk to it about an image.
+    """Answer questions with a CHECKPOINT, or chat with it about an image.
 
-    Answers are written as they arrive; interrupted, the same command goes on. They depend on the
-    seed, not on the batch size.
+    Answers are written as they arrive; after an interruption, the same command continues. They
+    depend on the seed, not on the batch size.
     """
     from ig4.core.errors import UsageError
 
     if (questions is None) == (chat is None):
-        raise UsageError("say --questions FILE, or --chat IMAGE")
+        raise UsageError("give --questions FILE, or --chat IMAGE")
     if checkpoint is not None and flags["trainer"]:
-        raise UsageError("a checkpoint knows its trainer: leave --trainer away, or the folder")
+        raise UsageError("a checkpoint names its trainer: leave out --trainer, or the checkpoint")
     if chat is not None and not chat.is_file():
         raise UsageError(f"--chat {chat}: there is no such file")
-    chosen = _chosen(checkpoint, flags)
+    selected = _checkpoint(checkpoint, flags)
     if chat is not None:
-        _chat(chosen, chat, _decoding(flags, batch_size=1))
+        _chat(selected, chat, _decoding(flags, batch_size=1))
         return
     assert questions is not None
-    _answer(chosen, questions, flags, quiet=quiet, as_json=as_json)
+    _answer(selected, questions, flags, quiet=quiet, as_json=as_json)
 
 
-def _chosen(path: Path | None, flags: dict[str, Any]) -> Checkpoint:
-    """Return the checkpoint that is meant, with the options that are set."""
+def _checkpoint(path: Path | None, flags: dict[str, Any]) -> Checkpoint:
+    """Return the checkpoint of a folder or of --trainer, with the options of `-o`."""
     from ig4.core import config as configuration
     from ig4.core.contracts.training import Checkpoint
     from ig4.core.engine.training.generate import load_checkpoint
@@ -92,8 +94,8 @@ def _chosen(path: Path | None, flags: dict[str, Any]) -> Checkpoint:
     else:
         name = flags["trainer"] or ""
         choice = config.choice("trainer", name) if name else None
-    given = opt.settings_by_table(flags["options"], {"trainers": (name,)})
-    return load_checkpoint(path, choice, given.get("trainers", {}).get(name, {}))
+    settings = opt.settings_by_table(flags["options"], {"trainers": (name,)})
+    return load_checkpoint(path, choice, settings.get("trainers", {}).get(name, {}))
 
 
 def _decoding(flags: dict[str, Any], *, batch_size: int) -> Decoding:
@@ -112,7 +114,7 @@ def _answer(
     from ig4.core.engine.training.generate import generate as answer
     from ig4.core.host.host import Host
 
-    asking = GenerateRequest(
+    request = GenerateRequest(
         questions=questions,
         answers=flags["out"] or questions.with_suffix(".answers.jsonl"),
         decoding=_decoding(flags, batch_size=flags["batch_size"]),
@@ -121,68 +123,70 @@ def _answer(
         overwrite=flags["overwrite"],
     )
     with progress_listener(quiet=quiet) as listener:
-        done = answer(Host.discover(), checkpoint, asking, [listener])
+        result = answer(Host.discover(), checkpoint, request, [listener])
     if as_json:
         render.print_json(
             {
-                "answers": str(done.path),
-                "questions": done.questions,
-                "answered": done.answered,
-                "new": done.new,
-                "failed": done.failed,
+                "answers": str(result.path),
+                "questions": result.questions,
+                "answered": result.answered,
+                "new": result.new,
+                "failed": result.failed,
             }
         )
     else:
-        click.echo(f"{done.answered:,} of {done.questions:,} questions answered in {done.path}")
-    if done.failed:
-        click.echo(f"{done.failed:,} failed; try again with --retry-failed", err=True)
+        click.echo(
+            f"{result.answered:,} of {result.questions:,} questions answered in {result.path}"
+        )
+    if result.failed:
+        click.echo(f"{result.failed:,} failed; try again with --retry-failed", err=True)
         raise click.exceptions.Exit(render.PARTIAL)
 
 
 def _chat(checkpoint: Checkpoint, image: Path, decoding: Decoding) -> None:
-    """Talk about an image until the user has enough."""
+    """Chat about an image until the user ends it."""
     from ig4.core.engine.training.generate import build_trainer
     from ig4.core.host.host import Host
     from ig4.core.records import Failure, Turn
 
-    talk = _Chat(image)
+    chat = _Chat(image)
     click.echo(f"About {image}. {_HELP}", err=True)
     answers = build_trainer(Host.discover(), checkpoint).generate(
-        checkpoint, talk.prompts(), decoding
+        checkpoint, chat.prompts(), decoding
     )
     for answer in answers:
         if isinstance(answer, Failure):
             click.echo(f"Error: {answer.reason}", err=True)
-            talk.turns.pop()
+            chat.turns.pop()
             continue
         click.echo(render.plain(answer))
-        talk.turns.append(Turn("assistant", answer))
+        chat.turns.append(Turn("assistant", answer))
 
 
 class _Chat:
-    """A conversation about an image; prompts are made of what has been said so far."""
+    """A conversation about an image; each prompt contains all turns so far."""
 
     def __init__(self, image: Path) -> None:
         from ig4.core.records import Turn
 
         self.image = image
         self.turns: list[Turn] = []
-        self.asked = 0
+        self.questions = 0
 
     def prompts(self) -> Iterator[Prompt]:
         """Yield a prompt for each line that the user enters."""
         from ig4.core.contracts.training import Prompt
         from ig4.core.records import Image, Turn
 
-        while (text := self._line()) is not None:
-            if self._obeyed(text):
+        while (text := self._read_line()) is not None:
+            if self._run_command(text):
                 continue
             self.turns.append(Turn("user", text))
-            self.asked += 1
-            yield Prompt(f"turn {self.asked}", tuple(self.turns), (Image(self.image),))
+            self.questions += 1
+            yield Prompt(f"turn {self.questions}", tuple(self.turns), (Image(self.image),))
 
-    def _line(self) -> str | None:
-        """Return what the user enters, None at the end."""
+    def _read_line(self) -> str | None:
+        """Return the next line that the user enters, None at the end."""
         from ig4.core.engine.ingesting.texts import sanitize
 
         while True:
@@ -195,8 +199,8 @@ class _Chat:
             if text:
                 return text
 
-    def _obeyed(self, text: str) -> bool:
-        """Do what a command says; tell whether it was one."""
+    def _run_command(self, text: str) -> bool:
+        """Run a command such as /reset; return whether the text was a command."""
         if not text.startswith("/"):
             return False
         word, _, rest = text.partition(" ")

@@ -1,4 +1,4 @@
-"""`ig4 import-scores` and `ig4 import-clusters`: take over what was computed elsewhere."""
+"""`ig4 import-scores` and `ig4 import-clusters`: import what was computed elsewhere."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from ig4.core.engine.ingesting.imports import ImportResult
 
 FILE = click.argument("file", type=opt.PATH)
-NAME = click.option("--as", "name", required=True, metavar="NAME", help="Name to take.")
-ENCODING = click.option("--encoding", default="utf-8", show_default=True, help="As gb18030.")
-KEY = click.option("--key", help="Key of a JSON object under which the rows stand.")
+NAME = click.option("--as", "name", required=True, metavar="NAME", help="Name in the database.")
+ENCODING = click.option(
+    "--encoding", default="utf-8", show_default=True, help="Encoding of the file."
+)
+KEY = click.option("--key", help="Key of the rows in a JSON object.")
 
 
 @click.command(
@@ -30,28 +32,30 @@ Examples:
 )
 @FILE
 @NAME
-@click.option("--column", required=True, help="Column of the scores.")
-@click.option("--id", "id_column", help="Column of the ids.  [default: id, image_id, …]")
+@click.option("--column", required=True, help="Column with the scores.")
+@click.option("--id", "id_column", help="Column with the ids.  [default: id, image_id, …]")
 @KEY
-@click.option("--scale-of", metavar="SCORER", help="Scorer whose percent scale the values are on.")
-@click.option("--multiply", type=float, default=1.0, help="Factor for a column in other units.")
+@click.option("--scale-of", metavar="SCORER", help="Scorer whose percent scale the values use.")
+@click.option(
+    "--multiply", type=float, default=1.0, help="Factor to convert the units of the column."
+)
 @ENCODING
 @opt.dataset
 @opt.shared_options
 def import_scores(
     file: Path, dataset: str | None, db: str | None, as_json: bool, quiet: bool, **column: Any
 ) -> None:
-    """Take over scores computed elsewhere.
+    """Import scores computed elsewhere.
 
-    FILE is JSON (a list of objects, also under a key), JSON lines, CSV or Parquet.
+    FILE is JSON (a list of objects, or an object with --key), JSON lines, CSV or Parquet.
     """
     from ig4.cli.session import open_session
     from ig4.core.engine.ingesting.imports import ScoreColumn
-    from ig4.core.engine.ingesting.imports import import_scores as take
+    from ig4.core.engine.ingesting.imports import import_scores as run_import
 
     with open_session(db, quiet=quiet) as session:
-        done = take(session, session.dataset(dataset), ScoreColumn(file, **column))
-    _report(done, "scores", as_json=as_json)
+        result = run_import(session, session.dataset(dataset), ScoreColumn(file, **column))
+    _print_result(result, "scores", as_json=as_json)
 
 
 @click.command(
@@ -64,8 +68,10 @@ Examples:
 )
 @FILE
 @NAME
-@click.option("--id", "id_column", help="Column of the ids.  [default: id, image_id, …]")
-@click.option("--label", "label_column", help="Column of the labels.  [default: cluster, label, …]")
+@click.option("--id", "id_column", help="Column with the ids.  [default: id, image_id, …]")
+@click.option(
+    "--label", "label_column", help="Column with the labels.  [default: cluster, label, …]"
+)
 @KEY
 @ENCODING
 @opt.dataset
@@ -79,42 +85,42 @@ def import_clusters(
     quiet: bool,
     **columns: Any,
 ) -> None:
-    """Take over clusters computed elsewhere.
+    """Import clusters computed elsewhere.
 
-    FILE is JSON of label -> ids, or a table with a column of ids and one of labels.
+    FILE is a JSON object of label -> ids, or a table with a column of ids and one of labels.
     """
     from ig4.cli.session import open_session
-    from ig4.core.engine.ingesting.imports import import_clusters as take
+    from ig4.core.engine.ingesting.imports import import_clusters as run_import
 
     with open_session(db, quiet=quiet) as session:
-        done = take(session, session.dataset(dataset), file, name, **columns)
-    _report(done, "labels", as_json=as_json)
+        result = run_import(session, session.dataset(dataset), file, name, **columns)
+    _print_result(result, "labels", as_json=as_json)
 
 
-def _report(done: ImportResult, what: str, *, as_json: bool) -> None:
+def _print_result(result: ImportResult, what: str, *, as_json: bool) -> None:
     if as_json:
         render.print_json(
             {
-                "dataset": done.dataset,
-                "name": done.name,
-                "taken": done.taken,
-                "without": done.without,
-                "unknown_ids": len(done.unknown),
-                "unreadable": len(done.unreadable),
+                "dataset": result.dataset,
+                "name": result.name,
+                "taken": result.taken,
+                "without": result.without,
+                "unknown_ids": len(result.unknown),
+                "unreadable": len(result.unreadable),
             }
         )
     else:
-        click.echo(f"{done.taken:,} {what} of {done.dataset} taken over as {done.name}")
-    if done.unknown:
+        click.echo(f"{result.taken:,} {what} of {result.dataset} imported as {result.name}")
+    if result.unknown:
         click.echo(
-            f"{len(done.unknown):,} rows name no sample of {done.dataset} (first: "
-            f"{done.unknown[0]!r})",
+            f"{len(result.unknown):,} rows match no sample of {result.dataset} (first: "
+            f"{result.unknown[0]!r})",
             err=True,
         )
-    if done.unreadable:
+    if result.unreadable:
         click.echo(
-            f"{len(done.unreadable):,} rows hold no number (first id: {done.unreadable[0]!r})",
+            f"{len(result.unreadable):,} rows have no number (first id: {result.unreadable[0]!r})",
             err=True,
         )
-    if done.without:
-        click.echo(f"{done.without:,} samples have no {done.name} now", err=True)
+    if result.without:
+        click.echo(f"{result.without:,} samples have no {result.name} now", err=True)

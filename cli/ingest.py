@@ -20,12 +20,12 @@ Examples:
 """
 )
 @click.argument("path", type=opt.PATH)
-@click.option("--name", help="Name in the database.  [default: the file's or folder's]")
-@click.option("--format", "format_", metavar="NAME", help="Format, if it is not to be guessed.")
+@click.option("--name", help="Name in the database.  [default: that of the file or folder]")
+@click.option("--format", "format_", metavar="NAME", help="Format.  [default: detected]")
 @opt.columns
-@click.option("--encoding", help="Encoding of its files, as gb18030.")
-@click.option("--instruction", help="Instruction for records that carry none.")
-@click.option("--image-root", type=opt.PATH, help="Folder that images may be read from.")
+@click.option("--encoding", help="Encoding of the files, as in gb18030.")
+@click.option("--instruction", help="Instruction for records without one.")
+@click.option("--image-root", type=opt.PATH, help="Additional folder to read images from.")
 @click.option(
     "--duplicate-ids",
     type=click.Choice(["number", "error"]),
@@ -52,7 +52,7 @@ def ingest(
 ) -> None:
     """Read a data set into the score database.
 
-    Reading it again takes up what changed, and nothing if nothing did.
+    Reading it again updates what has changed.
     """
     from ig4.cli.session import open_session
     from ig4.core import config as configuration

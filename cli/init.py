@@ -12,23 +12,23 @@ from ig4.cli import options as opt
 from ig4.cli import render
 
 TEMPLATE = """\
-# ig4.toml: what `ig4 run` does in this folder. Flags of the command override it;
-# what is commented out is the default. `ig4 plugins show NAME` lists a component's options.
+# ig4.toml: the settings of `ig4 run` in this folder. Flags of a command override them;
+# commented settings show the default. `ig4 plugins show NAME` lists the options of a component.
 # Relative paths start at the folder of this file.
 
 # db = "ig4.db"                    # or postgresql://user@host/name
 
 [dataset]
 {path}
-# name = "my-data"                 # default: the file's or folder's name
-# format = "llava"                 # default: found out (see `ig4 plugins list --kind format`)
+# name = "my-data"                 # default: the name of the file or folder
+# format = "llava"                 # default: detected (see `ig4 plugins list --kind format`)
 # encoding = "utf-8"               # some published files are gb18030
-# instruction = "Describe this image in detail."   # for records that carry none
-# image_root = "/mnt/images"       # images may be read from here, too
+# instruction = "Describe this image in detail."   # for records without one
+# image_root = "/mnt/images"       # additional folder to read images from
 
 [run]
 scorers = {scorers}
-# embedder = "clip"                # its image embeddings are what clusters are made of
+# embedder = "clip"                # clusters are computed from its image embeddings
 # executor = "local"               # or "ray"
 # seed = 42
 
@@ -36,7 +36,7 @@ scorers = {scorers}
 {model}
 # precision = "auto"               # bf16 or fp16 where the hardware is fast at it, else fp32
 
-# One component may serve under several names:
+# One component can be used under several names:
 # [scorers.clip-l]
 # use = "clip"
 # model = "ViT-L-14"
@@ -46,14 +46,14 @@ scorers = {scorers}
 # base_url = "http://localhost:8000/v1"   # vLLM, Ollama, llama.cpp, a proxy
 # prompt = "prompt.txt"            # another prompt, with {{instruction}} and {{answer}}
 
-# [calls]                          # how language models are asked
+# [calls]                          # limits of calls to language models
 # concurrency = 16
 # requests_per_minute = 500
 # tokens_per_minute = 200000
-# max_cost = 5.00                  # US dollars a run
+# max_cost = 5.00                  # US dollars per run
 # batch = true                     # half the price, replies within a day
 
-# [prices."my-model"]              # US dollars a million tokens, where ig4 knows none
+# [prices."my-model"]              # US dollars per million tokens, if ig4 knows none
 # input = 0.15
 # output = 0.60
 
@@ -65,17 +65,17 @@ k = {k}
 # selector = "quota"               # or topk, random
 {size}
 scale = "{scale}"                  # paper, minmax, percentile or zscore
-# missing = "skip"                 # or "error": what to do with samples that lack a score
+# missing = "skip"                 # or "error": for samples without a score
 
 [select.weights]                   # F(x) = sum of weight x percent
 {weights}
 
 [export]
 # path = "selected/llava.json"
-# format = "llava"                 # default: the data set's own
+# format = "llava"                 # default: that of the data set
 # images = "link"                  # or copy, none
 
-# [train]                          # `ig4 train`: fine-tune on what was selected
+# [train]                          # `ig4 train`: fine-tune on the selection
 # trainer = "minigpt4"             # or llava, hf
 # [trainers.minigpt4]              # see `ig4 plugins show minigpt4`
 # llm = "/models/vicuna-7b"
@@ -83,7 +83,7 @@ scale = "{scale}"                  # paper, minmax, percentile or zscore
 # qformer = "/models/blip2_pretrained_flant5xxl.pth"
 # checkpoint = "/models/pretrained_minigpt4_7b_stage1.pth"
 
-# [ablate]                         # `ig4 ablate`: did it help? (docs/ablations.md)
+# [ablate]                         # `ig4 ablate`: compare selections (docs/ablations.md)
 # compare = ["all", "random", "ig4", "no-clusters", "single"]
 # benchmarks = ["vqa"]
 # seeds = 5
@@ -107,8 +107,8 @@ Examples:
 """
 )
 @click.argument("dataset", required=False)
-@click.option("--recipe", metavar="NAME", help="Values of a publication: paper.")
-@click.option("--force", is_flag=True, help="Overwrite an ig4.toml that is there.")
+@click.option("--recipe", metavar="NAME", help="Use the settings of a publication: paper.")
+@click.option("--force", is_flag=True, help="Overwrite an existing ig4.toml.")
 @opt.as_json
 def init(dataset: str | None, recipe: str | None, force: bool, as_json: bool) -> None:
     """Write a commented ig4.toml."""
@@ -128,7 +128,7 @@ def init(dataset: str | None, recipe: str | None, force: bool, as_json: bool) ->
 
 
 def _values(config: Any, dataset: str | None) -> dict[str, str]:
-    # TOML's strings are JSON's, but for pairs of surrogates.
+    # TOML strings are JSON strings, except for surrogate pairs.
     path = render.json_text(dataset) if dataset else '"path/to/data"'
     size = config.select.size
     clip = config.scorers.get("clip", {})
@@ -149,9 +149,9 @@ def _values(config: Any, dataset: str | None) -> dict[str, str]:
 
 
 def _gpt(config: Any) -> str:
-    """Return the head of the table of the scorer gpt: commented out where it is not used."""
+    """Return the start of the table [scorers.gpt], commented out if the scorer is not used."""
     model = config.scorers.get("gpt", {}).get("model", "gpt-4o-mini")
-    key = "# its key comes from OPENAI_API_KEY, never from here"
+    key = "# set its key in OPENAI_API_KEY, not here"
     if "gpt" in config.run.scorers:
         return f'[scorers.gpt]                      {key}\nmodel = "{model}"'
     return f'# [scorers.gpt]                    {key}\n# model = "{model}"'

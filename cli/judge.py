@@ -1,4 +1,4 @@
-"""`ig4 judge`: compare two files of answers; sum up reviews; show earlier judgements."""
+"""`ig4 judge`: compare two files of answers, summarise reviews, show judgements."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _SHOWN = 10  # errors
 
 
 class JudgeGroup(click.Group):
-    """Two files without a verb are to be compared."""
+    """A group whose default command is `compare`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the default verb before what is none."""
+        """Put the default command first, unless the first argument is a command."""
         if args and args[0] not in (*self.commands, "-h", "--help"):
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)
@@ -52,23 +52,25 @@ def judge() -> None:
 
 @judge.command(
     epilog="""\b
-Answer files have one JSON object a line with the id of a question and the answer: what
-`ig4 generate` writes, LLaVA's (question_id, text), or any with id and answer.
+Examples:
+  ig4 judge compare selected.jsonl all.jsonl --questions q.jsonl --contexts context.jsonl
+
+\b
+Answer files have one JSON object per line with the id of a question and the answer: those of
+`ig4 generate`, of LLaVA (question_id, text), or any with id and answer.
 """
 )
 @click.argument("first", type=opt.PATH, metavar="A.jsonl")
 @click.argument("second", type=opt.PATH, metavar="B.jsonl")
-@click.option("--questions", type=opt.PATH, required=True, help="The questions both answered.")
-@click.option("--contexts", type=opt.PATH, help="Descriptions of the images: image and caption.")
+@click.option("--questions", type=opt.PATH, required=True, help="The questions of both files.")
+@click.option("--contexts", type=opt.PATH, help="JSON lines with image and caption.")
 @click.option("--judge", "name", default="gpt", show_default=True, metavar="NAME", help="Judge.")
-@click.option("--vision", is_flag=True, help="Show the judge the images, not the descriptions.")
-@click.option(
-    "--labels", metavar="A,B", help="What to call both sides.  [default: models or files]"
-)
-@click.option("--image-root", type=opt.PATH, help="Folder that images may be read from, too.")
-@click.option("--retry-failed", is_flag=True, help="Take up the verdicts that failed before.")
-@click.option("--dry-run", is_flag=True, help="Tell requests, tokens and money; asks nobody.")
-@click.option("--plot", type=opt.PATH, metavar="SVG", help="Draw win, tie and fail, too.")
+@click.option("--vision", is_flag=True, help="Show the judge the images instead of captions.")
+@click.option("--labels", metavar="A,B", help="Names of both sides.  [default: models or files]")
+@click.option("--image-root", type=opt.PATH, help="Additional folder to read images from.")
+@click.option("--retry-failed", is_flag=True, help="Request the failed verdicts again.")
+@click.option("--dry-run", is_flag=True, help="Show requests, tokens and cost, and stop.")
+@click.option("--plot", type=opt.PATH, metavar="SVG", help="Also draw win, tie and fail as SVG.")
 @opt.call_options
 @opt.seed
 @opt.component_options
@@ -79,8 +81,8 @@ def compare(
 ) -> None:
     """Compare the answers of A.jsonl and B.jsonl: win, tie or fail of A.
 
-    Every verdict is kept the moment it arrives: killed or stopped at a limit, the same command
-    goes on, and nothing is paid twice.
+    Every verdict is stored when it arrives: after an interruption or a limit, the same command
+    continues, and no request is paid twice.
     """
     from ig4.cli.session import open_session
     from ig4.core.engine.judging import judge as judging
@@ -88,68 +90,80 @@ def compare(
     config, request = _request(flags)
     with open_session(db, config, create=True, quiet=quiet) as session:
         if dry_run:
-            _tell(judging.estimate(session, request), as_json=as_json)
+            _print_estimate(judging.estimate(session, request), as_json=as_json)
             return
-        done = judging.judge(session, request)
-    told = done.summary.to_dict()
+        result = judging.judge(session, request)
+    summary = result.summary.to_dict()
     if plot is not None:
-        _draw(plot, told, done.first, done.second)
+        _draw(plot, summary, result.first, result.second)
     if as_json:
-        render.print_json(as_dict(done))
+        render.print_json(as_dict(result))
     else:
-        _print(done, told, plot)
-    if done.summary.failed:
+        _print_result(result, summary, plot)
+    if result.summary.failed:
         click.echo(
-            f"{done.summary.failed:,} of {done.pairs:,} pairs have no verdict: see `ig4 judge show "
-            f"{done.id}`, try again with --retry-failed",
+            f"{result.summary.failed:,} of {result.pairs:,} pairs have no verdict: see "
+            f"`ig4 judge show {result.id}`, try again with --retry-failed",
             err=True,
         )
-    if done.stopped:
-        click.echo(f"Stopped: {done.stopped}. The same command goes on from here.", err=True)
-    if done.summary.failed or done.open:
+    if result.stopped:
+        click.echo(f"Stopped: {result.stopped}. The same command continues from here.", err=True)
+    if result.summary.failed or result.open:
         raise click.exceptions.Exit(render.PARTIAL)
 
 
-@judge.command()
+@judge.command(
+    epilog="""\b
+Examples:
+  ig4 judge summarize reviews.jsonl
+  ig4 judge summarize run1.jsonl run2.jsonl --reader llava --json
+"""
+)
 @click.argument("reviews", type=opt.PATH, nargs=-1, required=True)
 @click.option(
     "--reader",
     type=click.Choice(["robust", "llava"]),
-    help="Read scores from the texts: robustly, or as strictly as LLaVA's own script.",
+    help="Read scores from texts: robustly, or as strictly as the script of LLaVA.",
 )
 @opt.seed
 @opt.as_json
 def summarize(
     reviews: tuple[Path, ...], reader: str | None, seed: int | None, as_json: bool
 ) -> None:
-    """Sum up reviews made elsewhere: the relative score, overall and by category.
+    """Summarise reviews made elsewhere: the relative score, overall and by category.
 
     A review has two scores ("tuple") or a text that begins with them ("content"), and a category,
-    as LLaVA-Bench's. The relative score is the second's in percent of the first's. Several files
-    are several runs: each is summed up, then their mean.
+    as in LLaVA-Bench. The relative score is the second score in percent of the first. Several
+    files are several runs: each is summarised, then their mean.
     """
     from ig4.core.files.relativescores import mean_scores, summarise_file
 
-    chosen = 42 if seed is None else seed
-    runs = [summarise_file(path, reader, seed=chosen) for path in reviews]
+    seed = 42 if seed is None else seed
+    runs = [summarise_file(path, reader, seed=seed) for path in reviews]
     if as_json:
-        told = runs[0].to_dict()
+        summary = runs[0].to_dict()
         if len(runs) > 1:
-            told = mean_scores(runs) | {"runs": [run.to_dict() for run in runs]}
-        render.print_json(told)
+            summary = mean_scores(runs) | {"runs": [run.to_dict() for run in runs]}
+        render.print_json(summary)
     else:
         _print_runs(runs, mean_scores(runs))
     failed = sum(run.failed for run in runs)
     if failed:
-        click.echo(f"{failed:,} reviews hold no scores and are left out", err=True)
+        click.echo(f"{failed:,} reviews have no scores and are left out", err=True)
         raise click.exceptions.Exit(render.PARTIAL)
 
 
-@judge.command()
+@judge.command(
+    epilog="""\b
+Examples:
+  ig4 judge show
+  ig4 judge show 1 --json
+"""
+)
 @click.argument("number", type=int, required=False)
 @opt.shared_options
 def show(number: int | None, db: str | None, as_json: bool, quiet: bool) -> None:
-    """List judgements, or show what judgement NUMBER came to."""
+    """List judgements, or show the verdicts of judgement NUMBER."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.errors import UsageError
@@ -199,10 +213,10 @@ def _request(flags: dict[str, Any]) -> tuple[Config, JudgeRequest]:
 
 
 def _labels(text: str | None) -> tuple[str, str] | None:
-    """Read `--labels`.
+    """Parse `--labels`.
 
     Raises:
-        UsageError: they are not two.
+        UsageError: there are not two labels.
     """
     from ig4.core.errors import UsageError
 
@@ -210,20 +224,22 @@ def _labels(text: str | None) -> tuple[str, str] | None:
         return None
     labels = opt.names(text) or []
     if len(labels) != 2:
-        raise UsageError(f"--labels {text!r}: name two, as in --labels selected,all")
+        raise UsageError(f"--labels {text!r}: give two, as in --labels selected,all")
     return labels[0], labels[1]
 
 
-def _tell(told: JudgeEstimate, *, as_json: bool) -> None:
+def _print_estimate(estimate: JudgeEstimate, *, as_json: bool) -> None:
     if as_json:
-        render.print_json(asdict(told))
+        render.print_json(asdict(estimate))
         return
-    click.echo(f"{told.pairs:,} pairs; {told.judge} has {told.verdicts:,} verdicts to give")
-    if told.asking is not None:
-        click.echo(render.calls_estimate(told.judge, told.asking))
+    click.echo(
+        f"{estimate.pairs:,} pairs; {estimate.verdicts:,} verdicts by {estimate.judge} to request"
+    )
+    if estimate.asking is not None:
+        click.echo(render.calls_estimate(estimate.judge, estimate.asking))
 
 
-def _draw(path: Path, told: dict[str, Any], first: str, second: str) -> None:
+def _draw(path: Path, summary: dict[str, Any], first: str, second: str) -> None:
     """Write the stacked bars as SVG.
 
     Raises:
@@ -234,37 +250,37 @@ def _draw(path: Path, told: dict[str, Any], first: str, second: str) -> None:
     from ig4.core.errors import DatasetError
 
     try:
-        path.write_text(svg(bars(told), f"{first} against {second}"), encoding="utf-8")
+        path.write_text(svg(bars(summary), f"{first} against {second}"), encoding="utf-8")
     except OSError as error:
         raise DatasetError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-def _print(done: JudgeResult, told: dict[str, Any], plot: Path | None) -> None:
+def _print_result(result: JudgeResult, summary: dict[str, Any], plot: Path | None) -> None:
     from ig4.cli.verdicts import print_summary
 
-    print_summary(done.first, done.second, told)
-    click.echo(f"judgement {done.id} by {done.judge}: {done.new:,} new verdicts", nl=False)
-    click.echo(f"; {render.calls_spent(done.asked)}" if done.asked else "")
+    print_summary(result.first, result.second, summary)
+    click.echo(f"judgement {result.id} by {result.judge}: {result.new:,} new verdicts", nl=False)
+    click.echo(f"; {render.calls_summary(result.asked)}" if result.asked else "")
     if plot is not None:
         click.echo(f"drawn in {plot}")
 
 
-def as_dict(done: JudgeResult) -> dict[str, Any]:
-    """Return what a judgement came to, JSON-able."""
-    told = {
-        "judgement": done.id,
-        "judge": done.judge,
-        "first": done.first,
-        "second": done.second,
-        "pairs": done.pairs,
-        "new": done.new,
-        "open": done.open,
-        **done.summary.to_dict(),
-        "stopped": done.stopped,
+def as_dict(result: JudgeResult) -> dict[str, Any]:
+    """Return a judgement's result as a JSON-able dict."""
+    record = {
+        "judgement": result.id,
+        "judge": result.judge,
+        "first": result.first,
+        "second": result.second,
+        "pairs": result.pairs,
+        "new": result.new,
+        "open": result.open,
+        **result.summary.to_dict(),
+        "stopped": result.stopped,
     }
-    if done.asked is not None:
-        told |= {"calls": done.asked.calls, "cost": sum(done.asked.cost.values())}
-    return told
+    if result.asked is not None:
+        record |= {"calls": result.asked.calls, "cost": sum(result.asked.cost.values())}
+    return record
 
 
 def _print_runs(runs: list[ReviewRun], mean: dict[str, Any]) -> None:
@@ -273,8 +289,8 @@ def _print_runs(runs: list[ReviewRun], mean: dict[str, Any]) -> None:
     names = list(mean["categories"])
     rows = []
     for run in runs:
-        told = run.to_dict()
-        parts = [told["overall"], *(told["categories"].get(name) for name in names)]
+        summary = run.to_dict()
+        parts = [summary["overall"], *(summary["categories"].get(name) for name in names)]
         rows.append((str(run.path), run.overall.n, *(relative(p) if p else "" for p in parts)))
     if len(runs) > 1:
         means = [mean["overall"], *mean["categories"].values()]
@@ -287,24 +303,24 @@ def _list(rows: list[JudgementRow], *, as_json: bool) -> None:
     if as_json:
         render.print_json([_as_dict(row) for row in rows])
         return
-    shown = []
+    table = []
     for row in rows:
         overall = (row.summary or {}).get("overall") or {}
         counts = tuple(overall.get(name) for name in ("win", "tie", "fail"))
-        shown.append(
+        table.append(
             (row.id, row.name, row.first, row.second, row.pairs, row.status, *counts, row.failed)
         )
     render.print_table(
         ("judgement", "judge", "first", "second", "pairs", "status", "win", "tie", "fail",
          "failed verdicts"),
-        shown,
+        table,
     )  # fmt: skip
 
 
 def _show(row: JudgementRow, verdicts: list[VerdictRow]) -> None:
     from ig4.cli.verdicts import print_summary
 
-    summary = row.summary if row.status in ("done", "partial") else _so_far(verdicts)
+    summary = row.summary if row.status in ("done", "partial") else _partial_summary(verdicts)
     click.echo(
         f"Judgement {row.id} by {render.plain(row.name)}: {row.verdicts:,} of {2 * row.pairs:,} "
         f"verdicts, {row.failed:,} failed; {row.status}"
@@ -316,14 +332,14 @@ def _show(row: JudgementRow, verdicts: list[VerdictRow]) -> None:
     failed = [one for one in verdicts if one[6] is not None]
     for pair, swapped, *_, error in failed[:_SHOWN]:
         order = "second" if swapped else "first"
-        told = " ".join(render.plain(error).split())
-        click.echo(f"pair {render.plain(pair)}, shown {order} answer first: {told}")
+        message = " ".join(render.plain(error).split())
+        click.echo(f"pair {render.plain(pair)}, shown {order} answer first: {message}")
     if len(failed) > _SHOWN:
-        click.echo(f"and {len(failed) - _SHOWN:,} more: --json has all")
+        click.echo(f"and {len(failed) - _SHOWN:,} more: --json prints all")
 
 
-def _so_far(verdicts: list[VerdictRow]) -> dict[str, Any]:
-    """Return what the verdicts of a judgement that was cut short come to."""
+def _partial_summary(verdicts: list[VerdictRow]) -> dict[str, Any]:
+    """Return the summary of the verdicts of an unfinished judgement."""
     from ig4.core.engine.judging.judge import summarise_verdicts
 
     return summarise_verdicts(verdicts)[0].to_dict()

@@ -1,4 +1,4 @@
-"""Which score database a command means."""
+"""Resolves the score database that a command uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def location(db: str | None, config: Config | None = None) -> str:
-    """Return --db, else what the configuration (by default ./ig4.toml) says, else ig4.db."""
+    """Return --db, else `db` of the configuration (by default ./ig4.toml), else ig4.db."""
     from ig4.storage.connect import DEFAULT
 
     if db:

@@ -1,4 +1,4 @@
-"""The `ig4` command: finds verbs without importing them, and turns errors into one line."""
+"""The `ig4` command: imports commands on demand, and prints errors in one line."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ COMMANDS = {
     "init": ("ig4.cli.init:init", "Write a commented ig4.toml."),
     "run": ("ig4.cli.run:run", "Ingest, score, cluster, select and export in one go."),
     "ingest": ("ig4.cli.ingest:ingest", "Read a data set into the score database."),
-    "score": ("ig4.cli.score:score", "Compute the scores that samples still lack."),
-    "import-scores": ("ig4.cli.imports:import_scores", "Take over scores computed elsewhere."),
+    "score": ("ig4.cli.score:score", "Compute the scores that are missing."),
+    "import-scores": ("ig4.cli.imports:import_scores", "Import scores computed elsewhere."),
     "import-clusters": (
         "ig4.cli.imports:import_clusters",
-        "Take over clusters computed elsewhere.",
+        "Import clusters computed elsewhere.",
     ),
     "cluster": ("ig4.cli.cluster:cluster", "Group samples by their images."),
-    "select": ("ig4.cli.select:select", "Choose the samples worth training on."),
+    "select": ("ig4.cli.select:select", "Select the samples worth training on."),
     "export": ("ig4.cli.export:export", "Write a selection as a data set."),
     "train": ("ig4.cli.train:train", "Fine-tune a model on a selection."),
     "generate": (
         "ig4.cli.generate:generate",
-        "Answer questions with a CHECKPOINT, or talk to it about an image.",
+        "Answer questions with a CHECKPOINT, or chat with it about an image.",
     ),
     "eval": (
         "ig4.cli.evaluate:evaluate",
@@ -41,67 +41,67 @@ COMMANDS = {
     ),
     "ablate": (
         "ig4.cli.ablate:ablate",
-        "Compare arms: train and evaluate each way to choose samples, with several seeds.",
+        "Compare ways to select samples: train and evaluate each, with several seeds.",
     ),
-    "query": ("ig4.cli.query:query", "Ask the score database in SQL."),
+    "query": ("ig4.cli.query:query", "Query the score database with SQL."),
     "costs": (
         "ig4.cli.costs:costs",
-        "Sum what language models were asked, and what that cost in US dollars.",
+        "Sum the calls of language models and their cost in US dollars.",
     ),
     "batch": (
         "ig4.cli.batch:batch",
         "List batches of requests, or cancel one.",
     ),
-    "db": ("ig4.cli.db:db", "Look after the score database."),
+    "db": ("ig4.cli.db:db", "Manage the score database."),
     "plugins": (
         "ig4.cli.plugins:plugins",
         "List installed components, show one, or check that they work.",
     ),
     "doctor": (
         "ig4.cli.doctor:doctor",
-        "Tell what works here: extras, device, caches, keys, database, plugins.",
+        "Report what works here: extras, device, caches, keys, database, plugins.",
     ),
-    "demo": ("ig4.cli.demo:demo", "Try ig4 offline on a data set it draws itself."),
+    "demo": ("ig4.cli.demo:demo", "Try ig4 offline on a data set that it generates."),
 }
-"""Every built-in verb: where it lives, and its short help (a test holds it to the docstring)."""
+"""Every built-in command: its location and short help (a test compares it to the docstring)."""
 
 INTERRUPTED = 130
 
 
 class LazyGroup(click.Group):
-    """Imports a command when it is called; plugins are asked for theirs when it is not ours."""
+    """Imports a command when it is called; discovers plugins if the command is not built in."""
 
-    _asked_plugins = False
+    _plugins_added = False
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name our verbs, in the order one uses them, then those of plugins."""
-        self._ask_plugins()
+        """Return the built-in commands, in the order of use, then those of plugins."""
+        self._add_plugin_commands()
         more = [name for name in super().list_commands(ctx) if name not in COMMANDS]
         return [*COMMANDS, *more]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a verb."""
+        """Import a command."""
         if cmd_name in COMMANDS:
             module, _, name = COMMANDS[cmd_name][0].partition(":")
             command: click.Command = getattr(import_module(module), name)
             return command
-        self._ask_plugins()
+        self._add_plugin_commands()
         return super().get_command(ctx, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb, suggesting near ones for a misspelled one."""
+        """Find the command; suggest similar names for a misspelled one."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             from ig4.core.suggest import did_you_mean
 
-            guess = did_you_mean(args[0], self.list_commands(ctx))
-            raise click.UsageError(error.message.rstrip(".") + guess, ctx) from None
+            suggestion = did_you_mean(args[0], self.list_commands(ctx))
+            raise click.UsageError(error.message.rstrip(".") + suggestion, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs from the table, so that help imports none of them."""
+        """List the commands from COMMANDS, so that help imports none of them."""
         rows = []
         for name in self.list_commands(ctx):
             if name in COMMANDS:
@@ -113,9 +113,9 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
-    def _ask_plugins(self) -> None:
-        if not self._asked_plugins:
-            self._asked_plugins = True
+    def _add_plugin_commands(self) -> None:
+        if not self._plugins_added:
+            self._plugins_added = True
             from ig4.core.host.host import Host
 
             Host.discover().add_commands(self)
@@ -137,10 +137,10 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run `ig4`; the entry point of the command."""
-    # Records come and go by the hundred thousand and hold no cycles: collecting after every 700
-    # new objects took a fifth of the time of ingesting.
+    # Hundreds of thousands of records are created and freed, without cycles: a collection after
+    # every 700 new objects took a fifth of the time of ingesting.
     gc.set_threshold(50_000, 20, 50)
-    _take_any_text(sys.stdout)
+    _accept_any_text(sys.stdout)
     try:
         code = cli.main(args, prog_name="ig4", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -149,44 +149,46 @@ def main(args: list[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _say("Interrupted. What was committed is safe; the same command goes on from there.")
+        _print_error(
+            "Interrupted. Committed results are safe; the same command continues from there."
+        )
         code = INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone; Python must not complain about it at exit.
+        # The reader of the output has closed it; keep Python from reporting that at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
-    except Exception as error:  # noqa: BLE001 - _told lets through what ig4 did not mean
-        code = _told(error)
+    except Exception as error:  # noqa: BLE001 - _report_error raises unexpected errors again
+        code = _report_error(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _take_any_text(stream: TextIO) -> None:
-    """Let a stream take whatever a data set holds, which the system's encoding may lack.
+def _accept_any_text(stream: TextIO) -> None:
+    """Let a stream accept any text of a data set, even if the system's encoding lacks it.
 
-    Programs get UTF-8; a terminal, and who chose an encoding, what there is in it.
+    Pipes get UTF-8; a terminal, or an encoding set by the user, gets replacement characters.
     """
     if not isinstance(stream, io.TextIOWrapper):
         return
-    chosen = stream.isatty() or "PYTHONIOENCODING" in os.environ
-    stream.reconfigure(encoding=None if chosen else "utf-8", errors="replace")
+    keep_encoding = stream.isatty() or "PYTHONIOENCODING" in os.environ
+    stream.reconfigure(encoding=None if keep_encoding else "utf-8", errors="replace")
 
 
-def _told(error: Exception) -> int:
-    """Print an error of ours or of the system in one line; let any other through."""
+def _report_error(error: Exception) -> int:
+    """Print an error of ig4 or of the system in one line and return the exit code; raise others."""
     from ig4.core.errors import Ig4Error
 
     if os.environ.get("IG4_TRACEBACK"):
         raise error
     if isinstance(error, OSError) and error.filename and error.strerror:
-        _say(f"Error: {error.filename}: {error.strerror}")
+        _print_error(f"Error: {error.filename}: {error.strerror}")
         return 1
     if not isinstance(error, Ig4Error):
         raise error
-    _say(f"Error: {error}")
+    _print_error(f"Error: {error}")
     return error.exit_code
 
 
-def _say(text: str) -> None:
+def _print_error(text: str) -> None:
     from ig4.cli.render import plain
 
     click.echo(plain(text), err=True)  # errors quote ids and names from data sets

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their values are read."""
+"""Options that several commands share, and functions that read their values."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ db = click.option(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 dataset = click.option(
-    "--dataset", metavar="NAME", help="Data set in the database; needed if it holds several."
+    "--dataset", metavar="NAME", help="Data set in the database; required if there are several."
 )
 config = click.option(
     "--config", "config_file", type=PATH, help="Configuration file.  [default: ./ig4.toml]"
 )
-quiet = click.option("--quiet", "-q", is_flag=True, help="No progress and no notices.")
+quiet = click.option("--quiet", "-q", is_flag=True, help="Hide progress and notices.")
 component_options = click.option(
     "-o",
     "--option",
@@ -39,12 +39,12 @@ component_options = click.option(
     metavar="NAME.KEY=VALUE",
     help="Option of a component, as in -o clip.model=ViT-L-14 (see `ig4 plugins show clip`).",
 )
-seed = click.option("--seed", type=int, help="Seed of everything random.  [default: 42]")
+seed = click.option("--seed", type=int, help="Seed for everything random.  [default: 42]")
 columns = click.option(
-    "--columns", metavar="MAP", help="Columns, as in id=key,image=file,answer=caption."
+    "--columns", metavar="MAP", help="Column names, as in id=key,image=file,answer=caption."
 )
 selection = click.option(
-    "--selection", metavar="N|last|all", default="last", show_default=True, help="Which selection."
+    "--selection", metavar="N|last|all", default="last", show_default=True, help="Selection to use."
 )
 
 
@@ -55,38 +55,38 @@ def shared_options(function: F) -> F:
     return function
 
 
-_CALLING = (
+_CALL_OPTIONS = (
     click.option("--concurrency", type=int, help="Requests at a time.  [default: 16]"),
-    click.option("--rpm", type=float, help="Requests a minute at most."),
-    click.option("--tpm", type=float, help="Tokens a minute at most."),
-    click.option("--max-cost", type=float, metavar="USD", help="What this run may spend."),
-    click.option("--max-calls", type=int, help="How many requests this run may send."),
+    click.option("--rpm", type=float, help="Maximum requests per minute."),
+    click.option("--tpm", type=float, help="Maximum tokens per minute."),
+    click.option("--max-cost", type=float, metavar="USD", help="Maximum cost of this run."),
+    click.option("--max-calls", type=int, help="Maximum requests of this run."),
     click.option(
-        "--batch/--no-batch", default=None, help="Hand requests over in batches, at half the price."
+        "--batch/--no-batch", default=None, help="Submit requests in batches, at half the price."
     ),
     click.option(
         "--wait/--no-wait", default=None, help="Wait for batches, or let a later run collect them."
     ),
 )
 _PROMPT = click.option(
-    "--prompt", type=PATH, metavar="FILE", help="Prompt with {instruction}, {answer}."
+    "--prompt", type=PATH, metavar="FILE", help="Prompt with {instruction} and {answer}."
 )
 
 
 def call_options(function: F) -> F:
-    """Add the options of commands that ask language models."""
-    for option in reversed(_CALLING):
+    """Add the options of commands that call language models."""
+    for option in reversed(_CALL_OPTIONS):
         function = option(function)
     return function
 
 
 def scoring_options(function: F) -> F:
-    """Add the options of commands that ask language models for scores."""
+    """Add the options of commands that compute scores with language models."""
     return call_options(_PROMPT(function))
 
 
 def call_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the table `calls` of `ig4.toml` that flags make."""
+    """Return the flags as the table `calls` of `ig4.toml`."""
     return {
         "concurrency": flags["concurrency"],
         "requests_per_minute": flags["rpm"],
@@ -99,38 +99,38 @@ def call_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def set_prompt(tables: dict[str, Any], config: Config, prompt: Path | None) -> None:
-    """Give a prompt file to every scorer in use that takes one.
+    """Set the prompt file of every scorer in use that takes one.
 
     Raises:
-        UsageError: none does.
+        UsageError: no scorer in use takes one.
     """
     if prompt is None:
         return
     from ig4.core.host.host import Host
 
     host = Host.discover()
-    takers = []
+    scorers = []
     for name in config.run.scorers:
         use = config.choice("scorer", name).use
         if "prompt" in host.load("scorer", use, runnable=False).Options.model_fields:
-            takers.append(name)
+            scorers.append(name)
             tables.setdefault("scorers", {}).setdefault(name, {})["prompt"] = str(prompt)
-    if not takers:
+    if not scorers:
         raise UsageError("--prompt: no scorer in use takes a prompt (gpt and claude do)")
 
 
 def names(text: str | None) -> list[str] | None:
-    """Read `clip,length`."""
+    """Split `clip,length` into names."""
     if text is None:
         return None
     return [part for part in (piece.strip() for piece in text.split(",")) if part]
 
 
 def component_settings(options: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Read `-o clip.model=ViT-L-14` into {"clip": {"model": "ViT-L-14"}}.
+    """Parse `-o clip.model=ViT-L-14` into {"clip": {"model": "ViT-L-14"}}.
 
     Raises:
-        UsageError: one is not NAME.KEY=VALUE.
+        UsageError: an option is not NAME.KEY=VALUE.
     """
     settings: dict[str, dict[str, str]] = {}
     for option in options:
@@ -145,59 +145,59 @@ def component_settings(options: Sequence[str]) -> dict[str, dict[str, str]]:
 def settings_by_table(
     options: Sequence[str], kinds: Mapping[str, Sequence[str]]
 ) -> dict[str, dict[str, dict[str, str]]]:
-    """Sort `-o` settings into tables of `ig4.toml` by the names each table has in use.
+    """Sort `-o` settings into the tables of `ig4.toml` that use their names.
 
-    `kinds` maps a table ("scorers") to the labels it may set. A setting goes to every table
-    that uses its label.
+    `kinds` maps a table ("scorers") to the names in use. A setting goes to every table that uses
+    its name.
 
     Raises:
         UsageError: a setting is for a component that the command does not use.
     """
     tables: dict[str, dict[str, dict[str, str]]] = {}
     for name, values in component_settings(options).items():
-        homes = [table for table, labels in kinds.items() if name in labels]
-        if not homes:
+        matches = [table for table, labels in kinds.items() if name in labels]
+        if not matches:
             used = ", ".join(dict.fromkeys(n for labels in kinds.values() for n in labels))
-            raise UsageError(f"-o {name}.…: {name!r} is not used here (used are: {used})")
-        for home in homes:
-            tables.setdefault(home, {})[name] = values
+            raise UsageError(f"-o {name}.…: {name!r} is not used here (in use: {used})")
+        for table in matches:
+            tables.setdefault(table, {})[name] = values
     return tables
 
 
 def pairs_of(settings: Sequence[str]) -> dict[str, str]:
-    """Read `-o KEY=VALUE`, given any number of times.
+    """Parse `-o KEY=VALUE`, given any number of times.
 
     Raises:
-        UsageError: one is not KEY=VALUE.
+        UsageError: a setting is not KEY=VALUE.
     """
-    found = {}
+    pairs = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not (equals and key.strip()):
             raise UsageError(f"-o {setting!r} is not KEY=VALUE")
-        found[key.strip()] = value
-    return found
+        pairs[key.strip()] = value
+    return pairs
 
 
 def pairs(text: str, option: str) -> dict[str, str]:
-    """Read `image=file,answer=caption`.
+    """Parse `image=file,answer=caption`.
 
     Raises:
         UsageError: a part is not NAME=VALUE.
     """
-    found = {}
+    result = {}
     for part in names(text) or ():
         left, equals, right = part.partition("=")
         if not (equals and left.strip() and right.strip()):
             raise UsageError(
                 f"{option} {part!r} is not NAME=VALUE; write image=file,answer=caption"
             )
-        found[left.strip()] = right.strip()
-    return found
+        result[left.strip()] = right.strip()
+    return result
 
 
 def column_options(text: str | None) -> dict[str, str]:
-    """Read `--columns image=file,answer=caption` into options of a format.
+    """Parse `--columns image=file,answer=caption` into options of a format.
 
     Raises:
         UsageError: a part is not NAME=VALUE.

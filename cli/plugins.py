@@ -1,4 +1,4 @@
-"""`ig4 plugins`: which components are installed, what they take, and whether they work."""
+"""`ig4 plugins`: list installed components, show their options, check that they work."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def plugins(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is None:
         context.invoke(list_, as_json=as_json)
     elif as_json:
-        raise UsageError(f"write --json behind {context.invoked_subcommand}")
+        raise UsageError(f"write --json after {context.invoked_subcommand}")
 
 
 @plugins.command(
@@ -53,17 +53,20 @@ Examples:
 def list_(kind: str | None = None, as_json: bool = False) -> None:
     """List components and broken plugins."""
     host = Host.discover()
-    found = sorted(
+    registrations = sorted(
         host.components(kind),
         key=lambda r: (KINDS.index(r.component.kind), r.component.name, r.dist),
     )
     broken = [] if kind else host.broken
     if as_json:
-        components = [_summary(registered) for registered in found]
-        print_json({"components": components, "broken": [_broken(plugin) for plugin in broken]})
+        components = [_summary(registered) for registered in registrations]
+        print_json(
+            {"components": components, "broken": [_broken_dict(plugin) for plugin in broken]}
+        )
         return
     rows: list[tuple[str, ...]] = [
-        (r.component.kind, r.component.name, r.dist, _state(r), r.component.summary) for r in found
+        (r.component.kind, r.component.name, r.dist, _state(r), r.component.summary)
+        for r in registrations
     ]
     rows += [("plugin", b.entry_point, b.dist, "broken", b.reason) for b in broken]
     print_table(("kind", "name", "distribution", "state", "summary"), rows)
@@ -81,17 +84,17 @@ Examples:
 def show(name: str, as_json: bool) -> None:
     """Show a component's options with their types and defaults.
 
-    NAME is a name, kind/name or distribution/name; a name that several kinds use shows all.
+    NAME is a name, kind/name or distribution/name; a name used by several kinds shows all of them.
     """
     host = Host.discover()
-    shown = [_details(host, registered) for registered in _named(host, name)]
+    components = [_details(host, registered) for registered in _find(host, name)]
     if as_json:
-        print_json(shown)
+        print_json(components)
     else:
-        for number, details in enumerate(shown):
+        for number, details in enumerate(components):
             click.echo("\n" * (number > 0), nl=False)
             _print_details(details)
-    if any(details["problem"] for details in shown):
+    if any(details["problem"] for details in components):
         raise click.exceptions.Exit(1)
 
 
@@ -104,19 +107,19 @@ Examples:
 )
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="Check all components (the default).")
-@click.option("--deep", is_flag=True, help="Import the libraries they require, too.")
+@click.option("--deep", is_flag=True, help="Also import the libraries that they require.")
 @as_json
 def check(name: str | None, everything: bool, deep: bool, as_json: bool) -> None:
-    """Import components and check that they keep their contracts.
+    """Import components and check that they implement their contracts.
 
-    Exits with 1 if one is broken; a library that is not installed is no fault.
+    The exit code is 1 if one is broken; a missing library does not count as broken.
     """
     if name and everything:
         raise UsageError("give a NAME or --all, not both")
     host = Host.discover()
-    found = _named(host, name) if name else host.components()
-    results = [_check(host, registered, deep=deep) for registered in found]
-    results += [_broken(plugin) | {"state": "broken"} for plugin in host.broken if not name]
+    registrations = _find(host, name) if name else host.components()
+    results = [_check(host, registered, deep=deep) for registered in registrations]
+    results += [_broken_dict(plugin) | {"state": "broken"} for plugin in host.broken if not name]
     if as_json:
         print_json(results)
     else:
@@ -126,13 +129,13 @@ def check(name: str | None, everything: bool, deep: bool, as_json: bool) -> None
         raise click.exceptions.Exit(1)
 
 
-def _named(host: Host, text: str) -> list[RegisteredComponent]:
-    """Return the components meant by a name, kind/name, dist/name or kind/dist/name."""
+def _find(host: Host, text: str) -> list[RegisteredComponent]:
+    """Return the components of a name, kind/name, dist/name or kind/dist/name."""
     kind, _, name = text.partition("/")
     if name and kind in KINDS:
         return [host.find(kind, name)]
-    found = [r for r in host.components() if text in (r.component.name, r.qualified)]
-    if not found:
+    matches = [r for r in host.components() if text in (r.component.name, r.qualified)]
+    if not matches:
         known = sorted({r.component.name for r in host.components()})
         for broken in host.broken:
             if text in (broken.entry_point, broken.dist):
@@ -140,11 +143,11 @@ def _named(host: Host, text: str) -> list[RegisteredComponent]:
         raise UsageError(
             f"no component is called {text!r}{did_you_mean(text, known)} (see `ig4 plugins list`)"
         )
-    return found
+    return matches
 
 
 def _state(registered: RegisteredComponent) -> str:
-    """Return 'ok', or what to install."""
+    """Return 'ok', or the missing libraries and how to install them."""
     missing = missing_modules(registered)
     if not missing:
         return "ok"
@@ -170,7 +173,7 @@ def _summary(registered: RegisteredComponent) -> dict[str, Any]:
     }
 
 
-def _broken(plugin: BrokenPlugin) -> dict[str, Any]:
+def _broken_dict(plugin: BrokenPlugin) -> dict[str, Any]:
     return {
         "distribution": plugin.dist,
         "entry_point": plugin.entry_point,
@@ -181,13 +184,13 @@ def _broken(plugin: BrokenPlugin) -> dict[str, Any]:
 def _details(host: Host, registered: RegisteredComponent) -> dict[str, Any]:
     details = _summary(registered) | {"version": None, "options": [], "problem": None}
     try:
-        found = host.load(registered.component.kind, registered.qualified, runnable=False)
+        component_class = host.load(registered.component.kind, registered.qualified, runnable=False)
     except Ig4Error as error:
         return details | {"problem": str(error)}
-    return details | {"version": found.version, "options": _options(found)}
+    return details | {"version": component_class.version, "options": _options(component_class)}
 
 
-def _options(found: type[Configurable]) -> list[dict[str, Any]]:
+def _options(component_class: type[Configurable]) -> list[dict[str, Any]]:
     from pydantic_core import to_jsonable_python
 
     return [
@@ -200,12 +203,12 @@ def _options(found: type[Configurable]) -> list[dict[str, Any]]:
             else to_jsonable_python(field.get_default(call_default_factory=True), fallback=str),
             "description": field.description or "",
         }
-        for name, field in found.Options.model_fields.items()
+        for name, field in component_class.Options.model_fields.items()
     ]
 
 
 def _type_text(annotation: Any) -> str:
-    """Write a type as a user would: `int`, `str | null`, `auto | fp32`."""
+    """Return a type as users write it: `int`, `str | null`, `auto | fp32`."""
     from types import UnionType
     from typing import Annotated, Literal, Union, get_args, get_origin
 
@@ -233,8 +236,8 @@ def _print_details(details: Mapping[str, Any]) -> None:
         click.echo(f"  version  {details['version']}")
     if details["missing"]:
         extra = details["extra"]
-        way = f': pip install "{details["distribution"]}[{extra}]"' if extra else ""
-        click.echo(f"  needs    {', '.join(details['missing'])}{way}")
+        install = f': pip install "{details["distribution"]}[{extra}]"' if extra else ""
+        click.echo(f"  needs    {', '.join(details['missing'])}{install}")
     if details["problem"]:
         click.echo(f"  broken   {details['problem']}")
         return
@@ -250,8 +253,8 @@ def _print_details(details: Mapping[str, Any]) -> None:
 
 
 def _check(host: Host, registered: RegisteredComponent, *, deep: bool) -> dict[str, Any]:
-    """Import one component; returns its state, the time that took and the reason if broken."""
-    from ig4.core import contracts  # noqa: F401 - its own import is not the component's
+    """Import one component; return its state, the time it took, and the reason if it is broken."""
+    from ig4.core import contracts  # noqa: F401 - excludes its import time from the component's
 
     before = set(sys.modules)
     start = time.perf_counter()
@@ -273,17 +276,17 @@ def _check(host: Host, registered: RegisteredComponent, *, deep: bool) -> dict[s
 
 
 def _check_row(result: Mapping[str, Any]) -> tuple[str, ...]:
-    name = f"plugin {result['entry_point']}" if "entry_point" in result else _slash(result)
-    spent = f"{result['import_ms']:.0f} ms" if "import_ms" in result else ""
-    return (name, result["distribution"], result["state"], spent, result["reason"] or "")
+    name = f"plugin {result['entry_point']}" if "entry_point" in result else _qualified_name(result)
+    duration = f"{result['import_ms']:.0f} ms" if "import_ms" in result else ""
+    return (name, result["distribution"], result["state"], duration, result["reason"] or "")
 
 
-def _slash(result: Mapping[str, Any]) -> str:
+def _qualified_name(result: Mapping[str, Any]) -> str:
     return f"{result['kind']}/{result['name']}"
 
 
 def _import_libraries(registered: RegisteredComponent) -> None:
-    """Import what a component requires.
+    """Import the libraries that a component requires.
 
     Raises:
         PluginError: a library is installed but cannot be imported.

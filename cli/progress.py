@@ -1,4 +1,4 @@
-"""Shows what the engine tells: bars on a terminal, plain notices elsewhere."""
+"""Shows the progress of the engine: bars on a terminal, lines of text elsewhere."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 _PLAIN_SECONDS = 30.0
 _SHORTEST_BAR = 4
 _BESIDE_BAR = 72
-"""Columns that counts, rate, times and a number of failures take beside a bar."""
+"""Columns that counts, rate, times and the number of failures need beside a bar."""
 
 
 @contextmanager
 def progress_listener(*, quiet: bool = False) -> Iterator[Listener]:
-    """Give a listener that shows events on stderr while the block runs."""
+    """Yield a listener that shows events on stderr while the block runs."""
     if quiet:
         yield lambda event: None
         return
@@ -47,28 +47,28 @@ def progress_listener(*, quiet: bool = False) -> Iterator[Listener]:
 
 
 class _PlainProgress:
-    """Notices, and every half minute how far a stage is: nothing that moves belongs into a log."""
+    """Prints notices, and the progress of a stage every 30 seconds, as lines for a log."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.totals: dict[str, int | None] = {}
         self.done: dict[str, int] = {}
-        self.told = time.monotonic()
+        self.last_print = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Notice):
-            self._say(plain(f"note: {event.text}"))
+            self._print(plain(f"note: {event.text}"))
         elif isinstance(event, StageStarted):
             self.totals[event.stage], self.done[event.stage] = event.total, 0
         elif isinstance(event, StageAdvanced):
             done = self.done[event.stage] = self.done.get(event.stage, 0) + event.done
-            if time.monotonic() - self.told > _PLAIN_SECONDS:
-                self.told = time.monotonic()
+            if time.monotonic() - self.last_print > _PLAIN_SECONDS:
+                self.last_print = time.monotonic()
                 total = self.totals.get(event.stage)
-                of = f" of {total:,}" if total else ""
-                self._say(f"{event.stage}: {done:,}{of}{', ' if event.note else ''}{event.note}")
+                count = f"{done:,} of {total:,}" if total else f"{done:,}"
+                self._print(f"{event.stage}: {count}{', ' if event.note else ''}{event.note}")
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self.console.print(text, markup=False, soft_wrap=True)
 
 
@@ -94,8 +94,8 @@ class _ProgressBars:
         elif isinstance(event, StageFinished):
             self._end(event)
         elif isinstance(event, Notice):
-            told = plain(f"note: {event.text}")
-            self.bars.console.print(told, markup=False, soft_wrap=True)
+            text = plain(f"note: {event.text}")
+            self.bars.console.print(text, markup=False, soft_wrap=True)
 
     def _begin(self, event: StageStarted) -> None:
         self.failed[event.stage] = 0
@@ -134,11 +134,11 @@ def _bars(console: Console) -> Progress:
     from rich.table import Column
     from rich.text import Text
 
-    # Where the line is too long, the note gives way: counts, rate and time are never cut.
+    # If the line is too long, the note is cut: counts, rate and time never are.
     note = Column(ratio=1, no_wrap=True, overflow="ellipsis")
 
     class Rate(ProgressColumn):
-        """Units a second."""
+        """Units per second."""
 
         def render(self, task: Task) -> Any:
             speed = task.finished_speed or task.speed

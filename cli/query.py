@@ -1,4 +1,4 @@
-"""`ig4 query`: ask the score database in SQL; it cannot be changed this way."""
+"""`ig4 query`: query the score database with SQL, read-only."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ Examples:
 )
 @click.argument("sql", required=False)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@click.option("--examples", is_flag=True, help="Show questions worth asking.")
+@click.option("--examples", is_flag=True, help="Show useful queries.")
 @opt.as_json
 @opt.db
 def query(sql: str | None, as_csv: bool, examples: bool, as_json: bool, db: str | None) -> None:
-    """Ask the score database in SQL.
+    """Query the score database with SQL.
 
     The views scores_long (a row for each score) and scores_wide (a row for each sample, a
-    column for each scorer) answer most questions. Writing is refused by the database.
+    column for each scorer) answer most questions. Queries cannot change the database.
     """
-    from ig4.storage.admin import existing
+    from ig4.storage.admin import existing_url
     from ig4.storage.query import EXAMPLES, run_query
 
     if examples:
         _show_examples(EXAMPLES, as_json=as_json)
         return
     if not sql:
-        raise click.UsageError("give a statement, or --examples")
+        raise click.UsageError("give an SQL statement, or --examples")
     if as_csv and as_json:
         raise click.UsageError("choose one of --csv and --json")
-    with run_query(existing(location(db)), sql) as answer:
+    with run_query(existing_url(location(db)), sql) as result:
         if as_json:
-            _print_json(answer.columns, answer.rows)
+            _print_json(result.columns, result.rows)
         elif as_csv:
             writer = csv.writer(sys.stdout, lineterminator="\n")
-            writer.writerow(answer.columns)
-            writer.writerows(answer.rows)
+            writer.writerow(result.columns)
+            writer.writerows(result.rows)
         else:
-            rows = list(islice(answer.rows, SHOWN + 1))
-            render.print_table(answer.columns, rows[:SHOWN])
+            rows = list(islice(result.rows, SHOWN + 1))
+            render.print_table(result.columns, rows[:SHOWN])
             if len(rows) > SHOWN:
                 click.echo(f"… only the first {SHOWN:,} rows; --csv and --json print all", err=True)
 
@@ -71,7 +71,7 @@ def _show_examples(examples: Sequence[tuple[str, str]], *, as_json: bool) -> Non
 
 
 def _print_json(columns: Sequence[str], rows: Any) -> None:
-    """Print a list of row objects, a row at a time."""
+    """Print the rows as a JSON list of objects, one row at a time."""
     names = _distinct(columns)
     click.echo("[", nl=False)
     between = "\n"
@@ -83,7 +83,7 @@ def _print_json(columns: Sequence[str], rows: Any) -> None:
 
 
 def _distinct(columns: Sequence[str]) -> list[str]:
-    """Number the names that stand twice, id and id:2, as an object holds each name once."""
+    """Number repeated names (id, id:2): the keys of a JSON object must be distinct."""
     names: list[str] = []
     for column in columns:
         name, number = column, 1

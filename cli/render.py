@@ -1,4 +1,4 @@
-"""Prints results on stdout: JSON for programs, tables for people."""
+"""Prints results on stdout, as JSON or as tables."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def print_json(value: Any) -> None:
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
-    """Return a value as JSON, all control characters escaped: terminals obey \\x9b like ESC [."""
+    """Return a value as JSON with all control characters escaped: \\x9b acts like ESC [."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
-    return _C1.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _C1.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print rows under column names: a table on a terminal, aligned lines in a pipe.
 
-    Text from data sets is shown as it is, never as markup.
+    Text from data sets is printed as it is, never as markup.
     """
     table = [list(row) for row in rows]
     cells = [[plain(value) for value in row] for row in table]
@@ -72,14 +72,14 @@ def _print_rich(
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
-    """Print name and value lines, aligned."""
+    """Print aligned lines of name and value."""
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         click.echo(f"{name:<{width}}  {plain(value)}")
 
 
 def plain(value: Any) -> str:
-    """Return a value as people read it; control characters are shown, not obeyed."""
+    """Return a value as text to show, with control characters replaced."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -87,10 +87,10 @@ def plain(value: Any) -> str:
     if isinstance(value, bytes):
         return f"<{len(value):,} bytes>"
     text = str(value)
-    return text if text.isprintable() else "".join(map(_shown, text))
+    return text if text.isprintable() else "".join(map(_printable, text))
 
 
-def _shown(character: str) -> str:
+def _printable(character: str) -> str:
     if character == "\t":
         return " "
     if character.isprintable() or character == "\n" or unicodedata.category(character) == "Zs":
@@ -99,47 +99,47 @@ def _shown(character: str) -> str:
 
 
 def scorer_summary(scored: ScoreResult, name: str) -> str:
-    """Return what a scorer did in words: how many samples, how precisely, how many failed."""
+    """Return the result of a scorer as text: samples computed, precision, failures."""
     count, failed = scored.done[name], scored.failed[name]
-    told = f"{count:,} computed" if count else "nothing to do"
+    text = f"{count:,} computed" if count else "nothing to do"
     precision = (scored.identities[name] or {}).get("precision")
-    told += f" in {precision}" if count and precision else ""
-    return told + (f", {failed:,} failed" if failed else "")
+    text += f" in {precision}" if count and precision else ""
+    return text + (f", {failed:,} failed" if failed else "")
 
 
-def print_estimate(told: ScoreEstimate, *, as_json: bool) -> None:
-    """Print what would be computed, and how long that takes."""
+def print_estimate(estimate: ScoreEstimate, *, as_json: bool) -> None:
+    """Print what would be computed, with time and cost."""
     if as_json:
-        print_json(told.to_dict())
+        print_json(estimate.to_dict())
         return
-    click.echo(f"{told.dataset}: {told.samples:,} samples. To be computed:")
+    click.echo(f"{estimate.dataset}: {estimate.samples:,} samples. To be computed:")
     rows = []
-    for name, count in told.calls.items():
-        seconds = told.seconds[name]
+    for name, count in estimate.calls.items():
+        seconds = estimate.seconds[name]
         rows.append((name, count, "unknown yet" if seconds is None else f"{seconds:,.0f}"))
     print_table(("component", "to do", "seconds"), rows)
-    for name, calls in told.asking.items():
+    for name, calls in estimate.asking.items():
         click.echo(calls_estimate(name, calls))
 
 
 def calls_estimate(name: str, calls: CallEstimate) -> str:
-    """Return in words what a component would ask, and what that costs."""
+    """Return the calls that a component would make, and their cost, as text."""
     price = "price unknown" if calls.cost is None else f"about ${calls.cost:,.4f}"
-    known = f", {calls.in_ledger:,} of them paid already" if calls.in_ledger else ""
+    paid = f", {calls.in_ledger:,} of them already paid" if calls.in_ledger else ""
     return (
-        f"{name} asks {calls.model}: about {calls.requests:,} requests{known}; "
+        f"{name} calls {calls.model}: about {calls.requests:,} requests{paid}; "
         f"{calls.input_tokens:,} tokens in, {calls.output_tokens:,} out: {price}"
     )
 
 
-def calls_spent(asked: CallsResult) -> str:
-    """Return in words how many requests were sent, and what they cost."""
-    cost = sum(asked.cost.values())
-    return f"{asked.calls:,} requests sent" + (f", ${cost:.4f}" if cost else "")
+def calls_summary(result: CallsResult) -> str:
+    """Return the number of requests sent, and their cost, as text."""
+    cost = sum(result.cost.values())
+    return f"{result.calls:,} requests sent" + (f", ${cost:.4f}" if cost else "")
 
 
 def calls_fields(scored: ScoreResult) -> dict[str, Any]:
-    """Return what asking services came to, JSON-able; nothing where none was asked."""
+    """Return the results of calls as a JSON-able dict, empty if no service was called."""
     if scored.asked is None:
         return {}
     return {
@@ -151,23 +151,23 @@ def calls_fields(scored: ScoreResult) -> dict[str, Any]:
 
 
 def print_stopped(scored: ScoreResult, command: str) -> None:
-    """Say on stderr why samples were left unrated, and how to go on."""
+    """Print on stderr why scoring stopped, and how to continue."""
     if scored.stopped:
-        click.echo(f"Stopped: {scored.stopped}. `{command}` goes on from here.", err=True)
+        click.echo(f"Stopped: {scored.stopped}. `{command}` continues from here.", err=True)
 
 
 def print_failures(failed: Mapping[str, int], *, retry: str) -> None:
-    """Say on stderr how many samples failed, and what takes them up again."""
+    """Print on stderr how many samples failed, and how to compute them again."""
     for name, count in failed.items():
         if count:
             click.echo(f"{name}: {count:,} samples failed", err=True)
     if any(failed.values()):
         click.echo(
-            f'See why: ig4 query "SELECT external_id, scorer, error FROM scores_long WHERE error '
-            f'IS NOT NULL"; try again: {retry}',
+            f'Reasons: ig4 query "SELECT external_id, scorer, error FROM scores_long WHERE error '
+            f'IS NOT NULL". Try again: {retry}',
             err=True,
         )
 
 
 PARTIAL = 3
-"""The exit code for: done, with failed samples."""
+"""The exit code of a command that is done, with failed samples."""

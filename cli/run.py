@@ -1,4 +1,4 @@
-"""`ig4 run`: the whole way from a data set to the samples worth training on."""
+"""`ig4 run`: all steps from a data set to the samples worth training on."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Examples:
   ig4 run data/cc_sbu_align --scorers clip,length --size 200
   ig4 run llava.json --scorers clip -o clip.model=ViT-L-14 --fraction 0.06 --out best.json
   ig4 run captions.csv --columns image=file,answer=caption --scorers length
-  ig4 run                      # the data set of ig4.toml, or of ig4.db
-  ig4 run --retry-failed       # takes up what failed
-  ig4 run --dry-run            # what would be computed, how long it takes, what it costs
+  ig4 run                      # the data set of ig4.toml or ig4.db
+  ig4 run --retry-failed       # computes failed samples again
+  ig4 run --dry-run            # shows work, time and cost, computes nothing
   ig4 run --scorers clip,gpt -o gpt.model=gpt-4o-mini --max-cost 5.00
 """
 
@@ -31,33 +31,45 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("dataset", required=False, type=opt.PATH)
 @click.option("--scorers", metavar="NAMES", help="Scorers, as in clip,length.")
-@click.option("--size", type=int, help="How many samples to select.")
-@click.option("--fraction", type=float, help="Which share to select.  [default: 0.06]")
+@click.option("--size", type=int, help="Number of samples to select.")
+@click.option("--fraction", type=float, help="Share of samples to select.  [default: 0.06]")
 @click.option("--weights", metavar="W", help="Weights, as in clip=0.53,length=0.1.")
 @click.option("--scale", help="Percent scale: paper, minmax, percentile or zscore.")
 @click.option("--clusterer", metavar="NAME", help="Clusterer, or none.  [default: spectral]")
-@click.option("--k", type=int, help="How many clusters.  [default: 10]")
+@click.option("--k", type=int, help="Number of clusters.  [default: 10]")
 @click.option("--selector", metavar="NAME", help="Selector.  [default: quota]")
-@click.option("--executor", metavar="NAME", help="Where batches run.  [default: local]")
-@click.option("--missing", type=click.Choice(["skip", "error"]), help="Samples lacking a score.")
+@click.option("--executor", metavar="NAME", help="Executor that runs batches.  [default: local]")
+@click.option(
+    "--missing", type=click.Choice(["skip", "error"]), help="Skip samples without a score, or stop."
+)
 @opt.seed
-@click.option("--name", help="Name for the data set in the database.")
+@click.option("--name", help="Name of the data set in the database.")
 @click.option("--format", "format_", metavar="NAME", help="Format of the data set.")
 @opt.columns
-@click.option("--encoding", help="Encoding of its files, as gb18030.")
-@click.option("--instruction", help="Instruction for records that carry none.")
-@click.option("--image-root", type=opt.PATH, help="Folder that images may be read from.")
-@click.option("--duplicate-ids", type=click.Choice(["number", "error"]), help="Repeated ids.")
-@click.option("--out", type=opt.PATH, help="Where to write the selection.")
-@click.option("--out-format", metavar="NAME", help="Format to write; its own by default.")
-@click.option("--images", type=click.Choice(["link", "copy", "none"]), help="Images of the export.")
-@click.option("--recipe", metavar="NAME", help="Values of a publication: paper.")
-@click.option("--retry-failed", is_flag=True, help="Take up the samples that failed before.")
-@click.option("--recompute", multiple=True, metavar="NAME", help="Compute imported scores anew.")
+@click.option("--encoding", help="Encoding of the files, as in gb18030.")
+@click.option("--instruction", help="Instruction for records without one.")
+@click.option("--image-root", type=opt.PATH, help="Additional folder to read images from.")
+@click.option(
+    "--duplicate-ids", type=click.Choice(["number", "error"]), help="Number repeated ids, or stop."
+)
+@click.option("--out", type=opt.PATH, help="File to write the selection to.")
+@click.option(
+    "--out-format", metavar="NAME", help="Format to write.  [default: that of the data set]"
+)
+@click.option(
+    "--images",
+    type=click.Choice(["link", "copy", "none"]),
+    help="Link to images, copy them, or neither.",
+)
+@click.option("--recipe", metavar="NAME", help="Use the settings of a publication: paper.")
+@click.option("--retry-failed", is_flag=True, help="Compute failed samples again.")
+@click.option(
+    "--recompute", multiple=True, metavar="NAME", help="Replace imported scores by computed ones."
+)
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Print the plan, what would be computed, how long it takes and what it costs.",
+    help="Read the data set, show the plan, what is missing, time and cost, and stop.",
 )
 @opt.scoring_options
 @opt.component_options
@@ -74,8 +86,8 @@ def run(
 ) -> None:
     """Ingest, score, cluster, select and export in one go.
 
-    What the database holds already is not computed again: a run that was stopped goes on, and
-    one with nothing to do ends at once. DATASET is a file or folder in any known format.
+    Results in the database are not computed again: a stopped run continues, and a run with
+    nothing to do ends at once. DATASET is a file or folder in any known format.
     """
     from ig4.cli.session import open_session
     from ig4.core.engine.plan import make_run_plan
@@ -213,7 +225,7 @@ def summarise(result: RunResult) -> None:
     for name in scored.done:
         facts[f"{name} scores"] = render.scorer_summary(scored, name)
     if scored.asked:
-        facts["calls"] = render.calls_spent(scored.asked)
+        facts["calls"] = render.calls_summary(scored.asked)
     if result.clustered:
         sizes = sorted(result.clustered.sizes.values(), reverse=True)
         facts["clusters"] = (

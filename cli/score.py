@@ -1,4 +1,4 @@
-"""`ig4 score`: compute the scores that samples still lack."""
+"""`ig4 score`: compute the scores that are missing."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ Examples:
 """
 )
 @click.option("--scorers", metavar="NAMES", help="Scorers, as in clip,length.")
-@click.option("--executor", metavar="NAME", help="Where batches run.  [default: local]")
-@click.option("--retry-failed", is_flag=True, help="Take up the samples that failed before.")
-@click.option("--recompute", multiple=True, metavar="NAME", help="Compute imported scores anew.")
-@click.option("--dry-run", is_flag=True, help="Print what would be computed, and what it costs.")
+@click.option("--executor", metavar="NAME", help="Executor that runs batches.  [default: local]")
+@click.option("--retry-failed", is_flag=True, help="Compute failed samples again.")
+@click.option(
+    "--recompute", multiple=True, metavar="NAME", help="Replace imported scores by computed ones."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be computed, and stop.")
 @opt.scoring_options
 @opt.component_options
 @opt.dataset
@@ -46,7 +48,7 @@ def score(
     quiet: bool,
     **asking: Any,
 ) -> None:
-    """Compute the scores that samples still lack."""
+    """Compute the scores that are missing."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.plan import score_request
@@ -87,7 +89,7 @@ def score(
         for name in done.done:
             click.echo(f"{name}: {render.scorer_summary(done, name)}")
         if done.asked:
-            click.echo(f"calls: {render.calls_spent(done.asked)}")
+            click.echo(f"calls: {render.calls_summary(done.asked)}")
     if any(done.failed.values()) or done.stopped:
         render.print_failures(done.failed, retry="ig4 score --retry-failed")
         render.print_stopped(done, "ig4 score")

@@ -26,26 +26,26 @@ Examples:
   ig4 select --size 200 --explain 1234
 """
 )
-@click.option("--size", type=int, help="How many samples to select.")
-@click.option("--fraction", type=float, help="Which share of the samples to select.")
-@click.option("--scorers", metavar="NAMES", help="Scorers that count.  [default: all there are]")
+@click.option("--size", type=int, help="Number of samples to select.")
+@click.option("--fraction", type=float, help="Share of samples to select.  [default: 0.06]")
+@click.option("--scorers", metavar="NAMES", help="Scorers to use.  [default: all with scores]")
 @click.option("--weights", metavar="W", help="Weights, as in clip=0.53,length=0.1.")
 @click.option("--scale", help="Percent scale: paper, minmax, percentile or zscore.")
 @click.option("--selector", metavar="NAME", help="Selector.  [default: quota]")
-@click.option("--clusters", metavar="NAME", help="Which clustering.  [default: the newest]")
+@click.option("--clusters", metavar="NAME", help="Clustering to use.  [default: the newest]")
 @click.option(
     "--missing",
     type=click.Choice(["skip", "error"]),
-    help="Leave out samples that lack a score, or stop.  [default: skip]",
+    help="Skip samples without a score, or stop.  [default: skip]",
 )
-@click.option("--explain", metavar="ID", help="Say why a sample is selected or not.")
+@click.option("--explain", metavar="ID", help="Explain why a sample is selected or not.")
 @opt.seed
 @opt.component_options
 @opt.dataset
 @opt.config
 @opt.shared_options
 def select(explain: str | None, db: str | None, as_json: bool, quiet: bool, **flags: Any) -> None:
-    """Choose the samples worth training on."""
+    """Select the samples worth training on."""
     from ig4.cli.session import open_session
     from ig4.core.engine.selecting.explain import explain as explain_sample
     from ig4.core.engine.selecting.select import select as choose

@@ -1,4 +1,4 @@
-"""Opens what a command works with: the database, the plugins, and the listener for progress."""
+"""Opens the session of a command: database, plugins and progress listener."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def open_session(
     db: str | None, config: Config | None = None, *, create: bool = False, quiet: bool = False
 ) -> Iterator[Session]:
-    """Give a session on the database that is meant."""
+    """Yield a session on the database of --db, the configuration or the default."""
     with (
         Store.open(location(db, config), create=create) as store,
         progress_listener(quiet=quiet) as listener,

@@ -20,7 +20,7 @@ _FONT = "font-family='DejaVu Sans, Helvetica, Arial, sans-serif'"
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: what it is of, and its three counts."""
+    """One bar: its label and its three counts."""
 
     label: str
     win: int
@@ -34,7 +34,7 @@ class Bar:
 
     @property
     def total(self) -> int:
-        """All pairs."""
+        """The number of pairs."""
         return sum(self.counts)
 
 
@@ -51,22 +51,22 @@ def text_bars(bars: Sequence[Bar], width: int = 50) -> list[str]:
 
 
 def _blocks(bar: Bar, width: int) -> str:
-    """Return the blocks of a bar; their number is rounded so that it is always `width`."""
+    """Return the blocks of a bar, rounded so that their number is always `width`."""
     if not bar.total:
         return " " * width
-    line, seen, drawn = "", 0, 0
+    line, total, drawn = "", 0, 0
     for block, count in zip(_BLOCKS, bar.counts, strict=True):
-        seen += count
-        end = round(width * seen / bar.total)
+        total += count
+        end = round(width * total / bar.total)
         line += block * (end - drawn)
         drawn = end
     return line
 
 
 def svg(bars: Sequence[Bar], title: str) -> str:
-    """Return an SVG document of the bars; each is as wide as all of its pairs.
+    """Return an SVG document of the bars, all of equal width.
 
-    Texts may hold anything: they are shortened, escaped, and rid of what XML cannot hold.
+    Any text is allowed: it is shortened, escaped, and characters that XML forbids are replaced.
     """
     height = _TOP + len(bars) * (_BAR + _GAP) + _LEGEND
     full = _LEFT + _WIDTH + _RIGHT
@@ -120,7 +120,7 @@ def _text(
 
 
 def _safe(text: Any, longest: int) -> str:
-    """Return text that XML can hold, in one line, no longer than `longest` characters."""
+    """Return text as one line of valid XML text, no longer than `longest` characters."""
     line = " ".join(str(text).split())
     if len(line) > longest:
         line = line[: longest - 1] + "…"

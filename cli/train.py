@@ -1,4 +1,4 @@
-"""`ig4 train`: fine-tune a model on a selection; `ig4 train show`: what was trained, and how."""
+"""`ig4 train`: fine-tune a model on a selection; `ig4 train show`: list trainings."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ Examples:
 """,
 )
 @click.option("--trainer", metavar="NAME", help="Trainer.  [default: minigpt4]")
-@click.option("--selection", metavar="N|last|all", help="Which selection.  [default: last]")
+@click.option("--selection", metavar="N|last|all", help="Selection to train on.  [default: last]")
 @click.option(
-    "--out", type=opt.PATH, help="The checkpoint's folder.  [default: trained/DATASET-N-TRAINER]"
+    "--out", type=opt.PATH, help="Folder of the checkpoint.  [default: trained/DATASET-N-TRAINER]"
 )
 @click.option(
     "--missing",
     type=click.Choice(["error", "skip"]),
-    help="Stop at images that cannot be read, or leave their samples out.  [default: error]",
+    help="Stop at unreadable images, or skip their samples.  [default: error]",
 )
 @click.option("--no-check", is_flag=True, help="Do not decode all images before training.")
 @click.option("--overwrite", is_flag=True, help="Overwrite another training in the folder.")
-@click.option("--dry-run", is_flag=True, help="Tell what it would take; trains nothing.")
+@click.option("--dry-run", is_flag=True, help="Show steps, parameters and memory, and stop.")
 @opt.seed
 @opt.component_options
 @opt.dataset
@@ -55,7 +55,7 @@ def train(
 ) -> None:
     """Fine-tune a model on a selection.
 
-    An interrupted training goes on where its last saved state was: give the same command again.
+    An interrupted training continues from its last saved state: run the same command again.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -69,16 +69,16 @@ def train(
         name = flags["dataset"]
         dataset = session.dataset(name) if name else None
         if dry_run:
-            told, samples, output = training.footprint(session, dataset, request)
-            _tell(told, samples, output, as_json=as_json)
+            footprint, samples, output = training.footprint(session, dataset, request)
+            _print_footprint(footprint, samples, output, as_json=as_json)
             return
-        done = training.train(session, dataset, request)
+        result = training.train(session, dataset, request)
     if not is_main_process():
         return
     if as_json:
-        render.print_json(as_dict(done))
+        render.print_json(as_dict(result))
     else:
-        _summarise(done)
+        _print_result(result)
 
 
 @train.command(
@@ -150,65 +150,70 @@ def _request(flags: dict[str, Any]) -> tuple[Config, TrainingRequest]:
     )
 
 
-def as_dict(done: TrainingResult) -> dict[str, Any]:
-    """Return what a training came to, JSON-able."""
+def as_dict(result: TrainingResult) -> dict[str, Any]:
+    """Return a training's result as a JSON-able dict."""
     return {
-        "training": done.id,
-        "dataset": done.dataset,
-        "selection": done.selection,
-        "samples": done.samples,
-        "left_out": done.left_out,
-        "trainer": done.checkpoint.trainer,
-        "checkpoint": str(done.checkpoint.path),
-        "reused": done.reused,
-        "metrics": dict(done.checkpoint.metrics),
+        "training": result.id,
+        "dataset": result.dataset,
+        "selection": result.selection,
+        "samples": result.samples,
+        "left_out": result.left_out,
+        "trainer": result.checkpoint.trainer,
+        "checkpoint": str(result.checkpoint.path),
+        "reused": result.reused,
+        "metrics": dict(result.checkpoint.metrics),
     }
 
 
-def _summarise(done: TrainingResult) -> None:
-    metrics = done.checkpoint.metrics
-    what = "all of it" if done.selection is None else f"selection {done.selection}"
+def _print_result(result: TrainingResult) -> None:
+    metrics = result.checkpoint.metrics
+    source = "all of it" if result.selection is None else f"selection {result.selection}"
     facts: dict[str, Any] = {
-        "trained on": f"{done.samples:,} samples of {done.dataset} ({what})",
+        "trained on": f"{result.samples:,} samples of {result.dataset} ({source})",
         "steps": metrics.get("steps"),
         "last loss": metrics.get("loss"),
         "seconds": metrics.get("seconds"),
     }
     if "peak_memory" in metrics:
         facts["peak memory"] = _size(int(metrics["peak_memory"]))
-    facts["checkpoint"] = done.checkpoint.path
+    facts["checkpoint"] = result.checkpoint.path
     render.print_facts(facts)
-    click.echo(f"Ask it: ig4 generate {done.checkpoint.path} --questions FILE, or --chat IMAGE")
+    click.echo(f"Use it: ig4 generate {result.checkpoint.path} --questions FILE, or --chat IMAGE")
 
 
-def _tell(told: Footprint | None, samples: int, output: Path, *, as_json: bool) -> None:
-    if told is None:
+def _print_footprint(
+    footprint: Footprint | None, samples: int, output: Path, *, as_json: bool
+) -> None:
+    if footprint is None:
         if as_json:
             render.print_json({"samples": samples, "output": str(output)})
         else:
-            click.echo(f"{samples:,} samples; the trainer does not say what it takes")
+            click.echo(f"{samples:,} samples; the trainer gives no estimate of steps and memory")
         return
     if as_json:
         render.print_json(
             {
                 "samples": samples,
-                "steps": told.steps,
-                "batch": told.batch,
-                "parameters": dict(told.parameters),
-                "trained": told.trained,
-                "memory": dict(told.memory),
-                "notes": list(told.notes),
+                "steps": footprint.steps,
+                "batch": footprint.batch,
+                "parameters": dict(footprint.parameters),
+                "trained": footprint.trained,
+                "memory": dict(footprint.memory),
+                "notes": list(footprint.notes),
                 "output": str(output),
             }
         )
         return
-    click.echo(f"{samples:,} samples, {told.steps:,} steps of {told.batch:,}; would be in {output}")
-    total = sum(told.parameters.values())
-    rows = [*told.parameters.items(), ("in all", total), ("of these learn", told.trained)]
+    click.echo(
+        f"{samples:,} samples, {footprint.steps:,} steps of {footprint.batch:,}; checkpoint in "
+        f"{output}"
+    )
+    total = sum(footprint.parameters.values())
+    rows = [*footprint.parameters.items(), ("total", total), ("trained", footprint.trained)]
     render.print_table(("parameters of", "count"), [(n, f"{count:,}") for n, count in rows])
-    memory = [*told.memory.items(), ("in all, about", sum(told.memory.values()))]
+    memory = [*footprint.memory.items(), ("total, about", sum(footprint.memory.values()))]
     render.print_table(("memory for", "size"), [(name, _size(size)) for name, size in memory])
-    for note in told.notes:
+    for note in footprint.notes:
         click.echo(note)
 
 
@@ -237,9 +242,9 @@ def _list(rows: list[TrainingRow], *, as_json: bool) -> None:
 
 
 def _show(row: TrainingRow, steps: list[tuple[Any, ...]]) -> None:
-    what = "all" if row.selection_id is None else f"selection {row.selection_id}"
+    source = "all" if row.selection_id is None else f"selection {row.selection_id}"
     click.echo(
-        f"Training {row.id}: {row.trainer} on {row.samples:,} samples of {row.dataset} ({what}), "
+        f"Training {row.id}: {row.trainer} on {row.samples:,} samples of {row.dataset} ({source}), "
         f"{row.status}; seed {row.seed}; {row.output}"
     )
     if row.error:
@@ -260,7 +265,7 @@ def _show(row: TrainingRow, steps: list[tuple[Any, ...]]) -> None:
 
 
 def sparkline(values: list[float], width: int) -> str:
-    """Return a line of blocks as high as the means of `width` stretches of the values."""
+    """Return at most `width` blocks, each as high as the mean of a part of the values."""
     size = max(1, -(-len(values) // width))
     means = [
         sum(part) / len(part)
@@ -292,7 +297,7 @@ def _as_dict(row: TrainingRow) -> dict[str, Any]:
 
 
 def _size(count: int) -> str:
-    """Return bytes in words: 1.5 GB."""
+    """Return a number of bytes as text, as in 1.5 GB."""
     size = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:

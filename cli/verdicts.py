@@ -1,4 +1,4 @@
-"""Prints what verdicts come to: the table, the bars, the position bias."""
+"""Prints a summary of verdicts: the table, the bars and the position bias."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import click
 from ig4.cli import render
 from ig4.cli.stackedbars import Bar, text_bars
 
-Told = Mapping[str, Any]
-"""A summary as JSON has it: `Summary.to_dict()`."""
+SummaryDict = Mapping[str, Any]
+"""A summary, or one part of it, in JSON form: see `Summary.to_dict()`."""
 
 _COLUMNS = ("", "pairs", "win", "tie", "fail", "win rate [95 %]", "sign test", "relative [95 %]")
 
 
-def print_summary(first: str, second: str, told: Told) -> None:
-    """Print all of a summary; `first` and `second` are what both sides are called."""
+def print_summary(first: str, second: str, summary: SummaryDict) -> None:
+    """Print a summary; `first` and `second` are the names of both sides."""
     first, second = render.plain(first), render.plain(second)
     click.echo(f"{first} (win: it is better) against {second}")
-    render.print_table(_COLUMNS, [_row(name, part) for name, part in _parts(told)])
+    render.print_table(_COLUMNS, [_row(name, part) for name, part in _parts(summary)])
     click.echo(f"relative: the score of {second} in percent of that of {first}")
-    if told["overall"]["n"]:
+    if summary["overall"]["n"]:
         click.echo()
-        for line in text_bars(bars(told)):
+        for line in text_bars(bars(summary)):
             click.echo(line)
-    bias = told["position_bias"]
+    bias = summary["position_bias"]
     if bias:
         click.echo(
             f"position bias: {_percent(bias['flips'])} of the verdicts change with the order; the "
@@ -35,19 +35,19 @@ def print_summary(first: str, second: str, told: Told) -> None:
         )
 
 
-def bars(told: Told) -> list[Bar]:
-    """Return the bars of a summary, the one of all pairs first."""
+def bars(summary: SummaryDict) -> list[Bar]:
+    """Return the bars of a summary: that of all pairs, then one for each category."""
     return [
         Bar(render.plain(name).replace("\n", " "), part["win"], part["tie"], part["fail"])
-        for name, part in _parts(told)
+        for name, part in _parts(summary)
     ]
 
 
-def _parts(told: Told) -> list[tuple[str, Told]]:
-    return [("overall", told["overall"]), *told["categories"].items()]
+def _parts(summary: SummaryDict) -> list[tuple[str, SummaryDict]]:
+    return [("overall", summary["overall"]), *summary["categories"].items()]
 
 
-def _row(name: str, part: Told) -> tuple[Any, ...]:
+def _row(name: str, part: SummaryDict) -> tuple[Any, ...]:
     p = part["p_value"]
     return (
         name,
@@ -61,8 +61,8 @@ def _row(name: str, part: Told) -> tuple[Any, ...]:
     )
 
 
-def relative(part: Told) -> str:
-    """Return a relative score and its interval in words."""
+def relative(part: SummaryDict) -> str:
+    """Return a relative score and its interval as text."""
     if part["relative"] is None:
         return ""
     low, high = part["relative_ci"]
@@ -72,5 +72,5 @@ def relative(part: Told) -> str:
 def _percent(share: float | None, ci: tuple[float, float] | None = None) -> str:
     if share is None:
         return ""
-    told = f"{100 * share:.1f} %"
-    return told if ci is None else f"{told} [{100 * ci[0]:.1f}, {100 * ci[1]:.1f}]"
+    percent = f"{100 * share:.1f} %"
+    return percent if ci is None else f"{percent} [{100 * ci[0]:.1f}, {100 * ci[1]:.1f}]"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-_SET = ("status", "samples", "selection_id", "training_id", "metrics", "error", "finished_at")
+_UPDATED = ("status", "samples", "selection_id", "training_id", "metrics", "error", "finished_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class AblationRow:
 
 @dataclass(frozen=True, slots=True)
 class CellRow:
-    """One arm with one seed; `metrics` are by benchmark."""
+    """One arm with one seed; `metrics` has an entry for each benchmark."""
 
     arm: str
     seed: int
@@ -54,12 +54,14 @@ def begin(
 ) -> int:
     """Return the id of the ablation with these inputs, adding it if it is new.
 
-    What equal inputs leave open (how values are shown) is kept as it was said last.
+    If it exists, its `config` is replaced: settings that `inputs` does not cover (how values are
+    shown) keep their latest value.
     """
-    known = connection.scalar(select(Ablation.id).where(Ablation.inputs == inputs))
-    if known is not None:
-        connection.execute(update(Ablation).where(Ablation.id == known).values(config=dict(config)))
-        return known
+    existing = connection.scalar(select(Ablation.id).where(Ablation.inputs == inputs))
+    if existing is not None:
+        statement = update(Ablation).where(Ablation.id == existing)
+        connection.execute(statement.values(config=dict(config)))
+        return existing
     values = {
         "dataset_id": dataset_id,
         "inputs": inputs,
@@ -83,8 +85,8 @@ def list_all(connection: Connection, ablation_id: int | None = None) -> list[Abl
 
 
 def put(connection: Connection, ablation_id: int, cell: CellRow) -> None:
-    """Store a cell as it is now."""
-    over = cell.status in ("done", "failed", "interrupted")
+    """Store a cell, or replace the stored one of this arm and seed."""
+    ended = cell.status in ("done", "failed", "interrupted")
     values = {
         "ablation_id": ablation_id,
         "arm": cell.arm,
@@ -95,9 +97,9 @@ def put(connection: Connection, ablation_id: int, cell: CellRow) -> None:
         "training_id": cell.training_id,
         "metrics": None if cell.metrics is None else dict(cell.metrics),
         "error": cell.error,
-        "finished_at": now() if over else None,
+        "finished_at": now() if ended else None,
     }
-    statement = upsert(connection, AblationCell, ["ablation_id", "arm", "seed"], update=_SET)
+    statement = upsert(connection, AblationCell, ["ablation_id", "arm", "seed"], update=_UPDATED)
     connection.execute(statement.values(values))
 
 
@@ -111,7 +113,7 @@ def cells(connection: Connection, ablation_id: int) -> list[CellRow]:
     return [CellRow(*row) for row in connection.execute(statement)]
 
 
-def measured(connection: Connection, dataset_id: int) -> list[CellRow]:
+def measured_cells(connection: Connection, dataset_id: int) -> list[CellRow]:
     """Return every cell of a data set's ablations that has metrics, the oldest first."""
     statement = (
         _cells()
@@ -123,8 +125,8 @@ def measured(connection: Connection, dataset_id: int) -> list[CellRow]:
     return [row for row in rows if row.metrics]
 
 
-def training_in(connection: Connection, output: str) -> int | None:
-    """Return the newest training whose checkpoint went to a folder."""
+def find_training(connection: Connection, output: str) -> int | None:
+    """Return the id of the newest training that writes its checkpoint to `output`."""
     return connection.scalar(select(func.max(Training.id)).where(Training.output == output))
 
 

@@ -1,4 +1,4 @@
-"""Look after a score database: where it is, what it holds, and a copy of it."""
+"""Describe, upgrade, back up and count a score database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 
-def existing(location: str | Path) -> URL:
+def existing_url(location: str | Path) -> URL:
     """Return the URL of a database that exists.
 
     Raises:
@@ -33,7 +33,7 @@ def existing(location: str | Path) -> URL:
 
 
 def describe_database(location: str | Path) -> Mapping[str, Any]:
-    """Return location, whether it exists, its schema version and the one that ig4 knows."""
+    """Return the location, whether the database exists, its schema version and the known one."""
     url = parse(location)
     facts: dict[str, Any] = {"location": describe(url), "known_version": HEAD}
     if is_sqlite(url) and not Path(url.database or "").is_file():
@@ -46,63 +46,68 @@ def describe_database(location: str | Path) -> Mapping[str, Any]:
         engine.dispose()
 
 
-def bring_up_to_date(location: str | Path) -> tuple[str | None, str, Path | None]:
-    """Back up (SQLite) and migrate; returns versions before and after, and the backup's path."""
-    url = existing(location)
-    saved = None
+def upgrade_database(location: str | Path) -> tuple[str | None, str, Path | None]:
+    """Migrate to the newest schema, after a backup if it is an older SQLite database.
+
+    Returns the versions before and after, and the path of the backup (None if none was made).
+    """
+    url = existing_url(location)
+    backup_path = None
     facts = describe_database(location)
     if is_sqlite(url) and facts["version"] not in (None, HEAD):
-        saved = backup(location)
+        backup_path = backup(location)
     engine = connect(url)
     try:
         before, after = upgrade(engine)
     finally:
         engine.dispose()
-    return before, after, saved
+    return before, after, backup_path
 
 
 def backup(location: str | Path, target: Path | None = None) -> Path:
-    """Copy a SQLite database while others may use it; returns the copy's path.
+    """Copy a SQLite database, even while it is in use; returns the path of the copy.
 
     Raises:
         StorageError: the target exists, cannot be written, or the database is PostgreSQL.
     """
-    url = existing(location)
+    url = existing_url(location)
     if not is_sqlite(url):
-        raise StorageError("PostgreSQL is backed up by its own tool: pg_dump.")
+        raise StorageError("ig4 backs up SQLite only: use pg_dump for PostgreSQL.")
     source = Path(url.database or "")
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    goal = target or source.with_name(f"{source.stem}.{stamp}.backup{source.suffix}")
-    if goal.exists():
-        raise StorageError(f"{goal} exists already: name another file.")
-    goal.parent.mkdir(parents=True, exist_ok=True)
+    path = target or source.with_name(f"{source.stem}.{stamp}.backup{source.suffix}")
+    if path.exists():
+        raise StorageError(f"{path} already exists: name another file.")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(goal)) as new:
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(path)) as new:
             old.backup(new)
     except sqlite3.Error as error:
-        goal.unlink(missing_ok=True)
-        raise StorageError(f"The backup to {goal} failed: {error}.") from None
-    return goal
+        path.unlink(missing_ok=True)
+        raise StorageError(f"The backup to {path} failed: {error}.") from None
+    return path
 
 
 def stats(location: str | Path) -> Mapping[str, Any]:
-    """Return the number of rows of every table there is, and the file's size in bytes.
+    """Return the number of rows of every table, and the size of the file in bytes.
 
     Raises:
-        StorageError: it holds no tables of ig4.
+        StorageError: the database has no ig4 tables.
     """
-    url = existing(location)
+    url = existing_url(location)
     engine = connect(url)
     try:
         with transaction(engine, writes=False) as connection:
             version = current(connection)
             if version is None:
-                raise StorageError(f"{describe(url)} holds no ig4 tables: name another with --db.")
-            there = set(inspect(connection).get_table_names())  # an older ig4 made fewer
+                raise StorageError(
+                    f"{describe(url)} has no ig4 tables: name another database with --db."
+                )
+            existing = set(inspect(connection).get_table_names())  # older schemas have fewer
             rows = {
                 table.name: connection.scalar(select(func.count()).select_from(table)) or 0
                 for table in Base.metadata.sorted_tables
-                if table.name in there
+                if table.name in existing
             }
     finally:
         engine.dispose()

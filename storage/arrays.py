@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Executable
 
 MISSING = float("inf")
-"""Stands for NULL in a float column: stored scores are finite."""
+"""Replaces NULL in a float column: stored scores are finite."""
 
 
 def integers(connection: Connection, statement: Executable) -> NDArray[np.int64]:
-    """Return a one-column statement's rows as (n,) int64."""
+    """Return the rows of a one-column statement as (n,) int64."""
     return np.fromiter(chain.from_iterable(_rows(connection, statement)), dtype=np.int64)
 
 
 def floats(connection: Connection, statement: Executable) -> NDArray[np.float64]:
-    """Return a one-column statement's rows as (n,) float64."""
+    """Return the rows of a one-column statement as (n,) float64."""
     return np.fromiter(chain.from_iterable(_rows(connection, statement)), dtype=np.float64)
 
 
 def _rows(connection: Connection, statement: Executable) -> Any:
-    # The driver's own cursor: SQLAlchemy's Row objects would cost more than all the rest.
+    # The driver's own cursor: building SQLAlchemy's Row objects would take most of the time.
     compiled = statement.compile(  # type: ignore[attr-defined]
         dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
     )

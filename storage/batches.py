@@ -1,4 +1,4 @@
-"""Statements on batches: requests that a service was handed all at once, and answers later."""
+"""Statements on batches: requests submitted to a service together and answered later."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, insert, select, update
 
 from ig4.storage import calls
-from ig4.storage.bulk import among
+from ig4.storage.bulk import in_values
 from ig4.storage.schema import LlmBatch, LlmCall
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 PREPARING, SUBMITTED, ENDED, CANCELLED, FAILED = (
     "preparing", "submitted", "ended", "cancelled", "failed"
 )  # fmt: skip
-"""The states of a batch: written down, handed over, and the three ways it ends."""
+"""The states of a batch: recorded, submitted to the service, and the three ways it ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """A batch as the ledger has it; `collected` of its requests have a reply or an error."""
+    """A batch as stored; `requests` is how many requests it was made of."""
 
     id: int
     key: str
@@ -51,14 +51,14 @@ def prepare(
     *,
     renew: bool = False,
 ) -> tuple[int, set[str]]:
-    """Write a batch down before the service gets it; return its id and the hashes it may hold.
+    """Record a batch before it is submitted; return its id and the request hashes it may hold.
 
-    `rows` are calls as `calls.claim` takes them, of one model and component. Those that somebody
-    else is asking are left out; if none is left, there is no batch and the id is 0.
+    `rows` are calls as `calls.claim` takes them, all of one model and component. Calls that
+    another process has claimed are left out; if none is left, there is no batch and the id is 0.
     """
-    lost = calls.claim(connection, worker, rows, renew=renew)
-    got = {row["request_hash"] for row in rows} - set(lost)
-    if not got:
+    refused = calls.claim(connection, worker, rows, renew=renew)
+    claimed = {row["request_hash"] for row in rows} - set(refused)
+    if not claimed:
         return 0, set()
     first = rows[0]
     values = {
@@ -69,34 +69,34 @@ def prepare(
         "run_id": first["run_id"],
         "worker": worker,
         "state": PREPARING,
-        "requests": len(got),
+        "requests": len(claimed),
         "created_at": calls.now(),
     }
     batch_id = int(connection.scalar(insert(LlmBatch).values(values).returning(LlmBatch.id)) or 0)
     connection.execute(
         update(LlmCall)
-        .where(among(connection, LlmCall.request_hash, sorted(got)))
+        .where(in_values(connection, LlmCall.request_hash, sorted(claimed)))
         .values(state=calls.BATCH, batch_id=batch_id, worker=None)
     )
-    return batch_id, got
+    return batch_id, claimed
 
 
-def handed_over(connection: Connection, batch_id: int, remote_id: str) -> None:
-    """Write down the id that the service gave a batch."""
-    change = {"state": SUBMITTED, "remote_id": remote_id}
-    connection.execute(update(LlmBatch).where(LlmBatch.id == batch_id).values(change))
+def mark_submitted(connection: Connection, batch_id: int, remote_id: str) -> None:
+    """Record that the service accepted a batch, and the id it gave it."""
+    values = {"state": SUBMITTED, "remote_id": remote_id}
+    connection.execute(update(LlmBatch).where(LlmBatch.id == batch_id).values(values))
 
 
 def finish(connection: Connection, batch_id: int, state: str, error: str | None = None) -> int:
-    """Write down how a batch ended; free and count the requests that it left without outcome."""
-    change = {"state": state, "error": error, "ended_at": calls.now()}
-    connection.execute(update(LlmBatch).where(LlmBatch.id == batch_id).values(change))
-    left = delete(LlmCall).where(LlmCall.batch_id == batch_id, LlmCall.state == calls.BATCH)
-    return int(connection.execute(left).rowcount)
+    """Record how a batch ended; release its requests without outcome and return their number."""
+    values = {"state": state, "error": error, "ended_at": calls.now()}
+    connection.execute(update(LlmBatch).where(LlmBatch.id == batch_id).values(values))
+    pending = delete(LlmCall).where(LlmCall.batch_id == batch_id, LlmCall.state == calls.BATCH)
+    return int(connection.execute(pending).rowcount)
 
 
-def unfinished(connection: Connection, component_id: int | None) -> list[BatchRow]:
-    """Return the batches of a component that may still bring replies, oldest first."""
+def list_unfinished(connection: Connection, component_id: int | None) -> list[BatchRow]:
+    """Return the batches of a component that may still return replies, oldest first."""
     return _select(
         connection,
         LlmBatch.state.in_((PREPARING, SUBMITTED)),
@@ -114,14 +114,14 @@ def _select(connection: Connection, *where: Any) -> list[BatchRow]:
     return [BatchRow(*row) for row in rows]
 
 
-def hashes(connection: Connection, batch_id: int) -> set[str]:
-    """Return the requests of a batch that have no outcome yet."""
-    waiting = (LlmCall.batch_id == batch_id, LlmCall.state == calls.BATCH)
-    return set(connection.scalars(select(LlmCall.request_hash).where(*waiting)))
+def pending_hashes(connection: Connection, batch_id: int) -> set[str]:
+    """Return the request hashes of a batch that have no outcome yet."""
+    pending = (LlmCall.batch_id == batch_id, LlmCall.state == calls.BATCH)
+    return set(connection.scalars(select(LlmCall.request_hash).where(*pending)))
 
 
-def waiting(connection: Connection) -> dict[int, int]:
-    """Return by batch how many of its requests have no outcome yet."""
+def count_pending(connection: Connection) -> dict[int, int]:
+    """Return the number of requests without outcome by batch id."""
     rows = connection.execute(
         select(LlmCall.batch_id, func.count())
         .where(LlmCall.state == calls.BATCH, LlmCall.batch_id.is_not(None))

@@ -1,4 +1,4 @@
-"""Statements on many rows at a time, at the speed of the database's own driver."""
+"""Statements on many rows at a time, executed by the database driver directly."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def upsert(
     update: Sequence[str] = (),
     where: ColumnElement[bool] | TextClause | None = None,
 ) -> Any:
-    """Return an INSERT that, where `key` exists, sets the columns `update`, or does nothing.
+    """Return an INSERT that, if `key` exists, updates the columns `update`, or does nothing.
 
-    With `where`, a row that does not meet it stays as it is.
+    With `where`, an existing row that does not match it stays as it is.
     """
     return _upsert(connection.dialect.name, table, key, update, where)
 
@@ -63,16 +63,16 @@ def put_rows(
     update: Sequence[str] = (),
     where: TextClause | None = None,
 ) -> int:
-    """Insert rows given as sequences in the order of `columns`; where `key` exists, as `upsert`.
+    """Insert rows given as sequences in the order of `columns`; with `key`, as `upsert` does.
 
     Returns how many rows were added or changed, -1 if the driver does not say. The statement is
-    compiled once and the rows go to the driver as they are: no value may need a conversion of
-    SQLAlchemy's (JSON columns, dates).
+    compiled once and the rows go to the driver as they are: no value may need a conversion by
+    SQLAlchemy (JSON columns, dates).
     """
     values = rows if isinstance(rows, list) else list(rows)
     if not values:
         return 0
-    sql, order = _compiled(
+    sql, order = _compile_insert(
         connection.dialect, table, tuple(columns), tuple(key), tuple(update), where
     )
     return _execute(connection, sql, order, columns, values)
@@ -85,15 +85,18 @@ def update_rows(
     columns: Sequence[str],
     rows: Sequence[Sequence[Any]],
 ) -> int:
-    """Set `columns` of the rows whose `key` is the first value of each of `rows`, as `put_rows`."""
+    """Update `columns` of the rows whose `key` is the first value of each of `rows`.
+
+    Compiled once and executed as in `put_rows`; returns how many rows were changed.
+    """
     if not rows:
         return 0
-    sql, order = _compiled_update(connection.dialect, table, key, tuple(columns))
-    return _execute(connection, sql, order, [_KNOWN, *columns], rows)
+    sql, order = _compile_update(connection.dialect, table, key, tuple(columns))
+    return _execute(connection, sql, order, [_KEY, *columns], rows)
 
 
-def stamp(connection: Connection, time: datetime) -> Any:
-    """Return a time in UTC as the driver takes it, for `put_rows` and `update_rows`."""
+def driver_time(connection: Connection, time: datetime) -> Any:
+    """Return a UTC time in the form that the driver takes, for `put_rows` and `update_rows`."""
     if connection.dialect.name != "sqlite":
         return time
     return time.replace(tzinfo=None).isoformat(" ", "microseconds")  # as SQLAlchemy writes it
@@ -106,17 +109,17 @@ def _execute(
     columns: Sequence[str],
     values: Sequence[Sequence[Any]],
 ) -> int:
-    given: list[Any]
+    parameters: list[Any]
     if order is None:
-        given = [dict(zip(columns, row, strict=True)) for row in values]
+        parameters = [dict(zip(columns, row, strict=True)) for row in values]
     else:
         pick = itemgetter(*order) if len(order) > 1 else tuple
-        given = [pick(row) for row in values]
-    return connection.exec_driver_sql(sql, given).rowcount
+        parameters = [pick(row) for row in values]
+    return connection.exec_driver_sql(sql, parameters).rowcount
 
 
 @lru_cache(maxsize=64)
-def _compiled(
+def _compile_insert(
     dialect: Dialect,
     table: type[Base],
     columns: tuple[str, ...],
@@ -124,9 +127,9 @@ def _compiled(
     update: tuple[str, ...],
     where: TextClause | None,
 ) -> tuple[str, tuple[int, ...] | None]:
-    """Return the INSERT's text for a driver, and which of `columns` each of its marks is.
+    """Return the SQL of the INSERT, and the index in `columns` of each of its placeholders.
 
-    The order is None where parameters go by name.
+    The indices are None if the driver takes parameters by name.
     """
     if key:
         statement = _upsert(dialect.name, table, key, update, where)
@@ -138,22 +141,25 @@ def _compiled(
     return str(compiled), tuple(columns.index(name) for name in compiled.positiontup)
 
 
-_KNOWN = "known_key"
+_KEY = "known_key"
 
 
 @lru_cache(maxsize=64)
-def _compiled_update(
+def _compile_update(
     dialect: Dialect, table: type[Base], key: str, columns: tuple[str, ...]
 ) -> tuple[str, tuple[int, ...] | None]:
-    """Return the UPDATE's text for a driver, and which of the values each of its marks is."""
+    """Return the SQL of the UPDATE, and the index in a row of each of its placeholders.
+
+    The indices are None if the driver takes parameters by name.
+    """
     own = table.__table__
     statement = (
         sql_update(table)
-        .where(own.c[key] == bindparam(_KNOWN))
+        .where(own.c[key] == bindparam(_KEY))
         .values({name: bindparam(f"new_{name}", type_=own.c[name].type) for name in columns})
     )
     compiled = statement.compile(dialect=dialect)
-    names = [_KNOWN, *(f"new_{name}" for name in columns)]
+    names = [_KEY, *(f"new_{name}" for name in columns)]
     if not dialect.positional:
         text = str(compiled)
         for name in columns:
@@ -162,13 +168,13 @@ def _compiled_update(
     return str(compiled), tuple(names.index(name) for name in compiled.positiontup or ())
 
 
-def among(
+def in_values(
     connection: Connection, column: InstrumentedAttribute[Any], values: Sequence[Any]
 ) -> ColumnElement[bool]:
-    """Return the condition that `column` is one of `values` (int or str), however many.
+    """Return the condition `column IN values` (int or str), for any number of values.
 
-    All values travel in one parameter: an IN with a parameter for each is compiled anew for
-    every length, which costs more than the query.
+    All values go in one parameter: an IN with a parameter for each value is compiled again for
+    every length, which takes longer than the query.
     """
     if connection.dialect.name == "sqlite":
         each = func.json_each(json.dumps(list(values), ensure_ascii=True)).table_valued("value")

@@ -1,4 +1,4 @@
-"""Statements on calls of language models: the ledger that keeps a reply from being paid twice."""
+"""Statements on calls of language models: the ledger that prevents paying for a reply twice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from ig4.storage.bulk import among, put_rows, stamp, update_rows, upsert
+from ig4.storage.bulk import driver_time, in_values, put_rows, update_rows, upsert
 from ig4.storage.schema import Component, LlmCall, LlmWorker
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _calls: Any = LlmCall.__table__
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """A call as the ledger has it."""
+    """A call as stored in the ledger."""
 
     request_hash: str
     state: str
@@ -55,7 +55,7 @@ class CallRow:
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """What came of a call: columns of the ledger by name."""
+    """The outcome of a call; the fields are columns of the ledger."""
 
     request_hash: str
     state: str
@@ -78,43 +78,45 @@ def now() -> datetime:
 # Workers
 
 
-def sign_on(connection: Connection, worker: str, host: str, pid: int) -> None:
-    """Write down that a process is at work; again every few seconds while it is."""
+def record_heartbeat(connection: Connection, worker: str, host: str, pid: int) -> None:
+    """Record that a process is alive; it repeats this every few seconds."""
     values = {"id": worker, "host": host, "pid": pid, "seen_at": now()}
     connection.execute(upsert(connection, LlmWorker, ["id"], update=["seen_at"]).values(values))
 
 
-def sign_off(connection: Connection, worker: str, component_id: int | None) -> None:
-    """Free what a process claimed for a component and did not bring to an end."""
-    mine = and_(
+def release_all(connection: Connection, worker: str, component_id: int | None) -> None:
+    """Release all calls of a component that a process claimed and did not finish."""
+    claimed = and_(
         LlmCall.worker == worker,
         LlmCall.state == CLAIMED,
         LlmCall.component_id.is_not_distinct_from(component_id),
     )
-    connection.execute(delete(LlmCall).where(mine))
+    connection.execute(delete(LlmCall).where(claimed))
 
 
 def release(connection: Connection, worker: str, hashes: Sequence[str]) -> None:
-    """Free calls that a process claimed and will not send after all."""
-    mine = and_(LlmCall.worker == worker, LlmCall.state == CLAIMED)
-    connection.execute(delete(LlmCall).where(mine, among(connection, LlmCall.request_hash, hashes)))
+    """Release calls that a process claimed and will not send."""
+    claimed = and_(LlmCall.worker == worker, LlmCall.state == CLAIMED)
+    connection.execute(
+        delete(LlmCall).where(claimed, in_values(connection, LlmCall.request_hash, hashes))
+    )
 
 
 def workers(connection: Connection) -> list[tuple[str, str, int, datetime]]:
-    """Return (id, host, pid, when last seen) of every process that signed on."""
+    """Return (id, host, pid, time of the last heartbeat) of every recorded process."""
     rows = connection.execute(
         select(LlmWorker.id, LlmWorker.host, LlmWorker.pid, LlmWorker.seen_at)
     )
-    # SQLite keeps no time zone.
+    # SQLite stores no time zone.
     return [(w, host, pid, seen.replace(tzinfo=seen.tzinfo or UTC)) for w, host, pid, seen in rows]
 
 
-def forget_workers(connection: Connection, gone: Sequence[str]) -> None:
-    """Free all that processes claimed which are no more."""
-    if gone:
-        claimed = and_(LlmCall.state == CLAIMED, among(connection, LlmCall.worker, gone))
+def delete_workers(connection: Connection, ids: Sequence[str]) -> None:
+    """Delete processes that have ended, and release the calls that they claimed."""
+    if ids:
+        claimed = and_(LlmCall.state == CLAIMED, in_values(connection, LlmCall.worker, ids))
         connection.execute(delete(LlmCall).where(claimed))
-        connection.execute(delete(LlmWorker).where(among(connection, LlmWorker.id, gone)))
+        connection.execute(delete(LlmWorker).where(in_values(connection, LlmWorker.id, ids)))
 
 
 # Calls
@@ -127,58 +129,66 @@ def claim(
     *,
     renew: bool = False,
 ) -> dict[str, CallRow]:
-    """Claim calls for a process, in one transaction; return those that it did not get, by hash.
+    """Claim calls for a process, in one transaction; return those it could not claim, by hash.
 
-    A call is free if nobody has asked it, or its request failed. With `renew`, one whose reply
-    was unreadable is free too; what it cost stays in the ledger. `calls` hold request_hash,
-    provider, model, component_id and run_id.
+    A call is free if no process has claimed it, or its request failed. With `renew`, a call whose
+    reply was unreadable is free too; its cost stays in the ledger. Each of `calls` has
+    request_hash, provider, model, component_id and run_id.
     """
-    wanted = sorted({call["request_hash"] for call in calls})
+    hashes = sorted({call["request_hash"] for call in calls})
     if renew:
-        _set_aside(connection, wanted)
-    known = lookup(connection, wanted)
-    free = [h for h in wanted if h not in known or known[h].state == FAILED]
+        _archive_unreadable(connection, hashes)
+    known = lookup(connection, hashes)
+    free = [h for h in hashes if h not in known or known[h].state == FAILED]
     if not free:
         return known
     by_hash = {call["request_hash"]: call for call in calls}
-    created = stamp(connection, now())
+    created = driver_time(connection, now())
     rows = [
-        (*(by_hash[known][name] for name in _GIVEN), CLAIMED, worker, 0, created) for known in free
+        (*(by_hash[h][name] for name in _CALL_COLUMNS), CLAIMED, worker, 0, created) for h in free
     ]
-    # Another process may have been faster: then its claim stays, and is seen below.
+    # If another process was faster, its claim stays; the lookup below shows it.
     put_rows(
-        connection, LlmCall, _CLAIM, rows, key=["request_hash"], update=_CLAIM[1:], where=_IS_FAILED
+        connection,
+        LlmCall,
+        _CLAIM_COLUMNS,
+        rows,
+        key=["request_hash"],
+        update=_CLAIM_COLUMNS[1:],
+        where=_IS_FAILED,
     )
     after = lookup(connection, free)
-    got = {h for h, row in after.items() if (row.state, row.worker) == (CLAIMED, worker)}
-    return {h: row for h, row in (known | after).items() if h not in got}
+    claimed = {h for h, row in after.items() if (row.state, row.worker) == (CLAIMED, worker)}
+    return {h: row for h, row in (known | after).items() if h not in claimed}
 
 
-_GIVEN = ("request_hash", "provider", "model", "component_id", "run_id")
-_CLAIM = (*_GIVEN, "state", "worker", "attempts", "created_at")
+_CALL_COLUMNS = ("request_hash", "provider", "model", "component_id", "run_id")
+_CLAIM_COLUMNS = (*_CALL_COLUMNS, "state", "worker", "attempts", "created_at")
 _IS_FAILED = text(f"llm_calls.state = '{FAILED}'")
 
 
-def _set_aside(connection: Connection, hashes: Sequence[str]) -> None:
+def _archive_unreadable(connection: Connection, hashes: Sequence[str]) -> None:
     """Give unreadable replies another hash, so that their requests may be sent again."""
-    unreadable = and_(LlmCall.state == UNREADABLE, among(connection, LlmCall.request_hash, hashes))
-    aside = LlmCall.request_hash + "/" + cast(LlmCall.id, LlmCall.request_hash.type)
-    connection.execute(update(LlmCall).where(unreadable).values(request_hash=aside))
+    unreadable = and_(
+        LlmCall.state == UNREADABLE, in_values(connection, LlmCall.request_hash, hashes)
+    )
+    archived = LlmCall.request_hash + "/" + cast(LlmCall.id, LlmCall.request_hash.type)
+    connection.execute(update(LlmCall).where(unreadable).values(request_hash=archived))
 
 
 def lookup(connection: Connection, hashes: Sequence[str]) -> dict[str, CallRow]:
-    """Return the calls of these hashes that the ledger has, by hash."""
+    """Return the calls with these hashes that are in the ledger, by hash."""
     if not hashes:
         return {}
     name = connection.dialect.name
-    given = json.dumps(list(hashes)) if name == "sqlite" else list(hashes)
-    rows: Any = connection.execute(_lookup(name), {"hashes": given})
+    values = json.dumps(list(hashes)) if name == "sqlite" else list(hashes)
+    rows: Any = connection.execute(_lookup(name), {"hashes": values})
     return {row[0]: CallRow(*row) for row in rows}
 
 
 @lru_cache
 def _lookup(dialect: str) -> Any:
-    """Return the SELECT of `lookup`, built once: it is asked with every request."""
+    """Return the SELECT of `lookup`, built once: it runs with every request."""
     c = _calls.c
     columns = (
         c.request_hash,
@@ -199,18 +209,18 @@ def _lookup(dialect: str) -> Any:
 
 
 def record(connection: Connection, outcomes: Sequence[CallOutcome]) -> None:
-    """Write down what came of calls that were claimed or in a batch."""
-    ended = stamp(connection, now())
-    rows = [(*(getattr(one, name) for name in _OUTCOME), None, ended) for one in outcomes]
-    columns = (*_OUTCOME[1:], "worker", "finished_at")
+    """Record the outcomes of calls that were claimed or in a batch."""
+    ended = driver_time(connection, now())
+    rows = [(*(getattr(one, name) for name in _OUTCOME_COLUMNS), None, ended) for one in outcomes]
+    columns = (*_OUTCOME_COLUMNS[1:], "worker", "finished_at")
     update_rows(connection, LlmCall, "request_hash", columns, rows)
 
 
-_OUTCOME = tuple(CallOutcome.__slots__)
+_OUTCOME_COLUMNS = tuple(CallOutcome.__slots__)
 
 
 def mark_unreadable(connection: Connection, reasons: Mapping[str, str]) -> None:
-    """Write down that replies do not answer what was asked, by hash."""
+    """Record that replies do not answer their request; `reasons` are by request hash."""
     statement = (
         update(_calls)
         .where(_calls.c.request_hash == bindparam("known_hash"), _calls.c.state == DONE)
@@ -222,13 +232,13 @@ def mark_unreadable(connection: Connection, reasons: Mapping[str, str]) -> None:
 
 # Sums
 
-SUMMED_BY = ("model", "scorer", "run", "day")
+COST_GROUPS = ("model", "scorer", "run", "day")
 """What costs can be summed by."""
 
 
 @dataclass(frozen=True, slots=True)
 class CostSum:
-    """What the calls of one group came to; `unpriced` of them have no known price."""
+    """The totals of one group of calls; `unpriced` of them have no known price."""
 
     group: str
     calls: int
@@ -239,8 +249,8 @@ class CostSum:
     failed: int
 
 
-def sums(connection: Connection, by: str) -> list[CostSum]:
-    """Return what was spent by model, scorer, run or day (UTC)."""
+def sum_costs(connection: Connection, by: str) -> list[CostSum]:
+    """Return the totals by model, scorer, run or day (UTC)."""
     paid = LlmCall.state.in_((DONE, UNREADABLE))
     group = _group(connection, by)
     rows: Any = connection.execute(
@@ -269,7 +279,7 @@ def _group(connection: Connection, by: str) -> Any:
     if by == "model":
         return LlmCall.model
     if by == "scorer":
-        # Scorers by their names, as users know them; a judge may have the same one.
+        # Scorers by name alone, as users know them; a judge may have the same name.
         named = case((Component.kind != "scorer", Component.kind + " " + Component.name))
         return func.coalesce(named, Component.name, "(none)")
     if by == "run":
@@ -282,18 +292,18 @@ def _group(connection: Connection, by: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class TypicalUsage:
-    """What a component's replies were so far, on average over `calls`."""
+    """The mean tokens of a component's replies so far, over `calls` of them."""
 
     calls: int
     input_tokens: float
     output_tokens: float
 
 
-def typical(connection: Connection, component_id: int) -> TypicalUsage | None:
-    """Return the average of a component's replies; None if there are none."""
-    count, given, taken = connection.execute(
+def typical_usage(connection: Connection, component_id: int) -> TypicalUsage | None:
+    """Return the mean usage of a component's replies; None if there are none."""
+    count, inputs, outputs = connection.execute(
         select(func.count(), func.avg(LlmCall.input_tokens), func.avg(LlmCall.output_tokens)).where(
             LlmCall.component_id == component_id, LlmCall.state.in_((DONE, UNREADABLE))
         )
     ).one()
-    return TypicalUsage(count, float(given or 0), float(taken or 0)) if count else None
+    return TypicalUsage(count, float(inputs or 0), float(outputs or 0)) if count else None

@@ -29,8 +29,8 @@ class ClusteringRow:
     imported: bool
 
 
-ASIDE = datetime(1970, 1, 1, tzinfo=UTC)
-"""The time of use of a clustering that only one who knows its id is to find first."""
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""The time of use of a clustering that must not become the newest of its data set."""
 
 
 def find(
@@ -39,9 +39,9 @@ def find(
     *,
     name: str | None = None,
     inputs: str | None = None,
-    number: int | None = None,
+    clustering_id: int | None = None,
 ) -> ClusteringRow | None:
-    """Return the clustering of a data set used last, of that name, inputs or id if given."""
+    """Return the last used clustering of a data set, with that name, inputs or id if given."""
     statement = select(Clustering.id, Clustering.name, Clustering.k, Clustering.imported).where(
         Clustering.dataset_id == dataset_id
     )
@@ -49,8 +49,8 @@ def find(
         statement = statement.where(Clustering.name == name)
     if inputs is not None:
         statement = statement.where(Clustering.inputs == inputs)
-    if number is not None:
-        statement = statement.where(Clustering.id == number)
+    if clustering_id is not None:
+        statement = statement.where(Clustering.id == clustering_id)
     row = connection.execute(
         statement.order_by(Clustering.created_at.desc(), Clustering.id.desc()).limit(1)
     ).first()
@@ -75,11 +75,11 @@ def put(
     run_id: int | None,
     samples: NDArray[np.int64],
     labels: NDArray[np.int64],
-    aside: bool = False,
+    backdated: bool = False,
 ) -> int:
     """Store a clustering: labels (n,) of sample ids (n,); replaces one of the same inputs.
 
-    With `aside` it counts as used long ago.
+    With `backdated` it counts as used long ago, so that `find` prefers any other.
     """
     connection.execute(
         delete(Clustering).where(Clustering.dataset_id == dataset_id, Clustering.inputs == inputs)
@@ -93,10 +93,11 @@ def put(
         "seed": seed,
         "imported": imported,
         "run_id": run_id,
-        "created_at": ASIDE if aside else now(),
+        "created_at": _LONG_AGO if backdated else now(),
     }
-    added = connection.scalar(insert(Clustering).values(values).returning(Clustering.id))
-    clustering_id = int(added or 0)
+    clustering_id = int(
+        connection.scalar(insert(Clustering).values(values).returning(Clustering.id)) or 0
+    )
     rows = [
         (clustering_id, sample, label)
         for sample, label in zip(samples.tolist(), labels.tolist(), strict=True)
@@ -105,8 +106,8 @@ def put(
     return clustering_id
 
 
-def touch(connection: Connection, clustering_id: int, name: str) -> None:
-    """Make a clustering the one that `find` returns for its data set and this name."""
+def mark_used(connection: Connection, clustering_id: int, name: str) -> None:
+    """Record that a clustering was used under a name: `find` returns it for this data set now."""
     connection.execute(
         update(Clustering).where(Clustering.id == clustering_id).values(created_at=now(), name=name)
     )
@@ -115,21 +116,21 @@ def touch(connection: Connection, clustering_id: int, name: str) -> None:
 def labels(
     connection: Connection, clustering_id: int, samples: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return the label (n,) of each sample id (n,), -1 for a sample that has none."""
+    """Return the labels (n,) of sample ids (n,), -1 for a sample without a label."""
     if samples.size == 0:
         return np.empty(0, dtype=np.int64)
     low, high = int(samples.min()), int(samples.max())
-    here = (
+    matches = (
         ClusterLabel.clustering_id == clustering_id,
         ClusterLabel.sample_id.between(low, high),
     )
     column = integers(
-        connection, select(ClusterLabel.label).where(*here).order_by(ClusterLabel.sample_id)
+        connection, select(ClusterLabel.label).where(*matches).order_by(ClusterLabel.sample_id)
     )
-    if len(column) == high - low + 1:  # no gap, as in ig4.storage.scores.values
+    if len(column) == high - low + 1:  # no gaps: see ig4.storage.scores.values
         return column[samples - low]
     ids = integers(
-        connection, select(ClusterLabel.sample_id).where(*here).order_by(ClusterLabel.sample_id)
+        connection, select(ClusterLabel.sample_id).where(*matches).order_by(ClusterLabel.sample_id)
     )
     result = np.full(len(samples), -1, dtype=np.int64)
     if len(ids):

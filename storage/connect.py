@@ -1,4 +1,4 @@
-"""Open a score database: URLs, connections, transactions and what their errors mean."""
+"""Open a score database: URLs, connections, transactions and their errors."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 DEFAULT = "ig4.db"
 BUSY_SECONDS = 15
-"""How long a writer waits for another one before it gives up."""
+"""How long a writer waits for the write lock before it fails."""
 
 
 def parse(location: str | Path) -> URL:
     """Return the SQLAlchemy URL for a path or a URL.
 
     Raises:
-        StorageError: it is a URL of a kind that ig4 does not speak.
+        StorageError: the URL cannot be read, or names a database that is not supported.
     """
     text = str(location)
     if "://" not in text:
@@ -48,16 +48,16 @@ def parse(location: str | Path) -> URL:
 
 
 def describe(url: URL) -> str:
-    """Return the location for people to read, with any password hidden."""
+    """Return the location as text to show, with any password hidden."""
     if url.get_backend_name() == "sqlite":
         return url.database or ":memory:"
-    # The driver takes them in the query, too, where SQLAlchemy does not hide them.
+    # The driver also accepts passwords in the query, where SQLAlchemy does not hide them.
     secret = [name for name in url.query if "password" in name.lower()]
     return url.difference_update_query(secret).render_as_string(hide_password=True)
 
 
 def is_sqlite(url: URL) -> bool:
-    """Tell whether the database is SQLite."""
+    """Return whether the database is SQLite."""
     return url.get_backend_name() == "sqlite"
 
 
@@ -78,14 +78,14 @@ def connect(url: URL) -> Engine:
 
 
 def _arguments(url: URL) -> dict[str, Any]:
-    # isolation_level None: the driver must not start transactions of its own (see _begin_sqlite).
+    # isolation_level None: the driver must not start its own transactions (see _begin_sqlite).
     return {"timeout": BUSY_SECONDS, "isolation_level": None} if is_sqlite(url) else {}
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")  # in WAL mode a killed process loses nothing
+    cursor.execute("PRAGMA synchronous = NORMAL")  # in WAL mode a killed process loses no data
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA cache_size = -65536")  # 64 MiB
     cursor.execute("PRAGMA mmap_size = 268435456")  # read without copying, 256 MiB of it
@@ -95,29 +95,29 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes the lock at once: a transaction that reads first and then finds another
-    # writer ahead of it could only fail, without waiting.
+    # A writer takes the lock at the start: a transaction that reads first, and meets another
+    # writer when it wants to write, fails at once instead of waiting.
     immediate = connection.get_execution_options().get("ig4_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
 @contextmanager
 def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
-    """Give a connection inside one transaction, committed at the end, rolled back on an error.
+    """Yield a connection inside one transaction, committed at the end, rolled back on an error.
 
     Raises:
-        DatabaseBusyError: another process kept the write lock for BUSY_SECONDS.
-        StorageError: the disk is full, the file is not a database, or the server is away.
+        DatabaseBusyError: another process held the write lock for BUSY_SECONDS.
+        StorageError: the disk is full, the file is not a database, or the server is unreachable.
     """
-    with translated(engine.url), engine.connect() as opened:
+    with translate_errors(engine.url), engine.connect() as opened:
         connection = opened.execution_options(ig4_writes=writes)
         with connection.begin():
             yield connection
 
 
 @contextmanager
-def translated(url: URL) -> Iterator[None]:
-    """Turn the database's own errors into ones that say what to do."""
+def translate_errors(url: URL) -> Iterator[None]:
+    """Turn errors of the database driver into errors that say what to do."""
     try:
         yield
     except DBAPIError as error:
@@ -125,23 +125,23 @@ def translated(url: URL) -> Iterator[None]:
 
 
 def explain(error: DBAPIError, url: URL) -> StorageError:
-    """Return the ig4 error for one of the database driver's."""
+    """Return the ig4 error for an error of the database driver."""
     where = describe(url)
     text = str(error.orig).strip()
     if "locked" in text or "busy" in text:
         return DatabaseBusyError(
-            f"{where} is locked by another process that writes to it. Wait for that run to end; "
-            "for many writers at a time use PostgreSQL (--db postgresql://…)."
+            f"{where} is locked by another process that writes to it. Wait until that run ends; "
+            "for several writers at a time, use PostgreSQL (--db postgresql://…)."
         )
     if "disk is full" in text or "disk I/O" in text or "No space left" in text:
         return StorageError(
-            f"{where} cannot grow: {text}. What was committed is safe; make room and start again."
+            f"{where} cannot grow: {text}. Committed data is safe; free some space and start again."
         )
     if "readonly" in text or "read-only" in text:
         return StorageError(f"{where} cannot be written: {text}. Check the permissions.")
     if "unable to open" in text:
         return StorageError(
-            f"{where} cannot be opened: does its folder exist, may you write there?"
+            f"{where} cannot be opened: check that its folder exists and that you may write there."
         )
     if "not a database" in text or "malformed" in text:
         return StorageError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, func, select, update
 
-from ig4.storage.bulk import among, put_rows, upsert
+from ig4.storage.bulk import in_values, put_rows, upsert
 from ig4.storage.runs import now
 from ig4.storage.schema import Content, Dataset, Image, ImageFile, Sample, SampleImage
 
@@ -27,7 +27,7 @@ FILE_COLUMNS = ("dataset_id", "name", "path", "size", "mtime_ns", "image_id", "p
 
 @dataclass(frozen=True, slots=True)
 class DatasetRow:
-    """A data set as the database knows it."""
+    """A data set as stored."""
 
     id: int
     name: str
@@ -41,7 +41,7 @@ class DatasetRow:
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """An image as a data set names it, with what it held when it was last looked at."""
+    """An image file as a data set names it, with its state when it was last read."""
 
     id: int
     name: str
@@ -83,7 +83,7 @@ def put(
     image_root: str | None,
     header: Any,
 ) -> DatasetRow:
-    """Add a data set, or update what is known of the one of this name; clears its state."""
+    """Add a data set, or update the one with this name; clears its `source_state`."""
     values = {
         "name": name,
         "path": path,
@@ -94,27 +94,30 @@ def put(
         "source_state": None,
         "created_at": now(),
     }
-    changing = [key for key in values if key not in ("name", "created_at")]
-    connection.execute(upsert(connection, Dataset, ["name"], update=changing).values(values))
-    found = find(connection, name)
-    assert found is not None
-    return found
+    updated = [key for key in values if key not in ("name", "created_at")]
+    connection.execute(upsert(connection, Dataset, ["name"], update=updated).values(values))
+    row = find(connection, name)
+    assert row is not None
+    return row
 
 
-def mark_read(connection: Connection, dataset_id: int, run_id: int, state: str) -> int:
-    """Record that a data set was read to its end; samples not seen leave it. Returns how many."""
-    gone = connection.execute(
+def finish_reading(connection: Connection, dataset_id: int, run_id: int, state: str) -> int:
+    """Record that a data set was read to its end, and remove the samples that `run_id` did not see.
+
+    A removed sample keeps its row, without `ordinal`. Returns how many were removed.
+    """
+    removed = connection.execute(
         update(Sample)
         .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
         .where(Sample.run_id.is_distinct_from(run_id))
         .values(ordinal=None)
     )
     connection.execute(update(Dataset).where(Dataset.id == dataset_id).values(source_state=state))
-    return gone.rowcount
+    return removed.rowcount
 
 
 def count_samples(connection: Connection, dataset_id: int) -> int:
-    """Return how many samples a data set holds now."""
+    """Return how many samples a data set has now."""
     return int(
         connection.scalar(
             select(func.count())
@@ -126,7 +129,7 @@ def count_samples(connection: Connection, dataset_id: int) -> int:
 
 
 def count_images(connection: Connection, dataset_id: int) -> int:
-    """Return how many distinct images that could be read a data set has named so far."""
+    """Return how many distinct readable images a data set has named so far."""
     return int(
         connection.scalar(
             select(func.count(ImageFile.image_id.distinct())).where(
@@ -138,33 +141,35 @@ def count_images(connection: Connection, dataset_id: int) -> int:
 
 
 def content_ids(connection: Connection, hashes: Sequence[str]) -> dict[str, int]:
-    """Return the id of each content hash, adding those that are new in the order given."""
+    """Return the id of each content hash; new hashes are added in the order given."""
     distinct = list(dict.fromkeys(hashes))
     if not distinct:
         return {}
     added = put_rows(connection, Content, ["hash"], [(value,) for value in distinct], key=["hash"])
     if added == len(distinct) and connection.dialect.name == "sqlite":
-        # All are new, and with the write lock held they took the next ids in their order.
+        # All are new, and under the write lock they got consecutive ids in their order.
         last = connection.scalar(select(func.max(Content.id))) or 0
         return dict(zip(distinct, range(last - added + 1, last + 1), strict=True))
-    found = select(Content.hash, Content.id).where(among(connection, Content.hash, distinct))
-    return dict(connection.execute(found).all())
+    statement = select(Content.hash, Content.id).where(
+        in_values(connection, Content.hash, distinct)
+    )
+    return dict(connection.execute(statement).all())
 
 
 def known_ids(
     connection: Connection, dataset_id: int, external_ids: Sequence[str]
 ) -> dict[str, int | None]:
-    """Return, for those of `external_ids` that exist, the run that last ingested them."""
+    """Return the run that last ingested each of `external_ids`; ids that are new are absent."""
     rows = connection.execute(
         select(Sample.external_id, Sample.run_id).where(
-            Sample.dataset_id == dataset_id, among(connection, Sample.external_id, external_ids)
+            Sample.dataset_id == dataset_id, in_values(connection, Sample.external_id, external_ids)
         )
     )
     return dict(rows.all())
 
 
 def put_samples(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
-    """Add samples (rows of SAMPLE_COLUMNS), or replace those of the same external id."""
+    """Add samples (rows of SAMPLE_COLUMNS), or replace those with the same external id."""
     put_rows(
         connection,
         Sample,
@@ -178,18 +183,15 @@ def put_samples(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
 def link_images(
     connection: Connection, dataset_id: int, files: Mapping[str, Sequence[int]]
 ) -> None:
-    """Record the image files (ids, in order) of samples (external ids), replacing older links."""
+    """Set the image files (ids, in order) of samples (external ids), replacing older links."""
     if not files:
         return
-    ids = dict(
-        connection.execute(
-            select(Sample.external_id, Sample.id).where(
-                Sample.dataset_id == dataset_id, among(connection, Sample.external_id, list(files))
-            )
-        ).all()
-    )  # fmt: skip
+    statement = select(Sample.external_id, Sample.id).where(
+        Sample.dataset_id == dataset_id, in_values(connection, Sample.external_id, list(files))
+    )
+    ids = dict(connection.execute(statement).all())
     connection.execute(
-        delete(SampleImage).where(among(connection, SampleImage.sample_id, list(ids.values())))
+        delete(SampleImage).where(in_values(connection, SampleImage.sample_id, list(ids.values())))
     )
     rows = [
         (ids[external_id], position, file_id)
@@ -199,11 +201,9 @@ def link_images(
     put_rows(connection, SampleImage, ["sample_id", "position", "file_id"], rows)
 
 
-def files_named(
-    connection: Connection, dataset_id: int, names: Sequence[str]
-) -> dict[str, FileRow]:
-    """Return the image files of a data set by name."""
-    condition = (ImageFile.dataset_id == dataset_id) & among(connection, ImageFile.name, names)
+def find_files(connection: Connection, dataset_id: int, names: Sequence[str]) -> dict[str, FileRow]:
+    """Return those of the named image files that a data set has, by name."""
+    condition = (ImageFile.dataset_id == dataset_id) & in_values(connection, ImageFile.name, names)
     return {row.name: row for row in _files(connection, condition)}
 
 
@@ -231,35 +231,37 @@ def image_paths(connection: Connection) -> list[str]:
 
 
 def put_files(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
-    """Add image files (rows of FILE_COLUMNS), or replace what is known of those names."""
+    """Add image files (rows of FILE_COLUMNS), or replace those with the same name."""
     put_rows(
         connection, ImageFile, FILE_COLUMNS, rows, key=FILE_COLUMNS[:2], update=FILE_COLUMNS[2:]
     )
 
 
 def image_ids(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Return the id of each image by sha256, adding those that are new."""
+    """Return the id of each image by sha256; new images are added."""
     distinct = {row["sha256"]: row for row in rows}
     if not distinct:
         return {}
     connection.execute(upsert(connection, Image, ["sha256"]), list(distinct.values()))
-    found = select(Image.sha256, Image.id).where(among(connection, Image.sha256, list(distinct)))
-    return dict(connection.execute(found).all())
+    statement = select(Image.sha256, Image.id).where(
+        in_values(connection, Image.sha256, list(distinct))
+    )
+    return dict(connection.execute(statement).all())
 
 
-def samples_showing(connection: Connection, file_ids: Sequence[int]) -> list[int]:
+def samples_of_files(connection: Connection, file_ids: Sequence[int]) -> list[int]:
     """Return the ids of the samples that show any of the image files."""
     return list(
         connection.scalars(
             select(SampleImage.sample_id)
-            .where(among(connection, SampleImage.file_id, file_ids))
+            .where(in_values(connection, SampleImage.file_id, file_ids))
             .distinct()
         )
     )
 
 
 def set_contents(connection: Connection, contents: Mapping[int, int]) -> None:
-    """Point samples (ids) to other contents (ids), after their images changed."""
+    """Set the contents (ids) of samples (ids), after their images changed."""
     if contents:
         connection.execute(
             update(Sample)

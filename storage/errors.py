@@ -1,4 +1,4 @@
-"""Errors of the score database, each with what to do next."""
+"""Errors of the score database; their messages say what to do next."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from ig4._errors import Ig4Error
 
 
 class StorageError(Ig4Error):
-    """The score database cannot be used as asked."""
+    """The score database cannot do what was requested."""
 
 
 class DatabaseMissingError(StorageError):
-    """There is no database where one was expected."""
+    """The database does not exist."""
 
 
 class DatabaseBusyError(StorageError):

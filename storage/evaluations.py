@@ -1,4 +1,4 @@
-"""Statements on evaluations and the answers they rest on."""
+"""Statements on evaluations and their answers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
-from ig4.storage.bulk import among, put_rows
+from ig4.storage.bulk import in_values, put_rows
 from ig4.storage.runs import now
-from ig4.storage.schema import Component, Evaluation, Prediction
+from ig4.storage.schema import Component, Evaluation, Prediction, Training
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,7 +21,7 @@ _COLUMNS = ("evaluation_id", "ordinal", "item_id", "category", "content", "answe
 
 
 class PredictionRow(NamedTuple):
-    """An answer, or the error in its place; `value` is its share of the headline."""
+    """An answer, or the error in its place; `value` is its score in the headline metric."""
 
     ordinal: int
     item_id: str
@@ -34,7 +34,7 @@ class PredictionRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRow:
-    """An evaluation as stored; `benchmark` is the component's name, `name` the user's for it."""
+    """An evaluation as stored; `benchmark` is the component, `name` the user's name for it."""
 
     id: int
     name: str
@@ -59,8 +59,8 @@ class EvaluationRow:
 
 
 def find(connection: Connection, component_id: int, inputs: str) -> EvaluationRow | None:
-    """Return the newest evaluation of a benchmark with equal inputs."""
-    rows = _rows(
+    """Return the newest evaluation by a benchmark component with equal inputs."""
+    rows = _select(
         connection, Evaluation.component_id == component_id, Evaluation.inputs == inputs
     )  # fmt: skip
     return rows[-1] if rows else None
@@ -69,7 +69,7 @@ def find(connection: Connection, component_id: int, inputs: str) -> EvaluationRo
 def list_all(connection: Connection, evaluation_id: int | None = None) -> list[EvaluationRow]:
     """Return all evaluations, the newest last, or the one of an id."""
     where = () if evaluation_id is None else (Evaluation.id == evaluation_id,)
-    return _rows(connection, *where)
+    return _select(connection, *where)
 
 
 def begin(
@@ -86,7 +86,7 @@ def begin(
     items: int,
     run_id: int | None,
 ) -> int:
-    """Record that an evaluation begins; returns its id."""
+    """Record the start of an evaluation; returns its id."""
     values = {
         "component_id": component_id,
         "name": name,
@@ -106,19 +106,19 @@ def begin(
 
 
 def resume(connection: Connection, evaluation_id: int, run_id: int | None) -> None:
-    """Record that an evaluation goes on."""
+    """Record that an evaluation was resumed."""
     _set(
         connection, evaluation_id,
         {"status": "running", "error": None, "run_id": run_id, "finished_at": None},
     )  # fmt: skip
 
 
-def name_it(
+def set_model(
     connection: Connection, evaluation_id: int, *, label: str | None, training_id: int | None
 ) -> None:
-    """Set who answered, and the training that model came from; None leaves what is there."""
-    given = {"label": label, "training_id": training_id}
-    values = {name: value for name, value in given.items() if value is not None}
+    """Set the label of the model that answered, and its training; None changes nothing."""
+    fields = {"label": label, "training_id": training_id}
+    values = {name: value for name, value in fields.items() if value is not None}
     if values:
         _set(connection, evaluation_id, values)
 
@@ -144,7 +144,7 @@ def finish(
 
 
 def put(connection: Connection, evaluation_id: int, rows: Iterable[PredictionRow]) -> None:
-    """Store answers, each committed once: an ordinal that is there is replaced."""
+    """Store answers; an answer with the same ordinal is replaced."""
     put_rows(
         connection,
         Prediction,
@@ -156,21 +156,19 @@ def put(connection: Connection, evaluation_id: int, rows: Iterable[PredictionRow
 
 
 def put_values(connection: Connection, evaluation_id: int, values: Sequence[float | None]) -> None:
-    """Store what each answer counts for, in the order of the items."""
-    from sqlalchemy import bindparam
-
+    """Store the value of each answer, in the order of the items."""
     statement = (
         update(Prediction)
-        .where(Prediction.evaluation_id == evaluation_id, Prediction.ordinal == bindparam("at"))
-        .values(value=bindparam("counts"))
+        .where(Prediction.evaluation_id == evaluation_id, Prediction.ordinal == bindparam("item"))
+        .values(value=bindparam("new_value"))
     )
-    rows = [{"at": at, "counts": value} for at, value in enumerate(values)]
+    rows = [{"item": ordinal, "new_value": value} for ordinal, value in enumerate(values)]
     if rows:
         connection.execute(statement, rows)
 
 
-def forget_failures(connection: Connection, evaluation_id: int) -> None:
-    """Remove the errors of an evaluation, so that those questions are asked again."""
+def delete_failures(connection: Connection, evaluation_id: int) -> None:
+    """Delete the errors of an evaluation, so that its questions are asked again."""
     connection.execute(
         delete(Prediction).where(
             Prediction.evaluation_id == evaluation_id, Prediction.error.is_not(None)
@@ -190,31 +188,28 @@ def predictions(connection: Connection, evaluation_id: int) -> list[PredictionRo
 
 
 def known_answers(connection: Connection, contents: Sequence[str]) -> dict[str, str]:
-    """Return, by content, the answers that some evaluation has already."""
+    """Return the answers that any evaluation has stored, by content."""
     if not contents:
-        return {}  # of no values PostgreSQL cannot tell the type
+        return {}  # PostgreSQL cannot infer the type of an empty array
     statement = select(Prediction.content, Prediction.answer).where(
-        among(connection, Prediction.content, contents), Prediction.answer.is_not(None)
+        in_values(connection, Prediction.content, contents), Prediction.answer.is_not(None)
     )
     return {str(content): str(answer) for content, answer in connection.execute(statement)}
 
 
-def training_of(connection: Connection, output: str) -> int | None:
-    """Return the newest finished training whose checkpoint is in a folder."""
-    from ig4.storage.schema import Training
-
+def find_training(connection: Connection, output: str) -> int | None:
+    """Return the id of the newest finished training whose checkpoint is in `output`."""
     statement = select(func.max(Training.id)).where(
         Training.output == output, Training.status == "done"
     )
-    found: int | None = connection.scalar(statement)
-    return found
+    return connection.scalar(statement)
 
 
 def _set(connection: Connection, evaluation_id: int, values: Mapping[str, Any]) -> None:
     connection.execute(update(Evaluation).where(Evaluation.id == evaluation_id).values(values))
 
 
-def _rows(connection: Connection, *where: Any) -> list[EvaluationRow]:
+def _select(connection: Connection, *where: Any) -> list[EvaluationRow]:
     answered = (
         select(func.count())
         .where(Prediction.evaluation_id == Evaluation.id, Prediction.answer.is_not(None))

@@ -27,7 +27,7 @@ VerdictRow = tuple[str, bool, str, float | None, float | None, str | None, str |
 
 @dataclass(frozen=True, slots=True)
 class JudgementRow:
-    """A judgement as stored; `verdicts` are there by now, `failed` of them with an error."""
+    """A judgement as stored, with `verdicts` so far, `failed` of them with an error."""
 
     id: int
     name: str
@@ -45,7 +45,7 @@ class JudgementRow:
 
 
 def find(connection: Connection, inputs: str) -> int | None:
-    """Return the newest judgement of equal inputs, None if there is none."""
+    """Return the id of the newest judgement with equal inputs, or None."""
     same = select(Judgement.id).where(Judgement.inputs == inputs)
     return connection.scalar(same.order_by(Judgement.id.desc()).limit(1))
 
@@ -61,8 +61,8 @@ def begin(
     pairs: int,
     run_id: int | None,
 ) -> int:
-    """Record that a judgement begins, or that the one of equal inputs goes on; returns its id."""
-    told: dict[str, Any] = {
+    """Start a judgement, or resume the one with equal inputs; returns its id."""
+    values: dict[str, Any] = {
         "name": name,
         "first": first,
         "second": second,
@@ -71,28 +71,28 @@ def begin(
         "run_id": run_id,
         "finished_at": None,
     }
-    known = find(connection, inputs)
-    if known is not None:
-        connection.execute(update(Judgement).where(Judgement.id == known).values(told))
-        return known
-    told |= {
+    existing = find(connection, inputs)
+    if existing is not None:
+        connection.execute(update(Judgement).where(Judgement.id == existing).values(values))
+        return existing
+    values |= {
         "component_id": component_id,
         "inputs": inputs,
         "pairs": pairs,
         "created_at": now(),
     }
-    return int(connection.scalar(insert(Judgement).values(told).returning(Judgement.id)) or 0)
+    return int(connection.scalar(insert(Judgement).values(values).returning(Judgement.id)) or 0)
 
 
-def forget_failures(connection: Connection, judgement_id: int) -> None:
-    """Let the failed verdicts of a judgement be asked for again."""
+def delete_failures(connection: Connection, judgement_id: int) -> None:
+    """Delete the failed verdicts of a judgement, so that they are requested again."""
     connection.execute(
         delete(Verdict).where(Verdict.judgement_id == judgement_id, Verdict.error.is_not(None))
     )
 
 
 def put_verdicts(connection: Connection, judgement_id: int, rows: Sequence[VerdictRow]) -> None:
-    """Store verdicts; one that is there already is replaced."""
+    """Store verdicts; one with the same pair and order is replaced."""
     put_rows(
         connection,
         Verdict,
@@ -104,7 +104,7 @@ def put_verdicts(connection: Connection, judgement_id: int, rows: Sequence[Verdi
 
 
 def verdicts(connection: Connection, judgement_id: int) -> list[VerdictRow]:
-    """Return the verdicts of a judgement, those of a pair one after the other."""
+    """Return the verdicts of a judgement, ordered by pair."""
     columns = [getattr(Verdict, name) for name in _VERDICT]
     statement = (
         select(*columns)
@@ -123,7 +123,7 @@ def finish(
     summary: Mapping[str, Any] | None = None,
     error: str | None = None,
 ) -> None:
-    """Record how a judgement ended, for now."""
+    """Record how a judgement ended, or why it stopped."""
     values: dict[str, Any] = {"status": status, "error": error, "finished_at": now()}
     if summary is not None:
         values["summary"] = dict(summary)

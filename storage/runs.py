@@ -1,4 +1,4 @@
-"""Statements on runs and components: who computed what, with which options."""
+"""Statements on runs and components: what computed a result, with which options."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def start(
     seed: int | None = None,
     dataset_id: int | None = None,
 ) -> int:
-    """Record that a command begins; returns the run's id."""
+    """Record the start of a command; returns the id of the run."""
     values = {
         "command": command,
         "config": dict(config),
@@ -43,7 +43,7 @@ def start(
     return int(connection.scalar(insert(Run).values(values).returning(Run.id)) or 0)
 
 
-def attach(connection: Connection, run_id: int, dataset_id: int) -> None:
+def set_dataset(connection: Connection, run_id: int, dataset_id: int) -> None:
     """Record which data set a run works on."""
     connection.execute(update(Run).where(Run.id == run_id).values(dataset_id=dataset_id))
 
@@ -58,7 +58,7 @@ def finish(
 
 @dataclass(frozen=True, slots=True)
 class ComponentRow:
-    """A component of fixed version and options, as the database knows it."""
+    """A component with fixed version and options, as stored."""
 
     kind: str
     name: str
@@ -70,10 +70,10 @@ class ComponentRow:
 
 def component_id(connection: Connection, row: ComponentRow) -> int:
     """Return the id of a component, adding it if it is new."""
-    found = select(Component.id).where(Component.fingerprint == row.fingerprint)
-    known = connection.scalar(found)
-    if known is not None:
-        return known
+    statement = select(Component.id).where(Component.fingerprint == row.fingerprint)
+    existing = connection.scalar(statement)
+    if existing is not None:
+        return existing
     values = {
         "kind": row.kind,
         "name": row.name,
@@ -84,11 +84,11 @@ def component_id(connection: Connection, row: ComponentRow) -> int:
         "created_at": now(),
     }
     connection.execute(upsert(connection, Component, ["fingerprint"]).values(values))
-    return int(connection.scalar(found) or 0)
+    return int(connection.scalar(statement) or 0)
 
 
-def remembered_digest(connection: Connection, path: str, size: int, mtime_ns: int) -> str | None:
-    """Return the sha256 of a file if its size and time are still what they were."""
+def find_digest(connection: Connection, path: str, size: int, mtime_ns: int) -> str | None:
+    """Return the stored sha256 of a file, None unless its size and modification time are equal."""
     return connection.scalar(
         select(FileDigest.sha256).where(
             FileDigest.path == path, FileDigest.size == size, FileDigest.mtime_ns == mtime_ns
@@ -96,10 +96,8 @@ def remembered_digest(connection: Connection, path: str, size: int, mtime_ns: in
     )
 
 
-def remember_digest(
-    connection: Connection, path: str, size: int, mtime_ns: int, sha256: str
-) -> None:
-    """Remember the sha256 of a file of this size and time."""
+def put_digest(connection: Connection, path: str, size: int, mtime_ns: int, sha256: str) -> None:
+    """Store the sha256 of a file with this size and modification time."""
     values = {"path": path, "size": size, "mtime_ns": mtime_ns, "sha256": sha256}
     connection.execute(
         upsert(connection, FileDigest, ["path"], update=["size", "mtime_ns", "sha256"]).values(
@@ -108,8 +106,8 @@ def remember_digest(
     )
 
 
-def speed(connection: Connection, fingerprint: str) -> float | None:
-    """Return the seconds a unit took in the newest run that used a component, if one did."""
+def seconds_per_unit(connection: Connection, fingerprint: str) -> float | None:
+    """Return the seconds per unit of a component in the newest run that used it, or None."""
     summaries = connection.scalars(
         select(Run.summary).where(Run.summary.is_not(None)).order_by(Run.id.desc()).limit(100)
     )

@@ -1,4 +1,4 @@
-"""Read samples back, by the chunk or by their place."""
+"""Statements that read samples and their images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import and_, case, func, select
 
 from ig4.storage.arrays import integers
-from ig4.storage.bulk import among
+from ig4.storage.bulk import in_values
 from ig4.storage.schema import Image, ImageFile, Sample, SampleImage
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _CHUNK = 10_000
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """One image of a sample; `image_id` is None, with the problem, if it could not be read."""
+    """One image of a sample; if it could not be read, `image_id` is None and `problem` says why."""
 
     image_id: int | None
     name: str
@@ -47,86 +47,90 @@ class SampleRow:
     images: list[ImageRow] = field(default_factory=list)
 
 
-def places(connection: Connection, dataset_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return sample ids (n,) and content ids (n,) of a data set in its order, int64."""
-    here = (Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+def ordered_ids(
+    connection: Connection, dataset_id: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the sample ids (n,) and content ids (n,) of a data set in its order, int64."""
+    current = (Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
     first = connection.execute(
         select(Sample.ordinal, Sample.id, Sample.content_id)
-        .where(*here)
+        .where(*current)
         .order_by(Sample.ordinal)
         .limit(1)
     ).first()
     if first is None:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    # A data set read in one go has ids that count up with its order. The database checks that
-    # several times faster than the ids could be read.
-    counting_up = (
+    # A data set that was read in one run has consecutive ids in its order. Checking that in the
+    # database is several times faster than reading the ids.
+    consecutive = (
         Sample.id - Sample.ordinal == first.id - first.ordinal,
         Sample.content_id - Sample.ordinal == first.content_id - first.ordinal,
     )
-    count, regular, last = connection.execute(
+    count, matches, last = connection.execute(
         select(
-            func.count(), func.count(case((and_(*counting_up), 1))), func.max(Sample.ordinal)
-        ).where(*here)
+            func.count(), func.count(case((and_(*consecutive), 1))), func.max(Sample.ordinal)
+        ).where(*current)
     ).one()  # fmt: skip
-    if count == regular == last - first.ordinal + 1:
+    if count == matches == last - first.ordinal + 1:
         steps = np.arange(count, dtype=np.int64)
         return first.id + steps, first.content_id + steps
-    ids = integers(connection, select(Sample.id).where(*here).order_by(Sample.ordinal))
-    contents = integers(connection, select(Sample.content_id).where(*here).order_by(Sample.ordinal))
+    ids = integers(connection, select(Sample.id).where(*current).order_by(Sample.ordinal))
+    contents = integers(
+        connection, select(Sample.content_id).where(*current).order_by(Sample.ordinal)
+    )
     return ids, contents
 
 
 def by_id(connection: Connection, ids: Sequence[int]) -> list[SampleRow]:
     """Return samples with their images, in the order of `ids`."""
-    found: dict[int, SampleRow] = {}
+    rows: dict[int, SampleRow] = {}
     for start in range(0, len(ids), _CHUNK):
         part = [int(value) for value in ids[start : start + _CHUNK]]
         images = _images(connection, part)
-        for row in connection.execute(_columns().where(among(connection, Sample.id, part))):
-            found[row.id] = SampleRow(**row._mapping, images=images.get(row.id, []))
-    return [found[int(value)] for value in ids]
+        for row in connection.execute(_columns().where(in_values(connection, Sample.id, part))):
+            rows[row.id] = SampleRow(**row._mapping, images=images.get(row.id, []))
+    return [rows[int(value)] for value in ids]
 
 
 def stream(connection: Connection, dataset_id: int) -> Iterator[SampleRow]:
     """Yield all samples of a data set in its order; memory does not grow with their number."""
-    ids, _ = places(connection, dataset_id)
+    ids, _ = ordered_ids(connection, dataset_id)
     for start in range(0, len(ids), _CHUNK):
         yield from by_id(connection, ids[start : start + _CHUNK].tolist())
 
 
-def ids_of(
+def find_ids(
     connection: Connection, dataset_id: int, external_ids: Sequence[str]
 ) -> dict[str, tuple[int, int]]:
-    """Return (sample id, content id) by external id for those that the data set holds."""
-    found: dict[str, tuple[int, int]] = {}
+    """Return (sample id, content id) by external id, for those that the data set has."""
+    result: dict[str, tuple[int, int]] = {}
     for start in range(0, len(external_ids), _CHUNK):
         part = list(external_ids[start : start + _CHUNK])
         rows = connection.execute(
             select(Sample.external_id, Sample.id, Sample.content_id).where(
                 Sample.dataset_id == dataset_id,
                 Sample.ordinal.is_not(None),
-                among(connection, Sample.external_id, part),
+                in_values(connection, Sample.external_id, part),
             )
         )
-        found.update((name, (sample, content)) for name, sample, content in rows)
-    return found
+        result.update((name, (sample, content)) for name, sample, content in rows)
+    return result
 
 
 def external_ids(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
     """Return the external id of each sample id."""
-    found: dict[int, str] = {}
+    result: dict[int, str] = {}
     for start in range(0, len(ids), _CHUNK):
         part = list(ids[start : start + _CHUNK])
         rows = connection.execute(
-            select(Sample.id, Sample.external_id).where(among(connection, Sample.id, part))
+            select(Sample.id, Sample.external_id).where(in_values(connection, Sample.id, part))
         )
-        found.update(rows.all())
-    return found
+        result.update(rows.all())
+    return result
 
 
-def naming_images(connection: Connection, dataset_id: int) -> NDArray[np.int64]:
-    """Return the ids of the samples that name at least one image, readable or not."""
+def ids_with_images(connection: Connection, dataset_id: int) -> NDArray[np.int64]:
+    """Return the ids of samples that name at least one image, readable or not."""
     return integers(
         connection,
         select(SampleImage.sample_id)
@@ -136,10 +140,13 @@ def naming_images(connection: Connection, dataset_id: int) -> NDArray[np.int64]:
     )
 
 
-def images_shown(
+def image_pairs(
     connection: Connection, dataset_id: int, *, first_only: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (sample ids, image ids): a pair for each readable image, or first image, shown."""
+    """Return (sample ids, image ids), a pair for each readable image of a sample.
+
+    With `first_only`, only the first image of a sample counts.
+    """
     statement = (
         select(SampleImage.sample_id, ImageFile.image_id)
         .join(ImageFile, ImageFile.id == SampleImage.file_id)
@@ -174,17 +181,17 @@ def _images(connection: Connection, sample_ids: Sequence[int]) -> dict[int, list
         )
         .join(ImageFile, ImageFile.id == SampleImage.file_id)
         .outerjoin(Image, Image.id == ImageFile.image_id)
-        .where(among(connection, SampleImage.sample_id, sample_ids))
+        .where(in_values(connection, SampleImage.sample_id, sample_ids))
         .order_by(SampleImage.sample_id, SampleImage.position)
     )  # fmt: skip
-    found: dict[int, list[ImageRow]] = defaultdict(list)
+    images: dict[int, list[ImageRow]] = defaultdict(list)
     for sample_id, image_id, name, path, sha256, problem in connection.execute(statement):
-        found[sample_id].append(ImageRow(image_id, name, path, sha256, problem))
-    return found
+        images[sample_id].append(ImageRow(image_id, name, path, sha256, problem))
+    return images
 
 
 def problems(connection: Connection, dataset_id: int) -> dict[str, int]:
-    """Return how many samples of a data set have each problem that ingesting found."""
+    """Return the number of samples with each problem that ingesting found."""
     rows = connection.execute(
         select(Sample.problem, func.count())
         .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))

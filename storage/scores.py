@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import delete, func, select
 
 from ig4.storage.arrays import MISSING, floats, integers
-from ig4.storage.bulk import among, put_rows, upsert
+from ig4.storage.bulk import in_values, put_rows, upsert
 from ig4.storage.schema import (
     Component,
     DatasetScorer,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 RESERVED_NAMES = WIDE_COLUMNS
-"""Scorers may not take these names: they are columns of `scores_wide`."""
+"""Names that scorers must not take: they are columns of `scores_wide`."""
 
 _CHUNK = 10_000
 
@@ -34,7 +34,7 @@ _CHUNK = 10_000
 def bind(
     connection: Connection, dataset_id: int, name: str, component: int, *, imported: bool = False
 ) -> None:
-    """Let a scorer's plain name stand for a component in a data set, and show it in the views."""
+    """Bind a scorer's plain name to a component in a data set, and add it to the views."""
     is_new = connection.scalar(
         select(func.count()).select_from(DatasetScorer).where(DatasetScorer.name == name)
     )
@@ -64,25 +64,25 @@ def bindings(connection: Connection, dataset_id: int) -> dict[str, tuple[int, bo
 
 
 def names(connection: Connection) -> set[str]:
-    """Return the scorer names that stand for scores in some data set."""
+    """Return the scorer names that are bound in any data set."""
     return set(connection.scalars(select(DatasetScorer.name)))
 
 
-def labels(connection: Connection, component_id: int) -> list[str]:
-    """Return the scorer names that stand for a component in some data set."""
-    found = select(DatasetScorer.name).where(DatasetScorer.component_id == component_id)
-    return sorted(set(connection.scalars(found)))
+def names_of_component(connection: Connection, component_id: int) -> list[str]:
+    """Return the scorer names that are bound to a component in any data set."""
+    statement = select(DatasetScorer.name).where(DatasetScorer.component_id == component_id)
+    return sorted(set(connection.scalars(statement)))
 
 
 def imported_names(connection: Connection) -> set[str]:
-    """Return the scorer names that stand for imported scores in some data set."""
+    """Return the scorer names that are bound to imported scores in any data set."""
     return set(
         connection.scalars(select(DatasetScorer.name).where(DatasetScorer.imported.is_(True)))
     )
 
 
 def component(connection: Connection, component_id: int) -> Mapping[str, Any]:
-    """Return what a component is: kind, name, distribution, version, options, fingerprint."""
+    """Return a row of `components`: kind, name, distribution, version, options, fingerprint, …"""
     row = connection.execute(
         select(Component.__table__).where(Component.id == component_id)
     ).mappings().one()  # fmt: skip
@@ -102,17 +102,17 @@ def put(
         if detail is not None:
             details.append((component_id, content, detail))
     key = ["component_id", "content_id"]
-    changing = ["value", "error", "run_id"]
-    put_rows(connection, Score, [*key, *changing], scores, key=key, update=changing)
+    updated = ["value", "error", "run_id"]
+    put_rows(connection, Score, [*key, *updated], scores, key=key, update=updated)
     put_rows(connection, ScoreDetails, [*key, "details"], details, key=key, update=["details"])
 
 
-def scored(
-    connection: Connection, component_id: int, *, failed_too: bool = True
+def scored_ids(
+    connection: Connection, component_id: int, *, include_failed: bool = True
 ) -> NDArray[np.int64]:
     """Return the content ids (n,) that a component has results for, ascending."""
     statement = select(Score.content_id).where(Score.component_id == component_id)
-    if not failed_too:
+    if not include_failed:
         statement = statement.where(Score.error.is_(None))
     return integers(connection, statement.order_by(Score.content_id))
 
@@ -120,23 +120,25 @@ def scored(
 def values(
     connection: Connection, component_id: int, contents: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return a component's values (n,) for content ids (n,), NaN where there is none."""
+    """Return a component's values (n,) for content ids (n,), NaN where it has none."""
     if contents.size == 0:
         return np.empty(0)
     low, high = int(contents.min()), int(contents.max())
-    here = (Score.component_id == component_id, Score.content_id.between(low, high))
+    matches = (Score.component_id == component_id, Score.content_id.between(low, high))
     value = func.coalesce(Score.value, MISSING)
-    column = floats(connection, select(value).where(*here).order_by(Score.content_id))
-    if len(column) == high - low + 1:  # no gap: the ids need not be read
+    column = floats(connection, select(value).where(*matches).order_by(Score.content_id))
+    if len(column) == high - low + 1:  # no gaps: the ids need not be read
         result = column[contents - low]
     else:
-        ids = integers(connection, select(Score.content_id).where(*here).order_by(Score.content_id))
-        result = _looked_up(ids, column, contents)
+        ids = integers(
+            connection, select(Score.content_id).where(*matches).order_by(Score.content_id)
+        )
+        result = _align(ids, column, contents)
     result[np.isinf(result)] = np.nan
     return result
 
 
-def _looked_up(
+def _align(
     ids: NDArray[np.int64], column: NDArray[np.float64], contents: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     result = np.full(len(contents), np.nan)
@@ -177,16 +179,16 @@ def put_embeddings(
         for image, vector in rows
     ]
     key = ["component_id", "image_id"]
-    changing = ["vector", "error", "run_id"]
-    put_rows(connection, Embedding, [*key, *changing], stored, key=key, update=changing)
+    updated = ["vector", "error", "run_id"]
+    put_rows(connection, Embedding, [*key, *updated], stored, key=key, update=updated)
 
 
-def embedded(
-    connection: Connection, component_id: int, *, failed_too: bool = True
+def embedded_ids(
+    connection: Connection, component_id: int, *, include_failed: bool = True
 ) -> NDArray[np.int64]:
     """Return the image ids (n,) that an embedder has results for, ascending."""
     statement = select(Embedding.image_id).where(Embedding.component_id == component_id)
-    if not failed_too:
+    if not include_failed:
         statement = statement.where(Embedding.error.is_(None))
     return integers(connection, statement.order_by(Embedding.image_id))
 
@@ -199,7 +201,8 @@ def embeddings(
         part = [int(value) for value in images[start : start + _CHUNK]]
         rows = connection.execute(
             select(Embedding.image_id, Embedding.vector, Embedding.error).where(
-                Embedding.component_id == component_id, among(connection, Embedding.image_id, part)
+                Embedding.component_id == component_id,
+                in_values(connection, Embedding.image_id, part),
             )
         )
         for image, vector, error in rows:
@@ -209,8 +212,8 @@ def embeddings(
                 yield image, np.frombuffer(vector, dtype="<f4").astype(np.float32, copy=False)
 
 
-def forget_failures(connection: Connection, dataset_id: int, component_ids: Sequence[int]) -> None:
-    """Delete the errors of components in a data set, so that those samples are taken up again."""
+def delete_failures(connection: Connection, dataset_id: int, component_ids: Sequence[int]) -> None:
+    """Delete the errors of components in a data set, so that these samples are computed again."""
     contents = select(Sample.content_id).where(Sample.dataset_id == dataset_id)
     connection.execute(
         delete(Score)
@@ -244,10 +247,10 @@ def count_errors(connection: Connection, dataset_id: int, component_id: int) -> 
     return int(connection.scalar(here) or 0)
 
 
-def of_content(
+def find(
     connection: Connection, component_id: int, content_id: int
 ) -> tuple[float | None, str | None]:
-    """Return (value, error) of one content, both None if a component never saw it."""
+    """Return (value, error) of one content, both None if the component has no result for it."""
     row = connection.execute(
         select(Score.value, Score.error).where(
             Score.component_id == component_id, Score.content_id == content_id

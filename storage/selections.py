@@ -51,14 +51,14 @@ def put(
     config: Mapping[str, Any],
     digest: str,
     run_id: int | None,
-    chosen: Sequence[SelectionItem],
+    items: Sequence[SelectionItem],
 ) -> int:
     """Store a selection; returns its id."""
     values = {
         "dataset_id": dataset_id,
         "component_id": component_id,
         "clustering_id": clustering_id,
-        "size": len(chosen),
+        "size": len(items),
         "config": dict(config),
         "digest": digest,
         "run_id": run_id,
@@ -70,13 +70,13 @@ def put(
     rows = [
         {
             "selection_id": selection_id,
-            "rank": one.rank,
-            "sample_id": one.sample_id,
-            "content_id": one.content_id,
-            "cluster": one.cluster,
-            "final_score": one.final_score,
+            "rank": item.rank,
+            "sample_id": item.sample_id,
+            "content_id": item.content_id,
+            "cluster": item.cluster,
+            "final_score": item.final_score,
         }
-        for one in chosen
+        for item in items
     ]
     if rows:
         connection.execute(insert(SelectedSample), rows)
@@ -86,7 +86,7 @@ def put(
 def last(
     connection: Connection, dataset_id: int | None = None, digest: str | None = None
 ) -> SelectionRow | None:
-    """Return the newest selection, of one data set and digest if given."""
+    """Return the newest selection, of a data set and digest if given."""
     statement = _columns().order_by(Selection.id.desc()).limit(1)
     if dataset_id is not None:
         statement = statement.where(Selection.dataset_id == dataset_id)

@@ -1,4 +1,4 @@
-"""The score database as an object: a place, its transactions, and the files beside it."""
+"""The score database as an object: its location, transactions and image folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from ig4.storage.connect import connect, describe, is_sqlite, parse, transaction
 from ig4.storage.errors import DatabaseMissingError
-from ig4.storage.versions import ensure
+from ig4.storage.versions import ensure_schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -23,11 +23,11 @@ class Store:
 
     @classmethod
     def open(cls, location: str | Path, *, create: bool = True) -> Store:
-        """Open the database at a path or URL, creating it when `create`.
+        """Open the database at a path or URL; with `create`, create it if it does not exist.
 
         Raises:
-            DatabaseMissingError: there is none and `create` is false.
-            SchemaVersionError: it is from another version of ig4.
+            DatabaseMissingError: it does not exist and `create` is false.
+            SchemaVersionError: its schema is of another version of ig4.
             StorageError: it cannot be opened.
         """
         url = parse(location)
@@ -35,11 +35,11 @@ class Store:
         if file is not None and not create and not file.is_file():
             raise DatabaseMissingError(
                 f"There is no score database at {file}: run `ig4 ingest DATASET` or `ig4 run "
-                "DATASET` first, or name one with --db."
+                "DATASET` first, or name a database with --db."
             )
         store = cls(connect(url))
         try:
-            ensure(store.engine)
+            ensure_schema(store.engine)
         except BaseException:
             store.close()
             raise
@@ -47,7 +47,7 @@ class Store:
 
     @property
     def location(self) -> str:
-        """The path or URL, fit to be shown: passwords are hidden."""
+        """The path or URL as text to show, with any password hidden."""
         return describe(self.engine.url)
 
     @property
@@ -57,21 +57,24 @@ class Store:
 
     @property
     def image_folder(self) -> Path:
-        """Where images that came inside a data set (Parquet) are kept: beside the database."""
-        chosen = os.environ.get("IG4_IMAGES")
-        if chosen:
-            return Path(chosen)
+        """The folder for images that a data set contains itself (Parquet): beside the database.
+
+        The environment variable IG4_IMAGES overrides it.
+        """
+        folder = os.environ.get("IG4_IMAGES")
+        if folder:
+            return Path(folder)
         if self.is_sqlite:
             file = Path(self.engine.url.database or "ig4.db")
             return file.with_name(file.stem + "-images")
         return Path("ig4-images").absolute()
 
     def reading(self) -> AbstractContextManager[Connection]:
-        """Give a connection that sees one consistent state."""
+        """Return a context with a connection that reads one consistent state."""
         return transaction(self.engine, writes=False)
 
     def writing(self) -> AbstractContextManager[Connection]:
-        """Give a connection whose changes are committed together at the end."""
+        """Return a context with a connection whose changes are committed together at the end."""
         return transaction(self.engine, writes=True)
 
     def close(self) -> None:

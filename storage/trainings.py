@@ -22,7 +22,7 @@ _STEP = ("step", "epoch", "loss", "learning_rate", "grad_norm", "seconds")
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """A training as stored; `done` is the newest step, `loss` the loss of that step."""
+    """A training as stored; `steps` is the planned number of steps, `done` the newest step."""
 
     id: int
     dataset: str
@@ -53,18 +53,18 @@ def begin(
     output: str,
     run_id: int | None,
 ) -> int:
-    """Record that a training begins, or goes on in the same folder; returns its id."""
-    same = select(Training.id).where(
+    """Start a training, or resume the unfinished one in the same folder; returns its id."""
+    unfinished = select(Training.id).where(
         Training.inputs == inputs, Training.output == output, Training.status != "done"
     )
-    known = connection.scalar(same.order_by(Training.id.desc()).limit(1))
-    if known is not None:
+    existing = connection.scalar(unfinished.order_by(Training.id.desc()).limit(1))
+    if existing is not None:
         connection.execute(
             update(Training)
-            .where(Training.id == known)
+            .where(Training.id == existing)
             .values(status="running", error=None, run_id=run_id, finished_at=None)
         )
-        return int(known)
+        return int(existing)
     values = {
         "dataset_id": dataset_id,
         "selection_id": selection_id,
@@ -80,8 +80,8 @@ def begin(
     return int(connection.scalar(insert(Training).values(values).returning(Training.id)) or 0)
 
 
-def started(connection: Connection, training_id: int, steps: int, done: int) -> None:
-    """Record how many steps there will be; steps after `done` are to be made anew."""
+def begin_steps(connection: Connection, training_id: int, steps: int, done: int) -> None:
+    """Record the planned number of steps, and delete the steps after `done`: they run again."""
     connection.execute(update(Training).where(Training.id == training_id).values(steps=steps))
     connection.execute(
         delete(TrainingStep).where(

@@ -1,4 +1,4 @@
-"""Create the schema, bring it up to date, and refuse one that this ig4 does not know."""
+"""Create and upgrade the schema, and refuse versions that this ig4 does not support."""
 
 from __future__ import annotations
 
@@ -14,45 +14,46 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 HEAD = "0004"
-"""The newest migration; a test holds it to the folder `migrations/versions`."""
+"""The newest migration; a test compares it with the folder `migrations/versions`."""
 
 
 def current(connection: Connection) -> str | None:
-    """Return the database's revision, or None if ig4 has not been here yet."""
+    """Return the schema version of a database, or None if it has no ig4 schema."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return revision
 
 
-def ensure(engine: Engine) -> None:
+def ensure_schema(engine: Engine) -> None:
     """Create the schema in an empty database; check the version of any other.
 
     Raises:
-        SchemaVersionError: it is older (says how to upgrade) or newer (says so).
+        SchemaVersionError: the schema is older or newer than HEAD; the message says what to do.
+        StorageError: the database belongs to another program.
     """
     with transaction(engine, writes=False) as connection:
         revision = current(connection)
         if revision is None:
-            refuse_strangers(connection, describe(engine.url))
+            reject_foreign_database(connection, describe(engine.url))
     if revision is None:
         upgrade(engine)
     else:
         check(revision, describe(engine.url))
 
 
-def refuse_strangers(connection: Connection, where: str) -> None:
-    """Raise StorageError if a database without ig4's version holds tables: another program's."""
+def reject_foreign_database(connection: Connection, where: str) -> None:
+    """Raise StorageError if a database without an ig4 schema has tables of another program."""
     tables = inspect(connection).get_table_names()
     if tables:
         raise StorageError(
-            f"{where} is a database of something else (it has a table {tables[0]!r}): name "
-            "another with --db."
+            f"{where} is a database of another program (it has a table {tables[0]!r}): name "
+            "another database with --db."
         )
 
 
 def check(revision: str, where: str) -> None:
-    """Raise SchemaVersionError unless `revision` is the one this ig4 works with."""
+    """Raise SchemaVersionError unless `revision` is HEAD."""
     if revision == HEAD:
         return
     if revision < HEAD:
@@ -61,7 +62,7 @@ def check(revision: str, where: str) -> None:
             "`ig4 db upgrade` (it makes a backup first)."
         )
     raise SchemaVersionError(
-        f"{where} was made by a newer ig4 (schema {revision}, this one knows {HEAD}): run "
+        f"{where} was made by a newer ig4 (schema {revision}, this one supports {HEAD}): run "
         "`pip install --upgrade ig4`."
     )
 
@@ -70,8 +71,8 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Run the missing migrations in one transaction; returns the revisions before and after.
 
     Raises:
-        SchemaVersionError: the database is from a newer ig4.
-        StorageError: it is another program's.
+        SchemaVersionError: the database was made by a newer ig4.
+        StorageError: the database belongs to another program.
     """
     from alembic import command
     from alembic.config import Config
@@ -79,7 +80,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     with transaction(engine, writes=True) as connection:
         before = current(connection)
         if before is None:
-            refuse_strangers(connection, describe(engine.url))
+            reject_foreign_database(connection, describe(engine.url))
         elif before > HEAD:
             check(before, describe(engine.url))
         config = Config()

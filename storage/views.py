@@ -1,4 +1,4 @@
-"""The views that people ask: one row a score, and one row a sample with a column a scorer."""
+"""The views for queries: a row per score, and a row per sample with a column per scorer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 WIDE_COLUMNS = ("external_id", "dataset", "instruction", "answer")
-"""The columns of `scores_wide` before the scorers'; no scorer may be called so."""
+"""The columns of `scores_wide` before those of the scorers; no scorer may have these names."""
 
 _LONG = """
 CREATE VIEW scores_long AS
@@ -28,7 +28,7 @@ LEFT JOIN score_details sd
 WHERE s.ordinal IS NOT NULL
 """
 
-# A subquery for each scorer rather than a join: SQLite joins at most 64 tables.
+# A subquery for each scorer, not a join: SQLite joins at most 64 tables.
 _WIDE_COLUMN = """
   (SELECT sc.value FROM dataset_scorers ds JOIN scores sc ON sc.component_id = ds.component_id
     WHERE ds.dataset_id = s.dataset_id AND ds.name = '{literal}'
@@ -43,7 +43,7 @@ def create_scores_long(connection: Connection) -> None:
 
 
 def refresh_scores_wide(connection: Connection) -> None:
-    """Create `scores_wide` anew with a column for every scorer name in use."""
+    """Create `scores_wide`, or replace it, with a column for every scorer name in use."""
     names = connection.scalars(
         select(DatasetScorer.name).distinct().order_by(DatasetScorer.name)
     ).all()
@@ -55,7 +55,7 @@ def refresh_scores_wide(connection: Connection) -> None:
         "WHERE s.ordinal IS NOT NULL"
     )
     if connection.dialect.name == "postgresql":
-        statement = statement.replace("%", "%%")  # psycopg looks for placeholders
+        statement = statement.replace("%", "%%")  # psycopg treats % as a placeholder
     connection.exec_driver_sql(statement)
 
 

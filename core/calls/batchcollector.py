@@ -62,7 +62,7 @@ class BatchCollector:
             ServiceError: the service refuses every request, or refused a batch.
         """
         with self.ledger.store.reading() as connection:
-            rows = batches.unfinished(connection, self.ledger.component_id)
+            rows = batches.list_unfinished(connection, self.ledger.component_id)
         alive = await asyncio.to_thread(self.ledger.alive) if rows else set()
         self.open = 0
         count = 0
@@ -104,20 +104,20 @@ class BatchCollector:
             self.open += 1
             return None
         with self.ledger.store.reading() as connection:
-            hashes = batches.hashes(connection, row.id)
+            hashes = batches.pending_hashes(connection, row.id)
         since = row.created_at.replace(tzinfo=row.created_at.tzinfo or UTC)
         remote_id = await self.provider.find(row.key, hashes, since)
         with self.ledger.store.writing() as connection:
             if remote_id is None:
                 batches.finish(connection, row.id, batches.FAILED, "it never reached the service")
             else:
-                batches.handed_over(connection, row.id, remote_id)
+                batches.mark_submitted(connection, row.id, remote_id)
         return remote_id
 
     async def _record_results(self, row: BatchRow, remote_id: str) -> int:
         price = self.pricing.of(row.model)
         with self.ledger.store.reading() as connection:
-            missing = batches.hashes(connection, row.id)
+            missing = batches.pending_hashes(connection, row.id)
         count = 0
         outcomes: list[CallOutcome] = []
         try:

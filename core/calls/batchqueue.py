@@ -154,7 +154,7 @@ class BatchQueue:
             self.budget.settle(worst, calls=len(requests))
             return
         with self.ledger.store.writing() as connection:
-            batches.handed_over(connection, batch_id, remote_id)
+            batches.mark_submitted(connection, batch_id, remote_id)
         self._failures = 0
         for request_hash in batch:
             self._tries[request_hash] = self._tries.get(request_hash, 0) + 1

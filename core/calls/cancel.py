@@ -51,7 +51,7 @@ def _build_scorer(session: Session, config: Config, row: BatchRow) -> AsyncScore
     assert row.component_id is not None
     with session.store.reading() as connection:
         component = scores.component(connection, row.component_id)
-        labels = scores.labels(connection, row.component_id)
+        labels = scores.names_of_component(connection, row.component_id)
     name = f"{component['distribution']}/{component['name']}"
     labels = [label for label in labels if label in config.scorers] or labels
     choice = config.choice("scorer", labels[0]) if labels else Choice("scorer", name)

@@ -160,12 +160,12 @@ class Ledger:
 
     def _sign_on(self) -> None:
         with self.store.writing() as connection:
-            calls.sign_on(connection, self.worker.id, self.worker.host, self.worker.pid)
+            calls.record_heartbeat(connection, self.worker.id, self.worker.host, self.worker.pid)
         self._forget_gone()
 
     def _sign_off(self) -> None:
         self._write(
-            lambda connection: calls.sign_off(connection, self.worker.id, self.component_id)
+            lambda connection: calls.release_all(connection, self.worker.id, self.component_id)
         )
 
     def alive(self) -> set[str]:
@@ -181,7 +181,7 @@ class Ledger:
                 for worker, host, pid, seen_at in calls.workers(connection)
                 if self._heartbeat.is_gone(Worker(worker, host, pid), seen_at)
             ]
-            calls.forget_workers(connection, gone)
+            calls.delete_workers(connection, gone)
 
     async def _keep_alive(self) -> None:
         while True:

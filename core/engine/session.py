@@ -66,14 +66,14 @@ class Session:
             if sanitize(key[0]) != key[0]:
                 return sha256_of(path)  # no database can hold the name of this file
             with self.store.reading() as connection:
-                known = runs.remembered_digest(connection, *key)
+                known = runs.find_digest(connection, *key)
             if known is not None:
                 return known
             value = sha256_of(path)
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
         with self.store.writing() as connection:
-            runs.remember_digest(connection, *key, value)
+            runs.put_digest(connection, *key, value)
         return value
 
     def configured(self, choice: Choice, *, runnable: bool = True) -> ConfiguredComponent:
@@ -159,7 +159,7 @@ class Session:
         """Record which data set the run works on."""
         if self.run_id is not None:
             with self.store.writing() as connection:
-                runs.attach(connection, self.run_id, dataset_id)
+                runs.set_dataset(connection, self.run_id, dataset_id)
 
 
 @dataclass(frozen=True, slots=True)

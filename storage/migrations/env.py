@@ -1,4 +1,4 @@
-"""Run migrations on the connection that `ig4.storage.versions` hands over."""
+"""Run migrations on the connection that `ig4.storage.versions` passes in."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ context.configure(
     target_metadata=Base.metadata,
     render_as_batch=True,  # SQLite cannot alter a column in place
 )
-# The caller owns the transaction: a migration that fails leaves nothing behind.
+# The caller owns the transaction: a failed migration is rolled back.
 context.run_migrations()

@@ -1,8 +1,8 @@
 """The tables of the score database.
 
 A result belongs to the *content* of a sample (its text and the bytes of its images) and the
-fingerprint of a component. Samples of any data set that say the same share one row of
-`contents`, and so share what was computed; a sample that changes points to another row.
+fingerprint of a component. Samples with equal content share one row of `contents`, in any data
+set, and so share their results; a sample that changes refers to another row.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all tables share."""
+"""The declarative base that all tables share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase
 
 CASCADE = "CASCADE"
-"""What deletes rows along with the row that they belong to."""
+"""The `ondelete` rule for rows that are deleted together with the row they belong to."""
 
 
 class Base(DeclarativeBase):

@@ -1,4 +1,4 @@
-"""Tables of requests to language models: the ledger, its workers, batches."""
+"""Tables of requests to language models: the ledger, its workers and batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ig4.storage.schema.base import Base
 
 
 class LlmWorker(Base):
-    """A process that sends requests; what it claimed is free again once it is gone."""
+    """A process that sends requests; when it has ended, its claims are released."""
 
     __tablename__ = "llm_workers"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -24,7 +24,7 @@ class LlmWorker(Base):
 
 
 class LlmBatch(Base):
-    """Requests handed to a service at once; `key` is written down before the service has them."""
+    """Requests submitted to a service together; `key` is stored before they are submitted."""
 
     __tablename__ = "llm_batches"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -45,9 +45,9 @@ class LlmBatch(Base):
 class LlmCall(Base):
     """One request to a language model and its reply: cache and ledger at once.
 
-    `state` is "claimed" while `worker` has it, "batch" while `batch_id` has it, "done" with a
-    reply, "unreadable" with a reply that was no answer to the question, "failed" with an error.
-    `cost` is in US dollars, NULL where the price is not known; `seconds` is the latency.
+    `state` is "claimed" while `worker` sends it, "batch" while it waits in batch `batch_id`, "done"
+    with a reply, "unreadable" with a reply that does not answer the request, "failed" with an
+    error. `cost` is in US dollars, NULL if the price is not known; `seconds` is the latency.
     """
 
     __tablename__ = "llm_calls"

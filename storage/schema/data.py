@@ -1,4 +1,4 @@
-"""Tables of what was read: data sets, samples, images, and the runs of commands."""
+"""Tables of data sets, samples, images and the runs of commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ig4.storage.schema.base import CASCADE, Base
 
 
 class Run(Base):
-    """One command that wrote to the database: its configuration, versions, seed, outcome."""
+    """One command that wrote to the database: its configuration, versions, seed and outcome."""
 
     __tablename__ = "runs"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -34,7 +34,7 @@ class Run(Base):
 
 
 class Dataset(Base):
-    """One instruction set as ingested from `path`; `header` is what lies beside its records."""
+    """One instruction set as ingested from `path`; `header` is the data beside its records."""
 
     __tablename__ = "datasets"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -49,7 +49,7 @@ class Dataset(Base):
 
 
 class Content(Base):
-    """What a sample says, whatever data set it stands in: the key that scores belong to."""
+    """The content of a sample, in whatever data set: the key that scores belong to."""
 
     __tablename__ = "contents"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -57,7 +57,7 @@ class Content(Base):
 
 
 class Image(Base):
-    """The bytes of an image file, known by their sha256; sizes from its header if it has one."""
+    """An image file, identified by the sha256 of its bytes; sizes come from its header, if any."""
 
     __tablename__ = "images"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -69,7 +69,7 @@ class Image(Base):
 
 
 class ImageFile(Base):
-    """An image as a data set names it; `image_id` is NULL, with the problem, if unreadable."""
+    """An image as a data set names it; if unreadable, `image_id` is NULL and `problem` is set."""
 
     __tablename__ = "image_files"
     __table_args__ = (
@@ -87,7 +87,7 @@ class ImageFile(Base):
 
 
 class Sample(Base):
-    """One record of a data set; `ordinal` is its place there, NULL once it is gone from it."""
+    """One record of a data set; `ordinal` is its position, NULL once it was removed."""
 
     __tablename__ = "samples"
     __table_args__ = (
@@ -108,7 +108,7 @@ class Sample(Base):
 
 
 class SampleImage(Base):
-    """Which images a sample shows, in order."""
+    """The images of a sample, in order."""
 
     __tablename__ = "sample_images"
     __table_args__ = (
@@ -123,7 +123,7 @@ class SampleImage(Base):
 
 
 class FileDigest(Base):
-    """The sha256 of a file that a fingerprint depends on, as long as size and time agree."""
+    """The sha256 of a file that a fingerprint depends on, valid while size and time are equal."""
 
     __tablename__ = "file_digests"
     path: Mapped[str] = mapped_column(primary_key=True)

@@ -1,4 +1,4 @@
-"""Tables of what came out: trainings, evaluations, judgements, ablations."""
+"""Tables of trainings, evaluations, judgements and ablations."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ig4.storage.schema.base import CASCADE, Base
 class Training(Base):
     """One model trained on a selection, or on all of a data set (`selection_id` is NULL).
 
-    `inputs` digests the trainer's fingerprint, the samples and the seed: a training of equal
-    inputs in the same folder goes on where it was.
+    `inputs` is a digest of the trainer's fingerprint, the samples and the seed: a training with
+    equal inputs in the same folder resumes.
     """
 
     __tablename__ = "trainings"
@@ -36,7 +36,7 @@ class Training(Base):
     seed: Mapped[int] = mapped_column(BigInteger)
     output: Mapped[str]  # the checkpoint's folder
     status: Mapped[str]  # running, done, failed, interrupted
-    steps: Mapped[int | None]  # of the optimiser, in all
+    steps: Mapped[int | None]  # of the optimiser, in total
     metrics: Mapped[dict[str, Any] | None]
     error: Mapped[str | None]
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
@@ -60,19 +60,19 @@ class TrainingStep(Base):
 
 
 class Evaluation(Base):
-    """What answers to a benchmark's questions came to.
+    """The metrics of a model's answers to a benchmark.
 
-    The answers are those of a checkpoint (`training_id` where the database knows its training) or
-    of a file made elsewhere; `source` says which. `inputs` digests the questions, the answers'
-    source and the decoding: an evaluation of equal inputs and benchmark goes on where it was.
-    `metrics` are by name, `value` is the one called `headline`.
+    The answers come from a checkpoint (with `training_id` if its training is in the database) or
+    from a file made elsewhere; `source` says which. `inputs` is a digest of the questions, the
+    source of the answers and the decoding: an evaluation with equal inputs and benchmark resumes.
+    `metrics` are by name; `value` is the metric named by `headline`.
     """
 
     __tablename__ = "evaluations"
     __table_args__ = (Index(None, "training_id"), Index(None, "inputs"))
     id: Mapped[int] = mapped_column(primary_key=True)
     component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))  # the benchmark
-    name: Mapped[str]  # of the benchmark, as the user has it
+    name: Mapped[str]  # of the benchmark, as the user calls it
     label: Mapped[str]  # of the model that answered
     source: Mapped[str]
     training_id: Mapped[int | None] = mapped_column(ForeignKey("trainings.id", ondelete="SET NULL"))
@@ -92,10 +92,10 @@ class Evaluation(Base):
 
 
 class Prediction(Base):
-    """One answer of an evaluation, or the error in its place, and what it counts for.
+    """One answer of an evaluation, or the error in its place, and its value.
 
-    `content` digests all that a model's answer depends on (checkpoint, decoding, question, image),
-    so that any evaluation may take it over; it is NULL for answers made elsewhere.
+    `content` is a digest of all that a model's answer depends on (checkpoint, decoding, question,
+    image), so that any evaluation may reuse it; it is NULL for answers made elsewhere.
     """
 
     __tablename__ = "predictions"
@@ -116,18 +116,18 @@ class Prediction(Base):
 
 
 class Judgement(Base):
-    """A comparison of two sets of answers by a judge; `summary` is what came of it.
+    """A comparison of two sets of answers by a judge; `summary` is its result.
 
-    `inputs` digests the judge's fingerprint, the questions and both sets of answers: a judgement
-    of equal inputs goes on where it was.
+    `inputs` is a digest of the judge's fingerprint, the questions and both sets of answers: a
+    judgement with equal inputs resumes.
     """
 
     __tablename__ = "judgements"
     __table_args__ = (Index(None, "inputs"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))  # the judge
-    name: Mapped[str]  # of the judge, as the user has it
-    first: Mapped[str]  # who gave the answers that are compared
+    name: Mapped[str]  # of the judge, as the user calls it
+    first: Mapped[str]  # label of the first side's answers
     second: Mapped[str]
     inputs: Mapped[str]
     pairs: Mapped[int]
@@ -140,7 +140,7 @@ class Judgement(Base):
 
 
 class Verdict(Base):
-    """What the judge said of one pair in one order, or the error in its place.
+    """The verdict of the judge on one pair in one order, or the error in its place.
 
     `first_score` and `second_score` belong to the answers of `first` and `second`, whatever the
     order: with `swapped`, the judge saw the second one first.
@@ -163,7 +163,7 @@ class Verdict(Base):
 
 
 class Ablation(Base):
-    """Arms that are trained and evaluated side by side; `config` says all that they share."""
+    """Arms that are trained and evaluated side by side; `config` holds their shared settings."""
 
     __tablename__ = "ablations"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -175,7 +175,7 @@ class Ablation(Base):
 
 
 class AblationCell(Base):
-    """One arm with one seed: the selection, training and metrics (by benchmark) it came to."""
+    """One arm with one seed: its selection, training and metrics (by benchmark)."""
 
     __tablename__ = "ablation_cells"
     ablation_id: Mapped[int] = mapped_column(

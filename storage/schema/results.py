@@ -1,4 +1,4 @@
-"""Tables of what was computed: scores, embeddings, clusters, selections."""
+"""Tables of components and their results: scores, embeddings, clusters, selections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ig4.storage.schema.base import CASCADE, Base
 
 
 class Component(Base):
-    """A plugin's component with fixed version and options: what a result was computed by."""
+    """A plugin's component with fixed version and options, which computed a result."""
 
     __tablename__ = "components"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -32,7 +32,7 @@ class Component(Base):
 
 
 class DatasetScorer(Base):
-    """Which component a scorer's plain name stands for in a data set, now."""
+    """The component that a scorer's plain name is bound to in a data set."""
 
     __tablename__ = "dataset_scorers"
     dataset_id: Mapped[int] = mapped_column(
@@ -44,7 +44,7 @@ class DatasetScorer(Base):
 
 
 class Score(Base):
-    """What a scorer said of a content: a value, or the error that kept it from one."""
+    """The result of a scorer for a content: a value, or the error in its place."""
 
     __tablename__ = "scores"
     __table_args__ = (
@@ -59,7 +59,7 @@ class Score(Base):
 
 
 class ScoreDetails(Base):
-    """What a scorer tells beside the value; apart, so that reading values stays fast."""
+    """What a scorer returns besides the value; a table of its own keeps reading values fast."""
 
     __tablename__ = "score_details"
     component_id: Mapped[int] = mapped_column(ForeignKey("components.id"), primary_key=True)
@@ -82,7 +82,7 @@ class Embedding(Base):
 
 
 class Clustering(Base):
-    """One grouping of a data set; `inputs` digests all that it was computed from."""
+    """One clustering of a data set; `inputs` is a digest of all that it was computed from."""
 
     __tablename__ = "clusterings"
     __table_args__ = (UniqueConstraint("dataset_id", "inputs"),)
@@ -113,7 +113,7 @@ class ClusterLabel(Base):
 
 
 class Selection(Base):
-    """One choice of samples: the selector, its configuration, and what it looked at."""
+    """One selection of samples: the selector, its configuration and its inputs."""
 
     __tablename__ = "selections"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -130,7 +130,7 @@ class Selection(Base):
 
 
 class SelectedSample(Base):
-    """One sample of a selection, with the content it had then."""
+    """One sample of a selection, with its content at that time."""
 
     __tablename__ = "selected_samples"
     selection_id: Mapped[int] = mapped_column(

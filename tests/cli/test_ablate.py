@@ -36,7 +36,7 @@ def ig4(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-def asked(done):
+def json_of(done):
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
@@ -50,12 +50,12 @@ def test_a_dry_run_lists_arms_samples_and_steps_and_stores_nothing(ig4):
         ["ig4", "selected", "10", "3", "20", "60"],
     ]
     assert lines[-1] == ["9", "cells,", "360", "steps"]
-    told = asked(ig4(*dry, "--json", "--arms", "ig4,sizes:100"))
-    assert told["arms"][0]["samples"] == 10
-    assert "only 40" in told["arms"][1]["error"]
-    assert told["cells"] == 3
-    assert asked(ig4("query", "SELECT count(*) AS n FROM selections", "--json")) == [{"n": 0}]
-    assert asked(ig4("ablate", "show", "--json")) == []
+    report = json_of(ig4(*dry, "--json", "--arms", "ig4,sizes:100"))
+    assert report["arms"][0]["samples"] == 10
+    assert "only 40" in report["arms"][1]["error"]
+    assert report["cells"] == 3
+    assert json_of(ig4("query", "SELECT count(*) AS n FROM selections", "--json")) == [{"n": 0}]
+    assert json_of(ig4("ablate", "show", "--json")) == []
 
 
 def test_tables_come_in_every_form_and_go_to_files(ig4):
@@ -63,7 +63,7 @@ def test_tables_come_in_every_form_and_go_to_files(ig4):
     done = ig4(*run)
     assert done.exit_code == 0, done.output
     assert "ig4          10  100.00 ± 0.00*" in done.stdout
-    assert asked(ig4(*run, "--json"))["computed"] == 0
+    assert json_of(ig4(*run, "--json"))["computed"] == 0
     assert "| ig4 | 10 | **100.00 ± 0.00** |" in ig4(*run, "--format", "markdown").stdout
     assert r"$\mathbf{100.00 \pm 0.00}$" in ig4("ablate", "show", 1, "--format", "latex").stdout
     starts = {"t.md": "**Sel", "t.tex": "% needs", "t.csv": "table,", "t.json": "{"}
@@ -90,7 +90,7 @@ def test_show_lists_ablations(ig4):
     assert [line.split()[:5] for line in lines[1:]] == [
         ["1", "set", "share", "3", "1"], ["2", "set", "share", "1", "2"]
     ]  # fmt: skip
-    assert [row["done"] for row in asked(ig4("ablate", "show", "--json"))] == [3, 2]
+    assert [row["done"] for row in json_of(ig4("ablate", "show", "--json"))] == [3, 2]
 
 
 def test_failed_cells_end_with_3_and_say_what_to_do(ig4):
@@ -109,14 +109,14 @@ def test_ig4_toml_says_it_all(ig4):
         "[ablate.arms.half]\nsize = 5\n"
         "[trainers.share]\nnoise = 0.0\n"
     )
-    told = asked(ig4("ablate", "-q", "--json"))
-    assert {one["arm"]: one["samples"] for one in told["outcomes"]} == {"ig4": 10, "half": 5}
-    assert told["factors"] == {"quiz": 1.0}
+    report = json_of(ig4("ablate", "-q", "--json"))
+    assert {one["arm"]: one["samples"] for one in report["outcomes"]} == {"ig4": 10, "half": 5}
+    assert report["factors"] == {"quiz": 1.0}
     assert len(list(Path("models/set").glob("*/share.json"))) == 4
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (["--benchmarks", "quizz"], "did you mean quiz"),
         (["--arms", "ig5"], "did you mean ig4"),
@@ -125,9 +125,9 @@ def test_ig4_toml_says_it_all(ig4):
         (["--arms", "single:clip"], "there is no scorer 'clip'"),
     ],
 )
-def test_wrong_requests_are_refused_in_a_line(ig4, flags, told):
+def test_wrong_requests_are_refused_in_a_line(ig4, flags, message):
     done = ig4("ablate", *QUIZ, *flags)
-    assert told in str(done.exception)
+    assert message in str(done.exception)
 
 
 def test_while_one_is_at_work_another_is_refused(ig4):

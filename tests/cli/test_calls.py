@@ -153,11 +153,11 @@ def test_a_sample_that_tells_the_grader_what_to_say_changes_nothing_but_is_flagg
 def test_a_run_stops_at_its_limit_and_the_next_goes_on(ig4, captions, llm_server, tmp_path):
     rows = captions(40)
     code, out, err = ig4("score", "--scorers", "gpt", "--max-cost", "0.001", "--json")
-    told = json.loads(out)
+    report = json.loads(out)
     assert code == 3
-    assert 0.0005 < told["cost"]["gpt"] <= 0.001
-    assert "--max-cost" in told["stopped"]
-    assert "`ig4 score` goes on from here" in err
+    assert 0.0005 < report["cost"]["gpt"] <= 0.001
+    assert "--max-cost" in report["stopped"]
+    assert "`ig4 score` continues from here" in err
     code, out, _ = ig4("score", "--scorers", "gpt", "--json")
     assert (code, json.loads(out)["stopped"]) == (0, None)
     assert len(llm_server.calls()) == 40
@@ -179,9 +179,9 @@ def test_the_number_of_requests_is_kept_to_the_last(ig4, captions, llm_server):
 def test_a_dry_run_tells_tokens_and_money_and_asks_nobody(ig4, captions, llm_server):
     captions(40)
     code, out, _ = ig4("score", "--scorers", "gpt", "--dry-run", "--json")
-    (told,) = json.loads(out)["asking"].values()
-    assert (code, told["requests"], told["in_ledger"]) == (0, 40, 0)
-    assert told["cost"] > 0
+    (report,) = json.loads(out)["asking"].values()
+    assert (code, report["requests"], report["in_ledger"]) == (0, 40, 0)
+    assert report["cost"] > 0
     assert llm_server.calls() == []
 
 
@@ -217,9 +217,9 @@ def test_batches_are_left_collected_and_cancelled(ig4, captions, llm_server, tmp
     code, _, err = ig4("score", "--scorers", scorer, "--batch", "--no-wait")
     assert (code, "12 samples wait for batches" in err) == (3, True)
     _, out, _ = ig4("batch", "list", "--json")
-    (told,) = json.loads(out)
-    assert (told["state"], told["requests"], told["waiting"]) == ("submitted", 12, 12)
-    assert ig4("batch", "cancel", told["batch"])[0] == 0
+    (report,) = json.loads(out)
+    assert (report["state"], report["requests"], report["waiting"]) == ("submitted", 12, 12)
+    assert ig4("batch", "cancel", report["batch"])[0] == 0
     assert ig4("score", "--scorers", scorer, "--batch", "--no-wait")[0] == 3
     llm_server.configure(batch_seconds=0)
     assert ig4("score", "--scorers", scorer, "--batch", "--no-wait")[0] == 0
@@ -276,8 +276,8 @@ def test_two_runs_at_a_time_share_the_work(start, captions, llm_server, tmp_path
 def test_no_key_is_ever_written_down(ig4, captions, llm_server, tmp_path, behaviour):
     captions(3)
     llm_server.configure(**behaviour)
-    told = [ig4("score", "--scorers", "gpt,claude", "--json"), ig4("doctor"), ig4("costs")]
-    written = [out + err for _, out, err in told]
+    report = [ig4("score", "--scorers", "gpt,claude", "--json"), ig4("doctor"), ig4("costs")]
+    written = [out + err for _, out, err in report]
     written += [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*")
                 if path.is_file()]  # fmt: skip
     assert sum(map(len, written)) > 10_000
@@ -309,16 +309,16 @@ def test_the_whole_recipe_of_the_paper(ig4, llm_server, tmp_path):
     (tmp_path / "ig4.toml").write_text(toml)
     code, out, err = ig4("run", "--json")
     assert code == 0, err
-    told = json.loads(out)
-    assert set(told["scored"]) == {"clip", "length", "reward", "gpt"}
-    assert len(told["selected"]) == 8
+    report = json.loads(out)
+    assert set(report["scored"]) == {"clip", "length", "reward", "gpt"}
+    assert len(report["selected"]) == 8
     kept = json.loads((tmp_path / "selected" / "set" / "filter_cap.json").read_text())
-    assert {row["image_id"] for row in kept["annotations"]} == {s["id"] for s in told["selected"]}
+    assert {row["image_id"] for row in kept["annotations"]} == {s["id"] for s in report["selected"]}
     weights = {"clip": 0.53, "length": 0.10, "reward": 0.10, "gpt": 0.27}
-    assert told["config"]["weights"] == weights
+    assert report["config"]["weights"] == weights
     found = {name: scores(tmp_path, name) for name in weights}
     longest = max(found["length"].values())
-    for one in told["selected"]:
+    for one in report["selected"]:
         name = one["id"]
         final = (
             0.53 * found["clip"][name]

@@ -28,7 +28,7 @@ def ig4(tmp_path, monkeypatch):
     return run
 
 
-def asked(done):
+def json_of(done):
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
@@ -36,7 +36,7 @@ def asked(done):
 def test_a_recipe_serves_a_run_of_fewer_scorers(ig4):
     done = ig4("run", "rows.jsonl", *LENGTH, "--recipe", "paper", "--json")
     assert "the weights of reward count for nothing" in done.stderr
-    assert asked(done)["config"]["weights"] == {"length": 0.1}
+    assert json_of(done)["config"]["weights"] == {"length": 0.1}
 
 
 def test_a_misspelled_weight_is_refused(ig4):
@@ -47,15 +47,15 @@ def test_a_misspelled_weight_is_refused(ig4):
 def test_a_run_maps_the_columns_of_a_table(ig4):
     Path("odd.csv").write_text("key,says\na,short\nb,somewhat longer\n")
     done = ig4("run", "odd.csv", "--columns", "id=key,answer=says", *LENGTH, "--json")
-    assert [row["id"] for row in asked(done)["selected"]] == ["b", "a"]
+    assert [row["id"] for row in json_of(done)["selected"]] == ["b", "a"]
 
 
 def test_every_command_takes_the_database_of_ig4_toml(ig4):
     Path("ig4.toml").write_text('db = "other.db"\n')
     assert ig4("ingest", "rows.jsonl").exit_code == 0
     assert ig4("db", "path").stdout.strip() == str(Path("other.db").absolute())
-    assert asked(ig4("query", "SELECT count(*) AS n FROM samples", "--json")) == [{"n": 6}]
-    assert asked(ig4("doctor", "--json"))["database"]["location"].endswith("other.db")
+    assert json_of(ig4("query", "SELECT count(*) AS n FROM samples", "--json")) == [{"n": 6}]
+    assert json_of(ig4("doctor", "--json"))["database"]["location"].endswith("other.db")
     assert not Path("ig4.db").exists()
 
 
@@ -72,23 +72,23 @@ def test_a_dry_run_leaves_out_imported_scores_and_clusters(ig4):
     Path("clusters.json").write_text(json.dumps({"0": [f"s{n}" for n in range(6)]}))
     assert ig4("import-scores", "gpt.csv", "--as", "gpt", "--column", "score").exit_code == 0
     assert ig4("import-clusters", "clusters.json", "--as", "spectral").exit_code == 0
-    told = ig4("run", "--scorers", "gpt,length", "--dry-run", "--json")
-    assert asked(told)["calls"] == {"length": 6}
+    report = ig4("run", "--scorers", "gpt,length", "--dry-run", "--json")
+    assert json_of(report)["calls"] == {"length": 6}
 
 
 def test_a_dry_run_of_scoring_is_a_table_or_json(ig4):
     ig4("ingest", "rows.jsonl")
     dry = ["score", "--scorers", "length", "--dry-run"]
     assert "unknown yet" in ig4(*dry).stdout
-    assert asked(ig4(*dry, "--json"))["calls"] == {"length": 6}
+    assert json_of(ig4(*dry, "--json"))["calls"] == {"length": 6}
     ig4("score", "--scorers", "length", "--quiet")
-    assert asked(ig4(*dry, "--json"))["calls"] == {"length": 0}
+    assert json_of(ig4(*dry, "--json"))["calls"] == {"length": 0}
 
 
 def test_examples_are_listed_for_people_and_programs(ig4):
     from ig4.storage.query import EXAMPLES
 
-    assert [row["sql"] for row in asked(ig4("query", "--examples", "--json"))] == [
+    assert [row["sql"] for row in json_of(ig4("query", "--examples", "--json"))] == [
         sql for _, sql in EXAMPLES
     ]
     assert all(question in ig4("query", "--examples").stdout for question, _ in EXAMPLES)
@@ -96,11 +96,11 @@ def test_examples_are_listed_for_people_and_programs(ig4):
 
 def test_the_database_is_counted_backed_up_and_found_up_to_date(ig4):
     ig4("run", "rows.jsonl", *LENGTH, "--quiet")
-    assert asked(ig4("db", "stats", "--json"))["rows"]["samples"] == 6
+    assert json_of(ig4("db", "stats", "--json"))["rows"]["samples"] == 6
     assert "up to date" in ig4("db", "upgrade").stdout
-    saved = asked(ig4("db", "backup", "--json"))["backup"]
+    saved = json_of(ig4("db", "backup", "--json"))["backup"]
     sql = "SELECT count(*) AS n FROM selected_samples"
-    assert asked(ig4("query", sql, "--json", "--db", saved)) == [{"n": 2}]
+    assert json_of(ig4("query", sql, "--json", "--db", saved)) == [{"n": 2}]
 
 
 def test_what_the_system_refuses_is_one_line(ig4, capsys):
@@ -109,9 +109,9 @@ def test_what_the_system_refuses_is_one_line(ig4, capsys):
     ig4("ingest", "rows.jsonl")
     with pytest.raises(SystemExit) as stop:
         main(["db", "backup", "rows.jsonl/below/copy.db"])
-    told = capsys.readouterr().err
-    assert (stop.value.code, told.count("\n")) == (1, 1)
-    assert "rows.jsonl" in told
+    report = capsys.readouterr().err
+    assert (stop.value.code, report.count("\n")) == (1, 1)
+    assert "rows.jsonl" in report
 
 
 def commands(command, name=("ig4",), above=""):
@@ -145,7 +145,7 @@ def test_text_of_a_data_set_gives_the_terminal_no_orders(ig4):
     for text in (read.stderr, listed.stdout, as_json.stdout):
         assert not {"\x1b", "\x07", "\x9b"} & set(text)
         assert "[red]" in text
-    assert asked(as_json) == [{"external_id": HOSTILE}]
+    assert json_of(as_json) == [{"external_id": HOSTILE}]
 
 
 def test_wide_and_unbreakable_spaces_are_shown_as_they_are(ig4):
@@ -160,15 +160,15 @@ def test_an_error_gives_the_terminal_no_orders(ig4, capsys):
     Path(f"{HOSTILE}.json").write_text("[")
     with pytest.raises(SystemExit):
         main(["ingest", f"{HOSTILE}.json"])
-    told = capsys.readouterr().err
-    assert "[red].json" in told
-    assert not {"\x1b", "\x07", "\x9b"} & set(told)
+    report = capsys.readouterr().err
+    assert "[red].json" in report
+    assert not {"\x1b", "\x07", "\x9b"} & set(report)
 
 
 def test_a_query_s_json_keeps_columns_of_one_name_and_numbers_json_lacks(ig4):
     ig4("ingest", "rows.jsonl")
-    told = asked(ig4("query", "SELECT 1 AS n, 2 AS n, 9e999 AS big", "--json"))
-    assert told == [{"n": 1, "n:2": 2, "big": "inf"}]
+    report = json_of(ig4("query", "SELECT 1 AS n, 2 AS n, 9e999 AS big", "--json"))
+    assert report == [{"n": 1, "n:2": 2, "big": "inf"}]
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_a_file_that_is_no_database_is_a_problem(run, tmp_path):
 def test_a_database_of_another_program_is_a_problem(run, tmp_path):
     with closing(sqlite3.connect(tmp_path / "ig4.db")) as connection, connection:
         connection.execute("CREATE TABLE birds (name TEXT)")
-    assert "holds no ig4 tables" in run().stdout.partition("Broken")[2]
+    assert "has no ig4 tables" in run().stdout.partition("Broken")[2]
 
 
 def test_a_database_of_a_newer_ig4_is_a_problem_with_a_remedy(run, tmp_path):

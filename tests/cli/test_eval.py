@@ -44,7 +44,7 @@ def lines(name, rows):
     Path(name).write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def asked(done, code=0):
+def json_of(done, code=0):
     assert done.exit_code == code, (done.output, done.exception)
     return json.loads(done.stdout)
 
@@ -63,12 +63,12 @@ def model(tmp_path_factory):
 def test_an_untrained_model_answers_and_is_not_asked_twice(ig4, model):
     command = ("eval", "--trainer", "hf", "-o", f"hf.model={model}", "-o", "hf.device=cpu",
                "-o", "hf.precision=fp32", *MINE, "--max-new-tokens", 4, "--json")  # fmt: skip
-    [first] = asked(ig4(*command))["evaluations"]
+    [first] = json_of(ig4(*command))["evaluations"]
     assert (first["benchmark"], first["label"], first["items"]) == ("vqa", "hf", 4)
     assert (first["failed"], first["reused"]) == (0, False)
-    [again] = asked(ig4(*command, "--batch-size", 2))["evaluations"]
+    [again] = json_of(ig4(*command, "--batch-size", 2))["evaluations"]
     assert (again["evaluation"], again["reused"]) == (1, True)
-    shown = asked(ig4("eval", "show", 1, "--json"))
+    shown = json_of(ig4("eval", "show", 1, "--json"))
     assert [one["id"] for one in shown["answers"]] == ["0", "1", "2", "3"]
     assert (shown["decoding"]["max_new_tokens"], shown["seed"]) == (4, 42)
 
@@ -77,7 +77,7 @@ def test_an_image_that_is_missing_counts_as_wrong_and_the_exit_code_says_so(ig4,
     Path("2.png").unlink()
     done = ig4("eval", "--trainer", "hf", "-o", f"hf.model={model}", "-o", "hf.device=cpu",
                *MINE, "--max-new-tokens", 2, "--json", "--quiet")  # fmt: skip
-    [found] = asked(done, code=3)["evaluations"]
+    [found] = json_of(done, code=3)["evaluations"]
     assert found["failed"] == 1
     assert "1 questions have no answer and count as wrong" in done.stderr
     assert "2.png: the image file is missing" in ig4("eval", "show", 1).stdout
@@ -88,24 +88,24 @@ def test_cider_is_compared_over_the_same_questions_only(ig4):
     lines("said.jsonl", [{"image": f"{n}.png", "caption": "bus 1 stops"} for n in range(4)])
     captions = ("--benchmarks", "caption", "-o", "caption.questions=captions.jsonl")
     for more in ((), ("--limit", 2)):
-        asked(ig4("eval", "--predictions", "said.jsonl", *captions, *more, "--json"))
+        json_of(ig4("eval", "--predictions", "said.jsonl", *captions, *more, "--json"))
     done = ig4("eval", "compare", 1, 2)
     assert isinstance(done.exception, UsageError)
     assert "evaluate both on the same questions" in str(done.exception)
-    assert asked(ig4("eval", "compare", 1, 1, "--json"))["equal"] == 4
+    assert json_of(ig4("eval", "compare", 1, 1, "--json"))["equal"] == 4
 
 
 def test_answers_made_elsewhere_are_scored_shown_and_compared(ig4):
-    [bad] = asked(ig4("eval", "--predictions", "bad.jsonl", *MINE, "--json"))["evaluations"]
+    [bad] = json_of(ig4("eval", "--predictions", "bad.jsonl", *MINE, "--json"))["evaluations"]
     assert (bad["value"], bad["label"]) == (0.25, "bad")
     assert bad["categories"] == {"count": {"accuracy": 0.25, "n": 4.0}}
     done = ig4("eval", "--predictions", "good.jsonl", *MINE, "--label", "better")
     assert done.stdout.splitlines()[1].split()[:5] == ["2", "vqa", "better", "accuracy", "1"]
-    found = asked(ig4("eval", "compare", 1, 2, "--json"))
+    found = json_of(ig4("eval", "compare", 1, 2, "--json"))
     assert (found["difference"], found["better"], found["worse"]) == (0.75, 3, 0)
     assert found["p"] == 0.25
     assert "B - A" in ig4("eval", "compare", 1, 2).stdout
-    assert [row["label"] for row in asked(ig4("eval", "show", "--json"))] == ["bad", "better"]
+    assert [row["label"] for row in json_of(ig4("eval", "show", "--json"))] == ["bad", "better"]
 
 
 def test_the_metrics_are_csv(ig4):
@@ -120,15 +120,15 @@ def test_the_metrics_are_csv(ig4):
 def test_no_category_is_a_formula_or_a_line_of_its_own_in_csv(ig4):
     lines("q.jsonl", [row | {"category": '=HYPERLINK("x")\n\x1b[31m'} for row in ROWS])
     done = ig4("eval", "--predictions", "bad.jsonl", *MINE, "--csv")
-    told = list(csv.DictReader(io.StringIO(done.stdout)))[1]["category"]
-    assert told.startswith("'=HYPERLINK(")
-    assert told.isprintable()
+    category = list(csv.DictReader(io.StringIO(done.stdout)))[1]["category"]
+    assert category.startswith("'=HYPERLINK(")
+    assert category.isprintable()
 
 
 def test_answers_come_out_as_they_go_in(ig4):
     ig4("eval", "--predictions", "bad.jsonl", *MINE)
     Path("again.jsonl").write_text(ig4("eval", "show", 1, "--answers").stdout)
-    [again] = asked(ig4("eval", "--predictions", "again.jsonl", *MINE, "--json"))["evaluations"]
+    [again] = json_of(ig4("eval", "--predictions", "again.jsonl", *MINE, "--json"))["evaluations"]
     assert again["value"] == 0.25
 
 
@@ -136,7 +136,7 @@ def test_benchmarks_of_ig4_toml_are_the_default(ig4):
     Path("ig4.toml").write_text(
         '[benchmarks.mine]\nuse = "vqa"\nquestions = "q.jsonl"\nrule = "exact"\n'
     )
-    [found] = asked(ig4("eval", "--predictions", "good.jsonl", "--json"))["evaluations"]
+    [found] = json_of(ig4("eval", "--predictions", "good.jsonl", "--json"))["evaluations"]
     assert (found["benchmark"], found["value"]) == ("mine", 0.0)
 
 
@@ -147,7 +147,7 @@ def test_a_second_benchmark_that_cannot_be_read_stops_the_first(ig4):
 
 
 def test_only_the_first_questions(ig4):
-    [found] = asked(ig4("eval", "--predictions", "bad.jsonl", *MINE, "--limit", 2, "--json"))[
+    [found] = json_of(ig4("eval", "--predictions", "bad.jsonl", *MINE, "--limit", 2, "--json"))[
         "evaluations"
     ]
     assert (found["items"], found["value"]) == (2, 0.5)
@@ -164,7 +164,7 @@ def test_published_captions_have_their_published_cider(ig4, shared, name, publis
     done = ig4("eval", "--predictions", folder / f"{name}_captions.json", "--benchmarks", "caption",
                "-o", f"caption.questions={folder / 'refs.json'}", "-o", "caption.words=ptb",
                "--json")  # fmt: skip
-    assert asked(done)["evaluations"][0]["value"] == pytest.approx(published, abs=5e-5)
+    assert json_of(done)["evaluations"][0]["value"] == pytest.approx(published, abs=5e-5)
 
 
 @pytest.mark.shared
@@ -173,7 +173,7 @@ def test_published_answers_to_llava_bench_are_taken_as_they_are(ig4, shared):
     done = ig4("eval", "--predictions", folder / "answers_llava-v1.5-7b.jsonl", "--benchmarks",
                "llava-bench", "-o", f"llava-bench.questions={folder / 'questions.jsonl'}",
                "--json")  # fmt: skip
-    assert asked(done)["evaluations"][0]["metrics"] == {"answered": 1.0}
+    assert json_of(done)["evaluations"][0]["metrics"] == {"answered": 1.0}
 
 
 def test_what_is_a_judges_to_say_is_told(ig4):
@@ -181,13 +181,13 @@ def test_what_is_a_judges_to_say_is_told(ig4):
     done = ig4("eval", "--predictions", "good.jsonl", "--benchmarks", "llava-bench",
                "-o", "llava-bench.questions=lb.jsonl")  # fmt: skip
     assert done.exit_code == 0
-    assert "for a judge to say: `ig4 eval show 1 --answers > answers.jsonl`" in done.stderr
+    assert "a judge rates these answers: `ig4 eval show 1 --answers > answers.jsonl`" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
-        (["--predictions", "bad.jsonl"], "say --benchmarks"),
+        (["--predictions", "bad.jsonl"], "give --benchmarks"),
         ([*MINE], "name a checkpoint's folder"),
         (["--predictions", "bad.jsonl", "--trainer", "hf", *MINE], "name a checkpoint's folder"),
         (["nowhere", *MINE], "nowhere is not a checkpoint"),
@@ -197,15 +197,15 @@ def test_what_is_a_judges_to_say_is_told(ig4):
         (["--predictions", "bad.jsonl", *MINE, "-o", "vsr.questions=x"], "'vsr' is not used"),
         (["--predictions", "none.jsonl", *MINE], "none.jsonl"),
         (["show", "7"], "there is no evaluation 7"),
-        (["show", "--answers"], "say of which evaluation"),
+        (["show", "--answers"], "needs the NUMBER of an evaluation"),
         (["compare", "1", "7"], "there is no evaluation"),
     ],
 )
-def test_what_is_wrong_is_told_in_a_line(ig4, arguments, told):
+def test_what_is_wrong_is_told_in_a_line(ig4, arguments, message):
     ig4("eval", "--predictions", "good.jsonl", *MINE)
     done = ig4("eval", *arguments)
     assert done.exit_code != 0
-    assert told in str(done.exception)
+    assert message in str(done.exception)
 
 
 def test_a_checkpoint_may_be_called_as_a_verb_by_its_path(ig4):

@@ -97,13 +97,18 @@ def test_the_table_the_bars_and_the_plot(judge, answers, tmp_path):
 def test_json_has_all_numbers(judge, answers):
     answers(4)
     _, out, _ = judge(*FILES, "--judge", "reference", "--labels", "one,two", "--json")
-    told = json.loads(out)
-    assert (told["first"], told["second"], told["failed"], told["open"]) == ("one", "two", 0, 0)
-    assert (told["overall"]["n"], told["overall"]["win"]) == (4, 4)
-    assert told["overall"]["win_rate_ci"] == [1.0, 1.0]
-    assert 0 < told["overall"]["relative"] < 100
-    assert told["categories"]["conv"]["n"] == 2
-    assert told["position_bias"] == {"flips": 0.0, "first_shown": 0.0, "second_shown": 0.0}
+    report = json.loads(out)
+    assert (report["first"], report["second"], report["failed"], report["open"]) == (
+        "one",
+        "two",
+        0,
+        0,
+    )
+    assert (report["overall"]["n"], report["overall"]["win"]) == (4, 4)
+    assert report["overall"]["win_rate_ci"] == [1.0, 1.0]
+    assert 0 < report["overall"]["relative"] < 100
+    assert report["categories"]["conv"]["n"] == 2
+    assert report["position_bias"] == {"flips": 0.0, "first_shown": 0.0, "second_shown": 0.0}
 
 
 def test_what_was_judged_is_shown(judge, answers):
@@ -125,11 +130,11 @@ def test_what_was_judged_is_shown(judge, answers):
     _, out, _ = judge("show", 1)
     assert "Judgement 1 by reference: 4 of 4 verdicts, 0 failed; done" in out
     _, out, _ = judge("show", 1, "--json")
-    told = json.loads(out)
-    assert [(v["pair"], v["swapped"]) for v in told["verdicts"]] == [
+    report = json.loads(out)
+    assert [(v["pair"], v["swapped"]) for v in report["verdicts"]] == [
         ("0", False), ("0", True), ("1", False), ("1", True),
     ]  # fmt: skip
-    assert all(v["first"] > v["second"] for v in told["verdicts"])
+    assert all(v["first"] > v["second"] for v in report["verdicts"])
     code, _, err = judge("show", 9)
     assert (code, "there is no judgement 9" in err) == (2, True)
 
@@ -151,23 +156,23 @@ def test_failed_verdicts_end_with_3_and_say_what_to_do(judge, answers, llm_serve
 def test_money_is_estimated_limited_and_never_spent_twice(judge, answers, llm_server, asks):
     rows = answers(10)
     code, out, _ = judge(*FILES, "--dry-run", "--json")
-    told = json.loads(out)
-    assert (code, told["verdicts"], told["asking"]["requests"]) == (0, 20, 20)
+    report = json.loads(out)
+    assert (code, report["verdicts"], report["asking"]["requests"]) == (0, 20, 20)
     assert llm_server.calls() == []
     code, out, err = judge(*FILES, "--max-cost", 0.02, "--json")
-    told = json.loads(out)
+    report = json.loads(out)
     assert code == 3
-    assert 0 < told["cost"] <= 0.02
-    assert 0 < told["open"] < 10
-    assert "--max-cost" in told["stopped"]
-    assert "The same command goes on from here." in err
+    assert 0 < report["cost"] <= 0.02
+    assert 0 < report["open"] < 10
+    assert "--max-cost" in report["stopped"]
+    assert "The same command continues from here." in err
     code, out, _ = judge(*FILES, "--json")
-    told = json.loads(out)
-    assert (code, told["open"], told["overall"]["n"]) == (0, 0, 10)
+    report = json.loads(out)
+    assert (code, report["open"], report["overall"]["n"]) == (0, 0, 10)
     assert len(llm_server.calls()) == 20
     wins = [verdict_of(a["answer"], b["answer"]) for a, b in zip(rows["a"], rows["b"], strict=True)]
-    assert told["overall"]["win"] == sum(one > two for one, two in wins)
-    assert told["overall"]["fail"] == sum(one < two for one, two in wins)
+    assert report["overall"]["win"] == sum(one > two for one, two in wins)
+    assert report["overall"]["fail"] == sum(one < two for one, two in wins)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a signal")
@@ -198,9 +203,9 @@ def test_a_judgement_killed_again_and_again_repeats_no_reply_that_had_arrived(
 def test_no_key_is_ever_written_down(judge, answers, llm_server, asks, tmp_path, behaviour):
     answers(2)
     llm_server.configure(**behaviour)
-    told = [judge(*FILES, "--judge", name, "--json") for name in ("gpt", "claude")]
-    told += [judge("show", 1, "--json")]
-    written = [out + err for _, out, err in told]
+    report = [judge(*FILES, "--judge", name, "--json") for name in ("gpt", "claude")]
+    report += [judge("show", 1, "--json")]
+    written = [out + err for _, out, err in report]
     written += [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*")
                 if path.is_file()]  # fmt: skip
     assert sum(map(len, written)) > 10_000
@@ -209,23 +214,23 @@ def test_no_key_is_ever_written_down(judge, answers, llm_server, asks, tmp_path,
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (("a.jsonl", "b.jsonl"), 2, "Missing option '--questions'"),
         (("a.jsonl", "none.jsonl", "--questions", "q.jsonl"), 1, "there is no such file"),
         ((*FILES, "--judge", "gtp"), 2, "did you mean gpt?"),
         ((*FILES, "--judge", "reference", "--vision"), 2, "vision"),
         ((*FILES, "--judge", "reference", "-o", "gpt.model=x"), 2, "'gpt' is not used here"),
-        ((*FILES, "--judge", "reference", "--labels", "x"), 2, "name two"),
+        ((*FILES, "--judge", "reference", "--labels", "x"), 2, "give two"),
         ((*FILES, "--judge", "reference", "--plot", "no/where.svg"), 1, "cannot be written"),
         (("summarize", "q.jsonl"), 1, "is not a review"),
         (("summarize", "none.jsonl"), 1, "there is no such file"),
     ],
 )
-def test_errors_are_one_line_without_a_traceback(judge, answers, arguments, code, told):
+def test_errors_are_one_line_without_a_traceback(judge, answers, arguments, code, message):
     answers(2)
     done = judge(*arguments)
-    assert (done[0], told in done[2]) == (code, True), done
+    assert (done[0], message in done[2]) == (code, True), done
     assert "Traceback" not in done[2]
 
 
@@ -245,10 +250,10 @@ def test_reviews_are_summed_up_by_category_with_and_without_the_prefix(judge, tm
         {"category": "detail", "content": "8/10 4/10"},
     )
     code, out, _ = judge("summarize", "r.jsonl", "--json")
-    told = json.loads(out)
+    report = json.loads(out)
     assert code == 0
-    assert (told["overall"]["n"], told["overall"]["relative"]) == (3, pytest.approx(1500 / 26))
-    conv, detail = told["categories"]["conv"], told["categories"]["detail"]
+    assert (report["overall"]["n"], report["overall"]["relative"]) == (3, pytest.approx(1500 / 26))
+    conv, detail = report["categories"]["conv"], report["categories"]["detail"]
     assert (conv["n"], conv["relative"]) == (2, pytest.approx(1100 / 18))
     assert (detail["n"], detail["relative"]) == (1, 50.0)
 
@@ -261,13 +266,13 @@ def test_unreadable_reviews_are_counted_and_never_averaged_in(judge, tmp_path):
         {"category": "conv", "content": "no idea", "tuple": [-1, -1]},
     )
     code, out, err = judge("summarize", "r.jsonl", "--json")
-    told = json.loads(out)
-    assert (code, "1 reviews hold no scores" in err) == (3, True)
-    assert (told["failed"], told["overall"]["n"]) == (1, 2)
-    assert told["overall"]["relative"] == pytest.approx(1300 / 18)
+    report = json.loads(out)
+    assert (code, "1 reviews have no scores" in err) == (3, True)
+    assert (report["failed"], report["overall"]["n"]) == (1, 2)
+    assert report["overall"]["relative"] == pytest.approx(1300 / 18)
     _, out, _ = judge("summarize", "r.jsonl", "--json", "--reader", "llava")
-    told = json.loads(out)
-    assert (told["failed"], told["overall"]["n"], told["overall"]["relative"]) == (2, 1, 50.0)
+    report = json.loads(out)
+    assert (report["failed"], report["overall"]["n"], report["overall"]["relative"]) == (2, 1, 50.0)
 
 
 def test_scores_are_found_under_each_name_they_go_by(judge, tmp_path):
@@ -286,13 +291,13 @@ def test_scores_that_are_no_two_numbers_cost_one_review_at_most(judge, tmp_path,
     good = {"category": "conv", "content": "10 5", "tuple": [10, 5]}
     reviews(tmp_path / "r.jsonl", good, good | {"content": "8 4", "tuple": scores})
     code, out, _ = judge("summarize", "r.jsonl", "--json")
-    told = json.loads(out)
-    assert (code, told["overall"]["n"], told["overall"]["first_mean"]) == (0, 2, 9.0)
+    report = json.loads(out)
+    assert (code, report["overall"]["n"], report["overall"]["first_mean"]) == (0, 2, 9.0)
     for text in (None, "an error of the service"):
         reviews(tmp_path / "r.jsonl", good, good | {"content": text, "tuple": scores})
         code, out, _ = judge("summarize", "r.jsonl", "--json")
-        told = json.loads(out)
-        assert (code, told["overall"]["n"], told["failed"]) == (3, 1, 1)
+        report = json.loads(out)
+        assert (code, report["overall"]["n"], report["failed"]) == (3, 1, 1)
 
 
 @pytest.mark.shared
@@ -301,11 +306,11 @@ def test_llavas_published_reviews_give_llavas_published_numbers(judge, shared):
     files = [folder / f"llava-v1.5-7b-eval{n}.jsonl" for n in (1, 2, 3)]
     for reader in ((), ("--reader", "llava")):
         code, out, _ = judge("summarize", *files, *reader, "--json")
-        told = json.loads(out)
+        report = json.loads(out)
         assert code == 0
-        runs = [round(run["overall"]["relative"], 1) for run in told["runs"]]
+        runs = [round(run["overall"]["relative"], 1) for run in report["runs"]]
         assert runs == [64.8, 65.3, 66.3]
-        assert told["overall"]["relative"] == pytest.approx(65.4, abs=0.1)  # as published
+        assert report["overall"]["relative"] == pytest.approx(65.4, abs=0.1)  # as published
     one = json.loads(judge("summarize", files[0], "--json")[1])
     assert one["overall"]["n"] == 60
     assert {name: part["n"] for name, part in one["categories"].items()} == {

@@ -85,12 +85,12 @@ def test_importing_ig4_and_asking_for_help_loads_nothing_heavy():
 def test_a_run_tells_its_result_on_stdout_and_ends_with_0(ig4, data):
     done = run_length(ig4, data, "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    told = json.loads(done.stdout)
-    assert [row["id"] for row in told["selected"]] == ["s5", "s4"]
-    assert told["scored"] == {"length": 6}
+    report = json.loads(done.stdout)
+    assert [row["id"] for row in report["selected"]] == ["s5", "s4"]
+    assert report["scored"] == {"length": 6}
     again = json.loads(run_length(ig4, data, "--json").stdout)
     assert again["scored"] == {"length": 0}
-    assert again["selected"] == told["selected"]
+    assert again["selected"] == report["selected"]
 
 
 def test_without_a_data_set_the_one_of_the_database_is_run(ig4, data):
@@ -119,7 +119,7 @@ def test_failed_samples_end_with_3_and_say_what_to_do(ig4, data):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (["run", "nowhere"], 1, "nowhere"),
         (["run", "set", "--scorers", "lenght"], 2, "did you mean length?"),
@@ -133,10 +133,10 @@ def test_failed_samples_end_with_3_and_say_what_to_do(ig4, data):
         (["query", "--db", "none.db", "SELECT 1"], 1, "no score database"),
     ],
 )
-def test_errors_are_one_line_without_a_traceback(ig4, data, arguments, code, told):
+def test_errors_are_one_line_without_a_traceback(ig4, data, arguments, code, message):
     done = ig4(*arguments)
     assert done.returncode == code, done.stderr
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 
@@ -149,9 +149,9 @@ def test_a_third_partys_scorer_and_clusterer_are_used_by_name(ig4, data, plugin_
         "--size", "3", "--weights", "vowels=1,length=0.1", "--json", site=plugin_site,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["scored"] == {"vowels": 6, "length": 6}
-    assert sum(told["clusters"].values()) == 6
+    report = json.loads(done.stdout)
+    assert report["scored"] == {"vowels": 6, "length": 6}
+    assert sum(report["clusters"].values()) == 6
 
 
 def test_a_broken_plugin_disturbs_nobody(ig4, data, broken_site):
@@ -199,11 +199,11 @@ def test_text_that_the_systems_encoding_lacks_is_no_error(
 def test_explain_tells_why_a_sample_is_not_selected(ig4, data):
     run_length(ig4, data)
     flags = ["--selector", "topk", "--size", "2", "--explain", "s0"]
-    told = json.loads(ig4("select", *flags, "--json").stdout)
-    assert told["selected"] is False
-    assert told["scores"]["length"]["value"] == 5.0
-    assert (told["place"], told["quota"]) == (6, 2)
-    assert told["distance"] < 0
+    report = json.loads(ig4("select", *flags, "--json").stdout)
+    assert report["selected"] is False
+    assert report["scores"]["length"]["value"] == 5.0
+    assert (report["place"], report["quota"]) == (6, 2)
+    assert report["distance"] < 0
     assert "not selected" in ig4("select", *flags).stdout
 
 
@@ -271,10 +271,10 @@ def test_ctrl_c_leaves_a_consistent_database_and_says_how_to_go_on(ig4, data, tm
         if asked.returncode == 0 and json.loads(asked.stdout)[0]["n"]:
             break
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
+    _, report = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "goes on from there" in told
-    assert "Traceback" not in told
+    assert "continues from there" in report
+    assert "Traceback" not in report
     status = "SELECT status FROM runs ORDER BY id DESC LIMIT 1"
     assert json.loads(ig4("query", status, "--json").stdout) == [{"status": "interrupted"}]
     before = json.loads(ig4("query", count, "--json").stdout)[0]["n"]

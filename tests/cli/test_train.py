@@ -50,13 +50,13 @@ def learn(trainer, models, *more, **changed):
     return ["train", "--trainer", trainer, *options(trainer, models, **changed), *more]
 
 
-def told(done):
+def json_of(done):
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
-def said(done):
-    """Return what an error said, which must be one of ours."""
+def error_of(done):
+    """Return the message of an error, which must be an error of ig4."""
     from ig4.core.errors import Ig4Error
 
     assert done.exit_code != 0, done.output
@@ -66,16 +66,16 @@ def said(done):
 
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_every_trainer_goes_the_whole_way(ig4, tiny_models, trainer):
-    done = told(ig4(*learn(trainer, tiny_models, "--json")))
+    done = json_of(ig4(*learn(trainer, tiny_models, "--json")))
     assert (done["samples"], done["metrics"]["steps"], done["reused"]) == (4, 2, False)
     asking = ("generate", done["checkpoint"], "--questions", "q.jsonl", "--max-new-tokens", "4")
-    assert told(ig4(*asking, "--json"))["answered"] == 6
+    assert json_of(ig4(*asking, "--json"))["answered"] == 6
     answers = Path("q.answers.jsonl").read_bytes()
     assert len(answers.splitlines()) == 6
     again = ig4(*asking, "--batch-size", "4", "--out", "again.jsonl", "--quiet")
     assert again.exit_code == 0
     assert Path("again.jsonl").read_bytes() == answers
-    shown = told(ig4("train", "show", "1", "--json"))
+    shown = json_of(ig4("train", "show", "1", "--json"))
     assert (shown["trainer"], shown["status"], len(shown["curve"])) == (trainer, "done", 2)
 
 
@@ -86,11 +86,11 @@ def test_a_checkpoint_answers_from_another_folder(ig4, tiny_models, tmp_path, mo
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     done = ig4("generate", "../out", "--questions", "../q.jsonl", "--max-new-tokens", "2", "--json")
-    assert told(done)["answered"] == 6
+    assert json_of(done)["answered"] == 6
 
 
 def test_trainings_are_listed_and_shown(ig4, tiny_models):
-    assert told(ig4("train", "show", "--json")) == []
+    assert json_of(ig4("train", "show", "--json")) == []
     assert ig4(*learn("hf", tiny_models)).exit_code == 0
     assert "2 of 2" in ig4("train", "show").stdout
     shown = ig4("train", "show", "1").stdout
@@ -98,7 +98,7 @@ def test_trainings_are_listed_and_shown(ig4, tiny_models):
     lines = ig4("train", "show", "1", "--csv").stdout.splitlines()
     assert lines[0] == "step,epoch,loss,learning_rate,grad_norm,seconds"
     assert len(lines) == 3
-    assert "no training 9" in said(ig4("train", "show", "9"))
+    assert "no training 9" in error_of(ig4("train", "show", "9"))
 
 
 def test_the_curve_is_as_high_as_the_losses():
@@ -108,16 +108,16 @@ def test_the_curve_is_as_high_as_the_losses():
 
 
 def test_a_dry_run_counts_and_trains_nothing(ig4, tiny_models):
-    counted = told(ig4(*learn("minigpt4", tiny_models, "--dry-run", "--json")))
+    counted = json_of(ig4(*learn("minigpt4", tiny_models, "--dry-run", "--json")))
     assert counted["trained"] == counted["parameters"]["projection"]
     assert (counted["samples"], counted["steps"], counted["batch"]) == (4, 2, 2)
-    assert "in all, about" in ig4(*learn("minigpt4", tiny_models, "--dry-run")).stdout
+    assert "total, about" in ig4(*learn("minigpt4", tiny_models, "--dry-run")).stdout
     assert not Path("trained").exists()
-    assert told(ig4("train", "show", "--json")) == []
+    assert json_of(ig4("train", "show", "--json")) == []
 
 
 def test_full_sizes_are_counted_without_any_weights(ig4):
-    counted = told(ig4("train", "--dry-run", "--json"))
+    counted = json_of(ig4("train", "--dry-run", "--json"))
     assert counted["parameters"]["projection"] == counted["trained"] == 768 * 4096 + 4096
     assert counted["steps"] == 1000
     assert "not on this machine" in counted["notes"][0]
@@ -125,8 +125,8 @@ def test_full_sizes_are_counted_without_any_weights(ig4):
 
 def test_missing_images_stop_it_or_are_left_out(ig4, tiny_models):
     Path("boats/image/5.jpg").unlink()
-    assert "--missing skip" in said(ig4(*learn("hf", tiny_models)))
-    done = told(ig4(*learn("hf", tiny_models, "--missing", "skip", "--json")))
+    assert "--missing skip" in error_of(ig4(*learn("hf", tiny_models)))
+    done = json_of(ig4(*learn("hf", tiny_models, "--missing", "skip", "--json")))
     assert (done["samples"], done["left_out"]) == (3, 1)
 
 
@@ -145,7 +145,7 @@ def test_missing_images_stop_it_or_are_left_out(ig4, tiny_models):
 )
 def test_what_cannot_be_trained_is_told_in_a_sentence(ig4, arguments, exit_code, reason):
     done = ig4("train", *arguments, "-q")
-    assert reason in said(done)
+    assert reason in error_of(done)
     assert getattr(done.exception, "exit_code", done.exit_code) == exit_code
 
 
@@ -156,12 +156,12 @@ def test_what_cannot_be_trained_is_told_in_a_sentence(ig4, arguments, exit_code,
         (["--questions", "q.jsonl", "--chat", "a.png"], "--questions FILE, or --chat IMAGE"),
         (["--questions", "q.jsonl"], "--trainer"),
         (["nowhere", "--questions", "q.jsonl"], "no checkpoint"),
-        (["nowhere", "--trainer", "hf", "--questions", "q.jsonl"], "leave --trainer away"),
+        (["nowhere", "--trainer", "hf", "--questions", "q.jsonl"], "leave out --trainer"),
         (["nowhere", "--chat", "none.png"], "no such file"),
     ],
 )
 def test_what_cannot_be_asked_is_told_in_a_sentence(ig4, arguments, reason):
-    assert reason in said(ig4("generate", *arguments))
+    assert reason in error_of(ig4("generate", *arguments))
 
 
 def test_a_conversation_takes_several_turns_and_another_image(ig4, tiny_models):
@@ -207,7 +207,7 @@ def poison(tmp_path):
 @pytest.mark.parametrize("archive", [True, False])
 def test_a_poisoned_projection_is_not_run(ig4, tiny_models, poison, archive):
     touched = poison(Path("evil.pth"), archive=archive)
-    said(ig4(*learn("minigpt4", tiny_models, checkpoint="evil.pth")))
+    error_of(ig4(*learn("minigpt4", tiny_models, checkpoint="evil.pth")))
     assert not touched.exists()
 
 
@@ -219,7 +219,7 @@ def test_a_poisoned_checkpoint_is_not_run(ig4, tiny_models, poison, name, archiv
     own = Path("out/adapter_model.safetensors" if trains == "lora" else "out/model.safetensors")
     own.unlink()
     touched = poison(Path(f"out/{name}.bin"), archive=archive)
-    said(ig4("generate", "out", "--questions", "q.jsonl"))
+    error_of(ig4("generate", "out", "--questions", "q.jsonl"))
     assert not touched.exists()
 
 
@@ -231,12 +231,12 @@ def test_a_checkpoint_that_says_odd_things_of_itself_is_refused(ig4, tmp_path, c
     (tmp_path / "out").mkdir()
     manifest = {"ig4": "0", "trainer": "hf", "options": {}, "origin": {}, "seed": 1, "metrics": {}}
     Path("out/ig4_checkpoint.json").write_text(json.dumps(manifest | change))
-    said(ig4("generate", "out", "--questions", "q.jsonl"))
+    error_of(ig4("generate", "out", "--questions", "q.jsonl"))
 
 
 def test_processes_that_train_together_all_see_when_nothing_is_left(ig4, tiny_models):
     flags = [str(one) for one in learn("hf", tiny_models, "--json")]
-    assert told(ig4(*flags))["reused"] is False
+    assert json_of(ig4(*flags))["reused"] is False
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "ig4"]
     done = subprocess.run(
         [sys.executable, *launch, *flags], capture_output=True, text=True, check=False, timeout=120,

@@ -28,7 +28,7 @@ def test_a_backup_is_a_whole_database_taken_while_it_is_open(sqlite_store, tmp_p
 
 def test_a_backup_overwrites_nothing(sqlite_store, tmp_path):
     (tmp_path / "there.db").write_text("mine")
-    with pytest.raises(StorageError, match="exists already"):
+    with pytest.raises(StorageError, match="already exists"):
         admin.backup(sqlite_store.location, tmp_path / "there.db")
     assert (tmp_path / "there.db").read_text() == "mine"
 
@@ -48,10 +48,10 @@ def test_stats_count_the_rows_of_every_table(store, location):
 
 
 def test_an_upgrade_with_nothing_to_do_makes_no_backup(store, location):
-    assert admin.bring_up_to_date(location) == (HEAD, HEAD, None)
+    assert admin.upgrade_database(location) == (HEAD, HEAD, None)
 
 
-@pytest.mark.parametrize("ask", [admin.stats, admin.backup, admin.bring_up_to_date])
+@pytest.mark.parametrize("ask", [admin.stats, admin.backup, admin.upgrade_database])
 def test_a_missing_database_is_not_made(tmp_path, ask):
     with pytest.raises(DatabaseMissingError):
         ask(tmp_path / "none.db")
@@ -68,9 +68,9 @@ def test_a_database_of_another_program_gets_no_tables_of_ours(tmp_path):
     path = tmp_path / "other.db"
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE recipes (id INTEGER)")
-    with pytest.raises(StorageError, match="database of something else"):
-        admin.bring_up_to_date(path)
-    with pytest.raises(StorageError, match="holds no ig4 tables"):
+    with pytest.raises(StorageError, match="database of another program"):
+        admin.upgrade_database(path)
+    with pytest.raises(StorageError, match="has no ig4 tables"):
         admin.stats(path)
     with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("recipes",)]

@@ -77,7 +77,7 @@ def test_an_unreadable_reply_is_kept_and_only_renewed_when_asked_for(store):
     assert claim(store, "one", "a")["a"].state == "unreadable"
     assert claim(store, "one", "a", renew=True) == {}
     with store.reading() as connection:
-        assert calls.sums(connection, "model")[0].cost == 0.5
+        assert calls.sum_costs(connection, "model")[0].cost == 0.5
 
 
 def test_only_a_reply_can_become_unreadable(store):
@@ -92,18 +92,18 @@ def test_a_process_that_ends_frees_what_it_did_not_finish_and_nothing_else(store
     claim(store, "two", "c")
     record(store, CallOutcome("a", calls.DONE, "87"))
     with store.writing() as connection:
-        calls.sign_off(connection, "one", None)
+        calls.release_all(connection, "one", None)
     assert states(store, "a", "b", "c") == {"a": "done", "c": "claimed"}
 
 
 def test_the_dead_are_forgotten_with_what_they_held(store):
     with store.writing() as connection:
         for worker in ("one", "two"):
-            calls.sign_on(connection, worker, "here", 7)
+            calls.record_heartbeat(connection, worker, "here", 7)
     claim(store, "one", "a")
     claim(store, "two", "b")
     with store.writing() as connection:
-        calls.forget_workers(connection, ["one"])
+        calls.delete_workers(connection, ["one"])
     assert states(store, "a", "b") == {"b": "claimed"}
     with store.reading() as connection:
         (left,) = calls.workers(connection)
@@ -152,7 +152,7 @@ def spent(store):
 )
 def test_costs_are_summed_by(store, spent, by, groups):
     with store.reading() as connection:
-        sums = calls.sums(connection, by)
+        sums = calls.sum_costs(connection, by)
     assert {s.group: (s.calls, s.cost, s.unpriced, s.failed) for s in sums} == groups
 
 
@@ -161,21 +161,21 @@ def test_a_judge_and_a_scorer_of_one_name_are_told_apart(store, spent):
         judge = runs.component_id(connection, ComponentRow("judge", "gpt", "ig4", "1", {}, "j"))
         calls.claim(connection, "one", [row("e", "small", judge)])
         calls.record(connection, [CallOutcome("e", calls.DONE, "8 9", cost=2.0)])
-        costs = {one.group: one.cost for one in calls.sums(connection, "scorer")}
+        costs = {one.group: one.cost for one in calls.sum_costs(connection, "scorer")}
     assert costs == {"claude": 0.0, "gpt": 0.75, "judge gpt": 2.0}
 
 
 def test_costs_of_a_day_are_those_of_that_day_in_utc(store, spent):
     with store.reading() as connection:
-        (today,) = calls.sums(connection, "day")
+        (today,) = calls.sum_costs(connection, "day")
     assert today.group == f"{datetime.now(UTC):%Y-%m-%d}"
     assert (today.calls, today.input_tokens, today.output_tokens) == (3, 60, 9)
 
 
 def test_what_replies_usually_are_is_an_average_of_those_that_came(store, spent):
     with store.reading() as connection:
-        usual = calls.typical(connection, spent[0])
-        assert calls.typical(connection, 99) is None
+        usual = calls.typical_usage(connection, spent[0])
+        assert calls.typical_usage(connection, 99) is None
     assert (usual.calls, usual.input_tokens, usual.output_tokens) == (2, 20.0, 2.0)
 
 
@@ -185,18 +185,18 @@ def test_what_replies_usually_are_is_an_average_of_those_that_came(store, spent)
 def test_a_batch_holds_its_requests_until_each_has_an_outcome(store):
     with store.writing() as connection:
         number, got = batches.prepare(connection, "one", "key", [row("a"), row("b"), row("c")])
-        batches.handed_over(connection, number, "remote")
+        batches.mark_submitted(connection, number, "remote")
     assert got == {"a", "b", "c"}
     assert {r.state for r in claim(store, "two", "a", "b").values()} == {"batch"}
     record(store, CallOutcome("a", calls.DONE, "87"))
     with store.reading() as connection:
-        assert batches.hashes(connection, number) == {"b", "c"}
-        assert batches.waiting(connection) == {number: 2}
-        (known,) = batches.unfinished(connection, None)
+        assert batches.pending_hashes(connection, number) == {"b", "c"}
+        assert batches.count_pending(connection) == {number: 2}
+        (known,) = batches.list_unfinished(connection, None)
     assert (known.key, known.remote_id, known.state) == ("key", "remote", "submitted")
     with store.writing() as connection:
         assert batches.finish(connection, number, batches.ENDED) == 2
-        assert batches.unfinished(connection, None) == []
+        assert batches.list_unfinished(connection, None) == []
     assert states(store, "a", "b", "c") == {"a": "done"}
 
 

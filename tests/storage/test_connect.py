@@ -19,8 +19,8 @@ def test_a_database_locked_by_another_run_says_so(sqlite_store, monkeypatch):
     other.execute("BEGIN IMMEDIATE")
     monkeypatch.setattr(connect, "BUSY_SECONDS", 0.2)
     with Store.open(sqlite_store.location) as store:
-        told = pytest.raises(DatabaseBusyError, match=r"locked by another process.*PostgreSQL")
-        with told, store.writing():
+        busy = pytest.raises(DatabaseBusyError, match=r"locked by another process.*PostgreSQL")
+        with busy, store.writing():
             pass
         other.execute("ROLLBACK")
         with store.writing() as connection:
@@ -52,7 +52,7 @@ def test_readers_go_on_while_another_process_writes(sqlite_store):
 def test_a_full_disk_is_told_and_what_was_committed_stays(sqlite_store):
     with sqlite_store.writing() as connection:
         connection.execute(text("INSERT INTO contents (hash) VALUES ('kept')"))
-    with pytest.raises(StorageError, match=r"cannot grow.*make room"):
+    with pytest.raises(StorageError, match=r"cannot grow.*free some space"):
         fill(sqlite_store)
     with sqlite_store.reading() as connection:
         assert connection.scalar(text("SELECT hash FROM contents")) == "kept"
@@ -81,7 +81,7 @@ def test_a_transaction_that_fails_leaves_nothing(store):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(StorageError, match="does its folder exist"):
+    with pytest.raises(StorageError, match="check that its folder exists"):
         Store.open(tmp_path / "none" / "ig4.db")
 
 

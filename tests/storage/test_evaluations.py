@@ -64,7 +64,7 @@ def test_failures_can_be_forgotten_and_answers_stay(store, begin):
     _, number = begin()
     with store.writing() as connection:
         evaluations.put(connection, number, [row(0, ""), row(1, error="no image")])
-        evaluations.forget_failures(connection, number)
+        evaluations.delete_failures(connection, number)
         assert [one.ordinal for one in evaluations.predictions(connection, number)] == [0]
 
 
@@ -88,7 +88,7 @@ def test_how_it_ended_and_who_answered_are_kept(store, begin):
             connection, number, "done", failed=1, headline="accuracy", value=0.5,
             metrics={"all": {"accuracy": 0.5}},
         )  # fmt: skip
-        evaluations.name_it(connection, number, label="another name", training_id=None)
+        evaluations.set_model(connection, number, label="another name", training_id=None)
     with store.reading() as connection:
         found = evaluations.find(connection, component, "in")
     assert found is not None

@@ -52,7 +52,7 @@ def test_failures_are_forgotten_and_nothing_else(store, begin):
     put(store, begin(), good, ("p1", True, "", None, None, None, "no reply"))
     put(store, begin("two"), ("p1", True, "", None, None, None, "no reply"))
     with store.writing() as connection:
-        judgements.forget_failures(connection, 1)
+        judgements.delete_failures(connection, 1)
     with store.reading() as connection:
         assert judgements.verdicts(connection, 1) == [good]
         assert len(judgements.verdicts(connection, 2)) == 1

@@ -111,9 +111,9 @@ def test_failures_can_be_forgotten_and_scores_stay(store, component, contents, d
         [(int(contents[0]), None, "broken", None), (int(contents[1]), 1.0, None, None)],
     )
     with store.writing() as connection:
-        scores.forget_failures(connection, dataset.id, [component])
+        scores.delete_failures(connection, dataset.id, [component])
     with store.reading() as connection:
-        assert scores.scored(connection, component).tolist() == [int(contents[1])]
+        assert scores.scored_ids(connection, component).tolist() == [int(contents[1])]
 
 
 def test_failures_of_another_data_set_are_not_forgotten(store, component, contents, dataset):
@@ -121,9 +121,9 @@ def test_failures_of_another_data_set_are_not_forgotten(store, component, conten
         other = datasets.content_ids(connection, ["of another data set"])["of another data set"]
     put(store, component, [(other, None, "broken", None)])
     with store.writing() as connection:
-        scores.forget_failures(connection, dataset.id, [component])
+        scores.delete_failures(connection, dataset.id, [component])
     with store.reading() as connection:
-        assert scores.scored(connection, component).tolist() == [other]
+        assert scores.scored_ids(connection, component).tolist() == [other]
 
 
 def test_scores_wide_has_a_column_for_each_scorer_by_its_plain_name(

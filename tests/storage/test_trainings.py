@@ -45,7 +45,7 @@ def row_of(store, number):
 def test_a_training_is_told_with_its_newest_step(store, begin):
     number = begin()
     with store.writing() as connection:
-        trainings.started(connection, number, 5, 0)
+        trainings.begin_steps(connection, number, 5, 0)
         trainings.put_steps(connection, number, STEPS)
     row, steps = row_of(store, number)
     assert (row.trainer, row.dataset, row.options) == ("hf", "pets", {"model": "m"})
@@ -80,7 +80,7 @@ def test_steps_after_the_saved_state_are_made_anew(store, begin):
     number = begin()
     with store.writing() as connection:
         trainings.put_steps(connection, number, STEPS)
-        trainings.started(connection, number, 5, 1)
+        trainings.begin_steps(connection, number, 5, 1)
     assert row_of(store, number)[1] == STEPS[:1]
 
 

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from ig4.storage.admin import bring_up_to_date
+from ig4.storage.admin import upgrade_database
 from ig4.storage.errors import DatabaseMissingError, SchemaVersionError, StorageError
 from ig4.storage.schema import Base
 from ig4.storage.store import Store
@@ -43,7 +43,7 @@ def test_a_database_from_a_newer_ig4_is_refused_with_the_remedy(store, location)
     with pytest.raises(SchemaVersionError, match=r"newer ig4.*pip install --upgrade ig4"):
         Store.open(location)
     with pytest.raises(SchemaVersionError, match="newer ig4"):
-        bring_up_to_date(location)
+        upgrade_database(location)
 
 
 def test_a_database_from_an_older_ig4_names_the_command_to_run(store, location):
@@ -57,7 +57,7 @@ def test_a_database_of_another_program_is_left_alone(tmp_path):
     path = tmp_path / "other.db"
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE recipes (id INTEGER)")
-    with pytest.raises(StorageError, match="database of something else"):
+    with pytest.raises(StorageError, match="database of another program"):
         Store.open(path)
 
 
@@ -114,7 +114,7 @@ def test_a_database_of_the_first_schema_is_upgraded_and_keeps_its_rows(store, lo
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
         connection.execute(text("INSERT INTO contents (hash) VALUES ('kept')"))
-    before, after, _ = bring_up_to_date(location)
+    before, after, _ = upgrade_database(location)
     assert (before, after) == ("0001", HEAD)
     with store.reading() as connection:
         assert connection.scalar(text("SELECT hash FROM contents")) == "kept"

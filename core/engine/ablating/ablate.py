@@ -224,7 +224,7 @@ class _AblationRunner:
         """Record the results that earlier calls measured; returns the tasks without any."""
         session, section = self.setup.session, self.setup.config.ablate
         with session.store.reading() as connection:
-            rows = ablations.measured(connection, self.setup.dataset.id)
+            rows = ablations.measured_cells(connection, self.setup.dataset.id)
         unknown = []
         for task in self.tasks:
             result = earlier_result(task, rows, retry_failed=section.retry_failed)

@@ -126,7 +126,7 @@ def _train(session: Session, job: CellJob) -> tuple[int | None, int | None, Chec
     number = result.id
     if number is None:  # the checkpoint was there already
         with session.store.reading() as connection:
-            number = ablations.training_in(connection, job.output)
+            number = ablations.find_training(connection, job.output)
     return number, result.samples, result.checkpoint
 
 

@@ -46,7 +46,7 @@ class ArmClusterings:
         setup = self.setup
         number = -1 if reference is None else reference
         with setup.session.store.reading() as connection:
-            base = clusters.find(connection, setup.dataset.id, number=number)
+            base = clusters.find(connection, setup.dataset.id, clustering_id=number)
             if arm.clusterer is not None and arm.k is None:
                 own = clusters.find(connection, setup.dataset.id, name=arm.clusterer)
                 if own is not None and own.imported:

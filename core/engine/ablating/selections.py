@@ -72,5 +72,5 @@ class ArmSelections:
 
     def _all_contents(self) -> list[int]:
         with self.setup.session.store.reading() as connection:
-            _, contents = samples.places(connection, self.setup.dataset.id)
+            _, contents = samples.ordered_ids(connection, self.setup.dataset.id)
         return cast("list[int]", contents.tolist())

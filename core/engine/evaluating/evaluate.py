@@ -153,7 +153,7 @@ def _reuse(
     """Return an evaluation that is in the database already, with the label of the request."""
     training_id = _training_of(session, request)
     with session.store.writing() as connection:
-        evaluations.name_it(
+        evaluations.set_model(
             connection, row.id, label=request.label and source.label, training_id=training_id
         )
         answers = [one.answer for one in evaluations.predictions(connection, row.id)]
@@ -210,11 +210,11 @@ def _begin(
     with session.store.writing() as connection:
         if row is not None:
             evaluations.resume(connection, row.id, session.run_id)
-            evaluations.name_it(
+            evaluations.set_model(
                 connection, row.id, label=request.label and source.label, training_id=training_id
             )
             if request.retry_failed:
-                evaluations.forget_failures(connection, row.id)
+                evaluations.delete_failures(connection, row.id)
             return row.id
         return evaluations.begin(
             connection,
@@ -240,7 +240,7 @@ def _training_of(session: Session, request: EvaluationRequest) -> int | None:
     ):
         return request.training_id
     with session.store.reading() as connection:
-        return evaluations.training_of(connection, str(request.checkpoint.path.absolute()))
+        return evaluations.find_training(connection, str(request.checkpoint.path.absolute()))
 
 
 def _score(

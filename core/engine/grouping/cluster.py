@@ -102,7 +102,7 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
         if known is not None:
             if not request.aside:
                 with session.store.writing() as connection:
-                    clusters.touch(connection, known.id, name)
+                    clusters.mark_used(connection, known.id, name)
             return _summary(session, dataset, known.id, name, k, assignment, reused=True)
         score(session, dataset, ScoreRequest((), embedders=[request.embedder]))
         labels = work.labels()
@@ -122,16 +122,16 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
                 run_id=session.run_id,
                 samples=assignment.sample_ids[labelled],
                 labels=labels[labelled],
-                aside=request.aside,
+                backdated=request.aside,
             )
         return _summary(session, dataset, added, name, k, assignment, reused=False)
 
 
 def _assign_images(session: Session, dataset: DatasetRow) -> _ImageAssignment:
     with session.store.reading() as connection:
-        sample_ids, _ = samples.places(connection, dataset.id)
-        with_image, image_ids = samples.images_shown(connection, dataset.id, first_only=True)
-        named = samples.naming_images(connection, dataset.id)
+        sample_ids, _ = samples.ordered_ids(connection, dataset.id)
+        with_image, image_ids = samples.image_pairs(connection, dataset.id, first_only=True)
+        named = samples.ids_with_images(connection, dataset.id)
     image_of = np.full(len(sample_ids), TEXT_ONLY, dtype=np.int64)
     image_of[np.isin(sample_ids, named)] = UNREADABLE
     order = np.argsort(sample_ids, kind="stable")
@@ -157,8 +157,8 @@ class _Clustering:
         """
         component_id = self.session.component_id(self.embedder.fingerprint)
         with self.session.store.reading() as connection:
-            tried = scores.embedded(connection, component_id)
-            embedded = scores.embedded(connection, component_id, failed_too=False)
+            tried = scores.embedded_ids(connection, component_id)
+            embedded = scores.embedded_ids(connection, component_id, include_failed=False)
         failed = np.setdiff1d(tried, embedded)
         image_of = self.assignment.image_of
         shown = np.where(np.isin(image_of, failed), -3, image_of)

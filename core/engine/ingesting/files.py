@@ -69,13 +69,13 @@ class ImageFileIndex:
         if not wanted:
             return {}
         with self.session.store.reading() as connection:
-            known = datasets.files_named(connection, self.dataset_id, wanted)
+            known = datasets.find_files(connection, self.dataset_id, wanted)
         stale = [name for name in wanted if not self._is_current(name, known.get(name))]
         if stale:
             states = self._read(stale)
             with self.session.store.writing() as connection:
                 _put(connection, self.dataset_id, states)
-                known.update(datasets.files_named(connection, self.dataset_id, stale))
+                known.update(datasets.find_files(connection, self.dataset_id, stale))
         return known
 
     def refresh(self, changed: Callable[[Connection, Sequence[int]], None]) -> int:
@@ -92,7 +92,7 @@ class ImageFileIndex:
         states = self._read(list(stale))
         with self.session.store.writing() as connection:
             _put(connection, self.dataset_id, states)
-            now = datasets.files_named(connection, self.dataset_id, list(stale))
+            now = datasets.find_files(connection, self.dataset_id, list(stale))
             others = [row.id for name, row in now.items() if row.sha256 != stale[name].sha256]
             for file_ids in chunks(others, _CHUNK):
                 changed(connection, file_ids)

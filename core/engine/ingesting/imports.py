@@ -83,7 +83,7 @@ def import_scores(session: Session, dataset: DatasetRow, column: ScoreColumn) ->
         component = session.component_id(_fingerprint("scorer", column.name, identity))
         found = ImportResult(dataset.name, column.name)
         with session.store.reading() as connection:
-            ids, contents = samples.places(connection, dataset.id)
+            ids, contents = samples.ordered_ids(connection, dataset.id)
         alike, counts = np.unique(contents, return_counts=True)
         given: dict[int, set[float]] = {content: set() for content in alike[counts > 1].tolist()}
         rows = tables.read_rows(column.path, encoding=column.encoding, key=column.key)
@@ -132,8 +132,8 @@ def import_clusters(
         pairs = _pairs(tables.read_clusters(path, encoding=encoding, **columns), path)
         found = ImportResult(dataset.name, name)
         with session.store.reading() as connection:
-            known = samples.ids_of(connection, dataset.id, list(pairs))
-            ids, _ = samples.places(connection, dataset.id)
+            known = samples.find_ids(connection, dataset.id, list(pairs))
+            ids, _ = samples.ordered_ids(connection, dataset.id)
         found.unknown = [key for key in pairs if key not in known]
         found.taken = len(known)
         found.without = len(ids) - len(known)
@@ -204,7 +204,7 @@ def _store_scores(
         else:
             values[key] = value * column.multiply
     with session.store.writing() as connection:
-        known = samples.ids_of(connection, dataset.id, list(values))
+        known = samples.find_ids(connection, dataset.id, list(values))
         rows = [(known[key][1], values[key], None, None) for key in known]
         scores.put(connection, component, session.run_id, rows)
     for content, value, *_ in rows:

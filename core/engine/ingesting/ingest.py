@@ -147,7 +147,7 @@ def _refresh(session: Session, dataset: DatasetRow, form: Format) -> IngestResul
 
 def _rehash(connection: Connection, file_ids: Sequence[int]) -> None:
     """Give the samples that show image files the content they have now."""
-    rows = samples.by_id(connection, datasets.samples_showing(connection, file_ids))
+    rows = samples.by_id(connection, datasets.samples_of_files(connection, file_ids))
     hashes = {
         row.id: of_content(turns_of(row), [_token(i.sha256, i.name) for i in row.images])
         for row in rows
@@ -216,7 +216,7 @@ class _DatasetReader:
             self._store(dataset.id, index, ids, batch)
         assert session.run_id is not None
         with session.store.writing() as connection:
-            gone = datasets.mark_read(connection, dataset.id, session.run_id, state)
+            gone = datasets.finish_reading(connection, dataset.id, session.run_id, state)
         self._notify(dataset, index, ids, gone)
         return IngestResult(
             dataset, self.read_count, self.read_count, gone, 0, self.problems, unchanged=False

@@ -94,7 +94,7 @@ def judge(session: Session, request: JudgeRequest) -> JudgeResult:
         with record_failure(session, judgements.finish, number):
             if request.renew:
                 with session.store.writing() as connection:
-                    judgements.forget_failures(connection, number)
+                    judgements.delete_failures(connection, number)
             with session.store.reading() as connection:
                 missing = plan.missing(judgements.verdicts(connection, number))
             calls = _get_verdicts(session, plan, number, missing, request)

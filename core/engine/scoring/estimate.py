@@ -78,7 +78,7 @@ def estimate(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Sc
     names = {f"embedder {p.configured.label}": p for p in plan.embedders.values()}
     with session.store.reading() as connection:
         for name, pending in {**names, **plan.scorers}.items():
-            speed = runs.speed(connection, pending.configured.fingerprint.value)
+            speed = runs.seconds_per_unit(connection, pending.configured.fingerprint.value)
             seconds[name] = None if speed is None else speed * calls[name]
     asking = {
         label: estimate_calls(
@@ -150,7 +150,7 @@ class _CallEstimator:
         requests = dict(self.requests)  # what several units ask alike is asked once
         with self.session.store.reading() as connection:
             known = ledger.lookup(connection, list(requests))
-            seen = ledger.typical(connection, self.asking.component_id)
+            seen = ledger.typical_usage(connection, self.asking.component_id)
         read = (ledger.DONE,) if self.renew else (ledger.DONE, ledger.UNREADABLE)
         paid = {request_hash for request_hash, row in known.items() if row.state in read}
         fresh = [request for request_hash, request in requests.items() if request_hash not in paid]

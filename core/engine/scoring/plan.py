@@ -124,21 +124,21 @@ def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> S
     }
     if request.retry_failed:
         with session.store.writing() as connection:
-            scores.forget_failures(connection, dataset.id, list(ids.values()))
+            scores.delete_failures(connection, dataset.id, list(ids.values()))
     with session.store.reading() as connection:
-        sample_ids, contents = samples.places(connection, dataset.id)
+        sample_ids, contents = samples.ordered_ids(connection, dataset.id)
         first = np.zeros(len(contents), dtype=bool)
         first[np.unique(contents, return_index=True)[1]] = True
         pending = {}
         for label, one in chosen.items():
-            done = scores.scored(connection, ids[id(one)])
+            done = scores.scored_ids(connection, ids[id(one)])
             places = np.flatnonzero(first & ~_contained(contents, done))
             pending[label] = PendingWork(one, ids[id(one)], places)
-        shown = samples.images_shown(connection, dataset.id) if wanted else None
+        shown = samples.image_pairs(connection, dataset.id) if wanted else None
         images, embedding = {}, {}
         for label, one in wanted.items():
             assert shown is not None
-            done = scores.embedded(connection, ids[id(one)])
+            done = scores.embedded_ids(connection, ids[id(one)])
             images[label] = _by_place(sample_ids, shown, done)
             places = np.array(sorted(images[label]), dtype=np.int64)
             embedding[label] = PendingWork(one, ids[id(one)], places)

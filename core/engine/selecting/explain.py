@@ -58,7 +58,7 @@ def explain(
     selector = configured.component
     assert isinstance(selector, Selector)
     with session.store.reading() as connection:
-        found = samples.ids_of(connection, dataset.id, [external_id]).get(external_id)
+        found = samples.find_ids(connection, dataset.id, [external_id]).get(external_id)
     if found is None:
         raise DatasetError(f"{dataset.name} holds no sample {external_id!r}")
     table = candidate_table(session, dataset, request, clusters_needed=selector.needs_clusters)
@@ -109,7 +109,7 @@ def _left_out(
     with session.store.reading() as connection:
         bound = scores.bindings(connection, dataset.id)
         for name in names:
-            value, error = scores.of_content(connection, bound[name][0], content)
+            value, error = scores.find(connection, bound[name][0], content)
             report[name] = {"value": value, "error": error}
     lacking = [name for name, row in report.items() if row["value"] is None]
     why = f"it has no {' and no '.join(lacking)} score" if lacking else "it has no cluster"

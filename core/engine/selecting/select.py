@@ -148,7 +148,7 @@ def candidate_table(
     with session.store.reading() as connection:
         bound = scores.bindings(connection, dataset.id)
         names = _names(request.scorers, bound, dataset.name)
-        sample_ids, contents = samples.places(connection, dataset.id)
+        sample_ids, contents = samples.ordered_ids(connection, dataset.id)
         raw = np.column_stack(
             [scores.values(connection, bound[name][0], contents) for name in names]
         )
@@ -215,7 +215,7 @@ def _clustering(
     connection: Any, dataset: DatasetRow, name: str | int | None, *, needed: bool
 ) -> ClusteringRow | None:
     if isinstance(name, int):
-        found = clusters.find(connection, dataset.id, number=name)
+        found = clusters.find(connection, dataset.id, clustering_id=name)
     else:
         found = clusters.find(connection, dataset.id, name=name)
     if found is None and name is not None:
@@ -296,7 +296,7 @@ def _store(
                 config=config,
                 digest=digest,
                 run_id=session.run_id,
-                chosen=chosen,
+                items=chosen,
             )
         )
     return SelectionResult(selection_id, dataset.name, cast("dict[str, Any]", dict(config)), chosen)

@@ -299,7 +299,7 @@ class _LossCurve:
         if done:
             self.session.emit(StageAdvanced(STAGE, done))
         with self.session.store.writing() as connection:
-            trainings.started(connection, self.number, total, done)
+            trainings.begin_steps(connection, self.number, total, done)
 
     def add(self, step: TrainingStep) -> None:
         self.waiting.append(step)

@@ -419,7 +419,7 @@ def test_interrupted_it_says_so_and_leaves_no_process_behind(session, tmp_path, 
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on from there" in said
+    assert "the same command continues from there" in said
     states = {row.status for row in cells(session).values()}
     assert "running" not in states
     assert "interrupted" in states
