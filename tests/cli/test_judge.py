@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from xml.etree import ElementTree
 
 import pytest
@@ -307,10 +308,10 @@ def test_llavas_published_reviews_give_llavas_published_numbers(judge, shared):
         assert runs == [64.8, 65.3, 66.3]
         assert told["overall"]["relative"] == pytest.approx(65.4, abs=0.1)  # as published
     one = json.loads(judge("summarize", files[0], "--json")[1])
-    assert one["overall"]["n"] == 60
-    assert {name: part["n"] for name, part in one["categories"].items()} == {
-        "conv": 17, "detail": 15, "complex": 28,
-    }  # fmt: skip
+    questions = (folder / "questions.jsonl").read_text("utf-8").splitlines()
+    counts = Counter(json.loads(line)["category"] for line in questions)
+    assert one["overall"]["n"] == len(questions) > 0
+    assert {name: part["n"] for name, part in one["categories"].items()} == counts
 
 
 # The bars
