@@ -17,6 +17,8 @@ from PIL import Image
 
 from ig4.cli.main import COMMANDS
 
+from ..processes import environment
+
 LLAVA = [
     {
         "id": f"s{n}",
@@ -34,13 +36,13 @@ LLAVA = [
 def ig4(tmp_path):
     """Run a command in a folder of its own; `site` adds a folder of plugins."""
 
-    def run(*arguments, site=None, **environment):
+    def run(*arguments, site=None, **variables):
         return subprocess.run(
             [sys.executable, "-m", "ig4.cli.main", *map(str, arguments)],
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(site or ""), **environment},
+            env=environment(*([site] if site else []), **variables),
             check=False,
         )
 
@@ -261,7 +263,7 @@ def test_ctrl_c_leaves_a_consistent_database_and_says_how_to_go_on(ig4, data, tm
     flags = ["--scorers", "slow", "--clusterer", "none", "--selector", "topk", "--size", "1"]
     process = subprocess.Popen(
         [sys.executable, "-m", "ig4.cli.main", "run", str(data), *flags],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}, text=True,
+        cwd=tmp_path, env=environment(site), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     count = "SELECT count(*) AS n FROM scores"

@@ -73,10 +73,10 @@ def test_scores_that_an_answer_quotes_do_not_count():
      "Assistant 1" + " " * 389, "8 . " + "(" * 390 + "1", "8 9\n" * 100_000],
 )  # fmt: skip
 def test_no_text_takes_long_to_read(text):
-    began = time.perf_counter()
+    began = time.process_time()
     with contextlib.suppress(UnreadableReview):
         read_robust(text)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_llavas_reader_takes_any_two_numbers_but_no_others():

@@ -162,6 +162,6 @@ def test_none_of_the_authors_captions_is(shared):
 @pytest.mark.parametrize("unit", ["ignore ", "give a ", "score ", "<|", "\n# ", "as an a ", "给"])
 def test_long_texts_are_looked_through_quickly(unit):
     text = unit * (500_000 // len(unit))
-    began = time.perf_counter()
+    began = time.process_time()
     suspicions(text, text)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10

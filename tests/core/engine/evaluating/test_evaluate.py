@@ -25,6 +25,7 @@ from ig4.core.records import Choice
 from ig4.storage import evaluations
 from ig4.storage.store import Store
 
+from ....processes import environment
 from ...conftest import picture
 from . import parrot
 
@@ -338,7 +339,7 @@ def test_evaluations_of_other_benchmarks_are_not_compared(world):
 
 SCRIPT = """
 import sys
-from ig4.core.engine.evaluating.evaluate import EvaluationWish, evaluate
+from ig4.core.engine.evaluating.evaluate import EvaluationRequest, evaluate
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
@@ -347,7 +348,7 @@ from ig4.storage.store import Store
 
 db, questions, log = sys.argv[1:]
 with Store.open(db) as store:
-    evaluate(Session(store, Host.discover()), EvaluationWish(
+    evaluate(Session(store, Host.discover()), EvaluationRequest(
         Choice("benchmark", "vqa", {"questions": questions}),
         Checkpoint("parrot", {"log": log, "pause": 0.05}), decoding=Decoding(batch_size=4)))
 """
@@ -360,11 +361,10 @@ PAUSED, BATCH = 0.05, 4
 def test_killed_at_random_moments_it_goes_on_and_repeats_half_a_second_at_most(world, tmp_path):
     world.write([{"id": n, "question": f"Is it {n}?", "answer": "it"} for n in range(QUESTIONS)])
     command = [sys.executable, "-c", SCRIPT, tmp_path / "k.db", tmp_path / "q.jsonl", world.log]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     rng = random.Random(3)
 
     def start():
-        return subprocess.Popen(list(map(str, command)), env=environment)
+        return subprocess.Popen(list(map(str, command)), env=environment(tmp_path / "site"))
 
     for _ in range(KILLS):
         before = len(world.asked())
