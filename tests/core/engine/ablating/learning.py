@@ -31,7 +31,7 @@ PARTS = """
     from pydantic import Field
 
     from ig4.core.contracts import Benchmark, Clusterer, Embedder, Options, Trainer
-    from ig4.core.contracts.evaluation import Item, Measured
+    from ig4.core.contracts.evaluation import BenchmarkResult, Item
     from ig4.core.records import Failure
     from ig4.core.contracts.training import Checkpoint, Footprint, TrainingError, TrainingStep
 
@@ -107,7 +107,7 @@ PARTS = """
                 raise RuntimeError("no ruler here")
             values = [float(answer == "right") for answer in answers]
             mean = sum(values) / len(values)
-            return Measured({"accuracy": self.options.times * mean}, "accuracy", values)
+            return BenchmarkResult({"accuracy": self.options.times * mean}, "accuracy", values)
 
     class Halves(Clusterer):
         "Dark and bright images."

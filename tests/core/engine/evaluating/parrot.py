@@ -21,7 +21,7 @@ PARTS = """
 
     from ig4.core.contracts import Benchmark, Options, Trainer
     from ig4.core.errors import PrerequisiteError
-    from ig4.core.contracts.evaluation import Item, Measured
+    from ig4.core.contracts.evaluation import BenchmarkResult, Item
     from ig4.core.files.images import ImageError
     from ig4.core.records import Failure
 
@@ -88,7 +88,7 @@ PARTS = """
 
         def score(self, items, answers):
             how = self.options.how
-            return Measured(
+            return BenchmarkResult(
                 {"share": float("nan") if how == "nan" else 1.0},
                 "other" if how == "headline" else "share",
                 [1.0] * (len(items) - (how == "short")),
