@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from xml.etree import ElementTree
 
 import pytest
@@ -33,7 +33,6 @@ def start(tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": ""},
         )
 
     return _start
@@ -312,10 +311,10 @@ def test_llavas_published_reviews_give_llavas_published_numbers(judge, shared):
         assert runs == [64.8, 65.3, 66.3]
         assert report["overall"]["relative"] == pytest.approx(65.4, abs=0.1)  # as published
     one = json.loads(judge("summarize", files[0], "--json")[1])
-    assert one["overall"]["n"] == 60
-    assert {name: part["n"] for name, part in one["categories"].items()} == {
-        "conv": 17, "detail": 15, "complex": 28,
-    }  # fmt: skip
+    questions = (folder / "questions.jsonl").read_text("utf-8").splitlines()
+    counts = Counter(json.loads(line)["category"] for line in questions)
+    assert one["overall"]["n"] == len(questions) > 0
+    assert {name: part["n"] for name, part in one["categories"].items()} == counts
 
 
 # The bars

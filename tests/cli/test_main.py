@@ -7,15 +7,19 @@ import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing, suppress
 from importlib import import_module
 
 import pytest
 from PIL import Image
 
 from ig4.cli.main import COMMANDS
+
+from ..processes import environment
 
 LLAVA = [
     {
@@ -34,13 +38,13 @@ LLAVA = [
 def ig4(tmp_path):
     """Run a command in a folder of its own; `site` adds a folder of plugins."""
 
-    def run(*arguments, site=None, **environment):
+    def run(*arguments, site=None, **variables):
         return subprocess.run(
             [sys.executable, "-m", "ig4.cli.main", *map(str, arguments)],
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(site or ""), **environment},
+            env=environment(*([site] if site else []), **variables),
             check=False,
         )
 
@@ -251,6 +255,20 @@ def ig4_components():
 """
 
 
+def wait_until_it_counts(db, sql):
+    """Ask the database itself: `ig4 query` may take longer than what is waited for."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with (
+            suppress(sqlite3.OperationalError),  # there is no database yet, or no table in it
+            closing(sqlite3.connect(f"file:{db}?mode=ro", uri=True)) as asked,
+        ):
+            if asked.execute(sql).fetchone()[0]:
+                return
+        time.sleep(0.01)
+    pytest.fail("nothing was scored")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to another process there")
 def test_ctrl_c_leaves_a_consistent_database_and_says_how_to_go_on(ig4, data, tmp_path):
     site = tmp_path / "site"
@@ -261,18 +279,14 @@ def test_ctrl_c_leaves_a_consistent_database_and_says_how_to_go_on(ig4, data, tm
     flags = ["--scorers", "slow", "--clusterer", "none", "--selector", "topk", "--size", "1"]
     process = subprocess.Popen(
         [sys.executable, "-m", "ig4.cli.main", "run", str(data), *flags],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}, text=True,
+        cwd=tmp_path, env=environment(site), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     count = "SELECT count(*) AS n FROM scores"
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        asked = ig4("query", count, "--json")
-        if asked.returncode == 0 and json.loads(asked.stdout)[0]["n"]:
-            break
+    wait_until_it_counts(tmp_path / "ig4.db", count)
     process.send_signal(signal.SIGINT)
     _, report = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == 130, report
     assert "continues from there" in report
     assert "Traceback" not in report
     status = "SELECT status FROM runs ORDER BY id DESC LIMIT 1"

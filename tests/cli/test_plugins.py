@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 
@@ -12,6 +11,8 @@ from click.testing import CliRunner
 
 from ig4.cli.plugins import plugins
 from ig4.core.errors import UsageError
+
+from ..processes import environment
 
 
 @pytest.fixture
@@ -188,7 +189,7 @@ def test_listing_imports_no_component_and_none_of_their_libraries(plugin_site):
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(plugin_site)},
+        env=environment(plugin_site),
     )
     assert done.stdout.splitlines()[-1] == "[]"
     assert "vowels" in done.stdout

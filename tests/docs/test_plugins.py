@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,8 @@ import pytest
 from ig4.core.contracts import CONTRACTS
 from ig4.core.host.discovery import HOOKS
 from ig4.core.records import Component
+
+from ..processes import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -54,7 +55,7 @@ def test_the_plugin_passes_the_conformance_tests_it_shows(plugin_site, tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(plugin_site)},
+        env=environment(plugin_site),
         capture_output=True,
         text=True,
         check=False,

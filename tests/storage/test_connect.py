@@ -58,6 +58,19 @@ def test_a_full_disk_is_told_and_what_was_committed_stays(sqlite_store):
         assert connection.scalar(text("SELECT hash FROM contents")) == "kept"
 
 
+NORMAL = 1
+"""SQLite's `synchronous` from which on the log reaches the disk before the database does."""
+
+
+@pytest.mark.parametrize("transaction", ["reading", "writing"])
+def test_neither_a_kill_nor_a_power_cut_can_damage_the_database(sqlite_store, transaction):
+    for _ in range(2):  # the second connection may be another one
+        with getattr(sqlite_store, transaction)() as connection:
+            assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+            assert connection.scalar(text("PRAGMA synchronous")) >= NORMAL
+        sqlite_store.close()
+
+
 def fill(store):
     with store.writing() as connection:
         pages = connection.scalar(text("PRAGMA page_count"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import sqlite3
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ...processes import environment
 from ..conftest import install, picture, record
 
 KILLS = 20
@@ -58,9 +58,8 @@ def start(data: Path, db: Path, log: Path) -> subprocess.Popen[bytes]:
         "--config", str(data / "ig4.toml"),
     ]  # fmt: skip
     (data / "ig4.toml").write_text('[run]\nembedder = "colour"\n')
-    environment = {**os.environ, "PYTHONPATH": str(data / "site")}
     return subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command, env=environment(data / "site"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
 
 

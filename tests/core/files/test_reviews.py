@@ -73,10 +73,10 @@ def test_scores_that_an_answer_quotes_do_not_count():
      "Assistant 1" + " " * 389, "8 . " + "(" * 390 + "1", "8 9\n" * 100_000],
 )  # fmt: skip
 def test_no_text_takes_long_to_read(text):
-    began = time.perf_counter()
+    began = time.process_time()
     with contextlib.suppress(UnreadableReviewError):
         read_robust(text)
-    assert time.perf_counter() - began < 5  # a square of time would take minutes
+    assert time.process_time() - began < 5  # in the square of its length it takes minutes
 
 
 def test_llavas_reader_takes_any_two_numbers_but_no_others():
@@ -93,7 +93,7 @@ def test_llavas_reader_is_llavas():
     if not file.is_file():
         pytest.skip(f"no parity fixture at {file}")
     cases = json.loads(file.read_text())
-    assert len(cases["review_parser"]) == 9
+    assert cases["review_parser"] != []
     for case in cases["review_parser"]:
         try:
             verdict = read_llava(case["review"])

@@ -176,7 +176,7 @@ def test_any_text_is_a_rating_from_0_to_100_or_unreadable(text):
 
 @pytest.mark.parametrize("unit", ["a", "1", " ", "the ", "score ", "#", "{", "```", "\n", "1,"])
 def test_long_texts_take_no_longer(unit):
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(UnreadableRating):
         parse(unit * (1_000_000 // len(unit)) + "x")
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5

@@ -259,13 +259,12 @@ def no_network(monkeypatch, tmp_path):
     """A hub whose door is shut: a port of this machine that nobody listens on."""
     from huggingface_hub import constants
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    for name in ("http_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
-    return str(tmp_path / "cache")
+    with socket.socket() as deaf:  # bound, so that nobody else gets the port
+        deaf.bind(("127.0.0.1", 0))
+        for name in ("http_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        yield str(tmp_path / "cache")
 
 
 @pytest.mark.parametrize("model", ["ViT-B-32", "hf-hub:someone/clip"])

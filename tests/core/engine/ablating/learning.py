@@ -31,7 +31,7 @@ PARTS = """
     from pydantic import Field
 
     from ig4.core.contracts import Benchmark, Clusterer, Embedder, Options, Trainer
-    from ig4.core.contracts.evaluation import Item, BenchmarkResult
+    from ig4.core.contracts.evaluation import BenchmarkResult, Item
     from ig4.core.records import Failure
     from ig4.core.contracts.training import Checkpoint, Footprint, TrainingError, TrainingStep
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import subprocess
@@ -30,6 +29,7 @@ from ig4.core.records import Choice
 from ig4.storage import ablations, clusters, selections
 from ig4.storage.store import Store
 
+from ....processes import environment
 from .learning import install, write
 
 ARMS = ["all", "random", "ig4"]
@@ -385,14 +385,14 @@ def test_killed_it_goes_on_and_ends_the_same(session, tmp_path, site, jobs, kill
         "--benchmarks", "quiz", "--jobs", str(jobs), "--checkpoints", "torn",
         "-o", "share.pause=0.01", "-o", f"share.log={log}",
     ]  # fmt: skip
-    environment = {**os.environ, "PYTHONPATH": str(site)}
+    world = environment(site)
     for trained in kills:
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment,
+        process = subprocess.Popen(command, cwd=tmp_path, env=world,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
         wait_for(process, log, trained)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True)
+    done = subprocess.run(command, cwd=tmp_path, env=world, check=False, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     with closing(sqlite3.connect(tmp_path / "torn.db")) as connection, connection:
         rows = connection.execute(CONTENT).fetchall()
@@ -409,12 +409,9 @@ def test_interrupted_it_says_so_and_leaves_no_process_behind(session, tmp_path, 
         "10", "--selector", "topk", "--trainer", "share", "--benchmarks", "quiz", "--jobs", "2",
         "-o", "share.pause=0.06", "-o", f"share.log={log}", "--quiet",
     ]  # fmt: skip
-    # A shell's background jobs ignore interrupts, and so would what they start.
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True,
-                               env={**os.environ, "PYTHONPATH": str(site)})  # fmt: skip
-    signal.signal(signal.SIGINT, usual)
+                               env=environment(site))  # fmt: skip
     wait_for(process, log, 1)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)

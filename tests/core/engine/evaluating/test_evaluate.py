@@ -25,6 +25,7 @@ from ig4.core.records import Choice
 from ig4.storage import evaluations
 from ig4.storage.store import Store
 
+from ....processes import environment
 from ...conftest import picture
 from . import parrot
 
@@ -360,11 +361,10 @@ PAUSED, BATCH = 0.05, 4
 def test_killed_at_random_moments_it_goes_on_and_repeats_half_a_second_at_most(world, tmp_path):
     world.write([{"id": n, "question": f"Is it {n}?", "answer": "it"} for n in range(QUESTIONS)])
     command = [sys.executable, "-c", SCRIPT, tmp_path / "k.db", tmp_path / "q.jsonl", world.log]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     rng = random.Random(3)
 
     def start():
-        return subprocess.Popen(list(map(str, command)), env=environment)
+        return subprocess.Popen(list(map(str, command)), env=environment(tmp_path / "site"))
 
     for _ in range(KILLS):
         before = len(world.asked())

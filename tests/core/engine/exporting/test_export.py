@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import pytest
@@ -120,6 +121,42 @@ def test_ids_that_would_leave_the_folder_name_safe_files(session, folder, read, 
 def test_an_image_that_is_gone_is_counted(session, dataset, folder, tmp_path):
     (folder.path.parent / "images" / "0.png").unlink()
     done = export(session, dataset, ExportTarget(tmp_path / "out" / "set.json"))
+    assert done.missing_images == 1
+
+
+@pytest.fixture
+def shared_image(folder, read):
+    """A data set of three samples that show one image, and one that shows another."""
+    folder.picture("one.png", "red")
+    folder.picture("two.png", "blue")
+    shown = {"a": "one.png", "b": "one.png", "c": "two.png", "d": "one.png"}
+    folder.write(*(record(name, f"answer {name}", image) for name, image in shown.items()))
+    return read().dataset
+
+
+def test_an_image_that_several_samples_show_is_placed_and_counted_once(
+    session, shared_image, tmp_path, monkeypatch
+):
+    copied, copyfile = [], shutil.copyfile
+
+    def copy(source, goal, **options):
+        copied.append(goal.name)
+        return copyfile(source, goal, **options)
+
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    target = ExportTarget(tmp_path / "out" / "set.json", images="copy")
+    done = export(session, shared_image, target)
+    assert copied == ["one.png", "two.png"]
+    assert (done.samples, done.images) == (4, 2)
+    shown = [row["image"] for row in loaded(target.path)]
+    assert shown == ["one.png", "one.png", "two.png", "one.png"]
+
+
+def test_an_image_that_is_gone_is_counted_once_however_many_samples_show_it(
+    session, shared_image, folder, tmp_path
+):
+    (folder.path.parent / "one.png").unlink()
+    done = export(session, shared_image, ExportTarget(tmp_path / "out" / "set.json"))
     assert done.missing_images == 1
 
 

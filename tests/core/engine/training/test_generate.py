@@ -18,6 +18,8 @@ from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
 
+from ....processes import environment
+
 COLOURS = 6
 
 
@@ -72,11 +74,10 @@ def test_killed_it_goes_on_where_it_was(asking, tmp_path, plugin):
         sys.executable, "-m", "ig4", "generate", "--trainer", "learner", "--quiet",
         "--questions", asking.questions, "--out", asking.answers, "-o", f"learner.log={log}",
     ]  # fmt: skip
-    world = {"PYTHONPATH": str(plugin)}
     run = partial(subprocess.run, command, cwd=tmp_path, check=False, stdout=subprocess.DEVNULL)
-    assert run(env={**world, "LEARNER_DIES_AFTER": "3"}).returncode == -signal.SIGKILL
+    assert run(env=environment(plugin, LEARNER_DIES_AFTER="3")).returncode == -signal.SIGKILL
     assert [line["id"] for line in answers(asking)] == [0, 1, 2]
-    assert run(env=world).returncode == 0
+    assert run(env=environment(plugin)).returncode == 0
     assert [line["id"] for line in answers(asking)] == list(range(COLOURS))
     assert asked(log) == [str(n) for n in range(COLOURS)]
 

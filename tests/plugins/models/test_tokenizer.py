@@ -1,15 +1,12 @@
-"""Tokens, placeholders and conversations as trainers see them."""
+"""Tokenizers turn texts into tokens and back as the original models do."""
 
 from __future__ import annotations
 
 import pytest
-import torch
 
 from ig4.core.errors import PrerequisiteError
-from ig4.core.records import Turn
 from ig4.plugins.models.tokenizer import SentencePieceTokenizer, load_tokenizer, stop_sequences
-from ig4.plugins.training.conversations import question_answer_pairs
-from ig4.plugins.training.placeholders import IGNORED, IMAGE, embed, pad_rows, padding_mask
+from ig4.plugins.training.placeholders import IMAGE
 
 from ...tiny_models import fast_tokenizer, make_llama
 
@@ -52,36 +49,3 @@ def test_a_model_without_tokenizer_model_is_read_by_its_own_tokenizer(tmp_path):
 def test_a_folder_without_any_tokenizer_is_an_error(tmp_path):
     with pytest.raises(PrerequisiteError, match=r"the tokenizer of .* cannot be loaded"):
         load_tokenizer(str(tmp_path))
-
-
-def test_images_stand_where_their_places_are():
-    table = torch.arange(12.0).reshape(6, 2)
-    ids = torch.tensor([[1, IMAGE, IMAGE, 2], [IMAGE, IMAGE, 3, 0]])
-    images = -torch.arange(1.0, 9.0).reshape(2, 2, 2)
-    made = embed(lambda one: table[one], ids, images)
-    assert made[0].tolist() == [[2, 3], [-1, -2], [-3, -4], [4, 5]]
-    assert made[1].tolist() == [[-5, -6], [-7, -8], [6, 7], [0, 1]]
-
-
-@pytest.mark.parametrize("images", [None, torch.zeros(2, 2, 2)])
-def test_places_without_images_or_too_many_images_are_refused(images):
-    table = torch.zeros(6, 2)
-    with pytest.raises(ValueError, match="placeholders for"):
-        embed(lambda one: table[one], torch.tensor([[1, IMAGE, IMAGE]]), images)
-
-
-def test_rows_are_filled_up_right_or_left():
-    rows = [[1, 2, 3], [4]]
-    assert pad_rows(rows, 0).tolist() == [[1, 2, 3], [4, 0, 0]]
-    assert pad_rows(rows, IGNORED, left=True).tolist() == [[1, 2, 3], [IGNORED, IGNORED, 4]]
-    assert padding_mask(rows).tolist() == [[1, 1, 1], [1, 0, 0]]
-    assert padding_mask(rows, left=True).tolist() == [[1, 1, 1], [0, 0, 1]]
-
-
-def test_a_conversation_is_questions_and_answers_in_turn():
-    turns = [
-        Turn("system", "Be kind."), Turn("user", "Who?"), Turn("assistant", "I."),
-        Turn("assistant", "Me."), Turn("user", "Why?"), Turn("tool", "42"),
-    ]  # fmt: skip
-    assert question_answer_pairs(turns) == [("Be kind.\nWho?", "I.\nMe."), ("Why?\n42", "")]
-    assert question_answer_pairs([]) == []
