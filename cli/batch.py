@@ -102,7 +102,7 @@ def cancel(
     """Cancel batch NUMBER; replies that the service has by then are still collected."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
-    from ig4.core.calls.cancel import cancel as cancel_batch
+    from ig4.core.calls.batching.cancel import cancel as cancel_batch
     from ig4.core.calls.loop import run
 
     first = configuration.load(config_file)

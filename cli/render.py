@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ig4.core.calls.runner import CallsResult
+    from ig4.core.calls.running.runner import CallsResult
     from ig4.core.engine.scoring.estimate import CallEstimate, ScoreEstimate
     from ig4.core.engine.scoring.score import ScoreResult
 

@@ -131,7 +131,7 @@ def test_wrong_requests_are_refused_in_a_line(ig4, flags, message):
 
 
 def test_while_one_is_at_work_another_is_refused(ig4):
-    from ig4.core.engine.ablating.checkpoints import exclusive
+    from ig4.core.engine.ablating.cells.checkpoints import exclusive
 
     with exclusive(Path("ablations/set")):
         done = ig4("ablate", *QUIZ, "--seeds", 1, "-q")

@@ -10,21 +10,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ig4.core.engine.ablating import devices
-from ig4.core.engine.ablating.arms import Arm, expand_arms
-from ig4.core.engine.ablating.cells import CellResult
-from ig4.core.engine.ablating.checkpoints import exclusive, remove_checkpoint
-from ig4.core.engine.ablating.inventory import take_inventory
-from ig4.core.engine.ablating.plan import AblationPlan, ArmPlanner
-from ig4.core.engine.ablating.recording import CellRecorder, earlier_result
-from ig4.core.engine.ablating.result import AblationResult, load_result
-from ig4.core.engine.ablating.setup import AblationSetup
-from ig4.core.engine.ablating.workers import (
+from ig4.core.engine.ablating.arms.arm import Arm, expand_arms
+from ig4.core.engine.ablating.arms.inventory import take_inventory
+from ig4.core.engine.ablating.cells import devices
+from ig4.core.engine.ablating.cells.cell import CellResult
+from ig4.core.engine.ablating.cells.checkpoints import exclusive, remove_checkpoint
+from ig4.core.engine.ablating.cells.pool import (
     CellEvent,
     CellStarted,
     WorkerPool,
     run_in_this_process,
 )
+from ig4.core.engine.ablating.cells.recording import CellRecorder, earlier_result
+from ig4.core.engine.ablating.plan import AblationPlan, ArmPlanner
+from ig4.core.engine.ablating.result import AblationResult, load_result
+from ig4.core.engine.ablating.setup import AblationSetup
 from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.errors import Ig4Error, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
@@ -33,7 +33,7 @@ from ig4.storage import ablations
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
-    from ig4.core.engine.ablating.tasks import AblationTask
+    from ig4.core.engine.ablating.cells.tasks import AblationTask
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
 

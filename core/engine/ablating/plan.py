@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ig4.core.engine.ablating.arms import REFERENCE, Arm
-from ig4.core.engine.ablating.requests import ArmRequests
-from ig4.core.engine.ablating.selections import ArmSamples, ArmSelections
-from ig4.core.engine.ablating.tasks import AblationTask, TaskFactory, merge
-from ig4.core.engine.ablating.trainers import ArmTrainers
+from ig4.core.engine.ablating.arms.arm import REFERENCE, Arm
+from ig4.core.engine.ablating.arms.requests import ArmRequests
+from ig4.core.engine.ablating.arms.selections import ArmSamples, ArmSelections
+from ig4.core.engine.ablating.arms.trainers import ArmTrainers
+from ig4.core.engine.ablating.cells.tasks import AblationTask, TaskFactory, merge
 from ig4.core.errors import Ig4Error
 from ig4.core.records import Choice
 

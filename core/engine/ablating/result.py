@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ig4.core.engine.ablating.arms import Arm
+from ig4.core.engine.ablating.arms.arm import Arm
 from ig4.core.engine.ablating.table import AblationReport, CellOutcome, build_report
 from ig4.core.errors import UsageError
 from ig4.storage import ablations

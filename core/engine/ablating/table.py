@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ig4.core.engine.ablating.arms import MAIN, REFERENCE, Arm
+from ig4.core.engine.ablating.arms.arm import MAIN, REFERENCE, Arm
 from ig4.core.statistics.paired import PairedResult, compare
 
 MEAN = "mean"

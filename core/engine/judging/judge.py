@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from ig4.core.calls.runner import CallsResult, run_call_tasks
-from ig4.core.calls.task import CallTask, answer_or_failure
+from ig4.core.calls.running.runner import CallsResult, run_call_tasks
+from ig4.core.calls.running.task import CallTask, answer_or_failure
 from ig4.core.chunks import chunks
 from ig4.core.contracts import AsyncJudge
 from ig4.core.contracts.evaluation import Pair, Verdict

@@ -18,7 +18,7 @@ from ig4.storage import runs
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
-    from ig4.core.calls.task import CallTask
+    from ig4.core.calls.running.task import CallTask
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
-from ig4.core.calls.task import PAGE, CallTask, answer_or_failure
+from ig4.core.calls.running.task import PAGE, CallTask, answer_or_failure
 from ig4.core.engine.scoring.samples import sample_of
 from ig4.core.engine.scoring.tasks import EMPTY_ANSWER, score_row
 from ig4.core.records import Failure, Sample, Score

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ig4.core.calls.runner import CallsResult, run_call_tasks
+from ig4.core.calls.running.runner import CallsResult, run_call_tasks
 from ig4.core.engine.scoring.plan import ScoreRequest, ScoringPlan, make_plan
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ig4.core import config as configuration
 from ig4.core.engine.ablating.ablate import ablate, forecast
-from ig4.core.engine.ablating.checkpoints import exclusive
+from ig4.core.engine.ablating.cells.checkpoints import exclusive
 from ig4.core.engine.ablating.render import as_dict
 from ig4.core.engine.ablating.result import load_result
 from ig4.core.engine.grouping.cluster import cluster

@@ -9,7 +9,7 @@ import statistics
 
 import pytest
 
-from ig4.core.engine.ablating.arms import Arm, Inventory, expand_arms
+from ig4.core.engine.ablating.arms.arm import Arm, Inventory, expand_arms
 from ig4.core.engine.ablating.render import FORMATS, render
 from ig4.core.engine.ablating.table import CellOutcome, build_report
 

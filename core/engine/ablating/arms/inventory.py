@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.contracts import Selector
-from ig4.core.engine.ablating.arms import Inventory
+from ig4.core.engine.ablating.arms.arm import Inventory
 from ig4.storage import scores
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.contracts import Selector
-from ig4.core.engine.ablating.clusterings import ArmClusterings
+from ig4.core.engine.ablating.arms.clusterings import ArmClusterings
 from ig4.core.engine.selecting.select import SelectionRequest, candidate_table, resolve_size
 from ig4.core.records import Choice
 
 if TYPE_CHECKING:
-    from ig4.core.engine.ablating.arms import Arm
+    from ig4.core.engine.ablating.arms.arm import Arm
     from ig4.core.engine.ablating.setup import AblationSetup
 
 

@@ -1,4 +1,4 @@
-"""`python -m ig4.core.engine.ablating.cellworker`: runs cells of an ablation for another process.
+"""`python -m ig4.core.engine.ablating.cells.worker`: runs cells of an ablation for another process.
 
 It reads lines of JSON from stdin: the first says where the database is, each other is a job. It
 answers in lines of JSON. When stdin ends, the other process is gone, and this one exits at once.
@@ -22,8 +22,8 @@ def main() -> None:
     sys.path += [path for path in settings["path"] if path not in sys.path]
     threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
 
-    from ig4.core.engine.ablating.cells import CellJob, ProgressRelay, cell_session, run_cell
-    from ig4.core.engine.ablating.workers import as_message
+    from ig4.core.engine.ablating.cells.cell import CellJob, ProgressRelay, cell_session, run_cell
+    from ig4.core.engine.ablating.cells.pool import as_message
     from ig4.core.host.host import Host
     from ig4.storage.store import Store
 

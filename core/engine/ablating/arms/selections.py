@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ig4.core.contracts import Selector
-from ig4.core.engine.ablating.arms import REFERENCE, Arm
-from ig4.core.engine.ablating.requests import ArmRequests
+from ig4.core.engine.ablating.arms.arm import REFERENCE, Arm
+from ig4.core.engine.ablating.arms.requests import ArmRequests
 from ig4.core.engine.selecting.select import candidate_table, resolve_size, select
 from ig4.storage import samples, selections
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from ig4.core.engine.ablating.cells import CellJob, decoding
+from ig4.core.engine.ablating.cells.cell import CellJob, decoding
 from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice
 
 if TYPE_CHECKING:
-    from ig4.core.engine.ablating.arms import Arm
-    from ig4.core.engine.ablating.selections import ArmSamples
+    from ig4.core.engine.ablating.arms.arm import Arm
+    from ig4.core.engine.ablating.arms.selections import ArmSamples
     from ig4.core.engine.ablating.setup import AblationSetup
 
 

@@ -10,7 +10,7 @@ from ig4.core.events import BatchScored, StageAdvanced
 from ig4.storage.errors import DatabaseBusyError, StorageError
 
 if TYPE_CHECKING:
-    from ig4.core.calls.task import CallTask
+    from ig4.core.calls.running.task import CallTask
     from ig4.core.engine.session import Session
 
 U = TypeVar("U")

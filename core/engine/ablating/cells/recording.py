@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ig4.core.engine.ablating.cells import CellResult
+from ig4.core.engine.ablating.cells.cell import CellResult
 from ig4.core.engine.ending import error_text
 from ig4.storage import ablations
 from ig4.storage.ablations import CellRow
 
 if TYPE_CHECKING:
-    from ig4.core.engine.ablating.tasks import AblationTask
+    from ig4.core.engine.ablating.cells.tasks import AblationTask
     from ig4.core.engine.session import Session
     from ig4.core.errors import Ig4Error
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ig4.core.engine.ablating.cells import (
+from ig4.core.engine.ablating.cells.cell import (
     CellJob,
     CellResult,
     ProgressRelay,
     cell_session,
     run_cell,
 )
-from ig4.core.engine.ablating.devices import environment
+from ig4.core.engine.ablating.cells.devices import environment
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import Session
@@ -152,7 +152,7 @@ class WorkerPool:
         variables = environment(number, self.count, self.devices)
         with self._log(number).open("a", encoding="utf-8") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "ig4.core.engine.ablating.cellworker"],
+                [sys.executable, "-m", "ig4.core.engine.ablating.cells.worker"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                 text=True, encoding="utf-8", env={**os.environ, **variables},
             )  # fmt: skip

@@ -8,7 +8,7 @@ import sys
 import pytest
 from sqlalchemy import text
 
-from ig4.core.calls.cancel import cancel
+from ig4.core.calls.batching.cancel import cancel
 from ig4.core.calls.request import ServiceError
 from ig4.core.calls.settings import CallSettings
 from ig4.core.config import Config
@@ -17,7 +17,7 @@ from ig4.core.engine.scoring.score import score
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
 
-from ..conftest import record
+from ...conftest import record
 
 BATCH = CallSettings(batch=True, poll_seconds=0.01)
 LEAVE = CallSettings(batch=True, wait=False)

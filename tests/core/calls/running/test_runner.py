@@ -23,7 +23,7 @@ from ig4.core.records import Choice
 from ig4.storage import connect
 from ig4.storage.store import Store
 
-from ..conftest import record
+from ...conftest import record
 
 QUICK = CallSettings(concurrency=4, poll_seconds=0.01)
 

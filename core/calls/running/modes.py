@@ -8,13 +8,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from ig4.core.calls.request import BudgetError, PendingError
-from ig4.core.calls.task import PAGE
+from ig4.core.calls.running.task import PAGE
 
 if TYPE_CHECKING:
-    from ig4.core.calls.answerbuffer import AnswerBuffer
-    from ig4.core.calls.batchqueue import BatchQueue
+    from ig4.core.calls.batching.queue import BatchQueue
+    from ig4.core.calls.running.answerbuffer import AnswerBuffer
+    from ig4.core.calls.running.task import CallTask
     from ig4.core.calls.settings import CallSettings
-    from ig4.core.calls.task import CallTask
     from ig4.core.contracts import Ask
 
 U = TypeVar("U")

@@ -8,22 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ig4.core.calls.answerbuffer import AnswerBuffer
-from ig4.core.calls.batchcollector import BatchCollector
-from ig4.core.calls.batchqueue import BatchQueue
+from ig4.core.calls.batching.collector import BatchCollector
+from ig4.core.calls.batching.queue import BatchQueue
 from ig4.core.calls.budget import Budget
 from ig4.core.calls.caller import Caller
 from ig4.core.calls.ledger import Ledger
 from ig4.core.calls.limits import Limits
 from ig4.core.calls.loop import run
-from ig4.core.calls.modes import ask_in_batches, ask_one_by_one
 from ig4.core.calls.prices import Pricing
+from ig4.core.calls.running.answerbuffer import AnswerBuffer
+from ig4.core.calls.running.modes import ask_in_batches, ask_one_by_one
 from ig4.core.events import StageFinished, StageStarted
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
+    from ig4.core.calls.running.task import CallTask
     from ig4.core.calls.settings import CallSettings
-    from ig4.core.calls.task import CallTask
     from ig4.core.engine.session import Session
 
 U = TypeVar("U")

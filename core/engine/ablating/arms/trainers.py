@@ -15,7 +15,7 @@ from ig4.storage import samples
 
 if TYPE_CHECKING:
     from ig4.core.contracts.training import Footprint
-    from ig4.core.engine.ablating.arms import Arm
+    from ig4.core.engine.ablating.arms.arm import Arm
     from ig4.core.engine.ablating.setup import AblationSetup
     from ig4.core.records import Choice
 

@@ -10,7 +10,7 @@ from ig4.core.errors import UsageError
 from ig4.storage import clusters
 
 if TYPE_CHECKING:
-    from ig4.core.engine.ablating.arms import Arm
+    from ig4.core.engine.ablating.arms.arm import Arm
     from ig4.core.engine.ablating.setup import AblationSetup
 
 

@@ -28,7 +28,7 @@ from ig4.storage.calls import CallRow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ig4.core.calls.batchcollector import BatchCollector
+    from ig4.core.calls.batching.collector import BatchCollector
 
 T = TypeVar("T")
 

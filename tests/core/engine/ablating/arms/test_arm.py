@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ig4.core.engine.ablating.arms import Arm, Inventory, expand_arms
+from ig4.core.engine.ablating.arms.arm import Arm, Inventory, expand_arms
 from ig4.core.errors import UsageError
 
 KNOWN = Inventory(("clip", "length", "gpt"), "spectral", ("kmeans", "spectral", "bands"))

@@ -1,0 +1,1 @@
+"""Requests that wait for a service's batches: handed over, collected, cancelled."""

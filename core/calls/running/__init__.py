@@ -1,0 +1,1 @@
+"""Asks services about many things at once, one by one or in batches."""

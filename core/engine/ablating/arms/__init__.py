@@ -1,0 +1,1 @@
+"""What an arm is, and what it selects and trains with."""
