@@ -7,13 +7,17 @@ STAMP := $(VENV)/.installed
 EXTRAS := clip,reward,gpt,claude,train,eval,parquet,postgres,report,miniature,dev
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+# Two, and not one for each core: every worker loads torch and builds the tiny models it needs.
+# Nothing may depend on who runs what, so a worker that is done takes tests from the other.
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 PYTEST_ARGS ?=
 # Further extras, as in `make test MORE=ptb,ray`; they count when .venv is made.
 MORE ?=
 comma := ,
 MINIATURE_ARGS ?=
 
-.PHONY: demo miniature test lint types check format bench clean
+.PHONY: demo miniature test quick lint types check format bench clean
 
 demo: $(STAMP)
 	$(BIN)/ig4 demo
@@ -24,6 +28,10 @@ miniature: $(STAMP)
 
 test: lint types check
 
+# The same but for the slow tests, in under two minutes: for while you work.
+quick: lint types
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -32,7 +40,7 @@ types: $(STAMP)
 	$(BIN)/mypy -p ig4
 
 check: $(STAMP)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -17,9 +17,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure() -> None:
-    """Take interrupts, which a shell's background jobs, and what they start, ignore."""
+    """Make this process, and those that tests start, what they are in a quiet shell."""
+    # A shell's background jobs ignore interrupts, and so would what they start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Workers share the cores: threads of torch's own would only be in each other's way.
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
