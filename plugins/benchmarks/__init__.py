@@ -1,1 +1,1 @@
-"""Benchmarks: questions from files, and how answers to them are scored."""
+"""Benchmarks: questions from files, and the scoring of answers."""

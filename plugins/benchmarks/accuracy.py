@@ -1,4 +1,4 @@
-"""Benchmarks of questions with right answers: a rule says whether an answer has one."""
+"""Benchmarks of questions with right answers, scored by accuracy under a rule."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ig4.plugins.metrics.matching import MIN_VQA_ANSWERS, RULES, Rule
 
 
 class AccuracyOptions(FileOptions):
-    """Options of benchmarks whose answers are matched."""
+    """Options of benchmarks that are scored by accuracy."""
 
     rule: Rule = Field(
         "lvlm-ehub",
-        description="When an answer is right: lvlm-ehub (the truth stands in it, with the "
+        description="When an answer is right: lvlm-ehub (it contains the truth, with the "
         "original's quirks), strict (without them), exact (it is the truth), vqa (soft accuracy).",
     )
 
@@ -31,7 +31,7 @@ class AccuracyBenchmark(FileBenchmark):
     options: Any
 
     def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> BenchmarkResult:
-        """Return the accuracy, in all and by category; no answer is a wrong one.
+        """Return the accuracy, in total and by category; a missing answer is wrong.
 
         Raises:
             DatasetError: the rule `vqa`, and questions with less than four answers by people.
@@ -48,7 +48,7 @@ class AccuracyBenchmark(FileBenchmark):
 
 
 def accuracy(items: Sequence[Item], values: Sequence[float]) -> BenchmarkResult:
-    """Return what values from 0 to 1 come to: their mean, in all and by category."""
+    """Return the mean of values from 0 to 1, in total and by category."""
     parts: dict[str, list[float]] = {}
     for item, value in zip(items, values, strict=True):
         if item.category:

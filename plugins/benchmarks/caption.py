@@ -1,4 +1,4 @@
-"""Captions of your own images: a table of images and captions, or an object of these."""
+"""Captions of your own images: a table of images and captions, or a JSON object of them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Caption(CaptioningBenchmark):
 
 
 def _is_object_of_captions(path: Path) -> bool:
-    """Tell `{"a.jpg": ["a dog", …], …}` from an object that has a table in it."""
+    """Return whether a file is `{"a.jpg": ["a dog", …], …}`, not an object with a table."""
     require_file(path)
     if is_parquet(path) or jsonstream.layout(path) != "object":
         return False

@@ -1,4 +1,4 @@
-"""Benchmarks of captions: how near they are to what people wrote of the same image."""
+"""Captioning benchmarks, which compare captions with those that people wrote."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ig4.plugins.metrics import captions as measures
 from ig4.plugins.metrics import ptb
 
 PROMPT = "what is described in the image?"
-"""What LVLM-eHub asks for a caption."""
+"""LVLM-eHub's prompt for a caption."""
 
 _EACH: Mapping[str, Callable[[Sequence[str], Sequence[Sequence[str]]], list[float]]] = {
     "cider": measures.cider_d,
@@ -23,19 +23,18 @@ _EACH: Mapping[str, Callable[[Sequence[str], Sequence[Sequence[str]]], list[floa
 
 
 class CaptioningOptions(FileOptions):
-    """Options of benchmarks of captions."""
+    """Options of captioning benchmarks."""
 
     metrics: tuple[Literal["cider", "rouge-l", "bleu-4"], ...] = Field(
         ("cider",),
-        description="What is measured, the headline first: cider, rouge-l, bleu-4 (needs "
-        "ig4[eval]).",
+        description="Metrics, the headline first: cider, rouge-l, bleu-4 (needs ig4[eval]).",
     )
     words: Literal["whitespace", "ptb"] = Field(
         "whitespace",
-        description="What a word is: what spaces part, as LVLM-eHub has it, or what COCO's "
-        "tokenizer parts, in lower case and without punctuation (needs ig4[ptb] and Java).",
+        description="How words are separated: by spaces, as in LVLM-eHub, or by COCO's tokenizer, "
+        "in lower case and without punctuation (needs ig4[ptb] and Java).",
     )
-    prompt: str = Field(PROMPT, description="What the model is asked.")
+    prompt: str = Field(PROMPT, description="Prompt for the model.")
 
     @field_validator("metrics")
     @classmethod
@@ -53,7 +52,7 @@ class CaptioningBenchmark(FileBenchmark):
     max_new_tokens: ClassVar[int] = 16
 
     def open(self) -> None:
-        """Find what the options need, before a model answers for hours.
+        """Check what the options need, before a model answers for hours.
 
         Raises:
             MissingExtraError, PrerequisiteError: sacrebleu, the tokenizer or Java is not there.
@@ -64,7 +63,7 @@ class CaptioningBenchmark(FileBenchmark):
             measures.bleu_4(["a"], [["a"]])
 
     def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> BenchmarkResult:
-        """Return what the captions come to; no caption is an empty one."""
+        """Return the metrics; a missing caption counts as an empty one."""
         captions = [answer or "" for answer in answers]
         references: list[Sequence[str]] = [item.truths for item in items]
         if self.options.words == "ptb":
@@ -101,7 +100,7 @@ def _by_category(
 def _tokenise_all(
     captions: Sequence[str], references: Sequence[Sequence[str]]
 ) -> tuple[list[str], list[Sequence[str]]]:
-    """Part all words in one go: Java takes a second to start."""
+    """Tokenise all texts in one call, because Java takes a second to start."""
     flat = [*captions, *(one for each in references for one in each)]
     tokenised = iter(ptb.tokenise(flat))
     return [next(tokenised) for _ in captions], [

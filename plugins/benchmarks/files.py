@@ -1,4 +1,4 @@
-"""What all benchmarks share: their files are options, and texts from these are checked."""
+"""The base of benchmarks in files: options that name the files, and checked rows."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from ig4.core.records import JSON
 
 
 class FileOptions(contracts.Options):
-    """Options of benchmarks whose questions stand in one file beside a folder of images."""
+    """Options of benchmarks with a file of questions and a folder of images."""
 
     questions: Path = Field(description="File of the questions.")
     images: Path | None = Field(
-        None, description="Folder of the images; without it, the folder of the questions."
+        None, description="Folder of the images; by default that of the questions."
     )
 
 
 class FileBenchmark(Benchmark):
-    """A benchmark in files: its results depend on what they hold, not on where they lie."""
+    """A benchmark in files: results depend on their content, not on their location."""
 
     Options: ClassVar[type[contracts.Options]] = FileOptions
     options: Any
 
     def identity(self, digest: Digest) -> Mapping[str, JSON]:
-        """Return the options with files as their sha256; images are known by what they show."""
+        """Return the options with files by sha256, and without the folder of images."""
         identity = self.options.model_dump(mode="json")
         del identity["images"]
         for name in type(self.options).model_fields:
@@ -44,18 +44,18 @@ class FileBenchmark(Benchmark):
 
     @property
     def image_root(self) -> Path:
-        """The folder of the option `images`, else the one that the questions are in."""
+        """The folder in the option `images`, else that of the questions."""
         folder: Path | None = self.options.images
         return folder or self.options.questions.parent
 
 
 class Rows:
-    """The rows of a file, and the errors that tell which of them is wrong."""
+    """The rows of a file, with errors that name the wrong row."""
 
     def __init__(self, path: Path, key: str | None = None) -> None:
         self.path = path
         self.key = key
-        """Under which name the file has them, where it has more than one list."""
+        """The key of the list, in a file with several lists."""
 
     def __iter__(self) -> Iterator[Row]:
         for number, row in enumerate(read_rows(self.path, key=self.key), 1):
@@ -63,16 +63,16 @@ class Rows:
 
 
 class Row:
-    """One record of a benchmark's file; its fields are checked as they are taken.
+    """One record of a benchmark's file, whose methods check the fields.
 
     Raises:
-        DatasetError: a field is not there, or not what it must be.
+        DatasetError: a field is missing, or not valid.
     """
 
     def __init__(self, where: str, record: JSON) -> None:
         self.where = where
         if not isinstance(record, dict):
-            self.fail("it is no JSON object")
+            self.fail("it is not a JSON object")
         self.record: dict[str, JSON] = record
 
     def fail(self, what: str) -> NoReturn:
@@ -94,7 +94,7 @@ class Row:
         return value
 
     def number(self, name: str, below: int) -> int:
-        """Return a whole number from 0; tables may have it as text, or with a point."""
+        """Return a whole number from 0; tables may have it as text, or with a decimal point."""
         value = self.record.get(name)
         text = _as_text(value) or ""
         whole = text.isascii() and text.isdigit() and len(text) <= len(str(below))
@@ -119,7 +119,7 @@ def _as_text(value: JSON) -> str | None:
 
 
 def check_distinct(path: Path, items: Sequence[Item]) -> list[Item]:
-    """Return the items, if there are any and their ids differ.
+    """Return the items, after checking that there are some and that their ids differ.
 
     Raises:
         DatasetError: there are none, or an id comes twice.

@@ -1,4 +1,4 @@
-"""Captions of Flickr30k (Young et al. 2014): 1,000 images that LVLM-eHub draws of 31,783."""
+"""Captions of Flickr30k (Young et al. 2014): LVLM-eHub's 1,000 random images of 31,783."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Flickr30kOptions(CaptioningOptions):
         description="results_20130124.token, or a JSON object of image names and captions."
     )
     images: Path | None = Field(
-        None, description="The folder flickr30k-images; without it, the folder of the captions."
+        None, description="The folder flickr30k-images; by default that of the captions."
     )
-    count: int | None = Field(1000, ge=1, description="How many images are drawn; null: all.")
-    seed: int = Field(0, ge=0, lt=2**32, description="Seed of numpy's draw.")
+    count: int | None = Field(1000, ge=1, description="Number of random images; null: all.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of the random choice.")
 
 
 class Flickr30k(CaptioningBenchmark):
-    """Scores captions of the images drawn, in the order they are drawn in."""
+    """Scores captions of random images, in the order in which they are drawn."""
 
     version = "1"
     Options = Flickr30kOptions
@@ -55,7 +55,7 @@ class Flickr30k(CaptioningBenchmark):
             return list(range(total))
         import numpy as np
 
-        # The legacy generator: numpy keeps its stream as it is, and the original drew from it.
+        # The legacy generator, whose stream numpy never changes, as in the original.
         drawn = np.random.RandomState(self.options.seed).choice(total, count, replace=False)
         return [int(at) for at in drawn]
 

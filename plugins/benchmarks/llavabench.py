@@ -17,12 +17,13 @@ class LlavaBenchOptions(FileOptions):
 
     questions: Path = Field(description="questions.jsonl: question_id, image, text, category.")
     context: Path | None = Field(
-        None, description="context.jsonl: what each image shows, for judges that do not see it."
+        None,
+        description="context.jsonl: descriptions of the images, for judges that do not see them.",
     )
 
 
 class LlavaBench(FileBenchmark):
-    """Collects answers; what they are worth is a judge's to say (`ig4 judge`)."""
+    """Collects answers for a judge to compare (`ig4 judge`)."""
 
     version = "1"
     Options = LlavaBenchOptions
@@ -41,7 +42,7 @@ class LlavaBench(FileBenchmark):
         return check_distinct(path, [_item(row, contexts) for row in Rows(path)])
 
     def score(self, items: Sequence[Item], answers: Sequence[str | None]) -> BenchmarkResult:
-        """Return the share of questions that have an answer; nothing here says if it is good."""
+        """Return the share of questions with an answer, whatever its quality."""
         there = [float(bool(answer and answer.strip())) for answer in answers]
         return BenchmarkResult({"answered": sum(there) / len(items)}, "answered", there)
 

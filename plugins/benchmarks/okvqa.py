@@ -19,7 +19,7 @@ class OkvqaOptions(AccuracyOptions):
         description="mscoco_val2014_annotations.json, or a list of question_id, img_id and label."
     )
     images: Path | None = Field(
-        None, description="The folder val2014 of COCO; without it, the folder of the questions."
+        None, description="The folder val2014 of COCO; by default that of the questions."
     )
 
 
@@ -34,7 +34,7 @@ class Okvqa(AccuracyBenchmark):
         """Read the questions in the order of the annotations; ids are question ids.
 
         Raises:
-            DatasetError: a file is not OK-VQA's, or an annotation is of no question.
+            DatasetError: a file is not OK-VQA's, or an annotation has no question.
         """
         rows = Rows(self.options.questions, "questions")
         questions = {row.id("question_id"): row.text("question") for row in rows}

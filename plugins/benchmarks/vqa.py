@@ -32,12 +32,12 @@ class VqaOptions(AccuracyOptions):
     )
     category: str = Field("category", description="Column of categories, if there is one.")
     prompt: str = Field(
-        "{question}", description="What the model is asked; {question} stands for the question."
+        "{question}", description="Prompt for the model; {question} becomes the question."
     )
 
     @field_validator("prompt")
     @classmethod
-    def _asks(cls, prompt: str) -> str:
+    def _has_question(cls, prompt: str) -> str:
         if "{question}" not in prompt:
             raise ValueError("the prompt lacks {question}")
         return prompt
@@ -91,10 +91,10 @@ def require_column(row: Row, given: str | None, usual: tuple[str, ...], what: st
 
 
 def find_column(row: Row, given: str | None, usual: tuple[str, ...]) -> str | None:
-    """Return the column `given`, or the first of the `usual` names that says something.
+    """Return the column `given`, or the first of the `usual` names with a value.
 
     Raises:
-        DatasetError: the one that is given is not there.
+        DatasetError: there is no column `given`.
     """
     if given is not None:
         if given not in row.record:
@@ -108,7 +108,7 @@ def _is_empty(row: Row, column: str) -> bool:
 
 
 def parse_list_cell(row: Row, column: str) -> None:
-    """Read a cell of a table that holds a JSON list of texts as the list."""
+    """Replace the text of a JSON list in a cell by the list."""
     value = row.record[column]
     if isinstance(value, str) and value.startswith("["):
         try:

@@ -1,4 +1,4 @@
-"""k-means with the k-means++ start, in mini-batches where the set is large."""
+"""k-means with the k-means++ start, in mini-batches for large sets."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class KMeansOptions(contracts.Options):
     """Options of the clusterer `kmeans`."""
 
-    n_init: int = Field(10, ge=1, description="Starts, of which the best is kept.")
-    max_iter: int = Field(300, ge=1, description="Most steps from one start.")
+    n_init: int = Field(10, ge=1, description="Number of starts; the best result is kept.")
+    max_iter: int = Field(300, ge=1, description="Maximum number of steps from one start.")
     minibatch_above: int = Field(
-        50_000, ge=0, description="Above so many images, mini-batch k-means is used."
+        50_000, ge=0, description="Above this number of images, mini-batch k-means is used."
     )
 
 
@@ -56,6 +56,6 @@ class KMeans(Clusterer):
         else:
             model = Plain(**options)
         with warnings.catch_warnings():
-            # Fewer distinct images than clusters: some stay empty, which is no fault.
+            # With fewer distinct images than clusters some stay empty, which is not an error.
             warnings.simplefilter("ignore", ConvergenceWarning)
             return by_first_member(model.fit_predict(X))

@@ -1,4 +1,4 @@
-"""What clusterers have in common: how many clusters can be, and how they are numbered."""
+"""What clusterers share: the check of k, and how clusters are numbered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def by_first_member(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def check_k(k: int, n: int) -> None:
-    """Refuse a number of clusters that n images cannot form.
+    """Check that n images can form k clusters.
 
     Raises:
         UsageError: k is below 1 or above n.

@@ -16,7 +16,7 @@ from ig4.plugins.clusterers.labels import by_first_member, check_k
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_KRYLOV = 40  # vectors that Lanczos keeps; scipy's own 20 converges slowly here
+_KRYLOV = 40  # vectors that Lanczos keeps; scipy's default of 20 converges slowly here
 
 
 class SpectralOptions(contracts.Options):
@@ -24,7 +24,7 @@ class SpectralOptions(contracts.Options):
 
     n_neighbors: int = Field(10, ge=1, description="Neighbours of each image in the graph.")
     lanczos_above: int = Field(
-        5_000, ge=50, description="Above so many images, eigenvectors are found without factoring."
+        5_000, ge=50, description="Above this number of images, Lanczos finds the eigenvectors."
     )
     max_images: int = Field(
         300_000, ge=1, description="Refuse larger sets: time grows with the square of the number."
@@ -35,7 +35,7 @@ class Spectral(Clusterer):
     """Normalised spectral clustering (Ng, Jordan & Weiss 2001; von Luxburg 2007).
 
     Small sets go through scikit-learn's SpectralClustering, as the authors' did. It factors the
-    graph's Laplacian, which for image embeddings fills up: 45 s and 0.7 GB at 8,000 images, and
+    graph's Laplacian, which fills up for image embeddings: 45 s and 0.7 GB at 8,000 images, and
     memory grows with their square. Larger sets take the same eigenvectors from Lanczos
     iterations on the sparse graph (under 1 s at 20,000) and the same k-means after it.
     """
@@ -61,7 +61,7 @@ class Spectral(Clusterer):
         # An image counts among its own neighbours, and has no more than there are images.
         neighbours = min(self.options.n_neighbors, len(X))
         with warnings.catch_warnings():
-            # A graph in several pieces is what far-apart groups of images make.
+            # Distant groups of images make a graph of several components.
             warnings.filterwarnings("ignore", message="Graph is not fully connected")
             if len(X) > self.options.lanczos_above:
                 return by_first_member(_by_lanczos(X, k, neighbours, seed))
@@ -103,10 +103,10 @@ def _by_lanczos(
     normal, root_degree = laplacian(0.5 * (graph + graph.T), normed=True, return_diag=True)
     start = np.random.RandomState(seed).uniform(-1, 1, len(X))
     kept = min(len(X), max(_KRYLOV, 2 * k + 1))
-    # The smallest of the Laplacian are the largest of its negative: those need no factoring.
+    # The smallest of the Laplacian are the largest of its negative, which need no factoring.
     _, vectors = eigsh(-normal, k, which="LA", v0=start, ncv=kept)
     scaled = vectors / root_degree[:, None]
-    # The solver leaves signs open; k-means must start from the same points everywhere.
+    # The signs are arbitrary; k-means must start from the same points on every machine.
     scaled *= np.sign(scaled[np.abs(scaled).argmax(axis=0), np.arange(k)])
     labels: NDArray[np.int64] = k_means(scaled, k, n_init=10, random_state=seed)[1]
     return labels

@@ -1,4 +1,4 @@
-"""Writes the demonstration's data set: drawn scenes with answers, a known share of them spoilt."""
+"""Writes the demonstration's data set: scenes with answers, a known share of them spoilt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws small scenes from facts, and tells the same facts in words."""
+"""Makes up small scenes and renders them as images."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _shade(colour: Colour, depth: float) -> Colour:
 def _decorate(
     draw: ImageDraw.ImageDraw, background: str, side: int, horizon: float, rng: random.Random
 ) -> None:
-    """Give each background what one knows it by."""
+    """Draw the details that make a background recognisable."""
     if background == "night":
         for _ in range(40):
             x, y = rng.uniform(0, side), rng.uniform(0, horizon)

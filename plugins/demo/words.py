@@ -1,4 +1,4 @@
-"""Tells the facts of a scene: descriptions of one to six sentences, and short answers."""
+"""Texts about a scene: descriptions of one to six sentences, and short answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETTINGS = {
     "city": ("in a city", "a grey city with tall buildings"),
     "room": ("in a room", "a room with a window and a wooden floor"),
 }
-"""Where a background is, in a phrase and as a thing of its own."""
+"""Each background as a phrase of place and as a noun phrase."""
 
 COUNTS = ("no things", "one thing", "two things", "three things")
 DESCRIBE = (

@@ -1,4 +1,4 @@
-"""CLIP image embeddings: what CLIP scores and clusters are made from."""
+"""CLIP image embeddings, from which CLIP scores and clusters are computed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ClipEmbedderOptions(clipoptions.ClipModelOptions):
 
 
 class ClipEmbedder(Embedder):
-    """Embeds images with a CLIP vision tower; vectors are stored as the tower gives them."""
+    """Embeds images with a CLIP vision tower; vectors are stored as the tower returns them."""
 
     version = "1"
     Options = ClipEmbedderOptions
@@ -35,7 +35,7 @@ class ClipEmbedder(Embedder):
 
     @property
     def batch_size(self) -> int:
-        """How many images go through the model at a time."""
+        """How many images one forward pass takes."""
         return self.options.batch_size
 
     def identity(self, digest: Digest) -> Mapping[str, JSON]:
@@ -43,7 +43,7 @@ class ClipEmbedder(Embedder):
         return clipoptions.clip_identity(self.options, digest)
 
     def open(self) -> None:
-        """Load the model, or share it with the scorer that has it.
+        """Load the model, or share it with a scorer that has loaded it.
 
         Raises:
             PrerequisiteError: weights or device are not there.
@@ -52,7 +52,7 @@ class ClipEmbedder(Embedder):
         self._clip = openclip.acquire(self.options)
 
     def close(self) -> None:
-        """Give the model back."""
+        """Release the model."""
         if self._clip is not None:
             self._clip = None
             openclip.release(self.options)

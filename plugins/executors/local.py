@@ -1,4 +1,4 @@
-"""Runs batches in this process, with the next one's images read ahead."""
+"""Runs batches in this process, and reads the next batch's images ahead."""
 
 from __future__ import annotations
 

@@ -17,18 +17,18 @@ R = TypeVar("R")
 
 
 class RayOptions(contracts.Options):
-    """Where the cluster is and what each actor gets."""
+    """Options of the executor `ray`: the cluster, and the resources of each actor."""
 
     address: str | None = Field(
         None, description="Address of a running cluster; by default RAY_ADDRESS, or one is started."
     )
-    actors: int = Field(1, ge=1, description="How many copies of the work, each with its models.")
+    actors: int = Field(1, ge=1, description="Number of actors, each with its own models.")
     num_cpus: float = Field(1, ge=0, description="Processor cores for each actor.")
     num_gpus: float = Field(0, ge=0, description="GPUs for each actor; 0.5 lets two share one.")
 
 
 class Ray(Executor):
-    """Actors that hold the models. Image files must lie where every node can read them."""
+    """Actors that hold the models. Every node must be able to read the image files."""
 
     Options = RayOptions
     options: RayOptions
@@ -84,7 +84,7 @@ def _map(actors: list[Any], tasks: Iterable[Any]) -> Iterator[Any]:
 
 
 def _get(reference: Any) -> Any:
-    """Wait for a result; an error in an actor is raised as what it was there."""
+    """Wait for a result; an error in an actor is raised as its original exception."""
     import ray
 
     try:

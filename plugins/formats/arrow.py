@@ -1,4 +1,4 @@
-"""What the formats in Arrow tables share: rows to JSON and back, with every value as it was.
+"""Arrow tables of the formats: rows to JSON and back, without changing any value.
 
 JSON has no dates, decimals or bytes. Columns of such types are cast to whole numbers or text
 and back; bytes become {"$base64": …}, and bytes of an image {"$image": n}, its place among the
@@ -42,12 +42,12 @@ OWN_SCHEMA = pa.schema(
         ("messages", _MESSAGES),
     ]
 )
-"""The table made from records of another format; images as `datasets` stores them."""
+"""The schema for records of another format; images as `datasets` stores them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArrowTable:
-    """The schema of a data set, and the columns that mean something in it."""
+    """The schema of a data set, and the options that name its columns."""
 
     path: Path
     schema: pa.Schema
@@ -55,7 +55,7 @@ class ArrowTable:
 
     @property
     def step(self) -> int:
-        """How many rows to hold at a time: few if they may hold images."""
+        """Rows to hold at a time: few if they may contain images."""
         return _ROWS_WITH_BYTES if any(_holds_bytes(t) for t in self.schema.types) else _ROWS
 
     def records(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Record]:
@@ -66,7 +66,7 @@ class ArrowTable:
         """
         columns = require_columns(self.path, self.schema.names, self.options)
         if len(set(self.schema.names)) < len(self.schema.names):
-            raise DatasetError(f"{self.path} has two columns of one name: rename one")
+            raise DatasetError(f"{self.path} has two columns with the same name: rename one")
         walked = {f.name: f.type for f in self.schema if _needs_walk(f.type)}
         number = 0
         for batch in batches:
@@ -199,7 +199,7 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 
 
 def _needs_walk(kind: pa.DataType) -> bool:
-    """Tell whether values of a type hold bytes or pairs, which JSON shows in another way."""
+    """Return whether values of a type contain bytes or maps, which JSON represents otherwise."""
     if _is_bytes(kind) or pa.types.is_map(kind):
         return True
     return any(_needs_walk(child) for child in _children(kind))
@@ -231,7 +231,7 @@ def _to_json(value: Any, kind: pa.DataType, image_refs: list[ImageRef] | None) -
 
 
 def _from_json(value: JSON, kind: pa.DataType, images: tuple[ImageRef, ...]) -> Any:
-    """Undo `_to_json`; also take images as they stand in a record of another format."""
+    """Reverse `_to_json`; also accept images as records of other formats have them."""
     if value is None:
         return None
     if isinstance(kind, pa.BaseExtensionType):

@@ -1,4 +1,4 @@
-"""Finds out what the columns of a table hold, and makes records of its rows and rows of records."""
+"""Finds the columns of a table, and converts its rows to records and back."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ USUAL_NAMES: Mapping[str, Sequence[str]] = {
     "answer": ("answer", "caption", "response", "output", "completion", "text", "description"),
     "messages": ("messages", "conversations", "conversation"),
 }  # fmt: skip
-"""The names that columns are known by, first come first; capitals do not matter."""
+"""The usual names of columns, by priority; case does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The name of the column that holds each thing, or None."""
+    """The names of the columns, or None."""
 
     id: str | None = None
     image: str | None = None
@@ -64,10 +64,10 @@ def find_columns(names: Iterable[str], options: ColumnOptions) -> Columns:
 
 
 def require_columns(path: Path, names: Sequence[str], options: ColumnOptions) -> Columns:
-    """Return the columns of a table whose columns are known beforehand.
+    """Return the columns of a table, and check that it has an answer.
 
     Raises:
-        DatasetError: an option names a column that is not there, or nothing holds the answer.
+        DatasetError: an option names a missing column, or no column holds the answer.
     """
     listed = ", ".join(map(repr, names))
     for field in fields(Columns):
@@ -77,7 +77,7 @@ def require_columns(path: Path, names: Sequence[str], options: ColumnOptions) ->
     columns = find_columns(names, options)
     if columns.answer is None and columns.messages is None:
         raise DatasetError(
-            f"{path}: no column is known to hold the answer; say which of {listed} with "
+            f"{path}: no column is known to hold the answer; name one of {listed} with "
             "-o answer_column=…"
         )
     return columns
@@ -158,7 +158,7 @@ def _images(value: JSON) -> list[ImageRef]:
 
 
 def parse_json(text: str) -> JSON:
-    """Return the JSON that a text is, or None if it is none."""
+    """Return the value of a JSON text, or None if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -34,11 +34,11 @@ _TABS = (".tsv", ".tab")
 
 
 class CsvOptions(TextColumnOptions):
-    """What the CSV format may be told."""
+    """Options of the CSV format."""
 
     delimiter: str | None = Field(
         None, min_length=1, max_length=1,
-        description="What separates the columns: a tab in .tsv, else found in the header line.",
+        description="Separator of the columns; default: a tab in .tsv, else found in the header.",
     )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ class Csv(Format):
     generic = True
 
     def detect(self, path: Path) -> bool:
-        """See `Format.detect`: a file's ending, and a header line with an answer's column."""
+        """See `Format.detect`: by the file's ending and a header line with an answer column."""
         return bool(self._matching_files(path))
 
     def _matching_files(self, path: Path) -> list[Path]:
@@ -73,7 +73,7 @@ class Csv(Format):
         return columns.answer is not None or columns.messages is not None
 
     def file(self, path: Path) -> Path:
-        """Return the file of a data set, which is the only one of its kind in a folder.
+        """Return the file of a data set; a folder must have only one of this format.
 
         Raises:
             DatasetError: there is none, or several.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ig4.plugins.formats.arrow import ArrowTable
 
-# pyarrow is imported where it is used: what such a folder is can be told without it.
+# pyarrow is imported where it is used: `detect` works without it.
 STATE, INFO, SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
 _DATA = "data-00000-of-00001.arrow"
 _STATE: dict[str, JSON] = {
@@ -42,9 +42,9 @@ _STATE: dict[str, JSON] = {
 
 
 class HuggingFaceOptions(ColumnOptions):
-    """What the Hugging Face format may be told."""
+    """Options of the Hugging Face format."""
 
-    split: str | None = Field(None, description="Which split of a DatasetDict; the only one.")
+    split: str | None = Field(None, description="Split of a DatasetDict; by default the only one.")
 
 
 class HuggingFace(Format):
@@ -68,7 +68,7 @@ class HuggingFace(Format):
         """Return the folder of the rows: the split's, or `path` itself.
 
         Raises:
-            DatasetError: there is none, or several splits and no option says which.
+            DatasetError: there is none, or there are several splits and no option names one.
             UsageError: there is no such split.
         """
         require_something(path)
@@ -97,16 +97,16 @@ class HuggingFace(Format):
             raise DatasetError(f"{folder / STATE} names no data files") from None
         missing = next((file for file in found if not file.is_file()), None)
         if missing is not None or not found:
-            raise DatasetError(f"{folder} is not whole: {missing or 'a data file'} is missing")
+            raise DatasetError(f"{folder} is incomplete: {missing or 'a data file'} is missing")
         return found
 
     def header(self, path: Path) -> JSON:
-        """Return the schema in base64, and what stands in the two JSON files."""
+        """Return the schema in base64, and the contents of the two JSON files."""
         from ig4.plugins.formats.arrow import schema_to_json
 
         folder = self.folder(path)
         state = {**_read_json(folder / STATE), "_data_files": _STATE["_data_files"]}
-        state["_fingerprint"] = None  # names the rows, which an export may choose anew
+        state["_fingerprint"] = None  # identifies the rows, which an export may change
         with _open_stream(self.sources(path)[0]) as stream:
             schema = schema_to_json(stream.schema)
         info = _read_json(folder / INFO) if (folder / INFO).is_file() else {}
@@ -122,7 +122,7 @@ class HuggingFace(Format):
         yield from table.records(_batches(files))
 
     def image_folder(self, path: Path) -> Path:
-        """See `Format.image_folder`: the target is a folder always."""
+        """See `Format.image_folder`: the target is always a folder."""
         return path
 
     def image_name(self, record: Record, index: int, suffix: str) -> str:
@@ -130,17 +130,17 @@ class HuggingFace(Format):
         return names.image_name(record, index, suffix)
 
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
-        """See `Format.write`. `target` is a folder; what else lies in it stays."""
+        """See `Format.write`. `target` is a folder; other files in it stay."""
         from ig4.plugins.formats.arrow import OWN_SCHEMA, ArrowTable, schema_from_json
 
         known = header or {}
         schema = schema_from_json(known["schema"]) if known else OWN_SCHEMA
         _write_rows(ArrowTable(target, schema, self.options), records, target / _DATA)
         _write_json(target / INFO, known.get("info", {}))
-        # datasets caches what it computes by this fingerprint: other rows must have another.
+        # datasets caches results by this fingerprint: other rows need another one.
         with (target / _DATA).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        # Last, as nothing is a saved data set without it.
+        # Last, because a folder without it is not a saved data set.
         state = {**_STATE, **known.get("state", {}), "_fingerprint": digest[:16]}
         _write_json(target / STATE, state)
 
@@ -163,7 +163,7 @@ def _open_stream(file: Path) -> Any:
     try:
         return pa.ipc.open_stream(pa.memory_map(str(file)))
     except (pa.ArrowException, OSError) as error:
-        raise DatasetError(f"{file} is not a whole Arrow stream: {error}") from None
+        raise DatasetError(f"{file} is not a complete Arrow stream: {error}") from None
 
 
 def _batches(files: list[Path]) -> Iterator[pa.RecordBatch]:

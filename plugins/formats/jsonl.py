@@ -1,4 +1,4 @@
-"""JSON records of any shape, a line each or in a list, whose keys are mapped to their meaning."""
+"""JSON records of any shape, in lines or in a list, with mapped keys."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class JsonLines(JsonRecords):
             columns = known.get(keys)
             if columns is None:
                 columns = find_columns(keys, self.options)
-                if len(known) < 1000:  # records may invent keys without end
+                if len(known) < 1000:  # records may have endless different keys
                     known[keys] = columns
             return record_from_row(raw, columns, self.options, row, raw)
 
@@ -120,7 +120,7 @@ def _write_object(file: Path, encoding: str, members: Iterable[dict[str, JSON]])
 
 
 def _holds_captions(head: str) -> bool:
-    """Tell whether an object's members, as far as they are seen, are captions or lists of them."""
+    """Return whether an object's first members are captions or lists of captions."""
     decode = json.JSONDecoder().raw_decode
     at, checked = head.find("{"), 0
     try:
@@ -131,7 +131,7 @@ def _holds_captions(head: str) -> bool:
                 return False
             checked += 1
     except (ValueError, AttributeError, RecursionError):
-        pass  # the end of what was read, or of what is whole
+        pass  # the end of the text, or of its complete part
     return checked > 0
 
 

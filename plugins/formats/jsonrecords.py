@@ -1,4 +1,4 @@
-"""What the formats in JSON files share: finding the file, streaming it, writing it again."""
+"""The base of formats in JSON files: they find the file, stream it and write it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ig4.plugins.formats.options import TextOptions
 
 SUFFIXES = (".json", *jsonstream.LINES_SUFFIXES)
 LIST, LINES = ("[\n", ",\n", "\n]\n"), ("", "\n", "\n")
-"""What stands before, between and after the records of a file."""
+"""The texts before, between and after the records of a file."""
 _MAX_FILES = 64
 
 Parse = Callable[[JSON, int], Record]
@@ -35,11 +35,11 @@ class JsonRecords(Format):
     Options = TextOptions
     options: TextOptions
     usual_name: ClassVar[str]
-    """What the file is called when the target is a folder."""
+    """The file's name if the target is a folder."""
 
     @abstractmethod
     def recognises(self, record: JSON) -> bool:
-        """Tell whether a record is in this format."""
+        """Return whether a record is in this format."""
 
     @abstractmethod
     def parser(self, path: Path) -> Parse:
@@ -61,7 +61,7 @@ class JsonRecords(Format):
         return [file for file in files[:_MAX_FILES] if self.matches(file)]
 
     def matches(self, file: Path) -> bool:
-        """Tell whether any of the first records of a file is in this format."""
+        """Return whether any of the first records of a file is in this format."""
         return any(self.recognises(record) for record in jsonstream.first_records(file))
 
     def file(self, path: Path) -> Path:
@@ -80,7 +80,7 @@ class JsonRecords(Format):
         return [self.file(path)]
 
     def raw_records(self, file: Path) -> Iterator[JSON]:
-        """Yield the records as they stand in the file."""
+        """Yield the records as they are in the file."""
         return jsonstream.records(file, self.options.encoding)
 
     def read(self, path: Path) -> Iterator[Record]:
@@ -106,7 +106,7 @@ class JsonRecords(Format):
         write_joined(file, encoding, texts, LINES if is_lines else LIST)
 
     def raw(self, record: Record) -> JSON:
-        """Return a record as it was read, or made anew; one with nothing in it was a null."""
+        """Return a record as it was read, or a new one; an empty record was a null."""
         if record.raw is not None:
             return record.raw
         return self.make_raw(record) if record.turns or record.images else None
@@ -142,7 +142,7 @@ def write_joined(
 
 
 def dump_json(value: JSON, encoding: str) -> str:
-    """Return JSON text as readable as the encoding allows: what it lacks is escaped."""
+    """Return JSON text, with escapes only for characters that the encoding lacks."""
     text = json.dumps(value, ensure_ascii=False)
     if text.isascii():
         return text

@@ -33,13 +33,13 @@ def safe_stem(name: str) -> str:
 
 
 def is_safe_path(name: str) -> bool:
-    """Tell whether a path is relative, stays below its folder, and is valid on every system."""
+    """Return whether a path is relative, stays below its folder, and is valid on every system."""
     parts = [part for part in name.split("/") if part != "."] if name else []
     return bool(parts) and all(safe_stem(part) == part for part in parts)
 
 
 def image_name(record: Record, index: int, suffix: str, folder: str = "images") -> str:
-    """Return where an export puts an image: where the record says it is, if that is safe.
+    """Return an exported image's path: the record's own if that is safe.
 
     Else `images/<id>-<index><suffix>`.
     """

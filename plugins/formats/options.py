@@ -7,23 +7,23 @@ from pydantic import Field
 from ig4.core.contracts import Options
 
 INSTRUCTION = "Describe this image in detail."
-"""The instruction of records that carry none."""
+"""The instruction of records without one."""
 
 
 class FormatOptions(Options):
-    """What every format may be told."""
+    """Options of every format."""
 
     instruction: str = Field(INSTRUCTION, description="The instruction of records without one.")
 
 
 class TextOptions(FormatOptions):
-    """What formats in text files may be told."""
+    """Options of formats in text files."""
 
     encoding: str = Field("utf-8", description="The encoding of the files, such as gb18030.")
 
 
 class ColumnOptions(FormatOptions):
-    """Which columns hold what; those not named are looked for by their usual names."""
+    """The names of the columns; those not set are found by their usual names."""
 
     id_column: str | None = Field(None, description="The column of the sample's id.")
     image_column: str | None = Field(None, description="The column of the image or images.")
@@ -34,9 +34,9 @@ class ColumnOptions(FormatOptions):
     )
     image_path: str | None = Field(
         None,
-        description="Path of the image of records that name none, with {id}: images/{id}.jpg",
+        description="Image path of records without one, with {id}: images/{id}.jpg",
     )
 
 
 class TextColumnOptions(ColumnOptions, TextOptions):
-    """What formats in text files with columns may be told."""
+    """Options of formats in text files with columns."""

@@ -1,4 +1,4 @@
-"""Parquet files, one or a folder of them, whose columns are mapped to their meaning."""
+"""Parquet files, one or a folder of them, with mapped columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ig4.plugins.formats.arrow import ArrowTable
 
-# pyarrow is imported where it is used: whether a file is Parquet can be told without it.
+# pyarrow is imported where it is used: `detect` works without it.
 SUFFIX = ".parquet"
 
 

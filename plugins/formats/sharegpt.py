@@ -1,4 +1,4 @@
-"""ShareGPT as LLaMA-Factory reads it: messages, and a list of the images they show."""
+"""ShareGPT as LLaMA-Factory reads it: messages, and a list of their images."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _TAGS = {
 
 
 class ShareGPTOptions(TextOptions):
-    """What the ShareGPT format may be told."""
+    """Options of the ShareGPT format."""
 
     dataset: str | None = Field(
-        None, description="Which data set of the folder's dataset_info.json is meant."
+        None, description="Name of the data set in the folder's dataset_info.json."
     )
     messages_column: str | None = Field(
         None, description="The key of the conversation: messages or conversations."
@@ -60,7 +60,7 @@ class ShareGPTOptions(TextOptions):
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where things stand in a record; None means by its usual names."""
+    """The keys of a record; None means the usual names."""
 
     messages: str | None
     images: str | None
@@ -75,8 +75,8 @@ class ShareGPT(JsonRecords):
 
     The classic {"conversations": [{"from", "value"}, …]} is read as well, and contents in
     parts ([{"type": "image_url", "value": path}, {"type": "text", "value": …}]), whose images
-    stand among the parts. In a folder with a dataset_info.json that file says which data sets
-    there are and what they call things. Records made from another format have role and
+    stand among the parts. In a folder with a dataset_info.json, that
+    file names the data sets and their keys. Records made from another format have role and
     content, and begin the first user turn with `<image>` for each image.
     """
 
@@ -103,7 +103,7 @@ class ShareGPT(JsonRecords):
         return bool(self._available(path) or self.matching_files(path))
 
     def file(self, path: Path) -> Path:
-        """See `JsonRecords.file`; in a folder with dataset_info.json, the data set chosen."""
+        """See `JsonRecords.file`; with a dataset_info.json, that of the chosen data set."""
         name = self._dataset_name(path)
         if name is None:
             return super().file(path)

@@ -1,4 +1,4 @@
-"""Turns what data sets call a conversation into turns, and turns into a conversation."""
+"""Converts the conversations of data sets to turns and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ig4.core.files.tables import text_id
 from ig4.core.records import JSON, Record, Turn
 
 IMAGE = "<image>"
-"""Stands in a turn's text where an image is shown."""
+"""The placeholder of an image in a turn's text."""
 
 ImageRef: TypeAlias = str | bytes
 
@@ -29,7 +29,7 @@ ROLES: Mapping[str, str] = {
     "function_call": "tool",
     "tool": "tool",
 }
-"""What data sets call the speakers; any other name counts as a tool."""
+"""The roles by data sets' names of the speakers; any other name counts as a tool."""
 
 
 def record_id(value: JSON, row: int) -> str:
@@ -38,12 +38,12 @@ def record_id(value: JSON, row: int) -> str:
 
 
 def plain_text(text: str) -> str:
-    """Return a turn's text without the marks that stand for images."""
+    """Return a turn's text without the placeholders of images."""
     return text.replace(IMAGE, "").strip() if IMAGE in text else text
 
 
 def complete_turns(turns: Sequence[Turn], instruction: str) -> tuple[Turn, ...]:
-    """Return the turns of a conversation, () if nobody answers; one without a question gets it."""
+    """Return the turns, () without an answer; without a question `instruction` becomes one."""
     roles = [turn.role for turn in turns]
     if "assistant" not in roles:
         return ()
@@ -58,7 +58,7 @@ def parse_messages(
 ) -> tuple[list[Turn], list[ImageRef]]:
     """Return the turns of a list of messages, and the images that stand between their texts.
 
-    What is not a message is passed over; the result is empty if nothing is one.
+    Anything that is not a message is skipped.
     """
     turns: list[Turn] = []
     images: list[ImageRef] = []
@@ -99,7 +99,7 @@ def text_of_role(record: Record, role: str) -> str:
 
 
 def is_pair(record: Record) -> bool:
-    """Tell whether a record is one instruction and one answer."""
+    """Return whether a record is one instruction and one answer."""
     return [turn.role for turn in record.turns] == ["user", "assistant"]
 
 

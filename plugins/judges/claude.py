@@ -1,4 +1,4 @@
-"""A judge that asks Claude, through Anthropic's interface."""
+"""A judge that asks Claude, through Anthropic's API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ClaudeJudge(ReviewJudge):
     options: ClaudeJudgeOptions
 
     def provider(self) -> Provider:
-        """Return the service to ask, not opened."""
+        """Return the service, not opened."""
         options = self.options
         structured = options.structured if options.by_schema else False
         return AnthropicProvider(

@@ -1,4 +1,4 @@
-"""A judge through OpenAI's interface, or any server that speaks it."""
+"""A judge through OpenAI's API, or any compatible server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class GptJudge(ReviewJudge):
     options: GptJudgeOptions
 
     def provider(self) -> Provider:
-        """Return the service to ask, not opened."""
+        """Return the service, not opened."""
         options = self.options
         structured = options.structured if options.by_schema else False
         return OpenAIProvider(

@@ -1,4 +1,4 @@
-"""What a judge is told: the pair between marks it cannot forge, then the rule of its category."""
+"""The prompt of a judge: the pair between delimiters it cannot forge, then its category's rule."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ REMINDER = (
     "two numbers from 1 to 10 separated by a space, the score of assistant 1 and the score of "
     "assistant 2; the explanation follows on the next lines."
 )
-"""What is said after a reply without two scores."""
+"""The message after a reply without two scores."""
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -78,19 +78,19 @@ SCHEMA: Mapping[str, Any] = {
     "required": ["assistant_1", "assistant_2", "explanation"],
     "additionalProperties": False,
 }
-"""The reply where the service can be held to a JSON schema."""
+"""The reply's JSON schema, for services that support one."""
 
 HASH = hashlib.sha256(
     json.dumps([SYSTEM, _SEEN, _DESCRIBED, _UNSEEN, _RULES, _END, REMINDER]).encode()
 ).hexdigest()
-"""The sha256 of all that a judge is told beside the pair: part of what a verdict depends on."""
+"""The sha256 of the prompt without the pair: part of what a verdict depends on."""
 
 
 def render(pair: Pair, *, vision: bool) -> str:
     """Return the message for a pair, in LLaVA-Bench's order: context, question, answers, rule.
 
-    The marks carry a tag made from the texts themselves, so that no text can forge one. The
-    context is left out where there is none, or where the judge sees the image.
+    The delimiters carry a tag made from the texts themselves, so that no text can forge one. The
+    context is left out if there is none, or if the judge sees the image.
     """
     context = "" if vision else pair.context.strip()
     texts = {

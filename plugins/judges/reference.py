@@ -1,4 +1,4 @@
-"""A judge without any service: the answer is better that has more in common with the reference."""
+"""A judge without any service: it prefers the answer with more overlap with the reference."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Reference(Judge):
     """Scores each answer 1 + 9 * F1 of its overlap with the context: the image's description.
 
     Words are compared in lower case. Scores are equal for equal answers, whatever their order.
-    It knows words and not meanings: fit for tests and for small worlds, no substitute for a judge
-    that reads.
+    It compares words and not meanings: use it for tests and toy data, not in place of a language
+    model or a person.
     """
 
     version = "1"
@@ -41,7 +41,7 @@ class Reference(Judge):
     options: ReferenceOptions
 
     def compare(self, batch: Sequence[Pair]) -> list[Verdict | Failure]:
-        """Judge each pair by its context; one without is a failure."""
+        """Judge each pair by its context; a pair without one is a failure."""
         return [self._compare_pair(pair) for pair in batch]
 
     def _compare_pair(self, pair: Pair) -> Verdict | Failure:

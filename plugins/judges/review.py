@@ -27,22 +27,22 @@ class ReviewOptions(ServiceOptions):
     """Options of judges that ask a language model."""
 
     temperature: float = Field(0.2, ge=0, le=2, description="As in LLaVA-Bench.")
-    max_tokens: int = Field(1024, ge=1, description="Most tokens of a reply.")
+    max_tokens: int = Field(1024, ge=1, description="Maximum number of tokens of a reply.")
     reader: Literal["robust", "llava"] = Field(
-        "robust", description="How replies are read; llava is as strict as LLaVA's own script."
+        "robust", description="How replies are parsed; llava is as strict as LLaVA's own script."
     )
 
     @property
     def by_schema(self) -> bool:
-        """Whether JSON is asked for; LLaVA's reader knows none."""
+        """Whether the request has a JSON schema; LLaVA's reader cannot parse JSON."""
         return self.structured is not False and self.reader == "robust"
 
 
 class ReviewJudge(AsyncJudge):
     """Shows a model both answers and the image's description, or the image with `vision`.
 
-    A reply without two scores is asked for once more, with a reminder, and is a failure after
-    that: a verdict is never made up.
+    After a reply without two scores the judge asks once more, with a reminder. A second one is a
+    failure: a verdict is never made up.
     """
 
     version = "1"
@@ -54,7 +54,7 @@ class ReviewJudge(AsyncJudge):
         return self.options.vision
 
     def identity(self, digest: Digest) -> Mapping[str, JSON]:
-        """Return model, prompt and what else shapes replies; not where the service is."""
+        """Return model, prompt and whatever else shapes replies, but not the service's address."""
         identity: dict[str, JSON] = {
             "model": self.options.model,
             "prompt": prompt.HASH,
@@ -70,7 +70,7 @@ class ReviewJudge(AsyncJudge):
         return identity
 
     async def judge(self, pair: Pair, ask: Ask) -> Verdict | Failure:
-        """Return the scores that the model gives, or what is wrong with the image."""
+        """Return the model's scores, or what is wrong with the image."""
         images: tuple[bytes, ...] = ()
         if self.options.vision:
             if not pair.images:
@@ -82,7 +82,7 @@ class ReviewJudge(AsyncJudge):
         return await ask_twice(self.request(pair, images), ask, self.read, prompt.REMINDER)
 
     def request(self, pair: Pair, images: tuple[bytes, ...] = ()) -> Request:
-        """Return what is asked of the model for a pair."""
+        """Return the request for a pair."""
         return Request(
             model=self.options.model,
             prompt=prompt.render(pair, vision=self.options.vision),

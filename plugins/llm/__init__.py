@@ -1,1 +1,1 @@
-"""Language models that rate: prompts, replies, and the services that are asked."""
+"""Language models that rate: prompts, replies, and the services behind them."""

@@ -1,4 +1,4 @@
-"""Anthropic's messages as a Provider."""
+"""A Provider for Anthropic's messages API."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _TOOLS_REFUSED = re.compile(r"\btools?\b|tool_choice", re.IGNORECASE)
 
 
 class AnthropicProvider(Provider):
-    """Keys and addresses come from the options and the client's own variables.
+    """Takes keys and addresses from the options and the client's own environment variables.
 
-    A schema is kept by having the model call a tool with it. `structured` says whether to do
-    so: None tries it, and asks plainly from the moment the server refuses.
+    A schema becomes a tool that the model must call. `structured` says whether to use it: None
+    uses it until the server refuses.
     """
 
     name = "anthropic"
@@ -52,7 +52,7 @@ class AnthropicProvider(Provider):
 
         Raises:
             PrerequisiteError: there is no key.
-            UsageError: the address is none.
+            UsageError: the address is not valid.
         """
         import anthropic
 
@@ -93,14 +93,14 @@ class AnthropicProvider(Provider):
                 )
             except anthropic.AnthropicError as error:
                 self._adapt(error, body)
-                # What another request has taught us by now counts for this one too.
+                # Another request may have changed the settings meanwhile.
                 if body != self.body(request):
                     continue
                 raise self._error(error) from None
             return _reply(replies.parse_json(response.content))
 
     def body(self, request: Request) -> dict[str, Any]:
-        """Return the body of a request, as this server has been found to want it."""
+        """Return the body of a request, without what this server has refused before."""
         body: dict[str, Any] = {
             "model": request.model,
             "max_tokens": request.max_tokens,
@@ -109,7 +109,7 @@ class AnthropicProvider(Provider):
         if request.system:
             body["system"] = request.system
         if request.temperature is not None and not self._no_temperature:
-            body["temperature"] = min(request.temperature, 1.0)  # more is not taken
+            body["temperature"] = min(request.temperature, 1.0)  # the maximum
         if request.schema is not None and not self._no_schema:
             tool = {
                 "name": _TOOL,
@@ -120,7 +120,7 @@ class AnthropicProvider(Provider):
         return body | dict(request.extra)
 
     def _adapt(self, error: Exception, body: Mapping[str, Any]) -> None:
-        """Learn from a refusal what this server does not take."""
+        """Find out from a refusal what this server does not accept."""
         if getattr(error, "status_code", None) not in (400, 404, 422):
             return
         message = service_message(error)
@@ -135,7 +135,7 @@ class AnthropicProvider(Provider):
     # Batches
 
     async def submit(self, key: str, requests: Mapping[str, Request]) -> str:
-        """Start a batch; returns its id. The service has no place for the key.
+        """Start a batch and return its id. The service does not store the key.
 
         Raises:
             TransientError, RejectedError, ServiceError: as for `send`.
@@ -148,10 +148,10 @@ class AnthropicProvider(Provider):
         return str(batch.id)
 
     async def find(self, key: str, custom: set[str], since: datetime) -> str | None:
-        """Look for a batch by its requests among those made since.
+        """Find a batch by its requests among those made since.
 
         Raises:
-            TransientError: one that is still at work might be it.
+            TransientError: a batch that has not ended might be the one.
         """
         import anthropic
 
@@ -178,7 +178,7 @@ class AnthropicProvider(Provider):
         return None
 
     async def batch(self, remote_id: str) -> BatchState:
-        """Ask how far a batch is."""
+        """Return the progress of a batch."""
         batch = await self._await_response(self._client.messages.batches.retrieve(remote_id))
         counts = batch.request_counts
         total = _size(batch)
@@ -189,7 +189,7 @@ class AnthropicProvider(Provider):
         return BatchState("cancelled" if cancelled else "ended", done, total)
 
     async def results(self, remote_id: str) -> AsyncIterator[tuple[str, Reply | CallError]]:
-        """Yield the outcome of each request of a batch that ended."""
+        """Yield the outcome of each request of an ended batch."""
         import anthropic
 
         try:
@@ -214,7 +214,7 @@ class AnthropicProvider(Provider):
 
 
 def _size(batch: Any) -> int:
-    """Return how many requests a batch has."""
+    """Return the number of requests in a batch."""
     counts = batch.request_counts
     done = counts.succeeded + counts.errored + counts.canceled + counts.expired
     return int(done + counts.processing)
@@ -242,7 +242,7 @@ def _reply(body: Any) -> Reply:
     """Return the reply in a message.
 
     Raises:
-        TransientError: it holds none.
+        TransientError: the message has no reply.
     """
     return replies.parse_reply(body, _make_reply, "content")
 
@@ -255,7 +255,7 @@ def _make_reply(body: Any) -> Reply:
     return Reply(
         text=_text(body["content"]),
         finish=finish,
-        # The service counts what it had in its cache apart.
+        # The service counts cached tokens separately.
         input_tokens=replies.token_count(usage, "input_tokens") + cached + written,
         cached_tokens=cached,
         output_tokens=replies.token_count(usage, "output_tokens"),

@@ -1,4 +1,4 @@
-"""What the vendors' clients raise, said in ig4's terms: try again, not this one, or not at all."""
+"""Maps the errors of vendors' clients to ig4's: retry, give up the request, or stop all calls."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from ig4.core.calls.request import (
 _PAYMENT_STATUSES = {400, 403, 429}
 _RETRIED_STATUSES = {408, 409, 425, 429}
 _SECRET = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_*.-]{6,}|(?i:bearer)\s+\S+")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what no database takes
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # no database accepts them
 _NO_CREDIT = re.compile(
     r"insufficient_quota|billing_(?:hard_limit|not_active)|credit_balance|payment required"
     r"|credit balance is too low|exceeded your current quota|billing hard limit"
     r"|(?:reached|exceeded) (?:your|its|the) (?:\w+ )?spend(?:ing)? limit",
     re.IGNORECASE,
 )
-"""What services say when there is no money. A rate limit speaks of billing, too: of paying more."""
+"""Messages of services without credit. Rate limits mention billing, too: to pay more."""
 
-_MAX_LENGTH = 300  # characters of a service's own words
+_MAX_LENGTH = 300  # characters of a service's message
 
 
 def call_error(error: Exception, service: str, variable: str) -> CallError:
-    """Return the error to raise for one of a vendor's client; it never shows a key.
+    """Return the error to raise for an error of a vendor's client; it never shows a key.
 
-    `service` is what the service is called, `variable` the one its key is taken from.
+    `service` is the name of the service, `variable` the environment variable of its key.
     """
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
@@ -62,7 +62,7 @@ def call_error(error: Exception, service: str, variable: str) -> CallError:
 
 
 def service_message(error: Exception) -> str:
-    """Return what a service said, short and without anything that looks like a key."""
+    """Return a service's message, short and without anything that looks like a key."""
     body = getattr(error, "body", None)
     parts: list[str] = []
     if isinstance(body, Mapping):
@@ -73,7 +73,7 @@ def service_message(error: Exception) -> str:
 
 
 def redact(text: str) -> str:
-    """Return text in one line, cut, with every key that this process knows left out."""
+    """Return text as one short line without any key that is in the environment."""
     for name, value in os.environ.items():
         if len(value) >= 6 and re.search(r"KEY|TOKEN|SECRET", name):
             text = text.replace(value, "[key]")
@@ -82,7 +82,7 @@ def redact(text: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return how many seconds a service wants us to wait, if it says so."""
+    """Return the seconds to wait before a retry, if the service says so."""
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -91,7 +91,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if seconds is not None or not value:
         return seconds
     until = _time(value)
-    # By the service's own clock, where it tells the time: ours may be wrong.
+    # By the service's own clock if it sends the time: this machine's may be wrong.
     return None if until is None else max(0.0, until - (_time(headers.get("date")) or time.time()))
 
 

@@ -1,4 +1,4 @@
-"""Images as they are sent to language models: not larger than needed, always JPEG."""
+"""Images for language models: JPEG, and not larger than needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUALITY = 90
 def jpeg(image: Image, max_side: int) -> bytes:
     """Return an image as JPEG bytes, scaled down to a longest side of `max_side` pixels.
 
-    The same image gives the same bytes on one machine: they are part of what is asked.
+    The same image gives the same bytes on one machine: they are part of the request.
 
     Raises:
         ImageError: it cannot be read.
@@ -30,7 +30,7 @@ def jpeg(image: Image, max_side: int) -> bytes:
 
 
 def tiles(content: bytes) -> int:
-    """Return how many squares of 512 pixels an image takes, its shorter side 768 at most."""
+    """Return the number of 512-pixel tiles of an image, its shorter side at most 768."""
     from PIL import Image as Pillow
 
     with Pillow.open(io.BytesIO(content)) as image:

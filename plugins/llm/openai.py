@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, and every server that speaks them, as a Provider."""
+"""A Provider for OpenAI's chat completions API, and for every compatible server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ from ig4.plugins.llm.images import tiles
 _REASONING = re.compile(r"^(?:o\d|gpt-5)")
 _OPENAI_ADDRESS = re.compile(r"//[^/]*\b(?:openai\.com|openai\.azure\.com|azure\.com)(?:[:/]|$)")
 _SCHEMA_REFUSED = re.compile(r"response_format|json_schema|structured|guided|grammar", re.I)
-_COSTLY_IMAGES = "gpt-4o-mini"  # its images cost what those of gpt-4o do, by way of more tokens
+_COSTLY_IMAGES = (
+    "gpt-4o-mini"  # counts more tokens for an image, which then costs as much as with gpt-4o
+)
 _ENDPOINT = "/v1/chat/completions"
 _STATES = {
     "completed": "ended",
@@ -38,10 +40,9 @@ _STATES = {
 
 
 class OpenAIProvider(Provider):
-    """Keys and addresses come from the options and the client's own variables.
+    """Takes keys and addresses from the options and the client's own environment variables.
 
-    `structured` says whether to ask for JSON by a schema: None tries it, and asks plainly from
-    the moment the server refuses.
+    `structured` says whether to send a JSON schema: None sends it until the server refuses.
     """
 
     name = "openai"
@@ -69,7 +70,7 @@ class OpenAIProvider(Provider):
 
         Raises:
             PrerequisiteError: there is no key, and the server is not a local one.
-            UsageError: the address is none.
+            UsageError: the address is not valid.
         """
         import openai
 
@@ -82,7 +83,7 @@ class OpenAIProvider(Provider):
             if not has_key and not address and os.environ.get("AZURE_OPENAI_ENDPOINT"):
                 self._client = openai.AsyncAzureOpenAI(**shared)
             else:
-                # Local servers want no key, but the client does.
+                # Local servers need no key, but the client does.
                 if not has_key and address and not _OPENAI_ADDRESS.search(address):
                     shared["api_key"] = "none"
                 self._client = openai.AsyncOpenAI(base_url=self.base_url, **shared)
@@ -99,10 +100,10 @@ class OpenAIProvider(Provider):
             await self._client.close()
 
     def tokens(self, request: Request) -> int:
-        """Return about how many input tokens a request is; small models count images as more."""
+        """Return the approximate input tokens of a request; small models count images as more."""
         if not request.model.startswith(_COSTLY_IMAGES):
             return super().tokens(request)
-        first, tile = 2833, 5667  # as the vendor publishes them
+        first, tile = 2833, 5667  # as OpenAI publishes them
         return request.text_tokens + sum(first + tile * tiles(image) for image in request.images)
 
     async def send(self, request: Request) -> Reply:
@@ -121,14 +122,14 @@ class OpenAIProvider(Provider):
                 )
             except openai.OpenAIError as error:
                 self._adapt(error, body)
-                # What another request has taught us by now counts for this one too.
+                # Another request may have changed the settings meanwhile.
                 if body != self.body(request):
                     continue
                 raise self._error(error) from None
             return _reply(replies.parse_json(response.content))
 
     def body(self, request: Request) -> dict[str, Any]:
-        """Return the body of a request, as this server has been found to want it."""
+        """Return the body of a request, without what this server has refused before."""
         body: dict[str, Any] = {"model": request.model, "messages": _messages(request)}
         reasons = self._wants_completion_tokens or (
             self._is_openai and bool(_REASONING.match(request.model))
@@ -146,7 +147,7 @@ class OpenAIProvider(Provider):
         return bool(_OPENAI_ADDRESS.search(str(self._client.base_url))) if self._client else False
 
     def _adapt(self, error: Exception, body: Mapping[str, Any]) -> None:
-        """Learn from a refusal what this server does not take."""
+        """Find out from a refusal what this server does not accept."""
         if getattr(error, "status_code", None) not in (400, 404, 422):
             return
         message = service_message(error)
@@ -171,7 +172,7 @@ class OpenAIProvider(Provider):
     # Batches
 
     async def submit(self, key: str, requests: Mapping[str, Request]) -> str:
-        """Upload a batch's file and start it; returns its id.
+        """Upload the file of a batch, start the batch, and return its id.
 
         Raises:
             TransientError, RejectedError, ServiceError: as for `send`.
@@ -205,7 +206,7 @@ class OpenAIProvider(Provider):
         return str(batch.id)
 
     async def find(self, key: str, custom: set[str], since: datetime) -> str | None:
-        """Look for a batch by its key among those made since."""
+        """Find a batch by its key among those made since."""
         import openai
 
         try:
@@ -219,7 +220,7 @@ class OpenAIProvider(Provider):
         return None
 
     async def batch(self, remote_id: str) -> BatchState:
-        """Ask how far a batch is."""
+        """Return the progress of a batch."""
         batch = await self._await_response(self._client.batches.retrieve(remote_id))
         counts = batch.request_counts
         errors = getattr(batch.errors, "data", None) or []
@@ -285,7 +286,7 @@ def _reply(body: Any) -> Reply:
     """Return the reply in a chat completion.
 
     Raises:
-        TransientError: it holds none.
+        TransientError: the completion has no reply.
     """
     return replies.parse_reply(body, _make_reply, "choice")
 
@@ -307,7 +308,7 @@ def _make_reply(body: Any) -> Reply:
 
 
 def _outcome(line: Mapping[str, Any]) -> tuple[str, Reply | CallError]:
-    """Return a request's hash and what came of it, from a line of a batch's files."""
+    """Return a request's hash and its outcome, from a line of a batch's files."""
     custom_id = str(line.get("custom_id"))
     response = line.get("response") or {}
     status = response.get("status_code", 0)

@@ -1,4 +1,4 @@
-"""Options that every component has which asks a language model."""
+"""Options of all components that ask a language model."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ig4.plugins.llm.connection import refuse_password
 
 
 class ServiceOptions(contracts.Options):
-    """Which model is asked where, what it sees, and how it answers."""
+    """Which model to ask, where, what it sees, and how it answers."""
 
     model: str = Field(description="Model, as the service names it.")
     base_url: str | None = Field(
-        None, description="Address of the service; by default the client's own, or its variable."
+        None, description="Address of the service; by default that of the client or its variable."
     )
     vision: bool = Field(default=False, description="Send the images too.")
-    max_side: int = Field(768, ge=32, description="Longest side of a sent image in pixels.")
+    max_side: int = Field(768, ge=32, description="Longest side of a sent image, in pixels.")
     structured: bool | None = Field(
-        None, description="Ask for JSON by a schema; by default where the service can do that."
+        None, description="Send a JSON schema; by default if the service supports it."
     )
     timeout: float = Field(120.0, gt=0, description="Seconds to wait for a reply.")
     extra: dict[str, Any] = Field(
-        default_factory=dict, description="Further fields of the request's body, as JSON."
+        default_factory=dict, description="More fields for the request body, as JSON."
     )
 
     @field_validator("base_url")
@@ -35,5 +35,5 @@ class ServiceOptions(contracts.Options):
 
     @field_validator("extra", mode="before")
     @classmethod
-    def _json_of_a_flag(cls, value: Any) -> Any:
+    def _parse_json(cls, value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) else value

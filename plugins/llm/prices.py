@@ -1,4 +1,4 @@
-"""What the vendors charge, as they published it; `[prices."MODEL"]` in ig4.toml overrides it."""
+"""The vendors' published prices; `[prices."MODEL"]` in ig4.toml overrides them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPENAI: Mapping[str, Price] = {
     "gpt-4": Price(30.0, 60.0),
     "gpt-3.5-turbo": Price(0.5, 1.5),
 }
-"""US dollars a million tokens of OpenAI's models."""
+"""Prices of OpenAI's models in US dollars per million tokens."""
 
 ANTHROPIC: Mapping[str, Price] = {
     "claude-opus-4-5": Price(5.0, 25.0, cached=0.5),
@@ -41,4 +41,4 @@ ANTHROPIC: Mapping[str, Price] = {
     "claude-3-haiku": Price(0.25, 1.25, cached=0.03),
     "claude-3-opus": Price(15.0, 75.0, cached=1.5),
 }
-"""US dollars a million tokens of Anthropic's models."""
+"""Prices of Anthropic's models in US dollars per million tokens."""

@@ -1,4 +1,4 @@
-"""The prompt of the GPT Score, and how texts of a data set get into it without taking it over."""
+"""The prompt of the GPT Score, and how to put untrusted texts into a prompt."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ _WITH_IMAGE = "You see the image, too: what the answer says must fit it."
 _SAMPLE = "\nInstruction:\n{instruction}\n\nAnswer:\n{answer}\n"
 
 PROMPT = _START.replace("{sight}", _WITHOUT_IMAGE) + _SAMPLE + _END
-"""The default prompt: what the paper (section 3.1) asks of GPT-4, in ig4's words."""
+"""The default prompt: the paper's request to GPT-4 (section 3.1), in ig4's words."""
 
 VISION_PROMPT = _START.replace("{sight}", _WITH_IMAGE) + _SAMPLE + _END
-"""The same for a model that gets the image."""
+"""The same for a model that sees the image."""
 
 REMINDER = (
     "Your reply held no rating that could be read. Reply again: the first line is nothing but a "
     "number from 0 to 100, the explanation follows on the next lines."
 )
-"""What is said after a reply without a rating."""
+"""The message after a reply without a rating."""
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -57,18 +57,18 @@ SCHEMA: Mapping[str, Any] = {
     "required": ["score", "explanation"],
     "additionalProperties": False,
 }
-"""The reply where the service can be held to a JSON schema."""
+"""The reply's JSON schema, for services that support one."""
 
 _PLACEHOLDERS = ("{instruction}", "{answer}")
 _PLACEHOLDER = re.compile("|".join(map(re.escape, _PLACEHOLDERS)))
 
-# Neither visible nor of use, or not to be written as UTF-8: control characters and halves of pairs.
+# Invisible and useless, or not valid in UTF-8: control characters and lone surrogates.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A prompt with places for instruction and answer; other braces are left alone."""
+    """A prompt with placeholders for instruction and answer; other braces stay as they are."""
 
     text: str
 
@@ -93,8 +93,8 @@ class Template:
         missing = [place for place in _PLACEHOLDERS if place not in text]
         if missing:
             raise UsageError(
-                f"the prompt {path} lacks {' and '.join(missing)}: write them where instruction "
-                "and answer of a sample are to stand"
+                f"the prompt {path} lacks {' and '.join(missing)}: write them where the "
+                "instruction and the answer of a sample belong"
             )
         return cls(text)
 
@@ -104,45 +104,45 @@ class Template:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def render(self, instruction: str, answer: str) -> str:
-        """Return the prompt for a sample, its texts between marks that they cannot forge.
+        """Return the prompt for a sample, its texts between delimiters that they cannot forge.
 
-        The marks carry a tag made from both texts: to hold its own mark a text would have to
-        hold a part of its own hash. Equal samples give equal prompts. Characters that cannot be
-        seen or sent are replaced by U+FFFD.
+        The delimiters carry a tag made from both texts: to contain its own delimiter, a text
+        would have to contain a part of its own hash. Equal samples give equal prompts. U+FFFD
+        replaces characters that cannot be seen or sent.
         """
         texts = {
             "{instruction}": replace_unprintable(instruction),
             "{answer}": replace_unprintable(answer),
         }
         tag = unique_tag(texts.values())
-        # One pass: what was put in is not looked at again.
+        # One pass: placeholders inside the texts are not replaced.
         return _PLACEHOLDER.sub(
             lambda match: enclose(match[0].strip("{}"), texts[match[0]], tag), self.text
         )
 
 
 def replace_unprintable(text: str) -> str:
-    """Return text whose characters can all be seen and sent; U+FFFD stands for the others."""
+    """Return text with U+FFFD in place of characters that cannot be seen or sent."""
     return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def unique_tag(texts: Iterable[str]) -> str:
-    """Return a tag that occurs in none of the texts, and is the same for the same texts."""
+    """Return a tag that occurs in none of the texts; equal texts give equal tags."""
     known = list(texts)
     seed = "".join(f"{len(text)}:{text}" for text in known)
     for attempt in range(1_000_000):
         tag = hashlib.sha256(f"{attempt}:{seed}".encode()).hexdigest()[:16]
         if not any(tag in text for text in known):
             return tag
-    raise AssertionError("a text holds a million tags of its own")  # pragma: no cover
+    raise AssertionError("a text contains a million of its own tags")  # pragma: no cover
 
 
 def enclose(name: str, text: str, tag: str) -> str:
-    """Return text between a mark of its beginning and one of its end."""
+    """Return text between an opening and a closing delimiter."""
     return f"<<<{name} {tag}>>>\n{text}\n<<<end of {name} {tag}>>>"
 
 
-# A sample that speaks to its grader. Each is searched in lower case, and none can backtrack far.
+# Phrases meant for the grader, in lower case. No pattern can backtrack far.
 _IGNORES = (
     r"\b(?:ignore|disregard|forget|override)\s+(?:\w+\s+){0,3}?"
     r"(?:instructions?|prompts?|rules?|guidelines?|criteria)\b"
@@ -177,7 +177,7 @@ _SUSPICIOUS = {
 }
 
 
-# What readers do not see but models read as letters is made letters; what parts them is taken out.
+# Tag characters, which readers do not see but models read, become letters; separators go.
 _UNSEEN: Mapping[int, int | None] = {
     **{0xE0000 + code: code for code in range(0x20, 0x7F)},
     **dict.fromkeys((0xAD, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F))),
@@ -186,6 +186,6 @@ _UNSEEN: Mapping[int, int | None] = {
 
 
 def find_suspicious_phrases(instruction: str, answer: str) -> list[str]:
-    """Return in a few words each what in a sample seems to be meant for its grader."""
+    """Return a short description of each phrase in a sample that seems meant for its grader."""
     text = unicodedata.normalize("NFKC", f"{instruction}\n{answer}".translate(_UNSEEN)).lower()
     return [finding for finding, pattern in _SUSPICIOUS.items() if pattern.search(text)]

@@ -1,4 +1,4 @@
-"""Reads a rating out of a reply, and refuses whatever is none: a score is never made up."""
+"""Parses the rating in a reply, and refuses anything else: a score is never made up."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import re
 from dataclasses import dataclass
 
 MAX_EXPLANATION = 4000
-"""How many characters of an explanation are kept."""
+"""Maximum number of characters of an explanation."""
 
-_FIRST_LINE = 400  # characters; a rating stands at the start, whatever else a line holds
+_FIRST_LINE = 400  # characters; a rating is at the start of a line
 
-# A comma before three digits may part thousands, and dots between numbers mean a range.
+# A comma before three digits may separate thousands, and dots between numbers mean a range.
 _NUMBER = r"(?P<value>\d{1,3}(?:\.\d{1,20}|,(?!\d{3}(?!\d))\d{1,20})?)(?![.,\u2026]*\d)"
 _OF_100 = (
     r"(?:/\s*100(?:\.0+)?(?![\d.,]*\d|\s\d)|out\s+of\s+(?:a\s+possible\s+)?100(?![\d.,]*\d|\s\d))"
 )
 _UNIT = r"(?:%|points?\b|\u5206)"
 _END = r"(?:[.,;:)!(\u2013\u2014-].*)?$"
-# Words that may stand before the number; a line with any other word there is prose.
+# Words that may precede the number; a line with any other word there is prose.
 _WORD = (
     r"(?:the|my|an?|overall|final|total|quality|score[ds]?|rating|rated?|grade|points?|is|of|it|"
     r"this|that|would|will|be|give|assign|answer|response|sample|at|as|with|for|to|"
@@ -60,24 +60,24 @@ _REFUSAL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """What a model said of a sample: 0 to 100, and why."""
+    """A model's rating of a sample, 0 to 100, and its explanation."""
 
     score: float
     explanation: str = ""
 
 
 class UnreadableRating(Exception):  # noqa: N818 - it is the reply that is unreadable
-    """A reply holds no rating; the reason is its text."""
+    """A reply has no rating; the message is the reason."""
 
 
 def parse(text: str) -> Rating:
     """Return the rating that a reply holds: as JSON, or as the number on its first line.
 
-    Only the first line that is not blank is looked at, so that a number in the explanation, or
-    in a quotation of the answer there, never becomes the rating.
+    Only the first non-blank line counts, so that a number in the explanation, or in a quotation
+    of the answer there, never becomes the rating.
 
     Raises:
-        Unreadable: there is no number, it is not between 0 and 100, or the model refused.
+        UnreadableRating: there is no number, it is not between 0 and 100, or the model refused.
     """
     body = _without_fence(strip_reasoning(text.strip()))
     if not body:
@@ -91,18 +91,18 @@ def parse(text: str) -> Rating:
 
 
 def strip_reasoning(text: str) -> str:
-    """Return what follows the thoughts that some servers leave at the start of a reply.
+    """Return a reply without the reasoning that some servers leave at its start.
 
     Raises:
-        Unreadable: they do not end, or seem to end twice: a quoted text may hold such a mark.
+        UnreadableRating: its end tag is missing, or comes twice: a quoted text may contain one.
     """
     opened = _REASONING.match(text)
     if not opened:
         return text
     parts = text.split(f"</{opened[1]}>")
     if len(parts) != 2:
-        where = "do not end" if len(parts) == 1 else "seem to end more than once"
-        raise UnreadableRating(f"the thoughts at its start {where}")
+        where = "does not end" if len(parts) == 1 else "seems to end more than once"
+        raise UnreadableRating(f"the reasoning at its start {where}")
     return parts[1].strip()
 
 
@@ -158,6 +158,6 @@ def _failure_reason(line: str) -> str:
 
 
 def _in_range(value: float, text: str) -> float:
-    if not 0 <= value <= 100:  # also what is not a number, or too large to be made a float
+    if not 0 <= value <= 100:  # also NaN, and integers too large for a float
         raise UnreadableRating(f"its rating {text[:20]} is not between 0 and 100")
     return float(value)

@@ -1,4 +1,4 @@
-"""Reads bodies that servers send, whatever they hold."""
+"""Parses the bodies of servers' replies, whatever they contain."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ig4.core.calls.request import Reply, TransientError
 
 
 def parse_json(content: bytes | str) -> Any:
-    """Return what JSON holds.
+    """Return the value of a JSON text.
 
     Raises:
-        TransientError: it is none.
+        TransientError: it is not JSON.
     """
     try:
         return json.loads(content)
@@ -26,7 +26,7 @@ def parse_reply(body: Any, make: Callable[[Any], Reply], missing: str) -> Reply:
     """Return the Reply that `make` finds in a decoded body.
 
     Raises:
-        TransientError: the body is not built as it must be; it says that it holds no `missing`.
+        TransientError: the body has another structure; the message names what is `missing`.
     """
     try:
         return make(body)
@@ -35,7 +35,7 @@ def parse_reply(body: Any, make: Callable[[Any], Reply], missing: str) -> Reply:
 
 
 def token_count(usage: Any, *path: str) -> int:
-    """Return a number of tokens; 0 where a server tells none, or something that is none."""
+    """Return a number of tokens; 0 if the server sends none, or no number."""
     for name in path:
         usage = usage.get(name) if isinstance(usage, dict) else None
     if isinstance(usage, float) and math.isfinite(usage):

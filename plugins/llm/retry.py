@@ -1,4 +1,4 @@
-"""Asks once more where the first reply could not be read."""
+"""Asks a second time if the first reply cannot be parsed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MAX_SHOWN = 200
-"""How many characters of an unreadable reply are shown in the error."""
+"""Maximum number of characters of an unreadable reply in the error message."""
 
 
 async def ask_twice(request: Request, ask: Ask, read: Callable[[Reply], T], reminder: str) -> T:
-    """Return what `read` makes of the reply, or of the one to a reminder.
+    """Return what `read` finds in the reply, or in the reply to a reminder.
 
     Raises:
-        UnreadableError: neither can be read.
+        UnreadableError: neither can be parsed.
     """
     texts: list[str] = []
 
@@ -37,7 +37,7 @@ async def ask_twice(request: Request, ask: Ask, read: Callable[[Reply], T], remi
 
 
 def unreadable_error(reply: Reply, reason: object, task: str) -> UnreadableError:
-    """Return the error to raise for a reply; `task` is what a model refuses that refuses."""
+    """Return the error to raise for a reply; `task` is the verb for what the model refused."""
     shown = " ".join(reply.text.split())[:_MAX_SHOWN]
     if reply.refused:
         return UnreadableError(f"the model refused to {task} this: {shown!r}")

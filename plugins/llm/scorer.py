@@ -1,4 +1,4 @@
-"""Scores that a language model gives: instruction and answer in, a rating from 0 to 100 out."""
+"""Scorers that ask a language model for a rating of instruction and answer, from 0 to 100."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 
 class RatingOptions(ServiceOptions):
-    """Options that all scorers share which ask a language model for a rating."""
+    """Options of all scorers that ask a language model for a rating."""
 
     prompt: str | None = Field(
-        None, description="File with another prompt; {instruction} and {answer} stand for both."
+        None, description="File with another prompt; needs {instruction} and {answer}."
     )
     temperature: float | None = Field(
-        None, ge=0, le=2, description="By default 0, and 0.7 where there are several samples."
+        None, ge=0, le=2, description="By default 0, and 0.7 with several samples."
     )
-    max_tokens: int = Field(512, ge=1, description="Most tokens of a reply.")
-    samples: int = Field(1, ge=1, le=100, description="Ratings to take the mean of.")
+    max_tokens: int = Field(512, ge=1, description="Maximum number of tokens of a reply.")
+    samples: int = Field(1, ge=1, le=100, description="Number of ratings to average.")
 
     @model_validator(mode="after")
     def _several_samples_differ(self) -> RatingOptions:
@@ -55,8 +55,8 @@ class RatingOptions(ServiceOptions):
 class RatingScorer(AsyncScorer):
     """The paper's GPT Score (InstructionGPT-4, section 3.1): quality and variety, 0 to 100.
 
-    The model sees instruction and answer, not the image, unless `vision` is set. A reply that
-    holds no rating is asked for once more, with a reminder, and is an error after that.
+    The model sees instruction and answer, not the image, unless `vision` is set. After a
+    reply without a rating it asks once more, with a reminder; a second one is an error.
     """
 
     version = "1"
@@ -65,7 +65,7 @@ class RatingScorer(AsyncScorer):
 
     @abstractmethod
     def provider(self) -> Provider:
-        """Return the service to ask, not opened."""
+        """Return the service, not opened."""
 
     @property
     def template(self) -> Template:
@@ -84,7 +84,7 @@ class RatingScorer(AsyncScorer):
         return self._template
 
     def identity(self, digest: Digest) -> Mapping[str, JSON]:
-        """Return model, prompt and what else shapes replies; not where the service is."""
+        """Return model, prompt and whatever else shapes replies, but not the service's address."""
         identity: dict[str, JSON] = {
             "model": self.options.model,
             "prompt": self.template.hash,
@@ -100,7 +100,7 @@ class RatingScorer(AsyncScorer):
         return identity
 
     async def rate(self, sample: Sample, ask: Ask) -> Score | Failure:
-        """Return the mean rating; its details hold the explanation and what looked suspicious."""
+        """Return the mean rating; its details hold the explanation and suspicious phrases."""
         images: tuple[bytes, ...] = ()
         if self.options.vision:
             problem = next((image.problem for image in sample.images if image.problem), None)
@@ -112,7 +112,7 @@ class RatingScorer(AsyncScorer):
         return self._score(sample, await _gather(calls))
 
     def request(self, sample: Sample, images: tuple[bytes, ...] = (), repeat: int = 0) -> Request:
-        """Return what is asked of the model for a sample."""
+        """Return the request for a sample."""
         return Request(
             model=self.options.model,
             prompt=self.template.render(sample.instruction, sample.answer),
@@ -136,9 +136,9 @@ class RatingScorer(AsyncScorer):
 
 
 async def _gather(calls: Iterable[Coroutine[Any, Any, Rating]]) -> list[Rating]:
-    """Return what all give; the first error is raised only when none is on its way any more.
+    """Return all results; raise the first error only after every call has ended.
 
-    A reply that comes when nobody waits for it would be paid and lost.
+    A reply that nobody waits for would be paid for and lost.
     """
     results = await asyncio.gather(*calls, return_exceptions=True)
     ratings: list[Rating] = []

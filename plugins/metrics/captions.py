@@ -1,6 +1,6 @@
-"""How near captions are to what people wrote: CIDEr-D, BLEU, ROUGE-L.
+"""Caption metrics against references by people: CIDEr-D, BLEU, ROUGE-L.
 
-All take captions whose words are separated by spaces; `ptb` makes them so as COCO does.
+All take captions whose words are separated by spaces; `ptb` tokenises them as COCO does.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def cider_d(captions: Captions, references: References) -> list[float]:
 
     Vedantam et al. 2015 (arXiv 1411.5726), equation 7 with n = 1-4 and sigma = 6: the mean over n
     of the cosine of TF-IDF vectors, counts clipped, times a Gaussian of the difference in length
-    (counted in pairs of words, as the authors' code does), times 10. In how many images a run of
-    words occurs is counted in the references given: with one image, or runs that all images
-    share, the vectors vanish and the value is 0.
+    (counted in bigrams, as in the authors' code), times 10. Document frequencies are counted in the
+    references given: with one image, or n-grams that all images share, the vectors vanish and the
+    value is 0.
     """
     counts = [[ngrams(one.split(), _LONGEST) for one in each] for each in references]
     frequency: Counter[NGram] = Counter()
@@ -47,7 +47,7 @@ def cider_d(captions: Captions, references: References) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class _Vector:
-    """TF-IDF weights of the runs of each length, their norms, and how many pairs of words."""
+    """TF-IDF weights of the n-grams of each length, their norms, and the number of bigrams."""
 
     weights: Sequence[Mapping[NGram, float]]
     norms: Sequence[float]

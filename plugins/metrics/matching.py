@@ -1,4 +1,4 @@
-"""Whether an answer says what it should: the rules that question benchmarks are scored by."""
+"""Rules that decide whether an answer is right, for question benchmarks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from ig4.plugins.metrics.contractions import CONTRACTIONS
 
 Rule: TypeAlias = Literal["lvlm-ehub", "strict", "exact", "vqa"]
-"""The rules by name; each gives an answer a value from 0 to 1."""
+"""The names of the rules; each gives an answer a value from 0 to 1."""
 
 NUMBERS = {
     "none": "0", "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5",
@@ -18,7 +18,7 @@ NUMBERS = {
 }  # fmt: skip
 ARTICLES = frozenset(("a", "an", "the"))
 MIN_VQA_ANSWERS = 4
-"""With fewer answers to a question than this, not even the right one would count fully."""
+"""The minimum of answers to a question: with fewer, no answer can reach 1."""
 
 _PUNCTUATION = (
     ";", "/", "[", "]", '"', "{", "}", "(", ")", "=", "+", "\\", "_", "-", ">", "<", "@", "`", ",",
@@ -32,13 +32,13 @@ _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
 def normalise(text: str) -> str:
-    """Return a text as VQA's evaluation compares it, with all that this does by mistake.
+    """Return a text as VQA's evaluation normalises it, with all of its mistakes.
 
     White space, punctuation, periods, lower case, numbers in words, articles, contractions
     (Antol et al. 2015, arXiv 1505.00468; the code at github.com/GT-Vision-Lab/VQA, as LVLM-eHub
-    has it). Mistakes that change numbers are kept: a mark is dropped rather than parted wherever
-    the text has it beside a space, or a comma between digits anywhere; only the first 32 periods
-    go; a number with a period stays whole here, but is found by its parts.
+    has it). Mistakes that change numbers are kept: a punctuation mark is dropped, not replaced by
+    a space, if the text has it beside a space or has a comma between digits anywhere; only the
+    first 32 periods are removed; a number with a period stays whole, but its parts match it.
     """
     return _words(_punctuation(_normalise_space(text)))
 
@@ -53,7 +53,7 @@ def _punctuation(text: str) -> str:
     for mark in _PUNCTUATION:
         dropped = comma or f"{mark} " in text or f" {mark}" in text
         done = done.replace(mark, "" if dropped else " ")
-    # The original hands a flag, re.UNICODE = 32, over as the number of replacements.
+    # The original passes a flag, re.UNICODE = 32, as the number of replacements.
     return _PERIOD.sub("", done, count=_PERIODS_REMOVED)
 
 
@@ -64,7 +64,7 @@ def _words(text: str) -> str:
 
 
 def lvlm_ehub(answer: str, truths: Sequence[str]) -> float:
-    r"""Return 1 if any truth stands in the answer between word boundaries, else 0.
+    r"""Return 1 if the answer contains any truth between word boundaries, else 0.
 
     LVLM-eHub's rule (Multi-Modality-Arena, `VQAEval.evaluate`). It follows that an answer with
     both "yes" and "no" is right whichever is asked for, that the truth "a", being an article, is
@@ -80,7 +80,7 @@ def _whole_words(truth: str) -> re.Pattern[str]:
 
 
 def strict(answer: str, truths: Sequence[str]) -> float:
-    """Return 1 if the words of any truth follow each other in the answer, else 0.
+    """Return 1 if the words of any truth are consecutive in the answer, else 0.
 
     Unlike LVLM-eHub's rule: numbers are whole (3 is not in 3.5, 1,000 is 1000), an article at the
     end is a word ("Solution A" is not in "solution b"), a truth of nothing but an article or a
@@ -109,7 +109,7 @@ def _contains_truth(answer: str, words: tuple[str, ...], truth: str, *, undecide
 
 
 def exact(answer: str, truths: Sequence[str]) -> float:
-    """Return 1 if the answer is one of the truths, but for case, marks, articles, else 0."""
+    """Return 1 if the answer is a truth, apart from case, punctuation and articles, else 0."""
     words = _tokens(answer)
     bare = _without_articles(words) or words
     return float(
@@ -133,7 +133,7 @@ def _contains_run(run: tuple[str, ...], words: tuple[str, ...]) -> bool:
 
 
 def vqa(answer: str, truths: Sequence[str]) -> float:
-    """Return VQA's soft accuracy, 0-1: right to the degree that people gave the same answer.
+    """Return VQA's soft accuracy, 0-1: the degree to which people gave the same answer.
 
     The mean over all ways to leave one of the people's answers out of min(1, equal ones / 3)
     (Antol et al. 2015). As in the original, nothing is normalised where all people agree, and of
@@ -158,4 +158,4 @@ RULES: Mapping[str, Callable[[str, Sequence[str]], float]] = {
     "exact": exact,
     "vqa": vqa,
 }
-"""What each rule computes of an answer and the truths."""
+"""The function of each rule, of an answer and the truths."""

@@ -1,4 +1,4 @@
-"""Runs of words: what CIDEr and ROUGE-L count."""
+"""Counts of n-grams and common subsequences, for CIDEr and ROUGE-L."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NGram: TypeAlias = tuple[str, ...]
 
 
 def ngrams(words: Sequence[str], longest: int) -> Counter[NGram]:
-    """Return how often each run of 1 to `longest` words occurs."""
+    """Return how often each n-gram of 1 to `longest` words occurs."""
     return Counter(
         tuple(words[at : at + n]) for n in range(1, longest + 1) for at in range(len(words) - n + 1)
     )

@@ -1,4 +1,4 @@
-"""The words of captions as COCO's evaluation counts them: Stanford's PTB tokenizer, in Java."""
+"""The tokenizer of COCO's caption evaluation: Stanford's PTB tokenizer, in Java."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def find_tokenizer() -> tuple[str, Path]:
     if java is None:
         raise PrerequisiteError(
             "COCO's tokenizer runs in Java, and there is no `java` here: install a Java runtime "
-            "(apt-get install default-jre-headless), or take words=whitespace"
+            "(apt-get install default-jre-headless), or use words=whitespace"
         )
     return java, jars[0]
 
 
 def tokenise(captions: Sequence[str]) -> list[str]:
-    """Return each caption in lower case, its words apart, without punctuation.
+    """Return each caption in lower case, words separated by spaces, without punctuation.
 
     Raises:
         MissingExtraError, PrerequisiteError: as `find_tokenizer`.

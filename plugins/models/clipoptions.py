@@ -1,4 +1,4 @@
-"""Which CLIP model is meant: architecture, weights, precision and device, checked by name."""
+"""The options that name a CLIP model: architecture, weights, precision and device."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEFAULT_PRETRAINED: Mapping[str, str] = {
     "ViT-g-14": "laion2b_s34b_b88k",
     "ViT-bigG-14": "laion2b_s39b_b160k",
 }
-"""The LAION-2B weights of the usual architectures, taken when no other are named."""
+"""The LAION-2B weights of the usual architectures: the default without `pretrained`."""
 
 _HUB, _FOLDER = "hf-hub:", "local-dir:"
 _CHECKPOINTS = (".bin", ".npz", ".pt", ".pth", ".safetensors")
@@ -43,18 +43,18 @@ class ClipModelOptions(contracts.Options):
     )
     pretrained: str | None = Field(
         None,
-        description="Tag of open_clip, or path of a checkpoint file; by default the LAION-2B tag.",
+        description="open_clip tag, or path of a checkpoint file; by default the LAION-2B tag.",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
-        description="auto: bf16 or fp16 where the hardware is fast at it, else fp32.",
+        description="auto: bf16 or fp16 where the hardware computes it fast, else fp32.",
     )
     device: str = Field(
         "auto",
         pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
         description="auto, cpu, cuda, cuda:1 or mps.",
     )
-    cache_dir: str | None = Field(None, description="Folder of downloaded weights.")
+    cache_dir: str | None = Field(None, description="Folder for downloaded weights.")
 
     @model_validator(mode="after")
     def _weights_are_named_once(self) -> ClipModelOptions:
@@ -114,16 +114,16 @@ def clip_identity(options: ClipModelOptions, digest: Digest) -> dict[str, JSON]:
     """Return what embeddings depend on: architecture, weights by content, precision.
 
     Raises:
-        PrerequisiteError: a checkpoint that is named by its path is not there.
+        PrerequisiteError: the path names no checkpoint.
     """
     path, weights = options.path, options.tag
     if path is not None:
         if not (path.is_dir() if options.hosted else path.is_file()):
             kind = "folder" if options.hosted else "checkpoint file"
-            raise PrerequisiteError(f"{path}: there is no such {kind}; name the one to take")
+            raise PrerequisiteError(f"{path}: there is no such {kind}; name an existing one")
         weights = "sha256:" + digest(path)
     return {
-        # Where a folder lies changes nothing.
+        # A folder counts by its content, wherever it is.
         "model": "local-dir" if options.model.startswith(_FOLDER) else options.architecture,
         "weights": weights,
         "precision": options.resolved_precision,

@@ -1,7 +1,7 @@
-"""What this machine computes fast, found out without importing torch.
+"""Finds the fastest device and precision of this machine, without importing torch.
 
-A fingerprint holds the precision that "auto" stands for, and a run with nothing to do must not
-spend seconds on loading torch to learn it.
+A fingerprint holds the precision that "auto" stands for. A run with nothing to do must not spend
+seconds on loading torch to find it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CAPABILITY_MAJOR = 75  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
 
 
 def device(wanted: str = "auto") -> str:
-    """Return the torch device that "auto" stands for here, or what was asked for."""
+    """Return the torch device that "auto" stands for on this machine, or `wanted` itself."""
     if wanted != "auto":
         return wanted
     if cuda_devices():
@@ -40,10 +40,10 @@ def device(wanted: str = "auto") -> str:
 
 
 def precision(wanted: str, on: str) -> Precision:
-    """Return the precision that "auto" stands for on a device, or what was asked for.
+    """Return the precision that "auto" stands for on a device, or `wanted` itself.
 
-    GPUs take bf16 where they have it (compute capability 8.0 on), else fp16; a processor takes
-    bf16 where it multiplies it in hardware, else fp32.
+    GPUs use bf16 from compute capability 8.0 on, else fp16. A processor uses bf16 if its hardware
+    multiplies it, else fp32.
     """
     if wanted == "auto":
         if on.startswith("cuda"):
@@ -58,7 +58,7 @@ def precision(wanted: str, on: str) -> Precision:
 
 @cache
 def cpu_flags() -> frozenset[str]:
-    """Return the processor's flags as Linux names them; empty where they cannot be had."""
+    """Return the processor's flags as Linux names them; empty where they are not available."""
     if sys.platform.startswith("linux"):
         try:
             text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
@@ -96,14 +96,14 @@ def torch_build() -> str | None:
 
 @cache
 def cuda_devices() -> int:
-    """Return how many GPUs the driver shows to a torch that can use them.
+    """Return the number of GPUs that the driver shows and the installed torch can use.
 
-    Torch calls AMD's GPUs "cuda" too. Those are not counted: 1 stands for any.
+    Torch calls AMD's GPUs "cuda" too. They are not counted: 1 stands for any number.
     """
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return 0
     if torch_build() == "hip":
-        return int(Path("/dev/kfd").exists())  # the ROCm driver's only door
+        return int(Path("/dev/kfd").exists())  # the ROCm driver's device file
     if torch_build() != "cuda":
         return 0
     driver = _cuda_driver()
@@ -125,7 +125,7 @@ def cuda_capability(number: int = 0) -> int:
 
 
 def has_mps() -> bool:
-    """Tell whether this is Apple silicon, which torch uses through Metal."""
+    """Return whether this is Apple silicon, which torch uses through Metal."""
     return sys.platform == "darwin" and platform.machine() == "arm64" and torch_build() is not None
 
 

@@ -1,4 +1,4 @@
-"""What loading any model has in common: the device it wants, and the hub it may come from."""
+"""Checks before a model is loaded: its device, and whether the Hugging Face hub is reachable."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ig4.core.errors import PrerequisiteError
 
 
 def check_device(device: str, *, requested: str, component: str) -> None:
-    """Compare a device that was found without torch with what torch sees.
+    """Check that torch can use a device that ig4 found without torch.
 
-    `requested` is what the user wrote ("auto", …), `component` whose option it is.
+    `requested` is what the user wrote ("auto", …), `component` the component with the option.
 
     Raises:
-        PrerequisiteError: they disagree.
+        PrerequisiteError: torch cannot use it, or has a GPU that "auto" did not find.
     """
     import torch
 
@@ -33,18 +33,18 @@ def check_device(device: str, *, requested: str, component: str) -> None:
             f'"cpu" (-o {component}.device=cpu), or install a torch built for it'
         )
     if requested == "auto" and kind == "cpu" and torch.cuda.is_available():
-        # Going on would quietly take hours where minutes are enough.
+        # To continue would silently take hours instead of minutes.
         raise PrerequisiteError(
-            'torch sees a GPU that ig4 did not find by itself: set device = "cuda" '
+            'torch sees a GPU that ig4 did not find: set device = "cuda" '
             f'(-o {component}.device=cuda) to use it, or device = "cpu"'
         )
 
 
 @contextmanager
 def offline_if_unreachable(*, local: bool) -> Iterator[None]:
-    """Go straight to the cache where the hub cannot be reached; nothing to do for `local` files.
+    """Set huggingface_hub offline while the hub is unreachable, except for `local` files.
 
-    huggingface_hub would ask again and again for most of a minute before it looks there.
+    It would retry for most of a minute before it looks into its cache.
     """
     from huggingface_hub import constants
 
@@ -58,7 +58,7 @@ def offline_if_unreachable(*, local: bool) -> Iterator[None]:
 
 
 def _can_reach(url: str) -> bool:
-    """Tell whether a server takes connections; behind a proxy that is the proxy's to know."""
+    """Return whether a server accepts connections; True behind a proxy, which decides itself."""
     parts = urlsplit(url)
     proxied = {parts.scheme, "all"} & set(urllib.request.getproxies())
     if proxied or parts.hostname is None:

@@ -1,4 +1,4 @@
-"""CLIP models through open_clip, loaded once in a process for all who want them."""
+"""CLIP models through open_clip, loaded once in a process and shared by all components."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClipModel:
-    """A loaded model with what belongs to it."""
+    """A loaded model with its transform and tokenizer."""
 
     model: Any
     preprocess: Any
@@ -49,9 +49,9 @@ _loaded: dict[tuple[Any, ...], tuple[ClipModel, int]] = {}
 
 
 def acquire(options: ClipModelOptions) -> ClipModel:
-    """Return the model of these options, loading it if no other component has.
+    """Return the model of these options, and load it if no other component has.
 
-    Give it back with `release`.
+    Call `release` when you no longer need it.
 
     Raises:
         UsageError: an unknown architecture or tag.
@@ -64,7 +64,7 @@ def acquire(options: ClipModelOptions) -> ClipModel:
 
 
 def release(options: ClipModelOptions) -> None:
-    """Give a model back; the last one out frees it."""
+    """Release a model; the last release frees it."""
     key = _key(options)
     if key in _loaded:
         clip, users = _loaded.pop(key)

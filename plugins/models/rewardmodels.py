@@ -29,7 +29,7 @@ class RewardModelOptions(Options):
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1, mps."
     )
-    cache_dir: str | None = Field(None, description="Folder of downloaded weights.")
+    cache_dir: str | None = Field(None, description="Folder for downloaded weights.")
 
     @property
     def folder(self) -> Path | None:
@@ -43,7 +43,7 @@ class RewardModelOptions(Options):
 
     @property
     def resolved_precision(self) -> hardware.Precision:
-        """The precision in use: on a processor fp32, for logits are far from saturated."""
+        """The precision in use; on a processor fp32, because logits are not bounded."""
         if self.precision == "auto" and self.resolved_device == "cpu":
             return "fp32"
         return hardware.precision(self.precision, self.resolved_device)

@@ -1,8 +1,8 @@
-"""Text towers of CLIP models: which may be run on fewer positions than their context, and how.
+"""Text towers of CLIP models: which of them can run on fewer positions than their context.
 
-A causal tower lets no position see a later one. Where it is also read off at the text's end
-token, what comes after that token changes nothing, and texts may be cut to the longest of their
-batch: several times less work than always 77 positions.
+In a causal tower no position sees a later one. If its embedding is also that of the text's end
+token, what follows this token changes nothing, and texts can be cut to the longest of their batch:
+several times less work than always 77 positions.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class TextTower:
     """How to encode token ids (n, length) of one model.
 
-    `module` is the model's `encode_text` as a module around it. `path` is where the tower hangs
-    in the model ("" or "text."); None where it must always get its whole context. `end_id` is
-    the end token's id where that is not simply the greatest id of a text.
+    `module` wraps the model's `encode_text`. `path` is the tower's place in the model ("" or
+    "text."); None if it always needs its whole context. `end_id` is the id of the end token where
+    that is not simply the greatest id of a text.
     """
 
     module: torch.nn.Module
@@ -29,7 +29,7 @@ class TextTower:
     end_id: int | None = None
 
     def ends(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return how many positions (n,) decide each text's embedding."""
+        """Return the number of positions (n,) that each text's embedding depends on."""
         if self.path is None:
             return tokens.new_full((len(tokens),), tokens.shape[1])
         chosen = tokens if self.end_id is None else (tokens == self.end_id).int()
@@ -45,7 +45,7 @@ class TextTower:
         length = int(self.ends(tokens).max())
         name = f"model.{self.path}"
         tower: Any = self.module.get_submodule(name.rstrip("."))
-        # open_clip adds all rows of these to whatever it is given; so it is given fewer rows.
+        # open_clip adds all rows of these to its input, so pass it fewer rows.
         short = {
             f"{name}positional_embedding": tower.positional_embedding[:length],
             f"{name}attn_mask": tower.attn_mask[:length, :length],
@@ -55,10 +55,10 @@ class TextTower:
 
 
 def text_tower(model: Any) -> TextTower:
-    """Look at a loaded open_clip model's text tower.
+    """Return the text tower of a loaded open_clip model.
 
-    It may be cut only if it is open_clip's own plain tower, causal by its mask, and pooled at
-    its end token. SigLIP, CoCa and Hugging Face towers always get their whole context.
+    Its texts can be cut only if it is open_clip's own plain tower, causal by its mask, and pooled
+    at its end token. SigLIP, CoCa and Hugging Face towers always get their whole context.
     """
     import open_clip
     from open_clip.transformer import TextTransformer
@@ -78,7 +78,7 @@ def text_tower(model: Any) -> TextTower:
 
 
 def use_sequence_first(model: Any) -> None:
-    """Let open_clip's plain text blocks run on (length, n, width) inside, for speed alone.
+    """Make open_clip's plain text blocks run on (length, n, width) inside, for speed alone.
 
     Given (n, length, width), torch's attention turns it around by a view, and multiplies that
     with a copy of the weights for each text: ViT-B-32's texts took 1.1 times as long in fp32 and
@@ -86,7 +86,7 @@ def use_sequence_first(model: Any) -> None:
     """
     from open_clip.transformer import ResidualAttentionBlock, Transformer
 
-    # The text tower of plain CLIP lies open in the model.
+    # In plain CLIP the model itself is the text tower.
     tower = model.text if hasattr(model, "text") else model.transformer
     for part in tower.modules():
         if isinstance(part, Transformer):
@@ -123,14 +123,14 @@ def _text_only(model: Any) -> torch.nn.Module:
 
 
 def find_truncated(tokenizer: Any, texts: Sequence[str], tokens: torch.Tensor) -> list[bool]:
-    """Tell of each text whether its tokens (n, context) had to leave some of it out.
+    """Return for each text whether its tokens (n, context) are truncated.
 
-    Asks the tokenizer again with one position more: a text that fits leaves that one padded.
+    Tokenises again with one more position: a text that fits leaves it padded.
     """
     context = tokens.shape[1]
     padding = int(tokenizer([""], context_length=context + 1)[0, -1])
     cut = [False] * len(texts)
-    # Padding may be the id of a word too ("!" in CLIP), so the last place is only a first hint.
+    # Padding may also be the id of a word ("!" in CLIP), so the last position is only a hint.
     full = [at for at, last in enumerate(tokens[:, -1].tolist()) if last != padding]
     if full:
         wider = tokenizer([texts[at] for at in full], context_length=context + 1)

@@ -1,4 +1,4 @@
-"""Llama's tokens as the original code cut them, by SentencePiece itself.
+"""Tokenizers of language models: for Llama SentencePiece itself, as in the original code.
 
 MiniGPT-4 and LLaVA were trained with the slow tokenizer of transformers 4: every text that is
 tokenised on its own gets SentencePiece's prefix space, and special tokens are split out with the
@@ -32,7 +32,7 @@ class Tokenizer(Protocol):
 
 
 class SentencePieceTokenizer:
-    """A `tokenizer.model` of SentencePiece, and the control tokens in it."""
+    """SentencePiece with a `tokenizer.model` and its control tokens."""
 
     def __init__(self, file: Path) -> None:
         import sentencepiece
@@ -60,7 +60,7 @@ class SentencePieceTokenizer:
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """See `Tokens.decode`; ids beyond the vocabulary (rows added to a model) are left out."""
+        """See `Tokens.decode`; it skips ids beyond the vocabulary (rows added to a model)."""
         control, top = set(self._special[0].values()), self.model.get_piece_size()
         kept = [int(i) for i in ids if int(i) not in control and 0 <= int(i) < top]
         text: str = self.model.decode(kept)
@@ -68,7 +68,7 @@ class SentencePieceTokenizer:
 
 
 class FastTokenizer:
-    """The tokenizer of a model that has no `tokenizer.model`, as Llama 3 has none."""
+    """The tokenizer of a model without a `tokenizer.model`, such as Llama 3."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer

@@ -1,4 +1,4 @@
-"""Weights in files: safetensors for ours, and `.pth` of others, which may run nothing."""
+"""Weights in files: safetensors for ig4's own, and `.pth` of others, whose code never runs."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ig4.core.errors import PrerequisiteError
 
 
 def trained_state(model: nn.Module, state: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """Return the parameters that learn, by name, on the CPU; from `state` where it is given."""
+    """Return the trainable parameters by name, on the CPU; from `state` if it is given."""
     names = [name for name, value in model.named_parameters() if value.requires_grad]
     values = dict(model.named_parameters()) if state is None else state
     return {name: values[name].detach().cpu().contiguous() for name in names if name in values}
 
 
 def save_trained(model: nn.Module, file: Path, state: Mapping[str, Tensor] | None = None) -> None:
-    """Write the parameters that learn."""
+    """Write the trainable parameters."""
     save_file(trained_state(model, state), file, metadata={"format": "pt"})
 
 
 def load_trained(model: nn.Module, file: Path) -> None:
-    """Put what `save_trained` wrote back into the model, wherever its parameters are."""
+    """Copy what `save_trained` wrote into the model, on whatever device its parameters are."""
     own = dict(model.named_parameters())
     with torch.no_grad():
         for name, value in read_safetensors(file).items():
@@ -48,12 +48,12 @@ def read_safetensors(file: Path) -> dict[str, Tensor]:
 
 
 def read_state(file: Path) -> dict[str, Any]:
-    """Return the state dict of a `.pth` or safetensors file; what wraps it ("model") is taken off.
+    """Return the state dict of a `.pth` or safetensors file, without a wrapping "model" key.
 
     Nothing in the file is executed.
 
     Raises:
-        PrerequisiteError: it is missing, broken, or more than tensors.
+        PrerequisiteError: it is missing or broken, or holds more than tensors.
     """
     if file.suffix == ".safetensors":
         return dict(read_safetensors(file))

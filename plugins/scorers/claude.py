@@ -1,4 +1,4 @@
-"""The paper's GPT Score asked of Claude, through Anthropic's interface."""
+"""The paper's GPT Score by Claude, through Anthropic's API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Claude(RatingScorer):
     options: ClaudeOptions
 
     def provider(self) -> Provider:
-        """Return the service to ask, not opened."""
+        """Return the service, not opened."""
         options = self.options
         return AnthropicProvider(
             base_url=options.base_url, timeout=options.timeout, structured=options.structured

@@ -31,7 +31,7 @@ class ClipOptions(clipoptions.ClipModelOptions):
         "whole: the answer, cut to the context length.",
     )
     max_sentences: int = Field(10, ge=1, description="How many sentences count.")
-    batch_size: int = Field(64, ge=1, description="Samples handed over and committed at a time.")
+    batch_size: int = Field(64, ge=1, description="Samples scored and committed at a time.")
     image_batch_size: int = Field(32, ge=1, description="Images in one forward pass.")
     text_batch_size: int = Field(64, ge=1, description="Texts in one forward pass.")
 
@@ -70,7 +70,7 @@ class Clip(Scorer):
         return Choice("embedder", "ig4/clip", options, "clip")
 
     def open(self) -> None:
-        """Load the model, or share it with the embedder that has it.
+        """Load the model, or share it with an embedder that has loaded it.
 
         Raises:
             PrerequisiteError: weights or device are not there.
@@ -80,7 +80,7 @@ class Clip(Scorer):
         self._cache = TextCache(_CACHE_BYTES)
 
     def close(self) -> None:
-        """Give the model back."""
+        """Release the model."""
         if self._clip is not None:
             self._clip = None
             self._cache = TextCache(0)
@@ -99,7 +99,7 @@ class Clip(Scorer):
         return tuple(islice(filter(None, sentences), self.options.max_sentences))
 
     def _encoded(self, texts: Sequence[str]) -> dict[str, EncodedText]:
-        """Return what each text is encoded to; only those not seen lately go to the model."""
+        """Return the embedding of each text; only texts that are not in the cache are encoded."""
         found = self._cache.find(texts)
         fresh = [text for text in texts if text not in found]
         if fresh:
@@ -112,7 +112,7 @@ class Clip(Scorer):
         assert self._clip is not None
         tokens = self._clip.tokenizer(list(texts))
         truncated = find_truncated(self._clip.tokenizer, texts, tokens)
-        # Texts of like length share a batch, which is cut to its longest one.
+        # Texts of similar length share a batch, which is cut to its longest text.
         order = self._clip.text.ends(tokens).argsort(stable=True)
         encoded: dict[str, EncodedText] = {}
         for start in range(0, len(texts), self.options.text_batch_size):

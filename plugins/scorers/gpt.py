@@ -1,4 +1,4 @@
-"""The paper's GPT Score through OpenAI's interface, or any server that speaks it."""
+"""The paper's GPT Score through OpenAI's API, or any compatible server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Gpt(RatingScorer):
     options: GptOptions
 
     def provider(self) -> Provider:
-        """Return the service to ask, not opened."""
+        """Return the service, not opened."""
         options = self.options
         return OpenAIProvider(
             base_url=options.base_url, timeout=options.timeout, structured=options.structured

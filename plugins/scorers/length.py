@@ -57,7 +57,7 @@ class Length(Scorer):
         self._tokenizer = SimpleTokenizer()
 
     def close(self) -> None:
-        """Let the tokenizer go."""
+        """Free the tokenizer."""
         self._tokenizer = None
 
     def score(self, batch: Sequence[Sample]) -> list[Score]:

@@ -1,4 +1,4 @@
-"""The reward score: how much a reward model likes an answer to its instruction."""
+"""The reward score: a reward model's rating of an answer to its instruction."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class RewardOptions(rewardmodels.RewardModelOptions):
         "Otherwise the model gets the pair of instruction and answer.",
     )
     max_length: int | None = Field(
-        None, ge=8, description="Most tokens of a text; by default what the model takes."
+        None, ge=8, description="Maximum number of tokens of a text; by default the model's own."
     )
     batch_size: int = Field(
-        256, ge=1, description="Samples handed over, sorted and committed at a time."
+        256, ge=1, description="Samples sorted, scored and committed at a time."
     )
     forward_batch_size: int = Field(16, ge=1, description="Texts in one forward pass.")
 
 
 @dataclass(frozen=True, slots=True)
 class _EncodedText:
-    """A text as the model takes it, and how many of its tokens were left out."""
+    """The model's inputs for a text, and how many of its tokens were left out."""
 
     inputs: Mapping[str, list[int]]
     truncated: int
@@ -85,7 +85,7 @@ class Reward(Scorer):
 
         Raises:
             PrerequisiteError: weights or device are not there.
-            UsageError: it is no reward model, or lacks the chat template that is asked for.
+            UsageError: it is not a reward model, or has no chat template and the options need one.
         """
         self._model, self._tokenizer = rewardmodels.load(self.options)
         if self.options.chat_template == "always" and not self._tokenizer.chat_template:
@@ -94,11 +94,11 @@ class Reward(Scorer):
             )
 
     def close(self) -> None:
-        """Let the model go."""
+        """Free the model."""
         self._model = self._tokenizer = None
 
     def score(self, batch: Sequence[Sample]) -> list[Score | Failure]:
-        """Return the logit of each sample; shorter texts go through the model together."""
+        """Return the logit of each sample; texts of similar length share a forward pass."""
         texts = [self._encode(sample) for sample in batch]
         order = sorted(range(len(batch)), key=lambda at: len(texts[at]), reverse=True)
         scores: list[Score | Failure] = [Failure("not yet scored")] * len(batch)
@@ -117,7 +117,7 @@ class Reward(Scorer):
 
     @property
     def _limit(self) -> int:
-        """How many tokens a text may have."""
+        """The maximum number of tokens of a text."""
         own = min(
             getattr(self._model.config, "max_position_embeddings", None) or 10**9,
             self._tokenizer.model_max_length or 10**9,
@@ -146,7 +146,7 @@ class Reward(Scorer):
         from transformers import DataCollatorWithPadding
 
         padded = DataCollatorWithPadding(self._tokenizer)([dict(text.inputs) for text in texts])
-        # Some tokenizers give more than their model takes (token_type_ids).
+        # Some tokenizers return more than their model accepts (token_type_ids).
         accepted = inspect.signature(self._model.forward).parameters
         inputs = {
             name: values.to(self.options.resolved_device)
@@ -163,12 +163,12 @@ def _excess(length: int, limit: int) -> int:
 
 
 def _valid_unicode(text: str) -> str:
-    """Return text without lone halves of surrogate pairs, which no tokenizer takes."""
+    """Return text with lone surrogates replaced, which no tokenizer accepts."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _messages(sample: Sample) -> list[dict[str, str]]:
-    """Return a sample as a conversation in the form that chat templates take."""
+    """Return a sample as the messages that chat templates take."""
     turns = [(turn.role, turn.text) for turn in sample.turns if turn.role in _ROLES]
     turns = turns or [("user", sample.instruction), ("assistant", sample.answer)]
     return [{"role": role, "content": text} for role, text in turns]

@@ -1,4 +1,4 @@
-"""Remembers what texts were embedded to, so that a sentence said twice is encoded once."""
+"""Caches text embeddings, so that a repeated sentence is encoded once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class EncodedText(NamedTuple):
 
 
 class TextCache:
-    """The texts used last, up to a number of bytes."""
+    """Text embeddings of at most `limit` bytes; the least recently used are dropped first."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -29,14 +29,14 @@ class TextCache:
         self._texts: OrderedDict[str, EncodedText] = OrderedDict()
 
     def find(self, texts: Iterable[str]) -> dict[str, EncodedText]:
-        """Return those of the texts that are known, which makes them the last used."""
+        """Return the cached ones of the texts, and mark them as just used."""
         found = {text: self._texts[text] for text in texts if text in self._texts}
         for text in found:
             self._texts.move_to_end(text)
         return found
 
     def add(self, encoded: Mapping[str, EncodedText]) -> None:
-        """Remember texts that `find` did not know; those not used for longest are forgotten."""
+        """Add texts that `find` did not return, and drop the least recently used ones."""
         for text, one in encoded.items():
             self._texts[text] = one
             self.bytes += _size(text, one)

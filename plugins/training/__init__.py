@@ -1,1 +1,1 @@
-"""What all trainers share: options, the loop, tokens, decoding, weights."""
+"""What all trainers share: options, plan, loop, batches, decoding, memory."""

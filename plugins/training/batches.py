@@ -1,4 +1,4 @@
-"""Examples of placeholder ids and images, and the batches made of them."""
+"""Training examples with placeholder ids and images, and batches of them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ig4.core.records import Sample
 from ig4.plugins.training.placeholders import IGNORED, pad_rows
 
 SAMPLE_IDS = "sample_ids"
-"""The key under which a batch names its samples, for messages."""
+"""The key of a batch's sample ids, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One sample as a model takes it; `pixels` (n, 3, side, side) float32 for its n images."""
+    """The model's inputs for a sample; `pixels` (n, 3, side, side) float32 for its n images."""
 
     name: str
     ids: list[int]
@@ -32,9 +32,9 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Makes a batch of examples, short rows filled up on the right with `pad`.
+    """Makes a batch of examples, padded on the right with `pad`.
 
-    LLaVA's mask hides every `pad`, be it filling or not (`hide_pad`); MiniGPT-4's only filling.
+    LLaVA's mask hides every `pad` id, padding or not (`hide_pad`); MiniGPT-4's only padding.
     """
 
     pad: int
@@ -59,7 +59,7 @@ def load_images(sample: Sample) -> list[Any]:
     """Return a sample's images as RGB.
 
     Raises:
-        ImageError: one cannot be read; names the sample.
+        ImageError: an image cannot be read; the message names the sample.
     """
     try:
         return [image.pixels() for image in sample.images]
@@ -69,10 +69,10 @@ def load_images(sample: Sample) -> list[Any]:
 
 @contextmanager
 def explain_sample_errors(sample: Sample) -> Iterator[None]:
-    """Turn what goes wrong while a sample is made ready into one sentence that names it.
+    """Turn an error in the preparation of a sample into one sentence that names the sample.
 
     Raises:
-        TrainingError: something did; other errors of ig4 say themselves what they concern.
+        TrainingError: it cannot be prepared; other errors of ig4 are passed on as they are.
     """
     try:
         yield
@@ -81,13 +81,13 @@ def explain_sample_errors(sample: Sample) -> Iterator[None]:
     except Ig4Error:
         raise
     except Exception as error:
-        told = " ".join(str(error).split())[:300]
+        message = " ".join(str(error).split())[:300]
         raise TrainingError(
-            f"sample {sample.id!r} cannot be made ready for the model: {type(error).__name__}: "
-            f"{told}. Leave it out of the selection, or mend it"
+            f"sample {sample.id!r} cannot be prepared for the model: {type(error).__name__}: "
+            f"{message}. Leave it out of the selection, or correct it"
         ) from error
 
 
 def stack_images(images: Sequence[Tensor], side: int) -> Tensor:
-    """Return (n, 3, side, side) of n images, which may be none."""
+    """Return (n, 3, side, side) of n images; n may be 0."""
     return torch.stack(list(images)) if images else torch.empty(0, 3, side, side)

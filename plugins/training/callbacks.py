@@ -1,4 +1,4 @@
-"""What the loop does around each step: it sets rates, ends epochs and reports losses."""
+"""Callbacks of the training loop: they set rates, end epochs and report losses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RateCallback(TrainerCallback):
-    """Sets each step's learning rate by the plan, also where fp16 skipped a step before it."""
+    """Sets each step's learning rate from the plan, also after a step that fp16 skipped."""
 
     def __init__(self, plan: TrainingPlan, optimizer: torch.optim.Optimizer) -> None:
         self.plan = plan
@@ -31,9 +31,9 @@ class RateCallback(TrainerCallback):
 
 
 class EpochCallback(TrainerCallback):
-    """Tells the plan of every epoch that is over, before the state after it is saved.
+    """Calls the plan's `on_epoch_end` after each epoch, before the state is saved.
 
-    `check` raises where the weights are no numbers any more; `states` gives the state of the
+    `check` raises if the weights are no longer finite; `states` returns the states of the
     optimiser and of the gradient scaler (None without one).
     """
 
@@ -48,7 +48,7 @@ class EpochCallback(TrainerCallback):
         self.states = states
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Tell of an epoch if it ends with this step."""
+        """Call `on_epoch_end` if an epoch ends with this step."""
         ended, done = self.plan.on_epoch_end, state.global_step / self.plan.steps_per_epoch
         over = math.floor(done) > math.floor(done - 1 / self.plan.steps_per_epoch)
         if ended is None or not is_main_process():
@@ -56,7 +56,7 @@ class EpochCallback(TrainerCallback):
         if over or state.global_step == self.plan.steps:
             self.check()
             optimizer, scaler = self.states()
-            # Rates are set anew before each step; what is saved are those of the last one.
+            # Rates are set before each step; save those of the last one.
             factor = self.plan.rate(state.global_step - 1)
             groups = [
                 {**group, "lr": group["initial_lr"] * factor} for group in optimizer["param_groups"]
@@ -65,7 +65,7 @@ class EpochCallback(TrainerCallback):
 
 
 class ReportCallback(TrainerCallback):
-    """Tells the job of every step, and keeps the last loss."""
+    """Reports every step to the job, and keeps the last loss."""
 
     def __init__(self, plan: TrainingPlan, job: TrainingJob) -> None:
         self.plan = plan
@@ -74,11 +74,11 @@ class ReportCallback(TrainerCallback):
         self.began = time.monotonic()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Take the time."""
+        """Start the clock of the step."""
         self.began = time.monotonic()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Report the step that was logged."""
+        """Report the logged step."""
         if not logs or "loss" not in logs:
             return
         self.last_loss = float(logs["loss"])

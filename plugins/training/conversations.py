@@ -1,4 +1,4 @@
-"""Conversations as trainers want them: questions and answers in turn."""
+"""Conversations as alternating questions and answers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ig4.core.records import Turn
 
 
 def question_answer_pairs(turns: Sequence[Turn]) -> list[tuple[str, str]]:
-    """Return (question, answer) pairs; what system, user and tools say before an answer is joined.
+    """Return (question, answer) pairs; system, user and tool turns before an answer are joined.
 
-    The last answer is "" where the user has the last word, as in a prompt.
+    The last answer is "" if the conversation ends without one, as in a prompt.
     """
     pairs: list[tuple[str, str]] = []
     question_parts: list[str] = []

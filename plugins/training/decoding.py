@@ -1,4 +1,4 @@
-"""Generates answers in batches, with chance that depends on the prompt alone."""
+"""Generates answers in batches, with randomness that depends on the prompt alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are chosen; every value said."""
+    """How tokens are chosen: a complete set of values."""
 
     max_new_tokens: int = 300
     temperature: float = 0.0
@@ -38,15 +38,15 @@ class Sampling:
     repetition_penalty: float = 1.0
 
     def with_overrides(self, decoding: Decoding) -> Sampling:
-        """Return what the user asked for, and these values for the rest.
+        """Return the user's values, and these values for the rest.
 
         Raises:
-            UsageError: the values do not go together.
+            UsageError: the values are out of range, or contradict each other.
         """
         values = {one.name: getattr(decoding, one.name) for one in fields(self)}
         requested = {name: value for name, value in values.items() if value is not None}
         if requested.get("num_beams", self.num_beams) > 1 and "temperature" not in requested:
-            requested["temperature"] = 0.0  # whoever asks for beams means search
+            requested["temperature"] = 0.0  # beams mean a search, not sampling
         merged = Sampling(**{one.name: requested.get(one.name, getattr(self, one.name))
                            for one in fields(self)})  # fmt: skip
         if merged.num_beams > 1 and merged.temperature > 0:
@@ -68,10 +68,10 @@ def generate(
     pad: int,
     stops: Sequence[Sequence[int]] = (),
 ) -> list[list[int]]:
-    """Return the new ids of each row, without what follows its end.
+    """Return the new ids of each row, up to its end.
 
-    `inputs` are left-padded; `names` are the ids of the prompts, from which each row's chance
-    comes. A row also ends with any of the sequences `stops`.
+    `inputs` are left-padded; `names` are the ids of the prompts, which seed each row's sampling.
+    A row also ends with any of the sequences `stops`.
     """
     ends = [eos] if isinstance(eos, int) else list(eos)
     config = GenerationConfig(
@@ -98,11 +98,11 @@ def generate(
 
 
 class SeededSampling(LogitsProcessor):
-    """Draws each row's token by a generator of its own, by the Gumbel-max trick.
+    """Samples each row's token with a generator of its own, by the Gumbel-max trick.
 
-    The largest of log-probabilities with Gumbel noise on them is a draw from the distribution. The
-    noise depends on the seed, the prompt's id and the number of the token, so an answer is the same
-    in whatever batch it is generated, and after a resumption.
+    The largest of log-probabilities plus Gumbel noise is a sample of the distribution. The noise
+    depends on the seed, the prompt's id and the position of the token, so an answer is the same in
+    any batch and after an interruption.
     """
 
     def __init__(self, sampling: Sampling, names: Sequence[str], seed: int) -> None:
@@ -113,17 +113,17 @@ class SeededSampling(LogitsProcessor):
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor
                  ) -> torch.FloatTensor:  # fmt: skip
-        """Return scores (rows, vocabulary) whose largest entry is the token drawn."""
+        """Return scores (rows, vocabulary) whose largest entry is the sampled token."""
         warped = self.warpers(input_ids, scores.float()).log_softmax(dim=-1)
         noise = torch.stack(
             [torch.from_numpy(rng.gumbel(size=warped.shape[-1])) for rng in self.generators]
         )
         noisy: Any = warped + noise.to(warped.device, warped.dtype)
-        return noisy  # type: ignore[no-any-return]  # a Tensor; transformers names its old class
+        return noisy  # type: ignore[no-any-return]  # a Tensor; transformers annotates its old class
 
 
 class _StopSequences(StoppingCriteria):
-    """Ends a row once its new ids end in one of some sequences."""
+    """Ends a row when its new ids end in one of several sequences."""
 
     def __init__(self, stops: Sequence[Sequence[int]], start: int) -> None:
         self.stops = [list(stop) for stop in stops]
@@ -152,11 +152,11 @@ def generate_answers(
     prepare: Callable[[Prompt], T],
     answer: Callable[[Sequence[Prompt], Sequence[T]], Sequence[str]],
 ) -> Iterator[str | Failure]:
-    """Yield an answer for each prompt, in order; one that cannot be made ready is a Failure.
+    """Yield an answer for each prompt, in order, or a Failure if it cannot be prepared.
 
     Raises:
         PrerequisiteError: the model itself is not complete.
-        TrainingError: memory runs out; says what to do.
+        TrainingError: memory runs out; the message says what to do.
     """
     for batch in chunks(prompts, batch_size):
         ready: list[tuple[Prompt, T]] = []
@@ -168,13 +168,13 @@ def generate_answers(
                 raise
             except Ig4Error as error:
                 failed[place] = Failure(str(error))
-            except Exception as error:  # noqa: BLE001 - a library's; this prompt fails, no other
+            except Exception as error:  # noqa: BLE001 - a library's; only this prompt fails
                 failed[place] = Failure(f"{type(error).__name__}: {' '.join(str(error).split())}")
         try:
             texts = list(answer([p for p, _ in ready], [r for _, r in ready])) if ready else []
         except torch.OutOfMemoryError as error:
             raise TrainingError(
-                f"memory does not suffice for {batch_size} answers at a time: take a smaller "
+                f"there is not enough memory for {batch_size} answers at a time: take a smaller "
                 "--batch-size"
             ) from error
         remaining = iter(texts)

@@ -1,4 +1,4 @@
-"""What training a vision-language model of transformers takes, from its outline."""
+"""The footprint of training a vision-language model of transformers, before it is loaded."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def footprint(
 ) -> Footprint:
     """Return the footprint of a model on the `meta` device; LoRA's adapters are counted, not made.
 
-    `length` is what a sample is taken to have, in tokens with those of its images.
+    `length` is the assumed number of tokens of a sample, including those of its images.
     """
     parts = _parameters_by_part(model, pattern)
     total = sum(one.numel() for one in model.parameters())
@@ -90,7 +90,7 @@ def _parameters_by_part(model: Any, pattern: str | None) -> dict[str, int]:
 
 
 def _adapter_parameters(model: Any, lora: LoraSettings, pattern: str | None) -> int:
-    """Return how many parameters LoRA's adapters will have."""
+    """Return the number of parameters of LoRA's adapters."""
     modules = dict(model.named_modules())
     linears = (modules[one] for one in linear_names(model, pattern))
     return sum(

@@ -1,8 +1,7 @@
-"""The training loop: transformers' Trainer, with order, learning rate and saving of our own.
+"""The training loop: transformers' Trainer, with its own order, learning rate and saving.
 
-Published recipes differ in these three. The order in which samples are seen is laid down before
-the first step (`Plan.examples`), so that a killed training goes on with the very batch it would
-have seen next.
+Published recipes differ in these three. The order of the samples is fixed before the first step
+(`TrainingPlan.examples`), so that a killed training continues with exactly the next batch.
 """
 
 from __future__ import annotations
@@ -46,17 +45,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """What came out of the loop."""
+    """The result of a training."""
 
     metrics: dict[str, Any]
 
 
 def fit(plan: TrainingPlan, options: TrainingOptions, job: TrainingJob) -> FitResult:
-    """Train, going on from what an interrupted training of the same job left in its folder.
+    """Train, from the last saved state if the same job was interrupted.
 
     Raises:
-        TrainingError: the loss is no number, memory runs out, an image is gone.
-        PrerequisiteError: a device or a reporting library is not there.
+        TrainingError: the loss is not finite, memory runs out, or an image is missing.
+        PrerequisiteError: a device or a reporting library is missing.
     """
     _check_device(options, plan.name)
     _check_reporters(options)
@@ -77,7 +76,7 @@ def fit(plan: TrainingPlan, options: TrainingOptions, job: TrainingJob) -> FitRe
         if options.gradient_checkpointing:
             enable: Any = plan.model.gradient_checkpointing_enable
             enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        # transformers would spread a process over all GPUs it sees, and multiply the batch.
+        # transformers would use all GPUs in one process, and multiply the batch.
         arguments._n_gpu = min(1, arguments.n_gpu)
         trainer = PlannedTrainer(plan, job, arguments, optimizer)
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
@@ -97,15 +96,15 @@ def fit(plan: TrainingPlan, options: TrainingOptions, job: TrainingJob) -> FitRe
 
 
 def _check_device(options: TrainingOptions, name: str) -> None:
-    """Refuse what transformers does not train on: other GPUs than the first it sees, fp16 without.
+    """Refuse a GPU other than the first one, and fp16 without a GPU: transformers cannot train so.
 
     Raises:
-        UsageError: the options say so; tells what to say instead.
+        UsageError: the options ask for it; the message says what to set instead.
     """
     number = options.device.partition(":")[2]
     if number not in ("", "0"):
         raise UsageError(
-            f"{name}.device = {options.device!r}: training takes the first GPU it sees; choose it "
+            f"{name}.device = {options.device!r}: training uses the first visible GPU; choose it "
             f"with CUDA_VISIBLE_DEVICES={number}"
         )
     if options.resolved_precision == "fp16" and options.resolved_device == "cpu":
@@ -115,7 +114,7 @@ def _check_device(options: TrainingOptions, name: str) -> None:
 
 
 def _check_reporters(options: TrainingOptions) -> None:
-    """Find out before the first step whether the libraries that are to report can be imported."""
+    """Check before the first step that the reporting libraries are installed."""
     missing = [name for name in options.report_to if importlib.util.find_spec(name) is None]
     if missing:
         raise PrerequisiteError(
@@ -125,7 +124,7 @@ def _check_reporters(options: TrainingOptions) -> None:
 
 
 class PlannedTrainer(transformers.Trainer):
-    """transformers' Trainer with the plan's order and rates, saving only what learns."""
+    """transformers' Trainer with the plan's order and rates; it saves only trainable weights."""
 
     def __init__(
         self,
@@ -153,10 +152,10 @@ class PlannedTrainer(transformers.Trainer):
         self.plan = plan
         self.job = job
         self.masked: set[str] = set()
-        """The samples seen of which nothing is learned."""
+        """The ids of samples that were seen without any label."""
 
     def _states(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        """Return the state of the optimiser, and of the gradient scaler if there is one."""
+        """Return the states of the optimiser and of the gradient scaler, if there is one."""
         assert self.optimizer is not None
         scaler = getattr(self.accelerator, "scaler", None)
         return self.optimizer.state_dict(), None if scaler is None else scaler.state_dict()
@@ -167,7 +166,7 @@ class PlannedTrainer(transformers.Trainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> Any:
-        """Return the batches of a step, raising what went wrong where they were read."""
+        """Return the batches of a step, and raise errors of the processes that read them."""
         return super().get_batch_samples(raise_errors(epoch_iterator), num_batches, device)
 
     def _get_learning_rate(self) -> float:
@@ -181,12 +180,12 @@ class PlannedTrainer(transformers.Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Return the loss, refusing one that is no number before it spoils the weights."""
+        """Return the loss, and refuse one that is not finite before it changes the weights."""
         names = inputs.pop(SAMPLE_IDS, ())
         weight = 1.0
         if self._learns_nothing(inputs, names):
-            # The mean over no token would be no number. Several processes wait for the gradient,
-            # which is one of zeros.
+            # The mean over no token would be NaN. With several processes each needs a gradient, so
+            # make it zero.
             inputs["labels"] = inputs["input_ids"].clamp(min=0)
             num_items_in_batch, weight = None, 0.0
         loss: Any = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -202,13 +201,13 @@ class PlannedTrainer(transformers.Trainer):
                 f"rate (-o {self.plan.name}.learning_rate=…), or train in bf16 or fp32"
             )
         if "pixel_values" not in inputs and self.plan.image_parameters and not return_outputs:
-            # Without images these parameters have no gradient, which several processes wait for;
-            # the original code too lets their gradient be zero then.
+            # Without images these parameters have no gradient, but with several processes each
+            # needs one. As in the original code it is zero.
             loss = loss + 0.0 * torch.stack([one.sum() for one in self.plan.image_parameters]).sum()
         return loss
 
     def _learns_nothing(self, inputs: Mapping[str, Any], names: Sequence[str]) -> bool:
-        """Note which samples have no label; tell whether none of a piece of a batch has any."""
+        """Note the samples without a label; return whether a micro-batch has no label at all."""
         labels = inputs.get("labels")
         if labels is None:
             return False
@@ -224,11 +223,11 @@ class PlannedTrainer(transformers.Trainer):
         return not any(learned)
 
     def check_weights(self) -> None:
-        """Raise a TrainingError if the weights are no numbers any more: nothing is saved then."""
+        """Raise a TrainingError if a weight is not finite; nothing is saved then."""
         for name, value in self.plan.model.named_parameters():
             if value.requires_grad and not bool(torch.isfinite(value.detach()).all()):
                 raise TrainingError(
-                    f"after step {self.state.global_step:,} the weights {name} are no numbers: "
+                    f"after step {self.state.global_step:,} the weights {name} are not finite: "
                     "the gradient of a finite loss was not finite; weights saved before are kept. "
                     f"Lower the learning rate (-o {self.plan.name}.learning_rate=…), or train in "
                     "bf16 or fp32"
@@ -248,7 +247,7 @@ class PlannedTrainer(transformers.Trainer):
 
     def _save_checkpoint(self, *given: Any, **named: Any) -> None:
         super()._save_checkpoint(*given, **named)
-        self.accelerator.wait_for_everyone()  # each process keeps the state of its own chance
+        self.accelerator.wait_for_everyone()  # each process saves its own random state
         if self.args.should_save:
             state = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
             mark_complete(state)
@@ -275,7 +274,9 @@ def _arguments(
         logging_nan_inf_filter=False,
         save_strategy="steps",
         save_steps=options.save_every,
-        save_total_limit=max(2, options.keep),  # the older goes once the newer is complete
+        save_total_limit=max(
+            2, options.keep
+        ),  # the older one is removed once the newer is complete
         dataloader_num_workers=options.workers,
         dataloader_pin_memory=options.resolved_device.startswith("cuda"),
         remove_unused_columns=False,

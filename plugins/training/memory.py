@@ -1,4 +1,4 @@
-"""Roughly what a training takes of a device's memory, and what to do where that is not there."""
+"""Estimates of the memory that a training needs, and what to do when it runs out."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from ig4.plugins.training.options import TrainingOptions
 
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "8bit": 1.0, "4bit": 0.56}
-"""Of one weight; 4-bit weights carry their scales."""
+"""Bytes of one weight; 4-bit weights include their scales."""
 
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-"""What torch says in a plain RuntimeError where memory runs out."""
+"""Messages of torch's plain RuntimeErrors when memory runs out."""
 
 _OPTIMIZER_BYTES = 4 + 8  # a gradient and two moments in fp32, for each weight that learns
 
 
 def count_parameters(parts: dict[str, nn.Module | nn.Parameter]) -> dict[str, int]:
-    """Return how many parameters each part of a model has."""
+    """Return the number of parameters of each part of a model."""
     return {
         name: part.numel()
         if isinstance(part, nn.Parameter)
@@ -36,7 +36,7 @@ def count_parameters(parts: dict[str, nn.Module | nn.Parameter]) -> dict[str, in
 
 
 def trained_parameters(model: nn.Module) -> int:
-    """Return how many parameters learn."""
+    """Return the number of trainable parameters."""
     return sum(one.numel() for one in model.parameters() if one.requires_grad)
 
 
@@ -48,9 +48,9 @@ def optimizer_bytes(parameters: int) -> int:
 def activation_bytes(
     config: Any, *, samples: int, length: int, precision: Precision, checkpointing: bool
 ) -> int:
-    """Return about how many bytes a decoder keeps for its backward pass, and its logits.
+    """Return the approximate bytes that a decoder keeps for its backward pass, and of its logits.
 
-    Counted for a Llama block under fused attention: 22 values of the width and 8 of the
+    Counted for a Llama block with fused attention: 22 values of the width and 8 of the
     feed-forward for each token and layer, at two bytes; with checkpointing the input of each
     block, and all of one block.
     """
@@ -63,20 +63,20 @@ def activation_bytes(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error means that memory ran out, of a device or of the machine."""
+    """Return whether an error means that a device or the machine ran out of memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)
 
 
 def out_of_memory_advice(name: str, options: TrainingOptions, *, loading: bool = False) -> str:
-    """Return what to say when memory runs out: the knobs that are left, the cheapest first.
+    """Return the message for when memory runs out: the options that help, the cheapest first.
 
-    `loading` leaves out those that only matter once the model is loaded.
+    `loading` leaves out those that only help once the model is loaded.
     """
     choices = []
     if options.micro_batch_size != 1 and not loading:
-        choices.append(f"-o {name}.micro_batch_size=1 (same result, smaller pieces)")
+        choices.append(f"-o {name}.micro_batch_size=1 (same result, smaller micro-batches)")
     if not options.gradient_checkpointing and not loading:
         choices.append(f"-o {name}.gradient_checkpointing=true (same result, about a third slower)")
     if options.resolved_precision == "fp32" and options.resolved_device != "cpu":
@@ -86,15 +86,15 @@ def out_of_memory_advice(name: str, options: TrainingOptions, *, loading: bool =
     elif options.quantize != "4bit":
         choices.append(f"-o {name}.quantize=4bit")
     advice = "; ".join(choices) or "a smaller model, or a device with more memory"
-    return f"the memory of {options.resolved_device} does not suffice. Try {advice}"
+    return f"{options.resolved_device} does not have enough memory. Try {advice}"
 
 
 @contextmanager
 def explain_memory_errors(name: str, options: TrainingOptions) -> Iterator[None]:
-    """Say which knob to turn where a model does not fit into memory, or its device is not there.
+    """Check the device, and say which option helps if a model does not fit into its memory.
 
     Raises:
-        PrerequisiteError: it is not.
+        PrerequisiteError: the device is missing, or has too little memory.
     """
     check_device(options.resolved_device, requested=options.device, component=name)
     try:

@@ -1,4 +1,4 @@
-"""Options that all trainers share; each has published values of its own."""
+"""Options that all trainers share; each trainer has its own published values."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ _WITHOUT_EFFECT = {
     "device", "micro_batch_size", "gradient_checkpointing", "save_every", "keep", "workers",
     "report_to", "cache_dir",
 }  # fmt: skip
-"""What changes speed or memory, but not what is learned."""
+"""Options that change speed or memory, but not the result."""
 
 _MODEL_OPTIONS = {"model", "llm", "vision"}
-"""What may be a folder or a name on the hub."""
+"""Options that may name a folder or a model on the hub."""
 
 
 class TrainingOptions(Options):
     """How to train, whatever the model."""
 
     default_micro_batch: ClassVar[int | None] = None
-    """How many samples a device takes at a time at most, where the user says nothing."""
+    """The largest micro-batch of a device without the option `micro_batch_size`."""
 
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="Of the computation; auto is bf16 or fp16 on a GPU, fp32 on a CPU."
+        "auto",
+        description="Precision of the computation; auto: bf16 or fp16 on a GPU, fp32 on a CPU.",
     )
     device: str = Field(
         "auto",
@@ -45,47 +46,47 @@ class TrainingOptions(Options):
         "none", description="Keep the frozen language model in 8 or 4 bits (bitsandbytes)."
     )
     micro_batch_size: Positive | None = Field(
-        None, description="Samples in memory at a time; a batch is made of several such pieces."
+        None, description="Samples in memory at a time; a batch consists of several micro-batches."
     )
     gradient_checkpointing: bool = Field(
-        default=False, description="Compute activations twice instead of keeping them."
+        default=False, description="Compute activations twice instead of storing them."
     )
     steps: Positive | None = Field(
-        None, description="Stop after this many steps of the optimiser, whatever the epochs say."
+        None, description="Stop after this number of optimiser steps, whatever the epochs say."
     )
-    save_every: Positive = Field(200, description="Steps between two saved states.")
-    keep: Positive = Field(2, description="How many saved states to keep while training.")
+    save_every: Positive = Field(200, description="Steps between saved states.")
+    keep: Positive = Field(2, description="Number of saved states to keep while training.")
     workers: Annotated[int, Field(ge=0)] = Field(
         2, description="Processes that read images ahead; 0 reads in the training process."
     )
     report_to: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = Field(
         (), description="Where else to report losses: tensorboard, wandb, mlflow."
     )
-    cache_dir: Path | None = Field(None, description="Where models of the hub are kept.")
+    cache_dir: Path | None = Field(None, description="Folder for models from the hub.")
 
     @property
     def lighter_option(self) -> str | None:
-        """The option, as `-o` takes it, by which less would learn; None where that is all."""
+        """The setting, as `-o` takes it, that trains fewer weights; None if there is none."""
         return None
 
     @property
     def resolved_device(self) -> str:
-        """The torch device meant; each of several processes that train together has its own GPU."""
+        """The torch device in use; each of several training processes has its own GPU."""
         found = hardware.device(self.device)
         local = os.environ.get("LOCAL_RANK")
         return f"cuda:{local}" if found == "cuda" and local is not None else found
 
     @property
     def resolved_precision(self) -> hardware.Precision:
-        """The precision meant; on a CPU auto is fp32, whose training can be continued exactly."""
+        """The precision in use; on a CPU auto is fp32, which resumes exactly."""
         if self.precision == "auto" and self.resolved_device == "cpu":
             return "fp32"
         return hardware.precision(self.precision, self.resolved_device)
 
     @field_validator("*", mode="after")
     @classmethod
-    def _found_from_anywhere(cls, value: Any, info: ValidationInfo) -> Any:
-        """Name files in full: a checkpoint keeps its options, and is used from other folders."""
+    def _absolute_paths(cls, value: Any, info: ValidationInfo) -> Any:
+        """Make paths absolute: a checkpoint stores its options, and is used from other folders."""
         if isinstance(value, Path):
             return value.expanduser().absolute()
         if info.field_name in _MODEL_OPTIONS and isinstance(value, str) and Path(value).is_dir():
@@ -93,7 +94,7 @@ class TrainingOptions(Options):
         return value
 
     def training_identity(self, digest: Digest, *models: str) -> Mapping[str, JSON]:
-        """Return what a training depends on; folders of the options `models` by their sha256."""
+        """Return what a training depends on; paths in the options `models` count by sha256."""
         identity: dict[str, JSON] = self.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
         identity["precision"] = self.resolved_precision
         for name in models:
@@ -104,10 +105,10 @@ class TrainingOptions(Options):
 
 
 def existing_path(name_or_path: str | Path | None) -> Path | None:
-    """Return the file or folder that an option names; None for a name on the hub, or nothing.
+    """Return the file or folder that an option names; None for a name on the hub, or for None.
 
     Raises:
-        UsageError: it looks like a path, and nothing is there.
+        UsageError: it looks like a path, but does not exist.
     """
     if name_or_path is None:
         return None

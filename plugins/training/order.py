@@ -1,4 +1,4 @@
-"""The order in which samples are seen, laid down before the first step."""
+"""The order of the samples in a training, fixed before the first step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def seeded_rng(seed: int, *names: object) -> np.random.Generator:
-    """Return a generator that depends on a seed and on what it is for, and on nothing else."""
+    """Return a generator that depends only on a seed and on the names of its purpose."""
     key = "\0".join(map(str, (seed, *names)))
     return np.random.default_rng(
         int.from_bytes(hashlib.blake2b(key.encode(), digest_size=16).digest(), "big")
@@ -17,7 +17,7 @@ def seeded_rng(seed: int, *names: object) -> np.random.Generator:
 
 
 def batch_order(n: int, batch: int, steps: int, seed: int) -> NDArray[np.int64]:
-    """Return (steps, batch) rows out of 0..n-1: shuffled passes, each without its last odd batch.
+    """Return (steps, batch) rows of 0..n-1: shuffled passes, each without its incomplete batch.
 
     A set smaller than a batch is repeated within it.
     """
@@ -30,7 +30,7 @@ def batch_order(n: int, batch: int, steps: int, seed: int) -> NDArray[np.int64]:
 
 
 def epoch_order(n: int, count: int, seed: int) -> NDArray[np.int64]:
-    """Return (n x count,) rows out of 0..n-1: one shuffled pass after another, none left out."""
+    """Return (n x count,) rows of 0..n-1: complete shuffled passes, one after another."""
     rows = [_shuffled(n, seed, number) for number in range(count)]
     return np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
 

@@ -1,4 +1,4 @@
-"""Which parts of a vision-language model learn, how they are saved, and how they come back."""
+"""The trainable parts of a vision-language model: chosen, saved and restored."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ _PROJECTORS = (
     "vision_projection", "text_projection", "aligner", "mlp1", "embed_vision", "resampler",
     "deepstack_merger_list", "patch_merger", "projector", "abstractor",
 )  # fmt: skip
-"""What transformers' models call the part between images and language."""
+"""Names of the projector in transformers' models."""
 
 
 def projector_names(model: nn.Module, pattern: str | None = None) -> list[str]:
-    """Return the names of the modules between images and language, the outermost of each.
+    """Return the names of the projector modules, between vision tower and language model.
 
-    `pattern` is a regular expression on module names, for models that call it otherwise.
+    Of nested modules it is the outermost one. `pattern` is a regular expression on module names,
+    for models whose projector has another name.
 
     Raises:
-        UsageError: there is none, or `pattern` finds none.
+        UsageError: there is none, or `pattern` matches none.
     """
     wanted = re.compile(pattern) if pattern else None
     found: list[str] = []
@@ -43,7 +44,7 @@ def projector_names(model: nn.Module, pattern: str | None = None) -> list[str]:
         if name and hit and not any(name.startswith(f"{one}.") for one in found):
             found.append(name)
     if not found:
-        problem = f"no module is called {pattern!r}" if pattern else "its projector is not known"
+        problem = f"no module matches {pattern!r}" if pattern else "the projector is unknown"
         tops = ", ".join(name for name, _ in model.named_modules() if name.count(".") == 1)[:300]
         raise UsageError(f"{problem}: name it by -o hf.projector=REGEX (there are: {tops})")
     return found
@@ -76,9 +77,9 @@ def linear_names(model: nn.Module, pattern: str | None = None) -> list[str]:
 
 
 def unquantized_names(model: nn.Module, pattern: str | None = None) -> list[str]:
-    """Return the linear layers that stay as they are when a model is quantised.
+    """Return the names of the linear layers that are not quantised.
 
-    These are all but the language model's own: the head, the projector, the vision tower.
+    These are all outside the language model: the head, the projector, the vision tower.
     """
     own = set(linear_names(model, pattern))
     return [
@@ -91,9 +92,9 @@ def unquantized_names(model: nn.Module, pattern: str | None = None) -> list[str]
 def set_trainable(
     model: Any, trainable: TrainableParts, *, lora: LoraSettings, pattern: str | None = None
 ) -> tuple[Any, list[str]]:
-    """Let only what is meant learn; returns the model (wrapped for LoRA) and its projectors.
+    """Make only the `trainable` parts trainable; return the model and its projectors' names.
 
-    The vision tower always stays as it is. What learns is kept in fp32.
+    LoRA wraps the model. The vision tower is always frozen. Trainable weights are in fp32.
     """
     projectors = projector_names(model, pattern)
     if trainable == "full" and getattr(model, "is_quantized", False):
@@ -123,7 +124,7 @@ def set_trainable(
 
 
 def projector_parameters(model: Any, projectors: Sequence[str]) -> list[nn.Parameter]:
-    """Return the parameters of the projectors that learn: without images they have no gradient."""
+    """Return the trainable parameters of the projectors; without images they get no gradient."""
     return [
         value
         for name, value in _unwrap(model).named_parameters()
@@ -139,7 +140,7 @@ def parameter_groups(
     projector_rate: float | None,
     weight_decay: float,
 ) -> list[dict[str, Any]]:
-    """Return AdamW's groups: the projector may have a rate of its own; no decay for vectors."""
+    """Return AdamW's groups: the projector may have its own rate; vectors have no decay."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, value in _unwrap(model).named_parameters():
         if value.requires_grad:
@@ -154,7 +155,7 @@ def parameter_groups(
 
 
 def save(model: Any, folder: Path, trainable: TrainableParts, projectors: Sequence[str]) -> None:
-    """Write what was learned: an adapter and the projector, the projector, or the whole model."""
+    """Write the trained parts: adapter and projector, the projector, or the whole model."""
     if trainable == "full":
         with quiet_transformers():
             model.save_pretrained(folder)
@@ -166,7 +167,7 @@ def save(model: Any, folder: Path, trainable: TrainableParts, projectors: Sequen
 
     with quiet_transformers():
         model.save_pretrained(folder)
-    (folder / "README.md").unlink(missing_ok=True)  # PEFT's form of a model card, not filled in
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
     own = {
         name: value.detach().cpu().contiguous()
         for name, value in _unwrap(model).state_dict().items()
@@ -176,7 +177,7 @@ def save(model: Any, folder: Path, trainable: TrainableParts, projectors: Sequen
 
 
 def restore(model: Any, folder: Path) -> Any:
-    """Return a model with what `save` wrote for a projector or an adapter put into it.
+    """Return a model with the projector or the adapter that `save` wrote.
 
     Raises:
         PrerequisiteError: the checkpoint is of another architecture.

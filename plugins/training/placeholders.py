@@ -1,4 +1,4 @@
-"""Token ids with places for images, and the embeddings that go there."""
+"""Token ids with placeholders for images, and the embeddings that replace them."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import torch
 from torch import Tensor
 
 IMAGE = -200
-"""Stands in token ids where one vector of an image goes; LLaVA's own number for it.
+"""The token id in place of one vector of an image; LLaVA's own number.
 
-No vocabulary has it, so that it takes no logit away from anything.
+It is in no vocabulary, so it does not change any logit.
 """
 
 IGNORED = -100
-"""Stands in labels where nothing is learned; what torch's cross-entropy passes over."""
+"""The label of tokens without a loss; torch's cross-entropy ignores it."""
 
 
 def embed(embedding: Callable[[Tensor], Tensor], ids: Tensor, images: Tensor | None) -> Tensor:
-    """Return (n, length, width): embedded `ids` (n, length), `images` in the places of IMAGE.
+    """Return (n, length, width): embedded `ids` (n, length), with `images` in place of IMAGE.
 
-    `images` is (m, vectors, width), in the order in which their places come, row by row.
+    `images` is (m, vectors, width), in the order of their placeholders, row by row.
 
     Raises:
-        ValueError: there are more or fewer places than vectors.
+        ValueError: there are more or fewer placeholders than vectors.
     """
     places = ids == IMAGE
     embedded = embedding(ids.masked_fill(places, 0))
     vectors = 0 if images is None else images.shape[0] * images.shape[1]
     if int(places.sum()) != vectors:
-        raise ValueError(f"{int(places.sum())} places for {vectors} vectors of images")
+        raise ValueError(f"{int(places.sum())} placeholders for {vectors} vectors of images")
     if images is None:
         return embedded
     flat = images.reshape(-1, images.shape[-1]).to(embedded.dtype)
@@ -37,7 +37,7 @@ def embed(embedding: Callable[[Tensor], Tensor], ids: Tensor, images: Tensor | N
 
 
 def pad_rows(rows: list[list[int]], filling: int, *, left: bool = False) -> Tensor:
-    """Return rows of ids as one (n, longest) int64 tensor, filled up on the right or the left."""
+    """Return rows of ids as one (n, longest) int64 tensor, padded on the right or the left."""
     longest = max(map(len, rows), default=0)
     lines = []
     for row in rows:

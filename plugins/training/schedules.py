@@ -1,4 +1,4 @@
-"""Factors on the learning rate, as transformers' schedules give them."""
+"""Learning rate schedules, as factors like those of transformers."""
 
 from __future__ import annotations
 

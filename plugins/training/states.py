@@ -1,4 +1,4 @@
-"""States that an interrupted training goes on from, each complete or none."""
+"""Saved states from which an interrupted training resumes; incomplete ones are ignored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COMPLETE = "complete"
 
 
 def remove_states(output: Path) -> None:
-    """Remove the states that only an unfinished training needs; logs of reporters stay."""
+    """Remove the states, which only an unfinished training needs; reporters' logs stay."""
     folder = output / STATE
     for state in folder.glob("checkpoint-*"):
         shutil.rmtree(state, ignore_errors=True)
@@ -21,7 +21,7 @@ def remove_states(output: Path) -> None:
 
 
 def newest_state(folder: Path) -> Path | None:
-    """Return the newest complete state in a folder; what a kill left half written is removed."""
+    """Return the newest complete state in a folder, and remove incomplete ones."""
     for state in folder.glob("checkpoint-*"):
         if not (state / _COMPLETE).is_file():
             shutil.rmtree(state, ignore_errors=True)
@@ -29,7 +29,7 @@ def newest_state(folder: Path) -> Path | None:
 
 
 def newest_complete(folder: Path) -> Path | None:
-    """Return the newest complete state in a folder, and touch nothing."""
+    """Return the newest complete state in a folder, without changing anything."""
     found = [state for state in folder.glob("checkpoint-*") if (state / _COMPLETE).is_file()]
     return max(found, key=step_of, default=None)
 

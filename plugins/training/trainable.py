@@ -1,4 +1,4 @@
-"""What of a vision-language model learns; apart from torch, for options name it."""
+"""Which parts of a vision-language model are trained. Without torch, because options need it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 TrainableParts = Literal["projector", "lora", "full"]
-"""What learns: the projector alone; it and low-rank adapters; it and the language model."""
+"""The projector alone; the projector and LoRA adapters; the projector and the language model."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoraSettings:
-    """Low-rank adapters, on all linear layers of the language model but its head."""
+    """Low-rank adapters on all linear layers of the language model except its head."""
 
     r: int
     alpha: int

@@ -1,4 +1,4 @@
-"""Brings errors from the processes that read ahead to the one that trains."""
+"""Passes errors from the data loader's worker processes to the training process."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _FAILED = "failed"
 
 
 class ErrorKeepingDataset(torch.utils.data.Dataset[Any]):
-    """Examples, and errors in the place of those that cannot be read.
+    """Examples, with an error in place of each that cannot be read.
 
-    An error that crosses from a process that reads ahead would arrive as a traceback in a message.
+    An error raised in a worker process would arrive as a traceback inside a message.
     """
 
     def __init__(self, examples: Any) -> None:
@@ -34,18 +34,18 @@ class ErrorKeepingDataset(torch.utils.data.Dataset[Any]):
 
 @dataclass(frozen=True, slots=True)
 class ErrorKeepingCollator:
-    """Makes batches; one with an error in it is that error."""
+    """Makes batches; a batch with an error becomes that error."""
 
     collate: Callable[[Sequence[Any]], dict[str, Any]]
 
     def __call__(self, rows: Sequence[Any]) -> dict[str, Any]:
-        """Return the batch, or what went wrong in its place."""
+        """Return the batch, or its first error."""
         errors = [row for row in rows if isinstance(row, Ig4Error)]
         return {_FAILED: errors[0]} if errors else self.collate(rows)
 
 
 def raise_errors(batches: Iterator[Any]) -> Iterator[Any]:
-    """Yield batches, raising the error that one of them is."""
+    """Yield batches, and raise the error of a batch that has one."""
     for batch in batches:
         if _FAILED in batch:
             raise batch[_FAILED]

@@ -51,16 +51,16 @@ def meta_model(options: HuggingFaceOptions) -> Any:
             return AutoModelForImageTextToText.from_config(config)
         except ValueError as error:
             raise PrerequisiteError(
-                f"{options.model} is no image-text-to-text model of transformers: "
+                f"{options.model} is not an image-text-to-text model of transformers: "
                 f"it is {config.model_type}"
             ) from error
 
 
 def load_processor(options: HuggingFaceOptions, *, name_or_path: str | None = None) -> Any:
-    """Return the model's processor, with a token to fill rows up with.
+    """Return the model's processor, with a padding token.
 
     Raises:
-        PrerequisiteError: it has none, or one that cannot tell where in a text a token stands.
+        PrerequisiteError: it has none, or one without the character offsets of tokens.
     """
     from transformers import AutoProcessor
 
@@ -77,8 +77,8 @@ def load_processor(options: HuggingFaceOptions, *, name_or_path: str | None = No
     tokenizer = getattr(processor, "tokenizer", None)
     if tokenizer is None or not getattr(tokenizer, "is_fast", False):
         raise PrerequisiteError(
-            f"{chosen} has no processor with a fast tokenizer (tokenizer.json), which is needed to "
-            "tell answers from questions"
+            f"{chosen} has no processor with a fast tokenizer (tokenizer.json), which ig4 needs to "
+            "distinguish answers from questions"
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

@@ -1,4 +1,4 @@
-"""Samples in the words of a model's own chat template, and which tokens of them are answers."""
+"""Renders samples with a model's chat template, and finds which tokens are answers."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def chat_messages(
     system: str | None = None,
     markers: MediaMarkers | None = None,
 ) -> list[Message]:
-    """Return a conversation as chat templates take it, its images in front of the first question.
+    """Return a conversation as chat templates take it, with its images before the first question.
 
-    Consecutive turns of one speaker are joined: many templates want them to take turns. The marks
-    of the model that a turn's text holds are broken.
+    Consecutive turns of one speaker are joined, because many templates need alternating speakers.
+    The model's own markers inside a turn's text are broken.
     """
     chat: list[Message] = [_message("system", system)] if system else []
     for turn in turns:
@@ -53,11 +53,11 @@ def render(processor: Any, chat: Sequence[Message], *, answering: bool = False) 
 
     Raises:
         PrerequisiteError: the model has no chat template.
-        TrainingError: it has one that does not take this conversation.
+        TrainingError: its template does not accept this conversation.
     """
     if not (processor.chat_template or processor.tokenizer.chat_template):
         raise PrerequisiteError(
-            "the model has no chat template: take its instruction-tuned sibling, or put a "
+            "the model has no chat template: use its instruction-tuned version, or put a "
             "chat_template.jinja into its folder"
         )
     try:
@@ -66,29 +66,29 @@ def render(processor: Any, chat: Sequence[Message], *, answering: bool = False) 
         )
     except Exception as error:
         raise TrainingError(
-            f"the model's chat template does not take this conversation: {one_line(error, 200)}"
+            f"the model's chat template does not accept this conversation: {one_line(error, 200)}"
         ) from error
     return text
 
 
 def special_token_options(processor: Any, text: str) -> dict[str, bool]:
-    """Return how a rendered text is to be tokenised: without a second BOS where it has one.
+    """Return the tokenizer's options for a rendered text: no second BOS if it already has one.
 
-    Some templates (Gemma's, Llama's) write it themselves; transformers looks for it in the same
-    way where it applies a template and tokenises in one go.
+    Some templates (Gemma's, Llama's) write it themselves; transformers checks for it in the same
+    way when it applies a template and tokenises in one step.
     """
     bos = processor.tokenizer.bos_token
     return {"add_special_tokens": False} if bos is not None and text.startswith(bos) else {}
 
 
 def answer_spans(processor: Any, chat: Sequence[Message], text: str) -> list[tuple[int, int]]:
-    """Return where in `text`, as characters, the answers stand, with what the template ends them.
+    """Return the (start, end) characters of the answers in `text`, with the template's end marks.
 
-    A template that rewrites what was said before (as some drop thoughts) is followed by looking
-    for the answers themselves.
+    If a template rewrites earlier turns (some drop the reasoning), the answers themselves are
+    searched for.
 
     Raises:
-        TrainingError: an answer cannot be found.
+        TrainingError: an answer is not in the text.
     """
     spans, at = [], 0
     for number, message in enumerate(chat):
@@ -114,11 +114,10 @@ def answer_spans(processor: Any, chat: Sequence[Message], text: str) -> list[tup
 def answer_mask(
     processor: Any, text: str, spans: Sequence[tuple[int, int]], ids: Sequence[int]
 ) -> list[bool]:
-    """Tell of each id whether it belongs to an answer.
+    """Return for each id whether it belongs to an answer.
 
-    `ids` is what the processor made of `text`, with a token for each place of an image. All images
-    stand before the first answer, so tokens from there on are counted from the end; that they are
-    the same is checked.
+    `ids` are the processor's for `text`, with several tokens for each image. All images come before
+    the first answer, so tokens from there on are counted from the end, and checked to be the same.
 
     Raises:
         TrainingError: they are not.
@@ -135,14 +134,14 @@ def answer_mask(
     tail = len(own) - begin
     if list(ids[len(ids) - tail :]) != own[begin:]:
         raise TrainingError(
-            "the model's processor cuts text otherwise than its tokenizer: ig4 cannot tell which "
-            "tokens are answers"
+            "the model's processor and its tokenizer tokenise text differently: ig4 cannot tell "
+            "which tokens are answers"
         )
     return [False] * (len(ids) - tail) + hits[begin:]
 
 
 def limit_pixels(picture: Picture, max_pixels: int | None) -> Picture:
-    """Return an image of at most so many pixels, its proportions kept."""
+    """Return an image of at most `max_pixels` pixels, with the same proportions."""
     width, height = picture.size
     if max_pixels is None or width * height <= max_pixels:
         return picture
@@ -150,7 +149,7 @@ def limit_pixels(picture: Picture, max_pixels: int | None) -> Picture:
 
     scale = (max_pixels / (width * height)) ** 0.5
     wide, tall = max(1, int(width * scale)), max(1, int(height * scale))
-    if wide * tall > max_pixels:  # a strip, which rounding made thicker
+    if wide * tall > max_pixels:  # a strip that rounding made thicker
         wide, tall = (min(wide, max_pixels), 1) if wide > tall else (1, min(tall, max_pixels))
     size = wide, tall
     return picture.resize(size, Image.Resampling.BICUBIC)

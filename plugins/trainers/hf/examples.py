@@ -1,4 +1,4 @@
-"""The examples of a training, and the batches that the model's processor makes of them."""
+"""Training examples made by the model's processor, and batches of them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _PER_TOKEN = {"input_ids", "attention_mask", "labels", "token_type_ids", "mm_tok
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One sample as the processor made it: tensors with a first dimension of 1, and labels."""
+    """The processor's tensors for one sample, with a first dimension of 1, and its labels."""
 
     name: str
     tensors: dict[str, Tensor]
 
 
 class Examples(Dataset[Row]):
-    """Samples in the given order, in the words of the model's chat template."""
+    """Samples in the given order, rendered with the model's chat template."""
 
     def __init__(
         self,
@@ -65,11 +65,11 @@ class Examples(Dataset[Row]):
         return self.row(self.samples[int(self.order[place])])
 
     def row(self, sample: Sample) -> Row:
-        """Return what the model takes for one sample.
+        """Return the model's inputs for one sample.
 
         Raises:
-            TrainingError: it cannot be told which tokens are answers, or the processor refuses
-                it; names the sample.
+            TrainingError: ig4 cannot tell which tokens are answers, or the processor refuses the
+                sample; the message names it.
             ImageError: an image cannot be read.
             PrerequisiteError: the model has no chat template.
         """
@@ -90,13 +90,13 @@ class Examples(Dataset[Row]):
         return self._truncate(tensors)
 
     def _truncate(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Cut what is too long, of the last answers; images and questions must fit."""
+        """Cut the end of too long a sample; images and the start of an answer must fit."""
         length = tensors["input_ids"].shape[1]
         if length <= self.max_length:
             return tensors
         if bool((tensors["labels"][:, : self.max_length] == IGNORED).all()):
             raise TrainingError(
-                f"it has {length:,} tokens, and no answer among the first "
+                f"it has {length:,} tokens, and no answer in the first "
                 f"{self.max_length:,}: raise hf.max_length, or lower hf.max_pixels"
             )
         return {
@@ -117,13 +117,13 @@ def run_processor(
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Makes a batch of rows, filled up on the right, or on the left to be answered."""
+    """Makes a batch of rows, padded on the right for training or on the left for generation."""
 
     pad: int
     left: bool = False
 
     def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """Return tensors of the batch: by token (n, longest), and of all its images."""
+        """Return the tensors of the batch: (n, longest) for tokens, and those of all its images."""
         longest = max(row.tensors["input_ids"].shape[1] for row in rows)
         filling = {"input_ids": self.pad, "labels": IGNORED}
         batch: dict[str, Any] = {SAMPLE_IDS: [row.name for row in rows]}
@@ -141,7 +141,7 @@ class Collator:
 
 @dataclass(frozen=True, slots=True)
 class Packer:
-    """Puts the rows of a batch one behind another; positions begin anew with each."""
+    """Packs the rows of a batch into one row; positions restart with each sample."""
 
     def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
         """Return tensors of one row (1, all tokens), its `position_ids`, and all images."""
@@ -149,7 +149,7 @@ class Packer:
         for name in _tensor_names(rows):
             values = [row.tensors[name] for row in rows if name in row.tensors]
             if name == "attention_mask":
-                continue  # it says nothing here; the positions tell the samples apart
+                continue  # the positions separate the samples
             if name == "labels":
                 values = [_without_first_label(one) for one in values]
             batch[name] = torch.cat(
@@ -166,16 +166,16 @@ def _tensor_names(rows: Sequence[Row]) -> list[str]:
 
 
 def _without_first_label(labels: Tensor) -> Tensor:
-    """Return labels whose first is not learned: it would follow from the sample before it."""
+    """Return labels without the first, which would be predicted from the sample before."""
     labels = labels.clone()
     labels[:, 0] = IGNORED
     return labels
 
 
 def _pad_alike(values: Sequence[Tensor]) -> list[Tensor]:
-    """Return tensors of one size but in the first dimension, filled up with zeros.
+    """Return tensors padded with zeros to one size in all dimensions but the first.
 
-    Processors that cut images into tiles give some images more of them.
+    Processors that cut images into tiles make more tiles of some images.
     """
     if len({value.shape[1:] for value in values}) <= 1:
         return list(values)

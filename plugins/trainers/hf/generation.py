@@ -1,4 +1,4 @@
-"""How a vision-language model of transformers answers."""
+"""Generates answers with a vision-language model of transformers."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class AnswerGenerator:
         self.ends = [ends] if isinstance(ends, int) else list(ends)
 
     def text(self, prompt: Prompt) -> str:
-        """Return a prompt in the words of the chat template.
+        """Return a prompt as the chat template renders it.
 
         Raises:
-            PrerequisiteError: there is none.
-            TrainingError: it does not take the prompt.
+            PrerequisiteError: the model has no chat template.
+            TrainingError: the template does not accept the prompt.
         """
         chat = chat_messages(
             prompt.turns,
@@ -51,7 +51,7 @@ class AnswerGenerator:
         return render(self.processor, chat, answering=True)
 
     def prepare(self, prompt: Prompt) -> Row:
-        """Return what the processor makes of a prompt: on its own, so that it fails on its own.
+        """Return the processor's tensors for one prompt: on its own, so that it fails on its own.
 
         Raises:
             ImageError: an image cannot be read.
@@ -61,7 +61,7 @@ class AnswerGenerator:
         return Row(prompt.id, run_processor(self.processor, [self.text(prompt)], [images]))
 
     def batch(self, ready: Sequence[Row]) -> dict[str, Tensor]:
-        """Return the tensors of prepared prompts, filled up on the left."""
+        """Return the tensors of prepared prompts, padded on the left."""
         batch = Collator(self.processor.tokenizer.pad_token_id, left=True)(ready)
         return {name: value for name, value in batch.items() if isinstance(value, Tensor)}
 

@@ -1,8 +1,7 @@
-"""The marks by which a model tells images and speakers from text, and texts without them.
+"""The markers of images and speakers in a model's prompt, and texts without them.
 
-A text that holds the model's own mark of an image would be given places that no image fills, one
-that holds the mark of a turn's end would end its turn. Texts of data sets are not to be trusted
-with either.
+A text with the model's own image marker would get placeholders without an image; one with the
+marker of a turn's end would end its turn. Texts of data sets are untrusted, so both are broken.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _MEDIA_IDS = ("image_token_id", "video_token_id", "audio_token_id")
 
 
 class MediaMarkers:
-    """What a processor takes for more than text: marks of media, and what its template writes."""
+    """What a processor does not read as text: markers of media, and those of its chat template."""
 
     def __init__(self, processor: Any) -> None:
         markers = sorted(
@@ -24,8 +23,8 @@ class MediaMarkers:
         self.pattern = re.compile("|".join(map(re.escape, markers)) or r"(?!)")
 
     def break_markers(self, text: str) -> str:
-        """Return a text with a space within each mark: it still reads alike, and is only text."""
-        while self.pattern.search(text):  # marks may overlap
+        """Return a text with a space inside each marker, so that it is only text."""
+        while self.pattern.search(text):  # markers may overlap
             text = self.pattern.sub(_insert_space, text)
         return text
 
@@ -36,11 +35,11 @@ def _insert_space(found: re.Match[str]) -> str:
 
 
 def _find_markers(processor: Any) -> Iterator[str]:
-    """Yield the marks of a processor.
+    """Yield the markers of a processor.
 
-    These are the tokens that it and its tokenizer have a name for (image_token, boi_token,
-    eos_token), and those special tokens that its template writes. Other special tokens, as those
-    of boxes, are what data sets may rightly hold.
+    These are the tokens with a name in it or its tokenizer (image_token, boi_token, eos_token),
+    and the special tokens in its chat template. Data sets may contain other special tokens, such
+    as those of boxes.
     """
     tokenizer = processor.tokenizer
     tokens = {**vars(processor), **tokenizer.special_tokens_map, **_token_attributes(tokenizer)}
@@ -61,6 +60,6 @@ def _find_markers(processor: Any) -> Iterator[str]:
 
 
 def _token_attributes(tokenizer: Any) -> dict[str, Any]:
-    """Return tokens of media that a tokenizer has as attributes, set or of its own kind."""
+    """Return the tokens that a tokenizer has as attributes, whether set or built in."""
     names = (one for one in dir(tokenizer) if one.endswith("_token"))
     return {name: getattr(tokenizer, name, None) for name in names}

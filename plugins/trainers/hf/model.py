@@ -1,4 +1,4 @@
-"""A vision-language model of transformers, with the one loss that all of them are trained by."""
+"""A vision-language model of transformers, with one loss for all of them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from transformers.modeling_outputs import CausalLMOutput
 
 
 class AnswerModel(nn.Module):
-    """What the processor makes of samples in, logits and the loss of their answers out.
+    """Takes the processor's tensors and returns logits and the loss of the answers.
 
-    Many models (Qwen-VL, Gemma) take the mean over what they are given at a time, however many
-    tokens of the batch that is; then a batch in pieces, or on several devices, would weigh tokens
-    otherwise than the same batch in one.
+    Many models (Qwen-VL, Gemma) return the mean over each forward pass, however many tokens of the
+    batch it has. A batch in several micro-batches or on several devices would then weigh tokens
+    differently from the same batch in one pass.
     """
 
-    accepts_loss_kwargs = True  # which transformers' Trainer asks for
+    accepts_loss_kwargs = True  # for transformers' Trainer
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -28,9 +28,9 @@ class AnswerModel(nn.Module):
         self.model.gradient_checkpointing_enable(**settings)
 
     def forward(self, labels: Tensor, num_items_in_batch: Any = None, **given: Any) -> Any:
-        """Return the logits, and the sum over the labels of their losses by the items of the batch.
+        """Return the logits, and the sum of the labels' losses divided by `num_items_in_batch`.
 
-        Without `num_items_in_batch` it is the mean over the labels (n, length) that are given.
+        Without `num_items_in_batch` it is the mean over the labels (n, length).
         """
         logits = self.model(**given, use_cache=False).logits
         loss = ForCausalLMLoss(

@@ -22,10 +22,12 @@ class HuggingFaceOptions(TrainingOptions):
         description="An image-text-to-text model: a folder, or a name on the Hugging Face hub.",
     )
     trains: Literal["projector", "lora", "full"] = Field(
-        "lora", description="What learns: the projector, adapters and it, or all but the tower."
+        "lora",
+        description="What is trained: the projector, LoRA and it, or all but the vision tower.",
     )
     projector: str | None = Field(
-        None, description="A regular expression on module names, where ig4 does not know it."
+        None,
+        description="Regular expression on the projector's module names, if ig4 does not know it.",
     )
     epochs: Positive = Field(3, description="How often each sample is seen.")
     batch_size: Positive = Field(16, description="Samples in a step, on all devices together.")
@@ -33,23 +35,23 @@ class HuggingFaceOptions(TrainingOptions):
         None, description="The highest: 1e-3 for the projector, 1e-4 for LoRA, 1e-5 for full."
     )
     warmup_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.03, description="The share of steps in which the rate grows."
+        0.03, description="Share of the steps in which the rate grows."
     )
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="AdamW's.")
     max_grad_norm: Annotated[float, Field(ge=0)] = Field(
-        1.0, description="Longer gradients are shortened to this; 0 leaves them."
+        1.0, description="Maximum norm of the gradient; 0 does not clip it."
     )
     max_length: Positive = Field(
         4096,
         description="Longer samples, tokens of images included, lose the end of their answers.",
     )
     max_pixels: Positive | None = Field(
-        None, description="Larger images are scaled down to so many pixels, proportions kept."
+        None, description="Larger images are scaled down to this number of pixels."
     )
     packing: bool = Field(
         default=False,
-        description="Put the samples of a batch into one row, without filling; only for models "
-        "that are seen to keep them apart.",
+        description="Put the samples of a batch into one row, without padding; ig4 first checks "
+        "that the model keeps them apart.",
     )
     system: str | None = Field(None, description="A system message in front of every sample.")
     lora_r: Positive = Field(16, description="Rank of the adapters.")

@@ -1,4 +1,4 @@
-"""Finds out whether a model keeps packed samples apart, before it is trained on them."""
+"""Checks that a model keeps packed samples apart, before it is trained on them."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from ig4.plugins.training.plan import TrainingPlan
 
 _TOLERANCE = {"fp32": 1e-5, "bf16": 5e-3, "fp16": 1e-3}
-"""How far losses may differ, relatively, and still be the same but for rounding."""
+"""The relative difference of losses that rounding may cause."""
 
 _MAX_INFLUENCE = 1e-5
-"""How far a loss may move, relatively, by what another sample says: the sums are the same ones."""
+"""The relative change of a loss that another sample's text may cause."""
 
 _COMPARED = 8
 
 
 def check_packing(plan: TrainingPlan, options: TrainingOptions) -> None:
-    """Compare the losses of samples packed, in either order, with their losses one by one.
+    """Compare the losses of packed samples, in both orders, with their losses one by one.
 
-    The shortest and the longest of the first few are taken: what a mask gets wrong may show in one
-    order only. Models that tell tokens of images from text by `token_type_ids` (Gemma) let these
-    see each other, which transformers loses in packed rows, by less than rounding to bf16.
+    It takes the shortest and the longest of the first few: a wrong mask may show in one order only.
+    Models that mark image tokens by `token_type_ids` (Gemma) let these attend to each other, which
+    transformers loses in packed rows, by less than rounding to bf16.
 
     Raises:
-        UsageError: the model sees from one sample into the next, or counts positions otherwise.
+        UsageError: the model attends from one sample to the next, or counts positions differently.
     """
     candidates: list[Row] = [
         plan.examples[place]
@@ -44,9 +44,9 @@ def check_packing(plan: TrainingPlan, options: TrainingOptions) -> None:
     candidates.sort(key=_length)
     rows = [candidates[0], candidates[-1]]
     if any(bool(row.tensors.get("token_type_ids", torch.zeros(1)).any()) for row in rows):
-        raise UsageError(_refusal("the tokens of an image see each other"))
+        raise UsageError(_refusal("the tokens of an image attend to each other"))
     was_training = plan.model.training
-    plan.model.train()  # in which some models attend otherwise
+    plan.model.train()  # some models attend differently in training mode
     for part in plan.model.modules():
         if isinstance(part, nn.Dropout):
             part.eval()
@@ -62,27 +62,27 @@ def check_packing(plan: TrainingPlan, options: TrainingOptions) -> None:
     finally:
         plan.model.train(was_training)
     if influence > _MAX_INFLUENCE:
-        raise UsageError(_refusal("it sees from one sample into the next"))
+        raise UsageError(_refusal("it attends from one sample to the next"))
     learned = [int((row.tensors["labels"][:, 1:] != IGNORED).sum()) for row in rows]
     mean = sum(n * loss for n, loss in zip(learned, separate, strict=True)) / max(1, sum(learned))
     furthest = max(packed, key=lambda loss: abs(loss - mean))
     if abs(furthest - mean) > _TOLERANCE[options.resolved_precision] * max(1.0, abs(mean)):
         raise UsageError(
-            _refusal(f"its loss on two packed samples is {furthest:.4f}, apart {mean:.4f}")
+            _refusal(f"its loss on two packed samples is {furthest:.4f}, separately {mean:.4f}")
         )
 
 
 def _losses(
     model: Any, rows: list[Row], options: TrainingOptions
 ) -> tuple[list[float], list[float]]:
-    """Return the loss of each row as it usually is, and those of all rows packed both ways."""
+    """Return the loss of each row on its own, and those of all rows packed in both orders."""
     with torch.no_grad(), precision_context(options.resolved_device, options.resolved_precision):
         separate = [_loss(model, {**row.tensors, SAMPLE_IDS: [row.name]}, options) for row in rows]
         return separate, [_loss(model, Packer()(some), options) for some in (rows, rows[::-1])]
 
 
 def _influence(model: Any, before: Row, row: Row, options: TrainingOptions) -> float:
-    """Return by how much a row's loss changes, relatively, if what stands before it changes."""
+    """Return the relative change of a row's loss if the sample before it changes."""
     tensors = before.tensors
     answered = tensors["labels"] != IGNORED
     some = tensors["input_ids"][answered][:1]

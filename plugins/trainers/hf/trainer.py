@@ -1,4 +1,4 @@
-"""The `hf` trainer: today's vision-language models, by their own chat templates."""
+"""The `hf` trainer: current vision-language models, with their own chat templates."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ NAME = "hf"
 
 
 class HuggingFaceTrainer(Trainer):
-    """Trains what `AutoModelForImageTextToText` loads; only answers are learned.
+    """Trains any model of `AutoModelForImageTextToText`, on the answers only.
 
-    A checkpoint holds the projector, PEFT's adapter with the projector beside it, or the whole
-    model as transformers loads it; the processor with all of them.
+    A checkpoint holds the processor, and the projector, PEFT's adapter with the projector, or the
+    whole model in the layout of transformers.
     """
 
     Options = HuggingFaceOptions
@@ -40,7 +40,7 @@ class HuggingFaceTrainer(Trainer):
         return self.options.training_identity(digest, "model")
 
     def steps(self, samples: int) -> int:
-        """Return how many steps so many samples make."""
+        """Return the number of steps for a number of samples."""
         whole = math.ceil(samples * self.options.epochs / self.options.batch_size)
         return min(self.options.steps or whole, whole)
 
@@ -82,7 +82,7 @@ class HuggingFaceTrainer(Trainer):
     def plan(
         self, model: Any, processor: Any, projectors: list[str], job: TrainingJob
     ) -> TrainingPlan:
-        """Return what the loop is to do."""
+        """Return the plan of the training."""
         from ig4.plugins.trainers.hf.examples import Collator, Examples, Packer
         from ig4.plugins.trainers.hf.model import AnswerModel
         from ig4.plugins.training import parts
@@ -135,7 +135,7 @@ class HuggingFaceTrainer(Trainer):
         yield from generate_answers(prompts, decoding.batch_size, generator.prepare, generator)
 
     def footprint(self, job: TrainingJob) -> Footprint:
-        """See `Trainer.footprint`; samples are taken to have 1,024 tokens."""
+        """See `Trainer.footprint`; assumes samples of 1,024 tokens."""
         from ig4.plugins.trainers.hf.build import meta_model
         from ig4.plugins.training.footprints import footprint
 

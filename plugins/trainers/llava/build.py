@@ -1,4 +1,4 @@
-"""Puts LLaVA together from one folder, or from its language model and vision tower."""
+"""Builds LLaVA from one folder, or from its language model and vision tower."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def build(options: LlavaOptions, *, name_or_path: str | None = None) -> Any:
         _load_projector(model, options.projector)
     if options.quantize == "none":
         model.to(options.resolved_device)
-    else:  # the language model is where it belongs already, and must not be moved
+    else:  # the language model is already on its device, and must not be moved
         for part in (model.model.vision_tower, model.model.multi_modal_projector):
             part.to(options.resolved_device)
     return model.eval()
@@ -75,7 +75,7 @@ def build(options: LlavaOptions, *, name_or_path: str | None = None) -> Any:
 def meta_model(options: LlavaOptions) -> tuple[Any, str | None]:
     """Return the model without weights, on the `meta` device, and a note on its sizes.
 
-    What is not on this machine is taken to have LLaVA-1.5's: CLIP-L/14-336 and Llama.
+    Parts that are not on this machine count as LLaVA-1.5's: CLIP-L/14-336 and Llama.
     """
     from transformers import LlavaConfig, LlavaForConditionalGeneration
 
@@ -90,17 +90,17 @@ def meta_model(options: LlavaOptions) -> tuple[Any, str | None]:
 
 
 def _unquantized(options: LlavaOptions) -> list[str]:
-    """Return the layers to leave as they are when the language model is quantised."""
+    """Return the names of the layers that are not quantised."""
     return unquantized_names(meta_model(options)[0]) if options.quantize != "none" else []
 
 
 def tokenizer_of(options: LlavaOptions, name_or_path: str | None = None) -> Tokenizer:
-    """Return the tokens of the language model."""
+    """Return the tokenizer of the language model."""
     return load_tokenizer(name_or_path or options.llm or options.model, cache_dir=options.cache_dir)
 
 
 def copy_tokenizer(options: LlavaOptions, folder: Path) -> None:
-    """Put the files of tokenizer and processor beside a whole model."""
+    """Copy the files of tokenizer and processor to the folder of a whole model."""
     from transformers.utils.hub import cached_file
 
     for name in _TOKENIZER:
@@ -125,7 +125,7 @@ def _config(options: LlavaOptions) -> Any:
 
 
 def _assemble(model: Any, llm: Any, tower: Any, dtype: torch.dtype) -> None:
-    """Put loaded parts into an outline; the projector begins at random."""
+    """Put loaded parts into a model without weights; the projector starts at random."""
     inside = model.model
     inside.language_model = llm.model
     model.lm_head = llm.lm_head
@@ -147,7 +147,7 @@ def _load_projector(model: Any, name_or_path: Path) -> None:
     for name in names:
         if name not in weights or weights[name].shape != own[name].shape:
             raise PrerequisiteError(
-                f"{file} is of another architecture: it has no fitting {name} "
+                f"{file} is of another architecture: it has no matching {name} "
                 f"of {tuple(own[name].shape)}"
             )
         own[name].data.copy_(weights[name])

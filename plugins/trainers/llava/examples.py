@@ -1,4 +1,4 @@
-"""The examples of a training, in the order in which they are seen."""
+"""Training examples, in the order of the training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ig4.plugins.training.conversations import question_answer_pairs
 
 
 class Examples(Dataset[Example]):
-    """Samples in the given order; as captions in stage 1, as conversations after that."""
+    """Samples in the given order: captions in stage 1, conversations in stage 2."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Examples(Dataset[Example]):
             return self.example(sample)
 
     def example(self, sample: Sample) -> Example:
-        """Return what the model takes for one sample."""
+        """Return the model's inputs for one sample."""
         images = len(sample.images)
         if self.captions:
             ids, labels = caption_ids(

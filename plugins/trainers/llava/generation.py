@@ -1,4 +1,4 @@
-"""How LLaVA-1.5 answers."""
+"""Generates answers with LLaVA-1.5."""
 
 from __future__ import annotations
 

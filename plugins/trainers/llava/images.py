@@ -1,4 +1,4 @@
-"""How LLaVA-1.5 sees images: padded to a square, whole."""
+"""Image preprocessing of LLaVA-1.5: the whole image, padded to a square."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PADDING_COLOUR = tuple(int(value * 255) for value in MEAN)
 
 
 def pad_to_square(picture: Picture) -> Picture:
-    """Return an image in the middle of a square of its longer side."""
+    """Return an image centred in a square of its longer side."""
     from PIL import Image
 
     width, height = picture.size
@@ -28,5 +28,5 @@ def pad_to_square(picture: Picture) -> Picture:
 
 
 def padded_image_tensor(picture: Picture, side: int) -> Tensor:
-    """Return (3, side, side) float32 as CLIP takes it."""
+    """Return the (3, side, side) float32 that CLIP takes."""
     return image_tensor(pad_to_square(picture), side)

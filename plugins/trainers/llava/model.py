@@ -1,4 +1,4 @@
-"""LLaVA-1.5 on transformers' class, fed with embeddings so that no `<image>` token is needed."""
+"""LLaVA-1.5 on transformers' class, with embeddings as input: it needs no `<image>` token."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from ig4.plugins.training.placeholders import embed
 
 LAYER = -2
-"""The hidden states of the vision tower that the projector takes, without their CLS."""
+"""The layer of the vision tower whose hidden states the projector takes, without CLS."""
 
 
 class Llava(nn.Module):
-    """Token ids with places for images, and images, in; logits and their loss out.
+    """Takes token ids with placeholders, and images; returns logits and their loss.
 
     `model` is a `LlavaForConditionalGeneration`, or PEFT's wrapper of one. An `<image>` row in the
     vocabulary would add a logit to every softmax that the original did not have.
@@ -32,7 +32,7 @@ class Llava(nn.Module):
 
     @property
     def vectors(self) -> int:
-        """How many vectors an image has: its patches."""
+        """The number of vectors of an image: its patches."""
         vision = self.plain.config.vision_config
         return int((vision.image_size // vision.patch_size) ** 2)
 
@@ -60,7 +60,7 @@ class Llava(nn.Module):
         return projected
 
     def embed(self, input_ids: Tensor, pixel_values: Tensor | None) -> Tensor:
-        """Return (n, length, width): the embeddings of the ids, images where placeholders stand."""
+        """Return (n, length, width): the embeddings of the ids, with images for placeholders."""
         images = None if pixel_values is None else self.encode_images(pixel_values)
         return embed(self.plain.get_input_embeddings(), input_ids, images)
 
@@ -95,8 +95,8 @@ _FORWARD = tuple((re.compile(pattern), name) for pattern, name in _RULES)
 def from_original(state: Mapping[str, Tensor], own: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return a state dict of the original code under transformers' names.
 
-    `own` holds the names of the model, by which the two ways of naming the vision tower that
-    transformers has had are told apart.
+    `own` holds the model's own names, which distinguish the two names that transformers has had
+    for the vision tower.
     """
     renamed_state = {}
     for name, value in state.items():

@@ -1,4 +1,4 @@
-"""Options of the `llava` trainer; what is not said has the value published for its stage."""
+"""Options of the `llava` trainer; the defaults are the published values of each stage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ig4.plugins.training.trainable import LoraSettings, TrainableParts
 
 
 class PublishedRecipe(NamedTuple):
-    """What LLaVA-1.5's scripts set for a stage."""
+    """The settings of LLaVA-1.5's scripts for a stage."""
 
     trainable: TrainableParts
     learning_rate: float
@@ -28,9 +28,9 @@ PUBLISHED = {
 
 
 class LlavaOptions(TrainingOptions):
-    """Where LLaVA's parts lie, and how they are trained."""
+    """Where LLaVA's parts are, and how they are trained."""
 
-    default_micro_batch = 16  # as the published scripts have on each of eight GPUs
+    default_micro_batch = 16  # that of the published scripts on each of eight GPUs
 
     stage: Literal["pretrain", "full", "lora"] = Field(
         "lora", description="Stage 1 (projector), or stage 2 with all or with adapters."
@@ -59,7 +59,7 @@ class LlavaOptions(TrainingOptions):
         None, description="The projector's own: 2e-5 beside LoRA."
     )
     warmup_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.03, description="The share of steps in which the rate grows."
+        0.03, description="Share of the steps in which the rate grows."
     )
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="AdamW's.")
     max_length: Positive = Field(2048, description="Tokens of a sample, its images included.")
@@ -76,7 +76,7 @@ class LlavaOptions(TrainingOptions):
 
     @property
     def published(self) -> PublishedRecipe:
-        """The published values of the stage, with what the user says in their place."""
+        """The published values of the stage, overridden by the user's."""
         usual = PUBLISHED[self.stage]
         own = self.projector_learning_rate
         return PublishedRecipe(

@@ -1,4 +1,4 @@
-"""What LLaVA-1.5 reads: conversation `vicuna_v1` as token ids, and which of them it learns."""
+"""Prompts of LLaVA-1.5: conversation `vicuna_v1` as token ids, and their labels."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _ANSWER = " ASSISTANT: "
 
 
 def conversation(turns: Sequence[tuple[str, str]], *, images: int) -> str:
-    """Return a conversation as text; an empty last answer is left to be given.
+    """Return a conversation as text; without a last answer it ends where the answer begins.
 
-    Images stand in front of the first question. Marks within the texts are taken out: they are
-    not to be trusted with saying where images are.
+    Images come before the first question. `<image>` inside the texts is removed, because untrusted
+    texts must not place images.
     """
     text = f"{SYSTEM} "
     for number, (question, answer) in enumerate(turns):
@@ -35,7 +35,7 @@ def conversation(turns: Sequence[tuple[str, str]], *, images: int) -> str:
 
 
 def chat_ids(tokenizer: Tokenizer, turns: Sequence[tuple[str, str]], *, images: int) -> list[int]:
-    """Return the ids that the next answer is generated from; one IMAGE for each image."""
+    """Return the ids from which the next answer is generated; one IMAGE for each image."""
     return _tokenise(tokenizer, conversation(turns, images=images))
 
 
@@ -44,9 +44,9 @@ def training_ids(
 ) -> tuple[list[int], list[int]]:
     """Return (ids, labels) of one sample; answers and their `</s>` are learned.
 
-    Masked are, round by round, as many tokens as the question has when it is tokenised by itself,
-    less two. Where these counts do not add up to the whole, nothing of the sample is learned: so
-    the original does with samples whose texts hold its marks.
+    Round by round, as many tokens are masked as the question has when tokenised by itself, less
+    two. If these counts do not add up to the whole, all of the sample is masked. So does the
+    original with samples whose texts contain its separators.
     """
     text = conversation(turns, images=images)
     ids = _tokenise(tokenizer, text)[:max_length]
@@ -87,13 +87,13 @@ def expand_images(
         expanded += [one] * times
         expanded_labels += [label] * times
     if expanded[:max_length].count(IMAGE) != expanded.count(IMAGE):
-        # An image that is cut through would leave places without vectors.
+        # A truncated image would leave placeholders without vectors.
         return expanded, expanded_labels
     return expanded[:max_length], expanded_labels[:max_length]
 
 
 def _tokenise(tokenizer: Tokenizer, text: str) -> list[int]:
-    """Return BOS and the ids of a text whose parts around images are tokenised on their own."""
+    """Return BOS and the ids of a text; the parts around images are tokenised separately."""
     ids = [tokenizer.bos_id]
     for number, part in enumerate(text.split(_MARK)):
         if number:
@@ -103,7 +103,7 @@ def _tokenise(tokenizer: Tokenizer, text: str) -> list[int]:
 
 
 def _without_marks(text: str) -> str:
-    """Return a text without marks of images; what taking them out makes one is broken."""
+    """Return a text without `<image>`, also where its removal would make a new one."""
     if _MARK not in text:
         return text
     return text.replace(_MARK, "").replace(_MARK, "< image>").strip()

@@ -30,7 +30,7 @@ class LlavaTrainer(Trainer):
     """LLaVA-1.5 with the published hyper-parameters of each stage.
 
     A checkpoint of stage 1 holds the projector (also as `mm_projector.bin`), one of LoRA PEFT's
-    adapter with the projector beside it, a full one the whole model as transformers loads it.
+    adapter and the projector, a full one the whole model in the layout of transformers.
     """
 
     Options = LlavaOptions
@@ -42,7 +42,7 @@ class LlavaTrainer(Trainer):
         return self.options.training_identity(digest, *names)
 
     def steps(self, samples: int) -> int:
-        """Return how many steps so many samples make."""
+        """Return the number of steps for a number of samples."""
         batch = self.options.published.batch_size
         whole = math.ceil(samples * self.options.epochs / batch)
         return min(self.options.steps or whole, whole)
@@ -81,7 +81,7 @@ class LlavaTrainer(Trainer):
         return checkpoint
 
     def plan(self, llava: Llava, projectors: list[str], job: TrainingJob) -> TrainingPlan:
-        """Return what the loop is to do."""
+        """Return the plan of the training."""
         from ig4.plugins.trainers.llava.build import tokenizer_of
         from ig4.plugins.trainers.llava.examples import Examples
         from ig4.plugins.training import parts

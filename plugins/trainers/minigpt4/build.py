@@ -1,4 +1,4 @@
-"""Puts MiniGPT-4 together from the original files, or from a folder that ig4 saved."""
+"""Builds MiniGPT-4 from the original files, or from a folder that ig4 saved."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def build(options: MiniGPT4Options) -> MiniGPT4:
     precision of the computation, or in 8 or 4 bits.
 
     Raises:
-        UsageError: a part is not named, or its file is not there.
+        UsageError: a part is not named, or its file does not exist.
         PrerequisiteError: weights are missing, or of another architecture.
     """
     from transformers import AutoModelForCausalLM
@@ -92,7 +92,7 @@ def meta_model(options: MiniGPT4Options) -> tuple[MiniGPT4, Any, str | None]:
 
 
 def read_sizes(options: MiniGPT4Options) -> Sizes:
-    """Return the sizes that a saved folder tells, or the published ones."""
+    """Return the sizes in a saved folder, or the published ones."""
     if options.model is None:
         return Sizes()
     folder = existing_path(options.model)
@@ -100,11 +100,11 @@ def read_sizes(options: MiniGPT4Options) -> Sizes:
     try:
         return Sizes(**json.loads((folder / SIZES).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise PrerequisiteError(f"{folder} is no MiniGPT-4 that ig4 saved: {error}") from None
+        raise PrerequisiteError(f"{folder} is not a MiniGPT-4 that ig4 saved: {error}") from None
 
 
 def save_model(model: MiniGPT4, folder: Path) -> None:
-    """Write everything before the language model, as the option `model` takes it."""
+    """Write everything before the language model, in the layout that the option `model` reads."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
             if not name.startswith("language_model.")}  # fmt: skip
@@ -132,7 +132,7 @@ def read_projection(place: Path) -> State:
 
 
 def _read_weights(options: MiniGPT4Options) -> State:
-    """Return all weights before the language model, from whatever files the options name."""
+    """Return all weights before the language model, from the files that the options name."""
     state: State = {}
     if options.model is not None:
         folder = existing_path(options.model)
@@ -178,7 +178,7 @@ def _source_names(options: MiniGPT4Options) -> str:
 
 
 class _EmbeddingStub(nn.Module):
-    """Stands for a language model where only the width of its embeddings matters."""
+    """Replaces a language model where only the width of its embeddings matters."""
 
     def __init__(self, llm: Any) -> None:
         super().__init__()

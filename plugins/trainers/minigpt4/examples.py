@@ -1,4 +1,4 @@
-"""The examples of a training, in the order in which they are seen."""
+"""Training examples, in the order of the training."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class Examples(Dataset[Example]):
-    """Every example to be seen, by its place in the training; chance comes from that place.
+    """The examples of the whole training; the position in it seeds the randomness of each.
 
-    `order` is (steps, batch) rows of `samples`. The prompt is drawn for each batch, the crop for
+    `order` is (steps, batch) rows of `samples`. The prompt is random for each batch, the crop for
     each example.
     """
 

@@ -1,4 +1,4 @@
-"""How MiniGPT-4 answers, as its demonstration does."""
+"""Generates answers with MiniGPT-4, like its demonstration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
 
 PUBLISHED = Sampling(max_new_tokens=300, temperature=1.0, top_p=0.9)
-CONTEXT = 2000  # tokens, with those to come; longer questions lose their beginning
+CONTEXT = 2000  # tokens, with the new ones; longer questions lose their beginning
 
 
 class AnswerGenerator:
@@ -49,7 +49,7 @@ class AnswerGenerator:
         return ids, stack_images(images, side)
 
     def embed_prompts(self, ready: Sequence[tuple[list[int], Tensor]]) -> dict[str, Tensor]:
-        """Return embeddings (n, longest, width) and mask of prompts, filled up on the left."""
+        """Return embeddings (n, longest, width) and mask of prompts, padded on the left."""
         rows = [ids for ids, _ in ready]
         pixels = torch.cat([images for _, images in ready]).to(self.device)
         ids = pad_rows(rows, self.tokenizer.eos_id, left=True).to(self.device)
@@ -71,6 +71,6 @@ class AnswerGenerator:
         return [self.text(row) for row in rows]
 
     def text(self, ids: Sequence[int]) -> str:
-        """Return an answer's text: up to the end mark, and after "Assistant:" if it says so."""
+        """Return an answer's text: up to the end mark, and after "Assistant:" if that is in it."""
         answer = self.tokenizer.decode(ids).split(END)[0]
         return answer.split("Assistant:")[-1].strip()

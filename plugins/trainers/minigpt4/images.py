@@ -1,4 +1,4 @@
-"""How MiniGPT-4 sees images, when it learns and when it answers."""
+"""Image preprocessing of MiniGPT-4, for training and for generation."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _TRIES = 10
 
 
 def image_tensor(picture: Picture, side: int) -> Tensor:
-    """Return (3, side, side) float32: the whole image, its proportions not kept.
+    """Return (3, side, side) float32: the whole image, without keeping its proportions.
 
-    Pillow 13 resizes first along the side where that is cheaper, older ones always along the width:
-    one grey level of difference in some pixels of upright images.
+    Pillow 13 resizes first along the cheaper side, older versions always along the width: some
+    pixels of upright images differ by one grey level.
     """
     from PIL import Image
 
@@ -37,10 +37,10 @@ def crop_tensor(picture: Picture, box: tuple[int, int, int, int], side: int) -> 
 
 
 def random_crop(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """Draw (top, left, height, width): half to all of an image, between 3:4 and 4:3.
+    """Return a random (top, left, height, width): half to all of an image, between 3:4 and 4:3.
 
-    As torchvision's RandomResizedCrop draws them: after ten boxes that do not fit it takes the
-    middle of the image.
+    The distribution is that of torchvision's RandomResizedCrop: after ten boxes that do not fit it
+    takes the middle of the image.
     """
     low, high = (math.log(one) for one in _RATIO)
     for _ in range(_TRIES):

@@ -53,7 +53,7 @@ class Sizes:
 
 
 class MiniGPT4(nn.Module):
-    """Images and token ids in, next-token logits (and their loss) out."""
+    """Takes images and token ids; returns next-token logits and their loss."""
 
     language_model: Any  # a PreTrainedModel, whose methods torch hides behind __getattr__
 
@@ -77,10 +77,10 @@ class MiniGPT4(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> MiniGPT4:
-        """Let the projection learn; the frozen parts stay in eval mode, their dropout off.
+        """Set the projection to training; the frozen parts stay in eval mode, without dropout.
 
-        The language model is told of it when it checkpoints activations, which it would not do
-        in eval mode; Llama has no dropout.
+        The language model follows if it checkpoints activations, which it would not do in eval
+        mode; Llama has no dropout.
         """
         super().train(mode=False)
         self.training = mode
@@ -106,7 +106,7 @@ class MiniGPT4(nn.Module):
         return projected
 
     def embed(self, input_ids: Tensor, pixel_values: Tensor | None) -> Tensor:
-        """Return (n, length, width): the embeddings of the ids, images where placeholders stand."""
+        """Return (n, length, width): the embeddings of the ids, with images for placeholders."""
         images = None if pixel_values is None else self.encode_images(pixel_values)
         return embed(self.language_model.get_input_embeddings(), input_ids, images)
 
@@ -159,9 +159,9 @@ _QKV_BIAS = "vision_model.encoder.layers.{}.self_attn.qkv.bias"
 
 
 def from_original(state: Mapping[str, Tensor]) -> State:
-    """Return a state dict under transformers' names; what the model has no place for is dropped.
+    """Return a state dict under transformers' names, without weights that the model lacks.
 
-    The original keeps biases for query and value only; in between stand zeros.
+    The original has biases only for query and value; those between them are zeros.
     """
     renamed: State = {}
     for name, tensor in state.items():
@@ -169,7 +169,7 @@ def from_original(state: Mapping[str, Tensor]) -> State:
         if block:
             value = state.get(name.replace("q_bias", "v_bias"))
             if value is None:
-                raise PrerequisiteError(f"the weights hold {name}, but no v_bias beside it")
+                raise PrerequisiteError(f"the weights hold {name}, but no v_bias for it")
             bias = torch.cat((tensor, torch.zeros_like(value), value))
             renamed[_QKV_BIAS.format(block[1])] = bias
             continue
@@ -181,7 +181,7 @@ def from_original(state: Mapping[str, Tensor]) -> State:
 
 
 def fit_state(model: MiniGPT4, state: State, *, source: str) -> State:
-    """Return those of `state` that the model has a place for, positions brought to its grid.
+    """Return the weights of `state` that the model has, positions resized to its grid.
 
     Raises:
         PrerequisiteError: a tensor has another shape: a checkpoint of another architecture.
@@ -220,7 +220,7 @@ def missing_weights(model: MiniGPT4, state: Iterable[str]) -> list[str]:
 def original_projection(model: MiniGPT4) -> State:
     """Return what the original's checkpoints hold under "model": the projection, and buffers.
 
-    The original drops frozen parameters and keeps buffers, which it then finds and loads.
+    The original drops frozen parameters and keeps buffers, which it expects when it loads.
     """
     projection = model.language_projection.state_dict()
     state = {f"llama_proj.{name}": tensor.detach().cpu() for name, tensor in projection.items()}

@@ -13,7 +13,7 @@ Rate = Annotated[float, Field(ge=0)]
 
 
 class MiniGPT4Options(TrainingOptions):
-    """Where MiniGPT-4's parts lie, and how its projection is trained."""
+    """Where MiniGPT-4's parts are, and how its projection is trained."""
 
     llm: str = Field(
         "Vision-CAIR/vicuna-7b",
@@ -44,7 +44,9 @@ class MiniGPT4Options(TrainingOptions):
     warmup_learning_rate: Rate = Field(1e-6, description="The learning rate of the first step.")
     warmup_steps: Annotated[int, Field(ge=0)] = Field(200, description="Steps of the warm-up.")
     weight_decay: Rate = Field(0.05, description="AdamW's, not for biases and norms.")
-    max_answer_tokens: Positive = Field(160, description="Answers are cut to so many tokens.")
+    max_answer_tokens: Positive = Field(
+        160, description="Answers are cut to this number of tokens."
+    )
     complete: bool = Field(
         default=False,
         description="Save vision tower and Q-Former too, as another training's `model`.",

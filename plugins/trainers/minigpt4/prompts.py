@@ -1,4 +1,4 @@
-"""What MiniGPT-4 reads: prompts, answers and images as token ids, and which of them it learns."""
+"""Prompts of MiniGPT-4: questions, answers and images as token ids, and their labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROMPTS = (
     "Please provide a detailed description of the picture.",
     "Could you describe the contents of this image for me?",
 )
-"""The four instructions of the second stage, one of which is drawn for each batch."""
+"""The four instructions of the second stage; each batch gets a random one."""
 
 END = "###"
 SYSTEM = (
@@ -35,7 +35,7 @@ def training_ids(
     """Return (ids, labels) of one sample: BOS, then each question and its answer.
 
     Each text is tokenised on its own. An answer with its end mark is cut to `max_answer_tokens`,
-    and `</s>` in it is not learned, for the original takes it for padding.
+    and `</s>` in it has no label, because the original takes it for padding.
     """
     ids, labels = [tokenizer.bos_id], [IGNORED]
     for number, (question, answer) in enumerate(turns):
@@ -56,7 +56,7 @@ def training_ids(
 def chat_ids(
     tokenizer: Tokenizer, turns: Sequence[Turn], *, images: int, vectors: int
 ) -> list[int]:
-    """Return the ids that the next answer is generated from; without a space at their end."""
+    """Return the ids from which the next answer is generated, without a space at the end."""
     ids: list[int] = [tokenizer.bos_id]
     before = f"{SYSTEM}{END}"
     for number, (question, answer) in enumerate(question_answer_pairs(turns)):
@@ -75,9 +75,9 @@ def chat_ids(
 def _question(
     tokenizer: Tokenizer, before: str, after: str, *, images: int, vectors: int
 ) -> list[int]:
-    """Return the ids of a question; the images stand in front of it, their marks around them.
+    """Return the ids of a question, with the images and their marks before it.
 
-    Marks are put together here and never looked for in the text, which is not to be trusted.
+    The marks are added here and never searched for in the text, which is untrusted.
     """
     ids: list[int] = []
     for _ in range(images):

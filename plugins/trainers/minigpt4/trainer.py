@@ -1,4 +1,4 @@
-"""The `minigpt4` trainer: the projection learns on the samples, everything else stays."""
+"""The `minigpt4` trainer: it trains the projection and freezes everything else."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ NAME = "minigpt4"
 class MiniGPT4Trainer(Trainer):
     """MiniGPT-4's second stage: prompts, order, rates and checkpoints as published.
 
-    A folder it saves holds the projection in `model.safetensors` and, for the original code and
-    after each epoch N as there, in `checkpoint_N.pth`.
+    A checkpoint holds the projection in `model.safetensors` and, for the original code, in
+    `checkpoint_N.pth` after each epoch N.
     """
 
     Options = MiniGPT4Options
@@ -45,7 +45,7 @@ class MiniGPT4Trainer(Trainer):
 
     @property
     def schedule(self) -> WarmupCosine:
-        """The learning rates that the options make."""
+        """The learning rate schedule of the options."""
         options = self.options
         return WarmupCosine(
             peak=options.learning_rate,
@@ -58,7 +58,7 @@ class MiniGPT4Trainer(Trainer):
 
     @property
     def steps(self) -> int:
-        """How many steps are trained."""
+        """The number of steps."""
         return min(self.options.steps or self.schedule.steps, self.schedule.steps)
 
     def train(self, job: TrainingJob) -> Checkpoint:
@@ -77,8 +77,8 @@ class MiniGPT4Trainer(Trainer):
             model = build(self.options)
         if self.options.model is None and self.options.checkpoint is None:
             job.notice(
-                "no projection is named (-o minigpt4.checkpoint=…, the first stage's): it begins "
-                "at random"
+                "no projection is named (-o minigpt4.checkpoint=…, from the first stage): it "
+                "starts at random"
             )
         plan = self.plan(model, job)
         result = fit(plan, self.options, job)
@@ -93,7 +93,7 @@ class MiniGPT4Trainer(Trainer):
         return checkpoint
 
     def plan(self, model: MiniGPT4, job: TrainingJob) -> TrainingPlan:
-        """Return what the loop is to do: the order of the samples, groups and rates."""
+        """Return the plan of the training: the order of the samples, groups and rates."""
         from ig4.plugins.models.tokenizer import load_tokenizer
         from ig4.plugins.trainers.minigpt4.examples import Examples
         from ig4.plugins.training.batches import Collator
@@ -137,7 +137,7 @@ class MiniGPT4Trainer(Trainer):
             for one in job.samples
         )
         if not usual:
-            job.notice("samples have instructions of their own: these are the prompts")
+            job.notice("the samples' own instructions are the prompts")
         return usual
 
     def _save(self, model: MiniGPT4, job: TrainingJob) -> None:
@@ -183,7 +183,7 @@ class MiniGPT4Trainer(Trainer):
 
         if checkpoint.path is None and self.options.model is self.options.checkpoint is None:
             raise UsageError(
-                "a MiniGPT-4 without a projection answers nothing: name one with "
+                "MiniGPT-4 cannot answer without a projection: name one with "
                 "-o minigpt4.checkpoint=…"
             )
         with memory.explain_memory_errors(NAME, self.options):

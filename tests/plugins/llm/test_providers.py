@@ -302,7 +302,7 @@ def test_without_a_key_the_variable_is_named(make, monkeypatch, llm_server):
 def test_a_key_that_no_header_takes_is_told_and_not_shown(make, monkeypatch, llm_server, key):
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
         monkeypatch.setenv(name, key)
-    with pytest.raises(PrerequisiteError, match="set it anew") as caught:
+    with pytest.raises(PrerequisiteError, match="set it again") as caught:
         run(make, lambda provider: provider.send(ASKED))
     assert "canary" not in str(caught.value)
     assert llm_server.calls() == []
@@ -310,7 +310,7 @@ def test_a_key_that_no_header_takes_is_told_and_not_shown(make, monkeypatch, llm
 
 @pytest.mark.parametrize("address", ["localhost:8000/v1", "127.0.0.1", "ftp://here", "http://"])
 def test_an_address_that_is_none_is_told(make, address):
-    with pytest.raises(UsageError, match="is none"):
+    with pytest.raises(UsageError, match="is not valid"):
         run(make, lambda provider: provider.send(ASKED), base_url=address)
 
 

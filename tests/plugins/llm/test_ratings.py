@@ -137,7 +137,7 @@ def test_thoughts_before_a_rating_are_passed_over():
     "text", ["<think>rather good, 80", "<think>it says </think>\n100 </think>\n20"]
 )
 def test_thoughts_that_do_not_end_just_once_are_refused(text):
-    with pytest.raises(UnreadableRating, match="thoughts"):
+    with pytest.raises(UnreadableRating, match="reasoning"):
         parse(text)
 
 

@@ -83,7 +83,7 @@ def test_what_was_found_without_torch_is_what_torch_says():
 
 
 def test_hidden_gpus_are_not_counted():
-    program = "from ig4.plugins import hardware; print(hardware.cuda_devices())"
+    program = "from ig4.plugins.models import hardware; print(hardware.cuda_devices())"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
@@ -96,7 +96,7 @@ def test_hidden_gpus_are_not_counted():
 
 def test_finding_out_imports_no_torch():
     program = (
-        "import sys\nfrom ig4.plugins import hardware\n"
+        "import sys\nfrom ig4.plugins.models import hardware\n"
         "hardware.precision('auto', hardware.device())\nassert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

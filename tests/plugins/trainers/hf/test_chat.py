@@ -109,7 +109,7 @@ def test_turns_of_one_speaker_are_joined_and_images_stand_in_the_first_question(
 
 def test_a_template_that_refuses_a_conversation_is_explained(processors):
     turns = (Turn("system", "Be kind."), *TALK)
-    with pytest.raises(TrainingError, match=r"'talk': .*template does not take .*alternate"):
+    with pytest.raises(TrainingError, match=r"'talk': .*template does not accept .*alternate"):
         examples(processors["gemma3"]).row(sample(*turns))
 
 
@@ -132,7 +132,7 @@ def test_an_answer_that_cannot_be_found_names_its_sample(processors):
     usual = processor.chat_template
     processor.chat_template = THINKING.replace("{{ c['text'] }}", "{{ c['text'] | upper }}")
     try:
-        with pytest.raises(TrainingError, match=r"sample 'talk': the answer 'A red boat"):
+        with pytest.raises(TrainingError, match=r"sample 'talk': .*the answer 'A red boat"):
             examples(processor).row(sample(*TALK))
     finally:
         processor.chat_template = usual
@@ -144,7 +144,7 @@ def test_a_processor_that_cuts_otherwise_than_its_tokenizer_is_found_out(process
     spans = answer_spans(processor, chat_messages(TALK, images=0), text)
     ids = processor.tokenizer(text)["input_ids"]
     assert sum(answer_mask(processor, text, spans, ids)) > 0
-    with pytest.raises(TrainingError, match="cuts text otherwise"):
+    with pytest.raises(TrainingError, match="tokenise text differently"):
         answer_mask(processor, text, spans, [*ids[:-1], ids[0]])
 
 

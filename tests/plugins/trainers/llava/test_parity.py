@@ -11,7 +11,7 @@ from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForCon
 from ig4.core.files.images import decode
 from ig4.plugins.formats.turns import parse_messages
 from ig4.plugins.models.tokenizer import load_tokenizer
-from ig4.plugins.trainers.llava.images import image_tensor
+from ig4.plugins.trainers.llava.images import padded_image_tensor
 from ig4.plugins.trainers.llava.model import LAYER, Llava, from_original
 from ig4.plugins.trainers.llava.prompts import chat_ids, conversation, expand_images, training_ids
 from ig4.plugins.trainers.minigpt4.images import MEAN, STD
@@ -69,7 +69,7 @@ def data(golden_llava):
     for record in json.loads(text):
         turns, _ = parse_messages(record["conversations"], "from", "value")
         image = record.get("image")
-        pixels = None if image is None else image_tensor(decode(folder / image), side)
+        pixels = None if image is None else padded_image_tensor(decode(folder / image), side)
         found.append((question_answer_pairs(turns), pixels))
     return found
 

@@ -49,7 +49,7 @@ def asked():
 
 
 @pytest.mark.parametrize(
-    ("stage", "learning", "rate", "projector_rate", "batch"),
+    ("stage", "trainable", "rate", "projector_rate", "batch"),
     [
         ("pretrain", "projector", 1e-3, None, 256),
         ("full", "full", 2e-5, None, 128),
@@ -76,7 +76,7 @@ def test_gradients_are_not_clipped_and_each_part_has_its_rate(tiny, tmp_path):
     trainer = LlavaTrainer(options(tiny))
     model, projectors = set_trainable(build(trainer.options), "lora", lora=trainer.options.lora)
     plan = trainer.plan(Llava(model), projectors, TrainingJob(make_samples(4), tmp_path))
-    assert plan.clip == 0
+    assert plan.max_grad_norm == 0
     assert {group["lr"]: len(group["params"]) for group in plan.groups} == {2e-4: 28, 2e-5: 4}
     assert {group["weight_decay"] for group in plan.groups} == {0.0}
 
@@ -132,7 +132,7 @@ def test_samples_that_the_original_masks_are_counted_and_stop_no_training(tiny, 
     done = LlavaTrainer(options(tiny, stage="full", batch_size=1)).train(job)
     assert done.metrics["masked_samples"] == 3
     assert sorted(step.loss > 0 for step in steps) == [False, False, False, True]
-    assert sum("is learned: the original masks samples" in text for text in said) == 1
+    assert sum("is learned: LLaVA's code masks samples" in text for text in said) == 1
     assert said[-1] == "nothing was learned of 3 samples"
 
 
@@ -245,7 +245,9 @@ def test_weights_under_other_names_are_not_replaced_by_chance(tiny, tmp_path):
 
 def test_a_projector_of_other_sizes_is_refused(tiny, tmp_path):
     torch.save({"model.mm_projector.0.weight": torch.zeros(8, 8)}, tmp_path / "mm_projector.bin")
-    with pytest.raises(PrerequisiteError, match=r"another architecture: it has no fitting model\."):
+    with pytest.raises(
+        PrerequisiteError, match=r"another architecture: it has no matching model\."
+    ):
         build(options(tiny, projector=tmp_path / "mm_projector.bin"))
 
 

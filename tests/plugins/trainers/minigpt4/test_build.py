@@ -155,7 +155,7 @@ def test_what_is_saved_is_what_is_loaded(tiny, tmp_path):
 
 def test_a_folder_of_something_else_is_no_model(tiny, tmp_path):
     (tmp_path / "minigpt4.json").write_text(json.dumps({"layers": 3}))
-    with pytest.raises(PrerequisiteError, match="is no MiniGPT-4 that ig4 saved"):
+    with pytest.raises(PrerequisiteError, match="is not a MiniGPT-4 that ig4 saved"):
         build(options(tiny, model=tmp_path))
 
 

@@ -184,7 +184,7 @@ def test_what_a_user_should_know_is_said(tiny, tmp_path):
                         epochs=1, steps_per_epoch=1, batch_size=3)
     ).train(TrainingJob(make_samples(2), tmp_path, notice=told.append))  # fmt: skip
     assert any("2 samples are fewer than a batch of 3" in one for one in told)
-    assert any("instructions of their own" in one for one in told)
+    assert any("own instructions are the prompts" in one for one in told)
 
 
 @pytest.mark.parametrize(("size", "width"), [("7b", 4096), ("13b", 5120)])
