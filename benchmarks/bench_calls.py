@@ -68,9 +68,9 @@ def read(path: Path) -> list[dict[str, str]]:
             f"Caption {n}: " + "a dog runs over the grass. " * (n % 17 + 1) for n in range(3439)
         )
         return [{"image_id": str(n), "caption": text} for n, text in enumerate(texts)]
-    told = json.loads(path.read_text(encoding="utf-8"))
-    told = told if isinstance(told, list) else told["annotations"]
-    return [{"image_id": row["image_id"], "caption": row["caption"]} for row in told]
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    rows = rows if isinstance(rows, list) else rows["annotations"]
+    return [{"image_id": row["image_id"], "caption": row["caption"]} for row in rows]
 
 
 def run(folder: Path, *arguments: Any) -> subprocess.Popen[bytes]:

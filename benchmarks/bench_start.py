@@ -23,9 +23,9 @@ def seconds(arguments: tuple[str, ...]) -> float:
 def main() -> None:
     for arguments, goal in COMMANDS.items():
         took = sorted(seconds(arguments) for _ in range(RUNS))
-        told = f"goal {goal} s" if goal else ""
+        note = f"goal {goal} s" if goal else ""
         print(
-            f"ig4 {' '.join(arguments):<16} {took[0]:.3f} s, median {took[RUNS // 2]:.3f} s  {told}"
+            f"ig4 {' '.join(arguments):<16} {took[0]:.3f} s, median {took[RUNS // 2]:.3f} s  {note}"
         )
 
 

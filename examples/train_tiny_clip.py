@@ -49,9 +49,9 @@ def normalised(pixels: torch.Tensor) -> torch.Tensor:
 
 def caption(scene, rng: random.Random) -> str:
     """Return one to three true sentences, so that single ones match their scene too."""
-    told = sentences(scene, rng)
+    texts = sentences(scene, rng)
     return ". ".join(
-        s.rstrip(".") for s in rng.sample(told, min(len(told), rng.choice((1, 1, 2, 3))))
+        s.rstrip(".") for s in rng.sample(texts, min(len(texts), rng.choice((1, 1, 2, 3))))
     )
 
 
@@ -113,8 +113,8 @@ def evaluate(model, tokenizer, pixels, scenes) -> None:
     auc = (true[:, None] > swapped[None, :]).mean()
     print(f"held out: {len(scenes)} scenes, AUC of true against swapped {auc:.4f}")
     means = {"true": true, "swapped": swapped, "vague": vague}
-    told = ", ".join(f"{name} {scores.mean():.1f}" for name, scores in means.items())
-    print(f"mean score: {told}")
+    text = ", ".join(f"{name} {scores.mean():.1f}" for name, scores in means.items())
+    print(f"mean score: {text}")
 
 
 def main() -> None:

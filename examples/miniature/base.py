@@ -73,7 +73,7 @@ def tokenizer_of(scenes: Sequence[world.Scene]) -> Any:
         initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
     )  # fmt: skip
     rng = random.Random(0)
-    texts = [text for scene in scenes for text in told(scene, rng)]
+    texts = [text for scene in scenes for text in scene_texts(scene, rng)]
     made.train_from_iterator(texts, trainer)
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=made, pad_token="<|pad|>", eos_token="<|end|>", unk_token=None
@@ -116,7 +116,7 @@ def processor_of(tokenizer: Any, sizes: Sizes) -> Any:
     )  # fmt: skip
 
 
-def told(scene: world.Scene, rng: random.Random) -> list[str]:
+def scene_texts(scene: world.Scene, rng: random.Random) -> list[str]:
     """Return what is said of a scene and asked about one: texts to learn words from."""
     said = [text for exchange in dialogue(scene, rng) for text in exchange]
     return [world.caption(scene.facts, rng), world.description(scene.facts, rng), *said]
@@ -159,7 +159,7 @@ def see(model: Any, scenes: Sequence[world.Scene], sizes: Sizes, seed: int) -> N
     for step in range(sizes.seeing):
         rows = rng.sample(range(len(scenes)), min(2 * sizes.batch, len(scenes)))
         images, facts = zip(
-            *(world.moved(pixels[at], scenes[at].facts, rng) for at in rows), strict=True
+            *(world.move_shape(pixels[at], scenes[at].facts, rng) for at in rows), strict=True
         )
         # What the language model will get: the patches of the last layer.
         patches = tower(normalised(np.stack(images))).last_hidden_state[:, 1:]
@@ -174,8 +174,8 @@ def see(model: Any, scenes: Sequence[world.Scene], sizes: Sizes, seed: int) -> N
         optimizer.step()
         schedule.step()
         if step % 100 == 0 or step == sizes.seeing - 1:
-            told = "  ".join(f"{one.item():.2f}" for one in losses)
-            print(f"  step {step:5,}  color, shape, size, row, column: {told}", flush=True)
+            text = "  ".join(f"{one.item():.2f}" for one in losses)
+            print(f"  step {step:5,}  color, shape, size, row, column: {text}", flush=True)
     tower.requires_grad_(requires_grad=False)
 
 
@@ -220,7 +220,7 @@ def captioned(
     images, rows = [], []
     patches = (model.config.vision_config.image_size // model.config.vision_config.patch_size) ** 2
     for at in rng.sample(range(len(scenes)), min(batch, len(scenes))):
-        image, facts = world.moved(pixels[at], scenes[at].facts, rng)
+        image, facts = world.move_shape(pixels[at], scenes[at].facts, rng)
         images.append(image)
         rows.append([("<image>" * patches, world.caption(facts, rng))])
     return _loss(model, tokenizer, rows, normalised(np.stack(images)))

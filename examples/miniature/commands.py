@@ -103,17 +103,17 @@ def select(work: Path) -> None:
 
 def ablate(work: Path, split: str, seeds: int, steps: int, jobs: int) -> None:
     """Train and evaluate all arms, each with as many steps, and keep the tables."""
-    told = ig4(
+    output = ig4(
         work, "ablate", "--arms", ",".join(ARMS), "--seeds", str(seeds), "--steps", str(steps),
         "--jobs", str(jobs), "--out", f"tables-{split}.md", "--json",
     )  # fmt: skip
-    (work / f"tables-{split}.json").write_text(told, encoding="utf-8")
+    (work / f"tables-{split}.json").write_text(output, encoding="utf-8")
 
 
 def ablation(work: Path, split: str) -> int:
     """Return the number of the ablation on a split's questions; there may be one on others."""
-    told = json.loads((work / f"tables-{split}.json").read_text(encoding="utf-8"))
-    return int(told["ablation"])
+    output = json.loads((work / f"tables-{split}.json").read_text(encoding="utf-8"))
+    return int(output["ablation"])
 
 
 def judge(work: Path, split: world.Split, seeds: int, count: int) -> None:
@@ -128,13 +128,13 @@ def judge(work: Path, split: world.Split, seeds: int, count: int) -> None:
     for arm in ("ig4", *RIVALS):
         _lines(folder / f"{arm}.jsonl", _answers(work, split, arm, {row["id"] for row in rows}))
     for rival in RIVALS:
-        told = ig4(
+        output = ig4(
             work, "judge", f"judged-{split}/ig4.jsonl", f"judged-{split}/{rival}.jsonl",
             "--questions", f"judged-{split}/questions.jsonl",
             "--contexts", f"judged-{split}/references.jsonl", "--judge", "reference",
             "--labels", f"ig4,{rival}", "--plot", f"judged-{split}/figure1-{rival}.svg", "--json",
         )  # fmt: skip
-        (folder / f"{rival}.json").write_text(told, encoding="utf-8")
+        (folder / f"{rival}.json").write_text(output, encoding="utf-8")
 
 
 def _chosen(folder: Path, count: int) -> list[dict[str, Any]]:
@@ -149,7 +149,7 @@ def _truth(row: dict[str, Any]) -> str:
 
 def _answers(work: Path, split: str, arm: str, wanted: set[str]) -> list[dict[str, str]]:
     """Return what an arm's models answered to a split's questions, from the score database."""
-    rows = asked(
+    rows = query_rows(
         work,
         "SELECT c.seed || '/' || p.item_id AS id, p.answer AS answer FROM ablation_cells c "
         "JOIN evaluations e ON e.training_id = c.training_id "
@@ -161,7 +161,7 @@ def _answers(work: Path, split: str, arm: str, wanted: set[str]) -> list[dict[st
     return [{"id": name, "answer": answer} for name, answer in found.items()]
 
 
-def asked(work: Path, sql: str) -> list[dict[str, Any]]:
+def query_rows(work: Path, sql: str) -> list[dict[str, Any]]:
     """Return the rows that a question to the score database has."""
     rows: list[dict[str, Any]] = json.loads(ig4(work, "query", "--json", sql, quiet=True))
     return rows

@@ -42,8 +42,8 @@ _CHATTER = (
 
 def conversation(scene: world.Scene, rng: random.Random) -> list[Exchange]:
     """Return two questions and a request for a description, with true answers, in any order."""
-    asked = balanced(scene, rng)
-    turns = [(question, world.short(answer)) for question, answer in asked]
+    questions = balanced(scene, rng)
+    turns = [(question, world.short(answer)) for question, answer in questions]
     turns.append((rng.choice(world.DESCRIBE), world.description(scene.facts, rng)))
     rng.shuffle(turns)
     return turns
@@ -72,7 +72,7 @@ def wrong(turns: Sequence[Exchange], scene: world.Scene, rng: random.Random) -> 
             question,
             world.description(facts, rng)
             if question in world.DESCRIBE
-            else world.short(world.answered(question, facts.colour, facts.shape)),
+            else world.short(world.answer_to(question, facts.colour, facts.shape)),
         )
         for question, _ in turns
     ]

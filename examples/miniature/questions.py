@@ -37,8 +37,8 @@ def write(folder: Path, split: world.Split, pictures: int, captions: int, seed: 
     for name, found in rows.items():
         text = "".join(json.dumps(row) + "\n" for row in found)
         (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
-    told = ", ".join(f"{len(found):,} {name}" for name, found in rows.items())
-    print(f"  {told}")
+    counts = ", ".join(f"{len(found):,} {name}" for name, found in rows.items())
+    print(f"  {counts}")
 
 
 def read(folder: Path, name: str) -> list[dict[str, Any]]:

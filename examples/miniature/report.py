@@ -43,11 +43,11 @@ def write(work: Path, split: str) -> None:
     print(text)
 
 
-def claims(told: dict[str, Any]) -> str:
+def claims(report: dict[str, Any]) -> str:
     """Return the two claims of the paper, each held to the mean of all benchmarks, and to each."""
     lines = []
     for rival, claim in (("random", "selected > random"), ("all", "selected >= all")):
-        found = [one for one in told["comparisons"] if one["second"] == rival]
+        found = [one for one in report["comparisons"] if one["second"] == rival]
         found.sort(key=lambda each: each["column"] != "mean")
         lines += [[claim, one["column"], *_measured(one), _verdict(one)] for one in found]
     head = ["claim", "in", "difference", "95 % interval", "p (better)", "p (worse)",
@@ -85,8 +85,8 @@ def figure(folder: Path) -> str:
     """Return wins, ties and fails of the selection's models as bars and figures."""
     lines = []
     for rival in commands.RIVALS:
-        told = json.loads((folder / f"{rival}.json").read_text(encoding="utf-8"))
-        for name, one in {"all questions": told["overall"], **told["categories"]}.items():
+        report = json.loads((folder / f"{rival}.json").read_text(encoding="utf-8"))
+        for name, one in {"all questions": report["overall"], **report["categories"]}.items():
             lines.append([f"ig4 : {rival}", name, *_bar(one)])
     return table(["models", "questions", "win", "tie", "fail", "", "sign test p"], lines)
 
@@ -102,7 +102,7 @@ def _bar(one: dict[str, Any]) -> list[str]:
 def kept(work: Path, split: str) -> str:
     """Return how many spoilt samples of each kind the arms trained on, mean over seeds."""
     key = json.loads((work / KEY).read_text(encoding="utf-8"))
-    rows = commands.asked(
+    rows = commands.query_rows(
         work,
         "SELECT c.arm AS arm, c.seed AS seed, s.external_id AS id FROM ablation_cells c "
         "JOIN selected_samples x ON x.selection_id = c.selection_id "
@@ -129,7 +129,7 @@ def indicators(work: Path) -> str:
     """Return the area under the ROC curve of each scorer, for each kind and all together."""
     key = json.loads((work / KEY).read_text(encoding="utf-8"))
     columns = ", ".join(SCORERS)
-    rows = commands.asked(work, f"SELECT external_id AS id, {columns} FROM scores_wide")
+    rows = commands.query_rows(work, f"SELECT external_id AS id, {columns} FROM scores_wide")
     lines = []
     for scorer in SCORERS:
         sound = [row[scorer] for row in rows if key[row["id"]] is None]

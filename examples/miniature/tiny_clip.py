@@ -56,7 +56,7 @@ def make(folder: Path, scenes: Sequence[world.Scene], sizes: Sizes, seed: int = 
     save_file(model.state_dict(), folder / "open_clip_model.safetensors")
 
 
-def said_of(facts: world.Facts, rng: random.Random) -> str:
+def random_text(facts: world.Facts, rng: random.Random) -> str:
     """Return a caption, or one sentence of a description: the scorer rates sentences."""
     if rng.random() < 0.5:
         return world.caption(facts, rng)
@@ -79,11 +79,13 @@ def train(
     for step in range(sizes.steps):
         rows = rng.sample(range(len(scenes)), min(sizes.batch, len(scenes)))
         images, facts = zip(
-            *(world.moved(pixels[at], scenes[at].facts, rng) for at in rows), strict=True
+            *(world.move_shape(pixels[at], scenes[at].facts, rng) for at in rows), strict=True
         )
-        seen = model.encode_image(base.normalised(np.stack(images)), normalize=True)
-        read = model.encode_text(tokenizer([said_of(one, rng) for one in facts]), normalize=True)
-        logits = model.logit_scale.exp() * seen @ read.T
+        image_features = model.encode_image(base.normalised(np.stack(images)), normalize=True)
+        text_features = model.encode_text(
+            tokenizer([random_text(one, rng) for one in facts]), normalize=True
+        )
+        logits = model.logit_scale.exp() * image_features @ text_features.T
         own = torch.arange(len(rows))
         loss = (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
         optimizer.zero_grad()

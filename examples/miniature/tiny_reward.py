@@ -86,17 +86,21 @@ def train(
     began = time.perf_counter()
     model.train()
     for step in range(sizes.steps):
-        asked, own, others = zip(*(example(scenes, rng) for _ in range(sizes.batch)), strict=True)
-        given = tokenizer([*asked, *asked], [*own, *others], padding=True, return_tensors="pt")
-        rated = model(**given).logits.view(2, -1)
-        loss = -functional.logsigmoid(rated[0] - rated[1]).mean()
+        instruction, own, others = zip(
+            *(example(scenes, rng) for _ in range(sizes.batch)), strict=True
+        )
+        inputs = tokenizer(
+            [*instruction, *instruction], [*own, *others], padding=True, return_tensors="pt"
+        )
+        rewards = model(**inputs).logits.view(2, -1)
+        loss = -functional.logsigmoid(rewards[0] - rewards[1]).mean()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         if step % 100 == 0 or step == sizes.steps - 1:
-            right = (rated[0] > rated[1]).float().mean().item()
+            right = (rewards[0] > rewards[1]).float().mean().item()
             spent = time.perf_counter() - began
             print(f"  step {step:5,}  loss {loss.item():.3f}  right {right:.2f}  {spent:.0f} s",
                   flush=True)  # fmt: skip
@@ -110,5 +114,5 @@ def example(scenes: Sequence[world.Scene], rng: random.Random) -> tuple[str, str
     theirs = instructions.conversation(scenes[other], rng)
     if rng.random() < 0.6:
         mine, theirs = mine[:1], theirs[:1]
-    asked = "\n".join(question for question, _ in mine)
-    return asked, *("\n".join(said for _, said in turns) for turns in (mine, theirs))
+    instruction = "\n".join(question for question, _ in mine)
+    return instruction, *("\n".join(answer for _, answer in turns) for turns in (mine, theirs))

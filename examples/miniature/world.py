@@ -98,18 +98,18 @@ def scenes(split: Split, *, limit: int | None = None) -> list[Scene]:
     if limit is not None:
         end = min(end, first + limit)
     data = Path(str(files("easy_vqa"))) / "data" / folder
-    asked: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    questions_of: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for question, answer, number in json.loads((data / "questions.json").read_text("utf-8")):
-        asked[number].append((question, answer))
+        questions_of[number].append((question, answer))
     found = []
     for number in range(first, end):
         path = data / "images" / f"{number}.png"
-        facts = measured(pixels_of(path), asked[number])
-        found.append(Scene(f"{folder}-{number:04d}", path, facts, tuple(asked[number])))
+        facts = measure_facts(pixels_of(path), questions_of[number])
+        found.append(Scene(f"{folder}-{number:04d}", path, facts, tuple(questions_of[number])))
     return found
 
 
-def answered(question: str, colour: str, shape: str) -> str:
+def answer_to(question: str, colour: str, shape: str) -> str:
     """Return easy-VQA's answer to one of its questions on a shape of that colour."""
     words = question.rstrip("?").split()
     if words[0] == "what":
@@ -139,7 +139,7 @@ def box_of(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
 
 
-def measured(pixels: NDArray[np.uint8], questions: Sequence[tuple[str, str]] = ()) -> Facts:
+def measure_facts(pixels: NDArray[np.uint8], questions: Sequence[tuple[str, str]] = ()) -> Facts:
     """Return the facts of a picture; of its shapes those come first that agree with the answers.
 
     Without them, shapes of a few pixels are sometimes taken for others.
@@ -153,7 +153,7 @@ def measured(pixels: NDArray[np.uint8], questions: Sequence[tuple[str, str]] = (
     shape = min(
         _FILLED,
         key=lambda name: (
-            sum(answered(q, colour, name) != a for q, a in questions),
+            sum(answer_to(q, colour, name) != a for q, a in questions),
             abs(_FILLED[name] - filled),
         ),
     )
@@ -166,7 +166,7 @@ def _place(left: int, top: int, right: int, bottom: int) -> dict[str, str]:
     return {"row": ROWS[row], "column": COLUMNS[column]}
 
 
-def moved(
+def move_shape(
     pixels: NDArray[np.uint8], facts: Facts, rng: random.Random
 ) -> tuple[NDArray[np.uint8], Facts]:
     """Return a picture with its shape elsewhere, perhaps mirrored: more pictures out of one.

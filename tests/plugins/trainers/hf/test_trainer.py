@@ -212,7 +212,7 @@ def test_the_footprint_counts_what_learns(families, tmp_path, trains):
 
 def test_the_processor_is_saved_beside_the_weights(families, tmp_path):
     trained(families["gemma3"], tmp_path, samples=4, trains="projector")
-    again = load_processor(HuggingFaceOptions(), place=str(tmp_path))
+    again = load_processor(HuggingFaceOptions(), name_or_path=str(tmp_path))
     assert (
         again.chat_template
         == load_processor(HuggingFaceOptions(model=str(families["gemma3"]))).chat_template
