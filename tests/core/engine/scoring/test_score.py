@@ -168,36 +168,32 @@ def test_each_distinct_image_is_embedded_once_however_far_apart_it_is_shown(
     )
 
 
-def test_a_sample_of_several_images_waits_for_all_of_them(session, folder, read, log):
-    for n in range(12):
-        folder.picture(f"{n}.png", (n * 20, 0, 0))
-    # Each sample shows its own image and the one its neighbours introduce.
+def write_pairs(folder, others):
+    """Write samples that show an image of their own, and that of another sample."""
     records = []
-    for n in range(12):
+    for n, other in enumerate(others):
+        folder.picture(f"{n}.png", (n * 20, 0, 0))
         made = record(f"s{n:02d}", f"answer {n}", f"{n}.png")
-        made["image"] = [f"{n}.png", f"{(n + 5) % 12}.png"]
+        made["image"] = [f"{n}.png", f"{other}.png"]
         made["conversations"][0]["value"] = "<image><image>\nWhat?"
         records.append(made)
     folder.write(*records)
-    done = score(session, read().dataset, ScoreRequest([bright(log, batch=2)]))
-    assert done.failed == {"bright": 0}
-    assert len(lines(log)) == len(set(lines(log))) == 12
 
 
-def test_a_sample_that_waits_has_its_own_image_embedded_only_once(session, folder, read, log):
-    # Each sample shows the image that the one before it introduces, which is still on its way.
-    for n in range(6):
-        folder.picture(f"{n}.png", (n * 20, 0, 0))
-    records = []
-    for n in range(6):
-        made = record(f"s{n}", f"answer {n}", f"{n}.png")
-        made["image"] = [f"{n}.png", f"{max(n - 1, 0)}.png"]
-        made["conversations"][0]["value"] = "<image><image>\nWhat?"
-        records.append(made)
-    folder.write(*records)
-    done = score(session, read().dataset, ScoreRequest([bright(log, batch=1)]))
-    assert (done.done, done.failed) == ({"bright": 6}, {"bright": 0})
-    assert sorted(lines(log)) == sorted(f"{n * 20},0,0" for n in range(6))
+@pytest.mark.parametrize(
+    ("others", "batch"),
+    [
+        ([(n + 5) % 12 for n in range(12)], 2),  # that of a sample in another chunk
+        ([max(n - 1, 0) for n in range(6)], 1),  # that of the sample before, still on its way
+    ],
+)
+def test_a_sample_of_several_images_waits_for_all_of_them(
+    session, folder, read, log, others, batch
+):
+    write_pairs(folder, others)
+    done = score(session, read().dataset, ScoreRequest([bright(log, batch=batch)]))
+    assert (done.done, done.failed) == ({"bright": len(others)}, {"bright": 0})
+    assert sorted(lines(log)) == sorted(f"{n * 20},0,0" for n in range(len(others)))
 
 
 def test_a_scorer_that_is_done_is_not_asked_again_beside_one_that_is_not(
