@@ -58,16 +58,9 @@ lmms-eval (samples_*.jsonl), VLMEvalKit (.xlsx, .tsv), or any table of ids and a
     "--limit", type=click.IntRange(1), metavar="N", help="Use only the first N questions."
 )
 @click.option("--image-root", type=opt.PATH, help="Additional folder to read images from.")
-@click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True,
-              help="Answers generated at a time.")  # fmt: skip
 @click.option("--max-new-tokens", type=click.IntRange(1),
               help="Maximum tokens of an answer.  [default: that of the benchmark]")  # fmt: skip
-@click.option("--temperature", type=click.FloatRange(0), help="0 means greedy decoding.")
-@click.option("--top-p", type=click.FloatRange(0, 1), help="Probability mass to sample from.")
-@click.option("--beams", "num_beams", type=click.IntRange(1), help="Number of beams.")
-@click.option(
-    "--repetition-penalty", type=click.FloatRange(0), help="Values above 1 reduce repetition."
-)
+@opt.decoding_options
 @click.option("--retry-failed", is_flag=True, help="Ask the failed questions again.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the metrics as CSV.")
 @opt.seed

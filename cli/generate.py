@@ -36,15 +36,8 @@ A question file has one JSON object a line: {"id": 1, "image": "a.jpg", "questio
 @click.option("--chat", type=opt.PATH, metavar="IMAGE", help="Chat about an image.")
 @click.option("--image-root", type=opt.PATH, help="Additional folder to read images from.")
 @click.option("--trainer", metavar="NAME", help="Use the model of a trainer before fine-tuning.")
-@click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True,
-              help="Answers generated at a time.")  # fmt: skip
 @click.option("--max-new-tokens", type=click.IntRange(1), help="Maximum tokens of an answer.")
-@click.option("--temperature", type=click.FloatRange(0), help="0 means greedy decoding.")
-@click.option("--top-p", type=click.FloatRange(0, 1), help="Probability mass to sample from.")
-@click.option("--beams", "num_beams", type=click.IntRange(1), help="Number of beams.")
-@click.option(
-    "--repetition-penalty", type=click.FloatRange(0), help="Values above 1 reduce repetition."
-)
+@opt.decoding_options
 @click.option("--retry-failed", is_flag=True, help="Ask the failed questions again.")
 @click.option("--overwrite", is_flag=True, help="Overwrite other answers in the file.")
 @opt.seed

@@ -55,6 +55,30 @@ def shared_options(function: F) -> F:
     return function
 
 
+_DECODING_OPTIONS = (
+    click.option(
+        "--batch-size",
+        type=click.IntRange(1),
+        default=8,
+        show_default=True,
+        help="Answers generated at a time.",
+    ),
+    click.option("--temperature", type=click.FloatRange(0), help="0 means greedy decoding."),
+    click.option("--top-p", type=click.FloatRange(0, 1), help="Probability mass to sample from."),
+    click.option("--beams", "num_beams", type=click.IntRange(1), help="Number of beams."),
+    click.option(
+        "--repetition-penalty", type=click.FloatRange(0), help="Values above 1 reduce repetition."
+    ),
+)
+
+
+def decoding_options(function: F) -> F:
+    """Add the options of commands that let a model answer."""
+    for option in reversed(_DECODING_OPTIONS):
+        function = option(function)
+    return function
+
+
 _CALL_OPTIONS = (
     click.option("--concurrency", type=int, help="Requests at a time.  [default: 16]"),
     click.option("--rpm", type=float, help="Maximum requests per minute."),
