@@ -55,6 +55,7 @@ def tree():
     return find_imports(read_sources(ROOT))
 
 
+@pytest.mark.slow
 def test_every_file_is_read(tree):
     files = sum(1 for folder in FOLDERS for _ in (ROOT / folder).rglob("*.py"))
     assert len(tree) == files > 0
@@ -76,6 +77,7 @@ def test_only_plugins_import_heavy_libraries(tree):
     assert find_packages(tree, HEAVY, others, at_once=True) == set()
 
 
+@pytest.mark.slow
 def test_nothing_outside_plugins_loads_a_heavy_library_when_it_is_imported(tree):
     unasked = {"ig4.__main__", "ig4.storage.migrations.env"}  # these run when they are imported
     names = [name for name in tree if not name.startswith("ig4.plugins")]

@@ -58,6 +58,7 @@ def test_a_dry_run_lists_arms_samples_and_steps_and_stores_nothing(ig4):
     assert json_of(ig4("ablate", "show", "--json")) == []
 
 
+@pytest.mark.slow
 def test_tables_come_in_every_form_and_go_to_files(ig4):
     run = ["ablate", *QUIZ, "--seeds", 2, "-q", "-o", "share.noise=0"]
     done = ig4(*run)
@@ -76,6 +77,7 @@ def test_tables_come_in_every_form_and_go_to_files(ig4):
     assert row["quiz mean"] == "25.000000"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [".", "/", "folder"])
 def test_tables_cannot_take_the_place_of_a_folder(ig4, target):
     Path("folder").mkdir()
@@ -115,6 +117,7 @@ def test_ig4_toml_says_it_all(ig4):
     assert len(list(Path("models/set").glob("*/share.json"))) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

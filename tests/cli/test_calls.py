@@ -25,6 +25,8 @@ from ig4.storage.store import Store
 from ..llm_server.world import rating_of
 from ..tiny_reward import make_deberta
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("openai")
 pytest.importorskip("anthropic")
 

@@ -66,6 +66,7 @@ def test_the_environment_and_the_flag_lie_over_ig4_toml(ig4):
     assert ig4("db", "path", "--db", "flag.db", IG4_DB="mine.db").stdout.strip().endswith("flag.db")
 
 
+@pytest.mark.slow
 def test_a_dry_run_leaves_out_imported_scores_and_clusters(ig4):
     ig4("ingest", "rows.jsonl")
     Path("gpt.csv").write_text("id,score\n" + "".join(f"s{n},{n}\n" for n in range(6)))

@@ -49,6 +49,7 @@ def test_the_device_is_the_one_that_models_will_run_on(run):
     assert f"auto precision {device['precision']}" in run().stdout
 
 
+@pytest.mark.slow
 def test_looking_at_the_device_loads_no_torch(tmp_path):
     code = (
         "import sys; from ig4.cli.doctor import gather; gather(None);"
@@ -112,6 +113,7 @@ def test_a_database_of_a_newer_ig4_is_a_problem_with_a_remedy(run, tmp_path):
     assert "upgrade" in result.stdout.partition("Broken")[2]
 
 
+@pytest.mark.slow
 def test_broken_plugins_are_told_and_make_it_fail(run, broken_site, monkeypatch):
     monkeypatch.syspath_prepend(broken_site)
     result = run()

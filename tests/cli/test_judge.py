@@ -174,6 +174,7 @@ def test_money_is_estimated_limited_and_never_spent_twice(judge, answers, llm_se
     assert report["overall"]["fail"] == sum(one < two for one, two in wins)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a signal")
 def test_a_judgement_killed_again_and_again_repeats_no_reply_that_had_arrived(
     start, judge, answers, llm_server, asks
@@ -198,6 +199,7 @@ def test_a_judgement_killed_again_and_again_repeats_no_reply_that_had_arrived(
     assert llm_server.repeats() <= at_once * kills
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", [{}, {"require_key": "x"}])
 def test_no_key_is_ever_written_down(judge, answers, llm_server, asks, tmp_path, behaviour):
     answers(2)

@@ -21,6 +21,8 @@ from ig4.cli.main import COMMANDS
 
 from ..processes import environment
 
+pytestmark = pytest.mark.slow
+
 LLAVA = [
     {
         "id": f"s{n}",

@@ -16,6 +16,8 @@ from click.testing import CliRunner
 from ig4.cli.main import cli
 from ig4.cli.train import sparkline
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("transformers")
 pytest.importorskip("peft")
 pytest.importorskip("sentencepiece")
@@ -155,7 +157,7 @@ def test_what_cannot_be_trained_is_told_in_a_sentence(ig4, arguments, exit_code,
         ([], "--questions FILE, or --chat IMAGE"),
         (["--questions", "q.jsonl", "--chat", "a.png"], "--questions FILE, or --chat IMAGE"),
         (["--questions", "q.jsonl"], "--trainer"),
-        (["nowhere", "--questions", "q.jsonl"], "no checkpoint"),
+        (["nowhere", "--questions", "q.jsonl"], "not a checkpoint"),
         (["nowhere", "--trainer", "hf", "--questions", "q.jsonl"], "leave out --trainer"),
         (["nowhere", "--chat", "none.png"], "no such file"),
     ],

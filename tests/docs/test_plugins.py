@@ -49,6 +49,7 @@ def test_every_hook_is_explained():
         assert f"def {hook}(" in PAGE
 
 
+@pytest.mark.slow
 def test_the_plugin_passes_the_conformance_tests_it_shows(plugin_site, tmp_path):
     """Its own tests, run as its author would, against the installed distribution."""
     shutil.copytree(ROOT / "tests" / "plugin_dist" / "tests", tmp_path / "tests")

@@ -58,12 +58,14 @@ def test_few_requests_a_minute_do_not_come_in_a_burst():
     asyncio.run(second())
 
 
+@pytest.mark.slow
 def test_tokens_a_minute_are_kept():
     # 6,000 a minute: 600 in the first moment, then 100 a second.
     times = asyncio.run(starts(Limits(50, tokens_per_minute=6000), 7, tokens=100))
     assert times[6] >= 0.9
 
 
+@pytest.mark.slow
 def test_a_request_larger_than_the_limit_s_bucket_still_goes():
     async def huge():
         async with asyncio.timeout(3):

@@ -31,7 +31,10 @@ CONTENT = (
     "SELECT hash FROM contents ORDER BY hash",
 )
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a signal")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a signal"),
+]
 
 
 @pytest.fixture(scope="module")

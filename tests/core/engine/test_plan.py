@@ -89,6 +89,7 @@ def test_a_run_does_what_its_plan_says_and_not_what_the_configuration_says(sessi
     assert len(run(session, fewer).selection) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "message"),
     [

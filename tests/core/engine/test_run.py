@@ -72,11 +72,13 @@ def test_a_run_does_every_stage_and_says_what_each_did(session, config, tmp_path
     assert result.failed == 0
 
 
+@pytest.mark.slow
 def test_images_are_embedded_once_for_scorer_and_clusters(session, config, log):
     run(session, config())
     assert len(log.read_text().split()) == len(COLOURS)
 
 
+@pytest.mark.slow
 def test_a_second_run_computes_nothing(session, config, log):
     first = run(session, config())
     before = log.read_text()
@@ -86,11 +88,13 @@ def test_a_second_run_computes_nothing(session, config, log):
     assert again.selection.ids == first.selection.ids
 
 
+@pytest.mark.slow
 def test_each_run_is_recorded_once_with_its_data_set(session, config):
     run(session, config())
     assert runs(session) == [("run", "done", 1)]
 
 
+@pytest.mark.slow
 def test_failures_make_a_run_partial(session, config, photos):
     photos.write(record("bad", "fail", "0.png"), record("good", "word", "1.png"))
     result = run(session, config(select={"size": 1}))
@@ -98,6 +102,7 @@ def test_failures_make_a_run_partial(session, config, photos):
     assert runs(session) == [("run", "partial", 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "told"),
     [
@@ -116,6 +121,7 @@ def test_wrong_names_are_found_before_any_work(session, config, more, told):
         assert connection.scalar(text("SELECT count(*) FROM samples")) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "told"),
     [

@@ -25,6 +25,7 @@ def small_pieces(monkeypatch):
     monkeypatch.setattr(jsonstream, "_PIECE", 5)
 
 
+@pytest.mark.slow
 @given(st.lists(VALUES, max_size=8), st.sampled_from([None, 1, "\t"]), st.booleans())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_a_list_gives_what_json_load_gives(tmp_path, small_pieces, values, indent, ascii_only):
@@ -34,6 +35,7 @@ def test_a_list_gives_what_json_load_gives(tmp_path, small_pieces, values, inden
     assert list(jsonstream.list_items(file)) == json.loads(file.read_text("utf-8"))
 
 
+@pytest.mark.slow
 @given(st.dictionaries(ANY_TEXT, VALUES | st.lists(VALUES), max_size=5))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_an_object_gives_its_members_in_order(tmp_path, small_pieces, value):

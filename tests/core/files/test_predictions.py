@@ -184,6 +184,7 @@ def test_a_spreadsheet_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch
         read_predictions(tmp_path / "a.xlsx", ITEMS)
 
 
+@pytest.mark.slow
 @given(
     answers=st.dictionaries(st.text(min_size=1), st.text(), min_size=1, max_size=8),
     shuffle=st.randoms(),

@@ -21,6 +21,7 @@ def test_the_interval_is_scipys_bootstrap():
     assert interval(list(values)) == pytest.approx((found.low, found.high), abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [
     lambda rng: rng.integers(0, 2, 100).astype(float), lambda rng: rng.gamma(2.0, 0.25, 100),
 ])  # fmt: skip

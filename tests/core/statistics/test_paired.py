@@ -70,6 +70,7 @@ def test_a_single_pair_has_a_difference_and_nothing_else():
         compare([], [])
 
 
+@pytest.mark.slow
 def test_intervals_cover_at_their_rate_and_p_values_err_at_theirs():
     rng = np.random.default_rng(0)
     draws = [compare(rng.normal(0.5, 1, 5), rng.normal(0, 2, 5)) for _ in range(2000)]

@@ -366,6 +366,7 @@ def cases() -> list:
     for (kind, name), checks in CASES.items():
         missing = missing_modules(HOST.find(kind, f"ig4/{name}"))
         marks = [pytest.mark.skip(reason=f"needs {', '.join(missing)}")] if missing else []
+        marks += [pytest.mark.slow] if kind == "trainer" or name == "clip" else []
         made += [
             pytest.param(check, id=f"{kind}-{name}-{check.name}", marks=marks) for check in checks
         ]
@@ -378,6 +379,7 @@ def test_component(check, monkeypatch):
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", declaration_checks(COMPONENTS))
 def test_declaration(check):
     check()

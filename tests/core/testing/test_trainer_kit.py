@@ -212,6 +212,7 @@ def test_a_good_trainer_passes_all_checks():
         check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trainer", "check"),
     [

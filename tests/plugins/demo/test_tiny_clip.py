@@ -69,6 +69,7 @@ def samples(vectors, answers):
     ]
 
 
+@pytest.mark.slow
 def test_it_tells_true_answers_from_swapped_ones_on_scenes_it_never_saw(scores):
     true, swapped = scores
     assert (true[:, None] > swapped[None, :]).mean() > 0.9

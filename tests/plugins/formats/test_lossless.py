@@ -77,6 +77,7 @@ def read_and_written(form, source, target):
     return before, list(form.read(target))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".json", ".jsonl"])
 @pytest.mark.parametrize(
     ("cls", "strategy"), [(Llava, LLAVA), (ShareGPT, SHAREGPT), (JsonLines, FLAT)]
@@ -171,6 +172,7 @@ def tables(draw):
     return pa.table(columns)
 
 
+@pytest.mark.slow
 @quickly
 @given(tables())
 def test_parquet(tmp_path, table):
@@ -182,6 +184,7 @@ def test_parquet(tmp_path, table):
     assert pq.read_table(tmp_path / "out.parquet").equals(pq.read_table(tmp_path / "in.parquet"))
 
 
+@pytest.mark.slow
 @quickly
 @given(tables())
 def test_hf(tmp_path, table):

@@ -159,6 +159,7 @@ def test_none_of_the_authors_captions_is(shared):
     assert [row["caption"] for row in rows if find_suspicious_phrases("", row["caption"])] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["ignore ", "give a ", "score ", "<|", "\n# ", "as an a ", "给"])
 def test_long_texts_are_looked_through_quickly(unit):
     text = unit * (500_000 // len(unit))

@@ -107,6 +107,7 @@ def test_a_reply_that_was_cut_says_so(send, llm_server):
 # Faults
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["408", "409", "429", "500", "503", "529"])
 def test_what_may_pass_is_worth_another_try(send, llm_server, fault):
     llm_server.rule(fault)
@@ -133,6 +134,7 @@ def test_an_empty_reply_is_no_rating(send, llm_server, make):
         assert send(ASKED).text == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -157,6 +159,7 @@ USAGE = '{"input_tokens": %s, "output_tokens": %s, "prompt_tokens": %s, "complet
 PARTS = '[{"type": "text", "text": "85"}, {"type": "text", "text": "\\nGood."}]'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokens", ["null", '"many"', "-5", "1e400", "9" * 400])
 def test_a_reply_is_read_whatever_its_tokens_are_said_to_be(send, llm_server, tokens):
     usage = USAGE % ((tokens,) * 4)
@@ -188,6 +191,7 @@ def test_a_service_that_is_not_there_may_come_back(make, llm_server):
         run(make, use, base_url="http://127.0.0.1:9/v1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
@@ -277,6 +281,7 @@ def test_the_key_of_the_environment_is_sent(send, llm_server, make):
     assert send(ASKED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["401", "403", "400", "500", "reset", "cut", "broken-json"])
 def test_no_error_ever_shows_a_key(send, llm_server, fault):
     told = f"bad key {CANARIES[0]} {CANARIES[1]} Bearer abc.def sk-proj-abcdefghijk"
@@ -353,6 +358,7 @@ def test_a_server_that_takes_no_temperature_gets_none(send, llm_server):
     assert ["temperature" in call["keys"] for call in llm_server.calls()] == [True, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["temperature", "max_tokens", "response_format", "tools"])
 def test_what_the_user_insists_on_is_refused_once_and_not_asked_for_ever(send, llm_server, name):
     llm_server.rule("400", message=f"`{name}` is not taken, max_completion_tokens is")
@@ -493,6 +499,7 @@ def test_one_that_never_arrived_is_not(make, llm_server):
     assert batched(make, look) is None
 
 
+@pytest.mark.slow
 def test_one_among_many_pages_is_found(make, llm_server):
     async def look(provider, remote):
         for n in range(120):

@@ -46,6 +46,7 @@ def test_cider_of_every_golden_case_is_the_originals():
         assert sum(found) / len(found) == pytest.approx(case["mean"], abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 @needs_coco
 @needs_java
@@ -129,6 +130,7 @@ PAIRS = st.lists(st.tuples(CAPTION, st.lists(CAPTION, min_size=1, max_size=3)), 
                  max_size=6)  # fmt: skip
 
 
+@pytest.mark.slow
 @given(PAIRS)
 def test_captions_are_measured_on_their_scales(pairs):
     said, known = [one for one, _ in pairs], [each for _, each in pairs]
@@ -136,6 +138,7 @@ def test_captions_are_measured_on_their_scales(pairs):
     assert all(0 <= value <= 1 + 1e-9 for value in rouge_l(said, known))
 
 
+@pytest.mark.slow
 @given(PAIRS, st.randoms())
 def test_the_order_of_images_and_references_changes_nothing(pairs, shuffle):
     said, known = [one for one, _ in pairs], [each for _, each in pairs]

@@ -5,6 +5,8 @@ import pytest
 from ig4.plugins.models import clipoptions, openclip
 from ig4.plugins.models.texttower import find_truncated
 
+pytestmark = pytest.mark.slow
+
 TEXTS = [
     "a dog",
     "a red bus stands at the corner of a long street, seen from behind",

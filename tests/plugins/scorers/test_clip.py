@@ -132,6 +132,7 @@ def test_several_images_count_alike(opened, samples):
     assert score.value == pytest.approx(by_hand(scorer, ["A red bus"], both), abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vectors", [None, np.empty((0, 32), np.float32)], ids=["none", "empty"])
 def test_a_sample_without_image_is_a_failure_and_costs_no_pass(
     opened, samples, monkeypatch, vectors
@@ -175,6 +176,7 @@ def kept(checkpoint):
     scorer.close()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -89,6 +89,7 @@ def test_the_score_is_what_the_model_says_when_called_by_hand(opened, deberta, l
     assert len({round(value, 3) for value in expected}) == len(MIXED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["deberta", "llama"])
 @pytest.mark.parametrize("size", [1, 2, 3, 16])
 def test_batch_size_and_order_change_nothing(opened, request, kind, size):

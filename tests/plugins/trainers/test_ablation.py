@@ -9,6 +9,8 @@ from PIL import Image
 
 import ig4
 
+pytestmark = pytest.mark.slow
+
 COLOURS = {"red": (220, 20, 20), "blue": (20, 20, 220)}
 
 

@@ -20,6 +20,8 @@ from ig4.plugins.training.states import newest_state
 from ...tiny_models import make_hf, make_llama, make_llava, make_minigpt4
 from .train_tiny import alike, train_apart
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("train_tiny.py")
 USUAL = {"device": "cpu", "precision": "fp32", "workers": 0, "batch_size": 2, "save_every": 2}
 

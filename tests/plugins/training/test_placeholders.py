@@ -20,7 +20,7 @@ def test_images_stand_where_their_places_are():
 @pytest.mark.parametrize("images", [None, torch.zeros(2, 2, 2)])
 def test_places_without_images_or_too_many_images_are_refused(images):
     table = torch.zeros(6, 2)
-    with pytest.raises(ValueError, match="places for"):
+    with pytest.raises(ValueError, match="placeholders for"):
         embed(lambda one: table[one], torch.tensor([[1, IMAGE, IMAGE]]), images)
 
 

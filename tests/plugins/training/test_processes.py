@@ -74,6 +74,7 @@ def alone(trainings, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["minigpt4", "llava", "hf"])
 def test_two_processes_come_to_the_weights_of_one_that_accumulates(launched, alone, name):
     two, one = Checkpoint.read(launched / name), Checkpoint.read(alone / name)

@@ -67,6 +67,7 @@ def test_a_run_that_does_not_wait_leaves_them_for_the_next(session, dataset, wor
     assert len(world.asked) == 7
 
 
+@pytest.mark.slow
 def test_a_run_without_batches_collects_them_too_and_asks_nothing_twice(session, dataset, world):
     world.ready = False
     ask(session, dataset, LEAVE)

@@ -103,6 +103,7 @@ def test_a_request_that_fails_is_sent_again(session, samples, world):
     assert len(world.asked) == 3
 
 
+@pytest.mark.slow
 def test_all_wait_as_long_as_the_service_asks_for(session, samples, world):
     ask(session, samples("limited", *("x" * n for n in range(1, 20))), CallSettings(concurrency=1))
     assert outcomes(session)["s0"] == 7.0
@@ -135,6 +136,7 @@ def test_one_that_always_fails_is_an_error_and_costs_the_others_nothing(session,
     assert done.failed == {"asking": 2}
 
 
+@pytest.mark.slow
 def test_it_is_said_once_that_requests_fail_again_and_again(session, samples, world, notices):
     ask(session, samples(*(f"always busy {n}" for n in range(3))), CallSettings(4, attempts=4))
     told = [text for text in notices() if "tried again" in text]
@@ -197,6 +199,7 @@ def alike(folder, read):
     return ingest
 
 
+@pytest.mark.slow
 def test_those_who_wait_for_a_request_that_the_budget_stops_are_stopped_too(session, alike, world):
     world.pause = 0.05
     done = ask(session, alike("three"), CallSettings(4, max_calls=2))
@@ -204,6 +207,7 @@ def test_those_who_wait_for_a_request_that_the_budget_stops_are_stopped_too(sess
     assert (len(world.asked), ledger(session)) == (2, ["done"] * 2)
 
 
+@pytest.mark.slow
 def test_those_who_wait_for_a_request_that_a_defect_stops_go_on(session, alike, world):
     ask(session, alike("defect"), CallSettings(4))
     assert outcomes(session)["s2"] == "asking failed: KeyError: 'defect'"
@@ -242,6 +246,7 @@ def locked(database, seconds):
         timer.join()
 
 
+@pytest.mark.slow
 def test_replies_are_kept_although_another_process_writes_for_longer_than_is_waited(
     session, samples, world, monkeypatch
 ):
@@ -275,6 +280,7 @@ def test_what_has_no_price_is_counted_in_tokens(session, samples, world):
     assert ledger(session, "input_tokens") == [1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, 4, 50])
 def test_a_run_never_spends_more_than_it_may_and_the_next_goes_on(
     session, samples, world, concurrency

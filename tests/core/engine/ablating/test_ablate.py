@@ -17,7 +17,7 @@ from ig4.core.engine.ablating.ablate import ablate, forecast
 from ig4.core.engine.ablating.cells.checkpoints import exclusive
 from ig4.core.engine.ablating.render import as_dict
 from ig4.core.engine.ablating.result import load_result
-from ig4.core.engine.grouping.cluster import cluster
+from ig4.core.engine.grouping.cluster import ClusterRequest, cluster
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
@@ -104,6 +104,7 @@ def test_every_arm_is_trained_and_evaluated_with_every_seed(session):
     assert table["rows"][2]["cells"]["quiz"] == {"mean": 100.0, "sd": 0.0, "seeds": 3, "best": True}
 
 
+@pytest.mark.slow
 def test_a_random_arm_draws_anew_for_each_seed_and_others_do_not(session):
     run(session)
     found = cells(session)
@@ -112,11 +113,13 @@ def test_a_random_arm_draws_anew_for_each_seed_and_others_do_not(session):
     assert {found["all", seed].selection_id for seed in (42, 43, 44)} == {None}
 
 
+@pytest.mark.slow
 def test_the_seed_reaches_the_trainer(session):
     run(session, ["all"])
     assert len(set(values(session).values())) == 3
 
 
+@pytest.mark.slow
 def test_arms_that_come_to_the_same_samples_are_trained_once(session, tmp_path):
     log = tmp_path / "log"
     done = run(session, ["ig4", "single"], trainer={"log": str(log)})
@@ -126,11 +129,13 @@ def test_arms_that_come_to_the_same_samples_are_trained_once(session, tmp_path):
     assert all(found["ig4", seed] == found["only-length", seed] for seed in (42, 43, 44))
 
 
+@pytest.mark.slow
 def test_the_model_as_it_is_can_be_an_arm(session):
     run(session, ["base", "ig4"])
     assert {value for (arm, _), value in values(session).items() if arm == "base"} == {0.0}
 
 
+@pytest.mark.slow
 def test_afterwards_the_newest_selection_is_the_reference(session):
     run(session, ["ig4", "random", "sizes:5"])
     with session.store.reading() as connection:
@@ -177,8 +182,8 @@ def test_clusterers_and_numbers_of_clusters_leave_the_usual_clusters_alone(tmp_p
         made = Session(store, Host.discover(), [told.append])
         data = ingest(made, DatasetSource(folder, name="set")).dataset
         score(made, data, ScoreRequest([Choice("scorer", "length")]))
-        usual = cluster(made, data, Choice("clusterer", "halves"), Choice("embedder", "shade"),
-                        k=2, seed=42)  # fmt: skip
+        halves = ClusterRequest(Choice("clusterer", "halves"), Choice("embedder", "shade"), 2, 42)
+        usual = cluster(made, data, halves)
         spec = ["ig4", "no-clusters", "clusters:5", "clusterers:modulo"]
         config = settings(
             spec, size=4, seeds=1, select={"selector": "quota"}, run={"embedder": "shade"}
@@ -204,6 +209,7 @@ def test_clusterers_and_numbers_of_clusters_leave_the_usual_clusters_alone(tmp_p
 # -- again ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_done_once_nothing_is_done_again(session, tmp_path):
     log = tmp_path / "log"
     first = run(session, trainer={"log": str(log)})
@@ -216,6 +222,7 @@ def test_done_once_nothing_is_done_again(session, tmp_path):
         assert connection.exec_driver_sql("SELECT count(*) FROM selections").scalar() == 4
 
 
+@pytest.mark.slow
 def test_more_seeds_and_arms_train_only_what_is_new(session, tmp_path):
     log = tmp_path / "log"
     run(session, ["all", "ig4"], trainer={"log": str(log)}, seeds=2)
@@ -267,6 +274,7 @@ def test_a_second_benchmark_reuses_checkpoints_that_were_kept(session, tmp_path)
 # -- failures -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_failed_cell_stops_no_other_and_is_tried_again(session, told):
     done = run(session, trainer={"fail": 43})
     assert (done.done, done.failed) == (6, 3)
@@ -327,6 +335,7 @@ def test_wrong_names_are_said_before_anything_is_trained(session):
 # -- side by side ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_at_a_time_give_the_same_numbers_as_one(session, tmp_path, told):
     run(session, seeds=2)
     with Store.open(tmp_path / "other.db") as store:
@@ -342,6 +351,7 @@ def test_two_at_a_time_give_the_same_numbers_as_one(session, tmp_path, told):
         assert len(runs) == 1
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_fails_its_cell_and_is_replaced(session):
     done = run(session, ["ig4", "all"], jobs=2, trainer={"die": 43})
     assert (done.done, done.failed) == (4, 2)
@@ -368,6 +378,7 @@ def test_a_second_call_touches_nothing_that_the_first_is_at_work_on(session, tmp
 CONTENT = "SELECT arm, seed, status, json_extract(metrics, '$.quiz.value') FROM ablation_cells"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a signal")
 @pytest.mark.parametrize(("jobs", "kills"), [(1, [1, 2]), (2, [2])])
 def test_killed_it_goes_on_and_ends_the_same(session, tmp_path, site, jobs, kills):
@@ -401,6 +412,7 @@ def test_killed_it_goes_on_and_ends_the_same(session, tmp_path, site, jobs, kill
     assert len(log.read_text().splitlines()) <= 6 + len(kills) * jobs
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
 def test_interrupted_it_says_so_and_leaves_no_process_behind(session, tmp_path, site):
     log = tmp_path / "log"

@@ -227,6 +227,7 @@ def test_images_may_lie_in_a_folder_that_the_user_allows(world, tmp_path):
     assert answers == [("1",), ("2",), ("3",), ("4",), ("5",), ("6",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/hostname", "a/../../secret.png", "\0"])
 def test_image_paths_that_leave_the_folder_are_refused(world, name):
     picture(world.folder.parent / "secret.png", (1, 1, 1))
@@ -357,6 +358,7 @@ QUESTIONS = 300
 PAUSED, BATCH = 0.05, 4
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a signal")
 def test_killed_at_random_moments_it_goes_on_and_repeats_half_a_second_at_most(world, tmp_path):
     world.write([{"id": n, "question": f"Is it {n}?", "answer": "it"} for n in range(QUESTIONS)])

@@ -45,6 +45,7 @@ def test_exporting_everything_gives_back_the_records_that_came_in(
     assert (done.samples, done.images, done.missing_images) == (4, 3, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize(
     ("name", "file"),
@@ -223,6 +224,7 @@ def test_an_export_can_be_written_over_an_earlier_one(session, dataset, tmp_path
     assert not (tmp_path / "out" / "images" / "0.png").is_symlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["first", "7", "\N{SUPERSCRIPT TWO}", "9" * 30, "-1"])
 def test_a_selection_that_is_not_there_is_named(session, dataset, which):
     with pytest.raises(UsageError, match=which):

@@ -69,6 +69,7 @@ def test_llama_factory_is_told_of_no_images_where_there_are_none(exported):
     assert entry["columns"] == {"messages": "messages"}
 
 
+@pytest.mark.slow
 def test_swift_reads_messages_and_images_beside_its_configuration(exported):
     folder = exported("swift")
     config = yaml_of(folder / "train.yaml")
@@ -110,6 +111,7 @@ def test_any_model_name_stays_what_it_is(tmp_path, trainer):
         assert ODD in (config.get("model"), config.get("model_name_or_path"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [["--for", "trl", "--format", "csv"], ["--for", "axolotl"], ["--model", "x"]],

@@ -194,6 +194,7 @@ def test_ids_and_image_names_that_no_file_can_have_stop_nothing(session, folder,
     assert read().unchanged
 
 
+@pytest.mark.slow
 def test_a_column_of_equal_ids_does_not_take_the_square_of_time(session, folder, read):
     folder.write(*(record("same", f"answer {n}") for n in range(1500)))
     began = time.monotonic()
@@ -282,6 +283,7 @@ def test_reading_again_after_an_image_changed_finds_the_same_content(session, fo
     assert rows(session, "content_id")[:1] == refreshed
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_data_set(session, tmp_path):
     def peak(name, count):
         path = tmp_path / f"{name}.jsonl"

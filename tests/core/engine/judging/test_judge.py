@@ -376,6 +376,7 @@ def test_a_judge_that_sees_nothing_is_told_of(session, events, write, llm_server
     assert any("no description of their image" in e.text for e in events if isinstance(e, Notice))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "told"),
     [

@@ -105,6 +105,7 @@ def test_samples_that_say_the_same_are_scored_once(session, folder, read, log):
     assert values(session) == {"a": 2, "b": 2, "c": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
@@ -144,6 +145,7 @@ def test_a_scorer_that_loses_count_breaks_its_contract(session, folder, read):
         score(session, read().dataset, ScoreRequest([Choice("scorer", "short")]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["external_id", "dataset", "instruction", "answer"])
 def test_a_scorer_cannot_take_the_name_of_a_column(session, folder, read, name):
     folder.write(record("a", "one"))

@@ -87,6 +87,7 @@ def chosen(session, **request):
     )
 
 
+@pytest.mark.slow
 def test_exactly_the_200_that_algorithm_1_selects(session, published):
     kept, _ = expected(published)
     assert set(chosen(session).ids) == kept

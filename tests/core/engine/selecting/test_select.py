@@ -47,12 +47,14 @@ def test_exactly_as_many_as_wished_and_each_cluster_its_share(session, dataset):
     assert [one.rank for one in result] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fraction", "size"), [(0.5, 6), (1.0, 12), (0.0001, 1)])
 def test_a_fraction_is_of_the_candidates(session, dataset, fraction, size):
     request = SelectionRequest(fraction=fraction, scorers=("gpt",), selector=TOP)
     assert len(select(session, dataset, request)) == size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -130,6 +132,7 @@ def test_weights_decide(session, dataset):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scale", "best"), [("paper", 55), ("minmax", 100), ("percentile", 100 * 11.5 / 12)]
 )

@@ -68,6 +68,7 @@ def test_a_second_run_asks_nothing(asking):
     assert asking.answers.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_where_it_was(asking, tmp_path, plugin):
     log = tmp_path / "log"
     command = [
@@ -176,6 +177,7 @@ def test_images_are_read_from_the_folder_of_the_questions_only(asking, tmp_path)
     assert [line["id"] for line in answers(asking) if "answer" in line] == names[1:3]
 
 
+@pytest.mark.slow
 def test_a_bomb_is_not_decoded(asking, tmp_path):
     Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
     write(tmp_path, {"image": "bomb.png", "question": "Hm?"}, {"question": "And you?"})

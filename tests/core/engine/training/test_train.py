@@ -193,6 +193,7 @@ def test_a_file_is_no_folder(session, make_request, tmp_path):
         train(session, None, make_request(overwrite=True))
 
 
+@pytest.mark.slow
 def test_two_trainings_do_not_write_into_one_folder(session, make_request, tmp_path):
     pytest.importorskip("fcntl")
     with claim_folder(tmp_path / "out", "other", overwrite=False):
@@ -254,6 +255,7 @@ def test_a_selection_from_another_data_set_is_refused(session, make_request, sel
         train(session, session.dataset("other"), make_request(selection=str(selection)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["last", "9", "newest", "9" * 30])
 def test_a_selection_that_is_not_there_is_named(session, make_request, which):
     with pytest.raises(UsageError, match="selection"):

@@ -56,6 +56,7 @@ def said(processor, row) -> list[str]:
     return [processor.tokenizer.decode(list(run)) for trainable, run in runs if trainable]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("images", [0, 1, 2])
 def test_all_answers_with_their_ends_are_learned_and_nothing_else(processors, name, images):

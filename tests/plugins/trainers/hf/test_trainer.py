@@ -21,6 +21,8 @@ from ig4.plugins.trainers.hf.trainer import HuggingFaceTrainer
 
 from ....tiny_families import FAMILIES
 
+pytestmark = pytest.mark.slow
+
 PACKABLE = ["internvl", "llava", "smolvlm"]
 USUAL = {"device": "cpu", "precision": "fp32", "workers": 0, "epochs": 1, "batch_size": 4,
          "learning_rate": 0.01, "lora_dropout": 0.0}  # fmt: skip

@@ -177,6 +177,7 @@ def test_published_prompts_are_taken_where_samples_say_nothing_else(
     assert trainer._uses_published_prompts(job) is published
 
 
+@pytest.mark.slow
 def test_what_a_user_should_know_is_said(tiny, tmp_path):
     told: list[str] = []
     MiniGPT4Trainer(
