@@ -59,7 +59,8 @@ def ingest(
     from ig4.core.engine.ingesting.ingest import ingest as read
     from ig4.core.engine.plan import dataset_source
 
-    options: dict[str, Any] = opt.column_options(columns) | opt.pairs_of(settings)
+    options: dict[str, Any] = {key: value for key, value in texts.items() if value is not None}
+    options |= opt.column_options(columns) | opt.pairs_of(settings)
     config = configuration.build(
         {
             "dataset": {
@@ -69,7 +70,6 @@ def ingest(
                 "image_root": image_root,
                 "duplicate_ids": duplicate_ids,
                 "options": options,
-                **texts,
             }
         }
     )

@@ -2,6 +2,6 @@
 
 from ig4.core.contracts.evaluation import BenchmarkResult, Item, Pair, Side, Verdict
 
-Measured = BenchmarkResult  # its name before API 2
+Measured = BenchmarkResult  # its earlier name
 
 __all__ = ["BenchmarkResult", "Item", "Measured", "Pair", "Side", "Verdict"]

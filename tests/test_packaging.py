@@ -18,6 +18,8 @@ from packaging.requirements import Requirement
 
 from ig4.core.host.discovery import normalise
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("core", "plugins", "storage", "cli")
 HEAVY = ("torch", "sqlalchemy", "sklearn", "open_clip", "transformers", "openai", "anthropic")
@@ -100,7 +102,6 @@ def test_every_folder_with_modules_is_a_package():
     assert bare == set()
 
 
-@pytest.mark.slow
 def test_every_file_of_the_packages_is_in_the_wheel(wheel):
     """Modules and data alike: models, migrations, py.typed."""
     names = set(zipfile.ZipFile(wheel).namelist())
@@ -142,7 +143,6 @@ def test_the_sdist_holds_what_the_wheel_is_built_from(built):
     assert {"pyproject.toml", "README.md", "LICENSE", "core/_public/py.typed"} <= names
 
 
-@pytest.mark.slow
 def test_the_installed_wheel_runs_where_the_checkout_cannot_be_seen(installed, tmp_path):
     done = run_installed(installed, tmp_path, "-c", "import ig4; print(ig4.__file__)")
     assert done.stderr == ""

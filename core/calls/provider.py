@@ -12,6 +12,7 @@ from ig4.core.calls.prices import Price
 from ig4.core.calls.request import CallError, Reply, Request
 
 RequestHash = str
+Custom = RequestHash  # its earlier name
 """The id that a request has in a batch: its hash in the ledger, 64 hexadecimal digits."""
 
 

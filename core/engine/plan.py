@@ -130,6 +130,7 @@ def make_run_plan(
         config=config.model_dump(mode="json", exclude={"db"}),
     )
     _check_components(session, plan, known)
+    _check_clusterer(session, config, known)
     check_weights(session, config.run.scorers, selection.weights)
     return plan
 
@@ -283,10 +284,17 @@ def _check_components(session: Session, plan: RunPlan, dataset: DatasetRow | Non
         for choice in plan.scoring.scorers
         if choice.label not in imported or choice.label in plan.scoring.recompute
     ]
-    grouping = plan.clustering
-    for choice in (
-        *computed,
-        *((grouping.clusterer, grouping.embedder) if grouping else ()),
-        plan.scoring.executor,
-    ):
+    for choice in (*computed, *plan.scoring.embedders, plan.scoring.executor):
         session.host.validate(choice, runnable=False)
+
+
+def _check_clusterer(session: Session, config: Config, dataset: DatasetRow | None) -> None:
+    """Find a wrong clusterer or option, also where the selector does not heed clusters.
+
+    Raises:
+        UsageError: an unknown component or option.
+    """
+    name = config.cluster.clusterer
+    if name == NO_CLUSTERS or (dataset and _is_imported(session, dataset, name)):
+        return
+    session.host.validate(config.choice("clusterer", name), runnable=False)

@@ -35,9 +35,8 @@ def hold_lock(file: Path, message: str) -> Iterator[None]:
             try:
                 fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                time.sleep(
-                    _RETRY_SECONDS
-                )  # another process may only have checked whether it is held
+                # Another process may only have checked whether it is held.
+                time.sleep(_RETRY_SECONDS)
                 fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UsageError(message) from None

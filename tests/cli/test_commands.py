@@ -180,3 +180,21 @@ def test_init_writes_any_path_so_that_it_is_read_back(ig4, path):
 
     assert ig4("init", path).exit_code == 0
     assert load().dataset.path == Path(path)
+
+
+def test_an_option_of_the_format_lies_over_the_flag_of_the_same_name(ig4):
+    Path("old.jsonl").write_bytes(
+        '{"id": "a", "instruction": "Was?", "answer": "Größe"}\n'.encode("latin-1")
+    )
+    done = ig4("ingest", "old.jsonl", "--encoding", "utf-8", "-o", "encoding=latin-1", "--json")
+    assert json_of(done)["samples"] == 1
+
+
+def test_a_dry_run_prints_the_plan_and_what_it_takes(ig4):
+    printed = ig4("run", "rows.jsonl", *LENGTH, "--dry-run").stdout
+    assert "selection  2 samples by topk" in printed
+    assert "clusters   none" in printed
+    report = json_of(ig4("run", "rows.jsonl", *LENGTH, "--dry-run", "--json"))
+    assert report["plan"]["selection"]["size"] == 2
+    assert (report["plan"]["clustering"], report["calls"]) == (None, {"length": 6})
+    assert json_of(ig4("query", "SELECT count(*) AS n FROM scores", "--json")) == [{"n": 0}]

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("open_clip")
 
 
@@ -26,7 +28,6 @@ def done(tmp_path_factory):
     return folder, json.loads(result.stdout)
 
 
-@pytest.mark.slow
 def test_it_says_how_many_planted_samples_each_choice_kept(done):
     _, facts = done
     assert facts["samples"] == 200
@@ -49,7 +50,6 @@ def test_the_selection_is_a_data_set_with_its_images(done):
     assert all((folder / "selected-quota" / record["image"]).exists() for record in records)
 
 
-@pytest.mark.slow
 def test_it_can_be_run_again_for_people(done):
     folder, _ = done
     result = run_demo(folder, "--samples", "60")

@@ -17,6 +17,8 @@ import ig4 as library
 from ig4.cli.main import cli
 from ig4.core.errors import UsageError
 
+pytestmark = pytest.mark.slow
+
 ROWS = [
     {"id": n, "image": f"{n}.png", "question": f"Is it {n}?", "answer": str(n), "category": "count"}
     for n in range(4)
@@ -153,7 +155,6 @@ def test_only_the_first_questions(ig4):
     assert (found["items"], found["value"]) == (2, 0.5)
 
 
-@pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.skipif(
     find_spec("pycocoevalcap") is None or shutil.which("java") is None,
@@ -185,7 +186,6 @@ def test_what_is_a_judges_to_say_is_told(ig4):
     assert "a judge rates these answers: `ig4 eval show 1 --answers > answers.jsonl`" in done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

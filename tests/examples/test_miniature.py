@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 for library in ("easy_vqa", "open_clip", "transformers", "sklearn"):
     pytest.importorskip(library)
 
@@ -45,7 +47,6 @@ def rows(work, sql):
         return connection.execute(sql).fetchall()
 
 
-@pytest.mark.slow
 def test_as_many_are_selected_as_are_wanted(work):
     selected = json.loads((work / "selected" / "llava.json").read_text())
     assert len(selected) == 12
@@ -113,7 +114,6 @@ def test_scorers_and_base_model_never_meet_the_instruction_set_or_the_questions(
     assert sum(map(len, seen)) == len(set.union(*seen))
 
 
-@pytest.mark.slow
 def test_a_finished_run_does_nothing_again(work):
     before = rows(work, "SELECT count(*) FROM trainings")
     tables = json.loads((work / "tables-test.json").read_text())

@@ -200,3 +200,12 @@ def test_an_export_goes_to_a_folder_of_the_data_set_s_name_by_default():
 
 def test_no_path_is_no_source():
     assert dataset_source(build({})) is None
+
+
+def test_a_clusterer_is_checked_also_where_the_selector_heeds_no_clusters(session, tables):
+    wrong = {"select": {"selector": "topk"}, "cluster": {"clusterer": "kmeens"}}
+    with pytest.raises(UsageError, match="did you mean kmeans"):
+        make_run_plan(session, config(tables, **wrong))
+    secret = {"select": {"selector": "topk"}, "clusterers": {"kmeans": {"api_key": "hush"}}}
+    with pytest.raises(UsageError, match="api_key"):
+        make_run_plan(session, config(tables, **secret))

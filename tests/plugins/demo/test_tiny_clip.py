@@ -14,6 +14,8 @@ from ig4.plugins import demo
 from ig4.plugins.demo.scenes import draw_scene, render
 from ig4.plugins.demo.words import conversation
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("open_clip")
 
 HELD_OUT = 3_000_000
@@ -69,7 +71,6 @@ def samples(vectors, answers):
     ]
 
 
-@pytest.mark.slow
 def test_it_tells_true_answers_from_swapped_ones_on_scenes_it_never_saw(scores):
     true, swapped = scores
     assert (true[:, None] > swapped[None, :]).mean() > 0.9

@@ -7,6 +7,8 @@ from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.core.testing import make_picture
 
+pytestmark = pytest.mark.slow
+
 torch = pytest.importorskip("torch")
 open_clip = pytest.importorskip("open_clip")
 

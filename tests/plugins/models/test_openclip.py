@@ -15,6 +15,8 @@ from ig4.plugins.models import cliploader, clipoptions
 from ig4.plugins.models.clipoptions import ClipModelOptions, clip_identity
 from ig4.plugins.models.openclip import acquire, release
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("open_clip")
 
 
@@ -76,7 +78,6 @@ def test_weights_trained_with_quick_gelu_get_it_in_any_architecture():
 # Identity
 
 
-@pytest.mark.slow
 def test_identity_imports_neither_torch_nor_open_clip():
     program = (
         "import sys\n"
@@ -162,7 +163,6 @@ def test_another_precision_is_another_model(checkpoint):
     release(two)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors", ""])
 def test_a_checkpoint_file_may_be_of_any_kind(checkpoint, tmp_path, suffix):
     import torch
@@ -181,7 +181,6 @@ def test_a_checkpoint_file_may_be_of_any_kind(checkpoint, tmp_path, suffix):
     assert all(torch.equal(loaded[name], value) for name, value in state.items())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 @pytest.mark.parametrize("kind", ["plain", "custom", "pooled-last", "resnet", "coca"])
 def test_every_kind_of_model_works_in_low_precision(checkpoint, kind, precision):

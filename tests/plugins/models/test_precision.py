@@ -7,6 +7,8 @@ torch = pytest.importorskip("torch")
 
 from ig4.plugins.models.precision import cast_model  # noqa: E402 - needs what is skipped without
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def model(checkpoint):

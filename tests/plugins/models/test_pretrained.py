@@ -20,6 +20,8 @@ from ig4.plugins.training.options import TrainingOptions
 
 from ...tiny_models import make_hf, make_llama, make_llava, make_minigpt4
 
+pytestmark = pytest.mark.slow
+
 WITHOUT = pytest.mark.skipif(find_spec("bitsandbytes") is not None, reason="bitsandbytes is there")
 WITH = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="needs bitsandbytes")
 USUAL = {"device": "cpu", "precision": "fp32", "workers": 0, "batch_size": 2}
@@ -44,7 +46,6 @@ def trainer(models, name, **more):
     return HuggingFaceTrainer(HuggingFaceOptions(model=str(models / "hf"), epochs=1, **options))
 
 
-@pytest.mark.slow
 @WITHOUT
 @pytest.mark.parametrize("name", ["minigpt4", "llava", "hf"])
 @pytest.mark.parametrize("bits", ["8bit", "4bit"])
@@ -106,7 +107,6 @@ def test_a_model_of_the_hub_that_cannot_be_had_says_what_to_do(monkeypatch, tmp_
         lost.train(TrainingJob(make_samples(2), tmp_path / "out"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["minigpt4", "llava", "hf"])
 def test_checkpointing_activations_changes_no_loss(models, tmp_path, name):
     more = {} if name == "minigpt4" else {"lora_dropout": 0.0}
@@ -123,7 +123,6 @@ def test_fp16_is_not_trained_on_a_processor(models, tmp_path):
         trainer(models, "hf", precision="fp16").train(TrainingJob(make_samples(2), tmp_path))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["minigpt4", "llava", "hf"])
 def test_half_precision_gives_the_losses_of_full_but_for_rounding(models, tmp_path, name):
     losses = {}

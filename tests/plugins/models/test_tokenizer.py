@@ -10,6 +10,8 @@ from ig4.plugins.training.placeholders import IMAGE
 
 from ...tiny_models import fast_tokenizer, make_llama
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory):

@@ -10,6 +10,8 @@ from ig4.core.records import Choice, Failure, Sample
 from ig4.core.testing import make_picture
 from ig4.plugins.models import clipoptions, openclip
 
+pytestmark = pytest.mark.slow
+
 torch = pytest.importorskip("torch")
 pytest.importorskip("open_clip")
 
@@ -132,7 +134,6 @@ def test_several_images_count_alike(opened, samples):
     assert score.value == pytest.approx(by_hand(scorer, ["A red bus"], both), abs=1e-4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("vectors", [None, np.empty((0, 32), np.float32)], ids=["none", "empty"])
 def test_a_sample_without_image_is_a_failure_and_costs_no_pass(
     opened, samples, monkeypatch, vectors
@@ -176,7 +177,6 @@ def kept(checkpoint):
     scorer.close()
 
 
-@pytest.mark.slow
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

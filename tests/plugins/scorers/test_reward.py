@@ -16,6 +16,8 @@ from ig4.plugins.scorers.reward import Reward, RewardOptions  # noqa: E402 - as 
 
 from ...tiny_reward import make_deberta, make_llama  # noqa: E402 - as above
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def deberta(tmp_path_factory):
@@ -89,7 +91,6 @@ def test_the_score_is_what_the_model_says_when_called_by_hand(opened, deberta, l
     assert len({round(value, 3) for value in expected}) == len(MIXED)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["deberta", "llama"])
 @pytest.mark.parametrize("size", [1, 2, 3, 16])
 def test_batch_size_and_order_change_nothing(opened, request, kind, size):

@@ -11,6 +11,8 @@ from ig4.core.files.images import ImageError
 from ig4.core.records import Failure, Turn
 from ig4.plugins.training.decoding import Sampling, SeededSampling, generate_answers
 
+pytestmark = pytest.mark.slow
+
 LOGITS = torch.tensor([2.0, 1.0, 0.0, -1.0])
 
 

@@ -31,6 +31,8 @@ from ig4.plugins.training.schedules import CosineSchedule
 from ig4.plugins.training.states import newest_state, remove_states
 from ig4.plugins.training.trainable import LoraSettings
 
+pytestmark = pytest.mark.slow
+
 
 class Line(nn.Module):
     """Learns a factor; a sample of value nan has no loss that is a number."""
@@ -78,7 +80,6 @@ def options(**more) -> TrainingOptions:
     return TrainingOptions(**{"device": "cpu", "workers": 0, "save_every": 1, **more})
 
 
-@pytest.mark.slow
 def test_rates_are_those_of_the_plan_and_losses_those_before_the_step(tmp_path):
     steps = []
     fitted = fit(plan([1.0] * 8), options(), TrainingJob((), tmp_path, report=steps.append))
@@ -89,7 +90,6 @@ def test_rates_are_those_of_the_plan_and_losses_those_before_the_step(tmp_path):
     assert fitted.metrics["loss"] == steps[-1].loss
 
 
-@pytest.mark.slow
 def test_a_loss_that_is_no_number_stops_with_step_and_sample(tmp_path):
     steps = []
     values = [1.0, 1.0, 1.0, float("nan"), 1.0, 1.0]
@@ -99,7 +99,6 @@ def test_a_loss_that_is_no_number_stops_with_step_and_sample(tmp_path):
     assert newest_state(tmp_path / "state").name == "checkpoint-1"
 
 
-@pytest.mark.slow
 def test_an_image_that_vanished_names_the_sample_and_keeps_what_was_saved(tmp_path):
     error = ImageError("sample 'x': x.jpg: the image file is missing")
     with pytest.raises(TrainingError, match=r"sample 'x'.*continues from the last saved state"):
@@ -107,7 +106,6 @@ def test_an_image_that_vanished_names_the_sample_and_keeps_what_was_saved(tmp_pa
     assert newest_state(tmp_path / "state") is not None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_what_went_wrong_in_another_process_is_told_in_the_same_sentence(tmp_path, workers):
     error = ImageError("sample 'x': x.jpg: the image file is missing")
@@ -118,7 +116,6 @@ def test_what_went_wrong_in_another_process_is_told_in_the_same_sentence(tmp_pat
     assert "Traceback" not in str(caught.value)
 
 
-@pytest.mark.slow
 def test_weights_that_are_no_numbers_are_not_saved(tmp_path):
     """The loss was one, but not its gradient; the loss of the next step would blame its sample."""
     broken = plan([1.0, 1.0, 4.0, 4.0, 1.0, 1.0])
@@ -130,7 +127,6 @@ def test_weights_that_are_no_numbers_are_not_saved(tmp_path):
     assert newest_state(tmp_path / "state").name == "checkpoint-1"
 
 
-@pytest.mark.slow
 def test_what_only_images_reach_has_no_gradient_but_zero_without_them(tmp_path):
     class Blind(Line):
         def forward(self, input_ids, labels=None):
@@ -150,7 +146,6 @@ def test_what_only_images_reach_has_no_gradient_but_zero_without_them(tmp_path):
     assert blind.model.factor.tolist() == [1.0]
 
 
-@pytest.mark.slow
 def test_epochs_are_told_with_the_state_of_the_optimiser(tmp_path):
     told = []
     whole = plan([1.0] * 10)  # five steps, two of them an epoch
@@ -161,7 +156,6 @@ def test_epochs_are_told_with_the_state_of_the_optimiser(tmp_path):
     assert told == [(0, 2, None), (1, 4, None), (2, 5, None)]
 
 
-@pytest.mark.slow
 def test_the_state_of_an_epoch_has_the_rate_of_its_last_step(tmp_path):
     rates = []
     whole = plan([1.0] * 4)
@@ -173,7 +167,6 @@ def test_the_state_of_an_epoch_has_the_rate_of_its_last_step(tmp_path):
     assert rates == [(pytest.approx(1.5 * whole.groups[0]["lr"]), whole.groups[0]["lr"])]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "error",
     [
@@ -227,14 +220,12 @@ def test_a_device_that_is_not_there_is_told_before_a_model_is_loaded():
         raise AssertionError("nothing is loaded")
 
 
-@pytest.mark.slow
 def test_other_errors_of_torch_are_not_taken_for_a_lack_of_memory(tmp_path):
     with pytest.raises(RuntimeError, match="shapes"):
         fit(plan([1.0] * 4, fail_at=1, error=RuntimeError("shapes")), options(),
             TrainingJob((), tmp_path))  # fmt: skip
 
 
-@pytest.mark.slow
 def test_a_state_that_a_kill_left_half_written_is_not_gone_on_from(tmp_path):
     stop = RuntimeError("stop")
     with pytest.raises(RuntimeError, match="stop"):
@@ -247,14 +238,12 @@ def test_a_state_that_a_kill_left_half_written_is_not_gone_on_from(tmp_path):
     assert not (folder / "checkpoint-99").exists()
 
 
-@pytest.mark.slow
 def test_the_states_go_once_the_training_is_finished(tmp_path):
     fit(plan([1.0] * 4), options(), TrainingJob((), tmp_path))
     remove_states(tmp_path)
     assert not (tmp_path / "state").exists()
 
 
-@pytest.mark.slow
 def test_losses_are_reported_to_tensorboard(tmp_path, monkeypatch):
     monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
     fit(plan([1.0] * 4), options(report_to=("tensorboard",)), TrainingJob((), tmp_path))

@@ -7,6 +7,8 @@ import torch
 
 from ig4.plugins.training.placeholders import IGNORED, IMAGE, embed, pad_rows, padding_mask
 
+pytestmark = pytest.mark.slow
+
 
 def test_images_stand_where_their_places_are():
     table = torch.arange(12.0).reshape(6, 2)

@@ -12,6 +12,8 @@ from ig4.core.contracts.training import Checkpoint
 from ...tiny_models import make_llama, make_llava, make_minigpt4, make_qwen
 from .train_tiny import train_apart
 
+pytestmark = pytest.mark.slow
+
 USUAL = {"device": "cpu", "precision": "fp32", "batch_size": 4, "workers": 0}
 LAUNCH = (
     sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
@@ -74,7 +76,6 @@ def alone(trainings, tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["minigpt4", "llava", "hf"])
 def test_two_processes_come_to_the_weights_of_one_that_accumulates(launched, alone, name):
     two, one = Checkpoint.read(launched / name), Checkpoint.read(alone / name)

@@ -28,6 +28,8 @@ from ig4.plugins.training.placeholders import IGNORED
 
 from ....tiny_families import FAMILIES, THINKING
 
+pytestmark = pytest.mark.slow
+
 TALK = (
     Turn("user", "What is this?"), Turn("assistant", "A red boat on a lake."),
     Turn("user", "Is the sky blue?"), Turn("assistant", "No, it is A red boat on a lake."),
@@ -56,7 +58,6 @@ def said(processor, row) -> list[str]:
     return [processor.tokenizer.decode(list(run)) for trainable, run in runs if trainable]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("images", [0, 1, 2])
 def test_all_answers_with_their_ends_are_learned_and_nothing_else(processors, name, images):

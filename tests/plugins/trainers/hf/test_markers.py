@@ -21,6 +21,8 @@ from ig4.plugins.trainers.hf.trainer import HuggingFaceTrainer
 
 from ....tiny_families import FAMILIES
 
+pytestmark = pytest.mark.slow
+
 OF_IMAGES = {
     "llava": ["<image>"],
     "qwen2.5-vl": ["<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>"],
@@ -77,7 +79,6 @@ def test_other_texts_stay_as_they_are(processors):
             assert MediaMarkers(processor).break_markers(text) == text
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_sample_whose_texts_hold_marks_is_learned_from_all_the_same(families, tmp_path, name):
     samples = [
@@ -88,7 +89,6 @@ def test_a_sample_whose_texts_hold_marks_is_learned_from_all_the_same(families, 
     assert done.metrics["steps"] == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_question_that_holds_marks_is_answered_and_costs_no_other(families, name):
     plain = [prompt(n, "What is this?") for n in range(3)]
@@ -109,7 +109,6 @@ def test_an_image_that_the_processor_refuses_fails_its_own_question_only(familie
     assert [odd[0], odd[2]] == [usual[0], usual[2]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_sample_that_the_processor_refuses_stops_training_by_its_name(
     families, tmp_path, workers

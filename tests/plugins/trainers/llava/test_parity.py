@@ -24,7 +24,7 @@ from ig4.plugins.training.trainable import LoraSettings
 
 from ..conftest import allowed
 
-pytestmark = pytest.mark.parity
+pytestmark = [pytest.mark.slow, pytest.mark.parity]
 
 EMBEDDINGS, LOSS, GRADIENT, LOGITS = 1e-5, 5e-5, 1e-4, 5e-4
 LENGTH = 2048

@@ -30,6 +30,8 @@ from ig4.plugins.trainers.llava.trainer import LlavaTrainer
 from ig4.plugins.training.parts import linear_names, set_trainable
 from ig4.plugins.training.placeholders import IGNORED, IMAGE
 
+pytestmark = pytest.mark.slow
+
 USUAL = {"device": "cpu", "precision": "fp32", "workers": 0, "batch_size": 2}
 SHORT = Decoding(max_new_tokens=4)
 TALK = [("What?", "A boat."), ("Where?", "On a lake.")]
@@ -117,7 +119,6 @@ def test_a_text_that_holds_the_marks_of_a_conversation_is_not_learned(tokens):
 ODD = (Turn("user", "What?"), Turn("assistant", "A boat. \n"))
 
 
-@pytest.mark.slow
 def test_samples_that_the_original_masks_are_counted_and_stop_no_training(tiny, tmp_path):
     """A batch of nothing else moves no weight, and its loss is 0."""
     samples = [replace(one, turns=ODD) for one in make_samples(4)]
@@ -137,7 +138,6 @@ def test_samples_that_the_original_masks_are_counted_and_stop_no_training(tiny, 
     assert said[-1] == "nothing was learned of 3 samples"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("micro", [1, 2])
 def test_a_masked_sample_takes_nothing_from_the_others_of_its_batch(tiny, tmp_path, micro):
     samples = [replace(make_samples(1)[0], turns=ODD), make_samples(2)[1]]
@@ -183,7 +183,6 @@ def test_images_are_set_in_the_middle_of_a_square_of_the_mean_colour():
     ] * 4 + [True] * 3
 
 
-@pytest.mark.slow
 def test_the_projector_of_stage_1_goes_on_in_stage_2_in_the_original_form_too(tiny, tmp_path):
     parts = {"llm": str(tiny / "llama"), "vision": str(tiny / "clip")}
     first = LlavaTrainer(options(tiny, **parts, stage="pretrain"))
@@ -212,7 +211,6 @@ def test_parts_make_the_whole(tiny):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["pretrain", "full", "lora"])
 def test_what_was_trained_comes_back_and_answers(tiny, tmp_path, stage):
     trainer = LlavaTrainer(options(tiny, stage=stage, learning_rate=0.01))
@@ -255,7 +253,6 @@ def test_a_projector_of_other_sizes_is_refused(tiny, tmp_path):
         build(options(tiny, projector=tmp_path / "mm_projector.bin"))
 
 
-@pytest.mark.slow
 def test_an_adapter_for_a_deeper_model_is_refused(tiny, tmp_path):
     checkpoint = LlavaTrainer(options(tiny)).train(TrainingJob(make_samples(2), tmp_path / "out"))
     file = tmp_path / "out" / "adapter_config.json"

@@ -24,6 +24,8 @@ from ig4.plugins.trainers.minigpt4.trainer import MiniGPT4Trainer
 
 from . import published
 
+pytestmark = pytest.mark.slow
+
 VISION, QFORMER = "vision_model.", ("qformer.", "query_tokens")
 
 
@@ -159,7 +161,6 @@ def test_a_folder_of_something_else_is_no_model(tiny, tmp_path):
         build(options(tiny, model=tmp_path))
 
 
-@pytest.mark.slow
 def test_checkpoints_go_both_ways(tiny, tmp_path):
     """What ig4 writes for the original is what ig4 reads again, from either of its files."""
     trainer = MiniGPT4Trainer(
@@ -182,7 +183,6 @@ def test_checkpoints_go_both_ways(tiny, tmp_path):
     assert kept["optimizer"]["state"][0]["step"] == 2
 
 
-@pytest.mark.slow
 def test_a_complete_checkpoint_starts_another_training(tiny, tmp_path):
     usual = {"batch_size": 2, "epochs": 1, "steps_per_epoch": 1}
     first = MiniGPT4Trainer(options(tiny, model=tiny / "minigpt4", complete=True, **usual))

@@ -38,7 +38,7 @@ from ig4.plugins.training.loop import fit
 from ig4.plugins.training.placeholders import IGNORED, IMAGE, pad_rows, padding_mask
 from ig4.plugins.training.plan import TrainingPlan
 
-pytestmark = pytest.mark.parity
+pytestmark = [pytest.mark.slow, pytest.mark.parity]
 
 EMBEDDINGS, LOSS, GRADIENT, LOGITS, WEIGHTS = 1e-5, 5e-5, 1e-4, 5e-4, 2e-5
 """The largest differences allowed; what is reached is ten times smaller."""
@@ -346,7 +346,6 @@ class Trace(torch.utils.data.Dataset):
         return self.rows[place]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("micro", [None, 1], ids=["whole batches", "accumulated"])
 @pytest.mark.parametrize("name", ["train_stage2", "train_hot"])
 def test_training_gives_the_original_losses_rates_and_weights(
@@ -427,7 +426,6 @@ def test_checkpoints_have_what_the_original_writes(golden, model, tmp_path):
             torch.testing.assert_close(state[name], value, msg=name, check_dtype=False)
 
 
-@pytest.mark.slow
 def test_a_training_writes_a_checkpoint_of_the_original_layout(golden, model, tmp_path, sizes):
     from ig4.core.testing import make_samples
     from ig4.plugins.trainers.minigpt4.build import save_model

@@ -21,6 +21,8 @@ from ig4.plugins.trainers.minigpt4.schedule import WarmupCosine
 from ig4.plugins.trainers.minigpt4.trainer import MiniGPT4Trainer
 from ig4.plugins.training.placeholders import IGNORED, IMAGE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tokens(tiny):
@@ -177,7 +179,6 @@ def test_published_prompts_are_taken_where_samples_say_nothing_else(
     assert trainer._uses_published_prompts(job) is published
 
 
-@pytest.mark.slow
 def test_what_a_user_should_know_is_said(tiny, tmp_path):
     told: list[str] = []
     MiniGPT4Trainer(
