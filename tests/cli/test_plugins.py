@@ -14,6 +14,8 @@ from ig4.core.errors import UsageError
 
 from ..processes import environment
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run():

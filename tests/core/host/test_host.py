@@ -118,6 +118,7 @@ def test_discovery_imports_no_heavy_library():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_a_pip_installed_plugin_is_found_loaded_and_works(plugin_site, monkeypatch):
     monkeypatch.syspath_prepend(plugin_site)
     host = Host.discover()
@@ -131,6 +132,7 @@ def test_a_pip_installed_plugin_is_found_loaded_and_works(plugin_site, monkeypat
     assert host.build(Choice("scorer", "vowels", {"vowels": "xy"})).options.vowels == "xy"
 
 
+@pytest.mark.slow
 def test_a_distribution_broken_in_three_ways_disturbs_nobody(plugin_site, broken_site, monkeypatch):
     monkeypatch.syspath_prepend(plugin_site)
     monkeypatch.syspath_prepend(broken_site)
@@ -150,6 +152,7 @@ def test_a_distribution_broken_in_three_ways_disturbs_nobody(plugin_site, broken
     assert host.load("selector", "topk")
 
 
+@pytest.mark.slow
 def test_components_are_listed_in_the_same_order_every_time(plugin_site, monkeypatch):
     monkeypatch.syspath_prepend(plugin_site)
     first = [(r.component.kind, r.qualified) for r in Host.discover().components()]

@@ -366,7 +366,7 @@ def cases() -> list:
     for (kind, name), checks in CASES.items():
         missing = missing_modules(HOST.find(kind, f"ig4/{name}"))
         marks = [pytest.mark.skip(reason=f"needs {', '.join(missing)}")] if missing else []
-        marks += [pytest.mark.slow] if kind == "trainer" or name == "clip" else []
+        marks += [pytest.mark.slow] if kind == "trainer" or name in ("clip", "reward") else []
         made += [
             pytest.param(check, id=f"{kind}-{name}-{check.name}", marks=marks) for check in checks
         ]

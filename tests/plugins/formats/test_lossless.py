@@ -18,6 +18,8 @@ from ig4.plugins.formats.minigpt4 import MiniGPT4
 from ig4.plugins.formats.parquet import Parquet
 from ig4.plugins.formats.sharegpt import ShareGPT
 
+pytestmark = pytest.mark.slow
+
 quickly = settings(
     max_examples=60,
     deadline=None,
@@ -77,7 +79,6 @@ def read_and_written(form, source, target):
     return before, list(form.read(target))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".json", ".jsonl"])
 @pytest.mark.parametrize(
     ("cls", "strategy"), [(Llava, LLAVA), (ShareGPT, SHAREGPT), (JsonLines, FLAT)]
@@ -172,7 +173,6 @@ def tables(draw):
     return pa.table(columns)
 
 
-@pytest.mark.slow
 @quickly
 @given(tables())
 def test_parquet(tmp_path, table):
@@ -184,7 +184,6 @@ def test_parquet(tmp_path, table):
     assert pq.read_table(tmp_path / "out.parquet").equals(pq.read_table(tmp_path / "in.parquet"))
 
 
-@pytest.mark.slow
 @quickly
 @given(tables())
 def test_hf(tmp_path, table):

@@ -27,6 +27,7 @@ def test_words_are_what_stands_between_blanks():
     assert lengths(ANSWER, " one  two ", unit="words") == [5, 2]
 
 
+@pytest.mark.slow
 def test_tokens_are_those_of_clip_without_its_marks():
     pytest.importorskip("open_clip")
     assert lengths("a red bus.", "", unit="tokens") == [4, 0]
