@@ -182,6 +182,7 @@ def _print_plan(session: Session, plan: RunPlan, *, as_json: bool) -> None:
 def _plan_facts(plan: RunPlan) -> dict[str, str]:
     selection, clustering = plan.selection, plan.clustering
     size = f"{selection.size:,} samples" if selection.size else f"{selection.fraction:.3g} of all"
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in selection.weights.items())
     clusters = "none"
     if clustering is not None:
         clusters = f"{clustering.k} by {clustering.clusterer.label} of {clustering.embedder.label}"
@@ -193,6 +194,7 @@ def _plan_facts(plan: RunPlan) -> dict[str, str]:
         "clusters": clusters,
         "selection": f"{size} by {selection.selector.label}, {selection.scale} scale, "
         f"seed {plan.seed}",
+        "weights": weights or "by default",
         "export": f"{plan.target.path} (images: {plan.target.images})",
     }
 

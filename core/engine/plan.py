@@ -284,7 +284,7 @@ def _check_components(session: Session, plan: RunPlan, dataset: DatasetRow | Non
         for choice in plan.scoring.scorers
         if choice.label not in imported or choice.label in plan.scoring.recompute
     ]
-    for choice in (*computed, *plan.scoring.embedders, plan.scoring.executor):
+    for choice in (*computed, *plan.spaces, plan.scoring.executor):
         session.host.validate(choice, runnable=False)
 
 

@@ -194,6 +194,9 @@ def test_a_dry_run_prints_the_plan_and_what_it_takes(ig4):
     printed = ig4("run", "rows.jsonl", *LENGTH, "--dry-run").stdout
     assert "selection  2 samples by topk" in printed
     assert "clusters   none" in printed
+    assert "weights    by default" in printed
+    weighted = ig4("run", "rows.jsonl", *LENGTH, "--weights", "length=0.5", "--dry-run")
+    assert "weights    length 0.5" in weighted.stdout
     report = json_of(ig4("run", "rows.jsonl", *LENGTH, "--dry-run", "--json"))
     assert report["plan"]["selection"]["size"] == 2
     assert (report["plan"]["clustering"], report["calls"]) == (None, {"length": 6})
