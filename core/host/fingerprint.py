@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ig4.core.records import JSON, Turn
+from ig4.core.secrets import hide_named
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Configurable, Digest
@@ -36,9 +37,10 @@ def of_component(
     """Return the fingerprint of a component with its options.
 
     It covers kind, name, distribution, the class's `version` and its `identity`; not the
-    distribution's version, so that an upgrade that changes no result costs nothing.
+    distribution's version, so that an upgrade that changes no result costs nothing; nor keys and
+    passwords, so that a new key computes nothing anew.
     """
-    identity = json.loads(canonical(component.identity(digest)))
+    identity = hide_named(json.loads(canonical(component.identity(digest))))
     declared = registered.component
     parts = [declared.kind, declared.name, registered.dist, component.version, identity]
     return Fingerprint(

@@ -18,6 +18,7 @@ from ig4.core.events import StageAdvanced, StageStarted
 from ig4.core.files import predictions
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Failure, Image, Turn
+from ig4.core.secrets import redact
 from ig4.storage import evaluations
 from ig4.storage.evaluations import PredictionRow
 
@@ -201,7 +202,8 @@ class _AnswerWriter:
         item = self.items[index]
         failed = isinstance(reply, Failure)
         answer = None if isinstance(reply, Failure) else sanitize(reply)
-        error = sanitize(reply.reason) or "no reason given" if isinstance(reply, Failure) else None
+        reason = sanitize(redact(reply.reason)) if isinstance(reply, Failure) else None
+        error = "no reason given" if reason == "" else reason
         self._waiting.append(
             PredictionRow(
                 index, sanitize(item.id), sanitize(item.category), self.source.contents[index],

@@ -18,6 +18,7 @@ from ig4.core.files.pairs import MatchedPair, match, read_answers, read_contexts
 from ig4.core.files.questions import read_questions
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Failure
+from ig4.core.secrets import redact
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import ConfiguredComponent, Session
@@ -150,7 +151,7 @@ def verdict_row(ordered_pair: OrderedPair, answer: Verdict | Failure) -> Verdict
     """Return the database row of a verdict; scores of a swapped pair are swapped back."""
     key, category = ordered_pair.key, sanitize(ordered_pair.pair.category)
     if isinstance(answer, Failure):
-        return *key, category, None, None, None, sanitize(str(answer.reason))
+        return *key, category, None, None, None, sanitize(redact(str(answer.reason)))
     first, second = float(answer.first), float(answer.second)
     if not (math.isfinite(first) and math.isfinite(second)):
         error = f"the judge returned {first} and {second}, which are not finite numbers"

@@ -108,6 +108,16 @@ class ScoringPlan:
         return images | {label: len(p.places) for label, p in self.scorers.items()}
 
 
+def check_request(session: Session, request: ScoreRequest) -> None:
+    """Check every component of a request and its options; nothing is recorded or computed.
+
+    Raises:
+        UsageError: unknown component or option; a scorer's name is reserved.
+    """
+    _embedders(session, _scorers(session, request.scorers), request.embedders)
+    session.host.validate(request.executor)
+
+
 def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> ScoringPlan:
     """Find out what scorers, their embedders and further embedders have not yet done.
 

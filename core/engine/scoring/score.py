@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
-from ig4.core.engine.scoring.plan import ScoreRequest, ScoringPlan, make_plan
+from ig4.core.engine.scoring.plan import ScoreRequest, ScoringPlan, check_request, make_plan
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
 from ig4.core.records import JSON
@@ -61,9 +61,11 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
         "scorers": {choice.label: choice.to_dict() for choice in request.scorers},
         "executor": request.executor.use,
     }
+    request = _without_imported(session, dataset, request)
+    check_request(session, request)
     with session.recorded("score", config):
         session.attach(dataset.id)
-        plan = make_plan(session, dataset, _without_imported(session, dataset, request))
+        plan = make_plan(session, dataset, request)
         _bind_finished(session, plan)
         if plan.places:
             ScoreRunner(session, plan).run(request.executor)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from ig4.core.records import Failure, Sample, Score
+from ig4.core.secrets import redact
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +64,7 @@ class ScoreTaskResult:
 def score_row(content: int, answer: Score | Failure) -> Row:
     """Return the row of `scores` for a scorer's answer; a value that is not finite is an error."""
     if isinstance(answer, Failure):
-        return content, None, answer.reason, None
+        return content, None, redact(answer.reason), None
     value = float(answer.value)
     if not math.isfinite(value):
         return content, None, f"the scorer returned {value}, which is no score", None
