@@ -78,7 +78,8 @@ def test_no_command_records_or_shows_a_secret_of_ig4_toml(folder, capsys, comman
 
 @pytest.mark.parametrize("option", OPTIONS[:7])
 def test_a_refused_option_leaves_no_run_behind(folder, option):
-    done = CliRunner().invoke(cli, ["score", "--scorers", "length,gpt", "-o", option.format(SECRET)])
+    option = option.format(SECRET)
+    done = CliRunner().invoke(cli, ["score", "--scorers", "length,gpt", "-o", option])
     assert done.exit_code != 0
     rows = CliRunner().invoke(cli, ["query", "SELECT command FROM runs", "--json"])
     assert [row["command"] for row in json.loads(rows.stdout)] == ["ingest"]
