@@ -197,6 +197,7 @@ class _DatasetReader:
         first = next(batches, None)
         if first is None:
             raise DatasetError(f"{self.path} holds no records.")
+        roots = _roots(config["image_root"], self.path, self.form)
         with session.store.writing() as connection:
             dataset = datasets.put(
                 connection,
@@ -205,10 +206,10 @@ class _DatasetReader:
                 format=config["format"],
                 options=config["options"],
                 image_root=config["image_root"],
+                image_roots=roots.real,
                 header=header,
             )
         session.attach(dataset.id)
-        roots = _roots(config["image_root"], self.path, self.form)
         index = ImageFileIndex(session, dataset.id, roots)
         refuse = self.source.duplicates == "error"
         ids = ExternalIds(dataset.id, session.run_id, self.path, refuse)
@@ -232,7 +233,7 @@ class _DatasetReader:
         with self.session.store.writing() as connection:
             external_ids, known = ids.assign(connection, batch)
             hashes = [
-                of_content(record.turns, [_token(files[name].sha256, name) for name in names])
+                of_content(record.turns, [_token(files[name].sha256, name.name) for name in names])
                 for record, names in zip(batch, image_names, strict=True)
             ]
             contents = datasets.content_ids(connection, hashes)
