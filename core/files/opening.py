@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,6 +49,10 @@ class OutsideFileError(RefusedFileError):
     """Links lead to a file outside of the folders that may be read from."""
 
 
+class SpecialFileError(RefusedFileError):
+    """What a path means is no file: a named pipe, a device or a socket."""
+
+
 class LargeFileError(RefusedFileError):
     """A file is larger than the limit."""
 
@@ -56,11 +61,11 @@ class _LinkError(Exception):
     """A link stands on the way to a file."""
 
 
-def open_file(path: str | Path) -> BinaryIO:
+def open_file(path: str | Path) -> BufferedReader:
     """Open a file that the user named; links are followed.
 
     Raises:
-        RefusedFileError: it is a named pipe, a device or a socket.
+        SpecialFileError: it is a named pipe, a device or a socket.
         IsADirectoryError: it is a folder.
         OSError, ValueError: it cannot be opened.
     """
@@ -68,7 +73,7 @@ def open_file(path: str | Path) -> BinaryIO:
     return _checked(os.open(path, _READ))
 
 
-def open_beneath(path: str | Path, roots: Sequence[str]) -> BinaryIO:
+def open_beneath(path: str | Path, roots: Sequence[str]) -> BufferedReader:
     """Open a file that data named, if it lies in one of the folders `roots` (real paths).
 
     Links are followed where they lead to a file in one of these folders, however they change
@@ -76,7 +81,7 @@ def open_beneath(path: str | Path, roots: Sequence[str]) -> BinaryIO:
 
     Raises:
         OutsideFileError: it lies elsewhere.
-        RefusedFileError: it is no regular file.
+        SpecialFileError: it is no regular file.
         OSError, ValueError: it is missing or cannot be opened.
     """
     text = os.path.abspath(path)  # noqa: PTH100 - a hot path, on strings
@@ -124,7 +129,7 @@ def describe(mode: int) -> str:
     return next((words for is_kind, words in _KINDS if is_kind(mode)), "no regular file")
 
 
-def _open_below(root: str, path: str) -> BinaryIO:
+def _open_below(root: str, path: str) -> BufferedReader:
     names = path[len(root) :].strip(os.sep).split(os.sep)  # noqa: PTH206 - as above
     return _checked(_walk(root, names)) if _WALKS and _NO_LINK else _open_checked(path)
 
@@ -161,7 +166,7 @@ def _open_entry(name: str, flags: int, folder: int) -> int:
         raise
 
 
-def _open_checked(path: str) -> BinaryIO:
+def _open_checked(path: str) -> BufferedReader:
     """Open a file where folders cannot be walked (Windows): by its path, then looked at again."""
     if os.path.realpath(path) != path:
         raise _LinkError
@@ -173,7 +178,7 @@ def _open_checked(path: str) -> BinaryIO:
     return file
 
 
-def _checked(descriptor: int) -> BinaryIO:
+def _checked(descriptor: int) -> BufferedReader:
     try:
         _require_regular(os.fstat(descriptor))
     except BaseException:
@@ -186,7 +191,7 @@ def _require_regular(status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(status.st_mode):
-        raise RefusedFileError(f"it is {describe(status.st_mode)}, not a file")
+        raise SpecialFileError(f"it is {describe(status.st_mode)}, not a file")
 
 
 def _require_length(count: int, limit: int | None) -> None:

@@ -73,7 +73,7 @@ class ImageFileIndex:
             return {}
         with self.session.store.reading() as connection:
             known = datasets.find_files(connection, self.dataset_id, wanted)
-        stale = [name for name in wanted if not self._is_current(name, known.get(name))]
+        stale = [name for name in wanted if not self._is_same(name, known.get(name))]
         if stale:
             states = self._read(stale)
             with self.session.store.writing() as connection:
@@ -109,9 +109,11 @@ class ImageFileIndex:
             return str(self._embedded_path(name.name.removeprefix("sha256:"))), None
         return self.roots.locate(name.name)
 
-    def _is_current(self, name: ImageName, row: FileRow | None) -> bool:
-        if row is None:
-            return False
+    def _is_same(self, name: ImageName, row: FileRow | None) -> bool:
+        """Tell whether a name means the file of a row, and this did not change."""
+        return row is not None and self._locate(name)[0] == row.path and self._is_current(name, row)
+
+    def _is_current(self, name: ImageName, row: FileRow) -> bool:
         path = row.path
         if path is None:
             return self._locate(name)[0] is None

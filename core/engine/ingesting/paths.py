@@ -31,16 +31,20 @@ class ImageRoots:
 
     Names are relative to `folder`, the data set's own, or to `allowed`, the user's
     --image-root, which is looked in first. A name that is absolute or climbs is refused unless
-    what it means lies in `allowed`. Where links lead to is checked when a file is opened: the
-    real paths of both folders, in `real`, are what it has to lie in.
+    what it means lies in `allowed`. Where links lead to is checked when a file is opened: it has
+    to lie in one of `real`, the real paths of both folders. In the cache of the Hugging Face hub,
+    where a data set's folder holds links, that is the folder of all its revisions, too.
     """
 
     folder: Path
     allowed: Path | None = None
     real: tuple[str, ...] = field(init=False)
+    _bases: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "real", real_roots([self.allowed, self.folder]))
+        bases = real_roots([self.allowed, self.folder])
+        object.__setattr__(self, "_bases", bases)
+        object.__setattr__(self, "real", real_roots([*bases, _hub_folder(bases[-1])]))
 
     def image(self, name: str) -> Image:
         """Return the image that a name means, or one that has only the `problem` with the name."""
@@ -52,10 +56,10 @@ class ImageRoots:
         if not name or "\0" in name:
             return None, "the image path is empty" if not name else "the image path holds a NUL"
         if _is_plain(name):
-            paths = [f"{root.rstrip(os.sep)}{os.sep}{name}" for root in self.real]
+            paths = [f"{root.rstrip(os.sep)}{os.sep}{name}" for root in self._bases]
             return next((path for path in paths if os.path.lexists(path)), paths[-1]), None
         if self.allowed is not None:
-            root = self.real[0]
+            root = self._bases[0]
             path = os.path.normpath(os.path.join(root, name))  # noqa: PTH118 - pathlib keeps ".."
             if is_below(path, root):
                 return path, None
@@ -63,6 +67,12 @@ class ImageRoots:
             f"the image path {name!r} leaves the data set's folder: allow the folder it lies in "
             "with --image-root"
         )
+
+
+def _hub_folder(folder: str) -> Path | None:
+    """Return <cache>/datasets--<name> for a folder in its `snapshots`, if it is one."""
+    above = (one.parent for one in Path(folder, "_").parents if one.name == "snapshots")
+    return next((one for one in above if one.name.startswith("datasets--")), None)
 
 
 def _is_plain(name: str) -> bool:
