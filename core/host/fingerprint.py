@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ig4.core.files.opening import open_file
 from ig4.core.records import JSON, Turn
 from ig4.core.secrets import hide_named
 
@@ -87,5 +88,5 @@ def sha256_of(path: Path, of_file: Callable[[Path], str] | None = None) -> str:
         files = sorted(file for file in path.rglob("*") if file.is_file())
         listing = [[file.relative_to(path).as_posix(), digest(file)] for file in files]
         return hashlib.sha256(canonical(listing).encode()).hexdigest()
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

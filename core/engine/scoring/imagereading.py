@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.engine.scoring.tasks import ImageSource
-from ig4.core.files.images import ImageError, decode
+from ig4.core.files.images import ImageError
 from ig4.core.records import Failure, Sample
 
 if TYPE_CHECKING:
@@ -74,7 +72,7 @@ class ImageReader:
 
     def _read(self, image: ImageSource, labels: Sequence[str], keep: bool) -> LoadedImage:
         try:
-            pixels = _pixels(image)
+            pixels = image.image.pixels()  # of what was ingested, or it raises
         except ImageError as error:
             return LoadedImage(problem=str(error))
         loaded = LoadedImage(pixels=pixels if keep else None)
@@ -82,7 +80,7 @@ class ImageReader:
             try:
                 loaded.prepared[label] = self.embedders[label].prepare(pixels)
             except Exception as error:  # noqa: BLE001 - a plugin's; this image fails, no other
-                loaded.unprepared[label] = f"{image.path.name}: {type(error).__name__}: {error}"
+                loaded.unprepared[label] = f"{_name(image)}: {type(error).__name__}: {error}"
         return loaded
 
 
@@ -104,24 +102,8 @@ def with_pixels(
     return replace(sample, images=images)
 
 
-def _pixels(image: ImageSource) -> Picture:
-    """Decode an image, if its file still holds what it was ingested with.
-
-    Else a result would be stored as that of an image it never saw.
-    """
-    try:
-        data = image.path.read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"{image.path.name}: the image file is missing") from None
-    except OSError as error:
-        raise ImageError(
-            f"{image.path.name}: the image cannot be read ({error.strerror})"
-        ) from None
-    if hashlib.sha256(data).hexdigest() != image.sha256:
-        raise ImageError(
-            f"{image.path.name}: the image changed since it was ingested: run `ig4 ingest` again"
-        )
-    return decode(io.BytesIO(data), image.path.name)
+def _name(source: ImageSource) -> str:
+    return source.image.path.name if source.image.path is not None else "the image"
 
 
 @dataclass(frozen=True, slots=True)

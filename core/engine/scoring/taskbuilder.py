@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ig4.core.engine.scoring.samples import sample_of
+from ig4.core.engine.scoring.samples import image_of, sample_of
 from ig4.core.engine.scoring.tasks import ImageSource, ScoreTask, Vector
 from ig4.storage import samples, scores
 
@@ -97,9 +96,7 @@ class TaskBuilder:
         images = {image.image_id: image for row in rows for image in row.images if image.image_id}
         return {
             label: tuple(
-                ImageSource(
-                    image_id, Path(images[image_id].path or ""), images[image_id].sha256 or ""
-                )
+                ImageSource(image_id, image_of(images[image_id]))
                 for place in places
                 for image_id in self.plan.images[label].get(place, ())
                 if EmbeddedImage(label, image_id) not in self._sent

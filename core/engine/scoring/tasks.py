@@ -6,10 +6,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from ig4.core.records import Failure, Sample, Score
+from ig4.core.records import Failure, Image, Sample, Score
 from ig4.core.secrets import redact
 
 if TYPE_CHECKING:
@@ -27,11 +26,10 @@ EMPTY_ANSWER = "the answer is empty"
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """An image to read: its id in the store, its file, and what that must hold."""
+    """An image to read: its id in the store, and where its file is and what that must hold."""
 
     id: int
-    path: Path
-    sha256: str
+    image: Image
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ class ScoreWork(Work[ScoreTask, ScoreTaskResult]):
             for place in places
         }
         return {
-            image_id: ImageSource(image_id, image.path, image.sha256 or "")
+            image_id: ImageSource(image_id, image)
             for place in places
             for image_id, image in zip(
                 task.shown[place], _readable(task.samples[place]), strict=True
