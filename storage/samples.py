@@ -149,7 +149,7 @@ def ids_with_images(connection: Connection, dataset_id: int) -> NDArray[np.int64
 def image_pairs(
     connection: Connection, dataset_id: int, *, first_only: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (sample ids, image ids), a pair for each readable image of a sample.
+    """Return (sample ids, image ids), a pair for each readable image of a sample, in its order.
 
     With `first_only`, only the first image of a sample counts.
     """
@@ -159,6 +159,7 @@ def image_pairs(
         .join(Sample, Sample.id == SampleImage.sample_id)
         .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
         .where(ImageFile.image_id.is_not(None))
+        .order_by(SampleImage.sample_id, SampleImage.position)
     )
     if first_only:
         statement = statement.where(SampleImage.position == 0)

@@ -17,12 +17,8 @@ from ig4.core.engine.training.generate import build_trainer
 from ig4.core.events import StageAdvanced, StageStarted
 from ig4.core.files import predictions
 from ig4.core.host.fingerprint import digest_of
-<<<<<<< HEAD
-from ig4.core.records import JSON, Choice, Failure, Image, Turn
-from ig4.core.secrets import redact
-=======
 from ig4.core.records import JSON, Choice, Failure, Turn
->>>>>>> h/imgsrc
+from ig4.core.secrets import redact
 from ig4.storage import evaluations
 from ig4.storage.evaluations import PredictionRow
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from ig4.core.contracts import Embedder
 
 _MOST_READERS = 8
+_SHARED_BYTES = 128 * 2**20  # of pixels kept for the next component
 
 
 @dataclass(slots=True)
@@ -33,11 +36,50 @@ class LoadedImage:
     unprepared: dict[str, str] = field(default_factory=dict)
 
 
-class ImageReader:
-    """Threads that read images; `open` starts them, `close` ends them."""
+class DecodedImages:
+    """The pixels of the images read last, of at most `limit` bytes; 0 keeps none."""
 
-    def __init__(self, embedders: Mapping[str, Embedder], readers: int | None = None) -> None:
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._bytes = 0
+        self._pixels: OrderedDict[int, Picture] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, image: ImageSource) -> Picture:
+        """Return the pixels of an image, decoded now or a little earlier.
+
+        Raises:
+            ImageError: it cannot be read, or is not what was ingested.
+        """
+        with self._lock:
+            known = self._pixels.get(image.id)
+        if known is not None:
+            return known
+        pixels = image.image.pixels()  # of what was ingested, or it raises
+        with self._lock:
+            if image.id not in self._pixels:
+                self._pixels[image.id] = pixels
+                self._bytes += _bytes_of(pixels)
+            while self._bytes > self.limit:
+                self._bytes -= _bytes_of(self._pixels.popitem(last=False)[1])
+        return pixels
+
+
+def _bytes_of(pixels: Picture) -> int:
+    return 3 * pixels.width * pixels.height
+
+
+class ImageReader:
+    """Threads that read images; `open` starts them, `close` ends them.
+
+    With `shared`, several components look at the same images, one soon after the other.
+    """
+
+    def __init__(
+        self, embedders: Mapping[str, Embedder], readers: int | None = None, *, shared: bool = False
+    ) -> None:
         self.embedders = embedders
+        self.decoded = DecodedImages(_SHARED_BYTES if shared else 0)
         self.readers = readers or min(_MOST_READERS, os.cpu_count() or 1)
         self._pool: ThreadPoolExecutor | None = None
 
@@ -72,7 +114,7 @@ class ImageReader:
 
     def _read(self, image: ImageSource, labels: Sequence[str], keep: bool) -> LoadedImage:
         try:
-            pixels = image.image.pixels()  # of what was ingested, or it raises
+            pixels = self.decoded.get(image)
         except ImageError as error:
             return LoadedImage(problem=str(error))
         loaded = LoadedImage(pixels=pixels if keep else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
     Raises:
         UsageError: unknown component or option.
         PrerequisiteError: model weights or a device are missing.
+        FailingError: a component failed `stop_after` times in a row.
     """
     config = {
         "dataset": dataset.name,
@@ -67,8 +68,8 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
         session.attach(dataset.id)
         plan = make_plan(session, dataset, request)
         _bind_finished(session, plan)
-        if plan.places:
-            ScoreRunner(session, plan).run(request.executor)
+        if plan.has_batches:
+            ScoreRunner(session, plan, request.call_settings.stop_after).run(request.executor)
         calls = _ask_services(session, plan, request)
         failed = _failures(session, plan)
         done = {label: len(pending.places) for label, pending in plan.scorers.items()}
@@ -78,7 +79,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
             label: pending.configured.fingerprint.identity
             for label, pending in plan.scorers.items()
         }
-        embedded = sum(map(_count, plan.images.values()))
+        embedded = sum(len(pending.places) for pending in plan.embedders.values())
         return ScoreResult(dataset, done, failed, embedded, identities, calls)
 
 
@@ -95,10 +96,6 @@ def _ask_services(session: Session, plan: ScoringPlan, request: ScoreRequest) ->
     if not any(task.places for task in tasks):
         return None
     return run_call_tasks(session, tasks, request.call_settings, renew=request.retry_failed)
-
-
-def _count(by_place: Mapping[int, Sequence[int]]) -> int:
-    return sum(map(len, by_place.values()))
 
 
 def imported_scorers(session: Session, dataset: DatasetRow) -> set[str]:

@@ -1,4 +1,4 @@
-"""What travels to where the models are, and what comes back: one chunk of scoring."""
+"""What travels to where the models are, and what comes back: one batch of one component."""
 
 from __future__ import annotations
 
@@ -33,30 +33,66 @@ class ImageSource:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreTask:
-    """A chunk of samples, and what is missing for them.
+class EmbedTask:
+    """A batch of images for one embedder."""
 
-    `to_score` names for each scorer (by label) the positions in `samples` it has to rate;
-    `to_embed` for each embedder (by label) the images it has to embed. `vectors` are the
-    embeddings the store already has, by embedder and image id; `shown` are the image ids of
-    each sample, in its order.
-    """
-
-    contents: tuple[int, ...]
-    samples: tuple[Sample, ...]
-    shown: tuple[tuple[int, ...], ...]
-    to_score: Mapping[str, tuple[int, ...]]
-    to_embed: Mapping[str, tuple[ImageSource, ...]]
-    vectors: Mapping[str, Mapping[int, Vector]]
+    embedder: str
+    images: tuple[ImageSource, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreTaskResult:
-    """What a task brought: rows for the store, and the seconds each component took, by label."""
+class RateTask:
+    """A batch of samples for one scorer.
 
-    scores: Mapping[str, Sequence[Row]]
-    embeddings: Mapping[str, Sequence[tuple[int, Vector]]]
-    seconds: Mapping[str, float]
+    `shown` are the image ids of each sample, in its order. `vectors` are the embeddings of these
+    images, by id, if the scorer reads them.
+    """
+
+    scorer: str
+    contents: tuple[int, ...]
+    samples: tuple[Sample, ...]
+    shown: tuple[tuple[int, ...], ...]
+    vectors: Mapping[int, Vector] | None = None
+
+
+ScoreTask: TypeAlias = EmbedTask | RateTask
+"""What travels to where the models are: one batch of one component."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedResult:
+    """The rows that an embedder's batch brought, and the seconds it took."""
+
+    embedder: str
+    rows: Sequence[tuple[int, Vector]]
+    seconds: float
+    outcomes: Sequence[str | None] = ()
+    """Of each image that the embedder itself has seen: None, or why it failed."""
+
+    @property
+    def failed(self) -> int:
+        """How many of the rows are errors."""
+        return sum(isinstance(vector, str) for _, vector in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class RateResult:
+    """The rows that a scorer's batch brought, and the seconds it took."""
+
+    scorer: str
+    rows: Sequence[Row]
+    seconds: float
+    outcomes: Sequence[str | None] = ()
+    """Of each sample that the scorer itself has seen: None, or why it failed."""
+
+    @property
+    def failed(self) -> int:
+        """How many of the rows are errors."""
+        return sum(error is not None for _, _, error, _ in self.rows)
+
+
+ScoreTaskResult: TypeAlias = EmbedResult | RateResult
+"""What comes back: rows for the store."""
 
 
 def score_row(content: int, answer: Score | Failure) -> Row:
