@@ -33,7 +33,7 @@ Examples:
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed for everything random.")
 @opt.as_json
-@opt.quiet
+@opt.log_options
 def demo(
     folder: Path, samples: int, fraction: float, seed: int, as_json: bool, quiet: bool
 ) -> None:

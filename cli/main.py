@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import logging
 import os
 import sys
 from importlib import import_module
@@ -11,6 +12,7 @@ from typing import TextIO
 
 import click
 
+from ig4.cli.signals import end_on_signals, received
 from ig4.core.version import __version__
 
 COMMANDS = {
@@ -43,6 +45,7 @@ COMMANDS = {
         "ig4.cli.ablate:ablate",
         "Compare ways to select samples: train and evaluate each, with several seeds.",
     ),
+    "runs": ("ig4.cli.runs:runs", "List the commands that wrote to the database, or show one."),
     "query": ("ig4.cli.query:query", "Query the score database with SQL."),
     "costs": (
         "ig4.cli.costs:costs",
@@ -140,6 +143,7 @@ def main(args: list[str] | None = None) -> None:
     # Hundreds of thousands of records are created and freed, without cycles: a collection after
     # every 700 new objects took a fifth of the time of ingesting.
     gc.set_threshold(50_000, 20, 50)
+    end_on_signals()
     _accept_any_text(sys.stdout)
     try:
         code = cli.main(args, prog_name="ig4", standalone_mode=False)
@@ -149,10 +153,7 @@ def main(args: list[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _print_error(
-            "Interrupted. Committed results are safe; the same command continues from there."
-        )
-        code = INTERRUPTED
+        code = _report_interrupt()
     except BrokenPipeError:
         # The reader of the output has closed it; keep Python from reporting that at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -160,6 +161,14 @@ def main(args: list[str] | None = None) -> None:
     except Exception as error:  # noqa: BLE001 - _report_error raises unexpected errors again
         code = _report_error(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report_interrupt() -> int:
+    """Say that the command was ended, and by what; return the exit code of the shells."""
+    number = received()
+    what = "Interrupted" if number is None else f"Ended by {number.name}"
+    _print_error(f"{what}. Committed results are safe; the same command continues from there.")
+    return INTERRUPTED if number is None else 128 + number
 
 
 def _accept_any_text(stream: TextIO) -> None:
@@ -177,6 +186,7 @@ def _report_error(error: Exception) -> int:
     """Print an error of ig4 or of the system in one line and return the exit code; raise others."""
     from ig4.core.errors import Ig4Error
 
+    logging.getLogger("ig4").error("%s", error, exc_info=error)
     if os.environ.get("IG4_TRACEBACK"):
         raise error
     if isinstance(error, OSError) and error.filename and error.strerror:
