@@ -192,12 +192,13 @@ class Ledger:
     def _write(self, statements: Callable[[Connection], T]) -> T:
         """Run statements in a transaction; waits long if another process is writing.
 
-        Giving up would lose replies that were paid for, or end requests on their way.
+        Giving up would lose replies that were paid for, or end requests on their way. A power cut
+        after it has returned loses none.
         """
         for _ in range(_WRITE_TRIES - 1):
-            with suppress(DatabaseBusyError), self.store.writing() as connection:
+            with suppress(DatabaseBusyError), self.store.writing(durable=True) as connection:
                 return statements(connection)
-        with self.store.writing() as connection:
+        with self.store.writing(durable=True) as connection:
             return statements(connection)
 
 
