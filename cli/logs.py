@@ -74,7 +74,9 @@ def is_on_stderr() -> bool:
 
 
 def log_event(event: Event) -> None:
-    """Write an event to the log."""
+    """Write an event to the log, if anybody reads it."""
+    if not LOGGER.hasHandlers():  # Python would print warnings by itself
+        return
     level, text = _described(event)
     LOGGER.log(level, "%s", text)
 
@@ -94,10 +96,16 @@ def _described(event: Event) -> tuple[int, str]:
         case StageFinished():
             return logging.INFO, f"{event.stage}: done {event.summary}".rstrip()
         case BatchScored():
-            return logging.DEBUG, f"{event.component}: {event.done:,} scored, {event.failed:,} failed"
+            return (
+                logging.DEBUG,
+                f"{event.component}: {event.done:,} scored, {event.failed:,} failed",
+            )
         case Selected():
             return logging.INFO, f"selection {event.selection_id}: {event.size:,} samples"
         case Notice():
             return logging.WARNING, event.text
         case RunFinished():
-            return logging.INFO, f"run {event.run_id}: {event.status} {event.failures or ''}".rstrip()
+            return (
+                logging.INFO,
+                f"run {event.run_id}: {event.status} {event.failures or ''}".rstrip(),
+            )

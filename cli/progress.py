@@ -95,9 +95,7 @@ class _PlainProgress:
             now = time.monotonic()
             self.stages[event.stage] = _StageProgress(event.total, event.unit, now)
         elif isinstance(event, StageAdvanced):
-            stage = self.stages.setdefault(
-                event.stage, _StageProgress(None, "", time.monotonic())
-            )
+            stage = self.stages.setdefault(event.stage, _StageProgress(None, "", time.monotonic()))
             stage.advance(event)
             if time.monotonic() - self.last_print > _PLAIN_SECONDS:
                 self._print_state(event, stage)

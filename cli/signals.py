@@ -1,4 +1,4 @@
-"""Lets SIGTERM and SIGHUP end a command as Ctrl-C does: what is done is kept, and the run says so."""
+"""Lets SIGTERM and SIGHUP end a command as Ctrl-C does: what is done is kept and recorded."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.engine.scoring.samples import image_of
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
+from ig4.core.files.atomic import sync, sync_entry
 from ig4.core.files.imagefiles import open_image
 from ig4.core.files.images import ImageError, measure
 from ig4.core.records import JSON, Choice, Image, Record, Turn
@@ -224,6 +225,8 @@ class _ExportWriter:
         data = source.read()
         _remove(goal)
         goal.write_bytes(data)
+        sync(goal)
+        sync_entry(goal)
 
 
 def _remove(goal: Path) -> None:
