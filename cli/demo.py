@@ -125,6 +125,6 @@ def _print_facts(facts: dict[str, Any]) -> None:
     database = facts["database"]
     click.echo(f"Selected samples: {facts['selection']}")
     click.echo(
-        f'Try: ig4 query --db {database} "SELECT external_id, clip, length, answer FROM '
-        'scores_wide ORDER BY clip LIMIT 5"'
+        f'Try: {render.program()} query --db {database} "SELECT external_id, clip, length, answer '
+        'FROM scores_wide ORDER BY clip LIMIT 5"'
     )

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 
 _PLAIN_SECONDS = 30.0
+_WORTH_A_LINE = 5.0
+"""Seconds that a stage takes before a log has a line on its end."""
+
 _SHORTEST_BAR = 4
 _BESIDE_BAR = 76
 """Columns that name, counts, rate, times and the number of failures need beside a bar."""
@@ -100,7 +103,14 @@ class _PlainProgress:
             if time.monotonic() - self.last_print > _PLAIN_SECONDS:
                 self._print_state(event, stage)
         elif isinstance(event, StageFinished):
-            self.stages.pop(event.stage, None)
+            if event.stage in self.stages:
+                self._end(event, self.stages.pop(event.stage))
+
+    def _end(self, event: StageFinished, stage: _StageProgress) -> None:
+        now = time.monotonic()
+        if now - stage.since >= _WORTH_A_LINE:
+            self.last_print = now
+            self._print(f"{event.stage}: {stage.result(now, event.summary)}")
 
     def _print_state(self, event: StageAdvanced, stage: _StageProgress) -> None:
         now = self.last_print = time.monotonic()

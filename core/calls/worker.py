@@ -105,6 +105,16 @@ class Heartbeat:
         return self._clock() - since > limit
 
 
+def has_ended(worker: Worker) -> bool:
+    """Tell whether a process is known to have ended: one of this machine that is not there."""
+    own = this_process()
+    if worker.host != own.host or os.name != "posix":
+        return False
+    if (worker.pid, worker.started) == (own.pid, own.started):
+        return False
+    return _is_alive(worker) is False
+
+
 def _is_alive(worker: Worker) -> bool | None:
     """Tell whether a process of this machine is alive; None if another may have its number."""
     if worker.pid == os.getpid():

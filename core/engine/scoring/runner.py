@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 
+LOAD = "load"
+"""The stage in which models are loaded."""
+
 
 class ScoreRunner:
     """One pass of an executor over a plan: embedders, scorers, then scorers of embeddings."""
@@ -48,9 +51,12 @@ class ScoreRunner:
         """
         names = {one: self.plan.embedders[one].configured.label for one in self.embedders}
         executor = cast("Executor", self.session.host.build(choice))
+        loaded = list(dict.fromkeys([*names.values(), *self.scorers]))
+        self.session.emit(StageStarted(LOAD, None, "models"))
         executor.open()
         try:
             with executor.start(ScoreWork(self.scorers, self.embedders, names)) as run:
+                self.session.emit(StageFinished(LOAD, ", ".join(loaded)))
                 self._run_wave(run, self.builder.first_batches(), self._first_stages())
                 # Only now is every embedding in the store that the others read.
                 self._run_wave(run, self.builder.last_batches(), self._last_stages())
