@@ -102,9 +102,8 @@ class _PlainProgress:
             stage.advance(event)
             if time.monotonic() - self.last_print > _PLAIN_SECONDS:
                 self._print_state(event, stage)
-        elif isinstance(event, StageFinished):
-            if event.stage in self.stages:
-                self._end(event, self.stages.pop(event.stage))
+        elif isinstance(event, StageFinished) and event.stage in self.stages:
+            self._end(event, self.stages.pop(event.stage))
 
     def _end(self, event: StageFinished, stage: _StageProgress) -> None:
         now = time.monotonic()
