@@ -81,8 +81,9 @@ def read_image(
     Raises:
         ImageError: as `open_image`; or it is empty, or its sha256 is not the one given.
     """
+    limit = byte_limit()
     with open_image(path, roots, name) as file:
-        data = read_bounded(file, byte_limit())
+        data = read_bounded(file, limit)
     if not data:
         raise ImageError(f"{name}: the image file is empty")
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:

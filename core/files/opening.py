@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -112,11 +112,15 @@ def pieces(file: BinaryIO, limit: int | None = None) -> Iterator[bytes]:
     expected = os.fstat(file.fileno()).st_size
     _require_length(expected, limit)
     count = 0
-    # One byte more than there should be left: an empty answer then means the end.
-    while piece := file.read(min(PIECE, max(expected - count, 0) + 1)):
+    while True:
+        left = expected - count
+        wanted = left + 1 if 0 <= left < PIECE else PIECE  # one more: a short answer is the last
+        piece = file.read(wanted)
         count += len(piece)
         _require_length(count, limit)
         yield piece
+        if len(piece) < wanted:
+            return
 
 
 def read_bounded(file: BinaryIO, limit: int) -> bytes:
@@ -139,30 +143,23 @@ def _walk(root: str, names: Sequence[str]) -> int:
     folder = os.open(root, _FOLDER)
     try:
         for name in names[:-1]:
-            below = _open_folder(name, folder)
+            below = _open_entry(name, _FOLDER, folder)
             os.close(folder)
             folder = below
-        status = os.stat(names[-1], dir_fd=folder, follow_symlinks=False)
-        if stat.S_ISLNK(status.st_mode):
-            raise _LinkError
-        _require_regular(status)
         return _open_entry(names[-1], _READ, folder)
     finally:
         os.close(folder)
 
 
-def _open_folder(name: str, folder: int) -> int:
-    return _open_entry(name, _FOLDER, folder)
-
-
 def _open_entry(name: str, flags: int, folder: int) -> int:
     try:
         return os.open(name, flags | _NO_LINK, dir_fd=folder)
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK):
-            raise
-        if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+    except OSError:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISLNK(status.st_mode):
             raise _LinkError from None
+        if flags == _READ:
+            _require_regular(status)  # no socket can be opened
         raise
 
 
@@ -184,7 +181,7 @@ def _checked(descriptor: int) -> BufferedReader:
     except BaseException:
         os.close(descriptor)
         raise
-    return os.fdopen(descriptor, "rb")
+    return BufferedReader(FileIO(descriptor, "rb"))
 
 
 def _require_regular(status: os.stat_result) -> None:
