@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from ig4.core.errors import ConfigError
 from ig4.core.files.images import ImageError
@@ -20,9 +20,6 @@ from ig4.core.files.opening import (
     pieces,
     read_bounded,
 )
-
-if TYPE_CHECKING:
-    from ig4.core.records import Image
 
 DEFAULT_LIMIT = 256
 """Mebibytes that one image file may have, unless the environment variable LIMIT says otherwise."""
@@ -109,18 +106,6 @@ def digest(file: BinaryIO) -> FileDigest:
         state.update(piece)
         count += len(piece)
     return FileDigest(state.hexdigest(), count, status.st_size, status.st_mtime_ns)
-
-
-def digest_image(image: Image, name: str) -> str:
-    """Return the sha256 of an image's file, as hex digits.
-
-    Raises:
-        ImageError: as `open_image`, or the image has no file.
-    """
-    if image.path is None:
-        raise ImageError(image.problem or f"{name}: the image has no file")
-    with open_image(image.path, image.roots, name) as file:
-        return digest(file).sha256
 
 
 def _reason(error: OSError | ValueError) -> str:

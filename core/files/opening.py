@@ -199,3 +199,15 @@ def _require_length(count: int, limit: int | None) -> None:
 def real_roots(folders: Iterable[str | Path | None]) -> tuple[str, ...]:
     """Return the real paths of folders that the user named, each once: links to them are his."""
     return tuple(dict.fromkeys(os.path.realpath(one) for one in folders if one is not None))
+
+
+def folder_roots(folder: str | Path) -> tuple[str, ...]:
+    """Return the real paths of the folders in which the files of a data set's folder may lie.
+
+    That is the folder itself. In the cache of the Hugging Face hub it consists of links from
+    <cache>/datasets--<name>/snapshots/<revision> to `blobs`: there it is the whole of the former.
+    """
+    (real,) = real_roots([folder])
+    above = (one.parent for one in Path(real, "_").parents if one.name == "snapshots")
+    hub = next((one for one in above if one.name.startswith("datasets--")), None)
+    return real_roots([real, hub])
