@@ -112,6 +112,13 @@ def put(
     return row
 
 
+def set_image_roots(connection: Connection, dataset_id: int, roots: Sequence[str]) -> None:
+    """Set the folders (real paths) that the images of a data set may lie in."""
+    connection.execute(
+        update(Dataset).where(Dataset.id == dataset_id).values(image_roots=list(roots))
+    )
+
+
 def finish_reading(connection: Connection, dataset_id: int, run_id: int, state: str) -> int:
     """Record that a data set was read to its end, and remove the samples that `run_id` did not see.
 
