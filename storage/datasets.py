@@ -90,10 +90,13 @@ def put(
     format: str,  # noqa: A002 - the column's name
     options: Mapping[str, Any],
     image_root: str | None,
-    image_roots: Sequence[str],
     header: Any,
+    image_roots: Sequence[str] = (),
 ) -> DatasetRow:
-    """Add a data set, or update the one with this name; clears its `source_state`."""
+    """Add a data set, or update the one with this name; clears its `source_state`.
+
+    Its images are read from `image_roots` (real paths) alone.
+    """
     values = {
         "name": name,
         "path": path,
