@@ -90,10 +90,13 @@ def put(
     format: str,  # noqa: A002 - the column's name
     options: Mapping[str, Any],
     image_root: str | None,
-    image_roots: Sequence[str],
     header: Any,
+    image_roots: Sequence[str] = (),
 ) -> DatasetRow:
-    """Add a data set, or update the one with this name; clears its `source_state`."""
+    """Add a data set, or update the one with this name; clears its `source_state`.
+
+    Its images are read from `image_roots` (real paths) alone.
+    """
     values = {
         "name": name,
         "path": path,
@@ -110,6 +113,13 @@ def put(
     row = find(connection, name)
     assert row is not None
     return row
+
+
+def set_image_roots(connection: Connection, dataset_id: int, roots: Sequence[str]) -> None:
+    """Set the folders (real paths) that the images of a data set may lie in."""
+    connection.execute(
+        update(Dataset).where(Dataset.id == dataset_id).values(image_roots=list(roots))
+    )
 
 
 def finish_reading(connection: Connection, dataset_id: int, run_id: int, state: str) -> int:

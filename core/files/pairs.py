@@ -14,6 +14,7 @@ from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.files.questions import Question, question_key
 from ig4.core.files.relativescores import category_name
+from ig4.core.files.tables import require_file
 from ig4.core.records import JSON, Image
 
 _ANSWERS = ("prediction", "response", "output", "answer", "text", "caption")
@@ -170,8 +171,7 @@ def _match(
 
 
 def _read_records(path: Path) -> list[dict[str, JSON]]:
-    if not path.is_file():
-        raise DatasetError(f"{path}: there is no such file")
+    require_file(path)
     records = list(jsonstream.records(path))
     numbers = (n for n, record in enumerate(records, 1) if not isinstance(record, dict))
     wrong = next(numbers, None)

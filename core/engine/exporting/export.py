@@ -217,8 +217,9 @@ class _ExportWriter:
     def _put(self, source: Image, path: Path, goal: Path) -> None:
         """Link to an image that may be read, or copy it if it is still what was ingested."""
         if self.target.images == "link":
-            with open_image(path, source.roots, path.name):
-                real = path.resolve()
+            real = path.resolve()
+            with open_image(real, source.roots, path.name):
+                pass
             _remove(goal)
             if _linked(real, goal):
                 return

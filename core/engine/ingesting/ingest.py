@@ -152,9 +152,10 @@ def _state(form: Format, path: Path, config: Mapping[str, Any]) -> str:
 def _refresh(session: Session, dataset: DatasetRow, form: Format) -> IngestResult:
     """Check whether images of an unchanged data set changed on disk."""
     session.attach(dataset.id)
-    index = ImageFileIndex(
-        session, dataset.id, _roots(dataset.image_root, Path(dataset.path), form)
-    )
+    roots = _roots(dataset.image_root, Path(dataset.path), form)
+    with session.store.writing() as connection:  # a link to a folder may lead elsewhere by now
+        datasets.set_image_roots(connection, dataset.id, roots.real)
+    index = ImageFileIndex(session, dataset.id, roots)
     changed = index.refresh(_rehash)
     with session.store.reading() as connection:
         count = datasets.count_samples(connection, dataset.id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 
 import pytest
@@ -14,7 +13,7 @@ from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.selecting.select import SelectionRequest, select
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.records import Choice
+from ig4.core.records import Choice, Image
 
 from ...conftest import record
 
@@ -138,13 +137,13 @@ def shared_image(folder, read):
 def test_an_image_that_several_samples_show_is_placed_and_counted_once(
     session, shared_image, tmp_path, monkeypatch
 ):
-    copied, copyfile = [], shutil.copyfile
+    copied, read = [], Image.read
 
-    def copy(source, goal, **options):
-        copied.append(goal.name)
-        return copyfile(source, goal, **options)
+    def counted(image):
+        copied.append(image.path.name)
+        return read(image)
 
-    monkeypatch.setattr(shutil, "copyfile", copy)
+    monkeypatch.setattr(Image, "read", counted)
     target = ExportTarget(tmp_path / "out" / "set.json", images="copy")
     done = export(session, shared_image, target)
     assert copied == ["one.png", "two.png"]
