@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ig4.core.chunks import chunks
 from ig4.core.engine.ingesting.texts import sanitize
-from ig4.core.files.images import measure
+from ig4.core.files.images import ImageError, inspect
 from ig4.storage import datasets
 from ig4.storage.datasets import FileRow
 
@@ -48,7 +49,7 @@ class ImageFileIndex:
         self.session = session
         self.dataset_id = dataset_id
         self.roots = roots
-        self.unreadable: list[str] = []
+        self.unreadable: dict[str, list[str]] = defaultdict(list)
 
     def name_of(self, image: str | bytes) -> str:
         """Return the name an image goes by; bytes are first put beside the database."""
@@ -109,6 +110,8 @@ class ImageFileIndex:
     def _is_current(self, name: str, row: FileRow | None) -> bool:
         if row is None:
             return False
+        if row.sha256 is not None and row.width is None:
+            return False  # ig4 once took any bytes for an image
         path = row.path
         if path is None:
             return self._locate(name)[0] is None
@@ -130,7 +133,9 @@ class ImageFileIndex:
         if present:
             with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
                 states += pool.map(lambda place: _read_state(*place), present)
-        self.unreadable += [state.problem for state in states if state.problem]
+        for state in states:
+            if state.problem:  # by its kind: what it says, whatever the name
+                self.unreadable[state.problem.replace(state.name, "")].append(state.problem)
         return states
 
 
@@ -175,5 +180,8 @@ def _read_state(name: str, path: str) -> _FileState:
     if not data:
         problem = f"{name}: the image file is empty"
         return _FileState(name, path, size, mtime_ns, problem=problem)
-    digest = hashlib.sha256(data).hexdigest()
-    return _FileState(name, path, size, mtime_ns, digest, measure(io.BytesIO(data)))
+    try:
+        shape = inspect(io.BytesIO(data), name)
+    except ImageError as error:
+        return _FileState(name, path, size, mtime_ns, problem=str(error))
+    return _FileState(name, path, size, mtime_ns, hashlib.sha256(data).hexdigest(), shape)

@@ -33,6 +33,7 @@ STAGE = "ingest"
 BATCH = 16_384
 """Records to a transaction: each rewrites much of the index on content hashes, so few of them."""
 _JOIN = "\n"
+_SHOWN_KINDS = 8  # of what is wrong with images, in notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class IngestResult:
 
     `read` counts the records read now, `samples` all of the data set, `gone` the samples that left
     it, `changed_images` the images with other bytes than before. `problems` counts records by
-    what is wrong with them.
+    what is wrong with them, `unreadable_images` the image files that are missing or no images.
     """
 
     dataset: DatasetRow
@@ -63,6 +64,7 @@ class IngestResult:
     changed_images: int
     problems: Mapping[str, int]
     unchanged: bool
+    unreadable_images: int = 0
 
 
 def ingest(session: Session, source: DatasetSource) -> IngestResult:
@@ -139,10 +141,24 @@ def _refresh(session: Session, dataset: DatasetRow, form: Format) -> IngestResul
     with session.store.reading() as connection:
         count = datasets.count_samples(connection, dataset.id)
         problems = samples.problems(connection, dataset.id)
+        unreadable = datasets.count_unreadable_files(connection, dataset.id)
     if changed:
         session.notice(f"{changed:,} images of {dataset.name} changed: what shows them is "
                        "scored anew")  # fmt: skip
-    return IngestResult(dataset, 0, count, 0, changed, problems, unchanged=True)
+    _tell_unreadable(session, index)
+    return IngestResult(
+        dataset, 0, count, 0, changed, problems, unchanged=True, unreadable_images=unreadable
+    )
+
+
+def _tell_unreadable(session: Session, index: ImageFileIndex) -> None:
+    """Say of which images that were looked at now there is nothing to see, and why."""
+    kinds = sorted(index.unreadable.values(), key=len, reverse=True)
+    for problems in kinds[:_SHOWN_KINDS]:
+        session.notice(f"{len(problems):,} images cannot be read; the first: {problems[0]}")
+    rest = sum(map(len, kinds[_SHOWN_KINDS:]))
+    if rest:
+        session.notice(f"{rest:,} more images cannot be read, for other reasons")
 
 
 def _rehash(connection: Connection, file_ids: Sequence[int]) -> None:
@@ -218,9 +234,13 @@ class _DatasetReader:
         with session.store.writing() as connection:
             gone = datasets.finish_reading(connection, dataset.id, session.run_id, state)
         self._notify(dataset, index, ids, gone)
+        with session.store.reading() as connection:
+            unreadable = datasets.count_unreadable_files(connection, dataset.id)
+        count = self.read_count
         return IngestResult(
-            dataset, self.read_count, self.read_count, gone, 0, self.problems, unchanged=False
-        )
+            dataset, count, count, gone, 0, self.problems,
+            unchanged=False, unreadable_images=unreadable,
+        )  # fmt: skip
 
     def _store(
         self, dataset_id: int, index: ImageFileIndex, ids: ExternalIds, batch: Sequence[Record]
@@ -285,9 +305,7 @@ class _DatasetReader:
             )
         for problem, count in self.problems.items():
             session.notice(f"{count:,} records: {problem}")
-        if index.unreadable:
-            first = index.unreadable[0]
-            session.notice(f"{len(index.unreadable):,} images cannot be read; the first: {first}")
+        _tell_unreadable(session, index)
         if gone:
             session.notice(f"{gone:,} samples are no longer in {dataset.name}")
         session.emit(StageFinished(STAGE, f"{self.read_count:,} samples in {dataset.name}"))

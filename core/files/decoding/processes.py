@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from ig4.core.files.decoding.picture import ImageError
@@ -38,8 +37,8 @@ SECONDS = 120
 _COUNT = max(1, min(2, os.cpu_count() or 1))
 _GRACE = 10  # seconds by which a process outlives one that forgot it
 _PROGRAM = (
-    "import sys, json; home, rest, memory, seconds = json.loads(sys.argv[1]); "
-    "sys.path.insert(0, home); sys.path += [p for p in rest if p not in sys.path]; "
+    "import sys, json; paths, memory, seconds = json.loads(sys.argv[1]); "
+    "sys.path[:] = paths + [p for p in sys.path if p not in paths]; "
     "from ig4.core.files.decoding.worker import main; main(memory, seconds)"
 )
 
@@ -69,12 +68,7 @@ class DecoderProcess:
             DecoderUnavailableError: it does not start.
         """
         self.seconds = seconds
-        import ig4
-
-        # Neither the environment nor the working folder may say what it imports (-I).
-        home = str(Path(ig4.__file__).parent.parent.absolute())
-        rest = [path for path in sys.path if os.path.isabs(path)]  # noqa: PTH117 - plain strings
-        arguments = json.dumps([home, rest, memory, seconds + _GRACE])
+        arguments = json.dumps([_import_paths(), memory, seconds + _GRACE])
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this Python, and code of ig4's own
                 [sys.executable, "-I", "-c", _PROGRAM, arguments],
@@ -255,6 +249,15 @@ class DecoderPool:
                 if process.alive:
                     with self._lock:
                         self._idle.append(process)
+
+
+def _import_paths() -> list[str]:
+    """Return where this process imports from, so that another imports the same.
+
+    Neither the environment nor the working folder may have a say in that: what was found by way of
+    a relative path is left out.
+    """
+    return [path for path in sys.path if os.path.isabs(path)]  # noqa: PTH117 - plain strings
 
 
 PROCESSES = DecoderPool()
