@@ -16,6 +16,7 @@ from ig4.core.files.decoding.picture import FORMATS, MAX_PIXELS, ImageError
 from ig4.core.files.decoding.processes import PROCESSES, DecoderUnavailableError
 from ig4.core.files.decoding.resizing import (
     MAX_RESIZED_PIXELS,
+    ImageShapeError,
     require_resizable,
     require_square,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "MAX_PIXELS",
     "MAX_RESIZED_PIXELS",
     "ImageError",
+    "ImageShapeError",
     "decode",
     "inspect",
     "measure",

@@ -96,6 +96,8 @@ class ImageReader:
         for label in labels:
             try:
                 loaded.prepared[label] = self.embedders[label].prepare(pixels)
+            except ImageError as error:
+                loaded.unprepared[label] = f"{image.path.name}: {error}"
             except Exception as error:  # noqa: BLE001 - a plugin's; this image fails, no other
                 loaded.unprepared[label] = f"{image.path.name}: {type(error).__name__}: {error}"
         return loaded

@@ -11,18 +11,22 @@ At 224 pixels that is an image 668 times as long as wide: no photograph, and no 
 """
 
 
+class ImageShapeError(ImageError):
+    """An image is so long and narrow that a model's preprocessing would make it enormous."""
+
+
 def require_resizable(size: tuple[int, int], shorter: int) -> None:
     """Check that an image may be resized to a shorter side of so many pixels.
 
     A strip of 2 x 200,000 pixels would have five billion.
 
     Raises:
-        ImageError: it would have more than MAX_RESIZED_PIXELS.
+        ImageShapeError: it would have more than MAX_RESIZED_PIXELS.
     """
     short, long = sorted(size)
     longer = long * shorter // max(1, short)
     if shorter * longer > MAX_RESIZED_PIXELS:
-        raise ImageError(
+        raise ImageShapeError(
             f"the image is too narrow: {size[0]:,} x {size[1]:,} pixels, resized to a shorter side "
             f"of {shorter:,}, are {shorter * longer:,} (at most {MAX_RESIZED_PIXELS:,})"
         )
@@ -32,11 +36,11 @@ def require_square(size: tuple[int, int], limit: int) -> None:
     """Check that an image may be padded to a square of its longer side.
 
     Raises:
-        ImageError: the square would have more than `limit` pixels.
+        ImageShapeError: the square would have more than `limit` pixels.
     """
     side = max(size)
     if side * side > limit:
-        raise ImageError(
+        raise ImageShapeError(
             f"the image is too long: {size[0]:,} x {size[1]:,} pixels, padded to a square, are "
             f"{side * side:,} (at most {limit:,})"
         )
