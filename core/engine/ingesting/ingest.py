@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ig4.core.chunks import chunks
 from ig4.core.engine.ingesting.files import ImageFileIndex
 from ig4.core.engine.ingesting.ids import ExternalIds
 from ig4.core.engine.ingesting.paths import ImageRoots
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 STAGE = "ingest"
 BATCH = 16_384
 """Records to a transaction: each rewrites much of the index on content hashes, so few of them."""
+BATCH_BYTES = 1 << 28
+"""Bytes of embedded images to a transaction, at most about."""
 _JOIN = "\n"
 _SHOWN_KINDS = 8  # of what is wrong with images, in notices
 
@@ -209,7 +210,7 @@ class _DatasetReader:
         session = self.session
         session.emit(StageStarted(STAGE, None, "records"))
         # Read before anything is written: what holds no records leaves no data set behind.
-        header, batches = self.form.header(self.path), chunks(self.form.read(self.path), BATCH)
+        header, batches = self.form.header(self.path), _batches(self.form.read(self.path))
         first = next(batches, None)
         if first is None:
             raise DatasetError(f"{self.path} holds no records.")
@@ -309,6 +310,20 @@ class _DatasetReader:
         if gone:
             session.notice(f"{gone:,} samples are no longer in {dataset.name}")
         session.emit(StageFinished(STAGE, f"{self.read_count:,} samples in {dataset.name}"))
+
+
+def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield records by BATCH, or by fewer that together embed BATCH_BYTES of images."""
+    batch: list[Record] = []
+    embedded = 0
+    for record in records:
+        batch.append(record)
+        embedded += sum(len(image) for image in record.images if isinstance(image, bytes))
+        if len(batch) >= BATCH or embedded >= BATCH_BYTES:
+            yield batch
+            batch, embedded = [], 0
+    if batch:
+        yield batch
 
 
 def _texts(turns: Sequence[Turn]) -> tuple[str, str, str | None]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import random
 import time
 import tracemalloc
 
 import pytest
+from PIL import Image
 from sqlalchemy import text
 
+from ig4.core.engine.ingesting.files import ImageFileIndex
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import Notice
@@ -364,11 +368,40 @@ def test_what_an_earlier_version_took_for_an_image_is_looked_at_again(session, i
     assert read().unreadable_images == 4
 
 
-def test_bytes_inside_a_data_set_that_are_no_image_are_a_problem(session, tmp_path, told):
-    pa = pytest.importorskip("pyarrow")
+def embedded_set(path, images):
+    """Write a Parquet file with these bytes as the images of its samples."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = {"id": ["a"], "image": [{"bytes": PAGE, "path": None}], "answer": ["Red."]}
-    pq.write_table(pa.table(columns), tmp_path / "set.parquet")
+    images = [{"bytes": one, "path": None} for one in images]
+    columns = {"id": [str(n) for n in range(len(images))], "image": images}
+    pq.write_table(pa.table(columns | {"answer": ["Red."] * len(images)}), path)
+
+
+def noise_png(seed):
+    buffer = io.BytesIO()
+    Image.frombytes("L", (20, 20), random.Random(seed).randbytes(400)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_bytes_inside_a_data_set_that_are_no_image_are_a_problem(session, tmp_path, told):
+    pytest.importorskip("pyarrow")
+    embedded_set(tmp_path / "set.parquet", [PAGE])
     assert ingest(session, DatasetSource(tmp_path / "set.parquet")).unreadable_images == 1
     assert any("an HTML page" in text for text in told)
+
+
+def test_embedded_images_are_stored_before_they_fill_the_memory(session, tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr("ig4.core.engine.ingesting.ingest.BATCH_BYTES", 1000)
+    stored = []
+    monkeypatch.setattr(
+        "ig4.core.engine.ingesting.ingest.ImageFileIndex.current_rows",
+        lambda self, names, real=ImageFileIndex.current_rows: (
+            stored.append(len(list(names))) or real(self, names)
+        ),
+    )
+    embedded_set(tmp_path / "set.parquet", [noise_png(n) for n in range(6)])
+    assert ingest(session, DatasetSource(tmp_path / "set.parquet")).samples == 6
+    assert sum(stored) == 6
+    assert len(stored) > 1
