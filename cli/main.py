@@ -190,8 +190,9 @@ def _report_error(error: Exception) -> int:
 
 def _print_error(text: str) -> None:
     from ig4.cli.render import plain
+    from ig4.core.secrets import redact
 
-    click.echo(plain(text), err=True)  # errors quote ids and names from data sets
+    click.echo(plain(redact(text)), err=True)  # errors quote ids and names from data sets
 
 
 if __name__ == "__main__":

@@ -86,6 +86,12 @@ _CALL_OPTIONS = (
     click.option("--max-cost", type=float, metavar="USD", help="Maximum cost of this run."),
     click.option("--max-calls", type=int, help="Maximum requests of this run."),
     click.option(
+        "--stop-after",
+        type=click.IntRange(0),
+        metavar="N",
+        help="Stop a component after N failures in a row; 0 never.  [default: 50]",
+    ),
+    click.option(
         "--batch/--no-batch", default=None, help="Submit requests in batches, at half the price."
     ),
     click.option(
@@ -117,6 +123,7 @@ def call_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
         "tokens_per_minute": flags["tpm"],
         "max_cost": flags["max_cost"],
         "max_calls": flags["max_calls"],
+        "stop_after": flags["stop_after"],
         "batch": flags["batch"],
         "wait": flags["wait"],
     }

@@ -60,9 +60,8 @@ def list_(kind: str | None = None, as_json: bool = False) -> None:
     broken = [] if kind else host.broken
     if as_json:
         components = [_summary(registered) for registered in registrations]
-        print_json(
-            {"components": components, "broken": [_broken_dict(plugin) for plugin in broken]}
-        )
+        found = {"components": components, "broken": [_broken_dict(plugin) for plugin in broken]}
+        print_json(found | {"left_out": host.left_out})
         return
     rows: list[tuple[str, ...]] = [
         (r.component.kind, r.component.name, r.dist, _state(r), r.component.summary)
@@ -70,6 +69,8 @@ def list_(kind: str | None = None, as_json: bool = False) -> None:
     ]
     rows += [("plugin", b.entry_point, b.dist, "broken", b.reason) for b in broken]
     print_table(("kind", "name", "distribution", "state", "summary"), rows)
+    if host.left_out:
+        click.echo(f"IG4_PLUGINS leaves out {', '.join(host.left_out)}", err=True)
 
 
 @plugins.command(

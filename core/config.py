@@ -128,7 +128,10 @@ class AblateSection(Section):
 
 
 class CallsSection(Section):
-    """How services are asked: how fast, how often, for how much (US dollars, for the whole run)."""
+    """How services are asked: how fast, how often, for how much (US dollars, for the whole run).
+
+    `stop_after` failures in a row stop any component, also one that asks no service.
+    """
 
     concurrency: Annotated[int, Field(ge=1)] = 16
     requests_per_minute: Annotated[float, Field(gt=0)] | None = None
@@ -139,6 +142,7 @@ class CallsSection(Section):
     batch: bool = False
     wait: bool = True
     poll_seconds: Annotated[float, Field(gt=0)] = 30.0
+    stop_after: Annotated[int, Field(ge=0)] = 50
 
 
 class PriceSection(Section):

@@ -6,6 +6,7 @@ the standard library alone, neither pydantic nor numpy.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,27 +80,43 @@ class Image:
     """One image of a sample: its path, its hash, and how to get its pixels.
 
     `sha256` is the hex digest of the file's bytes; it is None, and `problem` says why,
-    when the file could not be read.
+    when the file could not be read. `roots` are the folders (real paths) that the file may lie in
+    where data names it; None for a file that the user named.
     """
 
     path: Path | None
     sha256: str | None = None
     problem: str | None = None
     loader: Callable[[], Picture] | None = field(default=None, compare=False, repr=False)
+    roots: tuple[str, ...] | None = None
 
     def pixels(self) -> Picture:
         """Decode the image as RGB.
 
         Raises:
-            ImageError: the file is missing, unreadable, or has too many pixels.
+            ImageError: as `read`, or it cannot be decoded, or has too many pixels.
         """
         if self.loader is not None:
             return self.loader()
-        from ig4.core.files.images import ImageError, decode
+        from ig4.core.files.images import decode
+
+        data = self.read()
+        assert self.path is not None
+        return decode(io.BytesIO(data), self.path.name)
+
+    def read(self) -> bytes:
+        """Return the bytes of the image's file.
+
+        Raises:
+            ImageError: the file is missing, unreadable, too large, no regular file, outside of
+                `roots`, or holds something else than `sha256` says.
+        """
+        from ig4.core.files.imagefiles import read_image
+        from ig4.core.files.images import ImageError
 
         if self.path is None:
             raise ImageError(self.problem or "the image has no file")
-        return decode(self.path)
+        return read_image(self.path, self.roots, self.path.name, self.sha256)
 
 
 @dataclass(frozen=True, slots=True)

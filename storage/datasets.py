@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, func, select, update
 
@@ -21,8 +21,17 @@ SAMPLE_COLUMNS = (
 )  # fmt: skip
 """The order of the values in a row for `put_samples`."""
 
-FILE_COLUMNS = ("dataset_id", "name", "path", "size", "mtime_ns", "image_id", "problem")
-"""The order of the values in a row for `put_files`."""
+FILE_COLUMNS = (
+    "dataset_id", "name", "embedded", "path", "size", "mtime_ns", "image_id", "problem",
+)  # fmt: skip
+"""The order of the values in a row for `put_files`; the first three are its key."""
+
+
+class ImageName(NamedTuple):
+    """What an image of a data set is known by: a name, and whether the data set contains it."""
+
+    name: str
+    embedded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class FileRow:
     """An image file as a data set names it, with its state when it was last read."""
 
     id: int
-    name: str
+    name: ImageName
     path: str | None
     size: int | None
     mtime_ns: int | None
@@ -82,6 +91,7 @@ def put(
     format: str,  # noqa: A002 - the column's name
     options: Mapping[str, Any],
     image_root: str | None,
+    image_roots: Sequence[str],
     header: Any,
 ) -> DatasetRow:
     """Add a data set, or update the one with this name; clears its `source_state`."""
@@ -91,6 +101,7 @@ def put(
         "format": format,
         "options": dict(options),
         "image_root": image_root,
+        "image_roots": list(image_roots),
         "header": header,
         "source_state": None,
         "created_at": now(),
@@ -202,10 +213,14 @@ def link_images(
     put_rows(connection, SampleImage, ["sample_id", "position", "file_id"], rows)
 
 
-def find_files(connection: Connection, dataset_id: int, names: Sequence[str]) -> dict[str, FileRow]:
+def find_files(
+    connection: Connection, dataset_id: int, names: Sequence[ImageName]
+) -> dict[ImageName, FileRow]:
     """Return those of the named image files that a data set has, by name."""
-    condition = (ImageFile.dataset_id == dataset_id) & in_values(connection, ImageFile.name, names)
-    return {row.name: row for row in _files(connection, condition)}
+    texts = list({name.name for name in names})
+    condition = (ImageFile.dataset_id == dataset_id) & in_values(connection, ImageFile.name, texts)
+    wanted = set(names)
+    return {row.name: row for row in _files(connection, condition) if row.name in wanted}
 
 
 def list_files(connection: Connection, dataset_id: int) -> Iterable[FileRow]:
@@ -216,14 +231,15 @@ def list_files(connection: Connection, dataset_id: int) -> Iterable[FileRow]:
 def _files(connection: Connection, condition: Any) -> Iterable[FileRow]:
     statement = (
         select(
-            ImageFile.id, ImageFile.name, ImageFile.path, ImageFile.size, ImageFile.mtime_ns,
-            ImageFile.image_id, Image.sha256, ImageFile.problem, Image.width,
+            ImageFile.id, ImageFile.name, ImageFile.embedded, ImageFile.path, ImageFile.size,
+            ImageFile.mtime_ns, ImageFile.image_id, Image.sha256, ImageFile.problem,
+            Image.width,
         )
         .outerjoin(Image, Image.id == ImageFile.image_id)
         .where(condition)
     )  # fmt: skip
-    for row in connection.execute(statement):
-        yield FileRow(*row)
+    for id_, name, embedded, *state in connection.execute(statement):
+        yield FileRow(id_, ImageName(name, embedded), *state)
 
 
 def count_unreadable_files(connection: Connection, dataset_id: int) -> int:
@@ -246,7 +262,7 @@ def image_paths(connection: Connection) -> list[str]:
 def put_files(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
     """Add image files (rows of FILE_COLUMNS), or replace those with the same name."""
     put_rows(
-        connection, ImageFile, FILE_COLUMNS, rows, key=FILE_COLUMNS[:2], update=FILE_COLUMNS[2:]
+        connection, ImageFile, FILE_COLUMNS, rows, key=FILE_COLUMNS[:3], update=FILE_COLUMNS[3:]
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sqlalchemy import and_, case, func, select
 
 from ig4.storage.arrays import integers
 from ig4.storage.bulk import in_values
-from ig4.storage.schema import Image, ImageFile, Sample, SampleImage
+from ig4.storage.schema import Dataset, Image, ImageFile, Sample, SampleImage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,13 +24,18 @@ _CHUNK = 10_000
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """One image of a sample; if it could not be read, `image_id` is None and `problem` says why."""
+    """One image of a sample; if it could not be read, `image_id` is None and `problem` says why.
+
+    `roots` are the folders (real paths) that its file must lie in.
+    """
 
     image_id: int | None
     name: str
+    embedded: bool
     path: str | None
     sha256: str | None
     problem: str | None
+    roots: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +162,7 @@ def ids_with_unusable_images(connection: Connection, dataset_id: int) -> NDArray
 def image_pairs(
     connection: Connection, dataset_id: int, *, first_only: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (sample ids, image ids), a pair for each readable image of a sample.
+    """Return (sample ids, image ids), a pair for each readable image of a sample, in its order.
 
     With `first_only`, only the first image of a sample counts.
     """
@@ -166,6 +172,7 @@ def image_pairs(
         .join(Sample, Sample.id == SampleImage.sample_id)
         .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
         .where(ImageFile.image_id.is_not(None))
+        .order_by(SampleImage.sample_id, SampleImage.position)
     )
     if first_only:
         statement = statement.where(SampleImage.position == 0)
@@ -189,18 +196,33 @@ def _columns() -> Any:
 def _images(connection: Connection, sample_ids: Sequence[int]) -> dict[int, list[ImageRow]]:
     statement = (
         select(
-            SampleImage.sample_id, ImageFile.image_id, ImageFile.name, ImageFile.path,
-            Image.sha256, ImageFile.problem,
+            SampleImage.sample_id, ImageFile.dataset_id, ImageFile.image_id, ImageFile.name,
+            ImageFile.embedded, ImageFile.path, Image.sha256, ImageFile.problem,
         )
         .join(ImageFile, ImageFile.id == SampleImage.file_id)
         .outerjoin(Image, Image.id == ImageFile.image_id)
         .where(in_values(connection, SampleImage.sample_id, sample_ids))
         .order_by(SampleImage.sample_id, SampleImage.position)
     )  # fmt: skip
+    roots = _image_roots(connection)
     images: dict[int, list[ImageRow]] = defaultdict(list)
-    for sample_id, image_id, name, path, sha256, problem in connection.execute(statement):
-        images[sample_id].append(ImageRow(image_id, name, path, sha256, problem))
+    for row in connection.execute(statement):
+        sample_id, dataset_id, image_id, name, embedded, path, sha256, problem = row
+        allowed = _store_of(path) if embedded else roots[dataset_id]
+        image = ImageRow(image_id, name, embedded, path, sha256, problem, allowed)
+        images[sample_id].append(image)
     return images
+
+
+def _image_roots(connection: Connection) -> dict[int, tuple[str, ...]]:
+    """Return by data set the folders that its images may lie in."""
+    rows = connection.execute(select(Dataset.id, Dataset.image_roots))
+    return {id_: tuple(roots or ()) for id_, roots in rows}
+
+
+def _store_of(path: str | None) -> tuple[str, ...]:
+    """Return the folder of embedded images that one lies in: <folder>/<2 digits>/<digest>."""
+    return () if path is None else (str(Path(path).parents[1]),)
 
 
 def problems(connection: Connection, dataset_id: int) -> dict[str, int]:

@@ -16,7 +16,8 @@ class CallSettings:
     sent before it counts as failed. `max_cost` (US dollars) and `max_calls` hold for the whole run.
     With `batch`, requests are sent in batches, at a lower price; without `wait` the run ends once
     they are handed over, and a later run collects the replies. `poll_seconds` is how often the
-    service is asked about a batch.
+    service is asked about a batch. `stop_after` failures in a row stop a component, whether it
+    asks a service or not; 0 lets it go on.
     """
 
     concurrency: int = 16
@@ -28,4 +29,5 @@ class CallSettings:
     batch: bool = False
     wait: bool = True
     poll_seconds: float = 30.0
+    stop_after: int = 50
     prices: Mapping[str, Price] = field(default_factory=dict)

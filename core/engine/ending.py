@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import Ig4Error
+from ig4.core.secrets import redact
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -44,4 +45,4 @@ def record_failure(session: Session, finish: Finish, number: int) -> Iterator[No
 def error_text(error: BaseException) -> str:
     """Return an error in words fit to be stored: its message, with its type if it is not ours."""
     text = str(error) if isinstance(error, Ig4Error) else f"{type(error).__name__}: {error}"
-    return sanitize(text)[:_ERROR_LENGTH]
+    return sanitize(redact(text))[:_ERROR_LENGTH]

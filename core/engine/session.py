@@ -14,6 +14,7 @@ from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import Event, Listener, Notice, RunFinished, RunStarted
 from ig4.core.host.fingerprint import Fingerprint, of_component, sha256_of
 from ig4.core.host.host import Host
+from ig4.core.secrets import redact, scrub
 from ig4.core.suggest import did_you_mean
 from ig4.core.version import __version__
 from ig4.storage import datasets, runs
@@ -50,7 +51,7 @@ class Session:
     def notice(self, text: str) -> None:
         """Send a notice: something that you should know and that stops nothing."""
         for listener in self.listeners:
-            listener(Notice(text))
+            listener(Notice(redact(text)))
 
     def digest(self, path: Path) -> str:
         """Return the sha256 of a file or folder, remembered while sizes and times stay the same.
@@ -127,13 +128,16 @@ class Session:
     def recorded(
         self, command: str, config: Mapping[str, Any], seed: int | None = None
     ) -> Iterator[None]:
-        """Record a run around the work inside; a command within a command joins its run."""
+        """Record a run around the work inside; a command within a command joins its run.
+
+        `config` is what the user asked for, validated; a secret in it is not recorded.
+        """
         if self.run_id is not None:
             yield
             return
         with self.store.writing() as connection:
             self.run_id = runs.start(
-                connection, command, config=config, versions=versions(), seed=seed
+                connection, command, config=scrub(config), versions=versions(), seed=seed
             )
         self.emit(RunStarted(self.run_id, command))
         try:

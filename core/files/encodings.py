@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import io
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +12,11 @@ from pathlib import Path
 from typing import TextIO
 
 from ig4.core.errors import DatasetError, UsageError
+from ig4.core.files.opening import SpecialFileError, open_file, read_bounded
+from ig4.core.records import JSON
 
 _GUESS_BYTES = 1 << 20
+_SMALL_BYTES = 64 << 20
 _UTF8_NAMES = ("utf-8", "utf-8-sig")
 _SINGLE_HIGH = re.compile(rb"(?<![\x80-\xff])[\x80-\xff](?![\x80-\xff])")
 _HIGH = re.compile(rb"[\x80-\xff]")
@@ -34,12 +39,27 @@ def open_text(path: Path, encoding: str = "utf-8", newline: str = "") -> Iterato
     try:
         if codec in _UTF8_NAMES:
             codec = "utf-8-sig" if _starts_with(path, codecs.BOM_UTF8) else "utf-8"
-        with path.open(encoding=codec, newline=newline) as file:
+        with io.TextIOWrapper(open_file(path), encoding=codec, newline=newline) as file:
             yield file
     except UnicodeError:
         raise _undecodable_error(path, encoding) from None
     except OSError as error:
         raise unreadable_error(path, error) from error
+
+
+def read_json(path: Path) -> JSON:
+    """Return the value in a small JSON file beside the records of a data set.
+
+    Raises:
+        DatasetError: it is missing, no regular file, too large, or not JSON in UTF-8.
+    """
+    try:
+        with open_file(path) as file:
+            return json.loads(read_bounded(file, _SMALL_BYTES))
+    except OSError as error:
+        raise unreadable_error(path, error) from None
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from None
 
 
 def unreadable_error(path: Path, error: OSError) -> DatasetError:
@@ -48,6 +68,10 @@ def unreadable_error(path: Path, error: OSError) -> DatasetError:
         return DatasetError(f"{path}: there is no such file or folder")
     if isinstance(error, IsADirectoryError):
         return DatasetError(f"{path} is a folder: name a file in it")
+    if isinstance(error, SpecialFileError):
+        return DatasetError(
+            f"{path} cannot be read: {error.strerror}. Save what it gives in a file, and name that"
+        )
     return DatasetError(f"{path} cannot be read: {error.strerror or error}")
 
 
@@ -58,7 +82,7 @@ def first_text(path: Path, size: int = 1 << 16) -> str:
     replacement characters. Empty if the path is not a readable file.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = file.read(size)
     except OSError:
         return ""
@@ -78,7 +102,7 @@ def _codec(encoding: str) -> str:
 
 
 def _starts_with(path: Path, mark: bytes) -> bool:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return file.read(len(mark)) == mark
 
 
@@ -95,7 +119,7 @@ def _undecodable_error(path: Path, encoding: str) -> DatasetError:
 def _first_bad_byte(path: Path, encoding: str) -> int:
     decoder = codecs.getincrementaldecoder(encoding)()
     read = 0
-    with path.open("rb") as file:
+    with open_file(path) as file:
         while True:
             piece = file.read(_GUESS_BYTES)
             pending = len(decoder.getstate()[0])
@@ -116,7 +140,7 @@ def guess_encoding(path: Path, refused: str = "utf-8") -> str | None:
     Several may fit. UTF-16 is recognised by its mark; bytes that stand alone between ASCII letters
     are accented letters (cp1252); many kana mean Shift JIS; otherwise GB18030 is tried first.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         head = file.read(_GUESS_BYTES)
     marked = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     order = ["utf-16"] if marked else []

@@ -11,6 +11,8 @@ from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError, PluginError, UsageError
 from ig4.core.files import jsonstream
 from ig4.core.files.encodings import unreadable_error
+from ig4.core.files.opening import open_file
+from ig4.core.files.tables import require_file
 from ig4.core.records import JSON, Choice
 
 if TYPE_CHECKING:
@@ -64,14 +66,14 @@ def detect(formats: Mapping[str, Format], path: Path) -> str:
 
 
 def require_not_empty(path: Path) -> None:
-    """Raise DatasetError if a path is missing, or is an empty file or folder."""
+    """Raise DatasetError if a path is missing, empty, or neither a file nor a folder."""
     try:
         if path.is_dir():
             with os.scandir(path) as entries:
                 if next(entries, None) is None:
                     raise DatasetError(f"{path} is an empty folder")
-        elif path.stat().st_size == 0:
-            raise DatasetError(f"{path} is empty")
+        else:
+            require_file(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         if isinstance(error, OSError):
             raise unreadable_error(path, error) from error
@@ -131,5 +133,5 @@ def _describe(path: Path) -> str:
         names = sorted(entry.name for entry in path.iterdir())
         more = f" and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else ""
         return f"a folder with {', '.join(names[:_SHOWN_NAMES])}{more}"
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return f"a file that begins with {file.read(24)!r}"

@@ -150,8 +150,7 @@ def _match(
 ) -> MatchedPair:
     images: tuple[Image, ...] = ()
     if question.image is not None:
-        path, problem = roots.locate(question.image)
-        images = (Image(None if path is None else Path(path), None, problem),)
+        images = (roots.image(question.image),)
     first, second = (one.texts.get(question.key) for one in answers)
     problems = [
         f"{one.path.name} has no answer ({one.missing.get(question.key, 'not in the file')})"

@@ -31,8 +31,7 @@ class Question:
         """Return the prompt for a trainer; an image outside of `roots` has its `problem` set."""
         images: tuple[Image, ...] = ()
         if self.image is not None:
-            path, problem = roots.locate(self.image)
-            images = (Image(None if path is None else Path(path), None, problem),)
+            images = (roots.image(self.image),)
         return Prompt(self.key, (Turn("user", self.text),), images)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ig4.core.errors import DatasetError, MissingExtraError
+from ig4.core.files.opening import open_file
 from ig4.core.records import JSON
 
 MAX_BYTES = 1 << 30
@@ -32,7 +33,7 @@ def spreadsheet_rows(path: Path) -> Iterator[dict[str, JSON]]:
             f'{path.name} is a spreadsheet, which needs openpyxl: pip install "ig4[report]"'
         ) from None
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
             size = sum(part.file_size for part in archive.infolist())
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except Exception as error:  # noqa: BLE001 - openpyxl raises whatever its parsers raise

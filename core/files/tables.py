@@ -11,6 +11,7 @@ from typing import Any
 from ig4.core.errors import DatasetError, MissingExtraError, UsageError
 from ig4.core.files import jsonstream, parquetpages
 from ig4.core.files.encodings import first_text, open_text, unreadable_error
+from ig4.core.files.opening import open_file
 from ig4.core.records import JSON
 
 ID_COLUMNS = ("id", "image_id", "sample_id", "question_id", "external_id", "uid", "key")
@@ -128,10 +129,9 @@ def _id_and_label(path: Path, row: dict[str, JSON], columns: tuple[str, str]) ->
 def require_file(path: Path) -> None:
     """Raise DatasetError unless there is a file with something in it."""
     try:
-        if path.is_dir():
-            raise DatasetError(f"{path} is a folder: name the file in it")
-        if path.stat().st_size == 0:
-            raise DatasetError(f"{path} is empty")
+        with open_file(path) as file:
+            if not file.read(1):
+                raise DatasetError(f"{path} is empty")
     except OSError as error:
         raise unreadable_error(path, error) from error
 
@@ -139,7 +139,7 @@ def require_file(path: Path) -> None:
 def is_parquet(path: Path) -> bool:
     """Tell whether a file is Parquet, by its first four bytes."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(4) == _PARQUET_MARK
     except OSError:
         return False
@@ -184,6 +184,7 @@ def open_parquet(path: Path) -> Any:
             f'{path.name} is a Parquet file, which needs pyarrow: pip install "ig4[parquet]"'
         ) from None
     try:
+        open_file(path).close()  # a named pipe would be waited for
         return pq.ParquetFile(path)
     except OSError as error:
         raise unreadable_error(path, error) from error

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any, get_args
 
 import pluggy
 
 from ig4.core.host import hookspecs
+from ig4.core.host.watch import call_watched, time_limit
 from ig4.core.records import API_VERSION, Component, Kind
 from ig4.core.suggest import did_you_mean
 
@@ -107,7 +109,7 @@ def load_plugin(manager: pluggy.PluginManager, source: PluginSource) -> list[Reg
     Raises:
         RefusedError: something about the plugin is wrong; its hooks are then not registered.
     """
-    plugin = _import(source.entry_point)
+    plugin = _import(source)
     _check_hook_names(plugin)
     try:
         _register(manager, plugin, f"{source.dist}:{source.entry_point.name}")
@@ -127,10 +129,12 @@ def describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _import(entry_point: EntryPoint) -> Any:
+def _import(source: PluginSource) -> Any:
+    entry_point = source.entry_point
+    what = f"plugin {entry_point.name} of {source.dist} ({entry_point.value}) to be imported"
     try:
-        return entry_point.load()
-    # A plugin may do anything at import, even exit; only Ctrl-C must get through.
+        return call_watched(entry_point.load, what, time_limit())
+    # A plugin may do anything at import, even exit or hang; only Ctrl-C must get through.
     except (Exception, SystemExit) as error:  # noqa: BLE001
         reason = f"cannot import {entry_point.value} ({describe_error(error)})"
         raise RefusedError(reason) from None
@@ -170,13 +174,18 @@ def _declared_components(manager: pluggy.PluginManager, plugin: Any) -> Iterator
         if implementation.plugin is not plugin:
             continue
         try:
-            declared: Any = implementation.function()
-            components = list(declared)
+            what = f"ig4_components of {implementation.plugin_name}"
+            components = call_watched(partial(_listed, implementation), what, time_limit())
         except (Exception, SystemExit) as error:  # noqa: BLE001 - see _import
             raise RefusedError(f"ig4_components failed ({describe_error(error)})") from None
         for component in components:
             check_record(component)
             yield component
+
+
+def _listed(implementation: pluggy.HookImpl) -> list[Any]:
+    declared: Any = implementation.function()
+    return list(declared)
 
 
 def check_record(component: object) -> None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ig4.core.files.opening import open_file
 from ig4.core.records import JSON, Turn
+from ig4.core.secrets import hide_named
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Configurable, Digest
@@ -36,9 +38,10 @@ def of_component(
     """Return the fingerprint of a component with its options.
 
     It covers kind, name, distribution, the class's `version` and its `identity`; not the
-    distribution's version, so that an upgrade that changes no result costs nothing.
+    distribution's version, so that an upgrade that changes no result costs nothing; nor keys and
+    passwords, so that a new key computes nothing anew.
     """
-    identity = json.loads(canonical(component.identity(digest)))
+    identity = hide_named(json.loads(canonical(component.identity(digest))))
     declared = registered.component
     parts = [declared.kind, declared.name, registered.dist, component.version, identity]
     return Fingerprint(
@@ -85,5 +88,5 @@ def sha256_of(path: Path, of_file: Callable[[Path], str] | None = None) -> str:
         files = sorted(file for file in path.rglob("*") if file.is_file())
         listing = [[file.relative_to(path).as_posix(), digest(file)] for file in files]
         return hashlib.sha256(canonical(listing).encode()).hexdigest()
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,6 +7,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -23,6 +24,7 @@ from ig4.core.host.discovery import (
     load_plugin,
     normalise,
 )
+from ig4.core.host.watch import SWITCH, call_watched, is_wanted, time_limit
 from ig4.core.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -46,11 +48,13 @@ class Host:
     """The components and observers of all installed plugins; make one with `discover`.
 
     `broken` lists the plugins that could not be loaded, and observers or commands that
-    failed later; each is reported once.
+    failed later; each is reported once. `left_out` names the distributions that IG4_PLUGINS
+    leaves out.
     """
 
     def __init__(self) -> None:
         self.broken: list[BrokenPlugin] = []
+        self.left_out: list[str] = []
         self._components: list[RegisteredComponent] = []
         self._classes: dict[RegisteredComponent, type[Configurable]] = {}
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -65,6 +69,9 @@ class Host:
         host = cls()
         sources, host.broken = find_sources()
         for source in sources:
+            if not is_wanted(source.dist):
+                host.left_out.append(source.dist)
+                continue
             try:
                 # A plugin's output at import must not end up among our results.
                 with redirect_stdout(sys.stderr):
@@ -167,8 +174,9 @@ class Host:
         """Let every plugin add its commands to `group`; one that fails is listed in `broken`."""
         for implementation in self._implementations("ig4_commands"):
             before = dict(group.commands)
+            what = f"ig4_commands of {implementation.plugin_name}"
             try:
-                _call(implementation, group)
+                call_watched(partial(_call, implementation, group), what, time_limit())
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the others go on
                 group.commands = before
                 self._disable(implementation, f"ig4_commands failed ({describe_error(error)})")
@@ -200,6 +208,8 @@ class Host:
         elsewhere = [r.component.kind for r in self._components if r.component.name == name]
         if elsewhere:
             message += f"; {name!r} is the name of {_with_articles(elsewhere)}"
+        if self.left_out:
+            message += f"; {SWITCH} leaves out the plugins of {', '.join(self.left_out)}"
         if self.broken:
             dists = ", ".join(dict.fromkeys(plugin.dist for plugin in self.broken))
             message += f"; it may belong to a broken plugin ({dists}): see `ig4 plugins check`"
@@ -248,7 +258,7 @@ def _import_target(registered: RegisteredComponent) -> Any:
     module_name, _, path = registered.component.target.partition(":")
     try:
         with redirect_stdout(sys.stderr):
-            target: Any = importlib.import_module(module_name)
+            target: Any = _import_module(registered, module_name)
     except ImportError as error:
         raise import_failure(registered, error) from error
     except (Exception, SystemExit) as error:
@@ -261,6 +271,14 @@ def _import_target(registered: RegisteredComponent) -> Any:
             raise PluginError(f"{_full_name(registered)}: {module_name} has no {part!r}{guess}")
         target = getattr(target, part)
     return target
+
+
+def _import_module(registered: RegisteredComponent, name: str) -> Any:
+    """Import a module; one of a plugin may take its time, since libraries do, but is named."""
+    if registered.dist == "ig4":
+        return importlib.import_module(name)
+    what = f"{_full_name(registered)} to be imported"
+    return call_watched(partial(importlib.import_module, name), what)
 
 
 def _check_contract(registered: RegisteredComponent, cls: Any) -> None:

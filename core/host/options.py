@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -12,13 +11,11 @@ from pydantic import ValidationError
 from ig4.core.contracts import Options
 from ig4.core.errors import UsageError
 from ig4.core.records import JSON
+from ig4.core.secrets import find_secret, is_secret_name, redact
 from ig4.core.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
-
-_HAS_PASSWORD = re.compile("://[^/]*@")
-"""An address with a password in it, which no message may show."""
 
 _SEQUENCES = ("list_type", "tuple_type", "set_type", "frozen_set_type")
 
@@ -30,18 +27,32 @@ def fill_options(model: type[Options], given: Mapping[str, JSON], label: str) ->
     may be None, JSON for lists and tables, "a,b" for a list.
 
     Raises:
-        UsageError: one line for each problem.
+        UsageError: one line for each problem; a key or a password is one, since options are
+            recorded with every result.
     """
     values = {key: _none_for_null(model, key, value) for key, value in given.items()}
     try:
-        return model.model_validate(values)
+        return _without_secrets(model.model_validate(values), label)
     except ValidationError as error:
         problems = error.errors()
     try:
-        return model.model_validate(_reread(values, problems))
+        return _without_secrets(model.model_validate(_reread(values, problems)), label)
     except ValidationError as error:
         lines = [_problem(model, label, values, problem) for problem in error.errors()]
     raise UsageError("\n".join(dict.fromkeys(lines)))
+
+
+def _without_secrets(options: Options, label: str) -> Options:
+    """Return the options, or refuse them; an option that a plugin names so may hold a key."""
+    for name, value in options.model_dump(mode="json", warnings=False).items():
+        where = None if is_secret_name(name) else find_secret(value, f"{label}.{name}")
+        if where is not None:
+            raise UsageError(
+                f"{where}: a key or password in an option would be recorded with every result: "
+                "set it in the environment variable that the service's client reads (`ig4 doctor` "
+                "lists them)"
+            )
+    return options
 
 
 def _none_for_null(model: type[Options], key: str, value: JSON) -> JSON:
@@ -84,9 +95,11 @@ def _problem(
     message = details["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     value = values.get(str(path[0])) if len(path) == 1 else details["input"]
-    simple = isinstance(value, (str, int, float, bool))
-    shown = f" (given: {value!r})" if simple and not _HAS_PASSWORD.search(str(value)) else ""
-    return f"{where}: {message}{shown}"
+    simple = isinstance(value, (str, int, float, bool)) and not any(
+        is_secret_name(str(part)) for part in path
+    )
+    shown = f" (given: {value!r})" if simple else ""
+    return redact(f"{where}: {message}{shown}")
 
 
 def _known_options(label: str, names: list[str]) -> str:

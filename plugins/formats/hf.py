@@ -17,6 +17,7 @@ from pydantic import Field
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.atomic import replacing
+from ig4.core.files.encodings import read_json
 from ig4.core.files.formats import require_not_empty
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
@@ -185,10 +186,7 @@ def _splits(file: Path) -> list[str]:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{file} cannot be read: {error}") from None
+    found = read_json(file)
     return found if isinstance(found, dict) else {}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from ig4.core.errors import DatasetError, UsageError
+from ig4.core.files.encodings import read_json
 from ig4.core.files.formats import require_not_empty
 from ig4.core.records import JSON, Record, Turn
 from ig4.plugins.formats.columns import find_columns, record_from_row
@@ -203,11 +203,7 @@ def _read_info(folder: Path) -> dict[str, dict[str, Any]]:
     Raises:
         DatasetError: it cannot be read.
     """
-    file = folder / INFO
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{file} cannot be read: {error}") from None
+    found = read_json(folder / INFO)
     entries = found.items() if isinstance(found, dict) else ()
     return {name: entry for name, entry in entries if isinstance(entry, dict)}
 

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from ig4.core.errors import PrerequisiteError, UsageError
+from ig4.core.secrets import has_secret_address
 
 
 def http_client(vendor: ModuleType, timeout: float) -> Any:
@@ -26,15 +27,15 @@ def http_client(vendor: ModuleType, timeout: float) -> Any:
 
 
 def refuse_password(address: str | None) -> str | None:
-    """Return the address unless it has a password: options are stored with the run.
+    """Return the address unless it has a password or key: options are stored with the run.
 
     Raises:
         ValueError: it has one.
     """
-    if address is not None and "@" in address.partition("://")[2].partition("/")[0]:
+    if address is not None and has_secret_address(address):
         raise ValueError(
-            "an address with a password would be written down with the run: set the environment "
-            "variable OPENAI_BASE_URL or ANTHROPIC_BASE_URL instead"
+            "an address with a password or key would be written down with the run: set the "
+            "environment variable OPENAI_BASE_URL or ANTHROPIC_BASE_URL instead"
         )
     return address
 

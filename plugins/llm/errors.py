@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from ig4.core import secrets
 from ig4.core.calls.request import (
     CallError,
     NotFoundError,
@@ -20,7 +20,6 @@ from ig4.core.calls.request import (
 
 _PAYMENT_STATUSES = {400, 403, 429}
 _RETRIED_STATUSES = {408, 409, 425, 429}
-_SECRET = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_*.-]{6,}|(?i:bearer)\s+\S+")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # no database accepts them
 _NO_CREDIT = re.compile(
     r"insufficient_quota|billing_(?:hard_limit|not_active)|credit_balance|payment required"
@@ -73,11 +72,8 @@ def service_message(error: Exception) -> str:
 
 
 def redact(text: str) -> str:
-    """Return text as one short line without any key that is in the environment."""
-    for name, value in os.environ.items():
-        if len(value) >= 6 and re.search(r"KEY|TOKEN|SECRET", name):
-            text = text.replace(value, "[key]")
-    text = _UNSTORABLE.sub("\ufffd", _SECRET.sub("[key]", text))
+    """Return text as one short line without any key or password."""
+    text = _UNSTORABLE.sub("\ufffd", secrets.redact(text))
     return " ".join(text.split())[:_MAX_LENGTH]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -13,13 +13,19 @@ from ig4.core.contracts import Scorer
 from ig4.core.records import Choice, Failure, Sample, Score
 from ig4.plugins.models import clipoptions, openclip
 from ig4.plugins.models.texttower import find_truncated
-from ig4.plugins.scorers.textcache import EncodedText, TextCache
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ig4.core.contracts import Digest
     from ig4.core.records import JSON
 
-_CACHE_BYTES = 256 * 2**20
+
+class EncodedText(NamedTuple):
+    """A text's normalised embedding (d,) float32, and whether the text was too long for it."""
+
+    vector: NDArray[np.float32]
+    truncated: bool
 
 
 class ClipOptions(clipoptions.ClipModelOptions):
@@ -49,7 +55,6 @@ class Clip(Scorer):
     Options = ClipOptions
     options: ClipOptions
     _clip: openclip.ClipModel | None = None
-    _cache: TextCache
 
     @property
     def batch_size(self) -> int:
@@ -77,19 +82,17 @@ class Clip(Scorer):
             UsageError: an unknown architecture or tag.
         """
         self._clip = openclip.acquire(self.options)
-        self._cache = TextCache(_CACHE_BYTES)
 
     def close(self) -> None:
         """Release the model."""
         if self._clip is not None:
             self._clip = None
-            self._cache = TextCache(0)
             openclip.release(self.options)
 
     def score(self, batch: Sequence[Sample]) -> list[Score | Failure]:
         """Rate each sample; one without image or without text is a Failure."""
         texts = [() if _has_no_image(sample) else self._texts(sample.answer) for sample in batch]
-        known = self._encoded(list(dict.fromkeys(text for own in texts for text in own)))
+        known = self._encode(list(dict.fromkeys(text for own in texts for text in own)))
         return [_rate(sample, own, known) for sample, own in zip(batch, texts, strict=True)]
 
     def _texts(self, answer: str) -> tuple[str, ...]:
@@ -98,17 +101,14 @@ class Clip(Scorer):
         sentences = (sentence.strip() for sentence in answer.split("."))
         return tuple(islice(filter(None, sentences), self.options.max_sentences))
 
-    def _encoded(self, texts: Sequence[str]) -> dict[str, EncodedText]:
-        """Return the embedding of each text; only texts that are not in the cache are encoded."""
-        found = self._cache.find(texts)
-        fresh = [text for text in texts if text not in found]
-        if fresh:
-            encoded = self._encode(fresh)
-            self._cache.add(encoded)
-            found |= encoded
-        return found
-
     def _encode(self, texts: Sequence[str]) -> dict[str, EncodedText]:
+        """Return the embedding of each text of a batch, once each.
+
+        No embedding is kept for the next batch: in low precision it depends a little on the texts
+        beside it, and these must not depend on what was scored before.
+        """
+        if not texts:
+            return {}
         assert self._clip is not None
         tokens = self._clip.tokenizer(list(texts))
         truncated = find_truncated(self._clip.tokenizer, texts, tokens)

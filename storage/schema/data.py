@@ -43,6 +43,7 @@ class Dataset(Base):
     format: Mapped[str]
     options: Mapped[dict[str, Any]]
     image_root: Mapped[str | None]
+    image_roots: Mapped[list[str] | None] = mapped_column(JSON)  # real paths images may lie in
     header: Mapped[Any | None] = mapped_column(JSON)
     source_state: Mapped[str | None]  # sizes and times of the sources; NULL until read to the end
     created_at: Mapped[datetime]
@@ -69,16 +70,21 @@ class Image(Base):
 
 
 class ImageFile(Base):
-    """An image as a data set names it; if unreadable, `image_id` is NULL and `problem` is set."""
+    """An image as a data set names it; if unreadable, `image_id` is NULL and `problem` is set.
+
+    Only `embedded` tells whether it came inside the data set: a data set may name a file as ig4
+    names those.
+    """
 
     __tablename__ = "image_files"
     __table_args__ = (
-        UniqueConstraint("dataset_id", "name"),
+        UniqueConstraint("dataset_id", "name", "embedded"),
         Index(None, "image_id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete=CASCADE))
     name: Mapped[str]
+    embedded: Mapped[bool]
     path: Mapped[str | None]
     size: Mapped[int | None] = mapped_column(BigInteger)
     mtime_ns: Mapped[int | None] = mapped_column(BigInteger)

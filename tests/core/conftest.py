@@ -29,6 +29,10 @@ DECLARATION = """
             Component("scorer", "pixels", "counting.parts:Pixels"),
             Component("scorer", "short", "counting.parts:Short"),
             Component("scorer", "bare", "counting.parts:Bare"),
+            Component("scorer", "batched", "counting.parts:Batched"),
+            Component("scorer", "looking", "counting.parts:Looking"),
+            Component("embedder", "grouped", "counting.parts:Grouped"),
+            Component("scorer", "regrouped", "counting.parts:Regrouped"),
             Component("embedder", "colour", "counting.parts:Colour"),
             Component("scorer", "asking", "counting.service:Asking"),
             Component("trainer", "learner", "counting.learner:Learner"),
@@ -90,6 +94,48 @@ PARTS = """
             if "numpy" in sample.answer:
                 told["n"] = np.int64(2)
             return Score(len(sample.answer.split()) + self.options.shift, told)
+
+    class Batched(Scorer):
+        "Notes each batch; a file beside the log whose name ends in .stop interrupts it."
+        Options = Logged
+
+        @property
+        def batch_size(self):
+            return self.options.batch
+
+        def score(self, batch):
+            if Path(self.options.log + ".stop").exists():
+                raise KeyboardInterrupt
+            note(self.options, ",".join(sample.id for sample in batch))
+            return [
+                Failure("it will not") if "fail" in s.answer else Score(float(len(batch)))
+                for s in batch
+            ]
+
+    class Looking(Batched):
+        reads_pixels = True
+
+    class Grouped(Embedder):
+        "Notes each batch of images by their widths."
+        Options = Logged
+
+        @property
+        def batch_size(self):
+            return self.options.batch
+
+        def identity(self, digest):
+            return {}
+
+        def embed(self, batch):
+            if Path(self.options.log + ".stop").exists():
+                raise KeyboardInterrupt
+            note(self.options, ",".join(str(image.width) for image in batch))
+            return np.array([[image.width] for image in batch], dtype=np.float32)
+
+    class Regrouped(Batched):
+        def embedder(self):
+            options = {"log": self.options.log + "-images", "batch": 3}
+            return Choice("embedder", "grouped", options)
 
     class Short(Scorer):
         def score(self, batch):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from ig4.storage import samples
 from ig4.storage.admin import upgrade_database
+from ig4.storage.connect import connect, parse, transaction
 from ig4.storage.errors import DatabaseMissingError, SchemaVersionError, StorageError
 from ig4.storage.schema import Base
 from ig4.storage.store import Store
@@ -105,18 +109,82 @@ def test_a_password_never_shows(monkeypatch):
     assert "secret" not in describe(parse("postgresql://me:secret@host/name"))
 
 
-def test_a_database_of_the_first_schema_is_upgraded_and_keeps_its_rows(store, location):
-    with store.writing() as connection:
-        for table in (
-            "ablation_cells", "ablations", "verdicts", "judgements", "predictions", "evaluations",
-            "training_steps", "trainings", "llm_calls", "llm_batches", "llm_workers",
-        ):  # fmt: skip
-            connection.execute(text(f"DROP TABLE {table}"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+def test_a_database_of_the_first_schema_is_upgraded_and_keeps_its_rows(location):
+    with old_database(location, "0001") as connection:
         connection.execute(text("INSERT INTO contents (hash) VALUES ('kept')"))
     before, after, _ = upgrade_database(location)
     assert (before, after) == ("0001", HEAD)
-    with store.reading() as connection:
+    with Store.open(location) as store, store.reading() as connection:
         assert connection.scalar(text("SELECT hash FROM contents")) == "kept"
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+SHA = {name: name * 32 for name in ("ab", "cd", "ef")}
+
+OLD_ROWS = f"""
+INSERT INTO datasets (id, name, path, format, options, image_root, source_state, created_at) VALUES
+  (1, 'mixed', '/data/mixed', 'parquet', '{{}}', '/mnt/images', 'read', '2026-01-01'),
+  (2, 'plain', '/data/plain/llava.json', 'llava', '{{}}', NULL, 'read', '2026-01-01');
+INSERT INTO contents (id, hash) VALUES (1, 'one');
+INSERT INTO samples (id, dataset_id, ordinal, external_id, content_id, instruction, answer, raw)
+  VALUES (1, 1, 1, 'a', 1, 'q', 'a', '{{}}'), (2, 2, 1, 'b', 1, 'q', 'a', '{{}}');
+INSERT INTO images (id, sha256, bytes) VALUES
+  (1, '{SHA["ab"]}', 3), (2, '{SHA["cd"]}', 3), (3, '{SHA["ef"]}', 3);
+INSERT INTO image_files (id, dataset_id, name, path, size, mtime_ns, image_id) VALUES
+  (1, 1, 'sha256:{SHA["ab"]}', '/work/ig4-images/ab/{SHA["ab"]}', 3, 1, 1),
+  (2, 1, 'sha256:/etc/passwd', '/etc/passwd', 3, 1, 2),
+  (3, 1, 'sha256:{SHA["cd"]}', '/work/ig4-images/cd/{SHA["cd"]}', 3, 1, 3),
+  (4, 2, 'image/1.jpg', '/data/plain/image/1.jpg', 3, 1, 2);
+INSERT INTO sample_images (sample_id, position, file_id) VALUES
+  (1, 0, 1), (1, 1, 2), (1, 2, 3), (2, 0, 4)
+"""
+
+
+def test_an_upgrade_takes_for_embedded_what_lies_in_the_store_under_its_own_digest(location):
+    with old_database(location, "0004") as connection:
+        for statement in OLD_ROWS.split(";\n"):
+            connection.exec_driver_sql(statement)
+    upgrade_database(location)
+    with Store.open(location) as store, store.reading() as connection:
+        files = connection.execute(
+            text("SELECT id, embedded, path, image_id, problem FROM image_files ORDER BY id")
+        ).all()
+        assert [bool(row.embedded) for row in files] == [True, False, False, False]
+        assert [row.path for row in files] == [
+            f"/work/ig4-images/ab/{SHA['ab']}", None, None, "/data/plain/image/1.jpg",
+        ]  # fmt: skip
+        assert [row.image_id for row in files] == [1, None, None, 2]
+        assert "ig4 ingest" in files[1].problem
+        assert files[3].problem is None
+        read = dict(connection.execute(text("SELECT name, source_state FROM datasets")).all())
+        assert read == {"mixed": None, "plain": "read"}  # the first is read again
+        links = connection.execute(text("SELECT * FROM sample_images ORDER BY file_id")).all()
+        assert [tuple(link) for link in links] == [(1, 0, 1), (1, 1, 2), (1, 2, 3), (2, 0, 4)]
+
+
+def test_an_upgrade_finds_the_folders_that_images_may_lie_in(location):
+    with old_database(location, "0004") as connection:
+        for statement in OLD_ROWS.split(";\n"):
+            connection.exec_driver_sql(statement)
+    upgrade_database(location)
+    with Store.open(location) as store, store.reading() as connection:
+        rows = samples.by_id(connection, [1, 2])
+    assert [image.roots for image in rows[0].images] == [
+        ("/work/ig4-images",), ("/mnt/images", "/data/mixed"), ("/mnt/images", "/data/mixed"),
+    ]  # fmt: skip
+    assert [image.roots for image in rows[1].images] == [("/data/plain",)]
+
+
+@contextmanager
+def old_database(location, revision):
+    """Make a database of an older schema, and yield a connection that may fill it."""
+    engine = connect(parse(location))
+    with transaction(engine, writes=True) as connection:
+        config = Config()
+        config.set_main_option("script_location", "ig4.storage:migrations")
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        yield connection
+    engine.dispose()

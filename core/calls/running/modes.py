@@ -8,7 +8,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from ig4.core.calls.request import BudgetError, PendingError
+from ig4.core.calls.running.streaks import FailureStreak
 from ig4.core.calls.running.task import PAGE
+from ig4.core.records import Failure
 
 if TYPE_CHECKING:
     from ig4.core.calls.batching.queue import BatchQueue
@@ -31,7 +33,8 @@ async def ask_one_by_one(
     units = task.units(list(task.places))
     # More workers than requests at a time: some wait for their next try.
     number = min(len(task.places), 2 * settings.concurrency + 8)
-    workers = [asyncio.create_task(_work(task, units, ask, buffer)) for _ in range(number)]
+    streak = FailureStreak(task.label, settings.stop_after)
+    workers = [asyncio.create_task(_work(task, units, ask, buffer, streak)) for _ in range(number)]
     commits = asyncio.create_task(buffer.commit_regularly())
     try:
         return sum(await asyncio.gather(*workers))
@@ -43,9 +46,17 @@ async def ask_one_by_one(
 
 
 async def _work(
-    task: CallTask[U, R], units: Iterator[tuple[int, U]], ask: Ask, buffer: AnswerBuffer[U, R]
+    task: CallTask[U, R],
+    units: Iterator[tuple[int, U]],
+    ask: Ask,
+    buffer: AnswerBuffer[U, R],
+    streak: FailureStreak,
 ) -> int:
-    """Answer one unit after another; return how many have a request in a batch."""
+    """Answer one unit after another; return how many have a request in a batch.
+
+    Raises:
+        FailingError: all that was answered last failed.
+    """
     waiting = 0
     for key, unit in units:
         try:
@@ -56,6 +67,10 @@ async def _work(
             waiting += 1
             continue
         buffer.add(key, answer)
+        if task.is_asked(unit):
+            streak.add([answer.reason if isinstance(answer, Failure) else None])
+        if streak.is_over:
+            raise streak.error()
     return waiting
 
 

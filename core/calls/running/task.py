@@ -41,6 +41,10 @@ class CallTask(ABC, Generic[U, R]):
     def units(self, places: Sequence[int]) -> Iterator[tuple[int, U]]:
         """Yield (key, unit) for each place, in order; `commit` gets the key back."""
 
+    def is_asked(self, _unit: U) -> bool:
+        """Return whether the component itself is asked about a unit: else no failure is its own."""
+        return True
+
     @abstractmethod
     async def answer(self, unit: U, ask: Ask) -> R:
         """Answer one unit; an error that concerns this unit alone is returned, not raised.

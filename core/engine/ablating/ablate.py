@@ -29,6 +29,7 @@ from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.errors import Ig4Error, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
+from ig4.core.secrets import scrub
 from ig4.storage import ablations
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def ablate(session: Session, dataset: DatasetRow, config: Config) -> AblationRes
 def _settings(config: Config, arms: Sequence[Arm], planner: ArmPlanner) -> dict[str, Any]:
     """Return what the database keeps of an ablation: enough to make its tables again."""
     section = config.ablate
-    return {
+    settings: dict[str, Any] = {
         "arms": [{"name": arm.name, "group": arm.group, **arm.settings()} for arm in arms],
         "seeds": list(planner.seeds),
         "benchmarks": {choice.label: dict(choice.options) for choice in planner.benchmarks},
@@ -171,6 +172,8 @@ def _settings(config: Config, arms: Sequence[Arm], planner: ArmPlanner) -> dict[
         "limit": section.limit,
         "factors": dict(section.factors),
     }
+    hidden: dict[str, Any] = scrub(settings)
+    return hidden
 
 
 def _inputs_digest(dataset: DatasetRow, settings: Mapping[str, Any], plan: AblationPlan) -> str:

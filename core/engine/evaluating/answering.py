@@ -17,7 +17,8 @@ from ig4.core.engine.training.generate import build_trainer
 from ig4.core.events import StageAdvanced, StageStarted
 from ig4.core.files import predictions
 from ig4.core.host.fingerprint import digest_of
-from ig4.core.records import JSON, Choice, Failure, Image, Turn
+from ig4.core.records import JSON, Choice, Failure, Turn
+from ig4.core.secrets import redact
 from ig4.storage import evaluations
 from ig4.storage.evaluations import PredictionRow
 
@@ -171,8 +172,8 @@ def _prompts(todo: Sequence[int], writer: _AnswerWriter) -> Iterator[Prompt]:
         # The trainer asks for more prompts once it has given all its answers. They are committed
         # now, before it computes again for seconds or minutes.
         writer.flush_if_due()
-        item, path = writer.items[index], writer.source.images.paths[index]
-        images = () if path is None else (Image(path),)
+        item, image = writer.items[index], writer.source.images.images[index]
+        images = () if image is None else (image,)
         # No tokenizer takes half a surrogate, and JSON may hold one.
         yield Prompt(sanitize(item.id), (Turn("user", sanitize(item.question)),), images)
 
@@ -201,7 +202,8 @@ class _AnswerWriter:
         item = self.items[index]
         failed = isinstance(reply, Failure)
         answer = None if isinstance(reply, Failure) else sanitize(reply)
-        error = sanitize(reply.reason) or "no reason given" if isinstance(reply, Failure) else None
+        reason = sanitize(redact(reply.reason)) if isinstance(reply, Failure) else None
+        error = "no reason given" if reason == "" else reason
         self._waiting.append(
             PredictionRow(
                 index, sanitize(item.id), sanitize(item.category), self.source.contents[index],

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,9 @@ from ig4.core.contracts.evaluation import Item
 from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
+from ig4.core.files.imagefiles import digest_image
+from ig4.core.files.images import ImageError
+from ig4.core.records import Image
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import Session
@@ -23,13 +25,13 @@ _READERS = 8
 
 @dataclass(frozen=True, slots=True)
 class ItemImages:
-    """For each item: its image's path, the sha256 of the file, and why the image is missing.
+    """For each item: its image as it is now, its sha256, and why the image is missing.
 
-    An item without an image has no path, an empty digest and no problem; one whose image cannot
+    An item without an image has none, an empty digest and no problem; one whose image cannot
     be read has the problem as its digest, so that a file put back is another input.
     """
 
-    paths: Sequence[Path | None]
+    images: Sequence[Image | None]
     digests: Sequence[str]
     problems: Sequence[str | None]
 
@@ -61,37 +63,30 @@ def item_images(
         (None, "", None) if item.image is None else by_name[item.image] for item in items
     ]  # fmt: skip
     return ItemImages(
-        [path for path, _, _ in states],
+        [image for image, _, _ in states],
         [digest for _, digest, _ in states],
         [problem for _, _, problem in states],
     )
 
 
-_State = tuple[Path | None, str, str | None]
+_State = tuple[Image | None, str, str | None]
 
 
 def _read(session: Session, names: Sequence[str], roots: ImageRoots) -> list[_State]:
-    located = [roots.locate(name) for name in names]
+    images = [roots.image(name) for name in names]
     states: list[_State] = []
     session.emit(StageStarted(STAGE, len(names), "images"))
     with ThreadPoolExecutor(_READERS) as readers:
-        for state in readers.map(_digest, names, located):
+        for state in readers.map(_digest, names, images):
             states.append(state)
             session.emit(StageAdvanced(STAGE, 1, int(state[2] is not None)))
     session.emit(StageFinished(STAGE))
     return states
 
 
-def _digest(name: str, located: tuple[str | None, str | None]) -> _State:
-    path, problem = located
-    if path is None:
-        problem = problem or "the image has no file"
-        return None, problem, problem
+def _digest(name: str, image: Image) -> _State:
     try:
-        with Path(path).open("rb") as file:
-            return Path(path), hashlib.file_digest(file, "sha256").hexdigest(), None
-    except FileNotFoundError:
-        problem = f"{name}: the image file is missing"
-    except (OSError, ValueError) as error:
-        problem = f"{name}: the image cannot be read ({getattr(error, 'strerror', None) or error})"
-    return None, problem, problem
+        found = digest_image(image, name)
+    except ImageError as error:
+        return None, str(error), str(error)
+    return replace(image, sha256=found), found, None

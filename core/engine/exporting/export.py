@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from ig4.core.chunks import chunks
-from ig4.core.engine.ingesting.files import EMBEDDED
 from ig4.core.engine.ingesting.ingest import turns_of
 from ig4.core.engine.ingesting.texts import sanitize
+from ig4.core.engine.scoring.samples import image_of
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
-from ig4.core.files.images import measure
-from ig4.core.records import JSON, Choice, Record, Turn
+from ig4.core.files.imagefiles import open_image
+from ig4.core.files.images import ImageError, measure
+from ig4.core.records import JSON, Choice, Image, Record, Turn
 from ig4.storage import datasets, samples, selections
 
 if TYPE_CHECKING:
@@ -92,7 +92,10 @@ def export(
         if writer.changed:
             session.notice(f"{writer.changed:,} samples changed after they were selected")
         if writer.missing:
-            session.notice(f"{writer.missing:,} images could not be placed: their files are gone")
+            session.notice(
+                f"{writer.missing:,} images could not be placed: their files "
+                "are gone, or changed since they were ingested"
+            )
         session.emit(StageFinished(STAGE, f"{writer.written:,} samples to {target.path}"))
         return ExportResult(target.path, name, writer.written, len(writer.placed), writer.missing)
 
@@ -179,13 +182,12 @@ class _ExportWriter:
             yield Record(row.external_id, turns, images, raw)
 
     def _image(self, record: Record, index: int, image: ImageRow) -> str | bytes:
-        if image.name.startswith(EMBEDDED) and self.form.embeds_images:
+        if image.embedded and self.form.embeds_images:
             try:
-                return Path(image.path or "").read_bytes()
-            except OSError as error:
+                return image_of(image).read()
+            except ImageError as error:
                 raise DatasetError(
-                    f"an image of sample {record.id!r} is gone ({image.path}: {error.strerror}): "
-                    "ingest the data set again"
+                    f"an image of sample {record.id!r} is gone ({error}): ingest the data set again"
                 ) from None
         name = self.form.image_name(record, index, _suffix(image))
         if self.target.images != "none" and name not in self.placed:
@@ -194,29 +196,49 @@ class _ExportWriter:
         return name
 
     def _place(self, image: ImageRow, goal: Path) -> None:
-        source = Path(image.path) if image.path and not image.problem else None
-        if source is None or not source.exists():
+        source = image_of(image)
+        if source.path is None or source.problem:
             self.missing += 1
             return
         own = _entry(str(goal))
-        if own == _entry(str(source)):
+        if own == _entry(str(source.path)):
             return
         if os.path.lexists(goal) and own in self.sources:
             raise UsageError(
                 f"{goal} is an image of a data set: write the export into another folder"
             )
         goal.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            goal.unlink()
-        if self.target.images == "link" and _linked(source.resolve(), goal):
-            return
-        shutil.copyfile(source, goal)
+        try:
+            self._put(source, source.path, goal)
+        except ImageError:
+            self.missing += 1
+
+    def _put(self, source: Image, path: Path, goal: Path) -> None:
+        """Link to an image that may be read, or copy it if it is still what was ingested."""
+        if self.target.images == "link":
+            with open_image(path, source.roots, path.name):
+                real = path.resolve()
+            _remove(goal)
+            if _linked(real, goal):
+                return
+        data = source.read()
+        _remove(goal)
+        goal.write_bytes(data)
+
+
+def _remove(goal: Path) -> None:
+    with suppress(FileNotFoundError):
+        goal.unlink()
 
 
 def _suffix(image: ImageRow) -> str:
-    if not image.name.startswith(EMBEDDED):
+    if not image.embedded:
         return Path(image.name).suffix
-    found = measure(Path(image.path or ""))
+    try:
+        with open_image(image.path or "", image.roots, image.name) as file:
+            found = measure(file)
+    except ImageError:
+        return ""
     return "" if found is None else "." + found[2].replace("jpeg", "jpg")
 
 

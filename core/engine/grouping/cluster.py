@@ -75,6 +75,10 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
         UsageError: `k` is below 1 or above the number of distinct images.
     """
     name, k = request.clusterer.label, request.k
+    if k < 1:
+        raise UsageError(f"cannot form {k} clusters: choose k from 1 on")
+    clusterer = session.configured(request.clusterer)
+    embedder = session.configured(request.embedder, runnable=False)
     config = {
         "dataset": dataset.name,
         "clusterer": request.clusterer.to_dict(),
@@ -84,19 +88,10 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
     with session.recorded("cluster", config, request.seed):
         session.attach(dataset.id)
         assignment = _assign_images(session, dataset)
-        if k < 1:
-            raise UsageError(f"cannot form {k} clusters: choose k from 1 on")
         images = len(np.unique(assignment.image_of[assignment.image_of >= 0]))
         if 0 < images < k:  # said before they are embedded; some may turn out unreadable yet
             raise UsageError(f"cannot form {k} clusters of {images:,} distinct images: lower k")
-        work = _Clustering(
-            session,
-            session.configured(request.clusterer),
-            session.configured(request.embedder, runnable=False),
-            assignment,
-            k,
-            request.seed,
-        )
+        work = _Clustering(session, clusterer, embedder, assignment, k, request.seed)
         with session.store.reading() as connection:
             known = clusters.find(connection, dataset.id, inputs=work.inputs())
         if known is not None:

@@ -17,6 +17,8 @@ from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.files import formats
+from ig4.core.files.encodings import unreadable_error
+from ig4.core.files.opening import OutsideFileError, open_beneath
 from ig4.core.host.fingerprint import canonical, of_content
 from ig4.core.records import JSON, Record, Turn
 from ig4.storage import datasets, samples
@@ -82,15 +84,17 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
     path = source.path.expanduser().absolute()
     name, form = formats.resolve(session.host, path, source.format, source.options)
     dataset_name = source.name or default_name(path)
+    image_root = str(source.image_root.absolute()) if source.image_root else None
     config = {
         "path": str(path),
         "format": name,
         "name": dataset_name,
         "options": form.options.model_dump(mode="json"),
-        "image_root": str(source.image_root.absolute()) if source.image_root else None,
+        "image_root": image_root,
     }
     with session.recorded("ingest", config):
         _refuse_other(session, dataset_name, path)
+        _refuse_outside(form, path, _roots(image_root, path, form))
         state = _state(form, path, {**config, "duplicates": source.duplicates})
         with session.store.reading() as connection:
             known = datasets.find(connection, dataset_name)
@@ -116,6 +120,22 @@ def _refuse_other(session: Session, name: str, path: Path) -> None:
             f"the data set {name!r} in {session.store.location} came from {known.path}: give "
             f"this one another name with --name."
         )
+
+
+def _refuse_outside(form: Format, path: Path, roots: ImageRoots) -> None:
+    """Refuse a folder whose records lie elsewhere, or in no regular file."""
+    if not path.is_dir():
+        return  # the user named the file itself
+    for file in form.sources(path):
+        try:
+            open_beneath(file, roots.real).close()
+        except OutsideFileError:
+            raise DatasetError(
+                f"{file} is a link that leaves the folder {path}: if you trust it, name the file "
+                "itself"
+            ) from None
+        except OSError as error:
+            raise unreadable_error(file, error) from None
 
 
 def _is_same(one: Path, other: Path) -> bool:
@@ -214,6 +234,7 @@ class _DatasetReader:
         first = next(batches, None)
         if first is None:
             raise DatasetError(f"{self.path} holds no records.")
+        roots = _roots(config["image_root"], self.path, self.form)
         with session.store.writing() as connection:
             dataset = datasets.put(
                 connection,
@@ -222,10 +243,10 @@ class _DatasetReader:
                 format=config["format"],
                 options=config["options"],
                 image_root=config["image_root"],
+                image_roots=roots.real,
                 header=header,
             )
         session.attach(dataset.id)
-        roots = _roots(config["image_root"], self.path, self.form)
         index = ImageFileIndex(session, dataset.id, roots)
         refuse = self.source.duplicates == "error"
         ids = ExternalIds(dataset.id, session.run_id, self.path, refuse)
@@ -253,7 +274,7 @@ class _DatasetReader:
         with self.session.store.writing() as connection:
             external_ids, known = ids.assign(connection, batch)
             hashes = [
-                of_content(record.turns, [_token(files[name].sha256, name) for name in names])
+                of_content(record.turns, [_token(files[name].sha256, name.name) for name in names])
                 for record, names in zip(batch, image_names, strict=True)
             ]
             contents = datasets.content_ids(connection, hashes)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from ig4.core.files.opening import is_below, real_roots
 from ig4.core.host.fingerprint import digest_of
+from ig4.core.records import Image
 
 _NAME_BYTES = 200
 
@@ -24,68 +25,54 @@ def folder_name(name: str) -> str:
     return f"{safe}-{digest_of(name)[:8]}"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ImageRoots:
     """Finds image files by the names a data set gives them, inside allowed folders only.
 
     Names are relative to `folder`, the data set's own, or to `allowed`, the user's
     --image-root, which is looked in first. A name that is absolute or climbs is refused unless
-    what it means lies in `allowed`. Symbolic links may not lead out either.
+    what it means lies in `allowed`. Where links lead to is checked when a file is opened: it has
+    to lie in one of `real`, the real paths of both folders. In the cache of the Hugging Face hub,
+    where a data set's folder holds links, that is the folder of all its revisions, too.
     """
 
     folder: Path
     allowed: Path | None = None
-    _inside: dict[str, bool] = field(default_factory=dict)
-    _roots: list[str] = field(default_factory=list)
+    real: tuple[str, ...] = field(init=False)
+    _bases: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        bases = [self.allowed, self.folder] if self.allowed else [self.folder]
-        self._roots = [os.path.realpath(base) for base in bases if base is not None]
+        bases = real_roots([self.allowed, self.folder])
+        object.__setattr__(self, "_bases", bases)
+        object.__setattr__(self, "real", real_roots([*bases, _hub_folder(bases[-1])]))
+
+    def image(self, name: str) -> Image:
+        """Return the image that a name means, or one that has only the `problem` with the name."""
+        path, problem = self.locate(name)
+        return Image(None if path is None else Path(path), None, problem, roots=self.real)
 
     def locate(self, name: str) -> tuple[str | None, str | None]:
         """Return (path, None), or (None, why the name is refused)."""
         if not name or "\0" in name:
             return None, "the image path is empty" if not name else "the image path holds a NUL"
         if _is_plain(name):
-            return self._plain(name)
+            paths = [f"{root.rstrip(os.sep)}{os.sep}{name}" for root in self._bases]
+            return next((path for path in paths if os.path.lexists(path)), paths[-1]), None
         if self.allowed is not None:
-            root = self._roots[0]
+            root = self._bases[0]
             path = os.path.normpath(os.path.join(root, name))  # noqa: PTH118 - pathlib keeps ".."
-            if os.path.commonpath([root, path]) == root and self._leads_inside(path):
+            if is_below(path, root):
                 return path, None
         return None, (
             f"the image path {name!r} leaves the data set's folder: allow the folder it lies in "
             "with --image-root"
         )
 
-    def _plain(self, name: str) -> tuple[str | None, str | None]:
-        paths = [f"{root}{os.sep}{name}" for root in self._roots]
-        path = next((path for path in paths if os.path.lexists(path)), paths[-1])
-        if not self._leads_inside(path):
-            return None, (
-                f"the image path {name!r} is a link that leaves the data set's folder: allow the "
-                "folder it leads to with --image-root"
-            )
-        return path, None
 
-    def _leads_inside(self, path: str) -> bool:
-        parent = os.path.dirname(path)  # noqa: PTH120 - a hot path, on strings
-        inside = self._inside.get(parent)
-        if inside is None:
-            if len(self._inside) > 100_000:
-                self._inside.clear()
-            inside = self._inside[parent] = self._contains(os.path.realpath(parent))
-        if not inside:
-            return False
-        try:
-            is_link = stat.S_ISLNK(os.lstat(path).st_mode)
-        except (OSError, ValueError):  # ValueError: no file can have such a name
-            return True  # nothing there: reading it will say so
-        return not is_link or self._contains(os.path.realpath(path))
-
-    def _contains(self, real: str) -> bool:
-        return any(real == root or real.startswith(root.rstrip(os.sep) + os.sep)
-                   for root in self._roots)  # fmt: skip
+def _hub_folder(folder: str) -> Path | None:
+    """Return <cache>/datasets--<name> for a folder in its `snapshots`, if it is one."""
+    above = (one.parent for one in Path(folder, "_").parents if one.name == "snapshots")
+    return next((one for one in above if one.name.startswith("datasets--")), None)
 
 
 def _is_plain(name: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
+from ig4.core.calls.running.streaks import FailureStreak
 from ig4.core.calls.running.task import CallTask, answer_or_failure
 from ig4.core.chunks import chunks
 from ig4.core.contracts import AsyncJudge
@@ -214,12 +215,23 @@ def _get_verdicts(
     if isinstance(plan.judge, AsyncJudge):
         task = JudgingTask(session, plan, number, todo)
         return run_call_tasks(session, [task], request.call_settings, renew=request.renew)
-    _compare(session, plan, number, todo)
+    _compare(session, plan, number, todo, request.call_settings.stop_after)
     return None
 
 
-def _compare(session: Session, plan: JudgingPlan, number: int, todo: Sequence[OrderedPair]) -> None:
-    """Let a judge that calls no service compare; each batch is committed on its own."""
+def _compare(
+    session: Session,
+    plan: JudgingPlan,
+    number: int,
+    todo: Sequence[OrderedPair],
+    stop_after: int,
+) -> None:
+    """Let a judge that calls no service compare; each batch is committed on its own.
+
+    Raises:
+        FailingError: it failed `stop_after` times in a row.
+    """
+    streak = FailureStreak(plan.configured.label, stop_after)
     label, component = plan.configured.label, plan.judge
     start = time.perf_counter()
     session.emit(StageStarted(label, len(todo), JudgingTask.unit))
@@ -234,6 +246,9 @@ def _compare(session: Session, plan: JudgingPlan, number: int, todo: Sequence[Or
             failed = _put(session, number, rows)
             session.emit(BatchScored(label, len(rows), failed))
             session.emit(StageAdvanced(label, len(rows), failed))
+            streak.add(one.reason if isinstance(one, Failure) else None for one in answers)
+            if streak.is_over:
+                raise streak.error()
     finally:
         component.close()
     seconds = time.perf_counter() - start

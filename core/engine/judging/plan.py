@@ -14,10 +14,13 @@ from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import UsageError
+from ig4.core.files.imagefiles import digest_image
+from ig4.core.files.images import ImageError
 from ig4.core.files.pairs import MatchedPair, match, read_answers, read_contexts, side_labels
 from ig4.core.files.questions import read_questions
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Failure
+from ig4.core.secrets import redact
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import ConfiguredComponent, Session
@@ -104,13 +107,15 @@ def make_plan(session: Session, request: JudgeRequest) -> JudgingPlan:
     contexts = read_contexts(request.contexts) if request.contexts else None
     roots = ImageRoots(request.questions.parent, request.image_root)
     matches = match(questions, answers, contexts, roots)
+    if component.sees_images:
+        matches = [replace(entry, pair=_with_digests(entry.pair)) for entry in matches]
     _report_missing(session, component, matches)
     ordered_pairs = [
         OrderedPair(entry.pair, swapped, entry.problem)
         for entry in matches
         for swapped in (False, True)
     ]
-    contents = [_content(session, component, entry) for entry in matches]
+    contents = [_content(component, entry) for entry in matches]
     inputs = digest_of([configured.fingerprint.value, contents])
     return JudgingPlan(
         configured, session.component_id(configured.fingerprint), labels, inputs, ordered_pairs
@@ -130,16 +135,24 @@ def _report_missing(session: Session, component: Judge, matches: Sequence[Matche
         )
 
 
-def _content(session: Session, component: Judge, entry: MatchedPair) -> JSON:
+def _with_digests(pair: Pair) -> Pair:
+    """Return a pair whose images are those of now: the judge sees these or none."""
+    images = []
+    for image in pair.images:
+        try:
+            name = image.path.name if image.path is not None else ""
+            images.append(replace(image, sha256=digest_image(image, name)))
+        except ImageError as error:
+            images.append(replace(image, problem=str(error)))
+    return replace(pair, images=tuple(images))
+
+
+def _content(component: Judge, entry: MatchedPair) -> JSON:
     """Return what the verdicts of a pair depend on, as JSON."""
     pair = entry.pair
     images: list[str] = []
     if component.sees_images:
-        for image in pair.images:
-            readable = image.path is not None and image.path.is_file()
-            images.append(
-                session.digest(image.path) if readable and image.path else image.problem or ""
-            )
+        images = [image.sha256 or image.problem or "" for image in pair.images]
     return [
         pair.id, pair.question, pair.first, pair.second, pair.context, pair.category, images,
         entry.problem,
@@ -150,7 +163,7 @@ def verdict_row(ordered_pair: OrderedPair, answer: Verdict | Failure) -> Verdict
     """Return the database row of a verdict; scores of a swapped pair are swapped back."""
     key, category = ordered_pair.key, sanitize(ordered_pair.pair.category)
     if isinstance(answer, Failure):
-        return *key, category, None, None, None, sanitize(str(answer.reason))
+        return *key, category, None, None, None, sanitize(redact(str(answer.reason)))
     first, second = float(answer.first), float(answer.second)
     if not (math.isfinite(first) and math.isfinite(second)):
         error = f"the judge returned {first} and {second}, which are not finite numbers"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.engine.scoring.tasks import ImageSource
 from ig4.core.files.decoding.memory import MEMORY
-from ig4.core.files.images import ImageError, decode
+from ig4.core.files.images import ImageError
 from ig4.core.records import Failure, Sample
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_READERS = 8
 _KEPT_BYTES = 1 << 29  # of the pixels of one task; larger ones are decoded again when asked for
+_SHARED_BYTES = 128 * 2**20  # of pixels kept for the next component
 
 
 @dataclass(slots=True)
@@ -40,11 +41,50 @@ class LoadedImage:
     unprepared: dict[str, str] = field(default_factory=dict)
 
 
-class ImageReader:
-    """Threads that read images; `open` starts them, `close` ends them."""
+class DecodedImages:
+    """The pixels of the images read last, of at most `limit` bytes; 0 keeps none."""
 
-    def __init__(self, embedders: Mapping[str, Embedder], readers: int | None = None) -> None:
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._bytes = 0
+        self._pixels: OrderedDict[int, Picture] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, image: ImageSource) -> Picture:
+        """Return the pixels of an image, decoded now or a little earlier.
+
+        Raises:
+            ImageError: it cannot be read, or is not what was ingested.
+        """
+        with self._lock:
+            known = self._pixels.get(image.id)
+        if known is not None:
+            return known
+        pixels = image.image.pixels()  # of what was ingested, or it raises
+        with self._lock:
+            if image.id not in self._pixels:
+                self._pixels[image.id] = pixels
+                self._bytes += _bytes_of(pixels)
+            while self._bytes > self.limit:
+                self._bytes -= _bytes_of(self._pixels.popitem(last=False)[1])
+        return pixels
+
+
+def _bytes_of(pixels: Picture) -> int:
+    return 3 * pixels.width * pixels.height
+
+
+class ImageReader:
+    """Threads that read images; `open` starts them, `close` ends them.
+
+    With `shared`, several components look at the same images, one soon after the other.
+    """
+
+    def __init__(
+        self, embedders: Mapping[str, Embedder], readers: int | None = None, *, shared: bool = False
+    ) -> None:
         self.embedders = embedders
+        self.decoded = DecodedImages(_SHARED_BYTES if shared else 0)
         self.readers = readers or min(_MOST_READERS, os.cpu_count() or 1)
         self._pool: ThreadPoolExecutor | None = None
 
@@ -88,7 +128,7 @@ class ImageReader:
         self, image: ImageSource, labels: Sequence[str], room: _Room | None
     ) -> LoadedImage:
         try:
-            pixels = _pixels(image)
+            pixels = self.decoded.get(image)
         except ImageError as error:
             return LoadedImage(image, problem=str(error))
         keep = room is not None and room.take(4 * pixels.width * pixels.height)
@@ -97,9 +137,9 @@ class ImageReader:
             try:
                 loaded.prepared[label] = self.embedders[label].prepare(pixels)
             except ImageError as error:
-                loaded.unprepared[label] = f"{image.path.name}: {error}"
+                loaded.unprepared[label] = f"{_name(image)}: {error}"
             except Exception as error:  # noqa: BLE001 - a plugin's; this image fails, no other
-                loaded.unprepared[label] = f"{image.path.name}: {type(error).__name__}: {error}"
+                loaded.unprepared[label] = f"{_name(image)}: {type(error).__name__}: {error}"
         return loaded
 
 
@@ -121,24 +161,8 @@ def with_pixels(
     return replace(sample, images=images)
 
 
-def _pixels(image: ImageSource) -> Picture:
-    """Decode an image, if its file still holds what it was ingested with.
-
-    Else a result would be stored as that of an image it never saw.
-    """
-    try:
-        data = image.path.read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"{image.path.name}: the image file is missing") from None
-    except OSError as error:
-        raise ImageError(
-            f"{image.path.name}: the image cannot be read ({error.strerror})"
-        ) from None
-    if hashlib.sha256(data).hexdigest() != image.sha256:
-        raise ImageError(
-            f"{image.path.name}: the image changed since it was ingested: run `ig4 ingest` again"
-        )
-    return decode(io.BytesIO(data), image.path.name)
+def _name(source: ImageSource) -> str:
+    return source.image.path.name if source.image.path is not None else "the image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +173,7 @@ class _PixelLoader:
     pixels: Picture | None
 
     def __call__(self) -> Picture:
-        return _pixels(self.source) if self.pixels is None else self.pixels.copy()
+        return self.source.image.pixels() if self.pixels is None else self.pixels.copy()
 
 
 class _Room:

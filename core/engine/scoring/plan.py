@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,11 +54,24 @@ class ScoreRequest:
 
 @dataclass(frozen=True, slots=True)
 class PendingWork:
-    """One component and where it has work: places in the data set's order, int64."""
+    """One component and the units it has yet to see: samples, or images for an embedder.
+
+    `places` (m,) int64, ascending, are where in the data set's order each is first shown.
+    `ordinals` (m,) int64 count the units of the whole data set, seen or not: a unit's ordinal
+    decides in which batch it is, so that the batches of a run that was killed are those of one
+    that was not.
+    """
 
     configured: ConfiguredComponent
     component_id: int
     places: NDArray[np.int64]
+    ordinals: NDArray[np.int64]
+
+    def batches(self, size: int) -> Iterator[slice]:
+        """Yield the units of each batch of `size`, in order; fewer where some are done."""
+        starts = np.flatnonzero(np.diff(self.ordinals // size, prepend=-1))
+        for start, end in pairwise([*starts.tolist(), len(self.ordinals)]):
+            yield slice(start, end)
 
     @property
     def asks(self) -> bool:
@@ -66,27 +80,31 @@ class PendingWork:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingImages(PendingWork):
+    """An embedder and the images it has yet to see; `image_ids` (m,) int64."""
+
+    image_ids: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
 class ScoringPlan:
     """All that is missing for a data set, and the order of its samples.
 
-    `sample_ids` and `contents` are (n,) int64. `images` gives for each embedder the image ids
-    to embed by the place of the first sample that shows them. `embedder_of` names the embedder
-    (by label) of each scorer that reads embeddings.
+    `sample_ids` and `contents` are (n,) int64. `embedders` are known by fingerprint;
+    `embedder_of` names the one of each scorer that reads embeddings.
     """
 
     dataset: DatasetRow
     sample_ids: NDArray[np.int64]
     contents: NDArray[np.int64]
     scorers: Mapping[str, PendingWork]
-    embedders: Mapping[str, PendingWork]
-    images: Mapping[str, Mapping[int, list[int]]]
+    embedders: Mapping[str, PendingImages]
     embedder_of: Mapping[str, str]
 
     @property
-    def places(self) -> list[int]:
-        """The places with any work for the executor, ascending."""
-        parts = [p.places for p in (*self.batched.values(), *self.embedders.values())]
-        return np.unique(np.concatenate(parts)).tolist() if parts else []
+    def has_batches(self) -> bool:
+        """Whether there is any work for the executor."""
+        return any(len(p.places) for p in (*self.batched.values(), *self.embedders.values()))
 
     @property
     def batched(self) -> dict[str, PendingWork]:
@@ -102,10 +120,20 @@ class ScoringPlan:
     def calls(self) -> dict[str, int]:
         """How many samples (scorers) or images (embedders) each component has to see."""
         images = {
-            f"embedder {self.embedders[label].configured.label}": sum(map(len, by_place.values()))
-            for label, by_place in self.images.items()
+            f"embedder {pending.configured.label}": len(pending.places)
+            for pending in self.embedders.values()
         }
         return images | {label: len(p.places) for label, p in self.scorers.items()}
+
+
+def check_request(session: Session, request: ScoreRequest) -> None:
+    """Check every component of a request and its options; nothing is recorded or computed.
+
+    Raises:
+        UsageError: unknown component or option; a scorer's name is reserved.
+    """
+    _embedders(session, _scorers(session, request.scorers), request.embedders)
+    session.host.validate(request.executor)
 
 
 def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> ScoringPlan:
@@ -129,20 +157,22 @@ def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> S
         sample_ids, contents = samples.ordered_ids(connection, dataset.id)
         first = np.zeros(len(contents), dtype=bool)
         first[np.unique(contents, return_index=True)[1]] = True
+        ordinals = np.cumsum(first) - 1
         pending = {}
         for label, one in chosen.items():
             done = scores.scored_ids(connection, ids[id(one)])
             places = np.flatnonzero(first & ~_contained(contents, done))
-            pending[label] = PendingWork(one, ids[id(one)], places)
-        shown = samples.image_pairs(connection, dataset.id) if wanted else None
-        images, embedding = {}, {}
+            pending[label] = PendingWork(one, ids[id(one)], places, ordinals[places])
+        embedding = {}
+        if wanted:
+            shown_at, images = _distinct(sample_ids, *samples.image_pairs(connection, dataset.id))
         for label, one in wanted.items():
-            assert shown is not None
             done = scores.embedded_ids(connection, ids[id(one)])
-            images[label] = _by_place(sample_ids, shown, done)
-            places = np.array(sorted(images[label]), dtype=np.int64)
-            embedding[label] = PendingWork(one, ids[id(one)], places)
-    return ScoringPlan(dataset, sample_ids, contents, pending, embedding, images, embedder_of)
+            missing = np.flatnonzero(~_contained(images, done))
+            embedding[label] = PendingImages(
+                one, ids[id(one)], shown_at[missing], missing, images[missing]
+            )
+    return ScoringPlan(dataset, sample_ids, contents, pending, embedding, embedder_of)
 
 
 def _scorers(session: Session, choices: Sequence[Choice]) -> dict[str, ConfiguredComponent]:
@@ -192,21 +222,16 @@ def _contained(values: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[n
     return found
 
 
-def _by_place(
-    sample_ids: NDArray[np.int64],
-    shown: tuple[NDArray[np.int64], NDArray[np.int64]],
-    done: NDArray[np.int64],
-) -> dict[int, list[int]]:
-    """Return the images to embed by the place of the first sample that shows each."""
-    missing = ~_contained(shown[1], done)
-    if not missing.any():
-        return {}
+def _distinct(
+    sample_ids: NDArray[np.int64], showing: NDArray[np.int64], images: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the place where each distinct image is first shown, ascending, and the image's id.
+
+    `showing` and `images` are the pairs of samples and images, each sample's in its own order.
+    """
     order = np.argsort(sample_ids, kind="stable")
-    places = order[np.searchsorted(sample_ids[order], shown[0][missing])]
+    places = order[np.searchsorted(sample_ids[order], showing)]
     by_place = np.argsort(places, kind="stable")
-    places, images = places[by_place], shown[1][missing][by_place]
-    _, first = np.unique(images, return_index=True)
-    found: dict[int, list[int]] = {}
-    for position in np.sort(first).tolist():
-        found.setdefault(int(places[position]), []).append(int(images[position]))
-    return found
+    places, images = places[by_place], images[by_place]
+    first = np.sort(np.unique(images, return_index=True)[1])
+    return places[first], images[first]

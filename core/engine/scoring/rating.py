@@ -45,9 +45,13 @@ class RatingTask(CallTask[Sample, Score | Failure]):
             for row in rows:
                 yield row.content_id, sample_of(row)
 
+    def is_asked(self, unit: Sample) -> bool:
+        """Return whether a sample has what the scorer reads."""
+        return bool(unit.answer.strip()) or not self.scorer.needs_answer
+
     async def answer(self, unit: Sample, ask: Ask) -> Score | Failure:
         """Rate one sample; raises as `CallTask.answer`."""
-        if self.scorer.needs_answer and not unit.answer.strip():
+        if not self.is_asked(unit):
             return Failure(EMPTY_ANSWER)
         return await answer_or_failure(self.label, self.scorer.rate, unit, ask)
 

@@ -2,113 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, TypeVar, cast
 
+from ig4.core.calls.running.streaks import FailureStreak
 from ig4.core.contracts import Embedder, Executor, Run, Scorer
-from ig4.core.engine.scoring.taskbuilder import TaskBuilder
-from ig4.core.engine.scoring.tasks import ScoreTask, ScoreTaskResult
+from ig4.core.engine.scoring.taskbuilder import Batch, TaskBuilder
+from ig4.core.engine.scoring.tasks import EmbedResult, ScoreTask, ScoreTaskResult
 from ig4.core.engine.scoring.work import ScoreWork
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
 from ig4.storage import scores
 
 if TYPE_CHECKING:
-    from ig4.core.engine.scoring.plan import ScoringPlan
+    from ig4.core.engine.scoring.plan import PendingWork, ScoringPlan
     from ig4.core.engine.session import Session
     from ig4.core.records import Choice
 
-STAGE = "score"
+C = TypeVar("C")
 
 
 class ScoreRunner:
-    """One pass of an executor over a plan."""
+    """One pass of an executor over a plan: embedders, scorers, then scorers of embeddings."""
 
-    def __init__(self, session: Session, plan: ScoringPlan) -> None:
+    def __init__(self, session: Session, plan: ScoringPlan, stop_after: int) -> None:
         self.session = session
         self.plan = plan
-        self.scorers = {
-            label: cast("Scorer", pending.configured.component)
-            for label, pending in plan.batched.items()
-            if len(pending.places)
-        }
-        self.embedders = {
-            label: cast("Embedder", pending.configured.component)
-            for label, pending in plan.embedders.items()
-            if len(pending.places)
-        }
+        self.scorers: dict[str, Scorer] = _with_work(plan.batched)
+        self.embedders: dict[str, Embedder] = _with_work(plan.embedders)
         self.builder = TaskBuilder(session.store, plan, self.scorers, self.embedders)
-        self._bound = False
+        self._bound: set[str] = set()
+        self._stages = {
+            **{label: plan.scorers[label].configured.label for label in self.scorers},
+            **{one: f"{plan.embedders[one].configured.label} images" for one in self.embedders},
+        }
+        self._streaks = {
+            label: FailureStreak(stage, stop_after) for label, stage in self._stages.items()
+        }
 
     def run(self, choice: Choice) -> None:
-        """Work through all places, then through those that had to wait for an embedding."""
-        embedder_of = self.plan.embedder_of
-        work = ScoreWork(
-            self.scorers,
-            self.embedders,
-            {label: embedder_of[label] for label in self.scorers if label in embedder_of},
-            {label: embedder.batch_size for label, embedder in self.embedders.items()},
-        )
+        """Work through all batches.
+
+        Raises:
+            FailingError: a component failed on everything; the others have done their work.
+            PrerequisiteError, PluginError: as the components.
+        """
+        names = {one: self.plan.embedders[one].configured.label for one in self.embedders}
         executor = cast("Executor", self.session.host.build(choice))
-        places = self.plan.places
-        self.session.emit(StageStarted(STAGE, len(places)))
         executor.open()
         try:
-            with executor.start(work) as run:
-                while places:
-                    self._run_wave(run, places)
-                    places = self.builder.take_postponed()
+            with executor.start(ScoreWork(self.scorers, self.embedders, names)) as run:
+                self._run_wave(run, self.builder.first_batches(), self._first_stages())
+                # Only now is every embedding in the store that the others read.
+                self._run_wave(run, self.builder.last_batches(), self._last_stages())
         finally:
             executor.close()
-        self.session.emit(StageFinished(STAGE, self._summary()))
+        for streak in self._streaks.values():
+            if streak.is_over:
+                raise streak.error()
 
-    def _run_wave(self, run: Run[ScoreTask, ScoreTaskResult], places: Sequence[int]) -> None:
-        finished: list[int] = []  # by each task on its way, oldest first
-        for result in run(self._tasks(places, finished)):
-            self._commit(result, finished.pop(0))
+    def _first_stages(self) -> dict[str, PendingWork]:
+        own = {one: self.plan.scorers[one] for one in self.scorers if not self._reads_vectors(one)}
+        return {**{one: self.plan.embedders[one] for one in self.embedders}, **own}
 
-    def _tasks(self, places: Sequence[int], finished: list[int]) -> Iterator[ScoreTask]:
-        size = self.builder.size
-        for start in range(0, len(places), size):
-            task, count = self.builder.build(places[start : start + size])
-            finished.append(count)
-            yield task
+    def _last_stages(self) -> dict[str, PendingWork]:
+        return {one: self.plan.scorers[one] for one in self.scorers if self._reads_vectors(one)}
 
-    def _commit(self, result: ScoreTaskResult, finished: int) -> None:
+    def _reads_vectors(self, scorer: str) -> bool:
+        return scorer in self.plan.embedder_of
+
+    def _run_wave(
+        self,
+        run: Run[ScoreTask, ScoreTaskResult],
+        batches: Iterable[Batch],
+        stages: Mapping[str, PendingWork],
+    ) -> None:
+        for label, pending in stages.items():
+            unit = "images" if label in self.embedders else "samples"
+            self.session.emit(StageStarted(self._stages[label], len(pending.places), unit))
+        for result in run(self._tasks(batches)):
+            self._commit(result)
+        for label in stages:
+            summary = "stopped" if self._streaks[label].is_over else ""
+            self.session.emit(StageFinished(self._stages[label], summary))
+
+    def _tasks(self, batches: Iterable[Batch]) -> Iterator[ScoreTask]:
+        for batch in batches:
+            if not self._is_stopped(batch.label):
+                yield self.builder.build(batch)
+
+    def _is_stopped(self, label: str) -> bool:
+        embedder = self.plan.embedder_of.get(label)
+        needed = (label,) if embedder is None else (label, embedder)
+        return any(one in self._streaks and self._streaks[one].is_over for one in needed)
+
+    def _commit(self, result: ScoreTaskResult) -> None:
         session, plan = self.session, self.plan
         with session.store.writing() as connection:
-            if not self._bound:
-                for label in self.scorers:
-                    component_id = plan.scorers[label].component_id
-                    scores.bind(connection, plan.dataset.id, label, component_id)
-            for label, vectors in result.embeddings.items():
-                component_id = plan.embedders[label].component_id
-                scores.put_embeddings(connection, component_id, session.run_id, vectors)
-            for label, rows in result.scores.items():
-                component_id = plan.scorers[label].component_id
-                scores.put(connection, component_id, session.run_id, rows)
-        self._bound = True
-        self.builder.committed(result.embeddings)
-        failed = 0
-        for label, rows in result.scores.items():
-            errors = sum(row[2] is not None for row in rows)
-            failed += errors
-            if rows:
-                session.emit(BatchScored(label, len(rows), errors))
-        session.emit(StageAdvanced(STAGE, finished, failed))
-        self._record_speed(result)
+            pending: PendingWork
+            if isinstance(result, EmbedResult):
+                label, pending = result.embedder, plan.embedders[result.embedder]
+                scores.put_embeddings(connection, pending.component_id, session.run_id, result.rows)
+            else:
+                label, pending = result.scorer, plan.scorers[result.scorer]
+                if label not in self._bound:
+                    scores.bind(connection, plan.dataset.id, label, pending.component_id)
+                scores.put(connection, pending.component_id, session.run_id, result.rows)
+        self._bound.add(label)
+        self._streaks[label].add(result.outcomes)
+        done, failed = len(result.rows), result.failed
+        if not isinstance(result, EmbedResult):
+            session.emit(BatchScored(label, done, failed))
+        session.emit(StageAdvanced(self._stages[label], done, failed))
+        # What each component took, for later estimates.
+        total = session.speeds.setdefault(pending.configured.fingerprint.value, [0.0, 0.0])
+        total[0] += done
+        total[1] += result.seconds
 
-    def _record_speed(self, result: ScoreTaskResult) -> None:
-        """Add what each component took, for later estimates."""
-        for label, seconds in result.seconds.items():
-            pending = self.plan.embedders.get(label) or self.plan.scorers[label]
-            done = len(result.embeddings.get(label) or result.scores.get(label, ()))
-            total = self.session.speeds.setdefault(pending.configured.fingerprint.value, [0.0, 0.0])
-            total[0] += done
-            total[1] += seconds
 
-    def _summary(self) -> str:
-        return ", ".join(
-            f"{label} {count:,}"
-            for label, count in self.plan.calls.items()
-            if count and label not in self.plan.asking
-        )
+def _with_work(pending: Mapping[str, PendingWork]) -> dict[str, C]:
+    return {
+        label: cast("C", one.configured.component)
+        for label, one in pending.items()
+        if len(one.places)
+    }

@@ -10,14 +10,17 @@ from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.records import Image, Sample, Turn
 
 if TYPE_CHECKING:
-    from ig4.storage.samples import SampleRow
+    from ig4.storage.samples import ImageRow, SampleRow
 
 
 def sample_of(row: SampleRow) -> Sample:
     """Return a stored sample as scorers and trainers see it: of text that can be encoded."""
-    images = tuple(
-        Image(Path(image.path) if image.path else None, image.sha256, image.problem)
-        for image in row.images
-    )
+    images = tuple(map(image_of, row.images))
     turns = tuple(Turn(turn.role, sanitize(turn.text)) for turn in turns_of(row))
     return Sample(row.external_id, row.instruction, row.answer, turns, images)
+
+
+def image_of(row: ImageRow) -> Image:
+    """Return a stored image, which reads nothing but what was ingested from where it may lie."""
+    path = Path(row.path) if row.path else None
+    return Image(path, row.sha256, row.problem, roots=row.roots)

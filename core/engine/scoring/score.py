@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
-from ig4.core.engine.scoring.plan import ScoreRequest, ScoringPlan, make_plan
+from ig4.core.engine.scoring.plan import ScoreRequest, ScoringPlan, check_request, make_plan
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
 from ig4.core.records import JSON
@@ -55,18 +55,21 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
     Raises:
         UsageError: unknown component or option.
         PrerequisiteError: model weights or a device are missing.
+        FailingError: a component failed `stop_after` times in a row.
     """
     config = {
         "dataset": dataset.name,
         "scorers": {choice.label: choice.to_dict() for choice in request.scorers},
         "executor": request.executor.use,
     }
+    request = _without_imported(session, dataset, request)
+    check_request(session, request)
     with session.recorded("score", config):
         session.attach(dataset.id)
-        plan = make_plan(session, dataset, _without_imported(session, dataset, request))
+        plan = make_plan(session, dataset, request)
         _bind_finished(session, plan)
-        if plan.places:
-            ScoreRunner(session, plan).run(request.executor)
+        if plan.has_batches:
+            ScoreRunner(session, plan, request.call_settings.stop_after).run(request.executor)
         calls = _ask_services(session, plan, request)
         failed = _failures(session, plan)
         done = {label: len(pending.places) for label, pending in plan.scorers.items()}
@@ -76,7 +79,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
             label: pending.configured.fingerprint.identity
             for label, pending in plan.scorers.items()
         }
-        embedded = sum(map(_count, plan.images.values()))
+        embedded = sum(len(pending.places) for pending in plan.embedders.values())
         return ScoreResult(dataset, done, failed, embedded, identities, calls)
 
 
@@ -93,10 +96,6 @@ def _ask_services(session: Session, plan: ScoringPlan, request: ScoreRequest) ->
     if not any(task.places for task in tasks):
         return None
     return run_call_tasks(session, tasks, request.call_settings, renew=request.retry_failed)
-
-
-def _count(by_place: Mapping[int, Sequence[int]]) -> int:
-    return sum(map(len, by_place.values()))
 
 
 def imported_scorers(session: Session, dataset: DatasetRow) -> set[str]:

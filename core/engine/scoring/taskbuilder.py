@@ -1,37 +1,35 @@
-"""Cuts pending work into tasks: what each has to embed and score, and which samples must wait."""
+"""Cuts pending work into tasks: a batch of one component each, read from the store when asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import heapq
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from ig4.core.engine.scoring.samples import sample_of
-from ig4.core.engine.scoring.tasks import ImageSource, ScoreTask, Vector
+from ig4.core.engine.scoring.samples import image_of, sample_of
+from ig4.core.engine.scoring.tasks import EmbedTask, ImageSource, RateTask, ScoreTask, Vector
 from ig4.storage import samples, scores
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ig4.core.contracts import Embedder, Scorer
-    from ig4.core.engine.scoring.plan import ScoringPlan
+    from ig4.core.engine.scoring.plan import PendingWork, ScoringPlan
     from ig4.storage.samples import SampleRow
     from ig4.storage.store import Store
 
 
-class EmbeddedImage(NamedTuple):
-    """An image that some task embeds, known by the embedder's label."""
+class Batch(NamedTuple):
+    """A batch of one component: its `units` of what is pending, the first shown at `place`."""
 
-    embedder: str
-    image_id: int
+    place: int
+    embeds: bool
+    label: str
+    units: slice
 
 
 class TaskBuilder:
-    """Builds tasks as they are asked for, each with what the store holds by then.
-
-    No image is embedded twice: a sample whose image another task is still embedding goes to
-    `postponed`, until `committed` says that the embedding is in the store.
-    """
+    """Builds tasks as they are asked for, each with what the store holds by then."""
 
     def __init__(
         self,
@@ -44,115 +42,73 @@ class TaskBuilder:
         self.plan = plan
         self.scorers = scorers
         self.embedders = embedders
-        self.postponed: list[int] = []
-        self._pending = {label: set(p.places.tolist()) for label, p in plan.batched.items()}
-        self._sent: set[EmbeddedImage] = set()
-        self._in_flight: set[EmbeddedImage] = set()
 
-    @property
-    def size(self) -> int:
-        """How many samples a task has: what suits the component with the smallest batches."""
-        sizes = [scorer.batch_size for scorer in self.scorers.values()]
-        return max(1, min(sizes + [2 * e.batch_size for e in self.embedders.values()]))
+    def first_batches(self) -> Iterator[Batch]:
+        """Yield the batches that need nothing, all components in step through the data set.
 
-    def build(self, places: Sequence[int]) -> tuple[ScoreTask, int]:
-        """Return the task for these places, and how many of them it finishes."""
+        So an image that several components look at is shown to them at nearly the same time.
+        """
+        embedding = [
+            _batches(self.plan.embedders[label], label, embedder.batch_size, embeds=True)
+            for label, embedder in self.embedders.items()
+        ]
+        rating = [
+            self._rating(label) for label in self.scorers if label not in self.plan.embedder_of
+        ]
+        return heapq.merge(*embedding, *rating)
+
+    def last_batches(self) -> Iterator[Batch]:
+        """Yield the batches of the scorers that read embeddings, which are in the store by then."""
+        reading = [self._rating(label) for label in self.scorers if label in self.plan.embedder_of]
+        return heapq.merge(*reading)
+
+    def build(self, batch: Batch) -> ScoreTask:
+        """Return the task of a batch."""
         with self.store.reading() as connection:
-            rows = samples.by_id(connection, [int(self.plan.sample_ids[at]) for at in places])
-            to_embed = self._to_embed(places, rows)
-            own = {
-                EmbeddedImage(label, image.id)
-                for label, images in to_embed.items()
-                for image in images
-            }
-            waiting = self._waiting(places, rows, own)
-            to_score = self._to_score(places, waiting)
-            vectors = self._vectors(connection, rows, to_score, own)
-        self.postponed += sorted(waiting)
-        self._sent |= own
-        self._in_flight |= own
-        task = ScoreTask(
+            if batch.embeds:
+                return self._embed_task(connection, batch)
+            return self._rate_task(connection, batch)
+
+    def _rating(self, label: str) -> Iterator[Batch]:
+        pending = self.plan.scorers[label]
+        return _batches(pending, label, self.scorers[label].batch_size, embeds=False)
+
+    def _embed_task(self, connection: Connection, batch: Batch) -> EmbedTask:
+        pending = self.plan.embedders[batch.label]
+        rows = self._rows(connection, pending, batch)
+        images = {image.image_id: image for row in rows for image in row.images if image.image_id}
+        wanted = pending.image_ids[batch.units].tolist()
+        return EmbedTask(
+            batch.label,
+            tuple(ImageSource(image_id, image_of(images[image_id])) for image_id in wanted),
+        )
+
+    def _rate_task(self, connection: Connection, batch: Batch) -> RateTask:
+        rows = self._rows(connection, self.plan.scorers[batch.label], batch)
+        return RateTask(
+            batch.label,
             contents=tuple(row.content_id for row in rows),
             samples=tuple(sample_of(row) for row in rows),
             shown=tuple(tuple(i.image_id for i in row.images if i.image_id) for row in rows),
-            to_score=to_score,
-            to_embed=to_embed,
-            vectors=vectors,
+            vectors=self._vectors(connection, batch.label, rows),
         )
-        return task, len(places) - len(waiting)
 
-    def committed(self, embeddings: Mapping[str, Sequence[tuple[int, Vector]]]) -> None:
-        """Note that embeddings are in the store: samples that wait for them may go on."""
-        for label, rows in embeddings.items():
-            self._in_flight -= {EmbeddedImage(label, image_id) for image_id, _ in rows}
-
-    def take_postponed(self) -> list[int]:
-        """Return the places that had to wait, and forget them."""
-        places, self.postponed = self.postponed, []
-        return places
-
-    def _to_embed(
-        self, places: Sequence[int], rows: Sequence[SampleRow]
-    ) -> dict[str, tuple[ImageSource, ...]]:
-        images = {image.image_id: image for row in rows for image in row.images if image.image_id}
-        return {
-            label: tuple(
-                ImageSource(
-                    image_id, Path(images[image_id].path or ""), images[image_id].sha256 or ""
-                )
-                for place in places
-                for image_id in self.plan.images[label].get(place, ())
-                if EmbeddedImage(label, image_id) not in self._sent
-            )
-            for label in self.embedders
-        }
-
-    def _to_score(self, places: Sequence[int], waiting: set[int]) -> dict[str, tuple[int, ...]]:
-        return {
-            label: tuple(
-                position
-                for position, place in enumerate(places)
-                if place in self._pending[label] and place not in waiting
-            )
-            for label in self.scorers
-        }
+    def _rows(self, connection: Connection, pending: PendingWork, batch: Batch) -> list[SampleRow]:
+        places = pending.places[batch.units]
+        return samples.by_id(connection, self.plan.sample_ids[places].tolist())
 
     def _vectors(
-        self,
-        connection: Connection,
-        rows: Sequence[SampleRow],
-        to_score: Mapping[str, Sequence[int]],
-        own: set[EmbeddedImage],
-    ) -> dict[str, dict[int, Vector]]:
-        """Return the embeddings that the store has for the samples to score, by embedder."""
-        vectors: dict[str, dict[int, Vector]] = {}
-        for scorer in self.scorers:
-            label = self.plan.embedder_of.get(scorer)
-            if label is None:
-                continue
-            image_ids = [
-                image.image_id
-                for position in to_score[scorer]
-                for image in rows[position].images
-                if image.image_id and EmbeddedImage(label, image.image_id) not in own
-            ]
-            component_id = self.plan.embedders[label].component_id
-            stored = scores.embeddings(connection, component_id, image_ids)
-            vectors.setdefault(label, {}).update(stored)
-        return vectors
+        self, connection: Connection, scorer: str, rows: list[SampleRow]
+    ) -> dict[int, Vector] | None:
+        """Return the embeddings of the images of samples, for a scorer that reads them."""
+        embedder = self.plan.embedder_of.get(scorer)
+        if embedder is None:
+            return None
+        shown = {image.image_id: None for row in rows for image in row.images if image.image_id}
+        component_id = self.plan.embedders[embedder].component_id
+        return dict(scores.embeddings(connection, component_id, list(shown)))
 
-    def _waiting(
-        self, places: Sequence[int], rows: Sequence[SampleRow], own: set[EmbeddedImage]
-    ) -> set[int]:
-        """Return the places whose images another task, still at work, is embedding."""
-        labels = {self.plan.embedder_of.get(scorer) for scorer in self.scorers} - {None}
-        if not labels or not self._in_flight:
-            return set()
-        elsewhere = self._in_flight - own
-        return {
-            place
-            for place, row in zip(places, rows, strict=True)
-            for label in labels
-            for image in row.images
-            if (label, image.image_id) in elsewhere
-        }
+
+def _batches(pending: PendingWork, label: str, size: int, *, embeds: bool) -> Iterator[Batch]:
+    for units in pending.batches(size):
+        yield Batch(int(pending.places[units.start]), embeds, label, units)

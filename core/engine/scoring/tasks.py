@@ -1,4 +1,4 @@
-"""What travels to where the models are, and what comes back: one chunk of scoring."""
+"""What travels to where the models are, and what comes back: one batch of one component."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from ig4.core.records import Failure, Sample, Score
+from ig4.core.records import Failure, Image, Sample, Score
+from ig4.core.secrets import redact
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,44 +26,79 @@ EMPTY_ANSWER = "the answer is empty"
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """An image to read: its id in the store, its file, and what that must hold."""
+    """An image to read: its id in the store, and where its file is and what that must hold."""
 
     id: int
-    path: Path
-    sha256: str
+    image: Image
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreTask:
-    """A chunk of samples, and what is missing for them.
+class EmbedTask:
+    """A batch of images for one embedder."""
 
-    `to_score` names for each scorer (by label) the positions in `samples` it has to rate;
-    `to_embed` for each embedder (by label) the images it has to embed. `vectors` are the
-    embeddings the store already has, by embedder and image id; `shown` are the image ids of
-    each sample, in its order.
+    embedder: str
+    images: tuple[ImageSource, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RateTask:
+    """A batch of samples for one scorer.
+
+    `shown` are the image ids of each sample, in its order. `vectors` are the embeddings of these
+    images, by id, if the scorer reads them.
     """
 
+    scorer: str
     contents: tuple[int, ...]
     samples: tuple[Sample, ...]
     shown: tuple[tuple[int, ...], ...]
-    to_score: Mapping[str, tuple[int, ...]]
-    to_embed: Mapping[str, tuple[ImageSource, ...]]
-    vectors: Mapping[str, Mapping[int, Vector]]
+    vectors: Mapping[int, Vector] | None = None
+
+
+ScoreTask: TypeAlias = EmbedTask | RateTask
+"""What travels to where the models are: one batch of one component."""
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreTaskResult:
-    """What a task brought: rows for the store, and the seconds each component took, by label."""
+class EmbedResult:
+    """The rows that an embedder's batch brought, and the seconds it took."""
 
-    scores: Mapping[str, Sequence[Row]]
-    embeddings: Mapping[str, Sequence[tuple[int, Vector]]]
-    seconds: Mapping[str, float]
+    embedder: str
+    rows: Sequence[tuple[int, Vector]]
+    seconds: float
+    outcomes: Sequence[str | None] = ()
+    """Of each image that the embedder itself has seen: None, or why it failed."""
+
+    @property
+    def failed(self) -> int:
+        """How many of the rows are errors."""
+        return sum(isinstance(vector, str) for _, vector in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class RateResult:
+    """The rows that a scorer's batch brought, and the seconds it took."""
+
+    scorer: str
+    rows: Sequence[Row]
+    seconds: float
+    outcomes: Sequence[str | None] = ()
+    """Of each sample that the scorer itself has seen: None, or why it failed."""
+
+    @property
+    def failed(self) -> int:
+        """How many of the rows are errors."""
+        return sum(error is not None for _, _, error, _ in self.rows)
+
+
+ScoreTaskResult: TypeAlias = EmbedResult | RateResult
+"""What comes back: rows for the store."""
 
 
 def score_row(content: int, answer: Score | Failure) -> Row:
     """Return the row of `scores` for a scorer's answer; a value that is not finite is an error."""
     if isinstance(answer, Failure):
-        return content, None, answer.reason, None
+        return content, None, redact(answer.reason), None
     value = float(answer.value)
     if not math.isfinite(value):
         return content, None, f"the scorer returned {value}, which is no score", None

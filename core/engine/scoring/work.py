@@ -1,4 +1,4 @@
-"""Embeds and scores one chunk after another, where the models are."""
+"""Embeds and scores one batch after another, where the models are."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ig4.core.chunks import chunks
 from ig4.core.contracts import Configurable, Embedder, Scorer, Work
 from ig4.core.engine.batchwise import answer_batch
 from ig4.core.engine.scoring.imagereading import ImageReader, LoadedImage, with_pixels
 from ig4.core.engine.scoring.tasks import (
     EMPTY_ANSWER,
+    EmbedResult,
+    EmbedTask,
     ImageSource,
-    Row,
+    RateResult,
+    RateTask,
     ScoreTask,
     ScoreTaskResult,
     Vector,
@@ -26,27 +28,31 @@ from ig4.core.engine.scoring.tasks import (
 from ig4.core.errors import Ig4Error, PluginError
 from ig4.core.files.images import ImageError
 from ig4.core.records import Failure, Image, Sample, Score
+from ig4.core.secrets import redact
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 class ScoreWork(Work[ScoreTask, ScoreTaskResult]):
-    """Embeds and scores chunks; each image of a chunk is decoded once for all components."""
+    """Embeds and scores batches; images are read ahead, in threads.
+
+    `scorers` are known by label, `embedders` by fingerprint; `names` are those that the user
+    gave the embedders. An image that several components look at is kept for a while.
+    """
 
     def __init__(
         self,
         scorers: Mapping[str, Scorer],
         embedders: Mapping[str, Embedder],
-        embedder_of: Mapping[str, str],
-        batch_sizes: Mapping[str, int],
+        names: Mapping[str, str],
         readers: int | None = None,
     ) -> None:
         self.scorers = dict(scorers)
         self.embedders = dict(embedders)
-        self.embedder_of = dict(embedder_of)
-        self.batch_sizes = dict(batch_sizes)
-        self.reader = ImageReader(self.embedders, readers)
+        self.names = dict(names)
+        looking = len(embedders) + sum(scorer.reads_pixels for scorer in scorers.values())
+        self.reader = ImageReader(self.embedders, readers, shared=looking > 1)
         self._reading: dict[int, dict[int, Future[LoadedImage]]] = {}
 
     def open(self) -> None:
@@ -70,99 +76,79 @@ class ScoreWork(Work[ScoreTask, ScoreTaskResult]):
             component.close()
 
     def prefetch(self, task: ScoreTask) -> None:
-        """Start to decode the images of a task and to prepare them for the embedders."""
-        self._reading[id(task)] = self.reader.start(task.to_embed, self._pixels_wanted(task))
+        """Start to decode the images of a task, and to prepare them for an embedder."""
+        if isinstance(task, EmbedTask):
+            reading = self.reader.start({task.embedder: task.images}, {})
+        else:
+            reading = self.reader.start({}, self._pixels_wanted(task))
+        self._reading[id(task)] = reading
 
     def __call__(self, task: ScoreTask) -> ScoreTaskResult:
-        """Embed what is missing, then score."""
+        """Embed or score one batch."""
         if id(task) not in self._reading:
             self.prefetch(task)
         reading = self._reading.pop(id(task))
-        vectors = {label: dict(known) for label, known in task.vectors.items()}
-        embeddings: dict[str, Sequence[tuple[int, Vector]]] = {}
-        scores: dict[str, Sequence[Row]] = {}
-        seconds: dict[str, float] = {}
-        for label, images in task.to_embed.items():
-            began = time.perf_counter()
-            rows = self._embed(label, [image.id for image in images], reading)
-            seconds[label] = time.perf_counter() - began
-            embeddings[label] = rows
-            vectors.setdefault(label, {}).update(rows)
-        for label, places in task.to_score.items():
-            began = time.perf_counter()
-            scores[label] = self._score(label, task, places, vectors, reading)
-            seconds[label] = time.perf_counter() - began
-        return ScoreTaskResult(scores, embeddings, seconds)
+        if isinstance(task, EmbedTask):
+            return self._embed(task, reading)
+        return self._rate(task, reading)
 
-    def _pixels_wanted(self, task: ScoreTask) -> dict[int, ImageSource]:
-        places = {
-            place
-            for label, places in task.to_score.items()
-            if self.scorers[label].reads_pixels
-            for place in places
-        }
+    def _pixels_wanted(self, task: RateTask) -> dict[int, ImageSource]:
+        if not self.scorers[task.scorer].reads_pixels:
+            return {}
         return {
-            image_id: ImageSource(image_id, image.path, image.sha256 or "")
-            for place in places
-            for image_id, image in zip(
-                task.shown[place], _readable(task.samples[place]), strict=True
-            )
+            image_id: ImageSource(image_id, image)
+            for sample, shown in zip(task.samples, task.shown, strict=True)
+            for image_id, image in zip(shown, _readable(sample), strict=True)
             if image.path is not None
         }
 
-    def _embed(
-        self, label: str, images: Sequence[int], reading: Mapping[int, Future[LoadedImage]]
-    ) -> list[tuple[int, Vector]]:
+    def _embed(self, task: EmbedTask, reading: Mapping[int, Future[LoadedImage]]) -> EmbedResult:
+        began = time.perf_counter()
+        label, name = task.embedder, self.names[task.embedder]
+        loaded = [reading[image.id].result() for image in task.images]
+        good = [n for n, image in enumerate(loaded) if label in image.prepared]
+        prepared = [loaded[n].prepared.pop(label) for n in good]
+        embedded = dict(zip(good, embed_batch(self.embedders[label], name, prepared), strict=True))
         rows: list[tuple[int, Vector]] = []
-        for batch in chunks(images, self.batch_sizes[label]):
-            loaded = [reading[image_id].result() for image_id in batch]
-            good = [n for n, image in enumerate(loaded) if label in image.prepared]
-            prepared = [loaded[n].prepared.pop(label) for n in good]
-            vectors = embed_batch(self.embedders[label], label, prepared)
-            embedded = dict(zip(good, vectors, strict=True))
-            for n, image_id in enumerate(batch):
-                problem = loaded[n].problem or loaded[n].unprepared.get(label)
-                rows.append((image_id, problem or embedded[n]))
-        return rows
+        outcomes: list[str | None] = []
+        for n, image in enumerate(task.images):
+            problem = loaded[n].problem
+            vector = problem or loaded[n].unprepared.get(label) or embedded[n]
+            rows.append((image.id, redact(vector) if isinstance(vector, str) else vector))
+            if problem is None:
+                outcomes.append(vector if isinstance(vector, str) else None)
+        return EmbedResult(label, rows, time.perf_counter() - began, outcomes)
 
-    def _score(
-        self,
-        label: str,
-        task: ScoreTask,
-        places: Sequence[int],
-        vectors: Mapping[str, Mapping[int, Vector]],
-        reading: Mapping[int, Future[LoadedImage]],
-    ) -> list[Row]:
-        scorer = self.scorers[label]
-        answers: dict[int, Score | Failure] = {}
-        ready: list[tuple[int, Sample]] = []
-        for place in places:
-            sample = self._ready(label, task, place, vectors, reading)
-            if isinstance(sample, Failure):
-                answers[place] = sample
-            else:
-                ready.append((place, sample))
-        if ready:
-            given = rate_batch(scorer, label, [sample for _, sample in ready])
-            answers.update(zip((place for place, _ in ready), given, strict=True))
-        return [score_row(task.contents[place], answers[place]) for place in places]
+    def _rate(self, task: RateTask, reading: Mapping[int, Future[LoadedImage]]) -> RateResult:
+        began = time.perf_counter()
+        scorer = self.scorers[task.scorer]
+        samples = [self._ready(task, place, reading) for place in range(len(task.samples))]
+        ready = [sample for sample in samples if isinstance(sample, Sample)]
+        given = iter(rate_batch(scorer, task.scorer, ready) if ready else ())
+        answers: list[Score | Failure] = []
+        outcomes: list[str | None] = []
+        for sample in samples:
+            answer = sample if isinstance(sample, Failure) else next(given)
+            answers.append(answer)
+            if isinstance(sample, Sample) and not _lacks_image(task, scorer, sample):
+                outcomes.append(answer.reason if isinstance(answer, Failure) else None)
+        rows = [
+            score_row(content, answer)
+            for content, answer in zip(task.contents, answers, strict=True)
+        ]
+        return RateResult(task.scorer, rows, time.perf_counter() - began, outcomes)
 
     def _ready(
-        self,
-        label: str,
-        task: ScoreTask,
-        place: int,
-        vectors: Mapping[str, Mapping[int, Vector]],
-        reading: Mapping[int, Future[LoadedImage]],
+        self, task: RateTask, place: int, reading: Mapping[int, Future[LoadedImage]]
     ) -> Sample | Failure:
         """Return a sample with all that a scorer reads of it, or why that cannot be had."""
-        scorer, shown = self.scorers[label], task.shown[place]
+        scorer, shown = self.scorers[task.scorer], task.shown[place]
         sample: Sample | Failure = task.samples[place]
         assert isinstance(sample, Sample)
         if scorer.needs_answer and not sample.answer.strip():
             return Failure(EMPTY_ANSWER)
-        if label in self.embedder_of:
-            sample = _with_vectors(sample, shown, vectors.get(self.embedder_of[label], {}))
+        if task.vectors is not None:
+            sample = _with_vectors(sample, shown, task.vectors)
         if isinstance(sample, Sample) and scorer.reads_pixels:
             sample = with_pixels(sample, shown, reading)
         return sample
@@ -198,6 +184,11 @@ def rate_batch(scorer: Scorer, label: str, batch: Sequence[Sample]) -> Sequence[
 
 def _readable(sample: Sample) -> list[Image]:
     return [image for image in sample.images if image.sha256 is not None]
+
+
+def _lacks_image(task: RateTask, scorer: Scorer, sample: Sample) -> bool:
+    """Return whether a scorer that reads images was given a sample without any."""
+    return not sample.images and (scorer.reads_pixels or task.vectors is not None)
 
 
 def _with_vectors(

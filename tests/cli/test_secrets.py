@@ -1,0 +1,94 @@
+"""No command writes a key or a password into the score database, or prints one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ig4.cli.main import cli, main
+
+SECRET = "hush-Hush-4711"
+
+OPTIONS = [
+    "gpt.api_key={}",
+    "length.token={}",
+    "gpt.base_url=http://me:{}@localhost:9/v1",
+    "gpt.base_url=http://{}@localhost:9/v1",
+    "gpt.base_url=http://localhost:9/v1?api-key={}",
+    'gpt.extra={{"api_key":"{}"}}',
+    'gpt.extra={{"extra_headers":{{"Authorization":"Bearer {}"}}}}',
+    "unknown.password={}",
+    "length.unit=https://h/?sig={}",
+]
+
+COMMANDS = [
+    ["score", "--scorers", "length,gpt"],
+    ["run", "rows.jsonl", "--scorers", "length,gpt", "--clusterer", "none", "--size", "2"],
+    ["cluster", "--k", "1"],
+    ["select", "--scorers", "length", "--selector", "topk", "--size", "2"],
+    ["judge", "answers.jsonl", "answers.jsonl", "--questions", "questions.jsonl", "--judge", "gpt"],
+    ["train", "--selection", "last"],
+    ["ablate", "--benchmarks", "vqa"],
+]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("IG4_DB", raising=False)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    rows = [{"id": f"s{n}", "instruction": "What?", "answer": "word " * n} for n in range(1, 5)]
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("questions.jsonl").write_text('{"question_id": 1, "text": "What?"}\n')
+    Path("answers.jsonl").write_text('{"question_id": 1, "text": "This."}\n')
+    assert CliRunner().invoke(cli, ["ingest", "rows.jsonl"]).exit_code == 0
+    return tmp_path
+
+
+def stored(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.glob("ig4.db*"))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_no_command_records_or_shows_a_secret(folder, capsys, command):
+    for option in OPTIONS:
+        option = option.format(SECRET)
+        with pytest.raises(SystemExit):
+            main([*command, "-o", option])
+        printed = capsys.readouterr()
+        assert SECRET not in printed.out + printed.err, option
+        assert SECRET.encode() not in stored(folder), option
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_no_command_records_or_shows_a_secret_of_ig4_toml(folder, capsys, command):
+    Path("ig4.toml").write_text(
+        f'[scorers.length]\ntoken = "{SECRET}"\n[judges.gpt]\nbase_url = "http://u:{SECRET}@h"\n'
+        f'[clusterers.other]\nuse = "kmeans"\npassword = "{SECRET}"\n'
+    )
+    with pytest.raises(SystemExit):
+        main(command)
+    printed = capsys.readouterr()
+    assert SECRET not in printed.out + printed.err
+    assert SECRET.encode() not in stored(folder)
+
+
+@pytest.mark.parametrize("option", OPTIONS[:7])
+def test_a_refused_option_leaves_no_run_behind(folder, option):
+    option = option.format(SECRET)
+    done = CliRunner().invoke(cli, ["score", "--scorers", "length,gpt", "-o", option])
+    assert done.exit_code != 0
+    rows = CliRunner().invoke(cli, ["query", "SELECT command FROM runs", "--json"])
+    assert [row["command"] for row in json.loads(rows.stdout)] == ["ingest"]
+
+
+def test_the_remedy_is_named(folder):
+    options = ["-o", f'gpt.extra={{"api_key": "{SECRET}"}}', "-o", "gpt.model=m"]
+    done = CliRunner().invoke(cli, ["score", "--scorers", "gpt", *options])
+    assert "gpt.extra.api_key: a key or password in an option would be recorded" in str(
+        done.exception
+    )
+    assert "environment variable" in str(done.exception)

@@ -1,0 +1,123 @@
+"""Keys and passwords are recognised by name, by form and by what the environment holds."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ig4.core.secrets import HIDDEN, find_secret, hide_named, is_secret_name, redact, scrub
+
+SECRET_NAMES = [
+    "api_key", "apiKey", "api-key", "APIKEY", "X-Api-Key", "token", "hf_token", "authToken",
+    "password", "passwd", "pwd", "Authorization", "Proxy-Authorization", "auth", "client_secret",
+    "Ocp-Apim-Subscription-Key", "access_key_id", "private_key", "credentials", "Cookie",
+]  # fmt: skip
+PLAIN_NAMES = [
+    "max_tokens", "max_answer_tokens", "tokenizer", "key", "sort_key", "keyframes", "author",
+    "monkey", "public_key", "model", "",
+]  # fmt: skip
+ADDRESSES = [
+    "http://me:hush-hush@h/v1",
+    "http://hush-hush@h/v1",
+    "https://h/v1?api-key=hush-hush&x=1",
+    "https://h/v1?x=1&key=hush-hush",
+    "https://h/blob?sv=1&sig=hush-hush",
+    "postgresql://me:hush-hush@h/db",
+    "postgresql://h/db?password=hush-hush",
+    "redis://:hush-hush@h/0",
+    "http://me:hu@hush-hush@h/v1",
+]
+TEXTS = [
+    "Bearer hush-hush1",
+    "Authorization: Basic aHVzaC1odXNo",
+    "{'x-api-key': 'hush-hush'}",
+    "Incorrect API key provided: sk-ab1**********hush",
+    "hf_hushhushhushhushhush",
+    "ghp_hushhushhushhushhush",
+    "AKIAHUSHHUSHHUSHHUSH",
+    "eyJhdXNoaHVzaA.aHVzaGh1c2g.aHVzaA",
+]
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_a_name_tells_that_its_value_is_secret(name):
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", PLAIN_NAMES)
+def test_names_that_only_sound_like_it_are_plain(name):
+    assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_with_a_secret_is_found_and_redacted(address):
+    assert find_secret({"url": [address]}, "gpt") == "gpt.url.0"
+    assert "hush" not in redact(f"cannot reach {address}: refused")
+    assert redact(redact(address)) == redact(address)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://localhost:8000/v1", "https://h/search?q=key&page=2", "postgresql://me@h/db",
+        "me@h.org", "see http://h/@me", "/data/key-frames/2.jpg", "a = b", "<image>",
+    ],
+)  # fmt: skip
+def test_ordinary_text_stays_as_it_is(text):
+    assert redact(text) == text
+    assert find_secret(text, "option") is None
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_keys_are_redacted_by_their_form(text):
+    assert not {"hush", "HUSH", "aHVz"} & {redact(text)[-4:], redact(text)[-8:-4]}
+    assert "[key]" in redact(text)
+
+
+def test_what_the_environment_holds_is_redacted_wherever_it_stands(monkeypatch):
+    monkeypatch.setenv("MY_SERVICE_TOKEN", "wholly-unlike-a-key")
+    assert redact("said (wholly-unlike-a-key).") == "said ([key])."
+
+
+def test_records_keep_all_but_their_secrets():
+    record = {
+        "scorers": {"gpt": {"model": "m", "api_key": "k", "max_tokens": 8}},
+        "extra": [{"headers": {"X-Api-Key": "k"}}, "http://u:p@h"],
+        "image_token": "<image>",
+        "token": None,
+        "size": 3,
+    }
+    assert scrub(record) == {
+        "scorers": {"gpt": {"model": "m", "api_key": HIDDEN, "max_tokens": 8}},
+        "extra": [{"headers": {"X-Api-Key": HIDDEN}}, f"http://{HIDDEN}@h"],
+        "image_token": "<image>",
+        "token": None,
+        "size": 3,
+    }
+
+
+def test_fingerprints_do_not_depend_on_the_environment(monkeypatch):
+    value = {"model": "base-model", "password": "p"}
+    monkeypatch.setenv("SOME_KEY", "base-model")
+    assert hide_named(value) == {"model": "base-model", "password": HIDDEN}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=10) | st.sampled_from(SECRET_NAMES), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@given(JSON)
+def test_scrubbed_values_hold_no_secret(value):
+    assert find_secret(scrub(value), "value") is None
+
+
+@given(st.text())
+def test_redacting_twice_changes_nothing_more(text):
+    assert redact(redact(text)) == redact(text)
