@@ -87,6 +87,7 @@ def ingest(
                 "read": done.read,
                 "unchanged": done.unchanged,
                 "problems": dict(done.problems),
+                "unreadable_images": done.unreadable_images,
             }
         )
         return

@@ -60,6 +60,7 @@ class FileRow:
     image_id: int | None
     sha256: str | None
     problem: str | None
+    width: int | None
 
 
 def find(connection: Connection, name: str) -> DatasetRow | None:
@@ -242,15 +243,25 @@ def _files(connection: Connection, condition: Any) -> Iterable[FileRow]:
         select(
             ImageFile.id, ImageFile.name, ImageFile.embedded, ImageFile.path, ImageFile.size,
             ImageFile.mtime_ns, ImageFile.image_id, Image.sha256, ImageFile.problem,
+            Image.width,
         )
         .outerjoin(Image, Image.id == ImageFile.image_id)
         .where(condition)
     )  # fmt: skip
-    for id_, name, embedded, path, size, mtime_ns, image_id, sha256, problem in connection.execute(
-        statement
-    ):
-        key = ImageName(name, embedded)
-        yield FileRow(id_, key, path, size, mtime_ns, image_id, sha256, problem)
+    for id_, name, embedded, *state in connection.execute(statement):
+        yield FileRow(id_, ImageName(name, embedded), *state)
+
+
+def count_unreadable_files(connection: Connection, dataset_id: int) -> int:
+    """Return how many image files that samples of a data set show cannot be read."""
+    statement = (
+        select(func.count(ImageFile.id.distinct()))
+        .join(SampleImage, SampleImage.file_id == ImageFile.id)
+        .join(Sample, Sample.id == SampleImage.sample_id)
+        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(ImageFile.problem.is_not(None))
+    )
+    return int(connection.scalar(statement) or 0)
 
 
 def image_paths(connection: Connection) -> list[str]:

@@ -146,6 +146,19 @@ def ids_with_images(connection: Connection, dataset_id: int) -> NDArray[np.int64
     )
 
 
+def ids_with_unusable_images(connection: Connection, dataset_id: int) -> NDArray[np.int64]:
+    """Return the ids of samples with an image file that is there, but holds no image."""
+    return integers(
+        connection,
+        select(SampleImage.sample_id)
+        .distinct()
+        .join(ImageFile, ImageFile.id == SampleImage.file_id)
+        .join(Sample, Sample.id == SampleImage.sample_id)
+        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(ImageFile.problem.is_not(None), ImageFile.size.is_not(None)),
+    )
+
+
 def image_pairs(
     connection: Connection, dataset_id: int, *, first_only: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

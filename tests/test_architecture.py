@@ -44,6 +44,7 @@ HEAVY = {
 }  # fmt: skip
 
 HEAVY_OUTSIDE_PLUGINS = {
+    ("ig4.core.files.parquetpages", "pyarrow"),  # to look into them before they are read
     ("ig4.core.files.tables", "pyarrow"),  # to read tables of scores that are Parquet files
     ("ig4.core.engine.selecting.result", "pandas"),  # for those who call Selection.to_pandas()
 }

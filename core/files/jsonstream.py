@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal, TextIO, TypeAlias
 
@@ -23,10 +24,13 @@ Layout: TypeAlias = Literal["list", "object", "lines"]
 
 LINES_SUFFIXES = (".jsonl", ".ndjson")
 _PIECE = 1 << 20
+MAX_RECORD = 1 << 28
+"""Characters that one record may have, images in base64 included."""
 # The decoder's message may point this far before the end of a piece that was merely cut.
 _SLACK = 16
 _space = re.compile(r"[ \t\n\r]*").match
 _between = re.compile(r"[ \t\n\r,]*").match
+_TOO_LONG = f"a record is longer than {MAX_RECORD:,} characters"
 _WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
 _cut_escape = re.compile(r"\\?u?[0-9a-fA-F]{0,3}").fullmatch
 _JSONError = json.JSONDecodeError
@@ -75,7 +79,9 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[JSON]:
         DatasetError: a line is not JSON; names line and column.
     """
     with open_text(path, encoding, newline="\n") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(partial(file.readline, MAX_RECORD + 1), ""), 1):
+            if len(line) > MAX_RECORD:
+                raise _broken(path, number, 1, _TOO_LONG)
             try:
                 yield json.loads(line)
             except (ValueError, RecursionError) as error:
@@ -216,6 +222,8 @@ class _Cursor:
             except _JSONError as error:
                 unterminated = error.msg.startswith("Unterminated string")
                 near = error.pos >= len(self._text) - _SLACK
+                if len(self._text) - self._at > MAX_RECORD:
+                    raise self._error(_TOO_LONG, self._at) from None
                 if (unterminated or near) and self._more():
                     continue
                 cut = unterminated or _is_beginning(self._text[error.pos :])

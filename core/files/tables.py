@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ig4.core.errors import DatasetError, MissingExtraError, UsageError
-from ig4.core.files import jsonstream
+from ig4.core.files import jsonstream, parquetpages
 from ig4.core.files.encodings import first_text, open_text, unreadable_error
 from ig4.core.files.opening import open_file
 from ig4.core.records import JSON
@@ -21,8 +21,8 @@ LABEL_COLUMNS = ("cluster", "label", "cluster_id", "cluster_label", "labels", "c
 """Usual names of a column of cluster labels; the first that is there counts."""
 
 DELIMITERS = ",\t;|"
-# By default csv refuses cells above 128 KiB; this limit holds for the process and fits a C long.
-_MAX_CELL = 2**31 - 1
+# By default csv refuses cells above 128 KiB; this limit holds for the process.
+_MAX_CELL = jsonstream.MAX_RECORD
 _PARQUET_MARK = b"PAR1"
 
 
@@ -192,6 +192,79 @@ def open_parquet(path: Path) -> Any:
         raise DatasetError(f"{path} is not a whole Parquet file: {error}") from None
 
 
+def parquet_batches(path: Path, opened: Any, most: int) -> Iterator[Any]:
+    """Yield the pyarrow.RecordBatches of a Parquet file, of at most `most` rows.
+
+    They have fewer where more might take more memory than BATCH_BYTES.
+
+    Raises:
+        DatasetError: one row would take more than RECORD_BYTES, or memory runs out.
+        pyarrow.ArrowException, OSError: the file is broken.
+    """
+    for group in range(opened.num_row_groups):
+        try:
+            rows = _rows_at_a_time(path, opened, group, most)
+            yield from opened.iter_batches(rows, row_groups=[group])
+        except (ValueError, MemoryError) as error:
+            import pyarrow as pa
+
+            if isinstance(error, pa.ArrowException) and not isinstance(error, MemoryError):
+                raise
+            reason = str(error) or "memory ran out"
+            raise DatasetError(
+                f"{path}: row group {group + 1} takes more memory than one record may: {reason}"
+            ) from None
+
+
+def _rows_at_a_time(path: Path, opened: Any, group: int, most: int) -> int:
+    costs = parquetpages.group_costs(path, opened, group)
+    lists = [cost.path for cost in costs if cost.scattered]
+    rows = parquetpages.rows_at_a_time([one for one in costs if not one.scattered], most)
+    return _rows_of_lists(path, group, lists, rows) if lists else rows
+
+
+def _rows_of_lists(path: Path, group: int, columns: Sequence[str], rows: int) -> int:
+    """Return how many rows to read at a time of lists of texts or bytes that a dictionary holds.
+
+    Read as a dictionary they take little memory, and tell what they would take.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, read_dictionary=list(columns)) as file:
+        while True:
+            batches = file.iter_batches(rows, row_groups=[group], columns=list(columns))
+            most = max((sum(map(expanded_bytes, b.columns)) for b in batches), default=0)
+            if rows > 1 and most > parquetpages.BATCH_BYTES:
+                rows = max(1, rows // max(2, most // parquetpages.BATCH_BYTES + 1))
+                continue
+            if most > parquetpages.RECORD_BYTES:
+                raise ValueError(f"one record holds {most:,} bytes in {columns[0]}")
+            return rows
+
+
+def expanded_bytes(array: Any) -> int:
+    """Return the bytes of an array's texts and bytes, with repeated ones counted each time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return expanded_bytes(array.storage)
+    if pa.types.is_dictionary(kind):
+        if not (pa.types.is_binary(kind.value_type) or pa.types.is_string(kind.value_type)
+                or pa.types.is_large_binary(kind.value_type)
+                or pa.types.is_large_string(kind.value_type)):  # fmt: skip
+            return 8 * len(array)
+        return pc.sum(pc.binary_length(array.dictionary).take(array.indices)).as_py() or 0
+    if pa.types.is_struct(kind):
+        return sum(map(expanded_bytes, array.flatten()))
+    if pa.types.is_map(kind):
+        return expanded_bytes(array.keys) + expanded_bytes(array.items)
+    if pa.types.is_nested(kind):
+        return expanded_bytes(array.flatten())
+    return int(array.nbytes)
+
+
 def _json_items(
     path: Path, layout: jsonstream.Layout, encoding: str, key: str | None
 ) -> Iterator[JSON]:
@@ -231,7 +304,7 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, JSON]]:
 
     try:
         with open_parquet(path) as file:
-            for batch in file.iter_batches(4096):
+            for batch in parquet_batches(path, file, 4096):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error

@@ -58,9 +58,13 @@ class ClipEmbedder(Embedder):
             openclip.release(self.options)
 
     def prepare(self, image: Picture) -> Any:
-        """Return open_clip's own evaluation transform of an RGB image, (3, size, size) float32."""
+        """Return open_clip's own evaluation transform of an RGB image, (3, size, size) float32.
+
+        Raises:
+            ImageShapeError: it is so narrow that it would become enormous on the way.
+        """
         assert self._clip is not None
-        return self._clip.preprocess(image)
+        return self._clip.prepare(image)
 
     def embed(self, batch: Sequence[Any]) -> NDArray[np.float32]:
         """Return (n, d) float32, not normalised."""

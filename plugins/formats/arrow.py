@@ -17,6 +17,8 @@ from typing import Any
 import pyarrow as pa
 
 from ig4.core.errors import DatasetError
+from ig4.core.files.parquetpages import BATCH_BYTES, RECORD_BYTES
+from ig4.core.files.tables import expanded_bytes
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats.columns import (
     OWN_COLUMNS,
@@ -70,8 +72,9 @@ class ArrowTable:
         walked = {f.name: f.type for f in self.schema if _needs_walk(f.type)}
         number = 0
         for batch in batches:
-            for start in range(0, len(batch), self.step):
-                for raw in self._rows(batch.slice(start, self.step)):
+            step = self._rows_at_a_time(batch)
+            for start in range(0, len(batch), step):
+                for raw in self._rows(batch.slice(start, step)):
                     images: list[ImageRef] = []
                     for name, kind in walked.items():
                         image_refs = images if name == columns.image else None
@@ -81,6 +84,26 @@ class ArrowTable:
                         record = Record(record.id, record.turns, tuple(images), raw)
                     yield record
                     number += 1
+
+    def _rows_at_a_time(self, batch: pa.RecordBatch) -> int:
+        """Return how many rows to take out of a batch at a time.
+
+        A dictionary may hold little, and be enormous once each row has its value of it.
+        """
+        step, size = self.step, len(batch)
+        if not any(_holds_dictionary(kind) for kind in self.schema.types):
+            return step
+        while True:
+            slices = (batch.slice(start, step) for start in range(0, size, step))
+            most = max((sum(map(expanded_bytes, one.columns)) for one in slices), default=0)
+            if most <= BATCH_BYTES or (step == 1 and most <= RECORD_BYTES):
+                return step
+            if step == 1:
+                raise DatasetError(
+                    f"{self.path}: one record holds {most:,} bytes, more than one may "
+                    f"({RECORD_BYTES:,})"
+                )
+            step = max(1, step // 8)
 
     def _rows(self, batch: pa.RecordBatch) -> list[dict[str, Any]]:
         arrays = []
@@ -192,6 +215,10 @@ def _is_bytes(kind: pa.DataType) -> bool:
         or types.is_fixed_size_binary(kind)
         or types.is_binary_view(kind)
     )
+
+
+def _holds_dictionary(kind: pa.DataType) -> bool:
+    return pa.types.is_dictionary(kind) or any(map(_holds_dictionary, _children(kind)))
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:

@@ -10,7 +10,7 @@ from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
 from ig4.core.files.atomic import replacing
 from ig4.core.files.formats import require_not_empty
-from ig4.core.files.tables import is_parquet, open_parquet
+from ig4.core.files.tables import is_parquet, open_parquet, parquet_batches
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.options import ColumnOptions
@@ -109,6 +109,6 @@ def _batches(files: list[Path], table: ArrowTable) -> Iterator[pa.RecordBatch]:
             if not opened.schema_arrow.equals(table.schema):
                 raise DatasetError(f"{file} has other columns than {files[0].name}")
             try:
-                yield from opened.iter_batches(table.step)
+                yield from parquet_batches(file, opened, table.step)
             except (pa.ArrowException, OSError) as error:
                 raise DatasetError(f"{file} cannot be read: {error}") from None

@@ -8,6 +8,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ig4.core.files.decoding.memory import MEMORY
+from ig4.core.files.images import ImageError
+
 if TYPE_CHECKING:
     from ig4.core.records import Image
 
@@ -22,10 +25,16 @@ def jpeg(image: Image, max_side: int) -> bytes:
     Raises:
         ImageError: it cannot be read.
     """
-    pixels = image.pixels()
-    pixels.thumbnail((max_side, max_side))  # never enlarges
-    stream = io.BytesIO()
-    pixels.save(stream, "JPEG", quality=QUALITY)
+    with MEMORY.kept():
+        pixels = image.pixels()
+        try:
+            pixels.thumbnail((max_side, max_side))  # never enlarges
+            stream = io.BytesIO()
+            pixels.save(stream, "JPEG", quality=QUALITY)
+        except (MemoryError, OSError, ValueError) as error:
+            name = image.path.name if image.path else "the image"
+            reason = str(error) or "memory ran out"
+            raise ImageError(f"{name}: the image cannot be made a JPEG ({reason})") from None
     return stream.getvalue()
 
 

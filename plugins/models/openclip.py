@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ig4.core.files.images import require_resizable
 from ig4.plugins.models.cliploader import load
 from ig4.plugins.models.texttower import TextTower, text_tower
 
 if TYPE_CHECKING:
     import torch
+    from PIL.Image import Image as Picture
 
     from ig4.plugins.models.clipoptions import ClipModelOptions
 
@@ -24,6 +26,18 @@ class ClipModel:
     tokenizer: Any
     device: str
     text: TextTower
+
+    def prepare(self, picture: Picture) -> torch.Tensor:
+        """Return open_clip's own evaluation transform of an RGB image, (3, size, size) float32.
+
+        Raises:
+            ImageShapeError: it is so narrow that it would become enormous on the way.
+        """
+        shorter = shorter_side(self.preprocess)
+        if shorter is not None:
+            require_resizable(picture.size, shorter)
+        pixels: torch.Tensor = self.preprocess(picture)
+        return pixels
 
     def encode_images(self, batch: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return embeddings (n, d) float32 on the CPU, not normalised."""
@@ -43,6 +57,22 @@ class ClipModel:
             features = self.text.encode(tokens.to(self.device))
             normal: torch.Tensor = functional.normalize(features.float(), dim=-1).cpu()
         return normal
+
+
+def shorter_side(preprocess: Any) -> int | None:
+    """Return what a transform resizes the shorter side of an image to, before it crops.
+
+    None if the image becomes no larger than the model's input at any time.
+    """
+    for step in getattr(preprocess, "transforms", ()):
+        size = getattr(step, "size", None)
+        sizes = [size] if isinstance(size, int) else list(size or ())
+        kind = type(step).__name__
+        if kind == "Resize" and len(sizes) == 1:
+            return int(sizes[0])
+        if kind == "ResizeKeepRatio" and getattr(step, "longest", 0) != 1:
+            return int(max(sizes))
+    return None
 
 
 _loaded: dict[tuple[Any, ...], tuple[ClipModel, int]] = {}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ig4.core.contracts.training import TrainingError
 from ig4.core.errors import Ig4Error
-from ig4.core.files.images import ImageError
+from ig4.core.files.images import ImageError, ImageShapeError
 from ig4.core.records import Sample
 from ig4.plugins.training.placeholders import IGNORED, pad_rows
 
@@ -78,6 +78,8 @@ def explain_sample_errors(sample: Sample) -> Iterator[None]:
         yield
     except TrainingError as error:
         raise TrainingError(f"sample {sample.id!r}: {error}") from error
+    except ImageShapeError as error:
+        raise TrainingError(f"sample {sample.id!r}: {error}: leave it out") from None
     except Ig4Error:
         raise
     except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from ig4.core.chunks import chunks
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.files.atomic import make_folder, rename
 from ig4.core.files.imagefiles import digest, open_image
-from ig4.core.files.images import ImageError, measure
+from ig4.core.files.images import ImageError, inspect
 from ig4.storage import datasets
 from ig4.storage.datasets import FileRow, ImageName
 
@@ -52,7 +53,7 @@ class ImageFileIndex:
         self._places = tuple(
             root.rstrip(os.sep) + os.sep for root in (*roots.real, str(self._store))
         )
-        self.unreadable: list[str] = []
+        self.unreadable: dict[str, list[str]] = defaultdict(list)
 
     def name_of(self, image: str | bytes) -> ImageName:
         """Return the name an image goes by; bytes are first put beside the database."""
@@ -115,6 +116,8 @@ class ImageFileIndex:
         return row is not None and self._locate(name)[0] == row.path and self._is_current(name, row)
 
     def _is_current(self, name: ImageName, row: FileRow) -> bool:
+        if row.sha256 is not None and row.width is None:
+            return False  # ig4 once took any bytes for an image
         path = row.path
         if path is None:
             return self._locate(name)[0] is None
@@ -129,7 +132,9 @@ class ImageFileIndex:
     def _read(self, names: list[ImageName]) -> list[_FileState]:
         with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
             states = list(pool.map(self._state, names))
-        self.unreadable += [state.problem for state in states if state.problem]
+        for state in states:
+            if state.problem:  # by its kind: what it says, whatever the name
+                self.unreadable[state.problem.replace(state.name.name, "")].append(state.problem)
         return states
 
     def _state(self, name: ImageName) -> _FileState:
@@ -159,7 +164,11 @@ def _state_of(name: ImageName, path: str, file: BinaryIO) -> _FileState:
         problem = f"{name.name}: its copy beside the database is damaged: delete {path}"
         return _FileState(name, path, size, mtime_ns, problem=problem)
     file.seek(0)
-    return _FileState(name, path, size, mtime_ns, found.sha256, measure(file))
+    try:
+        shape = inspect(file, name.name)
+    except ImageError as error:
+        return _FileState(name, path, size, mtime_ns, problem=str(error))
+    return _FileState(name, path, size, mtime_ns, found.sha256, shape)
 
 
 def _holds(path: Path, size: int) -> bool:

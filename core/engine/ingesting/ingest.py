@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ig4.core.chunks import chunks
 from ig4.core.engine.ingesting.files import ImageFileIndex
 from ig4.core.engine.ingesting.ids import ExternalIds
 from ig4.core.engine.ingesting.paths import ImageRoots
@@ -34,7 +33,10 @@ if TYPE_CHECKING:
 STAGE = "ingest"
 BATCH = 16_384
 """Records to a transaction: each rewrites much of the index on content hashes, so few of them."""
+BATCH_BYTES = 1 << 28
+"""Bytes of embedded images to a transaction, at most about."""
 _JOIN = "\n"
+_SHOWN_KINDS = 8  # of what is wrong with images, in notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class IngestResult:
 
     `read` counts the records read now, `samples` all of the data set, `gone` the samples that left
     it, `changed_images` the images with other bytes than before. `problems` counts records by
-    what is wrong with them.
+    what is wrong with them, `unreadable_images` the image files that are missing or no images.
     """
 
     dataset: DatasetRow
@@ -65,6 +67,7 @@ class IngestResult:
     changed_images: int
     problems: Mapping[str, int]
     unchanged: bool
+    unreadable_images: int = 0
 
 
 def ingest(session: Session, source: DatasetSource) -> IngestResult:
@@ -160,10 +163,24 @@ def _refresh(session: Session, dataset: DatasetRow, form: Format) -> IngestResul
     with session.store.reading() as connection:
         count = datasets.count_samples(connection, dataset.id)
         problems = samples.problems(connection, dataset.id)
+        unreadable = datasets.count_unreadable_files(connection, dataset.id)
     if changed:
         session.notice(f"{changed:,} images of {dataset.name} changed: what shows them is "
                        "scored anew")  # fmt: skip
-    return IngestResult(dataset, 0, count, 0, changed, problems, unchanged=True)
+    _tell_unreadable(session, index)
+    return IngestResult(
+        dataset, 0, count, 0, changed, problems, unchanged=True, unreadable_images=unreadable
+    )
+
+
+def _tell_unreadable(session: Session, index: ImageFileIndex) -> None:
+    """Say of which images that were looked at now there is nothing to see, and why."""
+    kinds = sorted(index.unreadable.values(), key=len, reverse=True)
+    for problems in kinds[:_SHOWN_KINDS]:
+        session.notice(f"{len(problems):,} images cannot be read; the first: {problems[0]}")
+    rest = sum(map(len, kinds[_SHOWN_KINDS:]))
+    if rest:
+        session.notice(f"{rest:,} more images cannot be read, for other reasons")
 
 
 def _rehash(connection: Connection, file_ids: Sequence[int]) -> None:
@@ -214,7 +231,7 @@ class _DatasetReader:
         session = self.session
         session.emit(StageStarted(STAGE, None, "records"))
         # Read before anything is written: what holds no records leaves no data set behind.
-        header, batches = self.form.header(self.path), chunks(self.form.read(self.path), BATCH)
+        header, batches = self.form.header(self.path), _batches(self.form.read(self.path))
         first = next(batches, None)
         if first is None:
             raise DatasetError(f"{self.path} holds no records.")
@@ -240,9 +257,13 @@ class _DatasetReader:
         with session.store.writing() as connection:
             gone = datasets.finish_reading(connection, dataset.id, session.run_id, state)
         self._notify(dataset, index, ids, gone)
+        with session.store.reading() as connection:
+            unreadable = datasets.count_unreadable_files(connection, dataset.id)
+        count = self.read_count
         return IngestResult(
-            dataset, self.read_count, self.read_count, gone, 0, self.problems, unchanged=False
-        )
+            dataset, count, count, gone, 0, self.problems,
+            unchanged=False, unreadable_images=unreadable,
+        )  # fmt: skip
 
     def _store(
         self, dataset_id: int, index: ImageFileIndex, ids: ExternalIds, batch: Sequence[Record]
@@ -307,12 +328,24 @@ class _DatasetReader:
             )
         for problem, count in self.problems.items():
             session.notice(f"{count:,} records: {problem}")
-        if index.unreadable:
-            first = index.unreadable[0]
-            session.notice(f"{len(index.unreadable):,} images cannot be read; the first: {first}")
+        _tell_unreadable(session, index)
         if gone:
             session.notice(f"{gone:,} samples are no longer in {dataset.name}")
         session.emit(StageFinished(STAGE, f"{self.read_count:,} samples in {dataset.name}"))
+
+
+def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield records by BATCH, or by fewer that together embed BATCH_BYTES of images."""
+    batch: list[Record] = []
+    embedded = 0
+    for record in records:
+        batch.append(record)
+        embedded += sum(len(image) for image in record.images if isinstance(image, bytes))
+        if len(batch) >= BATCH or embedded >= BATCH_BYTES:
+            yield batch
+            batch, embedded = [], 0
+    if batch:
+        yield batch
 
 
 def _texts(turns: Sequence[Turn]) -> tuple[str, str, str | None]:

@@ -8,9 +8,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.engine.scoring.tasks import ImageSource
+from ig4.core.files.decoding.memory import MEMORY
 from ig4.core.files.images import ImageError
 from ig4.core.records import Failure, Sample
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from ig4.core.contracts import Embedder
 
 _MOST_READERS = 8
+_KEPT_BYTES = 1 << 29  # of the pixels of one task; larger ones are decoded again when asked for
 _SHARED_BYTES = 128 * 2**20  # of pixels kept for the next component
 
 
@@ -28,8 +31,10 @@ class LoadedImage:
     """One image on its way: prepared for each embedder, pixels kept only if a scorer asks.
 
     `problem` says why there are no pixels, `unprepared` why an embedder could not take them.
+    Without either there are none because all that may be kept at a time are too many.
     """
 
+    source: ImageSource
     prepared: dict[str, Any] = field(default_factory=dict)
     pixels: Picture | None = None
     problem: str | None = None
@@ -107,20 +112,32 @@ class ImageReader:
                 wanted.setdefault(image.id, (image, []))[1].append(label)
         for image_id, image in to_keep.items():
             wanted.setdefault(image_id, (image, []))
+        room = _Room(_KEPT_BYTES)
         return {
-            image_id: self._pool.submit(self._read, image, labels, image_id in to_keep)
+            image_id: self._pool.submit(self._read, image, labels, room, image_id in to_keep)
             for image_id, (image, labels) in wanted.items()
         }
 
-    def _read(self, image: ImageSource, labels: Sequence[str], keep: bool) -> LoadedImage:
+    def _read(
+        self, image: ImageSource, labels: Sequence[str], room: _Room, keep: bool
+    ) -> LoadedImage:
+        with MEMORY.kept():  # while an embedder prepares the pixels, too
+            return self._prepared(image, labels, room if keep else None)
+
+    def _prepared(
+        self, image: ImageSource, labels: Sequence[str], room: _Room | None
+    ) -> LoadedImage:
         try:
             pixels = self.decoded.get(image)
         except ImageError as error:
-            return LoadedImage(problem=str(error))
-        loaded = LoadedImage(pixels=pixels if keep else None)
+            return LoadedImage(image, problem=str(error))
+        keep = room is not None and room.take(4 * pixels.width * pixels.height)
+        loaded = LoadedImage(image, pixels=pixels if keep else None)
         for label in labels:
             try:
                 loaded.prepared[label] = self.embedders[label].prepare(pixels)
+            except ImageError as error:
+                loaded.unprepared[label] = f"{_name(image)}: {error}"
             except Exception as error:  # noqa: BLE001 - a plugin's; this image fails, no other
                 loaded.unprepared[label] = f"{_name(image)}: {type(error).__name__}: {error}"
         return loaded
@@ -138,7 +155,7 @@ def with_pixels(
     if problem:
         return Failure(problem)
     images = tuple(
-        replace(image, loader=_PixelLoader(one.pixels))
+        replace(image, loader=_PixelLoader(one.source, one.pixels))
         for image, one in zip(sample.images, read, strict=True)
     )
     return replace(sample, images=images)
@@ -150,10 +167,26 @@ def _name(source: ImageSource) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _PixelLoader:
-    """A loader that hands out a copy of pixels already read."""
+    """A loader that hands out a copy of pixels already read, or reads them again."""
 
+    source: ImageSource
     pixels: Picture | None
 
     def __call__(self) -> Picture:
-        assert self.pixels is not None
-        return self.pixels.copy()
+        return self.source.image.pixels() if self.pixels is None else self.pixels.copy()
+
+
+class _Room:
+    """How many bytes of pixels may still be kept."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._lock = Lock()
+
+    def take(self, size: int) -> bool:
+        """Take so many, if there are."""
+        with self._lock:
+            if size > self._left:
+                return False
+            self._left -= size
+            return True

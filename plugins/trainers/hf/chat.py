@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.contracts.training import TrainingError
 from ig4.core.errors import PrerequisiteError
+from ig4.core.files.images import require_resizable
 from ig4.plugins.models.loading import one_line
 
 if TYPE_CHECKING:
@@ -138,6 +139,20 @@ def answer_mask(
             "which tokens are answers"
         )
     return [False] * (len(ids) - tail) + hits[begin:]
+
+
+def fit_picture(processor: Any, picture: Picture, max_pixels: int | None) -> Picture:
+    """Return an image as the processor gets it: of at most `max_pixels` pixels.
+
+    Raises:
+        ImageShapeError: it is so narrow that the processor would make it enormous.
+    """
+    picture = limit_pixels(picture, max_pixels)
+    size: Any = getattr(getattr(processor, "image_processor", None), "size", None) or {}
+    # With a longest edge as well (or pixel counts, which have both), the processor has a bound.
+    if size.get("shortest_edge") and not size.get("longest_edge"):
+        require_resizable(picture.size, size.get("shortest_edge"))
+    return picture
 
 
 def limit_pixels(picture: Picture, max_pixels: int | None) -> Picture:

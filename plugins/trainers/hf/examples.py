@@ -18,7 +18,7 @@ from ig4.plugins.trainers.hf.chat import (
     answer_mask,
     answer_spans,
     chat_messages,
-    limit_pixels,
+    fit_picture,
     render,
     special_token_options,
 )
@@ -77,7 +77,7 @@ class Examples(Dataset[Row]):
             return Row(sample.id, self._tensors(sample))
 
     def _tensors(self, sample: Sample) -> dict[str, Tensor]:
-        images = [limit_pixels(one, self.max_pixels) for one in load_images(sample)]
+        images = [fit_picture(self.processor, one, self.max_pixels) for one in load_images(sample)]
         chat = chat_messages(
             sample.turns, images=len(images), system=self.system, markers=self.markers
         )

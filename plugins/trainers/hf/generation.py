@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ig4.core.contracts.training import Decoding, Prompt
 from ig4.plugins.models.pretrained import precision_context
-from ig4.plugins.trainers.hf.chat import chat_messages, limit_pixels, render
+from ig4.plugins.trainers.hf.chat import chat_messages, fit_picture, render
 from ig4.plugins.trainers.hf.examples import Collator, Row, run_processor
 from ig4.plugins.trainers.hf.markers import MediaMarkers
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
@@ -57,7 +57,10 @@ class AnswerGenerator:
             ImageError: an image cannot be read.
             PrerequisiteError, TrainingError: as `text`.
         """
-        images = [limit_pixels(one.pixels(), self.options.max_pixels) for one in prompt.images]
+        images = [
+            fit_picture(self.processor, one.pixels(), self.options.max_pixels)
+            for one in prompt.images
+        ]
         return Row(prompt.id, run_processor(self.processor, [self.text(prompt)], [images]))
 
     def batch(self, ready: Sequence[Row]) -> dict[str, Tensor]:

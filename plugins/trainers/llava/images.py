@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ig4.core.files.images import MAX_PIXELS, require_square
 from ig4.plugins.trainers.minigpt4.images import MEAN, image_tensor
 
 if TYPE_CHECKING:
@@ -15,12 +16,17 @@ PADDING_COLOUR = tuple(int(value * 255) for value in MEAN)
 
 
 def pad_to_square(picture: Picture) -> Picture:
-    """Return an image centred in a square of its longer side."""
+    """Return an image centred in a square of its longer side.
+
+    Raises:
+        ImageShapeError: that would have more than MAX_PIXELS.
+    """
     from PIL import Image
 
     width, height = picture.size
     if width == height:
         return picture
+    require_square(picture.size, MAX_PIXELS)
     side = max(width, height)
     square = Image.new("RGB", (side, side), PADDING_COLOUR)
     square.paste(picture, ((side - width) // 2, (side - height) // 2))
@@ -28,5 +34,5 @@ def pad_to_square(picture: Picture) -> Picture:
 
 
 def padded_image_tensor(picture: Picture, side: int) -> Tensor:
-    """Return the (3, side, side) float32 that CLIP takes."""
+    """Return the (3, side, side) float32 that CLIP takes; raises as `pad_to_square`."""
     return image_tensor(pad_to_square(picture), side)

@@ -168,3 +168,16 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 6_000_000
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_a_record_without_end_is_refused_before_it_fills_the_memory(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(jsonstream, "MAX_RECORD", 3 << 20)
+    path = tmp_path / name
+    long = json.dumps({"id": "b", "image": "A" * (5 << 20)})
+    first = json.dumps({"id": "a"})
+    path.write_text(f"{first}\n{long}\n" if name == "a.jsonl" else f"[{first},\n{long}]")
+    records = jsonstream.records(path)
+    assert next(records) == {"id": "a"}
+    with pytest.raises(DatasetError, match=r"line 2.*a record is longer than"):
+        next(records)

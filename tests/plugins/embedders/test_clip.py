@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from ig4.core.files.images import ImageShapeError
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.core.testing import make_picture
+from ig4.plugins.models.openclip import shorter_side
 
 pytestmark = pytest.mark.slow
 
@@ -42,3 +45,25 @@ def test_the_batch_size_is_no_part_of_the_identity(checkpoint):
 
     assert identity(batch_size=1) == identity()
     assert identity(precision="bf16") != identity()
+
+
+@pytest.mark.parametrize("size", [(2, 200_000), (200_000, 2)])
+def test_a_strip_is_refused_before_it_becomes_enormous(embedder, size):
+    with pytest.raises(ImageShapeError, match=r"too narrow: .* resized to a shorter side of"):
+        embedder.prepare(Image.new("RGB", size))
+
+
+@pytest.mark.parametrize(
+    ("cfg", "side"),
+    [
+        ({"size": 224}, 224),
+        ({"size": (336, 224)}, 336),
+        ({"size": 224, "resize_mode": "longest"}, None),
+        ({"size": 224, "resize_mode": "squash"}, None),
+    ],
+)
+def test_the_shorter_side_is_known_of_each_way_to_resize(cfg, side):
+    prepared = open_clip.transform.image_transform_v2(
+        open_clip.transform.PreprocessCfg(**cfg), is_train=False
+    )
+    assert shorter_side(prepared) == side

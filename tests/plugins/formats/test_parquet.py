@@ -12,6 +12,8 @@ import pytest
 
 from ig4.core.errors import DatasetError
 from ig4.core.records import Record, Turn
+from ig4.plugins.formats import arrow
+from ig4.plugins.formats.options import ColumnOptions
 from ig4.plugins.formats.parquet import Parquet
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -202,3 +204,26 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 20_000_000  # two batches of 64 such images, of 64 MB in all
+
+
+def test_a_dictionary_whose_value_each_row_repeats_is_taken_apart_a_few_rows_at_a_time(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(arrow, "BATCH_BYTES", 1 << 20)
+    monkeypatch.setattr(arrow, "RECORD_BYTES", 1 << 21)
+    taken = []
+    monkeypatch.setattr(
+        arrow.ArrowTable, "_rows",
+        lambda self, batch, real=arrow.ArrowTable._rows: taken.append(len(batch))
+        or real(self, batch),
+    )  # fmt: skip
+    image = pa.DictionaryArray.from_arrays(pa.array([0] * 60), pa.array([bytes(1 << 18)]))
+    schema = pa.schema([("image", image.type), ("answer", pa.string())])
+    batch = pa.record_batch([image, pa.array(["x"] * 60)], schema=schema)
+    read = arrow.ArrowTable(tmp_path, schema, ColumnOptions())
+    assert len(list(read.records([batch]))) == 60
+    assert max(taken) * (1 << 18) <= 1 << 20
+    monkeypatch.setattr(arrow, "RECORD_BYTES", 1 << 17)
+    monkeypatch.setattr(arrow, "BATCH_BYTES", 1 << 17)
+    with pytest.raises(DatasetError, match=r"one record holds 262,1\d\d bytes"):
+        list(read.records([batch]))

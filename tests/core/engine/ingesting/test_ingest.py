@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import random
 import time
 import tracemalloc
 
 import pytest
+from PIL import Image
 from sqlalchemy import text
 
+from ig4.core.engine.ingesting.files import ImageFileIndex
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import Notice
@@ -307,3 +311,97 @@ def test_an_image_on_the_network_is_told_from_a_missing_file(session, folder, re
     folder.write(record("a", "one", "https://host/a.jpg"))
     read()
     assert any("download it" in text for text in told)
+
+
+PAGE = b"<!DOCTYPE html><html><title>404 Not Found</title></html>"
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+
+
+@pytest.fixture
+def impostors(folder):
+    """Records with a picture, with two pages and a pointer in the place of one, and a torn one."""
+    folder.picture("good.png", (9, 9, 9))
+    folder.picture("torn.jpg", (9, 9, 9), size=(400, 400))
+    torn = folder.path.parent / "torn.jpg"
+    torn.write_bytes(torn.read_bytes()[:-900])
+    for name, content in (("page", PAGE), ("page2", PAGE), ("lfs", POINTER)):
+        (folder.path.parent / f"{name}.png").write_bytes(content)
+    names = ("good.png", "page.png", "page2.png", "lfs.png", "torn.jpg")
+    folder.write(*(record(name[:-4], f"is {name[:-4]}", name) for name in names))
+    return folder
+
+
+def test_files_that_are_no_images_are_problems_and_what_they_are_is_said(
+    session, impostors, read, told
+):
+    done = read()
+    assert (done.samples, done.unreadable_images) == (5, 4)
+    with session.store.reading() as connection:
+        kept = connection.execute(text("SELECT name, problem FROM image_files"))
+        reasons = {name[:-4]: problem for name, problem in kept if problem}
+    assert "page.png: the file is an HTML page" in reasons["page"]
+    assert "git lfs pull" in reasons["lfs"]
+    assert "torn.jpg: the image cannot be decoded" in reasons["torn"]
+    assert "good" not in reasons
+    assert sum("2 images cannot be read; the first: page.png" in text for text in told) == 1
+    assert sum("1 images cannot be read; the first: lfs.png" in text for text in told) == 1
+    again = read()
+    assert (again.unchanged, again.unreadable_images) == (True, 4)
+
+
+def test_an_image_that_takes_the_place_of_a_page_is_read(session, impostors, read):
+    read()
+    before = rows(session, "content_id")
+    impostors.picture("page.png", (1, 2, 3))
+    done = read()
+    assert (done.changed_images, done.unreadable_images) == (1, 3)
+    assert rows(session, "content_id")[1] != before[1]
+
+
+def test_what_an_earlier_version_took_for_an_image_is_looked_at_again(session, impostors, read):
+    read()
+    with session.store.writing() as connection:
+        connection.execute(text("INSERT INTO images (id, sha256, bytes) VALUES (99, 'aa', 9)"))
+        connection.execute(text(
+            "UPDATE image_files SET image_id = 99, problem = NULL WHERE name = 'page.png'"
+        ))  # fmt: skip
+    assert read().unreadable_images == 4
+
+
+def embedded_set(path, images):
+    """Write a Parquet file with these bytes as the images of its samples."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    images = [{"bytes": one, "path": None} for one in images]
+    columns = {"id": [str(n) for n in range(len(images))], "image": images}
+    pq.write_table(pa.table(columns | {"answer": ["Red."] * len(images)}), path)
+
+
+def noise_png(seed):
+    buffer = io.BytesIO()
+    Image.frombytes("L", (20, 20), random.Random(seed).randbytes(400)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_bytes_inside_a_data_set_that_are_no_image_are_a_problem(session, tmp_path, told):
+    pytest.importorskip("pyarrow")
+    embedded_set(tmp_path / "set.parquet", [PAGE])
+    assert ingest(session, DatasetSource(tmp_path / "set.parquet")).unreadable_images == 1
+    assert any("an HTML page" in text for text in told)
+
+
+def test_embedded_images_are_stored_before_they_fill_the_memory(session, tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr("ig4.core.engine.ingesting.ingest.BATCH_BYTES", 1000)
+    stored = []
+    monkeypatch.setattr(
+        "ig4.core.engine.ingesting.ingest.ImageFileIndex.current_rows",
+        lambda self, names, real=ImageFileIndex.current_rows: (
+            stored.append(len(list(names))) or real(self, names)
+        ),
+    )
+    embedded_set(tmp_path / "set.parquet", [noise_png(n) for n in range(6)])
+    assert ingest(session, DatasetSource(tmp_path / "set.parquet")).samples == 6
+    assert sum(stored) == 6
+    assert len(stored) > 1

@@ -269,6 +269,15 @@ def test_a_bad_image_fails_its_samples_and_no_others(session, folder, read):
     assert "--image-root" in told["e"]
 
 
+def test_pixels_that_are_too_many_to_keep_are_read_again(session, folder, read, monkeypatch):
+    monkeypatch.setattr("ig4.core.engine.scoring.imagereading._KEPT_BYTES", 4 * 13 * 8)
+    for number in range(3):
+        folder.picture(f"{number}.png", "red", size=(13 + number, 8))
+    folder.write(*(record(str(n), "one", f"{n}.png") for n in range(3)))
+    score(session, read().dataset, ScoreRequest([Choice("scorer", "pixels")]))
+    assert values(session, "pixels") == {"0": 13, "1": 14, "2": 15}
+
+
 def test_every_score_can_be_traced_to_its_run_and_component(session, folder, read):
     folder.write(record("a", "one two"))
     score(session, read().dataset, ScoreRequest([counted(shift=1.0)]))

@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_clusters, import_scores
+from ig4.core.engine.scoring.plan import ScoreRequest
+from ig4.core.engine.scoring.score import score
 from ig4.core.engine.selecting.explain import explain
 from ig4.core.engine.selecting.select import SelectionRequest, select
 from ig4.core.errors import DatasetError, MissingScoreError, UsageError
@@ -96,6 +98,32 @@ def test_a_sample_that_lacks_a_score_is_left_out_and_counted(session, dataset, n
     assert len(result) == 11
     assert result.config["left_out"] == {"no mine score": 1}
     assert any("1 samples are left out: 1 with no mine score" in text for text in notices())
+
+
+@pytest.fixture
+def impostor(session, folder, read):
+    """A data set of which s1 shows an HTML page, and s2 an image that is missing."""
+    folder.picture("0.png", "red")
+    (folder.path.parent / "1.png").write_bytes(b"<html><body>Not found</body></html>")
+    folder.write(*(record(f"s{n}", "long " * n, f"{n}.png") for n in (3, 2, 1, 0)))
+    folder.picture("3.png", "blue")
+    dataset = read().dataset
+    score(session, dataset, ScoreRequest([Choice("scorer", "length")]))
+    return dataset
+
+
+def test_a_sample_whose_image_file_holds_no_image_is_never_selected(session, impostor, notices):
+    result = select(session, impostor, SelectionRequest(fraction=1.0, selector=TOP))
+    assert ids(result) == ["s3", "s2"]
+    assert result.config["left_out"] == {
+        "no length score": 1,
+        "an image file that holds no image": 1,
+    }
+    assert any("1 with an image file that holds no image" in text for text in notices())
+    told = explain(session, impostor, SelectionRequest(size=1, selector=TOP), "s1")
+    assert told.reason == "left out: it has an image file that holds no image"
+    with pytest.raises(MissingScoreError, match="1 have an image file that holds no image"):
+        select(session, impostor, SelectionRequest(size=1, selector=TOP, missing="error"))
 
 
 def test_or_is_an_error_if_so_wished(session, dataset):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import groupby
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
+from transformers import CLIPImageProcessor
 
 from ig4.core.contracts.training import TrainingError
 from ig4.core.errors import PrerequisiteError
+from ig4.core.files.images import ImageShapeError
 from ig4.core.records import Sample, Turn
 from ig4.core.testing import make_samples
 from ig4.plugins.trainers.hf.build import load_processor
@@ -19,6 +23,7 @@ from ig4.plugins.trainers.hf.chat import (
     answer_mask,
     answer_spans,
     chat_messages,
+    fit_picture,
     limit_pixels,
     render,
 )
@@ -181,3 +186,19 @@ def test_a_model_without_a_fast_tokenizer_is_refused(tmp_path, families):
     CLIPImageProcessor().save_pretrained(tmp_path)
     with pytest.raises(PrerequisiteError, match=r"no processor|no model that can be loaded"):
         load_processor(HuggingFaceOptions(model=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("size", "refused"),
+    [
+        ({"shortest_edge": 336}, True),
+        ({"height": 336, "width": 336}, False),
+        ({"shortest_edge": 336, "longest_edge": 1344}, False),
+    ],
+)
+def test_a_strip_that_the_processor_would_make_enormous_is_refused(size, refused):
+    processor = SimpleNamespace(image_processor=CLIPImageProcessor(size=size))
+    strip = Pillow.new("RGB", (2, 200_000))
+    with pytest.raises(ImageShapeError, match="too narrow") if refused else nullcontext():
+        assert fit_picture(processor, strip, None) is strip
+    assert fit_picture(processor, strip, 100).size[1] <= 100
