@@ -61,6 +61,7 @@ Examples:
     type=click.Choice(["link", "copy", "none"]),
     help="Link to images, copy them, or neither.",
 )
+@opt.overwrite
 @click.option("--recipe", metavar="NAME", help="Use the settings of a publication: paper.")
 @click.option("--retry-failed", is_flag=True, help="Compute failed samples again.")
 @click.option(
@@ -146,6 +147,7 @@ def configured(flags: dict[str, Any]) -> Config:
             "path": flags["out"],
             "format": flags["out_format"],
             "images": flags["images"],
+            "overwrite": flags["overwrite"],
         },
     }
     first = configuration.load(flags["config_file"], tables, recipe=flags["recipe"])
