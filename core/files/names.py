@@ -19,6 +19,7 @@ IMAGE_SUFFIXES = frozenset(
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
 _MAX_BYTES = 150  # bytes; file systems take 255, and an index, an ending and a hash are added
+_MAX_PART_BYTES = 220  # of a name that has all these already
 _MAX_PATH_BYTES = 600
 _PORTS = [*map(str, range(10)), *"\N{SUPERSCRIPT ONE}\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}"]
 _DEVICES = frozenset(
@@ -28,13 +29,13 @@ _DEVICES = frozenset(
 
 
 @lru_cache(maxsize=4096)
-def safe_stem(name: str) -> str:
+def safe_stem(name: str, longest: int = _MAX_BYTES) -> str:
     """Return `name` if any system can use it as a file name, else a name made from it.
 
     A changed name ends in a hash of the original, so that two ids never meet in one file.
     """
     cleaned = _UNSAFE.sub("_", name).strip(". ")
-    cleaned = cleaned.encode()[:_MAX_BYTES].decode("utf-8", "ignore").strip(". ")
+    cleaned = cleaned.encode()[:longest].decode("utf-8", "ignore").strip(". ")
     if not cleaned or cleaned.split(".")[0].rstrip().upper() in _DEVICES:
         cleaned = f"_{cleaned}"
     return name if cleaned == name else f"{cleaned}-{_digest(name)}"
@@ -43,7 +44,7 @@ def safe_stem(name: str) -> str:
 def is_safe_path(name: str) -> bool:
     """Return whether a path is relative, stays below its folder, and is valid on every system."""
     parts = [part for part in name.split("/") if part != "."] if name else []
-    if not parts or any(safe_stem(part) != part for part in parts):
+    if not parts or any(safe_stem(part, _MAX_PART_BYTES) != part for part in parts):
         return False
     return len(name.encode()) <= _MAX_PATH_BYTES
 

@@ -142,9 +142,11 @@ class Csv(Format):
         file = names.target_file(target, "data.csv")
         dialect = header or {
             "columns": _OWN_HEADER,
-            "delimiter": self.options.delimiter or ("\t" if file.suffix in _TABS else ","),
+            "delimiter": self.options.delimiter or ",",
             "line_end": "\n",
         }
+        if file.suffix.lower() in _TABS and self.options.delimiter is None:
+            dialect = {**dialect, "delimiter": "\t"}  # as whoever reads it takes it
         try:
             with replacing(file) as partial, open_text(partial, self.options.encoding) as out:
                 _write(out, records, dialect, find_columns(dialect["columns"], self.options))

@@ -76,10 +76,10 @@ def _stream(image: ImageRow, take: Callable[[bytes], object]) -> None:
                 take(piece)
         except OSError as error:
             raise UnusableImageError(
-                f"the image cannot be read ({error.strerror or error})"
+                f"an image cannot be read ({error.strerror or error})"
             ) from None
     if digest.hexdigest() != image.sha256:
-        raise UnusableImageError("the image changed since it was ingested")
+        raise UnusableImageError("an image changed since it was ingested")
 
 
 def _opened(image: ImageRow) -> BinaryIO:
@@ -113,6 +113,8 @@ class ImageNames:
             wanted = f"images/{safe_stem(sample)}-{index}{suffix}"
         name = wanted
         while not self._take(name, origin):
+            if self._is_below_a_file(name):
+                name = PurePosixPath(name).name
             name = renamed(name, origin)
         return name
 
@@ -122,12 +124,18 @@ class ImageNames:
         known = self._taken.get(key)
         if known is not None:
             return known == (name, origin)
-        parents = [str(parent) for parent in PurePosixPath(key).parents][:-1]
-        if key in self._folders or any(parent in self._taken for parent in parents):
+        if key in self._folders or self._is_below_a_file(name):
             return False
         self._taken[key] = (name, origin)
-        self._folders.update(parents)
+        self._folders.update(_parents(key))
         return True
+
+    def _is_below_a_file(self, name: str) -> bool:
+        return any(parent in self._taken for parent in _parents(folded(name)))
+
+
+def _parents(name: str) -> list[str]:
+    return [str(parent) for parent in PurePosixPath(name).parents][:-1]
 
 
 class ImagePlacer:

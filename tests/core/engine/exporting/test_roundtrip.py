@@ -1,4 +1,4 @@
-"""Whatever is exported reads as the same samples: ids, order, turns, images and what stood beside."""
+"""Whatever is exported reads as the same samples: ids, order, turns, images and the rest."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def image(number, form, folder):
 def llava(rows):
     return [
         {"id": name, "image": shown, "extra": {"n": index, "same": shown}, "conversations": [
-            {"from": "human", "value": f"<image>\nWhat is {index}?"}, {"from": "gpt", "value": f"It is {name}."}]}
+            {"from": "human", "value": f"<image>\nWhat is {index}?"},
+            {"from": "gpt", "value": f"It is {name}."}]}
         for index, (name, shown) in enumerate(rows)
     ]  # fmt: skip
 
