@@ -100,7 +100,7 @@ def export(
         render.print_json(as_dict(done))
         return
     click.echo(f"{done.samples:,} samples of {chosen.name} written to {done.path} as {done.format}")
-    for text in (_images(done), _left_out(done)):
+    for text in (images_text(done), left_out_text(done)):
         if text:
             click.echo(text)
     for file in done.beside:
@@ -123,7 +123,7 @@ def as_dict(done: ExportResult) -> dict[str, Any]:
     }
 
 
-def _images(done: ExportResult) -> str:
+def images_text(done: ExportResult) -> str:
     """Say what became of the images."""
     told = [
         f"{done.linked:,} images linked (keep them where they are, or use --images copy)"
@@ -134,7 +134,7 @@ def _images(done: ExportResult) -> str:
     return ", ".join(filter(None, told))
 
 
-def _left_out(done: ExportResult) -> str:
+def left_out_text(done: ExportResult) -> str:
     """Say how many samples were left out, and why."""
     reasons = "; ".join(f"{count:,}: {reason}" for reason, count in done.left_out.items())
     return f"{sum(done.left_out.values()):,} samples left out ({reasons})" if reasons else ""

@@ -8,6 +8,8 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli import render
+from ig4.cli.export import as_dict as export_as_dict
+from ig4.cli.export import images_text, left_out_text
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
@@ -217,7 +219,7 @@ def as_dict(result: RunResult) -> dict[str, Any]:
         "components": dict(result.scored.identities),
         **render.calls_fields(result.scored),
         "clusters": clustered and {str(k): n for k, n in clustered.sizes.items()},
-        "export": exported and {"path": str(exported.path), "format": exported.format},
+        "export": exported and export_as_dict(exported),
         **(result.selection.to_dict() if result.selection else {}),
     }
 
@@ -241,4 +243,8 @@ def summarise(result: RunResult) -> None:
         facts["selected"] = f"{len(result.selection):,} of {config['candidates']:,} ({weights})"
     if result.exported:
         facts["written to"] = result.exported.path
-    render.print_facts(facts)
+        facts |= {
+            "images": images_text(result.exported),
+            "left out": left_out_text(result.exported),
+        }
+    render.print_facts({name: fact for name, fact in facts.items() if fact != ""})
