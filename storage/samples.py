@@ -23,13 +23,18 @@ _CHUNK = 10_000
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """One image of a sample; if it could not be read, `image_id` is None and `problem` says why."""
+    """One image of a sample; if it could not be read, `image_id` is None and `problem` says why.
+
+    `size` and `mtime_ns` are those of its file when it was read.
+    """
 
     image_id: int | None
     name: str
     path: str | None
     sha256: str | None
     problem: str | None
+    size: int | None = None
+    mtime_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +182,7 @@ def _images(connection: Connection, sample_ids: Sequence[int]) -> dict[int, list
     statement = (
         select(
             SampleImage.sample_id, ImageFile.image_id, ImageFile.name, ImageFile.path,
-            Image.sha256, ImageFile.problem,
+            Image.sha256, ImageFile.problem, ImageFile.size, ImageFile.mtime_ns,
         )
         .join(ImageFile, ImageFile.id == SampleImage.file_id)
         .outerjoin(Image, Image.id == ImageFile.image_id)
@@ -185,8 +190,8 @@ def _images(connection: Connection, sample_ids: Sequence[int]) -> dict[int, list
         .order_by(SampleImage.sample_id, SampleImage.position)
     )  # fmt: skip
     images: dict[int, list[ImageRow]] = defaultdict(list)
-    for sample_id, image_id, name, path, sha256, problem in connection.execute(statement):
-        images[sample_id].append(ImageRow(image_id, name, path, sha256, problem))
+    for row in connection.execute(statement):
+        images[row[0]].append(ImageRow(*row[1:]))
     return images
 
 

@@ -84,10 +84,12 @@ def staged(
         made = _make_folders(parent)
         home = Path(os.path.realpath(parent))
         _remove_leftovers(home)
-        room = home / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+        room = home / f"{_PREFIX}{secrets.token_hex(8)}.new"
         room.mkdir(mode=0o700)
         (room / _LOCK).touch()
         with hold_lock(room / _LOCK, f"{target} is being written by another process"):
+            # Locked before it has the name of those that are removed where nobody holds the lock.
+            room = room.rename(room.with_suffix(_SUFFIX))
             staging = _open_staging(target, home, room, is_folder=is_folder)
             yield staging
             _Publication(staging, overwrite=overwrite, protects=protects).publish()

@@ -130,8 +130,9 @@ def export(
         with staged(target.file, overwrite=target.overwrite, protects=protects) as staging:
             placer = ImagePlacer(staging, target.images)
             records = ExportRecords(
-                session, dataset, form, placer, same=same, keep_problems=target.keep_problems
-            )
+                session, dataset, form, placer, same=same, keep_problems=target.keep_problems,
+                for_trainer=target.trainer is not None,
+            )  # fmt: skip
             form.write(
                 records.of_selection(selection_id), staging.path, dataset.header if same else None
             )

@@ -58,28 +58,32 @@ def read_image(image: ImageRow) -> bytes:
 
 
 def require_file(image: ImageRow) -> None:
-    """Find out whether there is a file to link to.
+    """Find out whether there is a file to link to that holds what was ingested.
 
     Raises:
-        UnusableImageError: there is none.
+        UnusableImageError: there is none, or it holds something else.
     """
-    with _opened(image):
-        pass
+    with _opened(image) as file:
+        status = os.fstat(file.fileno())
+    if (status.st_size, status.st_mtime_ns) != (image.size, image.mtime_ns):
+        _stream(image, len)
 
 
 def _stream(image: ImageRow, take: Callable[[bytes], object]) -> None:
     digest = hashlib.sha256()
     with _opened(image) as file:
-        try:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-                take(piece)
-        except OSError as error:
-            raise UnusableImageError(
-                f"an image cannot be read ({error.strerror or error})"
-            ) from None
+        while piece := _read_piece(file):
+            digest.update(piece)
+            take(piece)  # a disk that is full here is no problem of the image
     if digest.hexdigest() != image.sha256:
         raise UnusableImageError("an image changed since it was ingested")
+
+
+def _read_piece(file: BinaryIO) -> bytes:
+    try:
+        return file.read(_PIECE)
+    except OSError as error:
+        raise UnusableImageError(f"an image cannot be read ({error.strerror or error})") from None
 
 
 def _opened(image: ImageRow) -> BinaryIO:

@@ -29,6 +29,18 @@ if TYPE_CHECKING:
 
 STAGE = "export"
 _STEP = 1000
+_MARK, _OTHER_MARKS = "<image>", ("<video>", "<audio>")
+
+
+def why_untrainable(record: Record) -> str | None:
+    """Return why a record would stop a trainer that counts marks in texts, or None."""
+    text = "\n".join(turn.text for turn in record.turns)
+    other = next((mark for mark in _OTHER_MARKS if mark in text), None)
+    if other is not None:
+        return f"a text has the mark {other}, and nothing is shown there"
+    if text.count(_MARK) not in (0, len(record.images)):
+        return f"there are other marks {_MARK} in the texts than images"
+    return None
 
 
 class ExportRecords:
@@ -46,7 +58,8 @@ class ExportRecords:
         placer: ImagePlacer,
         *,
         same: bool,
-        keep_problems: bool,
+        keep_problems: bool = False,
+        for_trainer: bool = False,
     ) -> None:
         self.session = session
         self.dataset = dataset
@@ -54,6 +67,7 @@ class ExportRecords:
         self.placer = placer
         self.same = same
         self.keep_problems = keep_problems
+        self.for_trainer = for_trainer
         self.left_out: Counter[str] = Counter()
         self.missing: set[str] = set()
         self.inside: set[str] = set()
@@ -94,6 +108,10 @@ class ExportRecords:
             turns = tuple(Turn(turn.role, sanitize(turn.text)) for turn in turns)
         names = tuple(b"" if is_embedded(image) else image.name for image in row.images)
         plain = Record(row.external_id, turns, names, raw)
+        why = why_untrainable(plain) if self.for_trainer else None
+        if why is not None:
+            self.left_out[why] += 1
+            return None
         try:
             images = self._images(plain, row.images)
         except UnusableImageError as error:

@@ -7,6 +7,8 @@ import json
 import pytest
 
 from ig4.core.engine.exporting.export import ExportTarget, export
+from ig4.core.engine.exporting.records import why_untrainable
+from ig4.core.records import Record, Turn
 
 from ...conftest import record
 
@@ -36,9 +38,9 @@ def dataset(folder, read):
     return made
 
 
-@pytest.mark.parametrize("form", ["sharegpt", "jsonl", "llava"])
-def test_only_whole_samples_are_written(session, dataset, tmp_path, form, notices):
-    target = ExportTarget(tmp_path / "out" / "set.json", format=form, images="copy")
+@pytest.mark.parametrize(("form", "images"), [("sharegpt", "copy"), ("llava", "link")])
+def test_only_whole_samples_are_written(session, dataset, tmp_path, form, images, notices):
+    target = ExportTarget(tmp_path / "out" / "set.json", format=form, images=images)
     done = export(session, dataset, target)
     assert [row["id"] for row in loaded(tmp_path / "out" / "set.json")] == ["good", "text"]
     assert dict(done.left_out) == {
@@ -63,7 +65,7 @@ def test_records_are_kept_as_they_were_read_where_that_is_wanted(
 
 def test_but_not_in_another_format_which_cannot_say_them(session, dataset, tmp_path):
     target = ExportTarget(tmp_path / "set.jsonl", format="sharegpt", keep_problems=True)
-    assert export(session, dataset, target).samples == 3  # "other" is linked to, as it is now
+    assert export(session, dataset, target).samples == 2
 
 
 def test_an_image_counts_once_however_many_samples_miss_it(session, folder, read, tmp_path):
@@ -71,3 +73,23 @@ def test_an_image_counts_once_however_many_samples_miss_it(session, folder, read
     folder.write(*(record(name, "yes", "missing.png") for name in "abc"))
     done = export(session, read().dataset, ExportTarget(tmp_path / "out.json"))
     assert (done.samples, done.missing_images, sum(done.left_out.values())) == (0, 1, 3)
+
+
+@pytest.mark.parametrize("trainer", ["llamafactory", "swift", "trl"])
+def test_marks_that_would_stop_a_trainer_do_not_reach_it(session, folder, read, tmp_path, trainer):
+    folder.picture("a.png", "red")
+    folder.write(
+        record("good", "yes", "a.png"),
+        record("video", "yes", "a.png", instruction="<video>\nWhat happens?"),
+        record("audio", "It says <audio>.", "a.png"),
+    )
+    done = export(session, read().dataset, ExportTarget(tmp_path / "out", trainer=trainer))
+    assert done.samples == 1
+    assert sum(done.left_out.values()) == 2
+
+
+def test_files_of_a_trainer_are_left_out_if_marks_and_images_differ():
+    record = Record("a", (Turn("user", "<image>\n<image>\nWhat?"), Turn("assistant", "x")), ("a",))
+    assert why_untrainable(record) is not None
+    assert why_untrainable(record._replace(images=("a", "b"))) is None
+    assert why_untrainable(record._replace(turns=(Turn("user", "What?"),))) is None
