@@ -171,10 +171,12 @@ def _in_use(config: Config) -> dict[str, Any]:
 
 def _print_plan(session: Session, plan: RunPlan, *, as_json: bool) -> None:
     """Print what a run would do, and what it would take; the data set is read for that."""
+    from ig4.core.engine.exporting.export import check_export
     from ig4.core.engine.ingesting.ingest import ingest
     from ig4.core.engine.scoring.estimate import estimate
 
     dataset = ingest(session, plan.source).dataset if plan.source else session.dataset(plan.dataset)
+    check_export(session, dataset, plan.target)
     expected = estimate(session, dataset, plan.scoring)
     if as_json:
         render.print_json({**expected.to_dict(), "plan": plan.to_dict()})

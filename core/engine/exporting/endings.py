@@ -38,7 +38,7 @@ def format_of_target(host: Host, target: Path, named: str | None, own: str) -> s
     if fitting:
         raise UsageError(
             f"{target}: several formats are written as {ending}: name one with --format "
-            f"({', '.join(fitting)})"
+            f"({', '.join(fitting)}); for `ig4 run` that is --out-format"
         )
     if known.get(own) is None and own in known:
         return own  # a plugin's format that does not tell its endings

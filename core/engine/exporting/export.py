@@ -176,6 +176,9 @@ def _notify(session: Session, records: ExportRecords) -> None:
                        "cannot be read")  # fmt: skip
     for reason, count in records.left_out.items():
         session.notice(f"{count:,} samples left out of the export: {reason}")
+    if records.unwritten and not records.same:
+        session.notice(f"{len(records.unwritten):,} images are inside the data set and are not "
+                       "written: use --images copy")  # fmt: skip
     if records.made_anew:
         session.notice(
             f"{records.made_anew:,} records could not name the images of the export as they are, "

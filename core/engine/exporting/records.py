@@ -47,7 +47,8 @@ class ExportRecords:
     """The records of one export, and what was done with each sample.
 
     `left_out` counts samples by why they are not written, `made_anew` records that could not name
-    their images as they were, `inside` the images that the format takes into its own files.
+    their images as they were, `inside` the images that the format takes into its own files, and
+    `unwritten` those that came inside the data set and are nowhere else.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class ExportRecords:
         self.left_out: Counter[str] = Counter()
         self.missing: set[str] = set()
         self.inside: set[str] = set()
+        self.unwritten: set[str] = set()
         self.changed = self.written = self.made_anew = 0
 
     def of_selection(self, selection_id: int | None) -> Iterator[Record]:
@@ -153,7 +155,10 @@ class ExportRecords:
             return content
         if placement == "none":
             # The record goes on to name what the data set does, which lies where it lay.
-            return self._name(record, index, row) if is_embedded(row) else row.name
+            if not is_embedded(row):
+                return row.name
+            self.unwritten.add(row.name)
+            return self._name(record, index, row)
         why = self.placer.why_unusable(row)
         if why is not None:
             raise UnusableImageError(why)

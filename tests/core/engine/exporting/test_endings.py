@@ -48,7 +48,7 @@ def test_json_lines_of_a_set_in_another_format_are_plain_json_lines(session, dat
     done = export(session, table, ExportTarget(tmp_path / "b.jsonl", images="copy"))
     assert done.format == "jsonl"
     assert json.loads((tmp_path / "b.jsonl").read_text())["answer"] == "one, two"
-    with pytest.raises(UsageError, match=r"--format \(minigpt4, llava, sharegpt, jsonl\)"):
+    with pytest.raises(UsageError, match=r"--format \(minigpt4, llava, sharegpt, jsonl\); for"):
         export(session, table, ExportTarget(tmp_path / "b.json"))
 
 
