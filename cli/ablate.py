@@ -107,7 +107,7 @@ def ablate(
 
     config = _config(flags)
     if out is not None:  # before hours of training
-        check_target(out, overwrite=bool(overwrite))
+        check_target(out, overwrite=bool(overwrite), is_file=True)
     with open_session(db, config, quiet=quiet) as session:
         dataset = session.dataset(flags["dataset"] or config.dataset.name)
         if dry_run:

@@ -97,7 +97,7 @@ def compare(
 
     config, request = _request(flags)
     if plot is not None:  # before anything is paid for
-        check_target(plot, overwrite=bool(overwrite))
+        check_target(plot, overwrite=bool(overwrite), is_file=True)
     with open_session(db, config, create=True, quiet=quiet) as session:
         if dry_run:
             _print_estimate(judging.estimate(session, request), as_json=as_json)

@@ -114,8 +114,7 @@ def staged_file(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Raises:
         UsageError, DatasetError: as `staged`, and where `target` is a folder.
     """
-    if target.is_dir():
-        raise UsageError(f"{target} is a folder: name a file in it")
+    check_target(target, overwrite=overwrite, is_file=True)
     with staged(target, overwrite=overwrite) as staging:
         yield staging.path
 
@@ -128,11 +127,12 @@ def named(target: Path) -> Path:
     return whole
 
 
-def check_target(target: Path, *, overwrite: bool) -> None:
+def check_target(target: Path, *, overwrite: bool, is_file: bool = False) -> None:
     """Find out before any work is done that a target may not be written.
 
     Raises:
-        UsageError: it is a link, a device, or a file that ig4 did not write.
+        UsageError: it is a link, a device, or a file that ig4 did not write; or a folder, where
+            that has to be a file.
     """
     target = named(target)
     try:
@@ -148,7 +148,10 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         known = read_manifest(target.parent).get(target.name, ())
         if not overwrite and not is_unchanged(target, status, known):
             raise UsageError(_foreign([target]))
-    elif not stat.S_ISDIR(status.st_mode):
+    elif stat.S_ISDIR(status.st_mode):
+        if is_file:
+            raise UsageError(f"{target} cannot be written: it is a folder")
+    else:
         raise UsageError(f"{target} is no file and no folder: name another target")
 
 
