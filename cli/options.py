@@ -47,6 +47,17 @@ selection = click.option(
     "--selection", metavar="N|last|all", default="last", show_default=True, help="Selection to use."
 )
 
+overwrite = click.option(
+    "--overwrite", is_flag=True, default=None,
+    help="Replace files that ig4 did not write, and links themselves.",
+)  # fmt: skip
+problems = click.option(
+    "--problems",
+    type=click.Choice(["leave", "keep"]),
+    help="Leave out samples with a problem, or keep their records as they were read (in the "
+    "format of the data set).  [default: leave]",
+)
+
 
 def _set_verbosity(_context: click.Context, _parameter: click.Parameter, count: int) -> None:
     if count:

@@ -73,6 +73,8 @@ class ExportSection(Section):
     path: Path | None = None
     format: str | None = None
     images: Literal["link", "copy", "none"] = "link"
+    problems: Literal["leave", "keep"] = "leave"
+    overwrite: bool = False
     options: dict[str, Any] = Field(default_factory=dict)
 
 

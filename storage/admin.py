@@ -76,9 +76,7 @@ def backup(location: str | Path, target: Path | None = None) -> Path:
     source = Path(url.database or "")
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     path = target or source.with_name(f"{source.stem}.{stamp}.backup{source.suffix}")
-    if path.exists():
-        raise StorageError(f"{path} already exists: name another file.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _create(path)
     try:
         with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(path)) as new:
             old.backup(new)
@@ -86,6 +84,22 @@ def backup(location: str | Path, target: Path | None = None) -> Path:
         path.unlink(missing_ok=True)
         raise StorageError(f"The backup to {path} failed: {error}.") from None
     return path
+
+
+def _create(path: Path) -> None:
+    """Make a new empty file; what is there, be it a link that leads nowhere, stays.
+
+    Raises:
+        StorageError: something is there, or it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.open("xb").close()
+        except FileExistsError:
+            raise StorageError(f"{path} already exists: name another file.") from None
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
 def stats(location: str | Path) -> Mapping[str, Any]:

@@ -26,7 +26,8 @@ _CHUNK = 10_000
 class ImageRow:
     """One image of a sample; if it could not be read, `image_id` is None and `problem` says why.
 
-    `roots` are the folders (real paths) that its file must lie in.
+    `roots` are the folders (real paths) that its file must lie in. `size` and `mtime_ns` are those
+    of the file when it was read.
     """
 
     image_id: int | None
@@ -36,6 +37,8 @@ class ImageRow:
     sha256: str | None
     problem: str | None
     roots: tuple[str, ...]
+    size: int | None = None
+    mtime_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,8 @@ def _images(connection: Connection, sample_ids: Sequence[int]) -> dict[int, list
     statement = (
         select(
             SampleImage.sample_id, ImageFile.dataset_id, ImageFile.image_id, ImageFile.name,
-            ImageFile.embedded, ImageFile.path, Image.sha256, ImageFile.problem,
+            ImageFile.embedded, ImageFile.path, Image.sha256, ImageFile.problem, ImageFile.size,
+            ImageFile.mtime_ns,
         )
         .join(ImageFile, ImageFile.id == SampleImage.file_id)
         .outerjoin(Image, Image.id == ImageFile.image_id)
@@ -207,9 +211,9 @@ def _images(connection: Connection, sample_ids: Sequence[int]) -> dict[int, list
     roots = _image_roots(connection)
     images: dict[int, list[ImageRow]] = defaultdict(list)
     for row in connection.execute(statement):
-        sample_id, dataset_id, image_id, name, embedded, path, sha256, problem = row
+        sample_id, dataset_id, image_id, name, embedded, path, sha256, problem, *state = row
         allowed = _store_of(path) if embedded else roots[dataset_id]
-        image = ImageRow(image_id, name, embedded, path, sha256, problem, allowed)
+        image = ImageRow(image_id, name, embedded, path, sha256, problem, allowed, *state)
         images[sample_id].append(image)
     return images
 

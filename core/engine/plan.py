@@ -229,7 +229,14 @@ def export_target(config: Config, dataset: str) -> ExportTarget:
     """Return where the selection goes: by default to the folder selected/NAME."""
     section = config.export
     path = section.path or Path("selected") / folder_name(dataset)
-    return ExportTarget(path, section.format, section.options, section.images)
+    return ExportTarget(
+        path,
+        section.format,
+        section.options,
+        section.images,
+        keep_problems=section.problems == "keep",
+        overwrite=section.overwrite,
+    )
 
 
 def _dataset_name(session: Session, config: Config, source: DatasetSource | None) -> str:
