@@ -19,7 +19,7 @@ from ig4.core.engine.ingesting.ingest import DatasetSource, default_name
 from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import imported_scorers
-from ig4.core.engine.selecting.select import SelectionRequest
+from ig4.core.engine.selecting.select import NO_CLUSTERS, SelectionRequest
 from ig4.core.engine.selecting.weights import check_weights
 from ig4.core.errors import UsageError
 from ig4.core.records import JSON, Choice
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ig4.core.config import Config
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
-
-NO_CLUSTERS = "none"
 
 PAPER_FRACTION = 0.06
 """The share that is selected by default: the paper's, 200 of 3,439."""

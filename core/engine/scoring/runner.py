@@ -10,6 +10,7 @@ from ig4.core.engine.scoring.taskbuilder import TaskBuilder
 from ig4.core.engine.scoring.tasks import ScoreTask, ScoreTaskResult
 from ig4.core.engine.scoring.work import ScoreWork
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
+from ig4.core.host.recording import recorded_options
 from ig4.storage import scores
 
 if TYPE_CHECKING:
@@ -78,8 +79,14 @@ class ScoreRunner:
         with session.store.writing() as connection:
             if not self._bound:
                 for label in self.scorers:
-                    component_id = plan.scorers[label].component_id
-                    scores.bind(connection, plan.dataset.id, label, component_id)
+                    pending = plan.scorers[label]
+                    scores.bind(
+                        connection,
+                        plan.dataset.id,
+                        label,
+                        pending.component_id,
+                        options=recorded_options(pending.configured.component),
+                    )
             for label, vectors in result.embeddings.items():
                 component_id = plan.embedders[label].component_id
                 scores.put_embeddings(connection, component_id, session.run_id, vectors)

@@ -1,0 +1,78 @@
+"""Options of a component as the database keeps them: all of them, but nothing that is secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ig4.core.contracts import Configurable
+    from ig4.core.records import JSON
+
+_SECRET_NAME = re.compile(
+    r"(api|access)[_-]?key|secret|passw|credential|authori[sz]ation|(^|[_-])token$", re.IGNORECASE
+)
+_SECRET_VALUE = re.compile(
+    r"://[^/\s]*@|[?&][^=&]*(key|token|secret|passw|sig)[^=&]*=|\bsk-[\w-]{8}|\bbearer\s|^\*+$",
+    re.IGNORECASE,
+)
+_LONGEST_PATH = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedOptions:
+    """What the options of a component were; `hidden` names those that could hold a secret."""
+
+    values: Mapping[str, JSON]
+    hidden: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form that the database keeps."""
+        return {"values": dict(self.values), "hidden": list(self.hidden)}
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any] | None) -> RecordedOptions | None:
+        """Return what the database kept, None if it kept nothing."""
+        return None if kept is None else cls(kept["values"], tuple(kept["hidden"]))
+
+
+def recorded_options(component: Configurable) -> dict[str, Any] | None:
+    """Return the options of a component for the database; files in them get absolute paths.
+
+    None if they cannot be written as JSON.
+    """
+    try:
+        values = component.options.model_dump(mode="json")
+    except Exception:  # noqa: BLE001 - options of third parties; results do not depend on the record
+        return None
+    hidden = tuple(name for name, value in values.items() if _holds_secret(name, value))
+    kept = {name: _located(value) for name, value in values.items() if name not in hidden}
+    return RecordedOptions(kept, hidden).to_dict()
+
+
+def _holds_secret(name: str, value: JSON) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_secret(str(key), inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return any(_holds_secret(name, inner) for inner in value)
+    return isinstance(value, str) and bool(
+        value and (_SECRET_NAME.search(name) or _SECRET_VALUE.search(value))
+    )
+
+
+def _located(value: JSON) -> JSON:
+    """Return an option's value; a file that it names by a relative path is named from the root.
+
+    Only a component knows which of its options are paths, and many take a name or a path.
+    """
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_PATH or "\0" in value:
+        return value
+    path = Path(value)
+    try:
+        is_path = path.is_file() or ("/" in value and path.is_dir())
+    except OSError:
+        return value
+    return str(path.absolute()) if is_path else value
