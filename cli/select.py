@@ -84,7 +84,6 @@ def select(explain: str | None, db: str | None, as_json: bool, quiet: bool, **fl
 def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
     from ig4.core import config as configuration
     from ig4.core.engine.plan import selection_request
-    from ig4.core.engine.selecting.select import NO_CLUSTERS
     from ig4.core.engine.selecting.weights import parse_weights
 
     weights = flags["weights"]
@@ -104,10 +103,7 @@ def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
     tables |= opt.settings_by_table(flags["options"], kinds)
     config = configuration.load(flags["config_file"], tables)
     scorers = opt.names(flags["scorers"])
-    clustering = flags["clusters"]
-    if clustering is None and config.cluster.clusterer == NO_CLUSTERS:
-        clustering = NO_CLUSTERS
-    return config, selection_request(config, scorers=scorers, clustering=clustering)
+    return config, selection_request(config, scorers=scorers, clustering=flags["clusters"])
 
 
 def _settings(config: Mapping[str, Any]) -> str:

@@ -129,11 +129,17 @@ def settings(
     )
 
 
-def mark_used(connection: Connection, clustering_id: int, name: str) -> None:
+def mark_used(
+    connection: Connection,
+    clustering_id: int,
+    name: str,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
     """Record that a clustering was used under a name: `find` returns it for this data set now."""
-    connection.execute(
-        update(Clustering).where(Clustering.id == clustering_id).values(created_at=now(), name=name)
-    )
+    values: dict[str, Any] = {"created_at": now(), "name": name}
+    if settings is not None:
+        values["settings"] = dict(settings)
+    connection.execute(update(Clustering).where(Clustering.id == clustering_id).values(values))
 
 
 def labels(

@@ -68,7 +68,8 @@ def of_fingerprint(
     connection: Connection, name: str, fingerprint: str, options: Mapping[str, Any] | None
 ) -> ScoreColumnRow | None:
     """Return a column as it was when its name stood for the component with this fingerprint."""
-    row = connection.execute(select(Component.__table__).where(Component.fingerprint == fingerprint)).first()
+    statement = select(Component.__table__).where(Component.fingerprint == fingerprint)
+    row = connection.execute(statement).first()
     if row is None:
         return None
     return ScoreColumnRow(
