@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select, update
 
+from ig4.storage.calls import DONE, UNREADABLE
 from ig4.storage.schema import Component, DatasetScorer, LlmCall, Run, Sample, Score, ScoreDetails
 from ig4.storage.views import refresh_scores_wide
 
@@ -124,8 +125,12 @@ def runs(connection: Connection, dataset_id: int, component_id: int) -> list[Sco
 
 def count_paid(connection: Connection, component_id: int) -> int:
     """Return how many replies of services the ledger holds of a component."""
-    statement = select(func.count()).select_from(LlmCall)
-    return int(connection.scalar(statement.where(LlmCall.component_id == component_id)) or 0)
+    statement = (
+        select(func.count())
+        .select_from(LlmCall)
+        .where(LlmCall.component_id == component_id, LlmCall.state.in_((DONE, UNREADABLE)))
+    )
+    return int(connection.scalar(statement) or 0)
 
 
 def drop(connection: Connection, dataset_id: int, row: ScoreColumnRow) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ig4.core.contracts import Scorer
 from ig4.core.errors import Ig4Error
-from ig4.core.host.recording import RecordedOptions
+from ig4.core.host.recording import RecordedOptions, non_default
 from ig4.core.records import JSON, Choice, Kind
 from ig4.storage import clusters, scorecolumns
 
@@ -111,7 +111,7 @@ class _Reuse:
         own_use = getattr(self.config, f"{kind}s").get(label, {}).get("use")
         if own_use is not None and own_use not in (use, use.rpartition("/")[2]):
             return
-        recorded = self._not_default(kind, use, kept)
+        recorded = non_default(self.session.host, kind, use, kept.values)
         where = f"{label}: the {what} of {self.dataset.name} were made with"
         differing = [
             key for key, value in given.options.items() if key in recorded
@@ -143,19 +143,6 @@ class _Reuse:
         name = f"{kind}s"
         named = getattr(self.config, name) | {label: dict(table)}
         self.config = self.config.model_copy(update={name: named})
-
-    def _not_default(self, kind: Kind, use: str, kept: RecordedOptions) -> dict[str, JSON]:
-        """Return the recorded options that differ from the defaults."""
-        try:
-            plain = self.session.host.build(Choice(kind, use), runnable=False)
-            defaults = plain.options.model_dump(mode="json")
-        except Ig4Error:
-            defaults = {}
-        return {
-            key: value
-            for key, value in kept.values.items()
-            if key not in defaults or value != defaults[key]
-        }
 
     def _from_identity(self, row: ScoreColumnRow, use: str) -> RecordedOptions | None:
         """Return the options of scores of an ig4 that recorded the identity alone.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,8 @@ def text_id(value: JSON) -> str | None:
     if isinstance(value, str):
         return value or None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if isinstance(value, float) and not isfinite(value):
         return None
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
@@ -217,6 +220,9 @@ def _csv_rows(path: Path, encoding: str) -> Iterator[dict[str, JSON]]:
     header = next(rows, None)
     if header is None:
         raise DatasetError(f"{path} has no header line")
+    twice = next((name for name in header if name.strip() and header.count(name) > 1), None)
+    if twice is not None:
+        raise DatasetError(f"{path} has two columns called {twice[:80]!r}: rename one")
     for number, cells in enumerate(rows, 1):
         if len(cells) > len(header):
             raise DatasetError(

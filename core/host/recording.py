@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ig4.core.errors import Ig4Error
+from ig4.core.records import Choice
+
 if TYPE_CHECKING:
     from ig4.core.contracts import Configurable
-    from ig4.core.records import JSON
+    from ig4.core.host.host import Host
+    from ig4.core.records import JSON, Kind
 
 _SECRET_NAME = re.compile(
     r"(api|access)[_-]?key|secret|passw|credential|authori[sz]ation|(^|[_-])token$", re.IGNORECASE
@@ -51,6 +55,19 @@ def recorded_options(component: Configurable) -> dict[str, Any] | None:
     hidden = tuple(name for name, value in values.items() if _holds_secret(name, value))
     kept = {name: _located(value) for name, value in values.items() if name not in hidden}
     return RecordedOptions(kept, hidden).to_dict()
+
+
+def non_default(host: Host, kind: Kind, use: str, values: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return those of recorded options that differ from the component's defaults.
+
+    All of them where the component is not installed.
+    """
+    try:
+        plain = host.build(Choice(kind, use), runnable=False)
+        defaults = plain.options.model_dump(mode="json")
+    except Ig4Error:
+        defaults = {}
+    return {k: v for k, v in values.items() if k not in defaults or v != defaults[k]}
 
 
 def _holds_secret(name: str, value: JSON) -> bool:

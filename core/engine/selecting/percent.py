@@ -103,9 +103,7 @@ def named_scale(host: Host, name: str | None, options: Mapping[str, Any] | None 
     return _checked(cast("Scorer", built), name)
 
 
-def _options(
-    session: Session, column: ScoreColumnRow, cls: type[Scorer]
-) -> Mapping[str, Any]:
+def _options(session: Session, column: ScoreColumnRow, cls: type[Scorer]) -> Mapping[str, Any]:
     """Return the options that a column was made with.
 
     A database of an earlier ig4 has only the identity. Where that is not all options, as the
