@@ -74,7 +74,7 @@ def import_scores(session: Session, dataset: DatasetRow, column: ScoreColumn) ->
     identity = _identity(session, dataset, column)
     fingerprint = _fingerprint("scorer", column.name, identity)
     _check_replaced(session, dataset, column, fingerprint.value)
-    config = identity | {"path": str(column.path), "name": column.name}
+    config = identity | {"path": str(column.path.absolute()), "name": column.name}
     with session.recorded("import-scores", config):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None, "rows"))
@@ -129,7 +129,7 @@ def import_clusters(
     fingerprint = _fingerprint("clusterer", name, identity)
     if not replace:
         _check_clusters_replaced(session, dataset, name, fingerprint.value)
-    config = identity | {"path": str(path), "name": name}
+    config = identity | {"path": str(path.absolute()), "name": name}
     with session.recorded("import-clusters", config):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None, "rows"))

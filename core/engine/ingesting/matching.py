@@ -52,7 +52,7 @@ def match_ids(session: Session, dataset: DatasetRow, ids: Sequence[str], where: 
             members = {name: known[name]}  # the file has the numbered ids, as ig4 writes them
         if count != len(members):
             wrong.append(
-                f"{shown_id(name)} stands {count:,} times in the file and {len(members):,} times "
+                f"{shown_id(name)} stands {_times(count)} in the file and {_times(len(members))} "
                 "in the data set"
             )
         waiting[name] = list(members.values())[::-1]
@@ -65,6 +65,10 @@ def match_ids(session: Session, dataset: DatasetRow, ids: Sequence[str], where: 
         )
     places = [waiting[name].pop() if name in waiting else None for name in ids]
     return MatchedIds(places, [name for name in counted if name not in known])
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def shown_id(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
     from ig4.storage.scorecolumns import ScoreColumnRow
-    from ig4.storage.selections import SelectionRow
+    from ig4.storage.selections import SelectionItem, SelectionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def explain_last(
     told = _explain(session, request, selector, table, external_id, found)
     item = chosen.get(found[0])
     rank = None if item is None else item.rank
-    if rank != told.rank or (item is not None and item.final_score != told.final_score):
+    if _has_changed(request, selector, table, list(chosen.values())):
         session.notice(
             f"scores, clusters or samples of {dataset.name} have changed since selection "
             f"{last.id}: whether {external_id} is in it is as it was, the numbers are of today"
@@ -169,6 +169,21 @@ def _recorded_columns(session: Session, selection: SelectionRow) -> list[ScoreCo
                 )
             found.append(row)
     return found
+
+
+def _has_changed(
+    request: SelectionRequest,
+    selector: Selector,
+    table: CandidateTable,
+    chosen: Sequence[SelectionItem],
+) -> bool:
+    """Tell whether a selection would be another one today."""
+    size = request.size or len(chosen)
+    if size > len(table.sample_ids):
+        return True
+    rows = selector.select(table.percent, table.labels, size, table.weights, request.seed)
+    today = zip(table.sample_ids[rows].tolist(), table.final[rows].tolist(), strict=True)
+    return list(today) != [(one.sample_id, one.final_score) for one in chosen]
 
 
 def _find(session: Session, dataset: DatasetRow, external_id: str) -> tuple[int, int]:
