@@ -17,7 +17,7 @@ def other_options(options: Options) -> Iterator[Options]:
     Values that the options refuse are left out, and so are texts and paths, which may have to
     name something that exists.
     """
-    values = options.model_dump()
+    values = {name: getattr(options, name) for name in type(options).model_fields}
     for name, field in type(options).model_fields.items():
         for value in _others(values[name], field.annotation):
             try:
