@@ -64,8 +64,8 @@ def import_scores(
 ) -> None:
     """Import scores computed elsewhere.
 
-    FILE is JSON (a list of objects, or an object with --key), JSON lines, CSV or Parquet. An id
-    that it repeats means the records of the data set that have this id, in their order.
+    FILE is JSON (a list of objects, or an object with --key), JSON lines, CSV, Parquet or
+    Excel. An id that it repeats means the records of the data set with this id, in their order.
     """
     from ig4.cli.session import open_session
     from ig4.core.engine.ingesting.imports import ScoreColumn

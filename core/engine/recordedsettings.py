@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ig4.core.contracts import Scorer
 from ig4.core.errors import Ig4Error
+from ig4.core.host.fingerprint import digest_of
 from ig4.core.host.recording import RecordedOptions, non_default
 from ig4.core.records import JSON, Choice, Kind
 from ig4.storage import clusters, scorecolumns
@@ -84,6 +85,8 @@ class _Reuse:
             self._embedder_of_scorer(label)
         elif label not in self.columns:
             self.from_clustering("embedder", label)
+            if label not in self.config.embedders:
+                self._embedder_of_any_scorer(label)
 
     def from_clustering(self, kind: Kind, label: str) -> None:
         """Add the options that the last clusters were made with."""
@@ -105,6 +108,33 @@ class _Reuse:
         own = scorer.embedder()
         if own is not None and own.use.rpartition("/")[2] == choice.use.rpartition("/")[2]:
             self._set("embedder", label, {"use": own.use, **own.options})
+
+    def _embedder_of_any_scorer(self, label: str) -> None:
+        """Let the embedder be that of the scores whose scorer has another name than it.
+
+        Where scores were made with several, none is chosen, and that is told.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for name, row in self.columns.items():
+            kept = RecordedOptions.from_dict(row.options)
+            options = {} if kept is None else dict(kept.values)
+            choice = Choice("scorer", f"{row.distribution}/{row.component}", options, name)
+            try:
+                scorer = cast("Scorer", self.session.host.build(choice, runnable=False))
+            except Ig4Error:
+                continue
+            own = scorer.embedder()
+            if own is not None and own.use.rpartition("/")[2] == label:
+                found[name] = {"use": own.use, **own.options}
+        tables = list({digest_of(table): table for table in found.values()}.values())
+        if len(tables) == 1:
+            plain = RecordedOptions({k: v for k, v in tables[0].items() if k != "use"})
+            self._add("embedder", label, tables[0]["use"], plain, f"{next(iter(found))} scores")
+        elif tables:
+            self.session.notice(
+                f"embedder {label}: the scores {', '.join(found)} of {self.dataset.name} were made "
+                f"with different ones; the default is used (-o {label}.KEY=VALUE names one)"
+            )
 
     def _add(self, kind: Kind, label: str, use: str, kept: RecordedOptions, what: str) -> None:
         given = self.config.choice(kind, label)

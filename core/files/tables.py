@@ -12,6 +12,7 @@ from typing import Any
 from ig4.core.errors import DatasetError, MissingExtraError, UsageError
 from ig4.core.files import jsonstream
 from ig4.core.files.encodings import first_text, open_text, unreadable_error
+from ig4.core.files.spreadsheet import is_spreadsheet, spreadsheet_rows
 from ig4.core.records import JSON
 
 ID_COLUMNS = ("id", "image_id", "sample_id", "question_id", "external_id", "uid", "key")
@@ -29,7 +30,7 @@ _PARQUET_MARK = b"PAR1"
 def read_rows(
     path: Path, *, encoding: str = "utf-8", key: str | None = None
 ) -> Iterator[dict[str, JSON]]:
-    """Yield the rows of a table: JSON, JSON lines, CSV, TSV or Parquet.
+    """Yield the rows of a table: JSON, JSON lines, CSV, TSV, Parquet or the first sheet of Excel's.
 
     A JSON table is a list of objects; inside an object the list is the one under `key`, or
     the only list of objects there is. Cells of CSV are text.
@@ -37,11 +38,14 @@ def read_rows(
     Raises:
         DatasetError: missing, empty, broken (with line and column), or not a table.
         UsageError: the object holds several lists and `key` does not say which.
-        MissingExtraError: Parquet without pyarrow.
+        MissingExtraError: Parquet without pyarrow, Excel without openpyxl.
     """
     require_file(path)
     if is_parquet(path):
         yield from _parquet_rows(path)
+        return
+    if is_spreadsheet(path):
+        yield from spreadsheet_rows(path)
         return
     layout = jsonstream.layout(path)
     if layout is None:
@@ -73,7 +77,8 @@ def read_clusters(
         UsageError: there is no such column.
     """
     require_file(path)
-    if key is None and not is_parquet(path) and _is_label_lists(path, encoding):
+    table = is_parquet(path) or is_spreadsheet(path)
+    if key is None and not table and _is_label_lists(path, encoding):
         yield from _label_lists(path, encoding)
         return
     columns: tuple[str, str] | None = None

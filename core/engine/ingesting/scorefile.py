@@ -12,6 +12,7 @@ from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.events import StageAdvanced
 from ig4.core.files import jsonstream, tables
 from ig4.core.files.numbers import Mark, NumberColumn, read_numbers
+from ig4.core.files.spreadsheet import is_spreadsheet
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import Session
@@ -109,6 +110,6 @@ def read_column(session: Session, column: ScoreColumn) -> FileColumn:
 
 def _splits_at_commas(path: Path) -> bool:
     """Tell whether a file is no table of text, or one whose cells are split at commas."""
-    if tables.is_parquet(path) or jsonstream.layout(path) is not None:
+    if tables.is_parquet(path) or is_spreadsheet(path) or jsonstream.layout(path) is not None:
         return True
     return tables.delimiter_of(path) == ","

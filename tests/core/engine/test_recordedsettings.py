@@ -124,6 +124,28 @@ def test_clusters_tell_the_options_of_clusterer_and_embedder(session, dataset, n
     assert plan.clustering.embedder.options == {"shift": 1.0}
 
 
+def bright(session, dataset, name, **options):
+    tables = {"run": {"scorers": [name]}, "scorers": {name: {"use": "bright", **options}}}
+    score(session, dataset, score_request(build(tables)))
+
+
+def embedder(session, dataset):
+    config = build({"run": {"embedder": "colour"}})
+    config = with_recorded_options(session, dataset, config, embedder="colour")
+    return cluster_request(config).embedder
+
+
+def test_the_embedder_of_scores_of_another_name_is_used_if_there_is_one(
+    session, dataset, tmp_path, notices
+):
+    bright(session, dataset, "light", log=str(tmp_path / "a"))
+    assert embedder(session, dataset).options == {"log": str(tmp_path / "a")}
+    assert "colour: the light scores of set were made with log=" in notices()[-1]
+    bright(session, dataset, "lighter", log=str(tmp_path / "b"))
+    assert embedder(session, dataset).options == {}
+    assert "embedder colour: the scores light, lighter of set" in notices()[-1]
+
+
 def test_the_embedder_has_the_model_of_the_scorer_of_its_name(session, dataset):
     pytest.importorskip("open_clip")
     given = {"clip": {"model": "ig4-tiny", "text": "whole"}}
