@@ -20,6 +20,10 @@ COMMANDS = {
     "run": ("ig4.cli.run:run", "Ingest, score, cluster, select and export in one go."),
     "ingest": ("ig4.cli.ingest:ingest", "Read a data set into the score database."),
     "score": ("ig4.cli.score:score", "Compute the scores that are missing."),
+    "scores": (
+        "ig4.cli.scores:scores",
+        "List the scores of a data set with their origin and counts, drop or rename them.",
+    ),
     "import-scores": ("ig4.cli.imports:import_scores", "Import scores computed elsewhere."),
     "import-clusters": (
         "ig4.cli.imports:import_clusters",

@@ -186,13 +186,15 @@ def _print_plan(session: Session, plan: RunPlan, *, as_json: bool) -> None:
 
 
 def _plan_facts(plan: RunPlan) -> dict[str, str]:
+    from ig4.core.engine.selecting.select import NO_CLUSTERS
+
     selection, clustering = plan.selection, plan.clustering
     size = f"{selection.size:,} samples" if selection.size else f"{selection.fraction:.3g} of all"
     weights = ", ".join(f"{name} {weight:g}" for name, weight in selection.weights.items())
     clusters = "none"
     if clustering is not None:
         clusters = f"{clustering.k} by {clustering.clusterer.label} of {clustering.embedder.label}"
-    elif selection.clustering is not None:
+    elif selection.clustering not in (None, NO_CLUSTERS):
         clusters = f"{selection.clustering} (imported)"
     return {
         "data set": f"{plan.dataset} ({plan.source.path if plan.source else 'in the database'})",

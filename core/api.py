@@ -17,6 +17,7 @@ from ig4.core.engine.judging.judge import JudgeResult
 from ig4.core.engine.judging.judge import judge as judge_pairs
 from ig4.core.engine.judging.plan import JudgeRequest
 from ig4.core.engine.plan import make_run_plan
+from ig4.core.engine.scoring import columns
 from ig4.core.engine.selecting.select import SelectionRequest
 from ig4.core.engine.selecting.select import select as select_samples
 from ig4.core.engine.session import Session
@@ -30,6 +31,7 @@ from ig4.storage.store import Store
 
 if TYPE_CHECKING:
     from ig4.core.engine.run import RunResult
+    from ig4.core.engine.scoring.columns import ScoreColumnSummary
     from ig4.core.engine.selecting.result import SelectionResult
     from ig4.core.events import Listener
 
@@ -117,6 +119,48 @@ def select(
     with _StoreContext(db, create=False) as store:
         session = Session(store, Host.discover(), listeners)
         return select_samples(session, session.dataset(dataset), request)
+
+
+def scores(
+    db: str | Path | Store = DEFAULT, *, dataset: str | None = None
+) -> list[ScoreColumnSummary]:
+    """Do what `ig4 scores` does: return the columns of scores with their origin and counts.
+
+    Raises:
+        DatasetError: no data set is named, and the database does not hold just one.
+        StorageError: there is no such database.
+    """
+    with _StoreContext(db, create=False) as store:
+        session = Session(store, Host.discover())
+        return columns.list_columns(session, session.dataset(dataset))
+
+
+def drop_scores(
+    name: str, db: str | Path | Store = DEFAULT, *, dataset: str | None = None
+) -> columns.DropResult:
+    """Do what `ig4 scores drop` does; nothing is asked. Replies of services remain in the ledger.
+
+    Raises:
+        UsageError: there are no scores of that name.
+        DatasetError, StorageError: as `scores`.
+    """
+    with _StoreContext(db, create=False) as store:
+        session = Session(store, Host.discover())
+        return columns.drop_column(session, session.dataset(dataset), name)
+
+
+def rename_scores(
+    old: str, new: str, db: str | Path | Store = DEFAULT, *, dataset: str | None = None
+) -> None:
+    """Do what `ig4 scores rename` does.
+
+    Raises:
+        UsageError: there are no scores of that name, or the new one is taken.
+        DatasetError, StorageError: as `scores`.
+    """
+    with _StoreContext(db, create=False) as store:
+        session = Session(store, Host.discover())
+        columns.rename_column(session, session.dataset(dataset), old, new)
 
 
 def train(

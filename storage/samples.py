@@ -238,3 +238,24 @@ def problems(connection: Connection, dataset_id: int) -> dict[str, int]:
         .group_by(Sample.problem)
     )
     return {problem or "": count for problem, count in rows}
+
+
+def numbered_ids(connection: Connection, dataset_id: int) -> dict[str, dict[str, tuple[int, int]]]:
+    """Return the samples of each id that several records of a data set have.
+
+    By that id: (sample id, content id) by external id, in the order of the data set. Ingesting
+    calls the later ones `id#2`, `id#3`, ….
+    """
+    statement = (
+        select(Sample.external_id, Sample.id, Sample.content_id)
+        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(Sample.external_id.contains("#", autoescape=True))
+        .order_by(Sample.ordinal)
+    )
+    later: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+    for name, sample, content in connection.execute(statement):
+        first, _, number = name.rpartition("#")
+        if number.isascii() and number.isdigit() and int(number) > 1:
+            later[first][name] = (sample, content)
+    firsts = find_ids(connection, dataset_id, list(later))
+    return {name: {name: place, **later[name]} for name, place in firsts.items()}

@@ -32,9 +32,18 @@ _CHUNK = 10_000
 
 
 def bind(
-    connection: Connection, dataset_id: int, name: str, component: int, *, imported: bool = False
+    connection: Connection,
+    dataset_id: int,
+    name: str,
+    component: int,
+    *,
+    imported: bool = False,
+    options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Bind a scorer's plain name to a component in a data set, and add it to the views."""
+    """Bind a scorer's plain name to a component in a data set, and add it to the views.
+
+    `options` are all that the component was made with, JSON-able.
+    """
     is_new = connection.scalar(
         select(func.count()).select_from(DatasetScorer).where(DatasetScorer.name == name)
     )
@@ -43,11 +52,11 @@ def bind(
         "name": name,
         "component_id": component,
         "imported": imported,
+        "options": None if options is None else dict(options),
     }
+    updated = ["component_id", "imported", "options"]
     connection.execute(
-        upsert(
-            connection, DatasetScorer, ["dataset_id", "name"], update=["component_id", "imported"]
-        ).values(values)
+        upsert(connection, DatasetScorer, ["dataset_id", "name"], update=updated).values(values)
     )
     if not is_new:
         refresh_scores_wide(connection)

@@ -112,7 +112,8 @@ def read_contexts(path: Path) -> Contexts:
     """Return the descriptions in a file: "caption" (or "captions", "context") by "image" or "id".
 
     Raises:
-        DatasetError: the file cannot be read, or a record has no description, image or id.
+        DatasetError: the file cannot be read, a record has no description, image or id, or two
+            records describe one image or id differently.
     """
     by_image: dict[str, str] = {}
     by_key: dict[str, str] = {}
@@ -126,10 +127,14 @@ def read_contexts(path: Path) -> Contexts:
                 f"{path}, record {number} describes no image: it needs a text under "
                 f"{' or '.join(_CONTEXTS)}, and image or id"
             )
-        if isinstance(image, str):
-            by_image[sanitize(image)] = text
-        else:
-            by_key[question_key(key)] = text
+        known, name = (
+            (by_image, sanitize(image)) if isinstance(image, str) else (by_key, question_key(key))
+        )
+        if known.setdefault(name, text) != text:
+            raise DatasetError(
+                f"{path}, record {number}: {name[:80]!r} has another description already: give it "
+                "one, or a list of them in one record"
+            )
     return Contexts(by_image, by_key)
 
 

@@ -54,6 +54,31 @@ def test_a_size_puts_aside_the_files_fraction_and_the_other_way_round(file):
     assert load(path, {"select": {"fraction": 0.1}}).select.size is None
 
 
+def test_named_weights_are_all_of_a_layer(file):
+    path = file("[select.weights]\nclip = 0.5\nlength = 0.5\n")
+    assert load(path, recipe="paper").select.weights == {"clip": 0.5, "length": 0.5}
+    flags = {"select": {"weights": {"clip": 1.0}}}
+    assert load(path, flags, recipe="paper").select.weights == {"clip": 1.0}
+    assert load(path, {"select": {"weights": {}}}).select.weights == {"clip": 0.5, "length": 0.5}
+
+
+def test_only_a_selection_has_either_a_size_or_a_fraction():
+    below = {
+        "scorers": {"crop": {"fraction": 0.5}},
+        "dataset": {"options": {"fraction": 0.1}},
+        "select": {"fraction": 0.5},
+    }
+    above = {
+        "scorers": {"crop": {"size": 8}},
+        "dataset": {"options": {"size": 9}},
+        "select": {"size": 3},
+    }
+    config = build(below, above)
+    assert config.scorers["crop"] == {"fraction": 0.5, "size": 8}
+    assert config.dataset.options == {"fraction": 0.1, "size": 9}
+    assert (config.select.size, config.select.fraction) == (3, None)
+
+
 def test_one_component_under_another_name(file):
     path = file('[scorers.clip-l]\nuse = "clip"\nmodel = "ViT-L-14"\n')
     choice = load(path).choice("scorer", "clip-l")

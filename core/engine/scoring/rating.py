@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from ig4.core.calls.running.task import PAGE, CallTask, answer_or_failure
 from ig4.core.engine.scoring.samples import sample_of
 from ig4.core.engine.scoring.tasks import EMPTY_ANSWER, score_row
+from ig4.core.host.recording import recorded_options
 from ig4.core.records import Failure, Sample, Score
 from ig4.storage import samples, scores
 
@@ -33,7 +34,13 @@ class RatingTask(CallTask[Sample, Score | Failure]):
     def begin(self) -> None:
         """Let the scorer's name stand for this component from now on."""
         with self.session.store.writing() as connection:
-            scores.bind(connection, self.plan.dataset.id, self.label, self.component_id)
+            scores.bind(
+                connection,
+                self.plan.dataset.id,
+                self.label,
+                self.component_id,
+                options=recorded_options(self.scorer),
+            )
 
     def units(self, places: Sequence[int]) -> Iterator[tuple[int, Sample]]:
         """Yield (content id, sample) of each place, read from the store by the page."""

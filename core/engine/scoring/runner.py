@@ -11,6 +11,7 @@ from ig4.core.engine.scoring.taskbuilder import Batch, TaskBuilder
 from ig4.core.engine.scoring.tasks import EmbedResult, ScoreTask, ScoreTaskResult
 from ig4.core.engine.scoring.work import ScoreWork
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
+from ig4.core.host.recording import recorded_options
 from ig4.storage import scores
 
 if TYPE_CHECKING:
@@ -111,7 +112,10 @@ class ScoreRunner:
             else:
                 label, pending = result.scorer, plan.scorers[result.scorer]
                 if label not in self._bound:
-                    scores.bind(connection, plan.dataset.id, label, pending.component_id)
+                    options = recorded_options(pending.configured.component)
+                    scores.bind(
+                        connection, plan.dataset.id, label, pending.component_id, options=options
+                    )
                 scores.put(connection, pending.component_id, session.run_id, result.rows)
         self._bound.add(label)
         self._streaks[label].add(result.outcomes)

@@ -26,7 +26,7 @@ CLOSE = st.sampled_from(["a.jpg", "A.jpg", "A.JPG", "./a.jpg", "a", "a/b.png", "
 
 
 def image_row(number):
-    return ImageRow(number, f"{number}", f"/data/{number}", f"{number:064x}", None)
+    return ImageRow(number, f"{number}", False, f"/data/{number}", f"{number:064x}", None, ())
 
 
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
