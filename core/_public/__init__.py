@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         evaluate,
         judge,
         open,  # noqa: A004 - used as ig4.open
+        query,
         run,
         select,
         train,
@@ -76,6 +77,7 @@ _HOMES = {
     "hookimpl": "hookspecs",
     "judge": "api",
     "open": "api",
+    "query": "api",
     "run": "api",
     "select": "api",
     "train": "api",
@@ -117,6 +119,7 @@ __all__ = [
     "hookimpl",
     "judge",
     "open",
+    "query",
     "run",
     "select",
     "train",
