@@ -19,7 +19,7 @@ from ig4.storage.schema import (
     Score,
     ScoreDetails,
 )
-from ig4.storage.views import WIDE_COLUMNS, refresh_scores_wide
+from ig4.storage.views import WIDE_COLUMNS, lock_schema, refresh_scores_wide
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +38,8 @@ def bind(
     is_new = connection.scalar(
         select(func.count()).select_from(DatasetScorer).where(DatasetScorer.name == name)
     )
+    if not is_new:
+        lock_schema(connection)  # before any row: processes that wait for each other must not meet
     values = {
         "dataset_id": dataset_id,
         "name": name,

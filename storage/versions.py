@@ -8,7 +8,7 @@ from sqlalchemy import inspect, text
 
 from ig4.storage.connect import describe, transaction
 from ig4.storage.errors import SchemaVersionError, StorageError
-from ig4.storage.views import create_scores_long, refresh_scores_wide
+from ig4.storage.views import create_scores_long, lock_schema, refresh_scores_wide
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -78,7 +78,10 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     from alembic.config import Config
 
     with transaction(engine, writes=True) as connection:
-        before = current(connection)
+        lock_schema(connection)
+        before = current(connection)  # another process may have migrated it in the meantime
+        if before == HEAD:
+            return before, HEAD
         if before is None:
             reject_foreign_database(connection, describe(engine.url))
         elif before > HEAD:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,9 @@ from ig4.core.files import formats
 from ig4.core.host.fingerprint import canonical, of_content
 from ig4.core.records import JSON, Record, Turn
 from ig4.storage import datasets, samples
+from ig4.storage.connect import repeat_if_lost
 from ig4.storage.datasets import DatasetRow
+from ig4.storage.errors import ConnectionLostError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -213,7 +216,9 @@ class _DatasetReader:
         refuse = self.source.duplicates == "error"
         ids = ExternalIds(dataset.id, session.run_id, self.path, refuse)
         for batch in chain([first], batches):
-            self._store(dataset.id, index, ids, batch)
+            repeat_if_lost(
+                partial(self._try_to_store, dataset.id, index, ids, batch), idempotent=False
+            )
         assert session.run_id is not None
         with session.store.writing() as connection:
             gone = datasets.finish_reading(connection, dataset.id, session.run_id, state)
@@ -221,6 +226,18 @@ class _DatasetReader:
         return IngestResult(
             dataset, self.read_count, self.read_count, gone, 0, self.problems, unchanged=False
         )
+
+    def _try_to_store(
+        self, dataset_id: int, index: ImageFileIndex, ids: ExternalIds, batch: Sequence[Record]
+    ) -> None:
+        """Store a batch; if the connection breaks, forget what was counted of it."""
+        read_count, problems = self.read_count, Counter(self.problems)
+        try:
+            self._store(dataset_id, index, ids, batch)
+        except ConnectionLostError:
+            self.read_count, self.problems = read_count, problems
+            ids.take_back()
+            raise
 
     def _store(
         self, dataset_id: int, index: ImageFileIndex, ids: ExternalIds, batch: Sequence[Record]

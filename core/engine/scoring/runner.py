@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.contracts import Embedder, Executor, Run, Scorer
@@ -11,6 +12,7 @@ from ig4.core.engine.scoring.tasks import ScoreTask, ScoreTaskResult
 from ig4.core.engine.scoring.work import ScoreWork
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
 from ig4.storage import scores
+from ig4.storage.connect import repeat_if_lost
 
 if TYPE_CHECKING:
     from ig4.core.engine.scoring.plan import ScoringPlan
@@ -64,7 +66,8 @@ class ScoreRunner:
     def _run_wave(self, run: Run[ScoreTask, ScoreTaskResult], places: Sequence[int]) -> None:
         finished: list[int] = []  # by each task on its way, oldest first
         for result in run(self._tasks(places, finished)):
-            self._commit(result, finished.pop(0))
+            commit = partial(self._commit, result, finished.pop(0))
+            repeat_if_lost(commit, idempotent=True)
 
     def _tasks(self, places: Sequence[int], finished: list[int]) -> Iterator[ScoreTask]:
         size = self.builder.size
