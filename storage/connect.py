@@ -115,7 +115,7 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
     """
     with translate_errors(engine.url), _open_connection(engine) as opened:
         connection = opened.execution_options(ig4_writes=writes)
-        with connection.begin(), _lost_before_commit(engine.url):
+        with connection.begin(), _lost_before_commit(connection):
             yield connection
 
 
@@ -164,13 +164,15 @@ def repeat_if_lost(work: Callable[[], T], *, idempotent: bool) -> T:
 
 
 @contextmanager
-def _lost_before_commit(url: URL) -> Iterator[None]:
+def _lost_before_commit(connection: Connection) -> Iterator[None]:
     """Say of a connection that breaks inside that its transaction is undone."""
     try:
-        with translate_errors(url):
+        with translate_errors(connection.engine.url):
             yield
     except ConnectionLostError as error:
         error.committed = False
+        if not connection.invalidated:  # the driver's own cursor broke: nothing to roll back
+            connection.invalidate()
         raise
 
 
