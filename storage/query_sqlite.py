@@ -83,7 +83,7 @@ def query_sqlite(
             guard.spent = monotonic() - guard.began
             columns = [column[0] for column in cursor.description or ()]
             yield columns, guard.rows(cursor), file.note
-        except (sqlite3.Error, sqlite3.Warning) as error:
+        except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
             raise guard.explain(error, describe(url)) from None
         finally:
             guard.done.set()

@@ -21,7 +21,7 @@ class ReadOnlyFile:
 
 
 @contextmanager
-def open_readonly(path: Path) -> Iterator[ReadOnlyFile]:
+def open_readonly(path: Path, *, check_same_thread: bool = True) -> Iterator[ReadOnlyFile]:
     """Yield a connection that can only read.
 
     SQLite shares its write-ahead log through files beside the database. Where these can neither be
@@ -31,10 +31,10 @@ def open_readonly(path: Path) -> Iterator[ReadOnlyFile]:
     Raises:
         StorageError: it cannot be opened, or it changed while it was read without its log.
     """
-    connection = _connect(path, "mode=ro")
+    connection = _connect(path, "mode=ro", check_same_thread)
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter for a damaged name
         connection.close()
         if not _needs_log(error):
             raise StorageError(_unreadable(path, error)) from None
@@ -48,7 +48,7 @@ def open_readonly(path: Path) -> Iterator[ReadOnlyFile]:
             "needs a folder that can be written. Copy both files to one, and read them there."
         )
     before = _state(path)
-    with closing(_connect(path, "mode=ro&immutable=1")) as connection:
+    with closing(_connect(path, "mode=ro&immutable=1", check_same_thread)) as connection:
         yield ReadOnlyFile(
             connection, f"{path} lies where nothing can be written: it is read as it stands."
         )
@@ -56,16 +56,21 @@ def open_readonly(path: Path) -> Iterator[ReadOnlyFile]:
         raise StorageError(f"{path} was changed by another program while it was read: read again.")
 
 
-def _connect(path: Path, parameters: str) -> sqlite3.Connection:
+def _connect(path: Path, parameters: str, check_same_thread: bool) -> sqlite3.Connection:
     try:
         return sqlite3.connect(
-            f"file:{quote(str(path))}?{parameters}", uri=True, isolation_level=None
+            f"file:{quote(str(path))}?{parameters}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=check_same_thread,
         )
     except sqlite3.Error as error:
         raise StorageError(_unreadable(path, error)) from None
 
 
-def _needs_log(error: sqlite3.Error) -> bool:
+def _needs_log(error: Exception) -> bool:
+    if not isinstance(error, sqlite3.Error):
+        return False
     return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 
@@ -80,5 +85,5 @@ def _state(path: Path) -> tuple[int, int, int]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _unreadable(path: Path, error: sqlite3.Error) -> str:
+def _unreadable(path: Path, error: Exception) -> str:
     return f"{path} cannot be opened for reading: {error}. Check that it is an ig4 database."

@@ -151,12 +151,14 @@ def _refresh(session: Session, dataset: DatasetRow, form: Format) -> IngestResul
 def _rehash(connection: Connection, file_ids: Sequence[int]) -> None:
     """Give the samples that show image files the content they have now."""
     rows = samples.by_id(connection, datasets.samples_of_files(connection, file_ids))
-    hashes = {
-        row.id: of_content(turns_of(row), [_token(i.sha256, i.name) for i in row.images])
-        for row in rows
-    }
+    hashes = {row.id: content_hash(row) for row in rows}
     ids = datasets.content_ids(connection, list(hashes.values()))
     datasets.set_contents(connection, {sample: ids[value] for sample, value in hashes.items()})
+
+
+def content_hash(row: samples.SampleRow) -> str:
+    """Return the hash of a stored sample's content, which its scores belong to."""
+    return of_content(turns_of(row), [_token(i.sha256, i.name) for i in row.images])
 
 
 def turns_of(row: samples.SampleRow) -> tuple[Turn, ...]:
