@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,7 +35,8 @@ class CsvCells:
             return bytes(value).hex()
         if isinstance(value, (int, float)):
             return str(value)
-        text = str(value)
+        is_json = isinstance(value, (dict, list))  # PostgreSQL's JSON comes as such
+        text = json.dumps(value, ensure_ascii=False) if is_json else str(value)
         if not self.raw and is_formula(text):
             self.changed += 1
             text = "'" + text

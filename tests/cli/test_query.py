@@ -71,6 +71,7 @@ def test_cells_are_quoted_wherever_a_spreadsheet_may_see_a_border():
     line = CsvCells().line(['a"b', "c;=d", "e,f", "g\rh", "i\tj", 1.5, None, True, "k"])
     assert line == '"a""b","c;=d","e,f","g\rh","i\tj",1.5,,True,k'
     assert CsvCells().line([""]) == '""'
+    assert CsvCells().cell({"a": None}) == '"{""a"": null}"'
 
 
 def test_markdown_escapes_what_would_be_markup(query):
