@@ -8,10 +8,11 @@ import logging
 import os
 import sys
 from importlib import import_module
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
+from ig4.cli import streams
 from ig4.cli.signals import end_on_signals, received
 from ig4.core.version import __version__
 
@@ -148,9 +149,29 @@ def main(args: list[str] | None = None) -> None:
     # every 700 new objects took a fifth of the time of ingesting.
     gc.set_threshold(50_000, 20, 50)
     end_on_signals()
+    streams.open_closed()
     _accept_any_text(sys.stdout)
     try:
-        code = cli.main(args, prog_name="ig4", standalone_mode=False)
+        code = _run(args)
+        streams.flush()
+    except BrokenPipeError:
+        streams.discard_output()
+        code = streams.READER_GONE
+    except OSError as error:
+        streams.discard_output()
+        _print_error(f"Error: the output cannot be written: {error.strerror or error}")
+        code = 1
+    sys.exit(code)
+
+
+def _run(args: list[str] | None) -> int:
+    """Run a command; returns its exit code.
+
+    Raises:
+        OSError: its output cannot be written; BrokenPipeError if nobody reads it.
+    """
+    try:
+        code: Any = cli.main(args, prog_name="ig4", standalone_mode=False)
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
@@ -158,13 +179,17 @@ def main(args: list[str] | None = None) -> None:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = _report_interrupt()
-    except BrokenPipeError:
-        # The reader of the output has closed it; keep Python from reporting that at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    except Exception as error:  # noqa: BLE001 - _report_error raises unexpected errors again
+    except SystemExit as stop:
+        if streams.gone_readers():  # click and rich end a program whose output nobody reads
+            raise BrokenPipeError from None
+        code = stop.code
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and streams.gone_readers():
+            raise
+        if isinstance(error, OSError) and not error.filename:
+            streams.flush()  # raises if it is the output that cannot be written
         code = _report_error(error)
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _report_interrupt() -> int:
@@ -190,16 +215,35 @@ def _report_error(error: Exception) -> int:
     """Print an error of ig4 or of the system in one line and return the exit code; raise others."""
     from ig4.core.errors import Ig4Error
 
-    logging.getLogger("ig4").error("%s", error, exc_info=error)
+    log = logging.getLogger("ig4")
+    if log.hasHandlers():  # Python would print the traceback by itself
+        log.error("%s", error, exc_info=error)
     if os.environ.get("IG4_TRACEBACK"):
         raise error
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        _print_error(f"Error: {error.filename}: {error.strerror}")
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        _print_error(f"Error: {where}{error.strerror}")
+        return 1
+    if _is_out_of_memory(error):
+        _print_error(
+            f"Error: there is not enough memory ({str(error) or type(error).__name__}). Let it "
+            "read less at a time, end other programs, or raise the limit (ulimit -v)."
+        )
         return 1
     if not isinstance(error, Ig4Error):
         raise error
     _print_error(f"Error: {error}")
     return error.exit_code
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell whether an error is one of the ways in which Python runs out of memory."""
+    text = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, RuntimeError) and "can't start new thread" in text)
+        or (isinstance(error, ImportError) and ("map segment" in text or "allocate" in text))
+    )
 
 
 def _print_error(text: str) -> None:

@@ -26,7 +26,9 @@ from ig4.core.engine.training.train import TrainingRequest, TrainingResult
 from ig4.core.engine.training.train import train as train_on
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
+from ig4.storage.admin import existing_url
 from ig4.storage.connect import DEFAULT
+from ig4.storage.query import TIMEOUT, run_query
 from ig4.storage.store import Store
 
 if TYPE_CHECKING:
@@ -324,6 +326,28 @@ def judge(
     )
     with _StoreContext(db) as store:
         return judge_pairs(Session(store, Host.discover(), listeners), request)
+
+
+def query(
+    sql: str,
+    *,
+    db: str | Path | Store = DEFAULT,
+    timeout: float = TIMEOUT,
+    role: str | None = None,
+) -> list[dict[str, Any]]:
+    """Do what `ig4 query` does: run one query that only reads; returns its rows by column name.
+
+    A column without a name of its own gets a number: `n`, `n:2`. `timeout` is how long the database
+    may work on the query, in seconds; `role` is the role of PostgreSQL that it runs as.
+
+    Raises:
+        QueryError: the query is not valid, may do more than read, or takes too long.
+        StorageError: there is no such database, or it cannot be read.
+    """
+    url = db.engine.url if isinstance(db, Store) else existing_url(db)
+    with run_query(url, sql, timeout=timeout, role=role) as result:
+        names = result.distinct_columns
+        return [dict(zip(names, row, strict=True)) for row in result.rows]
 
 
 class _StoreContext:

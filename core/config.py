@@ -227,10 +227,16 @@ def load(
     """
     file = path or Path(FILE)
     layers: list[Mapping[str, Any]] = [recipe_values(recipe)]
-    if path is not None or file.is_file():
-        layers.append(_rebased(_read(file), file.parent))
-    layers.append(flags or {})
-    return build(*layers, source=str(file) if file.is_file() else None)
+    try:
+        if path is not None or file.is_file():
+            layers.append(_rebased(_read(file), file.parent))
+        layers.append(flags or {})
+        return build(*layers, source=str(file) if file.is_file() else None)
+    except RecursionError:
+        raise ConfigError(
+            f"{file} nests tables or lists too deeply: its tables are one or two levels deep "
+            "(`ig4 init` writes an example)"
+        ) from None
 
 
 def recipe_values(name: str | None) -> Mapping[str, JSON]:

@@ -178,6 +178,14 @@ def content_ids(connection: Connection, hashes: Sequence[str]) -> dict[str, int]
     return dict(connection.execute(statement).all())
 
 
+def content_hashes(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
+    """Return the hash of each content id."""
+    rows = connection.execute(
+        select(Content.id, Content.hash).where(in_values(connection, Content.id, ids))
+    )
+    return dict(rows.all())
+
+
 def known_ids(
     connection: Connection, dataset_id: int, external_ids: Sequence[str]
 ) -> dict[str, int | None]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         evaluate,
         judge,
         open,  # noqa: A004 - used as ig4.open
+        query,
         rename_scores,
         run,
         scores,
@@ -80,6 +81,7 @@ _HOMES = {
     "hookimpl": "hookspecs",
     "judge": "api",
     "open": "api",
+    "query": "api",
     "rename_scores": "api",
     "run": "api",
     "scores": "api",
@@ -124,6 +126,7 @@ __all__ = [
     "hookimpl",
     "judge",
     "open",
+    "query",
     "rename_scores",
     "run",
     "scores",

@@ -50,7 +50,10 @@ class DatasetScorer(Base):
 
 
 class Score(Base):
-    """The result of a scorer for a content: a value, or the error in its place."""
+    """The result of a scorer for a content: a value, or the error in its place.
+
+    `crc` is the checksum that it was stored with (`storage/checksums.py`).
+    """
 
     __tablename__ = "scores"
     __table_args__ = (
@@ -62,6 +65,7 @@ class Score(Base):
     value: Mapped[float | None]
     error: Mapped[str | None]
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class ScoreDetails(Base):
@@ -74,7 +78,10 @@ class ScoreDetails(Base):
 
 
 class Embedding(Base):
-    """An image's vector by an embedder: little-endian float32 bytes, or the error."""
+    """An image's vector by an embedder: little-endian float32 bytes, or the error.
+
+    `crc` is the checksum that it was stored with (`storage/checksums.py`).
+    """
 
     __tablename__ = "embeddings"
     __table_args__ = (
@@ -85,6 +92,7 @@ class Embedding(Base):
     vector: Mapped[bytes | None]
     error: Mapped[str | None]
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Clustering(Base):

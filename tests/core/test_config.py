@@ -126,6 +126,20 @@ def test_what_is_wrong_is_named(file, text, told):
         load(file(text))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 3000 + "]" * 3000,
+        "a = " + "{a = " * 3000 + "1" + "}" * 3000,
+        "scorers." + ".".join("a" * 1200) + " = 1",
+    ],
+    ids=["lists", "tables", "keys"],
+)
+def test_a_file_that_nests_without_end_is_one_line(file, text):
+    with pytest.raises(ConfigError, match=r"ig4\.toml nests .* too deeply"):
+        load(file(text))
+
+
 def test_a_file_that_was_named_must_be_there(tmp_path):
     with pytest.raises(ConfigError, match="ig4 init"):
         load(tmp_path / "none.toml")

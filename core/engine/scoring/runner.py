@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from ig4.core.calls.running.streaks import FailureStreak
@@ -13,6 +14,7 @@ from ig4.core.engine.scoring.work import ScoreWork
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
 from ig4.core.host.recording import recorded_options
 from ig4.storage import scores
+from ig4.storage.connect import repeat_if_lost
 
 if TYPE_CHECKING:
     from ig4.core.engine.scoring.plan import PendingWork, ScoringPlan
@@ -103,20 +105,8 @@ class ScoreRunner:
         return any(one in self._streaks and self._streaks[one].is_over for one in needed)
 
     def _commit(self, result: ScoreTaskResult) -> None:
-        session, plan = self.session, self.plan
-        with session.store.writing() as connection:
-            pending: PendingWork
-            if isinstance(result, EmbedResult):
-                label, pending = result.embedder, plan.embedders[result.embedder]
-                scores.put_embeddings(connection, pending.component_id, session.run_id, result.rows)
-            else:
-                label, pending = result.scorer, plan.scorers[result.scorer]
-                if label not in self._bound:
-                    options = recorded_options(pending.configured.component)
-                    scores.bind(
-                        connection, plan.dataset.id, label, pending.component_id, options=options
-                    )
-                scores.put(connection, pending.component_id, session.run_id, result.rows)
+        session = self.session
+        label, pending = repeat_if_lost(partial(self._store, result), idempotent=True)
         self._bound.add(label)
         self._streaks[label].add(result.outcomes)
         done, failed = len(result.rows), result.failed
@@ -127,6 +117,23 @@ class ScoreRunner:
         total = session.speeds.setdefault(pending.configured.fingerprint.value, [0.0, 0.0])
         total[0] += done
         total[1] += result.seconds
+
+    def _store(self, result: ScoreTaskResult) -> tuple[str, PendingWork]:
+        """Write what a task brought in one transaction; return its component."""
+        session, plan = self.session, self.plan
+        with session.store.writing() as connection:
+            if isinstance(result, EmbedResult):
+                images = plan.embedders[result.embedder]
+                scores.put_embeddings(connection, images.component_id, session.run_id, result.rows)
+                return result.embedder, images
+            label, pending = result.scorer, plan.scorers[result.scorer]
+            if label not in self._bound:
+                options = recorded_options(pending.configured.component)
+                scores.bind(
+                    connection, plan.dataset.id, label, pending.component_id, options=options
+                )
+            scores.put(connection, pending.component_id, session.run_id, result.rows)
+            return label, pending
 
 
 def _with_work(pending: Mapping[str, PendingWork]) -> dict[str, C]:
