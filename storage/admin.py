@@ -86,13 +86,7 @@ def backup(location: str | Path, target: Path | None = None) -> Path:
     partial = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
     try:
         rows = _copy(source, partial)
-        problem = _problem(partial, rows)
-        if problem is not None:
-            _name(partial, path.with_name(path.name + ".damaged"))
-            raise StorageError(
-                f"The backup is not sound ({problem}); it is kept as {path}.damaged. `ig4 db "
-                "check` tells whether the database itself is damaged."
-            )
+        _require_sound(partial, rows, path.with_name(path.name + ".damaged"))
         _name(partial, path)
     except BaseException as error:
         path.unlink(missing_ok=True)
@@ -132,6 +126,21 @@ def _copy(source: Path, target: Path) -> Mapping[str, int]:
         old.connection.execute("ROLLBACK")
         new.execute("PRAGMA journal_mode = DELETE")  # one file, which can be read anywhere
     return rows
+
+
+def _require_sound(copy: Path, rows: Mapping[str, int], damaged: Path) -> None:
+    """Check a copy that should have so many rows; keep one that is not sound as `damaged`.
+
+    Raises:
+        StorageError: it is not sound.
+    """
+    problem = _problem(copy, rows)
+    if problem is not None:
+        _name(copy, damaged)
+        raise StorageError(
+            f"The backup is not sound ({problem}); it is kept as {damaged}. `ig4 db check` tells "
+            "whether the database itself is damaged."
+        )
 
 
 def _problem(copy: Path, rows: Mapping[str, int]) -> str | None:
