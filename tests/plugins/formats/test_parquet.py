@@ -126,8 +126,8 @@ def test_a_folder_is_one_data_set_in_the_order_of_names(tmp_path):
     assert make().detect(tmp_path)
     assert [r.turns[1].text for r in make().read(tmp_path)] == ["a", "b"]
     assert [r.id for r in make().read(tmp_path)] == ["0", "1"]
-    stored(pa.table({"text": ["c"]}), tmp_path / "data" / "validation.parquet")
-    with pytest.raises(DatasetError, match=r"validation\.parquet has other columns"):
+    stored(pa.table({"text": ["c"]}), tmp_path / "data" / "train-00002.parquet")
+    with pytest.raises(DatasetError, match=r"train-00002\.parquet has other columns"):
         list(make().read(tmp_path))
 
 
