@@ -6,7 +6,7 @@ import gzip
 import io
 import zlib
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from ig4.core.errors import DatasetError, MissingExtraError
 
@@ -36,20 +36,24 @@ def open_binary(path: Path) -> BinaryIO:
         MissingExtraError: Zstandard without a library that reads it.
         OSError: the file cannot be opened.
     """
-    with path.open("rb") as file:
-        mark = file.read(4)
-    if mark[:2] == _GZIP:
-        return cast("BinaryIO", gzip.open(path, "rb"))
-    return _open_zstd(path) if mark == _ZSTD else path.open("rb")
+    file = path.open("rb")
+    try:
+        mark = file.peek(4)[:4]
+        if mark[:2] == _GZIP:
+            return cast("BinaryIO", gzip.GzipFile(fileobj=file))
+        return _unpacked_zstd(path, file) if mark == _ZSTD else file
+    except BaseException:
+        file.close()
+        raise
 
 
-def _open_zstd(path: Path) -> BinaryIO:
+def _unpacked_zstd(path: Path, file: BinaryIO) -> BinaryIO:
     try:
         from compression import zstd  # type: ignore[import-not-found,unused-ignore]  # Python 3.14
     except ImportError:
         pass
     else:
-        return cast("BinaryIO", zstd.open(path, "rb"))
+        return cast("BinaryIO", zstd.ZstdFile(file))
     try:
         import pyarrow as pa
     except ImportError:
@@ -57,21 +61,21 @@ def _open_zstd(path: Path) -> BinaryIO:
             f"{path.name} is compressed with Zstandard, which needs pyarrow: pip install "
             '"ig4[parquet]", or unpack it with `unzstd`'
         ) from None
-    return cast("BinaryIO", io.BufferedReader(_ArrowStream(path, pa)))
+    return cast("BinaryIO", io.BufferedReader(_ArrowStream(path, file, pa)))
 
 
 class _ArrowStream(io.RawIOBase):
     """Arrow's unpacking stream as a file of Python's; a broken one raises DatasetError."""
 
-    def __init__(self, path: Path, arrow: object) -> None:
+    def __init__(self, path: Path, file: BinaryIO, arrow: Any) -> None:
         self._path = path
-        self._stream = arrow.CompressedInputStream(arrow.OSFile(str(path)), "zstd")  # type: ignore[attr-defined]
+        self._stream = arrow.CompressedInputStream(arrow.PythonFile(file, mode="r"), "zstd")
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer)  # type: ignore[arg-type]
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
         try:
             piece = self._stream.read(len(view))
         except OSError as error:

@@ -70,6 +70,7 @@ OWN_COLUMNS = Columns("id", "images", "instruction", "answer", "messages")
 """The columns of a table made from records of another format."""
 
 
+_SHOWN_KEYS = 6
 _ALPACA = ("instruction", "prompt")
 
 
@@ -188,7 +189,7 @@ def _pair(row: Mapping[str, JSON], columns: Columns, options: ColumnOptions) -> 
     value = row.get(columns.answer) if columns.answer else None
     answer = _text(value)
     if answer is None:
-        found.refuse(_no_answer(value))
+        found.refuse(_no_answer(value, row))
         return found
     if columns.history:
         _add_history(found, row.get(columns.history))
@@ -202,9 +203,10 @@ def _pair(row: Mapping[str, JSON], columns: Columns, options: ColumnOptions) -> 
     return found
 
 
-def _no_answer(value: JSON) -> str:
+def _no_answer(value: JSON, row: Mapping[str, JSON]) -> str:
     if value is None or value == []:
-        return NO_CONVERSATION
+        keys = ", ".join(shown(key) for key in list(row)[:_SHOWN_KEYS])
+        return f"{NO_CONVERSATION}; it has the keys {keys}" if keys else NO_CONVERSATION
     return f"its answer is {shown(value)}, which is no text"
 
 

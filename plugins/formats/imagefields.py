@@ -192,13 +192,12 @@ def _from_text(text: str) -> ImageRef:
         inner = (tag[1] if tag[1] is not None else tag[2]).strip() if tag else ""
         if inner:
             return _from_text(inner)
-    is_long = len(name.encode("utf-8", "surrogatepass")) > _MAX_PATH
-    if is_long or (len(name) >= _SHORTEST and name.startswith(_BEGINNINGS)):
+    if len(name) >= _SHORTEST and name.startswith(_BEGINNINGS):
         try:
             return _decoded(name)
         except _UnreadableError:
             pass  # it may be a path all the same
-    if is_long:
+    if len(name.encode("utf-8", "surrogatepass")) > _MAX_PATH:
         raise _UnreadableError(
             f"an image field holds {shown(name)} ({len(name):,} characters), which is neither a "
             "path nor an image in base64"

@@ -112,6 +112,7 @@ def test_a_database_of_the_first_schema_is_upgraded_and_keeps_its_rows(store, lo
             "training_steps", "trainings", "llm_calls", "llm_batches", "llm_workers",
         ):  # fmt: skip
             connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("ALTER TABLE samples DROP COLUMN places"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
         connection.execute(text("INSERT INTO contents (hash) VALUES ('kept')"))
     before, after, _ = upgrade_database(location)

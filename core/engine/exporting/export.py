@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from ig4.core.chunks import chunks
 from ig4.core.engine.ingesting.files import EMBEDDED
-from ig4.core.engine.ingesting.ingest import turns_of
+from ig4.core.engine.ingesting.ingest import places_of, turns_of
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
@@ -176,7 +176,7 @@ class _ExportWriter:
             self.written += 1
             if self.written % _STEP == 0:
                 self.session.emit(StageAdvanced(STAGE, _STEP))
-            yield Record(row.external_id, turns, images, raw)
+            yield Record(row.external_id, turns, images, raw, places=places_of(row))
 
     def _image(self, record: Record, index: int, image: ImageRow) -> str | bytes:
         if image.name.startswith(EMBEDDED) and self.form.embeds_images:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from ig4.core.chunks import chunks
 from ig4.core.engine.ingesting.files import ImageFileIndex
 from ig4.core.engine.ingesting.ids import ExternalIds
 from ig4.core.engine.ingesting.paths import ImageRoots
-from ig4.core.engine.ingesting.texts import sanitize
+from ig4.core.engine.ingesting.texts import one_line, sanitize
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.files import formats
@@ -32,7 +33,12 @@ if TYPE_CHECKING:
 STAGE = "ingest"
 BATCH = 16_384
 """Records to a transaction: each rewrites much of the index on content hashes, so few of them."""
+REPAIRED = (
+    "NUL and halves of surrogate pairs are replaced in their texts, which no database can hold; "
+    "the records themselves are kept as they are"
+)
 _JOIN = "\n"
+_SHOWN = 12  # different problems that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class DatasetSource:
     options: Mapping[str, JSON] = field(default_factory=dict)
     image_root: Path | None = None
     duplicates: str = "number"  # or "error"
+    replace: bool = False
+    """Whether the data set takes the place of another one with its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,7 @@ class IngestResult:
 
     `read` counts the records read now, `samples` all of the data set, `gone` the samples that left
     it, `changed_images` the images with other bytes than before. `problems` counts records by
-    what is wrong with them.
+    what is wrong with them, `remarks` by what else there is to say.
     """
 
     dataset: DatasetRow
@@ -63,6 +71,7 @@ class IngestResult:
     changed_images: int
     problems: Mapping[str, int]
     unchanged: bool
+    remarks: Mapping[str, int] = field(default_factory=dict)
 
 
 def ingest(session: Session, source: DatasetSource) -> IngestResult:
@@ -77,6 +86,7 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
         UsageError: the name is taken by another data set, or an option is wrong.
     """
     path = source.path.expanduser().absolute()
+    _require_names(path, source)
     name, form = formats.resolve(session.host, path, source.format, source.options)
     dataset_name = source.name or default_name(path)
     config = {
@@ -87,8 +97,9 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
         "image_root": str(source.image_root.absolute()) if source.image_root else None,
     }
     with session.recorded("ingest", config):
-        _refuse_other(session, dataset_name, path)
         state = _state(form, path, {**config, "duplicates": source.duplicates})
+        if not source.replace:
+            _refuse_other(session, dataset_name, path, state)
         with session.store.reading() as connection:
             known = datasets.find(connection, dataset_name)
         if known is not None and known.source_state == state:
@@ -105,14 +116,44 @@ def default_name(path: Path) -> str:
     return path.parent.name if path.stem in generic else path.stem
 
 
-def _refuse_other(session: Session, name: str, path: Path) -> None:
+def _require_names(path: Path, source: DatasetSource) -> None:
+    """Refuse names that are no text: a database cannot hold them."""
+    for what, name in (
+        ("the path of the data set", path), ("--image-root", source.image_root),
+        ("--name", source.name),
+    ):  # fmt: skip
+        if name is not None and sanitize(str(name)) != str(name):
+            raise UsageError(
+                f"{what}, {str(name)!r}, is not valid {sys.getfilesystemencoding()}, so it cannot "
+                "be stored: rename it, or in a plain C locale set PYTHONUTF8=1"
+            )
+
+
+def _refuse_other(session: Session, name: str, path: Path, state: str) -> None:
+    """Refuse a path if another data set has the name, unless that one was moved here."""
     with session.store.reading() as connection:
         known = datasets.find(connection, name)
-    if known is not None and not _is_same(Path(known.path), path):
+    if known is None or _is_same(Path(known.path), path):
+        return
+    if not Path(known.path).exists():
+        if known.source_state is not None and _sizes(known.source_state) == _sizes(state):
+            session.notice(f"{name} was moved: from {known.path} to {path}")
+            return
         raise UsageError(
-            f"the data set {name!r} in {session.store.location} came from {known.path}: give "
-            f"this one another name with --name."
+            f"the data set {name!r} in {session.store.location} came from {known.path}, which is "
+            f"gone, and {path} holds other files: add --replace to put this one in its place, or "
+            "give it another name with --name"
         )
+    raise UsageError(
+        f"the data set {name!r} in {session.store.location} came from {known.path}: give "
+        f"this one another name with --name, or add --replace to put it in that one's place."
+    )
+
+
+def _sizes(state: str) -> list[tuple[str, int]]:
+    """Return the names and sizes of the files of a state, wherever they lie."""
+    files = json.loads(state)[2]
+    return [(Path(file).name, size) for file, size, _ in files]
 
 
 def _is_same(one: Path, other: Path) -> bool:
@@ -163,6 +204,13 @@ def turns_of(row: samples.SampleRow) -> tuple[Turn, ...]:
     return turns_in(row.instruction, row.answer)
 
 
+def places_of(row: samples.SampleRow) -> tuple[tuple[int, int], ...] | None:
+    """Return where the images of a stored sample stand; None before the first question."""
+    if row.places is None:
+        return None
+    return tuple((turn, at) for turn, at in json.loads(row.places))
+
+
 def turns_in(instruction: str, answer: str) -> tuple[Turn, ...]:
     """Return the turns that need not be stored beside an instruction and an answer."""
     if not instruction and not answer:
@@ -188,6 +236,7 @@ class _DatasetReader:
         self.path = path
         self.read_count = 0
         self.problems: Counter[str] = Counter()
+        self.remarks: Counter[str] = Counter()
 
     def read(self, config: Mapping[str, Any], state: str) -> IngestResult:
         session = self.session
@@ -219,8 +268,9 @@ class _DatasetReader:
             gone = datasets.finish_reading(connection, dataset.id, session.run_id, state)
         self._notify(dataset, index, ids, gone)
         return IngestResult(
-            dataset, self.read_count, self.read_count, gone, 0, self.problems, unchanged=False
-        )
+            dataset, self.read_count, self.read_count, gone, 0, self.problems, unchanged=False,
+            remarks=self.remarks,
+        )  # fmt: skip
 
     def _store(
         self, dataset_id: int, index: ImageFileIndex, ids: ExternalIds, batch: Sequence[Record]
@@ -258,6 +308,10 @@ class _DatasetReader:
         problem = _problem(record)
         if problem:
             self.problems[problem] += 1
+        for remark in record.remarks:
+            self.remarks[remark] += 1
+        if any(sanitize(turn.text) is not turn.text for turn in record.turns):
+            self.remarks[REPAIRED] += 1
         self.read_count += 1
         return (
             dataset_id,
@@ -270,6 +324,7 @@ class _DatasetReader:
             json.dumps(record.raw),
             problem,
             self.session.run_id,
+            None if record.places is None else json.dumps(record.places),
         )
 
     def _notify(
@@ -283,14 +338,24 @@ class _DatasetReader:
                 f"{ids.renamed.total():,} records repeat an id (first: {first!r}); they are "
                 f"stored as {first}#2 and so on"
             )
-        for problem, count in self.problems.items():
-            session.notice(f"{count:,} records: {problem}")
+        _tell(session, self.problems, "problems")
+        _tell(session, self.remarks, "remarks")
         if index.unreadable:
             first = index.unreadable[0]
             session.notice(f"{len(index.unreadable):,} images cannot be read; the first: {first}")
         if gone:
             session.notice(f"{gone:,} samples are no longer in {dataset.name}")
         session.emit(StageFinished(STAGE, f"{self.read_count:,} samples in {dataset.name}"))
+
+
+def _tell(session: Session, counts: Counter[str], what: str) -> None:
+    """Say how many records have each problem or remark, the most frequent ones first."""
+    for text, count in counts.most_common(_SHOWN):
+        session.notice(f"{count:,} records: {text}")
+    others = counts.most_common()[_SHOWN:]
+    if others:
+        total = sum(count for _, count in others)
+        session.notice(f"{total:,} records: {len(others):,} other {what}")
 
 
 def _texts(turns: Sequence[Turn]) -> tuple[str, str, str | None]:
@@ -306,6 +371,8 @@ def _texts(turns: Sequence[Turn]) -> tuple[str, str, str | None]:
 
 
 def _problem(record: Record) -> str | None:
+    if record.problem is not None:
+        return one_line(record.problem)
     if not record.turns:
         return "the record is not a conversation: no instruction and no answer can be read in it"
     answered = any(turn.role == "assistant" and turn.text.strip() for turn in record.turns)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_LONGEST = 200  # characters of a problem
+
 
 def sanitize(text: str) -> str:
     """Return text that every database can hold: NUL and lone surrogates become marks."""
@@ -12,3 +14,9 @@ def sanitize(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-8", "replace").decode()
     return text
+
+
+def one_line(text: str) -> str:
+    """Return a text that may quote a data set as a message can say it: short, on one line."""
+    text = " ".join(sanitize(text).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

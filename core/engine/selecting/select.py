@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ig4.storage.datasets import DatasetRow
 
 STAGE = "select"
+PROBLEM = "a problem that `ig4 ingest` named"
 QUOTA = Choice("selector", "quota")
 
 
@@ -149,6 +150,7 @@ def candidate_table(
         bound = scores.bindings(connection, dataset.id)
         names = _names(request.scorers, bound, dataset.name)
         sample_ids, contents = samples.ordered_ids(connection, dataset.id)
+        faulty = np.isin(sample_ids, samples.ids_with_problems(connection, dataset.id))
         raw = np.column_stack(
             [scores.values(connection, bound[name][0], contents) for name in names]
         )
@@ -165,11 +167,13 @@ def candidate_table(
     left_out = {f"no {name} score": int(missing[:, n].sum()) for n, name in enumerate(names)}
     if clusters_needed:
         left_out["no cluster"] = int((labels < 0).sum())
+    # By sample, not by content: a good one may have the same texts and images, and its scores.
+    left_out[PROBLEM] = int((faulty & ~missing.any(axis=1)).sum())
     left_out = {reason: count for reason, count in left_out.items() if count}
     if left_out and request.missing == "error":
         reasons = ", ".join(f"{count:,} have {reason}" for reason, count in left_out.items())
         raise MissingScoreError(f"not all samples can be compared: {reasons}")
-    kept = ~missing.any(axis=1)
+    kept = ~(missing.any(axis=1) | faulty)
     if clusters_needed:
         kept &= labels >= 0
     if left_out:
