@@ -175,19 +175,19 @@ def lists_of_objects(path: Path, encoding: str = "utf-8") -> list[str]:
 def first_records(path: Path, count: int = 20, key: str | None = None) -> list[JSON]:
     """Return up to `count` of the first records, to detect the format; [] if there are none.
 
-    In an object they stand in the list under `key`, or in the first list of objects. Only the
-    first megabyte is read, and its encoding does not matter.
+    In an object they stand in the list under `key`, or in any list of objects. Only the first
+    megabyte is read, and its encoding does not matter.
     """
     kind = layout(path)
     if kind is None:
         return []
     text = first_text(path, _PIECE)
-    at = text.index("[") + 1 if kind == "list" else 0
     if kind == "object":
-        found = _list_start(text, key)
-        if found is None:
-            return []
-        at = found
+        return [item for at in _list_starts(text, key) for item in _items_from(text, at, count)]
+    return _items_from(text, text.index("[") + 1 if kind == "list" else 0, count)
+
+
+def _items_from(text: str, at: int, count: int) -> list[JSON]:
     items: list[JSON] = []
     try:
         while len(items) < count:
@@ -198,20 +198,20 @@ def first_records(path: Path, count: int = 20, key: str | None = None) -> list[J
     return items
 
 
-def _list_start(text: str, key: str | None) -> int | None:
-    """Return where the items begin of the list under `key`, or of the first list of objects."""
+def _list_starts(text: str, key: str | None) -> Iterator[int]:
+    """Yield where the items begin of the list under `key`, or of every list of objects."""
     at = text.find("{") + 1
     try:
         while True:
-            at = _between(text, at).end()  # type: ignore[union-attr]
-            name, at = _decode(text, at)
+            name, at = _decode(text, _between(text, at).end())  # type: ignore[union-attr]
             at = _colon(text, at).end()  # type: ignore[union-attr]
-            is_list = text[at] == "[" and key in (None, name)
-            if is_list and (key is not None or _space(text, at + 1).end() == text.find("{", at)):  # type: ignore[union-attr]
-                return at + 1
+            if text[at] == "[" and key in (None, name):
+                first = _space(text, at + 1).end()  # type: ignore[union-attr]
+                if key is not None or text[first] == "{":
+                    yield first
             _, at = _decode(text, at)
     except (ValueError, IndexError, AttributeError, RecursionError):
-        return None  # the end of what was read, or of the valid part
+        pass  # the end of what was read, or of the valid part
 
 
 class _Cursor:

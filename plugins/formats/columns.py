@@ -11,6 +11,7 @@ from ig4.core.errors import DatasetError
 from ig4.core.files.tables import ID_COLUMNS
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats.conversations import (
+    MEDIA_KEYS,
     NO_CONVERSATION,
     USUAL_SPEAKERS,
     Conversation,
@@ -64,6 +65,8 @@ class Columns:
     """`images` beside `image`."""
     marked_image: str | None = None
     """What names images only if marks in the texts show some: a file name may mean anything."""
+    media: tuple[str, ...] = MEDIA_KEYS
+    """The columns of videos and sounds."""
 
 
 OWN_COLUMNS = Columns("id", "images", "instruction", "answer", "messages")
@@ -141,7 +144,10 @@ def record_from_row(
     images = _images(row, columns, embedded, conversation)
     if options.image_path and not images.refs and not conversation.shows_images:
         images = ImageField((options.image_path.replace("{id}", identity),))
-    return make_record(identity, conversation, images, raw, options.instruction, marked=marked)
+    return make_record(
+        identity, conversation, images, raw, options.instruction,
+        marked=marked, media=any(row.get(key) for key in columns.media),
+    )  # fmt: skip
 
 
 def row_from_record(record: Record, columns: Columns) -> dict[str, JSON]:
@@ -199,7 +205,9 @@ def _pair(row: Mapping[str, JSON], columns: Columns, options: ColumnOptions) -> 
     asked = text_passage("user", question)
     if not any(text.replace(IMAGE, "").strip() for text in asked.texts):
         asked = Passage("user", [*(p for p in asked.pieces if p != ""), options.instruction])
-    found.passages += [asked, text_passage("assistant", answer)]
+    if question or found.passages:  # else the instruction is put in, and images stand before it
+        found.passages.append(asked)
+    found.passages.append(text_passage("assistant", answer))
     return found
 
 

@@ -71,7 +71,8 @@ _PAIRS = (
 )  # fmt: skip
 _TEXT_TYPES = ("text", "input_text", "output_text")
 _IMAGE_TYPES = ("image", "image_url", "input_image", "img", "image_file")
-_MEDIA_KEYS = ("video", "videos", "audio", "audios")
+MEDIA_KEYS = ("video", "videos", "audio", "audios")
+"""The keys under which a record or a part holds videos or sounds."""
 _MEDIA_TYPES = ("video", "video_url", "input_video", "audio", "audio_url", "input_audio")
 
 NO_CONVERSATION = "the record is not a conversation: no instruction and no answer can be read in it"
@@ -162,11 +163,12 @@ def make_record(
     instruction: str,
     *,
     marked: bool = False,
+    media: bool = False,
 ) -> Record:
     """Return the record of a conversation and the images that stand beside it.
 
-    Without a question `instruction` becomes one. `marked` says that each image should have a mark.
-    Turns are () where nobody answers.
+    Without a question `instruction` becomes one. `marked` says that each image should have a mark,
+    `media` that videos or sounds stand in the place of images. Turns are () where nobody answers.
     """
     passages = conversation.passages
     match = _match(passages, images.refs)
@@ -177,7 +179,7 @@ def make_record(
         turns.append(turn)
         places += [(number, at) for at, ref in shows if ref is None or not match.by_marks]
     problem = conversation.problem or images.problem or match.problem
-    if problem is None and _shows_media(raw, passages, match.refs):
+    if problem is None and ((media and not match.refs) or shows_media(passages)):
         problem = MEDIA
     complete, inserted = complete_turns(turns, instruction)
     if not complete:
@@ -269,15 +271,6 @@ def _unanswered(turns: Sequence[Turn]) -> str:
     if not turns:
         return NO_CONVERSATION
     return f"nobody answers in it: its speakers are {', '.join(sorted({t.role for t in turns}))}"
-
-
-def _shows_media(raw: JSON, passages: Sequence[Passage], refs: Sequence[ImageRef]) -> bool:
-    """Return whether a record has a video or sound in the place of images, or marks of one."""
-    if not refs and isinstance(raw, dict):
-        for key in _MEDIA_KEYS:
-            if key in raw and raw[key] not in (None, "", [], {}):
-                return True
-    return shows_media(passages)
 
 
 def _as_messages(value: JSON, names: SpeakerNames, found: Conversation) -> Sequence[JSON]:
@@ -377,7 +370,7 @@ def _part_pieces(part: JSON, found: Conversation) -> list[Piece]:
             return _text_pieces(text or "")
     elif kind in _IMAGE_TYPES or kind is None:
         return [_part_image(part)]
-    if kind in _MEDIA_TYPES or (kind is None and any(part.get(key) for key in _MEDIA_KEYS)):
+    if kind in _MEDIA_TYPES or (kind is None and any(part.get(key) for key in MEDIA_KEYS)):
         found.refuse(MEDIA)
     elif kind is None:
         keys = ", ".join(shown(key) for key in list(part)[:4])

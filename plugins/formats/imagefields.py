@@ -40,6 +40,7 @@ _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 # How files of the usual formats begin, in base64: JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF and HEIC.
 _BEGINNINGS = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "Qk", "SUkqA", "TU0AK", "AAAA")
 _SHORTEST = 64  # characters: no image is shorter, and many a path is
+_UNUSUAL = frozenset("\\:< \n\t")  # in a path
 _WHITE = re.compile(r"\s+")
 
 
@@ -65,7 +66,7 @@ def read_images(value: JSON, embedded: Sequence[ImageRef] = ()) -> ImageField:
     the images that {"$image": n} stands for. What names no image leaves the others as they are.
     """
     if isinstance(value, str) and 0 < len(value) < _SHORTEST and value.isascii():
-        if "\\" not in value and ":" not in value and "<" not in value:
+        if not set(value) & _UNUSUAL:
             return ImageField((value,))  # a plain path, as nearly all are
     elif value is None:
         return NO_IMAGES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ig4.core.files.compressed import data_suffix
 from ig4.core.files.formats import require_not_empty
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats.columns import Columns
-from ig4.plugins.formats.conversations import ROLES, SpeakerNames
+from ig4.plugins.formats.conversations import MEDIA_KEYS, ROLES, SpeakerNames
 from ig4.plugins.formats.jsonrecords import SUFFIXES, JsonRecords, Parse
 from ig4.plugins.formats.marks import with_image_marks
 from ig4.plugins.formats.names import is_safe_path
@@ -136,12 +137,13 @@ class ShareGPT(JsonRecords):
     def _columns(self, keys: Sequence[str], entry: Mapping[str, Any]) -> Columns:
         columns = _table(entry, "columns")
         named = self.options.messages_column or columns.get("messages")
-        return conversation_columns(
+        found = conversation_columns(
             keys,
             (named,) if named else _MESSAGES,
             images=self.options.images_column or columns.get("images"),
             system=columns.get("system"),
         )
+        return replace(found, media=_media(columns))
 
     def _alpaca_columns(self, keys: Sequence[str], entry: Mapping[str, Any]) -> Columns:
         """Return the columns of LLaMA-Factory's default form, with its names for them."""
@@ -155,7 +157,7 @@ class ShareGPT(JsonRecords):
             "image": self.options.images_column or columns.get("images", "images"),
         }
         found = {meaning: name for meaning, name in names.items() if name in keys}
-        return Columns(id="id", **found)
+        return Columns(id="id", media=_media(columns), **found)
 
     def _speakers(self, entry: Mapping[str, Any]) -> SpeakerNames:
         tags, own = _table(entry, "tags"), self.options
@@ -202,6 +204,10 @@ def _table(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     found = entry.get(key)
     named = found.items() if isinstance(found, dict) else ()
     return {name: value for name, value in named if isinstance(value, str)}
+
+
+def _media(columns: Mapping[str, str]) -> tuple[str, ...]:
+    return (*MEDIA_KEYS, *(columns[key] for key in ("videos", "audios") if key in columns))
 
 
 def _is_sharegpt(entry: Mapping[str, Any]) -> bool:
