@@ -144,14 +144,19 @@ def ids_with_images(connection: Connection, dataset_id: int) -> NDArray[np.int64
     )
 
 
-def ids_with_problems(connection: Connection, dataset_id: int) -> NDArray[np.int64]:
-    """Return the ids of samples in whose records ingesting found a problem."""
-    return integers(
-        connection,
+def ids_with_problems(
+    connection: Connection, dataset_id: int, *, answered: bool = False
+) -> NDArray[np.int64]:
+    """Return the ids of samples in whose records ingesting found a problem.
+
+    With `answered`, only of those that have an answer all the same.
+    """
+    statement = (
         select(Sample.id)
         .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
-        .where(Sample.problem.is_not(None)),
+        .where(Sample.problem.is_not(None))
     )
+    return integers(connection, statement.where(Sample.answer != "") if answered else statement)
 
 
 def image_pairs(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ig4.core.errors import DatasetError
 from ig4.core.files.tables import ID_COLUMNS
@@ -81,7 +82,7 @@ def find_columns(names: Iterable[str], options: ColumnOptions) -> Columns:
     """Return the columns among `names`, as the options say or by their usual names."""
     present = {name: name for name in names}
     lower = {name.strip().lower(): name for name in reversed(present)}
-    found: dict[str, str | None] = {}
+    found: dict[str, Any] = {}
     for meaning, usual in USUAL_NAMES.items():
         option = getattr(options, f"{meaning}_column")
         if option is not None:

@@ -64,7 +64,7 @@ def explain(
     table = candidate_table(session, dataset, request, clusters_needed=selector.needs_clusters)
     at = np.flatnonzero(table.sample_ids == found[0])
     if len(at) == 0:
-        return _left_out(session, dataset, external_id, found[1], table.names)
+        return _left_out(session, dataset, external_id, found, table.names)
     row = int(at[0])
     size = resolve_size(request, len(table.sample_ids))
     ranked = selector.select(table.percent, table.labels, size, table.weights, request.seed)
@@ -103,16 +103,24 @@ def explain(
 
 
 def _left_out(
-    session: Session, dataset: DatasetRow, external_id: str, content: int, names: tuple[str, ...]
+    session: Session,
+    dataset: DatasetRow,
+    external_id: str,
+    found: tuple[int, int],
+    names: tuple[str, ...],
 ) -> Explanation:
+    sample_id, content = found
     report: dict[str, dict[str, float | str | None]] = {}
     with session.store.reading() as connection:
         bound = scores.bindings(connection, dataset.id)
         for name in names:
             value, error = scores.find(connection, bound[name][0], content)
             report[name] = {"value": value, "error": error}
+        (sample,) = samples.by_id(connection, [sample_id])
     lacking = [name for name, row in report.items() if row["value"] is None]
     why = f"it has no {' and no '.join(lacking)} score" if lacking else "it has no cluster"
+    if sample.problem is not None:
+        why = sample.problem
     return Explanation(
         id=external_id,
         selected=False,
