@@ -7,6 +7,7 @@ import binascii
 import json
 import math
 import re
+import warnings
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -260,7 +261,9 @@ def _parsed(text: str) -> JSON:
         pass
     if len(text) > 1 << 16:
         return None
-    try:
-        return literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of strange escapes
+        try:
+            return literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return None

@@ -125,7 +125,7 @@ def _require_names(path: Path, source: DatasetSource) -> None:
         if name is not None and sanitize(str(name)) != str(name):
             raise UsageError(
                 f"{what}, {str(name)!r}, is not valid {sys.getfilesystemencoding()}, so it cannot "
-                "be stored: rename it, or in a plain C locale set PYTHONUTF8=1"
+                "be stored: rename it"
             )
 
 

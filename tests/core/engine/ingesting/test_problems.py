@@ -84,13 +84,10 @@ def test_the_texts_and_contents_of_usual_records_are_what_they_were(session, fol
         said("What?", "It.", id="3"),
     )
     read()
+    sql = "SELECT hash FROM contents c JOIN samples s ON c.id = s.content_id ORDER BY s.ordinal"
     with session.store.reading() as connection:
         sha256 = connection.scalar(text("SELECT sha256 FROM images"))
-        stored = connection.scalars(
-            text(
-                "SELECT hash FROM contents JOIN samples ON contents.id = content_id ORDER BY ordinal"
-            )
-        ).all()
+        stored = connection.scalars(text(sql)).all()
     pair = (Turn("user", "What?"), Turn("assistant", "It."))
     assert stored == [of_content(pair, [sha256]), of_content(pair, [sha256]), of_content(pair, [])]
     assert rows(session, "places") == [(None,), ("[[0, 5]]",), (None,)]
