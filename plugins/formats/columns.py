@@ -21,6 +21,7 @@ from ig4.plugins.formats.conversations import (
     make_record,
     read_conversation,
     text_passage,
+    usual_turns,
 )
 from ig4.plugins.formats.imagefields import (
     NO_IMAGES,
@@ -66,7 +67,7 @@ class Columns:
     """`images` beside `image`."""
     marked_image: str | None = None
     """What names images only if marks in the texts show some: a file name may mean anything."""
-    media: tuple[str, ...] = MEDIA_KEYS
+    media: tuple[str, ...] = ()
     """The columns of videos and sounds."""
 
 
@@ -93,7 +94,12 @@ def find_columns(names: Iterable[str], options: ColumnOptions) -> Columns:
         found["input"] = None  # "input" stands for the instruction itself, or for anything
     if options.image_column is None and (found["image"] or "").lower() == "image":
         found["more_images"] = lower.get("images")
-    return Columns(**found)
+    return Columns(media=media_columns(present), **found)
+
+
+def media_columns(names: Iterable[str], *more: str) -> tuple[str, ...]:
+    """Return the columns of videos or sounds among `names`: usual ones, or one of `more`."""
+    return tuple(name for name in names if name in MEDIA_KEYS or name in more)
 
 
 def require_columns(path: Path, names: Sequence[str], options: ColumnOptions) -> Columns:
@@ -135,20 +141,31 @@ def record_from_row(
     """
     given = row.get(columns.id) if columns.id else None
     identity = record_id(given, number)
+    remarks = id_remarks(given)
+    images = _images(row, columns, embedded)
+    has_media = any(row.get(key) for key in columns.media)
+    if columns.messages and images.problem is None and not has_media:
+        turns = usual_turns(row.get(columns.messages), len(images.refs), speakers)
+        if turns is not None and not options.image_path and not _has_system(row, columns):
+            return Record(identity, turns, images.refs, raw, None, remarks)
     conversation = _conversation(row, columns, speakers)
     if conversation is None:
         conversation = _pair(row, columns, options)
         marked = False
     if columns.system:
         _add_system(conversation, row.get(columns.system))
-    conversation.remarks += id_remarks(given)
-    images = _images(row, columns, embedded, conversation)
+    conversation.remarks += remarks
+    if columns.marked_image and not images.refs and count_marks(conversation.passages):
+        images = _field(row.get(columns.marked_image), embedded)
     if options.image_path and not images.refs and not conversation.shows_images:
         images = ImageField((options.image_path.replace("{id}", identity),))
     return make_record(
-        identity, conversation, images, raw, options.instruction,
-        marked=marked, media=any(row.get(key) for key in columns.media),
-    )  # fmt: skip
+        identity, conversation, images, raw, options.instruction, marked=marked, media=has_media
+    )
+
+
+def _has_system(row: Mapping[str, JSON], columns: Columns) -> bool:
+    return columns.system is not None and bool(row.get(columns.system))
 
 
 def row_from_record(record: Record, columns: Columns) -> dict[str, JSON]:
@@ -236,18 +253,11 @@ def _add_system(conversation: Conversation, value: JSON) -> None:
         conversation.passages.insert(0, text_passage("system", text))
 
 
-def _images(
-    row: Mapping[str, JSON],
-    columns: Columns,
-    embedded: Sequence[ImageRef],
-    conversation: Conversation,
-) -> ImageField:
+def _images(row: Mapping[str, JSON], columns: Columns, embedded: Sequence[ImageRef]) -> ImageField:
     found = _field(row.get(columns.image), embedded) if columns.image else NO_IMAGES
-    if columns.more_images is not None:
-        found = _union(found, _field(row.get(columns.more_images), embedded))
-    if columns.marked_image is not None and not found.refs and count_marks(conversation.passages):
-        return _field(row.get(columns.marked_image), embedded)
-    return found
+    if columns.more_images is None:
+        return found
+    return _union(found, _field(row.get(columns.more_images), embedded))
 
 
 def _field(value: JSON, embedded: Sequence[ImageRef]) -> ImageField:

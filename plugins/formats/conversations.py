@@ -18,6 +18,7 @@ from ig4.plugins.formats.imagefields import (
     split_tags,
 )
 from ig4.plugins.formats.marks import (
+    IMAGE,
     SLOT,
     Passage,
     Piece,
@@ -141,6 +142,39 @@ def read_conversation(value: JSON, names: SpeakerNames = USUAL_SPEAKERS) -> Conv
         else:
             found.refuse(f"a message is {shown(message)}, which is no object with a speaker")
     return found
+
+
+def usual_turns(
+    value: JSON, images: int, names: SpeakerNames = USUAL_SPEAKERS
+) -> tuple[Turn, ...] | None:
+    """Return the turns of a conversation of the most usual kind, in a fraction of the time.
+
+    That is a list of messages of texts by known speakers, from a question to an answer, with no
+    mark but one before the first question for the one image. None for all others.
+    """
+    if not isinstance(value, list) or not value or not isinstance(value[0], dict):
+        return None
+    first = value[0]
+    role_key = names.role or ("from" if "from" in first else "role")
+    text_key = names.text or ("value" if "value" in first else "content")
+    roles, marked = names.roles, 0
+    turns: list[Turn] = []
+    try:
+        for message in value:
+            role, text = roles[message[role_key]], message[text_key]
+            if "<" in text:
+                if turns or role != "user" or not text.startswith(IMAGE) or text.count("<") > 1:
+                    return None
+                text, marked = text[len(IMAGE) :].strip(), 1
+            turns.append(Turn(role, text + ""))  # what is no text raises
+            if "tool_calls" in message:
+                return None
+    except (KeyError, TypeError, AttributeError):
+        return None
+    spoken = [turn.role for turn in turns]
+    if marked != images or spoken[-1] != "assistant" or "user" not in spoken:
+        return None
+    return tuple(turns)
 
 
 def looks_like_messages(value: JSON) -> bool:

@@ -41,7 +41,7 @@ _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 # How files of the usual formats begin, in base64: JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF and HEIC.
 _BEGINNINGS = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "Qk", "SUkqA", "TU0AK", "AAAA")
 _SHORTEST = 64  # characters: no image is shorter, and many a path is
-_UNUSUAL = frozenset("\\:< \n\t")  # in a path
+_unusual = re.compile(r"[\\:< \n\t]").search  # in a path
 _WHITE = re.compile(r"\s+")
 
 
@@ -67,7 +67,7 @@ def read_images(value: JSON, embedded: Sequence[ImageRef] = ()) -> ImageField:
     the images that {"$image": n} stands for. What names no image leaves the others as they are.
     """
     if isinstance(value, str) and 0 < len(value) < _SHORTEST and value.isascii():
-        if not set(value) & _UNUSUAL:
+        if not _unusual(value):
             return ImageField((value,))  # a plain path, as nearly all are
     elif value is None:
         return NO_IMAGES

@@ -6,7 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from ig4.core.records import JSON, Record
-from ig4.plugins.formats.columns import USUAL_NAMES, Columns, find_columns, record_from_row
+from ig4.plugins.formats.columns import (
+    USUAL_NAMES,
+    Columns,
+    find_columns,
+    media_columns,
+    record_from_row,
+)
 from ig4.plugins.formats.conversations import (
     USUAL_SPEAKERS,
     SpeakerNames,
@@ -83,6 +89,7 @@ def conversation_columns(
         system=system or next((n for n in USUAL_NAMES["system"] if n in present), None),
         more_images="image" if both else None,
         marked_image=next((n for n in _PERHAPS_IMAGES if n in present), None),
+        media=media_columns(present),
     )
 
 

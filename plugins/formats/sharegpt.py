@@ -14,8 +14,8 @@ from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.compressed import data_suffix
 from ig4.core.files.formats import require_not_empty
 from ig4.core.records import JSON, Record
-from ig4.plugins.formats.columns import Columns
-from ig4.plugins.formats.conversations import MEDIA_KEYS, ROLES, SpeakerNames
+from ig4.plugins.formats.columns import Columns, media_columns
+from ig4.plugins.formats.conversations import ROLES, SpeakerNames
 from ig4.plugins.formats.jsonrecords import SUFFIXES, JsonRecords, Parse
 from ig4.plugins.formats.marks import with_image_marks
 from ig4.plugins.formats.names import is_safe_path
@@ -143,7 +143,7 @@ class ShareGPT(JsonRecords):
             images=self.options.images_column or columns.get("images"),
             system=columns.get("system"),
         )
-        return replace(found, media=_media(columns))
+        return replace(found, media=_media(keys, columns))
 
     def _alpaca_columns(self, keys: Sequence[str], entry: Mapping[str, Any]) -> Columns:
         """Return the columns of LLaMA-Factory's default form, with its names for them."""
@@ -157,7 +157,7 @@ class ShareGPT(JsonRecords):
             "image": self.options.images_column or columns.get("images", "images"),
         }
         found = {meaning: name for meaning, name in names.items() if name in keys}
-        return Columns(id="id", media=_media(columns), **found)
+        return Columns(id="id", media=_media(keys, columns), **found)
 
     def _speakers(self, entry: Mapping[str, Any]) -> SpeakerNames:
         tags, own = _table(entry, "tags"), self.options
@@ -206,8 +206,8 @@ def _table(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return {name: value for name, value in named if isinstance(value, str)}
 
 
-def _media(columns: Mapping[str, str]) -> tuple[str, ...]:
-    return (*MEDIA_KEYS, *(columns[key] for key in ("videos", "audios") if key in columns))
+def _media(keys: Sequence[str], columns: Mapping[str, str]) -> tuple[str, ...]:
+    return media_columns(keys, *(columns[key] for key in ("videos", "audios") if key in columns))
 
 
 def _is_sharegpt(entry: Mapping[str, Any]) -> bool:

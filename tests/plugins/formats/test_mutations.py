@@ -9,13 +9,15 @@ import pytest
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
 from ig4.core.records import Record
+from ig4.plugins.formats.conversations import make_record, read_conversation, usual_turns
 from ig4.plugins.formats.csv import Csv
+from ig4.plugins.formats.imagefields import ImageField
 from ig4.plugins.formats.jsonl import JsonLines
 from ig4.plugins.formats.llava import Llava
 from ig4.plugins.formats.minigpt4 import MiniGPT4
 from ig4.plugins.formats.sharegpt import ShareGPT
 
-from .mutations import mutated, torn
+from .mutations import WHOLE, mutated, torn
 
 CLASSES = [Llava, ShareGPT, JsonLines]
 HERE = Path(__file__).parent
@@ -53,6 +55,22 @@ def test_every_broken_record_is_read_or_has_a_problem(cls):
         raw for raw in (mutated(rng) for _ in range(400)) if not is_sound(parse(raw, 0), raw)
     ]
     assert unsound == []
+
+
+def test_the_fast_way_for_usual_conversations_reads_the_same():
+    rng = random.Random(13)
+    values = [record.get("conversations") for record in WHOLE] * 3
+    values += [record["conversations"] for record in map(mutated, [rng] * 2000)
+               if isinstance(record, dict) and "conversations" in record]  # fmt: skip
+    fast = 0
+    for value in values:
+        for images in (ImageField(), ImageField(("a.png",))):
+            turns = usual_turns(value, len(images.refs))
+            slow = make_record("1", read_conversation(value), images, None, "?", marked=True)
+            if turns is not None:
+                fast += 1
+                assert slow == Record("1", turns, images.refs)
+    assert fast > 20
 
 
 @pytest.mark.parametrize("cls", [*CLASSES, MiniGPT4, Csv])
