@@ -174,8 +174,8 @@ def only_one(folder: Path, files: list[Path], what: str = "file of this format")
     if not files:
         raise DatasetError(f"{folder} holds no {what}")
     listed = ", ".join(file.name for file in files[:_SHOWN])
-    found = ", ".join(dict.fromkeys(filter(None, map(split_of, files))))
-    advice = f", or a split with -o split=… ({found})" if found else ""
+    splits = dict.fromkeys(filter(None, map(split_of, files)))
+    advice = f", or a split with -o split=… ({', '.join(splits)})" if len(splits) > 1 else ""
     raise DatasetError(
         f"{folder} holds several data sets ({listed}): name one of these files{advice}"
     )

@@ -15,7 +15,7 @@ from ig4.core.chunks import chunks
 from ig4.core.engine.ingesting.files import ImageFileIndex
 from ig4.core.engine.ingesting.ids import ExternalIds
 from ig4.core.engine.ingesting.paths import ImageRoots
-from ig4.core.engine.ingesting.texts import one_line, sanitize
+from ig4.core.engine.ingesting.texts import finite, one_line, sanitize
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.files import formats
@@ -247,6 +247,8 @@ class _DatasetReader:
         if first is None:
             raise DatasetError(f"{self.path} holds no records.")
         with session.store.writing() as connection:
+            if connection.dialect.name == "postgresql":
+                header = finite(header)
             dataset = datasets.put(
                 connection,
                 config["name"],
