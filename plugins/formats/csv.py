@@ -118,7 +118,7 @@ class Csv(Format):
             fits = len(cells) == len(header)
             raw = row if distinct and fits else cells
             record = record_from_row(row, columns, self.options, number, raw)
-            if not fits:
+            if len(cells) < len(header) or any(cells[len(header) :]):
                 problem = f"the row has {len(cells):,} cells, the header {len(header):,}"
                 record = record._replace(problem=problem)
             yield record

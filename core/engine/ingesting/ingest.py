@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ig4.core.chunks import chunks
 from ig4.core.engine.ingesting.files import ImageFileIndex
 from ig4.core.engine.ingesting.ids import ExternalIds
 from ig4.core.engine.ingesting.paths import ImageRoots
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 STAGE = "ingest"
 BATCH = 16_384
 """Records to a transaction: each rewrites much of the index on content hashes, so few of them."""
+_BATCH_BYTES = 128 << 20
 REPAIRED = (
     "NUL and halves of surrogate pairs are replaced in their texts, which no database can hold; "
     "the records themselves are kept as they are"
@@ -226,6 +226,20 @@ def _roots(image_root: str | None, path: Path, form: Format) -> ImageRoots:
     return ImageRoots(form.image_folder(path), Path(image_root) if image_root else None)
 
 
+def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield records in batches, smaller ones where they hold the bytes of images."""
+    batch: list[Record] = []
+    size = 0
+    for record in records:
+        batch.append(record)
+        size += sum(len(image) for image in record.images if isinstance(image, bytes))
+        if len(batch) == BATCH or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 class _DatasetReader:
     """One pass over a data set's records."""
 
@@ -242,7 +256,7 @@ class _DatasetReader:
         session = self.session
         session.emit(StageStarted(STAGE, None, "records"))
         # Read before anything is written: what holds no records leaves no data set behind.
-        header, batches = self.form.header(self.path), chunks(self.form.read(self.path), BATCH)
+        header, batches = self.form.header(self.path), _batches(self.form.read(self.path))
         first = next(batches, None)
         if first is None:
             raise DatasetError(f"{self.path} holds no records.")

@@ -145,6 +145,11 @@ def test_a_row_that_does_not_fit_the_header_is_a_problem_and_stays_whole(tmp_pat
     assert whole.problem is None
 
 
+def test_empty_cells_at_the_end_of_a_row_are_no_problem(tmp_path):
+    (record,) = make().read(file_with(tmp_path, "id,answer\n1,It.,,\n"))
+    assert (record.problem, record.raw) == (None, ["1", "It.", "", ""])
+
+
 def test_two_columns_with_the_name_that_is_meant_are_refused(tmp_path):
     file = tmp_path / "a.csv"
     file.write_text("id,answer,answer\n1,a,b\n")

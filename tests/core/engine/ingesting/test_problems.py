@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 from sqlalchemy import text
@@ -19,6 +20,7 @@ from ig4.core.events import Notice
 from ig4.core.host.fingerprint import of_content
 from ig4.core.records import Choice, Turn
 
+from ....plugins.formats.mutations import mutated
 from ...conftest import record
 
 TOP = Choice("selector", "topk")
@@ -57,6 +59,17 @@ def test_records_in_are_samples_and_problems(session, folder, read, told):
     assert done.problems["2 <image> marks for 1 image"] == 1
     assert rows(session, "external_id, problem")[0] == ("good", None)
     assert "1 records: the speaker 'alien' is not known" in told
+
+
+def test_of_broken_records_each_is_a_sample_with_or_without_a_problem(session, folder, read):
+    rng = random.Random(7)
+    raws = [mutated(rng) for _ in range(150)]
+    folder.write(*raws)
+    done = read(format="llava")
+    found = rows(session, "problem, raw")
+    assert len(found) == 150
+    assert sum(done.problems.values()) == sum(problem is not None for problem, _ in found)
+    assert [raw for _, raw in found] == list(map(json.dumps, raws))
 
 
 def test_many_different_problems_are_told_in_a_few_lines(folder, read, told):
