@@ -307,3 +307,39 @@ def test_of_several_configurations_the_user_says_which(tmp_path):
     assert record.turns[1].text.startswith("vqav2")
     with pytest.raises(UsageError, match="no configuration 'x'"):
         list(make(config="x").read(tmp_path))
+
+
+def test_the_cauldron_and_conversations_of_columns(tmp_path):
+    images = pa.array([[{"bytes": b"\x89PNG1", "path": None}, {"bytes": None, "path": "b.png"}]],
+                      pa.list_(IMAGE))  # fmt: skip
+    texts = pa.array([[{"user": "<image> or <image>?", "assistant": "It.", "source": "x"}]])
+    path = stored(pa.table({"images": images, "texts": texts}), tmp_path / "a.parquet")
+    (record,) = make().read(path)
+    assert (record.images, record.problem) == ((b"\x89PNG1", "b.png"), None)
+    assert ([turn.text for turn in record.turns], record.places) == (
+        ["or ?", "It."],
+        ((0, 0), (0, 3)),
+    )
+    assert round_trip(path, tmp_path / "b.parquet").equals(pq.read_table(path))
+    columns = pa.array([{"from": ["human", "gpt"], "value": ["<image>\nWhat?", "It."]}])
+    path = stored(pa.table({"conversations": columns, "image": ["a.png"]}), tmp_path / "c.parquet")
+    (record,) = make().read(path)
+    assert (record.images, record.turns[0].text, record.places) == (("a.png",), "What?", None)
+
+
+def test_contents_of_parts_in_a_table(tmp_path):
+    part = pa.struct([("type", pa.string()), ("text", pa.string()), ("image", IMAGE)])
+    kind = pa.list_(pa.struct([("role", pa.string()), ("content", pa.list_(part))]))
+    parts = [
+        {"type": "text", "text": "See", "image": None},
+        {"type": "image", "text": None, "image": {"bytes": b"\x89PNG1", "path": None}},
+    ]
+    said = [
+        {"role": "user", "content": parts},
+        {"role": "assistant", "content": [{"type": "text", "text": "It.", "image": None}]},
+    ]
+    path = stored(pa.table({"messages": pa.array([said], kind)}), tmp_path / "a.parquet")
+    (record,) = make().read(path)
+    assert (record.images, record.places, record.problem) == ((b"\x89PNG1",), ((0, 3),), None)
+    assert [turn.text for turn in record.turns] == ["See", "It."]
+    assert round_trip(path, tmp_path / "b.parquet").equals(pq.read_table(path))
