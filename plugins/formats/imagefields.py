@@ -33,8 +33,11 @@ IMAGE_KEYS = frozenset([*BYTES_KEYS, *NAME_KEYS, "$image", "$base64"])
 _MAX_DEPTH = 16
 _MAX_PATH = 1024  # bytes; systems take 4,096, and a database cannot index much more than this
 _SHOWN = 40
+# Bounded, so that no text can make the search take the square of its length.
 _TAG = re.compile(
-    r"""<img>([^<]*)</img>|<img\s[^<>]*?\bsrc\s*=\s*["']([^"'<>]*)["'][^<>]*>""", re.IGNORECASE
+    r"""<img>([^<]*)</img>"""
+    r"""|<img\s[^<>]{0,500}?\bsrc\s{0,9}=\s{0,9}["']([^"'<>]*)["'][^<>]{0,500}>""",
+    re.IGNORECASE,
 )
 _DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")

@@ -18,7 +18,7 @@ Place: TypeAlias = tuple[int, int]
 """Where an image stands: the number of the turn, and a position in its text, without the marks."""
 
 _OTHER_MARKS = {"<__dj__image>": IMAGE, "<__dj__video>": "<video>", "<__dj__audio>": "<audio>"}
-_CHUNK_END = re.compile(r"[ \t]*<\|__dj__eoc\|>[ \t]*\n?")
+_CHUNK_END = "<|__dj__eoc|>"
 _MARK = re.compile(re.escape(IMAGE))
 _MEDIA = re.compile(r"<(?:video|audio)>")
 
@@ -58,7 +58,9 @@ def usual_marks(text: str) -> str:
         return text
     for mark, usual in _OTHER_MARKS.items():
         text = text.replace(mark, usual)
-    return _CHUNK_END.sub("\n", text).rstrip("\n")
+    first, *others = text.split(_CHUNK_END)
+    lines = [other.lstrip(" \t").removeprefix("\n") for other in others]
+    return "\n".join(line.rstrip(" \t") for line in (first, *lines)).rstrip("\n")
 
 
 def count_marks(passages: Sequence[Passage], *, alone: bool = False) -> int:

@@ -1,6 +1,7 @@
 """Conversations in the forms that data sets have: speakers, parts, marks of images and places."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,22 @@ def test_videos_and_sounds_are_a_problem(raw):
 def test_thousands_of_marks_take_no_time():
     record = read_llava(("<image> x\n" * 20_000 + "<image>" * 50_000, "It."), image=["a"])
     assert record.problem == "70,000 <image> marks for 1 image"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<img " + 'src="' * 40_000,
+        "<img " + "src = " * 40_000,
+        '<img src="a' * 40_000,
+        "<img>" * 40_000,
+        " " * 200_000 + "<__dj__image>" + " " * 200_000 + "<|__dj__eoc|>",
+    ],
+)
+def test_no_text_takes_the_square_of_its_length(text):
+    started = time.process_time()
+    read_llava((text, "It."), image="a.jpg")
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(("cls", "name"), FORMATS)
