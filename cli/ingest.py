@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ Examples:
     help="Number repeated ids, or stop.",
 )
 @click.option(
+    "--replace", is_flag=True, help="Put it in the place of the data set that has its name."
+)
+@click.option(
     "-o", "--option", "settings", multiple=True, metavar="KEY=VALUE", help="Option of the format."
 )
 @opt.shared_options
@@ -45,6 +49,7 @@ def ingest(
     settings: tuple[str, ...],
     image_root: Path | None,
     duplicate_ids: str,
+    replace: bool,
     db: str | None,
     as_json: bool,
     quiet: bool,
@@ -75,6 +80,7 @@ def ingest(
     )
     source = dataset_source(config)
     assert source is not None
+    source = dataclasses.replace(source, replace=replace)
     with open_session(db, create=True, quiet=quiet) as session:
         done = read(session, source)
         location = session.store.location
@@ -88,6 +94,7 @@ def ingest(
                 "unchanged": done.unchanged,
                 "problems": dict(done.problems),
                 "unreadable_images": done.unreadable_images,
+                "remarks": dict(done.remarks),
             }
         )
         return

@@ -148,6 +148,8 @@ def main(args: list[str] | None = None) -> None:
     # Hundreds of thousands of records are created and freed, without cycles: a collection after
     # every 700 new objects took a fifth of the time of ingesting.
     gc.set_threshold(50_000, 20, 50)
+    if args is None:
+        _leave_ascii()
     end_on_signals()
     streams.open_closed()
     _accept_any_text(sys.stdout)
@@ -200,6 +202,18 @@ def _report_interrupt() -> int:
     return INTERRUPTED if number is None else 128 + number
 
 
+def _leave_ascii() -> None:
+    """Start again in Python's UTF-8 mode if the locale has file names in ASCII alone.
+
+    In the C locale no file could be opened that has an accent in its name, and a name typed by the
+    user could not be stored. What is started from here inherits the mode.
+    """
+    if sys.getfilesystemencoding() not in ("ascii", "us-ascii") or sys.flags.utf8_mode:
+        return
+    os.environ["PYTHONUTF8"] = "1"
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - itself
+
+
 def _accept_any_text(stream: TextIO) -> None:
     """Let a stream accept any text of a data set, even if the system's encoding lacks it.
 
@@ -229,6 +243,9 @@ def _report_error(error: Exception) -> int:
             f"Error: there is not enough memory ({str(error) or type(error).__name__}). Let it "
             "read less at a time, end other programs, or raise the limit (ulimit -v)."
         )
+        return 1
+    if isinstance(error, UnicodeEncodeError) and error.reason.startswith("surrogates"):
+        _print_error(f"Error: {error.object[:80]!r} is not valid UTF-8: rename it, or type it anew")
         return 1
     if not isinstance(error, Ig4Error):
         raise error

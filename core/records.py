@@ -67,12 +67,21 @@ class Record(NamedTuple):
     `images` holds paths as the data set writes them, or the bytes of embedded images.
     `raw` is the record itself, JSON-equal to what was read (embedded bytes left out), so
     that an export in the same format loses nothing.
+
+    `problem` says why the record is no sample to train on, if the format knows; such a sample is
+    stored and counted, and never selected. `remarks` say what else the user should know of it, in
+    texts that many records share. `places` holds for each image where it stands: the number of a
+    turn, and a position in its text (in characters); None stands for the usual place, before the
+    first question.
     """
 
     id: str
     turns: tuple[Turn, ...]
     images: tuple[str | bytes, ...] = ()
     raw: JSON = None
+    problem: str | None = None
+    remarks: tuple[str, ...] = ()
+    places: tuple[tuple[int, int], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,10 @@ class ImageRow:
 
 @dataclass(frozen=True, slots=True)
 class SampleRow:
-    """A sample as stored; `turns` and `raw` are JSON text, `turns` None for a single pair."""
+    """A sample as stored; `turns`, `raw` and `places` are JSON text.
+
+    `turns` is None for a single pair, `places` for images before the first question.
+    """
 
     id: int
     external_id: str
@@ -53,6 +56,7 @@ class SampleRow:
     turns: str | None
     raw: str
     problem: str | None
+    places: str | None = None
     images: list[ImageRow] = field(default_factory=list)
 
 
@@ -162,6 +166,21 @@ def ids_with_unusable_images(connection: Connection, dataset_id: int) -> NDArray
     )
 
 
+def ids_with_problems(
+    connection: Connection, dataset_id: int, *, answered: bool = False
+) -> NDArray[np.int64]:
+    """Return the ids of samples in whose records ingesting found a problem.
+
+    With `answered`, only of those that have an answer all the same.
+    """
+    statement = (
+        select(Sample.id)
+        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(Sample.problem.is_not(None))
+    )
+    return integers(connection, statement.where(Sample.answer != "") if answered else statement)
+
+
 def image_pairs(
     connection: Connection, dataset_id: int, *, first_only: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -193,6 +212,7 @@ def _columns() -> Any:
         Sample.turns,
         Sample.raw,
         Sample.problem,
+        Sample.places,
     )
 
 

@@ -44,6 +44,8 @@ class Format(Configurable):
     def read(self, path: Path) -> Iterator[Record]:
         """Stream the records in data-set order; memory must not grow with their number.
 
+        Every record comes out: what cannot be understood in one is its `problem`.
+
         Raises:
             DatasetError: the data set cannot be read; names file, line and column.
         """

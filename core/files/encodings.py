@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from ig4.core.errors import DatasetError, UsageError
+from ig4.core.errors import DatasetError, Ig4Error, UsageError
+from ig4.core.files.compressed import BROKEN, open_binary
 from ig4.core.files.opening import (
     SpecialFileError,
     folder_roots,
     open_beneath,
-    open_file,
     read_bounded,
 )
 from ig4.core.records import JSON
@@ -45,10 +45,14 @@ def open_text(path: Path, encoding: str = "utf-8", newline: str = "") -> Iterato
     try:
         if codec in _UTF8_NAMES:
             codec = "utf-8-sig" if _starts_with(path, codecs.BOM_UTF8) else "utf-8"
-        with io.TextIOWrapper(open_file(path), encoding=codec, newline=newline) as file:
+        with io.TextIOWrapper(open_binary(path), encoding=codec, newline=newline) as file:
             yield file
     except UnicodeError:
         raise _undecodable_error(path, encoding) from None
+    except BROKEN as error:
+        raise DatasetError(
+            f"{path} is cut off or broken: it cannot be unpacked ({error})"
+        ) from None
     except OSError as error:
         raise unreadable_error(path, error) from error
 
@@ -89,9 +93,9 @@ def first_text(path: Path, size: int = 1 << 16) -> str:
     replacement characters. Empty if the path is not a readable file.
     """
     try:
-        with open_file(path) as file:
+        with open_binary(path) as file:
             head = file.read(size)
-    except OSError:
+    except (*BROKEN, OSError, Ig4Error):
         return ""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return head.decode("utf-16", "replace")
@@ -109,7 +113,7 @@ def _codec(encoding: str) -> str:
 
 
 def _starts_with(path: Path, mark: bytes) -> bool:
-    with open_file(path) as file:
+    with open_binary(path) as file:
         return file.read(len(mark)) == mark
 
 
@@ -126,7 +130,7 @@ def _undecodable_error(path: Path, encoding: str) -> DatasetError:
 def _first_bad_byte(path: Path, encoding: str) -> int:
     decoder = codecs.getincrementaldecoder(encoding)()
     read = 0
-    with open_file(path) as file:
+    with open_binary(path) as file:
         while True:
             piece = file.read(_GUESS_BYTES)
             pending = len(decoder.getstate()[0])
@@ -147,7 +151,7 @@ def guess_encoding(path: Path, refused: str = "utf-8") -> str | None:
     Several may fit. UTF-16 is recognised by its mark; bytes that stand alone between ASCII letters
     are accented letters (cp1252); many kana mean Shift JIS; otherwise GB18030 is tried first.
     """
-    with open_file(path) as file:
+    with open_binary(path) as file:
         head = file.read(_GUESS_BYTES)
     marked = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     order = ["utf-16"] if marked else []

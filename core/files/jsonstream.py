@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, TextIO, TypeAlias
 
 from ig4.core.errors import DatasetError
+from ig4.core.files.compressed import data_suffix
 from ig4.core.files.encodings import first_text, open_text
 from ig4.core.records import JSON
 
@@ -31,6 +32,7 @@ _SLACK = 16
 _space = re.compile(r"[ \t\n\r]*").match
 _between = re.compile(r"[ \t\n\r,]*").match
 _TOO_LONG = f"a record is longer than {MAX_RECORD:,} characters"
+_colon = re.compile(r"\s*:\s*").match
 _WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
 _cut_escape = re.compile(r"\\?u?[0-9a-fA-F]{0,3}").fullmatch
 _JSONError = json.JSONDecodeError
@@ -43,7 +45,7 @@ def layout(path: Path) -> Layout | None:
     Only the first 64 KiB are read; None means that they are not JSON.
     """
     head = first_text(path).lstrip()
-    if head and path.suffix.lower() in LINES_SUFFIXES:
+    if head and data_suffix(path) in LINES_SUFFIXES:
         return "lines"
     if head.startswith("["):
         return "list"
@@ -166,16 +168,32 @@ def records(path: Path, encoding: str = "utf-8") -> Iterator[JSON]:
     return lines(path, encoding) if kind == "lines" else list_items(path, encoding)
 
 
-def first_records(path: Path, count: int = 20) -> list[JSON]:
+def lists_of_objects(path: Path, encoding: str = "utf-8") -> list[str]:
+    """Return the keys of the lists of objects in a file that is one JSON object.
+
+    Raises:
+        DatasetError: the file is broken; names line and column.
+    """
+    firsts = first_items(path, encoding)
+    return [name for name, first in firsts.items() if isinstance(first, dict)]
+
+
+def first_records(path: Path, count: int = 20, key: str | None = None) -> list[JSON]:
     """Return up to `count` of the first records, to detect the format; [] if there are none.
 
-    Only the first megabyte is read, and its encoding does not matter.
+    In an object they stand in the list under `key`, or in any list of objects. Only the first
+    megabyte is read, and its encoding does not matter.
     """
     kind = layout(path)
-    if kind not in ("list", "lines"):
+    if kind is None:
         return []
     text = first_text(path, _PIECE)
-    at = text.index("[") + 1 if kind == "list" else 0
+    if kind == "object":
+        return [item for at in _list_starts(text, key) for item in _items_from(text, at, count)]
+    return _items_from(text, text.index("[") + 1 if kind == "list" else 0, count)
+
+
+def _items_from(text: str, at: int, count: int) -> list[JSON]:
     items: list[JSON] = []
     try:
         while len(items) < count:
@@ -184,6 +202,22 @@ def first_records(path: Path, count: int = 20) -> list[JSON]:
     except (ValueError, RecursionError):
         pass  # the end of what was read, or of the valid part
     return items
+
+
+def _list_starts(text: str, key: str | None) -> Iterator[int]:
+    """Yield where the items begin of the list under `key`, or of every list of objects."""
+    at = text.find("{") + 1
+    try:
+        while True:
+            name, at = _decode(text, _between(text, at).end())  # type: ignore[union-attr]
+            at = _colon(text, at).end()  # type: ignore[union-attr]
+            if text[at] == "[" and key in (None, name):
+                first = _space(text, at + 1).end()  # type: ignore[union-attr]
+                if key is not None or text[first] == "{":
+                    yield first
+            _, at = _decode(text, at)
+    except (ValueError, IndexError, AttributeError, RecursionError):
+        pass  # the end of what was read, or of the valid part
 
 
 class _Cursor:

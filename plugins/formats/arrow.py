@@ -27,8 +27,8 @@ from ig4.plugins.formats.columns import (
     require_columns,
     row_from_record,
 )
+from ig4.plugins.formats.imagefields import ImageRef
 from ig4.plugins.formats.options import ColumnOptions
-from ig4.plugins.formats.turns import ImageRef
 
 _IMAGE, _BASE64 = "$image", "$base64"
 _ROWS, _ROWS_WITH_BYTES = 4096, 64
@@ -61,7 +61,7 @@ class ArrowTable:
         return _ROWS_WITH_BYTES if any(_holds_bytes(t) for t in self.schema.types) else _ROWS
 
     def records(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Record]:
-        """Yield the records of batches of this schema.
+        """Yield the records of batches, whose columns may be of types that fit in this schema's.
 
         Raises:
             DatasetError: no column holds the answer, or one is of a type that cannot be read.
@@ -74,14 +74,18 @@ class ArrowTable:
         for batch in batches:
             step = self._rows_at_a_time(batch)
             for start in range(0, len(batch), step):
-                for raw in self._rows(batch.slice(start, step)):
+                part = fitted(batch.slice(start, step), self.schema, self.path)
+                for raw in self._rows(part):
                     images: list[ImageRef] = []
                     for name, kind in walked.items():
                         image_refs = images if name == columns.image else None
                         raw[name] = _to_json(raw[name], kind, image_refs)
-                    record = record_from_row(raw, columns, self.options, number, raw)
-                    if any(isinstance(image, bytes) for image in images):
-                        record = Record(record.id, record.turns, tuple(images), raw)
+                    record = record_from_row(
+                        raw, columns, self.options, number, raw, embedded=images
+                    )
+                    if images and record.images[: len(images)] != tuple(images):
+                        # `raw` refers to the images by their number.
+                        record = record._replace(images=tuple(images), places=None)
                     yield record
                     number += 1
 
@@ -91,7 +95,7 @@ class ArrowTable:
         A dictionary may hold little, and be enormous once each row has its value of it.
         """
         step, size = self.step, len(batch)
-        if not any(_holds_dictionary(kind) for kind in self.schema.types):
+        if not any(_holds_dictionary(kind) for kind in batch.schema.types):
             return step
         while True:
             slices = (batch.slice(start, step) for start in range(0, size, step))
@@ -161,6 +165,112 @@ class ArrowTable:
                 f"{self.path}: a value does not fit column {field.name!r} of type {field.type} "
                 f"({error})"
             ) from None
+
+
+def united_schema(schemas: Mapping[Path, pa.Schema]) -> pa.Schema:
+    """Return the schema that the rows of all files fit in; the first one's if all are equal.
+
+    Shards written by different tools have text as string, large_string or dictionary, or a column
+    of nulls alone without a type.
+
+    Raises:
+        DatasetError: a file has other columns, or values of another kind; says which.
+    """
+    (first_file, first), *others = schemas.items()
+    united = first
+    for file, schema in others:
+        if schema.equals(united):
+            continue
+        _require_same_columns(first_file, first, file, schema)
+        united = _united(united, schema, first_file, file)
+    return united
+
+
+def _require_same_columns(
+    first_file: Path, first: pa.Schema, file: Path, schema: pa.Schema
+) -> None:
+    differences = [
+        f"{word} {', '.join(map(repr, sorted(names)))}"
+        for word, names in (
+            ("lacks", set(first.names) - set(schema.names)),
+            ("has also", set(schema.names) - set(first.names)),
+        )
+        if names
+    ]
+    if differences:
+        raise DatasetError(
+            f"{file} has other columns than {first_file.name}: it {' and '.join(differences)}. "
+            "Ingest them as data sets of their own."
+        )
+    if len(set(schema.names)) < len(schema.names):
+        raise DatasetError(f"{file} has two columns with the same name: rename one")
+
+
+def _united(one: pa.Schema, other: pa.Schema, first_file: Path, file: Path) -> pa.Schema:
+    fields = []
+    for field in one:
+        kinds = field.type, other.field(field.name).type
+        kind = field.type if kinds[0].equals(kinds[1]) else _common_type(*kinds)
+        if kind is None:
+            raise DatasetError(
+                f"{file}: column {field.name!r} holds {kinds[1]}, in {first_file.name} {kinds[0]}"
+            )
+        fields.append(field.with_type(kind).with_nullable(True))  # noqa: FBT003 - Arrow's
+    return pa.schema(fields, metadata=one.metadata)
+
+
+def _common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """Return the type that both fit in without a change of any value, or None."""
+    try:
+        schemas = [pa.schema([("column", _plain_type(kind))]) for kind in (one, other)]
+        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+    except (pa.ArrowException, TypeError):
+        return None
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type of the same values without dictionaries and views."""
+    types = pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain_type(kind.storage_type)
+    if types.is_dictionary(kind):
+        return _plain_type(kind.value_type)
+    if types.is_string_view(kind):
+        return pa.large_string()
+    if types.is_binary_view(kind):
+        return pa.large_binary()
+    if types.is_struct(kind):
+        return pa.struct([field.with_type(_plain_type(field.type)) for field in kind])
+    if types.is_large_list(kind):
+        return pa.large_list(kind.value_field.with_type(_plain_type(kind.value_type)))
+    if types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain_type(kind.value_type)))
+    return kind
+
+
+def fitted(batch: pa.RecordBatch, schema: pa.Schema, path: Path) -> pa.RecordBatch:
+    """Return a batch with the columns of a schema, in its order and of its types.
+
+    Raises:
+        DatasetError: a column is missing, or a value does not fit.
+    """
+    if batch.schema.equals(schema):
+        return batch
+    arrays = []
+    for field in schema:
+        at = batch.schema.get_field_index(field.name)
+        if at < 0:
+            raise DatasetError(f"{path}: a part of it has no column {field.name!r}")
+        array = batch.column(at)
+        try:
+            array = array.storage if isinstance(array, pa.ExtensionArray) else array
+            arrays.append(array if array.type == field.type else array.cast(field.type))
+        except pa.ArrowException as error:
+            raise DatasetError(
+                f"{path}: column {field.name!r} holds {array.type} in one part and {field.type} "
+                f"in another ({error})"
+            ) from None
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def schema_to_json(schema: pa.Schema) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from itertools import chain
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pydantic import Field
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
 from ig4.core.files.atomic import replacing
+from ig4.core.files.compressed import data_suffix
 from ig4.core.files.encodings import first_text
 from ig4.core.files.formats import require_not_empty
 from ig4.core.files.imagenames import rename_images
@@ -27,14 +29,15 @@ from ig4.plugins.formats.columns import (
     row_from_record,
 )
 from ig4.plugins.formats.jsonrecords import only_one, open_text
-from ig4.plugins.formats.options import TextColumnOptions
+from ig4.plugins.formats.options import SplitOptions, TextColumnOptions
+from ig4.plugins.formats.splits import of_split
 
 SUFFIXES = (".csv", ".tsv", ".tab")
 _OWN_HEADER = ("id", "image", "instruction", "answer", "messages")
 _TABS = (".tsv", ".tab")
 
 
-class CsvOptions(TextColumnOptions):
+class CsvOptions(TextColumnOptions, SplitOptions):
     """Options of the CSV format."""
 
     delimiter: str | None = Field(
@@ -47,13 +50,14 @@ class Csv(Format):
     """A row for each sample, under a header line; columns are found by their usual names.
 
     A raw record is the row as an object of texts, or as a list where it does not fit the
-    header. Delimiter and line ends are kept; quotes are set where they are needed. A row made
-    from another format has image (a path, or a JSON list of several), instruction, answer,
-    and messages (JSON) for more than one question and answer.
+    header, which is a problem of the sample. Delimiter and line ends are kept; quotes are set
+    where they are needed. A row made from another format has image (a path, or a JSON list of
+    several), instruction, answer, and messages (JSON) for more than one question and answer.
     """
 
     Options = CsvOptions
     options: CsvOptions
+    version = "2"
     generic = True
     suffixes = SUFFIXES
 
@@ -63,7 +67,7 @@ class Csv(Format):
 
     def _matching_files(self, path: Path) -> list[Path]:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
-        return [file for file in files if file.suffix.lower() in SUFFIXES and self._matches(file)]
+        return [file for file in files if data_suffix(file) in SUFFIXES and self._matches(file)]
 
     def _matches(self, file: Path) -> bool:
         line = first_text(file).partition("\n")[0].rstrip("\r")
@@ -81,7 +85,9 @@ class Csv(Format):
             DatasetError: there is none, or several.
         """
         require_not_empty(path)
-        return only_one(path, self._matching_files(path)) if path.is_dir() else path
+        if not path.is_dir():
+            return path
+        return only_one(path, of_split(path, self._matching_files(path), self.options.split))
 
     def sources(self, path: Path) -> list[Path]:
         """See `Format.sources`."""
@@ -105,11 +111,19 @@ class Csv(Format):
         rows = csv_cells(file, self.options.encoding, self._delimiter(file))
         header = next(rows, [])
         columns = require_columns(file, header, self.options)
+        repeated = _repeated(header, columns)
+        if repeated is not None:
+            raise DatasetError(f"{file} has two columns with the name {repeated!r}: rename one")
         distinct = len(set(header)) == len(header)
         for number, cells in enumerate(rows):
             row = dict(zip(header, cells, strict=False))
-            raw = row if distinct and len(cells) == len(header) else cells
-            yield record_from_row(row, columns, self.options, number, raw)
+            fits = len(cells) == len(header)
+            raw = row if distinct and fits else cells
+            record = record_from_row(row, columns, self.options, number, raw)
+            if len(cells) < len(header) or any(cells[len(header) :]):
+                problem = f"the row has {len(cells):,} cells, the header {len(header):,}"
+                record = record._replace(problem=problem)
+            yield record
 
     def image_folder(self, path: Path) -> Path:
         """See `Format.image_folder`; also right for a target not written yet."""
@@ -159,6 +173,12 @@ class Csv(Format):
 
     def _delimiter(self, file: Path) -> str:
         return self.options.delimiter or delimiter_of(file)
+
+
+def _repeated(header: Sequence[str], columns: Columns) -> str | None:
+    """Return a name of two columns that both might be meant, or None."""
+    meant = {getattr(columns, field.name) for field in fields(columns)}
+    return next((name for name in header if header.count(name) > 1 and name in meant), None)
 
 
 def _write(out: object, records: Iterable[Record], dialect: JSON, columns: Columns) -> None:

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.atomic import replacing
@@ -22,7 +20,7 @@ from ig4.core.files.formats import require_not_empty
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.columns import with_images
-from ig4.plugins.formats.options import ColumnOptions
+from ig4.plugins.formats.options import ColumnOptions, SplitOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,10 +41,8 @@ _STATE: dict[str, JSON] = {
 }
 
 
-class HuggingFaceOptions(ColumnOptions):
+class HuggingFaceOptions(ColumnOptions, SplitOptions):
     """Options of the Hugging Face format."""
-
-    split: str | None = Field(None, description="Split of a DatasetDict; by default the only one.")
 
 
 class HuggingFace(Format):
@@ -58,6 +54,7 @@ class HuggingFace(Format):
 
     Options = HuggingFaceOptions
     options: HuggingFaceOptions
+    version = "2"
     embeds_images = True
     suffixes = ()
 
@@ -110,8 +107,7 @@ class HuggingFace(Format):
         folder = self.folder(path)
         state = {**_read_json(folder / STATE), "_data_files": _STATE["_data_files"]}
         state["_fingerprint"] = None  # identifies the rows, which an export may change
-        with _open_stream(self.sources(path)[0]) as stream:
-            schema = schema_to_json(stream.schema)
+        schema = schema_to_json(_schema(self.sources(path)))
         info = _read_json(folder / INFO) if (folder / INFO).is_file() else {}
         return {"schema": schema, "state": state, "info": info}
 
@@ -120,8 +116,7 @@ class HuggingFace(Format):
         from ig4.plugins.formats.arrow import ArrowTable
 
         files = self.sources(path)
-        with _open_stream(files[0]) as stream:
-            table = ArrowTable(path, stream.schema, self.options)
+        table = ArrowTable(path, _schema(files), self.options)
         yield from table.records(_batches(files))
 
     def image_folder(self, path: Path) -> Path:
@@ -173,6 +168,16 @@ def _open_stream(file: Path) -> Any:
         return pa.ipc.open_stream(pa.memory_map(str(file)))
     except (pa.ArrowException, OSError) as error:
         raise DatasetError(f"{file} is not a complete Arrow stream: {error}") from None
+
+
+def _schema(files: list[Path]) -> pa.Schema:
+    from ig4.plugins.formats.arrow import united_schema
+
+    schemas = {}
+    for file in files:
+        with _open_stream(file) as stream:
+            schemas[file] = stream.schema
+    return united_schema(schemas)
 
 
 def _batches(files: list[Path]) -> Iterator[pa.RecordBatch]:

@@ -19,10 +19,15 @@ from ig4.plugins.formats.columns import (
     row_from_record,
 )
 from ig4.plugins.formats.jsonrecords import JsonRecords, Parse, dump_json, write_joined
-from ig4.plugins.formats.options import TextColumnOptions
+from ig4.plugins.formats.objects import object_parser
+from ig4.plugins.formats.options import ColumnOptions, JsonOptions
 
 _MAX_MEMBERS = 16
 _SPACE_AFTER_COLON = re.compile(r":\s*")
+
+
+class JsonLinesOptions(JsonOptions, ColumnOptions):
+    """Options of JSON records."""
 
 
 class JsonLines(JsonRecords):
@@ -34,8 +39,9 @@ class JsonLines(JsonRecords):
     for more than one question and answer.
     """
 
-    Options = TextColumnOptions
-    options: TextColumnOptions
+    Options = JsonLinesOptions
+    options: JsonLinesOptions
+    version = "2"
     generic = True
     suffixes = (*jsonstream.LINES_SUFFIXES, ".json")
     usual_name = "data.jsonl"
@@ -50,56 +56,49 @@ class JsonLines(JsonRecords):
     def matches(self, file: Path) -> bool:
         """See `JsonRecords.matches`; an object from id to caption fits, too."""
         return super().matches(file) or (
-            jsonstream.layout(file) == "object" and _holds_captions(first_text(file))
+            self._is_members(file) and _holds_captions(first_text(file))
         )
 
+    def _is_members(self, file: Path) -> bool:
+        """Return whether a file is an object from id to caption, not one around a list."""
+        if self.options.key is not None or jsonstream.layout(file) != "object":
+            return False
+        return not any(map(self.recognises, jsonstream.first_records(file)))
+
     def header(self, path: Path) -> JSON:
-        """Return {} for an object from id to answer, else None."""
-        return {} if jsonstream.layout(self.file(path)) == "object" else None
+        """Return {} for an object from id to answer, else as `JsonRecords.header`."""
+        return {} if self._is_members(self.file(path)) else super().header(path)
 
     def raw_records(self, file: Path) -> Iterator[JSON]:
         """See `JsonRecords.raw_records`; each member of an object is an object of its own."""
-        if jsonstream.layout(file) != "object":
+        if not self._is_members(file):
             return super().raw_records(file)
         members = jsonstream.members(file, self.options.encoding)
         return ({key: value} for key, value in members)
 
     def parser(self, path: Path) -> Parse:
         """See `JsonRecords.parser`."""
-        return self.written_parser({} if jsonstream.layout(self.file(path)) == "object" else None)
+        return self.written_parser({} if self._is_members(self.file(path)) else None)
 
     def written_parser(self, header: JSON) -> Parse:
         """See `JsonRecords.written_parser`."""
-        if header is not None:
+        if header == {}:
             return self._member
-        known: dict[tuple[str, ...], Columns] = {}
-
-        def parse(raw: JSON, row: int) -> Record:
-            if not isinstance(raw, dict):
-                return Record(str(row), (), (), raw)
-            keys = tuple(raw)
-            columns = known.get(keys)
-            if columns is None:
-                columns = find_columns(keys, self.options)
-                if len(known) < 1000:  # records may have endless different keys
-                    known[keys] = columns
-            return record_from_row(raw, columns, self.options, row, raw)
-
-        return parse
+        return object_parser(lambda keys: find_columns(keys, self.options), self.options)
 
     def _member(self, raw: JSON, row: int) -> Record:
         ((name, value),) = raw.items()
         if isinstance(value, dict):
             columns = find_columns(value, self.options)
             found = record_from_row(value, columns, self.options, row, raw)
-            return Record(name or str(row), found.turns, found.images, raw)
+            return found._replace(id=name or str(row))
         row_values = {"id": name, "answer": value}
         return record_from_row(row_values, Columns("id", answer="answer"), self.options, row, raw)
 
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
         """See `Format.write`."""
-        if header is None:
-            super().write(records, target)
+        if header != {}:
+            super().write(records, target, header)
             return
         file = names.target_file(target, "data.json")
         with_ids = (_members(record) for record in records)

@@ -12,29 +12,35 @@ from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.files.atomic import replacing
+from ig4.core.files.compressed import data_suffix
 from ig4.core.files.formats import require_not_empty
 from ig4.core.files.imagenames import rename_images
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
-from ig4.plugins.formats.options import TextOptions
+from ig4.plugins.formats.options import JsonOptions
+from ig4.plugins.formats.splits import of_split, split_of
 
 SUFFIXES = (".json", *jsonstream.LINES_SUFFIXES)
 LIST, LINES = ("[\n", ",\n", "\n]\n"), ("", "\n", "\n")
 """The texts before, between and after the records of a file."""
 _MAX_FILES = 64
+_SHOWN = 8
+_MESSAGES = ("conversations", "messages", "conversation")
 
 Parse = Callable[[JSON, int], Record]
 
 
 class JsonRecords(Format):
-    """A data set in one file: a JSON list of records, or a record a line.
+    """A data set in one file: a JSON list of records, one under a key, or a record a line.
 
-    `path` may be the folder if only one file in it is in this format. Written are lines if the
-    target ends in .jsonl or .ndjson, else a list; without an ending the target is a folder.
+    `path` may be the folder if only one file in it is in this format, or one for each split. The
+    file may be compressed. Written are lines if the target ends in .jsonl or .ndjson, else a list,
+    under the key that it was read from; without an ending the target is a folder.
     """
 
-    Options = TextOptions
-    options: TextOptions
+    Options = JsonOptions
+    options: JsonOptions
+    version = "2"
     suffixes = SUFFIXES
     usual_name: ClassVar[str]
     """The file's name if the target is a folder."""
@@ -70,12 +76,13 @@ class JsonRecords(Format):
         """Return the file, or those in the folder, whose first records are in this format."""
         files = [path]
         if path.is_dir():
-            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            files = sorted(file for file in path.iterdir() if data_suffix(file) in SUFFIXES)
         return [file for file in files[:_MAX_FILES] if self.matches(file)]
 
     def matches(self, file: Path) -> bool:
         """Return whether any of the first records of a file is in this format."""
-        return any(self.recognises(record) for record in jsonstream.first_records(file))
+        records = jsonstream.first_records(file, key=self.options.key)
+        return any(self.recognises(record) for record in records)
 
     def file(self, path: Path) -> Path:
         """Return the file that holds the records.
@@ -86,7 +93,7 @@ class JsonRecords(Format):
         require_not_empty(path)
         if path.is_file():
             return path
-        return only_one(path, self.matching_files(path))
+        return only_one(path, of_split(path, self.matching_files(path), self.options.split))
 
     def sources(self, path: Path) -> list[Path]:
         """See `Format.sources`."""
@@ -94,7 +101,35 @@ class JsonRecords(Format):
 
     def raw_records(self, file: Path) -> Iterator[JSON]:
         """Yield the records as they are in the file."""
-        return jsonstream.records(file, self.options.encoding)
+        encoding = self.options.encoding
+        if jsonstream.layout(file) != "object":
+            return jsonstream.records(file, encoding)
+        return jsonstream.nested_items(file, self.key(file), encoding)
+
+    def key(self, file: Path) -> str:
+        """Return the key of the records in a file that is one JSON object.
+
+        Raises:
+            DatasetError: it holds no list of objects, or several and no option says which.
+        """
+        if self.options.key is not None:
+            return self.options.key
+        found = jsonstream.lists_of_objects(file, self.options.encoding)
+        lists = [name for name in found if name not in _MESSAGES]  # of one record
+        if len(lists) == 1:
+            return lists[0]
+        if not lists:
+            raise DatasetError(f"{file} holds one JSON object where a list of records should be")
+        listed = ", ".join(lists[:_SHOWN])
+        raise DatasetError(f"{file} holds lists under {listed}: say which with -o key={lists[0]}")
+
+    def header(self, path: Path) -> JSON:
+        """Return the object around the records, and their key; None if they are a bare list."""
+        file = self.file(path)
+        if jsonstream.layout(file) != "object":
+            return None
+        key = self.key(file)
+        return {"key": key, "object": jsonstream.outline(file, key, self.options.encoding)}
 
     def read(self, path: Path) -> Iterator[Record]:
         """See `Format.read`. A record that cannot be understood comes without turns."""
@@ -115,14 +150,30 @@ class JsonRecords(Format):
         file = names.target_file(target, self.usual_name)
         encoding = self.options.encoding
         texts = (dump_json(self.raw(record), encoding) for record in records)
-        is_lines = file.suffix.lower() in jsonstream.LINES_SUFFIXES
-        write_joined(file, encoding, texts, LINES if is_lines else LIST)
+        marks = LINES if file.suffix.lower() in jsonstream.LINES_SUFFIXES else LIST
+        if marks is LIST and header is not None:
+            marks = _marks_inside(header, encoding)
+        write_joined(file, encoding, texts, marks)
 
     def raw(self, record: Record) -> JSON:
         """Return a record as it was read, or a new one; an empty record was a null."""
         if record.raw is not None:
             return record.raw
         return self.make_raw(record) if record.turns or record.images else None
+
+
+def _marks_inside(header: JSON, encoding: str) -> tuple[str, str, str]:
+    """Return the texts around records that stand under a key of an object."""
+    before, after, key = [], [], header["key"]
+    for name, value in header["object"].items():
+        member = f"{dump_json(name, encoding)}: "
+        if name == key:
+            before.append(member)
+        elif before and before[-1].endswith(": "):
+            after.append(f",\n{member}{dump_json(value, encoding)}")
+        else:
+            before.append(f"{member}{dump_json(value, encoding)},\n")
+    return "{\n" + "".join(before) + LIST[0], LIST[1], "\n]" + "".join(after) + "\n}\n"
 
 
 def only_one(folder: Path, files: list[Path], what: str = "file of this format") -> Path:
@@ -135,8 +186,12 @@ def only_one(folder: Path, files: list[Path], what: str = "file of this format")
         return files[0]
     if not files:
         raise DatasetError(f"{folder} holds no {what}")
-    listed = ", ".join(file.name for file in files[:8])
-    raise DatasetError(f"{folder} holds several data sets ({listed}): name one of these files")
+    listed = ", ".join(file.name for file in files[:_SHOWN])
+    splits = dict.fromkeys(filter(None, map(split_of, files)))
+    advice = f", or a split with -o split=… ({', '.join(splits)})" if len(splits) > 1 else ""
+    raise DatasetError(
+        f"{folder} holds several data sets ({listed}): name one of these files{advice}"
+    )
 
 
 def write_joined(

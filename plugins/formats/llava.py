@@ -6,27 +6,26 @@ from pathlib import Path
 
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats.jsonrecords import JsonRecords, Parse
-from ig4.plugins.formats.turns import (
-    complete_turns,
-    image_list,
-    image_paths,
-    parse_messages,
-    record_id,
-    with_image_marks,
-)
+from ig4.plugins.formats.marks import with_image_marks
+from ig4.plugins.formats.objects import conversation_columns, object_parser
+from ig4.plugins.formats.options import ColumnOptions
+from ig4.plugins.formats.turns import image_paths
 
+_MESSAGES = ("conversations", "messages", "conversation", "texts")
 _SPEAKERS = {"user": "human", "assistant": "gpt"}
 
 
 class Llava(JsonRecords):
     """Records are {"id", "image", "conversations": [{"from", "value"}, …]}.
 
-    `image` is a path, a list of paths, or absent for text alone; a missing id is the row's
-    number, from 0. `<image>` is taken out of the turns and kept in the record. Records made
-    from another format name their image (a list if there are several) and begin the first
-    human turn with `<image>` and a line break for each; other speakers keep their names.
+    `image` (or `images`) is a path, a list of paths, anything else that names or holds images, or
+    absent for text alone; a missing id is the row's number, from 0. `<image>` is taken out of the
+    turns, and its place is kept. Records made from another format name their image (a list if
+    there are several) and have `<image>` where each stands, with a line break before the text;
+    other speakers keep their names.
     """
 
+    version = "2"
     usual_name = "llava.json"
 
     def recognises(self, record: JSON) -> bool:
@@ -38,19 +37,9 @@ class Llava(JsonRecords):
 
     def parser(self, path: Path) -> Parse:
         """See `JsonRecords.parser`."""
-        return self._record
-
-    def _record(self, raw: JSON, row: int) -> Record:
-        if not isinstance(raw, dict):
-            return Record(str(row), (), (), raw)
-        turns, _ = parse_messages(raw.get("conversations"), "from", "value")
-        image = raw.get("image")
-        images = (image,) if isinstance(image, str) and image else tuple(image_list(image))
-        return Record(
-            record_id(raw.get("id"), row),
-            complete_turns(turns, self.options.instruction),
-            images,
-            raw,
+        options = ColumnOptions(instruction=self.options.instruction)
+        return object_parser(
+            lambda keys: conversation_columns(keys, _MESSAGES), options, marked=True
         )
 
     def make_raw(self, record: Record) -> JSON:

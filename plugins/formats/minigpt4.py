@@ -13,9 +13,11 @@ from ig4.core.files.encodings import first_text
 from ig4.core.files.formats import require_not_empty
 from ig4.core.records import JSON, Record, Turn
 from ig4.plugins.formats import names
+from ig4.plugins.formats.imagefields import shown
 from ig4.plugins.formats.jsonrecords import dump_json, only_one, open_text
+from ig4.plugins.formats.objects import record_of_other
 from ig4.plugins.formats.options import TextOptions
-from ig4.plugins.formats.turns import record_id, text_of_role
+from ig4.plugins.formats.turns import id_remarks, record_id, text_of_role
 
 FILE = "filter_cap.json"
 KEY = "annotations"
@@ -81,12 +83,15 @@ class MiniGPT4(Format):
 
     def _record(self, raw: JSON, row: int) -> Record:
         if not isinstance(raw, dict):
-            return Record(str(row), (), (), raw)
+            return record_of_other(raw, row, self.options.instruction)
         caption, image_id = raw.get("caption"), raw.get("image_id")
         name = record_id(image_id, row)
         images = () if image_id is None else (f"image/{image_id}.jpg",)
+        if image_id is not None and id_remarks(image_id):
+            return Record(name, (), (), raw, f"its image_id is {shown(image_id)}, which is no id")
         if not isinstance(caption, str):
-            return Record(name, (), images, raw)
+            problem = None if caption is None else f"its caption is {shown(caption)}, not a text"
+            return Record(name, (), images, raw, problem)
         turns = (Turn("user", self.options.instruction), Turn("assistant", caption))
         return Record(name, turns, images, raw)
 

@@ -32,9 +32,32 @@ class ColumnOptions(FormatOptions):
     messages_column: str | None = Field(
         None, description="The column of the conversation; goes before instruction and answer."
     )
+    input_column: str | None = Field(
+        None, description="The column of what the instruction is about, as in Alpaca."
+    )
+    system_column: str | None = Field(None, description="The column of the system prompt.")
+    history_column: str | None = Field(
+        None, description="The column of earlier pairs of question and answer."
+    )
     image_path: str | None = Field(
         None,
         description="Image path of records without one, with {id}: images/{id}.jpg",
+    )
+
+
+class SplitOptions(FormatOptions):
+    """Options of data sets that may have several splits."""
+
+    split: str | None = Field(
+        None, description="The split to read, as in train, where there are several; all: every one."
+    )
+
+
+class JsonOptions(TextOptions, SplitOptions):
+    """Options of formats in JSON files."""
+
+    key: str | None = Field(
+        None, description="The key of the list of records in a JSON object; default: the only one."
     )
 
 

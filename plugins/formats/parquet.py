@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
 from ig4.core.files.atomic import replacing
@@ -14,27 +16,38 @@ from ig4.core.files.tables import is_parquet, open_parquet, parquet_batches
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.columns import with_images
-from ig4.plugins.formats.options import ColumnOptions
+from ig4.plugins.formats.options import ColumnOptions, SplitOptions
+from ig4.plugins.formats.splits import of_config, of_split, require_one_split
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ig4.plugins.formats.arrow import ArrowTable
 
 # pyarrow is imported where it is used: `detect` works without it.
 SUFFIX = ".parquet"
 
 
+class ParquetOptions(ColumnOptions, SplitOptions):
+    """Options of the Parquet format."""
+
+    config: str | None = Field(
+        None, description="The configuration to read, as Hugging Face calls folders of splits."
+    )
+
+
 class Parquet(Format):
     """Rows of one file, or of all .parquet files in a folder and below it, in order of names.
+
+    Of several splits, or several configurations of Hugging Face's, the options say which to read.
 
     Images may stand in the table as bytes, or as {"bytes", "path"} the way Hugging Face
     `datasets` stores them, also in lists; or as paths. Written is one file with the schema
     and metadata of the first; a target without an ending is a folder for data.parquet.
     """
 
-    Options = ColumnOptions
-    options: ColumnOptions
+    Options = ParquetOptions
+    options: ParquetOptions
+    version = "2"
     embeds_images = True
     generic = True
     suffixes = (SUFFIX,)
@@ -51,21 +64,25 @@ class Parquet(Format):
         files = _files(path) if path.is_dir() else [path]
         if not files:
             raise DatasetError(f"{path} holds no {SUFFIX} files")
+        if path.is_dir():
+            files = of_config(path, files, self.options.config)
+            require_one_split(path, files, self.options.split)
+            files = of_split(path, files, self.options.split)
         return files
 
     def header(self, path: Path) -> JSON:
         """Return the schema, metadata included, in base64."""
         from ig4.plugins.formats.arrow import schema_to_json
 
-        return {"schema": schema_to_json(_schema(self.sources(path)[0]))}
+        return {"schema": schema_to_json(_schema(self.sources(path)))}
 
     def read(self, path: Path) -> Iterator[Record]:
         """See `Format.read`. A row without an answer comes without turns."""
         from ig4.plugins.formats.arrow import ArrowTable
 
         files = self.sources(path)
-        table = ArrowTable(path, _schema(files[0]), self.options)
-        yield from table.records(_batches(files, table))
+        table = ArrowTable(path, _schema(files), self.options)
+        yield from table.records(_batches(files, table.step))
 
     def image_folder(self, path: Path) -> Path:
         """See `Format.image_folder`; also right for a target not written yet."""
@@ -99,24 +116,27 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.rglob(f"*{SUFFIX}"))
 
 
-def _schema(file: Path) -> pa.Schema:
+def _schema(files: list[Path]) -> pa.Schema:
     import pyarrow as pa
 
-    with open_parquet(file) as opened:
-        try:
-            return opened.schema_arrow
-        except pa.ArrowException as error:
-            raise DatasetError(f"{file}: its schema cannot be read ({error})") from None
+    from ig4.plugins.formats.arrow import united_schema
+
+    schemas = {}
+    for file in files:
+        with open_parquet(file) as opened:
+            try:
+                schemas[file] = opened.schema_arrow
+            except pa.ArrowException as error:
+                raise DatasetError(f"{file}: its schema cannot be read ({error})") from None
+    return united_schema(schemas)
 
 
-def _batches(files: list[Path], table: ArrowTable) -> Iterator[pa.RecordBatch]:
+def _batches(files: list[Path], step: int) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
     for file in files:
         with open_parquet(file) as opened:
-            if not opened.schema_arrow.equals(table.schema):
-                raise DatasetError(f"{file} has other columns than {files[0].name}")
             try:
-                yield from parquet_batches(file, opened, table.step)
+                yield from parquet_batches(file, opened, step)
             except (pa.ArrowException, OSError) as error:
                 raise DatasetError(f"{file} cannot be read: {error}") from None

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from ig4.core.errors import DatasetError, UsageError
+from ig4.core.files.compressed import data_suffix
 from ig4.core.files.encodings import read_json
 from ig4.core.files.formats import require_not_empty
-from ig4.core.records import JSON, Record, Turn
-from ig4.plugins.formats.columns import find_columns, record_from_row
-from ig4.plugins.formats.jsonrecords import JsonRecords, Parse
+from ig4.core.records import JSON, Record
+from ig4.plugins.formats.columns import Columns, media_columns
+from ig4.plugins.formats.conversations import ROLES, SpeakerNames
+from ig4.plugins.formats.jsonrecords import SUFFIXES, JsonRecords, Parse
+from ig4.plugins.formats.marks import with_image_marks
 from ig4.plugins.formats.names import is_safe_path
-from ig4.plugins.formats.options import ColumnOptions, TextOptions
-from ig4.plugins.formats.turns import (
-    ROLES,
-    ImageRef,
-    complete_turns,
-    image_list,
-    image_paths,
-    message_keys,
-    parse_messages,
-    record_id,
-    with_image_marks,
-)
+from ig4.plugins.formats.objects import conversation_columns, object_parser
+from ig4.plugins.formats.options import ColumnOptions, JsonOptions
+from ig4.plugins.formats.turns import image_paths
 
 INFO = "dataset_info.json"
+_MESSAGES = ("messages", "conversations", "conversation", "texts")
 _TAGS = {
     "user_tag": "user",
     "assistant_tag": "assistant",
@@ -40,7 +34,7 @@ _TAGS = {
 }
 
 
-class ShareGPTOptions(TextOptions):
+class ShareGPTOptions(JsonOptions):
     """Options of the ShareGPT format."""
 
     dataset: str | None = Field(
@@ -58,27 +52,17 @@ class ShareGPTOptions(TextOptions):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """The keys of a record; None means the usual names."""
-
-    messages: str | None
-    images: str | None
-    system: str
-    role: str | None
-    content: str | None
-    roles: Mapping[str, str]
-
-
 class ShareGPT(JsonRecords):
     """Records are {"messages": [{"role", "content"}, …], "images": [path, …]}.
 
     The classic {"conversations": [{"from", "value"}, …]} is read as well, and contents in
     parts ([{"type": "image_url", "value": path}, {"type": "text", "value": …}]), whose images
-    stand among the parts. In a folder with a dataset_info.json, that
-    file names the data sets and their keys. Records made from another format have role and
-    content, and begin the first user turn with `<image>` for each image.
+    stand among the parts. In a folder with a dataset_info.json, that file names the data sets and
+    their keys, of conversations as of instructions with outputs (Alpaca, LLaMA-Factory's default).
+    Records made from another format have role and content, and `<image>` where each image stands.
     """
+
+    version = "2"
 
     Options = ShareGPTOptions
     options: ShareGPTOptions
@@ -93,9 +77,10 @@ class ShareGPT(JsonRecords):
             messages = record.get("conversations")
         if not isinstance(messages, list) or not messages or not isinstance(messages[0], dict):
             return False
-        role, content = message_keys(messages)
-        return (self.options.role_tag or role) in messages[0] and (
-            (self.options.content_tag or content) in messages[0]
+        first = messages[0]
+        role = self.options.role_tag or ("from" if "from" in first else "role")
+        return role in first and (
+            (self.options.content_tag or ("value" if "value" in first else "content")) in first
         )
 
     def detect(self, path: Path) -> bool:
@@ -112,22 +97,29 @@ class ShareGPT(JsonRecords):
     def parser(self, path: Path) -> Parse:
         """See `JsonRecords.parser`."""
         name = self._dataset_name(path)
-        entry = _read_info(path)[name] if name is not None else {}
-        return partial(self._record, self._shape(entry))
+        entry = _read_info(path)[name] if name is not None else None
+        options = ColumnOptions(instruction=self.options.instruction)
+        if entry is not None and not _is_sharegpt(entry):
+            return object_parser(lambda keys: self._alpaca_columns(keys, entry), options)
+        return self._conversation_parser(entry or {})
 
     def written_parser(self, header: JSON) -> Parse:
         """See `JsonRecords.written_parser`."""
-        return partial(self._record, self._shape({}))
+        return self._conversation_parser({})
+
+    def _conversation_parser(self, entry: Mapping[str, Any]) -> Parse:
+        return object_parser(
+            lambda keys: self._columns(keys, entry),
+            ColumnOptions(instruction=self.options.instruction),
+            speakers=self._speakers(entry),
+            marked=True,
+        )
 
     def _available(self, path: Path) -> list[str]:
         """Return the data sets of dataset_info.json whose files are here in this format."""
         if not (path / INFO).is_file():
             return []
-        return [
-            name
-            for name, entry in _read_info(path).items()
-            if entry.get("formatting") == "sharegpt" and _is_file(path, entry)
-        ]
+        return [name for name, entry in _read_info(path).items() if _is_file(path, entry)]
 
     def _dataset_name(self, path: Path) -> str | None:
         require_not_empty(path)
@@ -138,7 +130,8 @@ class ShareGPT(JsonRecords):
                 return requested
             listed = ", ".join(available) or "none"
             raise UsageError(
-                f"{path / INFO} has no ShareGPT data set {requested!r} with a file beside it "
+                f"{path / INFO} has no ShareGPT data set {requested!r}, nor one of instructions, "
+                "with a JSON file beside it "
                 f"(there are: {listed})"
             )
         if len(available) > 1:
@@ -148,46 +141,43 @@ class ShareGPT(JsonRecords):
             )
         return available[0] if available else None
 
-    def _shape(self, entry: Mapping[str, Any]) -> _Layout:
-        columns, tags = entry.get("columns") or {}, entry.get("tags") or {}
-        own = self.options
+    def _columns(self, keys: Sequence[str], entry: Mapping[str, Any]) -> Columns:
+        columns = _table(entry, "columns")
+        named = self.options.messages_column or columns.get("messages")
+        found = conversation_columns(
+            keys,
+            (named,) if named else _MESSAGES,
+            images=self.options.images_column or columns.get("images"),
+            system=columns.get("system"),
+        )
+        return replace(found, media=_media(keys, columns))
+
+    def _alpaca_columns(self, keys: Sequence[str], entry: Mapping[str, Any]) -> Columns:
+        """Return the columns of LLaMA-Factory's default form, with its names for them."""
+        columns = _table(entry, "columns")
+        names = {
+            "instruction": columns.get("prompt", "instruction"),
+            "input": columns.get("query", "input"),
+            "answer": columns.get("response", "output"),
+            "history": columns.get("history", "history"),
+            "system": columns.get("system", "system"),
+            "image": self.options.images_column or columns.get("images", "images"),
+        }
+        found = {meaning: name for meaning, name in names.items() if name in keys}
+        return Columns(id="id", media=_media(keys, columns), **found)
+
+    def _speakers(self, entry: Mapping[str, Any]) -> SpeakerNames:
+        tags, own = _table(entry, "tags"), self.options
         named: dict[str, str] = {
             tags[tag]: role for tag, role in _TAGS.items() if isinstance(tags.get(tag), str)
         }
         named |= {own.user_tag: "user"} if own.user_tag else {}
         named |= {own.assistant_tag: "assistant"} if own.assistant_tag else {}
-        return _Layout(
-            messages=own.messages_column or columns.get("messages"),
-            images=own.images_column or columns.get("images"),
-            system=columns.get("system") or "system",
-            role=own.role_tag or tags.get("role_tag"),
-            content=own.content_tag or tags.get("content_tag"),
-            roles={**ROLES, **named},
+        return SpeakerNames(
+            own.role_tag or tags.get("role_tag"),
+            own.content_tag or tags.get("content_tag"),
+            {**ROLES, **named},
         )
-
-    def _record(self, shape: _Layout, raw: JSON, row: int) -> Record:
-        if not isinstance(raw, dict):
-            return Record(str(row), (), (), raw)
-        name = shape.messages or ("messages" if "messages" in raw else "conversations")
-        if name not in raw:
-            # JSON lines of ig4's own may hold pairs beside conversations.
-            own = ColumnOptions(instruction=self.options.instruction)
-            columns = find_columns(raw, own)
-            if columns.answer is not None:
-                return record_from_row(raw, columns, own, row, raw)
-        messages = raw.get(name)
-        role, content = message_keys(messages)
-        turns, embedded = parse_messages(
-            messages, shape.role or role, shape.content or content, shape.roles
-        )
-        system = raw.get(shape.system)
-        if isinstance(system, str) and system:
-            turns.insert(0, Turn("system", system))
-        images: list[ImageRef] = image_list(raw.get(shape.images or "images")) or embedded
-        if not images and shape.images is None:
-            images = image_list(raw.get("image"))
-        identity = record_id(raw.get("id"), row)
-        return Record(identity, complete_turns(turns, self.options.instruction), tuple(images), raw)
 
     def make_raw(self, record: Record) -> JSON:
         """See `JsonRecords.make_raw`."""
@@ -212,6 +202,23 @@ def _read_info(folder: Path) -> dict[str, dict[str, Any]]:
     return {name: entry for name, entry in entries if isinstance(entry, dict)}
 
 
+def _table(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return the names under `columns` or `tags`; those that are no texts are left out."""
+    found = entry.get(key)
+    named = found.items() if isinstance(found, dict) else ()
+    return {name: value for name, value in named if isinstance(value, str)}
+
+
+def _media(keys: Sequence[str], columns: Mapping[str, str]) -> tuple[str, ...]:
+    return media_columns(keys, *(columns[key] for key in ("videos", "audios") if key in columns))
+
+
+def _is_sharegpt(entry: Mapping[str, Any]) -> bool:
+    return entry.get("formatting") in ("sharegpt", "openai")
+
+
 def _is_file(folder: Path, entry: Mapping[str, Any]) -> bool:
     name = entry.get("file_name")
-    return isinstance(name, str) and is_safe_path(name) and (folder / name).is_file()
+    if not isinstance(name, str) or not is_safe_path(name):
+        return False
+    return data_suffix(folder / name) in SUFFIXES and (folder / name).is_file()

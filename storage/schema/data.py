@@ -117,6 +117,7 @@ class Sample(Base):
     raw: Mapped[str]  # the record as JSON text
     problem: Mapped[str | None]
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    places: Mapped[str | None]  # JSON [[turn, position], …]; NULL: before the first question
 
 
 class SampleImage(Base):

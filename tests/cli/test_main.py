@@ -296,3 +296,37 @@ def test_ctrl_c_leaves_a_consistent_database_and_says_how_to_go_on(ig4, data, tm
     before = json.loads(ig4("query", count, "--json").stdout)[0]["n"]
     done = ig4("run", data, *flags, "--json", site=site)
     assert json.loads(done.stdout)["scored"] == {"slow": 6 - before}
+
+
+C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
+            "PYTHONIOENCODING": "ascii"}  # fmt: skip
+
+
+def test_a_locale_of_ascii_alone_opens_and_stores_every_name(ig4, tmp_path):
+    (tmp_path / "été").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "été" / "日.png")
+    record = {**LLAVA[0], "id": "ü", "image": "日.png"}
+    (tmp_path / "été" / "a.json").write_text(json.dumps([record]))
+    done = ig4("ingest", "été/a.json", "--name", "ü", "--json", **C_LOCALE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["problems"] == {}
+    done = ig4("export", "ö", "--selection", "all", **C_LOCALE)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert (tmp_path / "ö" / "日.png").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ingest", "caf\udce9.json"),
+        ("query", "select 'caf\udce9'"),
+    ],
+)
+def test_what_is_not_utf_8_on_the_command_line_is_named(ig4, tmp_path, arguments):
+    for name in ("caf\udce9.json", "plain.json"):
+        (tmp_path / name).write_text(json.dumps([{**LLAVA[0], "image": None}]))
+    ig4("ingest", "plain.json", "--quiet")
+    done = ig4(*arguments)
+    assert done.returncode in (1, 2)
+    assert "caf\\udce9" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -14,7 +14,7 @@ from ig4.core.engine.exporting.images import (
     read_image,
     suffix_of,
 )
-from ig4.core.engine.ingesting.ingest import turns_of
+from ig4.core.engine.ingesting.ingest import places_of, turns_of
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.events import StageAdvanced
 from ig4.core.records import JSON, Record, Turn
@@ -120,7 +120,10 @@ class ExportRecords:
                 return plain
             self.left_out[str(error)] += 1
             return None
-        return Record(row.external_id, turns, images, self._named(plain, row.images, images))
+        return Record(
+            row.external_id, turns, images, self._named(plain, row.images, images),
+            places=places_of(row),
+        )  # fmt: skip
 
     def _images(self, record: Record, rows: list[ImageRow]) -> tuple[str | bytes, ...]:
         """Return the images of a record as its format gets them: bytes, or names to be placed.

@@ -10,12 +10,25 @@ from typing import TYPE_CHECKING
 
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError
+from ig4.core.host.fingerprint import digest_of
 from ig4.storage import datasets
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ig4.core.records import Record
+
+
+_MAX_BYTES = 1000  # a database cannot index much longer ones
+
+
+def _stored_id(name: str) -> str:
+    """Return an id that every database can hold; of one that is too long, the rest is a hash."""
+    name = sanitize(name)
+    if len(name) * 4 <= _MAX_BYTES or len(name.encode()) <= _MAX_BYTES:
+        return name
+    beginning = name.encode()[: _MAX_BYTES - 40].decode("utf-8", "ignore")
+    return f"{beginning}…{digest_of(name)}"
 
 
 @dataclass(slots=True)
@@ -42,7 +55,7 @@ class ExternalIds:
             DatasetError: an id stands in more than one record, and that is to be refused.
         """
         self._latest.clear()
-        wanted = [sanitize(record.id) for record in batch]
+        wanted = [_stored_id(record.id) for record in batch]
         known = datasets.known_ids(connection, self.dataset_id, wanted)
         taken = {name for name, run in known.items() if run == self.run_id}
         if not taken and len(set(wanted)) == len(wanted):

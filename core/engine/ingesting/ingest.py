@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.engine.ingesting.files import ImageFileIndex
 from ig4.core.engine.ingesting.ids import ExternalIds
 from ig4.core.engine.ingesting.paths import ImageRoots
-from ig4.core.engine.ingesting.texts import sanitize
+from ig4.core.engine.ingesting.texts import finite, one_line, sanitize
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.files import formats
@@ -36,9 +37,13 @@ if TYPE_CHECKING:
 STAGE = "ingest"
 BATCH = 16_384
 """Records to a transaction: each rewrites much of the index on content hashes, so few of them."""
-BATCH_BYTES = 1 << 28
-"""Bytes of embedded images to a transaction, at most about."""
+_BATCH_BYTES = 128 << 20
+REPAIRED = (
+    "NUL and halves of surrogate pairs are replaced in their texts, which no database can hold; "
+    "the records themselves are kept as they are"
+)
 _JOIN = "\n"
+_SHOWN = 12  # different problems that are named
 _SHOWN_KINDS = 8  # of what is wrong with images, in notices
 
 
@@ -52,6 +57,8 @@ class DatasetSource:
     options: Mapping[str, JSON] = field(default_factory=dict)
     image_root: Path | None = None
     duplicates: str = "number"  # or "error"
+    replace: bool = False
+    """Whether the data set takes the place of another one with its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,8 @@ class IngestResult:
 
     `read` counts the records read now, `samples` all of the data set, `gone` the samples that left
     it, `changed_images` the images with other bytes than before. `problems` counts records by
-    what is wrong with them, `unreadable_images` the image files that are missing or no images.
+    what is wrong with them, `remarks` by what else there is to say, `unreadable_images` the image
+    files that are missing or no images.
     """
 
     dataset: DatasetRow
@@ -71,6 +79,7 @@ class IngestResult:
     problems: Mapping[str, int]
     unchanged: bool
     unreadable_images: int = 0
+    remarks: Mapping[str, int] = field(default_factory=dict)
 
 
 def ingest(session: Session, source: DatasetSource) -> IngestResult:
@@ -85,6 +94,7 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
         UsageError: the name is taken by another data set, or an option is wrong.
     """
     path = source.path.expanduser().absolute()
+    _require_names(path, source)
     name, form = formats.resolve(session.host, path, source.format, source.options)
     dataset_name = source.name or default_name(path)
     image_root = str(source.image_root.absolute()) if source.image_root else None
@@ -96,9 +106,10 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
         "image_root": image_root,
     }
     with session.recorded("ingest", config):
-        _refuse_other(session, dataset_name, path)
         _refuse_outside(form, path, _roots(image_root, path, form))
         state = _state(form, path, {**config, "duplicates": source.duplicates})
+        if not source.replace:
+            _refuse_other(session, dataset_name, path, state)
         with session.store.reading() as connection:
             known = datasets.find(connection, dataset_name)
         if known is not None and known.source_state == state:
@@ -115,14 +126,44 @@ def default_name(path: Path) -> str:
     return path.parent.name if path.stem in generic else path.stem
 
 
-def _refuse_other(session: Session, name: str, path: Path) -> None:
+def _require_names(path: Path, source: DatasetSource) -> None:
+    """Refuse names that are no text: a database cannot hold them."""
+    for what, name in (
+        ("the path of the data set", path), ("--image-root", source.image_root),
+        ("--name", source.name),
+    ):  # fmt: skip
+        if name is not None and sanitize(str(name)) != str(name):
+            raise UsageError(
+                f"{what}, {str(name)!r}, is not valid {sys.getfilesystemencoding()}, so it cannot "
+                "be stored: rename it"
+            )
+
+
+def _refuse_other(session: Session, name: str, path: Path, state: str) -> None:
+    """Refuse a path if another data set has the name, unless that one was moved here."""
     with session.store.reading() as connection:
         known = datasets.find(connection, name)
-    if known is not None and not _is_same(Path(known.path), path):
+    if known is None or _is_same(Path(known.path), path):
+        return
+    if not Path(known.path).exists():
+        if known.source_state is not None and _sizes(known.source_state) == _sizes(state):
+            session.notice(f"{name} was moved: from {known.path} to {path}")
+            return
         raise UsageError(
-            f"the data set {name!r} in {session.store.location} came from {known.path}: give "
-            f"this one another name with --name."
+            f"the data set {name!r} in {session.store.location} came from {known.path}, which is "
+            f"gone, and {path} holds other files: add --replace to put this one in its place, or "
+            "give it another name with --name"
         )
+    raise UsageError(
+        f"the data set {name!r} in {session.store.location} came from {known.path}: give "
+        f"this one another name with --name, or add --replace to put it in that one's place."
+    )
+
+
+def _sizes(state: str) -> list[tuple[str, int]]:
+    """Return the names and sizes of the files of a state, wherever they lie."""
+    files = json.loads(state)[2]
+    return [(Path(file).name, size) for file, size, _ in files]
 
 
 def _refuse_outside(form: Format, path: Path, roots: ImageRoots) -> None:
@@ -206,6 +247,13 @@ def turns_of(row: samples.SampleRow) -> tuple[Turn, ...]:
     return turns_in(row.instruction, row.answer)
 
 
+def places_of(row: samples.SampleRow) -> tuple[tuple[int, int], ...] | None:
+    """Return where the images of a stored sample stand; None before the first question."""
+    if row.places is None:
+        return None
+    return tuple((turn, at) for turn, at in json.loads(row.places))
+
+
 def turns_in(instruction: str, answer: str) -> tuple[Turn, ...]:
     """Return the turns that need not be stored beside an instruction and an answer."""
     if not instruction and not answer:
@@ -221,6 +269,20 @@ def _roots(image_root: str | None, path: Path, form: Format) -> ImageRoots:
     return ImageRoots(form.image_folder(path), Path(image_root) if image_root else None)
 
 
+def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield records in batches, smaller ones where they hold the bytes of images."""
+    batch: list[Record] = []
+    size = 0
+    for record in records:
+        batch.append(record)
+        size += sum(len(image) for image in record.images if isinstance(image, bytes))
+        if len(batch) == BATCH or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 class _DatasetReader:
     """One pass over a data set's records."""
 
@@ -231,6 +293,7 @@ class _DatasetReader:
         self.path = path
         self.read_count = 0
         self.problems: Counter[str] = Counter()
+        self.remarks: Counter[str] = Counter()
 
     def read(self, config: Mapping[str, Any], state: str) -> IngestResult:
         session = self.session
@@ -242,6 +305,8 @@ class _DatasetReader:
             raise DatasetError(f"{self.path} holds no records.")
         roots = _roots(config["image_root"], self.path, self.form)
         with session.store.writing() as connection:
+            if connection.dialect.name == "postgresql":
+                header = finite(header)
             dataset = datasets.put(
                 connection,
                 config["name"],
@@ -268,19 +333,21 @@ class _DatasetReader:
             unreadable = datasets.count_unreadable_files(connection, dataset.id)
         count = self.read_count
         return IngestResult(
-            dataset, count, count, gone, 0, self.problems,
-            unchanged=False, unreadable_images=unreadable,
+            dataset, count, count, gone, 0, self.problems, unchanged=False,
+            unreadable_images=unreadable, remarks=self.remarks,
         )  # fmt: skip
 
     def _try_to_store(
         self, dataset_id: int, index: ImageFileIndex, ids: ExternalIds, batch: Sequence[Record]
     ) -> None:
         """Store a batch; if the connection breaks, forget what was counted of it."""
-        read_count, problems = self.read_count, Counter(self.problems)
+        read_count, problems, remarks = (
+            self.read_count, Counter(self.problems), Counter(self.remarks)
+        )  # fmt: skip
         try:
             self._store(dataset_id, index, ids, batch)
         except ConnectionLostError:
-            self.read_count, self.problems = read_count, problems
+            self.read_count, self.problems, self.remarks = read_count, problems, remarks
             ids.take_back()
             raise
 
@@ -320,6 +387,10 @@ class _DatasetReader:
         problem = _problem(record)
         if problem:
             self.problems[problem] += 1
+        for remark in record.remarks:
+            self.remarks[remark] += 1
+        if any(sanitize(turn.text) is not turn.text for turn in record.turns):
+            self.remarks[REPAIRED] += 1
         self.read_count += 1
         return (
             dataset_id,
@@ -332,6 +403,7 @@ class _DatasetReader:
             json.dumps(record.raw),
             problem,
             self.session.run_id,
+            None if record.places is None else json.dumps(record.places),
         )
 
     def _notify(
@@ -345,26 +417,22 @@ class _DatasetReader:
                 f"{ids.renamed.total():,} records repeat an id (first: {first!r}); they are "
                 f"stored as {first}#2 and so on"
             )
-        for problem, count in self.problems.items():
-            session.notice(f"{count:,} records: {problem}")
+        _tell(session, self.problems, "problems")
+        _tell(session, self.remarks, "remarks")
         _tell_unreadable(session, index)
         if gone:
             session.notice(f"{gone:,} samples are no longer in {dataset.name}")
         session.emit(StageFinished(STAGE, f"{self.read_count:,} samples in {dataset.name}"))
 
 
-def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Yield records by BATCH, or by fewer that together embed BATCH_BYTES of images."""
-    batch: list[Record] = []
-    embedded = 0
-    for record in records:
-        batch.append(record)
-        embedded += sum(len(image) for image in record.images if isinstance(image, bytes))
-        if len(batch) >= BATCH or embedded >= BATCH_BYTES:
-            yield batch
-            batch, embedded = [], 0
-    if batch:
-        yield batch
+def _tell(session: Session, counts: Counter[str], what: str) -> None:
+    """Say how many records have each problem or remark, the most frequent ones first."""
+    for text, count in counts.most_common(_SHOWN):
+        session.notice(f"{count:,} records: {text}")
+    others = counts.most_common()[_SHOWN:]
+    if others:
+        total = sum(count for _, count in others)
+        session.notice(f"{total:,} records: {len(others):,} other {what}")
 
 
 def _texts(turns: Sequence[Turn]) -> tuple[str, str, str | None]:
@@ -380,6 +448,8 @@ def _texts(turns: Sequence[Turn]) -> tuple[str, str, str | None]:
 
 
 def _problem(record: Record) -> str | None:
+    if record.problem is not None:
+        return one_line(record.problem)
     if not record.turns:
         return "the record is not a conversation: no instruction and no answer can be read in it"
     answered = any(turn.role == "assistant" and turn.text.strip() for turn in record.turns)

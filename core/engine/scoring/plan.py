@@ -155,8 +155,11 @@ def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> S
             scores.delete_failures(connection, dataset.id, list(ids.values()))
     with session.store.reading() as connection:
         sample_ids, contents = samples.ordered_ids(connection, dataset.id)
+        # What no selection takes is not asked about, let alone paid for.
+        faulty = samples.ids_with_problems(connection, dataset.id, answered=True)
+        sound = np.flatnonzero(~np.isin(sample_ids, faulty))
         first = np.zeros(len(contents), dtype=bool)
-        first[np.unique(contents, return_index=True)[1]] = True
+        first[sound[np.unique(contents[sound], return_index=True)[1]]] = True
         ordinals = np.cumsum(first) - 1
         pending = {}
         for label, one in chosen.items():

@@ -263,9 +263,12 @@ def _left_out(
             value, error = scores.find(connection, component_id, content)
             report[name] = {"value": value, "error": error}
         unusable = sample_id in samples.ids_with_unusable_images(connection, dataset.id)
+        (sample,) = samples.by_id(connection, [sample_id])
     lacking = [name for name, row in report.items() if row["value"] is None]
     why = f"it has no {' and no '.join(lacking)} score" if lacking else "it has no cluster"
-    if unusable:
+    if sample.problem is not None:
+        why = sample.problem
+    elif unusable:
         why = f"it has {NO_IMAGE}"
     return Explanation(
         id=external_id,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 STAGE = "select"
 NO_IMAGE = "an image file that holds no image"
+PROBLEM = "a problem that `ig4 ingest` named"
 QUOTA = Choice("selector", "quota")
 
 NO_CLUSTERS = "none"
@@ -168,6 +169,7 @@ def candidate_table(
     with session.store.reading() as connection:
         sample_ids, contents = samples.ordered_ids(connection, dataset.id)
         unusable = np.isin(sample_ids, samples.ids_with_unusable_images(connection, dataset.id))
+        faulty = np.isin(sample_ids, samples.ids_with_problems(connection, dataset.id))
         clustering = _clustering(connection, dataset, request.clustering, needed=clusters_needed)
         labels = (
             clusters.labels(connection, clustering.id, sample_ids)
@@ -184,11 +186,13 @@ def candidate_table(
     if clusters_needed:
         left_out["no cluster"] = int((labels < 0).sum())
     left_out[NO_IMAGE] = int(unusable.sum())
+    # By sample, not by content: a good one may have the same texts and images, and its scores.
+    left_out[PROBLEM] = int((faulty & ~missing.any(axis=1)).sum())
     left_out = {reason: count for reason, count in left_out.items() if count}
     if left_out and request.missing == "error":
         reasons = ", ".join(f"{count:,} have {reason}" for reason, count in left_out.items())
         raise MissingScoreError(f"not all samples can be compared: {reasons}")
-    kept = ~(missing.any(axis=1) | unusable)
+    kept = ~(missing.any(axis=1) | unusable | faulty)
     if clusters_needed:
         kept &= labels >= 0
     if left_out:

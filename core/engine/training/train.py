@@ -207,7 +207,14 @@ def _training_set(
     answered = [pair for pair in pairs if pair[0].answer.strip()]
     if len(answered) < len(pairs):
         session.notice(f"{len(pairs) - len(answered):,} samples without an answer are left out")
-    usable = _readable(session, answered, request)
+    sound = [pair for pair, row in zip(pairs, rows, strict=True)
+             if pair[0].answer.strip() and row.problem is None]  # fmt: skip
+    if len(sound) < len(answered):
+        session.notice(
+            f"{len(answered) - len(sound):,} samples with a problem that `ig4 ingest` named are "
+            "left out"
+        )
+    usable = _readable(session, sound, request)
     return _TrainingSet(
         source, number, digest, [sample for sample, _ in usable],
         [content for _, content in usable], len(pairs) - len(usable),

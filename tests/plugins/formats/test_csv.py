@@ -1,5 +1,6 @@
 """CSV and TSV tables."""
 
+import gzip
 import json
 
 import pytest
@@ -132,3 +133,40 @@ def test_headers_are_json(tmp_path):
         "delimiter": ",",
         "line_end": "\r\n",
     }
+
+
+@pytest.mark.parametrize("row", ["1,a.jpg,What?,It,is,a,cat.", "1,a.jpg,What?"])
+def test_a_row_that_does_not_fit_the_header_is_a_problem_and_stays_whole(tmp_path, row):
+    file = tmp_path / "a.csv"
+    file.write_text(f"id,image,question,answer\n{row}\n2,b.jpg,Who?,I.\n")
+    torn, whole = make().read(file)
+    assert torn.problem == f"the row has {row.count(',') + 1} cells, the header 4"
+    assert torn.raw == row.split(",")
+    assert whole.problem is None
+
+
+def test_empty_cells_at_the_end_of_a_row_are_no_problem(tmp_path):
+    (record,) = make().read(file_with(tmp_path, "id,answer\n1,It.,,\n"))
+    assert (record.problem, record.raw) == (None, ["1", "It.", "", ""])
+
+
+def test_two_columns_with_the_name_that_is_meant_are_refused(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("id,answer,answer\n1,a,b\n")
+    with pytest.raises(DatasetError, match="two columns with the name 'answer'"):
+        list(make().read(file))
+    file.write_text("id,answer,note,note\n1,a,b,c\n")
+    assert [record.raw for record in make().read(file)] == [["1", "a", "b", "c"]]
+
+
+def test_white_space_around_a_name_in_the_header_does_not_matter(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("\ufeffid, image, answer\n1, a.jpg,It.\n", encoding="utf-8")
+    (record,) = make().read(file)
+    assert (record.id, record.turns[1].text) == ("1", "It.")
+
+
+def test_a_compressed_table_is_read(tmp_path):
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"id,answer\n1,It.\n"))
+    assert make().detect(tmp_path)
+    assert [record.id for record in make().read(tmp_path)] == ["1"]

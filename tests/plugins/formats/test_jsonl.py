@@ -2,9 +2,10 @@
 
 import json
 
+import pyarrow as pa
 import pytest
 
-from ig4.core.errors import DatasetError
+from ig4.core.errors import DatasetError, UsageError
 from ig4.core.records import Record, Turn
 from ig4.plugins.formats.jsonl import JsonLines
 
@@ -128,3 +129,122 @@ def test_an_unreadable_line_is_named(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"answer": "a"}\n{"answer": "b"\n{"answer": "c"}\n')
     with pytest.raises(DatasetError, match=r"a\.jsonl: line 2, column 15"):
         list(make().read(tmp_path / "a.jsonl"))
+
+
+# --- Alpaca -----------------------------------------------------------------------------------
+
+
+def test_alpaca_with_input_history_and_system(tmp_path):
+    raw = {
+        "instruction": "Translate.", "input": "Haus", "output": "house", "system": "Be brief.",
+        "history": [["Hi", "Hello."]], "images": [],
+    }  # fmt: skip
+    (record,) = read(tmp_path, raw)
+    assert [tuple(turn) for turn in record.turns] == [
+        ("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello."),
+        ("user", "Translate.\nHaus"), ("assistant", "house"),
+    ]  # fmt: skip
+
+
+def test_empty_fields_of_alpaca_change_nothing(tmp_path):
+    raw = {"instruction": "Say it.", "input": "", "output": "It.", "system": None, "history": []}
+    (record,) = read(tmp_path, raw)
+    assert record.turns == (Turn("user", "Say it."), Turn("assistant", "It."))
+
+
+def test_a_history_that_cannot_be_read_is_a_problem(tmp_path):
+    (record,) = read(tmp_path, {"instruction": "a", "output": "b", "history": "earlier"})
+    assert "its history cannot be read" in record.problem
+
+
+def test_a_column_called_input_beside_a_question_is_not_the_question(tmp_path):
+    (record,) = read(tmp_path, {"question": "Who?", "input": "17", "answer": "I."})
+    assert record.turns[0].text == "Who?"
+
+
+def test_input_alone_is_the_instruction(tmp_path):
+    (record,) = read(tmp_path, {"input": "Who?", "output": "I."})
+    assert record.turns[0].text == "Who?"
+
+
+# --- Data-Juicer ------------------------------------------------------------------------------
+
+
+def test_the_marks_of_data_juicer(tmp_path):
+    raw = {"text": "<__dj__image> A cat. <|__dj__eoc|>", "images": ["a.jpg"]}
+    (record,) = read(tmp_path, raw)
+    assert (record.turns[1].text, record.images, record.places) == ("A cat.", ("a.jpg",), None)
+    assert record.problem is None
+
+
+def test_chunks_of_data_juicer_keep_the_places_of_their_images(tmp_path):
+    raw = {"text": "<__dj__image> A cat. <|__dj__eoc|> <__dj__image> A dog. <|__dj__eoc|>",
+           "images": ["a.jpg", "b.jpg"]}  # fmt: skip
+    (record,) = read(tmp_path, raw)
+    assert record.turns[1].text == "A cat.\n A dog."
+    assert record.places == ((1, 0), (1, 7))
+    assert read(tmp_path, {**raw, "images": ["a.jpg"]})[0].problem == "2 <image> marks for 1 image"
+
+
+def test_videos_of_data_juicer_are_a_problem(tmp_path):
+    (record,) = read(tmp_path, {"text": "<__dj__video> A cat. <|__dj__eoc|>", "videos": ["a.mp4"]})
+    assert "a video or sound" in record.problem
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "around",
+    [{"data": None}, {"version": "1", "data": None, "licence": {"a": 1}}, {"annotations": None}],
+)
+def test_a_list_under_a_key_is_read_and_written_back(tmp_path, around):
+    (key,) = (name for name, value in around.items() if value is None)
+    records = [{"id": "1", "question": "Who?", "answer": "I."}]
+    whole = {**around, key: records}
+    (tmp_path / "a.json").write_text(json.dumps(whole))
+    assert make().detect(tmp_path / "a.json")
+    found = list(make().read(tmp_path / "a.json"))
+    assert [record.raw for record in found] == records
+    make().write(found, tmp_path / "b.json", make().header(tmp_path / "a.json"))
+    assert json.dumps(json.loads((tmp_path / "b.json").read_text())) == json.dumps(whole)
+
+
+def test_of_several_lists_the_user_says_which(tmp_path):
+    lists = {"info": [{"year": 2}], "data": [{"id": "1", "question": "Who?", "answer": "I."}]}
+    (tmp_path / "a.json").write_text(json.dumps(lists))
+    with pytest.raises(DatasetError, match="lists under info, data: say which with -o key=info"):
+        list(make().read(tmp_path / "a.json"))
+    assert make(key="data").detect(tmp_path / "a.json")
+    assert [record.id for record in make(key="data").read(tmp_path / "a.json")] == ["1"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.json.gz", "a.jsonl.zst"])
+def test_compressed_files_are_read(tmp_path, name):
+    records = [{"id": str(n), "question": "Who?", "answer": f"{n}."} for n in range(3)]
+    text = json.dumps(records) if ".json." in name else "\n".join(map(json.dumps, records))
+    codec = "zstd" if name.endswith(".zst") else "gzip"
+    with pa.CompressedOutputStream(pa.OSFile(str(tmp_path / name), "wb"), codec) as file:
+        file.write(text.encode())
+    assert make().detect(tmp_path)
+    assert [record.raw for record in make().read(tmp_path)] == records
+
+
+@pytest.mark.parametrize("codec", ["gzip", "zstd"])
+def test_a_compressed_file_that_is_cut_off_is_named(tmp_path, codec):
+    content = pa.compress(
+        b"\n".join(b'{"id": "%d", "answer": "It."}' % n for n in range(9999)), codec, asbytes=True
+    )
+    (tmp_path / "a.jsonl").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DatasetError, match=r"a\.jsonl"):
+        list(make().read(tmp_path / "a.jsonl"))
+
+
+def test_one_file_for_each_split_asks_for_the_split(tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": name, "answer": "It."}) + "\n")
+    with pytest.raises(DatasetError, match=r"a split with -o split=… \(test, train\)"):
+        list(make().read(tmp_path))
+    assert [record.id for record in make(split="train").read(tmp_path)] == ["train"]
+    with pytest.raises(UsageError, match="no split 'dev'"):
+        list(make(split="dev").read(tmp_path))

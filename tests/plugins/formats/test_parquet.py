@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ig4.core.errors import DatasetError
+from ig4.core.errors import DatasetError, UsageError
 from ig4.core.records import Record, Turn
 from ig4.plugins.formats import arrow
 from ig4.plugins.formats.options import ColumnOptions
@@ -24,6 +24,7 @@ def make(**options):
 
 
 def stored(table, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path)
     return path
 
@@ -128,8 +129,8 @@ def test_a_folder_is_one_data_set_in_the_order_of_names(tmp_path):
     assert make().detect(tmp_path)
     assert [r.turns[1].text for r in make().read(tmp_path)] == ["a", "b"]
     assert [r.id for r in make().read(tmp_path)] == ["0", "1"]
-    stored(pa.table({"text": ["c"]}), tmp_path / "data" / "validation.parquet")
-    with pytest.raises(DatasetError, match=r"validation\.parquet has other columns"):
+    stored(pa.table({"text": ["c"]}), tmp_path / "data" / "train-00002.parquet")
+    with pytest.raises(DatasetError, match=r"train-00002\.parquet has other columns"):
         list(make().read(tmp_path))
 
 
@@ -227,3 +228,143 @@ def test_a_dictionary_whose_value_each_row_repeats_is_taken_apart_a_few_rows_at_
     monkeypatch.setattr(arrow, "BATCH_BYTES", 1 << 17)
     with pytest.raises(DatasetError, match=r"one record holds 262,1\d\d bytes"):
         list(read.records([batch]))
+
+
+CAPTIONS = ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pa.array(CAPTIONS, pa.string()), pa.array(CAPTIONS, pa.large_string())),
+        (pa.array(CAPTIONS, pa.large_string()), pa.array(CAPTIONS, pa.string())),
+        (pa.array(CAPTIONS, pa.string()), pa.array(CAPTIONS).dictionary_encode()),
+        (pa.array(CAPTIONS).dictionary_encode(), pa.array(CAPTIONS, pa.string())),
+        (pa.array(CAPTIONS, pa.string_view()), pa.array(CAPTIONS, pa.string())),
+    ],
+)
+def test_shards_may_store_texts_in_several_ways(tmp_path, one, other):
+    stored(pa.table({"caption": one}), tmp_path / "data" / "train-00000.parquet")
+    stored(pa.table({"caption": other}), tmp_path / "data" / "train-00001.parquet")
+    records = list(make().read(tmp_path))
+    assert [r.turns[1].text for r in records] == CAPTIONS * 2
+    make().write(records, tmp_path / "out.parquet", make().header(tmp_path))
+    assert pq.read_table(tmp_path / "out.parquet").column("caption").to_pylist() == CAPTIONS * 2
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_column_of_nulls_alone_takes_the_type_of_the_other_shards(tmp_path, first):
+    kinds = {"note": pa.string(), "images": pa.list_(pa.struct([("path", pa.string())])),
+             "n": pa.int32()}  # fmt: skip
+    full = {"caption": ["a"], "note": ["x"], "images": [[{"path": "a.jpg"}]], "n": [1]}
+    empty = {"caption": ["b"], "note": [None], "images": [None], "n": [2**40]}
+    tables = [
+        pa.table({name: pa.array(value, kinds.get(name)) for name, value in full.items()}),
+        pa.table(empty),
+    ]
+    for number, table in enumerate(tables if first else tables[::-1]):
+        stored(table, tmp_path / f"train-{number:05}.parquet")
+    records = {r.turns[1].text: r for r in make().read(tmp_path)}
+    assert (records["a"].images, records["a"].raw["note"]) == (("a.jpg",), "x")
+    assert (records["b"].images, records["b"].raw["n"]) == ((), 2**40)
+
+
+def test_columns_in_another_order_are_found_by_their_names(tmp_path):
+    stored(pa.table({"id": ["1"], "caption": ["a"]}), tmp_path / "p-0.parquet")
+    stored(pa.table({"caption": ["b"], "id": ["2"]}), tmp_path / "p-1.parquet")
+    assert [(r.id, r.turns[1].text) for r in make().read(tmp_path)] == [("1", "a"), ("2", "b")]
+
+
+def test_what_differs_between_shards_is_said(tmp_path):
+    stored(pa.table({"caption": ["a"], "x": [1]}), tmp_path / "p-0.parquet")
+    stored(pa.table({"caption": ["b"], "y": [1]}), tmp_path / "p-1.parquet")
+    with pytest.raises(DatasetError, match="it lacks 'x' and has also 'y'"):
+        list(make().read(tmp_path))
+    stored(pa.table({"caption": ["b"], "x": ["1"]}), tmp_path / "p-1.parquet")
+    with pytest.raises(DatasetError, match=r"column 'x' holds string, in p-0\.parquet int64"):
+        list(make().read(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("data/train-00000-of-00002", "data/train-00001-of-00002", "data/test-00000-of-00001"),
+         "train, test"),
+        (("train", "validation"), "train, validation"),
+        (("train/0", "train/1", "val/0"), "train, validation"),
+        (("my_train_2", "my-eval"), "train, test"),
+    ],
+)  # fmt: skip
+def test_of_several_splits_the_user_says_which(tmp_path, names, splits):
+    for name in names:
+        stored(pa.table({"caption": [name]}), tmp_path / f"{name}.parquet")
+    with pytest.raises(
+        DatasetError, match=f"has the splits {splits}: say which with -o split=train"
+    ):
+        list(make().read(tmp_path))
+    train = [r.turns[1].text for r in make(split="train").read(tmp_path)]
+    assert train == sorted(name for name in names if "train" in name)
+    assert len(list(make(split="all").read(tmp_path))) == len(names)
+    with pytest.raises(UsageError, match="no split 'other'"):
+        list(make(split="other").read(tmp_path))
+
+
+def test_files_without_the_names_of_splits_are_one_table(tmp_path):
+    for name in ("part-00000-of-00002", "part-00001-of-00002"):
+        stored(pa.table({"caption": [name]}), tmp_path / f"{name}.parquet")
+    assert len(list(make().read(tmp_path))) == 2
+
+
+def test_folders_without_the_names_of_splits_are_one_table(tmp_path):
+    for year in ("year=2020/0", "year=2021/0"):
+        stored(pa.table({"caption": [year]}), tmp_path / f"{year}.parquet")
+    assert len(list(make().read(tmp_path))) == 2
+
+
+def test_of_several_configurations_the_user_says_which(tmp_path):
+    for name in ("ai2d/train-00000-of-00001", "vqav2/train-00000-of-00001"):
+        stored(pa.table({"caption": [name]}), tmp_path / f"{name}.parquet")
+    with pytest.raises(
+        DatasetError, match="the configurations ai2d, vqav2: say which with -o conf"
+    ):
+        list(make().read(tmp_path))
+    (record,) = make(config="vqav2").read(tmp_path)
+    assert record.turns[1].text.startswith("vqav2")
+    with pytest.raises(UsageError, match="no configuration 'x'"):
+        list(make(config="x").read(tmp_path))
+
+
+def test_the_cauldron_and_conversations_of_columns(tmp_path):
+    images = pa.array([[{"bytes": b"\x89PNG1", "path": None}, {"bytes": None, "path": "b.png"}]],
+                      pa.list_(IMAGE))  # fmt: skip
+    texts = pa.array([[{"user": "<image> or <image>?", "assistant": "It.", "source": "x"}]])
+    path = stored(pa.table({"images": images, "texts": texts}), tmp_path / "a.parquet")
+    (record,) = make().read(path)
+    assert (record.images, record.problem) == ((b"\x89PNG1", "b.png"), None)
+    assert ([turn.text for turn in record.turns], record.places) == (
+        ["or ?", "It."],
+        ((0, 0), (0, 3)),
+    )
+    assert round_trip(path, tmp_path / "b.parquet").equals(pq.read_table(path))
+    columns = pa.array([{"from": ["human", "gpt"], "value": ["<image>\nWhat?", "It."]}])
+    path = stored(pa.table({"conversations": columns, "image": ["a.png"]}), tmp_path / "c.parquet")
+    (record,) = make().read(path)
+    assert (record.images, record.turns[0].text, record.places) == (("a.png",), "What?", None)
+
+
+def test_contents_of_parts_in_a_table(tmp_path):
+    part = pa.struct([("type", pa.string()), ("text", pa.string()), ("image", IMAGE)])
+    kind = pa.list_(pa.struct([("role", pa.string()), ("content", pa.list_(part))]))
+    parts = [
+        {"type": "text", "text": "See", "image": None},
+        {"type": "image", "text": None, "image": {"bytes": b"\x89PNG1", "path": None}},
+    ]
+    said = [
+        {"role": "user", "content": parts},
+        {"role": "assistant", "content": [{"type": "text", "text": "It.", "image": None}]},
+    ]
+    path = stored(pa.table({"messages": pa.array([said], kind)}), tmp_path / "a.parquet")
+    (record,) = make().read(path)
+    assert (record.images, record.places, record.problem) == ((b"\x89PNG1",), ((0, 3),), None)
+    assert [turn.text for turn in record.turns] == ["See", "It."]
+    assert round_trip(path, tmp_path / "b.parquet").equals(pq.read_table(path))

@@ -169,3 +169,38 @@ def test_a_dataset_info_outside_of_the_folder_is_not_read(tmp_path):
     (folder / "dataset_info.json").symlink_to(tmp_path / "secret.json")
     with pytest.raises(DatasetError, match=r"dataset_info\.json cannot be read: it lies outside"):
         list(make().read(folder))
+
+
+def test_dataset_info_in_its_default_form_is_alpaca(tmp_path):
+    info(tmp_path, mine={"file_name": "mine.json"})
+    raw = {"instruction": "Who?", "input": "These.", "output": "Two cats.", "images": ["a.jpg"]}
+    (tmp_path / "mine.json").write_text(json.dumps([raw]))
+    assert make().detect(tmp_path)
+    (record,) = make().read(tmp_path)
+    assert [t.text for t in record.turns] == ["Who?\nThese.", "Two cats."]
+    assert record.images == ("a.jpg",)
+
+
+def test_dataset_info_maps_the_columns_of_alpaca(tmp_path):
+    columns = {"prompt": "q", "query": "about", "response": "a", "history": "before",
+               "system": "s", "images": "pictures"}  # fmt: skip
+    info(tmp_path, mine={"file_name": "m.json", "formatting": "alpaca", "columns": columns})
+    raw = {"q": "<image>Who?", "about": "These.", "a": "Two cats.", "before": [["Hi", "Hello."]],
+           "s": "Be kind.", "pictures": ["a.jpg"], "output": "Not this."}  # fmt: skip
+    (tmp_path / "m.json").write_text(json.dumps([raw]))
+    (record,) = make().read(tmp_path)
+    assert [tuple(turn) for turn in record.turns] == [
+        ("system", "Be kind."), ("user", "Hi"), ("assistant", "Hello."),
+        ("user", "Who?\nThese."), ("assistant", "Two cats."),
+    ]  # fmt: skip
+    assert (record.images, record.places) == (("a.jpg",), ((3, 0),))
+
+
+def test_dataset_info_may_name_videos(tmp_path):
+    columns = {"messages": "messages", "videos": "clips"}
+    info(tmp_path, m={"file_name": "m.json", "formatting": "sharegpt", "columns": columns})
+    (tmp_path / "m.json").write_text(
+        json.dumps([{"messages": MESSAGES[1:] * 2, "clips": ["a.mp4"]}])
+    )
+    (record,) = make().read(tmp_path)
+    assert "a video or sound" in record.problem

@@ -9,7 +9,7 @@ import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from ig4.core.files.images import decode
-from ig4.plugins.formats.turns import parse_messages
+from ig4.plugins.formats.llava import Llava as LlavaRecords
 from ig4.plugins.models.tokenizer import load_tokenizer
 from ig4.plugins.trainers.llava.images import padded_image_tensor
 from ig4.plugins.trainers.llava.model import LAYER, Llava, from_original
@@ -66,8 +66,9 @@ def data(golden_llava):
     side = golden_llava.config["clip"]["image_size"]
     found = []
     text = (golden_llava.folder / "data.json").read_text(encoding="utf-8")
+    read = LlavaRecords(LlavaRecords.Options()).parser(folder)
     for record in json.loads(text):
-        turns, _ = parse_messages(record["conversations"], "from", "value")
+        turns = read(record, 0).turns
         image = record.get("image")
         pixels = None if image is None else padded_image_tensor(decode(folder / image), side)
         found.append((question_answer_pairs(turns), pixels))

@@ -1,0 +1,90 @@
+"""Opens files that may be compressed with gzip or Zstandard, by their first bytes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from ig4.core.errors import DatasetError, MissingExtraError
+from ig4.core.files.opening import open_file
+
+COMPRESSED = (".gz", ".zst")
+"""The endings of compressed files."""
+
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
+"""What reading a cut off or broken gzip file raises; BadGzipFile is an OSError, too."""
+
+
+def data_suffix(path: Path) -> str:
+    """Return a file's ending in lower case, without that of compression: ".jsonl" of a.jsonl.gz."""
+    suffix = path.suffix.lower()
+    return path.with_suffix("").suffix.lower() if suffix in COMPRESSED else suffix
+
+
+def data_stem(path: Path) -> str:
+    """Return a file's name without its endings: "a" of a.jsonl.gz."""
+    return path.with_suffix("").stem if path.suffix.lower() in COMPRESSED else path.stem
+
+
+def open_binary(path: Path) -> BinaryIO:
+    """Open a file for reading bytes, unpacked as they are read.
+
+    Raises:
+        MissingExtraError: Zstandard without a library that reads it.
+        OSError: the file cannot be opened.
+    """
+    file = open_file(path)
+    try:
+        mark = file.peek(4)[:4]
+        if mark[:2] == _GZIP:
+            return cast("BinaryIO", gzip.GzipFile(fileobj=file))
+        return _unpacked_zstd(path, file) if mark == _ZSTD else file
+    except BaseException:
+        file.close()
+        raise
+
+
+def _unpacked_zstd(path: Path, file: BinaryIO) -> BinaryIO:
+    try:
+        from compression import zstd  # type: ignore[import-not-found,unused-ignore]  # Python 3.14
+    except ImportError:
+        pass
+    else:
+        return cast("BinaryIO", zstd.ZstdFile(file))
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise MissingExtraError(
+            f"{path.name} is compressed with Zstandard, which needs pyarrow: pip install "
+            '"ig4[parquet]", or unpack it with `unzstd`'
+        ) from None
+    return cast("BinaryIO", io.BufferedReader(_ArrowStream(path, file, pa)))
+
+
+class _ArrowStream(io.RawIOBase):
+    """Arrow's unpacking stream as a file of Python's; a broken one raises DatasetError."""
+
+    def __init__(self, path: Path, file: BinaryIO, arrow: Any) -> None:
+        self._path = path
+        self._stream = arrow.CompressedInputStream(arrow.PythonFile(file, mode="r"), "zstd")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
+        try:
+            piece = self._stream.read(len(view))
+        except OSError as error:
+            raise DatasetError(f"{self._path} is not a whole Zstandard file: {error}") from None
+        view[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
