@@ -140,18 +140,21 @@ def _open_below(root: str, path: str) -> BufferedReader:
 
 def _walk(root: str, names: Sequence[str]) -> int:
     """Open the file that `names` lead to from a folder, one by one, none of them a link."""
-    folder = os.open(root, _FOLDER)
+    at, folder = os.path.join(root, names[0]), None  # noqa: PTH118 - a hot path, on strings
     try:
-        for name in names[:-1]:
-            below = _open_entry(name, _FOLDER, folder)
-            os.close(folder)
-            folder = below
-        return _open_entry(names[-1], _READ, folder)
+        for name in names[1:]:
+            below = _open_entry(at, _FOLDER, folder)
+            if folder is not None:
+                os.close(folder)
+            at, folder = name, below
+        return _open_entry(at, _READ, folder)
     finally:
-        os.close(folder)
+        if folder is not None:
+            os.close(folder)
 
 
-def _open_entry(name: str, flags: int, folder: int) -> int:
+def _open_entry(name: str, flags: int, folder: int | None) -> int:
+    """Open what a name in a folder (or a path) means, unless it is a link."""
     try:
         return os.open(name, flags | _NO_LINK, dir_fd=folder)
     except OSError:
