@@ -57,5 +57,6 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { \
 		echo "ig4 needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)$(addprefix $(comma),$(MORE))]"
+	@echo "Installing ig4 and its libraries into $(VENV): a few minutes, about 6 GB with torch."
+	$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)$(addprefix $(comma),$(MORE))]"
 	@touch $@

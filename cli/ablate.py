@@ -74,6 +74,7 @@ those defined in ig4.toml as [ablate.arms.NAME].
 @click.option("--dry-run", is_flag=True, help="Show arms, cells and steps, and stop.")
 @_format
 @_out
+@opt.overwrite
 @opt.seed
 @opt.component_options
 @opt.dataset
@@ -89,6 +90,7 @@ def ablate(
     dry_run: bool,
     form: str | None,
     out: Path | None,
+    overwrite: bool | None,
     **flags: Any,
 ) -> None:
     """Compare ways to select samples: train and evaluate each, with several seeds.
@@ -101,15 +103,18 @@ def ablate(
         return
     from ig4.cli.session import open_session
     from ig4.core.engine.ablating import ablate as engine
+    from ig4.core.files.staging import check_target
 
     config = _config(flags)
+    if out is not None:  # before hours of training
+        check_target(out, overwrite=bool(overwrite), is_file=True)
     with open_session(db, config, quiet=quiet) as session:
         dataset = session.dataset(flags["dataset"] or config.dataset.name)
         if dry_run:
             _print_plan(engine.forecast(session, dataset, config), as_json=as_json)
             return
         done = engine.ablate(session, dataset, config)
-    _print_result(done, form, out, as_json=as_json)
+    _print_result(done, form, out, as_json=as_json, overwrite=bool(overwrite))
     if done.failed or done.unanswered:
         if done.failed:
             click.echo(
@@ -131,12 +136,14 @@ Examples:
 @click.argument("number", type=int, required=False)
 @_format
 @_out
+@opt.overwrite
 @opt.config
 @opt.shared_options
 def show(
     number: int | None,
     form: str | None,
     out: Path | None,
+    overwrite: bool | None,
     config_file: Path | None,
     db: str | None,
     as_json: bool,
@@ -149,7 +156,8 @@ def show(
 
     with open_session(db, configuration.load(config_file), quiet=quiet) as session:
         if number is not None:
-            _print_result(engine.load_result(session, number), form, out, as_json=as_json)
+            result = engine.load_result(session, number)
+            _print_result(result, form, out, as_json=as_json, overwrite=bool(overwrite))
             return
         rows = engine.list_ablations(session)
         results = [engine.load_result(session, row.id) for row in rows]
@@ -233,17 +241,22 @@ def as_dict(result: AblationResult) -> dict[str, Any]:
 
 
 def _print_result(
-    result: AblationResult, form: str | None, out: Path | None, *, as_json: bool
+    result: AblationResult,
+    form: str | None,
+    out: Path | None,
+    *,
+    as_json: bool,
+    overwrite: bool,
 ) -> None:
     """Write the tables to `out`, if given, and print the result as JSON or as tables."""
     from ig4.core.engine.ablating import render as tables
 
     if out is not None:
-        from ig4.core.files.atomic import replacing
+        from ig4.core.files.staging import staged_file
 
         file_form = form or tables.SUFFIXES.get(out.suffix.lower(), "markdown")
-        with replacing(out) as partial:
-            partial.write_text(tables.render(result.report, file_form), encoding="utf-8")
+        with staged_file(out, overwrite=overwrite) as file:
+            file.write_text(tables.render(result.report, file_form), encoding="utf-8")
         click.echo(f"tables written to {out}", err=True)
         form = None
     if as_json:

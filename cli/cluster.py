@@ -43,6 +43,7 @@ def cluster(
     from ig4.core import config as configuration
     from ig4.core.engine.grouping.cluster import cluster as group
     from ig4.core.engine.plan import cluster_request
+    from ig4.core.engine.recordedsettings import with_recorded_options
 
     flags: dict[str, Any] = {
         "run": {"embedder": embedder, "seed": seed},
@@ -53,6 +54,13 @@ def cluster(
     config = configuration.load(config_file, flags | opt.settings_by_table(options, kinds))
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
+        config = with_recorded_options(
+            session,
+            chosen,
+            config,
+            embedder=config.run.embedder,
+            clusterer=config.cluster.clusterer,
+        )
         done = group(session, chosen, cluster_request(config))
     if as_json:
         render.print_json(

@@ -16,6 +16,7 @@ from ig4.cli.location import location
 Examples:
   ig4 db path
   ig4 db stats
+  ig4 db check
   ig4 db backup before.db
   ig4 db upgrade
 """
@@ -76,11 +77,49 @@ Examples:
 @opt.as_json
 @opt.db
 def backup(target: Path | None, db: str | None, as_json: bool) -> None:
-    """Copy the database, even while a run writes to it."""
+    """Copy the database, even while a run writes to it, and check the copy."""
     from ig4.storage.admin import backup as copy
 
     path = copy(location(db), target)
     render.print_json({"backup": str(path)}) if as_json else click.echo(f"saved as {path}")
+
+
+@db.command(
+    epilog="""\b
+Examples:
+  ig4 db check
+  ig4 db check --json
+  ig4 db check --repair
+"""
+)
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Delete damaged scores and embeddings, and let damaged texts be read again.",
+)
+@opt.as_json
+@opt.db
+def check(repair: bool, db: str | None, as_json: bool) -> None:
+    """Look for damage: pages, links between tables, changed scores, vectors and texts."""
+    from ig4.core.engine.checking import check as look
+    from ig4.storage.check import repair_damage
+
+    report = look(location(db))
+    repaired = repair_damage(location(db), report.damage) if repair and report.damage else 0
+    if as_json:
+        render.print_json(report.to_dict() | {"repaired": repaired})
+    else:
+        for one in report.damage:
+            click.echo(render.plain(f"damaged: {one.problem}. To mend it: {one.remedy}."))
+        for note in report.notes:
+            click.echo(render.plain(f"note: {note}"), err=True)
+        if repaired:
+            click.echo(f"{repaired:,} damaged results and texts are marked to be made again")
+        verified = ", ".join(f"{count:,} {table}" for table, count in report.verified.items())
+        state = "sound" if report.sound else "DAMAGED"
+        click.echo(render.plain(f"{report.location}: {state} ({verified or 'nothing'} verified)"))
+    if not report.sound:
+        click.get_current_context().exit(1)
 
 
 @db.command(

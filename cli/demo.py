@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +32,17 @@ Examples:
     "--fraction", type=float, default=0.25, show_default=True, help="Share of samples to select."
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed for everything random.")
+@opt.overwrite
 @opt.as_json
-@opt.quiet
+@opt.log_options
 def demo(
-    folder: Path, samples: int, fraction: float, seed: int, as_json: bool, quiet: bool
+    folder: Path,
+    samples: int,
+    fraction: float,
+    seed: int,
+    overwrite: bool | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Try ig4 offline on a data set that it generates.
 
@@ -44,15 +51,18 @@ def demo(
     with a tiny CLIP model that is part of ig4. No scorer knows which samples are spoilt; at the
     end, the demo counts how many of them were selected.
     """
+    from ig4.core.files.staging import staged
     from ig4.plugins.demo.dataset import write
 
     start = time.monotonic()
-    data = folder / "data"
-    if data.exists():
-        shutil.rmtree(data)
-    demo_set = write(data, samples, seed)
+    with staged(folder / "data", overwrite=bool(overwrite)) as staging:
+        staging.path.mkdir(exist_ok=True)
+        demo_set = write(staging.path, samples, seed)
+    demo_set = replace(demo_set, path=folder / "data" / demo_set.path.name)
     selections = {
-        selector: _select(folder, demo_set, selector, fraction, seed, quiet=quiet)
+        selector: _select(
+            folder, demo_set, selector, fraction, seed, overwrite=bool(overwrite), quiet=quiet
+        )
         for selector in ("random", "quota")
     }
     facts = _facts(folder, demo_set, selections) | {"seconds": round(time.monotonic() - start, 1)}
@@ -63,7 +73,14 @@ def demo(
 
 
 def _select(
-    folder: Path, demo_set: DemoSet, selector: str, fraction: float, seed: int, *, quiet: bool
+    folder: Path,
+    demo_set: DemoSet,
+    selector: str,
+    fraction: float,
+    seed: int,
+    *,
+    overwrite: bool,
+    quiet: bool,
 ) -> SelectionResult:
     """Do what `ig4 run` does; the second call reuses the scores of the first."""
     from ig4.cli.session import open_session
@@ -78,7 +95,10 @@ def _select(
             "scorers": {"clip": {"model": "ig4-tiny"}},
             "cluster": {"clusterer": "spectral", "k": 8},
             "select": {"selector": selector, "fraction": fraction},
-            "export": {"path": folder / f"selected-{selector}" / "llava.json"},
+            "export": {
+                "path": folder / f"selected-{selector}" / "llava.json",
+                "overwrite": overwrite,
+            },
         }
     )
     with open_session(str(folder / "ig4.db"), create=True, quiet=quiet) as session:
@@ -125,6 +145,6 @@ def _print_facts(facts: dict[str, Any]) -> None:
     database = facts["database"]
     click.echo(f"Selected samples: {facts['selection']}")
     click.echo(
-        f'Try: ig4 query --db {database} "SELECT external_id, clip, length, answer FROM '
-        'scores_wide ORDER BY clip LIMIT 5"'
+        f'Try: {render.program()} query --db {database} "SELECT external_id, clip, length, answer '
+        'FROM scores_wide ORDER BY clip LIMIT 5"'
     )

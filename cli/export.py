@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from ig4.cli import options as opt
 from ig4.cli import render
+
+if TYPE_CHECKING:
+    from ig4.core.engine.exporting.export import ExportResult
 
 
 @click.command(
@@ -19,7 +22,7 @@ Examples:
   ig4 export best/filter_cap.json --images copy
   ig4 export all.parquet --format parquet --selection all
   ig4 export best --for llamafactory
-  ig4 export best --for trl --model HuggingFaceTB/SmolVLM-Instruct --images copy
+  ig4 export best --for trl --model HuggingFaceTB/SmolVLM-Instruct --images link
 """
 )
 @click.argument("target", type=opt.PATH)
@@ -29,9 +32,7 @@ Examples:
 @click.option(
     "--images",
     type=click.Choice(["link", "copy", "none"]),
-    default="link",
-    show_default=True,
-    help="Link to images, copy them, or neither.",
+    help="Link to images, copy them, or neither.  [default: link; with --for: copy]",
 )
 @click.option(
     "--for",
@@ -40,15 +41,19 @@ Examples:
     help="Write a folder with the data and a configuration for this trainer.",
 )
 @click.option("--model", metavar="NAME", help="With --for: the model to train.")
+@opt.problems
+@opt.overwrite
 @opt.selection
 @opt.dataset
 @opt.shared_options
 def export(
     target: Path,
     format_: str | None,
-    images: Literal["link", "copy", "none"],
+    images: Literal["link", "copy", "none"] | None,
     trainer: str | None,
     model: str | None,
+    problems: str | None,
+    overwrite: bool | None,
     selection: str,
     dataset: str | None,
     db: str | None,
@@ -57,21 +62,31 @@ def export(
 ) -> None:
     """Write a selection as a data set.
 
-    In the format of the data set, records are written exactly as they were read.
+    In the format of the data set, records are written as they were read, but name the images of the
+    export. The ending of TARGET says the format: .parquet, .csv, …; one without an ending is a
+    folder. Samples with a problem are left out and counted. A file that ig4 did not write, or that
+    was changed since, is not replaced.
     """
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.exporting.export import dataset_of_selection, find_selection
     from ig4.core.engine.exporting.export import export as write
-    from ig4.core.engine.exporting.stubs import DATA, write_stub
     from ig4.core.engine.plan import export_target
     from ig4.core.errors import UsageError
 
-    if trainer is not None and format_ not in (None, "sharegpt"):
-        raise UsageError(f"--for {trainer} says which format is written: leave --format away")
     if model is not None and trainer is None:
         raise UsageError("--model goes with --for: say for which trainer")
-    config = configuration.build({"export": {"path": target, "format": format_, "images": images}})
+    config = configuration.build(
+        {
+            "export": {
+                "path": target,
+                "format": format_,
+                "images": images or ("link" if trainer is None else "copy"),
+                "problems": problems,
+                "overwrite": overwrite,
+            }
+        }
+    )
     with open_session(db, quiet=quiet) as session:
         if selection == "all":
             chosen, number = session.dataset(dataset), None
@@ -79,24 +94,47 @@ def export(
             within = session.dataset(dataset) if dataset else None
             number = find_selection(session, within, selection)
             chosen = dataset_of_selection(session, number)
-        wanted = export_target(config, chosen.name)
-        if trainer is not None:
-            file = target / DATA[trainer]
-            wanted = replace(wanted, path=file, format="sharegpt", anew=True)
+        wanted = replace(export_target(config, chosen.name), trainer=trainer, model=model)
         done = write(session, chosen, wanted, number)
-    beside = [] if trainer is None else write_stub(trainer, target, model, images=done.images > 0)
     if as_json:
-        render.print_json(
-            {
-                "path": str(done.path),
-                "format": done.format,
-                "samples": done.samples,
-                "images": done.images,
-                "missing_images": done.missing_images,
-                "beside": [str(file) for file in beside],
-            }
-        )
+        render.print_json(as_dict(done))
         return
     click.echo(f"{done.samples:,} samples of {chosen.name} written to {done.path} as {done.format}")
-    for file in beside:
+    for text in (images_text(done), left_out_text(done)):
+        if text:
+            click.echo(text)
+    for file in done.beside:
         click.echo(f"beside it: {file}")
+
+
+def as_dict(done: ExportResult) -> dict[str, Any]:
+    """Return an export's result as a JSON-able dict."""
+    return {
+        "path": str(done.path),
+        "format": done.format,
+        "samples": done.samples,
+        "images": done.images,
+        "linked_images": done.linked,
+        "copied_images": done.copied,
+        "embedded_images": done.inside,
+        "missing_images": done.missing_images,
+        "left_out": dict(done.left_out),
+        "beside": [str(file) for file in done.beside],
+    }
+
+
+def images_text(done: ExportResult) -> str:
+    """Say what became of the images."""
+    told = [
+        f"{done.linked:,} images linked (keep them where they are, or use --images copy)"
+        if done.linked else "",
+        f"{done.copied:,} images copied" if done.copied else "",
+        f"{done.inside:,} images inside the data" if done.inside else "",
+    ]  # fmt: skip
+    return ", ".join(filter(None, told))
+
+
+def left_out_text(done: ExportResult) -> str:
+    """Say how many samples were left out, and why."""
+    reasons = "; ".join(f"{count:,}: {reason}" for reason, count in done.left_out.items())
+    return f"{sum(done.left_out.values()):,} samples left out ({reasons})" if reasons else ""

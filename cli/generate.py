@@ -43,7 +43,7 @@ A question file has one JSON object a line: {"id": 1, "image": "a.jpg", "questio
 @opt.seed
 @opt.component_options
 @opt.config
-@opt.quiet
+@opt.log_options
 @opt.as_json
 def generate(
     checkpoint: Path | None,

@@ -18,6 +18,9 @@ NAME = click.option("--as", "name", required=True, metavar="NAME", help="Name in
 ENCODING = click.option(
     "--encoding", default="utf-8", show_default=True, help="Encoding of the file."
 )
+REPLACE = click.option(
+    "--replace", is_flag=True, help="Take the place of what the name stands for until now."
+)
 KEY = click.option("--key", help="Key of the rows in a JSON object.")
 
 
@@ -28,6 +31,7 @@ Examples:
   ig4 import-scores scores.json --as clip --column clip_score --id image_id
   ig4 import-scores scores.csv --as length --column chars --multiply 10
   ig4 import-scores rm.parquet --as my-reward --column logit --scale-of reward
+  ig4 import-scores excel.csv --as clip --column wert --decimal , --replace
 """,
 )
 @FILE
@@ -39,22 +43,40 @@ Examples:
 @click.option(
     "--multiply", type=float, default=1.0, help="Factor to convert the units of the column."
 )
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    help="Mark before fractions; the other may then stand between thousands.",
+)
 @ENCODING
+@REPLACE
+@opt.component_options
 @opt.dataset
 @opt.shared_options
 def import_scores(
-    file: Path, dataset: str | None, db: str | None, as_json: bool, quiet: bool, **column: Any
+    file: Path,
+    dataset: str | None,
+    options: tuple[str, ...],
+    db: str | None,
+    as_json: bool,
+    quiet: bool,
+    **column: Any,
 ) -> None:
     """Import scores computed elsewhere.
 
-    FILE is JSON (a list of objects, or an object with --key), JSON lines, CSV or Parquet.
+    FILE is JSON (a list of objects, or an object with --key), JSON lines, CSV, Parquet or
+    Excel. An id that it repeats means the records of the data set with this id, in their order.
     """
     from ig4.cli.session import open_session
     from ig4.core.engine.ingesting.imports import ScoreColumn
     from ig4.core.engine.ingesting.imports import import_scores as run_import
 
+    scale = column["scale_of"]
+    settings = opt.settings_by_table(options, {"scorers": () if scale is None else (scale,)})
+    scale_options = settings.get("scorers", {}).get(scale, {})
+    chosen = ScoreColumn(file, scale_options=scale_options, **column)
     with open_session(db, quiet=quiet) as session:
-        result = run_import(session, session.dataset(dataset), ScoreColumn(file, **column))
+        result = run_import(session, session.dataset(dataset), chosen)
     _print_result(result, "scores", as_json=as_json)
 
 
@@ -74,6 +96,7 @@ Examples:
 )
 @KEY
 @ENCODING
+@REPLACE
 @opt.dataset
 @opt.shared_options
 def import_clusters(
@@ -107,20 +130,26 @@ def _print_result(result: ImportResult, what: str, *, as_json: bool) -> None:
                 "without": result.without,
                 "unknown_ids": len(result.unknown),
                 "unreadable": len(result.unreadable),
+                "empty": result.empty,
+                "not_finite": result.not_finite,
             }
         )
     else:
         click.echo(f"{result.taken:,} {what} of {result.dataset} imported as {result.name}")
     if result.unknown:
-        click.echo(
-            f"{len(result.unknown):,} rows match no sample of {result.dataset} (first: "
-            f"{result.unknown[0]!r})",
-            err=True,
+        _note(
+            f"{len(result.unknown):,} ids match no sample of {result.dataset} (first: "
+            f"{result.unknown[0][:80]!r})"
         )
     if result.unreadable:
-        click.echo(
-            f"{len(result.unreadable):,} rows have no number (first id: {result.unreadable[0]!r})",
-            err=True,
-        )
+        _note(f"{len(result.unreadable):,} rows have no number (first: {result.unreadable[0]})")
+    if result.empty:
+        _note(f"{result.empty:,} rows are empty in this column")
+    if result.not_finite:
+        _note(f"{result.not_finite:,} rows are NaN or infinite, which is no score")
     if result.without:
-        click.echo(f"{result.without:,} samples have no {result.name} now", err=True)
+        _note(f"{result.without:,} samples have no {result.name} now")
+
+
+def _note(text: str) -> None:
+    click.echo(render.plain(text), err=True)

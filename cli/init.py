@@ -113,18 +113,38 @@ Examples:
 def init(dataset: str | None, recipe: str | None, force: bool, as_json: bool) -> None:
     """Write a commented ig4.toml."""
     from ig4.core import config as configuration
-    from ig4.core.errors import UsageError
 
     target = Path(configuration.FILE)
-    if target.exists() and not force:
-        raise UsageError(f"there is an {target} here already; --force overwrites it")
     config = configuration.build(configuration.recipe_values(recipe))
     text = TEMPLATE.format(**_values(config, dataset))
-    target.write_text(text, encoding="utf-8")
+    _write(target, text, force=force)
     if as_json:
         render.print_json({"written": str(target.absolute())})
     else:
         click.echo(f"{target} written; edit it, then: ig4 run")
+
+
+def _write(target: Path, text: str, *, force: bool) -> None:
+    """Write a new file; an existing one, or a link, is replaced only with `force`.
+
+    Raises:
+        UsageError: there is one already.
+        DatasetError: it cannot be written.
+    """
+    from ig4.core.errors import DatasetError, UsageError
+    from ig4.core.files.atomic import replacing
+
+    if force:
+        with replacing(target) as partial:
+            partial.write_text(text, encoding="utf-8")
+        return
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"there is an {target} here already; --force overwrites it") from None
+    except OSError as error:
+        raise DatasetError(f"{target} cannot be written: {error.strerror or error}") from None
 
 
 def _values(config: Any, dataset: str | None) -> dict[str, str]:

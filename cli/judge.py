@@ -71,13 +71,20 @@ Answer files have one JSON object per line with the id of a question and the ans
 @click.option("--retry-failed", is_flag=True, help="Request the failed verdicts again.")
 @click.option("--dry-run", is_flag=True, help="Show requests, tokens and cost, and stop.")
 @click.option("--plot", type=opt.PATH, metavar="SVG", help="Also draw win, tie and fail as SVG.")
+@opt.overwrite
 @opt.call_options
 @opt.seed
 @opt.component_options
 @opt.config
 @opt.shared_options
 def compare(
-    db: str | None, as_json: bool, quiet: bool, dry_run: bool, plot: Path | None, **flags: Any
+    db: str | None,
+    as_json: bool,
+    quiet: bool,
+    dry_run: bool,
+    plot: Path | None,
+    overwrite: bool | None,
+    **flags: Any,
 ) -> None:
     """Compare the answers of A.jsonl and B.jsonl: win, tie or fail of A.
 
@@ -86,8 +93,11 @@ def compare(
     """
     from ig4.cli.session import open_session
     from ig4.core.engine.judging import judge as judging
+    from ig4.core.files.staging import check_target
 
     config, request = _request(flags)
+    if plot is not None:  # before anything is paid for
+        check_target(plot, overwrite=bool(overwrite), is_file=True)
     with open_session(db, config, create=True, quiet=quiet) as session:
         if dry_run:
             _print_estimate(judging.estimate(session, request), as_json=as_json)
@@ -95,7 +105,7 @@ def compare(
         result = judging.judge(session, request)
     summary = result.summary.to_dict()
     if plot is not None:
-        _draw(plot, summary, result.first, result.second)
+        _draw(plot, summary, (result.first, result.second), overwrite=bool(overwrite))
     if as_json:
         render.print_json(as_dict(result))
     else:
@@ -239,20 +249,18 @@ def _print_estimate(estimate: JudgeEstimate, *, as_json: bool) -> None:
         click.echo(render.calls_estimate(estimate.judge, estimate.asking))
 
 
-def _draw(path: Path, summary: dict[str, Any], first: str, second: str) -> None:
+def _draw(path: Path, summary: dict[str, Any], sides: tuple[str, str], *, overwrite: bool) -> None:
     """Write the stacked bars as SVG.
 
     Raises:
-        DatasetError: the file cannot be written.
+        DatasetError, UsageError: the file cannot be written, or is not ig4's.
     """
     from ig4.cli.stackedbars import svg
     from ig4.cli.verdicts import bars
-    from ig4.core.errors import DatasetError
+    from ig4.core.files.staging import staged_file
 
-    try:
-        path.write_text(svg(bars(summary), f"{first} against {second}"), encoding="utf-8")
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be written: {error.strerror or error}") from None
+    with staged_file(path, overwrite=overwrite) as file:
+        file.write_text(svg(bars(summary), " against ".join(sides)), encoding="utf-8")
 
 
 def _print_result(result: JudgeResult, summary: dict[str, Any], plot: Path | None) -> None:

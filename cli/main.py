@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import io
+import logging
 import os
 import sys
 from importlib import import_module
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
+from ig4.cli import streams
+from ig4.cli.signals import end_on_signals, received
 from ig4.core.version import __version__
 
 COMMANDS = {
@@ -18,6 +21,10 @@ COMMANDS = {
     "run": ("ig4.cli.run:run", "Ingest, score, cluster, select and export in one go."),
     "ingest": ("ig4.cli.ingest:ingest", "Read a data set into the score database."),
     "score": ("ig4.cli.score:score", "Compute the scores that are missing."),
+    "scores": (
+        "ig4.cli.scores:scores",
+        "List the scores of a data set with their origin and counts, drop or rename them.",
+    ),
     "import-scores": ("ig4.cli.imports:import_scores", "Import scores computed elsewhere."),
     "import-clusters": (
         "ig4.cli.imports:import_clusters",
@@ -43,6 +50,7 @@ COMMANDS = {
         "ig4.cli.ablate:ablate",
         "Compare ways to select samples: train and evaluate each, with several seeds.",
     ),
+    "runs": ("ig4.cli.runs:runs", "List the commands that wrote to the database, or show one."),
     "query": ("ig4.cli.query:query", "Query the score database with SQL."),
     "costs": (
         "ig4.cli.costs:costs",
@@ -140,26 +148,56 @@ def main(args: list[str] | None = None) -> None:
     # Hundreds of thousands of records are created and freed, without cycles: a collection after
     # every 700 new objects took a fifth of the time of ingesting.
     gc.set_threshold(50_000, 20, 50)
+    end_on_signals()
+    streams.open_closed()
     _accept_any_text(sys.stdout)
     try:
-        code = cli.main(args, prog_name="ig4", standalone_mode=False)
+        code = _run(args)
+        streams.flush()
+    except BrokenPipeError:
+        streams.discard_output()
+        code = streams.READER_GONE
+    except OSError as error:
+        streams.discard_output()
+        _print_error(f"Error: the output cannot be written: {error.strerror or error}")
+        code = 1
+    sys.exit(code)
+
+
+def _run(args: list[str] | None) -> int:
+    """Run a command; returns its exit code.
+
+    Raises:
+        OSError: its output cannot be written; BrokenPipeError if nobody reads it.
+    """
+    try:
+        code: Any = cli.main(args, prog_name="ig4", standalone_mode=False)
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _print_error(
-            "Interrupted. Committed results are safe; the same command continues from there."
-        )
-        code = INTERRUPTED
-    except BrokenPipeError:
-        # The reader of the output has closed it; keep Python from reporting that at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    except Exception as error:  # noqa: BLE001 - _report_error raises unexpected errors again
+        code = _report_interrupt()
+    except SystemExit as stop:
+        if streams.gone_readers():  # click and rich end a program whose output nobody reads
+            raise BrokenPipeError from None
+        code = stop.code
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and streams.gone_readers():
+            raise
+        if isinstance(error, OSError) and not error.filename:
+            streams.flush()  # raises if it is the output that cannot be written
         code = _report_error(error)
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
+
+
+def _report_interrupt() -> int:
+    """Say that the command was ended, and by what; return the exit code of the shells."""
+    number = received()
+    what = "Interrupted" if number is None else f"Ended by {number.name}"
+    _print_error(f"{what}. Committed results are safe; the same command continues from there.")
+    return INTERRUPTED if number is None else 128 + number
 
 
 def _accept_any_text(stream: TextIO) -> None:
@@ -177,15 +215,35 @@ def _report_error(error: Exception) -> int:
     """Print an error of ig4 or of the system in one line and return the exit code; raise others."""
     from ig4.core.errors import Ig4Error
 
+    log = logging.getLogger("ig4")
+    if log.hasHandlers():  # Python would print the traceback by itself
+        log.error("%s", error, exc_info=error)
     if os.environ.get("IG4_TRACEBACK"):
         raise error
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        _print_error(f"Error: {error.filename}: {error.strerror}")
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        _print_error(f"Error: {where}{error.strerror}")
+        return 1
+    if _is_out_of_memory(error):
+        _print_error(
+            f"Error: there is not enough memory ({str(error) or type(error).__name__}). Let it "
+            "read less at a time, end other programs, or raise the limit (ulimit -v)."
+        )
         return 1
     if not isinstance(error, Ig4Error):
         raise error
     _print_error(f"Error: {error}")
     return error.exit_code
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell whether an error is one of the ways in which Python runs out of memory."""
+    text = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, RuntimeError) and "can't start new thread" in text)
+        or (isinstance(error, ImportError) and ("map segment" in text or "allocate" in text))
+    )
 
 
 def _print_error(text: str) -> None:

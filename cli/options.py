@@ -47,12 +47,61 @@ selection = click.option(
     "--selection", metavar="N|last|all", default="last", show_default=True, help="Selection to use."
 )
 
+overwrite = click.option(
+    "--overwrite", is_flag=True, default=None,
+    help="Replace files that ig4 did not write, and links themselves.",
+)  # fmt: skip
+problems = click.option(
+    "--problems",
+    type=click.Choice(["leave", "keep"]),
+    help="Leave out samples with a problem, or keep their records as they were read (in the "
+    "format of the data set).  [default: leave]",
+)
 
-def shared_options(function: F) -> F:
-    """Add --db, --json and --quiet."""
-    for option in (quiet, as_json, db):
+
+def _set_verbosity(_context: click.Context, _parameter: click.Parameter, count: int) -> None:
+    if count:
+        from ig4.cli.logs import set_verbosity
+
+        set_verbosity(count)
+
+
+def _log_to(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        from ig4.cli.logs import log_to
+
+        log_to(path)
+
+
+_verbose = click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    expose_value=False,
+    callback=_set_verbosity,
+    help="Log what is done instead of drawing bars; -vv with every batch, -vvv with libraries.",
+)
+_log_file = click.option(
+    "--log-file",
+    type=PATH,
+    metavar="FILE",
+    envvar="IG4_LOG_FILE",
+    expose_value=False,
+    callback=_log_to,
+    help="Append what is done to a file, with times.  [env IG4_LOG_FILE]",
+)
+
+
+def log_options(function: F) -> F:
+    """Add --quiet, --verbose and --log-file."""
+    for option in (_log_file, _verbose, quiet):
         function = option(function)
     return function
+
+
+def shared_options(function: F) -> F:
+    """Add --db, --json, --quiet, --verbose and --log-file."""
+    return db(as_json(log_options(function)))
 
 
 _DECODING_OPTIONS = (

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import math
-import sys
 from collections.abc import Sequence
-from itertools import islice
-from typing import Any
 
 import click
 
 from ig4.cli import options as opt
-from ig4.cli import render
+from ig4.cli import queryoutput, render
 from ig4.cli.location import location
-
-SHOWN = 1000
 
 
 @click.command(
@@ -24,42 +17,77 @@ SHOWN = 1000
 Examples:
   ig4 query "SELECT external_id, clip, length FROM scores_wide ORDER BY clip DESC LIMIT 10"
   ig4 query --csv "SELECT * FROM scores_wide" > scores.csv
+  ig4 query --line "SELECT * FROM scores_wide LIMIT 3"
+  ig4 query --schema
+  ig4 query --schema scores_wide
   ig4 query --examples
 """
 )
 @click.argument("sql", required=False)
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV, safe to open in a spreadsheet.")
+@click.option("--raw", is_flag=True, help="With --csv: keep text that looks like a formula.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print a Markdown table.")
+@click.option("--line", "form", flag_value="line", help="Print a line for each value.")
+@click.option(
+    "--schema", is_flag=True, help="Show tables and views (or the one named) and their columns."
+)
 @click.option("--examples", is_flag=True, help="Show useful queries.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, 1e6),
+    metavar="SECONDS",
+    help="How long the database may work on the query; 0: no limit.  [default: 60]",
+)
+@click.option(
+    "--role", metavar="ROLE", help="PostgreSQL: run the query as this role, which should only read."
+)
 @opt.as_json
 @opt.db
-def query(sql: str | None, as_csv: bool, examples: bool, as_json: bool, db: str | None) -> None:
+def query(
+    sql: str | None,
+    form: str | None,
+    raw: bool,
+    schema: bool,
+    examples: bool,
+    timeout: float | None,
+    role: str | None,
+    as_json: bool,
+    db: str | None,
+) -> None:
     """Query the score database with SQL.
 
     The views scores_long (a row for each score) and scores_wide (a row for each sample, a
     column for each scorer) answer most questions. Queries cannot change the database.
     """
     from ig4.storage.admin import existing_url
-    from ig4.storage.query import EXAMPLES, run_query
+    from ig4.storage.query import EXAMPLES, TIMEOUT, run_query
 
+    if as_json and form is not None:
+        raise click.UsageError(f"choose one of --{form} and --json")
+    if raw and form != "csv":
+        raise click.UsageError("--raw goes with --csv")
     if examples:
         _show_examples(EXAMPLES, as_json=as_json)
         return
+    if schema:
+        _show_schema(db, sql, as_json=as_json)
+        return
     if not sql:
-        raise click.UsageError("give an SQL statement, or --examples")
-    if as_csv and as_json:
-        raise click.UsageError("choose one of --csv and --json")
-    with run_query(existing_url(location(db)), sql) as result:
+        raise click.UsageError("give an SQL statement, --schema or --examples")
+    limit = TIMEOUT if timeout is None else timeout
+    with run_query(existing_url(location(db)), sql, timeout=limit, role=role) as result:
+        if result.note:
+            click.echo(f"note: {render.plain(result.note)}", err=True)
         if as_json:
-            _print_json(result.columns, result.rows)
-        elif as_csv:
-            writer = csv.writer(sys.stdout, lineterminator="\n")
-            writer.writerow(result.columns)
-            writer.writerows(result.rows)
+            queryoutput.print_json(result.distinct_columns, result.rows)
+        elif form == "csv":
+            queryoutput.print_csv(result.columns, result.rows, raw=raw)
+        elif form == "markdown":
+            queryoutput.print_markdown(result.columns, result.rows)
+        elif form == "line":
+            queryoutput.print_lines(result.columns, result.rows)
         else:
-            rows = list(islice(result.rows, SHOWN + 1))
-            render.print_table(result.columns, rows[:SHOWN])
-            if len(rows) > SHOWN:
-                click.echo(f"… only the first {SHOWN:,} rows; --csv and --json print all", err=True)
+            queryoutput.print_table(result.columns, result.rows)
 
 
 def _show_examples(examples: Sequence[tuple[str, str]], *, as_json: bool) -> None:
@@ -70,35 +98,18 @@ def _show_examples(examples: Sequence[tuple[str, str]], *, as_json: bool) -> Non
         click.echo(f"# {question}\nig4 query {json.dumps(sql)}\n")
 
 
-def _print_json(columns: Sequence[str], rows: Any) -> None:
-    """Print the rows as a JSON list of objects, one row at a time."""
-    names = _distinct(columns)
-    click.echo("[", nl=False)
-    between = "\n"
-    for row in rows:
-        item = dict(zip(names, map(_jsonable, row), strict=True))
-        click.echo(f"{between}  {render.json_text(item)}", nl=False)
-        between = ",\n"
-    click.echo("\n]")
+def _show_schema(db: str | None, name: str | None, *, as_json: bool) -> None:
+    from ig4.storage.admin import existing_url
+    from ig4.storage.describe import describe_tables
 
-
-def _distinct(columns: Sequence[str]) -> list[str]:
-    """Number repeated names (id, id:2): the keys of a JSON object must be distinct."""
-    names: list[str] = []
-    for column in columns:
-        name, number = column, 1
-        while name in names:
-            number += 1
-            name = f"{column}:{number}"
-        names.append(name)
-    return names
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # JSON has no infinity
-    if isinstance(value, (bytes, memoryview)):
-        return bytes(value).hex()
-    return (
-        value if isinstance(value, (str, int, float, bool, list, dict, type(None))) else str(value)
-    )
+    tables = describe_tables(existing_url(location(db)), name)
+    if as_json:
+        render.print_json([table.to_dict() for table in tables])
+        return
+    for number, table in enumerate(tables):
+        click.echo(("\n" if number else "") + f"{table.kind} {table.name}: {table.meaning}")
+        width = max(len(column.name) for column in table.columns)
+        kinds = max(len(column.type) for column in table.columns)
+        for column in table.columns:
+            line = f"  {column.name:<{width}}  {column.type:<{kinds}}  {column.meaning}"
+            click.echo(render.plain(line.rstrip()))

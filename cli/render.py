@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +17,19 @@ if TYPE_CHECKING:
     from ig4.core.calls.running.runner import CallsResult
     from ig4.core.engine.scoring.estimate import CallEstimate, ScoreEstimate
     from ig4.core.engine.scoring.score import ScoreResult
+
+
+def program() -> str:
+    """Return the command that started this program, as you would type it."""
+    started = Path(sys.argv[0])
+    found = shutil.which("ig4")
+    if found and started.exists() and Path(found).resolve() == started.resolve():
+        return "ig4"
+    if started.name != "ig4" or not started.exists():
+        return f"{sys.executable} -m ig4"
+    folder = Path.cwd()
+    inside = started.absolute().is_relative_to(folder)
+    return str(started.absolute().relative_to(folder)) if inside else str(started.absolute())
 
 
 _C1 = re.compile("[\x7f-\x9f]")

@@ -8,6 +8,8 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli import render
+from ig4.cli.export import as_dict as export_as_dict
+from ig4.cli.export import images_text, left_out_text
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
@@ -61,6 +63,7 @@ Examples:
     type=click.Choice(["link", "copy", "none"]),
     help="Link to images, copy them, or neither.",
 )
+@opt.overwrite
 @click.option("--recipe", metavar="NAME", help="Use the settings of a publication: paper.")
 @click.option("--retry-failed", is_flag=True, help="Compute failed samples again.")
 @click.option(
@@ -146,6 +149,7 @@ def configured(flags: dict[str, Any]) -> Config:
             "path": flags["out"],
             "format": flags["out_format"],
             "images": flags["images"],
+            "overwrite": flags["overwrite"],
         },
     }
     first = configuration.load(flags["config_file"], tables, recipe=flags["recipe"])
@@ -167,10 +171,12 @@ def _in_use(config: Config) -> dict[str, Any]:
 
 def _print_plan(session: Session, plan: RunPlan, *, as_json: bool) -> None:
     """Print what a run would do, and what it would take; the data set is read for that."""
+    from ig4.core.engine.exporting.export import check_export
     from ig4.core.engine.ingesting.ingest import ingest
     from ig4.core.engine.scoring.estimate import estimate
 
     dataset = ingest(session, plan.source).dataset if plan.source else session.dataset(plan.dataset)
+    check_export(session, dataset, plan.target)
     expected = estimate(session, dataset, plan.scoring)
     if as_json:
         render.print_json({**expected.to_dict(), "plan": plan.to_dict()})
@@ -180,13 +186,15 @@ def _print_plan(session: Session, plan: RunPlan, *, as_json: bool) -> None:
 
 
 def _plan_facts(plan: RunPlan) -> dict[str, str]:
+    from ig4.core.engine.selecting.select import NO_CLUSTERS
+
     selection, clustering = plan.selection, plan.clustering
     size = f"{selection.size:,} samples" if selection.size else f"{selection.fraction:.3g} of all"
     weights = ", ".join(f"{name} {weight:g}" for name, weight in selection.weights.items())
     clusters = "none"
     if clustering is not None:
         clusters = f"{clustering.k} by {clustering.clusterer.label} of {clustering.embedder.label}"
-    elif selection.clustering is not None:
+    elif selection.clustering not in (None, NO_CLUSTERS):
         clusters = f"{selection.clustering} (imported)"
     return {
         "data set": f"{plan.dataset} ({plan.source.path if plan.source else 'in the database'})",
@@ -215,7 +223,7 @@ def as_dict(result: RunResult) -> dict[str, Any]:
         "components": dict(result.scored.identities),
         **render.calls_fields(result.scored),
         "clusters": clustered and {str(k): n for k, n in clustered.sizes.items()},
-        "export": exported and {"path": str(exported.path), "format": exported.format},
+        "export": exported and export_as_dict(exported),
         **(result.selection.to_dict() if result.selection else {}),
     }
 
@@ -239,4 +247,8 @@ def summarise(result: RunResult) -> None:
         facts["selected"] = f"{len(result.selection):,} of {config['candidates']:,} ({weights})"
     if result.exported:
         facts["written to"] = result.exported.path
-    render.print_facts(facts)
+        facts |= {
+            "images": images_text(result.exported),
+            "left out": left_out_text(result.exported),
+        }
+    render.print_facts({name: fact for name, fact in facts.items() if fact != ""})

@@ -52,6 +52,7 @@ def score(
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.plan import score_request
+    from ig4.core.engine.recordedsettings import with_recorded_options
     from ig4.core.engine.scoring.estimate import estimate
     from ig4.core.engine.scoring.score import score as compute
 
@@ -64,9 +65,10 @@ def score(
     flags |= opt.settings_by_table(options, kinds)
     opt.set_prompt(flags, first, asking["prompt"])
     config = configuration.load(config_file, flags)
-    request = score_request(config, retry_failed=retry_failed, recompute=recompute)
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
+        config = with_recorded_options(session, chosen, config, scorers=config.run.scorers)
+        request = score_request(config, retry_failed=retry_failed, recompute=recompute)
         if dry_run:
             expected = estimate(session, chosen, request)
             if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 
+_SELECTING = (
+    "size", "fraction", "scorers", "weights", "scale", "selector", "clusters", "missing", "seed",
+    "options",
+)  # fmt: skip
+"""The flags that say what to select: with any of them, another selection than the last is meant."""
+
 
 @click.command(
     epilog="""\b
@@ -23,7 +30,8 @@ Examples:
   ig4 select --size 200
   ig4 select --fraction 0.06 --weights clip=0.53,length=0.1 --scale percentile
   ig4 select --size 200 --selector topk --json
-  ig4 select --size 200 --explain 1234
+  ig4 select --explain 1234                # in the last selection
+  ig4 select --size 200 --explain 1234     # in one that is not stored
 """
 )
 @click.option("--size", type=int, help="Number of samples to select.")
@@ -32,13 +40,19 @@ Examples:
 @click.option("--weights", metavar="W", help="Weights, as in clip=0.53,length=0.1.")
 @click.option("--scale", help="Percent scale: paper, minmax, percentile or zscore.")
 @click.option("--selector", metavar="NAME", help="Selector.  [default: quota]")
-@click.option("--clusters", metavar="NAME", help="Clustering to use.  [default: the newest]")
+@click.option(
+    "--clusters", metavar="NAME", help="Clustering to use, or none.  [default: the newest]"
+)
 @click.option(
     "--missing",
     type=click.Choice(["skip", "error"]),
     help="Skip samples without a score, or stop.  [default: skip]",
 )
-@click.option("--explain", metavar="ID", help="Explain why a sample is selected or not.")
+@click.option(
+    "--explain",
+    metavar="ID",
+    help="Explain why the last selection has a sample or not; with other options, what they do.",
+)
 @opt.seed
 @opt.component_options
 @opt.dataset
@@ -48,13 +62,16 @@ def select(explain: str | None, db: str | None, as_json: bool, quiet: bool, **fl
     """Select the samples worth training on."""
     from ig4.cli.session import open_session
     from ig4.core.engine.selecting.explain import explain as explain_sample
+    from ig4.core.engine.selecting.explain import explain_last
     from ig4.core.engine.selecting.select import select as choose
 
     config, request = _request(flags)
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(flags["dataset"] or config.dataset.name)
         if explain is not None:
-            explanation = explain_sample(session, chosen, request, explain)
+            given = any(flags[name] not in (None, ()) for name in _SELECTING)
+            told_by = explain_sample if given else explain_last
+            explanation = told_by(session, chosen, request, explain)
             render.print_json(explanation.to_dict()) if as_json else _print_explanation(explanation)
             return
         result = choose(session, chosen, request)
@@ -89,6 +106,16 @@ def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
     return config, selection_request(config, scorers=scorers, clustering=flags["clusters"])
 
 
+def _settings(config: Mapping[str, Any]) -> str:
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in config["weights"].items())
+    size = f"{config['size']:,}" if config["size"] else f"{config['fraction']:.3g}"
+    clusters = f"clusters {config['clustering']}" if config["clustering"] else "no clusters"
+    return (
+        f"{size} of {config['candidates']:,} samples by {config['selector']['use']}; {weights}; "
+        f"{config['scale']} scale; {clusters}"
+    )
+
+
 def _show(result: SelectionResult) -> None:
     weights = ", ".join(f"{name} {w:g}" for name, w in result.config["weights"].items())
     click.echo(
@@ -104,6 +131,8 @@ def _show(result: SelectionResult) -> None:
 
 
 def _print_explanation(explanation: Explanation) -> None:
+    if explanation.settings is not None:
+        click.echo(f"in selection {explanation.selection}: {_settings(explanation.settings)}")
     if explanation.reason:
         click.echo(f"{explanation.id}: {explanation.reason}")
         errors = [(name, row["value"], row["error"]) for name, row in explanation.scores.items()]

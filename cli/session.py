@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ig4.cli.location import location
+from ig4.cli.logs import log_event
 from ig4.cli.progress import progress_listener
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host
@@ -25,4 +26,4 @@ def open_session(
         Store.open(location(db, config), create=create) as store,
         progress_listener(quiet=quiet) as listener,
     ):
-        yield Session(store, Host.discover(), [listener])
+        yield Session(store, Host.discover(), [listener, log_event])

@@ -17,6 +17,7 @@ from ig4.core.engine.judging.judge import JudgeResult
 from ig4.core.engine.judging.judge import judge as judge_pairs
 from ig4.core.engine.judging.plan import JudgeRequest
 from ig4.core.engine.plan import make_run_plan
+from ig4.core.engine.scoring import columns
 from ig4.core.engine.selecting.select import SelectionRequest
 from ig4.core.engine.selecting.select import select as select_samples
 from ig4.core.engine.session import Session
@@ -25,11 +26,14 @@ from ig4.core.engine.training.train import TrainingRequest, TrainingResult
 from ig4.core.engine.training.train import train as train_on
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
+from ig4.storage.admin import existing_url
 from ig4.storage.connect import DEFAULT
+from ig4.storage.query import TIMEOUT, run_query
 from ig4.storage.store import Store
 
 if TYPE_CHECKING:
     from ig4.core.engine.run import RunResult
+    from ig4.core.engine.scoring.columns import ScoreColumnSummary
     from ig4.core.engine.selecting.result import SelectionResult
     from ig4.core.events import Listener
 
@@ -117,6 +121,48 @@ def select(
     with _StoreContext(db, create=False) as store:
         session = Session(store, Host.discover(), listeners)
         return select_samples(session, session.dataset(dataset), request)
+
+
+def scores(
+    db: str | Path | Store = DEFAULT, *, dataset: str | None = None
+) -> list[ScoreColumnSummary]:
+    """Do what `ig4 scores` does: return the columns of scores with their origin and counts.
+
+    Raises:
+        DatasetError: no data set is named, and the database does not hold just one.
+        StorageError: there is no such database.
+    """
+    with _StoreContext(db, create=False) as store:
+        session = Session(store, Host.discover())
+        return columns.list_columns(session, session.dataset(dataset))
+
+
+def drop_scores(
+    name: str, db: str | Path | Store = DEFAULT, *, dataset: str | None = None
+) -> columns.DropResult:
+    """Do what `ig4 scores drop` does; nothing is asked. Replies of services remain in the ledger.
+
+    Raises:
+        UsageError: there are no scores of that name.
+        DatasetError, StorageError: as `scores`.
+    """
+    with _StoreContext(db, create=False) as store:
+        session = Session(store, Host.discover())
+        return columns.drop_column(session, session.dataset(dataset), name)
+
+
+def rename_scores(
+    old: str, new: str, db: str | Path | Store = DEFAULT, *, dataset: str | None = None
+) -> None:
+    """Do what `ig4 scores rename` does.
+
+    Raises:
+        UsageError: there are no scores of that name, or the new one is taken.
+        DatasetError, StorageError: as `scores`.
+    """
+    with _StoreContext(db, create=False) as store:
+        session = Session(store, Host.discover())
+        columns.rename_column(session, session.dataset(dataset), old, new)
 
 
 def train(
@@ -280,6 +326,28 @@ def judge(
     )
     with _StoreContext(db) as store:
         return judge_pairs(Session(store, Host.discover(), listeners), request)
+
+
+def query(
+    sql: str,
+    *,
+    db: str | Path | Store = DEFAULT,
+    timeout: float = TIMEOUT,
+    role: str | None = None,
+) -> list[dict[str, Any]]:
+    """Do what `ig4 query` does: run one query that only reads; returns its rows by column name.
+
+    A column without a name of its own gets a number: `n`, `n:2`. `timeout` is how long the database
+    may work on the query, in seconds; `role` is the role of PostgreSQL that it runs as.
+
+    Raises:
+        QueryError: the query is not valid, may do more than read, or takes too long.
+        StorageError: there is no such database, or it cannot be read.
+    """
+    url = db.engine.url if isinstance(db, Store) else existing_url(db)
+    with run_query(url, sql, timeout=timeout, role=role) as result:
+        names = result.distinct_columns
+        return [dict(zip(names, row, strict=True)) for row in result.rows]
 
 
 class _StoreContext:

@@ -73,6 +73,8 @@ class ExportSection(Section):
     path: Path | None = None
     format: str | None = None
     images: Literal["link", "copy", "none"] = "link"
+    problems: Literal["leave", "keep"] = "leave"
+    overwrite: bool = False
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -225,10 +227,16 @@ def load(
     """
     file = path or Path(FILE)
     layers: list[Mapping[str, Any]] = [recipe_values(recipe)]
-    if path is not None or file.is_file():
-        layers.append(_rebased(_read(file), file.parent))
-    layers.append(flags or {})
-    return build(*layers, source=str(file) if file.is_file() else None)
+    try:
+        if path is not None or file.is_file():
+            layers.append(_rebased(_read(file), file.parent))
+        layers.append(flags or {})
+        return build(*layers, source=str(file) if file.is_file() else None)
+    except RecursionError:
+        raise ConfigError(
+            f"{file} nests tables or lists too deeply: its tables are one or two levels deep "
+            "(`ig4 init` writes an example)"
+        ) from None
 
 
 def recipe_values(name: str | None) -> Mapping[str, JSON]:
@@ -307,20 +315,31 @@ def _found(value: Any, folder: Path) -> Any:
     return str(path) if is_path else value
 
 
-def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+_WHOLE = frozenset({("select", "weights")})
+"""Tables that a nearer layer replaces as a whole: what it names is all."""
+
+_ONE_OF: Mapping[tuple[str, ...], tuple[str, str]] = {("select",): ("size", "fraction")}
+"""Keys of a table of which the nearer layer's one counts: --size over a file's fraction."""
+
+
+def _merge(below: dict[str, Any], above: Mapping[str, Any], path: tuple[str, ...] = ()) -> None:
+    pair = _ONE_OF.get(path)
+    for first, second in (pair, pair[::-1]) if pair else ():
+        if above.get(first) is not None and above.get(second) is None:
+            below.pop(second, None)
     for key, value in above.items():
+        here = (*path, key)
+        if isinstance(value, Mapping) and here in _WHOLE:
+            if value:
+                below[key] = dict(value)
+            continue
         if isinstance(value, Mapping):
             table = below.setdefault(key, {})
             if isinstance(table, dict):
-                _merge(table, value)
+                _merge(table, value, here)
                 continue
         if value is not None:
             below[key] = value
-    # --size over a file's fraction, and the other way round: the nearer one counts.
-    if "size" in above and above["size"] is not None and above.get("fraction") is None:
-        below.pop("fraction", None)
-    if "fraction" in above and above["fraction"] is not None and above.get("size") is None:
-        below.pop("size", None)
 
 
 def _message(error: ValidationError, source: str) -> str:

@@ -112,11 +112,28 @@ class Image:
                 `roots`, or holds something else than `sha256` says.
         """
         from ig4.core.files.imagefiles import read_image
+
+        path = self._file()
+        return read_image(path, self.roots, path.name, self.sha256)
+
+    def digest(self) -> str:
+        """Return the sha256 of what the image's file holds now, as hex digits.
+
+        Raises:
+            ImageError: as `read`, whatever the file holds.
+        """
+        from ig4.core.files.imagefiles import digest, open_image
+
+        path = self._file()
+        with open_image(path, self.roots, path.name) as file:
+            return digest(file).sha256
+
+    def _file(self) -> Path:
         from ig4.core.files.images import ImageError
 
         if self.path is None:
             raise ImageError(self.problem or "the image has no file")
-        return read_image(self.path, self.roots, self.path.name, self.sha256)
+        return self.path
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from sqlalchemy import func, inspect, select
 
 from ig4.storage.connect import connect, describe, is_sqlite, parse, transaction
 from ig4.storage.errors import DatabaseMissingError, StorageError
+from ig4.storage.readonly import open_readonly
 from ig4.storage.schema import Base
 from ig4.storage.versions import HEAD, current, upgrade
 
@@ -67,8 +70,11 @@ def upgrade_database(location: str | Path) -> tuple[str | None, str, Path | None
 def backup(location: str | Path, target: Path | None = None) -> Path:
     """Copy a SQLite database, even while it is in use; returns the path of the copy.
 
+    The copy is read again, checked, and on the disk before it gets its name.
+
     Raises:
-        StorageError: the target exists, cannot be written, or the database is PostgreSQL.
+        StorageError: the target exists, cannot be written, the copy is not sound (it is kept beside
+            the target), or the database is PostgreSQL.
     """
     url = existing_url(location)
     if not is_sqlite(url):
@@ -76,16 +82,102 @@ def backup(location: str | Path, target: Path | None = None) -> Path:
     source = Path(url.database or "")
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     path = target or source.with_name(f"{source.stem}.{stamp}.backup{source.suffix}")
-    if path.exists():
-        raise StorageError(f"{path} already exists: name another file.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _create(path)
+    partial = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
     try:
-        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(path)) as new:
-            old.backup(new)
-    except sqlite3.Error as error:
+        rows = _copy(source, partial)
+        _require_sound(partial, rows, path.with_name(path.name + ".damaged"))
+        _name(partial, path)
+    except BaseException as error:
         path.unlink(missing_ok=True)
-        raise StorageError(f"The backup to {path} failed: {error}.") from None
+        if isinstance(error, (sqlite3.Error, UnicodeDecodeError)):
+            raise StorageError(f"The backup to {path} failed: {error}.") from None
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
     return path
+
+
+def _create(path: Path) -> None:
+    """Make a new empty file; what is there, be it a link that leads nowhere, stays.
+
+    Raises:
+        StorageError: something is there, or it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.open("xb").close()
+        except FileExistsError:
+            raise StorageError(f"{path} already exists: name another file.") from None
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def _copy(source: Path, target: Path) -> Mapping[str, int]:
+    """Copy a database as one transaction sees it; returns the number of rows of each table."""
+    with (
+        open_readonly(source) as old,
+        closing(sqlite3.connect(target, isolation_level=None)) as new,
+    ):
+        old.connection.execute("BEGIN")
+        rows = _count_rows(old.connection)
+        old.connection.backup(new)
+        old.connection.execute("ROLLBACK")
+        new.execute("PRAGMA journal_mode = DELETE")  # one file, which can be read anywhere
+    return rows
+
+
+def _require_sound(copy: Path, rows: Mapping[str, int], damaged: Path) -> None:
+    """Check a copy that should have so many rows; keep one that is not sound as `damaged`.
+
+    Raises:
+        StorageError: it is not sound.
+    """
+    problem = _problem(copy, rows)
+    if problem is not None:
+        _name(copy, damaged)
+        raise StorageError(
+            f"The backup is not sound ({problem}); it is kept as {damaged}. `ig4 db check` tells "
+            "whether the database itself is damaged."
+        )
+
+
+def _problem(copy: Path, rows: Mapping[str, int]) -> str | None:
+    """Return what is wrong with a copy that should have so many rows, None if it is sound."""
+    with closing(sqlite3.connect(f"file:{quote(str(copy))}?mode=ro", uri=True)) as connection:
+        try:
+            found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if found != "ok":
+                return str(found)
+            counts = _count_rows(connection)
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            return str(error)
+    differing = [table for table, count in rows.items() if counts.get(table) != count]
+    return f"{differing[0]} has another number of rows" if differing else None
+
+
+def _count_rows(connection: sqlite3.Connection) -> Mapping[str, int]:
+    names = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+    ).fetchall()
+    return {
+        name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
+        for (name,) in names
+    }
+
+
+def _name(partial: Path, path: Path) -> None:
+    """Bring a file to the disk, then give it its name, then bring the name to the disk."""
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
+    if hasattr(os, "O_DIRECTORY"):  # not on Windows
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def stats(location: str | Path) -> Mapping[str, Any]:

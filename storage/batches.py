@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from ig4.storage import calls
 from ig4.storage.bulk import in_values
+from ig4.storage.runs import now
 from ig4.storage.schema import LlmBatch, LlmCall
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def prepare(
         "worker": worker,
         "state": PREPARING,
         "requests": len(claimed),
-        "created_at": calls.now(),
+        "created_at": now(),
     }
     batch_id = int(connection.scalar(insert(LlmBatch).values(values).returning(LlmBatch.id)) or 0)
     connection.execute(
@@ -89,7 +90,7 @@ def mark_submitted(connection: Connection, batch_id: int, remote_id: str) -> Non
 
 def finish(connection: Connection, batch_id: int, state: str, error: str | None = None) -> int:
     """Record how a batch ended; release its requests without outcome and return their number."""
-    values = {"state": state, "error": error, "ended_at": calls.now()}
+    values = {"state": state, "error": error, "ended_at": now()}
     connection.execute(update(LlmBatch).where(LlmBatch.id == batch_id).values(values))
     pending = delete(LlmCall).where(LlmCall.batch_id == batch_id, LlmCall.state == calls.BATCH)
     return int(connection.execute(pending).rowcount)

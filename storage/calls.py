@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,9 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    extract,
     func,
+    null,
     outerjoin,
     select,
     text,
@@ -26,6 +27,7 @@ from sqlalchemy import (
 )
 
 from ig4.storage.bulk import driver_time, in_values, put_rows, update_rows, upsert
+from ig4.storage.runs import now
 from ig4.storage.schema import Component, LlmCall, LlmWorker
 
 if TYPE_CHECKING:
@@ -70,18 +72,33 @@ class CallOutcome:
     attempts: int = 1
 
 
-def now() -> datetime:
-    """Return the time in UTC."""
-    return datetime.now(UTC)
-
-
 # Workers
 
 
-def record_heartbeat(connection: Connection, worker: str, host: str, pid: int) -> None:
-    """Record that a process is alive; it repeats this every few seconds."""
-    values = {"id": worker, "host": host, "pid": pid, "seen_at": now()}
-    connection.execute(upsert(connection, LlmWorker, ["id"], update=["seen_at"]).values(values))
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A process as it last recorded itself.
+
+    `silence` is how many seconds ago that was by the server's clock; None in SQLite, which has no
+    clock of its own.
+    """
+
+    id: str
+    host: str
+    pid: int
+    started: str | None
+    beats: int
+    silence: float | None
+
+
+def record_heartbeat(
+    connection: Connection, worker: str, host: str, pid: int, started: str | None, beats: int
+) -> None:
+    """Record that a process is alive; it repeats this every few seconds, with other `beats`."""
+    seen_at: Any = now() if connection.dialect.name == "sqlite" else func.now()
+    values = {"id": worker, "host": host, "pid": pid, "started": started, "beats": beats}
+    statement = upsert(connection, LlmWorker, ["id"], update=["beats", "seen_at"])
+    connection.execute(statement.values(values | {"seen_at": seen_at}))
 
 
 def release_all(connection: Connection, worker: str, component_id: int | None) -> None:
@@ -102,21 +119,37 @@ def release(connection: Connection, worker: str, hashes: Sequence[str]) -> None:
     )
 
 
-def workers(connection: Connection) -> list[tuple[str, str, int, datetime]]:
-    """Return (id, host, pid, time of the last heartbeat) of every recorded process."""
-    rows = connection.execute(
-        select(LlmWorker.id, LlmWorker.host, LlmWorker.pid, LlmWorker.seen_at)
+def workers(connection: Connection) -> list[WorkerRow]:
+    """Return every recorded process."""
+    silence: Any = null()
+    if connection.dialect.name != "sqlite":
+        silence = extract("epoch", func.now() - LlmWorker.seen_at)
+    rows: Any = connection.execute(
+        select(
+            LlmWorker.id,
+            LlmWorker.host,
+            LlmWorker.pid,
+            LlmWorker.started,
+            LlmWorker.beats,
+            silence,
+        )
     )
-    # SQLite stores no time zone.
-    return [(w, host, pid, seen.replace(tzinfo=seen.tzinfo or UTC)) for w, host, pid, seen in rows]
+    return [
+        WorkerRow(name, host, pid, started, beats, None if age is None else float(age))
+        for name, host, pid, started, beats, age in rows
+    ]
 
 
-def delete_workers(connection: Connection, ids: Sequence[str]) -> None:
-    """Delete processes that have ended, and release the calls that they claimed."""
-    if ids:
-        claimed = and_(LlmCall.state == CLAIMED, in_values(connection, LlmCall.worker, ids))
-        connection.execute(delete(LlmCall).where(claimed))
-        connection.execute(delete(LlmWorker).where(in_values(connection, LlmWorker.id, ids)))
+def delete_workers(connection: Connection, gone: Sequence[WorkerRow]) -> None:
+    """Delete processes that have ended, and release the calls that they claimed.
+
+    One that has recorded itself again since it was read stays, with its calls.
+    """
+    for row in gone:
+        same = and_(LlmWorker.id == row.id, LlmWorker.beats == row.beats)
+        if connection.execute(delete(LlmWorker).where(same)).rowcount:
+            claimed = and_(LlmCall.state == CLAIMED, LlmCall.worker == row.id)
+            connection.execute(delete(LlmCall).where(claimed))
 
 
 # Calls

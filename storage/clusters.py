@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import delete, insert, select, update
 
 from ig4.storage.arrays import integers
 from ig4.storage.bulk import put_rows
-from ig4.storage.runs import now
+from ig4.storage.clock import after_all
 from ig4.storage.schema import Clustering, ClusterLabel
 
 if TYPE_CHECKING:
@@ -76,10 +77,12 @@ def put(
     samples: NDArray[np.int64],
     labels: NDArray[np.int64],
     backdated: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> int:
     """Store a clustering: labels (n,) of sample ids (n,); replaces one of the same inputs.
 
-    With `backdated` it counts as used long ago, so that `find` prefers any other.
+    With `backdated` it counts as used long ago, so that `find` prefers any other. `settings` are
+    the options of clusterer and embedder, JSON-able.
     """
     connection.execute(
         delete(Clustering).where(Clustering.dataset_id == dataset_id, Clustering.inputs == inputs)
@@ -93,7 +96,8 @@ def put(
         "seed": seed,
         "imported": imported,
         "run_id": run_id,
-        "created_at": _LONG_AGO if backdated else now(),
+        "created_at": _LONG_AGO if backdated else after_all(connection, Clustering.created_at),
+        "settings": None if settings is None else dict(settings),
     }
     clustering_id = int(
         connection.scalar(insert(Clustering).values(values).returning(Clustering.id)) or 0
@@ -106,11 +110,39 @@ def put(
     return clustering_id
 
 
-def mark_used(connection: Connection, clustering_id: int, name: str) -> None:
-    """Record that a clustering was used under a name: `find` returns it for this data set now."""
-    connection.execute(
-        update(Clustering).where(Clustering.id == clustering_id).values(created_at=now(), name=name)
+def settings(
+    connection: Connection, dataset_id: int, name: str | None = None
+) -> Mapping[str, Any] | None:
+    """Return the settings of the clustering that was computed or used last, under a name if given.
+
+    None where there is none, or none were recorded.
+    """
+    statement = select(Clustering.settings).where(
+        Clustering.dataset_id == dataset_id,
+        Clustering.imported.is_(False),
+        Clustering.settings.is_not(None),
     )
+    if name is not None:
+        statement = statement.where(Clustering.name == name)
+    return connection.scalar(
+        statement.order_by(Clustering.created_at.desc(), Clustering.id.desc()).limit(1)
+    )
+
+
+def mark_used(
+    connection: Connection,
+    clustering_id: int,
+    name: str,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Record that a clustering was used under a name: `find` returns it for this data set now."""
+    values: dict[str, Any] = {
+        "created_at": after_all(connection, Clustering.created_at),
+        "name": name,
+    }
+    if settings is not None:
+        values["settings"] = dict(settings)
+    connection.execute(update(Clustering).where(Clustering.id == clustering_id).values(values))
 
 
 def labels(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
-from ig4.storage.errors import DatabaseBusyError, StorageError
+from ig4.storage.errors import ConnectionLostError, DatabaseBusyError, StorageError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -68,7 +70,9 @@ def connect(url: URL) -> Engine:
         StorageError: the driver for the URL is not installed.
     """
     try:
-        engine = create_engine(url, connect_args=_arguments(url))
+        # A connection that broke while nobody used it, for the hours that a model computes, is
+        # replaced before it is used again.
+        engine = create_engine(url, connect_args=_arguments(url), pool_pre_ping=not is_sqlite(url))
     except (ModuleNotFoundError, NoSuchModuleError):
         raise StorageError('PostgreSQL needs a driver: pip install "ig4[postgres]"') from None
     if is_sqlite(url):
@@ -85,7 +89,7 @@ def _arguments(url: URL) -> dict[str, Any]:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")  # in WAL mode a killed process loses no data
+    cursor.execute("PRAGMA fullfsync = ON")  # macOS: to the disk itself, where it is synced at all
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA cache_size = -65536")  # 64 MiB
     cursor.execute("PRAGMA mmap_size = 268435456")  # read without copying, 256 MiB of it
@@ -97,22 +101,94 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A writer takes the lock at the start: a transaction that reads first, and meets another
     # writer when it wants to write, fails at once instead of waiting.
-    immediate = connection.get_execution_options().get("ig4_writes", False)
+    options = connection.get_execution_options()
+    # In WAL mode a killed process loses nothing either way; NORMAL may lose it in a power cut.
+    level = "FULL" if options.get("ig4_durable", False) else "NORMAL"
+    connection.exec_driver_sql(f"PRAGMA synchronous = {level}")  # SQLite takes it outside only
+    immediate = options.get("ig4_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
+_COMMIT_TO_DISK = (
+    "SELECT set_config('synchronous_commit', 'on', true) "
+    "WHERE current_setting('synchronous_commit') = 'off'"
+)
+"""For this transaction only: a server may be told not to wait for its disk."""
+
+
 @contextmanager
-def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
+def transaction(engine: Engine, *, writes: bool, durable: bool = False) -> Iterator[Connection]:
     """Yield a connection inside one transaction, committed at the end, rolled back on an error.
+
+    A `durable` one is on the disk when the block has ended: a power cut does not undo it.
 
     Raises:
         DatabaseBusyError: another process held the write lock for BUSY_SECONDS.
         StorageError: the disk is full, the file is not a database, or the server is unreachable.
     """
-    with translate_errors(engine.url), engine.connect() as opened:
-        connection = opened.execution_options(ig4_writes=writes)
-        with connection.begin():
+    with translate_errors(engine.url), _open_connection(engine) as opened:
+        connection = opened.execution_options(ig4_writes=writes, ig4_durable=durable)
+        with connection.begin(), _lost_before_commit(connection):
+            if durable and not is_sqlite(engine.url):
+                connection.exec_driver_sql(_COMMIT_TO_DISK)
             yield connection
+
+
+_RECONNECT_SECONDS = (0.5, 1, 2, 4, 8, 15)
+"""The pauses between tries to reach a server again that was there before: it may be restarting."""
+
+
+def _open_connection(engine: Engine) -> Connection:
+    """Return a connection; a server that this engine has reached before is waited for."""
+    for pause in (*_RECONNECT_SECONDS, None):
+        try:
+            connection = engine.connect()
+        except OperationalError:
+            if pause is None or is_sqlite(engine.url) or engine not in _reached:
+                raise
+            time.sleep(pause)
+        else:
+            _reached.add(engine)
+            return connection
+    raise AssertionError
+
+
+_reached: WeakSet[Engine] = WeakSet()
+"""Engines whose server has answered."""
+
+T = TypeVar("T")
+_TRIES = 5
+
+
+def repeat_if_lost(work: Callable[[], T], *, idempotent: bool) -> T:
+    """Do work that is one transaction; once more if the connection breaks in the middle of it.
+
+    If the connection breaks while the transaction is committed, nobody can know whether it was.
+    Then only `idempotent` work, which may be done twice, is repeated.
+
+    Raises:
+        ConnectionLostError: it broke again and again, or at a time when repeating is not safe.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            return work()
+        except ConnectionLostError as error:
+            if not left or not (idempotent or error.committed is False):
+                raise
+    raise AssertionError
+
+
+@contextmanager
+def _lost_before_commit(connection: Connection) -> Iterator[None]:
+    """Say of a connection that breaks inside that its transaction is undone."""
+    try:
+        with translate_errors(connection.engine.url):
+            yield
+    except ConnectionLostError as error:
+        error.committed = False
+        if not connection.invalidated:  # the driver's own cursor broke: nothing to roll back
+            connection.invalidate()
+        raise
 
 
 @contextmanager
@@ -121,13 +197,38 @@ def translate_errors(url: URL) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise explain(error, url) from error
+        raise explain(error.orig or error, url, lost=error.connection_invalidated) from error
+    except _driver_errors(url) as error:  # of the driver's own cursor, see `arrays`
+        raise explain(error, url, lost=_is_lost(error, url)) from error
 
 
-def explain(error: DBAPIError, url: URL) -> StorageError:
-    """Return the ig4 error for an error of the database driver."""
+def _driver_errors(url: URL) -> type[BaseException]:
+    if is_sqlite(url):
+        return sqlite3.Error
+    import psycopg
+
+    return psycopg.Error
+
+
+def _is_lost(error: BaseException, url: URL) -> bool:
+    if is_sqlite(url):
+        return False
+    import psycopg
+
+    # Without a code of the server it is the connection itself that failed.
+    ended = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
+    return isinstance(error, ended) or type(error) is psycopg.OperationalError
+
+
+def explain(error: BaseException, url: URL, *, lost: bool = False) -> StorageError:
+    """Return the ig4 error for an error of the database driver; `lost`: the connection broke."""
     where = describe(url)
-    text = str(error.orig).strip()
+    text = str(error).strip()
+    if lost:
+        return ConnectionLostError(
+            f"The connection to {where} broke ({text.splitlines()[0] if text else 'closed'}). What "
+            "was committed is safe; the same command continues from there."
+        )
     if "locked" in text or "busy" in text:
         return DatabaseBusyError(
             f"{where} is locked by another process that writes to it. Wait until that run ends; "
@@ -148,4 +249,4 @@ def explain(error: DBAPIError, url: URL) -> StorageError:
             f"{where} is not an ig4 database, or it is damaged ({text}): restore a backup, or name "
             "another file with --db."
         )
-    return StorageError(f"{where}: {text.splitlines()[0] if text else type(error.orig).__name__}")
+    return StorageError(f"{where}: {text.splitlines()[0] if text else type(error).__name__}")

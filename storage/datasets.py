@@ -91,10 +91,13 @@ def put(
     format: str,  # noqa: A002 - the column's name
     options: Mapping[str, Any],
     image_root: str | None,
-    image_roots: Sequence[str],
     header: Any,
+    image_roots: Sequence[str] = (),
 ) -> DatasetRow:
-    """Add a data set, or update the one with this name; clears its `source_state`."""
+    """Add a data set, or update the one with this name; clears its `source_state`.
+
+    Its images are read from `image_roots` (real paths) alone.
+    """
     values = {
         "name": name,
         "path": path,
@@ -111,6 +114,13 @@ def put(
     row = find(connection, name)
     assert row is not None
     return row
+
+
+def set_image_roots(connection: Connection, dataset_id: int, roots: Sequence[str]) -> None:
+    """Set the folders (real paths) that the images of a data set may lie in."""
+    connection.execute(
+        update(Dataset).where(Dataset.id == dataset_id).values(image_roots=list(roots))
+    )
 
 
 def finish_reading(connection: Connection, dataset_id: int, run_id: int, state: str) -> int:
@@ -166,6 +176,14 @@ def content_ids(connection: Connection, hashes: Sequence[str]) -> dict[str, int]
         in_values(connection, Content.hash, distinct)
     )
     return dict(connection.execute(statement).all())
+
+
+def content_hashes(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
+    """Return the hash of each content id."""
+    rows = connection.execute(
+        select(Content.id, Content.hash).where(in_values(connection, Content.id, ids))
+    )
+    return dict(rows.all())
 
 
 def known_ids(

@@ -17,6 +17,15 @@ class DatabaseBusyError(StorageError):
     """Another process holds the database's write lock."""
 
 
+class ConnectionLostError(StorageError):
+    """The connection to the server broke in the middle of a transaction.
+
+    `committed` is False if the server has undone the transaction, None if nobody can know.
+    """
+
+    committed: bool | None = None
+
+
 class SchemaVersionError(StorageError):
     """The database was written by an older or a newer ig4."""
 

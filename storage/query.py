@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from ig4.storage.connect import connect, describe, is_sqlite
+from ig4.storage.connect import is_sqlite
 from ig4.storage.errors import QueryError
+from ig4.storage.query_postgresql import query_postgresql
+from ig4.storage.query_sqlite import query_sqlite
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -80,66 +80,56 @@ EXAMPLES: Sequence[tuple[str, str]] = (
 """Useful queries, shown by `ig4 query --examples`; a test runs each of them."""
 
 
+TIMEOUT = 60.0
+"""How many seconds a database may work on a query, unless it is told otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """The column names, and an iterator of the rows."""
+    """The column names, an iterator of the rows, and what to know about how they were read."""
 
     columns: Sequence[str]
     rows: Iterator[Sequence[Any]]
+    note: str | None = None
+
+    @property
+    def distinct_columns(self) -> Sequence[str]:
+        """The column names, those that repeat with a number: n, n:2."""
+        names: list[str] = []
+        for column in self.columns:
+            name, number = column, 1
+            while name in names:
+                number += 1
+                name = f"{column}:{number}"
+            names.append(name)
+        return names
 
 
 @contextmanager
-def run_query(url: URL, sql: str) -> Iterator[QueryResult]:
-    """Run one read-only statement and yield its result.
+def run_query(
+    url: URL, sql: str, *, timeout: float = TIMEOUT, role: str | None = None
+) -> Iterator[QueryResult]:
+    """Run one query that only reads, and yield its result.
+
+    `timeout` is how long the database may work on it, in seconds (0: as long as it takes); the time
+    in which nobody takes rows does not count. `role` is the role of PostgreSQL that the query runs
+    as; without it, `pg_read_all_data` where the user may be that.
 
     Raises:
-        QueryError: the SQL is not valid, or the database refused it because it writes.
+        QueryError: the query is not valid, may do more than read, or takes too long.
+        StorageError: the database cannot be read.
     """
-    query = _query_sqlite if is_sqlite(url) else _query_postgresql
-    with query(url, sql) as result:
-        yield result
+    _check(url, sql, role)
+    if is_sqlite(url):
+        with query_sqlite(url, sql, timeout) as (columns, rows, note):
+            yield QueryResult(columns, rows, note)
+    else:
+        with query_postgresql(url, sql, timeout, role) as (columns, rows):
+            yield QueryResult(columns, rows)
 
 
-@contextmanager
-def _query_sqlite(url: URL, sql: str) -> Iterator[QueryResult]:
-    file = quote(str(url.database))
-    try:
-        connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, isolation_level=None)
-    except sqlite3.Error as error:
-        raise QueryError(f"{describe(url)} cannot be opened for reading: {error}") from None
-    with closing(connection):
-        # mode=ro protects this file; ATTACH could still open another one for writing.
-        connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-        try:
-            cursor = connection.execute(sql)
-            yield QueryResult([column[0] for column in cursor.description or ()], cursor)
-        except (sqlite3.Error, sqlite3.Warning) as error:
-            raise QueryError(_message(str(error))) from None
-
-
-@contextmanager
-def _query_postgresql(url: URL, sql: str) -> Iterator[QueryResult]:
-    import psycopg
-
-    engine = connect(url)
-    try:
-        with closing(engine.raw_connection()) as connection:
-            # A prepared statement is a single statement, so it cannot end this transaction and
-            # write in another; after its first query a transaction cannot be made writable.
-            cursor: Any = connection.cursor()
-            cursor.execute("SET TRANSACTION READ ONLY")
-            cursor.execute("SELECT 1")
-            cursor.execute(sql, prepare=True)
-            yield QueryResult([column[0] for column in cursor.description or ()], iter(cursor))
-    except psycopg.Error as error:
-        raise QueryError(_message(str(error))) from None
-    finally:
-        engine.dispose()
-
-
-def _message(error: str) -> str:
-    lines = error.strip().splitlines()
-    first = lines[0].rstrip(".") if lines else "the query failed"
-    if "readonly" in first or "read-only" in first or "too many attached" in first:
-        return f"The database refused this: {first}. `ig4 query` only reads."
-    return f"{first}. `ig4 query --examples` shows queries that work."
+def _check(url: URL, sql: str, role: str | None) -> None:
+    if role is not None and is_sqlite(url):
+        raise QueryError("--role is for PostgreSQL: a SQLite file has no roles.")
+    if "\0" in sql or any("\ud800" <= character <= "\udfff" for character in sql):
+        raise QueryError("The query holds a NUL, or bytes that are not UTF-8.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 
 from ig4.storage.bulk import upsert
-from ig4.storage.schema import Component, FileDigest, Run
+from ig4.storage.schema import Component, Dataset, FileDigest, Run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -21,6 +21,31 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class RunProcess:
+    """The process that a run is, as `ig4.core.calls.worker` knows it."""
+
+    host: str
+    pid: int
+    started: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as stored, with the name of its data set."""
+
+    id: int
+    command: str
+    dataset: str | None
+    status: str
+    seed: int | None
+    config: Mapping[str, Any]
+    versions: Mapping[str, Any]
+    summary: Mapping[str, Any] | None
+    started_at: datetime
+    finished_at: datetime | None
+
+
 def start(
     connection: Connection,
     command: str,
@@ -29,6 +54,7 @@ def start(
     versions: Mapping[str, str],
     seed: int | None = None,
     dataset_id: int | None = None,
+    process: RunProcess | None = None,
 ) -> int:
     """Record the start of a command; returns the id of the run."""
     values = {
@@ -39,6 +65,9 @@ def start(
         "dataset_id": dataset_id,
         "status": "running",
         "started_at": now(),
+        "host": process.host if process else None,
+        "pid": process.pid if process else None,
+        "process_started": process.started if process else None,
     }
     return int(connection.scalar(insert(Run).values(values).returning(Run.id)) or 0)
 
@@ -54,6 +83,42 @@ def finish(
     """Record how a run ended."""
     values = {"status": status, "summary": dict(summary or {}), "finished_at": now()}
     connection.execute(update(Run).where(Run.id == run_id).values(values))
+
+
+def newest(
+    connection: Connection, *, limit: int | None = None, number: int | None = None
+) -> list[RunRow]:
+    """Return runs, the newest first: the last `limit` of them, or the one of a number."""
+    statement = (
+        select(
+            Run.id, Run.command, Dataset.name.label("dataset"), Run.status, Run.seed, Run.config,
+            Run.versions, Run.summary, Run.started_at, Run.finished_at,
+        )
+        .outerjoin(Dataset, Dataset.id == Run.dataset_id)
+        .order_by(Run.id.desc())
+        .limit(limit)
+    )  # fmt: skip
+    if number is not None:
+        statement = statement.where(Run.id == number)
+    return [RunRow(**row._mapping) for row in connection.execute(statement)]
+
+
+def unfinished(connection: Connection) -> list[tuple[int, RunProcess | None]]:
+    """Return the runs that have not come to an end, with the process of each, if it is known."""
+    rows = connection.execute(
+        select(Run.id, Run.host, Run.pid, Run.process_started).where(Run.status == "running")
+    )
+    return [
+        (number, None if host is None or pid is None else RunProcess(host, pid, started))
+        for number, host, pid, started in rows
+    ]
+
+
+def mark_killed(connection: Connection, numbers: Sequence[int]) -> None:
+    """Record that the processes of runs are gone; nobody knows when they ended."""
+    connection.execute(
+        update(Run).where(Run.id.in_(numbers), Run.status == "running").values(status="killed")
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ _CHUNK = 10_000
 class ImageRow:
     """One image of a sample; if it could not be read, `image_id` is None and `problem` says why.
 
-    `roots` are the folders (real paths) that its file must lie in.
+    `roots` are the folders (real paths) that its file must lie in. `size` and `mtime_ns` are those
+    of the file when it was read.
     """
 
     image_id: int | None
@@ -36,6 +37,8 @@ class ImageRow:
     sha256: str | None
     problem: str | None
     roots: tuple[str, ...]
+    size: int | None = None
+    mtime_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,8 @@ def _images(connection: Connection, sample_ids: Sequence[int]) -> dict[int, list
     statement = (
         select(
             SampleImage.sample_id, ImageFile.dataset_id, ImageFile.image_id, ImageFile.name,
-            ImageFile.embedded, ImageFile.path, Image.sha256, ImageFile.problem,
+            ImageFile.embedded, ImageFile.path, Image.sha256, ImageFile.problem, ImageFile.size,
+            ImageFile.mtime_ns,
         )
         .join(ImageFile, ImageFile.id == SampleImage.file_id)
         .outerjoin(Image, Image.id == ImageFile.image_id)
@@ -207,9 +211,9 @@ def _images(connection: Connection, sample_ids: Sequence[int]) -> dict[int, list
     roots = _image_roots(connection)
     images: dict[int, list[ImageRow]] = defaultdict(list)
     for row in connection.execute(statement):
-        sample_id, dataset_id, image_id, name, embedded, path, sha256, problem = row
+        sample_id, dataset_id, image_id, name, embedded, path, sha256, problem, *state = row
         allowed = _store_of(path) if embedded else roots[dataset_id]
-        image = ImageRow(image_id, name, embedded, path, sha256, problem, allowed)
+        image = ImageRow(image_id, name, embedded, path, sha256, problem, allowed, *state)
         images[sample_id].append(image)
     return images
 
@@ -234,3 +238,24 @@ def problems(connection: Connection, dataset_id: int) -> dict[str, int]:
         .group_by(Sample.problem)
     )
     return {problem or "": count for problem, count in rows}
+
+
+def numbered_ids(connection: Connection, dataset_id: int) -> dict[str, dict[str, tuple[int, int]]]:
+    """Return the samples of each id that several records of a data set have.
+
+    By that id: (sample id, content id) by external id, in the order of the data set. Ingesting
+    calls the later ones `id#2`, `id#3`, ….
+    """
+    statement = (
+        select(Sample.external_id, Sample.id, Sample.content_id)
+        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(Sample.external_id.contains("#", autoescape=True))
+        .order_by(Sample.ordinal)
+    )
+    later: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+    for name, sample, content in connection.execute(statement):
+        first, _, number = name.rpartition("#")
+        if number.isascii() and number.isdigit() and int(number) > 1:
+            later[first][name] = (sample, content)
+    firsts = find_ids(connection, dataset_id, list(later))
+    return {name: {name: place, **later[name]} for name, place in firsts.items()}

@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select
 
 from ig4.storage.arrays import MISSING, floats, integers
 from ig4.storage.bulk import in_values, put_rows, upsert
+from ig4.storage.checksums import of_score, of_vector
 from ig4.storage.schema import (
     Component,
     DatasetScorer,
@@ -19,7 +20,7 @@ from ig4.storage.schema import (
     Score,
     ScoreDetails,
 )
-from ig4.storage.views import WIDE_COLUMNS, refresh_scores_wide
+from ig4.storage.views import WIDE_COLUMNS, lock_schema, refresh_scores_wide
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,22 +33,33 @@ _CHUNK = 10_000
 
 
 def bind(
-    connection: Connection, dataset_id: int, name: str, component: int, *, imported: bool = False
+    connection: Connection,
+    dataset_id: int,
+    name: str,
+    component: int,
+    *,
+    imported: bool = False,
+    options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Bind a scorer's plain name to a component in a data set, and add it to the views."""
+    """Bind a scorer's plain name to a component in a data set, and add it to the views.
+
+    `options` are all that the component was made with, JSON-able.
+    """
     is_new = connection.scalar(
         select(func.count()).select_from(DatasetScorer).where(DatasetScorer.name == name)
     )
+    if not is_new:
+        lock_schema(connection)  # before any row: processes that wait for each other must not meet
     values = {
         "dataset_id": dataset_id,
         "name": name,
         "component_id": component,
         "imported": imported,
+        "options": None if options is None else dict(options),
     }
+    updated = ["component_id", "imported", "options"]
     connection.execute(
-        upsert(
-            connection, DatasetScorer, ["dataset_id", "name"], update=["component_id", "imported"]
-        ).values(values)
+        upsert(connection, DatasetScorer, ["dataset_id", "name"], update=updated).values(values)
     )
     if not is_new:
         refresh_scores_wide(connection)
@@ -98,11 +110,12 @@ def put(
     """Store (content id, value, error, details as JSON text) rows of a component."""
     scores, details = [], []
     for content, value, error, detail in rows:
-        scores.append((component_id, content, value, error, run_id))
+        crc = of_score(component_id, content, value, error)
+        scores.append((component_id, content, value, error, run_id, crc))
         if detail is not None:
             details.append((component_id, content, detail))
     key = ["component_id", "content_id"]
-    updated = ["value", "error", "run_id"]
+    updated = ["value", "error", "run_id", "crc"]
     put_rows(connection, Score, [*key, *updated], scores, key=key, update=updated)
     put_rows(connection, ScoreDetails, [*key, "details"], details, key=key, update=["details"])
 
@@ -172,14 +185,14 @@ def put_embeddings(
     rows: Iterable[tuple[int, NDArray[np.float32] | str]],
 ) -> None:
     """Store (image id, vector (d,) float32 or the error) rows of an embedder."""
-    stored = [
-        (component_id, image, None, vector, run_id)
-        if isinstance(vector, str)
-        else (component_id, image, vector.astype("<f4").tobytes(), None, run_id)
-        for image, vector in rows
-    ]
+    stored = []
+    for image, vector in rows:
+        data = None if isinstance(vector, str) else vector.astype("<f4").tobytes()
+        error = vector if isinstance(vector, str) else None
+        crc = of_vector(component_id, image, data, error)
+        stored.append((component_id, image, data, error, run_id, crc))
     key = ["component_id", "image_id"]
-    updated = ["vector", "error", "run_id"]
+    updated = ["vector", "error", "run_id", "crc"]
     put_rows(connection, Embedding, [*key, *updated], stored, key=key, update=updated)
 
 

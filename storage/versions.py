@@ -8,12 +8,12 @@ from sqlalchemy import inspect, text
 
 from ig4.storage.connect import describe, transaction
 from ig4.storage.errors import SchemaVersionError, StorageError
-from ig4.storage.views import create_scores_long, refresh_scores_wide
+from ig4.storage.views import create_scores_long, lock_schema, refresh_scores_wide
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0005"
+HEAD = "0011"
 """The newest migration; a test compares it with the folder `migrations/versions`."""
 
 
@@ -32,10 +32,15 @@ def ensure_schema(engine: Engine) -> None:
         SchemaVersionError: the schema is older or newer than HEAD; the message says what to do.
         StorageError: the database belongs to another program.
     """
-    with transaction(engine, writes=False) as connection:
-        revision = current(connection)
-        if revision is None:
-            reject_foreign_database(connection, describe(engine.url))
+    try:
+        with transaction(engine, writes=False) as connection:
+            revision = current(connection)
+            if revision is None:
+                reject_foreign_database(connection, describe(engine.url))
+    except UnicodeDecodeError:  # the names of tables cannot be read
+        raise StorageError(
+            f"{describe(engine.url)} is damaged: restore a backup, or name another file with --db."
+        ) from None
     if revision is None:
         upgrade(engine)
     else:
@@ -78,7 +83,10 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     from alembic.config import Config
 
     with transaction(engine, writes=True) as connection:
-        before = current(connection)
+        lock_schema(connection)
+        before = current(connection)  # another process may have migrated it in the meantime
+        if before == HEAD:
+            return before, HEAD
         if before is None:
             reject_foreign_database(connection, describe(engine.url))
         elif before > HEAD:

@@ -36,6 +36,18 @@ _WIDE_COLUMN = """
 """
 
 
+def lock_schema(connection: Connection) -> None:
+    """Wait until no other process changes tables or views, and keep them from it until the commit.
+
+    On SQLite a transaction that writes has locked the whole database already.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})"))
+
+
+_SCHEMA_LOCK = 0x696734  # "ig4"
+
+
 def create_scores_long(connection: Connection) -> None:
     """Create `scores_long`, or replace it."""
     connection.execute(text("DROP VIEW IF EXISTS scores_long"))

@@ -13,10 +13,14 @@ from ig4.core.version import __version__
 if TYPE_CHECKING:
     from ig4.core.api import (
         ablate,
+        drop_scores,
         evaluate,
         judge,
         open,  # noqa: A004 - used as ig4.open
+        query,
+        rename_scores,
         run,
+        scores,
         select,
         train,
     )
@@ -72,11 +76,15 @@ _HOMES = {
     "Turn": "records",
     "Verdict": "contracts.evaluation",
     "ablate": "api",
+    "drop_scores": "api",
     "evaluate": "api",
     "hookimpl": "hookspecs",
     "judge": "api",
     "open": "api",
+    "query": "api",
+    "rename_scores": "api",
     "run": "api",
+    "scores": "api",
     "select": "api",
     "train": "api",
 }
@@ -113,11 +121,15 @@ __all__ = [
     "Verdict",
     "__version__",
     "ablate",
+    "drop_scores",
     "evaluate",
     "hookimpl",
     "judge",
     "open",
+    "query",
+    "rename_scores",
     "run",
+    "scores",
     "select",
     "train",
 ]

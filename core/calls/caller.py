@@ -122,6 +122,9 @@ class Caller:
         async with self.limits.slot(tokens + request.max_tokens), self.budget.spending(worst):
             if self._service_error is not None:
                 raise self._service_error
+            known = await self.ledger.confirm(request, request_hash)
+            if known is not None:
+                return _reply_in_ledger(known)
             began = time.perf_counter()
             try:
                 reply = await self.provider.send(request)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ig4.core.contracts.root import Configurable
+from ig4.core.files.imagenames import rename_texts
 from ig4.core.records import JSON, Record
 
 
@@ -15,7 +16,18 @@ class Format(Configurable):
     """Reads a data set into records and writes a selection back."""
 
     embeds_images: ClassVar[bool] = False
-    """Whether the data set contains the images; `write` then gets their bytes."""
+    """Whether the data set contains the images; `write` then gets the bytes of every image.
+
+    Only a record with a `raw` that names an image by its path comes with that path instead.
+    """
+
+    suffixes: ClassVar[tuple[str, ...] | None] = None
+    """The endings (".json", the usual one first) of the files that `write` makes.
+
+    () means that it makes folders only. An export takes its format from the ending of its target.
+    None says nothing: the format is then only used where the user names it, or for a data set of
+    this format.
+    """
 
     generic: ClassVar[bool] = False
     """Whether `detect` accepts any file of its kind (any CSV); it is tried after other formats."""
@@ -53,8 +65,21 @@ class Format(Configurable):
 
     @abstractmethod
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
-        """Write records to `target`.
+        """Write records to `target`, which may have another folder than the user named.
 
         A record whose `raw` is not None was read by this very format and is written as it
-        was; for any other, the record is made from turns and images (paths below the target).
+        was; for any other, the record is made from turns and images (paths below the target, as
+        they are given: `image_name` is what was asked for, not always what is had). Nothing is
+        written outside the target: for a folder inside it, for a file beside it at most.
         """
+
+    def with_images(
+        self, record: Record, images: Sequence[str | bytes], header: JSON = None
+    ) -> JSON:
+        """Return `record.raw` with these names of its images, and changed in nothing else.
+
+        An export has images of its own, so a record must not name those that it was read with.
+        `images` has one for each of `record.images`; bytes stand for one that stays as it is.
+        Returns None where that cannot be done: the record is then made from turns and images.
+        """
+        return rename_texts(record.raw, record, images)

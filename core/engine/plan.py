@@ -17,9 +17,10 @@ from ig4.core.engine.exporting.export import ExportTarget
 from ig4.core.engine.grouping.cluster import ClusterRequest
 from ig4.core.engine.ingesting.ingest import DatasetSource, default_name
 from ig4.core.engine.ingesting.paths import folder_name
+from ig4.core.engine.recordedsettings import with_recorded_options
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import imported_scorers
-from ig4.core.engine.selecting.select import SelectionRequest
+from ig4.core.engine.selecting.select import NO_CLUSTERS, SelectionRequest
 from ig4.core.engine.selecting.weights import check_weights
 from ig4.core.errors import UsageError
 from ig4.core.records import JSON, Choice
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from ig4.core.config import Config
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
-
-NO_CLUSTERS = "none"
 
 PAPER_FRACTION = 0.06
 """The share that is selected by default: the paper's, 200 of 3,439."""
@@ -103,6 +102,14 @@ def make_run_plan(
     name = _dataset_name(session, config, source)
     known = _known_dataset(session, name)
     clustered = _needs_clusters(session, config)
+    config = with_recorded_options(
+        session,
+        known,
+        config,
+        scorers=config.run.scorers,
+        embedder=config.run.embedder if clustered else None,
+        clusterer=config.cluster.clusterer if clustered else None,
+    )
     clustering = None
     if clustered and not (known and _is_imported(session, known, config.cluster.clusterer)):
         clustering = cluster_request(config)
@@ -206,9 +213,11 @@ def selection_request(
     """Return what is to be selected, by default by all scores that there are.
 
     `weights` are by default the configured ones; `clustering` is a name or a number, by default
-    the newest.
+    the newest, or none if the configured clusterer is none.
     """
     section = config.select
+    if clustering is None and config.cluster.clusterer == NO_CLUSTERS:
+        clustering = NO_CLUSTERS
     size, fraction = section.size, section.fraction
     if size is None and fraction is None:
         fraction = PAPER_FRACTION
@@ -229,7 +238,14 @@ def export_target(config: Config, dataset: str) -> ExportTarget:
     """Return where the selection goes: by default to the folder selected/NAME."""
     section = config.export
     path = section.path or Path("selected") / folder_name(dataset)
-    return ExportTarget(path, section.format, section.options, section.images)
+    return ExportTarget(
+        path,
+        section.format,
+        section.options,
+        section.images,
+        keep_problems=section.problems == "keep",
+        overwrite=section.overwrite,
+    )
 
 
 def _dataset_name(session: Session, config: Config, source: DatasetSource | None) -> str:
@@ -262,12 +278,17 @@ def _is_imported(session: Session, dataset: DatasetRow, clusterer: str) -> bool:
 
 
 def run_weights(config: Config) -> dict[str, float]:
-    """Return the configured weights without those of configured scorers that do not run."""
-    return {
+    """Return the configured weights without those of configured scorers that do not run.
+
+    All of them where none would be left, so that it is told that they count for nothing.
+    """
+    weights = config.select.weights
+    running = {
         name: weight
-        for name, weight in config.select.weights.items()
+        for name, weight in weights.items()
         if name in config.run.scorers or name not in config.scorers
     }
+    return running or dict(weights)
 
 
 def _check_components(session: Session, plan: RunPlan, dataset: DatasetRow | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ig4.core.engine.exporting.export import ExportResult, export
+from ig4.core.engine.exporting.export import ExportResult, check_export, export
 from ig4.core.engine.grouping.cluster import ClusterResult, cluster
 from ig4.core.engine.ingesting.ingest import IngestResult, ingest
 from ig4.core.engine.scoring.score import ScoreResult, score
@@ -47,6 +47,7 @@ def run(session: Session, plan: RunPlan) -> RunResult:
         ingested = ingest(session, plan.source) if plan.source else None
         dataset = ingested.dataset if ingested else session.dataset(plan.dataset)
         _check_counts(session, dataset, plan)
+        check_export(session, dataset, plan.target)  # before anything is paid for
         scored = score(session, dataset, plan.scoring)
         if scored.stopped:
             # The best of the samples rated so far need not be the best of all.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ig4.core.calls.worker import Worker, has_ended, this_process
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import Event, Listener, Notice, RunFinished, RunStarted
@@ -135,12 +136,19 @@ class Session:
         if self.run_id is not None:
             yield
             return
+        mark_killed_runs(self.store)
+        own = this_process()
         with self.store.writing() as connection:
             self.run_id = runs.start(
-                connection, command, config=scrub(config), versions=versions(), seed=seed
+                connection,
+                command,
+                config=scrub(config),
+                versions=versions(),
+                seed=seed,
+                process=runs.RunProcess(own.host, own.pid, own.started),
             )
-        self.emit(RunStarted(self.run_id, command))
         try:
+            self.emit(RunStarted(self.run_id, command))
             yield
         except BaseException as error:
             # A database that cannot be written must not hide why the run failed.
@@ -164,6 +172,23 @@ class Session:
         if self.run_id is not None:
             with self.store.writing() as connection:
                 runs.set_dataset(connection, self.run_id, dataset_id)
+
+
+def mark_killed_runs(store: Store) -> None:
+    """Record of runs that never ended that they were killed, where their processes are gone.
+
+    Only those of this machine can be told; others stay as they are.
+    """
+    with store.reading() as connection:
+        open_runs = runs.unfinished(connection)
+    gone = [
+        number
+        for number, process in open_runs
+        if process is not None and has_ended(Worker("", process.host, process.pid, process.started))
+    ]
+    if gone:
+        with store.writing() as connection:
+            runs.mark_killed(connection, gone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TextIO
 
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.files.opening import SpecialFileError, open_file, read_bounded
+from ig4.core.files.opening import (
+    SpecialFileError,
+    folder_roots,
+    open_beneath,
+    open_file,
+    read_bounded,
+)
 from ig4.core.records import JSON
 
 _GUESS_BYTES = 1 << 20
@@ -51,10 +57,11 @@ def read_json(path: Path) -> JSON:
     """Return the value in a small JSON file beside the records of a data set.
 
     Raises:
-        DatasetError: it is missing, no regular file, too large, or not JSON in UTF-8.
+        DatasetError: it is missing, a link to elsewhere, no regular file, too large, or not JSON
+            in UTF-8.
     """
     try:
-        with open_file(path) as file:
+        with open_beneath(path, folder_roots(path.parent)) as file:
             return json.loads(read_bounded(file, _SMALL_BYTES))
     except OSError as error:
         raise unreadable_error(path, error) from None

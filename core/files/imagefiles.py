@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from ig4.core.errors import ConfigError
 from ig4.core.files.images import ImageError
@@ -20,9 +20,6 @@ from ig4.core.files.opening import (
     pieces,
     read_bounded,
 )
-
-if TYPE_CHECKING:
-    from ig4.core.records import Image
 
 DEFAULT_LIMIT = 256
 """Mebibytes that one image file may have, unless the environment variable LIMIT says otherwise."""
@@ -81,8 +78,9 @@ def read_image(
     Raises:
         ImageError: as `open_image`; or it is empty, or its sha256 is not the one given.
     """
+    limit = byte_limit()
     with open_image(path, roots, name) as file:
-        data = read_bounded(file, byte_limit())
+        data = read_bounded(file, limit)
     if not data:
         raise ImageError(f"{name}: the image file is empty")
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
@@ -108,18 +106,6 @@ def digest(file: BinaryIO) -> FileDigest:
         state.update(piece)
         count += len(piece)
     return FileDigest(state.hexdigest(), count, status.st_size, status.st_mtime_ns)
-
-
-def digest_image(image: Image, name: str) -> str:
-    """Return the sha256 of an image's file, as hex digits.
-
-    Raises:
-        ImageError: as `open_image`, or the image has no file.
-    """
-    if image.path is None:
-        raise ImageError(image.problem or f"{name}: the image has no file")
-    with open_image(image.path, image.roots, name) as file:
-        return digest(file).sha256
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -112,11 +112,15 @@ def pieces(file: BinaryIO, limit: int | None = None) -> Iterator[bytes]:
     expected = os.fstat(file.fileno()).st_size
     _require_length(expected, limit)
     count = 0
-    # One byte more than there should be left: an empty answer then means the end.
-    while piece := file.read(min(PIECE, max(expected - count, 0) + 1)):
+    while True:
+        left = expected - count
+        wanted = left + 1 if 0 <= left < PIECE else PIECE  # one more: a short answer is the last
+        piece = file.read(wanted)
         count += len(piece)
         _require_length(count, limit)
         yield piece
+        if len(piece) < wanted:
+            return
 
 
 def read_bounded(file: BinaryIO, limit: int) -> bytes:
@@ -139,30 +143,23 @@ def _walk(root: str, names: Sequence[str]) -> int:
     folder = os.open(root, _FOLDER)
     try:
         for name in names[:-1]:
-            below = _open_folder(name, folder)
+            below = _open_entry(name, _FOLDER, folder)
             os.close(folder)
             folder = below
-        status = os.stat(names[-1], dir_fd=folder, follow_symlinks=False)
-        if stat.S_ISLNK(status.st_mode):
-            raise _LinkError
-        _require_regular(status)
         return _open_entry(names[-1], _READ, folder)
     finally:
         os.close(folder)
 
 
-def _open_folder(name: str, folder: int) -> int:
-    return _open_entry(name, _FOLDER, folder)
-
-
 def _open_entry(name: str, flags: int, folder: int) -> int:
     try:
         return os.open(name, flags | _NO_LINK, dir_fd=folder)
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK):
-            raise
-        if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+    except OSError:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISLNK(status.st_mode):
             raise _LinkError from None
+        if flags == _READ:
+            _require_regular(status)  # no socket can be opened
         raise
 
 
@@ -184,7 +181,7 @@ def _checked(descriptor: int) -> BufferedReader:
     except BaseException:
         os.close(descriptor)
         raise
-    return os.fdopen(descriptor, "rb")
+    return BufferedReader(FileIO(descriptor, "rb"))
 
 
 def _require_regular(status: os.stat_result) -> None:
@@ -202,3 +199,15 @@ def _require_length(count: int, limit: int | None) -> None:
 def real_roots(folders: Iterable[str | Path | None]) -> tuple[str, ...]:
     """Return the real paths of folders that the user named, each once: links to them are his."""
     return tuple(dict.fromkeys(os.path.realpath(one) for one in folders if one is not None))
+
+
+def folder_roots(folder: str | Path) -> tuple[str, ...]:
+    """Return the real paths of the folders in which the files of a data set's folder may lie.
+
+    That is the folder itself. In the cache of the Hugging Face hub it consists of links from
+    <cache>/datasets--<name>/snapshots/<revision> to `blobs`: there it is the whole of the former.
+    """
+    (real,) = real_roots([folder])
+    above = (one.parent for one in Path(real, "_").parents if one.name == "snapshots")
+    hub = next((one for one in above if one.name.startswith("datasets--")), None)
+    return real_roots([real, hub])

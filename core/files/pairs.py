@@ -14,6 +14,7 @@ from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.files.questions import Question, question_key
 from ig4.core.files.relativescores import category_name
+from ig4.core.files.tables import require_file
 from ig4.core.records import JSON, Image
 
 _ANSWERS = ("prediction", "response", "output", "answer", "text", "caption")
@@ -111,7 +112,8 @@ def read_contexts(path: Path) -> Contexts:
     """Return the descriptions in a file: "caption" (or "captions", "context") by "image" or "id".
 
     Raises:
-        DatasetError: the file cannot be read, or a record has no description, image or id.
+        DatasetError: the file cannot be read, a record has no description, image or id, or two
+            records describe one image or id differently.
     """
     by_image: dict[str, str] = {}
     by_key: dict[str, str] = {}
@@ -125,10 +127,14 @@ def read_contexts(path: Path) -> Contexts:
                 f"{path}, record {number} describes no image: it needs a text under "
                 f"{' or '.join(_CONTEXTS)}, and image or id"
             )
-        if isinstance(image, str):
-            by_image[sanitize(image)] = text
-        else:
-            by_key[question_key(key)] = text
+        known, name = (
+            (by_image, sanitize(image)) if isinstance(image, str) else (by_key, question_key(key))
+        )
+        if known.setdefault(name, text) != text:
+            raise DatasetError(
+                f"{path}, record {number}: {name[:80]!r} has another description already: give it "
+                "one, or a list of them in one record"
+            )
     return Contexts(by_image, by_key)
 
 
@@ -170,8 +176,7 @@ def _match(
 
 
 def _read_records(path: Path) -> list[dict[str, JSON]]:
-    if not path.is_file():
-        raise DatasetError(f"{path}: there is no such file")
+    require_file(path)
     records = list(jsonstream.records(path))
     numbers = (n for n, record in enumerate(records, 1) if not isinstance(record, dict))
     wrong = next(numbers, None)

@@ -11,6 +11,7 @@ from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
+from ig4.core.files.tables import require_file
 from ig4.core.records import JSON, Image, Turn
 
 _QUESTIONS = ("question", "text", "prompt", "instruction")
@@ -45,8 +46,7 @@ def read_questions(path: Path) -> list[Question]:
     Raises:
         DatasetError: the file cannot be read, a record has no question, or an id comes twice.
     """
-    if not path.is_file():
-        raise DatasetError(f"{path}: there is no such file")
+    require_file(path)
     questions: list[Question] = []
     seen: set[str] = set()
     for number, record in enumerate(jsonstream.records(path)):

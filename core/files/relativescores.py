@@ -11,6 +11,7 @@ from typing import Any
 from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.files.reviews import READERS, Reader, UnreadableReviewError
+from ig4.core.files.tables import require_file
 from ig4.core.records import JSON
 from ig4.core.statistics.verdicts import RelativeScore, relative
 
@@ -57,8 +58,7 @@ def summarise_file(path: Path, reader: str | None = None, *, seed: int = 42) -> 
     Raises:
         DatasetError: the file cannot be read, or holds something other than reviews.
     """
-    if not path.is_file():
-        raise DatasetError(f"{path}: there is no such file")
+    require_file(path)
     read = READERS[reader or "robust"]
     scores: dict[str, list[tuple[float, float]]] = {}
     failed = number = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ig4.core.errors import DatasetError, MissingExtraError, UsageError
 from ig4.core.files import jsonstream, parquetpages
 from ig4.core.files.encodings import first_text, open_text, unreadable_error
 from ig4.core.files.opening import open_file
+from ig4.core.files.spreadsheet import is_spreadsheet, spreadsheet_rows
 from ig4.core.records import JSON
 
 ID_COLUMNS = ("id", "image_id", "sample_id", "question_id", "external_id", "uid", "key")
@@ -29,7 +31,7 @@ _PARQUET_MARK = b"PAR1"
 def read_rows(
     path: Path, *, encoding: str = "utf-8", key: str | None = None
 ) -> Iterator[dict[str, JSON]]:
-    """Yield the rows of a table: JSON, JSON lines, CSV, TSV or Parquet.
+    """Yield the rows of a table: JSON, JSON lines, CSV, TSV, Parquet or the first sheet of Excel's.
 
     A JSON table is a list of objects; inside an object the list is the one under `key`, or
     the only list of objects there is. Cells of CSV are text.
@@ -37,11 +39,14 @@ def read_rows(
     Raises:
         DatasetError: missing, empty, broken (with line and column), or not a table.
         UsageError: the object holds several lists and `key` does not say which.
-        MissingExtraError: Parquet without pyarrow.
+        MissingExtraError: Parquet without pyarrow, Excel without openpyxl.
     """
     require_file(path)
     if is_parquet(path):
         yield from _parquet_rows(path)
+        return
+    if is_spreadsheet(path):
+        yield from spreadsheet_rows(path)
         return
     layout = jsonstream.layout(path)
     if layout is None:
@@ -73,7 +78,8 @@ def read_clusters(
         UsageError: there is no such column.
     """
     require_file(path)
-    if key is None and not is_parquet(path) and _is_label_lists(path, encoding):
+    table = is_parquet(path) or is_spreadsheet(path)
+    if key is None and not table and _is_label_lists(path, encoding):
         yield from _label_lists(path, encoding)
         return
     columns: tuple[str, str] | None = None
@@ -110,6 +116,8 @@ def text_id(value: JSON) -> str | None:
     if isinstance(value, str):
         return value or None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if isinstance(value, float) and not isfinite(value):
         return None
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
@@ -291,6 +299,9 @@ def _csv_rows(path: Path, encoding: str) -> Iterator[dict[str, JSON]]:
     header = next(rows, None)
     if header is None:
         raise DatasetError(f"{path} has no header line")
+    twice = next((name for name in header if name.strip() and header.count(name) > 1), None)
+    if twice is not None:
+        raise DatasetError(f"{path} has two columns called {twice[:80]!r}: rename one")
     for number, cells in enumerate(rows, 1):
         if len(cells) > len(header):
             raise DatasetError(

@@ -37,6 +37,9 @@ def format_checks(make: Make, make_dataset: MakeDataset, target: str) -> list[Ch
         check_writes_back_what_it_read,
         check_writes_a_part_in_the_given_order,
         check_writes_records_from_elsewhere,
+        check_images_survive_writing,
+        check_records_name_other_images,
+        check_endings_are_those_it_writes,
         check_image_names_stay_below_the_target,
         check_missing_path_is_a_dataset_error,
         check_truncated_file_is_a_dataset_error_or_read,
@@ -140,20 +143,66 @@ def check_writes_records_from_elsewhere(
     target: str,
 ) -> None:
     """Records of another format are made from their turns and images."""
-    picture = BytesIO()
-    make_picture(1).save(picture, "PNG")
-    foreign = [
-        Record(
-            str(number),
-            (Turn("user", "What is this?"), Turn("assistant", f'"No. {number}", ünder\na tree')),
-            (picture.getvalue() if make().embeds_images else f"images/{number}.jpg",),
-        )
-        for number in range(3)
-    ]
+    foreign = _foreign(make)
     again, _ = _write_and_read(make, foreign, target, None)
     answers = [record.turns[-1].text for record in again]
     require(answers == [r.turns[-1].text for r in foreign], f"the answers became {answers}")
     require([len(r.images) for r in again] == [1, 1, 1], "images were lost")
+
+
+def check_images_survive_writing(make: Make, make_dataset: MakeDataset, target: str) -> None:
+    """Images read back are those that were written: the same bytes, or the same paths.
+
+    A format with `embeds_images` gets bytes also of a data set whose images are files.
+    """
+    foreign = _foreign(make)
+    again, _ = _write_and_read(make, foreign, target, None)
+    for record, written in zip(again, foreign, strict=True):
+        for image, given in zip(record.images, written.images, strict=True):
+            if isinstance(given, bytes):
+                require(
+                    isinstance(image, bytes) and len(image) > 0,
+                    f"record {written.id} was given the bytes of an image, and reads {image!r:.40}",
+                )
+                require(image == given, f"the bytes of the image of record {written.id} changed")
+            else:
+                require(image == given, f"the image {given!r} became {image!r:.80}")
+
+
+def check_records_name_other_images(make: Make, make_dataset: MakeDataset, target: str) -> None:
+    """`with_images` gives a record's images other names, or None where it cannot."""
+    records, header = _read(make, make_dataset)
+    named = []
+    with opened(make) as writer:
+        for number, record in enumerate(records):
+            images = tuple(
+                image if isinstance(image, bytes)
+                else writer.image_name(Record(f"new-{number}", record.turns, ()), index, ".jpg")
+                for index, image in enumerate(record.images)
+            )  # fmt: skip
+            raw = writer.with_images(record, images, header)
+            if raw is not None:
+                named.append(Record(record.id, record.turns, images, raw))
+    again, _ = _write_and_read(make, named, target, header)
+    for record, wanted in zip(again, named, strict=True):
+        require(
+            record.images == wanted.images,
+            f"the images {wanted.images!r:.200} became {record.images!r:.200}",
+        )
+        require(record.turns == wanted.turns, f"the turns of {wanted.id} changed")
+
+
+def check_endings_are_those_it_writes(make: Make, make_dataset: MakeDataset, target: str) -> None:
+    """`suffixes` has the ending of the target; a target without one fits any format."""
+    suffixes, ending = make().suffixes, Path(target).suffix.lower()
+    require(
+        suffixes is None or not ending or ending in suffixes,
+        f"{target} ends in {ending}, and suffixes are {suffixes}",
+    )
+    require(
+        all(one.startswith(".") and one == one.lower() for one in suffixes or ()),
+        f"suffixes are lower case and begin with a dot: {suffixes}",
+    )
 
 
 def check_image_names_stay_below_the_target(
@@ -210,6 +259,25 @@ def check_truncated_file_is_a_dataset_error_or_read(
                 list(reader.read(path))
             except DatasetError as error:
                 require(bool(str(error)), "the error has no message")
+
+
+def _foreign(make: Make) -> list[Record]:
+    """Return records of another format, with one image each as the engine gives them."""
+    with opened(make) as writer:
+        records = []
+        for number in range(3):
+            picture = BytesIO()
+            make_picture(number).save(picture, "PNG")
+            turns = (
+                Turn("user", "What is this?"),
+                Turn("assistant", f'"No. {number}", ünder\na tree'),
+            )
+            bare = Record(str(number), turns, (f"images/{number}.jpg",))
+            image = writer.image_name(bare, 0, ".jpg")
+            records.append(bare._replace(
+                images=(picture.getvalue() if writer.embeds_images else image,)
+            ))  # fmt: skip
+        return records
 
 
 def _read(make: Make, make_dataset: MakeDataset) -> tuple[list[Record], object]:

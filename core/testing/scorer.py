@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +16,16 @@ from ig4.core.contracts import Embedder, Scorer
 from ig4.core.records import Failure, Sample, Score
 from ig4.core.testing.check import Check, checks_from, opened, require, untouched_random_state
 from ig4.core.testing.component import component_checks
+from ig4.core.testing.options import other_options
 from ig4.core.testing.samples import (
     make_samples,
     sample_of,
     sample_with_unreadable_image,
     sample_without_image,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Make = Callable[[], Scorer]
 Results = list[Score | Failure]
@@ -51,6 +56,7 @@ def scorer_checks(make: Make, samples: Sequence[Sample] | None = None) -> list[C
         check_bad_image_costs_the_others_nothing,
         check_missing_embedding_costs_the_others_nothing,
         check_percents_are_finite_and_pure,
+        check_percents_follow_from_the_recorded_options,
         given=(make, chosen),
     )
 
@@ -179,6 +185,31 @@ def check_percents_are_finite_and_pure(make: Make, samples: Sequence[Sample]) ->
         require(np.array_equal(before, given), "to_percent changed the values it was given")
         require(np.shape(percent) == given.shape, f"to_percent made {given.shape} {percent.shape}")
         require(bool(np.isfinite(percent).all()), f"to_percent gave {percent}")
+
+
+def check_percents_follow_from_the_recorded_options(make: Make, samples: Sequence[Sample]) -> None:
+    """`to_percent` depends on its values and the options alone, also where those are no defaults.
+
+    Scores outlive the process that computed them: their percents come from a scorer that is made
+    from the options in the database, and never opened.
+    """
+    with _opened_with_samples(make, samples) as (scorer, given):
+        results = list(scorer.score(given))
+        values = np.array([result.value for result in results if isinstance(result, Score)])
+        _require_same_percents(scorer, values)
+    for options in other_options(scorer.options):
+        _require_same_percents(type(scorer)(options), values)
+
+
+def _require_same_percents(scorer: Scorer, values: NDArray[np.float64]) -> None:
+    """Require that a scorer made from the record of its options has the same percents."""
+    recorded = json.loads(json.dumps(scorer.options.model_dump(mode="json")))
+    again = type(scorer)(type(scorer.options).model_validate(recorded))
+    one, other = scorer.to_percent(values.copy()), again.to_percent(values.copy())
+    require(
+        np.array_equal(np.asarray(one), np.asarray(other)),
+        f"to_percent gave {one}, and {other} when made again from the options {recorded}",
+    )
 
 
 @contextmanager

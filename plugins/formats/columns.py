@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ig4.core.errors import DatasetError
+from ig4.core.files.imagenames import rename_images
 from ig4.core.files.tables import ID_COLUMNS
 from ig4.core.records import JSON, Record, Turn
 from ig4.plugins.formats.options import ColumnOptions
@@ -117,6 +118,20 @@ def row_from_record(record: Record, columns: Columns) -> dict[str, JSON]:
         columns.messages: None if is_pair(record) else messages,
     }
     return {name: value for name, value in values.items() if name is not None}
+
+
+def with_images(record: Record, images: Sequence[str | bytes], options: ColumnOptions) -> JSON:
+    """Return the row of a record with these names of its images, or None; see `Format`."""
+    if not isinstance(record.raw, dict):
+        return None
+    columns = find_columns(record.raw, options)
+    keys = tuple(record.raw)
+
+    def parse(raw: JSON) -> Record:
+        row = {key: raw[key] for key in keys}  # a table has no room for other columns
+        return record_from_row(row, columns, options, 0, raw)
+
+    return rename_images(record.raw, images, parse)
 
 
 def _encodable(text: str) -> str:

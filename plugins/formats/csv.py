@@ -15,6 +15,7 @@ from ig4.core.errors import DatasetError
 from ig4.core.files.atomic import replacing
 from ig4.core.files.encodings import first_text
 from ig4.core.files.formats import require_not_empty
+from ig4.core.files.imagenames import rename_images
 from ig4.core.files.tables import csv_cells, delimiter_of, require_file
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
@@ -54,6 +55,7 @@ class Csv(Format):
     Options = CsvOptions
     options: CsvOptions
     generic = True
+    suffixes = SUFFIXES
 
     def detect(self, path: Path) -> bool:
         """See `Format.detect`: by the file's ending and a header line with an answer column."""
@@ -117,6 +119,20 @@ class Csv(Format):
         """Return the record's own path where it is safe, else images/<id>-<index><suffix>."""
         return names.image_name(record, index, suffix)
 
+    def with_images(
+        self, record: Record, images: Sequence[str | bytes], header: JSON = None
+    ) -> JSON:
+        """See `Format.with_images`."""
+        names_of_columns = (header or {}).get("columns", _OWN_HEADER)
+        columns = find_columns(names_of_columns, self.options)
+
+        def parse(raw: JSON) -> Record:
+            cells = raw if isinstance(raw, list) else [raw.get(n, "") for n in names_of_columns]
+            row = dict(zip(names_of_columns, cells, strict=False))
+            return record_from_row(row, columns, self.options, 0, raw)
+
+        return rename_images(record.raw, images, parse)
+
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
         """See `Format.write`. A target without an ending is a folder for data.csv.
 
@@ -126,9 +142,11 @@ class Csv(Format):
         file = names.target_file(target, "data.csv")
         dialect = header or {
             "columns": _OWN_HEADER,
-            "delimiter": self.options.delimiter or ("\t" if file.suffix in _TABS else ","),
+            "delimiter": self.options.delimiter or ",",
             "line_end": "\n",
         }
+        if file.suffix.lower() in _TABS and self.options.delimiter is None:
+            dialect = {**dialect, "delimiter": "\t"}  # as whoever reads it takes it
         try:
             with replacing(file) as partial, open_text(partial, self.options.encoding) as out:
                 _write(out, records, dialect, find_columns(dialect["columns"], self.options))

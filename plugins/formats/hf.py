@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from ig4.core.files.encodings import read_json
 from ig4.core.files.formats import require_not_empty
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
+from ig4.plugins.formats.columns import with_images
 from ig4.plugins.formats.options import ColumnOptions
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class HuggingFace(Format):
     Options = HuggingFaceOptions
     options: HuggingFaceOptions
     embeds_images = True
+    suffixes = ()
 
     def detect(self, path: Path) -> bool:
         """See `Format.detect`."""
@@ -129,6 +131,12 @@ class HuggingFace(Format):
     def image_name(self, record: Record, index: int, suffix: str) -> str:
         """Return the record's own path where it is safe, else images/<id>-<index><suffix>."""
         return names.image_name(record, index, suffix)
+
+    def with_images(
+        self, record: Record, images: Sequence[str | bytes], header: JSON = None
+    ) -> JSON:
+        """See `Format.with_images`."""
+        return with_images(record, images, self.options)
 
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
         """See `Format.write`. `target` is a folder; other files in it stay."""

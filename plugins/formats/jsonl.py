@@ -37,6 +37,7 @@ class JsonLines(JsonRecords):
     Options = TextColumnOptions
     options: TextColumnOptions
     generic = True
+    suffixes = (*jsonstream.LINES_SUFFIXES, ".json")
     usual_name = "data.jsonl"
 
     def recognises(self, record: JSON) -> bool:
@@ -65,7 +66,11 @@ class JsonLines(JsonRecords):
 
     def parser(self, path: Path) -> Parse:
         """See `JsonRecords.parser`."""
-        if jsonstream.layout(self.file(path)) == "object":
+        return self.written_parser({} if jsonstream.layout(self.file(path)) == "object" else None)
+
+    def written_parser(self, header: JSON) -> Parse:
+        """See `JsonRecords.written_parser`."""
+        if header is not None:
             return self._member
         known: dict[tuple[str, ...], Columns] = {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, TextIO
 
@@ -13,6 +13,7 @@ from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.files.atomic import replacing
 from ig4.core.files.formats import require_not_empty
+from ig4.core.files.imagenames import rename_images
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.options import TextOptions
@@ -34,6 +35,7 @@ class JsonRecords(Format):
 
     Options = TextOptions
     options: TextOptions
+    suffixes = SUFFIXES
     usual_name: ClassVar[str]
     """The file's name if the target is a folder."""
 
@@ -44,6 +46,17 @@ class JsonRecords(Format):
     @abstractmethod
     def parser(self, path: Path) -> Parse:
         """Return the function from a record and its number (from 0) to a Record."""
+
+    def written_parser(self, header: JSON) -> Parse:
+        """Return the function that reads a record of a file that `write` made."""
+        return self.parser(Path())
+
+    def with_images(
+        self, record: Record, images: Sequence[str | bytes], header: JSON = None
+    ) -> JSON:
+        """See `Format.with_images`."""
+        parse = self.written_parser(header)
+        return rename_images(record.raw, images, lambda raw: parse(raw, 0))
 
     @abstractmethod
     def make_raw(self, record: Record) -> JSON:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ig4.core.contracts import Format
@@ -20,6 +20,7 @@ from ig4.plugins.formats.turns import record_id, text_of_role
 FILE = "filter_cap.json"
 KEY = "annotations"
 _LIST = re.compile(r'"annotations"\s*:\s*\[|^\s*\[')
+_IMAGE = re.compile(r"image/(.+)\.jpg", re.DOTALL)
 _FIRST = re.compile(r'"image_id"[^{}]*"caption"\s*:|"caption"[^{}]*"image_id"\s*:')
 
 
@@ -34,6 +35,7 @@ class MiniGPT4(Format):
 
     Options = TextOptions
     options: TextOptions
+    suffixes = (".json",)
 
     def detect(self, path: Path) -> bool:
         """See `Format.detect`."""
@@ -99,6 +101,16 @@ class MiniGPT4(Format):
             return own
         return f"image/{_stem(record.id, index)}.jpg"
 
+    def with_images(
+        self, record: Record, images: Sequence[str | bytes], header: JSON = None
+    ) -> JSON:
+        """See `Format.with_images`: the image_id names the image, so it changes, too."""
+        image = images[0] if len(images) == 1 else None
+        if not isinstance(record.raw, dict) or not isinstance(image, str):
+            return None
+        found = _IMAGE.fullmatch(image)
+        return None if found is None else {**record.raw, "image_id": found[1]}
+
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
         """See `Format.write`. A target without an ending is a folder for filter_cap.json."""
         encoding = self.options.encoding
@@ -136,7 +148,10 @@ def _raw(record: Record) -> JSON:
         return record.raw
     if not record.turns and not record.images:
         return None  # nothing in it: it was a null
-    return {"image_id": _stem(record.id, 0), "caption": text_of_role(record, "assistant")}
+    image = record.images[0] if record.images else None
+    found = _IMAGE.fullmatch(image) if isinstance(image, str) else None
+    name = _stem(record.id, 0) if found is None else found[1]
+    return {"image_id": name, "caption": text_of_role(record, "assistant")}
 
 
 def _stem(name: str, index: int) -> str:

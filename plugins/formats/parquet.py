@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from ig4.core.files.formats import require_not_empty
 from ig4.core.files.tables import is_parquet, open_parquet, parquet_batches
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
+from ig4.plugins.formats.columns import with_images
 from ig4.plugins.formats.options import ColumnOptions
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Parquet(Format):
     options: ColumnOptions
     embeds_images = True
     generic = True
+    suffixes = (SUFFIX,)
 
     def detect(self, path: Path) -> bool:
         """See `Format.detect`."""
@@ -72,6 +74,12 @@ class Parquet(Format):
     def image_name(self, record: Record, index: int, suffix: str) -> str:
         """Return the record's own path where it is safe, else images/<id>-<index><suffix>."""
         return names.image_name(record, index, suffix)
+
+    def with_images(
+        self, record: Record, images: Sequence[str | bytes], header: JSON = None
+    ) -> JSON:
+        """See `Format.with_images`."""
+        return with_images(record, images, self.options)
 
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
         """See `Format.write`."""

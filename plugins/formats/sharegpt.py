@@ -115,6 +115,10 @@ class ShareGPT(JsonRecords):
         entry = _read_info(path)[name] if name is not None else {}
         return partial(self._record, self._shape(entry))
 
+    def written_parser(self, header: JSON) -> Parse:
+        """See `JsonRecords.written_parser`."""
+        return partial(self._record, self._shape({}))
+
     def _available(self, path: Path) -> list[str]:
         """Return the data sets of dataset_info.json whose files are here in this format."""
         if not (path / INFO).is_file():

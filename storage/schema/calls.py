@@ -14,12 +14,19 @@ from ig4.storage.schema.base import Base
 
 
 class LlmWorker(Base):
-    """A process that sends requests; when it has ended, its claims are released."""
+    """A process that sends requests; when it has ended, its claims are released.
+
+    `beats` changes every few seconds while it is alive, and `seen_at` (PostgreSQL: by the server's
+    clock) with it. `started` tells it from a later process of the same `pid`, where the system
+    says when processes started.
+    """
 
     __tablename__ = "llm_workers"
     id: Mapped[str] = mapped_column(primary_key=True)
     host: Mapped[str]
     pid: Mapped[int]
+    started: Mapped[str | None]
+    beats: Mapped[int] = mapped_column(server_default="0")
     seen_at: Mapped[datetime]
 
 

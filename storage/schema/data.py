@@ -18,7 +18,10 @@ from ig4.storage.schema.base import CASCADE, Base
 
 
 class Run(Base):
-    """One command that wrote to the database: its configuration, versions, seed and outcome."""
+    """One command that wrote to the database: its configuration, versions, seed and outcome.
+
+    `host`, `pid` and `process_started` tell which process it was; NULL if an older ig4 wrote it.
+    """
 
     __tablename__ = "runs"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -27,10 +30,13 @@ class Run(Base):
     config: Mapped[dict[str, Any]]
     versions: Mapped[dict[str, Any]]
     seed: Mapped[int | None] = mapped_column(BigInteger)
-    status: Mapped[str]  # running, done, partial, failed, interrupted
+    status: Mapped[str]  # running, done, partial, failed, interrupted, killed
     summary: Mapped[dict[str, Any] | None]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    host: Mapped[str | None]
+    pid: Mapped[int | None]
+    process_started: Mapped[str | None]
 
 
 class Dataset(Base):

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     CheckConstraint,
     ForeignKey,
@@ -32,7 +33,11 @@ class Component(Base):
 
 
 class DatasetScorer(Base):
-    """The component that a scorer's plain name is bound to in a data set."""
+    """The component that a scorer's plain name is bound to in a data set.
+
+    `options` are all that it was made with, also those that its fingerprint leaves out; NULL for
+    imported scores and for those of an ig4 that did not record them.
+    """
 
     __tablename__ = "dataset_scorers"
     dataset_id: Mapped[int] = mapped_column(
@@ -41,10 +46,14 @@ class DatasetScorer(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))
     imported: Mapped[bool]
+    options: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class Score(Base):
-    """The result of a scorer for a content: a value, or the error in its place."""
+    """The result of a scorer for a content: a value, or the error in its place.
+
+    `crc` is the checksum that it was stored with (`storage/checksums.py`).
+    """
 
     __tablename__ = "scores"
     __table_args__ = (
@@ -56,6 +65,7 @@ class Score(Base):
     value: Mapped[float | None]
     error: Mapped[str | None]
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class ScoreDetails(Base):
@@ -68,7 +78,10 @@ class ScoreDetails(Base):
 
 
 class Embedding(Base):
-    """An image's vector by an embedder: little-endian float32 bytes, or the error."""
+    """An image's vector by an embedder: little-endian float32 bytes, or the error.
+
+    `crc` is the checksum that it was stored with (`storage/checksums.py`).
+    """
 
     __tablename__ = "embeddings"
     __table_args__ = (
@@ -79,10 +92,14 @@ class Embedding(Base):
     vector: Mapped[bytes | None]
     error: Mapped[str | None]
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Clustering(Base):
-    """One clustering of a data set; `inputs` is a digest of all that it was computed from."""
+    """One clustering of a data set; `inputs` is a digest of all that it was computed from.
+
+    `settings` has the options of its clusterer and embedder; NULL where they were not recorded.
+    """
 
     __tablename__ = "clusterings"
     __table_args__ = (UniqueConstraint("dataset_id", "inputs"),)
@@ -96,6 +113,7 @@ class Clustering(Base):
     imported: Mapped[bool]
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
     created_at: Mapped[datetime]
+    settings: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class ClusterLabel(Base):

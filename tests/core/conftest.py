@@ -33,6 +33,7 @@ DECLARATION = """
             Component("scorer", "looking", "counting.parts:Looking"),
             Component("embedder", "grouped", "counting.parts:Grouped"),
             Component("scorer", "regrouped", "counting.parts:Regrouped"),
+            Component("scorer", "ratio", "counting.parts:Ratio"),
             Component("embedder", "colour", "counting.parts:Colour"),
             Component("scorer", "asking", "counting.service:Asking"),
             Component("trainer", "learner", "counting.learner:Learner"),
@@ -144,6 +145,25 @@ PARTS = """
     class Bare(Scorer):
         def score(self, batch):
             return [1.0 for _ in batch]
+
+    class RatioOptions(Options):
+        maximum: float = 100.0
+        base_url: str | None = None
+
+    class Ratio(Scorer):
+        "The number of words; percents are of `maximum`, which changes no score."
+        Options = RatioOptions
+
+        def identity(self, digest):
+            return {}
+
+        def score(self, batch):
+            return [Score(float(len(sample.answer.split()))) for sample in batch]
+
+        def to_percent(self, values):
+            if self.options.maximum == 13:
+                raise ValueError("13 is unlucky")
+            return 100.0 / self.options.maximum * values
 
     class Colour(Embedder):
         "The mean colour of an image, (n, 3)."

@@ -5,6 +5,7 @@ It is installed as a plugin by the fixture `plugin`; see conftest.py.
 
 SERVICE = '''
     import asyncio
+    import os
     import time
     from datetime import datetime
 
@@ -23,7 +24,7 @@ SERVICE = '''
             self.times = []
             self.flying = self.most = 0
             self.batches = {}
-            self.pause = 0.0
+            self.pause = float(os.environ.get("COUNTING_PAUSE", 0.0))
             self.worst = 1
             self.ready = True
             self.lose_answer = False
@@ -50,6 +51,9 @@ SERVICE = '''
 
         async def send(self, request):
             world.asked.append(request.prompt)
+            if log := os.environ.get("COUNTING_LOG"):  # of several processes
+                with open(log, "a") as file:
+                    file.write(request.prompt + "\\n")
             if world.on_first:
                 first, world.on_first = world.on_first, None
                 first()

@@ -86,3 +86,12 @@ def test_events_reach_listeners(data):
     told = []
     run(data, listeners=[told.append])
     assert [type(event).__name__ for event in (told[0], told[-1])] == ["RunStarted", "RunFinished"]
+
+
+def test_columns_of_scores_are_listed_renamed_and_dropped(data):
+    run(data)
+    assert [column.name for column in ig4.scores()] == ["length"]
+    ig4.rename_scores("length", "longest")
+    assert ig4.scores()[0].origin["component"] == "ig4/length"
+    assert ig4.drop_scores("longest").deleted == 5
+    assert ig4.scores() == []

@@ -54,6 +54,31 @@ def test_a_size_puts_aside_the_files_fraction_and_the_other_way_round(file):
     assert load(path, {"select": {"fraction": 0.1}}).select.size is None
 
 
+def test_named_weights_are_all_of_a_layer(file):
+    path = file("[select.weights]\nclip = 0.5\nlength = 0.5\n")
+    assert load(path, recipe="paper").select.weights == {"clip": 0.5, "length": 0.5}
+    flags = {"select": {"weights": {"clip": 1.0}}}
+    assert load(path, flags, recipe="paper").select.weights == {"clip": 1.0}
+    assert load(path, {"select": {"weights": {}}}).select.weights == {"clip": 0.5, "length": 0.5}
+
+
+def test_only_a_selection_has_either_a_size_or_a_fraction():
+    below = {
+        "scorers": {"crop": {"fraction": 0.5}},
+        "dataset": {"options": {"fraction": 0.1}},
+        "select": {"fraction": 0.5},
+    }
+    above = {
+        "scorers": {"crop": {"size": 8}},
+        "dataset": {"options": {"size": 9}},
+        "select": {"size": 3},
+    }
+    config = build(below, above)
+    assert config.scorers["crop"] == {"fraction": 0.5, "size": 8}
+    assert config.dataset.options == {"fraction": 0.1, "size": 9}
+    assert (config.select.size, config.select.fraction) == (3, None)
+
+
 def test_one_component_under_another_name(file):
     path = file('[scorers.clip-l]\nuse = "clip"\nmodel = "ViT-L-14"\n')
     choice = load(path).choice("scorer", "clip-l")
@@ -98,6 +123,20 @@ def test_a_folder_that_is_called_like_a_model_is_not_taken_for_it(file):
 )
 def test_what_is_wrong_is_named(file, text, told):
     with pytest.raises(ConfigError, match=told):
+        load(file(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 3000 + "]" * 3000,
+        "a = " + "{a = " * 3000 + "1" + "}" * 3000,
+        "scorers." + ".".join("a" * 1200) + " = 1",
+    ],
+    ids=["lists", "tables", "keys"],
+)
+def test_a_file_that_nests_without_end_is_one_line(file, text):
+    with pytest.raises(ConfigError, match=r"ig4\.toml nests .* too deeply"):
         load(file(text))
 
 

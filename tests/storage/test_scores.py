@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from ig4.storage import datasets, runs, scores
+from ig4.storage import clusters, datasets, runs, samples, scorecolumns, scores
 from ig4.storage.runs import ComponentRow
 
 
@@ -182,3 +182,64 @@ def test_embeddings_come_back_bit_for_bit(store, component):
     assert set(found) == {good, bad}
     assert found[good].tobytes() == vector.tobytes()
     assert found[bad] == "corrupt"
+
+
+def test_a_column_tells_its_component_options_counts_and_runs(store, component, contents, dataset):
+    with store.writing() as connection:
+        run = runs.start(connection, "score", config={"path": "x"}, versions={})
+        rows = [(int(contents[n]), float(n), None, "{}") for n in range(3)]
+        scores.put(connection, component, run, [*rows, (int(contents[3]), None, "broken", None)])
+        scores.bind(connection, dataset.id, "mine", component, options={"values": {}, "hidden": []})
+    with store.reading() as connection:
+        (column,) = scorecolumns.list_all(connection, dataset.id)
+        counts = scorecolumns.counts(connection, dataset.id, component)
+        (given,) = scorecolumns.runs(connection, dataset.id, component)
+        again = scorecolumns.of_fingerprint(connection, "mine", "a", column.options)
+    assert (column.name, column.component, column.distribution) == ("mine", "clip", "ig4")
+    assert (column.options, column.identity) == ({"values": {}, "hidden": []}, {"model": "x"})
+    assert counts == scorecolumns.ScoreCounts(3, 1, 0.0, 1.0, 2.0)
+    assert (given.run_id, given.config, given.count) == (run, {"path": "x"}, 4)
+    assert again == column
+
+
+def test_a_column_is_renamed_and_dropped_with_its_values(store, component, contents, dataset):
+    put(store, component, [(int(c), 1.0, None, "{}") for c in contents])
+    with store.writing() as connection:
+        scores.bind(connection, dataset.id, "mine", component)
+        scorecolumns.rename(connection, dataset.id, "mine", "yours")
+        (column,) = scorecolumns.list_all(connection, dataset.id)
+        assert (column.name, column.options) == ("yours", None)
+        assert scorecolumns.drop(connection, dataset.id, column) == 5
+        assert scorecolumns.list_all(connection, dataset.id) == []
+        assert connection.scalar(text("SELECT count(*) FROM score_details")) == 0
+    assert np.isnan(values(store, component, contents)).all()
+
+
+def test_samples_of_a_repeated_id_are_found_in_their_order(store, contents):
+    names = ("a", "b#2", "a#3", "a#2", "c#1")
+    with store.writing() as connection:
+        row = datasets.put(
+            connection, "r", path="p", format="f", options={}, image_root=None, header=None
+        )
+        datasets.put_samples(
+            connection,
+            [
+                (row.id, name, n, int(contents[n]), "i", "a", None, "{}", None, None)
+                for n, name in enumerate(names)
+            ],
+        )
+        found = samples.numbered_ids(connection, row.id)
+    assert {name: list(members) for name, members in found.items()} == {"a": ["a", "a#3", "a#2"]}
+
+
+def test_the_settings_of_the_last_clustering_are_found(store, component, dataset):
+    none = np.empty(0, dtype=np.int64)
+    with store.writing() as connection:
+        for n, settings in enumerate([{"n": 1}, {"n": 2}, None]):
+            clusters.put(
+                connection, dataset_id=dataset.id, name="k", component_id=component,
+                inputs=str(n), k=2, seed=1, imported=False, run_id=None, samples=none,
+                labels=none, settings=settings,
+            )  # fmt: skip
+        assert clusters.settings(connection, dataset.id) == {"n": 2}
+        assert clusters.settings(connection, dataset.id, "other") is None

@@ -188,3 +188,16 @@ def old_database(location, revision):
         command.upgrade(config, revision)
         yield connection
     engine.dispose()
+
+
+def test_processes_that_an_older_ig4_recorded_stay(location):
+    with old_database(location, "0005") as connection:
+        row = "'w', 'host', 7, '2026-01-01 00:00:00'"
+        connection.execute(text(f"INSERT INTO llm_workers (id, host, pid, seen_at) VALUES ({row})"))
+    upgrade_database(location)
+    with Store.open(location) as store, store.reading() as connection:
+        assert connection.execute(text("SELECT id, beats, started FROM llm_workers")).all() == [
+            ("w", 0, None)
+        ]
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []

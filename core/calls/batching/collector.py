@@ -107,7 +107,7 @@ class BatchCollector:
             hashes = batches.pending_hashes(connection, row.id)
         since = row.created_at.replace(tzinfo=row.created_at.tzinfo or UTC)
         remote_id = await self.provider.find(row.key, hashes, since)
-        with self.ledger.store.writing() as connection:
+        with self.ledger.store.writing(durable=True) as connection:
             if remote_id is None:
                 batches.finish(connection, row.id, batches.FAILED, "it never reached the service")
             else:
@@ -145,10 +145,10 @@ class BatchCollector:
 
     def _record(self, outcomes: Sequence[CallOutcome]) -> None:
         if outcomes:
-            with self.ledger.store.writing() as connection:
+            with self.ledger.store.writing(durable=True) as connection:
                 calls.record(connection, outcomes)
 
     def _finish(self, batch_id: int, state: str, error: str | None) -> int:
         """End a batch; return how many of its requests had no reply and are free again."""
-        with self.ledger.store.writing() as connection:
+        with self.ledger.store.writing(durable=True) as connection:
             return batches.finish(connection, batch_id, state, error)

@@ -153,7 +153,7 @@ class BatchQueue:
         if remote_id is None:
             self.budget.settle(worst, calls=len(requests))
             return
-        with self.ledger.store.writing() as connection:
+        with self.ledger.store.writing(durable=True) as connection:
             batches.mark_submitted(connection, batch_id, remote_id)
         self._failures = 0
         for request_hash in batch:
@@ -210,9 +210,9 @@ class BatchQueue:
         ]
         if ledger.renew:
             self._renewed.update(requests)
-        with ledger.store.writing() as connection:
+        with ledger.store.writing(durable=True) as connection:
             return batches.prepare(connection, this_process().id, key, rows, renew=ledger.renew)
 
     def _fail(self, batch_id: int, error: CallError) -> None:
-        with self.ledger.store.writing() as connection:
+        with self.ledger.store.writing(durable=True) as connection:
             batches.finish(connection, batch_id, batches.FAILED, str(error))

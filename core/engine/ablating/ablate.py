@@ -24,7 +24,7 @@ from ig4.core.engine.ablating.cells.pool import (
 from ig4.core.engine.ablating.cells.recording import CellRecorder, earlier_result
 from ig4.core.engine.ablating.plan import AblationPlan, ArmPlanner
 from ig4.core.engine.ablating.result import AblationResult, load_result
-from ig4.core.engine.ablating.setup import AblationSetup
+from ig4.core.engine.ablating.setup import AblationSetup, make_setup
 from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.errors import Ig4Error, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
@@ -98,7 +98,7 @@ def forecast(session: Session, dataset: DatasetRow, config: Config) -> list[ArmP
     Raises:
         UsageError, PrerequisiteError: a name or option is wrong.
     """
-    setup = AblationSetup(session, dataset, config)
+    setup = make_setup(session, dataset, config)
     planner = make_planner(setup)
     for benchmark in planner.benchmarks:
         session.configured(benchmark)
@@ -129,7 +129,7 @@ def ablate(session: Session, dataset: DatasetRow, config: Config) -> AblationRes
         raise UsageError(
             "ig4 ablate starts its own processes (--jobs): start it without accelerate"
         )
-    setup = AblationSetup(session, dataset, config)
+    setup = make_setup(session, dataset, config)
     planner = make_planner(setup)
     arms = configured_arms(setup)
     for choice in (*planner.benchmarks, planner.trainer):

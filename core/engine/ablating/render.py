@@ -13,7 +13,7 @@ from ig4.core.engine.ablating.table import AblationReport, Contrast, ResultTable
 from ig4.core.statistics.paired import PValues
 
 _NONE = "-"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - full width
 
 Mark = Callable[[str], str]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ig4.core.engine.plan import NO_CLUSTERS, embedder_choice, run_weights, selection_request
-from ig4.core.engine.selecting.select import SelectionRequest
+from ig4.core.engine.plan import embedder_choice, run_weights, selection_request
+from ig4.core.engine.recordedsettings import with_recorded_options
+from ig4.core.engine.selecting.select import NO_CLUSTERS, SelectionRequest
 from ig4.core.records import Choice
 from ig4.storage import clusters
 
@@ -19,11 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AblationSetup:
-    """A session, a data set and a configuration."""
+    """A session, a data set and a configuration.
+
+    `grouping` is the configuration with the options that the data set's clusters, or the scores
+    of the embedder's name, were made with.
+    """
 
     session: Session
     dataset: DatasetRow
     config: Config
+    grouping: Config
 
     @property
     def request(self) -> SelectionRequest:
@@ -38,7 +44,7 @@ class AblationSetup:
     @property
     def embedder(self) -> Choice:
         """The embedder that clusters are made from."""
-        return embedder_choice(self.config)
+        return embedder_choice(self.grouping)
 
     @property
     def clusterer(self) -> str | None:
@@ -53,8 +59,25 @@ class AblationSetup:
         return run.scorers if "scorers" in run.model_fields_set else None
 
     def clustering(self) -> ClusteringRow | None:
-        """Return the stored clustering of the configured clusterer, or else the newest one."""
+        """Return the stored clustering of the configured clusterer, or else the newest one.
+
+        None also if the configured clusterer is none.
+        """
         name = self.config.cluster.clusterer
+        if name == NO_CLUSTERS:
+            return None
         with self.session.store.reading() as connection:
             row = clusters.find(connection, self.dataset.id, name=name)
             return row or clusters.find(connection, self.dataset.id)
+
+
+def make_setup(session: Session, dataset: DatasetRow, config: Config) -> AblationSetup:
+    """Return what all arms of an ablation share."""
+    grouping = with_recorded_options(
+        session,
+        dataset,
+        config,
+        embedder=config.run.embedder,
+        clusterer=config.cluster.clusterer,
+    )
+    return AblationSetup(session, dataset, config, grouping)

@@ -12,7 +12,6 @@ from ig4.core.contracts.evaluation import Item
 from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
-from ig4.core.files.imagefiles import digest_image
 from ig4.core.files.images import ImageError
 from ig4.core.records import Image
 
@@ -77,16 +76,16 @@ def _read(session: Session, names: Sequence[str], roots: ImageRoots) -> list[_St
     states: list[_State] = []
     session.emit(StageStarted(STAGE, len(names), "images"))
     with ThreadPoolExecutor(_READERS) as readers:
-        for state in readers.map(_digest, names, images):
+        for state in readers.map(_digest, images):
             states.append(state)
             session.emit(StageAdvanced(STAGE, 1, int(state[2] is not None)))
     session.emit(StageFinished(STAGE))
     return states
 
 
-def _digest(name: str, image: Image) -> _State:
+def _digest(image: Image) -> _State:
     try:
-        found = digest_image(image, name)
+        found = image.digest()
     except ImageError as error:
         return None, str(error), str(error)
     return replace(image, sha256=found), found, None

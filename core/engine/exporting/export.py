@@ -2,60 +2,105 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
-from ig4.core.chunks import chunks
-from ig4.core.engine.ingesting.ingest import turns_of
-from ig4.core.engine.ingesting.texts import sanitize
-from ig4.core.engine.scoring.samples import image_of
-from ig4.core.errors import DatasetError, UsageError
-from ig4.core.events import StageAdvanced, StageFinished, StageStarted
-from ig4.core.files.imagefiles import open_image
-from ig4.core.files.images import ImageError, measure
-from ig4.core.records import JSON, Choice, Image, Record, Turn
-from ig4.storage import datasets, samples, selections
+from ig4.core.engine.exporting.endings import format_of_target
+from ig4.core.engine.exporting.images import ImagePlacement, ImagePlacer
+from ig4.core.engine.exporting.records import STAGE, ExportRecords
+from ig4.core.engine.exporting.stubs import DATA, write_stub
+from ig4.core.errors import DatasetError, PluginError, UsageError
+from ig4.core.events import StageFinished, StageStarted
+from ig4.core.files.staging import check_target, staged
+from ig4.core.files.written import refuse_link
+from ig4.core.records import JSON, Choice
+from ig4.storage import datasets, selections
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Format
     from ig4.core.engine.session import Session
+    from ig4.core.files.staging import Protects, Staging
     from ig4.storage.datasets import DatasetRow
-    from ig4.storage.samples import ImageRow, SampleRow
 
-STAGE = "export"
-_STEP = 1000
+__all__ = [
+    "ExportResult", "ExportTarget", "ImagePlacement", "check_export", "dataset_of_selection",
+    "export", "find_selection",
+]  # fmt: skip
+
 _LONGEST_ID = 19  # digits: the database counts to 2^63
-
-ImagePlacement = Literal["link", "copy", "none"]
+_STUB_FORMAT = "sharegpt"
 
 
 @dataclass(frozen=True, slots=True)
 class ExportTarget:
-    """Where to write, in which format, and what to do with the images."""
+    """Where to write, in which format, and what to do with the images.
+
+    With a `trainer`, `path` is a folder for the data and what that trainer needs beside it. In the
+    data set's own format `keep_problems` also writes the samples that have a problem. `overwrite`
+    allows to replace files that ig4 did not write.
+    """
 
     path: Path
     format: str | None = None
     options: Mapping[str, JSON] = field(default_factory=dict)
     images: ImagePlacement = "link"
-    anew: bool = False
-    """Whether records are written from turns and images, also in the data set's own format."""
+    trainer: str | None = None
+    model: str | None = None
+    keep_problems: bool = False
+    overwrite: bool = False
+
+    @property
+    def file(self) -> Path:
+        """What the format writes."""
+        return self.path if self.trainer is None else self.path / DATA[self.trainer]
 
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What was written."""
+    """What was written.
+
+    `images` counts all images, of which `linked` are links, `copied` are files and `inside` are in
+    the format's own files. `left_out` counts the samples that are not in the export, by the reason.
+    """
 
     path: Path
     format: str
     samples: int
     images: int
     missing_images: int
+    linked: int = 0
+    copied: int = 0
+    inside: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    beside: tuple[Path, ...] = ()
+
+
+def check_export(session: Session, dataset: DatasetRow, target: ExportTarget) -> str:
+    """Find out before any work is done whether an export can be written; returns its format.
+
+    Raises:
+        UsageError: the ending does not fit the format, or the target is taken or protected.
+        DatasetError: the target cannot be written.
+    """
+    if target.path == Path("-"):
+        raise UsageError("an export has images beside its records: name a file or a folder, not -")
+    if target.trainer is not None:
+        name = _STUB_FORMAT
+        if target.format not in (None, name):
+            raise UsageError(f"--for {target.trainer} says which format is written: leave --format "
+                             "away")  # fmt: skip
+        if not target.overwrite:
+            refuse_link(target.path)
+    else:
+        name = format_of_target(session.host, target.file, target.format, dataset.format)
+    form = cast("Format", session.host.build(Choice("format", name), runnable=False))
+    _refuse_source(session, target.file, dataset, form)
+    check_target(target.file, overwrite=target.overwrite)
+    return name
 
 
 def export(
@@ -63,41 +108,82 @@ def export(
 ) -> ExportResult:
     """Write the samples of a selection (by rank), or all of a data set (in its order).
 
-    In the data set's own format every record is written as it was read, with what stood
-    beside the records; in another one records are made from turns and images.
+    In the data set's own format every record is written as it was read, but for the names of images
+    that are elsewhere in the export, with what stood beside the records; in another one records are
+    made from turns and images. Samples with a problem, and those whose images cannot be had, are
+    left out and counted.
 
     Raises:
         DatasetError: the target cannot be written.
-        UsageError: unknown selection, format or option.
+        UsageError: unknown selection, format or option; the target holds files of others.
     """
-    name = target.format or dataset.format
-    same = name == dataset.format and not target.anew
+    name = check_export(session, dataset, target)
+    same = name == dataset.format and target.trainer is None
     options = {**dataset.options, **target.options} if same else dict(target.options)
     form = cast("Format", session.host.build(Choice("format", name, options)))
     config = {"dataset": dataset.name, "format": name, "path": str(target.path),
               "selection": selection_id, "images": target.images}  # fmt: skip
-    _refuse_source(session, target.path, dataset, form)
     with session.recorded("export", config):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
-        writer = _ExportWriter(session, dataset, target, form, same)
-        rows = writer.rows(selection_id)
-        try:
-            target.path.parent.mkdir(parents=True, exist_ok=True)
-            form.write(writer.records(rows), target.path, dataset.header if same else None)
-        except OSError as error:
-            raise DatasetError(
-                f"{target.path} cannot be written: {error.strerror or error}"
-            ) from None
-        if writer.changed:
-            session.notice(f"{writer.changed:,} samples changed after they were selected")
-        if writer.missing:
-            session.notice(
-                f"{writer.missing:,} images could not be placed: their files "
-                "are gone, or changed since they were ingested"
+        protects = _protection(session)
+        with staged(target.file, overwrite=target.overwrite, protects=protects) as staging:
+            placer = ImagePlacer(staging, target.images)
+            records = ExportRecords(
+                session, dataset, form, placer, same=same, keep_problems=target.keep_problems,
+                for_trainer=target.trainer is not None,
+            )  # fmt: skip
+            form.write(
+                records.of_selection(selection_id), staging.path, dataset.header if same else None
             )
-        session.emit(StageFinished(STAGE, f"{writer.written:,} samples to {target.path}"))
-        return ExportResult(target.path, name, writer.written, len(writer.placed), writer.missing)
+            placer.place(_image_folder(form, staging))
+            beside = _write_stub(staging, target, images=bool(placer.placed))
+        result = ExportResult(
+            target.file, name, records.written, len(placer.placed) + len(records.inside),
+            len(records.missing), placer.linked, placer.copied, len(records.inside),
+            records.left_out, beside,
+        )  # fmt: skip
+        _notify(session, records)
+        session.emit(StageFinished(STAGE, f"{result.samples:,} samples to {result.path}"))
+        return result
+
+
+def _image_folder(form: Format, staging: Staging) -> Path:
+    """Return the folder of the images of what was written.
+
+    Raises:
+        PluginError: it is outside the target.
+    """
+    folder = form.image_folder(staging.path)
+    if not folder.is_relative_to(staging.root):
+        raise PluginError(f"{type(form).__name__}.image_folder leads out of the target")
+    return folder
+
+
+def _write_stub(staging: Staging, target: ExportTarget, *, images: bool) -> tuple[Path, ...]:
+    if target.trainer is None:
+        return ()
+    files = write_stub(target.trainer, staging.path.parent, target.model, images=images)
+    return tuple(target.path / file.name for file in files)
+
+
+def _notify(session: Session, records: ExportRecords) -> None:
+    """Say what is not as the user may expect."""
+    if records.changed:
+        session.notice(f"{records.changed:,} samples changed after they were selected")
+    if records.missing:
+        session.notice(f"{len(records.missing):,} images could not be placed: they are gone, or "
+                       "cannot be read")  # fmt: skip
+    for reason, count in records.left_out.items():
+        session.notice(f"{count:,} samples left out of the export: {reason}")
+    if records.unwritten and not records.same:
+        session.notice(f"{len(records.unwritten):,} images are inside the data set and are not "
+                       "written: use --images copy")  # fmt: skip
+    if records.made_anew:
+        session.notice(
+            f"{records.made_anew:,} records could not name the images of the export as they are, "
+            "and were made anew from turns and images"
+        )
 
 
 def find_selection(session: Session, dataset: DatasetRow | None, which: str) -> int:
@@ -130,116 +216,41 @@ def dataset_of_selection(session: Session, selection_id: int) -> DatasetRow:
         return next(row for row in datasets.list_all(connection) if row.id == found.dataset_id)
 
 
-class _ExportWriter:
-    """Turns stored samples back into records, placing each image once."""
+def _protection(session: Session) -> Protects:
+    """Return what tells why a place may not be written: it belongs to a data set, or the database.
 
-    def __init__(
-        self, session: Session, dataset: DatasetRow, target: ExportTarget, form: Format, same: bool
-    ) -> None:
-        self.session = session
-        self.dataset = dataset
-        self.target = target
-        self.form = form
-        self.same = same
-        self.folder = form.image_folder(target.path)
-        self.placed: dict[str, str] = {}
-        self.missing = 0
-        self.changed = 0
-        self.written = 0
+    Images are known by their entry in a folder, so that a link to one is protected, too.
+    """
+    real = lru_cache(os.path.realpath)  # many images, few folders
+    with session.store.reading() as connection:
+        images = {_entry(path, real) for path in datasets.image_paths(connection)}
+        rows = datasets.list_all(connection)
+    sources = {_identity(file.stat()) for row in rows for file in _sources(session, row)}
 
-    @cached_property
-    def sources(self) -> set[str]:
-        """All image files that data sets were read from, none of which may be overwritten."""
-        real = lru_cache(os.path.realpath)  # many images, few folders
-        with self.session.store.reading() as connection:
-            return {_entry(path, real) for path in datasets.image_paths(connection)}
+    def protects(place: Path, status: os.stat_result | None) -> str | None:
+        if status is None:
+            return None
+        if _identity(status) in sources:
+            return f"{place} is the data set itself: write the export somewhere else"
+        if _entry(str(place), real) in images:
+            return f"{place} is an image of a data set: write the export into another folder"
+        return None
 
-    def rows(self, selection_id: int | None) -> Iterator[SampleRow]:
-        with self.session.store.reading() as connection:
-            if selection_id is None:
-                yield from samples.stream(connection, self.dataset.id)
-                return
-            chosen = selections.samples(connection, selection_id)
-            then = {one.sample_id: one.content_id for one in chosen}
-            for part in chunks(then, _STEP):
-                rows = samples.by_id(connection, part)
-                self.changed += sum(row.content_id != then[row.id] for row in rows)
-                yield from rows
-
-    def records(self, rows: Iterator[SampleRow]) -> Iterator[Record]:
-        for row in rows:
-            raw = json.loads(row.raw) if self.same else None
-            turns = turns_of(row)
-            if not self.same:  # readers such as Arrow's refuse a whole file for half a surrogate
-                turns = tuple(Turn(turn.role, sanitize(turn.text)) for turn in turns)
-            plain = Record(row.external_id, turns, tuple(i.name for i in row.images), raw)
-            images = tuple(
-                self._image(plain, index, image) for index, image in enumerate(row.images)
-            )
-            self.written += 1
-            if self.written % _STEP == 0:
-                self.session.emit(StageAdvanced(STAGE, _STEP))
-            yield Record(row.external_id, turns, images, raw)
-
-    def _image(self, record: Record, index: int, image: ImageRow) -> str | bytes:
-        if image.embedded and self.form.embeds_images:
-            try:
-                return image_of(image).read()
-            except ImageError as error:
-                raise DatasetError(
-                    f"an image of sample {record.id!r} is gone ({error}): ingest the data set again"
-                ) from None
-        name = self.form.image_name(record, index, _suffix(image))
-        if self.target.images != "none" and name not in self.placed:
-            self._place(image, self.folder / name)
-        self.placed[name] = image.name
-        return name
-
-    def _place(self, image: ImageRow, goal: Path) -> None:
-        source = image_of(image)
-        if source.path is None or source.problem:
-            self.missing += 1
-            return
-        own = _entry(str(goal))
-        if own == _entry(str(source.path)):
-            return
-        if os.path.lexists(goal) and own in self.sources:
-            raise UsageError(
-                f"{goal} is an image of a data set: write the export into another folder"
-            )
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._put(source, source.path, goal)
-        except ImageError:
-            self.missing += 1
-
-    def _put(self, source: Image, path: Path, goal: Path) -> None:
-        """Link to an image that may be read, or copy it if it is still what was ingested."""
-        if self.target.images == "link":
-            with open_image(path, source.roots, path.name):
-                real = path.resolve()
-            _remove(goal)
-            if _linked(real, goal):
-                return
-        data = source.read()
-        _remove(goal)
-        goal.write_bytes(data)
+    return protects
 
 
-def _remove(goal: Path) -> None:
-    with suppress(FileNotFoundError):
-        goal.unlink()
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
-def _suffix(image: ImageRow) -> str:
-    if not image.embedded:
-        return Path(image.name).suffix
+def _sources(session: Session, row: DatasetRow) -> Iterator[Path]:
+    """Yield the files that the records of a data set were read from, as far as they are there."""
     try:
-        with open_image(image.path or "", image.roots, image.name) as file:
-            found = measure(file)
-    except ImageError:
-        return ""
-    return "" if found is None else "." + found[2].replace("jpeg", "jpg")
+        form = session.host.build(Choice("format", row.format, row.options), runnable=False)
+    except (PluginError, UsageError):  # of a plugin that is gone
+        yield from filter(Path.is_file, [Path(row.path)])
+        return
+    yield from _files(cast("Format", form), Path(row.path))
 
 
 def _refuse_source(session: Session, path: Path, dataset: DatasetRow, form: Format) -> None:
@@ -260,18 +271,7 @@ def _files(form: Format, path: Path) -> list[Path]:
     return [file for file in found if file.is_file()]
 
 
-def _entry(path: str, real: Callable[[str], str] = os.path.realpath) -> str:
+def _entry(path: str, real: Callable[[str], str]) -> str:
     """Return the one name of a directory entry; if it is a link, not of what it leads to."""
     folder, name = os.path.split(path)
     return os.path.join(real(folder), name)  # noqa: PTH118 - a hot path, on strings
-
-
-def _linked(source: Path, goal: Path) -> bool:
-    """Link `goal` to `source`, softly or else hard; False where the system allows neither."""
-    for link in (os.symlink, os.link):
-        try:
-            link(source, goal)
-        except OSError:
-            continue
-        return True
-    return False

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ig4.core.contracts import Clusterer
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
+from ig4.core.engine.selecting.select import NO_CLUSTERS
 from ig4.core.errors import PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
+from ig4.core.host.recording import recorded_options
 from ig4.core.records import Choice
 from ig4.storage import clusters, samples, scores
 
@@ -75,6 +77,11 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
         UsageError: `k` is below 1 or above the number of distinct images.
     """
     name, k = request.clusterer.label, request.k
+    if name == NO_CLUSTERS:
+        raise UsageError(
+            "the clusterer is none: there is nothing to cluster, and `ig4 select` takes all "
+            "samples as one cluster; to form clusters, name a clusterer (--clusterer spectral)"
+        )
     if k < 1:
         raise UsageError(f"cannot form {k} clusters: choose k from 1 on")
     clusterer = session.configured(request.clusterer)
@@ -97,7 +104,7 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
         if known is not None:
             if not request.aside:
                 with session.store.writing() as connection:
-                    clusters.mark_used(connection, known.id, name)
+                    clusters.mark_used(connection, known.id, name, work.settings())
             return _summary(session, dataset, known.id, name, k, assignment, reused=True)
         score(session, dataset, ScoreRequest((), embedders=[request.embedder]))
         labels = work.labels()
@@ -118,6 +125,7 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
                 samples=assignment.sample_ids[labelled],
                 labels=labels[labelled],
                 backdated=request.aside,
+                settings=work.settings(),
             )
         return _summary(session, dataset, added, name, k, assignment, reused=False)
 
@@ -144,6 +152,17 @@ class _Clustering:
     assignment: _ImageAssignment
     k: int
     seed: int
+
+    def settings(self) -> dict[str, Any] | None:
+        """Return the options of clusterer and embedder for the database; None if not JSON-able."""
+        parts = {}
+        for kind, one in (("clusterer", self.clusterer), ("embedder", self.embedder)):
+            recorded = recorded_options(one.component)
+            if recorded is None:
+                return None
+            use = f"{one.fingerprint.distribution}/{one.fingerprint.name}"
+            parts[kind] = {"label": one.label, "use": use, **recorded}
+        return parts
 
     def inputs(self) -> str:
         """Return a digest of all that labels depend on.

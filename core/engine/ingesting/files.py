@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ig4.core.chunks import chunks
 from ig4.core.engine.ingesting.texts import sanitize
+from ig4.core.files.atomic import make_folder, rename
 from ig4.core.files.imagefiles import digest, open_image
 from ig4.core.files.images import ImageError, inspect
 from ig4.storage import datasets
@@ -61,10 +62,10 @@ class ImageFileIndex:
         digest = hashlib.sha256(image).hexdigest()
         path = self._embedded_path(digest)
         if not _holds(path, len(image)):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             partial = path.with_name(f"{path.name}.{os.getpid()}.part")
             partial.write_bytes(image)
-            partial.replace(path)
+            rename(partial, path)
         return ImageName(f"sha256:{digest}", embedded=True)
 
     def current_rows(self, names: Iterable[ImageName]) -> Mapping[ImageName, FileRow]:

@@ -32,6 +32,8 @@ class ExternalIds:
     refuse_duplicates: bool
     renamed: Counter[str] = field(default_factory=Counter)
     _numbers: Counter[str] = field(default_factory=Counter)
+    _latest: list[tuple[str, int]] = field(default_factory=list)
+    """The numbered records of the latest batch: their id, and how far it was counted on."""
 
     def assign(self, connection: Connection, batch: Sequence[Record]) -> tuple[list[str], set[str]]:
         """Return the external id of each record, and which of these the store may have already.
@@ -39,6 +41,7 @@ class ExternalIds:
         Raises:
             DatasetError: an id stands in more than one record, and that is to be refused.
         """
+        self._latest.clear()
         wanted = [sanitize(record.id) for record in batch]
         known = datasets.known_ids(connection, self.dataset_id, wanted)
         taken = {name for name, run in known.items() if run == self.run_id}
@@ -57,6 +60,7 @@ class ExternalIds:
                 f"{self.path}: the id {name!r} stands in more than one record. Without "
                 "--duplicate-ids error the later ones are numbered."
             )
+        before = self._numbers[name]
         while True:
             # Counted on from the last one: a column of equal ids must not take the square of time.
             self._numbers[name] += 1
@@ -64,4 +68,13 @@ class ExternalIds:
             run = datasets.known_ids(connection, self.dataset_id, [unique]).get(unique)
             if unique not in taken and (run is None or run != self.run_id):
                 self.renamed[name] += 1
+                self._latest.append((name, self._numbers[name] - before))
                 return unique
+
+    def take_back(self) -> None:
+        """Forget the ids of the latest batch, whose transaction was undone."""
+        while self._latest:
+            name, steps = self._latest.pop()
+            self._numbers[name] -= steps
+            self.renamed[name] -= 1
+        self.renamed = +self.renamed

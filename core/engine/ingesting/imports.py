@@ -3,55 +3,55 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ig4.core.chunks import chunks
+from ig4.core.engine.ingesting.matching import (
+    MatchedIds,
+    describe_mismatch,
+    match_ids,
+    shown_id,
+    shown_ids,
+)
+from ig4.core.engine.ingesting.scorefile import STAGE, FileColumn, ScoreColumn, read_column
+from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.engine.scoring.plan import check_label
 from ig4.core.engine.selecting.percent import IMPORTED, named_scale
 from ig4.core.engine.selecting.scaling import PAPER_SCALES
+from ig4.core.engine.selecting.select import NO_CLUSTERS
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.events import StageAdvanced, StageFinished, StageStarted
+from ig4.core.events import StageFinished, StageStarted
 from ig4.core.files import tables
 from ig4.core.host.fingerprint import Fingerprint, digest_of
 from ig4.core.records import Kind
-from ig4.storage import clusters, samples, scores
+from ig4.storage import clusters, samples, scorecolumns, scores
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
 
-STAGE = "import"
-BATCH = 5000
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreColumn:
-    """A column of scores in a file: which one, whose ids, in which units, on whose scale."""
-
-    path: Path
-    name: str
-    column: str
-    id_column: str | None = None
-    key: str | None = None
-    encoding: str = "utf-8"
-    scale_of: str | None = None
-    multiply: float = 1.0
+__all__ = ["ImportResult", "ScoreColumn", "import_clusters", "import_scores"]
 
 
 @dataclass(slots=True)
 class ImportResult:
-    """What an import brought: rows taken, and rows that fit no sample or hold no number."""
+    """What an import brought: rows taken, and rows that fit no sample or hold no number.
+
+    `unknown` are the ids that no sample has. Of the rows without a number, `empty` hold nothing,
+    `not_finite` NaN or infinity, and `unreadable` something else (as id and cell).
+    """
 
     dataset: str
     name: str
     taken: int = 0
     unknown: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    empty: int = 0
+    not_finite: int = 0
     without: int = 0
     id_column: str = ""
 
@@ -60,48 +60,44 @@ def import_scores(session: Session, dataset: DatasetRow, column: ScoreColumn) ->
     """Store a file's scores under a scorer's plain name for the samples of a data set.
 
     The percent scale is that of `scale_of`, else of the scorer whose name it takes if the
-    paper or a plugin knows one, else the values are taken as percents.
+    paper or a plugin knows one, else the values are taken as percents. The file is read to its
+    end, and nothing is stored unless all of it is understood.
 
     Raises:
-        UsageError: no such column, an unknown scale, or no row fits a sample.
-        DatasetError: the file cannot be read.
+        UsageError: no such column, an unknown scale, no row fits a sample, an id is repeated and
+            not as often in the data set, or the scores would replace others.
+        DatasetError: the file cannot be read, or a number in it could be two.
     """
     check_label(column.name)
-    scale_of = _scale_of(session, column)
-    identity = {
-        "file": session.digest(_existing(column.path)),
-        "column": column.column,
-        "id": column.id_column,
-        "multiply": column.multiply,
-        "scale_of": scale_of,
-        "dataset": dataset.name,
-    }
-    config = identity | {"path": str(column.path), "name": column.name}
+    if not math.isfinite(column.multiply):
+        raise UsageError(f"--multiply {column.multiply}: give a number")
+    identity = _identity(session, dataset, column)
+    fingerprint = _fingerprint("scorer", column.name, identity)
+    _check_replaced(session, dataset, column, fingerprint.value)
+    config = identity | {"path": str(column.path.absolute()), "name": column.name}
     with session.recorded("import-scores", config):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None, "rows"))
-        component = session.component_id(_fingerprint("scorer", column.name, identity))
-        found = ImportResult(dataset.name, column.name)
-        with session.store.reading() as connection:
-            ids, contents = samples.ordered_ids(connection, dataset.id)
-        alike, counts = np.unique(contents, return_counts=True)
-        given: dict[int, set[float]] = {content: set() for content in alike[counts > 1].tolist()}
-        rows = tables.read_rows(column.path, encoding=column.encoding, key=column.key)
-        for batch in chunks(rows, BATCH):
-            _store_scores(session, dataset, column, component, batch, found, given)
-        if not found.taken:
-            raise UsageError(
-                f"none of the ids in {column.path} ({found.id_column}: "
-                f"{', '.join(found.unknown[:3])}, …) is the id of a sample of {dataset.name}"
-            )
+        read = read_column(session, column)
+        for note in read.numbers.notes:
+            session.notice(f"{column.where}: {note}")
+        found = ImportResult(
+            dataset.name,
+            column.name,
+            unreadable=read.unreadable,
+            empty=len(read.numbers.empty),
+            not_finite=len(read.numbers.not_finite),
+            id_column=read.id_column,
+        )
+        rows = _matched_rows(session, dataset, column, read, found)
+        _tell_differing(session, column, rows)
+        component = session.component_id(fingerprint)
         with session.store.writing() as connection:
+            stored = ((content, value, None, None) for content, value in rows)
+            scores.put(connection, component, session.run_id, stored)
             scores.bind(connection, dataset.id, column.name, component, imported=True)
-        differing = sum(len(values) > 1 for values in given.values())
-        if differing:
-            session.notice(
-                "groups of samples with the same texts and images but different scores in "
-                f"{column.path}: {differing:,}; all of a group take its last score"
-            )
+            ids, _ = samples.ordered_ids(connection, dataset.id)
+        found.taken = len(rows)
         found.without = max(0, len(ids) - found.taken)
         session.emit(StageFinished(STAGE, f"{found.taken:,} scores as {column.name}"))
         return found
@@ -114,33 +110,43 @@ def import_clusters(
     name: str,
     *,
     encoding: str = "utf-8",
+    replace: bool = False,
     **columns: Any,
 ) -> ImportResult:
     """Store a file's clusters (label -> ids, or a table of id and label) as a clustering.
 
-    Labels that are whole numbers keep their number; others are numbered in sorted order.
+    Labels that are whole numbers keep their number; others are numbered in sorted order. With
+    `replace`, the name may stand for other clusters until now.
 
     Raises:
-        UsageError: no row fits a sample.
+        UsageError: no row fits a sample, an id is repeated and not as often in the data set, or
+            the clusters would replace others.
         DatasetError: the file cannot be read, or it puts one sample into two clusters.
     """
+    if name == NO_CLUSTERS:
+        raise UsageError("clusters cannot be called none: that stands for no clusters")
     identity = {"file": session.digest(_existing(path)), "dataset": dataset.name, **columns}
-    config = identity | {"path": str(path), "name": name}
+    fingerprint = _fingerprint("clusterer", name, identity)
+    if not replace:
+        _check_clusters_replaced(session, dataset, name, fingerprint.value)
+    config = identity | {"path": str(path.absolute()), "name": name}
     with session.recorded("import-clusters", config):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None, "rows"))
-        pairs = _pairs(tables.read_clusters(path, encoding=encoding, **columns), path)
-        found = ImportResult(dataset.name, name)
-        with session.store.reading() as connection:
-            known = samples.find_ids(connection, dataset.id, list(pairs))
-            ids, _ = samples.ordered_ids(connection, dataset.id)
-        found.unknown = [key for key in pairs if key not in known]
-        found.taken = len(known)
-        found.without = len(ids) - len(known)
-        if not known:
-            raise UsageError(f"none of the ids in {path} is the id of a sample of {dataset.name}")
-        number = _numbered(pairs.values())
-        fingerprint = _fingerprint("clusterer", name, identity)
+        rows = tables.read_clusters(path, encoding=encoding, **columns)
+        pairs = _pairs(session, dataset, path, rows)
+        matched = match_ids(session, dataset, [key for key, _ in pairs], str(path))
+        labels = {
+            place[0]: label
+            for place, (_, label) in zip(matched.places, pairs, strict=True)
+            if place is not None
+        }
+        if not labels:
+            raise UsageError(
+                f"none of the ids in {path} ({shown_ids(matched.unknown)}) is the id of a sample: "
+                f"{describe_mismatch(session, dataset, matched.unknown, ())}"
+            )
+        number = _numbered(label for _, label in pairs)
         component = session.component_id(fingerprint)
         with session.store.writing() as connection:
             clusters.put(
@@ -153,9 +159,17 @@ def import_clusters(
                 seed=None,
                 imported=True,
                 run_id=session.run_id,
-                samples=np.array([known[key][0] for key in known], dtype=np.int64),
-                labels=np.array([number[pairs[key]] for key in known], dtype=np.int64),
+                samples=np.array(list(labels), dtype=np.int64),
+                labels=np.array([number[label] for label in labels.values()], dtype=np.int64),
             )
+            ids, _ = samples.ordered_ids(connection, dataset.id)
+        found = ImportResult(
+            dataset.name,
+            name,
+            taken=len(labels),
+            unknown=matched.unknown,
+            without=len(ids) - len(labels),
+        )
         session.emit(StageFinished(STAGE, f"{found.taken:,} labels as {name}"))
         return found
 
@@ -166,10 +180,33 @@ def _existing(path: Path) -> Path:
     return path
 
 
+def _identity(session: Session, dataset: DatasetRow, column: ScoreColumn) -> dict[str, Any]:
+    """Return what imported scores depend on.
+
+    What an earlier ig4 did not know is left out where it is not used, so that a file that was
+    imported by it is the same file still.
+    """
+    identity: dict[str, Any] = {
+        "file": session.digest(_existing(column.path)),
+        "column": column.column,
+        "id": column.id_column,
+        "multiply": column.multiply,
+        "scale_of": _scale_of(session, column),
+        "dataset": dataset.name,
+    }
+    if column.decimal is not None:
+        identity["decimal"] = column.decimal
+    if column.scale_options:
+        identity["scale_options"] = dict(column.scale_options)
+    return identity
+
+
 def _scale_of(session: Session, column: ScoreColumn) -> str | None:
     if column.scale_of is not None:
-        named_scale(session.host, column.scale_of)
+        named_scale(session.host, column.scale_of, column.scale_options)
         return column.scale_of
+    if column.scale_options:
+        raise UsageError("options of a percent scale need the scorer that has it: --scale-of NAME")
     known = {r.component.name for r in session.host.components("scorer")} | set(PAPER_SCALES)
     return column.name if column.name in known else None
 
@@ -179,60 +216,143 @@ def _fingerprint(kind: Kind, name: str, identity: Mapping[str, Any]) -> Fingerpr
     return Fingerprint(kind, name, IMPORTED, "1", dict(identity), value)
 
 
-def _store_scores(
+def _check_replaced(
+    session: Session, dataset: DatasetRow, column: ScoreColumn, fingerprint: str
+) -> None:
+    """Refuse to take the place of other scores unless that is asked for.
+
+    Raises:
+        UsageError: the name stands for other scores in the data set.
+    """
+    with session.store.reading() as connection:
+        rows = scorecolumns.list_all(connection, dataset.id)
+        row = next((row for row in rows if row.name == column.name), None)
+        if row is None or row.fingerprint == fingerprint or column.replace:
+            return
+        count = scorecolumns.counts(connection, dataset.id, row.component_id).values
+        runs = scorecolumns.runs(connection, dataset.id, row.component_id)
+    if not count:
+        return
+    kind = f"computed by {row.distribution}/{row.component}"
+    if row.imported:
+        kind = f"imported from {(runs[-1].config.get('path') if runs else None) or 'another file'}"
+    raise UsageError(
+        f"{dataset.name} has {count:,} {column.name} scores already, {kind}: --replace puts these "
+        "in their place, --as NAME keeps both"
+    )
+
+
+def _check_clusters_replaced(
+    session: Session, dataset: DatasetRow, name: str, fingerprint: str
+) -> None:
+    with session.store.reading() as connection:
+        old = clusters.find(connection, dataset.id, name=name)
+        same = clusters.find(connection, dataset.id, inputs=fingerprint)
+    if old is not None and same is None:
+        kind = "imported" if old.imported else "computed"
+        raise UsageError(
+            f"{dataset.name} has {kind} clusters called {name} already: --replace puts these in "
+            "their place, --as NAME keeps both"
+        )
+
+
+def _matched_rows(
     session: Session,
     dataset: DatasetRow,
     column: ScoreColumn,
-    component: int,
-    batch: list[dict[str, Any]],
+    read: FileColumn,
     found: ImportResult,
-    given: Mapping[int, set[float]],
-) -> None:
-    """Store a batch of rows; `given` gathers the scores of contents that several samples have."""
-    values: dict[str, float] = {}
-    if not found.id_column:
-        first = batch[0]
-        tables.column_named(column.path, first, column.column, (), "scores")
-        found.id_column = tables.column_named(
-            column.path, first, column.id_column, tables.ID_COLUMNS, "ids"
+) -> list[tuple[int, float]]:
+    """Return (content id, score) of the rows that fit a sample; what does not is counted.
+
+    Raises:
+        UsageError: no row holds a number, or none fits a sample.
+    """
+    if not read.usable:
+        first = f"; the first row without: {found.unreadable[0]}" if found.unreadable else ""
+        raise UsageError(
+            f"{column.where} holds no number with an id ({found.empty:,} cells are empty, "
+            f"{found.not_finite:,} NaN or infinite{first})"
         )
-    for row in batch:
-        key = tables.text_id(row.get(found.id_column))
-        value = _number(row.get(column.column))
-        if key is None or value is None:
-            found.unreadable.append(str(key))
+    ids = [read.ids[n] or "" for n in read.usable]
+    matched = match_ids(session, dataset, ids, str(column.path))
+    found.unknown = matched.unknown
+    _tell_unknown(session, dataset, column, read, matched)
+    rows = []
+    for n, place in zip(read.usable, matched.places, strict=True):
+        value = (read.numbers.values[n] or 0.0) * column.multiply
+        if place is None:
+            continue
+        if math.isfinite(value):
+            rows.append((place[1], value))
         else:
-            values[key] = value * column.multiply
-    with session.store.writing() as connection:
-        known = samples.find_ids(connection, dataset.id, list(values))
-        rows = [(known[key][1], values[key], None, None) for key in known]
-        scores.put(connection, component, session.run_id, rows)
-    for content, value, *_ in rows:
-        if content in given:
-            given[content].add(value)
-    found.taken += len(known)
-    found.unknown += [key for key in values if key not in known]
-    session.emit(StageAdvanced(STAGE, len(batch)))
+            found.not_finite += 1
+    return rows
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or value is None:
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
+def _tell_unknown(
+    session: Session,
+    dataset: DatasetRow,
+    column: ScoreColumn,
+    read: FileColumn,
+    matched: MatchedIds,
+) -> None:
+    """Tell how the ids of a file differ from the data set's, if at most half of them fit.
+
+    Raises:
+        UsageError: no id is that of a sample.
+    """
+    total = len(matched.places)
+    fitting = sum(place is not None for place in matched.places)
+    if 2 * fitting > total:
+        return
+    mismatch = describe_mismatch(session, dataset, matched.unknown, read.first)
+    ids = f"({read.id_column}: {shown_ids(matched.unknown)})"
+    if not fitting:
+        raise UsageError(
+            f"none of the ids in {column.path} {ids} is the id of a sample: {mismatch}"
+        )
+    session.notice(
+        f"{total - fitting:,} of {total:,} rows of {column.path} match no sample {ids}: {mismatch}"
+    )
 
 
-def _pairs(rows: Iterable[tuple[str, str]], path: Path) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for key, label in rows:
-        if pairs.setdefault(key, label) != label:
+def _tell_differing(
+    session: Session, column: ScoreColumn, rows: Sequence[tuple[int, float]]
+) -> None:
+    """Tell of samples that say the same but have different scores: they can have only one."""
+    given: dict[int, float] = {}
+    differing = {content for content, value in rows if given.setdefault(content, value) != value}
+    if differing:
+        session.notice(
+            "groups of samples with the same texts and images but different scores in "
+            f"{column.path}: {len(differing):,}; all of a group take its last score"
+        )
+
+
+def _pairs(
+    session: Session, dataset: DatasetRow, path: Path, rows: Iterable[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Return (id, label) rows; one that is repeated as it is counts once.
+
+    Ids that several records of the data set have keep their rows, which stand for these records.
+
+    Raises:
+        DatasetError: an id of one sample is in two clusters.
+    """
+    with session.store.reading() as connection:
+        repeated = samples.numbered_ids(connection, dataset.id)
+    pairs = [(sanitize(key), label) for key, label in rows]
+    once: dict[str, str] = {}
+    several = []
+    for key, label in pairs:
+        if key in repeated:
+            several.append((key, label))
+        elif once.setdefault(key, label) != label:
             raise DatasetError(
-                f"{path} puts {key!r} into two clusters, {pairs[key]!r} and {label!r}"
+                f"{path} puts {shown_id(key)} into two clusters, {once[key]!r} and {label!r}"
             )
-    return pairs
+    return several + list(once.items())
 
 
 def _numbered(labels: Iterable[str]) -> dict[str, int]:

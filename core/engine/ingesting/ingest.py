@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,9 @@ from ig4.core.files.opening import OutsideFileError, open_beneath
 from ig4.core.host.fingerprint import canonical, of_content
 from ig4.core.records import JSON, Record, Turn
 from ig4.storage import datasets, samples
+from ig4.storage.connect import repeat_if_lost
 from ig4.storage.datasets import DatasetRow
+from ig4.storage.errors import ConnectionLostError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -155,9 +158,10 @@ def _state(form: Format, path: Path, config: Mapping[str, Any]) -> str:
 def _refresh(session: Session, dataset: DatasetRow, form: Format) -> IngestResult:
     """Check whether images of an unchanged data set changed on disk."""
     session.attach(dataset.id)
-    index = ImageFileIndex(
-        session, dataset.id, _roots(dataset.image_root, Path(dataset.path), form)
-    )
+    roots = _roots(dataset.image_root, Path(dataset.path), form)
+    with session.store.writing() as connection:  # a link to a folder may lead elsewhere by now
+        datasets.set_image_roots(connection, dataset.id, roots.real)
+    index = ImageFileIndex(session, dataset.id, roots)
     changed = index.refresh(_rehash)
     with session.store.reading() as connection:
         count = datasets.count_samples(connection, dataset.id)
@@ -185,12 +189,14 @@ def _tell_unreadable(session: Session, index: ImageFileIndex) -> None:
 def _rehash(connection: Connection, file_ids: Sequence[int]) -> None:
     """Give the samples that show image files the content they have now."""
     rows = samples.by_id(connection, datasets.samples_of_files(connection, file_ids))
-    hashes = {
-        row.id: of_content(turns_of(row), [_token(i.sha256, i.name) for i in row.images])
-        for row in rows
-    }
+    hashes = {row.id: content_hash(row) for row in rows}
     ids = datasets.content_ids(connection, list(hashes.values()))
     datasets.set_contents(connection, {sample: ids[value] for sample, value in hashes.items()})
+
+
+def content_hash(row: samples.SampleRow) -> str:
+    """Return the hash of a stored sample's content, which its scores belong to."""
+    return of_content(turns_of(row), [_token(i.sha256, i.name) for i in row.images])
 
 
 def turns_of(row: samples.SampleRow) -> tuple[Turn, ...]:
@@ -251,7 +257,9 @@ class _DatasetReader:
         refuse = self.source.duplicates == "error"
         ids = ExternalIds(dataset.id, session.run_id, self.path, refuse)
         for batch in chain([first], batches):
-            self._store(dataset.id, index, ids, batch)
+            repeat_if_lost(
+                partial(self._try_to_store, dataset.id, index, ids, batch), idempotent=False
+            )
         assert session.run_id is not None
         with session.store.writing() as connection:
             gone = datasets.finish_reading(connection, dataset.id, session.run_id, state)
@@ -263,6 +271,18 @@ class _DatasetReader:
             dataset, count, count, gone, 0, self.problems,
             unchanged=False, unreadable_images=unreadable,
         )  # fmt: skip
+
+    def _try_to_store(
+        self, dataset_id: int, index: ImageFileIndex, ids: ExternalIds, batch: Sequence[Record]
+    ) -> None:
+        """Store a batch; if the connection breaks, forget what was counted of it."""
+        read_count, problems = self.read_count, Counter(self.problems)
+        try:
+            self._store(dataset_id, index, ids, batch)
+        except ConnectionLostError:
+            self.read_count, self.problems = read_count, problems
+            ids.take_back()
+            raise
 
     def _store(
         self, dataset_id: int, index: ImageFileIndex, ids: ExternalIds, batch: Sequence[Record]

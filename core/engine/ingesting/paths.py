@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from ig4.core.files.opening import is_below, real_roots
+from ig4.core.files.opening import folder_roots, is_below, real_roots
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import Image
 
@@ -32,8 +32,7 @@ class ImageRoots:
     Names are relative to `folder`, the data set's own, or to `allowed`, the user's
     --image-root, which is looked in first. A name that is absolute or climbs is refused unless
     what it means lies in `allowed`. Where links lead to is checked when a file is opened: it has
-    to lie in one of `real`, the real paths of both folders. In the cache of the Hugging Face hub,
-    where a data set's folder holds links, that is the folder of all its revisions, too.
+    to lie in one of `real`: the real path of `allowed`, and `folder_roots` of `folder`.
     """
 
     folder: Path
@@ -44,7 +43,7 @@ class ImageRoots:
     def __post_init__(self) -> None:
         bases = real_roots([self.allowed, self.folder])
         object.__setattr__(self, "_bases", bases)
-        object.__setattr__(self, "real", real_roots([*bases, _hub_folder(bases[-1])]))
+        object.__setattr__(self, "real", real_roots([*bases, *folder_roots(self.folder)]))
 
     def image(self, name: str) -> Image:
         """Return the image that a name means, or one that has only the `problem` with the name."""
@@ -67,12 +66,6 @@ class ImageRoots:
             f"the image path {name!r} leaves the data set's folder: allow the folder it lies in "
             "with --image-root"
         )
-
-
-def _hub_folder(folder: str) -> Path | None:
-    """Return <cache>/datasets--<name> for a folder in its `snapshots`, if it is one."""
-    above = (one.parent for one in Path(folder, "_").parents if one.name == "snapshots")
-    return next((one for one in above if one.name.startswith("datasets--")), None)
 
 
 def _is_plain(name: str) -> bool:

@@ -14,7 +14,6 @@ from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import UsageError
-from ig4.core.files.imagefiles import digest_image
 from ig4.core.files.images import ImageError
 from ig4.core.files.pairs import MatchedPair, match, read_answers, read_contexts, side_labels
 from ig4.core.files.questions import read_questions
@@ -140,8 +139,7 @@ def _with_digests(pair: Pair) -> Pair:
     images = []
     for image in pair.images:
         try:
-            name = image.path.name if image.path is not None else ""
-            images.append(replace(image, sha256=digest_image(image, name)))
+            images.append(replace(image, sha256=image.digest()))
         except ImageError as error:
             images.append(replace(image, problem=str(error)))
     return replace(pair, images=tuple(images))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.calls.running.task import PAGE, CallTask, answer_or_failure
 from ig4.core.engine.scoring.samples import sample_of
-from ig4.core.engine.scoring.tasks import EMPTY_ANSWER, score_row
+from ig4.core.engine.scoring.tasks import EMPTY_ANSWER, Row, score_row
+from ig4.core.host.recording import recorded_options
 from ig4.core.records import Failure, Sample, Score
 from ig4.storage import samples, scores
+from ig4.storage.connect import repeat_if_lost
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Ask, AsyncScorer
@@ -33,7 +36,13 @@ class RatingTask(CallTask[Sample, Score | Failure]):
     def begin(self) -> None:
         """Let the scorer's name stand for this component from now on."""
         with self.session.store.writing() as connection:
-            scores.bind(connection, self.plan.dataset.id, self.label, self.component_id)
+            scores.bind(
+                connection,
+                self.plan.dataset.id,
+                self.label,
+                self.component_id,
+                options=recorded_options(self.scorer),
+            )
 
     def units(self, places: Sequence[int]) -> Iterator[tuple[int, Sample]]:
         """Yield (content id, sample) of each place, read from the store by the page."""
@@ -58,6 +67,9 @@ class RatingTask(CallTask[Sample, Score | Failure]):
     def commit(self, answers: Sequence[tuple[int, Score | Failure]]) -> int:
         """Store ratings; returns how many are failures."""
         rows = [score_row(content, answer) for content, answer in answers]
+        repeat_if_lost(partial(self._write, rows), idempotent=True)
+        return sum(row[2] is not None for row in rows)
+
+    def _write(self, rows: Sequence[Row]) -> None:
         with self.session.store.writing() as connection:
             scores.put(connection, self.component_id, self.session.run_id, rows)
-        return sum(row[2] is not None for row in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from ig4.core.calls.running.streaks import FailureStreak
@@ -11,7 +12,9 @@ from ig4.core.engine.scoring.taskbuilder import Batch, TaskBuilder
 from ig4.core.engine.scoring.tasks import EmbedResult, ScoreTask, ScoreTaskResult
 from ig4.core.engine.scoring.work import ScoreWork
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
+from ig4.core.host.recording import recorded_options
 from ig4.storage import scores
+from ig4.storage.connect import repeat_if_lost
 
 if TYPE_CHECKING:
     from ig4.core.engine.scoring.plan import PendingWork, ScoringPlan
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from ig4.core.records import Choice
 
 C = TypeVar("C")
+
+LOAD = "load"
+"""The stage in which models are loaded."""
 
 
 class ScoreRunner:
@@ -48,9 +54,12 @@ class ScoreRunner:
         """
         names = {one: self.plan.embedders[one].configured.label for one in self.embedders}
         executor = cast("Executor", self.session.host.build(choice))
+        loaded = list(dict.fromkeys([*names.values(), *self.scorers]))
+        self.session.emit(StageStarted(LOAD, None, "models"))
         executor.open()
         try:
             with executor.start(ScoreWork(self.scorers, self.embedders, names)) as run:
+                self.session.emit(StageFinished(LOAD, ", ".join(loaded)))
                 self._run_wave(run, self.builder.first_batches(), self._first_stages())
                 # Only now is every embedding in the store that the others read.
                 self._run_wave(run, self.builder.last_batches(), self._last_stages())
@@ -96,17 +105,8 @@ class ScoreRunner:
         return any(one in self._streaks and self._streaks[one].is_over for one in needed)
 
     def _commit(self, result: ScoreTaskResult) -> None:
-        session, plan = self.session, self.plan
-        with session.store.writing() as connection:
-            pending: PendingWork
-            if isinstance(result, EmbedResult):
-                label, pending = result.embedder, plan.embedders[result.embedder]
-                scores.put_embeddings(connection, pending.component_id, session.run_id, result.rows)
-            else:
-                label, pending = result.scorer, plan.scorers[result.scorer]
-                if label not in self._bound:
-                    scores.bind(connection, plan.dataset.id, label, pending.component_id)
-                scores.put(connection, pending.component_id, session.run_id, result.rows)
+        session = self.session
+        label, pending = repeat_if_lost(partial(self._store, result), idempotent=True)
         self._bound.add(label)
         self._streaks[label].add(result.outcomes)
         done, failed = len(result.rows), result.failed
@@ -117,6 +117,23 @@ class ScoreRunner:
         total = session.speeds.setdefault(pending.configured.fingerprint.value, [0.0, 0.0])
         total[0] += done
         total[1] += result.seconds
+
+    def _store(self, result: ScoreTaskResult) -> tuple[str, PendingWork]:
+        """Write what a task brought in one transaction; return its component."""
+        session, plan = self.session, self.plan
+        with session.store.writing() as connection:
+            if isinstance(result, EmbedResult):
+                images = plan.embedders[result.embedder]
+                scores.put_embeddings(connection, images.component_id, session.run_id, result.rows)
+                return result.embedder, images
+            label, pending = result.scorer, plan.scorers[result.scorer]
+            if label not in self._bound:
+                options = recorded_options(pending.configured.component)
+                scores.bind(
+                    connection, plan.dataset.id, label, pending.component_id, options=options
+                )
+            scores.put(connection, pending.component_id, session.run_id, result.rows)
+            return label, pending
 
 
 def _with_work(pending: Mapping[str, PendingWork]) -> dict[str, C]:

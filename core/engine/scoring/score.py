@@ -10,6 +10,7 @@ from ig4.core.calls.running.runner import CallsResult, run_call_tasks
 from ig4.core.engine.scoring.plan import ScoreRequest, ScoringPlan, check_request, make_plan
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
+from ig4.core.host.recording import recorded_options
 from ig4.core.records import JSON
 from ig4.storage import scores
 
@@ -88,7 +89,13 @@ def _bind_finished(session: Session, plan: ScoringPlan) -> None:
     with session.store.writing() as connection:
         for label, pending in plan.scorers.items():
             if not len(pending.places):
-                scores.bind(connection, plan.dataset.id, label, pending.component_id)
+                scores.bind(
+                    connection,
+                    plan.dataset.id,
+                    label,
+                    pending.component_id,
+                    options=recorded_options(pending.configured.component),
+                )
 
 
 def _ask_services(session: Session, plan: ScoringPlan, request: ScoreRequest) -> CallsResult | None:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ig4.core.contracts import Selector
 from ig4.core.engine.selecting.algorithm import best_first, deal_quotas
+from ig4.core.engine.selecting.columns import read_matrix
 from ig4.core.engine.selecting.select import (
+    NO_CLUSTERS,
     NO_IMAGE,
+    CandidateTable,
     SelectionRequest,
     candidate_table,
     resolve_size,
 )
 from ig4.core.errors import DatasetError
-from ig4.storage import samples, scores
+from ig4.core.records import Choice
+from ig4.storage import samples, scorecolumns, scores, selections
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
+    from ig4.storage.scorecolumns import ScoreColumnRow
+    from ig4.storage.selections import SelectionItem, SelectionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,8 @@ class Explanation:
     `scores` gives by scorer the raw value, the percent, the weight and their product. `place`
     counts from 1 among the `members` of its cluster (for a selector without clusters: of the
     whole data set), `quota` of which are taken; `distance` is F(x) minus the F of the last
-    taken, negative for one that missed the line by that much.
+    taken, negative for one that missed the line by that much. `selection` is the stored selection
+    that is explained, and `settings` is what it was made by; None for one that was not stored.
     """
 
     id: str
@@ -44,6 +52,8 @@ class Explanation:
     place: int | None
     distance: float | None
     reason: str | None = None
+    selection: int | None = None
+    settings: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, JSON-able."""
@@ -59,19 +69,151 @@ def explain(
         DatasetError: the data set holds no such sample.
         UsageError: as `select`.
     """
-    configured = session.configured(request.selector)
-    selector = configured.component
-    assert isinstance(selector, Selector)
+    found = _find(session, dataset, external_id)
+    selector = cast("Selector", session.configured(request.selector).component)
+    table = candidate_table(session, dataset, request, clusters_needed=selector.needs_clusters)
+    return _explain(session, dataset, request, selector, table, external_id, found)
+
+
+def explain_last(
+    session: Session, dataset: DatasetRow, request: SelectionRequest, external_id: str
+) -> Explanation:
+    """Explain what the last selection of a data set did with one sample, by its own settings.
+
+    Where there is no selection yet, what `select` with `request` does; which it is, is told.
+
+    Raises:
+        DatasetError: the data set holds no such sample, or the scores or clusters are gone that
+            the selection was made by.
+        UsageError: as `select`.
+    """
+    with session.store.reading() as connection:
+        last = selections.last(connection, dataset.id)
+    if last is None:
+        session.notice(
+            f"{dataset.name} has no selection yet: this is what `ig4 select` would do by default"
+        )
+        return explain(session, dataset, request, external_id)
+    found = _find(session, dataset, external_id)
+    request = recorded_request(last)
+    selector = cast("Selector", session.configured(request.selector).component)
+    with session.store.reading() as connection:
+        _, contents = samples.ordered_ids(connection, dataset.id)
+        chosen = {one.sample_id: one for one in selections.samples(connection, last.id)}
+    matrix = read_matrix(session, _recorded_columns(session, last), contents)
+    table = candidate_table(
+        session, dataset, request, clusters_needed=selector.needs_clusters, matrix=matrix
+    )
+    told = _explain(session, dataset, request, selector, table, external_id, found)
+    item = chosen.get(found[0])
+    rank = None if item is None else item.rank
+    if _has_changed(request, selector, table, list(chosen.values())):
+        session.notice(
+            f"scores, clusters or samples of {dataset.name} have changed since selection "
+            f"{last.id}: whether {external_id} is in it is as it was, the numbers are of today"
+        )
+    return replace(
+        told, selected=item is not None, rank=rank, selection=last.id, settings=dict(last.config)
+    )
+
+
+def recorded_request(selection: SelectionRow) -> SelectionRequest:
+    """Return the request that a selection was made by.
+
+    Raises:
+        DatasetError: its clusters are no longer there.
+    """
+    config = selection.config
+    if config["clustering"] is not None and selection.clustering_id is None:
+        raise DatasetError(
+            f"the clusters of selection {selection.id} ({config['clustering']}) are no longer "
+            "there: select again, or give options (`ig4 select --help`) to explain another one"
+        )
+    selector = dict(config["selector"])
+    return SelectionRequest(
+        size=config["size"],
+        fraction=config["fraction"],
+        selector=Choice("selector", selector.pop("use"), selector),
+        scorers=tuple(config["weights"]),
+        weights=config["weights"],
+        scale=config["scale"],
+        clustering=NO_CLUSTERS if selection.clustering_id is None else selection.clustering_id,
+        missing="skip",
+        seed=config["seed"],
+    )
+
+
+def _recorded_columns(session: Session, selection: SelectionRow) -> list[ScoreColumnRow]:
+    """Return the columns that a selection counted.
+
+    Raises:
+        DatasetError: one is no longer there.
+    """
+    config = selection.config
+    found = []
+    with session.store.reading() as connection:
+        now = {row.name: row for row in scorecolumns.list_all(connection, selection.dataset_id)}
+        for name in config["weights"]:
+            fingerprint = config["components"][name]
+            options = config.get("options", {}).get(name)
+            row = now.get(name)
+            if row is None or row.fingerprint != fingerprint:
+                row = scorecolumns.of_fingerprint(connection, name, fingerprint, options)
+            elif options is not None:
+                row = replace(row, options=options)
+            known = row and scorecolumns.counts(connection, selection.dataset_id, row.component_id)
+            if row is None or not (known and known.values):
+                raise DatasetError(
+                    f"the {name} scores that selection {selection.id} was made by are no longer "
+                    "there: select again, or give options (`ig4 select --help`) to explain "
+                    "another one"
+                )
+            found.append(row)
+    return found
+
+
+def _has_changed(
+    request: SelectionRequest,
+    selector: Selector,
+    table: CandidateTable,
+    chosen: Sequence[SelectionItem],
+) -> bool:
+    """Tell whether a selection would be another one today."""
+    size = request.size or len(chosen)
+    if size > len(table.sample_ids):
+        return True
+    rows = selector.select(table.percent, table.labels, size, table.weights, request.seed)
+    today = zip(table.sample_ids[rows].tolist(), table.final[rows].tolist(), strict=True)
+    return list(today) != [(one.sample_id, one.final_score) for one in chosen]
+
+
+def _find(session: Session, dataset: DatasetRow, external_id: str) -> tuple[int, int]:
+    """Return the sample id and the content id of a sample.
+
+    Raises:
+        DatasetError: the data set holds no such sample.
+    """
     with session.store.reading() as connection:
         found = samples.find_ids(connection, dataset.id, [external_id]).get(external_id)
     if found is None:
         raise DatasetError(f"{dataset.name} holds no sample {external_id!r}")
-    table = candidate_table(session, dataset, request, clusters_needed=selector.needs_clusters)
+    return found
+
+
+def _explain(
+    session: Session,
+    dataset: DatasetRow,
+    request: SelectionRequest,
+    selector: Selector,
+    table: CandidateTable,
+    external_id: str,
+    found: tuple[int, int],
+) -> Explanation:
     at = np.flatnonzero(table.sample_ids == found[0])
     if len(at) == 0:
-        return _left_out(session, dataset, external_id, found, table.names)
+        return _left_out(session, dataset, external_id, found, table)
     row = int(at[0])
-    size = resolve_size(request, len(table.sample_ids))
+    size = resolve_size(request, len(table.sample_ids), table.left_out)
     ranked = selector.select(table.percent, table.labels, size, table.weights, request.seed)
     rank = np.flatnonzero(ranked == row)
     peers = (
@@ -112,14 +254,13 @@ def _left_out(
     dataset: DatasetRow,
     external_id: str,
     found: tuple[int, int],
-    names: tuple[str, ...],
+    table: CandidateTable,
 ) -> Explanation:
     sample_id, content = found
     report: dict[str, dict[str, float | str | None]] = {}
     with session.store.reading() as connection:
-        bound = scores.bindings(connection, dataset.id)
-        for name in names:
-            value, error = scores.find(connection, bound[name][0], content)
+        for name, component_id in table.component_ids.items():
+            value, error = scores.find(connection, component_id, content)
             report[name] = {"value": value, "error": error}
         unusable = sample_id in samples.ids_with_unusable_images(connection, dataset.id)
     lacking = [name for name, row in report.items() if row["value"] is None]

@@ -9,7 +9,8 @@ import numpy as np
 
 from ig4.core.contracts import Scorer
 from ig4.core.engine.selecting.scaling import PAPER_SCALES, RELATIVE, SCALES, as_it_is
-from ig4.core.errors import Ig4Error, UsageError
+from ig4.core.errors import Ig4Error, PluginError, UsageError
+from ig4.core.host.recording import RecordedOptions
 from ig4.core.records import Choice
 from ig4.core.suggest import did_you_mean
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from ig4.core.engine.session import Session
     from ig4.core.host.host import Host
+    from ig4.storage.scorecolumns import ScoreColumnRow
 
 IMPORTED = "imported"
 """The distribution that imported scores and clusters are recorded under."""
@@ -26,60 +28,118 @@ Percent = Callable[["NDArray[np.float64]"], "NDArray[np.float64]"]
 
 
 def percents(
-    session: Session,
-    names: Sequence[str],
-    components: Mapping[str, Mapping[str, Any]],
-    raw: NDArray[np.float64],
-    scale: str,
+    session: Session, columns: Sequence[ScoreColumnRow], raw: NDArray[np.float64], scale: str
 ) -> NDArray[np.float64]:
-    """Return raw scores (n, m) on the 0-100 scale, NaN where they are.
+    """Return raw scores (n, m) of m columns on the 0-100 scale, NaN where they are.
 
     Raises:
-        UsageError: the scale is unknown.
+        UsageError: the scale is unknown, or a column's own scale can no longer be had.
+        PluginError: a scorer's percents are not finite, or not as many as the values.
     """
     if scale not in SCALES:
         raise UsageError(
             f"unknown scale {scale!r}{did_you_mean(scale, SCALES)} (scales: {', '.join(SCALES)})"
         )
     result = np.full_like(raw, np.nan)
-    for n, name in enumerate(names):
+    for n, column in enumerate(columns):
         known = ~np.isnan(raw[:, n])
-        to_percent = RELATIVE.get(scale) or paper_scale(session.host, components[name])
+        to_percent = RELATIVE.get(scale) or paper_scale(session, column)
         result[known, n] = to_percent(raw[known, n])
     return result
 
 
-def paper_scale(host: Host, component: Mapping[str, Any]) -> Percent:
-    """Return the percent scale of a stored scorer, imported or computed."""
-    if component["distribution"] == IMPORTED:
-        return named_scale(host, component["options"]["scale_of"])
-    name = f"{component['distribution']}/{component['name']}"
-    return _own_scale(host, name) or named_scale(host, component["name"])
+def paper_scale(session: Session, column: ScoreColumnRow) -> Percent:
+    """Return the percent scale of a stored column, with the options its scores were made with.
+
+    Raises:
+        UsageError: the scorer is not installed, or does not take these options any more.
+    """
+    if column.distribution == IMPORTED:
+        return named_scale(
+            session.host, column.identity["scale_of"], column.identity.get("scale_options")
+        )
+    use = f"{column.distribution}/{column.component}"
+    try:
+        cls = cast("type[Scorer]", session.host.load("scorer", use, runnable=False))
+        if cls.to_percent is Scorer.to_percent:
+            return as_it_is  # whatever its options are
+        options = _options(session, column, cls)
+        scorer = session.host.build(Choice("scorer", use, options, column.name), runnable=False)
+    except Ig4Error as error:
+        raise UsageError(
+            f"{column.name} cannot be brought to percents by its scorer {use}, version "
+            f"{column.version}: {error}. Install the plugin that computed it, or score with "
+            f"`ig4 score --scorers {column.name}` again, or choose another scale (--scale "
+            "percentile) or other scorers (--scorers)"
+        ) from None
+    if cls.version != column.version:
+        session.notice(
+            f"{column.name} was computed by version {column.version} of {use}; its percents are "
+            f"those of version {cls.version} (`ig4 score --scorers {column.name}` computes it anew)"
+        )
+    return _checked(cast("Scorer", scorer), column.name)
 
 
-def named_scale(host: Host, name: str | None) -> Percent:
+def named_scale(host: Host, name: str | None, options: Mapping[str, Any] | None = None) -> Percent:
     """Return the percent scale of a scorer by name; None means percents already.
 
     Raises:
-        UsageError: no scorer and no indicator of the paper has that name.
+        UsageError: no scorer and no indicator of the paper has that name, or the scorer does not
+            take the options.
     """
     if name is None:
         return as_it_is
-    if name in PAPER_SCALES:
+    if name in PAPER_SCALES and not options:
         return PAPER_SCALES[name]
-    found = _own_scale(host, name)
-    if found is None:
+    own = name.rpartition("/")[2]
+    if own not in {registered.component.name for registered in host.components("scorer")}:
         known = [*PAPER_SCALES, *(r.component.name for r in host.components("scorer"))]
         raise UsageError(
             f"no scorer {name!r} to take the percent scale of{did_you_mean(name, known)} (there "
-            f"are: {', '.join(dict.fromkeys(known))})"
+            f"are: {', '.join(dict.fromkeys(known))}): install its plugin, or choose a scale that "
+            "needs none (--scale percentile)"
         )
-    return found
+    built = host.build(Choice("scorer", name, dict(options or {})), runnable=False)
+    return _checked(cast("Scorer", built), name)
 
 
-def _own_scale(host: Host, name: str) -> Percent | None:
-    try:
-        scorer = cast("Scorer", host.build(Choice("scorer", name), runnable=False))
-    except Ig4Error:
-        return None
-    return scorer.to_percent
+def _options(session: Session, column: ScoreColumnRow, cls: type[Scorer]) -> Mapping[str, Any]:
+    """Return the options that a column was made with.
+
+    A database of an earlier ig4 has only the identity. Where that is not all options, as the
+    identity of a component of its own making, nobody knows the rest, and that is said.
+    """
+    recorded = RecordedOptions.from_dict(column.options)
+    if recorded is not None:
+        return recorded.values
+    fields = cls.Options.model_fields
+    known = {name: value for name, value in column.identity.items() if name in fields}
+    unknown = [name for name in fields if name not in known]
+    if unknown:
+        session.notice(
+            f"{column.name}: the options {', '.join(unknown)} of its scorer were not recorded by "
+            "the ig4 that computed it, so percents are those of their defaults (`ig4 score "
+            f"--scorers {column.name}` with the same options records them and computes nothing)"
+        )
+    return known
+
+
+def _checked(scorer: Scorer, name: str) -> Percent:
+    """Return a scorer's percent scale, which names the scorer when it goes wrong."""
+
+    def to_percent(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        try:
+            percent = np.asarray(scorer.to_percent(values.copy()), dtype=np.float64)
+        except Exception as error:
+            raise PluginError(
+                f"to_percent of scorer {name} failed ({type(error).__name__}: {error}); choose "
+                "another scale (--scale percentile) or other scorers (--scorers)"
+            ) from error
+        if percent.shape != values.shape or not np.isfinite(percent).all():
+            raise PluginError(
+                f"to_percent of scorer {name} must return {len(values)} finite percents; choose "
+                "another scale (--scale percentile) or other scorers (--scorers)"
+            )
+        return percent
+
+    return to_percent

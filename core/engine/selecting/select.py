@@ -10,15 +10,16 @@ import numpy as np
 
 from ig4.core.contracts import Selector
 from ig4.core.engine.selecting.algorithm import final_scores
+from ig4.core.engine.selecting.columns import ScoreMatrix, score_matrix
 from ig4.core.engine.selecting.percent import percents
 from ig4.core.engine.selecting.result import SelectionResult
 from ig4.core.engine.selecting.weights import resolve_weights
 from ig4.core.errors import MissingScoreError, PluginError, UsageError
 from ig4.core.events import Selected, StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
+from ig4.core.host.recording import RecordedOptions
 from ig4.core.records import Choice
-from ig4.core.suggest import did_you_mean
-from ig4.storage import clusters, samples, scores, selections
+from ig4.storage import clusters, samples, selections
 from ig4.storage.selections import SelectionItem
 
 if TYPE_CHECKING:
@@ -32,12 +33,16 @@ STAGE = "select"
 NO_IMAGE = "an image file that holds no image"
 QUOTA = Choice("selector", "quota")
 
+NO_CLUSTERS = "none"
+"""The name that stands for no clusters: all samples are in one."""
+
 
 @dataclass(frozen=True, slots=True)
 class SelectionRequest:
     """What to select: exactly one of `size` and `fraction`; the rest has sane defaults.
 
-    `clustering` is a name, of which the one used last is taken, or an id.
+    `clustering` is a name, of which the one used last is taken, or an id; NO_CLUSTERS puts all
+    samples into one cluster.
     """
 
     size: int | None = None
@@ -57,7 +62,8 @@ class CandidateTable:
 
     `percent` (n, m) float64, `raw` (n, m) float64, `final` (n,) float64, `labels` (n,) int64,
     `sample_ids` and `contents` (n,) int64; `names` are the m scorers. `left_out` counts by
-    reason the samples that are no candidates.
+    reason the samples that are no candidates. `components` are fingerprints by scorer,
+    `component_ids` their numbers, and `options` what the database has of their options.
     """
 
     names: tuple[str, ...]
@@ -71,6 +77,8 @@ class CandidateTable:
     left_out: Mapping[str, int]
     clustering: ClusteringRow | None
     components: Mapping[str, str]
+    component_ids: Mapping[str, int]
+    options: Mapping[str, Any]
 
 
 def select(
@@ -95,7 +103,7 @@ def select(
         table = candidate_table(
             session, dataset, request, clusters_needed=selector.component.needs_clusters
         )
-        size = resolve_size(request, len(table.sample_ids))
+        size = resolve_size(request, len(table.sample_ids), table.left_out)
         rows = np.asarray(
             selector.component.select(
                 table.percent, table.labels, size, table.weights, request.seed
@@ -106,6 +114,7 @@ def select(
         full = config | {
             "weights": dict(zip(table.names, table.weights.tolist(), strict=True)),
             "components": dict(table.components),
+            **({"options": dict(table.options)} if table.options else {}),
             "clustering": table.clustering.name if table.clustering else None,
             "candidates": len(table.sample_ids),
             "left_out": dict(table.left_out),
@@ -116,8 +125,10 @@ def select(
         return result
 
 
-def resolve_size(request: SelectionRequest, candidates: int) -> int:
-    """Return how many samples to select.
+def resolve_size(
+    request: SelectionRequest, candidates: int, left_out: Mapping[str, int] | None = None
+) -> int:
+    """Return how many samples to select; `left_out` counts by reason those that are no candidates.
 
     Raises:
         UsageError: neither or both of size and fraction, or out of range.
@@ -131,38 +142,43 @@ def resolve_size(request: SelectionRequest, candidates: int) -> int:
         raise UsageError(f"--size {request.size}: select at least one sample")
     size = request.size or max(1, round((request.fraction or 0) * candidates))
     if size > candidates:
+        why = ", ".join(f"{count:,} have {reason}" for reason, count in (left_out or {}).items())
         raise UsageError(
             f"cannot select {size:,} samples: only {candidates:,} have all that is needed to "
-            "compare them"
+            f"compare them{f' ({why}); --scorers names the scorers to use' if why else ''}"
         )
     return size
 
 
 def candidate_table(
-    session: Session, dataset: DatasetRow, request: SelectionRequest, *, clusters_needed: bool
+    session: Session,
+    dataset: DatasetRow,
+    request: SelectionRequest,
+    *,
+    clusters_needed: bool,
+    matrix: ScoreMatrix | None = None,
 ) -> CandidateTable:
     """Return scores, percents and clusters of a data set's samples.
+
+    `matrix` has the scores that count, by default those of the request.
 
     Raises:
         UsageError, MissingScoreError: as `select`.
     """
     with session.store.reading() as connection:
-        bound = scores.bindings(connection, dataset.id)
-        names = _names(request.scorers, bound, dataset.name)
         sample_ids, contents = samples.ordered_ids(connection, dataset.id)
         unusable = np.isin(sample_ids, samples.ids_with_unusable_images(connection, dataset.id))
-        raw = np.column_stack(
-            [scores.values(connection, bound[name][0], contents) for name in names]
-        )
-        components = {name: scores.component(connection, bound[name][0]) for name in names}
         clustering = _clustering(connection, dataset, request.clustering, needed=clusters_needed)
         labels = (
             clusters.labels(connection, clustering.id, sample_ids)
             if clustering is not None
             else np.zeros(len(sample_ids), dtype=np.int64)
         )
-    percent = percents(session, names, components, raw, request.scale)
-    weights = resolve_weights(session, names, components, request.weights)
+    if matrix is None:
+        matrix = score_matrix(session, dataset, contents, request.scorers, request.weights)
+    names, raw = matrix.names, matrix.raw
+    percent = percents(session, matrix.columns, raw, request.scale)
+    weights = resolve_weights(session, matrix.columns, request.weights)
     missing = np.isnan(raw)
     left_out = {f"no {name} score": int(missing[:, n].sum()) for n, name in enumerate(names)}
     if clusters_needed:
@@ -190,33 +206,30 @@ def candidate_table(
         contents=contents[kept],
         left_out=left_out,
         clustering=clustering,
-        components={name: row["fingerprint"] for name, row in components.items()},
+        components={column.name: column.fingerprint for column in matrix.columns},
+        component_ids={column.name: column.component_id for column in matrix.columns},
+        options=_told_options(matrix),
     )
 
 
-def _names(
-    wanted: Sequence[str] | None, bound: Mapping[str, tuple[int, bool]], dataset: str
-) -> tuple[str, ...]:
-    if not bound:
-        raise UsageError(
-            f"{dataset} has no scores yet: run `ig4 score --scorers clip,length` or "
-            "`ig4 import-scores` first"
-        )
-    names = tuple(wanted) if wanted else tuple(bound)
-    for name in names:
-        if names.count(name) > 1:
-            raise UsageError(f"scorer {name!r} is named twice")
-        if name not in bound:
-            raise UsageError(
-                f"{dataset} has no scores called {name!r}{did_you_mean(name, bound)} (there are: "
-                f"{', '.join(bound)})"
-            )
-    return names
+def _told_options(matrix: ScoreMatrix) -> dict[str, Any]:
+    """Return the options of the scorers as the record of a selection keeps them.
+
+    Only of those whose identity does not tell all of them already.
+    """
+    told = {}
+    for column in matrix.columns:
+        recorded = RecordedOptions.from_dict(column.options)
+        if recorded is not None and recorded.values != column.identity:
+            told[column.name] = dict(column.options or {})
+    return told
 
 
 def _clustering(
     connection: Any, dataset: DatasetRow, name: str | int | None, *, needed: bool
 ) -> ClusteringRow | None:
+    if name == NO_CLUSTERS:
+        return None
     if isinstance(name, int):
         found = clusters.find(connection, dataset.id, clustering_id=name)
     else:
@@ -226,7 +239,7 @@ def _clustering(
     if found is None and needed:
         raise UsageError(
             f"{dataset.name} has no clusters yet: run `ig4 cluster` or `ig4 import-clusters` "
-            "first, or choose `--selector topk`"
+            "first, or choose without them: `--clusters none`"
         )
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,15 +17,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ig4.core.engine.session import Session
+    from ig4.storage.scorecolumns import ScoreColumnRow
 
 
 def resolve_weights(
-    session: Session,
-    names: Sequence[str],
-    components: Mapping[str, Mapping[str, Any]],
-    given: Mapping[str, float],
+    session: Session, columns: Sequence[ScoreColumnRow], given: Mapping[str, float]
 ) -> NDArray[np.float64]:
-    """Return the weights (m,) of scorers `names`, as `given`, else the paper's (Table 2).
+    """Return the weights (m,) of m columns of scores, as `given`, else the paper's (Table 2).
 
     A scorer that neither knows gets an equal share, 1/m, with a notice. A weight of a scorer that
     is not selected by (`--scorers clip` over a recipe) counts for nothing, with a notice, too.
@@ -33,6 +31,7 @@ def resolve_weights(
     Raises:
         UsageError: a weight for something that is no scorer, or one that is no number.
     """
+    names = [column.name for column in columns]
     check_weights(session, names, given)
     others = [name for name in given if name not in names]
     if others:
@@ -41,11 +40,11 @@ def resolve_weights(
             f"{', '.join(names)}"
         )
     weights: list[float] = []
-    for name in names:
+    for name, column in zip(names, columns, strict=True):
         known = (
             given.get(name),
             PAPER_WEIGHTS.get(name),
-            PAPER_WEIGHTS.get(components[name]["name"]),
+            PAPER_WEIGHTS.get(column.component),
         )
         found = next((value for value in known if value is not None), None)
         if found is None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from ig4.core.contracts import Trainer
 from ig4.core.contracts.training import MANIFEST, Checkpoint, Decoding
@@ -16,7 +17,9 @@ from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
+from ig4.core.files.atomic import replacing, sync, sync_entry
 from ig4.core.files.questions import Question, read_questions
+from ig4.core.files.written import refuse_link
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Failure
 
@@ -88,6 +91,7 @@ def generate(
         PrerequisiteError: as the trainer.
     """
     questions = read_questions(request.questions)
+    check_answers_file(request)
     digest = _digest(host, checkpoint, request.decoding)
     earlier = {} if request.overwrite else _earlier_lines(request, questions, digest)
     todo = [question for question in questions if question.key not in earlier]
@@ -112,6 +116,24 @@ def generate(
     )
 
 
+def check_answers_file(request: GenerateRequest) -> None:
+    """Find out before any work is done that answers may not be written to a path.
+
+    Raises:
+        UsageError: it is a link, a folder or a device, or holds the questions.
+    """
+    path = request.answers
+    if path.is_symlink():
+        if not request.overwrite:
+            refuse_link(path)
+        path.unlink()
+    if path.exists():
+        if not path.is_file():
+            raise UsageError(f"{path} is no file: name one with --out")
+        if path.samefile(request.questions):
+            raise UsageError(f"{path} holds the questions: name another file with --out")
+
+
 def _write(
     path: Path,
     questions: Sequence[Question],
@@ -126,14 +148,28 @@ def _write(
     """
     first = [next(replies)] if questions else []
     try:
-        with path.open("w" if replace else "a", encoding="utf-8") as file:
+        with _open(path, "w" if replace else "a") as file:
             for question, reply in zip(questions, chain(first, replies), strict=True):
                 line = _line(question, reply, digest)
                 file.write(_text(line))
                 file.flush()
                 yield line
+        sync(path)
+        sync_entry(path)
     except OSError as error:
         raise DatasetError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _open(path: Path, mode: str) -> TextIO:
+    """Open the answers' file; a link that came into its place is not followed."""
+    no_link = getattr(os, "O_NOFOLLOW", 0)
+    opened = open(  # noqa: SIM115 - Path.open has no opener; the caller closes it
+        path,
+        mode,
+        encoding="utf-8",
+        opener=lambda name, flags: os.open(name, flags | no_link, 0o666),
+    )
+    return cast("TextIO", opened)
 
 
 def _line(question: Question, reply: str | Failure, digest: str) -> dict[str, JSON]:
@@ -195,15 +231,9 @@ def _lines(path: Path) -> Iterator[dict[str, JSON]]:
 
 def _rewrite(path: Path, lines: Iterable[JSON]) -> None:
     """Write the lines that stay, in one step: a kill leaves either the old file or the new one."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.partial")
-        with partial.open("w", encoding="utf-8") as file:
-            for line in lines:
-                file.write(_text(line))
-        partial.replace(path)
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be written: {error.strerror or error}") from None
+    with replacing(path) as partial, partial.open("x", encoding="utf-8") as file:
+        for line in lines:
+            file.write(_text(line))
 
 
 def _text(line: JSON) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ig4.core.contracts.training import MANIFEST, Checkpoint
 from ig4.core.errors import UsageError
+from ig4.core.files.atomic import make_folder, sync
 from ig4.core.files.locks import hold_lock, may_be_locked
 
 JOB = "ig4_training.json"
@@ -45,6 +46,8 @@ def claim_folder(output: Path, inputs: str, *, overwrite: bool) -> Iterator[Chec
     Raises:
         UsageError: the folder holds something else, or another process trains in it.
     """
+    if output.is_symlink() and not output.exists():
+        raise UsageError(f"{output} is a link that leads nowhere: name another folder with --out")
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file: name a folder with --out")
     with suppress(FileNotFoundError), _held(output):
@@ -55,8 +58,10 @@ def claim_folder(output: Path, inputs: str, *, overwrite: bool) -> Iterator[Chec
                 f"{output} is not empty, and holds no training of ig4: name another folder with "
                 "--out"
             )
-        output.mkdir(parents=True, exist_ok=True)
-        (output / JOB).write_text(json.dumps({"inputs": inputs}) + "\n", encoding="utf-8")
+        make_folder(output)
+        with suppress(FileExistsError), (output / JOB).open("x", encoding="utf-8") as file:
+            file.write(json.dumps({"inputs": inputs}) + "\n")
+        sync(output)
     with _held(output):
         yield finished_checkpoint(output, inputs)
 
@@ -79,6 +84,11 @@ def _clear(output: Path, inputs: str, *, overwrite: bool) -> None:
         # The other processes may be reading its saved states at this moment.
         raise UsageError(
             f"{output}: several processes cannot overwrite a training; remove the folder first"
+        )
+    if output.is_symlink():
+        raise UsageError(
+            f"{output} is a link to {output.readlink()}, which is not removed: name that folder "
+            "with --out"
         )
     shutil.rmtree(output)
 

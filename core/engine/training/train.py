@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ig4.storage.datasets import DatasetRow
 
 STAGE = "train"
+LOAD = "load"
 ALL = "all"
 INTERRUPTED = "its process was killed, or failed in another of its processes"
 _SHOWN = 3
@@ -130,6 +131,7 @@ def _train(
             output=str(job.output.absolute()),
             run_id=session.run_id,
         )
+    session.emit(StageStarted(LOAD, None, "models"))
     with (
         record_failure(session, trainings.finish, number),
         _LossCurve(session, number) as curve,
@@ -295,6 +297,7 @@ class _LossCurve:
         self.flush()
 
     def start(self, total: int, done: int) -> None:
+        self.session.emit(StageFinished(LOAD))
         self.session.emit(StageStarted(STAGE, total, "steps"))
         if done:
             self.session.emit(StageAdvanced(STAGE, done))

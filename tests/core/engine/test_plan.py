@@ -144,7 +144,8 @@ def test_a_scorer_with_imported_scores_need_not_be_installed(session, tables, re
 
 
 def test_weights_of_configured_scorers_that_do_not_run_are_left_out(session, tables):
-    more = {"scorers": {"bare": {}}, "select": {"weights": {"bare": 0.3}}}
+    weights = {"bright": 0.5, "counted": 0.5, "bare": 0.3}
+    more = {"scorers": {"bare": {}}, "select": {"weights": weights}}
     plan = make_run_plan(session, config(tables, **more))
     assert plan.selection.weights == {"bright": 0.5, "counted": 0.5}
 

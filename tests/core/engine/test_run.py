@@ -157,9 +157,13 @@ def test_clusters_that_nobody_asks_for_are_not_made(session, config):
     assert len(result.selection) == 4
 
 
-def test_the_paper_s_selector_without_clusters_says_what_to_do(session, config):
-    with pytest.raises(UsageError, match=r"no clusters yet.*--selector topk"):
-        run(session, config(cluster={"clusterer": "none"}))
+def test_no_clusterer_means_one_cluster_also_where_there_are_clusters(session, config):
+    clustered = run(session, config())
+    assert {one.cluster for one in clustered.selection} == {0, 1}
+    plain = run(session, config(cluster={"clusterer": "none"}))
+    assert (plain.clustered, plain.selection.config["clustering"]) == (None, None)
+    best = run(session, config(cluster={"clusterer": "none"}, select={"selector": "topk"}))
+    assert plain.selection.ids == best.selection.ids
 
 
 def test_by_default_six_in_a_hundred_are_selected(session, config, photos):

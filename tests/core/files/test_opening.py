@@ -12,11 +12,13 @@ import pytest
 
 from ig4.core.files import opening
 from ig4.core.files.opening import (
+    PIECE,
     LargeFileError,
     OutsideFileError,
     RefusedFileError,
     open_beneath,
     open_file,
+    pieces,
     read_bounded,
     real_roots,
 )
@@ -159,10 +161,11 @@ def test_a_file_that_grows_while_it_is_read_is_read_up_to_the_limit(place):
     with open_file(path) as file, path.open("ab", buffering=0) as writer:
         writer.write(b"x" * 10)
         assert read_bounded(file, 100) == INSIDE + b"x" * 10
+    path.write_bytes(bytes(PIECE))
     with open_file(path) as file, path.open("ab", buffering=0) as writer:
-        opened = opening.pieces(file, 100)
-        next(opened)
-        writer.write(b"x" * 100)
+        opened = pieces(file, PIECE + 100)
+        assert len(next(opened)) == PIECE
+        writer.write(b"x" * 101)
         with pytest.raises(LargeFileError):
             list(opened)
 

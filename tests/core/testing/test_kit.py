@@ -133,6 +133,35 @@ class Overwriter(GoodScorer):
         return values
 
 
+class RatioOptions(Options):
+    maximum: float = Field(100.0, gt=0, description="What 100 percent are.")
+    hidden: int = Field(1, exclude=True, description="Left out of every record.")
+
+
+class Ratio(GoodScorer):
+    Options = RatioOptions
+
+    def to_percent(self, values):
+        return values * (100.0 / self.options.maximum)
+
+
+class Remembering(GoodScorer):
+    longest = 1.0
+
+    def score(self, batch):
+        scores = super().score(batch)
+        self.longest = max(self.longest, *(score.value for score in scores))
+        return scores
+
+    def to_percent(self, values):
+        return values / self.longest
+
+
+class Forgetful(Ratio):
+    def to_percent(self, values):
+        return values * self.options.hidden
+
+
 @pytest.mark.parametrize("scorer", [GoodScorer, Stoic])
 def test_a_good_scorer_passes_all_checks(scorer):
     assert failing(scorer_checks(lambda: scorer(Options()))) == {}
@@ -153,10 +182,18 @@ def test_a_good_scorer_passes_all_checks(scorer):
         (Unpicklable, "pickles_before_open"),
         (CloseOnce, "closing_twice_is_harmless"),
         (Overwriter, "percents_are_finite_and_pure"),
+        (Remembering, "percents_follow_from_the_recorded_options"),
+        (Forgetful, "percents_follow_from_the_recorded_options"),
     ],
 )
 def test_a_bad_scorer_is_found_out(scorer, check):
-    assert check in failing(scorer_checks(lambda: scorer(Options())))
+    assert check in failing(scorer_checks(lambda: scorer(scorer.Options())))
+
+
+def test_percents_may_depend_on_options():
+    made = scorer_checks(lambda: Ratio(RatioOptions(maximum=1000.0)))
+    check = next(one for one in made if one.name == "percents_follow_from_the_recorded_options")
+    check()
 
 
 @pytest.mark.parametrize(

@@ -158,3 +158,14 @@ def test_pairs_beside_conversations_are_read_too(tmp_path):
     assert [len(record.turns) for record in records] == [4, 2]
     assert (records[1].id, records[1].images) == ("2", ("a.png",))
     assert [turn.text for turn in records[1].turns] == ["What?", "A dog."]
+
+
+def test_a_dataset_info_outside_of_the_folder_is_not_read(tmp_path):
+    entry = {"file_name": "data.json", "formatting": "sharegpt"}
+    (tmp_path / "secret.json").write_text(json.dumps({"x": entry}))
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "data.json").write_text(json.dumps([{"messages": MESSAGES}]))
+    (folder / "dataset_info.json").symlink_to(tmp_path / "secret.json")
+    with pytest.raises(DatasetError, match=r"dataset_info\.json cannot be read: it lies outside"):
+        list(make().read(folder))

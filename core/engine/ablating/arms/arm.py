@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from ig4.core.engine.selecting.select import NO_CLUSTERS
 from ig4.core.errors import UsageError
 from ig4.core.records import JSON
 from ig4.core.suggest import did_you_mean
@@ -111,7 +112,7 @@ def expand_arms(
 def _changes(word: str, known: Inventory) -> bool:
     """Return whether one of the default arms differs from the reference."""
     if word == "no-clusters":
-        return known.clustered
+        return known.clustered and known.clusterer != NO_CLUSTERS
     return word != "single" or len(known.scorers) > 1
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ig4.core.engine.grouping.cluster import ClusterRequest, cluster
+from ig4.core.engine.selecting.select import NO_CLUSTERS
 from ig4.core.errors import UsageError
 from ig4.storage import clusters
 
@@ -20,31 +21,36 @@ class ArmClusterings:
 
     setup: AblationSetup
 
-    def of_reference(self) -> int:
+    def of_reference(self) -> int | str:
         """Return the clustering that the reference uses; makes it if there is none.
 
-        Raises:
-            UsageError: there is none, and the configuration says to make none.
+        NO_CLUSTERS if the configured clusterer is none.
         """
+        if self.setup.clusterer is None:
+            return NO_CLUSTERS
         clustering = self.setup.clustering()
         if clustering is not None:
             return clustering.id
-        config = self.setup.config
-        if self.setup.clusterer is None:
-            raise UsageError(
-                f"selector {config.select.selector} needs clusters, and there are none: run "
-                "`ig4 cluster`, or choose another selector"
-            )
-        return self._cluster(self.setup.clusterer, config.cluster.k, aside=False)
+        return self._cluster(self.setup.clusterer, self.setup.config.cluster.k, aside=False)
 
-    def of_arm(self, arm: Arm, reference: int | None) -> int:
+    def of_arm(self, arm: Arm, reference: int | str | None) -> int | str:
         """Return the clustering of an arm that names its own clusterer or number of clusters.
 
         What the arm leaves open is as in the clustering of the reference, so that the two differ
         in nothing else.
+
+        Raises:
+            UsageError: it asks for a number of clusters, and nobody names a clusterer.
         """
         setup = self.setup
-        number = -1 if reference is None else reference
+        if arm.clusterer == NO_CLUSTERS:
+            return NO_CLUSTERS
+        if arm.clusterer is None and reference == NO_CLUSTERS:
+            raise UsageError(
+                f"arm {arm.name}: there is no clusterer to form {arm.k} clusters, as the "
+                "configured one is none; name it with --clusterer, or in [cluster] of ig4.toml"
+            )
+        number = reference if isinstance(reference, int) else -1
         with setup.session.store.reading() as connection:
             base = clusters.find(connection, setup.dataset.id, clustering_id=number)
             if arm.clusterer is not None and arm.k is None:
@@ -57,7 +63,6 @@ class ArmClusterings:
 
     def _cluster(self, name: str, k: int, *, aside: bool) -> int:
         setup = self.setup
-        request = ClusterRequest(
-            setup.config.choice("clusterer", name), setup.embedder, k, setup.config.run.seed, aside
-        )
+        clusterer = setup.grouping.choice("clusterer", name)
+        request = ClusterRequest(clusterer, setup.embedder, k, setup.config.run.seed, aside)
         return cluster(setup.session, setup.dataset, request).id

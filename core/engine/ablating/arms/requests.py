@@ -61,7 +61,7 @@ class ArmRequests:
         if arm.size is not None or arm.fraction is not None:
             request = replace(request, size=arm.size, fraction=arm.fraction)
         if (arm.clusterer is not None or arm.k is not None) and not dry:
-            clustering = cast("int | None", self.of_reference().clustering)
+            clustering = self.of_reference().clustering
             request = replace(
                 request, clustering=ArmClusterings(self.setup).of_arm(arm, clustering)
             )

@@ -247,6 +247,19 @@ def test_a_link_that_leaves_the_folder_is_refused(world, tmp_path_factory):
     assert world.evaluate(image_root=outside.parent).failed == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_what_is_no_file_is_a_failure_of_its_question(world):
+    for name in ("0.png", "1.png"):
+        (world.folder / name).unlink()
+    os.mkfifo(world.folder / "0.png")
+    with (world.folder / "1.png").open("wb") as file:
+        file.truncate(30 << 30)  # takes no room
+    assert world.evaluate().failed == 2
+    errors = world.sql("SELECT error FROM predictions WHERE error IS NOT NULL ORDER BY ordinal")
+    assert "it is a named pipe, not a file" in errors[0][0]
+    assert "IG4_MAX_IMAGE_MIB" in errors[1][0]
+
+
 def test_a_broken_image_is_a_failure_of_its_question(world):
     (world.folder / "2.png").write_bytes(b"no image")
     assert world.evaluate().failed == 1

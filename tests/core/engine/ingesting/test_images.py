@@ -291,3 +291,24 @@ def test_a_data_set_that_moved_reads_its_images_where_it_is_now(session, folder,
     (other / "1.png").write_bytes(png("blue"))
     read(image_root=other)
     assert files(session, "path") == [(str(other / "1.png"),)]
+
+
+@links
+def test_a_folder_that_is_a_link_may_lead_elsewhere_later(session, tmp_path, table):
+    for place, colour in (("one", "red"), ("two", "blue")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "1.png").write_bytes(png(colour))
+        data = tmp_path / place / "llava.json"
+        data.write_text(json.dumps([record("a", "one", "1.png")]))
+        os.utime(data, ns=(1, 1))
+    link = tmp_path / "set"
+    link.symlink_to("one")
+    read = DatasetSource(link, name="set")
+    ingest(session, read)
+    link.unlink()
+    link.symlink_to("two")
+    done = ingest(session, read)
+    assert done.changed_images == 1
+    score(session, done.dataset, ScoreRequest([Choice("scorer", "pixels")]))
+    ((_, value, error),) = table(session)
+    assert (value is not None, error) == (True, None)

@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 import json
+import os
 import re
 import sys
 import textwrap
@@ -320,6 +321,16 @@ def test_an_image_that_cannot_be_read_fails_its_pair_alone(session, write, llm_s
     (folder / "q0.png").write_bytes(b"no image")
     done = judge(session, request(folder, options={"vision": True}))
     assert (done.summary.failed, done.summary.overall.n) == (1, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_an_image_that_is_no_file_fails_its_pair_alone(session, write, llm_server, asks):
+    folder = write(("one", "two"), ("three", "four"))
+    (folder / "q0.png").unlink()
+    os.mkfifo(folder / "q0.png")
+    done = judge(session, request(folder, options={"vision": True}))
+    assert (done.summary.failed, done.summary.overall.n) == (1, 1)
+    assert any("a named pipe, not a file" in (row[6] or "") for row in stored(session))
 
 
 # Files

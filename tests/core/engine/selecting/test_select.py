@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_clusters, import_scores
+from ig4.core.engine.scoring.columns import drop_column
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
-from ig4.core.engine.selecting.explain import explain
+from ig4.core.engine.selecting.explain import explain, explain_last
 from ig4.core.engine.selecting.select import SelectionRequest, select
 from ig4.core.errors import DatasetError, MissingScoreError, UsageError
 from ig4.core.records import Choice
@@ -222,8 +223,125 @@ def test_different_scores_of_samples_that_say_the_same_are_told(
     import_scores(session, dataset, ScoreColumn(file, "mine", "score"))
     assert notices() == []
     file.write_text("id,score\na,1\nb,2\nc,3\nd,9\n")
-    import_scores(session, dataset, ScoreColumn(file, "mine", "score"))
+    import_scores(session, dataset, ScoreColumn(file, "mine", "score", replace=True))
     assert "scores.csv: 1; all of a group take its last score" in notices()[0]
     with session.store.reading() as connection:
         wide = connection.execute(text("SELECT external_id, mine FROM scores_wide")).all()
     assert sorted(wide) == [("a", 3), ("b", 3), ("c", 3), ("d", 9)]
+
+
+# Which columns count, and by which weights
+
+
+@pytest.fixture
+def few(session, dataset, tmp_path):
+    """A column that 3 of the 12 samples have."""
+    (tmp_path / "few.csv").write_text("id,x\ns00,1\ns01,2\ns02,3\n")
+    import_scores(session, dataset, ScoreColumn(tmp_path / "few.csv", "few", "x"))
+    return dataset
+
+
+def test_a_column_that_few_samples_have_does_not_count_unasked_and_that_is_said(
+    session, few, notices
+):
+    result = select(session, few, SelectionRequest(size=6))
+    assert set(result.config["weights"]) == {"gpt", "mine"}
+    told = next(text for text in notices() if text.startswith("few (3)"))
+    assert "fewer than half of the 12 samples of set" in told
+    assert "--scorers few,gpt,mine" in told
+
+
+def test_it_counts_where_it_is_named_for_those_that_have_it(session, few):
+    assert len(select(session, few, SelectionRequest(size=3, scorers=("few", "gpt")))) == 3
+    assert len(select(session, few, SelectionRequest(size=3, weights={"few": 1.0}))) == 3
+    with pytest.raises(UsageError, match=r"only 3 .*9 have no few score\); --scorers names"):
+        select(session, few, SelectionRequest(size=6, scorers=("few", "gpt")))
+
+
+def test_where_all_columns_are_of_few_samples_all_count(session, few):
+    with session.store.writing() as connection:
+        connection.execute(text("DELETE FROM dataset_scorers WHERE name <> 'few'"))
+    assert len(select(session, few, SelectionRequest(size=3))) == 3
+
+
+def test_the_scorers_that_weights_name_are_all(session, dataset, notices):
+    result = select(session, dataset, SelectionRequest(fraction=1.0, weights={"gpt": 1.0}))
+    assert result.config["weights"] == {"gpt": 1.0}
+    assert len(result) == N  # the sample without the other score is a candidate, too
+    assert any("mine: no weight is given, so it does not count" in text for text in notices())
+    both = SelectionRequest(size=1, scorers=("gpt", "mine"), weights={"mine": 1.0})
+    assert select(session, dataset, both).config["weights"] == {"mine": 1.0}
+
+
+def test_no_clusters_are_one_cluster_for_the_paper_s_selector(session, dataset):
+    plain = SelectionRequest(size=6, scorers=("gpt",), clustering="none")
+    result = select(session, dataset, plain)
+    assert ids(result) == ["s11", "s10", "s09", "s08", "s07", "s06"]
+    assert {one.cluster for one in result} == {0}
+    assert result.config["clustering"] is None
+
+
+# The last selection, explained
+
+
+def test_the_last_selection_is_explained_by_its_own_settings(session, dataset):
+    request = SelectionRequest(
+        size=5, weights={"gpt": 0.2, "mine": 1.0}, scale="minmax", clustering="none"
+    )
+    made = select(session, dataset, request)
+    told = explain_last(session, dataset, SelectionRequest(fraction=0.06), made.ids[2])
+    assert (told.selection, told.selected, told.rank) == (made.id, True, 3)
+    assert told.final_score == made.chosen[2].final_score
+    assert (told.quota, told.cluster) == (5, None)
+    assert {name: row["weight"] for name, row in told.scores.items()} == {"gpt": 0.2, "mine": 1.0}
+    assert told.settings["scale"] == "minmax"
+
+
+def test_one_that_the_last_selection_left_out_is_told_why(session, dataset):
+    made = select(session, dataset, SelectionRequest(size=5))
+    told = explain_last(session, dataset, SelectionRequest(size=1), "s11")
+    assert (told.selection, told.selected) == (made.id, False)
+    assert told.reason == "left out: it has no mine score"
+
+
+def test_a_selection_is_explained_by_the_scores_that_it_was_made_by(
+    session, dataset, tmp_path, notices
+):
+    made = select(session, dataset, SelectionRequest(size=2, weights={"gpt": 1.0}))
+    (tmp_path / "new.csv").write_text("id,x\n" + "".join(f"s{n:02d},1\n" for n in range(N)))
+    column = ScoreColumn(tmp_path / "new.csv", "gpt", "x", replace=True)
+    import_scores(session, dataset, column)
+    told = explain_last(session, dataset, SelectionRequest(size=1), made.ids[0])
+    assert told.scores["gpt"]["value"] == 55
+    assert not any("have changed" in text for text in notices())
+
+
+def test_what_changed_since_is_told_and_membership_is_as_it_was(
+    session, folder, read, dataset, notices
+):
+    made = select(session, dataset, SelectionRequest(size=2, weights={"gpt": 1.0}))
+    folder.write(*(record(f"s{n:02d}", f"answer {n}") for n in range(N - 1)))
+    assert made.ids == ["s11", "s07"]
+    told = explain_last(session, read().dataset, SelectionRequest(size=1), "s07")
+    assert (told.selected, told.rank) == (True, 2)
+    assert any("have changed since selection" in text for text in notices())
+
+
+def test_without_a_selection_the_default_one_is_explained_and_that_is_said(
+    session, dataset, notices
+):
+    told = explain_last(session, dataset, SelectionRequest(size=6, scorers=("gpt",)), "s04")
+    assert (told.selection, told.selected, told.rank) == (None, True, 6)
+    assert any("no selection yet" in text for text in notices())
+
+
+def test_a_selection_whose_scores_or_clusters_are_gone_says_so(session, dataset):
+    select(session, dataset, SelectionRequest(size=2))
+    with session.store.writing() as connection:
+        connection.execute(text("DELETE FROM clusterings"))
+    with pytest.raises(DatasetError, match=r"the clusters of selection 1 \(given\) are no longer"):
+        explain_last(session, dataset, SelectionRequest(size=1), "s04")
+    select(session, dataset, SelectionRequest(size=2, clustering="none"))
+    drop_column(session, dataset, "gpt")
+    with pytest.raises(DatasetError, match="the gpt scores that selection 2 was made by"):
+        explain_last(session, dataset, SelectionRequest(size=1), "s04")

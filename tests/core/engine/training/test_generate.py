@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -162,6 +163,14 @@ def test_a_bad_image_costs_only_its_question_and_can_be_tried_again(asking, tmp_
     assert (ask(asking).new, ask(asking).failed) == (0, 1)
     again = ask(replace(asking, retry_failed=True))
     assert (again.new, again.failed, again.answered) == (1, 0, 6)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_an_image_that_is_no_file_costs_only_its_question(asking, tmp_path):
+    (tmp_path / "2.png").unlink()
+    os.mkfifo(tmp_path / "2.png")
+    assert ask(asking).failed == 1
+    assert "a named pipe, not a file" in answers(asking)[2]["error"]
 
 
 def test_images_are_read_from_the_folder_of_the_questions_only(asking, tmp_path):

@@ -24,6 +24,7 @@ def test_the_usual_arms_are_those_that_change_something():
         "all", "random", "ig4", "no-clusters", "only-clip", "only-length", "only-gpt"
     ]  # fmt: skip
     assert names(known=Inventory(("length",), clustered=False)) == ["all", "random", "ig4"]
+    assert names(known=Inventory(("length",), clusterer="none")) == ["all", "random", "ig4"]
 
 
 def test_arms_of_ones_own_join_the_usual_ones_or_are_named():
