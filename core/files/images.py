@@ -65,7 +65,7 @@ def decode(source: Path | BinaryIO, name: str | None = None) -> Picture:
     name = name or (source.name if isinstance(source, Path) else "the image")
     with _explained(name):
         data = _content(source)
-        if not _isolated(data[:HEAD]) and data.count(_JPEG_SCAN) <= _ORDINARY_SCANS:
+        if not _isolated(data[:HEAD]) and not _has_many_scans(data):
             with picture.opened(io.BytesIO(data)) as image:
                 if image.width * image.height <= _ORDINARY_PIXELS:
                     with MEMORY.taken(picture.needed_bytes(image)):
@@ -125,6 +125,10 @@ def _isolated(head: bytes) -> bool:
     found = image_format(head)
     # What is no image is not worth a process: its kind is found without a decoder.
     return found is not None and (found not in _ORDINARY or os.environ.get(ISOLATE) == "1")
+
+
+def _has_many_scans(data: bytes) -> bool:
+    return image_format(data[:HEAD]) == "JPEG" and data.count(_JPEG_SCAN) > _ORDINARY_SCANS
 
 
 def _shape(source: BinaryIO) -> tuple[int, int, str]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,25 @@ def is_alive(pid):
         return False
     stat = Path(f"/proc/{pid}/stat")
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize(
+    ("data", "isolated"),
+    [
+        (RED, False),
+        (RED + b"\xff\xda" * 200, False),
+        (saved(Image.new("RGB", (30, 20)), "JPEG", progressive=True), False),
+        (saved(Image.new("RGB", (30, 20)), "JPEG") + b"\xff\xda" * 200, True),
+        (saved(Image.new("RGB", (30, 20)), "PPM"), True),
+        (saved(Image.new("RGB", (30, 20)), "TIFF"), True),
+        (b"no image", False),
+    ],
+    ids=["png", "png with such bytes", "jpeg", "jpeg of many scans", "ppm", "tiff", "none"],
+)
+def test_what_is_unusual_is_decoded_in_a_process(monkeypatch, data, isolated):
+    pool = DecoderPool()
+    monkeypatch.setattr("ig4.core.files.images.PROCESSES", pool)
+    with suppress(ImageError):
+        decode(io.BytesIO(data))
+    assert bool(pool._idle) == isolated
+    pool.close()
