@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 CLAIMED, BATCH, DONE, UNREADABLE, FAILED = "claimed", "batch", "done", "unreadable", "failed"
-"""The states of a call."""
+LOST = "lost"
+"""The states of a call; a lost one may have been paid for, but its reply cannot be had."""
 
 _calls: Any = LlmCall.__table__
 
@@ -271,7 +272,11 @@ COST_GROUPS = ("model", "scorer", "run", "day")
 
 @dataclass(frozen=True, slots=True)
 class CostSum:
-    """The totals of one group of calls; `unpriced` of them have no known price."""
+    """The totals of one group of calls; `unpriced` of them have no known price.
+
+    `lost` counts requests in lost batches, which are in no other number: they may have been paid
+    for, and then cost `lost_cost` US dollars at most.
+    """
 
     group: str
     calls: int
@@ -280,6 +285,8 @@ class CostSum:
     cost: float
     unpriced: int
     failed: int
+    lost: int = 0
+    lost_cost: float = 0.0
 
 
 def sum_costs(connection: Connection, by: str) -> list[CostSum]:
@@ -292,12 +299,14 @@ def sum_costs(connection: Connection, by: str) -> list[CostSum]:
             func.count(case((paid, 1))),
             func.coalesce(func.sum(LlmCall.input_tokens), 0),
             func.coalesce(func.sum(LlmCall.output_tokens), 0),
-            func.coalesce(func.sum(LlmCall.cost), 0.0),
+            func.coalesce(func.sum(case((LlmCall.state != LOST, LlmCall.cost))), 0.0),
             func.count(case((and_(paid, LlmCall.cost.is_(None)), 1))),
             func.count(case((LlmCall.state == FAILED, 1))),
+            func.count(case((LlmCall.state == LOST, 1))),
+            func.coalesce(func.sum(case((LlmCall.state == LOST, LlmCall.cost))), 0.0),
         )
         .select_from(outerjoin(LlmCall, Component))
-        .where(LlmCall.state.in_((DONE, UNREADABLE, FAILED)))
+        .where(LlmCall.state.in_((DONE, UNREADABLE, FAILED, LOST)))
         .group_by(group)
         .order_by(group)
     )
@@ -318,9 +327,10 @@ def _group(connection: Connection, by: str) -> Any:
     if by == "run":
         return func.coalesce(LlmCall.run_id, 0)
     assert by == "day"
+    when = func.coalesce(LlmCall.finished_at, LlmCall.created_at)  # a lost one never ended
     if connection.dialect.name == "sqlite":
-        return func.substr(cast(LlmCall.finished_at, Text), 1, 10)
-    return func.to_char(func.timezone("UTC", LlmCall.finished_at), "YYYY-MM-DD")
+        return func.substr(cast(when, Text), 1, 10)
+    return func.to_char(func.timezone("UTC", when), "YYYY-MM-DD")
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,7 @@ def _reply_in_ledger(row: CallRow) -> Reply:
     Raises:
         PendingError: the request lies with the service in a batch.
     """
-    if row.state == calls.BATCH:
+    if row.state in (calls.BATCH, calls.LOST):
         raise PendingError("the request lies in a batch")
     return reply_of(row)
 

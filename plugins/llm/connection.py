@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 import os
 import re
-from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
@@ -57,10 +56,6 @@ def check_address(*, address: str | None, variable: str) -> None:
         raise PrerequisiteError(
             f"{variable} holds a line break or another character that no key has: set it again"
         )
-
-
-CLOCK_TOLERANCE = timedelta(days=1)
-"""How wrong this machine's clock may be when a batch is found by its age."""
 
 
 def response_type(vendor: ModuleType) -> Any:

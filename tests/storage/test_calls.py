@@ -236,3 +236,24 @@ def test_what_somebody_else_asks_goes_into_no_batch(store):
         assert batches.list_all(connection)[0].requests == 1
         assert batches.prepare(connection, "one", "other", [row("a")]) == (0, set())
     assert number == 1
+
+
+def test_a_lost_batch_keeps_its_requests_until_it_is_given_up_and_counts_them_on(store):
+    rows = [row(name) | {"cost": 0.25} for name in "ab"]
+    with store.writing() as connection:
+        number, _ = batches.prepare(connection, "one", "key", rows)
+        batches.mark_submitted(connection, number, "remote")
+        assert batches.mark_lost(connection, number, "404") == 2
+        assert batches.pending_hashes(connection, number) == {"a", "b"}
+    assert {r.state for r in claim(store, "two", "a", "b").values()} == {"lost"}
+    with store.writing() as connection:
+        batches.mark_submitted(connection, number, "remote")
+    assert states(store, "a", "b") == {"a": "batch", "b": "batch"}
+    with store.writing() as connection:
+        assert batches.give_up(connection, number) == 2
+        assert batches.list_unfinished(connection, None) == []
+    assert claim(store, "two", "a", "b") == {}
+    for by in ("model", "day"):
+        with store.reading() as connection:
+            (one,) = calls.sum_costs(connection, by)
+        assert (one.calls, one.cost, one.lost, one.lost_cost) == (0, 0.0, 2, 0.5)
