@@ -46,6 +46,10 @@ class BatchCollector:
         """How many batches the service was still at work on when it was last asked."""
         self.errors: dict[str, CallError] = {}
         """Why requests failed in the last batch that they were in, by hash."""
+        self.siblings: Sequence[int] = ()
+        """Components whose batches are collected, too: earlier versions or options of this one."""
+        self._refusal: ServiceError | None = None
+        """Why the service would take no other request either, as a line of a batch said."""
         self._reserved: dict[int, float] = {}
 
     def expect(self, batch_id: int, hashes: Iterable[str], worst: float) -> None:
@@ -63,6 +67,8 @@ class BatchCollector:
         """
         with self.ledger.store.reading() as connection:
             rows = batches.list_unfinished(connection, self.ledger.component_id)
+            for sibling in self.siblings:
+                rows += batches.list_unfinished(connection, sibling)
         alive = await asyncio.to_thread(self.ledger.alive) if rows else set()
         self.open = 0
         count = 0
@@ -73,9 +79,14 @@ class BatchCollector:
                 self.open += 1
                 self.notice(f"batch {row.id}: {error}; the service will be asked again")
             except NotFoundError as error:
+                if row.component_id != self.ledger.component_id:
+                    self.notice(f"batch {row.id}, made with other options, is not found: {error}")
+                    continue
                 # It is too old, or another account's: its requests are to be sent anew.
                 left = await asyncio.to_thread(self._finish, row.id, batches.FAILED, str(error))
                 self.notice(f"batch {row.id} is lost, with {left:,} requests: {error}")
+        if self._refusal is not None:
+            raise self._refusal
         return count
 
     async def _collect_one(self, row: BatchRow, alive: set[str]) -> int:
@@ -137,6 +148,9 @@ class BatchCollector:
     ) -> CallOutcome:
         if isinstance(result, CallError):
             self.errors[request_hash] = result
+            if isinstance(result, ServiceError):
+                # Not as it is: a NotFoundError would be taken for a batch that is lost.
+                self._refusal = self._refusal or ServiceError(str(result))
             return CallOutcome(request_hash, calls.FAILED, error=str(result))
         cost = price.of_reply(result, batch=True) if price else None
         self.cost += cost or 0.0
