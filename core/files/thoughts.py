@@ -90,6 +90,20 @@ def answer_of(text: str, *, asked: str = "", cut: bool = False) -> str:
     return _last_channel(text) if channels else _unwrap(text[_end_of_thoughts(marks) :].lstrip())
 
 
+def without_thoughts(answer: str) -> str:
+    """Return the answer to a question without the thoughts before it.
+
+    A mark that opens in the middle of an answer is part of it: the question may be about one.
+
+    Raises:
+        UnreadableThoughtsError: as `answer_of`.
+    """
+    marks = [] if _CHANNEL_MARK.search(answer) else _find_marks(answer)
+    if marks and not marks[0].closes and answer[: marks[0].start].strip():
+        return answer
+    return answer_of(answer)
+
+
 def whole_object(text: str) -> dict[str, Any] | None:
     """Return the JSON object that a text is as a whole; marks in its strings mean nothing.
 
