@@ -37,6 +37,7 @@ class SchemaTrial:
         self.refused = wanted is False
         self._notice = notice
         self._works = wanted is not None
+        self._plain_works = False
         self._failures = self._running = 0
         self._changed = asyncio.Condition()
 
@@ -79,14 +80,16 @@ class SchemaTrial:
         server = status >= 500
         if (server or status in _CLIENT_ERRORS) and _ABOUT_SCHEMAS.search(message):
             self._refuse(f"it says {status}: {message}")
+        elif server and self._plain_works and not self.settled:
+            self._refuse(f"it fails with one, and not without: {message}")
         elif server:
             self._failures += 1
 
     def note_reply(self, reply: Reply, *, plain: bool) -> bool:
         """Conclude from a reply; returns whether to ask again, plainly: it is endless space."""
         if plain:
-            if self.suspicious:
-                self._refuse("it fails with one, and not without")
+            if self.suspicious:  # or it has recovered meanwhile: the next with a schema will tell
+                self._plain_works, self._failures = True, 0
             return False
         if self.wanted is None and is_endless_space(reply):
             self._refuse("it replies with white space without end")
@@ -96,7 +99,7 @@ class SchemaTrial:
 
     def note_plain_failure(self) -> None:
         """Conclude that the server fails without a schema, too: nothing is wrong with that."""
-        self._failures = 0
+        self._plain_works, self._failures = False, 0
 
     def _refuse(self, reason: str) -> None:
         if not self.refused:
