@@ -197,13 +197,15 @@ class OpenAIProvider(Provider):
         """
         import openai
 
+        # A batch is no place to find out: a server without schemas may fill all of it with space.
+        plain = not self.schemas.settled and not self._is_openai
         lines = (
             json.dumps(
                 {
                     "custom_id": custom_id,
                     "method": "POST",
                     "url": _ENDPOINT,
-                    "body": self.body(request),
+                    "body": self.body(request, plain=plain),
                 }
             )
             for custom_id, request in requests.items()

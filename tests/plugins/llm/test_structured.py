@@ -99,3 +99,13 @@ def test_many_are_on_their_way_once_a_schema_was_followed(make, llm_server):
     assert all(json.loads(one.text)["score"] is not None for one in replies)
     assert llm_server.most > PROBES
     assert told == []
+
+
+def test_a_batch_has_no_schema_until_a_server_of_unknown_make_has_followed_one(llm_server):
+    async def use(provider):
+        await provider.submit("key-1", {"a" * 64: STRICT})
+        await provider.send(STRICT)
+        await provider.submit("key-2", {"b" * 64: STRICT})
+
+    run(OpenAIProvider, use)
+    assert [call["structured"] for call in llm_server.calls()] == [False, True, True]
