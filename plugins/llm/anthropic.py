@@ -96,7 +96,7 @@ class AnthropicProvider(Provider):
                 plain = self.schemas.suspicious
                 body = self.body(request, plain=plain)
                 try:
-                    reply = await self._post(body)
+                    reply = (await self._post(body)).within(request.max_tokens)
                 except (anthropic.AnthropicError, BodyError) as error:
                     if plain:
                         self.schemas.note_plain_failure()
@@ -218,7 +218,7 @@ class AnthropicProvider(Provider):
 
         try:
             async for line in await self._client.messages.batches.results(remote_id):
-                yield str(line.custom_id), _outcome(line.model_dump().get("result"))
+                yield str(line.custom_id), _outcome(line.model_dump(warnings=False).get("result"))
         except ValueError:
             raise TransientError("a line of the batch's results is not JSON") from None
         except (anthropic.AnthropicError, connection.connection_error(anthropic)) as error:

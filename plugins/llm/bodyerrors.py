@@ -63,8 +63,12 @@ def error_in(error: Any, service: str, variable: str, status: int | None = None)
 
 
 def _candidates(body: Any) -> Iterator[Any]:
+    if isinstance(body, list) and len(body) == 1:  # as Google wraps its errors
+        body = body[0]
     if not isinstance(body, Mapping):
         return
+    if body.get("error") is True:
+        yield {key: value for key, value in body.items() if key != "error"}
     yield from _given(body.get("error"))
     yield from _given(body.get("errors"))
     choices = body.get("choices")

@@ -118,7 +118,7 @@ class OpenAIProvider(Provider):
                 plain = self.schemas.suspicious
                 body = self.body(request, plain=plain)
                 try:
-                    reply = await self._post(body)
+                    reply = (await self._post(body)).within(request.max_tokens)
                 except (openai.OpenAIError, BodyError) as error:
                     if plain:
                         self.schemas.note_plain_failure()

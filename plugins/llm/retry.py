@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ig4.core.calls.request import RejectedError, Reply, Request, UnreadableError
 from ig4.core.files.thoughts import UnreadableThoughtsError, answer_of
+from ig4.plugins.llm.structured import is_endless_space
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Ask
@@ -105,8 +106,8 @@ def unreadable_error(
 
 
 def _is_blank(reply: Reply) -> bool:
-    """Tell whether a reply is white space, which is no thought: it has no text of its own."""
-    return bool(reply.text) and not reply.text.strip()
+    """Tell whether a reply is white space, which no larger limit ends."""
+    return is_endless_space(reply) or (bool(reply.text) and not reply.text.strip())
 
 
 def _is_all_thoughts(reply: Reply) -> bool:

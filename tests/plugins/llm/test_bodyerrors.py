@@ -51,6 +51,8 @@ AGAIN = [  # these may pass
     {"error": "something else"},
     {"errors": [{"message": "wait", "code": 500}]},
     {"object": "error", "message": "wait", "code": 503},
+    [{"error": {"code": 429, "message": "wait", "status": "RESOURCE_EXHAUSTED"}}],
+    {"error": True, "message": "rate limit"},
     {"choices": [{"finish_reason": "error", "message": {"content": "85\nIt is"}}]},
     {"choices": [{"error": {"code": 502, "message": "wait"}, "message": {"content": "8"}}]},
     {"choices": None, "usage": {"prompt_tokens": 5}},

@@ -69,6 +69,14 @@ def test_each_service_names_its_own_option():
         rate(cut, cut, scorer=Claude(ClaudeOptions()))
 
 
+def test_no_larger_limit_is_bought_for_white_space_without_end():
+    space = Reply('{"score": 8' + " \n" * 300, finish="length", output_tokens=512)
+    service = Service(space, space)
+    with pytest.raises(UnreadableError, match=r"-o gpt\.structured=false"):
+        asyncio.run(Gpt(GptOptions()).rate(SAMPLE, service))
+    assert service.limits == [512, 512]
+
+
 def test_no_limit_is_raised_for_ever():
     options = {"max_tokens": MOST_RAISED}
     assert "went into thoughts" in fails(CUT, **options)
