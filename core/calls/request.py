@@ -57,7 +57,7 @@ class Request:
 
     def hash(self, provider: str) -> str:
         """Return the sha256 under which the ledger has this request; equal requests, equal hash."""
-        return _hash(self._content(provider))
+        return _hash(self._content(provider), self.max_tokens)
 
     def hashes_at(self, provider: str, limits: Iterable[int]) -> dict[str, int]:
         """Return the hashes that this request has at other limits, raised ones too, and the limits.
@@ -67,7 +67,7 @@ class Request:
         content = self._content(provider)
         known = {limit for one in (self.max_tokens, *limits) for limit in (one, raised_limit(one))}
         known.discard(self.max_tokens)
-        return {_hash(content | {"max_tokens": limit}): limit for limit in sorted(known)}
+        return {_hash(content, limit): limit for limit in sorted(known)}
 
     def raised(self) -> Request:
         """Return the request with a larger limit, once; itself where there is no larger one."""
@@ -77,20 +77,23 @@ class Request:
             return self
         return replace(self, max_tokens=limit, raised_from=self.max_tokens)
 
-    def _content(self, provider: str) -> dict[str, JSON]:
-        return {
-            "provider": provider,
+    def _content(self, provider: str) -> tuple[str, str]:
+        """Return the JSON text of all that shapes the reply, before and after `max_tokens`."""
+        before = {
+            "extra": self.extra,
+            "history": self.history,
+            "images": [hashlib.sha256(image).hexdigest() for image in self.images],
+        }
+        after = {
             "model": self.model,
             "prompt": self.prompt,
-            "system": self.system,
-            "images": [hashlib.sha256(image).hexdigest() for image in self.images],
-            "history": self.history,
-            "max_tokens": self.max_tokens,
-            "temperature": self.temperature,
-            "schema": self.schema,
+            "provider": provider,
             "repeat": self.repeat,
-            "extra": self.extra,
+            "schema": self.schema,
+            "system": self.system,
+            "temperature": self.temperature,
         }
+        return _canonical(before), _canonical(after)
 
     @property
     def text_tokens(self) -> int:
@@ -107,9 +110,14 @@ def raised_limit(limit: int) -> int:
     return max(limit, min(RAISED * limit, MOST_RAISED))
 
 
-def _hash(content: Mapping[str, JSON]) -> str:
-    text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+def _hash(content: tuple[str, str], limit: int) -> str:
+    before, after = content
+    text = f'{before[:-1]},"max_tokens":{limit},{after[1:]}'
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: Mapping[str, JSON]) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
 
 def tokens_of(text: str) -> int:
