@@ -96,7 +96,7 @@ class AnthropicProvider(Provider):
                 plain = self.schemas.suspicious
                 body = self.body(request, plain=plain)
                 try:
-                    reply = (await self._post(body)).within(request.max_tokens)
+                    reply = (await self._post(body, request)).within(request.max_tokens)
                 except (anthropic.AnthropicError, BodyError) as error:
                     if plain:
                         self.schemas.note_plain_failure()
@@ -112,8 +112,11 @@ class AnthropicProvider(Provider):
                     continue
             return replies.with_spent(reply, spent)
 
-    async def _post(self, body: Mapping[str, Any]) -> Reply:
-        response = await self._client.post("/v1/messages", cast_to=self._response, body=dict(body))
+    async def _post(self, body: Mapping[str, Any], request: Request) -> Reply:
+        options = {"timeout": connection.seconds_for(request, self.timeout)}
+        response = await self._client.post(
+            "/v1/messages", cast_to=self._response, body=dict(body), options=options
+        )
         content = replies.parse_json(response.content)
         error = find_error(content, response)
         if error is not None:
@@ -283,7 +286,7 @@ def _make_reply(body: Any) -> Reply:
         input_tokens=replies.token_count(usage, "input_tokens") + cached + written,
         cached_tokens=cached,
         output_tokens=replies.token_count(usage, "output_tokens"),
-        refused=finish.lower() in replies.REFUSALS,
+        refused=replies.is_refusal(finish),
     )
     if reply.cut and any(block.get("type") == "tool_use" for block in body["content"]):
         # The service closes what was cut; without its last brace it can be told from a whole one.

@@ -118,7 +118,7 @@ class OpenAIProvider(Provider):
                 plain = self.schemas.suspicious
                 body = self.body(request, plain=plain)
                 try:
-                    reply = (await self._post(body)).within(request.max_tokens)
+                    reply = (await self._post(body, request)).within(request.max_tokens)
                 except (openai.OpenAIError, BodyError) as error:
                     if plain:
                         self.schemas.note_plain_failure()
@@ -136,9 +136,10 @@ class OpenAIProvider(Provider):
                     continue
             return replies.with_spent(reply, spent)
 
-    async def _post(self, body: Mapping[str, Any]) -> Reply:
+    async def _post(self, body: Mapping[str, Any], request: Request) -> Reply:
+        options = {"timeout": connection.seconds_for(request, self.timeout)}
         response = await self._client.post(
-            "/chat/completions", cast_to=self._response, body=dict(body)
+            "/chat/completions", cast_to=self._response, body=dict(body), options=options
         )
         content = replies.parse_json(response.content)
         error = find_error(content, response)
@@ -349,5 +350,5 @@ def _make_reply(body: Any) -> Reply:
         input_tokens=replies.token_count(usage, "prompt_tokens"),
         cached_tokens=replies.token_count(usage, "prompt_tokens_details", "cached_tokens"),
         output_tokens=replies.token_count(usage, "completion_tokens"),
-        refused=bool(refusal) or finish.lower() in replies.REFUSALS,
+        refused=bool(refusal) or replies.is_refusal(finish),
     )

@@ -11,11 +11,10 @@ from typing import Any
 from ig4.core.calls.request import Reply, TransientError
 from ig4.plugins.llm.errors import redact
 
-REFUSALS = frozenset((
+_REFUSALS = frozenset((
     "refusal", "content_filter", "safety", "prohibited_content", "blocklist", "spii", "recitation",
     "sensitive", "guardrail_intervened",
 ))  # fmt: skip
-"""What services say, in lower case, of a reply that they or the model withheld."""
 
 _BROKEN = frozenset((
     "error", "server_error", "internal_error", "engine_error", "network_error", "upstream_error",
@@ -80,6 +79,11 @@ def with_spent(reply: Reply, spent: Reply) -> Reply:
         cached_tokens=reply.cached_tokens + spent.cached_tokens,
         output_tokens=reply.output_tokens + spent.output_tokens,
     )
+
+
+def is_refusal(finish: str) -> bool:
+    """Tell whether a service says by `finish` that it or the model withheld the reply."""
+    return finish.lower().partition(":")[0] in _REFUSALS  # "content_filter: SAFETY"
 
 
 def token_count(usage: Any, *path: str) -> int:

@@ -72,7 +72,9 @@ def test_several_ratings_are_none(llm_server):
     assert anthropic_reply(llm_server, tools, "tool_use").text.startswith("[")
 
 
-@pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "refusal", "sensitive"])
+@pytest.mark.parametrize(
+    "finish", ["content_filter", "SAFETY", "refusal", "content_filter: SAFETY"]
+)
 def test_what_was_withheld_is_refused(llm_server, finish):
     assert openai_reply(llm_server, {"content": "8"}, finish).refused
 
