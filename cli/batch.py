@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 Examples:
   ig4 batch list
   ig4 batch cancel 3
+  ig4 batch resend 3
 """
 )
 def batch() -> None:
-    """List batches of requests, or cancel one.
+    """List batches of requests, cancel one, or send a lost one again.
 
     `ig4 score --batch` submits batches and collects their replies.
     """
@@ -114,6 +115,36 @@ def cancel(
         render.print_json({"batch": number, "id": remote_id, "cancelled": True})
     else:
         click.echo(f"batch {number}: cancellation requested; the next run with --batch collects it")
+
+
+@batch.command(
+    epilog="""\b
+Examples:
+  ig4 batch resend 3
+  ig4 batch resend 3 --yes
+"""
+)
+@click.argument("number", type=int)
+@click.option(
+    "--yes", is_flag=True, help="Also if the service may still reply: both will be paid then."
+)
+@opt.shared_options
+def resend(number: int, yes: bool, db: str | None, as_json: bool, quiet: bool) -> None:
+    """Let the requests of lost batch NUMBER be sent again, at their price.
+
+    A batch is lost if the service says many times that it has no such batch, or no results of it.
+    Its requests may have been paid for; `ig4 costs` goes on counting them.
+    """
+    from ig4.cli.session import open_session
+    from ig4.core import config as configuration
+    from ig4.core.calls.batching.resend import give_up
+
+    with open_session(db, configuration.load(), quiet=quiet) as session:
+        count = give_up(session, number, open_too=yes)
+    if as_json:
+        render.print_json({"batch": number, "requests": count})
+    else:
+        click.echo(f"batch {number}: the next run sends its {count:,} requests again")
 
 
 def _as_dict(row: BatchRow, pending: int) -> dict[str, Any]:

@@ -40,18 +40,29 @@ def costs(by: str, db: str | None, as_json: bool, quiet: bool) -> None:
     ):
         sums = calls.sum_costs(connection, by)
     total = sum(one.cost for one in sums)
+    lost, lost_cost = sum(one.lost for one in sums), sum(one.lost_cost for one in sums)
     if as_json:
         groups = [{by: one.group, **{k: v for k, v in asdict(one).items() if k != "group"}}
                   for one in sums]  # fmt: skip
-        render.print_json({"by": by, "groups": groups, "cost": total})
+        render.print_json(
+            {"by": by, "groups": groups, "cost": total, "lost": lost, "lost_cost": lost_cost}
+        )
         return
-    columns = (by, "calls", "tokens in", "tokens out", "US$", "no price", "failed")
-    rows = [
-        (s.group, s.calls, s.input_tokens, s.output_tokens, s.cost, s.unpriced, s.failed)
-        for s in sums
-    ]
-    render.print_table(columns, rows)
+    columns = ["calls", "tokens in", "tokens out", "US$", "no price", "failed"]
+    fields = ["calls", "input_tokens", "output_tokens", "cost", "unpriced", "failed"]
+    if lost:
+        columns += ["perhaps paid", "US$ at most"]
+        fields += ["lost", "lost_cost"]
+    rows = [(one.group, *(getattr(one, field) for field in fields)) for one in sums]
+    render.print_table((by, *columns), rows)
     click.echo(f"total: ${total:,.4f}")
+    if lost:
+        most = f" (${lost_cost:,.4f} at most)" if lost_cost else ""
+        click.echo(
+            f"{lost:,} requests in lost batches may have been paid as well{most}: `ig4 batch list` "
+            "names the batches.",
+            err=True,
+        )
     if any(one.unpriced for one in sums):
         click.echo(
             'The price of some models is unknown: add [prices."MODEL"] to ig4.toml.', err=True

@@ -114,13 +114,15 @@ def init(dataset: str | None, recipe: str | None, force: bool, as_json: bool) ->
     """Write a commented ig4.toml."""
     from ig4.core import config as configuration
     from ig4.core.errors import UsageError
+    from ig4.core.files.atomic import replacing
 
     target = Path(configuration.FILE)
     if target.exists() and not force:
         raise UsageError(f"there is an {target} here already; --force overwrites it")
     config = configuration.build(configuration.recipe_values(recipe))
     text = TEMPLATE.format(**_values(config, dataset))
-    target.write_text(text, encoding="utf-8")
+    with replacing(target) as partial:
+        partial.write_text(text, encoding="utf-8")
     if as_json:
         render.print_json({"written": str(target.absolute())})
     else:

@@ -247,12 +247,10 @@ def _draw(path: Path, summary: dict[str, Any], first: str, second: str) -> None:
     """
     from ig4.cli.stackedbars import svg
     from ig4.cli.verdicts import bars
-    from ig4.core.errors import DatasetError
+    from ig4.core.files.atomic import replacing
 
-    try:
-        path.write_text(svg(bars(summary), f"{first} against {second}"), encoding="utf-8")
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be written: {error.strerror or error}") from None
+    with replacing(path) as partial:
+        partial.write_text(svg(bars(summary), f"{first} against {second}"), encoding="utf-8")
 
 
 def _print_result(result: JudgeResult, summary: dict[str, Any], plot: Path | None) -> None:

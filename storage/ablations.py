@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select, update
 
 from ig4.storage.bulk import upsert
+from ig4.storage.clock import after_all
 from ig4.storage.runs import now
 from ig4.storage.schema import Ablation, AblationCell, Dataset, Training
 
@@ -97,7 +98,7 @@ def put(connection: Connection, ablation_id: int, cell: CellRow) -> None:
         "training_id": cell.training_id,
         "metrics": None if cell.metrics is None else dict(cell.metrics),
         "error": cell.error,
-        "finished_at": now() if ended else None,
+        "finished_at": after_all(connection, AblationCell.finished_at) if ended else None,
     }
     statement = upsert(connection, AblationCell, ["ablation_id", "arm", "seed"], update=_UPDATED)
     connection.execute(statement.values(values))

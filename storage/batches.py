@@ -7,19 +7,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select, tuple_, update
+from sqlalchemy import cast, delete, func, insert, select, tuple_, update
 
 from ig4.storage import calls
-from ig4.storage.bulk import in_values
+from ig4.storage.bulk import in_values, update_rows
+from ig4.storage.runs import now
 from ig4.storage.schema import Component, LlmBatch, LlmCall
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-PREPARING, SUBMITTED, ENDED, CANCELLED, FAILED = (
-    "preparing", "submitted", "ended", "cancelled", "failed"
+PREPARING, SUBMITTED, ENDED, CANCELLED, FAILED, LOST, RESENT = (
+    "preparing", "submitted", "ended", "cancelled", "failed", "lost", "resent"
 )  # fmt: skip
-"""The states of a batch: recorded, submitted to the service, and the three ways it ends."""
+"""The states of a batch: recorded, submitted to the service, and the three ways it ends.
+
+A lost one was submitted, and the service does not have it, or not its results. Its requests may
+have been paid for: they are sent again only once the user has said so, which makes it resent.
+"""
+
+_OPEN = (calls.BATCH, calls.LOST)  # calls without an outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +61,9 @@ def prepare(
 ) -> tuple[int, set[str]]:
     """Record a batch before it is submitted; return its id and the request hashes it may hold.
 
-    `rows` are calls as `calls.claim` takes them, all of one model and component. Calls that
-    another process has claimed are left out; if none is left, there is no batch and the id is 0.
+    `rows` are calls as `calls.claim` takes them, all of one model and component; with the most
+    that each may `cost`, in US dollars, if that is known. Calls that another process has claimed
+    are left out; if none is left, there is no batch and the id is 0.
     """
     refused = calls.claim(connection, worker, rows, renew=renew, elsewhere=elsewhere)
     claimed = {row["request_hash"] for row in rows} - set(refused)
@@ -71,7 +79,7 @@ def prepare(
         "worker": worker,
         "state": PREPARING,
         "requests": len(claimed),
-        "created_at": calls.now(),
+        "created_at": now(),
     }
     batch_id = int(connection.scalar(insert(LlmBatch).values(values).returning(LlmBatch.id)) or 0)
     connection.execute(
@@ -79,20 +87,45 @@ def prepare(
         .where(in_values(connection, LlmCall.request_hash, sorted(claimed)))
         .values(state=calls.BATCH, batch_id=batch_id, worker=None)
     )
+    worst = [(row["request_hash"], row.get("cost")) for row in rows]
+    worst = [(name, cost) for name, cost in worst if cost is not None and name in claimed]
+    update_rows(connection, LlmCall, "request_hash", ("cost",), worst)
     return batch_id, claimed
 
 
 def mark_submitted(connection: Connection, batch_id: int, remote_id: str) -> None:
     """Record that the service accepted a batch, and the id it gave it."""
-    values = {"state": SUBMITTED, "remote_id": remote_id}
+    values = {"state": SUBMITTED, "remote_id": remote_id, "error": None}
     connection.execute(update(LlmBatch).where(LlmBatch.id == batch_id).values(values))
+    lost = (LlmCall.batch_id == batch_id, LlmCall.state == calls.LOST)
+    connection.execute(update(LlmCall).where(*lost).values(state=calls.BATCH))
+
+
+def mark_lost(connection: Connection, batch_id: int, error: str) -> int:
+    """Record that the service does not have a batch; return how many requests have no outcome."""
+    values = {"state": LOST, "error": error}
+    connection.execute(update(LlmBatch).where(LlmBatch.id == batch_id).values(values))
+    pending = (LlmCall.batch_id == batch_id, LlmCall.state.in_(_OPEN))
+    return connection.execute(update(LlmCall).where(*pending).values(state=calls.LOST)).rowcount
+
+
+def give_up(connection: Connection, batch_id: int) -> int:
+    """Free the requests of a batch that may have been paid for; return their number.
+
+    The costs go on counting them as perhaps paid, under another hash.
+    """
+    connection.execute(update(LlmBatch).where(LlmBatch.id == batch_id).values(state=RESENT))
+    pending = (LlmCall.batch_id == batch_id, LlmCall.state.in_(_OPEN))
+    archived = LlmCall.request_hash + "/" + cast(LlmCall.id, LlmCall.request_hash.type)
+    values = {"state": calls.LOST, "request_hash": archived}
+    return connection.execute(update(LlmCall).where(*pending).values(values)).rowcount
 
 
 def finish(connection: Connection, batch_id: int, state: str, error: str | None = None) -> int:
     """Record how a batch ended; release its requests without outcome and return their number."""
-    values = {"state": state, "error": error, "ended_at": calls.now()}
+    values = {"state": state, "error": error, "ended_at": now()}
     connection.execute(update(LlmBatch).where(LlmBatch.id == batch_id).values(values))
-    pending = delete(LlmCall).where(LlmCall.batch_id == batch_id, LlmCall.state == calls.BATCH)
+    pending = delete(LlmCall).where(LlmCall.batch_id == batch_id, LlmCall.state.in_(_OPEN))
     return int(connection.execute(pending).rowcount)
 
 
@@ -100,7 +133,7 @@ def list_unfinished(connection: Connection, component_id: int | None) -> list[Ba
     """Return the batches of a component that may still return replies, oldest first."""
     return _select(
         connection,
-        LlmBatch.state.in_((PREPARING, SUBMITTED)),
+        LlmBatch.state.in_((PREPARING, SUBMITTED, LOST)),
         LlmBatch.component_id.is_not_distinct_from(component_id),
     )
 
@@ -137,7 +170,7 @@ def _select(connection: Connection, *where: Any) -> list[BatchRow]:
 
 def pending_hashes(connection: Connection, batch_id: int) -> set[str]:
     """Return the request hashes of a batch that have no outcome yet."""
-    pending = (LlmCall.batch_id == batch_id, LlmCall.state == calls.BATCH)
+    pending = (LlmCall.batch_id == batch_id, LlmCall.state.in_(_OPEN))
     return set(connection.scalars(select(LlmCall.request_hash).where(*pending)))
 
 
@@ -145,7 +178,7 @@ def count_pending(connection: Connection) -> dict[int, int]:
     """Return the number of requests without outcome by batch id."""
     rows = connection.execute(
         select(LlmCall.batch_id, func.count())
-        .where(LlmCall.state == calls.BATCH, LlmCall.batch_id.is_not(None))
+        .where(LlmCall.state.in_(_OPEN), LlmCall.batch_id.is_not(None))
         .group_by(LlmCall.batch_id)
     )
     return {int(batch or 0): count for batch, count in rows}

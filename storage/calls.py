@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,9 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    extract,
     func,
+    null,
     outerjoin,
     select,
     text,
@@ -27,13 +28,15 @@ from sqlalchemy import (
 
 from ig4.storage.bulk import driver_time, in_values, put_rows, update_rows, upsert
 from ig4.storage.finishes import AT_LIMIT
+from ig4.storage.runs import now
 from ig4.storage.schema import Component, LlmCall, LlmWorker
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 CLAIMED, BATCH, DONE, UNREADABLE, FAILED = "claimed", "batch", "done", "unreadable", "failed"
-"""The states of a call."""
+LOST = "lost"
+"""The states of a call; a lost one may have been paid for, but its reply cannot be had."""
 
 _calls: Any = LlmCall.__table__
 
@@ -71,18 +74,33 @@ class CallOutcome:
     attempts: int = 1
 
 
-def now() -> datetime:
-    """Return the time in UTC."""
-    return datetime.now(UTC)
-
-
 # Workers
 
 
-def record_heartbeat(connection: Connection, worker: str, host: str, pid: int) -> None:
-    """Record that a process is alive; it repeats this every few seconds."""
-    values = {"id": worker, "host": host, "pid": pid, "seen_at": now()}
-    connection.execute(upsert(connection, LlmWorker, ["id"], update=["seen_at"]).values(values))
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A process as it last recorded itself.
+
+    `silence` is how many seconds ago that was by the server's clock; None in SQLite, which has no
+    clock of its own.
+    """
+
+    id: str
+    host: str
+    pid: int
+    started: str | None
+    beats: int
+    silence: float | None
+
+
+def record_heartbeat(
+    connection: Connection, worker: str, host: str, pid: int, started: str | None, beats: int
+) -> None:
+    """Record that a process is alive; it repeats this every few seconds, with other `beats`."""
+    seen_at: Any = now() if connection.dialect.name == "sqlite" else func.now()
+    values = {"id": worker, "host": host, "pid": pid, "started": started, "beats": beats}
+    statement = upsert(connection, LlmWorker, ["id"], update=["beats", "seen_at"])
+    connection.execute(statement.values(values | {"seen_at": seen_at}))
 
 
 def release_all(connection: Connection, worker: str, component_id: int | None) -> None:
@@ -103,21 +121,37 @@ def release(connection: Connection, worker: str, hashes: Sequence[str]) -> None:
     )
 
 
-def workers(connection: Connection) -> list[tuple[str, str, int, datetime]]:
-    """Return (id, host, pid, time of the last heartbeat) of every recorded process."""
-    rows = connection.execute(
-        select(LlmWorker.id, LlmWorker.host, LlmWorker.pid, LlmWorker.seen_at)
+def workers(connection: Connection) -> list[WorkerRow]:
+    """Return every recorded process."""
+    silence: Any = null()
+    if connection.dialect.name != "sqlite":
+        silence = extract("epoch", func.now() - LlmWorker.seen_at)
+    rows: Any = connection.execute(
+        select(
+            LlmWorker.id,
+            LlmWorker.host,
+            LlmWorker.pid,
+            LlmWorker.started,
+            LlmWorker.beats,
+            silence,
+        )
     )
-    # SQLite stores no time zone.
-    return [(w, host, pid, seen.replace(tzinfo=seen.tzinfo or UTC)) for w, host, pid, seen in rows]
+    return [
+        WorkerRow(name, host, pid, started, beats, None if age is None else float(age))
+        for name, host, pid, started, beats, age in rows
+    ]
 
 
-def delete_workers(connection: Connection, ids: Sequence[str]) -> None:
-    """Delete processes that have ended, and release the calls that they claimed."""
-    if ids:
-        claimed = and_(LlmCall.state == CLAIMED, in_values(connection, LlmCall.worker, ids))
-        connection.execute(delete(LlmCall).where(claimed))
-        connection.execute(delete(LlmWorker).where(in_values(connection, LlmWorker.id, ids)))
+def delete_workers(connection: Connection, gone: Sequence[WorkerRow]) -> None:
+    """Delete processes that have ended, and release the calls that they claimed.
+
+    One that has recorded itself again since it was read stays, with its calls.
+    """
+    for row in gone:
+        same = and_(LlmWorker.id == row.id, LlmWorker.beats == row.beats)
+        if connection.execute(delete(LlmWorker).where(same)).rowcount:
+            claimed = and_(LlmCall.state == CLAIMED, LlmCall.worker == row.id)
+            connection.execute(delete(LlmCall).where(claimed))
 
 
 # Calls
@@ -220,11 +254,13 @@ def find_elsewhere(
             if other in rows and _serves(rows[other], reaches=reaches, renew=renew)
         ]
         if serving:
-            found[request_hash] = min(serving, key=lambda row: _BEST_FIRST.index(row.state))
+            found[request_hash] = min(serving, key=_rank)
     return found
 
 
-_BEST_FIRST = (DONE, BATCH, CLAIMED, UNREADABLE)
+def _rank(row: CallRow) -> int:
+    """Return 0 for a reply that could be read, 2 for one that could not, 1 for one to come."""
+    return {DONE: 0, UNREADABLE: 2}.get(row.state, 1)
 
 
 def _serves(row: CallRow, *, reaches: bool, renew: bool) -> bool:
@@ -292,7 +328,11 @@ COST_GROUPS = ("model", "scorer", "run", "day")
 
 @dataclass(frozen=True, slots=True)
 class CostSum:
-    """The totals of one group of calls; `unpriced` of them have no known price."""
+    """The totals of one group of calls; `unpriced` of them have no known price.
+
+    `lost` counts requests in lost batches, which are in no other number: they may have been paid
+    for, and then cost `lost_cost` US dollars at most.
+    """
 
     group: str
     calls: int
@@ -301,6 +341,8 @@ class CostSum:
     cost: float
     unpriced: int
     failed: int
+    lost: int = 0
+    lost_cost: float = 0.0
 
 
 def sum_costs(connection: Connection, by: str) -> list[CostSum]:
@@ -313,12 +355,14 @@ def sum_costs(connection: Connection, by: str) -> list[CostSum]:
             func.count(case((paid, 1))),
             func.coalesce(func.sum(LlmCall.input_tokens), 0),
             func.coalesce(func.sum(LlmCall.output_tokens), 0),
-            func.coalesce(func.sum(LlmCall.cost), 0.0),
+            func.coalesce(func.sum(case((LlmCall.state != LOST, LlmCall.cost))), 0.0),
             func.count(case((and_(paid, LlmCall.cost.is_(None)), 1))),
             func.count(case((LlmCall.state == FAILED, 1))),
+            func.count(case((LlmCall.state == LOST, 1))),
+            func.coalesce(func.sum(case((LlmCall.state == LOST, LlmCall.cost))), 0.0),
         )
         .select_from(outerjoin(LlmCall, Component))
-        .where(LlmCall.state.in_((DONE, UNREADABLE, FAILED)))
+        .where(LlmCall.state.in_((DONE, UNREADABLE, FAILED, LOST)))
         .group_by(group)
         .order_by(group)
     )
@@ -339,9 +383,10 @@ def _group(connection: Connection, by: str) -> Any:
     if by == "run":
         return func.coalesce(LlmCall.run_id, 0)
     assert by == "day"
+    when = func.coalesce(LlmCall.finished_at, LlmCall.created_at)  # a lost one never ended
     if connection.dialect.name == "sqlite":
-        return func.substr(cast(LlmCall.finished_at, Text), 1, 10)
-    return func.to_char(func.timezone("UTC", LlmCall.finished_at), "YYYY-MM-DD")
+        return func.substr(cast(when, Text), 1, 10)
+    return func.to_char(func.timezone("UTC", when), "YYYY-MM-DD")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select, update
 
 from ig4.storage.arrays import integers
 from ig4.storage.bulk import put_rows
-from ig4.storage.runs import now
+from ig4.storage.clock import after_all
 from ig4.storage.schema import Clustering, ClusterLabel
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def put(
         "seed": seed,
         "imported": imported,
         "run_id": run_id,
-        "created_at": _LONG_AGO if backdated else now(),
+        "created_at": _LONG_AGO if backdated else after_all(connection, Clustering.created_at),
     }
     clustering_id = int(
         connection.scalar(insert(Clustering).values(values).returning(Clustering.id)) or 0
@@ -108,9 +108,8 @@ def put(
 
 def mark_used(connection: Connection, clustering_id: int, name: str) -> None:
     """Record that a clustering was used under a name: `find` returns it for this data set now."""
-    connection.execute(
-        update(Clustering).where(Clustering.id == clustering_id).values(created_at=now(), name=name)
-    )
+    values = {"created_at": after_all(connection, Clustering.created_at), "name": name}
+    connection.execute(update(Clustering).where(Clustering.id == clustering_id).values(values))
 
 
 def labels(

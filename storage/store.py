@@ -73,9 +73,13 @@ class Store:
         """Return a context with a connection that reads one consistent state."""
         return transaction(self.engine, writes=False)
 
-    def writing(self) -> AbstractContextManager[Connection]:
-        """Return a context with a connection whose changes are committed together at the end."""
-        return transaction(self.engine, writes=True)
+    def writing(self, *, durable: bool = False) -> AbstractContextManager[Connection]:
+        """Return a context with a connection whose changes are committed together at the end.
+
+        What cannot be had again for free, such as replies that were paid for, wants a `durable`
+        one: not even a power cut undoes it, at the price of waiting for the disk.
+        """
+        return transaction(self.engine, writes=True, durable=durable)
 
     def close(self) -> None:
         """Close all connections."""

@@ -13,7 +13,7 @@ from ig4.storage.views import create_scores_long, refresh_scores_wide
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0004"
+HEAD = "0006"
 """The newest migration; a test compares it with the folder `migrations/versions`."""
 
 

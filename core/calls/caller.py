@@ -127,6 +127,9 @@ class Caller:
         async with self.limits.slot(tokens + request.max_tokens), self.budget.spending(worst):
             if self._service_error is not None:
                 raise self._service_error
+            known = await self.ledger.confirm(request, request_hash)
+            if known is not None:
+                return _reply_in_ledger(known)
             began = time.perf_counter()
             try:
                 reply = await self.provider.send(request)
@@ -222,7 +225,7 @@ def _reply_in_ledger(row: CallRow) -> Reply:
     Raises:
         PendingError: the request lies with the service in a batch.
     """
-    if row.state == calls.BATCH:
+    if row.state in (calls.BATCH, calls.LOST):
         raise PendingError("the request lies in a batch")
     return reply_of(row)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -11,9 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ig4.core.calls.groupcommit import GroupCommit
 from ig4.core.calls.request import Reply, Request
-from ig4.core.calls.worker import BEAT_SECONDS, Heartbeat, Worker, this_process
+from ig4.core.calls.worker import (
+    BEAT_SECONDS,
+    SILENCE,
+    Heartbeat,
+    Worker,
+    this_process,
+    uptime,
+)
 from ig4.storage import calls
-from ig4.storage.calls import CallOutcome, CallRow
+from ig4.storage.calls import CallOutcome, CallRow, WorkerRow
 from ig4.storage.errors import DatabaseBusyError
 
 if TYPE_CHECKING:
@@ -27,6 +35,9 @@ _POLL_SECONDS = 0.25
 
 _WRITE_TRIES = 40
 """How often a write to a locked database is tried; each try waits as long as a connection does."""
+
+_beats = itertools.count(1)
+"""The beats of this process, whichever of its ledgers writes them."""
 
 _LINGER = 0.03
 """Seconds that a claim waits for others to share its transaction. This delays nothing: claimed
@@ -57,6 +68,7 @@ class Ledger:
         self._renewed: set[str] = set()
         self._limits: list[int] | None = None
         self._heartbeat = Heartbeat()
+        self._last_beat = 0.0
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Ledger]:
@@ -92,6 +104,19 @@ class Ledger:
             if row is None or row.state != calls.CLAIMED:
                 return row
             await asyncio.sleep(_POLL_SECONDS)
+
+    async def confirm(self, request: Request, request_hash: str) -> CallRow | None:
+        """Return None if a claimed request may be sent now, or its row if it has a reply by now.
+
+        Whoever was silent for long, because its machine slept or the database was out of reach,
+        may have been taken for gone, and its requests may be another's.
+        """
+        if uptime() - self._last_beat < SILENCE / 2:
+            return None
+        row = await asyncio.to_thread(self._row_after_beat, request_hash)
+        if row is not None and (row.state, row.worker) == (calls.CLAIMED, self.worker.id):
+            return None
+        return await self.claim(request, request_hash)
 
     async def record(self, outcome: CallOutcome) -> None:
         """Commit the outcome of a request; returns once it is committed."""
@@ -178,8 +203,20 @@ class Ledger:
 
     def _sign_on(self) -> None:
         with self.store.writing() as connection:
-            calls.record_heartbeat(connection, self.worker.id, self.worker.host, self.worker.pid)
+            began = self._beat(connection)
+        self._last_beat = began
         self._forget_gone()
+
+    def _beat(self, connection: Connection) -> float:
+        began, own = uptime(), self.worker
+        calls.record_heartbeat(connection, own.id, own.host, own.pid, own.started, next(_beats))
+        return began
+
+    def _row_after_beat(self, request_hash: str) -> CallRow | None:
+        """Record that this process lives, and only then look whose a request is."""
+        self._last_beat = self._write(self._beat)
+        with self.store.reading() as connection:
+            return calls.lookup(connection, [request_hash]).get(request_hash)
 
     def _sign_off(self) -> None:
         self._write(
@@ -190,16 +227,16 @@ class Ledger:
         """Return the ids of the processes that are at work on this database."""
         self._forget_gone()
         with self.store.reading() as connection:
-            return {worker for worker, *_ in calls.workers(connection)}
+            return {row.id for row in calls.workers(connection)}
 
     def _forget_gone(self) -> None:
         with self.store.writing() as connection:
-            gone = [
-                worker
-                for worker, host, pid, seen_at in calls.workers(connection)
-                if self._heartbeat.is_gone(Worker(worker, host, pid), seen_at)
-            ]
+            gone = [row for row in calls.workers(connection) if self._is_gone(row)]
             calls.delete_workers(connection, gone)
+
+    def _is_gone(self, row: WorkerRow) -> bool:
+        worker = Worker(row.id, row.host, row.pid, row.started)
+        return self._heartbeat.is_gone(worker, row.beats, row.silence)
 
     async def _keep_alive(self) -> None:
         while True:
@@ -210,12 +247,13 @@ class Ledger:
     def _write(self, statements: Callable[[Connection], T]) -> T:
         """Run statements in a transaction; waits long if another process is writing.
 
-        Giving up would lose replies that were paid for, or end requests on their way.
+        Giving up would lose replies that were paid for, or end requests on their way. A power cut
+        after it has returned loses none.
         """
         for _ in range(_WRITE_TRIES - 1):
-            with suppress(DatabaseBusyError), self.store.writing() as connection:
+            with suppress(DatabaseBusyError), self.store.writing(durable=True) as connection:
                 return statements(connection)
-        with self.store.writing() as connection:
+        with self.store.writing(durable=True) as connection:
             return statements(connection)
 
 

@@ -1,4 +1,9 @@
-"""Finds out whether a process that claimed requests is still alive, so that none waits in vain."""
+"""Finds out whether a process that claimed requests is still alive, so that none waits in vain.
+
+Times that different machines wrote are never compared: their clocks may be days apart. What counts
+is what this process can see: whether a process is in its machine's list, and whether the beats of
+others go on while it watches.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +13,35 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 BEAT_SECONDS = 5.0
 """How often a process notes that it is alive."""
 
-SILENCE = timedelta(seconds=60)
-"""How long a process may be silent before it counts as gone."""
+SILENCE = 60.0
+"""For how many seconds a process may be silent before it counts as gone."""
 
-LONG_AGO = timedelta(days=1)
-"""A process that was last seen longer ago counts as gone at once."""
+_BEATS_WATCHED = 3
+"""For how many beats a process is watched even if a server's clock says that it is silent: that
+clock may have been set, too."""
+
+_NO_START_FACTOR = 10
+"""How much longer a process may be silent whose number is alive, where numbers are used again and
+the system does not say when a process started."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A process that sends requests."""
+    """A process that sends requests.
+
+    `started` tells it from a later one with the same `pid`; None where that is not known.
+    """
 
     id: str
     host: str
     pid: int
+    started: str | None = None
 
 
 def this_process() -> Worker:
@@ -38,7 +51,7 @@ def this_process() -> Worker:
 
 @cache
 def _this_process(pid: int) -> Worker:
-    return Worker(uuid.uuid4().hex, _host(), pid)
+    return Worker(uuid.uuid4().hex, _host(), pid, _start_of(pid))
 
 
 @cache
@@ -55,42 +68,69 @@ def _host() -> str:
     return " ".join(parts)
 
 
+def uptime() -> float:
+    """Return seconds since some moment, those included in which the machine slept."""
+    clock = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
 class Heartbeat:
-    """Notices processes that are gone, by this process's clock: other machines' may be wrong."""
+    """Notices processes that are gone by watching their beats."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: dict[str, tuple[datetime, float]] = {}
+        self._seen: dict[str, tuple[int, float]] = {}
 
-    def is_gone(self, worker: Worker, seen_at: datetime) -> bool:
+    def is_gone(self, worker: Worker, beats: int, silence: float | None = None) -> bool:
         """Tell whether a process has ended: at once on this machine, else when it is silent.
 
-        `seen_at` is what it wrote last; it is silent while that stays the same.
+        `beats` is what it wrote last; it is silent while that stays the same. `silence` is how
+        many seconds ago it did, if one clock that all share says so: the database server's.
         """
         own = this_process()
         if worker.id == own.id:
             return False
-        same_host = worker.host == own.host and os.name == "posix"
-        if same_host and not _is_alive(worker.pid):
-            return True
-        if datetime.now(UTC) - seen_at > LONG_AGO:
-            return True  # no clock is that wrong
+        limit = SILENCE
+        if worker.host == own.host and os.name == "posix":
+            alive = _is_alive(worker)
+            if alive is not None:
+                return not alive
+            limit, silence = SILENCE * _NO_START_FACTOR, None
+        if silence is not None and silence > SILENCE:
+            limit = BEAT_SECONDS * _BEATS_WATCHED
         last, since = self._seen.get(worker.id, (None, 0.0))
-        if last != seen_at:
+        if last != beats:
             since = self._clock()
-            self._seen[worker.id] = (seen_at, since)
-        # The pid may belong to another process by now, but hardly so soon.
-        limit = 10 * SILENCE if same_host else SILENCE
-        return self._clock() - since > limit.total_seconds()
+            self._seen[worker.id] = (beats, since)
+        return self._clock() - since > limit
 
 
-def _is_alive(pid: int) -> bool:
-    if pid == os.getpid():
-        return False  # its pid is ours now
+def _is_alive(worker: Worker) -> bool | None:
+    """Tell whether a process of this machine is alive; None if another may have its number."""
+    if worker.pid == os.getpid():
+        return False  # its number is ours now
     try:
-        os.kill(pid, 0)
+        os.kill(worker.pid, 0)
     except ProcessLookupError:
         return False
     except OSError:
-        return True  # another user's, but alive
-    return True
+        pass  # another user's, but alive
+    started = _start_of(worker.pid)
+    if started is None or worker.started is None:
+        return None
+    return started == worker.started
+
+
+_ENDED = ("Z", "X")  # it has ended, and its parent has not asked how
+
+_NEVER = "ended"  # no process started then
+
+
+def _start_of(pid: int) -> str | None:
+    """Return when a process started, by a clock that nobody sets; None if the system hides it."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    state, *fields = text.rpartition(")")[2].split()  # a name may hold anything
+    return _NEVER if state in _ENDED else fields[18]  # ticks since the machine's start

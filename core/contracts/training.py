@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ig4.core.errors import Ig4Error, PrerequisiteError
+from ig4.core.files.atomic import rename, sync
 from ig4.core.records import JSON, Image, Sample, Turn
 from ig4.core.version import __version__
 
@@ -97,7 +98,8 @@ class Checkpoint:
         partial = path / f"{MANIFEST}.partial"
         partial.write_text(json.dumps({"ig4": kept.pop("version"), **kept}, indent=2) + "\n",
                            encoding="utf-8")  # fmt: skip
-        os.replace(partial, path / MANIFEST)  # noqa: PTH105 - Path.replace says the same
+        sync(path)  # a manifest says that the weights are there
+        rename(partial, path / MANIFEST)
         return saved
 
     @classmethod

@@ -31,5 +31,9 @@ class ClaudeJudge(ReviewJudge):
         options = self.options
         structured = options.structured if options.by_schema else False
         return AnthropicProvider(
-            base_url=options.base_url, timeout=options.timeout, structured=structured
+            base_url=options.base_url,
+            timeout=options.timeout,
+            structured=structured,
+            batch_requests=options.batch_requests,
+            batch_tokens=options.batch_tokens,
         )

@@ -8,14 +8,20 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any
 
 from ig4.core.calls.prices import Price
 from ig4.core.calls.provider import BatchState, Provider
-from ig4.core.calls.request import CallError, Reply, Request, TransientError
+from ig4.core.calls.request import (
+    CallError,
+    NotFoundError,
+    Reply,
+    Request,
+    TransientError,
+)
 from ig4.core.errors import PrerequisiteError
-from ig4.plugins.llm import connection, prices, replies
+from ig4.plugins.llm import batches, connection, prices, replies
 from ig4.plugins.llm.bodyerrors import error_in, find_error
 from ig4.plugins.llm.errors import BodyError, call_error, service_message
 from ig4.plugins.llm.structured import SchemaTrial
@@ -33,8 +39,8 @@ class AnthropicProvider(Provider):
 
     name = "anthropic"
     prices: Mapping[str, Price] = prices.ANTHROPIC
-    batch_requests: ClassVar[int] = 100_000
-    batch_bytes: ClassVar[int] = 240 * 2**20  # the service takes 256 MB
+    batch_requests: int = 100_000
+    batch_bytes: int = 240 * 2**20  # the service takes 256 MB
 
     def __init__(
         self,
@@ -42,7 +48,11 @@ class AnthropicProvider(Provider):
         base_url: str | None = None,
         timeout: float = 120.0,
         structured: bool | None = None,
+        batch_requests: int | None = None,
+        batch_tokens: int | None = None,
     ) -> None:
+        self.batch_requests = min(batch_requests or self.batch_requests, self.batch_requests)
+        self.batch_tokens = batch_tokens or 0
         self.base_url = base_url
         self.timeout = timeout
         self.schemas = SchemaTrial(structured, "claude.structured", self._tell)
@@ -165,17 +175,23 @@ class AnthropicProvider(Provider):
         """Start a batch and return its id. The service does not store the key.
 
         Raises:
+            BatchLimitError, NotSubmittedError: as `Provider.submit` says.
             TransientError, RejectedError, ServiceError: as for `send`.
         """
+        import anthropic
+
         lines = [
             {"custom_id": custom_id, "params": self.body(request)}
             for custom_id, request in requests.items()
         ]
-        batch = await self._await_response(self._client.messages.batches.create(requests=lines))
+        try:
+            batch = await self._client.messages.batches.create(requests=lines)
+        except anthropic.AnthropicError as error:
+            raise batches.submission_error(error, self._error(error)) from None
         return str(batch.id)
 
     async def find(self, key: str, custom: set[str], since: datetime) -> str | None:
-        """Find a batch by its requests among those made since.
+        """Find a batch by its requests among all of the account: no two clocks are compared.
 
         Raises:
             TransientError: a batch that has not ended might be the one.
@@ -185,9 +201,7 @@ class AnthropicProvider(Provider):
         candidate = None
         try:
             async for batch in self._client.messages.batches.list(limit=100):
-                if batch.created_at.astimezone(UTC) < since - connection.CLOCK_TOLERANCE:
-                    break
-                if _size(batch) != len(custom):
+                if _size(batch) != len(custom) or batch.archived_at is not None:
                     continue
                 if batch.processing_status != "ended":
                     candidate = str(batch.id)
@@ -212,11 +226,15 @@ class AnthropicProvider(Provider):
         done = total - counts.processing
         if batch.processing_status != "ended":
             return BatchState("running", done, total)
-        cancelled = counts.canceled > 0
-        return BatchState("cancelled" if cancelled else "ended", done, total)
+        state: Any = "cancelled" if counts.canceled > 0 else "ended"
+        return BatchState(state, done, total, replies=counts.succeeded)
 
     async def results(self, remote_id: str) -> AsyncIterator[tuple[str, Reply | CallError]]:
-        """Yield the outcome of each request of an ended batch."""
+        """Yield the outcome of each request of an ended batch.
+
+        Raises:
+            NotFoundError: the results are not there; after 29 days they are not kept.
+        """
         import anthropic
 
         try:
@@ -225,6 +243,8 @@ class AnthropicProvider(Provider):
         except ValueError:
             raise TransientError("a line of the batch's results is not JSON") from None
         except (anthropic.AnthropicError, connection.connection_error(anthropic)) as error:
+            if "results_url" in str(error):  # the client's own: the batch names no results
+                raise NotFoundError("the service has no results of it (any more)") from None
             raise self._error(error) from None
 
     async def cancel(self, remote_id: str) -> None:

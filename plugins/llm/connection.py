@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 import os
 import re
-from datetime import timedelta
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -69,10 +68,6 @@ def seconds_for(request: Request, timeout: float) -> float:
     if not request.raised_from:
         return timeout
     return timeout * max(1.0, request.max_tokens / request.raised_from)
-
-
-CLOCK_TOLERANCE = timedelta(days=1)
-"""How wrong this machine's clock may be when a batch is found by its age."""
 
 
 def response_type(vendor: ModuleType) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -136,9 +135,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     seconds = _number(value)
     if seconds is not None or not value:
         return seconds
-    until = _time(value)
-    # By the service's own clock if it sends the time: this machine's may be wrong.
-    return None if until is None else max(0.0, until - (_time(headers.get("date")) or time.time()))
+    # By the service's own clock, which every server sends: this machine's may be days wrong.
+    until, now = _time(value), _time(headers.get("date"))
+    return None if until is None or now is None else max(0.0, until - now)
 
 
 def _time(text: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -9,13 +10,13 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import nullcontext
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from ig4.core.calls.prices import Price
 from ig4.core.calls.provider import BatchState, Provider
 from ig4.core.calls.request import CallError, Reply, Request, TransientError
 from ig4.core.errors import PrerequisiteError
-from ig4.plugins.llm import connection, prices, replies
+from ig4.plugins.llm import batches, connection, prices, replies
 from ig4.plugins.llm.bodyerrors import error_in, find_error
 from ig4.plugins.llm.errors import BodyError, call_error, redact, service_message
 from ig4.plugins.llm.images import tiles
@@ -43,8 +44,8 @@ class OpenAIProvider(Provider):
 
     name = "openai"
     prices: Mapping[str, Price] = prices.OPENAI
-    batch_requests: ClassVar[int] = 50_000
-    batch_bytes: ClassVar[int] = 190 * 2**20  # the service takes 200 MB
+    batch_requests: int = 50_000
+    batch_bytes: int = 190 * 2**20  # the service takes 200 MB
 
     def __init__(
         self,
@@ -52,7 +53,11 @@ class OpenAIProvider(Provider):
         base_url: str | None = None,
         timeout: float = 120.0,
         structured: bool | None = None,
+        batch_requests: int | None = None,
+        batch_tokens: int | None = None,
     ) -> None:
+        self.batch_requests = min(batch_requests or self.batch_requests, self.batch_requests)
+        self.batch_tokens = batch_tokens or 0
         self.base_url = base_url
         self.timeout = timeout
         self.schemas = SchemaTrial(structured, "gpt.structured", self._tell)
@@ -194,6 +199,7 @@ class OpenAIProvider(Provider):
         """Upload the file of a batch, start the batch, and return its id.
 
         Raises:
+            BatchLimitError, NotSubmittedError: as `Provider.submit` says.
             TransientError, RejectedError, ServiceError: as for `send`.
         """
         import openai
@@ -216,26 +222,41 @@ class OpenAIProvider(Provider):
             file = await self._client.files.create(
                 file=(f"ig4-{key}.jsonl", content), purpose="batch"
             )
-            batch = await self._client.batches.create(
-                input_file_id=file.id,
-                endpoint=_ENDPOINT,
-                completion_window="24h",
-                metadata={"ig4": key},
-            )
         except openai.OpenAIError as error:
-            raise self._error(error) from None
-        return str(batch.id)
+            if getattr(error, "status_code", None) == 413:
+                raise batches.submission_error(error, self._error(error)) from None
+            raise batches.upload_error(self._error(error)) from None
+        return await self._start_batch(key, file.id)
+
+    async def _start_batch(self, key: str, file: str) -> str:
+        """Start a batch of a file, which the service may not find at once; return its id."""
+        import openai
+
+        pauses = iter(batches.FILE_PAUSES)
+        while True:
+            try:
+                batch = await self._client.batches.create(
+                    input_file_id=file,
+                    endpoint=_ENDPOINT,
+                    completion_window="24h",
+                    metadata={"ig4": key},
+                )
+            except openai.OpenAIError as error:
+                pause = next(pauses, None) if _is_file_missing(error) else None
+                if pause is None:
+                    raise batches.submission_error(error, self._error(error)) from None
+                await asyncio.sleep(pause)
+            else:
+                return str(batch.id)
 
     async def find(self, key: str, custom: set[str], since: datetime) -> str | None:
-        """Find a batch by its key among those made since."""
+        """Find a batch by its key among all of the account: no two clocks are compared."""
         import openai
 
         try:
             async for batch in self._client.batches.list(limit=100):
                 if (batch.metadata or {}).get("ig4") == key:
                     return str(batch.id)
-                if batch.created_at < (since - connection.CLOCK_TOLERANCE).timestamp():
-                    return None
         except openai.OpenAIError as error:
             raise self._error(error) from None
         return None
@@ -245,11 +266,16 @@ class OpenAIProvider(Provider):
         batch = await self._await_response(self._client.batches.retrieve(remote_id))
         counts = batch.request_counts
         errors = getattr(batch.errors, "data", None) or []
+        state: Any = _STATES.get(batch.status, "running")
+        message = redact("; ".join(str(one.message or one.code) for one in errors[:3]))
+        codes = " ".join(str(one.code) for one in errors[:3])
         return BatchState(
-            state=_STATES.get(batch.status, "running"),  # type: ignore[arg-type]  # as declared
+            state=state,
             done=counts.completed + counts.failed if counts else 0,
             total=counts.total if counts else 0,
-            message=redact("; ".join(str(one.message) for one in errors[:3])),
+            message=message,
+            error=batches.failure(codes, message) if state == "failed" else None,
+            replies=counts.completed if counts else None,
         )
 
     async def results(self, remote_id: str) -> AsyncIterator[tuple[str, Reply | CallError]]:
@@ -309,6 +335,13 @@ class OpenAIProvider(Provider):
             return await awaitable
         except openai.OpenAIError as error:
             raise self._error(error) from None
+
+
+def _is_file_missing(error: Exception) -> bool:
+    """Tell whether a batch was refused because its file is not there (yet)."""
+    if getattr(error, "status_code", None) == 404:
+        return True  # there is nothing else that it could miss
+    return batches.is_file_missing(service_message(error))
 
 
 def _messages(request: Request) -> list[dict[str, Any]]:

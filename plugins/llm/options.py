@@ -24,6 +24,12 @@ class ServiceOptions(contracts.Options):
         None, description="Send a JSON schema; by default if the service supports it."
     )
     timeout: float = Field(120.0, gt=0, description="Seconds to wait for a reply.")
+    batch_requests: int | None = Field(
+        None, ge=1, description="Most requests in a batch; by default what the service takes."
+    )
+    batch_tokens: int | None = Field(
+        None, ge=1, description="Most input tokens in a batch, as estimated; by default any number."
+    )
     extra: dict[str, Any] = Field(
         default_factory=dict, description="More fields for the request body, as JSON."
     )

@@ -30,5 +30,9 @@ class Gpt(RatingScorer):
         """Return the service, not opened."""
         options = self.options
         return OpenAIProvider(
-            base_url=options.base_url, timeout=options.timeout, structured=options.structured
+            base_url=options.base_url,
+            timeout=options.timeout,
+            structured=options.structured,
+            batch_requests=options.batch_requests,
+            batch_tokens=options.batch_tokens,
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
+
+from ig4.core.files.atomic import sync, sync_entry
 
 STATE = "state"
 _COMPLETE = "complete"
@@ -41,8 +42,7 @@ def step_of(state: Path) -> int:
 
 def mark_complete(state: Path) -> None:
     """Mark a state as complete, once its files are on the disk."""
-    for file in state.iterdir():
-        if file.is_file():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
+    sync(state)
     (state / _COMPLETE).write_text("", encoding="utf-8")
+    sync(state)
+    sync_entry(state)

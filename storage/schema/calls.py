@@ -14,12 +14,19 @@ from ig4.storage.schema.base import Base
 
 
 class LlmWorker(Base):
-    """A process that sends requests; when it has ended, its claims are released."""
+    """A process that sends requests; when it has ended, its claims are released.
+
+    `beats` changes every few seconds while it is alive, and `seen_at` (PostgreSQL: by the server's
+    clock) with it. `started` tells it from a later process of the same `pid`, where the system
+    says when processes started.
+    """
 
     __tablename__ = "llm_workers"
     id: Mapped[str] = mapped_column(primary_key=True)
     host: Mapped[str]
     pid: Mapped[int]
+    started: Mapped[str | None]
+    beats: Mapped[int] = mapped_column(server_default="0")
     seen_at: Mapped[datetime]
 
 
@@ -32,7 +39,7 @@ class LlmBatch(Base):
     provider: Mapped[str]
     model: Mapped[str]
     remote_id: Mapped[str | None]
-    state: Mapped[str]  # preparing, submitted, ended, cancelled, failed
+    state: Mapped[str]  # preparing, submitted, ended, cancelled, failed, lost, resent
     requests: Mapped[int]
     error: Mapped[str | None]
     component_id: Mapped[int | None] = mapped_column(ForeignKey("components.id"))
@@ -47,7 +54,9 @@ class LlmCall(Base):
 
     `state` is "claimed" while `worker` sends it, "batch" while it waits in batch `batch_id`, "done"
     with a reply, "unreadable" with a reply that does not answer the request, "failed" with an
-    error. `cost` is in US dollars, NULL if the price is not known; `seconds` is the latency.
+    error, "lost" with a batch that the service does not have. `cost` is in US dollars, NULL if the
+    price is not known; without a reply it is the most that may have to be paid. `seconds` is the
+    latency.
     """
 
     __tablename__ = "llm_calls"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import signal
@@ -14,6 +15,7 @@ from contextlib import closing
 import pytest
 from PIL import Image
 
+from ig4.cli.main import main
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.session import Session
@@ -36,7 +38,7 @@ INSTRUCTION = "Describe this image in detail."
 
 @pytest.fixture
 def start(tmp_path):
-    """Start `ig4` in a folder of its own."""
+    """Start `ig4` as a process in a folder of its own: one that can be killed, or two at a time."""
 
     def _start(*arguments):
         return subprocess.Popen(
@@ -51,15 +53,19 @@ def start(tmp_path):
 
 
 @pytest.fixture
-def ig4(start):
-    """Run `ig4` to its end; return its exit code, output and messages."""
+def ig4(tmp_path, monkeypatch, capsys):
+    """Run `ig4` to its end in this process; return its exit code, output and messages."""
+    monkeypatch.chdir(tmp_path)
+    thresholds = gc.get_threshold()
 
     def run(*arguments):
-        process = start(*arguments)
-        out, err = process.communicate(timeout=240)
-        return process.returncode, out, err
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(map(str, arguments)))
+        return ended.value.code, *capsys.readouterr()
 
-    return run
+    yield run
+    gc.set_threshold(*thresholds)
 
 
 @pytest.fixture

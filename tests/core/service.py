@@ -5,11 +5,12 @@ It is installed as a plugin by the fixture `plugin`; see conftest.py.
 
 SERVICE = '''
     import asyncio
+    import os
     import time
     from datetime import datetime
 
     from ig4.core.calls.prices import Price
-    from ig4.core.calls.provider import BatchState, Provider
+    from ig4.core.calls.provider import BatchLimitError, BatchState, Provider
     from ig4.core.calls.request import (
         NotFoundError, RejectedError, Reply, ServiceError, TransientError, UnreadableError,
     )
@@ -23,13 +24,23 @@ SERVICE = '''
             self.times = []
             self.flying = self.most = 0
             self.batches = {}
-            self.pause = 0.0
+            self.pause = float(os.environ.get("COUNTING_PAUSE", 0.0))
             self.worst = 1
             self.ready = True
             self.lose_answer = False
             self.cut_after = None
             self.on_first = None
             self.down = False
+            self.room = None  # how many requests may be in line, in all batches
+            self.refuses_later = False  # it takes the batch first, and then fails it
+            self.absent = self.no_results = 0  # how often a batch, its results, are not found
+            self.times_out = False  # it makes the batch, and does not reply
+            self.unlisted = 0  # how often a new batch is not listed yet
+            self.unwritten = ()  # what its results leave out
+
+        def in_line(self):
+            "How many requests the service is at work on."
+            return sum(len(r) for _, r, state in self.batches.values() if state == "running")
 
     world = World()
 
@@ -50,6 +61,9 @@ SERVICE = '''
 
         async def send(self, request):
             world.asked.append(request.prompt)
+            if log := os.environ.get("COUNTING_LOG"):  # of several processes
+                with open(log, "a") as file:
+                    file.write(request.prompt + "\\n")
             if world.on_first:
                 first, world.on_first = world.on_first, None
                 first()
@@ -66,27 +80,47 @@ SERVICE = '''
             if world.down:
                 raise TransientError("503: away")
             remote = f"remote-{len(world.batches) + 1}"
+            if world.room is not None and world.in_line() + len(requests) > world.room:
+                if not world.refuses_later:
+                    raise BatchLimitError("400: too much in line")
+                world.batches[remote] = (key, {}, "failed")
+                return remote
             world.batches[remote] = (key, dict(requests), "running")
             world.asked += [request.prompt for request in requests.values()]
             if world.lose_answer:
                 world.lose_answer = False
                 raise SystemExit("killed before the id was written down")
+            if world.times_out:
+                world.times_out = False
+                raise TransientError("no reply in time")
             return remote
 
         async def find(self, key, custom, since):
+            if world.unlisted:
+                world.unlisted -= 1
+                return None
             found = [remote for remote, (known, _, _) in world.batches.items() if known == key]
             return found[0] if found else None
 
         async def batch(self, remote):
-            if remote not in world.batches:
+            if world.absent or remote not in world.batches:
+                world.absent = max(0, world.absent - 1)
                 raise NotFoundError("404: no such batch")
-            state = world.batches[remote][2]
+            key, requests, state = world.batches[remote]
+            if state == "failed":
+                return BatchState(state, error=BatchLimitError("failed: too much in line"))
             if state == "running" and world.ready:
+                world.batches[remote] = (key, requests, "ended")
                 state = "ended"
-            return BatchState(state)
+            return BatchState(state, replies=len(requests) if world.unwritten else None)
 
         async def results(self, remote):
+            if world.no_results:
+                world.no_results -= 1
+                raise NotFoundError("404: no such file")
             for custom, request in reversed(list(world.batches[remote][1].items())):
+                if request.prompt in world.unwritten:
+                    continue
                 if world.cut_after == 0:
                     world.cut_after = None
                     raise TransientError("the connection was cut")

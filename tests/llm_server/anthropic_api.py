@@ -74,7 +74,11 @@ def show_batch(world: World, number: str, base: str) -> dict[str, Any]:
     ended = old or batch["cancelled"]
     count = len(batch["lines"])
     counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
-    counts["canceled" if batch["cancelled"] else "succeeded" if ended else "processing"] = count
+    if ended:
+        for line in results(world, number).splitlines():
+            counts[json.loads(line)["result"]["type"]] += 1
+    else:
+        counts["processing"] = count
     return {
         "id": number,
         "type": "message_batch",
@@ -90,8 +94,10 @@ def show_batch(world: World, number: str, base: str) -> dict[str, Any]:
 
 
 def results(world: World, number: str) -> bytes:
-    """The lines of a batch's outcome, last first."""
+    """The lines of a batch's outcome, last first; the same however often they are read."""
     batch = world.batches[number]
+    if "results" in batch:
+        return bytes(batch["results"])
     lines = []
     for line in reversed(batch["lines"]):
         fault = world.fault(prompt_of(line["params"]), "batch")
@@ -110,7 +116,8 @@ def results(world: World, number: str) -> bytes:
             told = message(world, line["params"], fault)
             result = {"type": "succeeded", "message": told}
         lines.append(json.dumps({"custom_id": line["custom_id"], "result": result}))
-    return "\n".join(lines).encode()
+    batch["results"] = "\n".join(lines).encode()
+    return bytes(batch["results"])
 
 
 def list_batches(world: World, query: dict[str, str], base: str) -> dict[str, Any]:

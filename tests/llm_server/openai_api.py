@@ -126,16 +126,29 @@ def _file(world: World, number: str) -> dict[str, Any]:
     }
 
 
+FULL = (
+    "Enqueued token limit reached for gpt-4o-mini in organization org-1. Limit: 90,000 enqueued "
+    "tokens. Please try again once some in_progress batches have been completed."
+)
+
+
+def lines_of(world: World, body: dict[str, Any]) -> list[Any]:
+    """The requests of a batch that is to be made."""
+    return [json.loads(line) for line in world.files[body["input_file_id"]].splitlines() if line]
+
+
 def make_batch(world: World, body: dict[str, Any]) -> dict[str, Any]:
     """Start a batch; every line of it counts as asked now."""
-    lines = [json.loads(line) for line in world.files[body["input_file_id"]].splitlines() if line]
-    for line in lines:
+    lines = lines_of(world, body)
+    failed = world.is_full(len(lines))
+    for line in [] if failed else lines:
         prompt = prompt_of(line["body"])
         world.note("openai", "batch", prompt, line["body"])["outcome"] = "ok"
     number = f"batch_{len(world.batches) + 1}"
     world.batches[number] = {
         "vendor": "openai",
-        "lines": lines,
+        "lines": [] if failed else lines,
+        "failed": failed,
         "made": time.time(),
         "metadata": body.get("metadata"),
         "cancelled": False,
@@ -145,11 +158,16 @@ def make_batch(world: World, body: dict[str, Any]) -> dict[str, Any]:
     return show_batch(world, number)
 
 
+_FULL_ERROR = {"code": "token_limit_exceeded", "message": FULL, "param": None, "line": None}
+
+
 def show_batch(world: World, number: str) -> dict[str, Any]:
     """A batch as it is by now."""
     batch = world.batches[number]
     status = "in_progress"
-    if batch["cancelled"]:
+    if batch["failed"]:
+        status = "failed"
+    elif batch["cancelled"]:
         status = "cancelled"
     elif time.time() - batch["made"] >= world.config["batch_seconds"]:
         status = "completed"
@@ -167,10 +185,11 @@ def show_batch(world: World, number: str) -> dict[str, Any]:
         "metadata": batch["metadata"],
         "output_file_id": output,
         "error_file_id": errors,
+        "errors": {"object": "list", "data": [_FULL_ERROR]} if batch["failed"] else None,
         "request_counts": {
             "total": len(batch["lines"]),
-            "completed": len(batch["lines"]) if status == "completed" else 0,
-            "failed": 0,
+            "completed": len(world.files[output].splitlines()) if output else 0,
+            "failed": len(world.files[errors].splitlines()) if errors else 0,
         },
     }
 

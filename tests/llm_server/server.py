@@ -15,7 +15,7 @@ import anthropic_api
 import openai_api
 from world import World
 
-STATUS_FAULTS = {"400", "401", "403", "404", "408", "409", "422", "429", "500", "503", "529"}
+STATUS_FAULTS = {"400", "401", "403", "404", "408", "409", "413", "422", "429", "500", "503", "529"}
 
 
 class Connection(asyncio.Protocol):
@@ -153,11 +153,22 @@ class Connection(asyncio.Protocol):
         elif before in world.files and last == "content":
             told = world.files[before]
         elif (method, path) == ("POST", "/v1/batches"):
-            told = openai_api.make_batch(world, json.loads(body))
+            made = json.loads(body)
+            refusal = world.config["batch_refusal"]
+            if refusal and world.is_full(len(openai_api.lines_of(world, made))):
+                told = openai_api.error(refusal, openai_api.FULL, "token_limit_exceeded")
+                self._send(refusal, told)
+                return
+            told = openai_api.make_batch(world, made)
         elif (method, path) == ("GET", "/v1/batches"):
             told = openai_api.list_batches(world, query)
         elif (method, path) == ("POST", "/v1/messages/batches"):
-            told = anthropic_api.make_batch(world, json.loads(body))
+            made = json.loads(body)
+            if world.is_full(len(made["requests"])):
+                queue = "Your batch would exceed the limit of requests in the processing queue."
+                self._send(429, anthropic_api.error(queue, "rate_limit_error"))
+                return
+            told = anthropic_api.make_batch(world, made)
         elif (method, path) == ("GET", "/v1/messages/batches"):
             told = anthropic_api.list_batches(world, query, base)
         elif last == "results" and before in world.batches:

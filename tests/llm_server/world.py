@@ -18,6 +18,8 @@ DEFAULTS: dict[str, Any] = {
     "rules": [],  # {"match": part of the prompt, "path": part of the path, "times": n, "fault": …}
     "require_key": None,
     "batch_seconds": 0.0,
+    "batch_room": None,  # requests in line, in all batches; more are refused
+    "batch_refusal": 400,  # the status with which they are refused; 0: the batch fails later
     "explanation": "Clear, detailed and varied.",
     "favours": None,  # "first": a judge that always finds the answer shown first better
     "seed": 0,
@@ -80,6 +82,20 @@ class World:
     def reset(self) -> None:
         """Forget everything."""
         self.__init__()  # type: ignore[misc]
+
+    def in_line(self) -> int:
+        """How many requests of batches are at work."""
+        age = self.config["batch_seconds"]
+        return sum(
+            len(batch["lines"])
+            for batch in self.batches.values()
+            if not batch["cancelled"] and time.time() - batch["made"] < age
+        )
+
+    def is_full(self, requests: int) -> bool:
+        """Tell whether a batch of so many requests is too much."""
+        room = self.config["batch_room"]
+        return room is not None and self.in_line() + requests > room
 
     def delay(self) -> float:
         """How long this reply takes, in seconds."""

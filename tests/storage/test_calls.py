@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
 from ig4.storage import batches, calls, runs
 from ig4.storage.calls import CallOutcome
@@ -99,16 +100,43 @@ def test_a_process_that_ends_frees_what_it_did_not_finish_and_nothing_else(store
 def test_the_dead_are_forgotten_with_what_they_held(store):
     with store.writing() as connection:
         for worker in ("one", "two"):
-            calls.record_heartbeat(connection, worker, "here", 7)
+            calls.record_heartbeat(connection, worker, "here", 7, "start", 1)
     claim(store, "one", "a")
     claim(store, "two", "b")
     with store.writing() as connection:
-        calls.delete_workers(connection, ["one"])
+        calls.delete_workers(connection, [w for w in calls.workers(connection) if w.id == "one"])
     assert states(store, "a", "b") == {"b": "claimed"}
     with store.reading() as connection:
         (left,) = calls.workers(connection)
-    assert left[:3] == ("two", "here", 7)
-    assert datetime.now(UTC) - left[3] < timedelta(seconds=30)
+    assert (left.id, left.host, left.pid, left.started, left.beats) == (
+        "two",
+        "here",
+        7,
+        "start",
+        1,
+    )
+
+
+def test_one_that_beats_again_while_it_is_forgotten_is_not(store):
+    with store.writing() as connection:
+        calls.record_heartbeat(connection, "one", "here", 7, None, 1)
+    claim(store, "one", "a")
+    with store.reading() as connection:
+        read = calls.workers(connection)
+    with store.writing() as connection:
+        calls.record_heartbeat(connection, "one", "here", 7, None, 2)
+        calls.delete_workers(connection, read)
+    assert states(store, "a") == {"a": "claimed"}
+
+
+def test_silence_is_by_the_clock_of_the_server_which_a_file_has_not(store):
+    with store.writing() as connection:
+        calls.record_heartbeat(connection, "one", "here", 7, None, 1)
+        if not store.is_sqlite:
+            connection.execute(text("UPDATE llm_workers SET seen_at = now() - interval '90 s'"))
+    with store.reading() as connection:
+        (known,) = calls.workers(connection)
+    assert known.silence is None if store.is_sqlite else 80 < known.silence < 100
 
 
 # Replies at other limits of tokens

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
+from contextlib import closing
 
 import pytest
 from sqlalchemy import text
@@ -69,6 +73,70 @@ def test_neither_a_kill_nor_a_power_cut_can_damage_the_database(sqlite_store, tr
             assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
             assert connection.scalar(text("PRAGMA synchronous")) >= NORMAL
         sqlite_store.close()
+
+
+FULL = 2
+"""SQLite's `synchronous` from which on a commit waits for the disk."""
+
+
+def test_a_durable_transaction_waits_for_the_disk_whatever_came_before(sqlite_store):
+    for durable in (True, False, True):
+        with sqlite_store.writing(durable=durable) as connection:
+            level = connection.scalar(text("PRAGMA synchronous"))
+        assert level == (FULL if durable else NORMAL)
+
+
+COMMITS = """
+import sys
+from sqlalchemy import text
+from ig4.storage.store import Store
+
+with Store.open(sys.argv[1]) as store:
+    for number in range(20):
+        with store.writing(durable=sys.argv[2] == "durable") as connection:
+            connection.execute(text(f"INSERT INTO contents (hash) VALUES ('{number}')"))
+"""
+
+
+def syncs(location, kind, folder):
+    """Return how often a process that commits twenty times has the system sync a file."""
+    log = folder / f"{kind}.log"
+    trace = ["strace", "-f", "-e", "trace=fsync,fdatasync", "-o", str(log)]
+    command = [*trace, sys.executable, "-c", COMMITS, location, kind]
+    subprocess.run(command, check=True, timeout=60)
+    return sum("sync(" in line for line in log.read_text().splitlines())
+
+
+def can_trace():
+    """Whether the calls of a process to the system can be seen here."""
+    command = ["strace", "-o", "/dev/null", sys.executable, "-c", ""]
+    return bool(shutil.which("strace")) and subprocess.run(command, check=False).returncode == 0
+
+
+@pytest.mark.slow
+def test_each_durable_commit_is_a_sync_of_the_system(tmp_path):
+    if not can_trace():
+        pytest.skip("strace is not to be had")
+    location = str(tmp_path / "ig4.db")
+    Store.open(location).close()
+    assert syncs(location, "durable", tmp_path) >= 20
+    with closing(sqlite3.connect(location)) as connection, connection:
+        connection.execute("DELETE FROM contents")
+    assert syncs(location, "plain", tmp_path) < 20
+
+
+def test_a_server_that_does_not_wait_for_its_disk_does_for_a_durable_transaction(store):
+    if store.is_sqlite:
+        pytest.skip("this is about a server")
+    with store.writing() as connection:
+        name = connection.scalar(text("SELECT current_database()"))
+        connection.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit TO off'))
+    store.close()  # the next connection begins with it
+    levels = []
+    for durable in (False, True, False):
+        with store.writing(durable=durable) as connection:
+            levels.append(connection.scalar(text("SHOW synchronous_commit")))
+    assert levels == ["off", "on", "off"]
 
 
 def fill(store):

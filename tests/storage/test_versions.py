@@ -120,3 +120,19 @@ def test_a_database_of_the_first_schema_is_upgraded_and_keeps_its_rows(store, lo
         assert connection.scalar(text("SELECT hash FROM contents")) == "kept"
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_processes_that_an_older_ig4_recorded_stay(store, location):
+    with store.writing() as connection:
+        for column in ("beats", "started"):
+            connection.execute(text(f"ALTER TABLE llm_workers DROP COLUMN {column}"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+        row = "'w', 'host', 7, '2026-01-01 00:00:00'"
+        connection.execute(text(f"INSERT INTO llm_workers (id, host, pid, seen_at) VALUES ({row})"))
+    upgrade_database(location)
+    with store.reading() as connection:
+        assert connection.execute(text("SELECT id, beats, started FROM llm_workers")).all() == [
+            ("w", 0, None)
+        ]
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []

@@ -23,12 +23,7 @@ async def cancel(session: Session, config: Config, number: int) -> str:
         UsageError: there is no such batch, or it has ended.
         CallError: the service does not cancel it.
     """
-    with session.store.reading() as connection:
-        rows = {row.id: row for row in batches.list_all(connection)}
-    row = rows.get(number)
-    if row is None:
-        known = f"known: {', '.join(map(str, rows))}" if rows else "there are none"
-        raise UsageError(f"there is no batch {number} ({known})")
+    row = find_batch(session, number)
     if row.state not in (batches.PREPARING, batches.SUBMITTED):
         raise UsageError(f"batch {number} has ended already: {row.state}")
     if row.remote_id is None:
@@ -44,6 +39,20 @@ async def cancel(session: Session, config: Config, number: int) -> str:
     finally:
         await provider.close()
     return row.remote_id
+
+
+def find_batch(session: Session, number: int) -> BatchRow:
+    """Return a batch by its number.
+
+    Raises:
+        UsageError: there is no such batch.
+    """
+    with session.store.reading() as connection:
+        rows = {row.id: row for row in batches.list_all(connection)}
+    if number not in rows:
+        known = f"known: {', '.join(map(str, rows))}" if rows else "there are none"
+        raise UsageError(f"there is no batch {number} ({known})")
+    return rows[number]
 
 
 def _build_scorer(session: Session, config: Config, row: BatchRow) -> AsyncScorer:

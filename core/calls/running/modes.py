@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from ig4.core.calls.batching.queue import LostError
 from ig4.core.calls.request import BudgetError, PendingError
 from ig4.core.calls.running.task import PAGE
 
@@ -68,8 +69,10 @@ async def ask_in_batches(
     """
     budget, collector = queue.budget, queue.collector
     todo = list(task.places)
+    lost = 0
     while todo:
-        todo = await _answer_known(task, todo, queue, buffer)
+        todo, fresh = await _answer_known(task, todo, queue, buffer)
+        lost += fresh
         if budget.reached is None:
             await queue.hand_over()
         buffer.commit()
@@ -77,17 +80,21 @@ async def ask_in_batches(
         if not todo or not settings.wait or stopped:
             break
         while not await collector.collect():
-            await asyncio.sleep(settings.poll_seconds)
+            await asyncio.sleep(settings.poll_seconds * queue.size.pause)
             if not collector.open:
                 break
-    return len(todo)
+    return len(todo) + lost
 
 
 async def _answer_known(
     task: CallTask[U, R], places: Sequence[int], queue: BatchQueue, buffer: AnswerBuffer[U, R]
-) -> list[int]:
-    """Answer the units whose replies are in the ledger; return the places of the others."""
+) -> tuple[list[int], int]:
+    """Answer the units whose replies are in the ledger.
+
+    Returns the places of the others, and the number of those whose replies are lost.
+    """
     unanswered: list[int] = []
+    lost = 0
     units = zip(places, task.units(places), strict=True)
     while page := list(islice(units, PAGE)):
         answers = await asyncio.gather(
@@ -95,11 +102,13 @@ async def _answer_known(
             return_exceptions=True,
         )
         for (place, (key, _)), answer in zip(page, answers, strict=True):
-            if isinstance(answer, (PendingError, BudgetError)):
+            if isinstance(answer, LostError):
+                lost += 1
+            elif isinstance(answer, (PendingError, BudgetError)):
                 unanswered.append(place)
             elif isinstance(answer, BaseException):
                 raise answer
             else:
                 buffer.add(key, answer)
         buffer.commit()
-    return unanswered
+    return unanswered, lost

@@ -164,7 +164,15 @@ class CallRunner(Generic[U, R]):
 
     async def _ask(self, provider: Provider, ledger: Ledger, pricing: Pricing) -> None:
         task, buffer, settings = self.task, self.buffer, self.call_settings
-        collector = BatchCollector(provider, ledger, self.budget, pricing, self.session.notice)
+        collector = BatchCollector(
+            provider,
+            ledger,
+            self.budget,
+            pricing,
+            self.session.notice,
+            waits=settings.batch and settings.wait,
+            poll_seconds=settings.poll_seconds,
+        )
         collector.siblings = self.siblings
         buffer.counters.append(collector)
         await collector.collect()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from ig4.core.engine.ingesting.ingest import turns_of
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
+from ig4.core.files.atomic import copy
 from ig4.core.files.images import measure
 from ig4.core.records import JSON, Choice, Record, Turn
 from ig4.storage import datasets, samples, selections
@@ -210,7 +210,7 @@ class _ExportWriter:
             goal.unlink()
         if self.target.images == "link" and _linked(source.resolve(), goal):
             return
-        shutil.copyfile(source, goal)
+        copy(source, goal)
 
 
 def _suffix(image: ImageRow) -> str:

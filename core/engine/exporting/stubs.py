@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ig4.core.errors import DatasetError
+from ig4.core.files.atomic import replacing
 
 MODEL = "Qwen/Qwen2.5-VL-3B-Instruct"
 
@@ -179,8 +179,6 @@ def write_stub(
 
 
 def _written(path: Path, text: str) -> Path:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be written: {error.strerror or error}") from None
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
     return path

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ig4.core.chunks import chunks
 from ig4.core.engine.ingesting.texts import sanitize
+from ig4.core.files.atomic import make_folder, rename
 from ig4.core.files.images import measure
 from ig4.storage import datasets
 from ig4.storage.datasets import FileRow
@@ -57,10 +58,10 @@ class ImageFileIndex:
         digest = hashlib.sha256(image).hexdigest()
         path = self._embedded_path(digest)
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             partial = path.with_name(f"{path.name}.{os.getpid()}.part")
             partial.write_bytes(image)
-            partial.replace(path)
+            rename(partial, path)
         return EMBEDDED + digest
 
     def current_rows(self, names: Iterable[str]) -> Mapping[str, FileRow]:

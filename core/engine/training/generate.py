@@ -16,6 +16,7 @@ from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
+from ig4.core.files.atomic import replacing, sync, sync_entry
 from ig4.core.files.questions import Question, read_questions
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Failure
@@ -132,6 +133,8 @@ def _write(
                 file.write(_text(line))
                 file.flush()
                 yield line
+        sync(path)
+        sync_entry(path)
     except OSError as error:
         raise DatasetError(f"{path} cannot be written: {error.strerror or error}") from None
 
@@ -195,15 +198,9 @@ def _lines(path: Path) -> Iterator[dict[str, JSON]]:
 
 def _rewrite(path: Path, lines: Iterable[JSON]) -> None:
     """Write the lines that stay, in one step: a kill leaves either the old file or the new one."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.partial")
-        with partial.open("w", encoding="utf-8") as file:
-            for line in lines:
-                file.write(_text(line))
-        partial.replace(path)
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be written: {error.strerror or error}") from None
+    with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
+        for line in lines:
+            file.write(_text(line))
 
 
 def _text(line: JSON) -> str:

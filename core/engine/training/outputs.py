@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ig4.core.contracts.training import MANIFEST, Checkpoint
 from ig4.core.errors import UsageError
+from ig4.core.files.atomic import make_folder, sync
 from ig4.core.files.locks import hold_lock, may_be_locked
 
 JOB = "ig4_training.json"
@@ -55,8 +56,9 @@ def claim_folder(output: Path, inputs: str, *, overwrite: bool) -> Iterator[Chec
                 f"{output} is not empty, and holds no training of ig4: name another folder with "
                 "--out"
             )
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
         (output / JOB).write_text(json.dumps({"inputs": inputs}) + "\n", encoding="utf-8")
+        sync(output)
     with _held(output):
         yield finished_checkpoint(output, inputs)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from ig4.core.errors import DatasetError
-from ig4.core.files.atomic import replacing
+from ig4.core.files.atomic import copy, make_folder, replacing
 
 LONG = 1 << 18
 """Bytes that no system writes in one go."""
@@ -112,3 +114,67 @@ def test_a_target_that_cannot_be_written_is_named(target):
         partial.write_text("new")
     assert list(target.parent.iterdir()) == [target]
     assert list(target.parent.parent.iterdir()) == [target.parent]
+
+
+# A power cut
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """What the system was told to write to the disk, and the renames, in order."""
+    done = []
+    names = {"sync": os.fsync, "rename": os.replace}
+
+    def fsync(opened):
+        done.append(("sync", os.fstat(opened).st_ino))
+        names["sync"](opened)
+
+    def replace(source, target, **more):
+        done.append(("rename", Path(source).stat().st_ino))
+        names["rename"](source, target, **more)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    return done
+
+
+def inode(path):
+    return path.stat().st_ino
+
+
+linux = pytest.mark.skipif(
+    not hasattr(os, "fdatasync"), reason="another call flushes files, and no folders"
+)
+
+
+@linux
+def test_content_is_on_the_disk_before_its_name_and_the_name_before_the_end(target, disk):
+    with replacing(target) as partial:
+        partial.write_text("new")
+    file, folder = inode(target), inode(target.parent)
+    assert disk == [("sync", file), ("rename", file), ("sync", folder)]
+
+
+@linux
+def test_so_is_all_that_a_new_folder_holds(tmp_path, disk):
+    with replacing(tmp_path / "set") as partial:
+        (partial / "inner").mkdir(parents=True)
+        (partial / "inner" / "rows").write_text("1")
+        (partial / "link").symlink_to(tmp_path)
+    made = tmp_path / "set"
+    synced = [which for what, which in disk if what == "sync"]
+    assert synced[:3] == [inode(made / "inner" / "rows"), inode(made / "inner"), inode(made)]
+    assert synced[3:] == [inode(tmp_path)]
+
+
+@linux
+def test_folders_that_are_made_and_files_that_are_copied_last_as_well(tmp_path, disk):
+    folder = tmp_path / "a" / "b"
+    make_folder(folder)
+    assert disk == [("sync", inode(tmp_path)), ("sync", inode(tmp_path / "a"))]
+    (tmp_path / "source").write_text("x")
+    disk.clear()
+    copy(tmp_path / "source", folder / "copy")
+    assert disk == [("sync", inode(folder / "copy")), ("sync", inode(folder))]
+    make_folder(folder)
+    assert len(disk) == 2

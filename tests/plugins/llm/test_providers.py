@@ -13,8 +13,10 @@ from PIL import Image
 pytest.importorskip("openai")
 pytest.importorskip("anthropic")
 
+from ig4.core.calls.provider import BatchLimitError, NotSubmittedError
 from ig4.core.calls.request import (
     CallError,
+    NotFoundError,
     RejectedError,
     Request,
     ServiceError,
@@ -207,8 +209,14 @@ def test_a_service_that_is_not_there_may_come_back(make, llm_server):
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-5"}, None),
         ({"retry-after": "1e999"}, None),
-        ({"retry-after": "Sun, 06 Nov 1994 08:49:37 GMT"}, 0.0),
-        ({"retry-after": "Sun, 06 Nov 1994 08:49:37 -0000"}, 0.0),
+        ({"retry-after": "Sun, 06 Nov 1994 08:49:37 GMT"}, None),  # by which clock?
+        (
+            {
+                "date": "Sun, 06 Nov 1994 08:49:38 GMT",
+                "retry-after": "Sun, 06 Nov 1994 08:49:37 -0000",
+            },
+            0.0,
+        ),
         ({"retry-after": "Fri, 99 Nov 1994 08:49:37 GMT"}, None),
         (  # the service's clock is years behind ours
             {
@@ -228,11 +236,13 @@ def test_the_wait_that_a_service_asks_for_is_told(send, llm_server, headers, sec
 
 
 def test_a_date_to_wait_for_is_understood(send, llm_server):
-    then = datetime.now(UTC) + timedelta(seconds=30)
-    llm_server.rule("503", headers={"retry-after": f"{then:%a, %d %b %Y %H:%M:%S GMT}"})
+    now = datetime.now(UTC) + timedelta(days=3)  # by the service's clock
+    form = "%a, %d %b %Y %H:%M:%S GMT"
+    then = now + timedelta(seconds=30)
+    llm_server.rule("503", headers={"date": f"{now:{form}}", "retry-after": f"{then:{form}}"})
     with pytest.raises(TransientError) as caught:
         send(ASKED)
-    assert 20 < caught.value.retry_after <= 30
+    assert caught.value.retry_after == 30
 
 
 @pytest.mark.parametrize(
@@ -449,10 +459,10 @@ def test_results_that_cannot_be_read_to_the_end_may_be_read_later(make, llm_serv
     assert len(batched(make, look)) == 5
 
 
-@pytest.mark.parametrize("hours", [-20, 20])
-def test_a_batch_is_found_although_a_clock_is_hours_wrong(make, llm_server, hours):
+@pytest.mark.parametrize("days", [-3, 3])
+def test_a_batch_is_found_although_a_clock_is_days_wrong(make, llm_server, days):
     async def look(provider, remote):
-        since = datetime.now(UTC) + timedelta(hours=hours)
+        since = datetime.now(UTC) + timedelta(days=days)
         return remote, await provider.find("key-1", set(MANY), since)
 
     remote, found = batched(make, look)
@@ -529,3 +539,84 @@ def test_anthropic_cannot_tell_while_a_batch_is_at_work(llm_server):
 def test_a_batch_that_is_not_there_is_an_error(make, llm_server):
     with pytest.raises(ServiceError, match="404"):
         run(make, lambda provider: provider.batch("batch_999"))
+
+
+def path_of(make, openai, anthropic):
+    return openai if make is OpenAIProvider else anthropic
+
+
+@pytest.mark.parametrize("refusal", [400, 429, 0])
+def test_a_batch_that_is_more_than_the_service_takes_is_told_from_other_failures(
+    make, llm_server, refusal
+):
+    llm_server.configure(batch_room=4, batch_refusal=refusal)
+    if make is OpenAIProvider and not refusal:  # it takes the batch, and then fails it
+        state = batched(make, lambda provider, remote: provider.batch(remote))
+        error = state.error
+        assert (state.state, state.replies) == ("failed", 0)
+    else:
+        with pytest.raises(BatchLimitError) as caught:
+            batched(make, outcomes)
+        error = caught.value
+    assert isinstance(error, BatchLimitError)
+    assert (error.tokens, error.alone) == (path_of(make, 90_000, None), False)
+
+
+def test_a_batch_of_too_many_bytes_is_to_be_split(make, llm_server):
+    llm_server.rule("413", path=path_of(make, "/v1/files", "/v1/messages/batches"))
+    with pytest.raises(BatchLimitError) as caught:
+        batched(make, outcomes)
+    assert caught.value.alone
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        ("400", "Cannot find file file-1, or organization org-1 does not have access to it."),
+        ("404", "No such File object: file-1"),
+    ],
+)
+def test_a_file_that_was_just_uploaded_may_not_be_there_yet(llm_server, status, message):
+    llm_server.rule(status, path="/v1/batches", times=2, message=message)
+    assert len(batched(OpenAIProvider, outcomes)) == 5
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "reset"])
+def test_a_batch_that_cannot_have_been_made_is_told_from_one_that_may(make, llm_server, fault):
+    llm_server.rule(fault, path=path_of(make, "/v1/batches", "/v1/messages/batches"))
+    with pytest.raises(TransientError) as caught:
+        batched(make, outcomes)
+    assert isinstance(caught.value, NotSubmittedError) == (fault == "429")
+
+
+def test_a_file_that_could_not_be_uploaded_makes_no_batch(llm_server):
+    llm_server.rule("reset", path="/v1/files")
+    with pytest.raises(NotSubmittedError):
+        batched(OpenAIProvider, outcomes)
+
+
+def test_results_that_are_not_there_are_told_from_a_service_that_is_down(make, llm_server):
+    llm_server.rule("404", path=path_of(make, "/content", "/results"), times=1)
+
+    async def look(provider, remote):
+        with pytest.raises(NotFoundError):
+            await outcomes(provider, remote)
+        return await outcomes(provider, remote)
+
+    assert len(batched(make, look)) == 5
+
+
+def test_the_replies_that_a_batch_has_are_counted(make, llm_server):
+    llm_server.rule("400", match="prompt 1", times=None)
+    state = batched(make, lambda provider, remote: provider.batch(remote))
+    assert state.replies == 4
+
+
+def test_a_batch_takes_as_many_requests_and_tokens_as_the_user_says(make):
+    provider = make(batch_requests=7, batch_tokens=900)
+    assert (provider.batch_requests, provider.batch_tokens) == (7, 900)
+    assert (
+        make(batch_requests=10**9).batch_requests
+        == make().batch_requests
+        == path_of(make, 50_000, 100_000)
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 
 import pytest
 from sqlalchemy import text
 
 from ig4.core.calls.batching.cancel import cancel
+from ig4.core.calls.batching.resend import give_up
 from ig4.core.calls.request import ServiceError
 from ig4.core.calls.settings import CallSettings
 from ig4.core.config import Config
@@ -16,11 +18,12 @@ from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
+from ig4.storage import calls
 
 from ...conftest import record
 
 BATCH = CallSettings(batch=True, poll_seconds=0.01)
-LEAVE = CallSettings(batch=True, wait=False)
+LEAVE = CallSettings(batch=True, wait=False, poll_seconds=0.01)
 
 
 @pytest.fixture
@@ -108,14 +111,144 @@ def test_a_batch_that_never_reached_the_service_is_made_anew(session, few, world
     assert column(session, VALUES) == [1, 2, 3]
 
 
-def test_a_batch_that_the_service_has_forgotten_is_made_anew(session, few, world):
+# Lost batches
+
+
+def states(session):
+    return sorted(column(session, "SELECT state FROM llm_calls"))
+
+
+@pytest.mark.parametrize("what", ["absent", "no_results"])
+@pytest.mark.parametrize("times", [1, 3, 20])
+def test_what_is_not_found_at_first_is_asked_for_again_and_not_paid_again(
+    session, few, world, what, times
+):
+    setattr(world, what, times)
+    ask(session, few)
+    assert column(session, VALUES) == [1, 2, 3]
+    assert len(world.asked) == 3
+
+
+def lose(session, few, world, **more):
+    """Have a batch handed over, and then forgotten."""
     world.ready = False
-    ask(session, few, LEAVE)
+    ask(session, few, LEAVE, **more)
+    forgotten = dict(world.batches)
     world.batches.clear()
     world.ready = True
+    return forgotten
+
+
+@pytest.mark.parametrize("settings", [BATCH, LEAVE, CallSettings(poll_seconds=0.01)])
+def test_a_batch_that_is_lost_is_named_and_not_sent_again(session, few, world, notices, settings):
+    lose(session, few, world)
+    for _ in range(2):
+        done = ask(session, few, dataclasses.replace(settings, poll_seconds=0.01))
+        assert done.stopped == "3 samples wait for batches"
+    assert len(world.asked) == 3
+    assert (column(session, BATCHES), states(session)) == (["lost"], ["lost"] * 3)
+    (told,) = {text for text in notices() if "lost" in text}
+    assert "batch 1 is lost, with 3 requests that may have been paid: 404" in told
+    assert "`ig4 batch resend 1`" in told
+
+
+def test_what_may_have_been_paid_is_counted(session, few, world):
+    lose(session, few, world, model="priced")
+    ask(session, few, LEAVE, model="priced")
+    with session.store.reading() as connection:
+        (one,) = calls.sum_costs(connection, "model")
+    assert (one.calls, one.cost, one.lost, one.lost_cost) == (0, 0.0, 3, 1.5)
+
+
+def test_what_may_have_been_paid_counts_for_the_limit_of_the_run(session, few, world):
+    world.absent = 1000
+    done = ask(session, few, dataclasses.replace(BATCH, max_cost=2.0), "priced")
+    assert done.stopped == "3 samples wait for batches"
+    assert len(world.asked) == 3
+
+
+def test_a_lost_batch_that_is_there_again_is_collected(session, few, world):
+    forgotten = lose(session, few, world)
+    ask(session, few, LEAVE)
+    assert column(session, BATCHES) == ["lost"]
+    world.batches.update(forgotten)
+    world.ready = False
+    ask(session, few, LEAVE)
+    assert (column(session, BATCHES), states(session)) == (["submitted"], ["batch"] * 3)
+    world.ready = True
+    ask(session, few, LEAVE)
+    assert (column(session, VALUES), len(world.asked)) == ([1, 2, 3], 3)
+
+
+def test_a_lost_batch_is_sent_again_at_the_users_word_and_still_counted(session, few, world):
+    lose(session, few, world, model="priced")
+    ask(session, few, LEAVE, model="priced")
+    assert give_up(session, 1) == 3
+    ask(session, few, model="priced")
+    assert column(session, BATCHES) == ["resent", "ended"]
+    assert (column(session, VALUES), len(world.asked)) == ([1, 2, 3], 6)
+    with session.store.reading() as connection:
+        (one,) = calls.sum_costs(connection, "model")
+    assert (one.calls, one.cost, one.lost, one.lost_cost) == (3, 1.5, 3, 1.5)
+
+
+def test_a_batch_that_is_not_lost_is_only_given_up_at_a_second_word(session, few, world):
+    world.ready = False
+    ask(session, few, LEAVE)
+    with pytest.raises(UsageError, match=r"is not lost.*--yes"):
+        give_up(session, 1)
+    assert give_up(session, 1, open_too=True) == 3
+    with pytest.raises(UsageError, match="has ended already: resent"):
+        give_up(session, 1, open_too=True)
+
+
+def test_results_with_fewer_replies_than_the_service_counts_are_not_the_whole(session, few, world):
+    world.unwritten = ("xx",)
     ask(session, few)
-    assert column(session, BATCHES) == ["failed", "ended"]
-    assert column(session, VALUES) == [1, 2, 3]
+    assert (column(session, BATCHES), states(session)) == (["lost"], ["done", "done", "lost"])
+    assert len(world.asked) == 3
+    world.unwritten = ()
+    ask(session, few)
+    assert (column(session, VALUES), len(world.asked)) == ([1, 2, 3], 3)
+
+
+# Limits of the service
+
+
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("room", [1, 2, 3, 5])
+def test_more_than_the_service_takes_is_split_and_waits(
+    session, dataset, world, later, room, notices
+):
+    world.room, world.refuses_later = room, later
+    done = ask(session, dataset)
+    assert (done.done, done.stopped) == ({"asking": 7}, None)
+    assert column(session, VALUES) == [1, 2, 3, 4, 5, 6, 7]
+    assert len(world.asked) == 7
+    assert any("is more than the service takes now" in text for text in notices())
+
+
+def test_what_has_no_room_now_is_sent_by_a_later_run(session, dataset, world):
+    world.room, world.ready = 3, False
+    assert ask(session, dataset, LEAVE).asked.waiting == {"asking": 7}
+    assert len(world.asked) == 3
+    world.ready = True
+    while ask(session, dataset, LEAVE).stopped:
+        pass
+    assert (column(session, VALUES), len(world.asked)) == ([1, 2, 3, 4, 5, 6, 7], 7)
+
+
+# A reply that was lost
+
+
+@pytest.mark.parametrize("unlisted", [0, 1, 3])
+def test_a_batch_that_was_made_without_a_reply_is_found_though_it_is_listed_late(
+    session, few, world, unlisted
+):
+    world.times_out, world.unlisted = True, unlisted
+    ask(session, few)
+    assert (column(session, VALUES), len(world.asked)) == ([1, 2, 3], 3)
+    assert column(session, BATCHES) == ["ended"]
 
 
 def test_results_that_are_cut_off_are_taken_in_from_there(session, few, world):
