@@ -220,11 +220,13 @@ def find_elsewhere(
             if other in rows and _serves(rows[other], reaches=reaches, renew=renew)
         ]
         if serving:
-            found[request_hash] = min(serving, key=lambda row: _BEST_FIRST.index(row.state))
+            found[request_hash] = min(serving, key=_rank)
     return found
 
 
-_BEST_FIRST = (DONE, BATCH, CLAIMED, UNREADABLE)
+def _rank(row: CallRow) -> int:
+    """Return 0 for a reply that could be read, 2 for one that could not, 1 for one to come."""
+    return {DONE: 0, UNREADABLE: 2}.get(row.state, 1)
 
 
 def _serves(row: CallRow, *, reaches: bool, renew: bool) -> bool:
