@@ -37,6 +37,7 @@ SERVICE = '''
             self.times_out = False  # it makes the batch, and does not reply
             self.unlisted = 0  # how often a new batch is not listed yet
             self.unwritten = ()  # what its results leave out
+            self.done_before = 0  # how many requests of a batch it has answered when cancelled
 
         def in_line(self):
             "How many requests the service is at work on."
@@ -133,7 +134,8 @@ SERVICE = '''
 
         async def cancel(self, remote):
             key, requests, _ = world.batches[remote]
-            world.batches[remote] = (key, {}, "cancelled")
+            done = dict(list(requests.items())[: world.done_before])
+            world.batches[remote] = (key, done, "cancelled")
 
     def answer(request):
         prompt = request.prompt

@@ -182,7 +182,7 @@ class BatchCollector:
             ServiceError: another try would not succeed.
         """
         await asyncio.to_thread(self._finish, row.id, batches.FAILED, state.message or None)
-        expected = self._settle(row)
+        expected = self._settle(row, made=False)
         if expected is not None:
             self._refused[row.id] = expected.tokens
             for request_hash in expected.hashes:
@@ -334,11 +334,14 @@ class BatchCollector:
         self.budget.paid(cost or 0.0)
         return outcome_of(request_hash, result, cost, None)
 
-    def _settle(self, row: BatchRow) -> _Expected | None:
-        """Give back what was held back for a batch; return what was expected of it."""
+    def _settle(self, row: BatchRow, *, made: bool = True) -> _Expected | None:
+        """Give back what was held back for a batch; return what was expected of it.
+
+        Its calls are given back too if they were not `made` after all.
+        """
         expected = self._expected.pop(row.id, None)
         if expected is not None:
-            self.budget.settle(expected.worst)
+            self.budget.settle(expected.worst, calls=0 if made else len(expected.hashes))
         return expected
 
     def _record(self, outcomes: Sequence[CallOutcome]) -> None:

@@ -224,7 +224,7 @@ def test_more_than_the_service_takes_is_split_and_waits(
     done = ask(session, dataset)
     assert (done.done, done.stopped) == ({"asking": 7}, None)
     assert column(session, VALUES) == [1, 2, 3, 4, 5, 6, 7]
-    assert len(world.asked) == 7
+    assert len(world.asked) == done.asked.calls == 7
     assert any("is more than the service takes now" in text for text in notices())
 
 
@@ -327,6 +327,19 @@ def test_a_cancelled_batch_frees_its_requests(session, dataset, world):
     ask(session, dataset)
     assert column(session, BATCHES) == ["cancelled", "ended", "ended", "ended"]
     assert column(session, VALUES) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_what_a_cancelled_batch_had_answered_is_kept(session, few, world):
+    world.ready, world.done_before = False, 2
+    ask(session, few, LEAVE)
+    config = Config.model_validate({"scorers": {"asking": {"model": "free"}}})
+    asyncio.run(cancel(session, config, 1))
+    world.ready = True
+    ask(session, few)
+    assert (column(session, BATCHES), column(session, VALUES)) == (
+        ["cancelled", "ended"], [1, 2, 3]
+    )  # fmt: skip
+    assert len(world.asked) == 4
 
 
 @pytest.mark.parametrize(("number", "told"), [(9, "no batch 9"), (1, "has ended already")])
