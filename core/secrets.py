@@ -46,10 +46,10 @@ _HEADER = re.compile(
 )
 _KEY_FORMS = re.compile(
     r"\b(?:"
-    r"(?:sk|pk|rk|key)-(?=[A-Za-z0-9_.-]*[0-9*])[A-Za-z0-9_*.-]{6,}"  # OpenAI, Anthropic, others
-    r"|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"
-    r"|glpat-[A-Za-z0-9_-]{16,}|xox[abeprs]-[A-Za-z0-9-]{10,}|gsk_[A-Za-z0-9]{20,}"
-    r"|nvapi-[A-Za-z0-9_-]{20,}|r8_[A-Za-z0-9]{20,}|AIza[A-Za-z0-9_-]{30,}|AKIA[A-Z0-9]{16}"
+    r"(?:sk|pk|rk|key|xai)-(?=[A-Za-z0-9_.-]*[0-9*])[A-Za-z0-9_*.-]{6,}"  # OpenAI and others
+    r"|(?:hf|gsk|r8)_[A-Za-z0-9*]{6,}|nvapi-[A-Za-z0-9_*-]{6,}|AIza[A-Za-z0-9_-]{10,}"
+    r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}"
+    r"|xox[abeprs]-[A-Za-z0-9-]{10,}|AKIA[A-Z0-9]{16}"
     r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
     r")"
 )

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import cast, delete, func, insert, select, update
+from sqlalchemy import cast, delete, func, insert, select, tuple_, update
 
 from ig4.storage import calls
 from ig4.storage.bulk import in_values, update_rows
 from ig4.storage.runs import now
-from ig4.storage.schema import LlmBatch, LlmCall
+from ig4.storage.schema import Component, LlmBatch, LlmCall
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -57,6 +57,7 @@ def prepare(
     rows: Sequence[Mapping[str, Any]],
     *,
     renew: bool = False,
+    elsewhere: calls.Elsewhere | None = None,
 ) -> tuple[int, set[str]]:
     """Record a batch before it is submitted; return its id and the request hashes it may hold.
 
@@ -64,7 +65,7 @@ def prepare(
     that each may `cost`, in US dollars, if that is known. Calls that another process has claimed
     are left out; if none is left, there is no batch and the id is 0.
     """
-    refused = calls.claim(connection, worker, rows, renew=renew)
+    refused = calls.claim(connection, worker, rows, renew=renew, elsewhere=elsewhere)
     claimed = {row["request_hash"] for row in rows} - set(refused)
     if not claimed:
         return 0, set()
@@ -134,6 +135,26 @@ def list_unfinished(connection: Connection, component_id: int | None) -> list[Ba
         connection,
         LlmBatch.state.in_((PREPARING, SUBMITTED, LOST)),
         LlmBatch.component_id.is_not_distinct_from(component_id),
+    )
+
+
+def siblings_at_work(connection: Connection, component_id: int) -> list[int]:
+    """Return the components with unfinished batches that differ only in version or options."""
+    own = select(Component.kind, Component.name, Component.distribution).where(
+        Component.id == component_id
+    )
+    return list(
+        connection.scalars(
+            select(Component.id)
+            .join(LlmBatch, LlmBatch.component_id == Component.id)
+            .where(
+                tuple_(Component.kind, Component.name, Component.distribution).in_(own),
+                Component.id != component_id,
+                LlmBatch.state.in_((PREPARING, SUBMITTED)),
+            )
+            .distinct()
+            .order_by(Component.id)
+        )
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from ig4.storage.bulk import driver_time, in_values, put_rows, update_rows, upsert
+from ig4.storage.finishes import AT_LIMIT
 from ig4.storage.runs import now
 from ig4.storage.schema import Component, LlmCall, LlmWorker
 
@@ -155,6 +156,10 @@ def delete_workers(connection: Connection, gone: Sequence[WorkerRow]) -> None:
 
 # Calls
 
+Elsewhere = Callable[[str], Mapping[str, bool]]
+"""Returns the hashes that the request of a hash has at other limits of tokens, and for each whether
+that limit is at least as large."""
+
 
 def claim(
     connection: Connection,
@@ -162,18 +167,23 @@ def claim(
     calls: Sequence[Mapping[str, Any]],
     *,
     renew: bool = False,
+    elsewhere: Elsewhere | None = None,
 ) -> dict[str, CallRow]:
     """Claim calls for a process, in one transaction; return those it could not claim, by hash.
 
-    A call is free if no process has claimed it, or its request failed. With `renew`, a call whose
-    reply was unreadable is free too; its cost stays in the ledger. Each of `calls` has
-    request_hash, provider, model, component_id and run_id.
+    A call is free if no process has claimed it, or its request failed, and no reply to the same
+    request `elsewhere` serves it. With `renew`, a call whose reply was unreadable is free too,
+    unless it was cut at its limit, as it would be again; its cost stays in the ledger. Each of
+    `calls` has request_hash, provider, model, component_id and run_id.
     """
     hashes = sorted({call["request_hash"] for call in calls})
     if renew:
         _archive_unreadable(connection, hashes)
     known = lookup(connection, hashes)
     free = [h for h in hashes if h not in known or known[h].state == FAILED]
+    if free and elsewhere is not None:
+        known |= find_elsewhere(connection, free, elsewhere, renew=renew)
+        free = [h for h in free if h not in known or known[h].state == FAILED]
     if not free:
         return known
     by_hash = {call["request_hash"]: call for call in calls}
@@ -202,9 +212,14 @@ _IS_FAILED = text(f"llm_calls.state = '{FAILED}'")
 
 
 def _archive_unreadable(connection: Connection, hashes: Sequence[str]) -> None:
-    """Give unreadable replies another hash, so that their requests may be sent again."""
+    """Give unreadable replies another hash, so that their requests may be sent again.
+
+    Those that were cut at their limit stay: they would be cut again.
+    """
     unreadable = and_(
-        LlmCall.state == UNREADABLE, in_values(connection, LlmCall.request_hash, hashes)
+        LlmCall.state == UNREADABLE,
+        func.lower(func.coalesce(LlmCall.finish, "")).not_in(AT_LIMIT),
+        in_values(connection, LlmCall.request_hash, hashes),
     )
     archived = LlmCall.request_hash + "/" + cast(LlmCall.id, LlmCall.request_hash.type)
     connection.execute(update(LlmCall).where(unreadable).values(request_hash=archived))
@@ -218,6 +233,47 @@ def lookup(connection: Connection, hashes: Sequence[str]) -> dict[str, CallRow]:
     values = json.dumps(list(hashes)) if name == "sqlite" else list(hashes)
     rows: Any = connection.execute(_lookup(name), {"hashes": values})
     return {row[0]: CallRow(*row) for row in rows}
+
+
+def find_elsewhere(
+    connection: Connection, hashes: Sequence[str], elsewhere: Elsewhere, *, renew: bool = False
+) -> dict[str, CallRow]:
+    """Return calls that serve requests although they had another limit of tokens, by hash.
+
+    A reply that ended, or could be read, serves at any limit, and one that is on its way may. One
+    that was cut and could not be read serves where the limit is no larger: it would be cut there,
+    too. With `renew`, no other unreadable reply serves.
+    """
+    others = {request_hash: elsewhere(request_hash) for request_hash in hashes}
+    rows = lookup(connection, [other for each in others.values() for other in each])
+    found: dict[str, CallRow] = {}
+    for request_hash, each in others.items():
+        serving = [
+            rows[other]
+            for other, reaches in each.items()
+            if other in rows and _serves(rows[other], reaches=reaches, renew=renew)
+        ]
+        if serving:
+            found[request_hash] = min(serving, key=_rank)
+    return found
+
+
+def _rank(row: CallRow) -> int:
+    """Return 0 for a reply that could be read, 2 for one that could not, 1 for one to come."""
+    return {DONE: 0, UNREADABLE: 2}.get(row.state, 1)
+
+
+def _serves(row: CallRow, *, reaches: bool, renew: bool) -> bool:
+    if row.state != UNREADABLE:
+        return row.state != FAILED
+    return reaches if (row.finish or "").lower() in AT_LIMIT else not renew
+
+
+def known_limits(connection: Connection) -> list[int]:
+    """Return the limits of tokens (`max_tokens`) that components were configured with."""
+    options = connection.scalars(select(Component.options))
+    limits = {one.get("max_tokens") for one in options if isinstance(one, dict)}
+    return sorted(limit for limit in limits if type(limit) is int and limit > 0)
 
 
 @lru_cache

@@ -64,6 +64,7 @@ class Caller:
         self.cost = 0.0
         self._notice = notice
         self._notified = False
+        self._raised = False
         self._unanswered = 0
         """How many requests in a row got no reply in all their tries."""
         self._service_error: ServiceError | None = None
@@ -79,12 +80,16 @@ class Caller:
         """
         request_hash = request.hash(self.provider.name)
         row = await self.ledger.claim(request, request_hash)
-        reply = await self._send(request, request_hash) if row is None else _reply_in_ledger(row)
+        if row is None:
+            self._notify_raised(request)
+            reply, known_hash = await self._send(request, request_hash), request_hash
+        else:
+            reply, known_hash = _reply_in_ledger(row), row.request_hash
         try:
             return read(reply)
         except UnreadableError as error:
             if row is None or row.state == calls.DONE:
-                await self.ledger.mark_unreadable(request_hash, str(error))
+                await self.ledger.mark_unreadable(known_hash, str(error))
             raise
 
     async def _send(self, request: Request, request_hash: str) -> Reply:
@@ -136,6 +141,7 @@ class Caller:
                 self._service_error = error  # requests that wait for their turn need not try
                 raise
             seconds = time.perf_counter() - began
+            reply = reply.within(request.max_tokens)
             if not reply.input_tokens and not reply.output_tokens:
                 # A server that counts no tokens charges for them nevertheless.
                 reply = replace(reply, input_tokens=tokens, output_tokens=tokens_of(reply.text))
@@ -163,6 +169,12 @@ class Caller:
             self._notified = True
             self._notice(f"a request failed {attempt} times and is tried again: {error}")
 
+    def _notify_raised(self, request: Request) -> None:
+        """Say once that replies are paid for twice, and how to pay for them once."""
+        if request.raised_from and not self._raised:
+            self._raised = True
+            self._notice(raised_notice(request))
+
     async def _record_failure(self, request_hash: str, error: TransientError) -> CallError:
         """Record a request that never succeeded; return what to raise.
 
@@ -179,6 +191,14 @@ class Caller:
                 "Is the service up, and the address right? The next run goes on from here."
             )
         return RejectedError(reason)
+
+
+def raised_notice(request: Request) -> str:
+    """Return what to tell a user whose limit of tokens is too small for a model."""
+    return (
+        f"replies of {request.model} are cut at {request.raised_from:,} tokens; each is asked for "
+        f"once more with {request.max_tokens:,}: raise the option max_tokens to pay only once"
+    )
 
 
 def outcome_of(

@@ -33,7 +33,8 @@ async def _answer_each(
     provider: Provider, answer: Callable[[U, Ask], Awaitable[R | Failure]], batch: Sequence[U]
 ) -> list[R | Failure]:
     async def ask(request: Request, read: Callable[[Reply], T], /) -> T:
-        return read(await provider.send(request))
+        reply = await provider.send(request)
+        return read(reply.within(request.max_tokens))
 
     await provider.open()
     try:

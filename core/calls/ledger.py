@@ -66,6 +66,7 @@ class Ledger:
         self.renew = renew
         self.worker = this_process()
         self._renewed: set[str] = set()
+        self._limits: list[int] | None = None
         self._heartbeat = Heartbeat()
         self._last_beat = 0.0
 
@@ -74,7 +75,7 @@ class Ledger:
         """Sign this process on, keep its heartbeat, and free unfinished claims at the end."""
         with ThreadPoolExecutor(1, thread_name_prefix="ig4-ledger") as thread:
             self.thread = thread
-            self._claims: GroupCommit[tuple[str, str], CallRow | None] = GroupCommit(
+            self._claims: GroupCommit[tuple[str, Request], CallRow | None] = GroupCommit(
                 self._claim, thread, _LINGER
             )
             self._outcomes: GroupCommit[CallOutcome, None] = GroupCommit(self._record, thread)
@@ -95,10 +96,11 @@ class Ledger:
     async def claim(self, request: Request, request_hash: str) -> CallRow | None:
         """Return the row of a request that has a reply, or None once this process may send it.
 
-        Waits while another process, or another task, is sending it.
+        Waits while another process, or another task, is sending it. The row may be that of the
+        same request at another limit of tokens; its hash says so.
         """
         while True:
-            row = await self._claims((request_hash, request.model))
+            row = await self._claims((request_hash, request))
             if row is None or row.state != calls.CLAIMED:
                 return row
             await asyncio.sleep(_POLL_SECONDS)
@@ -128,27 +130,37 @@ class Ledger:
         """Commit that a reply does not answer its request."""
         await self._unreadable((request_hash, reason))
 
-    def _claim(self, requests: Sequence[tuple[str, str]]) -> list[CallRow | None]:
-        models = dict(requests)
-        rows = [
+    def new_rows(self, requests: Mapping[str, Request]) -> list[dict[str, Any]]:
+        """Return what `calls.claim` wants to know of requests, given by hash."""
+        return [
             {
                 "request_hash": request_hash,
                 "provider": self.provider,
-                "model": model,
+                "model": request.model,
                 "component_id": self.component_id,
                 "run_id": self.run_id,
             }
-            for request_hash, model in models.items()
+            for request_hash, request in requests.items()
         ]
+
+    def elsewhere(self, connection: Connection, requests: Mapping[str, Request]) -> calls.Elsewhere:
+        """Return what finds the hashes of these requests at other limits of tokens."""
+        if self._limits is None:
+            self._limits = calls.known_limits(connection)
+        return at_other_limits(self.provider, self._limits, requests)
+
+    def _claim(self, requests: Sequence[tuple[str, Request]]) -> list[CallRow | None]:
+        by_hash = dict(requests)
+        rows = self.new_rows(by_hash)
         to_renew = [row for row in rows if self.renew and row["request_hash"] not in self._renewed]
         others = [row for row in rows if row not in to_renew]
         known: dict[str, CallRow] = {}
         for part, renew in ((to_renew, True), (others, False)):
             if part:
-                known |= self._write(partial(self._claim_part, part, renew=renew))
+                known |= self._write(partial(self._claim_part, part, by_hash, renew=renew))
         if self.renew:
             # A run renews a request only once, whatever its outcome.
-            self._renewed.update(models)
+            self._renewed.update(by_hash)
         claimed_by_others = {
             row.worker for row in known.values()
             if row.state == calls.CLAIMED and row.worker != self.worker.id
@@ -167,9 +179,15 @@ class Ledger:
         return results
 
     def _claim_part(
-        self, part: Sequence[Mapping[str, Any]], connection: Connection, *, renew: bool
+        self,
+        part: Sequence[Mapping[str, Any]],
+        by_hash: Mapping[str, Request],
+        connection: Connection,
+        *,
+        renew: bool,
     ) -> dict[str, CallRow]:
-        return calls.claim(connection, self.worker.id, part, renew=renew)
+        elsewhere = self.elsewhere(connection, by_hash)
+        return calls.claim(connection, self.worker.id, part, renew=renew, elsewhere=elsewhere)
 
     def _record(self, outcomes: Sequence[CallOutcome]) -> list[None]:
         self._write(lambda connection: calls.record(connection, outcomes))
@@ -237,6 +255,19 @@ class Ledger:
                 return statements(connection)
         with self.store.writing(durable=True) as connection:
             return statements(connection)
+
+
+def at_other_limits(
+    provider: str, limits: Sequence[int], requests: Mapping[str, Request]
+) -> calls.Elsewhere:
+    """Return what finds the hashes of requests, given by hash, at other limits of tokens."""
+
+    def elsewhere(request_hash: str) -> dict[str, bool]:
+        request = requests[request_hash]
+        hashes = request.hashes_at(provider, limits)
+        return {other: limit >= request.max_tokens for other, limit in hashes.items()}
+
+    return elsewhere
 
 
 def reply_of(row: CallRow) -> Reply:

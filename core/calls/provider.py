@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -66,6 +66,9 @@ class Provider(ABC):
 
     batch_tokens: int = 0
     """How many input tokens, as `tokens` estimates them, go into one batch; 0 if any number."""
+
+    notice: Callable[[str], None] = staticmethod(lambda _: None)
+    """Tells the user a sentence; the engine sets it before `open`."""
 
     @abstractmethod
     async def open(self) -> None:

@@ -5,17 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from ig4.core.errors import Ig4Error
 from ig4.core.records import JSON
+from ig4.storage.finishes import AT_LIMIT
 
 T = TypeVar("T")
 
 CHARACTERS_A_TOKEN = 4
 """About what English text has in the usual tokenizers; for estimates only."""
+
+RAISED = 8
+"""By how much the limit of tokens is raised, once, after a reply that was cut."""
+
+MOST_RAISED = 16_384
+"""The limit of tokens beyond which none is raised; today's models can write so much."""
+
+_LIMIT_FIELDS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL, and halves of surrogate pairs
 
@@ -31,7 +40,7 @@ class Request:
     `images` are JPEG bytes shown before the prompt. `history` are further (role, text) turns
     after it. `schema` is the JSON schema of the wanted reply, for services that can follow one.
     `repeat` tells apart requests that are otherwise equal. `extra` are further fields of the body,
-    as the service names them.
+    as the service names them. `raised_from` is the limit at which a reply to the same was cut.
     """
 
     model: str
@@ -44,24 +53,47 @@ class Request:
     schema: Mapping[str, JSON] | None = None
     repeat: int = 0
     extra: Mapping[str, JSON] = field(default_factory=dict)
+    raised_from: int = 0
 
     def hash(self, provider: str) -> str:
         """Return the sha256 under which the ledger has this request; equal requests, equal hash."""
-        content = {
-            "provider": provider,
+        return _hash(self._content(provider), self.max_tokens)
+
+    def hashes_at(self, provider: str, limits: Iterable[int]) -> dict[str, int]:
+        """Return the hashes that this request has at other limits, raised ones too, and the limits.
+
+        A reply that ended by itself is also the reply at any other limit.
+        """
+        content = self._content(provider)
+        known = {limit for one in (self.max_tokens, *limits) for limit in (one, raised_limit(one))}
+        known.discard(self.max_tokens)
+        return {_hash(content, limit): limit for limit in sorted(known)}
+
+    def raised(self) -> Request:
+        """Return the request with a larger limit, once; itself where there is no larger one."""
+        limit = raised_limit(self.max_tokens)
+        fixed = any(name in self.extra for name in _LIMIT_FIELDS)  # these are what is sent
+        if fixed or self.raised_from or limit == self.max_tokens:
+            return self
+        return replace(self, max_tokens=limit, raised_from=self.max_tokens)
+
+    def _content(self, provider: str) -> tuple[str, str]:
+        """Return the JSON text of all that shapes the reply, before and after `max_tokens`."""
+        before = {
+            "extra": self.extra,
+            "history": self.history,
+            "images": [hashlib.sha256(image).hexdigest() for image in self.images],
+        }
+        after = {
             "model": self.model,
             "prompt": self.prompt,
-            "system": self.system,
-            "images": [hashlib.sha256(image).hexdigest() for image in self.images],
-            "history": self.history,
-            "max_tokens": self.max_tokens,
-            "temperature": self.temperature,
-            "schema": self.schema,
+            "provider": provider,
             "repeat": self.repeat,
-            "extra": self.extra,
+            "schema": self.schema,
+            "system": self.system,
+            "temperature": self.temperature,
         }
-        text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _canonical(before), _canonical(after)
 
     @property
     def text_tokens(self) -> int:
@@ -71,6 +103,21 @@ class Request:
         return (
             sum(map(tokens_of, texts)) + schema // CHARACTERS_A_TOKEN + _MESSAGE_TOKENS * len(texts)
         )
+
+
+def raised_limit(limit: int) -> int:
+    """Return the limit of tokens to try once after a reply was cut at `limit`."""
+    return max(limit, min(RAISED * limit, MOST_RAISED))
+
+
+def _hash(content: tuple[str, str], limit: int) -> str:
+    before, after = content
+    text = f'{before[:-1]},"max_tokens":{limit},{after[1:]}'
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: Mapping[str, JSON]) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
 
 def tokens_of(text: str) -> int:
@@ -83,8 +130,8 @@ def tokens_of(text: str) -> int:
 class Reply:
     """A reply of a language model, and the tokens that the service counted.
 
-    `finish` is the service's own word for why the model stopped. `cached_tokens` are those of
-    `input_tokens` that cost less because the service had them.
+    `finish` is the service's own word for why the model stopped, "" if it says none.
+    `cached_tokens` are those of `input_tokens` that cost less because the service had them.
     """
 
     text: str
@@ -100,6 +147,33 @@ class Reply:
             object.__setattr__(self, name, _NOT_STORABLE.sub("\ufffd", getattr(self, name)))
         for name in ("input_tokens", "cached_tokens", "output_tokens"):
             object.__setattr__(self, name, max(0, min(getattr(self, name), _MAX_TOKENS)))
+
+    @property
+    def at_limit(self) -> bool:
+        """Whether the reply was cut at its limit of tokens: with a larger one it may go on."""
+        return not self.refused and self.finish.lower() in AT_LIMIT
+
+    @property
+    def cut(self) -> bool:
+        """Whether the reply may not be whole: the service does not say that it ended by itself."""
+        return self.finish.lower() not in _ENDS
+
+    def within(self, limit: int) -> Reply:
+        """Return the reply, marked as cut if it has as many tokens as it may, and says nothing."""
+        if self.finish or self.output_tokens < limit:
+            return self
+        return replace(self, finish=CUT)
+
+
+CUT = "length"
+"""What `finish` says of a reply that has all the tokens that it may have."""
+
+_ENDS = frozenset((
+    "", "stop", "stop_sequence", "end_turn", "end", "eos", "eos_token", "complete", "completed",
+    "done", "finished", "tool_use",
+))  # fmt: skip
+"""What services say of a reply that ended by itself, in lower case. A tool's input is such a reply,
+and so is one of which a service says nothing."""
 
 
 class CallError(Ig4Error):

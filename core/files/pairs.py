@@ -15,6 +15,7 @@ from ig4.core.files import jsonstream
 from ig4.core.files.questions import Question, question_key
 from ig4.core.files.relativescores import category_name
 from ig4.core.files.tables import require_file
+from ig4.core.files.thoughts import UnreadableThoughtsError, without_thoughts
 from ig4.core.records import JSON, Image
 
 _ANSWERS = ("prediction", "response", "output", "answer", "text", "caption")
@@ -47,7 +48,7 @@ def read_answers(path: Path, questions: Sequence[Question]) -> AnswerFile:
     A record has its answer under "prediction", "response", "output", "answer", "text" or
     "caption" (ig4's own files have "answer", LLaVA's "text"), and the id of its question under
     "id", "question_id" or "sample_id": the one that matches most of the questions counts. Without
-    any, records are numbered from 0.
+    any, records are numbered from 0. Thoughts before an answer are no part of it.
 
     Raises:
         DatasetError: the file cannot be read, an id comes twice or is there for some records only,
@@ -68,7 +69,10 @@ def read_answers(path: Path, questions: Sequence[Question]) -> AnswerFile:
         elif isinstance(answer, (int, float)):
             answer = str(answer)
         if isinstance(answer, str):
-            texts[key] = answer
+            try:
+                texts[key] = without_thoughts(answer)
+            except UnreadableThoughtsError as error:
+                missing[key] = str(error)
         elif answer is None and ("error" in record or any(name in record for name in _ANSWERS)):
             missing[key] = str(record.get("error") or "it is empty")
         else:

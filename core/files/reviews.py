@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from ig4.core.contracts.evaluation import Verdict
+from ig4.core.files.thoughts import UnreadableThoughtsError, answer_of, whole_object
 from ig4.core.records import JSON
 
 LONGEST = 4000
@@ -57,11 +59,21 @@ class UnreadableReviewError(Exception):
     """A review does not give two scores; its text is the reason."""
 
 
-Reader = Callable[[str], Verdict]
-"""Reads a review's text; raises UnreadableReviewError."""
+class Reader(Protocol):
+    """Reads a review's text, after its thoughts."""
+
+    def __call__(self, text: str, /, *, asked: str = "", cut: bool = False) -> Verdict:
+        """Return its scores; `asked` is the prompt, which the text may quote.
+
+        Of a text that was `cut`, the line of the last score must be whole: an 8 at its end may be
+        the start of 8.5 or of 8/100.
+
+        Raises:
+            UnreadableReviewError: it gives no two scores.
+        """
 
 
-def read_robust(text: str) -> Verdict:
+def read_robust(text: str, /, *, asked: str = "", cut: bool = False) -> Verdict:
     """Return the scores that a review gives at its start: as JSON, or on its first line.
 
     "8 9", "8, 9", "8/10 9/10", "**8** **9**" and "Assistant 1: 8 Assistant 2: 9" (on two lines,
@@ -71,38 +83,49 @@ def read_robust(text: str) -> Verdict:
     Raises:
         UnreadableReviewError: there are no two scores, or they are not from 1 to 10.
     """
-    body = _without_fence(text.strip())
-    if not body:
+    whole = whole_object(text)
+    if whole is not None:
+        return _verdict_in(whole)
+    body = _without_fence(_after_thoughts(text, asked, cut=cut).lstrip())
+    if not body.strip():
         raise UnreadableReviewError("the review is empty")
     if body.startswith("{"):
         return _read_json(body)
     lines = body.split("\n")
     if len(lines) > 1 and _HEADING.match(_plain_text(lines[0])):
-        lines = "\n".join(lines[1:]).strip().split("\n")
+        lines = "\n".join(lines[1:]).lstrip().split("\n")
     line = _plain_text(lines[0])
     both = _PAIR.match(line) or _NAMED.match(line)
     if both:
-        return _verdict(both[1], both[2], "\n".join(lines[1:]))
+        return _ended(_verdict(both[1], both[2], "\n".join(lines[1:])), lines, cut=cut)
     first = _ALONE[0].match(line)
     if first:
-        rest = "\n".join(lines[1:]).strip().split("\n")
+        rest = "\n".join(lines[1:]).lstrip().split("\n")
         second = _ALONE[1].match(_plain_text(rest[0]))
         if second:
-            return _verdict(first[1], second[1], "\n".join(rest[1:]))
+            return _ended(_verdict(first[1], second[1], "\n".join(rest[1:])), rest, cut=cut)
     if _REFUSAL.search(line):
         raise UnreadableReviewError("the model refused to judge")
     raise UnreadableReviewError("its first line holds no two scores")
 
 
-def read_llava(text: str) -> Verdict:
+def _ended(verdict: Verdict, lines: Sequence[str], *, cut: bool) -> Verdict:
+    """Return a verdict if the line of its last score, the first of `lines`, is whole."""
+    if cut and len(lines) == 1:
+        raise UnreadableReviewError("its scores are the last thing in it, and may go on")
+    return verdict
+
+
+def read_llava(text: str, /, *, asked: str = "", cut: bool = False) -> Verdict:
     """Return the scores as LLaVA's own evaluation reads them (`parse_score`, haotian-liu/LLaVA).
 
     The first line, as it is, must be two numbers around one space or comma; any numbers will do.
+    Thoughts are no part of a review, here neither.
 
     Raises:
         UnreadableReviewError: it is anything else.
     """
-    line, _, rest = text.partition("\n")
+    line, ended, rest = _after_thoughts(text, asked, cut=cut).partition("\n")
     parts = line.replace(",", " ").split(" ")
     try:
         first, second = map(float, parts)
@@ -110,18 +133,26 @@ def read_llava(text: str) -> Verdict:
         raise UnreadableReviewError("its first line is not two numbers around one space") from None
     if not (math.isfinite(first) and math.isfinite(second)):
         raise UnreadableReviewError("its scores are not numbers")
-    return Verdict(first, second, rest.strip()[:LONGEST])
+    verdict = Verdict(first, second, rest.strip()[:LONGEST])
+    return _ended(verdict, [line, rest] if ended else [line], cut=cut)
 
 
 READERS: Mapping[str, Reader] = {"robust": read_robust, "llava": read_llava}
 """The ways to read a review, by name."""
 
 
+def _after_thoughts(text: str, asked: str, *, cut: bool) -> str:
+    try:
+        return answer_of(text, asked=asked, cut=cut)
+    except UnreadableThoughtsError as error:
+        raise UnreadableReviewError(str(error)) from None
+
+
 def _without_fence(text: str) -> str:
     if not text.startswith("```"):
         return text
     _, _, inside = text.partition("\n")
-    return inside.partition("```")[0].strip()
+    return inside.partition("```")[0].lstrip()
 
 
 def _plain_text(line: str) -> str:
@@ -134,6 +165,10 @@ def _read_json(text: str) -> Verdict:
         review, _ = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
         raise UnreadableReviewError("the review is JSON that cannot be read") from None
+    return _verdict_in(review)
+
+
+def _verdict_in(review: Any) -> Verdict:
     first, second = _value(review, _FIRST_KEYS), _value(review, _SECOND_KEYS)
     both = review.get("scores")
     if first is None and second is None and isinstance(both, list) and len(both) == 2:

@@ -24,6 +24,7 @@ class ClaudeJudge(ReviewJudge):
 
     Options = ClaudeJudgeOptions
     options: ClaudeJudgeOptions
+    usual_name = "claude"
 
     def provider(self) -> Provider:
         """Return the service, not opened."""

@@ -24,6 +24,7 @@ class GptJudge(ReviewJudge):
 
     Options = GptJudgeOptions
     options: GptJudgeOptions
+    usual_name = "gpt"
 
     def provider(self) -> Provider:
         """Return the service, not opened."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,8 +15,7 @@ from ig4.core.records import Failure
 from ig4.plugins.judges import prompt
 from ig4.plugins.llm.images import jpegs
 from ig4.plugins.llm.options import ServiceOptions
-from ig4.plugins.llm.ratings import UnreadableRating, strip_reasoning
-from ig4.plugins.llm.retry import ask_twice, unreadable_error
+from ig4.plugins.llm.retry import Question, unreadable_error
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Ask, Digest
@@ -41,12 +41,19 @@ class ReviewOptions(ServiceOptions):
 class ReviewJudge(AsyncJudge):
     """Shows a model both answers and the image's description, or the image with `vision`.
 
-    After a reply without two scores the judge asks once more, with a reminder. A second one is a
-    failure: a verdict is never made up.
+    After a reply without two scores the judge asks once more, with a reminder, and after one that
+    was cut at its limit with a larger limit. If no reply has them it is a failure: a verdict is
+    never made up.
     """
 
-    version = "1"
+    version = "2"
     options: ReviewOptions
+    usual_name: ClassVar[str] = "NAME"
+    """The name that options are given to on the command line."""
+
+    def __init__(self, options: ReviewOptions) -> None:
+        super().__init__(options)
+        self._question = Question(prompt.REMINDER)
 
     @property
     def sees_images(self) -> bool:
@@ -79,7 +86,8 @@ class ReviewJudge(AsyncJudge):
             if problem is not None:
                 return Failure(problem)
             images = await jpegs(pair.images, self.options.max_side)
-        return await ask_twice(self.request(pair, images), ask, self.read, prompt.REMINDER)
+        request = self.request(pair, images)
+        return await self._question.ask(request, ask, partial(self.read, asked=request.prompt))
 
     def request(self, pair: Pair, images: tuple[bytes, ...] = ()) -> Request:
         """Return the request for a pair."""
@@ -94,17 +102,16 @@ class ReviewJudge(AsyncJudge):
             extra=self.options.extra,
         )
 
-    def read(self, reply: Reply) -> Verdict:
-        """Return the verdict that a reply holds.
+    def read(self, reply: Reply, *, asked: str = "") -> Verdict:
+        """Return the verdict that a reply to the prompt `asked` holds.
 
         Raises:
             UnreadableError: it holds none, or the model refused.
         """
         if reply.refused:
             raise unreadable_error(reply, "", "judge")
-        robust = self.options.reader == "robust"
         try:
-            text = strip_reasoning(reply.text.strip()) if robust else reply.text
-            return READERS[self.options.reader](text)
-        except (UnreadableReviewError, UnreadableRating) as error:
-            raise unreadable_error(reply, error, "judge") from None
+            return READERS[self.options.reader](reply.text, asked=asked, cut=reply.cut)
+        except UnreadableReviewError as error:
+            option = f"{self.usual_name}.max_tokens"
+            raise unreadable_error(reply, error, "judge", option=option) from None

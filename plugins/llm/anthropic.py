@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,17 +16,18 @@ from ig4.core.calls.provider import BatchState, Provider
 from ig4.core.calls.request import (
     CallError,
     NotFoundError,
-    RejectedError,
     Reply,
     Request,
     TransientError,
 )
 from ig4.core.errors import PrerequisiteError
 from ig4.plugins.llm import batches, connection, prices, replies
-from ig4.plugins.llm.errors import call_error, redact, service_message
+from ig4.plugins.llm.bodyerrors import error_in, find_error
+from ig4.plugins.llm.errors import BodyError, call_error, service_message
+from ig4.plugins.llm.structured import SchemaTrial
 
 _TOOL = "rate"
-_TOOLS_REFUSED = re.compile(r"\btools?\b|tool_choice", re.IGNORECASE)
+_SERVICE, _KEY = "Anthropic", "ANTHROPIC_API_KEY"
 
 
 class AnthropicProvider(Provider):
@@ -53,10 +55,12 @@ class AnthropicProvider(Provider):
         self.batch_tokens = batch_tokens or 0
         self.base_url = base_url
         self.timeout = timeout
-        self.structured = structured
-        self._no_schema = structured is False
+        self.schemas = SchemaTrial(structured, "claude.structured", self._tell)
         self._no_temperature = False
         self._client: Any = None
+
+    def _tell(self, text: str) -> None:
+        self.notice(text)  # which the engine sets later
 
     async def open(self) -> None:
         """Make the client.
@@ -96,22 +100,44 @@ class AnthropicProvider(Provider):
         """
         import anthropic
 
+        spent = Reply("")
         while True:
-            body = self.body(request)
-            try:
-                response = await self._client.post(
-                    "/v1/messages", cast_to=self._response, body=body
-                )
-            except anthropic.AnthropicError as error:
-                self._adapt(error, body)
-                # Another request may have changed the settings meanwhile.
+            async with self.schemas.turn() if request.schema else nullcontext():
+                plain = self.schemas.suspicious
+                body = self.body(request, plain=plain)
+                try:
+                    reply = (await self._post(body, request)).within(request.max_tokens)
+                except (anthropic.AnthropicError, BodyError) as error:
+                    if plain:
+                        self.schemas.note_plain_failure()
+                        raise self._error(error) from None
+                    self._adapt(error, body)
+                    # Another request may have changed the settings meanwhile.
+                    if body != self.body(request):
+                        continue
+                    raise self._error(error) from None
+            if request.schema and self.schemas.note_reply(reply, plain="tools" not in body):
+                spent = replies.with_spent(reply, spent)
                 if body != self.body(request):
                     continue
-                raise self._error(error) from None
-            return _reply(replies.parse_json(response.content))
+            return replies.with_spent(reply, spent)
 
-    def body(self, request: Request) -> dict[str, Any]:
-        """Return the body of a request, without what this server has refused before."""
+    async def _post(self, body: Mapping[str, Any], request: Request) -> Reply:
+        options = {"timeout": connection.seconds_for(request, self.timeout)}
+        response = await self._client.post(
+            "/v1/messages", cast_to=self._response, body=dict(body), options=options
+        )
+        content = replies.parse_json(response.content)
+        error = find_error(content, response)
+        if error is not None:
+            raise error
+        return _reply(content)
+
+    def body(self, request: Request, *, plain: bool = False) -> dict[str, Any]:
+        """Return the body of a request, without what this server has refused before.
+
+        With `plain` it has no schema.
+        """
         body: dict[str, Any] = {
             "model": request.model,
             "max_tokens": request.max_tokens,
@@ -121,7 +147,7 @@ class AnthropicProvider(Provider):
             body["system"] = request.system
         if request.temperature is not None and not self._no_temperature:
             body["temperature"] = min(request.temperature, 1.0)  # the maximum
-        if request.schema is not None and not self._no_schema:
+        if request.schema is not None and not self.schemas.refused and not plain:
             tool = {
                 "name": _TOOL,
                 "description": "Hand in the rating and its explanation.",
@@ -132,16 +158,16 @@ class AnthropicProvider(Provider):
 
     def _adapt(self, error: Exception, body: Mapping[str, Any]) -> None:
         """Find out from a refusal what this server does not accept."""
-        if getattr(error, "status_code", None) not in (400, 404, 422):
+        status, message = getattr(error, "status_code", None), service_message(error)
+        if "tools" in body:
+            self.schemas.note_error(status, message)
+        if status not in (400, 404, 422) or ("tools" in body and self.schemas.refused):
             return
-        message = service_message(error)
-        if "tools" in body and self.structured is None and _TOOLS_REFUSED.search(message):
-            self._no_schema = True
-        elif "temperature" in body and "temperature" in message:
+        if "temperature" in body and "temperature" in message:
             self._no_temperature = True
 
     def _error(self, error: Exception) -> CallError:
-        return call_error(error, "Anthropic", "ANTHROPIC_API_KEY")
+        return call_error(error, _SERVICE, _KEY, hint=self.schemas.hint(service_message(error)))
 
     # Batches
 
@@ -213,7 +239,7 @@ class AnthropicProvider(Provider):
 
         try:
             async for line in await self._client.messages.batches.results(remote_id):
-                yield line.custom_id, _outcome(line.result)
+                yield str(line.custom_id), _outcome(line.model_dump(warnings=False).get("result"))
         except ValueError:
             raise TransientError("a line of the batch's results is not JSON") from None
         except (anthropic.AnthropicError, connection.connection_error(anthropic)) as error:
@@ -272,36 +298,43 @@ def _make_reply(body: Any) -> Reply:
     usage = body.get("usage")
     cached = replies.token_count(usage, "cache_read_input_tokens")
     written = replies.token_count(usage, "cache_creation_input_tokens")
-    finish = str(body.get("stop_reason") or "")
-    return Reply(
+    finish = replies.finish_of(body.get("stop_reason"))
+    reply = Reply(
         text=_text(body["content"]),
         finish=finish,
         # The service counts cached tokens separately.
         input_tokens=replies.token_count(usage, "input_tokens") + cached + written,
         cached_tokens=cached,
         output_tokens=replies.token_count(usage, "output_tokens"),
-        refused=finish == "refusal",
+        refused=replies.is_refusal(finish),
     )
+    if reply.cut and any(block.get("type") == "tool_use" for block in body["content"]):
+        # The service closes what was cut; without its last brace it can be told from a whole one.
+        return replace(reply, text=reply.text.removesuffix("}"))
+    return reply
 
 
 def _text(blocks: list[Any]) -> str:
-    """Return a tool's input as JSON text, or the texts."""
-    for block in blocks:
-        if block.get("type") == "tool_use":
-            return json.dumps(block.get("input"), ensure_ascii=False)
-    return replies.message_text(blocks)
+    """Return a tool's input as JSON text, a list of several of them, or the texts."""
+    inputs = [block.get("input") for block in blocks if block.get("type") == "tool_use"]
+    if not inputs:
+        return replies.message_text(blocks)
+    return json.dumps(inputs if len(inputs) > 1 else inputs[0], ensure_ascii=False)
 
 
 def _outcome(result: Any) -> Reply | CallError:
-    if result.type == "succeeded":
+    """Return the outcome of a request of a batch."""
+    result = result if isinstance(result, dict) else {}
+    kind, message, error = result.get("type"), result.get("message"), result.get("error")
+    found = find_error(message)
+    if kind == "errored" or error:
+        inner = error.get("error", error) if isinstance(error, dict) else error
+        return error_in(inner or "no reply in the batch", _SERVICE, _KEY)
+    if found is not None:
+        return call_error(found, _SERVICE, _KEY)
+    if kind == "succeeded":
         try:
-            return _reply(result.message.model_dump())
-        except TransientError as error:
-            return error
-    if result.type == "errored":
-        inner = getattr(result.error, "error", result.error)
-        text = redact(str(getattr(inner, "message", inner)))
-        if getattr(inner, "type", "") == "invalid_request_error":
-            return RejectedError(f"Anthropic rejected the request: {text}")
-        return TransientError(f"Anthropic had no reply in the batch: {text}")
-    return TransientError(f"Anthropic had no reply in the batch: it {result.type}")
+            return _reply(message)
+        except TransientError as broken:
+            return broken
+    return TransientError(f"Anthropic had no reply in the batch: it {kind or 'has no outcome'}")

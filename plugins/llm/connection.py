@@ -7,10 +7,13 @@ import importlib.util
 import os
 import re
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.core.secrets import has_secret_address
+
+if TYPE_CHECKING:
+    from ig4.core.calls.request import Request
 
 
 def http_client(vendor: ModuleType, timeout: float) -> Any:
@@ -56,6 +59,16 @@ def check_address(*, address: str | None, variable: str) -> None:
         raise PrerequisiteError(
             f"{variable} holds a line break or another character that no key has: set it again"
         )
+
+
+def seconds_for(request: Request, timeout: float) -> float:
+    """Return how long to wait for a reply: longer where its limit of tokens was raised.
+
+    A reply that is given up is paid for nevertheless.
+    """
+    if not request.raised_from:
+        return timeout
+    return timeout * max(1.0, request.max_tokens / request.raised_from)
 
 
 def response_type(vendor: ModuleType) -> Any:

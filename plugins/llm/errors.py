@@ -19,9 +19,11 @@ from ig4.core.calls.request import (
 
 _PAYMENT_STATUSES = {400, 403, 429}
 _RETRIED_STATUSES = {408, 409, 425, 429}
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # no database accepts them
+# No database accepts the first and the last; a terminal obeys the others.
+_UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _NO_CREDIT = re.compile(
-    r"insufficient_quota|billing_(?:hard_limit|not_active)|credit_balance|payment required"
+    r"insufficient[_ ](?:user_)?(?:quota|credits?|balance|funds)"
+    r"|billing_(?:hard_limit|not_active|error)|credit_balance|payment[_ ]required"
     r"|credit balance is too low|exceeded your current quota|billing hard limit"
     r"|(?:reached|exceeded) (?:your|its|the) (?:\w+ )?spend(?:ing)? limit",
     re.IGNORECASE,
@@ -31,12 +33,29 @@ _NO_CREDIT = re.compile(
 _MAX_LENGTH = 300  # characters of a service's message
 
 
-def call_error(error: Exception, service: str, variable: str) -> CallError:
+class BodyError(Exception):
+    """An error that a service put into a reply with the status 200.
+
+    It has the attributes of the vendors' errors that `call_error` reads: `status_code` is the
+    status that such an error usually has, and None if it cannot be told.
+    """
+
+    def __init__(self, status_code: int | None, body: Any, response: Any = None) -> None:
+        super().__init__("an error inside a reply")
+        self.status_code = status_code
+        self.body = body
+        self.response = response
+
+
+def call_error(error: Exception, service: str, variable: str, *, hint: str = "") -> CallError:
     """Return the error to raise for an error of a vendor's client; it never shows a key.
 
-    `service` is the name of the service, `variable` the environment variable of its key.
+    `service` is the name of the service, `variable` the environment variable of its key, `hint`
+    what to do about it.
     """
     status = getattr(error, "status_code", None)
+    if isinstance(error, BodyError) and status is None:
+        return TransientError(f"{service} sent an error and no reply: {service_message(error)}")
     if not isinstance(status, int):
         cause = error.__cause__ or error.__context__ or error
         message = redact(f"{error} ({type(cause).__name__})")
@@ -45,7 +64,11 @@ def call_error(error: Exception, service: str, variable: str) -> CallError:
     if status == 402 or (status in _PAYMENT_STATUSES and _NO_CREDIT.search(message)):
         return ServiceError(f"{service} says that no credit is left ({status}): {message}")
     if status == 401:
-        return ServiceError(f"{service} does not accept the key (401): check {variable}")
+        return ServiceError(
+            f"{service} does not accept the key (401): check {variable}; it says: {message}"
+        )
+    if status == 403 and _is_flagged(error):
+        return RejectedError(f"{service} rejected the request ({status}): {message}")
     if status == 403:
         return ServiceError(f"{service} refuses access (403): {message}")
     if status == 404:
@@ -54,20 +77,40 @@ def call_error(error: Exception, service: str, variable: str) -> CallError:
         wait = retry_after(getattr(getattr(error, "response", None), "headers", {}))
         limited = status in (429, 529) or wait is not None
         return TransientError(
-            f"{service} says {status}: {message}", retry_after=wait, limited=limited
+            f"{service} says {status}: {message}{hint}", retry_after=wait, limited=limited
         )
-    return RejectedError(f"{service} rejected the request ({status}): {message}")
+    return RejectedError(f"{service} rejected the request ({status}): {message}{hint}")
 
 
 def service_message(error: Exception) -> str:
     """Return a service's message, short and without anything that looks like a key."""
+    return redact("; ".join(_sentences(getattr(error, "body", None))) or str(error))
+
+
+def _sentences(body: Any) -> list[str]:
+    """Return what the body of an error says: its message, code and type, and its cause."""
+    if not isinstance(body, Mapping):
+        return [str(body)] if isinstance(body, str) and body.strip() else []
+    inner = body.get("error", body)
+    inner = inner if isinstance(inner, Mapping) else {"message": inner}
+    known = [inner[key] for key in _MESSAGES if inner.get(key)]
+    metadata = inner.get("metadata")
+    if isinstance(metadata, Mapping):  # a proxy's, with what the model's own server said
+        known += [metadata[key] for key in ("raw", "reasons", "provider_name") if metadata.get(key)]
+    return list(dict.fromkeys(map(str, known)))
+
+
+_MESSAGES = ("message", "msg", "error_msg", "status_msg", "detail", "title", "code", "type")
+
+
+def _is_flagged(error: Exception) -> bool:
+    """Tell whether a proxy refuses one text (OpenRouter's moderation), and not the user."""
     body = getattr(error, "body", None)
-    parts: list[str] = []
-    if isinstance(body, Mapping):
-        inner = body.get("error", body)
-        inner = inner if isinstance(inner, Mapping) else {"message": inner}
-        parts = [str(inner[key]) for key in ("message", "code", "type") if inner.get(key)]
-    return redact("; ".join(dict.fromkeys(parts)) or str(error))
+    inner = body.get("error", body) if isinstance(body, Mapping) else None
+    metadata = inner.get("metadata") if isinstance(inner, Mapping) else None
+    return isinstance(metadata, Mapping) and any(
+        metadata.get(key) for key in ("flagged_input", "reasons")
+    )
 
 
 def redact(text: str) -> str:

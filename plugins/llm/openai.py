@@ -8,26 +8,22 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
 from ig4.core.calls.prices import Price
 from ig4.core.calls.provider import BatchState, Provider
-from ig4.core.calls.request import (
-    CallError,
-    RejectedError,
-    Reply,
-    Request,
-    TransientError,
-)
+from ig4.core.calls.request import CallError, Reply, Request, TransientError
 from ig4.core.errors import PrerequisiteError
 from ig4.plugins.llm import batches, connection, prices, replies
-from ig4.plugins.llm.errors import call_error, redact, service_message
+from ig4.plugins.llm.bodyerrors import error_in, find_error
+from ig4.plugins.llm.errors import BodyError, call_error, redact, service_message
 from ig4.plugins.llm.images import tiles
+from ig4.plugins.llm.structured import SchemaTrial, is_endless_space
 
 _REASONING = re.compile(r"^(?:o\d|gpt-5)")
 _OPENAI_ADDRESS = re.compile(r"//[^/]*\b(?:openai\.com|openai\.azure\.com|azure\.com)(?:[:/]|$)")
-_SCHEMA_REFUSED = re.compile(r"response_format|json_schema|structured|guided|grammar", re.I)
 _COSTLY_IMAGES = (
     "gpt-4o-mini"  # counts more tokens for an image, which then costs as much as with gpt-4o
 )
@@ -64,11 +60,13 @@ class OpenAIProvider(Provider):
         self.batch_tokens = batch_tokens or 0
         self.base_url = base_url
         self.timeout = timeout
-        self.structured = structured
-        self._no_schema = structured is False
+        self.schemas = SchemaTrial(structured, "gpt.structured", self._tell)
         self._wants_completion_tokens = False  # max_completion_tokens for max_tokens
         self._no_temperature = False
         self._client: Any = None
+
+    def _tell(self, text: str) -> None:
+        self.notice(text)  # which the engine sets later
 
     async def open(self) -> None:
         """Make the client.
@@ -119,22 +117,46 @@ class OpenAIProvider(Provider):
         """
         import openai
 
+        spent = Reply("")
         while True:
-            body = self.body(request)
-            try:
-                response = await self._client.post(
-                    "/chat/completions", cast_to=self._response, body=body
-                )
-            except openai.OpenAIError as error:
-                self._adapt(error, body)
-                # Another request may have changed the settings meanwhile.
+            async with self.schemas.turn() if request.schema else nullcontext():
+                plain = self.schemas.suspicious
+                body = self.body(request, plain=plain)
+                try:
+                    reply = (await self._post(body, request)).within(request.max_tokens)
+                except (openai.OpenAIError, BodyError) as error:
+                    if plain:
+                        self.schemas.note_plain_failure()
+                        raise self._error(error) from None
+                    self._adapt(error, body)
+                    # Another request may have changed the settings meanwhile.
+                    if body != self.body(request):
+                        continue
+                    raise self._error(error) from None
+            if request.schema and self.schemas.note_reply(
+                reply, plain="response_format" not in body
+            ):
+                spent = replies.with_spent(reply, spent)
                 if body != self.body(request):
                     continue
-                raise self._error(error) from None
-            return _reply(replies.parse_json(response.content))
+            return replies.with_spent(reply, spent)
 
-    def body(self, request: Request) -> dict[str, Any]:
-        """Return the body of a request, without what this server has refused before."""
+    async def _post(self, body: Mapping[str, Any], request: Request) -> Reply:
+        options = {"timeout": connection.seconds_for(request, self.timeout)}
+        response = await self._client.post(
+            "/chat/completions", cast_to=self._response, body=dict(body), options=options
+        )
+        content = replies.parse_json(response.content)
+        error = find_error(content, response)
+        if error is not None:
+            raise error
+        return _reply(content)
+
+    def body(self, request: Request, *, plain: bool = False) -> dict[str, Any]:
+        """Return the body of a request, without what this server has refused before.
+
+        With `plain` it has no schema.
+        """
         body: dict[str, Any] = {"model": request.model, "messages": _messages(request)}
         reasons = self._wants_completion_tokens or (
             self._is_openai and bool(_REASONING.match(request.model))
@@ -142,7 +164,7 @@ class OpenAIProvider(Provider):
         body["max_completion_tokens" if reasons else "max_tokens"] = request.max_tokens
         if request.temperature is not None and not reasons and not self._no_temperature:
             body["temperature"] = request.temperature
-        if request.schema is not None and not self._no_schema:
+        if request.schema is not None and not self.schemas.refused and not plain:
             schema = {"name": "rating", "strict": True, "schema": dict(request.schema)}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return body | dict(request.extra)
@@ -153,26 +175,23 @@ class OpenAIProvider(Provider):
 
     def _adapt(self, error: Exception, body: Mapping[str, Any]) -> None:
         """Find out from a refusal what this server does not accept."""
-        if getattr(error, "status_code", None) not in (400, 404, 422):
+        status, message = getattr(error, "status_code", None), service_message(error)
+        if "response_format" in body:
+            self.schemas.note_error(status, message)
+        if status not in (400, 404, 422) or ("response_format" in body and self.schemas.refused):
             return
-        message = service_message(error)
-        if (
-            "response_format" in body
-            and self.structured is None
-            and _SCHEMA_REFUSED.search(message)
-        ):
-            self._no_schema = True
-        elif "max_tokens" in body and "max_completion_tokens" in message:
+        if "max_tokens" in body and "max_completion_tokens" in message:
             self._wants_completion_tokens = True
         elif "temperature" in body and "temperature" in message:
             self._no_temperature = True
 
     def _error(self, error: Exception) -> CallError:
-        return call_error(error, "OpenAI" if self._is_openai else self._server, "OPENAI_API_KEY")
+        hint = self.schemas.hint(service_message(error))
+        return call_error(error, self._service, "OPENAI_API_KEY", hint=hint)
 
     @property
-    def _server(self) -> str:
-        return f"the server at {self._client.base_url.host}"
+    def _service(self) -> str:
+        return "OpenAI" if self._is_openai else f"the server at {self._client.base_url.host}"
 
     # Batches
 
@@ -185,13 +204,15 @@ class OpenAIProvider(Provider):
         """
         import openai
 
+        # A batch is no place to find out: a server without schemas may fill all of it with space.
+        plain = not self.schemas.settled and not self._is_openai
         lines = (
             json.dumps(
                 {
                     "custom_id": custom_id,
                     "method": "POST",
                     "url": _ENDPOINT,
-                    "body": self.body(request),
+                    "body": self.body(request, plain=plain),
                 }
             )
             for custom_id, request in requests.items()
@@ -263,7 +284,33 @@ class OpenAIProvider(Provider):
         for file in (batch.output_file_id, batch.error_file_id):
             if file:
                 async for line in self._lines(file):
-                    yield _outcome(line)
+                    yield self._outcome(line)
+
+    def _outcome(self, line: Any) -> tuple[str, Reply | CallError]:
+        """Return a request's hash and its outcome, from a line of a batch's files."""
+        line = line if isinstance(line, dict) else {}
+        custom_id = str(line.get("custom_id"))
+        response = line.get("response")
+        response = response if isinstance(response, dict) else {}
+        status, body = response.get("status_code"), response.get("body")
+        if status == 200:
+            error = find_error(body)
+            if error is not None:
+                return custom_id, self._error(error)
+            try:
+                return custom_id, self._noted(_reply(body))
+            except TransientError as broken:
+                return custom_id, broken
+        inner = body.get("error", body) if isinstance(body, dict) else body
+        given = line.get("error") or inner or "no reply in the batch"
+        known = status if isinstance(status, int) and status >= 400 else None
+        return custom_id, error_in(given, self._service, "OPENAI_API_KEY", known)
+
+    def _noted(self, reply: Reply) -> Reply:
+        """Return a batch's reply, from which the next batch learns about schemas."""
+        if self.schemas.wanted is None and is_endless_space(reply):
+            self.schemas.note_reply(reply, plain=False)
+        return reply
 
     async def _lines(self, file: str) -> AsyncIterator[dict[str, Any]]:
         import openai
@@ -329,29 +376,12 @@ def _make_reply(body: Any) -> Reply:
     message = choice["message"]
     usage = body.get("usage")
     refusal = message.get("refusal")
-    finish = str(choice.get("finish_reason") or "")
+    finish = replies.finish_of(choice.get("finish_reason"))
     return Reply(
         text=replies.message_text(refusal or message.get("content")),
         finish=finish,
         input_tokens=replies.token_count(usage, "prompt_tokens"),
         cached_tokens=replies.token_count(usage, "prompt_tokens_details", "cached_tokens"),
         output_tokens=replies.token_count(usage, "completion_tokens"),
-        refused=bool(refusal) or finish == "content_filter",
+        refused=bool(refusal) or replies.is_refusal(finish),
     )
-
-
-def _outcome(line: Mapping[str, Any]) -> tuple[str, Reply | CallError]:
-    """Return a request's hash and its outcome, from a line of a batch's files."""
-    custom_id = str(line.get("custom_id"))
-    response = line.get("response") or {}
-    status = response.get("status_code", 0)
-    if status == 200:
-        try:
-            return custom_id, _reply(response.get("body"))
-        except TransientError as error:
-            return custom_id, error
-    error_body = line.get("error") or (response.get("body") or {}).get("error") or {}
-    text = redact(str(error_body.get("message") or error_body.get("code") or "no reply"))
-    if 400 <= status < 500 and status not in (408, 409, 429):
-        return custom_id, RejectedError(f"OpenAI rejected the request ({status}): {text}")
-    return custom_id, TransientError(f"OpenAI had no reply in the batch: {text}")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
+
+from ig4.core.files.thoughts import UnreadableThoughtsError, answer_of, whole_object
 
 MAX_EXPLANATION = 4000
 """Maximum number of characters of an explanation."""
@@ -50,7 +53,6 @@ _TWO = re.compile(r"^\d{1,3}\s*(?:,\s|;)\s*\d{1,3}$")
 _ITEM = re.compile(r"^1[.)]\s+(?=.*\d)")  # not a rating, but the number of an item in a list
 _NUMBERS = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?")
 _HEADING = re.compile(r"^[#*_\s]*(?:score|rating)[*_\s]*[:\uff1a]?[*_\s]*$", re.IGNORECASE)
-_REASONING = re.compile(r"<(think|thinking)>")
 _REFUSAL = re.compile(
     r"\b(?:i(?:'|\u2019)?m\s+sorry|i\s+(?:cannot|can(?:'|\u2019)?t|am\s+unable|won(?:'|\u2019)?t)|"
     r"as\s+an\s+ai|unable\s+to)\b",
@@ -70,66 +72,63 @@ class UnreadableRating(Exception):  # noqa: N818 - it is the reply that is unrea
     """A reply has no rating; the message is the reason."""
 
 
-def parse(text: str) -> Rating:
+def parse(text: str, *, asked: str = "", cut: bool = False) -> Rating:
     """Return the rating that a reply holds: as JSON, or as the number on its first line.
 
     Only the first non-blank line counts, so that a number in the explanation, or in a quotation
-    of the answer there, never becomes the rating.
+    of the answer there, never becomes the rating. Thoughts before it are passed over; `asked` is
+    the prompt, which the reply may quote. Of a reply that was `cut` the first line must be whole:
+    an 8 at its end may be the start of 85, of 8/10 or of 8 to 9.
 
     Raises:
         UnreadableRating: there is no number, it is not between 0 and 100, or the model refused.
     """
-    body = _without_fence(strip_reasoning(text.strip()))
-    if not body:
+    whole = whole_object(text)
+    if whole is not None:
+        return _rating_in(whole)
+    try:
+        body = _without_fence(answer_of(text, asked=asked, cut=cut).lstrip())
+    except UnreadableThoughtsError as error:
+        raise UnreadableRating(str(error)) from None
+    if not body.strip():
         raise UnreadableRating("the reply is empty")
     if body.startswith("{"):
         return _parse_json(body)
-    first, _, rest = body.partition("\n")
+    first, ended, rest = body.partition("\n")
     if _HEADING.match(first[:_FIRST_LINE]):
-        first, _, rest = rest.strip().partition("\n")
-    return Rating(_parse_line(first[:_FIRST_LINE]), rest.strip()[:MAX_EXPLANATION])
-
-
-def strip_reasoning(text: str) -> str:
-    """Return a reply without the reasoning that some servers leave at its start.
-
-    Raises:
-        UnreadableRating: its end tag is missing, or comes twice: a quoted text may contain one.
-    """
-    opened = _REASONING.match(text)
-    if not opened:
-        return text
-    parts = text.split(f"</{opened[1]}>")
-    if len(parts) != 2:
-        where = "does not end" if len(parts) == 1 else "seems to end more than once"
-        raise UnreadableRating(f"the reasoning at its start {where}")
-    return parts[1].strip()
+        first, ended, rest = rest.lstrip().partition("\n")
+    score = _parse_line(first[:_FIRST_LINE])
+    if cut and not ended:
+        raise UnreadableRating("its rating is the last thing in it, and may go on")
+    return Rating(score, rest.strip()[:MAX_EXPLANATION])
 
 
 def _without_fence(text: str) -> str:
     if not text.startswith("```"):
         return text
     _, _, inside = text.partition("\n")
-    return inside.partition("```")[0].strip()
+    return inside.partition("```")[0].lstrip()
 
 
 def _parse_json(text: str) -> Rating:
     try:
-        value_object, _ = json.JSONDecoder().raw_decode(text)
+        value, _ = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
         raise UnreadableRating("the reply is JSON that cannot be read") from None
-    value = (
-        value_object.get("score", value_object.get("rating"))
-        if isinstance(value_object, dict)
-        else None
-    )
+    return _rating_in(value)
+
+
+def _rating_in(found: Any) -> Rating:
+    if not isinstance(found, dict):
+        raise UnreadableRating("the reply is JSON without a score")
+    value = found.get("score", found.get("rating"))
     if isinstance(value, str):
         score = _parse_line(value.strip()[:_FIRST_LINE])
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         score = _in_range(value, str(value))
     else:
         raise UnreadableRating("the reply is JSON without a score")
-    return Rating(score, str(value_object.get("explanation", "")).strip()[:MAX_EXPLANATION])
+    return Rating(score, str(found.get("explanation", "")).strip()[:MAX_EXPLANATION])
 
 
 def _parse_line(line: str) -> float:

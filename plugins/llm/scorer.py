@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import statistics
 from abc import abstractmethod
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -18,7 +19,7 @@ from ig4.plugins.llm.images import jpegs
 from ig4.plugins.llm.options import ServiceOptions
 from ig4.plugins.llm.prompt import REMINDER, SCHEMA, Template, find_suspicious_phrases
 from ig4.plugins.llm.ratings import Rating, UnreadableRating, parse
-from ig4.plugins.llm.retry import ask_twice, unreadable_error
+from ig4.plugins.llm.retry import Question, unreadable_error
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
@@ -55,13 +56,21 @@ class RatingOptions(ServiceOptions):
 class RatingScorer(AsyncScorer):
     """The paper's GPT Score (InstructionGPT-4, section 3.1): quality and variety, 0 to 100.
 
-    The model sees instruction and answer, not the image, unless `vision` is set. After a
-    reply without a rating it asks once more, with a reminder; a second one is an error.
+    The model sees instruction and answer, not the image, unless `vision` is set. After a reply
+    without a rating it asks once more, with a reminder, and after one that was cut at its limit
+    with a larger limit; a rating is never made up.
     """
 
-    version = "1"
+    version = "2"
     options: RatingOptions
+    usual_name: ClassVar[str] = "NAME"
+    """The name that options are given to on the command line."""
+
     _template: Template | None = None
+
+    def __init__(self, options: RatingOptions) -> None:
+        super().__init__(options)
+        self._question = Question(REMINDER)
 
     @abstractmethod
     def provider(self) -> Provider:
@@ -108,7 +117,7 @@ class RatingScorer(AsyncScorer):
                 return Failure(problem)
             images = await jpegs(sample.images, self.options.max_side)
         requests = [self.request(sample, images, n) for n in range(self.options.samples)]
-        calls = (ask_twice(request, ask, read_rating, REMINDER) for request in requests)
+        calls = (self._question.ask(request, ask, self._reader(request)) for request in requests)
         return self._score(sample, await _gather(calls))
 
     def request(self, sample: Sample, images: tuple[bytes, ...] = (), repeat: int = 0) -> Request:
@@ -123,6 +132,10 @@ class RatingScorer(AsyncScorer):
             repeat=repeat,
             extra=self.options.extra,
         )
+
+    def _reader(self, request: Request) -> Callable[[Reply], Rating]:
+        option = f"{self.usual_name}.max_tokens"
+        return partial(read_rating, asked=request.prompt, option=option)
 
     def _score(self, sample: Sample, ratings: Sequence[Rating]) -> Score:
         values = [rating.score for rating in ratings]
@@ -149,15 +162,15 @@ async def _gather(calls: Iterable[Coroutine[Any, Any, Rating]]) -> list[Rating]:
     return ratings
 
 
-def read_rating(reply: Reply) -> Rating:
-    """Return the rating that a reply holds.
+def read_rating(reply: Reply, *, asked: str = "", option: str = "max_tokens") -> Rating:
+    """Return the rating that a reply to the prompt `asked` holds.
 
     Raises:
-        UnreadableError: it holds none, or the model refused.
+        UnreadableError: it holds none, or the model refused; `option` is what to raise.
     """
     if reply.refused:
         raise unreadable_error(reply, "", "rate")
     try:
-        return parse(reply.text)
+        return parse(reply.text, asked=asked, cut=reply.cut)
     except UnreadableRating as error:
-        raise unreadable_error(reply, error, "rate") from None
+        raise unreadable_error(reply, error, "rate", option=option) from None

@@ -24,6 +24,7 @@ class Claude(RatingScorer):
 
     Options = ClaudeOptions
     options: ClaudeOptions
+    usual_name = "claude"
 
     def provider(self) -> Provider:
         """Return the service, not opened."""

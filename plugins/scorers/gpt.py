@@ -24,6 +24,7 @@ class Gpt(RatingScorer):
 
     Options = GptOptions
     options: GptOptions
+    usual_name = "gpt"
 
     def provider(self) -> Provider:
         """Return the service, not opened."""

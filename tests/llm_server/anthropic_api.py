@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from openai_api import prompt_of, rated
+from openai_api import prompt_of, rated, within_limit
 from world import World
 
 MESSAGES = "/v1/messages"
@@ -18,8 +18,9 @@ def message(world: World, body: dict[str, Any], fault: dict[str, Any] | None) ->
     prompt = prompt_of(body)
     forced = (body.get("tool_choice") or {}).get("type") == "tool"
     text, finish, refusal = rated(world, prompt, forced, fault)
+    text, finish, tokens = within_limit(body, text, finish, fault)
     content: list[dict[str, Any]] = [{"type": "text", "text": text, "citations": None}]
-    stop = {"length": "max_tokens"}.get(finish, "end_turn")
+    stop = {"length": "max_tokens", "stop": "end_turn"}.get(finish, finish)
     if refusal:
         content, stop = [], "refusal"
     elif forced and text.startswith("{"):
@@ -38,7 +39,7 @@ def message(world: World, body: dict[str, Any], fault: dict[str, Any] | None) ->
         "stop_sequence": None,
         "usage": {
             "input_tokens": len(prompt) // 4,
-            "output_tokens": len(text) // 4,
+            "output_tokens": tokens,
             "cache_read_input_tokens": 8,
             "cache_creation_input_tokens": 0,
         },
@@ -109,6 +110,8 @@ def results(world: World, number: str) -> bytes:
         elif name in ("400", "500"):
             kind = "invalid_request_error" if name == "400" else "api_error"
             result = {"type": "errored", "error": error(f"line failed with {name}", kind)}
+        elif fault and name == "line":
+            result = fault["result"]
         else:
             told = message(world, line["params"], fault)
             result = {"type": "succeeded", "message": told}

@@ -28,9 +28,10 @@ def completion(world: World, body: dict[str, Any], fault: dict[str, Any] | None)
     """A chat completion: the rating as JSON if a schema is asked for, else on the first line."""
     prompt = prompt_of(body)
     text, finish, refusal = rated(world, prompt, "response_format" in body, fault)
+    text, finish, tokens = within_limit(body, text, finish, fault)
     usage = {
         "prompt_tokens": len(prompt) // 4,
-        "completion_tokens": len(text) // 4,
+        "completion_tokens": tokens,
         "total_tokens": len(prompt) // 4 + len(text) // 4,
         "prompt_tokens_details": {"cached_tokens": 0},
     }
@@ -48,6 +49,23 @@ def completion(world: World, body: dict[str, Any], fault: dict[str, Any] | None)
     }
 
 
+def within_limit(
+    body: dict[str, Any], text: str, finish: str, fault: dict[str, Any] | None
+) -> tuple[str, str, int]:
+    """The text, the finish reason and the tokens of a reply that thinks, or is nothing but space.
+
+    The fault "thinks" is a model that thinks for so many `tokens` first, "space" one that fills a
+    reply with a schema with white space.
+    """
+    limit = int(body.get("max_tokens") or body.get("max_completion_tokens") or 512)
+    name = fault["fault"] if fault else ""
+    if name == "thinks" and fault and limit < fault["tokens"]:
+        return "", "length", limit
+    if name == "space" and ("response_format" in body or "tools" in body):
+        return " \n" * limit, "length", limit
+    return text, finish, len(text) // 4
+
+
 def rated(
     world: World, prompt: str, structured: bool, fault: dict[str, Any] | None
 ) -> tuple[str, str, str | None]:
@@ -60,7 +78,7 @@ def rated(
     if name == "out-of-range":
         return "140\nBetter than the best.", "stop", None
     if name == "text":
-        return str(fault and fault["text"]), "stop", None
+        return str(fault and fault["text"]), str((fault or {}).get("finish", "stop")), None
     if name == "truncated":
         return "This answer is", "length", None
     why = world.config["explanation"]
@@ -190,6 +208,8 @@ def _finish(world: World, number: str) -> tuple[str | None, str | None]:
         elif name in ("400", "500"):
             failed = error(int(name), f"line failed with {name}")
             told["response"] = {"status_code": int(name), "request_id": "r", "body": failed}
+        elif fault and name == "line":
+            told |= fault["line"]
         else:
             body = completion(world, line["body"], fault)
             told["response"] = {"status_code": 200, "request_id": "r", "body": body}

@@ -111,6 +111,8 @@ class Connection(asyncio.Protocol):
         elif name == "no-schema" and ("response_format" in body or "tools" in body):
             told = "response_format json_schema is not supported here; nor are tools"
             self._send(400, openai_api.error(400, told))
+        elif name == "crash" and ("response_format" in body or "tools" in body):
+            self._send(500, openai_api.error(500, str((fault or {}).get("message", "crashed"))))
         elif name == "renamed" and "max_tokens" in body:
             told = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
             self._send(400, openai_api.error(400, told, "unsupported_parameter"))

@@ -139,6 +139,73 @@ def test_silence_is_by_the_clock_of_the_server_which_a_file_has_not(store):
     assert known.silence is None if store.is_sqlite else 80 < known.silence < 100
 
 
+# Replies at other limits of tokens
+
+LARGER, SMALLER = {"a-more": True}, {"a-less": False}
+
+
+def unreadable(store, name, finish):
+    claim(store, "one", name)
+    record(store, CallOutcome(name, calls.DONE, "?", finish))
+    with store.writing() as connection:
+        calls.mark_unreadable(connection, {name: "no number"})
+
+
+@pytest.mark.parametrize("others", [LARGER, SMALLER])
+def test_a_reply_at_another_limit_serves(store, others):
+    (other,) = others
+    claim(store, "one", other)
+    assert claim(store, "two", "a", elsewhere=lambda _: others)["a"].state == "claimed"
+    record(store, CallOutcome(other, calls.DONE, "87", "stop"))
+    served = claim(store, "two", "a", elsewhere=lambda _: others)["a"]
+    assert (served.request_hash, served.reply) == (other, "87")
+    assert states(store, "a") == {}
+
+
+def test_one_that_was_cut_and_unreadable_serves_where_the_limit_is_no_larger(store):
+    unreadable(store, "a-more", "length")
+    unreadable(store, "a-less", "MAX_TOKENS")
+    for renew in (False, True):
+        served = claim(store, "one", "a", renew=renew, elsewhere=lambda _: SMALLER | LARGER)
+        assert served["a"].request_hash == "a-more"
+    assert claim(store, "one", "a", elsewhere=lambda _: SMALLER) == {}
+
+
+def test_one_that_ended_and_is_unreadable_serves_unless_it_is_to_be_renewed(store):
+    unreadable(store, "a-less", "stop")
+    assert claim(store, "one", "a", elsewhere=lambda _: SMALLER)["a"].state == "unreadable"
+    assert claim(store, "one", "a", renew=True, elsewhere=lambda _: SMALLER) == {}
+
+
+def test_what_was_cut_at_its_limit_is_not_renewed(store):
+    unreadable(store, "a", "length")
+    unreadable(store, "b", None)
+    assert set(claim(store, "one", "a", "b", renew=True)) == {"a"}
+
+
+def test_a_failure_at_another_limit_serves_nobody(store):
+    claim(store, "one", "a-more")
+    record(store, CallOutcome("a-more", calls.FAILED, error="400"))
+    assert claim(store, "one", "a", elsewhere=lambda _: LARGER) == {}
+
+
+def component(connection, version, limit):
+    given = ComponentRow(
+        "scorer", "gpt", "ig4", version, {"max_tokens": limit}, f"{version}{limit}"
+    )
+    return runs.component_id(connection, given)
+
+
+def test_limits_and_batches_of_earlier_options_are_known(store):
+    with store.writing() as connection:
+        one, two = component(connection, "1", 512), component(connection, "2", 1024)
+        component(connection, "2", None)
+        batches.prepare(connection, "w", "key", [row("a", component=one)])
+        assert calls.known_limits(connection) == [512, 1024]
+        assert batches.siblings_at_work(connection, two) == [one]
+        assert batches.siblings_at_work(connection, one) == []
+
+
 # Sums
 
 

@@ -85,6 +85,10 @@ class BatchCollector:
         """How many batches the service was still at work on when it was last asked."""
         self.errors: dict[str, CallError] = {}
         """Why requests failed in the last batch that they were in, by hash."""
+        self.siblings: Sequence[int] = ()
+        """Components whose batches are collected, too: earlier versions or options of this one."""
+        self._refusal: ServiceError | None = None
+        """Why the service would take no other request either, as a line of a batch said."""
         self.tries: dict[str, int] = {}
         """How many batches requests were in, by hash."""
         self._expected: dict[int, _Expected] = {}
@@ -109,6 +113,8 @@ class BatchCollector:
         """
         with self.ledger.store.reading() as connection:
             rows = batches.list_unfinished(connection, self.ledger.component_id)
+            for sibling in self.siblings:
+                rows += batches.list_unfinished(connection, sibling)
         alive = await asyncio.to_thread(self.ledger.alive) if rows else set()
         self.open = 0
         count = 0
@@ -124,11 +130,16 @@ class BatchCollector:
                 self.open += 1
                 self.notice(f"batch {row.id}: {error}; the service will be asked again")
             except NotFoundError as error:
+                if row.component_id != self.ledger.component_id:
+                    self.notice(f"batch {row.id}, made with other options, is not found: {error}")
+                    continue
                 await self._miss(row, error)
         for row, limit in refused:
             self._refuse(row, limit)
         if not self.open:
             self.size.waiting = False  # nobody is left to wait for
+        if self._refusal is not None:
+            raise self._refusal
         return count
 
     async def _ask_again(self, row: BatchRow, alive: set[str]) -> int:
@@ -314,6 +325,9 @@ class BatchCollector:
     ) -> CallOutcome:
         if isinstance(result, CallError):
             self.errors[request_hash] = result
+            if isinstance(result, ServiceError):
+                # Not as it is: a NotFoundError would be taken for a batch that is lost.
+                self._refusal = self._refusal or ServiceError(str(result))
             return CallOutcome(request_hash, calls.FAILED, error=str(result))
         cost = price.of_reply(result, batch=True) if price else None
         self.cost += cost or 0.0

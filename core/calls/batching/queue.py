@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from ig4.core.calls.batching.collector import FAILURES
+from ig4.core.calls.caller import raised_notice
 from ig4.core.calls.groupcommit import GroupCommit
 from ig4.core.calls.ledger import reply_of
 from ig4.core.calls.provider import BatchLimitError, NotSubmittedError
@@ -63,7 +64,10 @@ class BatchQueue:
         self._renewed: set[str] = set()
         self._failures = 0
         """How many batches in a row could not be handed over."""
-        self._lookup: GroupCommit[str, CallRow | None] = GroupCommit(self._rows, self.ledger.thread)
+        self._raised = False
+        self._lookup: GroupCommit[tuple[str, Request], CallRow | None] = GroupCommit(
+            self._rows, self.ledger.thread
+        )
 
     async def ask(self, request: Request, read: Callable[[Reply], T]) -> T:
         """Return what `read` makes of the reply, if there is one; else put the request in line.
@@ -75,13 +79,14 @@ class BatchQueue:
             BudgetError: no more requests may be sent.
         """
         request_hash = request.hash(self.provider.name)
-        row = await self._lookup(request_hash)
+        row = await self._lookup((request_hash, request))
         if row is not None and self._has_reply(row):
+            own = row.request_hash == request_hash
             try:
-                return read(reply_of(row))
+                return read(reply_of(row).within(request.max_tokens) if own else reply_of(row))
             except UnreadableError as error:
                 if row.state == calls.DONE:
-                    await self.ledger.mark_unreadable(request_hash, str(error))
+                    await self.ledger.mark_unreadable(row.request_hash, str(error))
                 raise
         if row is not None and row.state == calls.LOST:
             raise LostError("the request lies in a lost batch")
@@ -90,6 +95,9 @@ class BatchQueue:
         self._refuse_failed(request_hash)
         if self.budget.reached:
             raise BudgetError(self.budget.reached)
+        if request.raised_from and not self._raised:
+            self._raised = True
+            self.notice(raised_notice(request))
         if request_hash not in self._requests:
             await self._put(request_hash, request)
         raise PendingError("the request goes into a batch")
@@ -112,8 +120,11 @@ class BatchQueue:
         return self.size.holds(len(self._requests) + 1, self._bytes + size, self._tokens + tokens)
 
     def _has_reply(self, row: CallRow) -> bool:
-        """Tell whether to read a row's reply; a renewed one that was unreadable must be new."""
-        if row.state == calls.UNREADABLE and self.ledger.renew:
+        """Tell whether to read a row's reply; a renewed one that was unreadable must be new.
+
+        One that was cut at its limit is not renewed: it would be cut again.
+        """
+        if row.state == calls.UNREADABLE and self.ledger.renew and not reply_of(row).at_limit:
             return row.request_hash in self._renewed
         return row.state in (calls.DONE, calls.UNREADABLE)
 
@@ -125,10 +136,14 @@ class BatchQueue:
         if error is not None:
             raise RejectedError(str(error))
 
-    def _rows(self, hashes: Sequence[str]) -> list[CallRow | None]:
+    def _rows(self, requests: Sequence[tuple[str, Request]]) -> list[CallRow | None]:
+        by_hash = dict(requests)
         with self.ledger.store.reading() as connection:
-            known = calls.lookup(connection, list(dict.fromkeys(hashes)))
-        return [known.get(request_hash) for request_hash in hashes]
+            known = calls.lookup(connection, list(by_hash))
+            free = [h for h in by_hash if h not in known or known[h].state == calls.FAILED]
+            elsewhere = self.ledger.elsewhere(connection, by_hash)
+            known |= calls.find_elsewhere(connection, free, elsewhere)
+        return [known.get(request_hash) for request_hash, _ in requests]
 
     async def hand_over(self) -> None:
         """Record the requests in line as a batch, and give it to the service.
@@ -234,20 +249,16 @@ class BatchQueue:
         """Record a batch; return its number and the hashes that this process could claim."""
         ledger = self.ledger
         rows = [
-            {
-                "request_hash": request_hash,
-                "provider": self.provider.name,
-                "model": requests[request_hash].model,
-                "component_id": ledger.component_id,
-                "run_id": ledger.run_id,
-                "cost": cost,
-            }
-            for request_hash, cost in costs.items()
+            {**row, "cost": costs[row["request_hash"]]}
+            for row in ledger.new_rows({one: requests[one] for one in costs})
         ]
         if ledger.renew:
             self._renewed.update(costs)
         with ledger.store.writing(durable=True) as connection:
-            return batches.prepare(connection, this_process().id, key, rows, renew=ledger.renew)
+            elsewhere = ledger.elsewhere(connection, requests)
+            return batches.prepare(
+                connection, this_process().id, key, rows, renew=ledger.renew, elsewhere=elsewhere
+            )
 
     def _fail(self, batch_id: int, error: CallError) -> None:
         with self.ledger.store.writing(durable=True) as connection:

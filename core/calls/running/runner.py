@@ -19,6 +19,7 @@ from ig4.core.calls.prices import Pricing
 from ig4.core.calls.running.answerbuffer import AnswerBuffer
 from ig4.core.calls.running.modes import ask_in_batches, ask_one_by_one
 from ig4.core.events import StageFinished, StageStarted
+from ig4.storage import batches
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
@@ -77,6 +78,7 @@ async def _run_all(
         for task in tasks
         if task.places
     ]
+    _share_siblings(session, runners)
     # An error of one service ends the others too, after they have committed what they have.
     running = [asyncio.create_task(runner.run()) for runner in runners]
     try:
@@ -93,6 +95,19 @@ async def _run_all(
         {runner.task.label: runner.buffer.cost for runner in runners},
         {runner.task.label: runner.waiting for runner in runners if runner.waiting},
     )
+
+
+def _share_siblings(session: Session, runners: Sequence[CallRunner[Any, Any]]) -> None:
+    """Let each batch that was made with other options be collected by one of the runners.
+
+    Its replies serve at other limits of tokens, too, and after the component's version changed.
+    """
+    taken = {runner.task.component_id for runner in runners}
+    with session.store.reading() as connection:
+        for runner in runners:
+            found = batches.siblings_at_work(connection, runner.task.component_id)
+            runner.siblings = [one for one in found if one not in taken]
+            taken.update(runner.siblings)
 
 
 class CallRunner(Generic[U, R]):
@@ -113,6 +128,8 @@ class CallRunner(Generic[U, R]):
         self.budget = budget
         self.renew = renew
         self.buffer = AnswerBuffer(session, task)
+        self.siblings: Sequence[int] = ()
+        """Components whose batches it collects, beside its own."""
         self.waiting = 0
         """How many units have requests that lie in batches."""
 
@@ -120,6 +137,7 @@ class CallRunner(Generic[U, R]):
         """Ask about all units; ends early when the budget is reached."""
         session, task = self.session, self.task
         provider = task.component.provider()
+        provider.notice = session.notice
         ledger = Ledger(
             session.store, provider.name, task.component_id, session.run_id, renew=self.renew
         )
@@ -155,6 +173,7 @@ class CallRunner(Generic[U, R]):
             waits=settings.batch and settings.wait,
             poll_seconds=settings.poll_seconds,
         )
+        collector.siblings = self.siblings
         buffer.counters.append(collector)
         await collector.collect()
         if settings.batch:

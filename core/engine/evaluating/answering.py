@@ -16,6 +16,7 @@ from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.engine.training.generate import build_trainer
 from ig4.core.events import StageAdvanced, StageStarted
 from ig4.core.files import predictions
+from ig4.core.files.thoughts import UnreadableThoughtsError, without_thoughts
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Failure, Turn
 from ig4.core.secrets import redact
@@ -178,6 +179,29 @@ def _prompts(todo: Sequence[int], writer: _AnswerWriter) -> Iterator[Prompt]:
         yield Prompt(sanitize(item.id), (Turn("user", sanitize(item.question)),), images)
 
 
+def answers_to_grade(answers: Sequence[str | None]) -> list[str | None]:
+    """Return answers without the thoughts before them: a word in a thought is no answer."""
+    return [None if answer is None else _without_thoughts(answer) for answer in answers]
+
+
+def _without_thoughts(answer: str) -> str | None:
+    try:
+        return without_thoughts(answer)
+    except UnreadableThoughtsError:
+        return None
+
+
+def _checked(reply: str | Failure) -> str | Failure:
+    """Return a reply, or a Failure if it is thoughts from which no answer can be told."""
+    if isinstance(reply, Failure):
+        return reply
+    try:
+        without_thoughts(reply)
+    except UnreadableThoughtsError as error:
+        return Failure(f"the model thought, and {error}: let it write more tokens")
+    return reply
+
+
 class _AnswerWriter:
     """Commits answers as they arrive, those that arrive at about the same time together."""
 
@@ -199,7 +223,7 @@ class _AnswerWriter:
 
     def add(self, index: int, reply: str | Failure) -> None:
         """Add the answer to an item, or the reason why there is none."""
-        item = self.items[index]
+        item, reply = self.items[index], _checked(reply)
         failed = isinstance(reply, Failure)
         answer = None if isinstance(reply, Failure) else sanitize(reply)
         reason = sanitize(redact(reply.reason)) if isinstance(reply, Failure) else None

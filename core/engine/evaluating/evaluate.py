@@ -15,6 +15,7 @@ from ig4.core.engine.ending import record_failure
 from ig4.core.engine.evaluating.answering import (
     STAGE,
     AnswerSource,
+    answers_to_grade,
     collect_answers,
     from_file,
     from_model,
@@ -156,7 +157,8 @@ def _reuse(
         evaluations.set_model(
             connection, row.id, label=request.label and source.label, training_id=training_id
         )
-        answers = [one.answer for one in evaluations.predictions(connection, row.id)]
+        stored = [one.answer for one in evaluations.predictions(connection, row.id)]
+    answers = answers_to_grade(stored)
     result = _score(configured, items, answers)
     session.emit(StageFinished(STAGE, f"{configured.label}: evaluated before"))
     label = source.label if request.label else row.label
@@ -184,7 +186,8 @@ def _compute(
         with record_failure(session, evaluations.finish, number):
             collect_answers(session, number, items, source)
             with session.store.reading() as connection:
-                answers = [one.answer for one in evaluations.predictions(connection, number)]
+                stored = [one.answer for one in evaluations.predictions(connection, number)]
+            answers = _graded(session, stored)
             result = _score(configured, items, answers)
             failed = answers.count(None)
             _store(session, number, result, failed)
@@ -193,6 +196,15 @@ def _compute(
         message = f"{configured.label}: {result.headline} {result.value:.4f}"
         session.emit(StageFinished(STAGE, message))
     return EvaluationResult(number, configured.label, source.label, result, len(items), failed)
+
+
+def _graded(session: Session, stored: Sequence[str | None]) -> list[str | None]:
+    """Return the answers to grade; it is said if that is not all that a model wrote."""
+    answers = answers_to_grade(stored)
+    count = sum(one != other for one, other in zip(stored, answers, strict=True))
+    if count:
+        session.notice(f"{count:,} answers begin with thoughts: only what follows them is graded")
+    return answers
 
 
 def _begin(

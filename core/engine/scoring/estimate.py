@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ig4.core.calls import prices as pricing
+from ig4.core.calls.ledger import at_other_limits, reply_of
 from ig4.core.calls.loop import run
 from ig4.core.calls.request import PendingError, Reply, Request
 from ig4.core.calls.settings import CallSettings
@@ -15,6 +16,7 @@ from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.score import imported_scorers
 from ig4.storage import calls as ledger
 from ig4.storage import runs
+from ig4.storage.calls import CallRow
 
 if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
@@ -145,14 +147,23 @@ class _CallEstimator:
             except PendingError:
                 continue
 
+    def _has_reply(self, row: CallRow) -> bool:
+        """Tell whether a row's reply would be read; one that was cut is not asked for anew."""
+        if row.state == ledger.UNREADABLE:
+            return not self.renew or reply_of(row).at_limit
+        return row.state == ledger.DONE
+
     def conclude(self, provider: Provider, share: float) -> CallEstimate:
         """Sum tokens and money; `share` is how many times more units there are."""
         requests = dict(self.requests)  # what several units ask alike is asked once
         with self.session.store.reading() as connection:
             known = ledger.lookup(connection, list(requests))
+            limits = ledger.known_limits(connection)
+            elsewhere = at_other_limits(provider.name, limits, requests)
+            free = [h for h in requests if h not in known or known[h].state == ledger.FAILED]
+            known |= ledger.find_elsewhere(connection, free, elsewhere, renew=self.renew)
             seen = ledger.typical_usage(connection, self.asking.component_id)
-        read = (ledger.DONE,) if self.renew else (ledger.DONE, ledger.UNREADABLE)
-        paid = {request_hash for request_hash, row in known.items() if row.state in read}
+        paid = {h for h, row in known.items() if self._has_reply(row)}
         fresh = [request for request_hash, request in requests.items() if request_hash not in paid]
         given = sum(provider.tokens(request) for request in fresh)
         reply = seen.output_tokens if seen else OUTPUT_TOKENS

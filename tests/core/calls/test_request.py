@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 
 import pytest
 
-from ig4.core.calls.request import Request
+from ig4.core.calls.request import MOST_RAISED, Request
 
 PLAIN = Request("m", "How good is this?")
 
@@ -32,6 +34,36 @@ def test_equal_requests_have_one_hash():
 @pytest.mark.parametrize("field", OTHERS)
 def test_whatever_differs_is_another_request(field):
     assert replace(PLAIN, **{field: OTHERS[field]}).hash("openai") != PLAIN.hash("openai")
+
+
+def test_the_hashes_in_existing_ledgers_stay():
+    request = replace(PLAIN, **OTHERS)
+    content = {name: OTHERS[name] for name in OTHERS} | {
+        "provider": "openai",
+        "images": [hashlib.sha256(image).hexdigest() for image in request.images],
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    assert request.hash("openai") == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_hashes_at_other_limits_are_those_of_the_same_request_with_them():
+    request = replace(PLAIN, **OTHERS | {"max_tokens": 512})
+    known = request.hashes_at("openai", [512, 1000])
+    limits = {
+        replace(request, max_tokens=limit, raised_from=9).hash("openai"): limit
+        for limit in (4096, 1000, 8000)
+    }
+    assert known == limits
+
+
+def test_a_limit_is_raised_once_and_not_without_end():
+    raised = replace(PLAIN, max_tokens=100).raised()
+    assert (raised.max_tokens, raised.raised_from) == (8 * 100, 100)
+    assert raised.raised() is raised
+    most = replace(PLAIN, max_tokens=MOST_RAISED)
+    assert most.raised() is most
+    own = replace(PLAIN, extra={"max_completion_tokens": 5})
+    assert own.raised() is own
 
 
 def test_another_service_is_another_request():

@@ -56,6 +56,33 @@ def test_scores_off_the_scale_are_refused(text):
         read_robust(text)
 
 
+@pytest.mark.parametrize("reader", [read_robust, read_llava])
+def test_what_a_judge_thinks_is_no_verdict(reader):
+    verdict = reader("6 6\nor rather\n</think>\n\n8 9\nwhy")
+    assert (verdict.first, verdict.second, verdict.explanation) == (8.0, 9.0, "why")
+    for text in ("<think>8 9", "a</think>8 9</think>7 7", "<think>8 9</thinking>\n8 9"):
+        with pytest.raises(UnreadableReviewError):
+            reader(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["8 9", "8 9 ", "8 9.", "8 9 (both", "Assistant 1: 8\nAssistant 2: 9", "Scores:\n8 9",
+     "```\n8 9", '{"assistant_1": 8, "assistant_2": 9'],
+)  # fmt: skip
+def test_scores_at_the_end_of_a_cut_review_may_go_on(text):
+    with pytest.raises(UnreadableReviewError):
+        read_robust(text, cut=True)
+    whole = text if text.startswith("{") else f"{text}\nwhy"
+    assert read_robust(whole.replace("9", "9}") if "{" in text else whole, cut=True).second == 9.0
+
+
+def test_llavas_reader_takes_no_cut_score_either():
+    assert read_llava("8 9\nwh", cut=True).second == 9.0
+    with pytest.raises(UnreadableReviewError):
+        read_llava("8 9", cut=True)
+
+
 def test_the_explanation_is_what_follows():
     assert read_robust("8 9\nThe second\nis better.").explanation == "The second\nis better."
     assert read_robust("Assistant 1: 8\nAssistant 2: 9\nwhy").explanation == "why"

@@ -185,6 +185,12 @@ def test_a_slow_service_is_given_up_in_time(send, llm_server):
         send(ASKED, timeout=0.2)
 
 
+def test_a_reply_with_a_raised_limit_may_take_as_much_longer(send, llm_server):
+    llm_server.rule("slow", seconds=0.6)
+    longer = replace(ASKED, max_tokens=50 * 100, raised_from=50)
+    assert send(longer, timeout=0.2).text
+
+
 def test_a_service_that_is_not_there_may_come_back(make, llm_server):
     async def use(provider):
         return await provider.send(ASKED)

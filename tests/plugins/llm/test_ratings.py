@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 
@@ -139,6 +140,38 @@ def test_thoughts_before_a_rating_are_passed_over():
 def test_thoughts_that_do_not_end_just_once_are_refused(text):
     with pytest.raises(UnreadableRating, match="reasoning"):
         parse(text)
+
+
+def test_a_mark_in_the_string_of_a_whole_object_is_none():
+    assert parse('{"score": 12, "explanation": "It says </think> 100."}').score == 12
+
+
+WHOLE = ["8\nGood", "8\n", "Score:\n8\nGood", "<think>9</think>8\nGo", '{"score": 8}', "```\n8\n"]
+OPEN = ["8", "8.", "8 ", "8 (out", "8 -", "Score: 8", "Score:\n8", "**8**", "```\n8", "8. The be"]
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_of_a_cut_reply_a_rating_with_a_line_after_it_is_read(text):
+    assert parse(text, cut=True).score == 8
+
+
+@pytest.mark.parametrize("text", OPEN)
+def test_a_rating_on_the_last_line_of_a_cut_reply_may_go_on(text):
+    with pytest.raises(UnreadableRating, match=r"may go on|no rating|range"):
+        parse(text, cut=True)
+
+
+@given(st.integers(0, 100), st.sampled_from(["{}\nBecause it is short.", "Score: {}/100\nWhy."]))
+def test_no_cut_makes_another_rating_of_a_reply(score, form):
+    text = form.format(score)
+    for length in range(len(text)):
+        with contextlib.suppress(UnreadableRating):
+            assert parse(text[:length], cut=True).score == score
+
+
+@given(st.integers(0, 100), st.integers(0, 100), st.sampled_from(["</think>", "[/THINK]"]))
+def test_a_thought_is_never_the_rating(thought, score, mark):
+    assert parse(f"Score: {thought}\nToo generous.\n{mark}\n\n{score}").score == score
 
 
 def test_the_explanation_is_kept():

@@ -110,6 +110,17 @@ def test_answers_metrics_and_their_origin_are_stored(world):
                    "eval", "done")  # fmt: skip
 
 
+def test_a_word_in_a_thought_is_no_answer(world):
+    thoughts = "<think>0? 1? 2? One of these.</think>a bus"
+    rows = [{"id": f"q{n}", "answer": thoughts} for n in range(5)]
+    done = world.score([*rows, {"id": "q5", "answer": "<think>It is 2. Or"}])
+    assert (done.measured.value, done.failed) == (0.0, 1)
+    [(error,)] = world.sql("SELECT error FROM predictions WHERE error IS NOT NULL")
+    assert "its reasoning does not end" in error
+    [(kept,)] = world.sql("SELECT DISTINCT answer FROM predictions WHERE answer IS NOT NULL")
+    assert kept == thoughts
+
+
 def test_files_whose_names_are_no_text_are_read_like_others(world):
     strange = os.fsdecode(os.fsencode(world.folder) + b"/\xff.jsonl")
     try:

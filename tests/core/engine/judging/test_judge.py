@@ -114,6 +114,20 @@ def test_an_empty_prediction_beside_the_truth_is_no_answer(session, write):
     assert (done.summary.failed, done.summary.overall.n) == (2, 1)
 
 
+def test_what_a_model_thought_before_its_answer_is_not_judged(session, write):
+    folder = write(("a red bus", "two"), ("three", "four"))
+    put(
+        folder / "a.jsonl",
+        {"id": "q0", "answer": "<think>A boat? No.</think>\nA red bus, number q0."},
+        {"id": "q1", "answer": "<think>A boat? No"},
+    )
+    done = judge(session, request(folder, "reference"))
+    assert (done.summary.failed, done.summary.overall.n) == (1, 1)
+    verdicts = {row[0]: row for row in stored(session) if not row[1]}
+    assert verdicts["q0"][3] == 10.0
+    assert "its reasoning does not end" in verdicts["q1"][6]
+
+
 def test_ids_that_a_table_made_floats_are_the_same_ids(session, write):
     folder = write(("one", "two"))
     put(folder / "questions.jsonl", {"id": 17, "question": "What?", "image": "q0.png"})
