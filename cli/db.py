@@ -17,6 +17,7 @@ Examples:
   ig4 db path
   ig4 db stats
   ig4 db check
+  ig4 db scrub
   ig4 db backup before.db
   ig4 db upgrade
 """
@@ -120,6 +121,31 @@ def check(repair: bool, db: str | None, as_json: bool) -> None:
         click.echo(render.plain(f"{report.location}: {state} ({verified or 'nothing'} verified)"))
     if not report.sound:
         click.get_current_context().exit(1)
+
+
+@db.command(
+    epilog="""\b
+Examples:
+  ig4 db scrub
+  ig4 db scrub --db shared.db --json
+"""
+)
+@opt.as_json
+@opt.db
+def scrub(db: str | None, as_json: bool) -> None:
+    """Take keys and passwords out of configurations that an older ig4 recorded."""
+    from ig4.core.engine.scrubbing import scrub_records
+    from ig4.storage.store import Store
+
+    with Store.open(location(db), create=False) as store:
+        count = scrub_records(store)
+        where = store.location
+    if as_json:
+        render.print_json({"location": where, "scrubbed": count})
+    else:
+        click.echo(f"{where}: {count:,} recorded configurations held a key or a password")
+    if count:
+        click.echo("Backups and copies still hold them: change the keys.", err=True)
 
 
 @db.command(

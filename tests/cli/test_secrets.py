@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import update
 
 from ig4.cli.main import cli, main
+from ig4.storage.schema import Run
+from ig4.storage.store import Store
 
 SECRET = "hush-Hush-4711"
 
@@ -92,3 +95,18 @@ def test_the_remedy_is_named(folder):
         done.exception
     )
     assert "environment variable" in str(done.exception)
+
+
+def test_what_an_older_ig4_recorded_can_be_scrubbed(folder):
+    config = {"scorers": {"gpt": {"api_key": SECRET, "base_url": f"http://u:{SECRET}@h"}}}
+    with Store.open("ig4.db") as store, store.writing() as connection:
+        connection.execute(update(Run).values(config=config))
+    assert SECRET.encode() in stored(folder)
+    done = CliRunner().invoke(cli, ["db", "scrub", "--json"])
+    assert json.loads(done.stdout)["scrubbed"] == 1
+    assert "change the keys" in done.stderr
+    assert SECRET.encode() not in stored(folder)
+    again = CliRunner().invoke(cli, ["db", "scrub", "--json"])
+    assert json.loads(again.stdout)["scrubbed"] == 0
+    shown = CliRunner().invoke(cli, ["runs", "1", "--json"])
+    assert json.loads(shown.stdout)["config"]["scorers"]["gpt"]["api_key"] == "[secret]"
