@@ -58,7 +58,7 @@ COMMANDS = {
     ),
     "batch": (
         "ig4.cli.batch:batch",
-        "List batches of requests, or cancel one.",
+        "List batches of requests, cancel one, or send a lost one again.",
     ),
     "db": ("ig4.cli.db:db", "Manage the score database."),
     "plugins": (

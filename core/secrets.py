@@ -46,7 +46,8 @@ _HEADER = re.compile(
 )
 _KEY_FORMS = re.compile(
     r"\b(?:"
-    r"(?:sk|pk|rk|key|xai)-(?=[A-Za-z0-9_.-]*[0-9*])[A-Za-z0-9_*.-]{6,}"  # OpenAI and others
+    r"sk-[A-Za-z0-9_*.-]{6,}"  # OpenAI, Anthropic and who follows them
+    r"|(?:pk|rk|key|xai)-(?=[A-Za-z0-9_.-]*[0-9*])[A-Za-z0-9_*.-]{6,}"
     r"|(?:hf|gsk|r8)_[A-Za-z0-9*]{6,}|nvapi-[A-Za-z0-9_*-]{6,}|AIza[A-Za-z0-9_-]{10,}"
     r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}"
     r"|xox[abeprs]-[A-Za-z0-9-]{10,}|AKIA[A-Z0-9]{16}"

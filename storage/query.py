@@ -132,4 +132,4 @@ def _check(url: URL, sql: str, role: str | None) -> None:
     if role is not None and is_sqlite(url):
         raise QueryError("--role is for PostgreSQL: a SQLite file has no roles.")
     if "\0" in sql or any("\ud800" <= character <= "\udfff" for character in sql):
-        raise QueryError("The query holds a NUL, or bytes that are not UTF-8.")
+        raise QueryError(f"The query holds a NUL, or bytes that are not UTF-8: {sql[:80]!r}.")
