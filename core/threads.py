@@ -13,9 +13,7 @@ R = TypeVar("R")
 _AHEAD = 8  # for each thread; an interruption waits for no more than these
 
 
-def ordered_map(
-    function: Callable[[T], R], items: Iterable[T], threads: int = 8
-) -> Iterator[R]:
+def ordered_map(function: Callable[[T], R], items: Iterable[T], threads: int = 8) -> Iterator[R]:
     """Yield the function of each item, in the order of the items."""
     from concurrent.futures import ThreadPoolExecutor
 

@@ -77,7 +77,8 @@ def check_samples(session: Session, trainer: Trainer, samples: Sequence[Sample])
 
 def _result(samples: Sequence[Sample], checks: Sequence[SampleCheck]) -> CheckResult:
     usable = [place for place, check in enumerate(checks) if check.problem is None]
-    refused = [(sample, one) for sample, one in zip(samples, checks, strict=True) if one.problem]
+    refused = [(sample, one) for sample, one in zip(samples, checks, strict=True)
+               if one.problem is not None]  # fmt: skip
     cut = [checks[place] for place in usable if checks[place].cut > 0]
     return CheckResult(
         usable,

@@ -190,7 +190,9 @@ def footprint(
     """
     configured = session.configured(request.trainer)
     trainer = cast("Trainer", configured.component)
-    checked = request.check_images and request.missing == "skip"  # the number of steps depends on it
+    checked = (
+        request.check_images and request.missing == "skip"
+    )  # the number of steps depends on it
     training_set = _training_set(session, dataset, trainer, replace(request, check_images=checked))
     job = _job(session, configured, training_set, request)
     return trainer.footprint(job), len(training_set.samples), job.output
