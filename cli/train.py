@@ -39,9 +39,9 @@ Examples:
 @click.option(
     "--missing",
     type=click.Choice(["error", "skip"]),
-    help="Stop at unreadable images, or skip their samples.  [default: error]",
+    help="Stop if the trainer cannot take some samples, or skip them.  [default: error]",
 )
-@click.option("--no-check", is_flag=True, help="Do not decode all images before training.")
+@click.option("--no-check", is_flag=True, help="Do not check all samples before training.")
 @click.option("--overwrite", is_flag=True, help="Overwrite another training in the folder.")
 @click.option("--dry-run", is_flag=True, help="Show steps, parameters and memory, and stop.")
 @opt.seed
@@ -158,6 +158,8 @@ def as_dict(result: TrainingResult) -> dict[str, Any]:
         "selection": result.selection,
         "samples": result.samples,
         "left_out": result.left_out,
+        "left_out_by_reason": dict(result.reasons),
+        "cut_answers": result.cut_answers,
         "trainer": result.checkpoint.trainer,
         "checkpoint": str(result.checkpoint.path),
         "reused": result.reused,
@@ -170,6 +172,7 @@ def _print_result(result: TrainingResult) -> None:
     source = "all of it" if result.selection is None else f"selection {result.selection}"
     facts: dict[str, Any] = {
         "trained on": f"{result.samples:,} samples of {result.dataset} ({source})",
+        **_counts(result),
         "steps": metrics.get("steps"),
         "last loss": metrics.get("loss"),
         "seconds": metrics.get("seconds"),
@@ -179,6 +182,17 @@ def _print_result(result: TrainingResult) -> None:
     facts["checkpoint"] = result.checkpoint.path
     render.print_facts(facts)
     click.echo(f"Use it: ig4 generate {result.checkpoint.path} --questions FILE, or --chat IMAGE")
+
+
+def _counts(result: TrainingResult) -> dict[str, str]:
+    """Return what was left out and what was cut, in words; nothing if nothing was."""
+    counts = {}
+    if result.left_out:
+        reasons = "; ".join(f"{reason}: {count:,}" for reason, count in result.reasons.items())
+        counts["left out"] = f"{result.left_out:,} samples ({reasons})"
+    if result.cut_answers:
+        counts["answers cut"] = f"those of {result.cut_answers:,} samples"
+    return counts
 
 
 def _print_footprint(

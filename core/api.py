@@ -180,7 +180,7 @@ def train(
     """Do what `ig4 train` does: fine-tune a model on a selection; `options` are the trainer's.
 
     Raises:
-        Ig4Error: the request is wrong, images are missing, or the training cannot go on.
+        Ig4Error: the request is wrong, the trainer refuses samples, or the training cannot go on.
         StorageError: there is no such database.
     """
     request = TrainingRequest(

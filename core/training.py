@@ -2,10 +2,14 @@
 
 from ig4.core.contracts.training import (
     MANIFEST,
+    NO_ANSWER_LEFT,
+    REFUSED,
+    UNREADABLE,
     Checkpoint,
     Decoding,
     Footprint,
     Prompt,
+    SampleCheck,
     TrainingError,
     TrainingJob,
     TrainingStep,
@@ -14,10 +18,14 @@ from ig4.core.contracts.training import (
 
 __all__ = [
     "MANIFEST",
+    "NO_ANSWER_LEFT",
+    "REFUSED",
+    "UNREADABLE",
     "Checkpoint",
     "Decoding",
     "Footprint",
     "Prompt",
+    "SampleCheck",
     "TrainingError",
     "TrainingJob",
     "TrainingStep",

@@ -34,13 +34,15 @@ class BenchmarkResult:
 
     `metrics` are by name, each in the unit of its benchmark (an accuracy is 0-1, CIDEr-D its raw
     value); `headline` names the main one. `values` has each item's share of the headline, in order,
-    None where an item has none. `categories` are the metrics of parts.
+    None where an item has none. `categories` are the metrics of parts; `notes` tell the user what
+    the answers look like, if that is not what the benchmark expects.
     """
 
     metrics: Mapping[str, float]
     headline: str
     values: Sequence[float | None]
     categories: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     @property
     def value(self) -> float:

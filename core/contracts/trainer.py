@@ -6,8 +6,16 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 
 from ig4.core.contracts.root import Configurable
-from ig4.core.contracts.training import Checkpoint, Decoding, Footprint, Prompt, TrainingJob
-from ig4.core.records import Failure
+from ig4.core.contracts.training import (
+    Checkpoint,
+    Decoding,
+    Footprint,
+    Prompt,
+    SampleCheck,
+    TrainingJob,
+)
+from ig4.core.records import Failure, Sample
+from ig4.core.threads import ordered_map
 
 
 class Trainer(Configurable):
@@ -29,6 +37,18 @@ class Trainer(Configurable):
             PrerequisiteError: the model or a device is missing.
         """
 
+    def check_samples(self, samples: Iterable[Sample]) -> Iterator[SampleCheck]:
+        """Tell of each sample, in order, whether `train` could take it, without loading weights.
+
+        It runs before the first step, so that one bad sample does not end hours of work. By default
+        the images are decoded; a trainer whose processor may refuse a sample, or whose length limit
+        may cut answers, prepares each sample as `train` does.
+
+        Raises:
+            PrerequisiteError: what the check needs of the model is missing.
+        """
+        return ordered_map(check_images, samples)
+
     @abstractmethod
     def generate(
         self, checkpoint: Checkpoint, prompts: Iterable[Prompt], decoding: Decoding
@@ -45,3 +65,15 @@ class Trainer(Configurable):
     def footprint(self, job: TrainingJob) -> Footprint | None:
         """Estimate what `train` would take, without loading weights; None if that is not known."""
         return None
+
+
+def check_images(sample: Sample) -> SampleCheck:
+    """Decode the images of a sample."""
+    from ig4.core.files.images import ImageError
+
+    try:
+        for image in sample.images:
+            image.pixels()
+    except ImageError as error:
+        return SampleCheck(str(error))
+    return SampleCheck()

@@ -144,6 +144,28 @@ class Footprint:
     notes: Sequence[str] = ()
 
 
+UNREADABLE = "an image cannot be read"
+REFUSED = "the model's processor or template refuses them"
+NO_ANSWER_LEFT = "no token of an answer is left"
+"""The reasons of `SampleCheck` that ig4's own trainers give."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCheck:
+    """What a trainer would do with one sample: refuse it, cut its answers, or neither.
+
+    `problem` says why the sample cannot be trained on, None if it can; `reason` is the kind of
+    the problem, in words by which samples are counted. `cut` is the number of tokens at the end of
+    its answers that would not be learned, and `limit` the option that cuts them
+    ("hf.max_length").
+    """
+
+    problem: str | None = None
+    reason: str = UNREADABLE
+    cut: int = 0
+    limit: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A prompt for a model: turns, of which the last is the user's, and the images shown."""

@@ -46,6 +46,7 @@ def trainer_checks(make: Make) -> list[Check]:
         check_an_interrupted_training_goes_on_to_equal_weights,
         check_nothing_to_train_on_is_refused,
         check_an_unreadable_image_stops_the_training,
+        check_bad_samples_are_found_before_the_training,
         check_there_is_an_answer_for_each_prompt,
         check_answers_do_not_depend_on_the_batch,
         check_drawn_answers_come_from_seed_and_prompt,
@@ -147,6 +148,20 @@ def check_an_unreadable_image_stops_the_training(make: Make) -> None:
             fail("an image that cannot be read went unnoticed")
         except TrainingError as error:
             require("unreadable" in str(error), f"the sample is not named: {error}")
+
+
+def check_bad_samples_are_found_before_the_training(make: Make) -> None:
+    """`check_samples` has a result for each sample, in order, and takes those that are good."""
+    good = make_samples(4)
+    samples = [*good[:2], sample_with_unreadable_image(), *good[2:]]
+    checks = list(make().check_samples(samples))
+    require(len(checks) == 5, f"{len(checks)} results for 5 samples")
+    problems = [one.problem for one in checks]
+    require(bool(problems[2]), "an image that cannot be read went unnoticed")
+    require(bool(checks[2].reason.strip()), "the problem has no reason to count it by")
+    require(problems.count(None) == 4, f"good samples have problems: {problems}")
+    require(all(one.cut >= 0 for one in checks), f"{checks}")
+    require(all(one.limit for one in checks if one.cut), "what cuts the answers is not named")
 
 
 def check_there_is_an_answer_for_each_prompt(make: Make) -> None:

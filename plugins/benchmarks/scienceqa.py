@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +13,7 @@ from ig4.core.files import jsonstream
 from ig4.core.files.tables import require_file
 from ig4.plugins.benchmarks.accuracy import AccuracyBenchmark, AccuracyOptions
 from ig4.plugins.benchmarks.files import Row, Rows, check_distinct
+from ig4.plugins.benchmarks.forms import Form
 
 
 class ScienceQaOptions(AccuracyOptions):
@@ -21,6 +23,9 @@ class ScienceQaOptions(AccuracyOptions):
         description="problems.json of the data set, or test_anns.json as LVLM-eHub writes it."
     )
     split: str = Field("test", description="Which split of problems.json.")
+    answers: Literal["texts", "letters"] = Field(
+        "texts", description="What models answer: the texts of choices, or their letters."
+    )
 
 
 class ScienceQa(AccuracyBenchmark):
@@ -29,6 +34,13 @@ class ScienceQa(AccuracyBenchmark):
     version = "1"
     Options = ScienceQaOptions
     options: ScienceQaOptions
+    forms: ClassVar[Mapping[Form, str]] = {"letters": "scienceqa.answers=letters"}
+    later_options = ("answers",)
+
+    @property
+    def form(self) -> Form:
+        """See `AccuracyBenchmark.form`."""
+        return self.options.answers
 
     def items(self) -> list[Item]:
         """Read the questions in the file's order; the right answer is the text of the choice.
@@ -60,8 +72,13 @@ def _problem(name: str, split: str, row: Row) -> Item:
     truth = choices[row.number("answer", len(choices))]
     image = f"{split}/{name}/{row.text('image')}"
     subject = row.record.get("subject")
-    return Item(name, prompt, image, (truth,), subject if isinstance(subject, str) else "")
+    record = {"question": row.text("question"), "choices": list(choices)}
+    category = subject if isinstance(subject, str) else ""
+    return Item(name, prompt, image, (truth,), category, record)
 
 
 def _prepared(number: int, row: Row) -> Item:
-    return Item(str(number), row.text("question"), row.text("image_path"), (row.text("answer"),))
+    image, truth = row.text("image_path"), row.text("answer")
+    choices = row.record.get("choices")
+    record = {"choices": choices} if isinstance(choices, list) else {}
+    return Item(str(number), row.text("question"), image, (truth,), record=record)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from ig4.core.contracts.evaluation import Item
-from ig4.plugins.benchmarks.accuracy import AccuracyBenchmark
+from ig4.plugins.benchmarks.accuracy import AccuracyBenchmark, LabelOptions
 from ig4.plugins.benchmarks.files import Rows, check_distinct
+from ig4.plugins.benchmarks.forms import Form
 
 
 class ObjectCounting(AccuracyBenchmark):
@@ -32,3 +36,12 @@ class MultiClassIdentification(ObjectCounting):
     """`vcr1_mci.json`: 10,000 questions whose right answer is "Yes." or "No."."""
 
     version = "1"
+    Options = LabelOptions
+    options: LabelOptions
+    forms: ClassVar[Mapping[Form, str]] = {"labels": "vcr-mci.answers=labels"}
+    later_options = ("answers",)
+
+    @property
+    def form(self) -> Form:
+        """See `AccuracyBenchmark.form`."""
+        return self.options.answers

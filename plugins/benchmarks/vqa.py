@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field, field_validator
 
 from ig4.core.contracts.evaluation import Item
 from ig4.plugins.benchmarks.accuracy import AccuracyBenchmark, AccuracyOptions
 from ig4.plugins.benchmarks.files import Row, Rows, check_distinct
+from ig4.plugins.benchmarks.forms import Form, choices_of
 
 _QUESTION = ("question", "text", "prompt", "instruction")
 _ANSWERS = ("answers", "answer", "label", "truth", "target")
@@ -30,6 +33,15 @@ class VqaOptions(AccuracyOptions):
     image: str | None = Field(
         None, description="Column of image paths; else the usual names, if there is one."
     )
+    choices: str | None = Field(
+        None,
+        description="Column of choices (a list); else the usual names, or columns A, B, C, …",
+    )
+    answer_form: Form = Field(
+        "texts",
+        description="What models answer: texts, letters of choices, or labels (true, false, yes, "
+        "no, 1, 0).",
+    )
     category: str = Field("category", description="Column of categories, if there is one.")
     prompt: str = Field(
         "{question}", description="Prompt for the model; {question} becomes the question."
@@ -49,6 +61,20 @@ class Vqa(AccuracyBenchmark):
     version = "1"
     Options = VqaOptions
     options: VqaOptions
+    forms: ClassVar[Mapping[Form, str]] = {
+        "letters": "vqa.answer_form=letters",
+        "labels": "vqa.answer_form=labels",
+    }
+    later_options = ("choices", "answer_form")
+
+    @property
+    def form(self) -> Form:
+        """See `AccuracyBenchmark.form`."""
+        return self.options.answer_form
+
+    def choices(self, item: Item) -> tuple[str, ...]:
+        """See `AccuracyBenchmark.choices`."""
+        return choices_of(item, self.options.choices)
 
     def items(self) -> list[Item]:
         """Read the questions, in the file's order.
@@ -67,6 +93,9 @@ class Vqa(AccuracyBenchmark):
         image = find_column(row, options.image, _IMAGES)
         category = row.record.get(options.category)
         parse_list_cell(row, answers)
+        choices = find_column(row, options.choices, ("choices", "options"))
+        if choices is not None:
+            parse_list_cell(row, choices)
         return Item(
             id=str(number) if own is None else row.id(own),
             question=options.prompt.replace("{question}", question),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from ig4.core.contracts.evaluation import Item
-from ig4.plugins.benchmarks.accuracy import AccuracyBenchmark
+from ig4.plugins.benchmarks.accuracy import AccuracyBenchmark, LabelOptions
 from ig4.plugins.benchmarks.files import Row, Rows, check_distinct
+from ig4.plugins.benchmarks.forms import Form
 
 CHOICES = ("No", "Yes")
 """What a label of 0 or 1 means, in the order that the model is told."""
@@ -14,6 +18,15 @@ class VisualSpatialReasoning(AccuracyBenchmark):
     """`all_vsr_validated_data.jsonl`, or any other split; categories are the relations."""
 
     version = "1"
+    Options = LabelOptions
+    options: LabelOptions
+    forms: ClassVar[Mapping[Form, str]] = {"labels": "vsr.answers=labels"}
+    later_options = ("answers",)
+
+    @property
+    def form(self) -> Form:
+        """See `AccuracyBenchmark.form`."""
+        return self.options.answers
 
     def items(self) -> list[Item]:
         """Read the captions and ask about them as LVLM-eHub does; ids are row numbers from 0.

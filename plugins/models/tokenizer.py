@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ig4.core.errors import PrerequisiteError
+from ig4.plugins.models.hub import offline_if_unreachable
 from ig4.plugins.models.loading import one_line
 
 
@@ -98,15 +99,16 @@ def load_tokenizer(model: str, *, cache_dir: Path | None = None) -> Tokenizer:
     from transformers.utils.hub import cached_file
 
     try:
-        file = cached_file(
-            model,
-            "tokenizer.model",
-            cache_dir=cache_dir,
-            _raise_exceptions_for_missing_entries=False,
-        )
-        if file is not None:
-            return SentencePieceTokenizer(Path(file))
-        return FastTokenizer(AutoTokenizer.from_pretrained(model, cache_dir=cache_dir))
+        with offline_if_unreachable(local=Path(model).exists()):
+            file = cached_file(
+                model,
+                "tokenizer.model",
+                cache_dir=cache_dir,
+                _raise_exceptions_for_missing_entries=False,
+            )
+            if file is not None:
+                return SentencePieceTokenizer(Path(file))
+            return FastTokenizer(AutoTokenizer.from_pretrained(model, cache_dir=cache_dir))
     except Exception as error:
         message = one_line(error, 200)
         raise PrerequisiteError(f"the tokenizer of {model} cannot be loaded: {message}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ig4.core.contracts.training import TrainingError
-from ig4.core.errors import Ig4Error
+from ig4.core.contracts.training import NO_ANSWER_LEFT, REFUSED, SampleCheck, TrainingError
+from ig4.core.errors import Ig4Error, PrerequisiteError
 from ig4.core.files.images import ImageError, ImageShapeError
 from ig4.core.records import Sample
+from ig4.plugins.models.loading import one_line
 from ig4.plugins.training.placeholders import IGNORED, pad_rows
 
 SAMPLE_IDS = "sample_ids"
@@ -55,16 +56,38 @@ class Collator:
         }
 
 
+class NoAnswerLeftError(TrainingError):
+    """No token of a sample's answers can be learned."""
+
+
+def check_sample(sample: Sample, prepare: Callable[[Sample], SampleCheck]) -> SampleCheck:
+    """Return what `prepare` finds, or the error with which it refuses the sample.
+
+    Raises:
+        PrerequisiteError: the model is not complete, whatever the sample.
+    """
+    try:
+        return prepare(sample)
+    except PrerequisiteError:
+        raise
+    except NoAnswerLeftError as error:
+        return SampleCheck(str(error), NO_ANSWER_LEFT)
+    except ImageError as error:
+        shape = isinstance(error, ImageShapeError)
+        return SampleCheck(str(error), REFUSED) if shape else SampleCheck(str(error))
+    except Ig4Error as error:
+        return SampleCheck(str(error), REFUSED)
+    except Exception as error:  # noqa: BLE001 - a library's, about this sample alone
+        return SampleCheck(f"{type(error).__name__}: {one_line(error, 200)}", REFUSED)
+
+
 def load_images(sample: Sample) -> list[Any]:
     """Return a sample's images as RGB.
 
     Raises:
-        ImageError: an image cannot be read; the message names the sample.
+        ImageError: an image cannot be read.
     """
-    try:
-        return [image.pixels() for image in sample.images]
-    except ImageError as error:
-        raise ImageError(f"sample {sample.id!r}: {error}") from None
+    return [image.pixels() for image in sample.images]
 
 
 @contextmanager
@@ -72,6 +95,7 @@ def explain_sample_errors(sample: Sample) -> Iterator[None]:
     """Turn an error in the preparation of a sample into one sentence that names the sample.
 
     Raises:
+        ImageError: an image cannot be read.
         TrainingError: it cannot be prepared; other errors of ig4 are passed on as they are.
     """
     try:
@@ -80,6 +104,8 @@ def explain_sample_errors(sample: Sample) -> Iterator[None]:
         raise TrainingError(f"sample {sample.id!r}: {error}") from error
     except ImageShapeError as error:
         raise TrainingError(f"sample {sample.id!r}: {error}: leave it out") from None
+    except ImageError as error:
+        raise ImageError(f"sample {sample.id!r}: {error}") from None
     except Ig4Error:
         raise
     except Exception as error:

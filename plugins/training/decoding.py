@@ -22,6 +22,7 @@ from ig4.core.chunks import chunks
 from ig4.core.contracts.training import Decoding, Prompt, TrainingError
 from ig4.core.errors import Ig4Error, PrerequisiteError, UsageError
 from ig4.core.records import Failure
+from ig4.plugins.models.loading import one_line
 from ig4.plugins.training.order import seeded_rng
 
 T = TypeVar("T")
@@ -169,7 +170,7 @@ def generate_answers(
             except Ig4Error as error:
                 failed[place] = Failure(str(error))
             except Exception as error:  # noqa: BLE001 - a library's; only this prompt fails
-                failed[place] = Failure(f"{type(error).__name__}: {' '.join(str(error).split())}")
+                failed[place] = Failure(f"{type(error).__name__}: {one_line(error)}")
         try:
             texts = list(answer([p for p, _ in ready], [r for _, r in ready])) if ready else []
         except torch.OutOfMemoryError as error:

@@ -9,13 +9,15 @@ LEARNER = """
     from ig4.core.files.images import ImageError
     from ig4.core.records import Failure
     from ig4.core.contracts.training import (
-        Checkpoint, Footprint, TrainingError, TrainingStep, is_main_process,
+        REFUSED, Checkpoint, Footprint, SampleCheck, TrainingError, TrainingStep, is_main_process,
     )
 
     class LearnerOptions(Options):
         steps: int = 4
         stop_at: int = 0
         log: str = ""
+        widest: int = 0
+        longest: int = 0
 
     class Learner(Trainer):
         "Saves its state after every step; stops at one of them if it is told so."
@@ -23,6 +25,18 @@ LEARNER = """
 
         def identity(self, digest):
             return {"steps": self.options.steps}
+
+        def check_samples(self, samples):
+            for sample, check in zip(samples, super().check_samples(samples)):
+                sizes = [] if check.problem else [image.pixels().size for image in sample.images]
+                wide = self.options.widest and any(w > self.options.widest * h for w, h in sizes)
+                rest = len(sample.answer) - self.options.longest if self.options.longest else 0
+                if wide:
+                    yield SampleCheck("its aspect ratio is too large", REFUSED)
+                else:
+                    yield check if check.problem else SampleCheck(
+                        cut=max(0, rest), limit="learner.longest"
+                    )
 
         def train(self, job):
             state = job.output / "state" / "state.json"

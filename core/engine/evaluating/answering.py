@@ -50,14 +50,15 @@ class AnswerSource:
 
 
 def from_file(
-    session: Session, items: Sequence[Item], path: Path, label: str | None, *, partial: bool
+    session: Session, all_items: Sequence[Item], path: Path, label: str | None, limit: int | None
 ) -> AnswerSource:
-    """Return the answers in a file as a source.
+    """Return the answers in a file to the first `limit` of the benchmark's items as a source.
 
     Raises:
         DatasetError: it cannot be read, or its answers do not match the items.
     """
-    given = predictions.read_predictions(path, items, partial=partial)
+    given = predictions.read_predictions(path, all_items, limit=limit, notice=session.notice)
+    items = all_items[:limit]
     digest = digest_of([_items_json(items), "predictions", session.digest(path)])
     return AnswerSource(
         sanitize(label or path.stem), sanitize(str(path)), [None] * len(items), digest, given

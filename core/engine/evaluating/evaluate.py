@@ -86,8 +86,9 @@ def evaluate(session: Session, request: EvaluationRequest) -> EvaluationResult:
     benchmark = cast("Benchmark", configured.component)
     benchmark.open()
     try:
-        items = _items(benchmark, configured.label, request.limit)
-        source = _source(session, benchmark, items, request)
+        all_items = _all_items(benchmark, configured.label)
+        items = _first_items(all_items, configured.label, request.limit)
+        source = _source(session, benchmark, all_items, items, request)
         component_id = session.component_id(configured.fingerprint)
         with session.store.reading() as connection:
             row = evaluations.find(connection, component_id, source.digest)
@@ -108,33 +109,45 @@ def check_benchmark(session: Session, request: EvaluationRequest) -> None:
     benchmark = cast("Benchmark", configured.component)
     benchmark.open()
     try:
-        _items(benchmark, configured.label, request.limit)
+        label = configured.label
+        _first_items(_all_items(benchmark, label), label, request.limit)
     finally:
         benchmark.close()
 
 
-def _items(benchmark: Benchmark, label: str, limit: int | None) -> list[Item]:
-    """Return the items to evaluate on.
+def _all_items(benchmark: Benchmark, label: str) -> list[Item]:
+    """Return all items of a benchmark.
 
     Raises:
-        DatasetError: there is none.
         PluginError: two items have the same id.
     """
     items = list(benchmark.items())
     if len({item.id for item in items}) < len(items):
         raise PluginError(f"benchmark {label} gives two items the same id")
-    items = items[:limit]
-    if not items:
-        raise DatasetError(f"benchmark {label} has no questions")
     return items
 
 
+def _first_items(items: Sequence[Item], label: str, limit: int | None) -> Sequence[Item]:
+    """Return the items to evaluate on.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    first = items[:limit]
+    if not first:
+        raise DatasetError(f"benchmark {label} has no questions")
+    return first
+
+
 def _source(
-    session: Session, benchmark: Benchmark, items: Sequence[Item], request: EvaluationRequest
+    session: Session,
+    benchmark: Benchmark,
+    all_items: Sequence[Item],
+    items: Sequence[Item],
+    request: EvaluationRequest,
 ) -> AnswerSource:
     if request.predictions is not None:
-        partial = request.limit is not None
-        return from_file(session, items, request.predictions, request.label, partial=partial)
+        return from_file(session, all_items, request.predictions, request.label, request.limit)
     assert request.checkpoint is not None
     decoding = request.decoding
     if decoding.max_new_tokens is None:
@@ -160,6 +173,7 @@ def _reuse(
         stored = [one.answer for one in evaluations.predictions(connection, row.id)]
     answers = answers_to_grade(stored)
     result = _score(configured, items, answers)
+    _tell_notes(session, configured, result)
     session.emit(StageFinished(STAGE, f"{configured.label}: evaluated before"))
     label = source.label if request.label else row.label
     return EvaluationResult(
@@ -191,6 +205,7 @@ def _compute(
             result = _score(configured, items, answers)
             failed = answers.count(None)
             _store(session, number, result, failed)
+        _tell_notes(session, configured, result)
         if failed:
             session.failures[configured.label] = failed
         message = f"{configured.label}: {result.headline} {result.value:.4f}"
@@ -260,6 +275,11 @@ def _score(
 ) -> BenchmarkResult:
     benchmark = cast("Benchmark", configured.component)
     return validated_result(configured.label, items, benchmark.score(items, answers))
+
+
+def _tell_notes(session: Session, configured: ConfiguredComponent, result: BenchmarkResult) -> None:
+    for note in result.notes:
+        session.notice(sanitize(f"{configured.label}: {note}"))
 
 
 def _store(session: Session, number: int, result: BenchmarkResult, failed: int) -> None:

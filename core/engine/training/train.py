@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,10 +20,15 @@ from ig4.core.engine.ending import record_failure
 from ig4.core.engine.exporting.export import dataset_of_selection, find_selection
 from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.engine.scoring.samples import sample_of
+from ig4.core.engine.training.checking import (
+    CheckResult,
+    check_samples,
+    require_usable,
+    tell,
+)
 from ig4.core.engine.training.outputs import claim_folder, finished_checkpoint, is_training
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
-from ig4.core.files.images import ImageError
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Sample
 from ig4.storage import samples as stored
@@ -37,17 +42,18 @@ STAGE = "train"
 LOAD = "load"
 ALL = "all"
 INTERRUPTED = "its process was killed, or failed in another of its processes"
-_SHOWN = 3
+NO_ANSWER = "no answer"
+PROBLEM = "a problem that `ig4 ingest` named"
 _FLUSH_SECONDS = 1.0
-_READERS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
     """What to train, and on which samples.
 
-    `selection` is a number, "last" or "all"; `missing` says what to do with samples whose images
-    cannot be read: "error" or "skip".
+    `selection` is a number, "last" or "all"; `missing` says what to do with samples that the
+    trainer cannot train on (an image cannot be read, or its processor refuses it): "error" or
+    "skip". Without `check_images` the samples are not checked, and none is skipped.
     """
 
     trainer: Choice
@@ -61,7 +67,11 @@ class TrainingRequest:
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """The result of a training: its number in the database, and the checkpoint."""
+    """The result of a training: its number in the database, and the checkpoint.
+
+    `left_out` counts the samples of the selection that were not trained on, `reasons` by reason.
+    `cut_answers` counts those whose answers lost their end; None if that was not checked.
+    """
 
     id: int | None
     dataset: str
@@ -70,18 +80,21 @@ class TrainingResult:
     left_out: int
     checkpoint: Checkpoint
     reused: bool = False
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    cut_answers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _TrainingSet:
-    """The samples of a training, where they come from, and how many were left out."""
+    """The samples of a training, where they come from, and why others were left out."""
 
     dataset: DatasetRow
     selection: int | None
     digest: str | None
     samples: list[Sample]
     contents: list[int]
-    left_out: int
+    reasons: dict[str, int]
+    check: CheckResult | None
 
 
 def train(session: Session, dataset: DatasetRow | None, request: TrainingRequest) -> TrainingResult:
@@ -89,13 +102,13 @@ def train(session: Session, dataset: DatasetRow | None, request: TrainingRequest
 
     Raises:
         UsageError: an unknown selection or option, or a selection from another data set.
-        DatasetError: images are missing.
+        DatasetError: the trainer cannot train on some samples.
         TrainingError, PrerequisiteError: as the trainer.
     """
     configured = session.configured(request.trainer)
-    training_set = _training_set(session, dataset, request)
-    job = _job(session, configured, training_set, request)
     trainer = cast("Trainer", configured.component)
+    training_set = _training_set(session, dataset, trainer, request)
+    job = _job(session, configured, training_set, request)
     inputs = str(job.origin["inputs"])
     if not is_main_process():
         finished = finished_checkpoint(job.output, inputs)
@@ -139,10 +152,19 @@ def _train(
         checkpoint = cast("Trainer", configured.component).train(
             replace(job, started=curve.start, report=curve.add, notice=session.notice)
         )
+        checkpoint = _with_cut(checkpoint, training_set.check)
     with session.store.writing() as connection:
         trainings.finish(connection, number, "done", metrics=checkpoint.metrics)
     session.emit(StageFinished(STAGE, f"checkpoint in {job.output}"))
     return number, checkpoint
+
+
+def _with_cut(checkpoint: Checkpoint, check: CheckResult | None) -> Checkpoint:
+    """Return a checkpoint whose metrics, saved ones too, count the answers that were cut."""
+    if check is None or not check.cut:
+        return checkpoint
+    counted = replace(checkpoint, metrics={**checkpoint.metrics, **check.cut_metrics})
+    return counted if checkpoint.path is None else counted.save(checkpoint.path)
 
 
 def mark_interrupted(session: Session) -> None:
@@ -168,16 +190,19 @@ def footprint(
         UsageError, PrerequisiteError: as `train`.
     """
     configured = session.configured(request.trainer)
-    training_set = _training_set(session, dataset, replace(request, check_images=False))
-    job = _job(session, configured, training_set, request)
     trainer = cast("Trainer", configured.component)
+    checked = (
+        request.check_images and request.missing == "skip"
+    )  # the number of steps depends on it
+    training_set = _training_set(session, dataset, trainer, replace(request, check_images=checked))
+    job = _job(session, configured, training_set, request)
     return trainer.footprint(job), len(training_set.samples), job.output
 
 
 def _training_set(
-    session: Session, dataset: DatasetRow | None, request: TrainingRequest
+    session: Session, dataset: DatasetRow | None, trainer: Trainer, request: TrainingRequest
 ) -> _TrainingSet:
-    """Read the samples to train on, without those that have no answer or no readable images."""
+    """Read the samples to train on, without those that have no answer or that are skipped."""
     if request.selection == ALL:
         source = dataset or session.dataset()
         with session.store.reading() as connection:
@@ -214,55 +239,44 @@ def _training_set(
             f"{len(answered) - len(sound):,} samples with a problem that `ig4 ingest` named are "
             "left out"
         )
-    usable = _readable(session, sound, request)
+    counts = {NO_ANSWER: len(pairs) - len(answered), PROBLEM: len(answered) - len(sound)}
+    reasons = {reason: count for reason, count in counts.items() if count}
+    check = _check(session, trainer, [sample for sample, _ in sound], request)
+    usable = sound if check is None else [sound[place] for place in check.usable]
+    if check is not None:
+        reasons |= check.reasons
     return _TrainingSet(
         source, number, digest, [sample for sample, _ in usable],
-        [content for _, content in usable], len(pairs) - len(usable),
+        [content for _, content in usable], reasons, check,
     )  # fmt: skip
 
 
-def _readable(
-    session: Session, pairs: list[tuple[Sample, int]], request: TrainingRequest
-) -> list[tuple[Sample, int]]:
-    """Return the samples whose images can all be decoded; checks before any model is loaded.
+def _check(
+    session: Session, trainer: Trainer, samples: list[Sample], request: TrainingRequest
+) -> CheckResult | None:
+    """Check the samples before any weights are loaded; None if they are not checked.
+
+    Processes that train together must train on the same samples. With "skip" that depends on the
+    check, so each of them checks; with "error" all samples are trained on, or none, so that the
+    main process checks for all.
 
     Raises:
-        DatasetError: some cannot, and the request does not say to leave them out.
+        DatasetError: some cannot be trained on, and the request does not say to skip them; or all
+            would be skipped.
     """
-    if not request.check_images or not is_main_process():
-        return [pair for pair in pairs if request.missing == "error" or _problem(pair[0]) is None]
-    session.emit(StageStarted("check images", len(pairs)))
-    readable, problems = [], []
-    with ThreadPoolExecutor(_READERS) as readers:
-        for pair, problem in zip(
-            pairs, readers.map(_problem, (sample for sample, _ in pairs)), strict=True
-        ):
-            if problem is None:
-                readable.append(pair)
-            else:
-                problems.append(f"{pair[0].id!r} ({problem})")
-            session.emit(StageAdvanced("check images", 1, int(problem is not None)))
-    session.emit(StageFinished("check images"))
-    if problems and request.missing == "error":
-        more = f" and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
-        raise DatasetError(
-            f"the images of {len(problems):,} of {len(pairs):,} samples cannot be read: "
-            f"{'; '.join(problems[:_SHOWN])}{more}. Put them back, or leave these samples out "
-            "with --missing skip"
-        )
-    if problems:
-        session.notice(f"{len(problems):,} samples whose images cannot be read are left out")
-    return readable
-
-
-def _problem(sample: Sample) -> str | None:
-    """Return why an image of a sample cannot be decoded, None if all can."""
-    for image in sample.images:
-        try:
-            image.pixels()
-        except ImageError as error:
-            return str(error)
-    return None
+    if not request.check_images:
+        if request.missing == "skip" and is_main_process():
+            session.notice("the samples are not checked, so that none of them is skipped")
+        return None
+    if request.missing == "error" and not is_main_process():
+        return None
+    check = check_samples(session, trainer, samples)
+    if request.missing == "error":
+        require_usable(check, len(samples))
+    if samples and not check.usable:
+        raise DatasetError(f"{check.summary(len(samples))}: no sample is left to train on")
+    tell(session, check, len(samples))
+    return check
 
 
 def _job(
@@ -278,6 +292,7 @@ def _job(
         "selection": training_set.selection,
         "selection_digest": training_set.digest,
         "samples": len(training_set.samples),
+        "left_out": dict(training_set.reasons),
         "inputs": inputs,
     }
     selection = ALL if training_set.selection is None else str(training_set.selection)
@@ -328,7 +343,9 @@ class _LossCurve:
 def _result(
     number: int | None, training_set: _TrainingSet, checkpoint: Checkpoint, *, reused: bool = False
 ) -> TrainingResult:
+    check = training_set.check
     return TrainingResult(
         number, training_set.dataset.name, training_set.selection, len(training_set.samples),
-        training_set.left_out, checkpoint, reused,
+        sum(training_set.reasons.values()), checkpoint, reused, training_set.reasons,
+        None if check is None else check.cut,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ig4.core.contracts.training import TrainingError
+from ig4.core.contracts.training import SampleCheck
 from ig4.core.records import Sample
 from ig4.plugins.trainers.hf.chat import (
     answer_mask,
@@ -23,7 +23,13 @@ from ig4.plugins.trainers.hf.chat import (
     special_token_options,
 )
 from ig4.plugins.trainers.hf.markers import MediaMarkers
-from ig4.plugins.training.batches import SAMPLE_IDS, explain_sample_errors, load_images
+from ig4.plugins.training.batches import (
+    SAMPLE_IDS,
+    NoAnswerLeftError,
+    check_sample,
+    explain_sample_errors,
+    load_images,
+)
 from ig4.plugins.training.placeholders import IGNORED
 
 _PER_TOKEN = {"input_ids", "attention_mask", "labels", "token_type_ids", "mm_token_type_ids"}
@@ -74,7 +80,27 @@ class Examples(Dataset[Row]):
             PrerequisiteError: the model has no chat template.
         """
         with explain_sample_errors(sample):
-            return Row(sample.id, self._tensors(sample))
+            return Row(sample.id, self._truncate(self._tensors(sample)))
+
+    def check(self, sample: Sample) -> SampleCheck:
+        """Prepare one sample as `row` does, and tell what comes of it.
+
+        Raises:
+            PrerequisiteError: the model has no chat template.
+        """
+        return check_sample(sample, self._check)
+
+    def _check(self, sample: Sample) -> SampleCheck:
+        tensors = self._tensors(sample)
+        answers = [turn.text for turn in sample.turns if turn.role == "assistant"]
+        tokenizer = self.processor.tokenizer
+        if not any(tokenizer(text, add_special_tokens=False)["input_ids"] for text in answers):
+            raise NoAnswerLeftError("the model's tokenizer makes no token of its answer")
+        learned = _count_learned(tensors)
+        if not learned:
+            raise NoAnswerLeftError("none of its tokens is learned")
+        cut = learned - _count_learned(self._truncate(tensors))
+        return SampleCheck(cut=cut, limit="hf.max_length")
 
     def _tensors(self, sample: Sample) -> dict[str, Tensor]:
         images = [fit_picture(self.processor, one, self.max_pixels) for one in load_images(sample)]
@@ -87,7 +113,7 @@ class Examples(Dataset[Row]):
         spans = answer_spans(self.processor, chat, text)
         mask = torch.tensor(answer_mask(self.processor, text, spans, ids.tolist()))
         tensors["labels"] = torch.where(mask, ids, IGNORED)[None]
-        return self._truncate(tensors)
+        return tensors
 
     def _truncate(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Cut the end of too long a sample; images and the start of an answer must fit."""
@@ -95,7 +121,7 @@ class Examples(Dataset[Row]):
         if length <= self.max_length:
             return tensors
         if bool((tensors["labels"][:, : self.max_length] == IGNORED).all()):
-            raise TrainingError(
+            raise NoAnswerLeftError(
                 f"it has {length:,} tokens, and no answer in the first "
                 f"{self.max_length:,}: raise hf.max_length, or lower hf.max_pixels"
             )
@@ -103,6 +129,10 @@ class Examples(Dataset[Row]):
             name: value[:, : self.max_length] if name in _PER_TOKEN else value
             for name, value in tensors.items()
         }
+
+
+def _count_learned(tensors: dict[str, Tensor]) -> int:
+    return int((tensors["labels"] != IGNORED).sum())
 
 
 def run_processor(

@@ -12,11 +12,12 @@ from ig4.core.contracts.training import (
     Decoding,
     Footprint,
     Prompt,
+    SampleCheck,
     TrainingJob,
     is_main_process,
 )
 from ig4.core.errors import UsageError
-from ig4.core.records import JSON, Failure
+from ig4.core.records import JSON, Failure, Sample
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ class HuggingFaceTrainer(Trainer):
         """Return the number of steps for a number of samples."""
         whole = math.ceil(samples * self.options.epochs / self.options.batch_size)
         return min(self.options.steps or whole, whole)
+
+    def check_samples(self, samples: Iterable[Sample]) -> Iterator[SampleCheck]:
+        """See `Trainer.check_samples`: by the model's processor, template and tokenizer."""
+        from ig4.plugins.trainers.hf.checking import check_samples
+
+        return check_samples(self.options, samples)
 
     def train(self, job: TrainingJob) -> Checkpoint:
         """See `Trainer.train`."""

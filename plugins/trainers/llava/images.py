@@ -15,6 +15,13 @@ PADDING_COLOUR = tuple(int(value * 255) for value in MEAN)
 """The colour around images that are not square: CLIP's mean."""
 
 
+def require_paddable(picture: Picture) -> None:
+    """Raise ImageShapeError if the square of an image would have more than MAX_PIXELS."""
+    width, height = picture.size
+    if width != height:
+        require_square(picture.size, MAX_PIXELS)
+
+
 def pad_to_square(picture: Picture) -> Picture:
     """Return an image centred in a square of its longer side.
 
@@ -23,10 +30,10 @@ def pad_to_square(picture: Picture) -> Picture:
     """
     from PIL import Image
 
+    require_paddable(picture)
     width, height = picture.size
     if width == height:
         return picture
-    require_square(picture.size, MAX_PIXELS)
     side = max(width, height)
     square = Image.new("RGB", (side, side), PADDING_COLOUR)
     square.paste(picture, ((side - width) // 2, (side - height) // 2))

@@ -12,11 +12,12 @@ from ig4.core.contracts.training import (
     Decoding,
     Footprint,
     Prompt,
+    SampleCheck,
     TrainingJob,
     is_main_process,
 )
 from ig4.core.errors import UsageError
-from ig4.core.records import JSON, Failure
+from ig4.core.records import JSON, Failure, Sample
 from ig4.plugins.trainers.llava.options import LlavaOptions
 
 if TYPE_CHECKING:
@@ -46,6 +47,25 @@ class LlavaTrainer(Trainer):
         batch = self.options.published.batch_size
         whole = math.ceil(samples * self.options.epochs / batch)
         return min(self.options.steps or whole, whole)
+
+    def check_samples(self, samples: Iterable[Sample]) -> Iterator[SampleCheck]:
+        """See `Trainer.check_samples`: by the tokenizer, and the sizes of the vision tower."""
+        import numpy as np
+
+        from ig4.core.threads import ordered_map
+        from ig4.plugins.trainers.llava.build import meta_model, tokenizer_of
+        from ig4.plugins.trainers.llava.examples import Examples
+        from ig4.plugins.trainers.llava.model import Llava
+
+        model = Llava(meta_model(self.options)[0])
+        tokenizer = tokenizer_of(self.options)
+        tokenizer.encode("")  # sets a fast tokenizer up, which two threads must not do at once
+        examples = Examples(
+            [], np.empty(0, dtype=np.int64), tokenizer,
+            captions=self.options.stage == "pretrain", vectors=model.vectors,
+            image_size=model.image_size, max_length=self.options.max_length,
+        )  # fmt: skip
+        yield from ordered_map(examples.check, samples)
 
     def train(self, job: TrainingJob) -> Checkpoint:
         """See `Trainer.train`."""

@@ -131,19 +131,24 @@ def read_projection(place: Path) -> State:
     return found
 
 
-def _read_weights(options: MiniGPT4Options) -> State:
-    """Return all weights before the language model, from the files that the options name."""
-    state: State = {}
-    if options.model is not None:
-        folder = existing_path(options.model)
-        assert folder is not None
-        state |= read_state(folder / WEIGHTS)
-    elif options.vit is None or options.qformer is None:
+def require_parts(options: MiniGPT4Options) -> None:
+    """Raise UsageError if the options do not name what the model is made of."""
+    if options.model is None and (options.vit is None or options.qformer is None):
         raise UsageError(
             "name the parts of MiniGPT-4: -o minigpt4.vit=eva_vit_g.pth "
             "-o minigpt4.qformer=blip2_pretrained_flant5xxl.pth (and -o minigpt4.checkpoint=… for "
             "the first stage's projection), or a folder that ig4 saved: -o minigpt4.model=FOLDER"
         )
+
+
+def _read_weights(options: MiniGPT4Options) -> State:
+    """Return all weights before the language model, from the files that the options name."""
+    require_parts(options)
+    state: State = {}
+    if options.model is not None:
+        folder = existing_path(options.model)
+        assert folder is not None
+        state |= read_state(folder / WEIGHTS)
     if options.vit is not None:
         state |= _vision_weights(read_state(_required_path(options.vit)))
     if options.qformer is not None:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from ig4.core.contracts.training import SampleCheck
 from ig4.core.records import Sample
 from ig4.plugins.models.tokenizer import Tokenizer
 from ig4.plugins.trainers.minigpt4.images import crop_tensor, image_tensor, random_crop
-from ig4.plugins.trainers.minigpt4.prompts import PROMPTS, training_ids
-from ig4.plugins.training.batches import Example, explain_sample_errors, load_images, stack_images
+from ig4.plugins.trainers.minigpt4.prompts import END, PROMPTS, training_ids
+from ig4.plugins.training.batches import (
+    Example,
+    NoAnswerLeftError,
+    check_sample,
+    explain_sample_errors,
+    load_images,
+    stack_images,
+)
 from ig4.plugins.training.conversations import question_answer_pairs
 from ig4.plugins.training.order import seeded_rng
 
@@ -21,6 +30,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ig4.plugins.trainers.minigpt4.model import Sizes
+
+
+def check_example(tokenizer: Tokenizer, sample: Sample, max_answer_tokens: int) -> SampleCheck:
+    """Tell what `Examples` makes of one sample."""
+    return check_sample(sample, partial(_check, tokenizer, max_answer_tokens))
+
+
+def _check(tokenizer: Tokenizer, max_answer_tokens: int, sample: Sample) -> SampleCheck:
+    load_images(sample)
+    answers = [answer for _, answer in question_answer_pairs(sample.turns)]
+    if not any(tokenizer.encode(answer) for answer in answers):
+        raise NoAnswerLeftError("the model's tokenizer makes no token of its answer")
+    lengths = [len(tokenizer.encode(answer + END)) for answer in answers]
+    cut = sum(max(0, length - max_answer_tokens) for length in lengths)
+    return SampleCheck(cut=cut, limit="minigpt4.max_answer_tokens")
 
 
 class Examples(Dataset[Example]):

@@ -12,11 +12,12 @@ from ig4.core.contracts.training import (
     Decoding,
     Footprint,
     Prompt,
+    SampleCheck,
     TrainingJob,
     is_main_process,
 )
 from ig4.core.errors import UsageError
-from ig4.core.records import JSON, Failure
+from ig4.core.records import JSON, Failure, Sample
 from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
 from ig4.plugins.trainers.minigpt4.schedule import WarmupCosine
 
@@ -60,6 +61,21 @@ class MiniGPT4Trainer(Trainer):
     def steps(self) -> int:
         """The number of steps."""
         return min(self.options.steps or self.schedule.steps, self.schedule.steps)
+
+    def check_samples(self, samples: Iterable[Sample]) -> Iterator[SampleCheck]:
+        """See `Trainer.check_samples`: by the tokenizer."""
+        from ig4.core.threads import ordered_map
+        from ig4.plugins.models.tokenizer import load_tokenizer
+        from ig4.plugins.trainers.minigpt4.build import require_parts
+        from ig4.plugins.trainers.minigpt4.examples import check_example
+
+        options = self.options
+        require_parts(options)
+        tokenizer = load_tokenizer(options.llm, cache_dir=options.cache_dir)
+        tokenizer.encode("")  # sets a fast tokenizer up, which two threads must not do at once
+        yield from ordered_map(
+            lambda one: check_example(tokenizer, one, options.max_answer_tokens), samples
+        )
 
     def train(self, job: TrainingJob) -> Checkpoint:
         """See `Trainer.train`."""

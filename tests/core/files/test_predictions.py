@@ -123,6 +123,79 @@ def test_vlmevalkits_index_may_be_the_place(write):
     assert read_predictions(write("index\tanswer\tprediction\n" + lines, "a.tsv"), ITEMS) == SAID
 
 
+# ScienceQA's test questions with an image: their ids are numbers, and not those of the rows.
+SPARSE = [Item(name, f"Question: {name}?\nOptions: a b\n", record={"question": f"{name}?"})
+          for name in ("1", "4", "5", "11", "3", "0")]  # fmt: skip
+SIX = ["A", "B", "C", "D", "E", "F"]
+
+
+@pytest.fixture
+def notes():
+    return []
+
+
+def test_numbers_of_documents_that_are_ids_too_are_numbers_in_all_rows(write, notes):
+    rows = [{"doc_id": n, "target": "x", "filtered_resps": [said]} for n, said in enumerate(SIX)]
+    assert read_predictions(write(rows[::-1]), SPARSE, notice=notes.append) == SIX
+    (note,) = notes
+    assert "'doc_id' is taken for the number of the question" in note
+    assert "5 of its 6 values" in note
+
+
+def test_an_index_that_holds_the_ids_is_ids_in_all_rows(write, notes):
+    rows = [{"index": int(item.id), "prediction": said}
+            for item, said in zip(SPARSE, SIX, strict=True)]  # fmt: skip
+    assert read_predictions(write(rows[::-1]), SPARSE, notice=notes.append) == SIX
+    assert notes == []
+
+
+def test_the_first_few_are_those_of_the_whole_benchmark(write):
+    rows = [{"doc_id": n, "resps": [[said]]} for n, said in enumerate(SIX)]
+    assert read_predictions(write(rows), SPARSE, limit=2) == SIX[:2]
+    assert read_predictions(write(rows[:3]), SPARSE, limit=2) == SIX[:2]
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_where_a_column_could_be_either_the_questions_decide(write, numbered):
+    items = [Item(name, f"What is {name}?") for name in ("2", "0", "1")]
+    rows = [{"index": n if numbered else int(item.id), "prediction": said}
+            for n, (item, said) in enumerate(zip(items, SAID, strict=True))]  # fmt: skip
+    with pytest.raises(DatasetError, match=r"'index' may hold the ids .* or their numbers"):
+        read_predictions(write(rows), items)
+    asked = [{**row, "question": item.question} for row, item in zip(rows, items, strict=True)]
+    assert read_predictions(write(asked[::-1]), items) == SAID
+
+
+def test_a_column_of_ids_with_a_foreign_one_does_not_make_another_column_the_ids(write):
+    rows = [{"id": item.id, "index": n, "prediction": said}
+            for n, (item, said) in enumerate(zip(SPARSE, SIX, strict=True))]  # fmt: skip
+    rows[2]["id"] = "foreign"
+    with pytest.raises(DatasetError, match="answers 'foreign', which the benchmark does not ask"):
+        read_predictions(write(rows), SPARSE)
+    asked = [{**row, "question": item.question} for row, item in zip(rows, SPARSE, strict=True)]
+    assert read_predictions(write(asked), SPARSE) == SIX
+
+
+def test_other_columns_are_numbers_only_if_all_questions_say_so(write):
+    rows = [{"question_id": n, "prediction": said, "question": item.record["question"]}
+            for n, (item, said) in enumerate(zip(SPARSE, SIX, strict=True))]  # fmt: skip
+    assert read_predictions(write(rows), SPARSE) == SIX
+    del rows[1]["question"]
+    with pytest.raises(DatasetError, match="'2', which the benchmark does not ask"):
+        read_predictions(write(rows), SPARSE)
+
+
+def test_questions_are_compared_as_the_benchmarks_file_has_them(write):
+    """Tools ask in words of their own, with letters and a hint."""
+    rows = [{"doc_id": n, "input": f"Hint.\n{item.record['question']}\nA. a\nB. b",
+             "filtered_resps": [said]}
+            for n, (item, said) in enumerate(zip(SPARSE, SIX, strict=True))]  # fmt: skip
+    assert read_predictions(write(rows), SPARSE) == SIX
+    rows[0]["input"], rows[1]["input"] = rows[1]["input"], rows[0]["input"]
+    with pytest.raises(DatasetError, match="in another order"):
+        read_predictions(write(rows), SPARSE)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

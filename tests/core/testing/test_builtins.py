@@ -394,7 +394,7 @@ EXPECTED = {
     "embedder": 18,
     "clusterer": 20,
     "selector": 18,
-    "trainer": 23,
+    "trainer": 24,
     "judge": 21,
     "benchmark": 20,
     "format": 24,

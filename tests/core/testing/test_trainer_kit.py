@@ -14,7 +14,13 @@ from safetensors.numpy import load_file, save_file
 
 from ig4.core.chunks import chunks
 from ig4.core.contracts import Options, Trainer
-from ig4.core.contracts.training import Checkpoint, Footprint, TrainingError, TrainingStep
+from ig4.core.contracts.training import (
+    Checkpoint,
+    Footprint,
+    SampleCheck,
+    TrainingError,
+    TrainingStep,
+)
 from ig4.core.errors import UsageError
 from ig4.core.files.images import ImageError
 from ig4.core.records import Failure
@@ -141,6 +147,16 @@ class Terse(GoodTrainer):
             raise TrainingError("an image cannot be read") from None
 
 
+class Careless(GoodTrainer):
+    def check_samples(self, samples):
+        return (SampleCheck() for _ in samples)
+
+
+class Picky(GoodTrainer):
+    def check_samples(self, samples):
+        return (SampleCheck("it is not nice") for _ in samples)
+
+
 class Missing(GoodTrainer):
     def generate(self, checkpoint, prompts, decoding):
         given = list(super().generate(checkpoint, prompts, decoding))
@@ -224,6 +240,8 @@ def test_a_good_trainer_passes_all_checks():
         (Eager, "nothing_to_train_on_is_refused"),
         (Tolerant, "an_unreadable_image_stops_the_training"),
         (Terse, "an_unreadable_image_stops_the_training"),
+        (Careless, "bad_samples_are_found_before_the_training"),
+        (Picky, "bad_samples_are_found_before_the_training"),
         (Missing, "there_is_an_answer_for_each_prompt"),
         (Sorted, "there_is_an_answer_for_each_prompt"),
         (Crowded, "answers_do_not_depend_on_the_batch"),

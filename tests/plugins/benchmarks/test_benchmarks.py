@@ -162,6 +162,85 @@ def test_where_files_lie_is_not_part_of_the_identity(write, tmp_path):
     assert first.identity(digest) == second.identity(digest) != third.identity(digest)
 
 
+PROBLEMS = {
+    str(n): {"question": "Which?", "choices": ["igneous rock", "sand", "rock"], "answer": right,
+             "image": "image.png", "split": "test"}
+    for n, right in enumerate([1, 0, 2, 1])
+}  # fmt: skip
+
+
+def test_letters_of_choices_are_read_where_that_is_asked_for(write):
+    path = write(PROBLEMS)
+    answers = ["B", "(A) igneous rock", "The answer is A.", "sand"]
+    made = benchmark("scienceqa", path, answers="letters")
+    result = made.score(made.items(), answers)
+    assert (result.values, list(result.notes)) == ([1, 1, 0, 1], [])
+    unread = made.score(made.items(), ["B", "D", "both", None])
+    assert unread.values == [1, 0, 0, 0]
+    [note] = unread.notes
+    assert note == "2 of 4 answers name no choice, by its letter or its text: they count as wrong"
+
+
+def test_answers_that_look_like_letters_are_told_with_the_option_that_reads_them(write):
+    made = benchmark("scienceqa", write(PROBLEMS))
+    [note] = made.score(made.items(), ["B", "A", "(c)", "sand"]).notes
+    assert note.startswith("3 of 4 answers look like letters of choices")
+    assert "-o scienceqa.answers=letters" in note
+    assert made.score(made.items(), ["sand", "igneous rock", "B", None]).notes == ()
+    assert made.score(made.items(), [None] * 4).notes == ()
+
+
+def test_letters_need_the_choices(write):
+    path = write([{"answer": "sand", "image_path": "0.png", "question": "Question: …"}])
+    made = benchmark("scienceqa", path, answers="letters")
+    with pytest.raises(DatasetError, match=r"no choices: for ScienceQA name problems\.json"):
+        made.score(made.items(), ["B"])
+
+
+@pytest.mark.parametrize("name", ["vsr", "vcr-mci"])
+def test_true_and_false_are_read_where_that_is_asked_for_and_told_where_not(write, name):
+    rows = [{"image": "1.jpg", "caption": "It is.", "label": n % 2, "image_id": "1.jpg",
+             "text_in": "Is it?", "text_out": ["No.", "Yes."][n % 2]}
+            for n in range(4)]  # fmt: skip
+    path = write(rows)
+    answers = ["False", "True.", "true", "yes"]
+    usual = benchmark(name, path)
+    result = usual.score(usual.items(), answers)
+    assert result.values == [0, 0, 0, 1]
+    assert "3 of 4 answers look like true or false" in result.notes[0]
+    assert f"-o {name}.answers=labels" in result.notes[0]
+    made = benchmark(name, path, answers="labels")
+    assert made.score(made.items(), answers).values == [1, 1, 0, 1]
+    assert made.score(made.items(), ["maybe", None, "no", "0"]).notes == (
+        "1 of 4 answers name no label: they count as wrong",
+    )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [{"choices": ["rock", "sand"], "answer": "sand"}, {"options": ["rock", "sand"], "answer": "B"},
+     {"A": "rock", "B": "sand", "C": None, "answer": "sand"}],
+)  # fmt: skip
+def test_questions_of_your_own_may_have_choices(write, row):
+    made = benchmark("vqa", write([{"question": "Which?", **row}]), answer_form="letters")
+    assert made.score(made.items(), ["B"]).value == 1
+    assert made.score(made.items(), ["sand"]).value == 1
+    assert made.score(made.items(), ["A"]).value == 0
+
+
+def test_truths_that_are_letters_are_no_surprise(write):
+    made = benchmark("vqa", write([{"question": "Which?", "answer": "B"}]))
+    assert made.score(made.items(), ["B"]).notes == ()
+
+
+@pytest.mark.parametrize("name", ["scienceqa", "vsr", "vcr-mci", "vqa"])
+def test_reading_texts_is_no_part_of_the_identity(write, name):
+    """So that evaluations made before there was a choice are found again."""
+    found = benchmark(name, write([])).identity(lambda path: "0")
+    assert not {"choices", "answer_form"} & set(found)
+    assert found.get("answers") is None
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

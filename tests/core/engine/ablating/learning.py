@@ -33,7 +33,9 @@ PARTS = """
     from ig4.core.contracts import Benchmark, Clusterer, Embedder, Options, Trainer
     from ig4.core.contracts.evaluation import BenchmarkResult, Item
     from ig4.core.records import Failure
-    from ig4.core.contracts.training import Checkpoint, Footprint, TrainingError, TrainingStep
+    from ig4.core.contracts.training import (
+        Checkpoint, Footprint, SampleCheck, TrainingError, TrainingStep,
+    )
 
     class ShareOptions(Options):
         epochs: int = 1
@@ -44,6 +46,7 @@ PARTS = """
         die: int | None = None
         log: str = ""
         needs: str = ""
+        refuses: str | None = None
 
     class Share(Trainer):
         "Learns which share of its samples is good, with some luck."
@@ -55,6 +58,11 @@ PARTS = """
         def _steps(self, samples):
             whole = samples * self.options.epochs
             return min(self.options.steps or whole, whole)
+
+        def check_samples(self, samples):
+            for one in samples:
+                bad = self.options.refuses is not None and self.options.refuses in one.answer
+                yield SampleCheck("it is of a kind that it does not take" if bad else None)
 
         def train(self, job):
             if job.seed == self.options.fail:

@@ -285,6 +285,22 @@ def test_a_failed_cell_stops_no_other_and_is_tried_again(session, told):
     assert (healed.id, healed.done, healed.failed, healed.computed) == (done.id, 9, 0, 3)
 
 
+def test_samples_that_the_trainer_refuses_fail_a_cell_or_are_skipped_and_told(session, told):
+    refusing = {"refuses": "good"}
+    done = run(session, ["ig4", "all"], trainer=refusing, seeds=1)
+    assert done.failed == 2
+    assert "samples cannot be trained on" in cells(session)["ig4", 42].error
+    assert "--missing skip" in cells(session)["ig4", 42].error
+    config = settings(["all"], trainer=refusing, seeds=1)
+    config = config.model_copy(
+        update={"train": config.train.model_copy(update={"missing": "skip"})}
+    )
+    skipped = ablate(session, session.dataset("set"), config)
+    row = cells(session, skipped.id)["all", 42]
+    assert (row.status, 0 < row.samples < 40) == ("done", True)
+    assert any(isinstance(e, Notice) and "they are left out" in e.text for e in told)
+
+
 def test_an_arm_that_cannot_select_fails_alone(session):
     done = run(session, ["ig4", "sizes:1000"])
     assert (done.done, done.failed) == (3, 3)

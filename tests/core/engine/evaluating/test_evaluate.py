@@ -20,6 +20,7 @@ from ig4.core.engine.evaluating.compare import compare
 from ig4.core.engine.evaluating.evaluate import EvaluationRequest, evaluate
 from ig4.core.engine.session import Session
 from ig4.core.errors import DatasetError, PluginError, PrerequisiteError, UsageError
+from ig4.core.events import Notice
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.storage import evaluations
@@ -73,9 +74,12 @@ class World:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         with Store.open(self.folder / "ig4.db") as store:
             return evaluate(
-                Session(store, Host.discover()),
+                Session(store, Host.discover(), [self.told.append]),
                 EvaluationRequest(self.benchmark(), predictions=path, **request),
             )
+
+    def notices(self):
+        return [event.text for event in self.told if isinstance(event, Notice)]
 
     def asked(self):
         return self.log.read_text().split() if self.log.exists() else []
@@ -311,6 +315,21 @@ def test_what_scoring_stumbles_over_is_told_before_the_model_is_asked(world):
     with pytest.raises(DatasetError, match="rule=vqa"):
         world.evaluate(benchmark=world.benchmark(rule="vqa"))
     assert world.asked() == []
+
+
+def test_answers_of_another_form_are_told_each_time(world):
+    rows = [{"id": row["id"], "answer": "B"} for row in ROWS]
+    for _ in range(2):
+        assert world.score(rows).measured.value == 0
+    told = [text for text in world.notices() if "6 of 6 answers look like letters" in text]
+    assert len(told) == 2
+    assert "-o vqa.answer_form=letters" in told[0]
+
+
+def test_which_column_was_taken_for_the_ids_is_told(world):
+    rows = [{"doc_id": n, "resps": [["1"]]} for n in range(6)]
+    assert world.score(rows, limit=3).items == 3
+    assert any("'doc_id' is taken for the number" in text for text in world.notices())
 
 
 def test_either_a_checkpoint_or_predictions(world, tmp_path):

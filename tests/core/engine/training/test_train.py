@@ -10,8 +10,9 @@ import sys
 import textwrap
 
 import pytest
+from PIL import Image as Pillow
 
-from ig4.core.contracts.training import Checkpoint, TrainingError
+from ig4.core.contracts.training import REFUSED, UNREADABLE, Checkpoint, TrainingError
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.samples import sample_of
@@ -241,10 +242,89 @@ def test_missing_images_can_be_left_out(session, make_request, data, notices):
     assert any("left out" in text for text in notices())
 
 
+@pytest.fixture
+def strip(data, read):
+    """The data with a fifth sample, whose image is a strip."""
+    Pillow.new("RGB", (90, 1)).save(data.path.parent / "strip.png")
+    lines = [record(f"s{n}", "x" * (n + 1), f"{n}.png") for n in range(4)]
+    data.write(*lines, record("odd", "x", "strip.png"))
+    read()
+    return data
+
+
+def test_what_the_trainer_refuses_is_told_at_once_before_it_trains(session, make_request, strip):
+    (strip.path.parent / "2.png").unlink()
+    with pytest.raises(DatasetError) as told:
+        train(session, None, make_request(learner(widest=20)))
+    text = str(told.value)
+    assert text.startswith("2 of 5 samples cannot be trained on")
+    for part in ("'s2'", "'odd' (its aspect ratio is too large)", "--missing skip",
+                 "an image cannot be read: 1", "refuses them: 1"):  # fmt: skip
+        assert part in text
+    assert rows(session) == []
+
+
+def test_what_the_trainer_refuses_can_be_skipped_and_is_counted_by_reason(
+    session, make_request, strip, notices
+):
+    (strip.path.parent / "2.png").unlink()
+    done = train(session, None, make_request(learner(widest=20), missing="skip"))
+    assert (done.samples, done.left_out) == (3, 2)
+    assert done.reasons == {UNREADABLE: 1, REFUSED: 1}
+    assert Checkpoint.read(done.checkpoint.path).origin["left_out"] == done.reasons
+    assert any("'odd' (its aspect" in text and "left out" in text for text in notices())
+
+
+def test_no_more_than_a_few_refused_samples_are_named(session, make_request, strip):
+    for n in range(4):
+        (strip.path.parent / f"{n}.png").unlink()
+    with pytest.raises(DatasetError, match=r"5 of 5 samples .*'s0'.*'s1'.*'s2'.* and 2 more"):
+        train(session, None, make_request(learner(widest=20)))
+    with pytest.raises(DatasetError, match="no sample is left to train on"):
+        train(session, None, make_request(learner(widest=20), missing="skip"))
+
+
+def test_answers_that_are_cut_are_counted_and_told(session, make_request, notices):
+    done = train(session, None, make_request(learner(longest=2)))
+    assert done.cut_answers == 2
+    assert any(
+        "2 of 4 samples lose the end of their answers, 3 tokens in all: raise learner.longest" in t
+        for t in notices()
+    )
+    kept = Checkpoint.read(done.checkpoint.path)
+    assert (kept.metrics["cut_answers"], kept.metrics["cut_tokens"]) == (2, 3)
+    (row,) = rows(session)
+    assert row.metrics["cut_answers"] == 2
+
+
+@pytest.mark.parametrize("missing", ["error", "skip"])
+def test_without_the_check_all_samples_go_to_the_trainer(session, make_request, strip, missing):
+    request = make_request(learner(widest=20), missing=missing, check_images=False)
+    done = train(session, None, request)
+    assert (done.samples, done.left_out, done.cut_answers) == (5, 0, None)
+
+
+@pytest.mark.parametrize("check_images", [True, False])
+def test_all_processes_train_on_the_same_samples(
+    session, make_request, strip, monkeypatch, check_images
+):
+    request = make_request(learner(widest=20), missing="skip", check_images=check_images)
+    main = train(session, None, request)
+    monkeypatch.setenv("RANK", "1")
+    other = train(session, None, request)
+    assert (other.samples, other.reused) == (main.samples, True)
+
+
+def test_a_dry_run_counts_what_is_left(session, make_request, strip):
+    request = make_request(learner(widest=20), missing="skip")
+    assert footprint(session, None, request)[1] == 4
+
+
 def test_samples_without_an_answer_are_left_out(session, make_request, data, read, notices):
     data.write(record("a", "yes", "0.png"), record("b", "  ", "1.png"))
     read()
-    assert train(session, None, make_request()).samples == 1
+    done = train(session, None, make_request())
+    assert (done.samples, done.reasons) == (1, {"no answer": 1})
     assert any("without an answer" in text for text in notices())
 
 

@@ -11,9 +11,16 @@ import torch
 from PIL import Image as Pillow
 from safetensors.torch import load_file
 
-from ig4.core.contracts.training import Checkpoint, Decoding, Prompt, TrainingJob
+from ig4.core.contracts.training import (
+    NO_ANSWER_LEFT,
+    REFUSED,
+    Checkpoint,
+    Decoding,
+    Prompt,
+    TrainingJob,
+)
 from ig4.core.errors import PrerequisiteError
-from ig4.core.records import Turn
+from ig4.core.records import Image, Turn
 from ig4.core.testing import make_samples
 from ig4.plugins.models.tokenizer import load_tokenizer
 from ig4.plugins.trainers.llava.build import build, meta_model
@@ -261,3 +268,21 @@ def test_an_adapter_for_a_deeper_model_is_refused(tiny, tmp_path):
     file.write_text(json.dumps(config))
     with pytest.raises(PrerequisiteError, match="another architecture"):
         list(LlavaTrainer(options(tiny)).generate(checkpoint, asked(), SHORT))
+
+
+def test_before_a_training_the_samples_are_checked_without_weights(tiny, tmp_path):
+    place = tmp_path / "llava"
+    copytree(tiny / "llava", place)
+    for file in place.glob("*.safetensors"):
+        file.unlink()
+    good, other = make_samples(2)
+    Pillow.new("RGB", (40_000, 1)).save(tmp_path / "strip.png")
+    strip = replace(other, images=(Image(tmp_path / "strip.png"),))
+    long = replace(good, turns=(Turn("user", "What?"), Turn("assistant", "A boat. " * 90)))
+    endless = replace(good, turns=(Turn("user", "What? " * 300), Turn("assistant", "A boat.")))
+    trainer = LlavaTrainer(options(tiny, model=str(place), max_length=200))
+    checks = list(trainer.check_samples([good, strip, long, endless, good]))
+    assert [check.problem is None for check in checks] == [True, False, True, False, True]
+    assert [check.reason for check in (checks[1], checks[3])] == [REFUSED, NO_ANSWER_LEFT]
+    assert checks[2].cut > 0
+    assert checks[2].limit == "llava.max_length"

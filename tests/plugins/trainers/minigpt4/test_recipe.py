@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from ig4.core.contracts.training import TrainingJob
+from ig4.core.contracts.training import UNREADABLE, TrainingJob
 from ig4.core.records import Sample, Turn
 from ig4.core.testing import make_samples
+from ig4.core.testing.samples import sample_with_unreadable_image
 from ig4.plugins.models.tokenizer import load_tokenizer
-from ig4.plugins.trainers.minigpt4.examples import Examples
+from ig4.plugins.trainers.minigpt4.examples import Examples, check_example
 from ig4.plugins.trainers.minigpt4.images import crop_tensor, image_tensor, random_crop
 from ig4.plugins.trainers.minigpt4.model import Sizes
 from ig4.plugins.trainers.minigpt4.options import MiniGPT4Options
@@ -202,3 +203,13 @@ def test_the_footprint_is_known_without_any_weights(monkeypatch, tmp_path, size,
     assert told.parameters["language model"] == {"7b": 6_738_415_616, "13b": 13_015_864_320}[size]
     assert (told.steps, told.batch) == (1000, 12)
     assert any("is not on this machine" in note for note in told.notes)
+
+
+def test_before_a_training_cut_answers_are_counted(tokens):
+    turns = (Turn("user", "What?"), Turn("assistant", "A boat."))
+    (sample,) = make_samples(1)
+    length = len(tokens.encode("A boat.###"))
+    check = check_example(tokens, Sample("a", "What?", "A boat.", turns, sample.images), 3)
+    assert (check.problem, check.cut) == (None, length - 3)
+    assert check.limit == "minigpt4.max_answer_tokens"
+    assert check_example(tokens, sample_with_unreadable_image(), 160).reason == UNREADABLE
