@@ -151,3 +151,12 @@ def test_many_rows_may_be_longer_than_one(tmp_path, monkeypatch):
     path = tmp_path / "a.csv"
     path.write_text("id\n" + 50 * f"{'x' * 90}\n")
     assert len(list(tables.csv_cells(path, "utf-8", ","))) == 51
+
+
+def test_a_spreadsheet_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
+    openpyxl = pytest.importorskip("openpyxl")
+    openpyxl.Workbook().save(tmp_path / "a.xlsx")
+    monkeypatch.setattr("ig4.core.files.spreadsheet.MAX_BYTES", 100)
+    monkeypatch.setattr(openpyxl, "load_workbook", lambda *_, **__: pytest.fail("unpacked"))
+    with pytest.raises(DatasetError, match="unpacks to more than 100 bytes"):
+        list(read_rows(tmp_path / "a.xlsx"))
