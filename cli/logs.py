@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOGGER = logging.getLogger("ig4")
+LOGGER.propagate = False  # a library may print, as it is, all that gets to the root
 _FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 
 
@@ -62,6 +63,7 @@ def log_to(path: Path) -> None:
 def _add(handler: logging.Handler, *, everything: bool) -> None:
     handler.setFormatter(_SafeFormatter(_FORMAT))
     logger = logging.getLogger() if everything else LOGGER
+    LOGGER.propagate = LOGGER.propagate or everything
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     LOGGER.setLevel(logging.DEBUG)
@@ -69,7 +71,7 @@ def _add(handler: logging.Handler, *, everything: bool) -> None:
 
 def is_on_stderr() -> bool:
     """Return whether the log goes where bars would be drawn."""
-    handlers = [*LOGGER.handlers, *logging.getLogger().handlers]
+    handlers = [*LOGGER.handlers, *(logging.getLogger().handlers if LOGGER.propagate else ())]
     return any(getattr(handler, "stream", None) is sys.stderr for handler in handlers)
 
 

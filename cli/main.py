@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import io
-import logging
 import os
 import sys
 from importlib import import_module
@@ -227,11 +226,11 @@ def _accept_any_text(stream: TextIO) -> None:
 
 def _report_error(error: Exception) -> int:
     """Print an error of ig4 or of the system in one line and return the exit code; raise others."""
+    from ig4.cli.logs import LOGGER
     from ig4.core.errors import Ig4Error
 
-    log = logging.getLogger("ig4")
-    if log.hasHandlers():  # Python would print the traceback by itself
-        log.error("%s", error, exc_info=error)
+    if LOGGER.hasHandlers():  # Python would print the traceback by itself
+        LOGGER.error("%s", error, exc_info=error)
     if os.environ.get("IG4_TRACEBACK"):
         raise error
     if isinstance(error, OSError) and error.strerror:

@@ -61,6 +61,8 @@ _SURE_KEY = re.compile(
 
 _ENVIRONMENT = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
 _LEAST_LENGTH = 6  # characters of a variable's value that is taken for a key
+_SURE_LENGTH = 12  # of one that is refused, not only hidden
+_NO_PATH = re.compile(r"[^\s/~.\\][^\s/\\]*")
 
 
 def is_secret_name(name: str) -> bool:
@@ -157,15 +159,15 @@ def _is_secret_field(name: object, value: object) -> bool:
 def find_secret(value: Any, name: str) -> str | None:
     """Return where a value called `name` holds a key or a password, as "name.b"; None if nowhere.
 
-    Only what is beyond doubt counts: a field named so, an address with a password or a key, and
-    text that has the form of a service's key.
+    Only what is beyond doubt counts: a field named so, an address with a password or a key, text
+    that has the form of a service's key, and a key of the environment.
     """
     return next(_secrets(value, (name,)), None)
 
 
 def _secrets(value: Any, path: tuple[str, ...]) -> Iterator[str]:
     if isinstance(value, str):
-        if has_secret_address(value) or _SURE_KEY.search(value):
+        if has_secret_address(value) or _SURE_KEY.search(value) or _holds_key(value):
             yield ".".join(path)
     elif isinstance(value, Mapping):
         for key, one in value.items():
@@ -177,6 +179,12 @@ def _secrets(value: Any, path: tuple[str, ...]) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for number, one in enumerate(value):
             yield from _secrets(one, (*path, str(number)))
+
+
+def _holds_key(text: str) -> bool:
+    """Tell whether text holds a key of the environment; a path or a short word may be no key."""
+    keys = (one for one in _environment_secrets() if len(one) >= _SURE_LENGTH)
+    return any(one in text and _NO_PATH.fullmatch(one) for one in keys)
 
 
 def has_secret_address(text: str) -> bool:

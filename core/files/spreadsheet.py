@@ -33,14 +33,17 @@ def spreadsheet_rows(path: Path) -> Iterator[dict[str, JSON]]:
             f'{path.name} is a spreadsheet, which needs openpyxl: pip install "ig4[report]"'
         ) from None
     try:
-        with open_file(path) as file, zipfile.ZipFile(file) as archive:
-            size = sum(part.file_size for part in archive.infolist())
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        size = _unpacked_size(path)
+        book = (
+            None
+            if size > MAX_BYTES
+            else openpyxl.load_workbook(path, read_only=True, data_only=True)
+        )
     except Exception as error:  # noqa: BLE001 - openpyxl raises whatever its parsers raise
         raise DatasetError(f"{path} is not a readable Excel file: {error}") from None
+    if book is None:
+        raise DatasetError(f"{path} unpacks to more than {MAX_BYTES:,} bytes")
     try:
-        if size > MAX_BYTES:
-            raise DatasetError(f"{path} unpacks to more than {MAX_BYTES:,} bytes")
         rows = book.worksheets[0].iter_rows(values_only=True) if book.worksheets else iter(())
         header = next(rows, None)
         if header is None or not any(header):
@@ -51,3 +54,9 @@ def spreadsheet_rows(path: Path) -> Iterator[dict[str, JSON]]:
                 yield {name: cell for name, cell in zip(names, cells, strict=False) if name}
     finally:
         book.close()
+
+
+def _unpacked_size(path: Path) -> int:
+    """Return the bytes that a file claims to unpack to; no more of them are ever unpacked."""
+    with open_file(path) as file, zipfile.ZipFile(file) as archive:
+        return sum(part.file_size for part in archive.infolist())

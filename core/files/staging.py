@@ -26,6 +26,7 @@ from ig4.core.files.written import (
     digest_of_file,
     is_unchanged,
     manifest_text,
+    open_regular,
     read_manifest,
     refuse_link,
 )
@@ -345,7 +346,7 @@ class _Publication:
 
 def _is_manifest(place: Path) -> bool:
     try:
-        with place.open("rb") as file:
+        with open_regular(place) as file:
             return file.read(7) == b'{"ig4":'
     except OSError:
         return False

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ig4.core.errors import DatasetError, MissingExtraError, UsageError
 from ig4.core.files import jsonstream, parquetpages
@@ -24,7 +24,7 @@ LABEL_COLUMNS = ("cluster", "label", "cluster_id", "cluster_label", "labels", "c
 
 DELIMITERS = ",\t;|"
 # By default csv refuses cells above 128 KiB; this limit holds for the process.
-_MAX_CELL = jsonstream.MAX_RECORD
+_MAX_ROW = jsonstream.MAX_RECORD
 _PARQUET_MARK = b"PAR1"
 
 
@@ -168,13 +168,37 @@ def csv_cells(path: Path, encoding: str, delimiter: str) -> Iterator[list[str]]:
     Raises:
         DatasetError: it is not in this encoding, or a row cannot be parsed; names the line.
     """
-    csv.field_size_limit(_MAX_CELL)
+    csv.field_size_limit(_MAX_ROW)
     with open_text(path, encoding) as file:
-        rows = csv.reader(file, delimiter=delimiter, strict=True)
+        lines = _RowLines(file)
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
-            yield from filter(None, rows)
+            for row in rows:
+                lines.room = _MAX_ROW
+                if row:
+                    yield row
         except csv.Error as error:
             raise DatasetError(f"{path}: line {rows.line_num:,}: not valid CSV ({error})") from None
+
+
+class _RowLines:
+    """The lines of a CSV file, of which one row may take so many characters as there is `room`."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.room = _MAX_ROW
+        self._file = file
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(self.room + 1)
+        if not line:
+            raise StopIteration
+        self.room -= len(line)
+        if self.room < 0:
+            raise csv.Error(f"a row is longer than {_MAX_ROW:,} characters")
+        return line
 
 
 def open_parquet(path: Path) -> Any:

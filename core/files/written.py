@@ -13,10 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ig4.core.errors import UsageError
+from ig4.core.files.opening import read_bounded
 
 MANIFEST = ".ig4-files"
 """The list: a JSON object in each line, the first one saying what it is."""
 _HEADER = {"ig4": "files written by ig4", "version": 1}
+_LONGEST_LIST = 1 << 30
+"""Bytes of a list that are read: one of five million files; a folder of others may hold any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def read_manifest(folder: Path) -> Written:
     written: Written = {}
     try:
         with open_regular(folder / MANIFEST) as file:
-            lines = file.read().decode("utf-8").splitlines()
+            lines = read_bounded(file, _LONGEST_LIST).decode("utf-8").splitlines()
         if not lines or json.loads(lines[0]) != _HEADER:
             return {}
         for line in lines[1:]:

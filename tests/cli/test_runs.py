@@ -144,3 +144,16 @@ def test_verbose_logs_to_stderr_instead_of_drawing(folder):
     )
     assert "INFO    run 1: ingest" in done.stderr
     assert all(line[:4].isdigit() for line in done.stderr.splitlines())
+
+
+def test_a_library_that_sets_up_logging_gets_no_errors_to_print(folder):
+    program = (
+        "import logging; logging.basicConfig(); from ig4.cli.main import main; "
+        "import sys; sys.argv = ['ig4', 'ingest', 'missing.jsonl']; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1

@@ -80,6 +80,14 @@ def test_what_the_environment_holds_is_redacted_wherever_it_stands(monkeypatch):
     assert redact("said (wholly-unlike-a-key).") == "said ([key])."
 
 
+def test_what_the_environment_holds_is_refused_unless_it_may_be_no_key(monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", "plain-words-alone")
+    monkeypatch.setenv("KEY_FOLDER", "/home/me/keys-of-mine")
+    monkeypatch.setenv("KEYBOARD", "german")
+    assert find_secret({"x": ["a plain-words-alone"]}, "gpt.extra") == "gpt.extra.x.0"
+    assert find_secret({"a": "/home/me/keys-of-mine/b", "b": "german"}, "gpt.extra") is None
+
+
 def test_records_keep_all_but_their_secrets():
     record = {
         "scorers": {"gpt": {"model": "m", "api_key": "k", "max_tokens": 8}},

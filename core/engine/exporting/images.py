@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ImagePlacement = Literal["link", "copy", "none"]
 
+_UNREADABLE = "an image cannot be read"
+
 
 class UnusableImageError(Exception):
     """An image cannot be part of an export; says why."""
@@ -84,7 +86,7 @@ def _pieces(image: ImageRow) -> Iterator[bytes]:
 def _opened(image: ImageRow) -> Iterator[BinaryIO]:
     """Open the file of an image, in the folders that it may lie in; see UnusableImageError."""
     if image.problem or not image.path or not image.sha256:
-        raise UnusableImageError("an image cannot be read")
+        raise UnusableImageError(_UNREADABLE)
     try:
         with open_beneath(image.path, image.roots) as file:
             yield file
@@ -151,13 +153,15 @@ class ImagePlacer:
         self.names = ImageNames()
         self.placed: dict[str, ImageRow] = {}
         self.copied = self.linked = 0
-        self._known: dict[str, str | None] = {}
+        self._known: dict[tuple[str, str], str | None] = {}
         self._first_goals: dict[Path, Path] = {}
         self._real = lru_cache(os.path.realpath)  # many images, few folders
 
     def why_unusable(self, image: ImageRow) -> str | None:
         """Fetch an image once; returns why it cannot be had."""
-        key = image.path or image.name
+        if image.problem or not image.path or not image.sha256:
+            return _UNREADABLE  # a name of it may be the path of another
+        key = image.path, image.sha256
         if key not in self._known:
             try:
                 self._fetch(image)
@@ -178,7 +182,8 @@ class ImagePlacer:
             _stream(image, file.write)
 
     def _spare(self, image: ImageRow) -> Path:
-        return self.staging.spare / hashlib.sha256((image.path or "").encode()).hexdigest()
+        known = f"{image.path}\n{image.sha256}"
+        return self.staging.spare / hashlib.sha256(known.encode()).hexdigest()
 
     def place(self, folder: Path) -> None:
         """Give the images their names below `folder`, where the format that wrote reads them."""

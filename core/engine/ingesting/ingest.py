@@ -270,17 +270,32 @@ def _roots(image_root: str | None, path: Path, form: Format) -> ImageRoots:
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Yield records in batches, smaller ones where they hold the bytes of images."""
+    """Yield records in batches, smaller ones where the records are large."""
     batch: list[Record] = []
     size = 0
     for record in records:
         batch.append(record)
-        size += sum(len(image) for image in record.images if isinstance(image, bytes))
+        size += _size(record)
         if len(batch) == BATCH or size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _size(record: Record) -> int:
+    """Return about how many bytes a record takes; a few may be as large as a million others."""
+    size = 0
+    todo: list[Any] = [record.images, record.raw, record.turns]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, (str, bytes)):
+            size += len(value)
+        elif isinstance(value, dict):
+            todo.extend(value.values())
+        elif isinstance(value, (list, tuple)):
+            todo.extend(value)
+    return size
 
 
 class _DatasetReader:

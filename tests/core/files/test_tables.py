@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ig4.core.errors import DatasetError, UsageError
+from ig4.core.files import tables
 from ig4.core.files.tables import read_clusters, read_rows
 
 ROWS = [{"image_id": "2", "clip": 30.5}, {"image_id": "3", "clip": 28.0}]
@@ -134,3 +135,28 @@ def test_the_authors_scores_and_clusters_are_read(shared):
         rows = list(read_clusters(folder / f"{name}.json"))
         assert len({sample for sample, _ in rows}) == len(rows) == len(scores)
         assert len({label for _, label in rows}) == len(clusters) > 1
+
+
+@pytest.mark.parametrize("sheet", ["id,text\n1,{}\n", 'id,text\n1,"{}\n{}"\n', "{}{}"])
+def test_a_row_without_end_is_refused_before_it_fills_the_memory(tmp_path, monkeypatch, sheet):
+    monkeypatch.setattr(tables, "_MAX_ROW", 1 << 20)
+    path = tmp_path / "a.csv"
+    path.write_text(sheet.replace("{}", "x" * (1 << 20)))
+    with pytest.raises(DatasetError, match="a row is longer than"):
+        list(tables.csv_cells(path, "utf-8", ","))
+
+
+def test_many_rows_may_be_longer_than_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "_MAX_ROW", 100)
+    path = tmp_path / "a.csv"
+    path.write_text("id\n" + 50 * f"{'x' * 90}\n")
+    assert len(list(tables.csv_cells(path, "utf-8", ","))) == 51
+
+
+def test_a_spreadsheet_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
+    openpyxl = pytest.importorskip("openpyxl")
+    openpyxl.Workbook().save(tmp_path / "a.xlsx")
+    monkeypatch.setattr("ig4.core.files.spreadsheet.MAX_BYTES", 100)
+    monkeypatch.setattr(openpyxl, "load_workbook", lambda *_, **__: pytest.fail("unpacked"))
+    with pytest.raises(DatasetError, match="unpacks to more than 100 bytes"):
+        list(read_rows(tmp_path / "a.xlsx"))

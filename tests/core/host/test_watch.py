@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import subprocess
 import sys
@@ -61,7 +62,9 @@ def reason_of(host: Host) -> str:
 
 
 @pytest.mark.parametrize("code", HANGING.values(), ids=HANGING)
-def test_a_plugin_that_hangs_is_named_and_given_up(install, caplog, code):
+def test_a_plugin_that_hangs_is_named_and_given_up(install, caplog, monkeypatch, code):
+    # The command line keeps ig4's log from the root's handlers.
+    monkeypatch.setattr(logging.getLogger("ig4"), "propagate", True)
     install(code)
     handler = signal.getsignal(signal.SIGINT)
     started = time.monotonic()

@@ -116,3 +116,15 @@ def test_hostile_ids_and_names_stay_below_the_target(session, folder, read, tmp_
         "deep", "set", "site", "ig4.db", "ig4.db-wal", "ig4.db-shm",
     }  # fmt: skip
     assert {path.name for path in (tmp_path / "deep").iterdir()} == {"minigpt4", "llava"}
+
+
+@pytest.mark.parametrize("images", ["link", "copy"])
+def test_a_name_that_is_the_path_of_a_readable_image_is_refused_all_the_same(
+    session, folder, read, tmp_path, images
+):
+    folder.picture("a.png", "red")
+    path = folder.path.parent / "a.png"
+    folder.write(record("good", "one", "a.png"), record("bad", "two", str(path)))
+    target = ExportTarget(tmp_path / "out", images=images)
+    done = export(session, read().dataset, target)
+    assert (done.samples, done.images, done.missing_images) == (1, 1, 1)

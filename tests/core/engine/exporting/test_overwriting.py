@@ -155,6 +155,19 @@ def test_a_pipe_is_no_target(session, dataset, out):
         export(session, dataset, ExportTarget(type(out)("-")))
 
 
+def test_a_pipe_or_a_huge_file_in_the_place_of_the_list_is_neither_waited_for_nor_read(
+    session, dataset, out
+):
+    os.mkfifo(out / MANIFEST)
+    with pytest.raises(UsageError, match=r"\.ig4-files exists, and it was not written by ig4"):
+        export(session, dataset, ExportTarget(out))
+    (out / MANIFEST).unlink()
+    (out / MANIFEST).touch()
+    os.truncate(out / MANIFEST, 1 << 40)
+    with pytest.raises(UsageError, match=r"\.ig4-files exists, and it was not written by ig4"):
+        export(session, dataset, ExportTarget(out))
+
+
 def test_a_folder_in_the_place_of_a_file_is_not_removed(session, dataset, out):
     (out / "images" / "0.png").mkdir(parents=True)
     with pytest.raises(UsageError, match="is a folder"):

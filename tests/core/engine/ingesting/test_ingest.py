@@ -16,6 +16,7 @@ from ig4.core.engine.ingesting.files import ImageFileIndex
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import Notice
+from ig4.storage import datasets
 
 from ...conftest import record
 
@@ -393,7 +394,7 @@ def test_bytes_inside_a_data_set_that_are_no_image_are_a_problem(session, tmp_pa
 
 def test_embedded_images_are_stored_before_they_fill_the_memory(session, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow")
-    monkeypatch.setattr("ig4.core.engine.ingesting.ingest.BATCH_BYTES", 1000)
+    monkeypatch.setattr("ig4.core.engine.ingesting.ingest._BATCH_BYTES", 1000)
     stored = []
     monkeypatch.setattr(
         "ig4.core.engine.ingesting.ingest.ImageFileIndex.current_rows",
@@ -405,3 +406,19 @@ def test_embedded_images_are_stored_before_they_fill_the_memory(session, tmp_pat
     assert ingest(session, DatasetSource(tmp_path / "set.parquet")).samples == 6
     assert sum(stored) == 6
     assert len(stored) > 1
+
+
+def test_large_records_are_stored_before_they_fill_the_memory(session, tmp_path, monkeypatch):
+    monkeypatch.setattr("ig4.core.engine.ingesting.ingest._BATCH_BYTES", 1000)
+    stored = []
+    monkeypatch.setattr(
+        "ig4.core.engine.ingesting.ingest.datasets.put_samples",
+        lambda connection, rows, real=datasets.put_samples: (
+            stored.append(len(rows)) or real(connection, rows)
+        ),
+    )
+    path = tmp_path / "set.jsonl"
+    rows = [{"instruction": "q", "answer": "a", "notes": [{"text": "n" * 600}]} for _ in range(6)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert ingest(session, DatasetSource(path)).samples == 6
+    assert stored == [2, 2, 2]
