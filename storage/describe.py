@@ -122,6 +122,7 @@ _MEANINGS = {
     "contents.hash": "digest of the turns and images",
     "samples.ordinal": "place in the data set; NULL once it was removed from it",
     "predictions.ordinal": "place of the question in the benchmark",
+    "places": "where the images stand (JSON [[turn, position], …]); NULL: before the first question",
     "turns": "the conversation (JSON [[role, text], …]); NULL for one instruction and one answer",
     "raw": "the record as it was read (JSON)",
     "problem": "what is wrong with it, NULL if nothing",

@@ -245,6 +245,8 @@ ACTING = [
     "SELECT * FROM pg_ls_dir('.')",
     "SELECT ts_stat('SELECT to_tsvector(''a'')')",
     "SELECT planted()",
+    "SELECT planted_sum(1)",
+    "SELECT planted_sum(1) OVER ()",
     "SELECT * FROM planted_view",
     "SELECT 1 INTO mine",
     "SELECT * FROM runs FOR UPDATE",
@@ -266,7 +268,17 @@ ACTING = [
 PLANTED = """
 CREATE FUNCTION planted() RETURNS text STABLE LANGUAGE plpgsql AS $$
 BEGIN PERFORM set_config('role', 'none', true); RETURN pg_read_file('/etc/hostname'); END $$;
-CREATE VIEW planted_view AS SELECT planted()
+CREATE VIEW planted_view AS SELECT planted();
+CREATE FUNCTION planted_step(text, int) RETURNS text STABLE LANGUAGE plpgsql AS $$
+BEGIN RETURN planted(); END $$;
+CREATE AGGREGATE planted_sum(int) (SFUNC = planted_step, STYPE = text)
+"""
+
+PLANTED_DOMAIN = """
+CREATE FUNCTION planted_check(text) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'it was called'; END $$;
+CREATE DOMAIN planted_domain AS text CHECK (planted_check(value));
+CREATE TYPE planted_pair AS (a planted_domain, b int)
 """
 
 
@@ -284,6 +296,18 @@ def test_no_query_acts_with_the_rights_of_a_superuser(server, tmp_path):
     assert rows_of(server, "SELECT last_value FROM runs_id_seq")[1] == [(1,)]
     with pytest.raises(QueryError, match="is a superuser"):
         rows_of(server, "SELECT 1", role=parse(server).username)
+
+
+@pytest.mark.postgres
+def test_no_domain_acts_while_a_superuser_s_query_is_parsed(server):
+    Store.open(server).close()
+    with as_superuser(parse(server)) as connection:
+        connection.execute("CREATE DOMAIN harmless AS text CHECK (length(value) < 9)")
+        assert rows_of(server, "SELECT 'a'::harmless")[1] == [("a",)]
+        connection.execute(PLANTED_DOMAIN)
+    for sql in ("SELECT '(a,1)'::planted_pair", "SELECT 'a'::planted_domain", "SELECT 1"):
+        with pytest.raises(QueryError, match=r"domain whose check calls planted_check\(text\)"):
+            rows_of(server, sql)
 
 
 @pytest.mark.postgres
