@@ -181,7 +181,8 @@ def _parts_of_aggregates(cursor: Any, functions: set[int]) -> set[int]:
     """Return the functions that aggregates consist of."""
     cursor.execute(
         "SELECT unnest(ARRAY[aggtransfn, aggfinalfn, aggcombinefn, aggserialfn, aggdeserialfn, "
-        "aggmtransfn, aggminvtransfn, aggmfinalfn])::oid FROM pg_aggregate WHERE aggfnoid = ANY(%s)",
+        "aggmtransfn, aggminvtransfn, aggmfinalfn])::oid FROM pg_aggregate "
+        "WHERE aggfnoid = ANY(%s)",
         [list(functions)],
     )
     return {row[0] for row in cursor.fetchall()}

@@ -72,6 +72,9 @@ def test_a_plugin_that_hangs_is_named_and_given_up(install, caplog, code):
     assert "IG4_PLUGINS=off" in caplog.text
     assert host.find("scorer", "length").dist == "ig4"
     assert signal.getsignal(signal.SIGINT) == handler
+    started = time.monotonic()
+    assert "took longer than 0.3 seconds" in reason_of(Host.discover())
+    assert time.monotonic() - started < 0.3  # it is not waited for again
 
 
 @pytest.mark.parametrize(
