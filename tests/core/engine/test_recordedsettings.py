@@ -155,3 +155,13 @@ def test_the_embedder_has_the_model_of_the_scorer_of_its_name(session, dataset):
     embedder = cluster_request(later).embedder
     assert embedder.options["model"] == "ig4-tiny"
     session.host.validate(embedder)
+
+
+def test_a_data_set_that_is_yet_to_be_read_has_the_embedder_of_the_scorer_too(session):
+    pytest.importorskip("open_clip")
+    config = build({"scorers": {"clip": {"model": "ig4-tiny", "text": "whole"}}})
+    embedder = cluster_request(
+        with_recorded_options(session, None, config, embedder="clip")
+    ).embedder
+    assert embedder.options["model"] == "ig4-tiny"
+    session.host.validate(embedder)
