@@ -143,6 +143,12 @@ def test_sqlite_opens_changes_and_loads_nothing(sqlite_store, tmp_path):
     assert rows_of(sqlite_store.location, "PRAGMA table_info(runs)")[1]
 
 
+def test_bad_json_of_a_query_is_no_damage_of_the_database(sqlite_store):
+    with pytest.raises(QueryError, match="malformed JSON") as raised:
+        rows_of(sqlite_store.location, "SELECT json('{')")
+    assert "damaged" not in str(raised.value)
+
+
 def test_a_huge_value_is_refused_and_not_made(sqlite_store):
     for sql in ("SELECT zeroblob(2000000000)", "SELECT randomblob(900000000)"):
         with pytest.raises(QueryError, match="may be larger than"):

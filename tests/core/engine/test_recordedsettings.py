@@ -92,12 +92,12 @@ def test_an_earlier_record_is_used_where_it_is_all(session, dataset, scored, not
 
 
 def test_what_may_hold_a_secret_is_not_recorded_but_named(session, dataset, scored, notices):
-    scored("ratio", maximum=7.0, base_url="http://me:hush@host")
+    scored("ratio", maximum=7.0, access_token="hush")
     with session.store.reading() as connection:
         kept = connection.scalar(text("SELECT CAST(options AS TEXT) FROM dataset_scorers"))
     assert "hush" not in kept
     assert options(session, dataset, "ratio").options == {"maximum": 7.0}
-    assert any("ratio.base_url, which may hold a secret" in text for text in notices())
+    assert any("ratio.access_token, which may hold a secret" in text for text in notices())
 
 
 def test_a_file_is_found_again_from_another_folder(session, dataset, scored, tmp_path, monkeypatch):
