@@ -36,6 +36,24 @@ class _SafeFormatter(logging.Formatter):
         return "\n".join(map(plain, lines))
 
 
+class _LogFile(logging.FileHandler):
+    """A log file; where it cannot be written any more, that is said once, and the work goes on."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Give the file up."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        for logger in (LOGGER, logging.getLogger()):
+            logger.removeHandler(self)
+        reason = error.strerror or type(error).__name__
+        LOGGER.warning("%s: %s; nothing more is written to this log", self.baseFilename, reason)
+        if not is_on_stderr():
+            text = f"{self.baseFilename}: {reason}; nothing more is written to this log"
+            sys.stderr.write(plain(text) + "\n")
+
+
 def set_verbosity(count: int) -> None:
     """Let what ig4 does be told on stderr: once with its stages, twice with its batches.
 
@@ -55,7 +73,7 @@ def log_to(path: Path) -> None:
         OSError: the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
     handler.setLevel(logging.DEBUG)
     _add(handler, everything=False)
 

@@ -119,6 +119,8 @@ def _refuse_actions(cursor: Any, sql: str, *, superuser: bool) -> None:
     IMMUTABLE, and the `_HARMLESS` ones, may be called. A superuser may call those of others only
     if they are in C: any other one could take back the superuser's role.
     """
+    if superuser:
+        _refuse_domains(cursor)
     cursor.execute("SAVEPOINT ig4_query")
     query = sql.rstrip().rstrip(";")
     cursor.execute(
@@ -142,6 +144,7 @@ def _refuse_actions(cursor: Any, sql: str, *, superuser: bool) -> None:
             read = {int(oid) for oid in _RELATION.findall(tree)}
             relations |= read
             named |= set() if is_system else read  # the server's own views hide passwords
+    functions |= _parts_of_aggregates(cursor, functions)
     refused = _acting(cursor, functions, operators, superuser=superuser)
     secrets = _secrets(cursor, named)
     cursor.execute("ROLLBACK TO SAVEPOINT ig4_query")
@@ -152,6 +155,37 @@ def _refuse_actions(cursor: Any, sql: str, *, superuser: bool) -> None:
         )
     if secrets:
         raise QueryError(f"The query reads {secrets[0]}, which holds passwords: it is refused.")
+
+
+def _refuse_domains(cursor: Any) -> None:
+    """Raise QueryError if the database has a domain whose check calls a function of a user.
+
+    It is called as soon as a text is read as that domain, which is while a query is parsed: before
+    anybody can say what the query calls, and with the superuser's rights.
+    """
+    cursor.execute("SELECT conbin::text FROM pg_constraint WHERE contypid <> 0")
+    trees = [tree for (tree,) in cursor.fetchall() if tree]
+    functions, operators = {0}, {0}
+    for tree in trees:
+        functions |= {int(oid) for oid in _FUNCTION.findall(tree)}
+        operators |= {int(oid) for oid in _OPERATOR.findall(tree)}
+    refused = _acting(cursor, functions, operators, superuser=True)
+    if refused:
+        raise QueryError(
+            f"This database has a domain whose check calls {refused[0]}, which could act with the "
+            "rights of a superuser: connect as a user that is none."
+        )
+
+
+def _parts_of_aggregates(cursor: Any, functions: set[int]) -> set[int]:
+    """Return the functions that aggregates consist of."""
+    cursor.execute(
+        "SELECT unnest(ARRAY[aggtransfn, aggfinalfn, aggcombinefn, aggserialfn, aggdeserialfn, "
+        "aggmtransfn, aggminvtransfn, aggmfinalfn])::oid FROM pg_aggregate "
+        "WHERE aggfnoid = ANY(%s)",
+        [list(functions)],
+    )
+    return {row[0] for row in cursor.fetchall()}
 
 
 def _acting(

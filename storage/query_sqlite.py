@@ -61,6 +61,9 @@ _ACTIONS = {
 }  # fmt: skip
 
 
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 @contextmanager
 def query_sqlite(
     url: URL, sql: str, timeout: float
@@ -175,6 +178,6 @@ class _Guard:
             return QueryError(
                 f"{text}: no value of a query may be larger than {MAX_BYTES:,} bytes."
             )
-        if "malformed" in text or "not a database" in text:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:  # not: malformed JSON
             return QueryError(f"{where} is damaged ({text}): see `ig4 db check`.")
         return QueryError(f"{text}. `ig4 query --examples` shows queries that work.")

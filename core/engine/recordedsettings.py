@@ -40,7 +40,7 @@ def with_recorded_options(
     is yet to be read.
     """
     if dataset is None:
-        return config
+        return config if embedder is None else _with_own_embedder(session, config, embedder)
     reuse = _Reuse(session, dataset, config)
     for label in dict.fromkeys(scorers):
         reuse.scorer(label)
@@ -82,7 +82,7 @@ class _Reuse:
             return
         self.scorer(label)
         if self.config.scorers.get(label):
-            self._embedder_of_scorer(label)
+            self.config = _with_own_embedder(self.session, self.config, label)
         elif label not in self.columns:
             self.from_clustering("embedder", label)
             if label not in self.config.embedders:
@@ -97,17 +97,6 @@ class _Reuse:
         if part is not None and part["label"] == label:
             kept = RecordedOptions(part["values"], tuple(part["hidden"]))
             self._add(kind, label, part["use"], kept, "clusters")
-
-    def _embedder_of_scorer(self, label: str) -> None:
-        """Let the embedder have the options that the scorer of its name gives to its own."""
-        choice = self.config.choice("scorer", label)
-        try:
-            scorer = cast("Scorer", self.session.host.build(choice, runnable=False))
-        except Ig4Error:
-            return
-        own = scorer.embedder()
-        if own is not None and own.use.rpartition("/")[2] == choice.use.rpartition("/")[2]:
-            self._set("embedder", label, {"use": own.use, **own.options})
 
     def _embedder_of_any_scorer(self, label: str) -> None:
         """Let the embedder be that of the scores whose scorer has another name than it.
@@ -202,6 +191,25 @@ class _Reuse:
             f"{row.name}: the scores of {self.dataset.name} were made with {_told(differing)}, "
             f"this command has other options (-o {row.name}.KEY=VALUE names them)"
         )
+
+
+def _with_own_embedder(session: Session, config: Config, label: str) -> Config:
+    """Let an embedder have the options that the scorer of its name gives to its own.
+
+    Options of the scorer alone, such as how it reads a text, are none of the embedder's.
+    """
+    if label in config.embedders or not config.scorers.get(label):
+        return config
+    choice = config.choice("scorer", label)
+    try:
+        scorer = cast("Scorer", session.host.build(choice, runnable=False))
+    except Ig4Error:
+        return config
+    own = scorer.embedder()
+    if own is None or own.use.rpartition("/")[2] != choice.use.rpartition("/")[2]:
+        return config
+    table = {"use": own.use, **own.options}
+    return config.model_copy(update={"embedders": config.embedders | {label: table}})
 
 
 def _same(given: JSON, recorded: JSON) -> bool:

@@ -103,12 +103,31 @@ def _read_each_distribution() -> tuple[list[EntryPoint], list[BrokenPlugin]]:
     return [point for points in points_of.values() for point in points], broken
 
 
+_given_up: dict[tuple[str, EntryPoint], str] = {}
+"""Why plugins were given up whose time was over: a process waits for each of them once."""
+
+
 def load_plugin(manager: pluggy.PluginManager, source: PluginSource) -> list[RegisteredComponent]:
     """Import a plugin, register its hooks, and return the components it declares.
 
     Raises:
         RefusedError: something about the plugin is wrong; its hooks are then not registered.
     """
+    key = (
+        str(source.entry_point.dist and source.entry_point.dist.locate_file("")),
+        source.entry_point,
+    )
+    if key in _given_up:
+        raise RefusedError(_given_up[key])
+    try:
+        return _load(manager, source)
+    except RefusedError as error:
+        if isinstance(error.__context__, TimeoutError):
+            _given_up[key] = str(error)
+        raise
+
+
+def _load(manager: pluggy.PluginManager, source: PluginSource) -> list[RegisteredComponent]:
     plugin = _import(source)
     _check_hook_names(plugin)
     try:

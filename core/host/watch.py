@@ -7,8 +7,9 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Generic, TypeVar
 
@@ -23,6 +24,8 @@ LIMIT = "IG4_PLUGIN_TIMEOUT"
 _NOTICE_SECONDS = 3.0
 _LIMIT_SECONDS = 60.0
 _AGAIN_SECONDS = 1.0
+_GRACE_SECONDS = 5.0
+"""How long at least a plugin may take to end once it is told to."""
 
 _log = logging.getLogger("ig4.plugins")
 
@@ -126,7 +129,10 @@ class _Watch(Generic[T]):
         _log.warning("waiting for %s; %s=off leaves plugins out", self.what, SWITCH)
         if self.limit is None or self._over.wait(self.limit - early):
             return
+        last = time.monotonic() + max(self.limit, _GRACE_SECONDS)
         while True:  # code that catches everything is told again
+            if time.monotonic() > last:
+                self._end_process()
             with self._lock:
                 if self._over.is_set():
                     return
@@ -134,6 +140,16 @@ class _Watch(Generic[T]):
                 _interrupt_main_thread()
             if self._over.wait(_AGAIN_SECONDS):
                 return
+
+    def _end_process(self) -> None:
+        """End all of it: the code heeds no signal, so that the user's Ctrl-C would do nothing."""
+        text = (
+            f"Error: ig4 waited too long for {self.what}, which heeds no signal: "
+            f"{SWITCH}=off leaves plugins out\n"
+        )
+        with suppress(OSError):
+            os.write(2, text.encode())
+        os._exit(1)
 
 
 def _interrupt_main_thread() -> None:

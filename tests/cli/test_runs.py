@@ -123,6 +123,14 @@ def test_a_run_of_another_machine_or_of_an_older_ig4_stays_as_it_is(folder):
     assert [run["status"] for run in listed()] == ["running"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_log_file_that_cannot_be_written_is_told_once_and_ends_nothing(folder):
+    done = ig4("ingest", "rows.jsonl", "--log-file", "/dev/full")
+    assert done.exit_code == 0
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("nothing more is written to this log") == 1
+
+
 def test_a_log_file_holds_what_was_done_and_no_key(folder, monkeypatch):
     monkeypatch.setenv("SOME_API_KEY", "hush-hush-hush")
     done = ig4("ingest", "rows.jsonl", "--log-file", "logs/ig4.log", "--name", "hush-hush-hush")

@@ -149,6 +149,7 @@ PARTS = """
     class RatioOptions(Options):
         maximum: float = 100.0
         base_url: str | None = None
+        access_token: str | None = None
 
     class Ratio(Scorer):
         "The number of words; percents are of `maximum`, which changes no score."

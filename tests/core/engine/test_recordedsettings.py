@@ -92,12 +92,12 @@ def test_an_earlier_record_is_used_where_it_is_all(session, dataset, scored, not
 
 
 def test_what_may_hold_a_secret_is_not_recorded_but_named(session, dataset, scored, notices):
-    scored("ratio", maximum=7.0, base_url="http://me:hush@host")
+    scored("ratio", maximum=7.0, access_token="hush")
     with session.store.reading() as connection:
         kept = connection.scalar(text("SELECT CAST(options AS TEXT) FROM dataset_scorers"))
     assert "hush" not in kept
     assert options(session, dataset, "ratio").options == {"maximum": 7.0}
-    assert any("ratio.base_url, which may hold a secret" in text for text in notices())
+    assert any("ratio.access_token, which may hold a secret" in text for text in notices())
 
 
 def test_a_file_is_found_again_from_another_folder(session, dataset, scored, tmp_path, monkeypatch):
@@ -153,5 +153,15 @@ def test_the_embedder_has_the_model_of_the_scorer_of_its_name(session, dataset):
     score(session, dataset, score_request(config))
     later = with_recorded_options(session, dataset, build({}), embedder="clip")
     embedder = cluster_request(later).embedder
+    assert embedder.options["model"] == "ig4-tiny"
+    session.host.validate(embedder)
+
+
+def test_a_data_set_that_is_yet_to_be_read_has_the_embedder_of_the_scorer_too(session):
+    pytest.importorskip("open_clip")
+    config = build({"scorers": {"clip": {"model": "ig4-tiny", "text": "whole"}}})
+    embedder = cluster_request(
+        with_recorded_options(session, None, config, embedder="clip")
+    ).embedder
     assert embedder.options["model"] == "ig4-tiny"
     session.host.validate(embedder)

@@ -75,6 +75,9 @@ def test_a_plugin_that_hangs_is_named_and_given_up(install, caplog, monkeypatch,
     assert "IG4_PLUGINS=off" in caplog.text
     assert host.find("scorer", "length").dist == "ig4"
     assert signal.getsignal(signal.SIGINT) == handler
+    started = time.monotonic()
+    assert "took longer than 0.3 seconds" in reason_of(Host.discover())
+    assert time.monotonic() - started < 0.3  # it is not waited for again
 
 
 @pytest.mark.parametrize(
@@ -135,3 +138,18 @@ def test_ctrl_c_tells_which_plugin_was_waited_for(install, tmp_path):
     _, printed = child.communicate(timeout=20)
     assert "interrupted while waiting for plugin slow of ig4-slow" in printed
     assert child.returncode == 130
+
+
+@pytest.mark.slow
+def test_a_plugin_that_heeds_no_signal_does_not_hang_for_ever(install, tmp_path):
+    install("import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True:\n    pass")
+    done = subprocess.run(
+        [sys.executable, "-m", "ig4", "plugins"],
+        env=environment(tmp_path) | {"IG4_PLUGIN_TIMEOUT": "0.3"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "ig4-slow" in done.stderr
+    assert "heeds no signal: IG4_PLUGINS=off" in done.stderr
