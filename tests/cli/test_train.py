@@ -130,6 +130,8 @@ def test_missing_images_stop_it_or_are_left_out(ig4, tiny_models):
     assert "--missing skip" in error_of(ig4(*learn("hf", tiny_models)))
     done = json_of(ig4(*learn("hf", tiny_models, "--missing", "skip", "--json")))
     assert (done["samples"], done["left_out"]) == (3, 1)
+    assert done["left_out_by_reason"] == {"an image cannot be read": 1}
+    assert done["cut_answers"] == 0
 
 
 @pytest.mark.parametrize(
