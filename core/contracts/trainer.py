@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from ig4.core.contracts.root import Configurable
 from ig4.core.contracts.training import (
+    UNREADABLE,
     Checkpoint,
     Decoding,
     Footprint,
@@ -75,5 +76,5 @@ def check_images(sample: Sample) -> SampleCheck:
         for image in sample.images:
             image.pixels()
     except ImageError as error:
-        return SampleCheck(str(error))
+        return SampleCheck(str(error), UNREADABLE)
     return SampleCheck()

@@ -161,7 +161,7 @@ class SampleCheck:
     """
 
     problem: str | None = None
-    reason: str = UNREADABLE
+    reason: str = ""
     cut: int = 0
     limit: str = ""
 

@@ -158,7 +158,6 @@ def check_bad_samples_are_found_before_the_training(make: Make) -> None:
     require(len(checks) == 5, f"{len(checks)} results for 5 samples")
     problems = [one.problem for one in checks]
     require(bool(problems[2]), "an image that cannot be read went unnoticed")
-    require(bool(checks[2].reason.strip()), "the problem has no reason to count it by")
     require(problems.count(None) == 4, f"good samples have problems: {problems}")
     require(all(one.cut >= 0 for one in checks), f"{checks}")
     require(all(one.limit for one in checks if one.cut), "what cuts the answers is not named")

@@ -10,7 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ig4.core.contracts.training import NO_ANSWER_LEFT, REFUSED, SampleCheck, TrainingError
+from ig4.core.contracts.training import (
+    NO_ANSWER_LEFT,
+    REFUSED,
+    UNREADABLE,
+    SampleCheck,
+    TrainingError,
+)
 from ig4.core.errors import Ig4Error, PrerequisiteError
 from ig4.core.files.images import ImageError, ImageShapeError
 from ig4.core.records import Sample
@@ -74,7 +80,7 @@ def check_sample(sample: Sample, prepare: Callable[[Sample], SampleCheck]) -> Sa
         return SampleCheck(str(error), NO_ANSWER_LEFT)
     except ImageError as error:
         shape = isinstance(error, ImageShapeError)
-        return SampleCheck(str(error), REFUSED) if shape else SampleCheck(str(error))
+        return SampleCheck(str(error), REFUSED if shape else UNREADABLE)
     except Ig4Error as error:
         return SampleCheck(str(error), REFUSED)
     except Exception as error:  # noqa: BLE001 - a library's, about this sample alone

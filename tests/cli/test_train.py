@@ -125,11 +125,19 @@ def test_full_sizes_are_counted_without_any_weights(ig4):
     assert "not on this machine" in counted["notes"][0]
 
 
+def test_what_cannot_be_checked_is_counted_all_the_same(ig4):
+    done = ig4("train", "--dry-run", "--missing", "skip", "--json")
+    assert json_of(done)["steps"] == 1000
+    assert "cannot be checked here: name the parts" in done.stderr
+
+
 def test_missing_images_stop_it_or_are_left_out(ig4, tiny_models):
     Path("boats/image/5.jpg").unlink()
     assert "--missing skip" in error_of(ig4(*learn("hf", tiny_models)))
     done = json_of(ig4(*learn("hf", tiny_models, "--missing", "skip", "--json")))
     assert (done["samples"], done["left_out"]) == (3, 1)
+    assert done["left_out_by_reason"] == {"an image cannot be read": 1}
+    assert done["cut_answers"] == 0
 
 
 @pytest.mark.parametrize(

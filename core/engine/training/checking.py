@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ig4.core.records import JSON, Sample
 
 STAGE = "check samples"
+_NO_REASON = "the trainer refuses them"
 _SHOWN = 3
 _SHOWN_CHARACTERS = 300
 
@@ -83,7 +84,7 @@ def _result(samples: Sequence[Sample], checks: Sequence[SampleCheck]) -> CheckRe
     return CheckResult(
         usable,
         {sample.id: one.problem or "" for sample, one in refused},
-        dict(Counter(one.reason for _, one in refused)),
+        dict(Counter(one.reason or _NO_REASON for _, one in refused)),
         len(cut),
         sum(one.cut for one in cut),
         next((one.limit for one in cut), ""),

@@ -27,7 +27,7 @@ from ig4.core.engine.training.checking import (
     tell,
 )
 from ig4.core.engine.training.outputs import claim_folder, finished_checkpoint, is_training
-from ig4.core.errors import DatasetError, UsageError
+from ig4.core.errors import DatasetError, PrerequisiteError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Sample
@@ -191,18 +191,26 @@ def footprint(
     """
     configured = session.configured(request.trainer)
     trainer = cast("Trainer", configured.component)
-    checked = (
-        request.check_images and request.missing == "skip"
-    )  # the number of steps depends on it
-    training_set = _training_set(session, dataset, trainer, replace(request, check_images=checked))
+    # How many steps there are depends on what is skipped; the rest needs nothing of the model.
+    if not request.check_images or request.missing == "error":
+        request = replace(request, missing="error", check_images=False)
+    training_set = _training_set(session, dataset, trainer, request, lenient=True)
     job = _job(session, configured, training_set, request)
     return trainer.footprint(job), len(training_set.samples), job.output
 
 
 def _training_set(
-    session: Session, dataset: DatasetRow | None, trainer: Trainer, request: TrainingRequest
+    session: Session,
+    dataset: DatasetRow | None,
+    trainer: Trainer,
+    request: TrainingRequest,
+    *,
+    lenient: bool = False,
 ) -> _TrainingSet:
-    """Read the samples to train on, without those that have no answer or that are skipped."""
+    """Read the samples to train on, without those that have no answer or that are skipped.
+
+    If it is `lenient`, what the check needs may be missing; then nothing is skipped.
+    """
     if request.selection == ALL:
         source = dataset or session.dataset()
         with session.store.reading() as connection:
@@ -241,7 +249,13 @@ def _training_set(
         )
     counts = {NO_ANSWER: len(pairs) - len(answered), PROBLEM: len(answered) - len(sound)}
     reasons = {reason: count for reason, count in counts.items() if count}
-    check = _check(session, trainer, [sample for sample, _ in sound], request)
+    check = None
+    try:
+        check = _check(session, trainer, [sample for sample, _ in sound], request)
+    except (PrerequisiteError, UsageError) as error:
+        if not lenient:
+            raise
+        session.notice(f"the samples cannot be checked here: {error}")
     usable = sound if check is None else [sound[place] for place in check.usable]
     if check is not None:
         reasons |= check.reasons

@@ -17,7 +17,7 @@ from ig4.plugins.trainers.hf.build import load_processor
 from ig4.plugins.trainers.hf.examples import Examples
 from ig4.plugins.trainers.hf.options import HuggingFaceOptions
 
-_MOST_THREADS = 4
+_MOST_THREADS = 8
 
 
 def check_samples(options: HuggingFaceOptions, samples: Iterable[Sample]) -> Iterator[SampleCheck]:

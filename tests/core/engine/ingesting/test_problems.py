@@ -115,7 +115,7 @@ def test_places_of_images_go_through_the_database(session, folder, read, tmp_pat
     dataset = read().dataset
     name = {"csv": "out.csv", "jsonl": "out.jsonl"}.get(form, "out.json")
     target = tmp_path / "out" / name
-    export(session, dataset, ExportTarget(target, form, images="copy", anew=True))
+    export(session, dataset, ExportTarget(target, form, images="copy"))
     again = ingest(session, DatasetSource(target, name="again", format=form)).dataset
     with session.store.reading() as connection:
         stored = connection.execute(
