@@ -41,7 +41,7 @@ _PARAMETER = re.compile(r"([?&;#]|%3[fF]|%26)([^=&;#?\s]{1,64})=([^&;#\s'\"]+)")
 _HEADER = re.compile(
     r"(\b(?:bearer|basic)\s+)[a-z0-9._~+/=*-]{6,}"
     r"|(\b(?:x-)?(?:api[-_]?key|authorization)[\"']?\s*[:=]\s*[\"']?)"
-    r"(?!bearer\b|basic\b|\[secret)[^\s\"',;&]{6,}",
+    r"(?!bearer\b|basic\b|unknown\b|\[secret)[^\s\"',;&]{6,}",
     re.IGNORECASE,
 )
 _KEY_FORMS = re.compile(
