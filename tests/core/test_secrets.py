@@ -61,7 +61,8 @@ def test_an_address_with_a_secret_is_found_and_redacted(address):
     "text",
     [
         "http://localhost:8000/v1", "https://h/search?q=key&page=2", "postgresql://me@h/db",
-        "me@h.org", "see http://h/@me", "gpt.api_key: unknown option", "/data/key-frames/2.jpg", "a = b", "<image>",
+        "me@h.org", "see http://h/@me", "gpt.api_key: unknown option",
+        "/data/key-frames/2.jpg", "a = b", "<image>",
     ],
 )  # fmt: skip
 def test_ordinary_text_stays_as_it_is(text):
