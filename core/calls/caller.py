@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable
@@ -37,6 +38,8 @@ T = TypeVar("T")
 _TRIES_BEFORE_NOTICE = 3
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds
+LANDING_SECONDS = 20.0
+"""How long an interrupted run waits for replies that are on their way."""
 LONGEST_RETRY_AFTER = 3600.0
 """The longest Retry-After, in seconds, that is obeyed; a longer one ends the run."""
 
@@ -68,6 +71,7 @@ class Caller:
         self._unanswered = 0
         """How many requests in a row got no reply in all their tries."""
         self._service_error: ServiceError | None = None
+        self._flights: set[asyncio.Task[Reply]] = set()
 
     async def ask(self, request: Request, read: Callable[[Reply], T]) -> T:
         """Return what `read` makes of the reply to a request.
@@ -130,27 +134,59 @@ class Caller:
             known = await self.ledger.confirm(request, request_hash)
             if known is not None:
                 return _reply_in_ledger(known)
-            began = time.perf_counter()
-            try:
-                reply = await self.provider.send(request)
-            except TransientError as error:
-                self._obey_rate_limit(error)
-                self._notify(error, attempt)
-                raise
-            except ServiceError as error:
-                self._service_error = error  # requests that wait for their turn need not try
-                raise
-            seconds = time.perf_counter() - began
-            reply = reply.within(request.max_tokens)
-            if not reply.input_tokens and not reply.output_tokens:
-                # A server that counts no tokens charges for them nevertheless.
-                reply = replace(reply, input_tokens=tokens, output_tokens=tokens_of(reply.text))
-            cost = price.of_reply(reply) if price else None
-            self.budget.paid(cost or 0.0)
-            self.cost += cost or 0.0
+            flight = asyncio.create_task(self._fly(request, request_hash, attempt))
+            self._flights.add(flight)
+            flight.add_done_callback(self._landed)
+            # Who waits may be cancelled; a request that was sent may be paid for, and goes on.
             # The slot is freed once the reply is committed: a crash loses no more than were sent.
-            await self.ledger.record(outcome_of(request_hash, reply, cost, seconds, attempt))
+            return await asyncio.shield(flight)
+
+    async def _fly(self, request: Request, request_hash: str, attempt: int) -> Reply:
+        """Send a request once, and commit the reply."""
+        price, tokens = self.pricing.of(request.model), self.provider.tokens(request)
+        began = time.perf_counter()
+        try:
+            reply = await self.provider.send(request)
+        except TransientError as error:
+            self._obey_rate_limit(error)
+            self._notify(error, attempt)
+            raise
+        except ServiceError as error:
+            self._service_error = error  # requests that wait for their turn need not try
+            raise
+        seconds = time.perf_counter() - began
+        reply = reply.within(request.max_tokens)
+        if not reply.input_tokens and not reply.output_tokens:
+            # A server that counts no tokens charges for them nevertheless.
+            reply = replace(reply, input_tokens=tokens, output_tokens=tokens_of(reply.text))
+        cost = price.of_reply(reply) if price else None
+        self.budget.paid(cost or 0.0)
+        self.cost += cost or 0.0
+        await self.ledger.record(outcome_of(request_hash, reply, cost, seconds, attempt))
         return reply
+
+    def _landed(self, flight: asyncio.Task[Reply]) -> None:
+        self._flights.discard(flight)
+        if not flight.cancelled():
+            flight.exception()  # nobody may be left to see it
+
+    async def land(self, seconds: float = LANDING_SECONDS) -> None:
+        """Wait for the requests that are on their way, after those who asked were cancelled.
+
+        They may be paid for, and the next run finds their replies in the ledger.
+        """
+        if not self._flights:
+            return
+        self._notice(
+            f"waiting up to {seconds:g} s for {len(self._flights):,} requests on their way, which "
+            "may be paid for; interrupt again to give them up"
+        )
+        flights = set(self._flights)
+        try:
+            await asyncio.wait(flights, timeout=seconds)
+        finally:
+            for flight in flights:
+                flight.cancel()
 
     def _obey_rate_limit(self, error: TransientError) -> None:
         """Pause all requests if the service limits all of them."""

@@ -181,7 +181,10 @@ class CallRunner(Generic[U, R]):
         else:
             caller = self._caller(provider, ledger, pricing)
             buffer.counters.append(caller)
-            self.waiting = await ask_one_by_one(task, caller.ask, buffer, settings)
+            try:
+                self.waiting = await ask_one_by_one(task, caller.ask, buffer, settings)
+            finally:
+                await caller.land()
         buffer.commit()
 
     def _caller(self, provider: Provider, ledger: Ledger, pricing: Pricing) -> Caller:

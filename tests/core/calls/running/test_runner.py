@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sqlite3
 import sys
 import threading
@@ -157,6 +158,34 @@ def test_a_wrong_key_stops_at_once_and_leaves_nothing_claimed(session, samples, 
     assert len(world.asked) <= 2 * QUICK.concurrency
     assert ledger(session) == []
     assert outcomes(session) == {}
+
+
+def interrupt_soon(world):
+    """Send Ctrl-C while the first requests are on their way."""
+    world.pause = 0.3
+    world.on_first = lambda: asyncio.get_running_loop().call_later(
+        0.1, signal.raise_signal, signal.SIGINT
+    )
+
+
+def test_an_interrupt_waits_for_the_replies_that_are_on_their_way(session, samples, world, notices):
+    dataset = samples(*("x" * n for n in range(1, 13)))
+    interrupt_soon(world)
+    with pytest.raises(KeyboardInterrupt):
+        ask(session, dataset)
+    assert len(world.asked) == QUICK.concurrency
+    assert ledger(session) == ["done"] * QUICK.concurrency
+    assert any("on their way, which may be paid for" in text for text in notices())
+    world.pause = 0.0
+    ask(session, dataset)
+    assert len(world.asked) == len(set(world.asked)) == 12
+
+
+def test_an_error_that_ends_a_run_loses_no_reply_that_is_on_its_way(session, samples, world):
+    world.pause = 0.2
+    with pytest.raises(ServiceError):
+        ask(session, samples("no key", "one", "three", "seven"))
+    assert ledger(session) == ["done"] * 3
 
 
 def test_an_unreadable_reply_is_an_error_and_is_not_paid_again(session, samples, world):
