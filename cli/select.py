@@ -41,7 +41,11 @@ Examples:
 @click.option("--scale", help="Percent scale: paper, minmax, percentile or zscore.")
 @click.option("--selector", metavar="NAME", help="Selector.  [default: quota]")
 @click.option(
-    "--clusters", metavar="NAME", help="Clustering to use, or none.  [default: the newest]"
+    "--clusters",
+    "--clusterer",
+    "clusters",
+    metavar="NAME",
+    help="Clustering to use, or none.  [default: the newest]",
 )
 @click.option(
     "--missing",
