@@ -173,12 +173,15 @@ def ids_with_problems(
 
     With `answered`, only of those that have an answer all the same.
     """
-    statement = (
-        select(Sample.id)
-        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
-        .where(Sample.problem.is_not(None))
+    here = (
+        Sample.dataset_id == dataset_id,
+        Sample.ordinal.is_not(None),
+        Sample.problem.is_not(None),
     )
-    return integers(connection, statement.where(Sample.answer != "") if answered else statement)
+    if not answered:
+        return integers(connection, select(Sample.id).where(*here))
+    rows = connection.execute(select(Sample.id, Sample.answer).where(*here))
+    return np.array([number for number, answer in rows if answer.strip()], dtype=np.int64)
 
 
 def image_pairs(

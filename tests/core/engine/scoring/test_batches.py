@@ -169,7 +169,7 @@ def test_samples_without_what_a_scorer_reads_say_nothing_about_it(session, folde
         call_settings=stop_after(5),
     )
     done = score(session, read().dataset, request)
-    assert done.failed["bright"] == 20
+    assert done.failed["bright"] == 40
 
 
 def test_a_service_that_only_fails_is_asked_no_more(session, folder, read):

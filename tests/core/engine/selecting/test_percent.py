@@ -108,7 +108,7 @@ def test_options_that_an_earlier_ig4_did_not_record_are_told(session, dataset, r
 def test_an_identity_of_all_options_is_as_good_as_a_record(session, dataset, rate, notices):
     rate()
     change(session, "UPDATE dataset_scorers SET options = NULL")
-    identity = '{"maximum": 1000.0, "base_url": null}'
+    identity = '{"maximum": 1000.0, "base_url": null, "access_token": null}'
     change(session, f"UPDATE components SET options = '{identity}' WHERE name = 'ratio'")
     before = len(notices())
     assert finals(session, dataset) == {"ten": 1.0, "twenty": 2.0}
