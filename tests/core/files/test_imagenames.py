@@ -84,7 +84,9 @@ def test_any_names_can_be_changed(names, extra):
         return  # a blank name is no image, and a data URL is no name
     new = [f"images/{n}.png" for n in range(len(names))]
     named = rename_images(raw, new, parse)
-    assert named == {**raw, "images": new}
+    # Blanks around a name stay, and are no part of it.
+    assert parse(named).images == tuple(new)
+    assert {**named, "images": names} == raw
 
 
 def test_without_a_reader_only_what_is_certain_is_changed():
