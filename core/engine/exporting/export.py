@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.engine.exporting.endings import format_of_target
-from ig4.core.engine.exporting.images import ImagePlacement, ImagePlacer
+from ig4.core.engine.exporting.images import ImagePlacement, ImagePlacer, entry_of
 from ig4.core.engine.exporting.records import STAGE, ExportRecords
 from ig4.core.engine.exporting.stubs import DATA, write_stub
 from ig4.core.errors import DatasetError, PluginError, UsageError
@@ -223,7 +223,7 @@ def _protection(session: Session) -> Protects:
     """
     real = lru_cache(os.path.realpath)  # many images, few folders
     with session.store.reading() as connection:
-        images = {_entry(path, real) for path in datasets.image_paths(connection)}
+        images = {entry_of(path, real) for path in datasets.image_paths(connection)}
         rows = datasets.list_all(connection)
     sources = {_identity(file.stat()) for row in rows for file in _sources(session, row)}
 
@@ -232,7 +232,7 @@ def _protection(session: Session) -> Protects:
             return None
         if _identity(status) in sources:
             return f"{place} is the data set itself: write the export somewhere else"
-        if _entry(str(place), real) in images:
+        if entry_of(str(place), real) in images:
             return f"{place} is an image of a data set: write the export into another folder"
         return None
 
@@ -269,9 +269,3 @@ def _files(form: Format, path: Path) -> list[Path]:
     except (DatasetError, OSError):
         found = [path]
     return [file for file in found if file.is_file()]
-
-
-def _entry(path: str, real: Callable[[str], str]) -> str:
-    """Return the one name of a directory entry; if it is a link, not of what it leads to."""
-    folder, name = os.path.split(path)
-    return os.path.join(real(folder), name)  # noqa: PTH118 - a hot path, on strings

@@ -190,7 +190,7 @@ class ImagePlacer:
         for name, image in self.placed.items():
             goal = folder / name
             final = self.staging.final(goal)
-            if self._entry(str(final)) == self._entry(image.path or ""):
+            if entry_of(str(final), self._real) == entry_of(image.path or "", self._real):
                 continue  # an export beside its data set: the image is there
             if os.path.lexists(goal):
                 raise DatasetError(
@@ -215,10 +215,14 @@ class ImagePlacer:
         else:
             shutil.copyfile(first, goal)
 
-    def _entry(self, path: str) -> str:
-        """Return the one name of a directory entry; if it is a link, not of what it leads to."""
-        folder, name = os.path.split(path)
-        return os.path.join(self._real(folder), name)  # noqa: PTH118 - a hot path, on strings
+
+def entry_of(path: str, real: Callable[[str], str]) -> str:
+    """Return the one name of a directory entry; if it is a link, not of what it leads to.
+
+    `real` returns the real path of its folder.
+    """
+    folder, name = os.path.split(path)
+    return os.path.join(real(folder), name)  # noqa: PTH118 - a hot path, on strings
 
 
 def _link(source: str, goal: Path, folder: Path) -> bool:

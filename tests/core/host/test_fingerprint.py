@@ -71,6 +71,28 @@ def test_a_version_or_an_option_makes_another_component(registered):
     assert len(values) == 3
 
 
+class KeyedOptions(Options):
+    """Options with a key."""
+
+    api_key: str = ""
+    max_tokens: int = 1
+
+
+def test_a_key_is_no_part_of_a_component_and_what_only_sounds_like_one_is(registered):
+    def made(**options):
+        class Keyed(One):
+            Options = KeyedOptions
+
+            def identity(self, digest):
+                return self.options.model_dump(mode="json")
+
+        return of_component(registered, Keyed(KeyedOptions(**options)), sha256_of)
+
+    assert made(api_key="one").value == made(api_key="other").value
+    assert "one" not in str(made(api_key="one").identity)
+    assert made(max_tokens=2).value != made(max_tokens=3).value
+
+
 def test_an_option_that_changes_no_result_changes_nothing():
     host = Host.discover()
 

@@ -119,6 +119,22 @@ def test_a_run_that_dies_in_an_embedding_goes_on_with_the_same_batches(session, 
     assert widths == [str(n + 1) for n in range(20) if n % 3 != 2]
 
 
+def test_what_is_missing_in_the_middle_stays_in_the_batches_it_was_in(session, dataset, tmp_path):
+    log = tmp_path / "log"
+    request = ScoreRequest([choice("batched", log, 4)])
+    score(session, dataset, request)
+    log.unlink()
+    with session.store.writing() as connection:
+        connection.execute(
+            text(
+                "DELETE FROM scores WHERE content_id IN (SELECT content_id FROM samples "
+                "WHERE external_id IN ('s3', 's4', 's5'))"
+            )
+        )
+    score(session, dataset, request)
+    assert batches(log) == [["s3"], ["s4", "s5"]]
+
+
 def test_an_image_shown_twice_is_embedded_once_and_counted_once(session, dataset, tmp_path):
     score(session, dataset, ScoreRequest([choice("regrouped", tmp_path / "log", 4)]))
     started = [
