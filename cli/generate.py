@@ -180,7 +180,7 @@ class _Chat:
 
     def _read_line(self) -> str | None:
         """Return the next line that the user enters, None at the end."""
-        from ig4.core.engine.ingesting.texts import sanitize
+        from ig4.core.texts import sanitize
 
         while True:
             try:

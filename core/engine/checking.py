@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ig4.core.engine.ingesting.ingest import content_hash
+from ig4.core.engine.ingesting.contents import content_hash
 from ig4.storage import datasets, samples
 from ig4.storage.check import BLOCK, CheckReport, Damage, check_database
 from ig4.storage.datasets import content_hashes

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import Ig4Error
 from ig4.core.secrets import redact
+from ig4.core.texts import sanitize
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ig4.core.engine.exporting.export import ExportResult, check_export, export
 from ig4.core.engine.grouping.cluster import ClusterResult, cluster
-from ig4.core.engine.ingesting.ingest import IngestResult, ingest
+from ig4.core.engine.ingesting.ingest import ingest
+from ig4.core.engine.ingesting.result import IngestResult
 from ig4.core.engine.scoring.score import ScoreResult, score
 from ig4.core.engine.selecting.result import SelectionResult
 from ig4.core.engine.selecting.select import select

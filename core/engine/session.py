@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.calls.worker import Worker, has_ended, this_process
-from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import Event, Listener, Notice, RunFinished, RunStarted
 from ig4.core.host.fingerprint import Fingerprint, of_component, sha256_of
 from ig4.core.host.host import Host
 from ig4.core.secrets import redact, scrub
 from ig4.core.suggest import did_you_mean
+from ig4.core.texts import sanitize
 from ig4.core.version import __version__
 from ig4.storage import datasets, runs
 from ig4.storage.datasets import DatasetRow

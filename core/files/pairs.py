@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ig4.core.contracts.evaluation import Pair
 from ig4.core.engine.ingesting.paths import ImageRoots
-from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.files.questions import Question, question_key
@@ -17,6 +16,7 @@ from ig4.core.files.relativescores import category_name
 from ig4.core.files.tables import require_file
 from ig4.core.files.thoughts import UnreadableThoughtsError, without_thoughts
 from ig4.core.records import JSON, Image
+from ig4.core.texts import sanitize
 
 _ANSWERS = ("prediction", "response", "output", "answer", "text", "caption")
 _IDS = ("id", "question_id", "sample_id")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ig4.core.contracts.training import Prompt
 from ig4.core.engine.ingesting.paths import ImageRoots
-from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError
 from ig4.core.files import jsonstream
 from ig4.core.files.tables import require_file
 from ig4.core.records import JSON, Image, Turn
+from ig4.core.texts import sanitize
 
 _QUESTIONS = ("question", "text", "prompt", "instruction")
 _IDS = ("id", "question_id", "sample_id")

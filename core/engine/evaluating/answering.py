@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from ig4.core.contracts.evaluation import Item
 from ig4.core.contracts.training import MANIFEST, Checkpoint, Decoding, Prompt
 from ig4.core.engine.evaluating.itemimages import ItemImages, item_images
-from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.engine.training.generate import build_trainer
 from ig4.core.events import StageAdvanced, StageStarted
 from ig4.core.files import predictions
@@ -20,6 +19,7 @@ from ig4.core.files.thoughts import UnreadableThoughtsError, without_thoughts
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Failure, Turn
 from ig4.core.secrets import redact
+from ig4.core.texts import sanitize
 from ig4.storage import evaluations
 from ig4.storage.evaluations import PredictionRow
 

@@ -20,10 +20,10 @@ from ig4.core.engine.evaluating.answering import (
     from_file,
     from_model,
 )
-from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, PluginError, UsageError
 from ig4.core.events import StageFinished
 from ig4.core.records import Choice
+from ig4.core.texts import sanitize
 from ig4.storage import evaluations
 
 if TYPE_CHECKING:

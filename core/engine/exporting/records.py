@@ -14,10 +14,10 @@ from ig4.core.engine.exporting.images import (
     read_image,
     suffix_of,
 )
-from ig4.core.engine.ingesting.ingest import places_of, turns_of
-from ig4.core.engine.ingesting.texts import sanitize
+from ig4.core.engine.ingesting.contents import places_of, turns_of
 from ig4.core.events import StageAdvanced
 from ig4.core.records import JSON, Record, Turn
+from ig4.core.texts import sanitize
 from ig4.storage import samples, selections
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError
 from ig4.core.host.fingerprint import digest_of
+from ig4.core.texts import sanitize
 from ig4.storage import datasets
 
 if TYPE_CHECKING:

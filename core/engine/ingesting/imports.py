@@ -18,7 +18,6 @@ from ig4.core.engine.ingesting.matching import (
     shown_ids,
 )
 from ig4.core.engine.ingesting.scorefile import STAGE, FileColumn, ScoreColumn, read_column
-from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.engine.scoring.plan import check_label
 from ig4.core.engine.selecting.percent import IMPORTED, named_scale
 from ig4.core.engine.selecting.scaling import PAPER_SCALES
@@ -28,6 +27,7 @@ from ig4.core.events import StageFinished, StageStarted
 from ig4.core.files import tables
 from ig4.core.host.fingerprint import Fingerprint, digest_of
 from ig4.core.records import Kind
+from ig4.core.texts import sanitize
 from ig4.storage import clusters, samples, scorecolumns, scores
 
 if TYPE_CHECKING:

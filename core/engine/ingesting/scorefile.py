@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.chunks import chunks
-from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.events import StageAdvanced
 from ig4.core.files import jsonstream, tables
 from ig4.core.files.numbers import Mark, NumberColumn, read_numbers
 from ig4.core.files.spreadsheet import is_spreadsheet
+from ig4.core.texts import sanitize
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import Session

@@ -15,7 +15,6 @@ from ig4.core.contracts import AsyncJudge
 from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.engine.batchwise import answer_batch
 from ig4.core.engine.ending import record_failure
-from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.engine.judging.plan import (
     JudgeRequest,
     JudgingPlan,
@@ -27,6 +26,7 @@ from ig4.core.engine.scoring.estimate import CallEstimate, estimate_calls
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
 from ig4.core.records import JSON, Failure
 from ig4.core.statistics.verdicts import JudgedPair, Summary, summarise
+from ig4.core.texts import sanitize
 from ig4.storage import judgements
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from ig4.core.calls.settings import CallSettings
 from ig4.core.contracts import Judge
 from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.engine.ingesting.paths import ImageRoots
-from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import UsageError
 from ig4.core.files.images import ImageError
 from ig4.core.files.pairs import MatchedPair, match, read_answers, read_contexts, side_labels
@@ -20,6 +19,7 @@ from ig4.core.files.questions import read_questions
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Failure
 from ig4.core.secrets import redact
+from ig4.core.texts import sanitize
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import ConfiguredComponent, Session

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ig4.core.engine.ingesting.ingest import turns_of
-from ig4.core.engine.ingesting.texts import sanitize
+from ig4.core.engine.ingesting.contents import turns_of
 from ig4.core.records import Image, Sample, Turn
+from ig4.core.texts import sanitize
 
 if TYPE_CHECKING:
     from ig4.storage.samples import ImageRow, SampleRow

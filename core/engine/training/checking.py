@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ig4.core.engine.ingesting.texts import sanitize
 from ig4.core.errors import DatasetError, PluginError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
+from ig4.core.texts import sanitize
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Trainer

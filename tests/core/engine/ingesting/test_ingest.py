@@ -302,7 +302,7 @@ def test_memory_does_not_grow_with_the_data_set(session, tmp_path):
         return used
 
     monkey = pytest.MonkeyPatch()
-    monkey.setattr("ig4.core.engine.ingesting.ingest.BATCH", 1000)
+    monkey.setattr("ig4.core.engine.ingesting.batches.BATCH", 1000)
     few, many = peak("few", 2000), peak("many", 20_000)
     monkey.undo()
     assert many < 1.5 * few
@@ -394,10 +394,10 @@ def test_bytes_inside_a_data_set_that_are_no_image_are_a_problem(session, tmp_pa
 
 def test_embedded_images_are_stored_before_they_fill_the_memory(session, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow")
-    monkeypatch.setattr("ig4.core.engine.ingesting.ingest._BATCH_BYTES", 1000)
+    monkeypatch.setattr("ig4.core.engine.ingesting.batches.BATCH_BYTES", 1000)
     stored = []
     monkeypatch.setattr(
-        "ig4.core.engine.ingesting.ingest.ImageFileIndex.current_rows",
+        "ig4.core.engine.ingesting.reader.ImageFileIndex.current_rows",
         lambda self, names, real=ImageFileIndex.current_rows: (
             stored.append(len(list(names))) or real(self, names)
         ),
@@ -409,10 +409,10 @@ def test_embedded_images_are_stored_before_they_fill_the_memory(session, tmp_pat
 
 
 def test_large_records_are_stored_before_they_fill_the_memory(session, tmp_path, monkeypatch):
-    monkeypatch.setattr("ig4.core.engine.ingesting.ingest._BATCH_BYTES", 1000)
+    monkeypatch.setattr("ig4.core.engine.ingesting.batches.BATCH_BYTES", 1000)
     stored = []
     monkeypatch.setattr(
-        "ig4.core.engine.ingesting.ingest.datasets.put_samples",
+        "ig4.core.engine.ingesting.reader.datasets.put_samples",
         lambda connection, rows, real=datasets.put_samples: (
             stored.append(len(rows)) or real(connection, rows)
         ),

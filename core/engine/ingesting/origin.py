@@ -1,0 +1,89 @@
+"""Where a data set comes from: whether it may be read, and whether it is the one that is stored."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ig4.core.errors import DatasetError, UsageError
+from ig4.core.files.encodings import unreadable_error
+from ig4.core.files.opening import OutsideFileError, open_beneath
+from ig4.core.host.fingerprint import canonical
+from ig4.core.texts import sanitize
+from ig4.storage import datasets
+
+if TYPE_CHECKING:
+    from ig4.core.contracts import Format
+    from ig4.core.engine.ingesting.paths import ImageRoots
+    from ig4.core.engine.session import Session
+
+
+def require_names(path: Path, image_root: Path | None, name: str | None) -> None:
+    """Refuse names that are no text: a database cannot hold them."""
+    named = {"the path of the data set": path, "--image-root": image_root, "--name": name}
+    for what, value in named.items():
+        if value is not None and sanitize(str(value)) != str(value):
+            raise UsageError(
+                f"{what}, {str(value)!r}, is not valid {sys.getfilesystemencoding()}, so it cannot "
+                "be stored: rename it"
+            )
+
+
+def refuse_outside(form: Format, path: Path, roots: ImageRoots) -> None:
+    """Refuse a folder whose records lie elsewhere, or in no regular file."""
+    if not path.is_dir():
+        return  # the user named the file itself
+    for file in form.sources(path):
+        try:
+            open_beneath(file, roots.real).close()
+        except OutsideFileError:
+            raise DatasetError(
+                f"{file} is a link that leaves the folder {path}: if you trust it, name the file "
+                "itself"
+            ) from None
+        except OSError as error:
+            raise unreadable_error(file, error) from None
+
+
+def refuse_other(session: Session, name: str, path: Path, state: str) -> None:
+    """Refuse a path if another data set has the name, unless that one was moved here."""
+    with session.store.reading() as connection:
+        known = datasets.find(connection, name)
+    if known is None or _is_same(Path(known.path), path):
+        return
+    if not Path(known.path).exists():
+        if known.source_state is not None and _sizes(known.source_state) == _sizes(state):
+            session.notice(f"{name} was moved: from {known.path} to {path}")
+            return
+        raise UsageError(
+            f"the data set {name!r} in {session.store.location} came from {known.path}, which is "
+            f"gone, and {path} holds other files: add --replace to put this one in its place, or "
+            "give it another name with --name"
+        )
+    raise UsageError(
+        f"the data set {name!r} in {session.store.location} came from {known.path}: give "
+        f"this one another name with --name, or add --replace to put it in that one's place."
+    )
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Tell whether two paths mean the same file; `../data` and `/home/me/data` may."""
+    return one == other or (one.exists() and other.exists() and one.samefile(other))
+
+
+def _sizes(state: str) -> list[tuple[str, int]]:
+    """Return the names and sizes of the files of a state, wherever they lie."""
+    files = json.loads(state)[2]
+    return [(Path(file).name, size) for file, size, _ in files]
+
+
+def source_state(form: Format, path: Path, config: Mapping[str, Any]) -> str:
+    """Return a text that changes whenever the data set has to be read again."""
+    files = []
+    for file in form.sources(path):
+        status = file.stat()
+        files.append([str(file), status.st_size, status.st_mtime_ns])
+    return canonical([form.version, config, files])

@@ -1,0 +1,29 @@
+"""What ingesting a data set did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ig4.storage.datasets import DatasetRow
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What ingesting did.
+
+    `read` counts the records read now, `samples` all of the data set, `gone` the samples that left
+    it, `changed_images` the images with other bytes than before. `problems` counts records by
+    what is wrong with them, `remarks` by what else there is to say, `unreadable_images` the image
+    files that are missing or no images.
+    """
+
+    dataset: DatasetRow
+    read: int
+    samples: int
+    gone: int
+    changed_images: int
+    problems: Mapping[str, int]
+    unchanged: bool
+    unreadable_images: int = 0
+    remarks: Mapping[str, int] = field(default_factory=dict)
