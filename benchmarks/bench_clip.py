@@ -32,7 +32,7 @@ from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.session import Session
-from ig4.core.files.images import decode
+from ig4.core.files.images.decode import decode
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.plugins.models import clipoptions, openclip

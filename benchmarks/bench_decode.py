@@ -30,8 +30,8 @@ from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.session import Session
-from ig4.core.files.decoding import picture
-from ig4.core.files.images import ISOLATE, decode
+from ig4.core.files.images.decode import ISOLATE, decode
+from ig4.core.files.images.decoding import picture
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.storage.store import Store

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ig4.cli import options as opt
-from ig4.cli import render
+from ig4.cli.terminal import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ def ablate(
         return
     from ig4.cli.session import open_session
     from ig4.core.engine.ablating import ablate as engine
-    from ig4.core.files.staging import check_target
+    from ig4.core.files.writing.staging import check_target
 
     config = _config(flags)
     if out is not None:  # before hours of training
@@ -252,7 +252,7 @@ def _print_result(
     from ig4.core.engine.ablating import render as tables
 
     if out is not None:
-        from ig4.core.files.staging import staged_file
+        from ig4.core.files.writing.staging import staged_file
 
         file_form = form or tables.SUFFIXES.get(out.suffix.lower(), "markdown")
         with staged_file(out, overwrite=overwrite) as file:

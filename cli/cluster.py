@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ig4.cli import options as opt
-from ig4.cli import render
+from ig4.cli.terminal import render
 
 
 @click.command(

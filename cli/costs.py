@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from ig4.cli import options as opt
-from ig4.cli import render
+from ig4.cli.terminal import render
 
 GROUPS = ("model", "scorer", "run", "day")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from ig4.cli import options as opt
-from ig4.cli import render
 from ig4.cli.location import location
+from ig4.cli.terminal import render
 
 
 @click.group(
@@ -103,7 +103,7 @@ Examples:
 def check(repair: bool, db: str | None, as_json: bool) -> None:
     """Look for damage: pages, links between tables, changed scores, vectors and texts."""
     from ig4.core.engine.checking import check as look
-    from ig4.storage.check import repair_damage
+    from ig4.storage.integrity.check import repair_damage
 
     report = look(location(db))
     repaired = repair_damage(location(db), report.damage) if repair and report.damage else 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ig4.cli import options as opt
-from ig4.cli import render
+from ig4.cli.terminal import render
 
 if TYPE_CHECKING:
     from ig4.core.engine.selecting.result import SelectionResult
@@ -51,7 +51,7 @@ def demo(
     with a tiny CLIP model that is part of ig4. No scorer knows which samples are spoilt; at the
     end, the demo counts how many of them were selected.
     """
-    from ig4.core.files.staging import staged
+    from ig4.core.files.writing.staging import staged
     from ig4.plugins.demo.dataset import write
 
     start = time.monotonic()

@@ -8,7 +8,7 @@ import click
 
 from ig4.cli import options
 from ig4.cli.location import location
-from ig4.cli.render import print_json
+from ig4.cli.terminal.render import print_json
 
 
 @click.command(

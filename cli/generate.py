@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ig4.cli import options as opt
-from ig4.cli import render
+from ig4.cli.terminal import render
 
 if TYPE_CHECKING:
     from ig4.core.contracts.training import Checkpoint, Decoding, Prompt
@@ -102,7 +102,7 @@ def _decoding(flags: dict[str, Any], *, batch_size: int) -> Decoding:
 def _answer(
     checkpoint: Checkpoint, questions: Path, flags: dict[str, Any], *, quiet: bool, as_json: bool
 ) -> None:
-    from ig4.cli.progress import progress_listener
+    from ig4.cli.terminal.progress import progress_listener
     from ig4.core.engine.training.generate import GenerateRequest
     from ig4.core.engine.training.generate import generate as answer
     from ig4.core.host.host import Host

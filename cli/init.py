@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ig4.cli import options as opt
-from ig4.cli import render
+from ig4.cli.terminal import render
 
 TEMPLATE = """\
 # ig4.toml: the settings of `ig4 run` in this folder. Flags of a command override them;
@@ -132,7 +132,7 @@ def _write(target: Path, text: str, *, force: bool) -> None:
         DatasetError: it cannot be written.
     """
     from ig4.core.errors import DatasetError, UsageError
-    from ig4.core.files.atomic import replacing
+    from ig4.core.files.writing.atomic import replacing
 
     if force:
         with replacing(target) as partial:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ig4.cli import options as opt
-from ig4.cli import render
+from ig4.cli.terminal import render
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
     from ig4.core.engine.judging.judge import JudgeEstimate, JudgeResult
     from ig4.core.engine.judging.plan import JudgeRequest
-    from ig4.core.files.relativescores import ReviewRun
+    from ig4.core.files.answers.relativescores import ReviewRun
     from ig4.storage.judgements import JudgementRow, VerdictRow
 
 _DEFAULT = "compare"
@@ -93,7 +93,7 @@ def compare(
     """
     from ig4.cli.session import open_session
     from ig4.core.engine.judging import judge as judging
-    from ig4.core.files.staging import check_target
+    from ig4.core.files.writing.staging import check_target
 
     config, request = _request(flags)
     if plot is not None:  # before anything is paid for
@@ -146,7 +146,7 @@ def summarize(
     as in LLaVA-Bench. The relative score is the second score in percent of the first. Several
     files are several runs: each is summarised, then their mean.
     """
-    from ig4.core.files.relativescores import mean_scores, summarise_file
+    from ig4.core.files.answers.relativescores import mean_scores, summarise_file
 
     seed = 42 if seed is None else seed
     runs = [summarise_file(path, reader, seed=seed) for path in reviews]
@@ -255,16 +255,16 @@ def _draw(path: Path, summary: dict[str, Any], sides: tuple[str, str], *, overwr
     Raises:
         DatasetError, UsageError: the file cannot be written, or is not ig4's.
     """
-    from ig4.cli.stackedbars import svg
-    from ig4.cli.verdicts import bars
-    from ig4.core.files.staging import staged_file
+    from ig4.cli.terminal.stackedbars import svg
+    from ig4.cli.terminal.verdicts import bars
+    from ig4.core.files.writing.staging import staged_file
 
     with staged_file(path, overwrite=overwrite) as file:
         file.write_text(svg(bars(summary), " against ".join(sides)), encoding="utf-8")
 
 
 def _print_result(result: JudgeResult, summary: dict[str, Any], plot: Path | None) -> None:
-    from ig4.cli.verdicts import print_summary
+    from ig4.cli.terminal.verdicts import print_summary
 
     print_summary(result.first, result.second, summary)
     click.echo(f"judgement {result.id} by {result.judge}: {result.new:,} new verdicts", nl=False)
@@ -292,7 +292,7 @@ def as_dict(result: JudgeResult) -> dict[str, Any]:
 
 
 def _print_runs(runs: list[ReviewRun], mean: dict[str, Any]) -> None:
-    from ig4.cli.verdicts import relative
+    from ig4.cli.terminal.verdicts import relative
 
     names = list(mean["categories"])
     rows = []
@@ -326,7 +326,7 @@ def _list(rows: list[JudgementRow], *, as_json: bool) -> None:
 
 
 def _show(row: JudgementRow, verdicts: list[VerdictRow]) -> None:
-    from ig4.cli.verdicts import print_summary
+    from ig4.cli.terminal.verdicts import print_summary
 
     summary = row.summary if row.status in ("done", "partial") else _partial_summary(verdicts)
     click.echo(

@@ -11,8 +11,8 @@ from typing import Any, TextIO
 
 import click
 
-from ig4.cli import streams
-from ig4.cli.signals import end_on_signals, received
+from ig4.cli.terminal import streams
+from ig4.cli.terminal.signals import end_on_signals, received
 from ig4.core.version import __version__
 
 COMMANDS = {
@@ -226,7 +226,7 @@ def _accept_any_text(stream: TextIO) -> None:
 
 def _report_error(error: Exception) -> int:
     """Print an error of ig4 or of the system in one line and return the exit code; raise others."""
-    from ig4.cli.logs import LOGGER
+    from ig4.cli.terminal.logs import LOGGER
     from ig4.core.errors import Ig4Error
 
     if LOGGER.hasHandlers():  # Python would print the traceback by itself
@@ -263,7 +263,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def _print_error(text: str) -> None:
-    from ig4.cli.render import plain
+    from ig4.cli.terminal.render import plain
     from ig4.core.secrets import redact
 
     click.echo(plain(redact(text)), err=True)  # errors quote ids and names from data sets

@@ -61,14 +61,14 @@ problems = click.option(
 
 def _set_verbosity(_context: click.Context, _parameter: click.Parameter, count: int) -> None:
     if count:
-        from ig4.cli.logs import set_verbosity
+        from ig4.cli.terminal.logs import set_verbosity
 
         set_verbosity(count)
 
 
 def _log_to(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
     if path is not None:
-        from ig4.cli.logs import log_to
+        from ig4.cli.terminal.logs import log_to
 
         log_to(path)
 

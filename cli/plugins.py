@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ig4.cli.options import as_json
-from ig4.cli.render import print_json, print_table
+from ig4.cli.terminal.render import print_json, print_table
 from ig4.core.errors import Ig4Error, MissingExtraError, UsageError
 from ig4.core.host.host import KINDS, BrokenPlugin, Host, RegisteredComponent, missing_modules
 from ig4.core.suggest import did_you_mean

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import click
 
 from ig4.cli import options as opt
-from ig4.cli import queryoutput, render
 from ig4.cli.location import location
+from ig4.cli.terminal import queryoutput, render
 
 
 @click.command(
@@ -60,7 +60,7 @@ def query(
     column for each scorer) answer most questions. Queries cannot change the database.
     """
     from ig4.storage.admin import existing_url
-    from ig4.storage.query import EXAMPLES, TIMEOUT, run_query
+    from ig4.storage.querying.query import EXAMPLES, TIMEOUT, run_query
 
     if as_json and form is not None:
         raise click.UsageError(f"choose one of --{form} and --json")
@@ -100,7 +100,7 @@ def _show_examples(examples: Sequence[tuple[str, str]], *, as_json: bool) -> Non
 
 def _show_schema(db: str | None, name: str | None, *, as_json: bool) -> None:
     from ig4.storage.admin import existing_url
-    from ig4.storage.describe import describe_tables
+    from ig4.storage.querying.describe import describe_tables
 
     tables = describe_tables(existing_url(location(db)), name)
     if as_json:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ig4.cli import options as opt
-from ig4.cli import render
 from ig4.cli.export import as_dict as export_as_dict
 from ig4.cli.export import images_text, left_out_text
+from ig4.cli.terminal import render
 
 if TYPE_CHECKING:
     from ig4.core.config import Config

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ig4.cli.location import location
-from ig4.cli.logs import log_event
-from ig4.cli.progress import progress_listener
+from ig4.cli.terminal.logs import log_event
+from ig4.cli.terminal.progress import progress_listener
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host
 from ig4.storage.store import Store

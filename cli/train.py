@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ig4.cli import options as opt
-from ig4.cli import render
+from ig4.cli.terminal import render
 
 if TYPE_CHECKING:
     from ig4.core.config import Config

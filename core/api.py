@@ -28,7 +28,7 @@ from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.storage.admin import existing_url
 from ig4.storage.connect import DEFAULT
-from ig4.storage.query import TIMEOUT, run_query
+from ig4.storage.querying.query import TIMEOUT, run_query
 from ig4.storage.store import Store
 
 if TYPE_CHECKING:

@@ -107,7 +107,7 @@ class Image:
         """
         if self.loader is not None:
             return self.loader()
-        from ig4.core.files.images import decode
+        from ig4.core.files.images.decode import decode
 
         data = self.read()
         assert self.path is not None
@@ -120,7 +120,7 @@ class Image:
             ImageError: the file is missing, unreadable, too large, no regular file, outside of
                 `roots`, or holds something else than `sha256` says.
         """
-        from ig4.core.files.imagefiles import read_image
+        from ig4.core.files.images.files import read_image
 
         path = self._file()
         return read_image(path, self.roots, path.name, self.sha256)
@@ -131,14 +131,14 @@ class Image:
         Raises:
             ImageError: as `read`, whatever the file holds.
         """
-        from ig4.core.files.imagefiles import digest, open_image
+        from ig4.core.files.images.files import digest, open_image
 
         path = self._file()
         with open_image(path, self.roots, path.name) as file:
             return digest(file).sha256
 
     def _file(self) -> Path:
-        from ig4.core.files.images import ImageError
+        from ig4.core.files.images.decode import ImageError
 
         if self.path is None:
             raise ImageError(self.problem or "the image has no file")

@@ -15,7 +15,7 @@ from sqlalchemy import func, inspect, select
 
 from ig4.storage.connect import connect, describe, is_sqlite, parse, transaction
 from ig4.storage.errors import DatabaseMissingError, StorageError
-from ig4.storage.readonly import open_readonly
+from ig4.storage.querying.readonly import open_readonly
 from ig4.storage.schema import Base
 from ig4.storage.versions import HEAD, current, upgrade
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 
 from ig4.storage.arrays import MISSING, floats, integers
 from ig4.storage.bulk import in_values, put_rows, upsert
-from ig4.storage.checksums import of_score, of_vector
+from ig4.storage.integrity.checksums import of_score, of_vector
 from ig4.storage.schema import (
     Component,
     DatasetScorer,

@@ -44,9 +44,9 @@ HEAVY = {
 }  # fmt: skip
 
 HEAVY_OUTSIDE_PLUGINS = {
-    ("ig4.core.files.parquetpages", "pyarrow"),  # to look into them before they are read
-    ("ig4.core.files.tables", "pyarrow"),  # to read tables of scores that are Parquet files
-    ("ig4.core.files.compressed", "pyarrow"),  # to unpack Zstandard
+    ("ig4.core.files.reading.parquetpages", "pyarrow"),  # to look into them before they are read
+    ("ig4.core.files.reading.tables", "pyarrow"),  # to read tables of scores that are Parquet files
+    ("ig4.core.files.reading.compressed", "pyarrow"),  # to unpack Zstandard
     ("ig4.core.engine.selecting.result", "pandas"),  # for those who call Selection.to_pandas()
 }
 

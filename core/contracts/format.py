@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ig4.core.contracts.root import Configurable
-from ig4.core.files.imagenames import rename_texts
+from ig4.core.files.images.names import rename_texts
 from ig4.core.records import JSON, Record
 
 

@@ -70,7 +70,7 @@ class Trainer(Configurable):
 
 def check_images(sample: Sample) -> SampleCheck:
     """Decode the images of a sample."""
-    from ig4.core.files.images import ImageError
+    from ig4.core.files.images.decode import ImageError
 
     try:
         for image in sample.images:

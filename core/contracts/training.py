@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ig4.core.errors import Ig4Error, PrerequisiteError
-from ig4.core.files.atomic import rename, sync
+from ig4.core.files.writing.atomic import rename, sync
 from ig4.core.records import JSON, Image, Sample, Turn
 from ig4.core.version import __version__
 

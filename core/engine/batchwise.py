@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ig4.core.errors import Ig4Error, PluginError
-from ig4.core.files.images import ImageError
+from ig4.core.files.images.decode import ImageError
 from ig4.core.records import Failure
 
 U = TypeVar("U")

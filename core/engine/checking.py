@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ig4.core.engine.ingesting.contents import content_hash
 from ig4.storage import datasets, samples
-from ig4.storage.check import BLOCK, CheckReport, Damage, check_database
 from ig4.storage.datasets import content_hashes
+from ig4.storage.integrity.check import BLOCK, CheckReport, Damage, check_database
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

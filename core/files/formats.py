@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError, PluginError, UsageError
-from ig4.core.files import jsonstream
-from ig4.core.files.encodings import unreadable_error
 from ig4.core.files.opening import open_file
-from ig4.core.files.tables import require_file
+from ig4.core.files.reading import jsonstream
+from ig4.core.files.reading.encodings import unreadable_error
+from ig4.core.files.reading.tables import require_file
 from ig4.core.records import JSON, Choice
 
 if TYPE_CHECKING:

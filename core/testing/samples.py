@@ -6,7 +6,7 @@ import random
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from ig4.core.files.images import ImageError
+from ig4.core.files.images.decode import ImageError
 from ig4.core.records import Image, Sample, Turn
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import Field
 
 from ig4.core.contracts.evaluation import Item
-from ig4.core.files import jsonstream
-from ig4.core.files.tables import is_parquet, require_file
+from ig4.core.files.reading import jsonstream
+from ig4.core.files.reading.tables import is_parquet, require_file
 from ig4.plugins.benchmarks.captioning import CaptioningBenchmark, CaptioningOptions
 from ig4.plugins.benchmarks.files import Row, Rows, check_distinct
 from ig4.plugins.benchmarks.vqa import find_column, parse_list_cell, require_column

@@ -13,7 +13,7 @@ from ig4.core import contracts
 from ig4.core.contracts import Benchmark, Digest
 from ig4.core.contracts.evaluation import Item
 from ig4.core.errors import DatasetError
-from ig4.core.files.tables import read_rows, text_id
+from ig4.core.files.reading.tables import read_rows, text_id
 from ig4.core.records import JSON
 
 

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from ig4.core.contracts.evaluation import Item
 from ig4.core.errors import DatasetError
-from ig4.core.files import jsonstream
-from ig4.core.files.encodings import open_text
-from ig4.core.files.tables import require_file
+from ig4.core.files.reading import jsonstream
+from ig4.core.files.reading.encodings import open_text
+from ig4.core.files.reading.tables import require_file
 from ig4.plugins.benchmarks.captioning import CaptioningBenchmark, CaptioningOptions
 from ig4.plugins.benchmarks.files import Row, check_distinct
 

@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from ig4.core.contracts.evaluation import Item
-from ig4.core.files import jsonstream
-from ig4.core.files.tables import require_file
+from ig4.core.files.reading import jsonstream
+from ig4.core.files.reading.tables import require_file
 from ig4.plugins.benchmarks.accuracy import AccuracyBenchmark, AccuracyOptions
 from ig4.plugins.benchmarks.files import Row, Rows, check_distinct
 from ig4.plugins.benchmarks.forms import Form

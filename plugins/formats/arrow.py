@@ -17,18 +17,18 @@ from typing import Any
 import pyarrow as pa
 
 from ig4.core.errors import DatasetError
-from ig4.core.files.parquetpages import BATCH_BYTES, RECORD_BYTES
-from ig4.core.files.tables import expanded_bytes
+from ig4.core.files.reading.parquetpages import BATCH_BYTES, RECORD_BYTES
+from ig4.core.files.reading.tables import expanded_bytes
 from ig4.core.records import JSON, Record
-from ig4.plugins.formats.columns import (
+from ig4.plugins.formats.options import ColumnOptions
+from ig4.plugins.formats.records.columns import (
     OWN_COLUMNS,
     find_columns,
     record_from_row,
     require_columns,
     row_from_record,
 )
-from ig4.plugins.formats.imagefields import ImageRef
-from ig4.plugins.formats.options import ColumnOptions
+from ig4.plugins.formats.records.imagefields import ImageRef
 
 _IMAGE, _BASE64 = "$image", "$base64"
 _ROWS, _ROWS_WITH_BYTES = 4096, 64

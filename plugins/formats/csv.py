@@ -13,23 +13,23 @@ from pydantic import Field
 
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
-from ig4.core.files.atomic import replacing
-from ig4.core.files.compressed import data_suffix
-from ig4.core.files.encodings import first_text
 from ig4.core.files.formats import require_not_empty
-from ig4.core.files.imagenames import rename_images
-from ig4.core.files.tables import csv_cells, delimiter_of, require_file
+from ig4.core.files.images.names import rename_images
+from ig4.core.files.reading.compressed import data_suffix
+from ig4.core.files.reading.encodings import first_text
+from ig4.core.files.reading.tables import csv_cells, delimiter_of, require_file
+from ig4.core.files.writing.atomic import replacing
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
-from ig4.plugins.formats.columns import (
+from ig4.plugins.formats.jsonrecords import only_one, open_text
+from ig4.plugins.formats.options import SplitOptions, TextColumnOptions
+from ig4.plugins.formats.records.columns import (
     Columns,
     find_columns,
     record_from_row,
     require_columns,
     row_from_record,
 )
-from ig4.plugins.formats.jsonrecords import only_one, open_text
-from ig4.plugins.formats.options import SplitOptions, TextColumnOptions
 from ig4.plugins.formats.splits import of_split
 
 SUFFIXES = (".csv", ".tsv", ".tab")

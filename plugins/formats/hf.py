@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.files.atomic import replacing
-from ig4.core.files.encodings import read_json
 from ig4.core.files.formats import require_not_empty
+from ig4.core.files.reading.encodings import read_json
+from ig4.core.files.writing.atomic import replacing
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
-from ig4.plugins.formats.columns import with_images
 from ig4.plugins.formats.options import ColumnOptions, SplitOptions
+from ig4.plugins.formats.records.columns import with_images
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,20 +7,20 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ig4.core.files import jsonstream
-from ig4.core.files.encodings import first_text
+from ig4.core.files.reading import jsonstream
+from ig4.core.files.reading.encodings import first_text
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
-from ig4.plugins.formats.columns import (
+from ig4.plugins.formats.jsonrecords import JsonRecords, Parse, dump_json, write_joined
+from ig4.plugins.formats.options import ColumnOptions, JsonOptions
+from ig4.plugins.formats.records.columns import (
     OWN_COLUMNS,
     Columns,
     find_columns,
     record_from_row,
     row_from_record,
 )
-from ig4.plugins.formats.jsonrecords import JsonRecords, Parse, dump_json, write_joined
-from ig4.plugins.formats.objects import object_parser
-from ig4.plugins.formats.options import ColumnOptions, JsonOptions
+from ig4.plugins.formats.records.objects import object_parser
 
 _MAX_MEMBERS = 16
 _SPACE_AFTER_COLON = re.compile(r":\s*")

@@ -10,11 +10,11 @@ from typing import ClassVar, TextIO
 
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
-from ig4.core.files import jsonstream
-from ig4.core.files.atomic import replacing
-from ig4.core.files.compressed import data_suffix
 from ig4.core.files.formats import require_not_empty
-from ig4.core.files.imagenames import rename_images
+from ig4.core.files.images.names import rename_images
+from ig4.core.files.reading import jsonstream
+from ig4.core.files.reading.compressed import data_suffix
+from ig4.core.files.writing.atomic import replacing
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.options import JsonOptions

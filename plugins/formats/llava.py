@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats.jsonrecords import JsonRecords, Parse
-from ig4.plugins.formats.marks import with_image_marks
-from ig4.plugins.formats.objects import conversation_columns, object_parser
 from ig4.plugins.formats.options import ColumnOptions
-from ig4.plugins.formats.turns import image_paths
+from ig4.plugins.formats.records.marks import with_image_marks
+from ig4.plugins.formats.records.objects import conversation_columns, object_parser
+from ig4.plugins.formats.records.turns import image_paths
 
 _MESSAGES = ("conversations", "messages", "conversation", "texts")
 _SPEAKERS = {"user": "human", "assistant": "gpt"}

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ig4.core.contracts import Format
-from ig4.core.files import jsonstream
-from ig4.core.files.atomic import replacing
-from ig4.core.files.encodings import first_text
 from ig4.core.files.formats import require_not_empty
+from ig4.core.files.reading import jsonstream
+from ig4.core.files.reading.encodings import first_text
+from ig4.core.files.writing.atomic import replacing
 from ig4.core.records import JSON, Record, Turn
 from ig4.plugins.formats import names
-from ig4.plugins.formats.imagefields import shown
 from ig4.plugins.formats.jsonrecords import dump_json, only_one, open_text
-from ig4.plugins.formats.objects import record_of_other
 from ig4.plugins.formats.options import TextOptions
-from ig4.plugins.formats.turns import id_remarks, record_id, text_of_role
+from ig4.plugins.formats.records.imagefields import shown
+from ig4.plugins.formats.records.objects import record_of_other
+from ig4.plugins.formats.records.turns import id_remarks, record_id, text_of_role
 
 FILE = "filter_cap.json"
 KEY = "annotations"

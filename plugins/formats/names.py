@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ig4.core.files.names import is_safe_path, safe_stem
+from ig4.core.files.writing.names import is_safe_path, safe_stem
 from ig4.core.records import Record
 
 __all__ = ["image_name", "is_safe_path", "safe_stem", "target_file", "target_folder"]

@@ -10,13 +10,13 @@ from pydantic import Field
 
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
-from ig4.core.files.atomic import replacing
 from ig4.core.files.formats import require_not_empty
-from ig4.core.files.tables import is_parquet, open_parquet, parquet_batches
+from ig4.core.files.reading.tables import is_parquet, open_parquet, parquet_batches
+from ig4.core.files.writing.atomic import replacing
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
-from ig4.plugins.formats.columns import with_images
 from ig4.plugins.formats.options import ColumnOptions, SplitOptions
+from ig4.plugins.formats.records.columns import with_images
 from ig4.plugins.formats.splits import of_config, of_split, require_one_split
 
 if TYPE_CHECKING:

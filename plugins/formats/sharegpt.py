@@ -10,18 +10,18 @@ from typing import Any
 from pydantic import Field
 
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.files.compressed import data_suffix
-from ig4.core.files.encodings import read_json
 from ig4.core.files.formats import require_not_empty
+from ig4.core.files.reading.compressed import data_suffix
+from ig4.core.files.reading.encodings import read_json
 from ig4.core.records import JSON, Record
-from ig4.plugins.formats.columns import Columns, media_columns
-from ig4.plugins.formats.conversations import ROLES, SpeakerNames
 from ig4.plugins.formats.jsonrecords import SUFFIXES, JsonRecords, Parse
-from ig4.plugins.formats.marks import with_image_marks
 from ig4.plugins.formats.names import is_safe_path
-from ig4.plugins.formats.objects import conversation_columns, object_parser
 from ig4.plugins.formats.options import ColumnOptions, JsonOptions
-from ig4.plugins.formats.turns import image_paths
+from ig4.plugins.formats.records.columns import Columns, media_columns
+from ig4.plugins.formats.records.conversations import ROLES, SpeakerNames
+from ig4.plugins.formats.records.marks import with_image_marks
+from ig4.plugins.formats.records.objects import conversation_columns, object_parser
+from ig4.plugins.formats.records.turns import image_paths
 
 INFO = "dataset_info.json"
 _MESSAGES = ("messages", "conversations", "conversation", "texts")

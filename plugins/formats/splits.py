@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.files.compressed import data_stem
+from ig4.core.files.reading.compressed import data_stem
 
 ALL = "all"
 """The option's word for every split."""

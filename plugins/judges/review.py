@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ig4.core.calls.request import Reply, Request
 from ig4.core.contracts import AsyncJudge
-from ig4.core.files.reviews import READERS, UnreadableReviewError
+from ig4.core.files.answers.reviews import READERS, UnreadableReviewError
 from ig4.core.records import Failure
 from ig4.plugins.judges import prompt
 from ig4.plugins.llm.images import jpegs

@@ -8,8 +8,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ig4.core.files.decoding.memory import MEMORY
-from ig4.core.files.images import ImageError
+from ig4.core.files.images.decode import ImageError
+from ig4.core.files.images.decoding.memory import MEMORY
 
 if TYPE_CHECKING:
     from ig4.core.records import Image

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ig4.core.files.thoughts import UnreadableThoughtsError, answer_of, whole_object
+from ig4.core.files.answers.thoughts import UnreadableThoughtsError, answer_of, whole_object
 
 MAX_EXPLANATION = 4000
 """Maximum number of characters of an explanation."""

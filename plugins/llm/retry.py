@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ig4.core.calls.request import RejectedError, Reply, Request, UnreadableError
-from ig4.core.files.thoughts import UnreadableThoughtsError, answer_of
+from ig4.core.files.answers.thoughts import UnreadableThoughtsError, answer_of
 from ig4.plugins.llm.structured import is_endless_space
 
 if TYPE_CHECKING:

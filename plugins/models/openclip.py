@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ig4.core.files.images import require_resizable
+from ig4.core.files.images.decode import require_resizable
 from ig4.plugins.models.cliploader import load
 from ig4.plugins.models.texttower import TextTower, text_tower
 

@@ -18,7 +18,7 @@ from ig4.core.contracts.training import (
     TrainingError,
 )
 from ig4.core.errors import Ig4Error, PrerequisiteError
-from ig4.core.files.images import ImageError, ImageShapeError
+from ig4.core.files.images.decode import ImageError, ImageShapeError
 from ig4.core.records import Sample
 from ig4.plugins.models.loading import one_line
 from ig4.plugins.training.placeholders import IGNORED, pad_rows

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ig4.core.contracts.training import TrainingError
 from ig4.core.errors import PrerequisiteError
-from ig4.core.files.images import ImageError
+from ig4.core.files.images.decode import ImageError
 from ig4.plugins.models.loading import one_line
 from ig4.plugins.training import memory
 

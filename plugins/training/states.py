@@ -6,7 +6,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from ig4.core.files.atomic import sync, sync_entry
+from ig4.core.files.writing.atomic import sync, sync_entry
 
 STATE = "state"
 _COMPLETE = "complete"

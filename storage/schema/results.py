@@ -52,7 +52,7 @@ class DatasetScorer(Base):
 class Score(Base):
     """The result of a scorer for a content: a value, or the error in its place.
 
-    `crc` is the checksum that it was stored with (`storage/checksums.py`).
+    `crc` is the checksum that it was stored with (`storage/integrity/checksums.py`).
     """
 
     __tablename__ = "scores"
@@ -80,7 +80,7 @@ class ScoreDetails(Base):
 class Embedding(Base):
     """An image's vector by an embedder: little-endian float32 bytes, or the error.
 
-    `crc` is the checksum that it was stored with (`storage/checksums.py`).
+    `crc` is the checksum that it was stored with (`storage/integrity/checksums.py`).
     """
 
     __tablename__ = "embeddings"

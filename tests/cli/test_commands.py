@@ -87,7 +87,7 @@ def test_a_dry_run_of_scoring_is_a_table_or_json(ig4):
 
 
 def test_examples_are_listed_for_people_and_programs(ig4):
-    from ig4.storage.query import EXAMPLES
+    from ig4.storage.querying.query import EXAMPLES
 
     assert [row["sql"] for row in json_of(ig4("query", "--examples", "--json"))] == [
         sql for _, sql in EXAMPLES

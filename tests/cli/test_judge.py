@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ig4.cli.main import main
-from ig4.cli.stackedbars import Bar, svg, text_bars
+from ig4.cli.terminal.stackedbars import Bar, svg, text_bars
 
 from ..llm_server.world import verdict_of
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from ig4.cli.main import cli
 from ig4.core.errors import UsageError
-from ig4.core.files.staging import staged_file
+from ig4.core.files.writing.staging import staged_file
 
 from ..core.conftest import Folder, record
 

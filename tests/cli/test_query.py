@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 import ig4
-from ig4.cli.csvcells import CsvCells, is_formula
 from ig4.cli.main import cli
+from ig4.cli.terminal.csvcells import CsvCells, is_formula
 from ig4.storage.store import Store
 
 from ..processes import environment

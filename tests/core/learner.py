@@ -6,7 +6,7 @@ LEARNER = """
     import signal
 
     from ig4.core.contracts import Options, Trainer
-    from ig4.core.files.images import ImageError
+    from ig4.core.files.images.decode import ImageError
     from ig4.core.records import Failure
     from ig4.core.contracts.training import (
         REFUSED, Checkpoint, Footprint, SampleCheck, TrainingError, TrainingStep, is_main_process,

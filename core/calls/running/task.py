@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from ig4.core.calls.request import BudgetError, CallError, PendingError, ServiceError
 from ig4.core.errors import Ig4Error
-from ig4.core.files.images import ImageError
+from ig4.core.files.images.decode import ImageError
 from ig4.core.records import Failure
 
 if TYPE_CHECKING:

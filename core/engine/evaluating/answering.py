@@ -14,8 +14,8 @@ from ig4.core.contracts.training import MANIFEST, Checkpoint, Decoding, Prompt
 from ig4.core.engine.evaluating.itemimages import ItemImages, item_images
 from ig4.core.engine.training.generate import build_trainer
 from ig4.core.events import StageAdvanced, StageStarted
-from ig4.core.files import predictions
-from ig4.core.files.thoughts import UnreadableThoughtsError, without_thoughts
+from ig4.core.files.answers import predictions
+from ig4.core.files.answers.thoughts import UnreadableThoughtsError, without_thoughts
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Failure, Turn
 from ig4.core.secrets import redact

@@ -12,7 +12,7 @@ from ig4.core.contracts.evaluation import Item
 from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
-from ig4.core.files.images import ImageError
+from ig4.core.files.images.decode import ImageError
 from ig4.core.records import Image
 
 if TYPE_CHECKING:

@@ -15,15 +15,15 @@ from ig4.core.engine.exporting.records import STAGE, ExportRecords
 from ig4.core.engine.exporting.stubs import DATA, write_stub
 from ig4.core.errors import DatasetError, PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
-from ig4.core.files.staging import check_target, staged
-from ig4.core.files.written import refuse_link
+from ig4.core.files.writing.staging import check_target, staged
+from ig4.core.files.writing.written import refuse_link
 from ig4.core.records import JSON, Choice
 from ig4.storage import datasets, selections
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Format
     from ig4.core.engine.session import Session
-    from ig4.core.files.staging import Protects, Staging
+    from ig4.core.files.writing.staging import Protects, Staging
     from ig4.storage.datasets import DatasetRow
 
 __all__ = [

@@ -13,13 +13,13 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from ig4.core.errors import DatasetError
-from ig4.core.files.imagefiles import byte_limit, open_image
-from ig4.core.files.images import ImageError, measure
-from ig4.core.files.names import IMAGE_SUFFIXES, folded, is_safe_image, renamed, safe_stem
+from ig4.core.files.images.decode import ImageError, measure
+from ig4.core.files.images.files import byte_limit, open_image
 from ig4.core.files.opening import OutsideFileError, open_beneath, pieces
+from ig4.core.files.writing.names import IMAGE_SUFFIXES, folded, is_safe_image, renamed, safe_stem
 
 if TYPE_CHECKING:
-    from ig4.core.files.staging import Staging
+    from ig4.core.files.writing.staging import Staging
     from ig4.storage.samples import ImageRow
 
 ImagePlacement = Literal["link", "copy", "none"]

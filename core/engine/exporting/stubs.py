@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ig4.core.files.atomic import replacing
+from ig4.core.files.writing.atomic import replacing
 
 MODEL = "Qwen/Qwen2.5-VL-3B-Instruct"
 

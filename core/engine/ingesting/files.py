@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ig4.core.chunks import chunks
-from ig4.core.files.atomic import make_folder, rename
-from ig4.core.files.imagefiles import digest, open_image
-from ig4.core.files.images import ImageError, inspect
+from ig4.core.files.images.decode import ImageError, inspect
+from ig4.core.files.images.files import digest, open_image
+from ig4.core.files.writing.atomic import make_folder, rename
 from ig4.core.texts import sanitize
 from ig4.storage import datasets
 from ig4.storage.datasets import FileRow, ImageName

@@ -24,7 +24,7 @@ from ig4.core.engine.selecting.scaling import PAPER_SCALES
 from ig4.core.engine.selecting.select import NO_CLUSTERS
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageFinished, StageStarted
-from ig4.core.files import tables
+from ig4.core.files.reading import tables
 from ig4.core.host.fingerprint import Fingerprint, digest_of
 from ig4.core.records import Kind
 from ig4.core.texts import sanitize

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.files.encodings import unreadable_error
 from ig4.core.files.opening import OutsideFileError, open_beneath
+from ig4.core.files.reading.encodings import unreadable_error
 from ig4.core.host.fingerprint import canonical
 from ig4.core.texts import sanitize
 from ig4.storage import datasets

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.chunks import chunks
 from ig4.core.events import StageAdvanced
-from ig4.core.files import jsonstream, tables
-from ig4.core.files.numbers import Mark, NumberColumn, read_numbers
-from ig4.core.files.spreadsheet import is_spreadsheet
+from ig4.core.files.reading import jsonstream, tables
+from ig4.core.files.reading.numbers import Mark, NumberColumn, read_numbers
+from ig4.core.files.reading.spreadsheet import is_spreadsheet
 from ig4.core.texts import sanitize
 
 if TYPE_CHECKING:

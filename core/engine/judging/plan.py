@@ -13,9 +13,15 @@ from ig4.core.contracts import Judge
 from ig4.core.contracts.evaluation import Pair, Verdict
 from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.errors import UsageError
-from ig4.core.files.images import ImageError
-from ig4.core.files.pairs import MatchedPair, match, read_answers, read_contexts, side_labels
-from ig4.core.files.questions import read_questions
+from ig4.core.files.answers.pairs import (
+    MatchedPair,
+    match,
+    read_answers,
+    read_contexts,
+    side_labels,
+)
+from ig4.core.files.answers.questions import read_questions
+from ig4.core.files.images.decode import ImageError
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Failure
 from ig4.core.secrets import redact

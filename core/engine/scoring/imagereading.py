@@ -12,8 +12,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.engine.scoring.tasks import ImageSource
-from ig4.core.files.decoding.memory import MEMORY
-from ig4.core.files.images import ImageError
+from ig4.core.files.images.decode import ImageError
+from ig4.core.files.images.decoding.memory import MEMORY
 from ig4.core.records import Failure, Sample
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from ig4.core.engine.scoring.tasks import (
     score_row,
 )
 from ig4.core.errors import Ig4Error, PluginError
-from ig4.core.files.images import ImageError
+from ig4.core.files.images.decode import ImageError
 from ig4.core.records import Failure, Image, Sample, Score
 from ig4.core.secrets import redact
 

@@ -16,9 +16,9 @@ from ig4.core.contracts.training import MANIFEST, Checkpoint, Decoding
 from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
-from ig4.core.files.atomic import replacing, sync, sync_entry
-from ig4.core.files.questions import Question, read_questions
-from ig4.core.files.written import refuse_link
+from ig4.core.files.answers.questions import Question, read_questions
+from ig4.core.files.writing.atomic import replacing, sync, sync_entry
+from ig4.core.files.writing.written import refuse_link
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import JSON, Choice, Failure
 from ig4.core.texts import sanitize

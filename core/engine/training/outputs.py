@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ig4.core.contracts.training import MANIFEST, Checkpoint
 from ig4.core.errors import UsageError
-from ig4.core.files.atomic import make_folder, sync
-from ig4.core.files.locks import hold_lock, may_be_locked
+from ig4.core.files.writing.atomic import make_folder, sync
+from ig4.core.files.writing.locks import hold_lock, may_be_locked
 
 JOB = "ig4_training.json"
 """The file that says which training a folder belongs to; whoever trains holds a lock on it."""

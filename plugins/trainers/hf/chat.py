@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.contracts.training import TrainingError
 from ig4.core.errors import PrerequisiteError
-from ig4.core.files.images import require_resizable
+from ig4.core.files.images.decode import require_resizable
 from ig4.plugins.models.loading import one_line
 
 if TYPE_CHECKING:

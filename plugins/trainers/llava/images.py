@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ig4.core.files.images import MAX_PIXELS, require_square
+from ig4.core.files.images.decode import MAX_PIXELS, require_square
 from ig4.plugins.trainers.minigpt4.images import MEAN, image_tensor
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ class Shards(Format):
             raise DatasetError(f"{path} cannot be read: {error}") from None
 
     def image_name(self, record, index, suffix):
-        from ig4.core.files.names import safe_stem
+        from ig4.core.files.writing.names import safe_stem
 
         return f"images/{safe_stem(record.id)}-{index}{suffix}"
 

@@ -8,7 +8,7 @@ import pytest
 
 from ig4.core.contracts import Judge, Options
 from ig4.core.contracts.evaluation import Verdict
-from ig4.core.files.images import ImageError
+from ig4.core.files.images.decode import ImageError
 from ig4.core.records import Failure
 from ig4.core.testing import ConformanceError, judge_checks
 

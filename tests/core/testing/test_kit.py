@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field
 
 from ig4.core.contracts import Benchmark, Clusterer, Embedder, Executor, Options, Scorer, Selector
 from ig4.core.contracts.evaluation import BenchmarkResult, Item
-from ig4.core.files.images import ImageError
+from ig4.core.files.images.decode import ImageError
 from ig4.core.records import Component, Failure, Score
 from ig4.core.testing import (
     Check,

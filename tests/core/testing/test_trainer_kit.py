@@ -22,7 +22,7 @@ from ig4.core.contracts.training import (
     TrainingStep,
 )
 from ig4.core.errors import UsageError
-from ig4.core.files.images import ImageError
+from ig4.core.files.images.decode import ImageError
 from ig4.core.records import Failure
 from ig4.core.testing import ConformanceError, trainer_checks
 

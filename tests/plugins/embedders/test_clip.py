@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ig4.core.files.images import ImageShapeError
+from ig4.core.files.images.decode import ImageShapeError
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.core.testing import make_picture

@@ -9,12 +9,12 @@ import pytest
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
 from ig4.core.records import Record
-from ig4.plugins.formats.conversations import make_record, read_conversation, usual_turns
 from ig4.plugins.formats.csv import Csv
-from ig4.plugins.formats.imagefields import ImageField
 from ig4.plugins.formats.jsonl import JsonLines
 from ig4.plugins.formats.llava import Llava
 from ig4.plugins.formats.minigpt4 import MiniGPT4
+from ig4.plugins.formats.records.conversations import make_record, read_conversation, usual_turns
+from ig4.plugins.formats.records.imagefields import ImageField
 from ig4.plugins.formats.sharegpt import ShareGPT
 
 from .mutations import WHOLE, mutated, torn

@@ -7,7 +7,7 @@ import torch
 
 from ig4.core.contracts.training import Decoding, Prompt, TrainingError
 from ig4.core.errors import UsageError
-from ig4.core.files.images import ImageError
+from ig4.core.files.images.decode import ImageError
 from ig4.core.records import Failure, Turn
 from ig4.plugins.training.decoding import Sampling, SeededSampling, generate_answers
 

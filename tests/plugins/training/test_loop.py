@@ -13,7 +13,7 @@ from transformers.modeling_outputs import CausalLMOutput
 
 from ig4.core.contracts.training import TrainingError, TrainingJob
 from ig4.core.errors import PrerequisiteError, UsageError
-from ig4.core.files.images import ImageError
+from ig4.core.files.images.decode import ImageError
 from ig4.plugins.models.weights import read_state
 from ig4.plugins.training.batches import SAMPLE_IDS
 from ig4.plugins.training.loop import fit

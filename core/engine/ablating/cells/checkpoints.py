@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ig4.core.files.locks import hold_lock
+from ig4.core.files.writing.locks import hold_lock
 
 
 @contextmanager

@@ -22,7 +22,7 @@ PARTS = """
     from ig4.core.contracts import Benchmark, Options, Trainer
     from ig4.core.errors import PrerequisiteError
     from ig4.core.contracts.evaluation import BenchmarkResult, Item
-    from ig4.core.files.images import ImageError
+    from ig4.core.files.images.decode import ImageError
     from ig4.core.records import Failure
 
     class ParrotOptions(Options):

@@ -8,7 +8,7 @@ import pytest
 
 from ig4.core.engine.exporting.export import ExportTarget, export
 from ig4.core.errors import UsageError
-from ig4.core.files.tables import is_parquet
+from ig4.core.files.reading.tables import is_parquet
 
 from ...conftest import record
 

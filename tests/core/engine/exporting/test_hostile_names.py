@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ig4.core.engine.exporting.export import ExportTarget, export
 from ig4.core.engine.exporting.images import ImageNames
-from ig4.core.files.names import IMAGE_SUFFIXES, folded, is_safe_path
+from ig4.core.files.writing.names import IMAGE_SUFFIXES, folded, is_safe_path
 from ig4.storage.samples import ImageRow
 
 from ...conftest import record

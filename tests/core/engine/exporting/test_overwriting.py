@@ -9,7 +9,7 @@ import pytest
 
 from ig4.core.engine.exporting.export import ExportTarget, export
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.files.written import MANIFEST
+from ig4.core.files.writing.written import MANIFEST
 
 from ...conftest import record
 
@@ -243,7 +243,7 @@ def test_what_a_killed_export_left_is_removed_by_the_next(session, dataset, out)
 
 
 def test_an_export_killed_between_two_files_is_ig4s(session, dataset, out, monkeypatch):
-    from ig4.core.files.openfolder import OpenFolder
+    from ig4.core.files.writing.openfolder import OpenFolder
 
     target = ExportTarget(out / "set.json", images="copy")
     export(session, dataset, ExportTarget(out / "set.json", images="link"))

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from ig4.core.engine.ingesting.paths import ImageRoots, folder_name
-from ig4.core.files.images import ImageError
+from ig4.core.files.images.decode import ImageError
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from transformers import CLIPImageProcessor
 
 from ig4.core.contracts.training import TrainingError
 from ig4.core.errors import PrerequisiteError
-from ig4.core.files.images import ImageShapeError
+from ig4.core.files.images.decode import ImageShapeError
 from ig4.core.records import Sample, Turn
 from ig4.core.testing import make_samples
 from ig4.plugins.trainers.hf.build import load_processor

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from ig4.core.contracts.training import TrainingError
-from ig4.core.files.images import ImageShapeError
+from ig4.core.files.images.decode import ImageShapeError
 from ig4.core.testing import make_samples
 
 pytestmark = pytest.mark.slow

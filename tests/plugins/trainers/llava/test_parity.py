@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-from ig4.core.files.images import decode
+from ig4.core.files.images.decode import decode
 from ig4.plugins.formats.llava import Llava as LlavaRecords
 from ig4.plugins.models.tokenizer import load_tokenizer
 from ig4.plugins.trainers.llava.images import padded_image_tensor

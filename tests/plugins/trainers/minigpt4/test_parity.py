@@ -13,7 +13,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from ig4.core.contracts.training import Decoding, Prompt, TrainingJob
-from ig4.core.files.images import decode
+from ig4.core.files.images.decode import decode
 from ig4.core.records import Image, Turn
 from ig4.plugins.models.tokenizer import load_tokenizer
 from ig4.plugins.models.weights import read_state

@@ -1,0 +1,1 @@
+"""What commands show: tables, bars, progress and logs, on a terminal or in a pipe."""

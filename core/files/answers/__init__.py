@@ -1,0 +1,1 @@
+"""Reading what models and judges said: answers, questions, pairs, reviews and thoughts."""

@@ -1,0 +1,1 @@
+"""Reading files that others wrote, of any size, in any encoding, compressed or not."""

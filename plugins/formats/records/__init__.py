@@ -1,0 +1,1 @@
+"""What a record of a data set says, in all the ways in which data sets say it."""

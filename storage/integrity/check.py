@@ -1,0 +1,335 @@
+"""Finds damage in a score database: on its pages, between its tables, and in its results."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, delete, inspect, select, text, update
+from sqlalchemy.pool import StaticPool
+
+from ig4.storage.admin import existing_url
+from ig4.storage.bulk import in_values
+from ig4.storage.connect import connect, describe, is_sqlite, transaction, translate_errors
+from ig4.storage.errors import StorageError
+from ig4.storage.integrity import checksums
+from ig4.storage.querying.readonly import open_readonly
+from ig4.storage.schema import Base, Component, Dataset, DatasetScorer, Embedding, Sample, Score
+from ig4.storage.versions import HEAD, check, current
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection, Engine
+
+BLOCK = 4096
+"""Damaged results are told by blocks of so many content or image ids."""
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Something that is wrong: in which table, what, and what to do about it.
+
+    `rows` are the keys of the damaged results (component id, content or image id), or of the
+    damaged samples (data set id, sample id).
+    """
+
+    table: str
+    problem: str
+    remedy: str
+    rows: Sequence[tuple[int, int]] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a JSON-able dict."""
+        return asdict(self) | {"rows": [list(row) for row in self.rows]}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What was found: damage, how many rows were verified by table, and what nobody can verify."""
+
+    location: str
+    damage: Sequence[Damage]
+    verified: dict[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @property
+    def sound(self) -> bool:
+        """Whether no damage was found."""
+        return not self.damage
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a JSON-able dict."""
+        return {
+            "location": self.location,
+            "sound": self.sound,
+            "damage": [one.to_dict() for one in self.damage],
+            "verified": self.verified,
+            "notes": list(self.notes),
+        }
+
+
+ContentCheck = Callable[["Connection"], tuple[Sequence[Damage], int]]
+"""Compares the texts of samples with the hashes of their contents; returns also how many."""
+
+
+def check_database(location: str | Path, contents: ContentCheck | None = None) -> CheckReport:
+    """Check a database without changing it.
+
+    SQLite's own check covers the structure of all pages and indexes, foreign keys and counts. The
+    checksum of each score and embedding covers bytes that changed inside them; `contents` covers
+    the texts of samples. PostgreSQL's pages are the server's own to check: the report says how.
+
+    Raises:
+        StorageError: there is no such database, or it is not one of this version of ig4.
+    """
+    url = existing_url(location)
+    damage: list[Damage] = []
+    notes: list[str] = []
+    with _reading(url) as (connection, raw):
+        if raw is not None:
+            damage += _check_pages(raw)
+        else:
+            notes += _server_notes(connection)
+        _require_current(connection, describe(url))
+        verified = {}
+        checks = [_check_scores, _check_embeddings, *([contents] if contents else [])]
+        for table, run in zip(("scores", "embeddings", "samples"), checks, strict=False):
+            try:
+                with translate_errors(url):
+                    found, verified[table] = run(connection)
+            except Exception as error:  # noqa: BLE001 - damaged rows break whatever reads them
+                reason = str(error) or type(error).__name__
+                found = [Damage(table, f"{table} cannot be read: {reason}", _RESTORE)]
+            damage += found
+        if not damage:
+            notes += _unprotected(connection)
+    return CheckReport(describe(url), damage, verified, notes)
+
+
+def repair_damage(location: str | Path, damage: Sequence[Damage]) -> int:
+    """Delete damaged scores and embeddings, and let data sets with damaged samples be read again.
+
+    Returns how many results and samples that concerns.
+
+    Raises:
+        StorageError: the database cannot be written.
+    """
+    engine = connect(existing_url(location))
+    tables: dict[str, tuple[Any, Any]] = {
+        "scores": (Score, Score.content_id),
+        "embeddings": (Embedding, Embedding.image_id),
+    }
+    count = 0
+    try:
+        with transaction(engine, writes=True) as connection:
+            for one in damage:
+                if one.table == "samples":
+                    owners = {dataset for dataset, _ in one.rows}
+                    connection.execute(
+                        update(Dataset).where(Dataset.id.in_(owners)).values(source_state=None)
+                    )
+                    count += len(one.rows)
+                    continue
+                for component in {component for component, _ in one.rows}:
+                    table, column = tables[one.table]
+                    keys = [key for owner, key in one.rows if owner == component]
+                    condition = in_values(connection, column, keys)
+                    connection.execute(
+                        delete(table).where(table.component_id == component, condition)
+                    )
+                    count += len(keys)
+    finally:
+        engine.dispose()
+    return count
+
+
+_RESTORE = "restore a backup (`ig4 db backup` makes one), or read the data set into a new database"
+
+
+@contextmanager
+def _reading(url: URL) -> Iterator[tuple[Connection, sqlite3.Connection | None]]:
+    """Yield a connection that reads one state; on SQLite also the driver's own."""
+    if not is_sqlite(url):
+        engine = connect(url)
+        try:
+            with transaction(engine, writes=False) as connection:
+                yield connection, None
+        finally:
+            engine.dispose()
+        return
+    with open_readonly(Path(url.database or ""), check_same_thread=False) as file:
+        file.connection.text_factory = _lenient  # damaged text is what is looked for
+        engine = _engine_on(file.connection)
+        with translate_errors(url), engine.connect() as connection:
+            yield connection, file.connection
+
+
+def _lenient(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def _engine_on(connection: sqlite3.Connection) -> Engine:
+    return create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+
+
+def _require_current(connection: Connection, where: str) -> None:
+    version = current(connection)
+    if version is None:
+        raise StorageError(f"{where} has no ig4 tables: name another database with --db.")
+    if version != HEAD:
+        check(version, where)
+
+
+def _check_pages(connection: sqlite3.Connection) -> list[Damage]:
+    """Let SQLite check the structure of its file, then foreign keys."""
+    try:
+        lines = [row[0] for row in connection.execute(f"PRAGMA integrity_check({_SHOWN})")]
+        broken = connection.execute("PRAGMA foreign_key_check").fetchall()
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        return [Damage("", f"the file is damaged: {error}", _RESTORE)]
+    damage = [
+        Damage("", f"the file is damaged: {line}", _RESTORE) for line in lines if line != "ok"
+    ]
+    counts: dict[tuple[str, str], int] = {}
+    for table, _, parent, _ in broken:
+        counts[table, parent] = counts.get((table, parent), 0) + 1
+    damage += [
+        Damage(table, f"{count:,} rows refer to {parent} that are not there", _RESTORE)
+        for (table, parent), count in counts.items()
+    ]
+    return damage
+
+
+def _server_notes(connection: Connection) -> list[str]:
+    own = (
+        "PostgreSQL's own tool for its tables and indexes is pg_amcheck; ig4 does not look at them"
+    )
+    notes = [own]
+    if connection.scalar(text("SELECT current_setting('data_checksums')")) == "off":
+        notes.append(
+            "the server keeps no checksums of its pages (data_checksums is off): outside of "
+            "scores, embeddings and texts, changed bytes stay unseen"
+        )
+    return notes
+
+
+def _check_scores(connection: Connection) -> tuple[Sequence[Damage], int]:
+    table = Score.__table__.c
+    columns = (table.component_id, table.content_id, table.value, table.error, table.crc)
+    return _check_results(connection, "scores", columns, checksums.of_score, _finite)
+
+
+def _check_embeddings(connection: Connection) -> tuple[Sequence[Damage], int]:
+    table = Embedding.__table__.c
+    columns = (table.component_id, table.image_id, table.vector, table.error, table.crc)
+    return _check_results(connection, "embeddings", columns, checksums.of_vector, _whole)
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _whole(vector: Any) -> bool:
+    return isinstance(vector, bytes) and len(vector) > 0 and len(vector) % 4 == 0
+
+
+def _check_results(
+    connection: Connection,
+    name: str,
+    columns: Sequence[Any],
+    checksum: Callable[..., int],
+    plausible: Callable[[Any], bool],
+) -> tuple[Sequence[Damage], int]:
+    """Return the damage in a table of results, by component and block, and the number of rows."""
+    damaged: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    count = 0
+    rows = connection.execution_options(stream_results=True).execute(select(*columns))
+    for component, key, value, error, crc in rows:
+        count += 1
+        try:
+            sound = crc is None or checksum(component, key, value, error) == crc
+            sound = sound and (plausible(value) if value is not None else error is not None)
+        except (TypeError, ValueError, ArithmeticError):  # the bytes became another type
+            sound = False
+        if not sound:
+            damaged.setdefault((component, int(key) // BLOCK), []).append((component, key))
+    named = _names(connection, {component for component, _ in damaged})
+    found = [
+        _describe(connection, name, named, component, block, keys)
+        for (component, block), keys in sorted(damaged.items())
+    ]
+    return found, count
+
+
+def _describe(
+    connection: Connection,
+    table: str,
+    named: dict[int, tuple[str, str]],
+    component: int,
+    block: int,
+    rows: Sequence[tuple[int, int]],
+) -> Damage:
+    label, again = named.get(component, (f"component {component}", _RESTORE))
+    what = "content" if table == "scores" else "image"
+    problem = (
+        f"{len(rows):,} {table} of {label} are not what was stored ({what} ids "
+        f"{block * BLOCK:,} to {(block + 1) * BLOCK - 1:,}"
+    )
+    if table == "scores":
+        keys = [key for _, key in rows[:_SHOWN]]
+        samples = connection.scalars(
+            select(Sample.external_id)
+            .where(in_values(connection, Sample.content_id, keys), Sample.ordinal.is_not(None))
+            .limit(3)
+        ).all()
+        problem += f"; samples {', '.join(map(repr, samples))}" if samples else ""
+    return Damage(table, problem + ")", f"`ig4 db check --repair` deletes them; then {again}", rows)
+
+
+def _names(connection: Connection, components: set[int]) -> dict[int, tuple[str, str]]:
+    """Return what to call each component, and the command that computes its results again."""
+    names = {}
+    for component in components:
+        row = connection.execute(
+            select(Component.kind, Component.name).where(Component.id == component)
+        ).first()
+        bound = connection.execute(
+            select(DatasetScorer.name, DatasetScorer.imported).where(
+                DatasetScorer.component_id == component
+            )
+        ).first()
+        if bound is not None and bound.imported:
+            again = f"`ig4 import-scores FILE --as {bound.name}` stores them again"
+            names[component] = (f"scorer {bound.name} (imported)", again)
+        elif bound is not None:
+            again = f"`ig4 score --scorers {bound.name}` computes them again"
+            names[component] = (f"scorer {bound.name}", again)
+        elif row is not None:
+            again = f"`ig4 score` or `ig4 cluster` with {row.name} computes them again"
+            names[component] = (f"{row.kind} {row.name}", again)
+    return names
+
+
+def _unprotected(connection: Connection) -> list[str]:
+    notes = []
+    for model in (Score, Embedding):
+        table: Any = model.__table__
+        bare = connection.execute(
+            select(text("count(*)")).select_from(table).where(table.c.crc.is_(None))
+        ).scalar()
+        if bare:
+            notes.append(
+                f"{bare:,} {table.name} were stored by an older ig4 without a checksum: changed "
+                "bytes in them stay unseen"
+            )
+    known = set(inspect(connection).get_table_names())
+    missing = sorted(table.name for table in Base.metadata.sorted_tables if table.name not in known)
+    if missing:
+        notes.append(f"tables are missing: {', '.join(missing)}")
+    return notes

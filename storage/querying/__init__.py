@@ -1,0 +1,1 @@
+"""One reading query on the database, which can change and reach nothing else."""
