@@ -115,7 +115,7 @@ def test_llavas_reader_takes_any_two_numbers_but_no_others():
 
 @pytest.mark.parity
 def test_llavas_reader_is_llavas():
-    usual = Path(__file__).resolve().parents[4] / "shared" / "fixtures" / "minigpt4-tiny"
+    usual = Path(__file__).resolve().parents[5] / "shared" / "fixtures" / "minigpt4-tiny"
     file = Path(os.environ.get("IG4_PARITY_FIXTURE", usual)) / "golden_eval.json"
     if not file.is_file():
         pytest.skip(f"no parity fixture at {file}")
