@@ -18,9 +18,9 @@ from ig4.plugins.formats.jsonrecords import SUFFIXES, JsonRecords, Parse
 from ig4.plugins.formats.names import is_safe_path
 from ig4.plugins.formats.options import ColumnOptions, JsonOptions
 from ig4.plugins.formats.records.columns import Columns, media_columns
-from ig4.plugins.formats.records.conversations import ROLES, SpeakerNames
 from ig4.plugins.formats.records.marks import with_image_marks
 from ig4.plugins.formats.records.objects import conversation_columns, object_parser
+from ig4.plugins.formats.records.speakers import ROLES, SpeakerNames
 from ig4.plugins.formats.records.turns import image_paths
 
 INFO = "dataset_info.json"

@@ -14,15 +14,9 @@ from ig4.core.files.reading.tables import ID_COLUMNS
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats.options import ColumnOptions
 from ig4.plugins.formats.records.conversations import (
-    MEDIA_KEYS,
-    NO_CONVERSATION,
-    USUAL_SPEAKERS,
     Conversation,
-    SpeakerNames,
     looks_like_messages,
-    make_record,
     read_conversation,
-    text_passage,
     usual_turns,
 )
 from ig4.plugins.formats.records.imagefields import (
@@ -33,7 +27,10 @@ from ig4.plugins.formats.records.imagefields import (
     read_images,
     shown,
 )
+from ig4.plugins.formats.records.making import NO_CONVERSATION, make_record
 from ig4.plugins.formats.records.marks import IMAGE, Passage, count_marks, with_image_marks
+from ig4.plugins.formats.records.parts import MEDIA_KEYS, text_passage
+from ig4.plugins.formats.records.speakers import USUAL_SPEAKERS, SpeakerNames
 from ig4.plugins.formats.records.turns import id_remarks, is_pair, record_id, text_of_role
 
 USUAL_NAMES: Mapping[str, Sequence[str]] = {

@@ -14,14 +14,10 @@ from ig4.plugins.formats.records.columns import (
     media_columns,
     record_from_row,
 )
-from ig4.plugins.formats.records.conversations import (
-    USUAL_SPEAKERS,
-    SpeakerNames,
-    looks_like_messages,
-    make_record,
-    read_conversation,
-)
+from ig4.plugins.formats.records.conversations import looks_like_messages, read_conversation
 from ig4.plugins.formats.records.imagefields import NO_IMAGES, shown
+from ig4.plugins.formats.records.making import make_record
+from ig4.plugins.formats.records.speakers import USUAL_SPEAKERS, SpeakerNames
 
 _MAX_KNOWN = 1000  # different sets of keys: records may have endless ones
 _IMAGES = ("image_path", "image_paths", "image_file", "image_files", "img", "img_path", "image_url")

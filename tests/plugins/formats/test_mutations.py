@@ -13,8 +13,9 @@ from ig4.plugins.formats.csv import Csv
 from ig4.plugins.formats.jsonl import JsonLines
 from ig4.plugins.formats.llava import Llava
 from ig4.plugins.formats.minigpt4 import MiniGPT4
-from ig4.plugins.formats.records.conversations import make_record, read_conversation, usual_turns
+from ig4.plugins.formats.records.conversations import read_conversation, usual_turns
 from ig4.plugins.formats.records.imagefields import ImageField
+from ig4.plugins.formats.records.making import make_record
 from ig4.plugins.formats.sharegpt import ShareGPT
 
 from .mutations import WHOLE, mutated, torn
