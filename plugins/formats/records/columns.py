@@ -141,7 +141,7 @@ def record_from_row(
     identity = record_id(given, number)
     remarks = id_remarks(given)
     images = _images(row, columns, embedded)
-    has_media = any(row.get(key) for key in columns.media)
+    has_media = bool(columns.media) and any(row.get(key) for key in columns.media)
     if columns.messages and images.problem is None and not has_media:
         turns = usual_turns(row.get(columns.messages), len(images.refs), speakers)
         if turns is not None and not options.image_path and not _has_system(row, columns):

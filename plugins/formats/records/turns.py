@@ -19,7 +19,7 @@ def record_id(value: JSON, row: int) -> str:
 
 def id_remarks(value: JSON) -> tuple[str, ...]:
     """Return the remark that an id cannot be one, if that is so; a missing id is none."""
-    if isinstance(value, (str, int, type(None))) and not isinstance(value, bool):
+    if value is None or (isinstance(value, (str, int)) and not isinstance(value, bool)):
         return ()
     if isinstance(value, float) and math.isfinite(value):
         return ()
