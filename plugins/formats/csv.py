@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 
 from pydantic import Field
@@ -21,7 +21,7 @@ from ig4.core.files.reading.tables import csv_cells, delimiter_of, require_file
 from ig4.core.files.writing.atomic import replacing
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
-from ig4.plugins.formats.jsonrecords import only_one, open_text
+from ig4.plugins.formats.jsonrecords import open_text
 from ig4.plugins.formats.options import SplitOptions, TextColumnOptions
 from ig4.plugins.formats.records.columns import (
     Columns,
@@ -30,7 +30,7 @@ from ig4.plugins.formats.records.columns import (
     require_columns,
     row_from_record,
 )
-from ig4.plugins.formats.splits import of_split
+from ig4.plugins.formats.splits import in_format, one_dataset
 
 SUFFIXES = (".csv", ".tsv", ".tab")
 _OWN_HEADER = ("id", "image", "instruction", "answer", "messages")
@@ -49,6 +49,9 @@ class CsvOptions(TextColumnOptions, SplitOptions):
 class Csv(Format):
     """A row for each sample, under a header line; columns are found by their usual names.
 
+    In a folder it is one file, or shards that have each a header of its own: what one of them
+    lacks is empty.
+
     A raw record is the row as an object of texts, or as a list where it does not fit the
     header, which is a problem of the sample. Delimiter and line ends are kept; quotes are set
     where they are needed. A row made from another format has image (a path, or a JSON list of
@@ -66,8 +69,9 @@ class Csv(Format):
         return bool(self._matching_files(path))
 
     def _matching_files(self, path: Path) -> list[Path]:
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        return [file for file in files if data_suffix(file) in SUFFIXES and self._matches(file)]
+        files = path.iterdir() if path.is_dir() else [path]
+        tables = (file for file in files if data_suffix(file) in SUFFIXES)
+        return in_format(tables, self._matches)
 
     def _matches(self, file: Path) -> bool:
         line = first_text(file).partition("\n")[0].rstrip("\r")
@@ -78,52 +82,61 @@ class Csv(Format):
         columns = find_columns(header, self.options)
         return columns.answer is not None or columns.messages is not None
 
-    def file(self, path: Path) -> Path:
-        """Return the file of a data set; a folder must have only one of this format.
+    def sources(self, path: Path) -> list[Path]:
+        """Return the file of a data set, or its shards; a folder must have only one of this format.
 
         Raises:
-            DatasetError: there is none, or several.
+            DatasetError: there is none, or there are several data sets.
         """
         require_not_empty(path)
         if not path.is_dir():
-            return path
-        return only_one(path, of_split(path, self._matching_files(path), self.options.split))
-
-    def sources(self, path: Path) -> list[Path]:
-        """See `Format.sources`."""
-        return [self.file(path)]
+            return [path]
+        return one_dataset(path, self._matching_files(path), self.options.split)
 
     def header(self, path: Path) -> JSON:
-        """Return the columns, the delimiter and the line end."""
-        file = self.file(path)
-        line = first_text(file).partition("\n")[0]
-        columns = next(csv_cells(file, self.options.encoding, self._delimiter(file)), [])
+        """Return the columns of all files, the delimiter and the line end of the first."""
+        files = self.sources(path)
+        line = first_text(files[0]).partition("\n")[0]
+        columns = [name for file in files for name in next(self._cells(file), [])]
         return {
-            "columns": columns,
-            "delimiter": self._delimiter(file),
+            "columns": columns if len(files) == 1 else list(dict.fromkeys(columns)),
+            "delimiter": self._delimiter(files[0]),
             "line_end": "\r\n" if line.endswith("\r") else "\n",
         }
 
     def read(self, path: Path) -> Iterator[Record]:
-        """See `Format.read`. A row without an answer comes without turns."""
-        file = self.file(path)
+        """See `Format.read`. A row without an answer comes without turns.
+
+        Numbers of rows, which are the ids of those without one, go on from shard to shard.
+        """
+        number = count()
+        files = self.sources(path)
+        for file in files:
+            yield from self._records(file, number, alone=len(files) == 1)
+
+    def _records(self, file: Path, number: Iterator[int], *, alone: bool) -> Iterator[Record]:
         require_file(file)
-        rows = csv_cells(file, self.options.encoding, self._delimiter(file))
+        rows = self._cells(file)
         header = next(rows, [])
         columns = require_columns(file, header, self.options)
+        distinct = len(set(header)) == len(header)
         repeated = _repeated(header, columns)
+        if repeated is None and not (distinct or alone):
+            repeated = next(name for name in header if header.count(name) > 1)
         if repeated is not None:
             raise DatasetError(f"{file} has two columns with the name {repeated!r}: rename one")
-        distinct = len(set(header)) == len(header)
-        for number, cells in enumerate(rows):
+        for cells in rows:
             row = dict(zip(header, cells, strict=False))
             fits = len(cells) == len(header)
             raw = row if distinct and fits else cells
-            record = record_from_row(row, columns, self.options, number, raw)
+            record = record_from_row(row, columns, self.options, next(number), raw)
             if len(cells) < len(header) or any(cells[len(header) :]):
                 problem = f"the row has {len(cells):,} cells, the header {len(header):,}"
                 record = record._replace(problem=problem)
             yield record
+
+    def _cells(self, file: Path) -> Iterator[list[str]]:
+        return csv_cells(file, self.options.encoding, self._delimiter(file))
 
     def image_folder(self, path: Path) -> Path:
         """See `Format.image_folder`; also right for a target not written yet."""

@@ -21,6 +21,7 @@ from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.options import ColumnOptions, SplitOptions
 from ig4.plugins.formats.records.columns import with_images
+from ig4.plugins.formats.splits import ALL
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +47,7 @@ class HuggingFaceOptions(ColumnOptions, SplitOptions):
 
 
 class HuggingFace(Format):
-    """The rows of a saved `Dataset`, or of one split of a `DatasetDict`.
+    """The rows of a saved `Dataset`, or of one split of a `DatasetDict` (or of all of them).
 
     Images may be of the `Image` feature, alone or in lists. Written is a `Dataset` folder,
     in one file, with the features and the description it was read with.
@@ -64,8 +65,8 @@ class HuggingFace(Format):
             (path / STATE).is_file() and "_data_files" in _read_json(path / STATE)
         )
 
-    def folder(self, path: Path) -> Path:
-        """Return the folder of the rows: the split's, or `path` itself.
+    def folders(self, path: Path) -> list[Path]:
+        """Return the folders of the rows: the split's, or of all splits, or `path` itself.
 
         Raises:
             DatasetError: there is none, or there are several splits and no option names one.
@@ -76,35 +77,31 @@ class HuggingFace(Format):
         if not (path / SPLITS).is_file():
             if not (path / STATE).is_file():
                 raise DatasetError(f"{path} is not a folder saved by datasets: no {STATE} in it")
-            return path
+            return [path]
         splits = _splits(path / SPLITS)
+        if not splits:
+            raise DatasetError(f"{path / SPLITS} names no splits")
         listed = ", ".join(splits)
-        if split is None and len(splits) == 1:
-            return path / splits[0]
+        if split == ALL or (split is None and len(splits) == 1):
+            return [path / name for name in splits]
         if split is None:
-            raise DatasetError(f"{path} has the splits {listed}: say which with -o split=…")
+            raise DatasetError(
+                f"{path} has the splits {listed}: say which with -o split={splits[0]}, or read "
+                f"them all with -o split={ALL}"
+            )
         if split not in splits:
             raise UsageError(f"{path} has no split {split!r}, only {listed}")
-        return path / split
+        return [path / split]
 
     def sources(self, path: Path) -> list[Path]:
         """See `Format.sources`."""
-        folder = self.folder(path)
-        files: Any = _read_json(folder / STATE).get("_data_files")
-        try:
-            found = [folder / Path(file["filename"]).name for file in files]
-        except (TypeError, KeyError):
-            raise DatasetError(f"{folder / STATE} names no data files") from None
-        missing = next((file for file in found if not file.is_file()), None)
-        if missing is not None or not found:
-            raise DatasetError(f"{folder} is incomplete: {missing or 'a data file'} is missing")
-        return found
+        return [file for folder in self.folders(path) for file in _data_files(folder)]
 
     def header(self, path: Path) -> JSON:
-        """Return the schema in base64, and the contents of the two JSON files."""
+        """Return the schema in base64, and the contents of the two JSON files (of one split)."""
         from ig4.plugins.formats.arrow import schema_to_json
 
-        folder = self.folder(path)
+        folder = self.folders(path)[0]
         state = {**_read_json(folder / STATE), "_data_files": _STATE["_data_files"]}
         state["_fingerprint"] = None  # identifies the rows, which an export may change
         schema = schema_to_json(_schema(self.sources(path)))
@@ -147,6 +144,18 @@ class HuggingFace(Format):
         # Last, because a folder without it is not a saved data set.
         state = {**_STATE, **known.get("state", {}), "_fingerprint": digest[:16]}
         _write_json(target / STATE, state)
+
+
+def _data_files(folder: Path) -> list[Path]:
+    files: Any = _read_json(folder / STATE).get("_data_files")
+    try:
+        found = [folder / Path(file["filename"]).name for file in files]
+    except (TypeError, KeyError):
+        raise DatasetError(f"{folder / STATE} names no data files") from None
+    missing = next((file for file in found if not file.is_file()), None)
+    if missing is not None or not found:
+        raise DatasetError(f"{folder} is incomplete: {missing or 'a data file'} is missing")
+    return found
 
 
 def _write_rows(table: ArrowTable, records: Iterable[Record], file: Path) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ig4.core.errors import DatasetError
 from ig4.core.files.reading import jsonstream
 from ig4.core.files.reading.encodings import first_text
 from ig4.core.records import JSON, Record
@@ -67,7 +68,21 @@ class JsonLines(JsonRecords):
 
     def header(self, path: Path) -> JSON:
         """Return {} for an object from id to answer, else as `JsonRecords.header`."""
-        return {} if self._is_members(self.file(path)) else super().header(path)
+        return {} if self._are_members(path) else super().header(path)
+
+    def _are_members(self, path: Path) -> bool:
+        """Return whether a data set, in all of its files, is objects from id to answer.
+
+        Raises:
+            DatasetError: some of the files are, and others are not.
+        """
+        by_kind = {self._is_members(file): file for file in self.sources(path)}
+        if len(by_kind) > 1:
+            raise DatasetError(
+                f"{by_kind[True]} is an object from id to answer, and {by_kind[False]} is not: "
+                "they cannot be read as one data set; name one of them"
+            )
+        return True in by_kind
 
     def raw_records(self, file: Path) -> Iterator[JSON]:
         """See `JsonRecords.raw_records`; each member of an object is an object of its own."""
@@ -78,7 +93,7 @@ class JsonLines(JsonRecords):
 
     def parser(self, path: Path) -> Parse:
         """See `JsonRecords.parser`."""
-        return self.written_parser({} if self._is_members(self.file(path)) else None)
+        return self.written_parser({} if self._are_members(path) else None)
 
     def written_parser(self, header: JSON) -> Parse:
         """See `JsonRecords.written_parser`."""

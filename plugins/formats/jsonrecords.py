@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar, TextIO
 
@@ -18,12 +19,11 @@ from ig4.core.files.writing.atomic import replacing
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.options import JsonOptions
-from ig4.plugins.formats.splits import of_split, split_of
+from ig4.plugins.formats.splits import in_format, one_dataset
 
 SUFFIXES = (".json", *jsonstream.LINES_SUFFIXES)
 LIST, LINES = ("[\n", ",\n", "\n]\n"), ("", "\n", "\n")
 """The texts before, between and after the records of a file."""
-_MAX_FILES = 64
 _SHOWN = 8
 _MESSAGES = ("conversations", "messages", "conversation")
 
@@ -33,9 +33,10 @@ Parse = Callable[[JSON, int], Record]
 class JsonRecords(Format):
     """A data set in one file: a JSON list of records, one under a key, or a record a line.
 
-    `path` may be the folder if only one file in it is in this format, or one for each split. The
-    file may be compressed. Written are lines if the target ends in .jsonl or .ndjson, else a list,
-    under the key that it was read from; without an ending the target is a folder.
+    `path` may be the folder if one file in it is in this format, or several that are the shards of
+    one data set; or so for each split. A file may be compressed. Written is one file, of lines if
+    the target ends in .jsonl or .ndjson, else a list, under the key that it was read from; without
+    an ending the target is a folder.
     """
 
     Options = JsonOptions
@@ -51,7 +52,10 @@ class JsonRecords(Format):
 
     @abstractmethod
     def parser(self, path: Path) -> Parse:
-        """Return the function from a record and its number (from 0) to a Record."""
+        """Return the function from a record and its number (from 0) to a Record.
+
+        Numbers go on from one shard to the next.
+        """
 
     def written_parser(self, header: JSON) -> Parse:
         """Return the function that reads a record of a file that `write` made."""
@@ -73,31 +77,30 @@ class JsonRecords(Format):
         return bool(self.matching_files(path))
 
     def matching_files(self, path: Path) -> list[Path]:
-        """Return the file, or those in the folder, whose first records are in this format."""
-        files = [path]
-        if path.is_dir():
-            files = sorted(file for file in path.iterdir() if data_suffix(file) in SUFFIXES)
-        return [file for file in files[:_MAX_FILES] if self.matches(file)]
+        """Return the file, or those in the folder, whose first records are in this format.
+
+        Shards of one series are returned together.
+        """
+        if not path.is_dir():
+            return [path] if self.matches(path) else []
+        files = (file for file in path.iterdir() if data_suffix(file) in SUFFIXES)
+        return in_format(files, self.matches)
 
     def matches(self, file: Path) -> bool:
         """Return whether any of the first records of a file is in this format."""
         records = jsonstream.first_records(file, key=self.options.key)
         return any(self.recognises(record) for record in records)
 
-    def file(self, path: Path) -> Path:
-        """Return the file that holds the records.
+    def sources(self, path: Path) -> list[Path]:
+        """Return the file that holds the records, or the shards of one data set in their order.
 
         Raises:
-            DatasetError: there is none, or more than one in a folder.
+            DatasetError: there is none, or there are several data sets in a folder.
         """
         require_not_empty(path)
         if path.is_file():
-            return path
-        return only_one(path, of_split(path, self.matching_files(path), self.options.split))
-
-    def sources(self, path: Path) -> list[Path]:
-        """See `Format.sources`."""
-        return [self.file(path)]
+            return [path]
+        return one_dataset(path, self.matching_files(path), self.options.split)
 
     def raw_records(self, file: Path) -> Iterator[JSON]:
         """Yield the records as they are in the file."""
@@ -124,8 +127,11 @@ class JsonRecords(Format):
         raise DatasetError(f"{file} holds lists under {listed}: say which with -o key={lists[0]}")
 
     def header(self, path: Path) -> JSON:
-        """Return the object around the records, and their key; None if they are a bare list."""
-        file = self.file(path)
+        """Return the object around the records, and their key; None if they are a bare list.
+
+        Of several shards it is the first one's.
+        """
+        file = self.sources(path)[0]
         if jsonstream.layout(file) != "object":
             return None
         key = self.key(file)
@@ -134,7 +140,8 @@ class JsonRecords(Format):
     def read(self, path: Path) -> Iterator[Record]:
         """See `Format.read`. A record that cannot be understood comes without turns."""
         parse = self.parser(path)
-        for row, raw in enumerate(self.raw_records(self.file(path))):
+        raws = chain.from_iterable(map(self.raw_records, self.sources(path)))
+        for row, raw in enumerate(raws):
             yield parse(raw, row)
 
     def image_folder(self, path: Path) -> Path:
@@ -174,24 +181,6 @@ def _marks_inside(header: JSON, encoding: str) -> tuple[str, str, str]:
         else:
             before.append(f"{member}{dump_json(value, encoding)},\n")
     return "{\n" + "".join(before) + LIST[0], LIST[1], "\n]" + "".join(after) + "\n}\n"
-
-
-def only_one(folder: Path, files: list[Path], what: str = "file of this format") -> Path:
-    """Return the one of `files`.
-
-    Raises:
-        DatasetError: there are none, or several.
-    """
-    if len(files) == 1:
-        return files[0]
-    if not files:
-        raise DatasetError(f"{folder} holds no {what}")
-    listed = ", ".join(file.name for file in files[:_SHOWN])
-    splits = dict.fromkeys(filter(None, map(split_of, files)))
-    advice = f", or a split with -o split=… ({', '.join(splits)})" if len(splits) > 1 else ""
-    raise DatasetError(
-        f"{folder} holds several data sets ({listed}): name one of these files{advice}"
-    )
 
 
 def write_joined(

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from ig4.core.contracts import Format
 from ig4.core.files.formats import require_not_empty
 from ig4.core.files.reading import jsonstream
 from ig4.core.files.reading.encodings import first_text
+from ig4.core.files.shards import shard_of
 from ig4.core.files.writing.atomic import replacing
 from ig4.core.records import JSON, Record, Turn
 from ig4.plugins.formats import names
-from ig4.plugins.formats.jsonrecords import dump_json, only_one, open_text
+from ig4.plugins.formats.jsonrecords import dump_json, open_text
 from ig4.plugins.formats.options import TextOptions
 from ig4.plugins.formats.records.imagefields import shown
 from ig4.plugins.formats.records.objects import record_of_other
 from ig4.plugins.formats.records.turns import id_remarks, record_id, text_of_role
+from ig4.plugins.formats.splits import one_dataset
 
 FILE = "filter_cap.json"
 KEY = "annotations"
@@ -29,10 +32,11 @@ _FIRST = re.compile(r'"image_id"[^{}]*"caption"\s*:|"caption"[^{}]*"image_id"\s*
 class MiniGPT4(Format):
     """Records are {"image_id", "caption"}; the image is always image/<image_id>.jpg.
 
-    `path` is the folder or the JSON file, in which the records stand under "annotations" (a
-    bare list is read, too). They carry no instruction. Records made from another format keep
-    the first image only, and the caption is all answers, joined by newlines; an id that is no
-    safe file name is replaced, as image_id names the file.
+    `path` is the folder or the JSON file (in a folder there may be shards of it instead), in
+    which the records stand under "annotations" (a bare list is read, too). They carry no
+    instruction. Records made from another format keep the first image only, and the caption is
+    all answers, joined by newlines; an id that is no safe file name is replaced, as image_id
+    names the file.
     """
 
     Options = TextOptions
@@ -41,45 +45,39 @@ class MiniGPT4(Format):
 
     def detect(self, path: Path) -> bool:
         """See `Format.detect`."""
-        file = path / FILE if path.is_dir() else path
-        text = first_text(file)
+        files = _files(path) if path.is_dir() else [path]
+        text = first_text(files[0]) if files else ""
         found = _LIST.search(text)
         if found is None or not text.lstrip().startswith(("{", "[")):
             return False
         return bool(_FIRST.search(text, found.end()))
 
-    def file(self, path: Path) -> Path:
-        """Return the JSON file of a data set.
+    def sources(self, path: Path) -> list[Path]:
+        """Return the JSON file of a data set, or its shards.
 
         Raises:
             DatasetError: there is none.
         """
         require_not_empty(path)
-        if path.is_dir():
-            found = path / FILE
-            return only_one(path, [found] if found.is_file() else [], FILE)
-        return path
-
-    def sources(self, path: Path) -> list[Path]:
-        """See `Format.sources`."""
-        return [self.file(path)]
+        return one_dataset(path, _files(path), None, FILE) if path.is_dir() else [path]
 
     def header(self, path: Path) -> JSON:
-        """Return the file's object with its "annotations" empty; [] if it is a bare list."""
-        file = self.file(path)
+        """Return the (first) file's object with its "annotations" empty; [] for a bare list."""
+        file = self.sources(path)[0]
         if jsonstream.layout(file) == "list":
             return []
         return jsonstream.outline(file, KEY, self.options.encoding)
 
     def read(self, path: Path) -> Iterator[Record]:
         """See `Format.read`. A record without a caption comes without turns."""
-        file = self.file(path)
-        if jsonstream.layout(file) == "list":
-            items = jsonstream.list_items(file, self.options.encoding)
-        else:
-            items = jsonstream.nested_items(file, KEY, self.options.encoding)
+        items = chain.from_iterable(map(self._items, self.sources(path)))
         for row, raw in enumerate(items):
             yield self._record(raw, row)
+
+    def _items(self, file: Path) -> Iterator[JSON]:
+        if jsonstream.layout(file) == "list":
+            return jsonstream.list_items(file, self.options.encoding)
+        return jsonstream.nested_items(file, KEY, self.options.encoding)
 
     def _record(self, raw: JSON, row: int) -> Record:
         if not isinstance(raw, dict):
@@ -146,6 +144,17 @@ class MiniGPT4(Format):
             yield f"{separator}\n{dump_json(_raw(record), self.options.encoding)}"
             separator = ","
         yield "[]" if separator == "[" else "\n]"
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return filter_cap.json, or else the shards of one."""
+    if (folder / FILE).is_file():
+        return [folder / FILE]
+    stem = FILE.removesuffix(".json")
+    shards = ((shard_of(file), file) for file in folder.iterdir())
+    return [
+        file for shard, file in shards if shard and (shard.name, shard.suffix) == (stem, ".json")
+    ]
 
 
 def _raw(record: Record) -> JSON:

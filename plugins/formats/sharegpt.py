@@ -13,6 +13,7 @@ from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.formats import require_not_empty
 from ig4.core.files.reading.compressed import data_suffix
 from ig4.core.files.reading.encodings import read_json
+from ig4.core.files.shards import natural_order
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats.jsonrecords import SUFFIXES, JsonRecords, Parse
 from ig4.plugins.formats.names import is_safe_path
@@ -87,12 +88,12 @@ class ShareGPT(JsonRecords):
         """See `Format.detect`."""
         return bool(self._available(path) or self.matching_files(path))
 
-    def file(self, path: Path) -> Path:
-        """See `JsonRecords.file`; with a dataset_info.json, that of the chosen data set."""
+    def sources(self, path: Path) -> list[Path]:
+        """See `JsonRecords.sources`; with a dataset_info.json, those of the chosen data set."""
         name = self._dataset_name(path)
         if name is None:
-            return super().file(path)
-        return path / str(_read_info(path)[name]["file_name"])
+            return super().sources(path)
+        return _files_of(path, _read_info(path)[name])
 
     def parser(self, path: Path) -> Parse:
         """See `JsonRecords.parser`."""
@@ -119,7 +120,7 @@ class ShareGPT(JsonRecords):
         """Return the data sets of dataset_info.json whose files are here in this format."""
         if not (path / INFO).is_file():
             return []
-        return [name for name, entry in _read_info(path).items() if _is_file(path, entry)]
+        return [name for name, entry in _read_info(path).items() if _files_of(path, entry)]
 
     def _dataset_name(self, path: Path) -> str | None:
         require_not_empty(path)
@@ -217,8 +218,11 @@ def _is_sharegpt(entry: Mapping[str, Any]) -> bool:
     return entry.get("formatting") in ("sharegpt", "openai")
 
 
-def _is_file(folder: Path, entry: Mapping[str, Any]) -> bool:
+def _files_of(folder: Path, entry: Mapping[str, Any]) -> list[Path]:
+    """Return the file of a data set, or all in its folder, as LLaMA-Factory reads them."""
     name = entry.get("file_name")
     if not isinstance(name, str) or not is_safe_path(name):
-        return False
-    return data_suffix(folder / name) in SUFFIXES and (folder / name).is_file()
+        return []
+    named = folder / name
+    files = sorted(named.iterdir(), key=natural_order) if named.is_dir() else [named]
+    return [file for file in files if data_suffix(file) in SUFFIXES and file.is_file()]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.reading.compressed import data_stem
+from ig4.core.files.shards import are_shards, natural_order, series_of, shard_of
 
 ALL = "all"
 """The option's word for every split."""
@@ -17,9 +18,11 @@ _NAMES = {
     "val": "validation", "valid": "validation", "validation": "validation", "eval": "test",
     "evaluation": "test",
 }  # fmt: skip
-_SHARD = re.compile(r"(.+?)[-_]\d{3,6}[-_]of[-_]\d{3,6}(?:-[0-9a-f]+)?")
 _WORDS = re.compile(r"[^A-Za-z0-9]+")
+_MAX_SERIES = 256  # of shards, or single files of a folder, that are looked into
+_LOOKED_INTO = 3  # shards of a series: all are of the format that one of these is in
 _SHOWN = 12
+_NONE = "(none)"
 
 
 def split_of(file: Path) -> str | None:
@@ -27,13 +30,14 @@ def split_of(file: Path) -> str | None:
 
     `train-00000-of-00002` is of train, also `my_val` and `test/0001` of what they say.
     """
-    stem = data_stem(file)
-    shard = _SHARD.fullmatch(stem)
-    words = [word.lower() for word in _WORDS.split(shard[1] if shard else stem)]
+    shard = shard_of(file)
+    of_many = shard is not None and shard.total is not None
+    stem = shard.name if shard is not None and of_many else data_stem(file)
+    words = [word.lower() for word in _WORDS.split(stem)]
     named = next((_NAMES[word] for word in reversed(words) if word in _NAMES), None)
-    if named is None and shard is None:
+    if named is None and not of_many:
         named = _NAMES.get(file.parent.name.lower())
-    return named or (shard[1] if shard else None)
+    return named or (stem if of_many else None)
 
 
 def of_split(folder: Path, files: Sequence[Path], split: str | None) -> list[Path]:
@@ -63,6 +67,42 @@ def require_one_split(folder: Path, files: Sequence[Path], split: str | None) ->
             f"{folder} has the splits {listed}: say which with -o split={splits[0]}, or read "
             f"them all with -o split={ALL}"
         )
+
+
+def in_format(files: Iterable[Path], matches: Callable[[Path], bool]) -> list[Path]:
+    """Return the files that `matches` accepts; all shards of a series if it accepts one of them."""
+    return [
+        file
+        for series in series_of(files)[:_MAX_SERIES]
+        if any(map(matches, series[:_LOOKED_INTO]))
+        for file in series
+    ]
+
+
+def one_dataset(
+    folder: Path, files: Sequence[Path], split: str | None, what: str = "file of this format"
+) -> list[Path]:
+    """Return the files of a folder that are one data set: one, or all shards of a split, in order.
+
+    Raises:
+        DatasetError: there are none, or several data sets or splits.
+        UsageError: there is no such split.
+    """
+    if not files:
+        raise DatasetError(f"{folder} holds no {what}")
+    found = sorted(of_split(folder, files, split), key=natural_order)
+    if len(found) == 1 or split == ALL or are_shards(found):
+        return found
+    if None not in map(split_of, found):
+        require_one_split(folder, found, split)
+    listed = ", ".join(file.name for file in found[:_SHOWN])
+    more = f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
+    splits = [name for name in _splits(found) if name != _NONE]
+    advice = f", or a split with -o split=… ({', '.join(splits)})" if len(splits) > 1 else ""
+    raise DatasetError(
+        f"{folder} holds several data sets ({listed}{more}), and they are no shards of one: name "
+        f"one of these files{advice}"
+    )
 
 
 def of_config(folder: Path, files: Sequence[Path], config: str | None) -> list[Path]:
@@ -101,4 +141,4 @@ def _splits(files: Sequence[Path]) -> list[str]:
     found = dict.fromkeys(split_of(file) for file in files)
     named = [name for name in found if name is not None]
     named.sort(key=lambda name: (name != "train", name))
-    return [*named, "(none)"] if named and None in found else named
+    return [*named, _NONE] if named and None in found else named

@@ -422,3 +422,12 @@ def test_large_records_are_stored_before_they_fill_the_memory(session, tmp_path,
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert ingest(session, DatasetSource(path)).samples == 6
     assert stored == [2, 2, 2]
+
+
+def test_missing_shards_are_told(session, tmp_path, told):
+    for number in (0, 3):
+        lines = json.dumps(record(f"s{number}", "An answer."))
+        (tmp_path / f"train-{number:05}-of-00004.jsonl").write_text(lines)
+    done = ingest(session, DatasetSource(tmp_path, name="set"))
+    assert done.samples == 2
+    assert any("2 of 4 shards are there; missing: 00001, 00002" in text for text in told)
