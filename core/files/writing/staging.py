@@ -280,10 +280,10 @@ class _Publication:
                 continue
             if stat.S_ISDIR(status.st_mode):
                 raise UsageError(f"{place} is a folder, where a file is to be written: remove it")
-            if is_unchanged(place, status, self.known.get(name, ())):
-                continue
             if self._is_equal(place, status, path):
                 stays.add(name)
+            elif is_unchanged(place, status, self.known.get(name, ())):
+                continue
             elif stat.S_ISLNK(status.st_mode) and not self.overwrite:
                 refuse_link(place)
             else:
@@ -317,9 +317,12 @@ class _Publication:
     def _is_equal(self, place: Path, status: os.stat_result, path: Path) -> bool:
         if not stat.S_ISREG(status.st_mode):
             return False
+        is_link = path.is_symlink()
+        if not is_link and path.lstat().st_size != status.st_size:
+            return False
         digest = self.staging.digests.get(path)
         if digest is None:
-            if path.is_symlink() or path.lstat().st_size != status.st_size:
+            if is_link:
                 return False
             digest = digest_of_file(path)
         return digest == digest_of_file(place)

@@ -24,12 +24,11 @@ _LONGEST_LIST = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """A file as it was written: its sha256, size and time, or else where the link leads."""
+    """A file as it was written: its sha256 and size, or else where the link leads."""
 
     name: str  # below the folder, with "/"
     sha256: str | None = None
     size: int | None = None
-    mtime_ns: int | None = None
     link: str | None = None
 
 
@@ -46,17 +45,19 @@ def read_manifest(folder: Path) -> Written:
         if not lines or json.loads(lines[0]) != _HEADER:
             return {}
         for line in lines[1:]:
-            one = WrittenFile(**json.loads(line))
+            values = json.loads(line)
+            values.pop("mtime_ns", None)  # older lists have times
+            one = WrittenFile(**values)
             written.setdefault(one.name, []).append(one)
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
     return written
 
 
 def manifest_text(written: Mapping[str, Iterable[WrittenFile]]) -> str:
-    """Return the text of the list."""
+    """Return the text of the list, which is the same whenever the files are."""
     lines = [json.dumps(_HEADER)]
-    for several in written.values():
+    for _, several in sorted(written.items()):
         for one in several:
             values = {key: value for key, value in asdict(one).items() if value is not None}
             lines.append(json.dumps(values))
@@ -70,10 +71,8 @@ def is_unchanged(path: Path, status: os.stat_result, known: Iterable[WrittenFile
         return any(one.link == leads_to for one in known)
     if not stat.S_ISREG(status.st_mode):
         return False
-    same_size = [one for one in known if one.sha256 and one.size == status.st_size]
-    if any(one.mtime_ns == status.st_mtime_ns for one in same_size):
-        return True
-    return bool(same_size) and digest_of_file(path) in {one.sha256 for one in same_size}
+    digests = {one.sha256 for one in known if one.sha256 and one.size == status.st_size}
+    return bool(digests) and digest_of_file(path) in digests
 
 
 def describe_file(name: str, path: Path, sha256: str | None = None) -> WrittenFile:
@@ -82,7 +81,7 @@ def describe_file(name: str, path: Path, sha256: str | None = None) -> WrittenFi
     if stat.S_ISLNK(status.st_mode):
         return WrittenFile(name, link=str(path.readlink()))
     digest = sha256 or digest_of_file(path)
-    return WrittenFile(name, digest, status.st_size, status.st_mtime_ns)
+    return WrittenFile(name, digest, status.st_size)
 
 
 def digest_of_file(path: Path) -> str:

@@ -261,3 +261,34 @@ def test_an_export_killed_between_two_files_is_ig4s(session, dataset, out, monke
     monkeypatch.undo()
     export(session, dataset, target)
     assert not (out / "images" / "0.png").is_symlink()
+
+
+@pytest.mark.parametrize("images", ["copy", "link"])
+def test_equal_exports_are_equal_in_every_byte(session, dataset, tmp_path, images):
+    lists = []
+    for name in ("one", "two"):
+        for _ in range(2):  # again at the same place, too
+            export(session, dataset, ExportTarget(tmp_path / name / "set.json", images=images))
+            lists.append((tmp_path / name / MANIFEST).read_bytes())
+    assert len(set(lists)) == 1
+    assert b"mtime" not in lists[0]
+
+
+def test_a_list_with_times_of_an_older_version_is_read(session, dataset, out):
+    target = ExportTarget(out / "set.json", images="copy")
+    export(session, dataset, target)
+    head, *lines = (out / MANIFEST).read_text().splitlines()
+    older = [json.dumps({**json.loads(line), "mtime_ns": 17}) for line in lines]
+    (out / MANIFEST).write_text("\n".join([head, *older]) + "\n")
+    export(session, dataset, target)
+    assert "mtime" not in (out / MANIFEST).read_text()
+
+
+def test_a_change_that_keeps_size_and_time_is_seen(session, dataset, out):
+    target = ExportTarget(out / "set.json", images="none")
+    export(session, dataset, target)
+    status = target.path.stat()
+    target.path.write_bytes(b"x" * status.st_size)
+    os.utime(target.path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(UsageError, match=r"set\.json exists"):
+        export(session, dataset, target)
