@@ -75,6 +75,14 @@ class Format(Configurable):
         written outside the target: for a folder inside it, for a file beside it at most.
         """
 
+    def describe(self, target: Path, header: JSON = None) -> dict[str, JSON] | None:
+        """Return what a reader has to be told of what `write` makes; None if nothing.
+
+        It is an entry of a dataset_info.json as LLaMA-Factory has it, `file_name` included, which
+        an export then writes into `image_folder`.
+        """
+        return None
+
     def with_images(
         self, record: Record, images: Sequence[str | bytes], header: JSON = None
     ) -> JSON:

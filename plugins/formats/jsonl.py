@@ -119,7 +119,7 @@ class JsonLines(JsonRecords):
         with_ids = (_members(record) for record in records)
         _write_object(file, self.options.encoding, with_ids)
 
-    def make_raw(self, record: Record) -> JSON:
+    def make_raw(self, record: Record, header: JSON = None) -> JSON:
         """See `JsonRecords.make_raw`."""
         row = row_from_record(record, OWN_COLUMNS)
         unused = ("messages",) if row["messages"] is None else ("instruction", "answer")

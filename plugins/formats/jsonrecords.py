@@ -69,8 +69,8 @@ class JsonRecords(Format):
         return rename_images(record.raw, images, lambda raw: parse(raw, 0))
 
     @abstractmethod
-    def make_raw(self, record: Record) -> JSON:
-        """Make a record of this format from turns and images."""
+    def make_raw(self, record: Record, header: JSON = None) -> JSON:
+        """Make a record of this format from turns and images, for a file with this header."""
 
     def detect(self, path: Path) -> bool:
         """See `Format.detect`."""
@@ -156,17 +156,17 @@ class JsonRecords(Format):
         """See `Format.write`."""
         file = names.target_file(target, self.usual_name)
         encoding = self.options.encoding
-        texts = (dump_json(self.raw(record), encoding) for record in records)
+        texts = (dump_json(self.raw(record, header), encoding) for record in records)
         marks = LINES if file.suffix.lower() in jsonstream.LINES_SUFFIXES else LIST
-        if marks is LIST and header is not None:
+        if marks is LIST and header is not None and "key" in header:
             marks = _marks_inside(header, encoding)
         write_joined(file, encoding, texts, marks)
 
-    def raw(self, record: Record) -> JSON:
+    def raw(self, record: Record, header: JSON = None) -> JSON:
         """Return a record as it was read, or a new one; an empty record was a null."""
         if record.raw is not None:
             return record.raw
-        return self.make_raw(record) if record.turns or record.images else None
+        return self.make_raw(record, header) if record.turns or record.images else None
 
 
 def _marks_inside(header: JSON, encoding: str) -> tuple[str, str, str]:

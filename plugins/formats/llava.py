@@ -42,7 +42,7 @@ class Llava(JsonRecords):
             lambda keys: conversation_columns(keys, _MESSAGES), options, marked=True
         )
 
-    def make_raw(self, record: Record) -> JSON:
+    def make_raw(self, record: Record, header: JSON = None) -> JSON:
         """See `JsonRecords.make_raw`."""
         images = image_paths(record)
         image_field = {"image": images[0] if len(images) == 1 else images} if images else {}

@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.formats import require_not_empty
-from ig4.core.files.reading.compressed import data_suffix
-from ig4.core.files.reading.encodings import read_json
-from ig4.core.files.shards import natural_order
-from ig4.core.records import JSON, Record
-from ig4.plugins.formats.jsonrecords import SUFFIXES, JsonRecords, Parse
-from ig4.plugins.formats.names import is_safe_path
+from ig4.core.files.reading import jsonstream
+from ig4.core.records import JSON, Record, Turn
+from ig4.plugins.formats import names
+from ig4.plugins.formats.datasetinfo import (
+    DEFAULT_TAGS,
+    INFO,
+    MESSAGES,
+    Entry,
+    describing,
+    entry_beside,
+    entry_of_records,
+    files_of,
+    is_conversation,
+    own_entry,
+    read_info,
+    texts_under,
+)
+from ig4.plugins.formats.jsonrecords import JsonRecords, Parse
 from ig4.plugins.formats.options import ColumnOptions, JsonOptions
 from ig4.plugins.formats.records.columns import Columns, media_columns
 from ig4.plugins.formats.records.marks import with_image_marks
@@ -24,8 +35,6 @@ from ig4.plugins.formats.records.objects import conversation_columns, object_par
 from ig4.plugins.formats.records.speakers import ROLES, SpeakerNames
 from ig4.plugins.formats.records.turns import image_paths
 
-INFO = "dataset_info.json"
-_MESSAGES = ("messages", "conversations", "conversation", "texts")
 _TAGS = {
     "user_tag": "user",
     "assistant_tag": "assistant",
@@ -63,7 +72,7 @@ class ShareGPT(JsonRecords):
     Records made from another format have role and content, and `<image>` where each image stands.
     """
 
-    version = "2"
+    version = "3"
 
     Options = ShareGPTOptions
     options: ShareGPTOptions
@@ -86,6 +95,8 @@ class ShareGPT(JsonRecords):
 
     def detect(self, path: Path) -> bool:
         """See `Format.detect`."""
+        if path.is_file() and entry_beside(path) is not None:
+            return True
         return bool(self._available(path) or self.matching_files(path))
 
     def sources(self, path: Path) -> list[Path]:
@@ -93,25 +104,75 @@ class ShareGPT(JsonRecords):
         name = self._dataset_name(path)
         if name is None:
             return super().sources(path)
-        return _files_of(path, _read_info(path)[name])
+        return files_of(path, read_info(path)[name])
+
+    def header(self, path: Path) -> JSON:
+        """See `JsonRecords.header`; beside it `entry`: what the dataset_info.json says, if any."""
+        around, entry = super().header(path), self._entry(path)
+        columns, tags = self._named()
+        if entry is None and not columns and not tags:
+            return around
+        if entry is None:
+            first = jsonstream.first_records(self.sources(path)[0], key=self.options.key)
+            entry = own_entry(columns, tags, entry_of_records(first, columns, tags))
+        return {**(around or {}), "entry": describing(entry)}
+
+    def describe(self, target: Path, header: JSON = None) -> dict[str, JSON] | None:
+        """See `Format.describe`: what is called as this format calls it needs no entry."""
+        entry = self._written_entry(header)
+        if entry is None:
+            return None
+        return {"file_name": names.target_file(target, self.usual_name).name, **entry}
+
+    def _written_entry(self, header: JSON) -> dict[str, JSON] | None:
+        """Return what keys and speakers are called in what `write` makes, where that is not usual.
+
+        The options go before what the data set said of itself.
+        """
+        entry = (header or {}).get("entry")
+        columns, tags = self._named()
+        if entry is None:
+            return own_entry(columns, tags) if columns or tags else None
+        if not is_conversation(entry):
+            return {**entry, "columns": {**texts_under(entry, "columns"), **columns}}
+        known = {"columns": texts_under(entry, "columns"), "tags": texts_under(entry, "tags")}
+        return {**entry, **own_entry(columns, tags, known), "formatting": entry["formatting"]}
+
+    def _named(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the columns and tags that the options name."""
+        own = self.options
+        columns = {"messages": own.messages_column, "images": own.images_column}
+        tags = {
+            "role_tag": own.role_tag, "content_tag": own.content_tag,
+            "user_tag": own.user_tag, "assistant_tag": own.assistant_tag,
+        }  # fmt: skip
+        return (
+            {name: value for name, value in columns.items() if value is not None},
+            {name: value for name, value in tags.items() if value is not None},
+        )
 
     def parser(self, path: Path) -> Parse:
         """See `JsonRecords.parser`."""
-        name = self._dataset_name(path)
-        entry = _read_info(path)[name] if name is not None else None
-        options = ColumnOptions(instruction=self.options.instruction)
-        if entry is not None and not _is_sharegpt(entry):
-            return object_parser(lambda keys: self._alpaca_columns(keys, entry), options)
-        return self._conversation_parser(entry or {})
+        return self._parser(self._entry(path) or {})
 
     def written_parser(self, header: JSON) -> Parse:
         """See `JsonRecords.written_parser`."""
-        return self._conversation_parser({})
+        return self._parser((header or {}).get("entry") or {})
 
-    def _conversation_parser(self, entry: Mapping[str, Any]) -> Parse:
+    def _entry(self, path: Path) -> dict[str, JSON] | None:
+        """Return what a dataset_info.json in the folder, or beside the file, says of it."""
+        if not path.is_dir():
+            return entry_beside(path)
+        name = self._dataset_name(path)
+        return None if name is None else read_info(path)[name]
+
+    def _parser(self, entry: Entry) -> Parse:
+        options = ColumnOptions(instruction=self.options.instruction)
+        if entry and not is_conversation(entry):
+            return object_parser(lambda keys: self._alpaca_columns(keys, entry), options)
         return object_parser(
             lambda keys: self._columns(keys, entry),
-            ColumnOptions(instruction=self.options.instruction),
+            options,
             speakers=self._speakers(entry),
             marked=True,
         )
@@ -120,7 +181,7 @@ class ShareGPT(JsonRecords):
         """Return the data sets of dataset_info.json whose files are here in this format."""
         if not (path / INFO).is_file():
             return []
-        return [name for name, entry in _read_info(path).items() if _files_of(path, entry)]
+        return [name for name, entry in read_info(path).items() if files_of(path, entry)]
 
     def _dataset_name(self, path: Path) -> str | None:
         require_not_empty(path)
@@ -142,21 +203,21 @@ class ShareGPT(JsonRecords):
             )
         return available[0] if available else None
 
-    def _columns(self, keys: Sequence[str], entry: Mapping[str, Any]) -> Columns:
-        columns = _table(entry, "columns")
+    def _columns(self, keys: Sequence[str], entry: Entry) -> Columns:
+        columns = texts_under(entry, "columns")
         named = self.options.messages_column or columns.get("messages")
         found = conversation_columns(
             keys,
-            (named,) if named else _MESSAGES,
+            (named,) if named else MESSAGES,
             images=self.options.images_column or columns.get("images"),
             system=columns.get("system"),
         )
         return replace(found, media=_media(keys, columns))
 
-    def _alpaca_columns(self, keys: Sequence[str], entry: Mapping[str, Any]) -> Columns:
+    def _alpaca_columns(self, keys: Sequence[str], entry: Entry) -> Columns:
         """Return the columns of LLaMA-Factory's default form, with its names for them."""
-        columns = _table(entry, "columns")
-        names = {
+        columns = texts_under(entry, "columns")
+        keys_of = {
             "instruction": columns.get("prompt", "instruction"),
             "input": columns.get("query", "input"),
             "answer": columns.get("response", "output"),
@@ -164,11 +225,11 @@ class ShareGPT(JsonRecords):
             "system": columns.get("system", "system"),
             "image": self.options.images_column or columns.get("images", "images"),
         }
-        found = {meaning: name for meaning, name in names.items() if name in keys}
+        found = {meaning: name for meaning, name in keys_of.items() if name in keys}
         return Columns(id="id", media=_media(keys, columns), **found)
 
-    def _speakers(self, entry: Mapping[str, Any]) -> SpeakerNames:
-        tags, own = _table(entry, "tags"), self.options
+    def _speakers(self, entry: Entry) -> SpeakerNames:
+        tags, own = texts_under(entry, "tags"), self.options
         named: dict[str, str] = {
             tags[tag]: role for tag, role in _TAGS.items() if isinstance(tags.get(tag), str)
         }
@@ -180,49 +241,52 @@ class ShareGPT(JsonRecords):
             {**ROLES, **named},
         )
 
-    def make_raw(self, record: Record) -> JSON:
-        """See `JsonRecords.make_raw`."""
-        turns = with_image_marks(record, "")
+    def make_raw(self, record: Record, header: JSON = None) -> JSON:
+        """See `JsonRecords.make_raw`; keys and speakers are called as `describe` says."""
+        entry = self._written_entry(header) or own_entry({}, {})
+        columns = texts_under(entry, "columns")
+        if not is_conversation(entry):
+            return _alpaca_raw(record, columns)
+        tags = {**DEFAULT_TAGS, **texts_under(entry, "tags")}
+        speakers = {role: tags[tag] for tag, role in reversed(_TAGS.items())}
         raw: dict[str, JSON] = {
             "id": record.id,
-            "messages": [{"role": turn.role, "content": turn.text} for turn in turns],
+            columns.get("messages", "conversations"): [
+                {
+                    tags["role_tag"]: speakers.get(turn.role, turn.role),
+                    tags["content_tag"]: turn.text,
+                }
+                for turn in with_image_marks(record, "")
+            ],
         }
         if record.images:
-            raw["images"] = image_paths(record)
+            raw[columns.get("images", "images")] = image_paths(record)
         return raw
-
-
-def _read_info(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the data sets of a folder's dataset_info.json.
-
-    Raises:
-        DatasetError: it cannot be read.
-    """
-    found = read_json(folder / INFO)
-    entries = found.items() if isinstance(found, dict) else ()
-    return {name: entry for name, entry in entries if isinstance(entry, dict)}
-
-
-def _table(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """Return the names under `columns` or `tags`; those that are no texts are left out."""
-    found = entry.get(key)
-    named = found.items() if isinstance(found, dict) else ()
-    return {name: value for name, value in named if isinstance(value, str)}
 
 
 def _media(keys: Sequence[str], columns: Mapping[str, str]) -> tuple[str, ...]:
     return media_columns(keys, *(columns[key] for key in ("videos", "audios") if key in columns))
 
 
-def _is_sharegpt(entry: Mapping[str, Any]) -> bool:
-    return entry.get("formatting") in ("sharegpt", "openai")
+def _alpaca_raw(record: Record, columns: Mapping[str, str]) -> dict[str, JSON]:
+    """Make a record of LLaMA-Factory's default form; what is no list of pairs is kept as messages.
 
-
-def _files_of(folder: Path, entry: Mapping[str, Any]) -> list[Path]:
-    """Return the file of a data set, or all in its folder, as LLaMA-Factory reads them."""
-    name = entry.get("file_name")
-    if not isinstance(name, str) or not is_safe_path(name):
-        return []
-    named = folder / name
-    files = sorted(named.iterdir(), key=natural_order) if named.is_dir() else [named]
-    return [file for file in files if data_suffix(file) in SUFFIXES and file.is_file()]
+    The last pair is asked and answered, and those before it are the history.
+    """
+    turns = with_image_marks(record, "")
+    raw: dict[str, JSON] = {"id": record.id}
+    if turns and turns[0].role == "system":
+        raw[columns.get("system", "system")] = turns.pop(0).text
+    *before, question, answer = turns if len(turns) > 1 else (Turn("user", ""), *turns)
+    raw[columns.get("prompt", "instruction")] = question.text
+    raw[columns.get("response", "output")] = answer.text
+    if before:
+        roles = [turn.role for turn in before]
+        history: JSON = [{"role": turn.role, "content": turn.text} for turn in before]
+        if roles == ["user", "assistant"] * (len(before) // 2):
+            texts = [turn.text for turn in before]
+            history = [[texts[n], texts[n + 1]] for n in range(0, len(texts), 2)]
+        raw[columns.get("history", "history")] = history
+    if record.images:
+        raw[columns.get("images", "images")] = image_paths(record)
+    return raw

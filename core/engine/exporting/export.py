@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ig4.core.engine.exporting.description import WrittenKeys, write_description
 from ig4.core.engine.exporting.endings import format_of_target
 from ig4.core.engine.exporting.images import ImagePlacement, ImagePlacer, entry_of
 from ig4.core.engine.exporting.records import STAGE, ExportRecords
@@ -133,11 +134,12 @@ def export(
                 session, dataset, form, placer, same=same, keep_problems=target.keep_problems,
                 for_trainer=target.trainer is not None,
             )  # fmt: skip
-            form.write(
-                records.of_selection(selection_id), staging.path, dataset.header if same else None
-            )
+            header, written = dataset.header if same else None, WrittenKeys()
+            form.write(written.of(records.of_selection(selection_id)), staging.path, header)
             placer.place(_image_folder(form, staging))
-            beside = _write_stub(staging, target, images=bool(placer.placed))
+            beside = _write_stub(staging, target, form, images=bool(placer.placed)) or (
+                write_description(staging, form, header, written, overwrite=target.overwrite)
+            )
         result = ExportResult(
             target.file, name, records.written, len(placer.placed) + len(records.inside),
             len(records.missing), placer.linked, placer.copied, len(records.inside),
@@ -160,10 +162,15 @@ def _image_folder(form: Format, staging: Staging) -> Path:
     return folder
 
 
-def _write_stub(staging: Staging, target: ExportTarget, *, images: bool) -> tuple[Path, ...]:
+def _write_stub(
+    staging: Staging, target: ExportTarget, form: Format, *, images: bool
+) -> tuple[Path, ...]:
     if target.trainer is None:
         return ()
-    files = write_stub(target.trainer, staging.path.parent, target.model, images=images)
+    entry = form.describe(staging.path)
+    files = write_stub(
+        target.trainer, staging.path.parent, target.model, images=images, entry=entry
+    )
     return tuple(target.path / file.name for file in files)
 
 

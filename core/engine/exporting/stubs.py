@@ -8,9 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from ig4.core.errors import UsageError
 from ig4.core.files.writing.atomic import replacing
+from ig4.core.records import JSON
 
+Entry = Mapping[str, JSON]
 MODEL = "Qwen/Qwen2.5-VL-3B-Instruct"
 
 LLAMA_FACTORY = """\
@@ -129,26 +133,45 @@ if __name__ == "__main__":
 '''
 
 
-def _llama_factory(folder: Path, model: str, images: bool) -> list[Path]:
-    columns = {"messages": "messages"} | ({"images": "images"} if images else {})
-    tags = {
+_ENTRY: Mapping[str, JSON] = {
+    "file_name": "data.json",
+    "formatting": "sharegpt",
+    "columns": {"messages": "messages", "images": "images"},
+    "tags": {
         "role_tag": "role", "content_tag": "content", "user_tag": "user",
-        "assistant_tag": "assistant", "system_tag": "system",
-    }  # fmt: skip
-    entry = {"file_name": "data.json", "formatting": "sharegpt", "columns": columns, "tags": tags}
-    info = json.dumps({"ig4": entry}, indent=2) + "\n"
+        "assistant_tag": "assistant", "observation_tag": "tool", "system_tag": "system",
+    },
+}  # fmt: skip
+
+
+def _llama_factory(folder: Path, model: str, images: bool, entry: Entry | None) -> list[Path]:
+    described = dict(entry or _ENTRY)
+    columns: Any = described["columns"]
+    if not images:
+        described["columns"] = {key: name for key, name in columns.items() if key != "images"}
+    info = json.dumps({"ig4": described}, indent=2) + "\n"
     return [
         _written(folder / "dataset_info.json", info),
         _written(folder / "train.yaml", LLAMA_FACTORY.format(model=json.dumps(model))),
     ]
 
 
-def _swift(folder: Path, model: str, _: bool) -> list[Path]:
+def _swift(folder: Path, model: str, _: bool, entry: Entry | None) -> list[Path]:
+    _refuse_names("swift", entry)
     return [_written(folder / "train.yaml", SWIFT.format(model=json.dumps(model)))]
 
 
-def _trl(folder: Path, model: str, _: bool) -> list[Path]:
+def _trl(folder: Path, model: str, _: bool, entry: Entry | None) -> list[Path]:
+    _refuse_names("trl", entry)
     return [_written(folder / "train.py", TRL.format(model=json.dumps(model)))]
+
+
+def _refuse_names(trainer: str, entry: Entry | None) -> None:
+    if entry is not None:
+        raise UsageError(
+            f"--for {trainer} reads messages by their usual names: leave the options of the "
+            "export that name keys and speakers away"
+        )
 
 
 DATA: Mapping[str, str] = {
@@ -158,7 +181,7 @@ DATA: Mapping[str, str] = {
 }
 """The trainers that a data set can be written for, and what its file is then called."""
 
-_STUBS: Mapping[str, Callable[[Path, str, bool], list[Path]]] = {
+_STUBS: Mapping[str, Callable[[Path, str, bool, Entry | None], list[Path]]] = {
     "llamafactory": _llama_factory,
     "swift": _swift,
     "trl": _trl,
@@ -166,16 +189,23 @@ _STUBS: Mapping[str, Callable[[Path, str, bool], list[Path]]] = {
 
 
 def write_stub(
-    trainer: str, folder: Path, model: str | None = None, *, images: bool = True
+    trainer: str,
+    folder: Path,
+    model: str | None = None,
+    *,
+    images: bool = True,
+    entry: Entry | None = None,
 ) -> list[Path]:
     """Write what a trainer needs beside the data in `folder`; returns the files.
 
     `images` tells whether any record has some: LLaMA-Factory stops at a column that no record has.
+    `entry` says what keys and speakers are called where that is not usual; see `Format.describe`.
 
     Raises:
         DatasetError: it cannot be written.
+        UsageError: this trainer cannot be told what keys are called.
     """
-    return _STUBS[trainer](folder, model or MODEL, images)
+    return _STUBS[trainer](folder, model or MODEL, images, entry)
 
 
 def _written(path: Path, text: str) -> Path:
