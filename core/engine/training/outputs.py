@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from ig4.core.contracts.training import MANIFEST, Checkpoint
+from ig4.core.engine.training.contents import JOB, listing, remove_training
 from ig4.core.errors import UsageError
 from ig4.core.files.writing.atomic import make_folder, sync
 from ig4.core.files.writing.locks import hold_lock, may_be_locked
-
-JOB = "ig4_training.json"
-"""The file that says which training a folder belongs to; whoever trains holds a lock on it."""
+from ig4.core.files.writing.written import MANIFEST as LIST
 
 
 def finished_checkpoint(output: Path, inputs: str) -> Checkpoint | None:
@@ -41,7 +39,8 @@ def is_training(output: Path) -> bool:
 def claim_folder(output: Path, inputs: str, *, overwrite: bool) -> Iterator[Checkpoint | None]:
     """Claim a folder for a training while the block runs; yields the checkpoint that is there.
 
-    A folder in which another training has saved nothing yet is taken over.
+    A folder in which another training has saved nothing yet is taken over. What is written in it
+    while the block runs is listed as ig4's.
 
     Raises:
         UsageError: the folder holds something else, or another process trains in it.
@@ -63,14 +62,19 @@ def claim_folder(output: Path, inputs: str, *, overwrite: bool) -> Iterator[Chec
             file.write(json.dumps({"inputs": inputs}) + "\n")
         sync(output)
     with _held(output):
-        yield finished_checkpoint(output, inputs)
+        finished = finished_checkpoint(output, inputs)
+        if finished is not None:
+            yield finished
+            return
+        with listing(output):
+            yield None
 
 
 def _clear(output: Path, inputs: str, *, overwrite: bool) -> None:
     """Remove another training from a folder; one of the same inputs stays unless overwritten.
 
     Raises:
-        UsageError: the other training may not be removed.
+        UsageError: the other training may not be removed, or there are files of others beside it.
     """
     owner = _owner(output / JOB)
     if owner == inputs and not overwrite:
@@ -90,12 +94,12 @@ def _clear(output: Path, inputs: str, *, overwrite: bool) -> None:
             f"{output} is a link to {output.readlink()}, which is not removed: name that folder "
             "with --out"
         )
-    shutil.rmtree(output)
+    remove_training(output)
 
 
 def _is_bare(output: Path) -> bool:
     """Return whether a training has saved nothing in its folder yet."""
-    return all(path.name == JOB for path in output.rglob("*") if not path.is_dir())
+    return all(path.name in (JOB, LIST) for path in output.rglob("*") if not path.is_dir())
 
 
 def _owner(file: Path) -> str | None:

@@ -188,6 +188,63 @@ def test_a_folder_with_something_else_in_it_is_left_alone(session, make_request,
     assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["thesis.txt", "notes/a.md"])
+def test_overwriting_removes_no_file_that_ig4_did_not_write(session, make_request, tmp_path, name):
+    train(session, None, make_request())
+    mine = tmp_path / "out" / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    before = sorted(path.name for path in (tmp_path / "out").rglob("*"))
+    with pytest.raises(UsageError, match=rf"files that ig4 did not write.*\({name}\): move them"):
+        train(session, None, make_request(seed=7, overwrite=True))
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == before
+    mine.unlink()
+    assert not train(session, None, make_request(seed=7, overwrite=True)).reused
+
+
+def test_what_lay_there_between_two_sessions_of_a_training_stays_the_users(tmp_path):
+    out = tmp_path / "out"
+    with claim_folder(out, "one", overwrite=False):
+        (out / "weights.bin").write_bytes(b"w")
+    (out / "thesis.txt").write_text("mine")
+    with claim_folder(out, "one", overwrite=False):
+        (out / "more.bin").write_bytes(b"w")
+    with (
+        pytest.raises(UsageError, match=r"\(thesis\.txt\)"),
+        claim_folder(out, "two", overwrite=True),
+    ):
+        pass
+    (out / "thesis.txt").unlink()
+    with claim_folder(out, "two", overwrite=True):
+        assert [path.name for path in out.iterdir()] == [JOB]
+
+
+def test_what_a_training_wrote_and_the_user_changed_is_not_removed(tmp_path):
+    out = tmp_path / "out"
+    with claim_folder(out, "one", overwrite=False):
+        (out / "runs").mkdir()
+        (out / "runs" / "log").write_bytes(b"w")
+    (out / "runs" / "log").write_bytes(b"mine")
+    with (
+        pytest.raises(UsageError, match=r"changed since \(runs/log\)"),
+        claim_folder(out, "two", overwrite=True),
+    ):
+        pass
+    assert (out / "runs" / "log").read_bytes() == b"mine"
+
+
+def test_a_training_of_an_older_version_has_no_list_and_is_known_by_its_names(
+    session, make_request, tmp_path
+):
+    train(session, None, make_request())
+    (tmp_path / "out" / ".ig4-files").unlink()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"\(thesis\.txt\)"):
+        train(session, None, make_request(seed=7, overwrite=True))
+    (tmp_path / "out" / "thesis.txt").unlink()
+    assert not train(session, None, make_request(seed=7, overwrite=True)).reused
+
+
 def test_a_file_is_no_folder(session, make_request, tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(UsageError, match="is a file"):
