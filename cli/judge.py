@@ -147,9 +147,13 @@ def summarize(
     files are several runs: each is summarised, then their mean.
     """
     from ig4.core.files.answers.relativescores import mean_scores, summarise_file
+    from ig4.core.files.repeats import repeated
 
     seed = 42 if seed is None else seed
     runs = [summarise_file(path, reader, seed=seed) for path in reviews]
+    for run in runs:
+        if run.repeated:
+            click.echo(repeated(run.path, run.repeated, "review"), err=True)
     if as_json:
         summary = runs[0].to_dict()
         if len(runs) > 1:

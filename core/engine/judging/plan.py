@@ -103,8 +103,11 @@ def make_plan(session: Session, request: JudgeRequest) -> JudgingPlan:
     """
     configured = session.configured(request.judge)
     component = cast("Judge", configured.component)
-    questions = read_questions(request.questions)
-    answers = read_answers(request.first, questions), read_answers(request.second, questions)
+    questions = read_questions(request.questions, session.notice)
+    answers = (
+        read_answers(request.first, questions, session.notice),
+        read_answers(request.second, questions, session.notice),
+    )
     first, second = request.labels or side_labels(*answers)
     labels = sanitize(first), sanitize(second)
     if labels[0] == labels[1]:

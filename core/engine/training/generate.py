@@ -15,7 +15,7 @@ from ig4.core.contracts import Trainer
 from ig4.core.contracts.training import MANIFEST, Checkpoint, Decoding
 from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.events import StageAdvanced, StageFinished, StageStarted
+from ig4.core.events import Notice, StageAdvanced, StageFinished, StageStarted
 from ig4.core.files.answers.questions import Question, read_questions
 from ig4.core.files.writing.atomic import replacing, sync, sync_entry
 from ig4.core.files.writing.written import refuse_link
@@ -90,7 +90,7 @@ def generate(
         UsageError: the answers' file holds something else.
         PrerequisiteError: as the trainer.
     """
-    questions = read_questions(request.questions)
+    questions = read_questions(request.questions, lambda text: _emit(listeners, Notice(text)))
     check_answers_file(request)
     digest = _digest(host, checkpoint, request.decoding)
     earlier = {} if request.overwrite else _earlier_lines(request, questions, digest)

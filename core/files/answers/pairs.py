@@ -15,6 +15,7 @@ from ig4.core.files.answers.relativescores import category_name
 from ig4.core.files.answers.thoughts import UnreadableThoughtsError, without_thoughts
 from ig4.core.files.reading import jsonstream
 from ig4.core.files.reading.tables import require_file
+from ig4.core.files.repeats import Notice, Repeats
 from ig4.core.records import JSON, Image
 from ig4.core.texts import sanitize
 
@@ -42,32 +43,36 @@ class MatchedPair:
     problem: str | None = None
 
 
-def read_answers(path: Path, questions: Sequence[Question]) -> AnswerFile:
+def read_answers(
+    path: Path, questions: Sequence[Question], notice: Notice | None = None
+) -> AnswerFile:
     """Return the answers to questions that a file holds.
 
     A record has its answer under "prediction", "response", "output", "answer", "text" or
     "caption" (ig4's own files have "answer", LLaVA's "text"), and the id of its question under
     "id", "question_id" or "sample_id": the one that matches most of the questions counts. Without
-    any, records are numbered from 0. Thoughts before an answer are no part of it.
+    any, records are numbered from 0. Thoughts before an answer are no part of it. An answer that is
+    repeated as it is counts once; `notice` is told how many.
 
     Raises:
-        DatasetError: the file cannot be read, an id comes twice or is there for some records only,
-            or no record answers a question.
+        DatasetError: the file cannot be read, an id has two answers or is there for some records
+            only, or no record answers a question.
     """
     records = _read_records(path)
     keys = _keys(path, records, {question.key for question in questions})
     texts: dict[str, str] = {}
     missing: dict[str, str] = {}
+    repeats: Repeats[JSON] = Repeats(path, "answer")
     for number, (key, record) in enumerate(zip(keys, records, strict=True), 1):
         where = f"{path}, record {number}"
-        if key in texts or key in missing:
-            raise DatasetError(f"{where}: the id {key!r} comes twice")
         # The first that is there, even if empty: a field of another name may hold the truth.
         answer = next((record[name] for name in _ANSWERS if name in record), None)
         if isinstance(answer, float) and math.isnan(answer):
             answer = None  # an empty cell of a table
         elif isinstance(answer, (int, float)):
             answer = str(answer)
+        if not repeats.is_new(key, answer, number):
+            continue
         if isinstance(answer, str):
             try:
                 texts[key] = without_thoughts(answer)
@@ -83,6 +88,7 @@ def read_answers(path: Path, questions: Sequence[Question]) -> AnswerFile:
         raise DatasetError(
             f"{path} answers none of the questions: are its ids those of the question file?"
         )
+    repeats.tell(notice)
     model = _first(records[0], _MODELS)
     return AnswerFile(path, model if isinstance(model, str) else None, texts, missing)
 

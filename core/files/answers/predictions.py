@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ig4.core.contracts.evaluation import Item
@@ -17,6 +17,7 @@ from ig4.core.files.answers.answerids import IDS, AnswerRow, match_rows
 from ig4.core.files.reading import jsonstream
 from ig4.core.files.reading.spreadsheet import is_spreadsheet, spreadsheet_rows
 from ig4.core.files.reading.tables import read_rows, require_file, text_id
+from ig4.core.files.repeats import repeated
 from ig4.core.records import JSON, Failure
 
 ANSWERS = ("prediction", "answer", "response", "output", "text", "caption")
@@ -37,17 +38,21 @@ def read_predictions(
     """Return the answer to each item, in order, from a file in any of the known forms.
 
     With `limit`, only the first items need an answer and get one. With `partial`, the items are not
-    all of the benchmark's, and answers to others are skipped. `notice` is told which column was
-    taken for the ids, if there was a choice.
+    all of the benchmark's, and answers to others are skipped. A row whose ids and answer an earlier
+    one has counts once. `notice` is told how many those are, and which column was taken for the
+    ids, if there was a choice.
 
     Raises:
-        DatasetError: the file cannot be read, or has no answers; an id is missing, comes twice,
-            or is not the benchmark's; as `match_rows`.
+        DatasetError: the file cannot be read, or has no answers; an id is missing, has several
+            answers, or is not the benchmark's; as `match_rows`.
         MissingExtraError: a spreadsheet without openpyxl.
     """
     rows = [_read_row(path, number, row) for number, row in enumerate(_read_rows(path), 1)]
     if not rows:
         raise DatasetError(f"{path} has no answers")
+    rows, equal = _without_repeats(rows)
+    if equal and notice is not None:
+        notice(repeated(path, equal, "answer"))
     needed = items[:limit]
     matching, note = match_rows(path, rows, items, needed=len(needed), partial=partial)
     if note is not None and notice is not None:
@@ -78,6 +83,15 @@ def read_predictions(
             "must answer all of them; --limit N takes only the first"
         )
     return [answers[place] for place in range(len(needed))]
+
+
+def _without_repeats(rows: Sequence[AnswerRow]) -> tuple[list[AnswerRow], int]:
+    """Return rows without those that say what an earlier one did, and how many these are."""
+    kept: dict[Hashable, AnswerRow] = {}
+    for number, row in enumerate(rows):
+        key = (*row.ids.items(), repr(row.answer), row.question, row.prompt) if row.ids else number
+        kept.setdefault(key, row)
+    return list(kept.values()), len(rows) - len(kept)
 
 
 def _read_rows(path: Path) -> Iterable[Mapping[str, JSON]]:

@@ -11,6 +11,7 @@ from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.errors import DatasetError
 from ig4.core.files.reading import jsonstream
 from ig4.core.files.reading.tables import require_file
+from ig4.core.files.repeats import Notice, Repeats
 from ig4.core.records import JSON, Image, Turn
 from ig4.core.texts import sanitize
 
@@ -36,25 +37,26 @@ class Question:
         return Prompt(self.key, (Turn("user", self.text),), images)
 
 
-def read_questions(path: Path) -> list[Question]:
+def read_questions(path: Path, notice: Notice | None = None) -> list[Question]:
     """Return the questions of a file.
 
     A record has its question under "question", "text", "prompt" or "instruction", its image under
     "image" (a path, or nothing), its id under "id" or "question_id" (else it is the record's
-    number, from 0).
+    number, from 0). Equal records with one id are one question; `notice` is told how many.
 
     Raises:
-        DatasetError: the file cannot be read, a record has no question, or an id comes twice.
+        DatasetError: the file cannot be read, a record has no question, or an id comes twice, with
+            different records.
     """
     require_file(path)
     questions: list[Question] = []
-    seen: set[str] = set()
+    repeats: Repeats[JSON] = Repeats(path, "question")
     for number, record in enumerate(jsonstream.records(path)):
         question = _question(record, number, path)
-        if question.key in seen:
-            raise DatasetError(f"{path}: the id {question.key!r} comes twice")
-        seen.add(question.key)
-        questions.append(question)
+        content = {name: value for name, value in question.record.items() if name not in _IDS}
+        if repeats.is_new(question.key, content, number + 1):
+            questions.append(question)
+    repeats.tell(notice)
     if not questions:
         raise DatasetError(f"{path} has no questions")
     return questions

@@ -200,7 +200,7 @@ def test_questions_are_compared_as_the_benchmarks_file_has_them(write):
     ("change", "told"),
     [
         (lambda rows: rows[:2], "has no answer to '12' of the 3 questions"),
-        (lambda rows: [*rows, rows[0]], "more than one answer to '7'"),
+        (lambda rows: [*rows, {"id": "7", "answer": "y"}], "more than one answer to '7'"),
         (lambda rows: [*rows, {"id": "x", "answer": "y"}], "answers 'x', which the benchmark"),
         (lambda rows: [{"answer": "y"}], "has no ids"),
         (lambda rows: [{"id": 7}], "row 1 has no answer"),
@@ -269,3 +269,16 @@ def test_whatever_the_ids_and_answers_are_they_find_each_other(tmp_path_factory,
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     items = [Item(name, "?") for name in answers]
     assert read_predictions(path, items) == list(answers.values())
+
+
+def test_answers_repeated_as_they_are_count_once_and_are_told(write):
+    rows = zipped(lambda i, s: {"id": i.id, "answer": s})
+    told = []
+    path = write([*rows, rows[0], {**rows[2], "seconds": 1.5}])
+    assert read_predictions(path, ITEMS, notice=told.append) == SAID
+    assert told == [f"{path}: 2 rows repeat the answer of an earlier one, and count once"]
+
+
+def test_rows_without_an_id_are_no_repeats(write):
+    with pytest.raises(DatasetError, match="has no ids"):
+        read_predictions(write([{"answer": "y"}] * 3), ITEMS)

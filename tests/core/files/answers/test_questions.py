@@ -86,3 +86,12 @@ def test_what_is_wrong_is_told_with_its_place(file, records, told):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DatasetError, match=r"none\.jsonl: there is no such file"):
         read_questions(tmp_path / "none.jsonl")
+
+
+def test_questions_repeated_as_they_are_count_once_and_are_told(file):
+    told = []
+    path = file(
+        {"id": 1, "question": "a"}, {"id": "1", "question": "a"}, {"id": 2, "question": "a"}
+    )
+    assert [one.key for one in read_questions(path, told.append)] == ["1", "2"]
+    assert told == [f"{path}: 1 row repeats the question of an earlier one, and counts once"]
