@@ -11,7 +11,8 @@ from ig4.core.counts import counted, verb
         (0, "record", "0 records"), (1, "record", "1 record"), (2, "image", "2 images"),
         (1234, "sample", "1,234 samples"), (2, "reply", "2 replies"), (2, "key", "2 keys"),
         (2, "class", "2 classes"), (2, "batch", "2 batches"),
-        (1, "other problem", "1 other problem"), (3, "other problem", "3 other problems"), (-1, "step", "-1 steps"),
+        (1, "other problem", "1 other problem"), (3, "other problem", "3 other problems"),
+        (-1, "step", "-1 steps"),
     ],
 )  # fmt: skip
 def test_one_is_one_and_all_else_are_several(number, noun, told):
