@@ -10,6 +10,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +119,8 @@ def ablate(
     if done.failed or done.unanswered:
         if done.failed:
             click.echo(
-                f"{done.failed:,} of {done.cells:,} cells failed; the same command tries them "
+                f"{done.failed:,} of {counted(done.cells, 'cell')} failed; the same command "
+                "tries them "
                 "again",
                 err=True,
             )
@@ -265,7 +267,8 @@ def _print_result(
     form = form or "terminal"
     if form == "terminal":
         click.echo(
-            f"Ablation {result.id}: {result.done:,} of {result.cells:,} cells of {result.dataset}\n"
+            f"Ablation {result.id}: {result.done:,} of {counted(result.cells, 'cell')} of "
+            f"{result.dataset}\n"
         )
     click.echo(tables.render(result.report, form, bold=_bold()), nl=False)
 
@@ -304,7 +307,7 @@ def _print_plan(plans: list[ArmPlan], *, as_json: bool) -> None:
     render.print_table(("arm", "takes", "samples", "cells", "steps each", "steps"), rows)
     cells = sum(one.seeds for one in plans if one.error is None)
     total = sum((one.steps or 0) * one.seeds for one in plans)
-    click.echo(f"{cells:,} cells" + (f", {total:,} steps" if total else ""))
+    click.echo(counted(cells, "cell") + (f", {counted(total, 'step')}" if total else ""))
     for one in plans:
         if one.error is not None:
             click.echo(f"arm {one.arm} cannot be prepared: {render.plain(one.error)}")

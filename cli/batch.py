@@ -9,6 +9,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.counts import counted
 
 if TYPE_CHECKING:
     from ig4.storage.batches import BatchRow
@@ -144,7 +145,7 @@ def resend(number: int, yes: bool, db: str | None, as_json: bool, quiet: bool) -
     if as_json:
         render.print_json({"batch": number, "requests": count})
     else:
-        click.echo(f"batch {number}: the next run sends its {count:,} requests again")
+        click.echo(f"batch {number}: the next run sends its {counted(count, 'request')} again")
 
 
 def _as_dict(row: BatchRow, pending: int) -> dict[str, Any]:

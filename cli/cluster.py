@@ -9,6 +9,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.counts import counted
 
 
 @click.command(
@@ -77,4 +78,8 @@ def cluster(
         return
     render.print_table(("cluster", "samples"), done.sizes.items())
     if done.left_out:
-        click.echo(f"{done.left_out:,} samples have no readable image and no cluster", err=True)
+        click.echo(
+            f"{counted(done.left_out, 'sample has', 'samples have')} no readable image and "
+            "no cluster",
+            err=True,
+        )

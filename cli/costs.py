@@ -8,6 +8,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.counts import counted
 
 GROUPS = ("model", "scorer", "run", "day")
 
@@ -59,7 +60,8 @@ def costs(by: str, db: str | None, as_json: bool, quiet: bool) -> None:
     if lost:
         most = f" (${lost_cost:,.4f} at most)" if lost_cost else ""
         click.echo(
-            f"{lost:,} requests in lost batches may have been paid as well{most}: `ig4 batch list` "
+            f"{counted(lost, 'request')} in lost batches may have been paid as well{most}: "
+            "`ig4 batch list` "
             "names the batches.",
             err=True,
         )

@@ -9,6 +9,7 @@ import click
 from ig4.cli import options as opt
 from ig4.cli.location import location
 from ig4.cli.terminal import render
+from ig4.core.counts import counted
 
 
 @click.group(
@@ -115,7 +116,10 @@ def check(repair: bool, db: str | None, as_json: bool) -> None:
         for note in report.notes:
             click.echo(render.plain(f"note: {note}"), err=True)
         if repaired:
-            click.echo(f"{repaired:,} damaged results and texts are marked to be made again")
+            click.echo(
+                "marked to be made again: "
+                f"{counted(repaired, 'damaged result or text', 'damaged results and texts')}"
+            )
         verified = ", ".join(f"{count:,} {table}" for table, count in report.verified.items())
         state = "sound" if report.sound else "DAMAGED"
         click.echo(render.plain(f"{report.location}: {state} ({verified or 'nothing'} verified)"))
@@ -143,7 +147,7 @@ def scrub(db: str | None, as_json: bool) -> None:
     if as_json:
         render.print_json({"location": where, "scrubbed": count})
     else:
-        click.echo(f"{where}: {count:,} recorded configurations held a key or a password")
+        click.echo(f"{where}: {counted(count, 'recorded configuration')} held a key or a password")
     if count:
         click.echo("Backups and copies still hold them: change the keys.", err=True)
 

@@ -11,6 +11,7 @@ import click
 from ig4.cli import options as opt
 from ig4.cli.terminal import evaluations as report
 from ig4.cli.terminal import render
+from ig4.core.counts import counted
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
@@ -103,8 +104,8 @@ def evaluate(
     failed = sum(one.failed for one in results)
     if failed:
         click.echo(
-            f"{failed:,} questions have no answer and count as wrong. Reasons: ig4 eval show N. "
-            "Try again: --retry-failed",
+            f"{counted(failed, 'question')} without an answer, counted as wrong. Reasons: "
+            "ig4 eval show N. Try again: --retry-failed",
             err=True,
         )
         raise click.exceptions.Exit(render.PARTIAL)

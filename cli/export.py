@@ -10,6 +10,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.counts import counted
 
 if TYPE_CHECKING:
     from ig4.core.engine.exporting.export import ExportResult
@@ -99,7 +100,10 @@ def export(
     if as_json:
         render.print_json(as_dict(done))
         return
-    click.echo(f"{done.samples:,} samples of {chosen.name} written to {done.path} as {done.format}")
+    click.echo(
+        f"{counted(done.samples, 'sample')} of {chosen.name} written to {done.path} as "
+        f"{done.format}"
+    )
     for text in (images_text(done), left_out_text(done)):
         if text:
             click.echo(text)
@@ -126,10 +130,10 @@ def as_dict(done: ExportResult) -> dict[str, Any]:
 def images_text(done: ExportResult) -> str:
     """Say what became of the images."""
     told = [
-        f"{done.linked:,} images linked (keep them where they are, or use --images copy)"
+        f"{counted(done.linked, 'image')} linked (keep the originals, or use --images copy)"
         if done.linked else "",
-        f"{done.copied:,} images copied" if done.copied else "",
-        f"{done.inside:,} images inside the data" if done.inside else "",
+        f"{counted(done.copied, 'image')} copied" if done.copied else "",
+        f"{counted(done.inside, 'image')} inside the data" if done.inside else "",
     ]  # fmt: skip
     return ", ".join(filter(None, told))
 
@@ -137,4 +141,6 @@ def images_text(done: ExportResult) -> str:
 def left_out_text(done: ExportResult) -> str:
     """Say how many samples were left out, and why."""
     reasons = "; ".join(f"{count:,}: {reason}" for reason, count in done.left_out.items())
-    return f"{sum(done.left_out.values()):,} samples left out ({reasons})" if reasons else ""
+    return (
+        f"{counted(sum(done.left_out.values()), 'sample')} left out ({reasons})" if reasons else ""
+    )

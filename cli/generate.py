@@ -11,6 +11,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.counts import counted
 
 if TYPE_CHECKING:
     from ig4.core.contracts.training import Checkpoint, Decoding, Prompt
@@ -129,7 +130,8 @@ def _answer(
         )
     else:
         click.echo(
-            f"{result.answered:,} of {result.questions:,} questions answered in {result.path}"
+            f"{result.answered:,} of {counted(result.questions, 'question')} answered in "
+            f"{result.path}"
         )
     if result.failed:
         click.echo(f"{result.failed:,} failed; try again with --retry-failed", err=True)

@@ -9,6 +9,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.counts import counted
 
 if TYPE_CHECKING:
     from ig4.core.engine.ingesting.imports import ImportResult
@@ -138,17 +139,23 @@ def _print_result(result: ImportResult, what: str, *, as_json: bool) -> None:
         click.echo(f"{result.taken:,} {what} of {result.dataset} imported as {result.name}")
     if result.unknown:
         _note(
-            f"{len(result.unknown):,} ids match no sample of {result.dataset} (first: "
+            f"{counted(len(result.unknown), 'id matches', 'ids match')} no sample of "
+            f"{result.dataset} (first: "
             f"{result.unknown[0][:80]!r})"
         )
     if result.unreadable:
-        _note(f"{len(result.unreadable):,} rows have no number (first: {result.unreadable[0]})")
+        _note(
+            f"{counted(len(result.unreadable), 'row has', 'rows have')} no number (first: "
+            f"{result.unreadable[0]})"
+        )
     if result.empty:
-        _note(f"{result.empty:,} rows are empty in this column")
+        _note(f"{counted(result.empty, 'row is', 'rows are')} empty in this column")
     if result.not_finite:
-        _note(f"{result.not_finite:,} rows are NaN or infinite, which is no score")
+        _note(
+            f"{counted(result.not_finite, 'row is', 'rows are')} NaN or infinite, which is no score"
+        )
     if result.without:
-        _note(f"{result.without:,} samples have no {result.name} now")
+        _note(f"{counted(result.without, 'sample has', 'samples have')} no {result.name} now")
 
 
 def _note(text: str) -> None:

@@ -10,6 +10,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.counts import counted
 
 
 @click.command(
@@ -99,4 +100,4 @@ def ingest(
         )
         return
     state = "unchanged" if done.unchanged else f"read as {done.dataset.format}"
-    click.echo(f"{done.dataset.name}: {done.samples:,} samples in {location} ({state})")
+    click.echo(f"{done.dataset.name}: {counted(done.samples, 'sample')} in {location} ({state})")

@@ -10,6 +10,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.counts import counted
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
@@ -112,7 +113,7 @@ def compare(
         _print_result(result, summary, plot)
     if result.summary.failed:
         click.echo(
-            f"{result.summary.failed:,} of {result.pairs:,} pairs have no verdict: see "
+            f"{result.summary.failed:,} of {counted(result.pairs, 'pair')} without a verdict: see "
             f"`ig4 judge show {result.id}`, try again with --retry-failed",
             err=True,
         )
@@ -163,7 +164,11 @@ def summarize(
         _print_runs(runs, mean_scores(runs))
     failed = sum(run.failed for run in runs)
     if failed:
-        click.echo(f"{failed:,} reviews have no scores and are left out", err=True)
+        click.echo(
+            f"{counted(failed, 'review has no scores and is', 'reviews have no scores and are')} "
+            "left out",
+            err=True,
+        )
         raise click.exceptions.Exit(render.PARTIAL)
 
 
@@ -247,7 +252,8 @@ def _print_estimate(estimate: JudgeEstimate, *, as_json: bool) -> None:
         render.print_json(asdict(estimate))
         return
     click.echo(
-        f"{estimate.pairs:,} pairs; {estimate.verdicts:,} verdicts by {estimate.judge} to request"
+        f"{counted(estimate.pairs, 'pair')}; {counted(estimate.verdicts, 'verdict')} by "
+        f"{estimate.judge} to request"
     )
     if estimate.asking is not None:
         click.echo(render.calls_estimate(estimate.judge, estimate.asking))
@@ -271,7 +277,9 @@ def _print_result(result: JudgeResult, summary: dict[str, Any], plot: Path | Non
     from ig4.cli.terminal.verdicts import print_summary
 
     print_summary(result.first, result.second, summary)
-    click.echo(f"judgement {result.id} by {result.judge}: {result.new:,} new verdicts", nl=False)
+    click.echo(
+        f"judgement {result.id} by {result.judge}: {counted(result.new, 'new verdict')}", nl=False
+    )
     click.echo(f"; {render.calls_summary(result.asked)}" if result.asked else "")
     if plot is not None:
         click.echo(f"drawn in {plot}")
@@ -334,8 +342,8 @@ def _show(row: JudgementRow, verdicts: list[VerdictRow]) -> None:
 
     summary = row.summary if row.status in ("done", "partial") else _partial_summary(verdicts)
     click.echo(
-        f"Judgement {row.id} by {render.plain(row.name)}: {row.verdicts:,} of {2 * row.pairs:,} "
-        f"verdicts, {row.failed:,} failed; {row.status}"
+        f"Judgement {row.id} by {render.plain(row.name)}: {row.verdicts:,} of "
+        f"{counted(2 * row.pairs, 'verdict')}, {row.failed:,} failed; {row.status}"
     )
     if row.error:
         click.echo(f"error: {render.plain(row.error)}")

@@ -10,6 +10,7 @@ from ig4.cli import options as opt
 from ig4.cli.export import as_dict as export_as_dict
 from ig4.cli.export import images_text, left_out_text
 from ig4.cli.terminal import render
+from ig4.core.counts import counted
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
@@ -189,7 +190,9 @@ def _plan_facts(plan: RunPlan) -> dict[str, str]:
     from ig4.core.engine.selecting.select import NO_CLUSTERS
 
     selection, clustering = plan.selection, plan.clustering
-    size = f"{selection.size:,} samples" if selection.size else f"{selection.fraction:.3g} of all"
+    size = f"{selection.fraction:.3g} of all"
+    if selection.size:
+        size = counted(selection.size, "sample")
     weights = ", ".join(f"{name} {weight:g}" for name, weight in selection.weights.items())
     clusters = "none"
     if clustering is not None:

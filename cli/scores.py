@@ -10,6 +10,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.counts import counted, nouns
 
 if TYPE_CHECKING:
     from ig4.core.engine.scoring.columns import ScoreColumnSummary
@@ -98,15 +99,19 @@ def drop(
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
         column = find_column(session, chosen, name)
-        _confirm(f"Drop the {column.values:,} {name} scores of {chosen.name}?", yes=yes)
+        _confirm(
+            f"Drop the {column.values:,} {name} {nouns(column.values, 'score')} of {chosen.name}?",
+            yes=yes,
+        )
         done = drop_column(session, chosen, name)
     if as_json:
         render.print_json({"dataset": chosen.name, **done.to_dict()})
         return
-    click.echo(f"{name} dropped from {chosen.name}: {done.deleted:,} results deleted")
+    click.echo(f"{name} dropped from {chosen.name}: {counted(done.deleted, 'result')} deleted")
     if done.replies:
         click.echo(
-            f"{done.replies:,} replies remain in the ledger: scoring again reads them and pays "
+            f"{counted(done.replies, 'reply remains', 'replies remain')} in the ledger: "
+            "scoring again reads them and pays "
             "nothing"
         )
 

@@ -9,6 +9,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.counts import counted
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
@@ -171,7 +172,7 @@ def _print_result(result: TrainingResult) -> None:
     metrics = result.checkpoint.metrics
     source = "all of it" if result.selection is None else f"selection {result.selection}"
     facts: dict[str, Any] = {
-        "trained on": f"{result.samples:,} samples of {result.dataset} ({source})",
+        "trained on": f"{counted(result.samples, 'sample')} of {result.dataset} ({source})",
         **_counts(result),
         "steps": metrics.get("steps"),
         "last loss": metrics.get("loss"),
@@ -189,9 +190,9 @@ def _counts(result: TrainingResult) -> dict[str, str]:
     counts = {}
     if result.left_out:
         reasons = "; ".join(f"{reason}: {count:,}" for reason, count in result.reasons.items())
-        counts["left out"] = f"{result.left_out:,} samples ({reasons})"
+        counts["left out"] = f"{counted(result.left_out, 'sample')} ({reasons})"
     if result.cut_answers:
-        counts["answers cut"] = f"those of {result.cut_answers:,} samples"
+        counts["answers cut"] = f"those of {counted(result.cut_answers, 'sample')}"
     return counts
 
 
@@ -202,7 +203,9 @@ def _print_footprint(
         if as_json:
             render.print_json({"samples": samples, "output": str(output)})
         else:
-            click.echo(f"{samples:,} samples; the trainer gives no estimate of steps and memory")
+            click.echo(
+                f"{counted(samples, 'sample')}; the trainer gives no estimate of steps and memory"
+            )
         return
     if as_json:
         render.print_json(
@@ -219,7 +222,8 @@ def _print_footprint(
         )
         return
     click.echo(
-        f"{samples:,} samples, {footprint.steps:,} steps of {footprint.batch:,}; checkpoint in "
+        f"{counted(samples, 'sample')}, {counted(footprint.steps, 'step')} of "
+        f"{footprint.batch:,}; checkpoint in "
         f"{output}"
     )
     total = sum(footprint.parameters.values())
@@ -258,7 +262,8 @@ def _list(rows: list[TrainingRow], *, as_json: bool) -> None:
 def _show(row: TrainingRow, steps: list[tuple[Any, ...]]) -> None:
     source = "all" if row.selection_id is None else f"selection {row.selection_id}"
     click.echo(
-        f"Training {row.id}: {row.trainer} on {row.samples:,} samples of {row.dataset} ({source}), "
+        f"Training {row.id}: {row.trainer} on {counted(row.samples, 'sample')} of "
+        f"{row.dataset} ({source}), "
         f"{row.status}; seed {row.seed}; {row.output}"
     )
     if row.error:

@@ -7,7 +7,7 @@ _IRREGULAR = {"analysis": "analyses", "child": "children", "index": "indexes"}
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """Return a count with its noun: "1 record", "2,000 records", "no" never, but "0 records".
+    """Return a count with its noun: "1 record", "2,000 records", "0 records".
 
     Of several words the last one is the noun ("1 other problem"), unless `plural` says otherwise
     ("3 samples with a problem").
@@ -25,6 +25,19 @@ def nouns(number: int, noun: str, plural: str | None = None) -> str:
 def verb(number: int, one: str, many: str) -> str:
     """Return the form of a verb, or of any word, that goes with a number: "is" or "are"."""
     return one if number == 1 else many
+
+
+def in_units(number: int, unit: str) -> str:
+    """Return a count of what a stage is told in: its unit is a plural, such as "records"."""
+    return f"{number:,} {_singular(unit) if number == 1 else unit}".rstrip()
+
+
+def _singular(unit: str) -> str:
+    if unit.endswith("ies"):
+        return unit.removesuffix("ies") + "y"
+    if unit.endswith(("sses", "xes", "ches", "shes")):
+        return unit.removesuffix("es")
+    return unit.removesuffix("s")
 
 
 def _plural(noun: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ig4.cli.terminal import render
+from ig4.core.counts import counted
 
 if TYPE_CHECKING:
     from ig4.core.engine.evaluating.compare import Comparison
@@ -169,7 +170,7 @@ def print_comparison(comparison: Comparison, *, as_json: bool) -> None:
     omitted = f" ({comparison.left_out:,} left out)" if comparison.left_out else ""
     render.print_facts(
         {
-            "benchmark": f"{comparison.first.name}, {compared.items:,} questions{omitted}",
+            "benchmark": f"{comparison.first.name}, {counted(compared.items, 'question')}{omitted}",
             "A": f"{comparison.first.label}: {comparison.first.headline} {compared.first:.4f}",
             "B": f"{comparison.second.label}: {comparison.second.headline} {compared.second:.4f}",
             "B - A": f"{compared.difference:+.4f} {_interval_text([compared.low, compared.high])}",

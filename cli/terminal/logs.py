@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ig4.cli.terminal.render import plain
+from ig4.core.counts import counted, in_units
 from ig4.core.events import (
     BatchScored,
     Event,
@@ -106,7 +107,7 @@ def _described(event: Event) -> tuple[int, str]:
         case RunStarted():
             return logging.INFO, f"run {event.run_id}: {event.command}"
         case StageStarted():
-            total = f" {event.total:,} {event.unit}" if event.total is not None else ""
+            total = f" {in_units(event.total, event.unit)}" if event.total is not None else ""
             return logging.INFO, f"{event.stage}: begins{total}"
         case StageAdvanced():
             failed = f", {event.failed:,} failed" if event.failed else ""
@@ -114,14 +115,15 @@ def _described(event: Event) -> tuple[int, str]:
             note = f", {event.note}" if event.note else ""
             return logging.DEBUG, f"{event.stage}: {event.done:,} more{failed}{cost}{note}"
         case StageFinished():
-            return logging.INFO, f"{event.stage}: done {event.summary}".rstrip()
+            summary = f": {event.summary}" if event.summary else ""
+            return logging.INFO, f"{event.stage}: done{summary}"
         case BatchScored():
             return (
                 logging.DEBUG,
                 f"{event.component}: {event.done:,} scored, {event.failed:,} failed",
             )
         case Selected():
-            return logging.INFO, f"selection {event.selection_id}: {event.size:,} samples"
+            return logging.INFO, f"selection {event.selection_id}: {counted(event.size, 'sample')}"
         case Notice():
             return logging.WARNING, event.text
         case RunFinished():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.cli.terminal.logs import is_on_stderr
 from ig4.cli.terminal.render import plain
+from ig4.core.counts import in_units
 from ig4.core.events import (
     Event,
     Notice,
@@ -75,12 +76,13 @@ class _StageProgress:
         return (now - self.since) * (self.total - self.done) / self.done
 
     def result(self, now: float, summary: str) -> str:
-        """Return what the stage has done, in one line."""
-        counts = f"{self.done:,} {self.unit}, " if self.done else ""
-        parts = [f"{counts}{_duration(now - self.since)}"]
+        """Return what the stage has done, in one line: "20 images in 0:00:11; 1 failed"."""
+        gone = _duration(now - self.since)
+        if not self.done:
+            return f"{summary}, {gone}" if summary else f"done in {gone}"
+        parts = [f"{in_units(self.done, self.unit)} in {gone}"]
         parts += [f"{self.failed:,} failed"] if self.failed else []
-        parts += [summary] if summary else []
-        return ": ".join([parts[0], "; ".join(parts[1:])]) if parts[1:] else parts[0]
+        return "; ".join([*parts, *([summary] if summary else [])])
 
 
 class _PlainProgress:
@@ -113,8 +115,8 @@ class _PlainProgress:
 
     def _print_state(self, event: StageAdvanced, stage: _StageProgress) -> None:
         now = self.last_print = time.monotonic()
-        count = f"{stage.done:,} of {stage.total:,}" if stage.total else f"{stage.done:,}"
-        parts = [f"{count} {stage.unit}".rstrip()]
+        of = f"{stage.done:,} of " if stage.total else ""
+        parts = [of + in_units(stage.total or stage.done, stage.unit)]
         parts += [f"{stage.failed:,} failed"] if stage.failed else []
         parts += [event.note] if event.note else []
         left = stage.seconds_left(now)
@@ -202,8 +204,9 @@ def _bars(console: Console) -> Progress:
             stage: _StageProgress = task.fields["stage"]
             if not stage.done and stage.total is None:
                 return Text("")
-            total = f"/{stage.total:,}" if stage.total is not None else ""
-            return Text(f"{stage.done:,}{total} {stage.unit}", style="progress.download")
+            of = f"{stage.done:,}/" if stage.total is not None else ""
+            count = in_units(stage.done if stage.total is None else stage.total, stage.unit)
+            return Text(of + count, style="progress.download")
 
     class Times(ProgressColumn):
         """Units per second, the time gone, and the time left where that can be told."""

@@ -13,6 +13,7 @@ import click
 
 from ig4.cli.terminal import render
 from ig4.cli.terminal.csvcells import CsvCells
+from ig4.core.counts import counted, verb
 
 SHOWN = 1000
 """How many rows people are shown; programs get all."""
@@ -69,8 +70,9 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, raw: boo
         sys.stdout.write(cells.line(row) + "\n")
     if cells.changed:
         click.echo(
-            f"{cells.changed:,} texts that a spreadsheet would take for formulas begin with ' now; "
-            "--raw prints them as they are",
+            f"{counted(cells.changed, 'text')} that a spreadsheet would take for a formula "
+            f"{verb(cells.changed, 'begins', 'begin')} with ' now; "
+            "--raw prints what was there",
             err=True,
         )
 
@@ -110,7 +112,9 @@ def _fits(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bool:
 def _tell_of_more(found: int) -> None:
     if found > SHOWN:
         click.echo(
-            f"… only the first {SHOWN:,} rows; --csv, --json and --markdown print all", err=True
+            f"… only the first {counted(SHOWN, 'line')} of the result; --csv, --json and "
+            "--markdown print all",
+            err=True,
         )
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ig4.core.counts import counted
+
 if TYPE_CHECKING:
     from ig4.core.calls.running.runner import CallsResult
     from ig4.core.engine.scoring.estimate import CallEstimate, ScoreEstimate
@@ -127,7 +129,7 @@ def print_estimate(estimate: ScoreEstimate, *, as_json: bool) -> None:
     if as_json:
         print_json(estimate.to_dict())
         return
-    click.echo(f"{estimate.dataset}: {estimate.samples:,} samples. To be computed:")
+    click.echo(f"{estimate.dataset}: {counted(estimate.samples, 'sample')}. To be computed:")
     rows = []
     for name, count in estimate.calls.items():
         seconds = estimate.seconds[name]
@@ -142,15 +144,15 @@ def calls_estimate(name: str, calls: CallEstimate) -> str:
     price = "price unknown" if calls.cost is None else f"about ${calls.cost:,.4f}"
     paid = f", {calls.in_ledger:,} of them already paid" if calls.in_ledger else ""
     return (
-        f"{name} calls {calls.model}: about {calls.requests:,} requests{paid}; "
-        f"{calls.input_tokens:,} tokens in, {calls.output_tokens:,} out: {price}"
+        f"{name} calls {calls.model}: about {counted(calls.requests, 'request')}{paid}; "
+        f"{counted(calls.input_tokens, 'token')} in, {calls.output_tokens:,} out: {price}"
     )
 
 
 def calls_summary(result: CallsResult) -> str:
     """Return the number of requests sent, and their cost, as text."""
     cost = sum(result.cost.values())
-    return f"{result.calls:,} requests sent" + (f", ${cost:.4f}" if cost else "")
+    return f"{counted(result.calls, 'request')} sent" + (f", ${cost:.4f}" if cost else "")
 
 
 def calls_fields(scored: ScoreResult) -> dict[str, Any]:
@@ -175,7 +177,7 @@ def print_failures(failed: Mapping[str, int], *, retry: str) -> None:
     """Print on stderr how many samples failed, and how to compute them again."""
     for name, count in failed.items():
         if count:
-            click.echo(f"{name}: {count:,} samples failed", err=True)
+            click.echo(f"{name}: {counted(count, 'sample')} failed", err=True)
     if any(failed.values()):
         click.echo(
             f'Reasons: ig4 query "SELECT external_id, scorer, error FROM scores_long WHERE error '

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ig4.core.calls.request import BudgetError
+from ig4.core.counts import counted, verb
 
 
 class Budget:
@@ -95,7 +96,10 @@ class Budget:
 
     def _limit_message(self) -> str:
         if self.max_calls is not None and self.calls >= self.max_calls:
-            return f"all {self.max_calls:,} calls that --max-calls allows were made"
+            return (
+                f"the {counted(self.max_calls, 'call')} that --max-calls allows "
+                f"{verb(self.max_calls, 'was', 'were')} made"
+            )
         return (
             f"${self.cost:.4f} of the ${self.max_cost or 0:.2f} that --max-cost allows were spent, "
             "and the next request might exceed it"

@@ -21,6 +21,7 @@ from ig4.core.calls.request import (
     UnreadableError,
     tokens_of,
 )
+from ig4.core.counts import counted
 from ig4.storage import calls
 from ig4.storage.calls import CallOutcome, CallRow
 
@@ -178,8 +179,9 @@ class Caller:
         if not self._flights:
             return
         self._notice(
-            f"waiting up to {seconds:g} s for {len(self._flights):,} requests on their way, which "
-            "may be paid for; interrupt again to give them up"
+            f"waiting up to {seconds:g} s for {counted(len(self._flights), 'request')} on "
+            "the way, which "
+            "may be paid for; interrupt again to give that up"
         )
         flights = set(self._flights)
         try:
@@ -232,7 +234,8 @@ class Caller:
 def raised_notice(request: Request) -> str:
     """Return what to tell a user whose limit of tokens is too small for a model."""
     return (
-        f"replies of {request.model} are cut at {request.raised_from:,} tokens; each is asked for "
+        f"replies of {request.model} are cut at {counted(request.raised_from, 'token')}; "
+        "each is asked for "
         f"once more with {request.max_tokens:,}: raise the option max_tokens to pay only once"
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ig4.core.counts import counted, verb
 from ig4.core.engine.ingesting.contents import content_hash
 from ig4.storage import datasets, samples
 from ig4.storage.datasets import content_hashes
@@ -43,7 +44,8 @@ def _check_contents(connection: Connection) -> tuple[Sequence[Damage], int]:
             found.append(
                 Damage(
                     "samples",
-                    f"{len(damaged):,} samples of {dataset.name} do not hold the texts and images "
+                    f"{counted(len(damaged), 'sample')} of {dataset.name} "
+                    f"{verb(len(damaged), 'does', 'do')} not hold the texts and images "
                     f"that were scored ({shown})",
                     "`ig4 db check --repair` marks the data set; then "
                     f"`ig4 ingest {dataset.path} --name {dataset.name}` reads it again",

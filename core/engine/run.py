@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ig4.core.counts import counted
 from ig4.core.engine.exporting.export import ExportResult, check_export, export
 from ig4.core.engine.grouping.cluster import ClusterResult, cluster
 from ig4.core.engine.ingesting.ingest import ingest
@@ -73,7 +74,7 @@ def _check_counts(session: Session, dataset: DatasetRow, plan: RunPlan) -> None:
         count = datasets.count_samples(connection, dataset.id)
         images = datasets.count_images(connection, dataset.id)
     if size is not None and size > count:
-        raise UsageError(f"cannot select {size:,} samples: {dataset.name} has {count:,}")
+        raise UsageError(f"cannot select {counted(size, 'sample')}: {dataset.name} has {count:,}")
     if k is not None and k < 1:
         raise UsageError(f"cannot form {k} clusters: choose k from 1 on")
     if k is not None and images == 0:
@@ -82,4 +83,6 @@ def _check_counts(session: Session, dataset: DatasetRow, plan: RunPlan) -> None:
             "choose without clusters: --clusterer none --selector topk"
         )
     if k is not None and k > images:
-        raise UsageError(f"cannot form {k} clusters of {images:,} distinct images: lower k")
+        raise UsageError(
+            f"cannot form {counted(k, 'cluster')} of {counted(images, 'distinct image')}: lower k"
+        )

@@ -11,6 +11,7 @@ from pydantic import Field
 from ig4.core import contracts
 from ig4.core.contracts import Digest
 from ig4.core.contracts.evaluation import BenchmarkResult, Item
+from ig4.core.counts import counted, verb
 from ig4.core.errors import DatasetError
 from ig4.core.records import JSON
 from ig4.plugins.benchmarks.files import FileBenchmark, FileOptions
@@ -115,7 +116,11 @@ class AccuracyBenchmark(FileBenchmark):
     ) -> Sequence[str]:
         if self.form != "texts":
             named = "choice, by its letter or its text" if self.form == "letters" else "label"
-            told = f"{unread:,} of {len(answers):,} answers name no {named}: they count as wrong"
+            told = (
+                f"{unread:,} of {counted(len(answers), 'answer')} "
+                f"{verb(unread, f'names no {named}: it counts', f'name no {named}: they count')} "
+                "as wrong"
+            )
             return [told] if unread else []
         whole = self.options.rule in ("exact", "vqa")
         unexpected = unexpected_form(items, answers, whole=whole)
@@ -126,7 +131,8 @@ class AccuracyBenchmark(FileBenchmark):
         truth = next((truth for item in items for truth in item.truths), "")[:40]
         remedy = f"-o {self.forms[form]} reads them" if form in self.forms else "few can be right"
         told = (
-            f"{count:,} of {given:,} answers look like {looks}, but the benchmark expects texts, "
+            f"{count:,} of {counted(given, 'answer')} {verb(count, 'looks', 'look')} like "
+            f"{looks}, but the benchmark expects texts, "
             f"such as {truth!r}: {remedy}"
         )
         return [told]

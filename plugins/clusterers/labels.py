@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ig4.core.counts import counted
 from ig4.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,4 +28,6 @@ def check_k(k: int, n: int) -> None:
         UsageError: k is below 1 or above n.
     """
     if not 1 <= k <= n:
-        raise UsageError(f"cannot form {k} clusters of {n:,} images: choose k from 1 to {n}")
+        raise UsageError(
+            f"cannot form {counted(k, 'cluster')} of {counted(n, 'image')}: choose k from 1 to {n}"
+        )

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ig4.core import contracts
 from ig4.core.contracts import Clusterer
+from ig4.core.counts import counted
 from ig4.core.errors import UsageError
 from ig4.plugins.clusterers.labels import by_first_member, check_k
 
@@ -53,7 +54,8 @@ class Spectral(Clusterer):
         check_k(k, len(X))
         if len(X) > self.options.max_images:
             raise UsageError(
-                f"spectral clustering of {len(X):,} images would take hours: use --clusterer "
+                f"spectral clustering of {counted(len(X), 'image')} would take hours: use "
+                "--clusterer "
                 f"kmeans, or raise its option max_images ({self.options.max_images:,})"
             )
         if k in (1, len(X)):

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import Field
 
 from ig4.core.contracts import Format
+from ig4.core.counts import counted
 from ig4.core.errors import DatasetError
 from ig4.core.files.formats import require_not_empty
 from ig4.core.files.images.names import rename_images
@@ -131,7 +132,7 @@ class Csv(Format):
             raw = row if distinct and fits else cells
             record = record_from_row(row, columns, self.options, next(number), raw)
             if len(cells) < len(header) or any(cells[len(header) :]):
-                problem = f"the row has {len(cells):,} cells, the header {len(header):,}"
+                problem = f"the row has {counted(len(cells), 'cell')}, the header {len(header):,}"
                 record = record._replace(problem=problem)
             yield record
 

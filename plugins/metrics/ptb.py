@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from ig4.core.counts import counted
 from ig4.core.errors import MissingExtraError, PrerequisiteError
 
 _JAR = "stanford-corenlp-3.4.1.jar"
@@ -61,8 +62,8 @@ def tokenise(captions: Sequence[str]) -> list[str]:
     if result.returncode or len(tokenised) != len(words):
         message = (result.stderr.strip() or "no message").splitlines()[-1]
         raise PrerequisiteError(
-            f"Java's tokenizer returned {len(tokenised):,} lines "
-            f"for {len(words):,} captions: {message}"
+            f"Java's tokenizer returned {counted(len(tokenised), 'line')} "
+            f"for {counted(len(words), 'caption')}: {message}"
         )
     marks = set(PUNCTUATIONS)
     kept = iter(" ".join(w for w in line.split(" ") if w and w not in marks) for line in tokenised)

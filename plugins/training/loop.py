@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from ig4.core.contracts.training import TrainingError, TrainingJob, is_main_process
+from ig4.core.counts import counted
 from ig4.core.errors import PrerequisiteError, UsageError
 from ig4.plugins.models.weights import load_trained, save_trained
 from ig4.plugins.training.batches import SAMPLE_IDS
@@ -82,7 +83,7 @@ def fit(plan: TrainingPlan, options: TrainingOptions, job: TrainingJob) -> FitRe
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
         trainer.check_weights()
     if trainer.masked:
-        job.notice(f"nothing was learned of {len(trainer.masked):,} samples")
+        job.notice(f"nothing was learned of {counted(len(trainer.masked), 'sample')}")
     metrics = {
         "steps": trainer.state.global_step,
         "loss": trainer.reports.last_loss,

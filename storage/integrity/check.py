@@ -200,7 +200,12 @@ def _check_pages(connection: sqlite3.Connection) -> list[Damage]:
     for table, _, parent, _ in broken:
         counts[table, parent] = counts.get((table, parent), 0) + 1
     damage += [
-        Damage(table, f"{count:,} rows refer to {parent} that are not there", _RESTORE)
+        Damage(
+            table,
+            f"{count:,} {'row refers' if count == 1 else 'rows refer'} to {parent} that are not "
+            "there",
+            _RESTORE,
+        )
         for (table, parent), count in counts.items()
     ]
     return damage

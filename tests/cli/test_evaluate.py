@@ -81,7 +81,7 @@ def test_an_image_that_is_missing_counts_as_wrong_and_the_exit_code_says_so(ig4,
                *MINE, "--max-new-tokens", 2, "--json", "--quiet")  # fmt: skip
     [found] = json_of(done, code=3)["evaluations"]
     assert found["failed"] == 1
-    assert "1 questions have no answer and count as wrong" in done.stderr
+    assert "1 question without an answer, counted as wrong" in done.stderr
     assert "2.png: the image file is missing" in ig4("eval", "show", 1).stdout
 
 

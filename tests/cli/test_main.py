@@ -120,7 +120,7 @@ def test_failed_samples_end_with_3_and_say_what_to_do(ig4, data):
     data.write_text(json.dumps(records))
     done = run_length(ig4, data)
     assert done.returncode == 3
-    assert "length: 1 samples failed" in done.stderr
+    assert "length: 1 sample failed" in done.stderr
     assert "--retry-failed" in done.stderr
 
 

@@ -97,8 +97,8 @@ def test_an_export_says_what_it_did(here):
     assert facts["left_out"] == {"the answer is empty": 1}
     assert not (here / "out" / "a.png").readlink().is_absolute()
     told = run("export", "best", "--selection", "all", "--for", "llamafactory", "-q").output
-    assert "1 images copied" in told
-    assert "1 samples left out (1: the answer is empty)" in told
+    assert "1 image copied" in told
+    assert "1 sample left out (1: the answer is empty)" in told
     assert not (here / "best" / "a.png").is_symlink()
     rows = json.loads((here / "best" / "data.json").read_text())
     assert [row["id"] for row in rows] == ["a", "c"]

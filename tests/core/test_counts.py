@@ -2,7 +2,7 @@
 
 import pytest
 
-from ig4.core.counts import counted, verb
+from ig4.core.counts import counted, in_units, verb
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,14 @@ from ig4.core.counts import counted, verb
 )  # fmt: skip
 def test_one_is_one_and_all_else_are_several(number, noun, told):
     assert counted(number, noun) == told
+
+
+@pytest.mark.parametrize("unit", ["records", "replies", "batches", "models", "keys", "", "data"])
+def test_one_of_a_unit_is_no_plural(unit):
+    singular = {"replies": "reply", "batches": "batch", "data": "data"}.get(unit, unit.rstrip("s"))
+    assert in_units(1, unit) == f"1 {singular}".rstrip()
+    assert in_units(0, unit) == f"0 {unit}".rstrip()
+    assert in_units(1200, unit) == f"1,200 {unit}".rstrip()
 
 
 def test_a_plural_of_its_own_and_verbs():

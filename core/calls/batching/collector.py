@@ -14,6 +14,7 @@ from ig4.core.calls.caller import outcome_of
 from ig4.core.calls.provider import BatchLimitError, BatchState
 from ig4.core.calls.request import CallError, NotFoundError, Reply, ServiceError, TransientError
 from ig4.core.calls.worker import this_process
+from ig4.core.counts import counted
 from ig4.storage import batches, calls
 from ig4.storage.calls import CallOutcome
 
@@ -171,7 +172,7 @@ class BatchCollector:
         self._failures = 0
         self.size.end()
         if left:
-            self.notice(f"batch {row.id} ended without a reply to {left:,} requests")
+            self.notice(f"batch {row.id} ended without a reply to {counted(left, 'request')}")
         return count
 
     async def _fail(self, row: BatchRow, state: BatchState) -> None:
@@ -217,8 +218,8 @@ class BatchCollector:
         again = (
             "its requests will be sent once there is room"
             if size.waiting
-            else f"the next ones hold {size.requests:,} requests at most"
-            + (f" and about {size.tokens:,} tokens" if size.tokens else "")
+            else f"the next ones hold {counted(size.requests, 'request')} at most"
+            + (f" and about {counted(size.tokens, 'token')}" if size.tokens else "")
         )
         self.notice(f"batch {batch_id} is more than the service takes now ({error}): {again}")
 
@@ -251,8 +252,10 @@ class BatchCollector:
         expected = self._settle(row)
         self.budget.paid(expected.worst if expected else 0.0)  # perhaps
         self.notice(
-            f"batch {row.id} is lost, with {left:,} requests that may have been paid: {error}. "
-            f"They are not sent again unless you say so, with `ig4 batch resend {row.id}`; every "
+            f"batch {row.id} is lost, with {counted(left, 'request')} that may have been "
+            f"paid: {error}. "
+            "Nothing of it is sent again unless you say so, with `ig4 batch resend "
+            f"{row.id}`; every "
             "run looks for the batch once more"
         )
 
@@ -313,7 +316,8 @@ class BatchCollector:
             self._record(outcomes)
         if missing and len(replies) < (state.replies or 0):
             raise NotFoundError(
-                f"its results hold {len(replies):,} of the {state.replies:,} replies that the "
+                f"its results hold {len(replies):,} of the {counted(state.replies or 0, 'reply')} "
+                "that the "
                 "service counts"
             )
         for request_hash in missing:

@@ -25,6 +25,7 @@ from ig4.core.calls.request import (
     UnreadableError,
 )
 from ig4.core.calls.worker import this_process
+from ig4.core.counts import counted
 from ig4.storage import batches, calls
 from ig4.storage.calls import CallRow
 
@@ -173,7 +174,7 @@ class BatchQueue:
             batches.mark_submitted(connection, batch_id, remote_id)
         self._failures = 0
         self.collector.expect(batch_id, batch, self._count_tokens(batch), worst)
-        self.notice(f"batch {batch_id}: {len(batch):,} requests handed over ({remote_id})")
+        self.notice(f"batch {batch_id}: {counted(len(batch), 'request')} handed over ({remote_id})")
 
     async def _try(
         self, key: str, batch_id: int, batch: Mapping[str, Request], since: datetime

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ig4.core.counts import counted
 from ig4.core.errors import Ig4Error
 from ig4.core.secrets import redact
 
@@ -39,7 +40,7 @@ class FailureStreak:
     def error(self) -> FailingError:
         """Return the error that tells why the component was stopped."""
         return FailingError(
-            f"{self.label} was stopped: it failed {self.length:,} times in a row (last: "
+            f"{self.label} was stopped: it failed {counted(self.length, 'time')} in a row (last: "
             f"{redact(self._reason)}). What it has done is kept; mend the cause and give "
             "--retry-failed, or let it go on with --stop-after 0"
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ig4.core.counts import counted, verb
 from ig4.core.engine.ablating.arms.arm import Arm, expand_arms
 from ig4.core.engine.ablating.arms.inventory import take_inventory
 from ig4.core.engine.ablating.cells import devices
@@ -211,7 +212,10 @@ class _AblationRunner:
         missing = sum(len(task.cells) for task in todo)
         session.emit(StageStarted(STAGE, missing, "cells"))
         if missing < cells:
-            session.notice(f"{cells - missing:,} of {cells:,} cells are done already")
+            session.notice(
+                f"{cells - missing:,} of {counted(cells, 'cell')} "
+                f"{verb(cells - missing, 'is', 'are')} done already"
+            )
         with self._record_interrupted(), closing(self._events(todo)) as events:
             for event in events:
                 task = todo[event.index]
@@ -221,7 +225,7 @@ class _AblationRunner:
                 else:
                     del self.running[event.index]
                     self._finish(task, event.result, missing)
-        session.emit(StageFinished(STAGE, f"{cells:,} cells"))
+        session.emit(StageFinished(STAGE, counted(cells, "cell")))
 
     def _unknown_tasks(self) -> list[AblationTask]:
         """Record the results that earlier calls measured; returns the tasks without any."""

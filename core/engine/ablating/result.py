@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ig4.core.counts import counted, verb
 from ig4.core.engine.ablating.arms.arm import Arm
 from ig4.core.engine.ablating.table import AblationReport, CellOutcome, build_report
 from ig4.core.errors import UsageError
@@ -83,7 +84,9 @@ def _notes(
     notes = []
     missing = expected - counts.get("done", 0) - counts.get("failed", 0)
     if missing:
-        notes.append(f"{missing:,} of {expected:,} cells are not done yet.")
+        notes.append(
+            f"{missing:,} of {counted(expected, 'cell')} {verb(missing, 'is', 'are')} not done yet."
+        )
     reasons: dict[str, list[str]] = {}
     for row in cells:
         if row.status == "failed":
@@ -93,7 +96,8 @@ def _notes(
         notes.append(f"Failed: {', '.join(names[:3])}{more}: {reason}")
     if unanswered:
         notes.append(
-            f"{unanswered:,} questions have no answer and count as wrong: --retry-failed asks them "
+            f"{counted(unanswered, 'question has', 'questions have')} no answer and "
+            f"{verb(unanswered, 'counts', 'count')} as wrong: --retry-failed asks "
             "again."
         )
     return notes

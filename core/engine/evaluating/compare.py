@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ig4.core.counts import counted
 from ig4.core.errors import UsageError
 from ig4.core.statistics.comparison import ComparisonResult
 from ig4.core.statistics.comparison import compare as compare_values
@@ -55,7 +56,8 @@ def compare(session: Session, first: int, second: int) -> Comparison:
     if questions[0] != questions[1] and rows[0].headline in _DEPEND_ON_ALL:
         raise UsageError(
             f"evaluations {first} and {second} are of {len(questions[0]):,} and "
-            f"{len(questions[1]):,} questions, and {rows[0].headline} of each answer depends on "
+            f"{counted(len(questions[1]), 'question')}, and {rows[0].headline} of each "
+            "answer depends on "
             "all of them: evaluate both on the same questions, with the same --limit"
         )
     values = [

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from ig4.core.contracts import Benchmark
 from ig4.core.contracts.evaluation import BenchmarkResult, Item
 from ig4.core.contracts.training import Checkpoint, Decoding
+from ig4.core.counts import counted
 from ig4.core.engine.ending import record_failure
 from ig4.core.engine.evaluating.answering import (
     STAGE,
@@ -218,7 +219,10 @@ def _graded(session: Session, stored: Sequence[str | None]) -> list[str | None]:
     answers = answers_to_grade(stored)
     count = sum(one != other for one, other in zip(stored, answers, strict=True))
     if count:
-        session.notice(f"{count:,} answers begin with thoughts: only what follows them is graded")
+        session.notice(
+            f"{counted(count, 'answer begins', 'answers begin')} with thoughts: only what follows "
+            "them is graded"
+        )
     return answers
 
 
@@ -305,7 +309,8 @@ def validated_result(label: str, items: Sequence[Item], result: BenchmarkResult)
         raise PluginError(f"benchmark {label} gives no metric {result.headline!r}, its headline")
     if len(result.values) != len(items):
         raise PluginError(
-            f"benchmark {label} gives {len(result.values):,} values for {len(items):,} items"
+            f"benchmark {label} gives {counted(len(result.values), 'value')} for "
+            f"{counted(len(items), 'item')}"
         )
     numbers = [*result.metrics.values(), *(value for value in result.values if value is not None)]
     if not all(math.isfinite(number) for number in numbers):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ig4.core.contracts.evaluation import Item
+from ig4.core.counts import counted
 from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
@@ -55,7 +56,7 @@ def item_images(
     if all(problem is not None for _, _, problem in by_name.values()):
         where = home if allowed in (None, home) else f"{allowed} nor {home}"
         raise DatasetError(
-            f"none of the {len(names):,} images is in {where} (the first is {names[0]!r}: "
+            f"none of {counted(len(names), 'image')} is in {where} (the first is {names[0]!r}: "
             f"{by_name[names[0]][2]}): say where they are with --image-root"
         )
     states = [

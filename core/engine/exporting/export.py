@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ig4.core.counts import counted, verb
 from ig4.core.engine.exporting.description import WrittenKeys, write_description
 from ig4.core.engine.exporting.endings import format_of_target
 from ig4.core.engine.exporting.images import ImagePlacement, ImagePlacer, entry_of
@@ -146,7 +147,7 @@ def export(
             records.left_out, beside,
         )  # fmt: skip
         _notify(session, records)
-        session.emit(StageFinished(STAGE, f"{result.samples:,} samples to {result.path}"))
+        session.emit(StageFinished(STAGE, f"{counted(result.samples, 'sample')} to {result.path}"))
         return result
 
 
@@ -177,19 +178,22 @@ def _write_stub(
 def _notify(session: Session, records: ExportRecords) -> None:
     """Say what is not as the user may expect."""
     if records.changed:
-        session.notice(f"{records.changed:,} samples changed after they were selected")
+        were = verb(records.changed, "it was", "they were")
+        session.notice(f"{counted(records.changed, 'sample')} changed after {were} selected")
     if records.missing:
-        session.notice(f"{len(records.missing):,} images could not be placed: they are gone, or "
-                       "cannot be read")  # fmt: skip
+        session.notice(
+            f"{counted(len(records.missing), 'image')} could not be placed: gone, or not readable"
+        )
     for reason, count in records.left_out.items():
-        session.notice(f"{count:,} samples left out of the export: {reason}")
+        session.notice(f"{counted(count, 'sample')} left out of the export: {reason}")
     if records.unwritten and not records.same:
-        session.notice(f"{len(records.unwritten):,} images are inside the data set and are not "
-                       "written: use --images copy")  # fmt: skip
+        session.notice(f"{counted(len(records.unwritten), 'image is', 'images are')} inside "
+            "the data set alone, and not written: use --images copy")  # fmt: skip
     if records.made_anew:
         session.notice(
-            f"{records.made_anew:,} records could not name the images of the export as they are, "
-            "and were made anew from turns and images"
+            f"{counted(records.made_anew, 'record')} could not name the images of the export as "
+            f"{verb(records.made_anew, 'it is', 'they are')}, "
+            f"and {verb(records.made_anew, 'was', 'were')} made anew from turns and images"
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ig4.core.contracts import Clusterer
+from ig4.core.counts import counted
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.selecting.select import NO_CLUSTERS
@@ -97,7 +98,10 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
         assignment = _assign_images(session, dataset)
         images = len(np.unique(assignment.image_of[assignment.image_of >= 0]))
         if 0 < images < k:  # said before they are embedded; some may turn out unreadable yet
-            raise UsageError(f"cannot form {k} clusters of {images:,} distinct images: lower k")
+            raise UsageError(
+                f"cannot form {counted(k, 'cluster')} of "
+                f"{counted(images, 'distinct image')}: lower k"
+            )
         work = _Clustering(session, clusterer, embedder, assignment, k, request.seed)
         with session.store.reading() as connection:
             known = clusters.find(connection, dataset.id, inputs=work.inputs())
@@ -201,7 +205,9 @@ class _Clustering:
             if image in label_of:
                 labels[place] = label_of[image]
         formed = len(set(label_of.values()))
-        self.session.emit(StageFinished(STAGE, f"{len(kept):,} images in {formed} clusters"))
+        self.session.emit(
+            StageFinished(STAGE, f"{counted(len(kept), 'image')} in {counted(formed, 'cluster')}")
+        )
         return labels
 
     def _vectors(self, images: NDArray[np.int64]) -> dict[int, NDArray[np.float32]]:
@@ -244,7 +250,11 @@ def _summary(
     values, counts = np.unique(labels[labels >= 0], return_counts=True)
     text_only = int((assignment.image_of == TEXT_ONLY).sum())
     if text_only:
-        session.notice(f"{text_only:,} text-only samples form cluster {k}, of their own")
+        session.notice(
+            f"{counted(text_only, 'text-only sample forms', 'text-only samples form')} "
+            f"cluster {k}, "
+            "which has no others"
+        )
     return ClusterResult(
         dataset,
         clustering_id,

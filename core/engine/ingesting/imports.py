@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ig4.core.counts import counted, nouns, verb
 from ig4.core.engine.ingesting.matching import (
     MatchedIds,
     describe_mismatch,
@@ -99,7 +100,7 @@ def import_scores(session: Session, dataset: DatasetRow, column: ScoreColumn) ->
             ids, _ = samples.ordered_ids(connection, dataset.id)
         found.taken = len(rows)
         found.without = max(0, len(ids) - found.taken)
-        session.emit(StageFinished(STAGE, f"{found.taken:,} scores as {column.name}"))
+        session.emit(StageFinished(STAGE, f"{counted(found.taken, 'score')} as {column.name}"))
         return found
 
 
@@ -170,7 +171,7 @@ def import_clusters(
             unknown=matched.unknown,
             without=len(ids) - len(labels),
         )
-        session.emit(StageFinished(STAGE, f"{found.taken:,} labels as {name}"))
+        session.emit(StageFinished(STAGE, f"{counted(found.taken, 'label')} as {name}"))
         return found
 
 
@@ -237,7 +238,8 @@ def _check_replaced(
     if row.imported:
         kind = f"imported from {(runs[-1].config.get('path') if runs else None) or 'another file'}"
     raise UsageError(
-        f"{dataset.name} has {count:,} {column.name} scores already, {kind}: --replace puts these "
+        f"{dataset.name} has {count:,} {column.name} {nouns(count, 'score')} already, "
+        f"{kind}: --replace puts these "
         "in their place, --as NAME keeps both"
     )
 
@@ -271,7 +273,8 @@ def _matched_rows(
     if not read.usable:
         first = f"; the first row without: {found.unreadable[0]}" if found.unreadable else ""
         raise UsageError(
-            f"{column.where} holds no number with an id ({found.empty:,} cells are empty, "
+            f"{column.where} holds no number with an id "
+            f"({counted(found.empty, 'cell is', 'cells are')} empty, "
             f"{found.not_finite:,} NaN or infinite{first})"
         )
     ids = [read.ids[n] or "" for n in read.usable]
@@ -313,7 +316,8 @@ def _tell_unknown(
             f"none of the ids in {column.path} {ids} is the id of a sample: {mismatch}"
         )
     session.notice(
-        f"{total - fitting:,} of {total:,} rows of {column.path} match no sample {ids}: {mismatch}"
+        f"{total - fitting:,} of {counted(total, 'row')} of {column.path} "
+        f"{verb(total - fitting, 'matches', 'match')} no sample {ids}: {mismatch}"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ig4.core.counts import counted
 from ig4.core.engine.ingesting import origin
 from ig4.core.engine.ingesting.contents import content_hash
 from ig4.core.engine.ingesting.files import ImageFileIndex
@@ -101,7 +102,7 @@ def _refresh(session: Session, dataset: DatasetRow, form: Format) -> IngestResul
         problems = samples.problems(connection, dataset.id)
         unreadable = datasets.count_unreadable_files(connection, dataset.id)
     if changed:
-        session.notice(f"{changed:,} images of {dataset.name} changed: what shows them is "
+        session.notice(f"{counted(changed, 'image')} of {dataset.name} changed: what shows them is "
                        "scored anew")  # fmt: skip
     tell_unreadable(session, index.unreadable)
     return IngestResult(

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ig4.core.counts import counted, verb
 from ig4.core.engine.ingesting.batches import ReadRecord, batches
 from ig4.core.engine.ingesting.contents import image_token, stored_texts
 from ig4.core.engine.ingesting.files import ImageFileIndex
@@ -178,15 +179,20 @@ class DatasetReader:
         if ids.renamed:
             first = next(iter(ids.renamed))
             session.notice(
-                f"{ids.renamed.total():,} records repeat an id (first: {first!r}); they are "
-                f"stored as {first}#2 and so on"
+                f"{counted(ids.renamed.total(), 'record repeats', 'records repeat')} an id "
+                f"(first: {first!r}); "
+                f"{verb(ids.renamed.total(), 'it is', 'they are')} stored as {first}#2 and so on"
             )
-        tell_counts(session, self.problems, "problems")
-        tell_counts(session, self.remarks, "remarks")
+        tell_counts(session, self.problems, "problem")
+        tell_counts(session, self.remarks, "remark")
         tell_unreadable(session, index.unreadable)
         if gone:
-            session.notice(f"{gone:,} samples are no longer in {dataset.name}")
-        session.emit(StageFinished(STAGE, f"{self.read_count:,} samples in {dataset.name}"))
+            session.notice(
+                f"{counted(gone, 'sample is', 'samples are')} no longer in {dataset.name}"
+            )
+        session.emit(
+            StageFinished(STAGE, f"{counted(self.read_count, 'sample')} in {dataset.name}")
+        )
 
 
 def _problem(record: Record) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ig4.core.counts import verb
 from ig4.core.files.shards import missing_shards
 
 if TYPE_CHECKING:
@@ -22,4 +23,7 @@ def tell_missing_shards(session: Session, form: Format, path: Path) -> None:
     for text in missing[:_SHOWN]:
         session.notice(text)
     if len(missing) > _SHOWN:
-        session.notice(f"{len(missing) - _SHOWN:,} more series of files are not whole")
+        session.notice(
+            f"{len(missing) - _SHOWN:,} more series of files "
+            f"{verb(len(missing) - _SHOWN, 'is', 'are')} not whole"
+        )

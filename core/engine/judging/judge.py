@@ -13,6 +13,7 @@ from ig4.core.calls.running.task import CallTask, answer_or_failure
 from ig4.core.chunks import chunks
 from ig4.core.contracts import AsyncJudge
 from ig4.core.contracts.evaluation import Pair, Verdict
+from ig4.core.counts import counted
 from ig4.core.engine.batchwise import answer_batch
 from ig4.core.engine.ending import record_failure
 from ig4.core.engine.judging.plan import (
@@ -60,7 +61,8 @@ class JudgeResult:
         if self.asked is None or not self.open:
             return None
         if self.asked.stopped is None and self.asked.waiting:
-            return f"{sum(self.asked.waiting.values()):,} verdicts wait for batches"
+            waiting = sum(self.asked.waiting.values())
+            return f"{counted(waiting, 'verdict waits', 'verdicts wait')} for batches"
         return self.asked.stopped
 
 

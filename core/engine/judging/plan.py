@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from ig4.core.calls.settings import CallSettings
 from ig4.core.contracts import Judge
 from ig4.core.contracts.evaluation import Pair, Verdict
+from ig4.core.counts import counted, verb
 from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.errors import UsageError
 from ig4.core.files.answers.pairs import (
@@ -134,11 +135,15 @@ def _report_missing(session: Session, component: Judge, matches: Sequence[Matche
     """Report questions without an answer, and those without a description that the judge needs."""
     unmatched = sum(entry.problem is not None for entry in matches)
     if unmatched:
-        session.notice(f"{unmatched:,} of {len(matches):,} questions lack an answer: they fail")
+        session.notice(
+            f"{unmatched:,} of {counted(len(matches), 'question')} "
+            f"{verb(unmatched, 'lacks an answer: it fails', 'lack an answer: they fail')}"
+        )
     blind = sum(not entry.pair.context and entry.problem is None for entry in matches)
     if blind and not component.sees_images:
         session.notice(
-            f"{blind:,} of {len(matches):,} questions have no description of their image, and "
+            f"{blind:,} of {counted(len(matches), 'question')} {verb(blind, 'has', 'have')} no "
+            "description of what is shown, and "
             "the judge does not see it: give --contexts"
         )
 

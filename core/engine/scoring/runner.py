@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 
-LOAD = "load"
+LOAD = "loading"
 """The stage in which models are loaded."""
 
 

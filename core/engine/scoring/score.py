@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
+from ig4.core.counts import counted
 from ig4.core.engine.scoring.plan import ScoreRequest, ScoringPlan, check_request, make_plan
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
@@ -41,7 +42,7 @@ class ScoreResult:
             return None
         waiting = sum(self.asked.waiting.values())
         if self.asked.stopped is None and waiting:
-            return f"{waiting:,} samples wait for batches"
+            return f"{counted(waiting, 'sample waits', 'samples wait')} for batches"
         return self.asked.stopped
 
 

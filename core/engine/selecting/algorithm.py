@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ig4.core.counts import counted
 from ig4.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def deal_quotas(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     total = int(counts.sum())
     if not 0 <= size <= total:
         raise UsageError(
-            f"cannot select {size:,} of {total:,} samples: choose a size from 0 to {total:,}"
+            f"cannot select {size:,} of {counted(total, 'sample')}: choose a size from 0 to "
+            f"{total:,}"
         )
     if total == 0:
         return np.zeros_like(counts, dtype=np.int64)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ig4.core.counts import counted
 from ig4.core.errors import UsageError
 from ig4.core.suggest import did_you_mean
 from ig4.storage import scorecolumns, scores
@@ -130,7 +131,8 @@ def _covering(session: Session, matrix: ScoreMatrix, dataset: str) -> ScoreMatri
         if name not in kept
     )
     session.notice(
-        f"{few}: fewer than half of the {total:,} samples of {dataset} have a score, so it does "
+        f"{few}: fewer than half of {counted(total, 'sample')} of {dataset} have a score, so "
+        "it does "
         f"not count. `--scorers {','.join(matrix.names)}` lets it count for those that have one, "
         "`ig4 scores drop NAME` removes it"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ig4.core.contracts import Selector
+from ig4.core.counts import counted, verb
 from ig4.core.engine.selecting.algorithm import final_scores
 from ig4.core.engine.selecting.columns import ScoreMatrix, score_matrix
 from ig4.core.engine.selecting.percent import percents
@@ -143,9 +144,10 @@ def resolve_size(
         raise UsageError(f"--size {request.size}: select at least one sample")
     size = request.size or max(1, round((request.fraction or 0) * candidates))
     if size > candidates:
-        why = ", ".join(f"{count:,} have {reason}" for reason, count in (left_out or {}).items())
+        why = ", ".join(f"{count:,} with {reason}" for reason, count in (left_out or {}).items())
         raise UsageError(
-            f"cannot select {size:,} samples: only {candidates:,} have all that is needed to "
+            f"cannot select {counted(size, 'sample')}: only {candidates:,} "
+            f"{verb(candidates, 'has', 'have')} all that is needed to "
             f"compare them{f' ({why}); --scorers names the scorers to use' if why else ''}"
         )
     return size
@@ -190,14 +192,18 @@ def candidate_table(
     left_out[PROBLEM] = int((faulty & ~missing.any(axis=1)).sum())
     left_out = {reason: count for reason, count in left_out.items() if count}
     if left_out and request.missing == "error":
-        reasons = ", ".join(f"{count:,} have {reason}" for reason, count in left_out.items())
+        reasons = ", ".join(
+            f"{count:,} {verb(count, 'has', 'have')} {reason}" for reason, count in left_out.items()
+        )
         raise MissingScoreError(f"not all samples can be compared: {reasons}")
     kept = ~(missing.any(axis=1) | unusable | faulty)
     if clusters_needed:
         kept &= labels >= 0
     if left_out:
         reasons = ", ".join(f"{count:,} with {reason}" for reason, count in left_out.items())
-        session.notice(f"{int((~kept).sum()):,} samples are left out: {reasons}")
+        session.notice(
+            f"{counted(int((~kept).sum()), 'sample is', 'samples are')} left out: {reasons}"
+        )
     percent = percent[kept]
     return CandidateTable(
         names=names,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ig4.core.counts import counted, verb
 from ig4.core.errors import DatasetError, PluginError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.texts import sanitize
@@ -53,7 +54,10 @@ class CheckResult:
         )
         count = sum(self.reasons.values())
         more = f" and {count - _SHOWN:,} more" if count > _SHOWN else ""
-        return f"{count:,} of {samples:,} samples cannot be trained on ({kinds}): {shown}{more}"
+        return (
+            f"{count:,} of {counted(samples, 'sample')} cannot be trained on ({kinds}): "
+            f"{shown}{more}"
+        )
 
 
 def check_samples(session: Session, trainer: Trainer, samples: Sequence[Sample]) -> CheckResult:
@@ -71,7 +75,8 @@ def check_samples(session: Session, trainer: Trainer, samples: Sequence[Sample])
     session.emit(StageFinished(STAGE))
     if len(checks) != len(samples):
         raise PluginError(
-            f"trainer {type(trainer).__name__} checked {len(checks):,} of {len(samples):,} samples"
+            f"trainer {type(trainer).__name__} checked {len(checks):,} of "
+            f"{counted(len(samples), 'sample')}"
         )
     return _result(samples, checks)
 
@@ -110,8 +115,9 @@ def tell(session: Session, result: CheckResult, samples: int) -> None:
     if result.cut:
         remedy = f": raise {result.limit}" if result.limit else ""
         session.notice(
-            f"{result.cut:,} of {len(result.usable):,} samples lose the end of their answers, "
-            f"{result.cut_tokens:,} tokens in all{remedy}"
+            f"{result.cut:,} of {counted(len(result.usable), 'sample')} "
+            f"{verb(result.cut, 'loses the end of its answer', 'lose the end of their answers')}, "
+            f"{counted(result.cut_tokens, 'token')} in all{remedy}"
         )
 
 

@@ -16,6 +16,7 @@ from ig4.core.contracts.training import (
     TrainingStep,
     is_main_process,
 )
+from ig4.core.counts import counted, verb
 from ig4.core.engine.ending import record_failure
 from ig4.core.engine.exporting.export import dataset_of_selection, find_selection
 from ig4.core.engine.ingesting.paths import folder_name
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from ig4.storage.datasets import DatasetRow
 
 STAGE = "train"
-LOAD = "load"
+LOAD = "loading"
 ALL = "all"
 INTERRUPTED = "its process was killed, or failed in another of its processes"
 NO_ANSWER = "no answer"
@@ -235,16 +236,20 @@ def _training_set(
         selected_contents = {item.sample_id: item.content_id for item in items}
         changed = sum(row.content_id != selected_contents[row.id] for row in rows)
         if changed:
-            session.notice(f"{changed:,} samples changed after they were selected")
+            were = verb(changed, "it was", "they were")
+            session.notice(f"{counted(changed, 'sample')} changed after {were} selected")
     pairs = [(sample_of(row), row.content_id) for row in rows]
     answered = [pair for pair in pairs if pair[0].answer.strip()]
     if len(answered) < len(pairs):
-        session.notice(f"{len(pairs) - len(answered):,} samples without an answer are left out")
+        session.notice(
+            f"{counted(len(pairs) - len(answered), 'sample')} without an answer left out"
+        )
     sound = [pair for pair, row in zip(pairs, rows, strict=True)
              if pair[0].answer.strip() and row.problem is None]  # fmt: skip
     if len(sound) < len(answered):
         session.notice(
-            f"{len(answered) - len(sound):,} samples with a problem that `ig4 ingest` named are "
+            f"{counted(len(answered) - len(sound), 'sample')} with a problem that `ig4 "
+            "ingest` named "
             "left out"
         )
     counts = {NO_ANSWER: len(pairs) - len(answered), PROBLEM: len(answered) - len(sound)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ig4.core.contracts.evaluation import Item
+from ig4.core.counts import counted
 from ig4.core.errors import DatasetError
 from ig4.core.records import JSON, Failure
 
@@ -215,7 +216,7 @@ def _note(
             return None
         return (
             f"{path}: {best.column!r} is taken for the number of the question, from 0; as ids, "
-            f"{as_ids.matched:,} of its {len(best.places):,} values are the benchmark's"
+            f"{as_ids.matched:,} of its {counted(len(best.places), 'value')} are the benchmark's"
         )
     other = next((one for one in fitting if list(one.places) != list(best.places)), None)
     if other is None:

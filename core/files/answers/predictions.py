@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ig4.core.contracts.evaluation import Item
+from ig4.core.counts import counted
 from ig4.core.errors import DatasetError
 from ig4.core.files.answers.answerids import IDS, AnswerRow, match_rows
 from ig4.core.files.reading import jsonstream
@@ -79,7 +80,8 @@ def read_predictions(
     missing = [item.id for place, item in enumerate(needed) if place not in answers]
     if missing:
         raise DatasetError(
-            f"{path} has no answer to {_list_ids(missing)} of the {len(needed):,} questions: it "
+            f"{path} has no answer to {_list_ids(missing)} of "
+            f"{counted(len(needed), 'question')}: it "
             "must answer all of them; --limit N takes only the first"
         )
     return [answers[place] for place in range(len(needed))]

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ig4.core.counts import counted
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.writing.locks import hold_lock, may_be_locked
 from ig4.core.files.writing.openfolder import OpenFolder
@@ -198,7 +199,7 @@ def _foreign(paths: list[Path]) -> str:
     first = (
         f"{paths[0]} exists"
         if len(paths) == 1
-        else (f"{len(paths):,} files exist (first: {paths[0]})")
+        else (f"{counted(len(paths), 'file')} exist (first: {paths[0]})")
     )
     whom = "it was" if len(paths) == 1 else "they were"
     return (

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ig4.core.contracts.training import SampleCheck
+from ig4.core.counts import counted
 from ig4.core.records import Sample
 from ig4.plugins.trainers.hf.chat import (
     answer_mask,
@@ -122,7 +123,7 @@ class Examples(Dataset[Row]):
             return tensors
         if bool((tensors["labels"][:, : self.max_length] == IGNORED).all()):
             raise NoAnswerLeftError(
-                f"it has {length:,} tokens, and no answer in the first "
+                f"it has {counted(length, 'token')}, and no answer in the first "
                 f"{self.max_length:,}: raise hf.max_length, or lower hf.max_pixels"
             )
         return {

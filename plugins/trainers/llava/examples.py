@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from ig4.core.contracts.training import SampleCheck
+from ig4.core.counts import counted
 from ig4.core.records import Sample
 from ig4.plugins.models.tokenizer import Tokenizer
 from ig4.plugins.trainers.llava.images import padded_image_tensor, require_paddable
@@ -81,7 +82,8 @@ class Examples(Dataset[Example]):
         learned, left = _count_learned(labels), _count_learned(kept_labels)
         if learned and not left:
             raise NoAnswerLeftError(
-                f"it has {len(whole):,} tokens, and no answer in the first {self.max_length:,}: "
+                f"it has {counted(len(whole), 'token')}, and no answer in the first "
+                f"{self.max_length:,}: "
                 "raise llava.max_length"
             )
         cut = learned - left if learned else len(whole) - len(kept)

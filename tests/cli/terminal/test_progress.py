@@ -73,7 +73,7 @@ def test_a_stage_that_is_over_becomes_one_whole_line(clock):
     events = [StageStarted("clip", 3, "samples"), StageAdvanced("clip", 3, failed=1), over]
     lines = terminal(80, events)
     assert [line for line in lines if summary in line] == [
-        f"✓ clip: 3 samples, 0:01:23: 1 failed; {summary}"
+        f"✓ clip: 3 samples in 0:01:23; 1 failed; {summary}"
     ]
     assert "left" not in lines[-1]
 
@@ -106,3 +106,26 @@ def test_a_log_gets_a_line_every_half_minute_with_the_time_left(clock):
         "clip: 20 of 100 samples, 2 failed, 0:02:40 left",
         "clip: 40 of 100 samples, 4 failed, 0:02:00 left",
     ]
+
+
+@pytest.mark.parametrize(
+    ("events", "line"),
+    [
+        ([StageStarted("loading", None, "models"), StageFinished("loading", "clip, length")],
+         "loading: clip, length, 0:00:11"),
+        ([StageStarted("select", None), StageFinished("select")], "select: done in 0:00:11"),
+        ([StageStarted("ingest", None, "records"), StageAdvanced("ingest", 1),
+          StageFinished("ingest", "1 sample in set")],
+         "ingest: 1 record in 0:00:11; 1 sample in set"),
+        ([StageStarted("clip", 2, "samples"), StageAdvanced("clip", 2, 2), StageFinished("clip")],
+         "clip: 2 samples in 0:00:11; 2 failed"),
+    ],
+)  # fmt: skip
+def test_the_end_of_a_stage_reads_as_a_sentence_in_a_log(events, line, clock):
+    out = io.StringIO()
+    show = _PlainProgress(Console(file=out, width=200))
+    for event in events:
+        if isinstance(event, StageFinished):
+            clock.now += 11
+        show(event)
+    assert out.getvalue().splitlines() == [line]

@@ -77,7 +77,7 @@ def test_a_changed_key_or_error_is_no_less_damage(scored):
     problems = " ".join(one.problem for one in check(scored).damage)
     assert "2 scores of scorer length" in problems
     assert "content ids 4,096 to 8,191" in problems
-    assert "1 rows refer to contents" in problems
+    assert "1 row refers to contents" in problems
 
 
 def test_a_changed_vector_and_one_of_a_wrong_length_are_found(scored):

@@ -52,7 +52,7 @@ def test_only_whole_samples_are_written(session, dataset, tmp_path, form, images
         "an image changed since it was ingested": 1,
     }
     assert done.missing_images == 3
-    assert "1 samples left out of the export: the record is not" in "\n".join(notices())
+    assert "1 sample left out of the export: the record is not" in "\n".join(notices())
 
 
 def test_records_are_kept_as_they_were_read_where_that_is_wanted(

@@ -110,7 +110,7 @@ def test_cells_without_a_number_are_counted_by_what_they_hold(bring):
 
 
 def test_a_column_without_any_number_is_refused_by_what_it_holds(bring):
-    with pytest.raises(UsageError, match=r"holds no number .*1 cells are empty.*c: 'none here'"):
+    with pytest.raises(UsageError, match=r"holds no number .*1 cell is empty.*c: 'none here'"):
         bring("id,x\nb,\nc,none here\n")
 
 

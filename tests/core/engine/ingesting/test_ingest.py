@@ -68,7 +68,7 @@ def test_changed_new_and_vanished_records_are_taken_up(session, folder, read, to
     done = read()
     assert [row[::2] for row in rows(session)] == [("c", "three"), ("a", "changed"), ("d", "new")]
     assert done.gone == 1
-    assert "1 samples are no longer in set" in told
+    assert "1 sample is no longer in set" in told
 
 
 def test_repeated_ids_are_numbered_and_said(session, folder, read, told):
@@ -345,7 +345,7 @@ def test_files_that_are_no_images_are_problems_and_what_they_are_is_said(
     assert "torn.jpg: the image cannot be decoded" in reasons["torn"]
     assert "good" not in reasons
     assert sum("2 images cannot be read; the first: page.png" in text for text in told) == 1
-    assert sum("1 images cannot be read; the first: lfs.png" in text for text in told) == 1
+    assert sum("1 image cannot be read; the first: lfs.png" in text for text in told) == 1
     again = read()
     assert (again.unchanged, again.unreadable_images) == (True, 4)
 

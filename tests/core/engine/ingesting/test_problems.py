@@ -58,7 +58,7 @@ def test_records_in_are_samples_and_problems(session, folder, read, told):
     assert sum(done.problems.values()) == 4
     assert done.problems["2 <image> marks for 1 image"] == 1
     assert rows(session, "external_id, problem")[0] == ("good", None)
-    assert "1 records: the speaker 'alien' is not known" in told
+    assert "1 record: the speaker 'alien' is not known" in told
 
 
 def test_of_broken_records_each_is_a_sample_with_or_without_a_problem(session, folder, read):

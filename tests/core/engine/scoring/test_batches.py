@@ -140,7 +140,7 @@ def test_an_image_shown_twice_is_embedded_once_and_counted_once(session, dataset
     started = [
         (event.stage, event.total, event.unit)
         for event in session.listeners[0].__self__
-        if isinstance(event, StageStarted) and event.stage not in ("ingest", "load")
+        if isinstance(event, StageStarted) and event.stage not in ("ingest", "loading")
     ]
     assert started == [("grouped images", 14, "images"), ("regrouped", 20, "samples")]
 

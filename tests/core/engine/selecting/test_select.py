@@ -98,7 +98,7 @@ def test_a_sample_that_lacks_a_score_is_left_out_and_counted(session, dataset, n
     result = select(session, dataset, SelectionRequest(fraction=1.0, selector=TOP))
     assert len(result) == 11
     assert result.config["left_out"] == {"no mine score": 1}
-    assert any("1 samples are left out: 1 with no mine score" in text for text in notices())
+    assert any("1 sample is left out: 1 with no mine score" in text for text in notices())
 
 
 @pytest.fixture
