@@ -61,8 +61,20 @@ _SURE_KEY = re.compile(
 
 _ENVIRONMENT = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
 _LEAST_LENGTH = 6  # characters of a variable's value that is taken for a key
-_SURE_LENGTH = 12  # of one that is refused, not only hidden
-_NO_PATH = re.compile(r"[^\s/~.\\][^\s/\\]*")
+_SURE_LENGTH = 12  # of one that is refused wherever it stands; a shorter one, if it stands alone
+_VARIABLE_WORDS = frozenset(
+    (
+        "apikey", "credential", "credentials", "key", "keys", "pass", "passwd", "password", "pat",
+        "secret", "secrets", "token",
+    )
+)  # fmt: skip
+_NOT_THE_KEY = frozenset(
+    ("dir", "file", "folder", "home", "host", "id", "length", "name", "path", "type", "url", "user")
+)
+"""What a variable's name ends with if it says where a key is, or whose."""
+
+_MAYBE_WORDS = re.compile(r"[A-Z]?[a-z]+(?:[ _-][A-Z]?[a-z]+)*|[A-Z]+(?:[ _-][A-Z]+)*")
+_PATH_START = re.compile(r"[~.]|[A-Za-z]:[\\/]")
 
 
 def is_secret_name(name: str) -> bool:
@@ -110,13 +122,39 @@ def _hide_parameter(found: re.Match[str]) -> str:
 
 
 def _environment_secrets() -> list[str]:
-    """Return the values of variables that hold keys, the longest first."""
+    """Return the values of variables that may hold keys, the longest first."""
     values = {
         value.strip()
         for name, value in os.environ.items()
         if _ENVIRONMENT.search(name) and len(value.strip()) >= _LEAST_LENGTH
     }
     return sorted(values, key=lambda value: (-len(value), value))
+
+
+def _environment_keys() -> list[str]:
+    """Return the values of variables that are meant to hold keys: no paths, names or words."""
+    named = (value.strip() for name, value in os.environ.items() if _names_a_key(name))
+    return [one for one in named if len(one) >= _LEAST_LENGTH and not _is_path(one)]
+
+
+def _names_a_key(variable: str) -> bool:
+    """Tell whether a variable's name says that it holds a key: TOKENIZER and KEY_FILE do not."""
+    words = [word.lower() for word in _WORDS.findall(variable)]
+    return not _VARIABLE_WORDS.isdisjoint(words) and words[-1] not in _NOT_THE_KEY
+
+
+def _is_path(value: str) -> bool:
+    """Tell whether a value is a path: it begins as one, or there is something at it.
+
+    Keys may hold slashes, or begin with one: then there is no folder of that name.
+    """
+    if _PATH_START.match(value):
+        return True
+    first = "/" + value.split("/")[1] if value.startswith("/") else value
+    try:
+        return os.path.lexists(first)
+    except ValueError:  # a NUL
+        return False
 
 
 def scrub(value: Any) -> Any:
@@ -182,9 +220,17 @@ def _secrets(value: Any, path: tuple[str, ...]) -> Iterator[str]:
 
 
 def _holds_key(text: str) -> bool:
-    """Tell whether text holds a key of the environment; a path or a short word may be no key."""
-    keys = (one for one in _environment_secrets() if len(one) >= _SURE_LENGTH)
-    return any(one in text and _NO_PATH.fullmatch(one) for one in keys)
+    """Tell whether text holds a key of the environment.
+
+    A short one counts if it is all of the text, and no word that may stand there by chance.
+    """
+    for key in _environment_keys():
+        if len(key) >= _SURE_LENGTH:
+            if key in text and " " not in key:
+                return True
+        elif key == text.strip() and not _MAYBE_WORDS.fullmatch(key):
+            return True
+    return False
 
 
 def has_secret_address(text: str) -> bool:

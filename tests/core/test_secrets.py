@@ -112,6 +112,47 @@ def test_fingerprints_do_not_depend_on_the_environment(monkeypatch):
     assert hide_named(value) == {"model": "base-model", "password": HIDDEN}
 
 
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("plain-words-alone", "x plain-words-alone y"),
+        ("ab/cd+EF01gh==", "model ab/cd+EF01gh=="),
+        ("/aB3+dE/fGh1Jk==", "/aB3+dE/fGh1Jk=="),
+        ("s3cret", "s3cret"), ("hush!!", " hush!! "), ("4711-4712", "4711-4712"),
+        ("aBcDeFgHi", "aBcDeFgHi"), ("ab/cd1", "ab/cd1"),
+    ],
+)  # fmt: skip
+def test_a_key_of_the_environment_is_refused_in_a_field_of_any_name(monkeypatch, key, text):
+    assert find_secret({"model": [text]}, "gpt") is None
+    monkeypatch.setenv("MY_API_KEY", key)
+    assert find_secret({"model": [text]}, "gpt") == "gpt.model.0"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "text"),
+    [
+        ("MY_API_KEY", "s3cret", "s3cret-model"), ("MY_API_KEY", "EMPTY", "EMPTY"),
+        ("MY_API_KEY", "default", "default"), ("MY_API_KEY", "not-needed", "not-needed"),
+        ("TOKENIZER", "meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.1-8B"),
+        ("SSH_KEY_PATH", "keys/of/Mine-2024", "keys/of/Mine-2024"),
+        ("MY_TOKEN", "/tmp/some/token-123", "/tmp/some/token-123"),
+        ("MY_TOKEN", "~/token-123", "~/token-123"),
+        ("KEYBOARD", "german-105-keys", "german-105-keys"),
+    ],
+)  # fmt: skip
+def test_what_may_be_a_path_or_a_word_is_no_false_alarm(monkeypatch, variable, value, text):
+    monkeypatch.setenv(variable, value)
+    assert find_secret({"model": text}, "gpt") is None
+
+
+def test_a_path_that_is_there_is_no_key(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MY_KEY", "models/B-32-v1")
+    assert find_secret("models/B-32-v1", "model") == "model"
+    (tmp_path / "models" / "B-32-v1").mkdir(parents=True)
+    assert find_secret("models/B-32-v1", "model") is None
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
     lambda inner: (
