@@ -13,7 +13,7 @@ from ig4.core.files.reading.encodings import read_json
 from ig4.core.files.shards import natural_order
 from ig4.core.records import JSON
 from ig4.plugins.formats.names import is_safe_path
-from ig4.plugins.formats.records.conversations import ROLES
+from ig4.plugins.formats.records.speakers import ROLES
 
 INFO = "dataset_info.json"
 MESSAGES = ("messages", "conversations", "conversation", "texts")
