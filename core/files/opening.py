@@ -10,6 +10,8 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +30,7 @@ _FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _WALKS = {os.open, os.stat} <= os.supports_dir_fd and os.stat in os.supports_follow_symlinks
 _TRIES = 3
+_confines: ContextVar[Sequence[str] | None] = ContextVar("confines", default=None)
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -61,14 +64,36 @@ class _LinkError(Exception):
     """A link stands on the way to a file."""
 
 
+@contextmanager
+def only_beneath(roots: Sequence[str] | None) -> Iterator[None]:
+    """Let `open_file` open nothing outside of the folders `roots` (real paths) in this block.
+
+    For the files of a data set's folder, which a format finds there and opens by itself: what it
+    is given are paths, and what they mean may change until each is opened. None allows any file.
+    """
+    token = _confines.set(roots)
+    try:
+        yield
+    finally:
+        _confines.reset(token)
+
+
 def open_file(path: str | Path) -> BufferedReader:
-    """Open a file that the user named; links are followed.
+    """Open a file that the user named; links are followed, except as `only_beneath` says.
 
     Raises:
+        OutsideFileError: it lies outside of the folders of `only_beneath`.
         SpecialFileError: it is a named pipe, a device or a socket.
         IsADirectoryError: it is a folder.
         OSError, ValueError: it cannot be opened.
     """
+    roots = _confines.get()
+    if roots is not None:
+        return open_beneath(path, roots)
+    return _open_named(path)
+
+
+def _open_named(path: str | Path) -> BufferedReader:
     _require_regular(os.stat(path))  # noqa: PTH116 - opening a device may already do something
     return _checked(os.open(path, _READ))
 
@@ -170,7 +195,7 @@ def _open_checked(path: str) -> BufferedReader:
     """Open a file where folders cannot be walked (Windows): by its path, then looked at again."""
     if os.path.realpath(path) != path:
         raise _LinkError
-    file = open_file(path)
+    file = _open_named(path)
     now = os.lstat(path)
     if os.path.realpath(path) != path or not os.path.samestat(os.fstat(file.fileno()), now):
         file.close()

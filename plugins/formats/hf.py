@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.formats import require_not_empty
-from ig4.core.files.reading.encodings import read_json
+from ig4.core.files.opening import open_file
+from ig4.core.files.reading.encodings import read_json, unreadable_error
 from ig4.core.files.writing.atomic import replacing
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
@@ -174,8 +176,14 @@ def _open_stream(file: Path) -> Any:
     import pyarrow as pa
 
     try:
-        return pa.ipc.open_stream(pa.memory_map(str(file)))
-    except (pa.ArrowException, OSError) as error:
+        opened = open_file(file)
+    except OSError as error:
+        raise unreadable_error(file, error) from None
+    try:
+        with opened:  # the map outlives it
+            mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        return pa.ipc.open_stream(pa.py_buffer(mapped))
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: an empty file
         raise DatasetError(f"{file} is not a complete Arrow stream: {error}") from None
 
 

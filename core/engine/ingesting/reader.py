@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -20,6 +20,7 @@ from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.engine.ingesting.result import IngestResult
 from ig4.core.errors import DatasetError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
+from ig4.core.files.opening import only_beneath
 from ig4.core.host.fingerprint import of_content
 from ig4.core.records import Record
 from ig4.core.texts import finite, one_line
@@ -62,7 +63,10 @@ class DatasetReader:
         session = self.session
         session.emit(StageStarted(STAGE, None, "records"))
         # Read before anything is written: what holds no records leaves no data set behind.
-        header, stream = self.form.header(self.path), batches(self.form.read(self.path))
+        allowed = self.roots.real if self.path.is_dir() else None  # the user named the file itself
+        with only_beneath(allowed):
+            header = self.form.header(self.path)
+        stream = _opened_beneath(allowed, batches(self.form.read(self.path)))
         first = next(stream, None)
         if first is None:
             raise DatasetError(f"{self.path} holds no records.")
@@ -193,6 +197,18 @@ class DatasetReader:
         session.emit(
             StageFinished(STAGE, f"{counted(self.read_count, 'sample')} in {dataset.name}")
         )
+
+
+def _opened_beneath(
+    roots: Sequence[str] | None, stream: Iterator[list[ReadRecord]]
+) -> Iterator[list[ReadRecord]]:
+    """Yield batches while files that lead out of `roots` by now are not opened; None allows any."""
+    while True:
+        with only_beneath(roots):
+            batch = next(stream, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def _problem(record: Record) -> str | None:

@@ -13,6 +13,7 @@ from typing import TextIO
 
 from ig4.core.errors import DatasetError, Ig4Error, UsageError
 from ig4.core.files.opening import (
+    OutsideFileError,
     SpecialFileError,
     folder_roots,
     open_beneath,
@@ -79,6 +80,11 @@ def unreadable_error(path: Path, error: OSError) -> DatasetError:
         return DatasetError(f"{path}: there is no such file or folder")
     if isinstance(error, IsADirectoryError):
         return DatasetError(f"{path} is a folder: name a file in it")
+    if isinstance(error, OutsideFileError):
+        return DatasetError(
+            f"{path} is a link that leaves the data set's folder: if you trust it, name the file "
+            "itself"
+        )
     if isinstance(error, SpecialFileError):
         return DatasetError(
             f"{path} cannot be read: {error.strerror}. Save what it gives in a file, and name that"

@@ -8,9 +8,12 @@ obey the header in front of each page.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, BinaryIO
+
+from ig4.core.files.opening import open_file
 
 BATCH_BYTES = 1 << 28
 """What the rows that are read at a time may take, if the file allows it."""
@@ -45,6 +48,19 @@ class ChunkCost:
         return self.nested and self.repeats and self.values * self.row > BATCH_BYTES
 
 
+@contextmanager
+def reading_parquet(path: Any, **options: Any) -> Iterator[Any]:
+    """Open a Parquet file as a pyarrow.parquet.ParquetFile; its name is left to `open_file`.
+
+    Raises:
+        OSError, pyarrow.ArrowException: it cannot be opened, or is not a whole Parquet file.
+    """
+    import pyarrow.parquet as pq
+
+    with open_file(path) as file, pq.ParquetFile(file, **options) as opened:
+        yield opened
+
+
 def group_costs(path: Any, opened: Any, group: int) -> list[ChunkCost]:
     """Return the costs of the columns of a row group of bytes or texts, or of lists.
 
@@ -54,7 +70,7 @@ def group_costs(path: Any, opened: Any, group: int) -> list[ChunkCost]:
     """
     metadata = opened.metadata.row_group(group)
     costs = []
-    with path.open("rb") as file:
+    with open_file(path) as file:
         for index in range(metadata.num_columns):
             chunk = metadata.column(index)
             nested = opened.schema.column(index).max_repetition_level > 0
@@ -113,7 +129,6 @@ def _longest(path: Any, opened: Any, group: int, chunk: Any, header: dict[int, A
     """
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     size, count = _number(header.get(2)), _number((header.get(7) or {}).get(1))
     if chunk.physical_type != "BYTE_ARRAY":
@@ -122,7 +137,7 @@ def _longest(path: Any, opened: Any, group: int, chunk: Any, header: dict[int, A
         return size
     column = chunk.path_in_schema
     try:
-        with pq.ParquetFile(path, metadata=opened.metadata, read_dictionary=[column]) as file:
+        with reading_parquet(path, metadata=opened.metadata, read_dictionary=[column]) as file:
             array = next(file.iter_batches(1, row_groups=[group], columns=[column])).column(0)
     except (pa.ArrowException, OSError, StopIteration):
         return size  # reading it will say what is wrong

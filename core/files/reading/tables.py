@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from math import isfinite
 from pathlib import Path
 from typing import Any, TextIO
@@ -201,8 +202,9 @@ class _RowLines:
         return line
 
 
-def open_parquet(path: Path) -> Any:
-    """Return the pyarrow.parquet.ParquetFile of a path.
+@contextmanager
+def open_parquet(path: Path) -> Iterator[Any]:
+    """Open the pyarrow.parquet.ParquetFile of a path, for a `with` block.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
@@ -210,18 +212,18 @@ def open_parquet(path: Path) -> Any:
     """
     try:
         import pyarrow as pa
-        import pyarrow.parquet as pq
     except ImportError:
         raise MissingExtraError(
             f'{path.name} is a Parquet file, which needs pyarrow: pip install "ig4[parquet]"'
         ) from None
-    try:
-        open_file(path).close()  # a named pipe would be waited for
-        return pq.ParquetFile(path)
-    except OSError as error:
-        raise unreadable_error(path, error) from error
-    except pa.ArrowException as error:
-        raise DatasetError(f"{path} is not a whole Parquet file: {error}") from None
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(parquetpages.reading_parquet(path))
+        except OSError as error:
+            raise unreadable_error(path, error) from error
+        except pa.ArrowException as error:
+            raise DatasetError(f"{path} is not a whole Parquet file: {error}") from None
+        yield opened
 
 
 def parquet_batches(path: Path, opened: Any, most: int) -> Iterator[Any]:
@@ -260,9 +262,7 @@ def _rows_of_lists(path: Path, group: int, columns: Sequence[str], rows: int) ->
 
     Read as a dictionary they take little memory, and tell what they would take.
     """
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path, read_dictionary=list(columns)) as file:
+    with parquetpages.reading_parquet(path, read_dictionary=list(columns)) as file:
         while True:
             batches = file.iter_batches(rows, row_groups=[group], columns=list(columns))
             most = max((sum(map(expanded_bytes, b.columns)) for b in batches), default=0)

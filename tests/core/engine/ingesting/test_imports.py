@@ -165,7 +165,7 @@ def test_computed_scores_are_not_replaced_unasked(session, dataset, bring):
 def test_imported_scores_are_not_replaced_by_those_of_another_file_unasked(session, bring):
     bring("id,x\nb,1\n")
     bring("id,x\nb,1\n")  # the same file again
-    with pytest.raises(UsageError, match=r"1 mine scores already, imported from .*scores\.csv"):
+    with pytest.raises(UsageError, match=r"1 mine score already, imported from .*scores\.csv"):
         bring("id,x\nb,2\n", file="other.csv")
     bring("id,x\nb,2\n", file="other.csv", replace=True)
     assert stored(session) == {"b": 2}
