@@ -82,9 +82,10 @@ def staged(
         target = named(target)
         check_target(target, overwrite=overwrite)
         is_folder = target.is_dir() and not target.is_symlink()
-        parent = target if is_folder else target.parent
-        made = _make_folders(parent)
-        home = Path(os.path.realpath(parent))
+        made = _make_folders(target.parent)
+        parent = Path(os.path.realpath(target.parent))
+        base = parent / target.name if is_folder else parent
+        home = base if is_folder and not _moves_into(parent, base) else parent
         _remove_leftovers(home)
         room = home / f"{_PREFIX}{secrets.token_hex(8)}.new"
         room.mkdir(mode=0o700)
@@ -92,7 +93,7 @@ def staged(
         with hold_lock(room / _LOCK, f"{target} is being written by another process"):
             # Locked before it has the name of those that are removed where nobody holds the lock.
             room = room.rename(room.with_suffix(_SUFFIX))
-            staging = _open_staging(target, home, room, is_folder=is_folder)
+            staging = _open_staging(target, base, room, is_folder=is_folder)
             yield staging
             _Publication(staging, overwrite=overwrite, protects=protects).publish()
         made = []
@@ -157,15 +158,24 @@ def check_target(target: Path, *, overwrite: bool, is_file: bool = False) -> Non
         raise UsageError(f"{target} is no file and no folder: name another target")
 
 
-def _open_staging(target: Path, home: Path, room: Path, *, is_folder: bool) -> Staging:
+def _moves_into(parent: Path, folder: Path) -> bool:
+    """Tell whether the private folder may be beside a folder, and what is in it be moved there.
+
+    In the folder itself a link that takes its place would lead elsewhere what is written.
+    """
+    same_device = parent.stat().st_dev == folder.lstat().st_dev
+    return same_device and os.access(parent, os.W_OK | os.X_OK)
+
+
+def _open_staging(target: Path, base: Path, room: Path, *, is_folder: bool) -> Staging:
     root, spare = room / "new", room / "spare"
     root.mkdir()
     spare.mkdir()
     path = root / target.name
     if is_folder:
         path.mkdir()
-        return Staging(target, home, path, path, spare)
-    return Staging(target, home, root, path, spare)
+        return Staging(target, base, path, path, spare)
+    return Staging(target, base, root, path, spare)
 
 
 def _make_folders(folder: Path) -> list[Path]:

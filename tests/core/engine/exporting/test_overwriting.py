@@ -9,6 +9,7 @@ import pytest
 
 from ig4.core.engine.exporting.export import ExportTarget, export
 from ig4.core.errors import DatasetError, UsageError
+from ig4.core.files.writing.staging import staged
 from ig4.core.files.writing.written import MANIFEST
 
 from ...conftest import record
@@ -145,6 +146,17 @@ def test_a_target_that_is_a_link_to_a_folder_is_not_followed(session, dataset, o
     assert listed(outside) == {"precious": b"precious"}
     assert (tmp_path / "link" / "llava.json").is_file()
     assert not (tmp_path / "link").is_symlink()
+
+
+def test_a_target_that_becomes_a_link_while_it_is_written_leads_nothing_out(out, outside, tmp_path):
+    before = listed(outside)
+    with pytest.raises(UsageError, match="is a link"), staged(out) as staging:
+        out.rename(tmp_path / "away")
+        out.symlink_to(outside)
+        (staging.path / "images").mkdir(parents=True)  # as formats make folders for what they write
+        (staging.path / "images" / "1.png").write_bytes(b"x")
+    assert listed(outside) == before
+    assert listed(tmp_path / "away") == {}
 
 
 def test_a_pipe_is_no_target(session, dataset, out):
