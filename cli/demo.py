@@ -31,7 +31,13 @@ Examples:
 @click.option(
     "--fraction", type=float, default=0.25, show_default=True, help="Share of samples to select."
 )
-@click.option("--seed", type=int, default=7, show_default=True, help="Seed for everything random.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, (1 << 32) - 1),
+    default=7,
+    show_default=True,
+    help="Seed for everything random.",
+)
 @opt.overwrite
 @opt.as_json
 @opt.log_options

@@ -39,7 +39,10 @@ component_options = click.option(
     metavar="NAME.KEY=VALUE",
     help="Option of a component, as in -o clip.model=ViT-L-14 (see `ig4 plugins show clip`).",
 )
-seed = click.option("--seed", type=int, help="Seed for everything random.  [default: 42]")
+seed = click.option(
+    "--seed", type=click.IntRange(0, (1 << 32) - 1),
+    help="Seed for everything random.  [default: 42]",
+)  # fmt: skip
 columns = click.option(
     "--columns", metavar="MAP", help="Column names, as in id=key,image=file,answer=caption."
 )

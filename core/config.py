@@ -46,14 +46,15 @@ class RunSection(Section):
     scorers: tuple[str, ...] = ("clip", "length")
     embedder: str = "clip"
     executor: str = "local"
-    seed: int = 42
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 42
+    """What NumPy takes as a seed everywhere, and every database holds."""
 
 
 class ClusterSection(Section):
     """How images are grouped; `clusterer = "none"` leaves them ungrouped."""
 
     clusterer: str = "spectral"
-    k: int = 10
+    k: Annotated[int, Field(ge=1)] = 10
 
 
 class SelectSection(Section):
@@ -271,7 +272,7 @@ def build(*layers: Mapping[str, Any], source: str | None = None) -> Config:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors may set a mark
     except FileNotFoundError:
         raise ConfigError(f"there is no {file}: `ig4 init` writes one") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -115,6 +115,9 @@ def test_a_folder_that_is_called_like_a_model_is_not_taken_for_it(file):
         ("[clutser]\nk = 3\n", r"unknown key clutser; did you mean cluster\?"),
         ("[cluster]\nkk = 3\n", r"unknown key cluster\.kk"),
         ("[select]\nsize = 0\n", r"select\.size"),
+        ("[cluster]\nk = 0\n", r"cluster\.k"),
+        ("[run]\nseed = -1\n", r"run\.seed"),
+        ("[run]\nseed = 99999999999999999999\n", r"run\.seed"),
         ("[select]\nfraction = 2\n", r"select\.fraction"),
         ("[cluster\n", "not valid TOML"),
         ('[select]\nscale = "metric"\n', r"select\.scale"),
@@ -138,6 +141,10 @@ def test_what_is_wrong_is_named(file, text, told):
 def test_a_file_that_nests_without_end_is_one_line(file, text):
     with pytest.raises(ConfigError, match=r"ig4\.toml nests .* too deeply"):
         load(file(text))
+
+
+def test_a_byte_order_mark_in_front_is_no_key(file):
+    assert load(file("\ufeff[select]\nsize = 3\n")).select.size == 3
 
 
 def test_a_file_that_was_named_must_be_there(tmp_path):

@@ -150,11 +150,17 @@ def test_a_target_that_is_a_link_to_a_folder_is_not_followed(session, dataset, o
 
 def test_a_target_that_becomes_a_link_while_it_is_written_leads_nothing_out(out, outside, tmp_path):
     before = listed(outside)
-    with pytest.raises(UsageError, match="is a link"), staged(out) as staging:
-        out.rename(tmp_path / "away")
-        out.symlink_to(outside)
-        (staging.path / "images").mkdir(parents=True)  # as formats make folders for what they write
-        (staging.path / "images" / "1.png").write_bytes(b"x")
+
+    def write_elsewhere():
+        with staged(out) as staging:
+            out.rename(tmp_path / "away")
+            out.symlink_to(outside)
+            images = staging.path / "images"  # formats make folders for what they write
+            images.mkdir(parents=True)
+            (images / "1.png").write_bytes(b"x")
+
+    with pytest.raises(UsageError, match="is a link"):
+        write_elsewhere()
     assert listed(outside) == before
     assert listed(tmp_path / "away") == {}
 

@@ -64,9 +64,7 @@ def test_records_that_became_a_link_to_elsewhere_are_not_read(session, tmp_path,
         (tmp_path / "set" / FILES[name]).unlink()
         (tmp_path / "set" / FILES[name]).symlink_to(tmp_path / "outside" / FILES[name])
 
-    with pytest.raises(
-        DatasetError, match=r"a link that leaves the data set|no file of this format"
-    ):
+    with pytest.raises(DatasetError, match=r"a link that leaves|no file of this format"):
         swapped(session, tmp_path / "set", swap)
     assert texts(session) == []
 
