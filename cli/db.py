@@ -82,8 +82,8 @@ def backup(target: Path | None, db: str | None, as_json: bool) -> None:
     """Copy the database, even while a run writes to it, and check the copy."""
     from ig4.storage.admin import backup as copy
 
-    path = copy(location(db), target)
-    render.print_json({"backup": str(path)}) if as_json else click.echo(f"saved as {path}")
+    saved = copy(location(db), target)
+    render.print_json(saved.to_dict()) if as_json else click.echo(f"saved as {saved.path}")
 
 
 @db.command(

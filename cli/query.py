@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from ig4.cli import options as opt
+from ig4.cli.ending import end_at_once
 from ig4.cli.location import location
+from ig4.cli.memorylimit import limited_memory
 from ig4.cli.terminal import queryoutput, render
+
+if TYPE_CHECKING:
+    from ig4.storage.errors import QueryError
+
+MEMORY = 2 << 30
+"""How many bytes a query's rows may take, with all that is made of them."""
 
 
 @click.command(
@@ -75,7 +84,11 @@ def query(
     if not sql:
         raise click.UsageError("give an SQL statement, --schema or --examples")
     limit = TIMEOUT if timeout is None else timeout
-    with run_query(existing_url(location(db)), sql, timeout=limit, role=role) as result:
+    url = existing_url(location(db))
+    with (
+        limited_memory(MEMORY),
+        run_query(url, sql, timeout=limit, role=role, give_up=_give_up) as result,
+    ):
         if result.note:
             click.echo(f"note: {render.plain(result.note)}", err=True)
         if as_json:
@@ -88,6 +101,12 @@ def query(
             queryoutput.print_lines(result.columns, result.rows)
         else:
             queryoutput.print_table(result.columns, result.rows)
+
+
+def _give_up(error: QueryError) -> NoReturn:
+    """End the process, which does nothing else than wait for a query that cannot be stopped."""
+    click.echo(f"Error: {render.plain(str(error))}", err=True)
+    end_at_once(error.exit_code)
 
 
 def _show_examples(examples: Sequence[tuple[str, str]], *, as_json: bool) -> None:

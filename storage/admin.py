@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def upgrade_database(location: str | Path) -> tuple[str | None, str, Path | None
     backup_path = None
     facts = describe_database(location)
     if is_sqlite(url) and facts["version"] not in (None, HEAD):
-        backup_path = backup(location)
+        backup_path = backup(location).path
     engine = connect(url)
     try:
         before, after = upgrade(engine)
@@ -67,8 +68,30 @@ def upgrade_database(location: str | Path) -> tuple[str | None, str, Path | None
     return before, after, backup_path
 
 
-def backup(location: str | Path, target: Path | None = None) -> Path:
-    """Copy a SQLite database, even while it is in use; returns the path of the copy.
+@dataclass(frozen=True, slots=True)
+class BackupResult:
+    """A copy of a database: its path, size in bytes, and number of rows by table.
+
+    `verified` says what was looked at when the copy was read again.
+    """
+
+    path: Path
+    bytes: int
+    rows: Mapping[str, int]
+    verified: Sequence[str] = ("pages and indexes", "number of rows of each table")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a JSON-able dict."""
+        return {
+            "path": str(self.path),
+            "bytes": self.bytes,
+            "verified": list(self.verified),
+            "rows": dict(self.rows),
+        }
+
+
+def backup(location: str | Path, target: Path | None = None) -> BackupResult:
+    """Copy a SQLite database, even while it is in use.
 
     The copy is read again, checked, and on the disk before it gets its name.
 
@@ -95,7 +118,7 @@ def backup(location: str | Path, target: Path | None = None) -> Path:
         raise
     finally:
         partial.unlink(missing_ok=True)
-    return path
+    return BackupResult(path, path.stat().st_size, rows)
 
 
 def _create(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -107,25 +107,38 @@ class QueryResult:
 
 @contextmanager
 def run_query(
-    url: URL, sql: str, *, timeout: float = TIMEOUT, role: str | None = None
+    url: URL,
+    sql: str,
+    *,
+    timeout: float = TIMEOUT,
+    role: str | None = None,
+    give_up: Callable[[QueryError], None] | None = None,
 ) -> Iterator[QueryResult]:
     """Run one query that only reads, and yield its result.
 
     `timeout` is how long the database may work on it, in seconds (0: as long as it takes); the time
     in which nobody takes rows does not count. `role` is the role of PostgreSQL that the query runs
-    as; without it, `pg_read_all_data` where the user may be that.
+    as; without it, `pg_read_all_data` where the user may be that. A single function of SQLite
+    cannot be stopped: where it goes on long after the time is up, `give_up` is called, in another
+    thread, to end the process. Without it, the error comes when the function has ended.
 
     Raises:
         QueryError: the query is not valid, may do more than read, or takes too long.
         StorageError: the database cannot be read.
     """
     _check(url, sql, role)
-    if is_sqlite(url):
-        with query_sqlite(url, sql, timeout) as (columns, rows, note):
-            yield QueryResult(columns, rows, note)
-    else:
-        with query_postgresql(url, sql, timeout, role) as (columns, rows):
-            yield QueryResult(columns, rows)
+    try:
+        if is_sqlite(url):
+            with query_sqlite(url, sql, timeout, give_up) as (columns, rows, note):
+                yield QueryResult(columns, rows, note)
+        else:
+            with query_postgresql(url, sql, timeout, role) as (columns, rows):
+                yield QueryResult(columns, rows)
+    except MemoryError:
+        raise QueryError(
+            "The values of the query do not fit into the memory: let it read less at a time, with "
+            "LIMIT or substr()."
+        ) from None
 
 
 def _check(url: URL, sql: str, role: str | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -29,6 +29,10 @@ _STEPS = 20_000
 _WATCH_SECONDS = 0.05
 """How often it is looked whether a query's time is up. SQLite's own steps are no clock: one of them
 may copy megabytes."""
+
+_GRACE_SECONDS = 2.0
+"""So long after its time a query may go on: a function of SQLite cannot be stopped in the middle,
+and `instr` or `replace` of two long texts, or `printf` of a long one, may take hours."""
 
 _TABLE_FUNCTIONS = (
     "json_each('[]')", "json_tree('[]')", "pragma_table_info('x')", "pragma_table_xinfo('x')",
@@ -66,9 +70,11 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 @contextmanager
 def query_sqlite(
-    url: URL, sql: str, timeout: float
+    url: URL, sql: str, timeout: float, give_up: Callable[[QueryError], None] | None = None
 ) -> Iterator[tuple[Sequence[str], Iterator[Sequence[Any]], str | None]]:
     """Yield the column names of a query, its rows, and a note about the file, if there is one.
+
+    `give_up` is called, in another thread, where the time is up and SQLite cannot be stopped.
 
     Raises:
         QueryError: the query is not valid, does more than read, takes SQLite longer than `timeout`
@@ -76,7 +82,7 @@ def query_sqlite(
         StorageError: the file cannot be read.
     """
     with open_readonly(Path(url.database or "")) as file:
-        guard = _Guard(timeout)
+        guard = _Guard(timeout, give_up)
         _limit(file.connection, guard)
         watch = Thread(target=guard.watch, args=(file.connection,), daemon=True)
         watch.start()
@@ -110,8 +116,9 @@ def _limit(connection: sqlite3.Connection, guard: _Guard) -> None:
 class _Guard:
     """Says what a query may do, and when its time is up; remembers what it refused."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, give_up: Callable[[QueryError], None] | None) -> None:
         self.timeout = timeout
+        self.give_up = give_up
         self.refused: str | None = None
         self.spent = 0.0
         self.began: float | None = None
@@ -145,9 +152,21 @@ class _Guard:
         """Stop SQLite when the query's time is up; runs in a thread until `done` is set."""
         while self.timeout and not self.done.wait(_WATCH_SECONDS):
             began = self.began
-            if began is not None and self.spent + monotonic() - began > self.timeout:
+            if began is None:
+                continue
+            over = self.spent + monotonic() - began - self.timeout
+            if over > 0:
                 self.stopped = True
                 connection.interrupt()
+            if over > _GRACE_SECONDS and self.give_up is not None and not self.done.is_set():
+                self.give_up(self._timed_out())
+                return
+
+    def _timed_out(self) -> QueryError:
+        return QueryError(
+            f"The query took longer than {self.timeout:g} s and was stopped: give it more time "
+            "with --timeout SECONDS (0: no limit), or let it read less."
+        )
 
     def rows(self, cursor: sqlite3.Cursor) -> Iterator[Sequence[Any]]:
         """Yield the rows of a query; a reader of them may take as long as it likes."""
@@ -166,10 +185,7 @@ class _Guard:
         if self.interrupted:
             return KeyboardInterrupt()
         if self.stopped:
-            return QueryError(
-                f"The query took longer than {self.timeout:g} s and was stopped: give it more time "
-                "with --timeout SECONDS (0: no limit), or let it read less."
-            )
+            return self._timed_out()
         if self.refused is not None:
             return QueryError(
                 f"The database refused this: {self.refused} is not allowed. `ig4 query` only reads."

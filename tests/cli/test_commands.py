@@ -99,9 +99,12 @@ def test_the_database_is_counted_backed_up_and_found_up_to_date(ig4):
     ig4("run", "rows.jsonl", *LENGTH, "--quiet")
     assert json_of(ig4("db", "stats", "--json"))["rows"]["samples"] == 6
     assert "up to date" in ig4("db", "upgrade").stdout
-    saved = json_of(ig4("db", "backup", "--json"))["backup"]
+    saved = json_of(ig4("db", "backup", "--json"))
     sql = "SELECT count(*) AS n FROM selected_samples"
-    assert json_of(ig4("query", sql, "--json", "--db", saved)) == [{"n": 2}]
+    assert json_of(ig4("query", sql, "--json", "--db", saved["path"])) == [{"n": 2}]
+    assert saved["bytes"] == Path(saved["path"]).stat().st_size
+    assert saved["verified"] == ["pages and indexes", "number of rows of each table"]
+    assert saved["rows"]["samples"] == 6
 
 
 def test_what_the_system_refuses_is_one_line(ig4, capsys):

@@ -148,3 +148,34 @@ def test_a_terminal_of_80_columns_shows_what_can_be_read(query, arguments, wante
     os.close(ours)
     assert wanted in shown
     assert unwanted not in shown
+
+
+# SQLite cannot be stopped inside a function; these would take minutes.
+ENDLESS = "SELECT instr(zeroblob(60000000), zeroblob(30000000) || x'01')"
+
+
+def run_alone(tmp_path, *arguments):
+    Store.open(tmp_path / "ig4.db").close()
+    command = [sys.executable, "-m", "ig4", "query", "--db", tmp_path / "ig4.db", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env=environment(), check=False
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sql", [ENDLESS, "SELECT printf('%.*c', 2000000000, 'x')"])
+def test_a_function_that_cannot_be_stopped_ends_with_the_command(tmp_path, sql):
+    done = run_alone(tmp_path, "--timeout", "0.2", sql)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: The query took longer than 0.2 s")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the size of a process")
+def test_a_row_larger_than_the_memory_is_an_error_in_one_line(tmp_path):
+    values = ", ".join(["zeroblob(60000000)"] * 40)
+    done = run_alone(tmp_path, f"SELECT {values}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "do not fit into the memory" in done.stderr
+    assert done.stderr.count("\n") == 1

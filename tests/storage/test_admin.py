@@ -21,7 +21,7 @@ def add_content(store):
 
 def test_a_backup_is_a_whole_database_taken_while_it_is_open(sqlite_store, tmp_path):
     add_content(sqlite_store)
-    saved = admin.backup(sqlite_store.location, tmp_path / "copies" / "one.db")
+    saved = admin.backup(sqlite_store.location, tmp_path / "copies" / "one.db").path
     with Store.open(saved, create=False) as copy, copy.reading() as connection:
         assert connection.scalar(text("SELECT hash FROM contents")) == "a"
 
@@ -34,8 +34,9 @@ def test_a_backup_overwrites_nothing(sqlite_store, tmp_path):
 
 
 def test_a_backup_without_a_name_lies_beside_the_database(sqlite_store):
-    saved = admin.backup(sqlite_store.location)
-    assert saved.parent == admin.backup(sqlite_store.location, saved.with_suffix(".2")).parent
+    saved = admin.backup(sqlite_store.location).path
+    other = admin.backup(sqlite_store.location, saved.with_suffix(".2")).path
+    assert saved.parent == other.parent
     assert saved.name.startswith("ig4.")
 
 
