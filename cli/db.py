@@ -97,12 +97,12 @@ Examples:
 @click.option(
     "--repair",
     is_flag=True,
-    help="Delete damaged scores and embeddings, and let damaged texts be read again.",
+    help="Delete damaged results that can be made again, and let damaged texts be read again.",
 )
 @opt.as_json
 @opt.db
 def check(repair: bool, db: str | None, as_json: bool) -> None:
-    """Look for damage: pages, links between tables, changed scores, vectors and texts."""
+    """Look for damage: pages, links between tables, changed results and texts."""
     from ig4.core.engine.checking import check as look
     from ig4.storage.integrity.check import repair_damage
 

@@ -12,6 +12,7 @@ from ig4.storage.bulk import upsert
 from ig4.storage.clock import after_all
 from ig4.storage.runs import now
 from ig4.storage.schema import Ablation, AblationCell, Dataset, Training
+from ig4.storage.seals import seal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -102,6 +103,13 @@ def put(connection: Connection, ablation_id: int, cell: CellRow) -> None:
     }
     statement = upsert(connection, AblationCell, ["ablation_id", "arm", "seed"], update=_UPDATED)
     connection.execute(statement.values(values))
+    seal(
+        connection,
+        AblationCell,
+        AblationCell.ablation_id == ablation_id,
+        AblationCell.arm == cell.arm,
+        AblationCell.seed == cell.seed,
+    )
 
 
 def cells(connection: Connection, ablation_id: int) -> list[CellRow]:

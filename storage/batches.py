@@ -13,6 +13,7 @@ from ig4.storage import calls
 from ig4.storage.bulk import in_values, update_rows
 from ig4.storage.runs import now
 from ig4.storage.schema import Component, LlmBatch, LlmCall
+from ig4.storage.seals import resealed, seal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -82,6 +83,7 @@ def prepare(
         "created_at": now(),
     }
     batch_id = int(connection.scalar(insert(LlmBatch).values(values).returning(LlmBatch.id)) or 0)
+    seal(connection, LlmBatch, LlmBatch.id == batch_id)
     connection.execute(
         update(LlmCall)
         .where(in_values(connection, LlmCall.request_hash, sorted(claimed)))
@@ -95,16 +97,14 @@ def prepare(
 
 def mark_submitted(connection: Connection, batch_id: int, remote_id: str) -> None:
     """Record that the service accepted a batch, and the id it gave it."""
-    values = {"state": SUBMITTED, "remote_id": remote_id, "error": None}
-    connection.execute(update(LlmBatch).where(LlmBatch.id == batch_id).values(values))
+    _set(connection, batch_id, {"state": SUBMITTED, "remote_id": remote_id, "error": None})
     lost = (LlmCall.batch_id == batch_id, LlmCall.state == calls.LOST)
     connection.execute(update(LlmCall).where(*lost).values(state=calls.BATCH))
 
 
 def mark_lost(connection: Connection, batch_id: int, error: str) -> int:
     """Record that the service does not have a batch; return how many requests have no outcome."""
-    values = {"state": LOST, "error": error}
-    connection.execute(update(LlmBatch).where(LlmBatch.id == batch_id).values(values))
+    _set(connection, batch_id, {"state": LOST, "error": error})
     pending = (LlmCall.batch_id == batch_id, LlmCall.state.in_(_OPEN))
     return connection.execute(update(LlmCall).where(*pending).values(state=calls.LOST)).rowcount
 
@@ -114,7 +114,7 @@ def give_up(connection: Connection, batch_id: int) -> int:
 
     The costs go on counting them as perhaps paid, under another hash.
     """
-    connection.execute(update(LlmBatch).where(LlmBatch.id == batch_id).values(state=RESENT))
+    _set(connection, batch_id, {"state": RESENT})
     pending = (LlmCall.batch_id == batch_id, LlmCall.state.in_(_OPEN))
     archived = LlmCall.request_hash + "/" + cast(LlmCall.id, LlmCall.request_hash.type)
     values = {"state": calls.LOST, "request_hash": archived}
@@ -123,10 +123,15 @@ def give_up(connection: Connection, batch_id: int) -> int:
 
 def finish(connection: Connection, batch_id: int, state: str, error: str | None = None) -> int:
     """Record how a batch ended; release its requests without outcome and return their number."""
-    values = {"state": state, "error": error, "ended_at": now()}
-    connection.execute(update(LlmBatch).where(LlmBatch.id == batch_id).values(values))
+    _set(connection, batch_id, {"state": state, "error": error, "ended_at": now()})
     pending = delete(LlmCall).where(LlmCall.batch_id == batch_id, LlmCall.state.in_(_OPEN))
     return int(connection.execute(pending).rowcount)
+
+
+def _set(connection: Connection, batch_id: int, values: Mapping[str, Any]) -> None:
+    here = LlmBatch.id == batch_id
+    with resealed(connection, LlmBatch, here):
+        connection.execute(update(LlmBatch).where(here).values(values))
 
 
 def list_unfinished(connection: Connection, component_id: int | None) -> list[BatchRow]:

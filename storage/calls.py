@@ -30,6 +30,7 @@ from ig4.storage.bulk import driver_time, in_values, put_rows, update_rows, upse
 from ig4.storage.finishes import AT_LIMIT
 from ig4.storage.runs import now
 from ig4.storage.schema import Component, LlmCall, LlmWorker
+from ig4.storage.seals import checksum, expressions, resealed, time_text
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -187,10 +188,15 @@ def claim(
     if not free:
         return known
     by_hash = {call["request_hash"]: call for call in calls}
-    created = driver_time(connection, now())
+    time = now()
+    created, text_of_time = driver_time(connection, time), time_text(time)
     rows = [
-        (*(by_hash[h][name] for name in _CALL_COLUMNS), CLAIMED, worker, 0, created) for h in free
-    ]
+        (
+            *(by_hash[h][name] for name in _CALL_COLUMNS), CLAIMED, worker, 0, created,
+            _claim_checksum(by_hash[h], text_of_time),
+        )
+        for h in free
+    ]  # fmt: skip
     # If another process was faster, its claim stays; the lookup below shows it.
     put_rows(
         connection,
@@ -207,7 +213,13 @@ def claim(
 
 
 _CALL_COLUMNS = ("request_hash", "provider", "model", "component_id", "run_id")
-_CLAIM_COLUMNS = (*_CALL_COLUMNS, "state", "worker", "attempts", "created_at")
+_CLAIM_COLUMNS = (*_CALL_COLUMNS, "state", "worker", "attempts", "created_at", "crc")
+
+
+def _claim_checksum(call: Mapping[str, Any], created: str) -> int:
+    return checksum(LlmCall, {**call, "state": CLAIMED, "created_at": created})
+
+
 _IS_FAILED = text(f"llm_calls.state = '{FAILED}'")
 
 
@@ -300,10 +312,31 @@ def _lookup(dialect: str) -> Any:
 
 def record(connection: Connection, outcomes: Sequence[CallOutcome]) -> None:
     """Record the outcomes of calls that were claimed or in a batch."""
-    ended = driver_time(connection, now())
-    rows = [(*(getattr(one, name) for name in _OUTCOME_COLUMNS), None, ended) for one in outcomes]
-    columns = (*_OUTCOME_COLUMNS[1:], "worker", "finished_at")
+    time = now()
+    ended, text_of_time = driver_time(connection, time), time_text(time)
+    statement = _identities(connection).where(
+        in_values(connection, LlmCall.request_hash, [one.request_hash for one in outcomes])
+    )
+    stored = {row["request_hash"]: row for row in connection.execute(statement).mappings()}
+    rows = []
+    for one in outcomes:
+        values = tuple(getattr(one, name) for name in _OUTCOME_COLUMNS)
+        row = stored.get(one.request_hash)
+        if row is None:
+            continue
+        new = {**row, **dict(zip(_OUTCOME_COLUMNS, values, strict=True))}
+        crc = checksum(LlmCall, new | {"finished_at": text_of_time})
+        rows.append((*values, None, ended, crc))
+    columns = (*_OUTCOME_COLUMNS[1:], "worker", "finished_at", "crc")
     update_rows(connection, LlmCall, "request_hash", columns, rows)
+
+
+def _identities(connection: Connection) -> Any:
+    """Return the SELECT of what a request is, without its outcome."""
+    return select(*(one for one in expressions(connection, LlmCall) if one.name in _IDENTITY))
+
+
+_IDENTITY = {"request_hash", "provider", "model", "component_id", "batch_id", "created_at"}
 
 
 _OUTCOME_COLUMNS = tuple(CallOutcome.__slots__)
@@ -317,7 +350,9 @@ def mark_unreadable(connection: Connection, reasons: Mapping[str, str]) -> None:
         .values(state=UNREADABLE, error=bindparam("reason"))
     )
     rows = [{"known_hash": known, "reason": reason} for known, reason in reasons.items()]
-    connection.execute(statement, rows)
+    marked = in_values(connection, LlmCall.request_hash, list(reasons))
+    with resealed(connection, LlmCall, marked):
+        connection.execute(statement, rows)
 
 
 # Sums

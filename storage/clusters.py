@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 from sqlalchemy import delete, insert, select, update
@@ -14,6 +15,7 @@ from ig4.storage.arrays import integers
 from ig4.storage.bulk import put_rows
 from ig4.storage.clock import after_all
 from ig4.storage.schema import Clustering, ClusterLabel
+from ig4.storage.seals import resealed, seal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,16 +100,35 @@ def put(
         "run_id": run_id,
         "created_at": _LONG_AGO if backdated else after_all(connection, Clustering.created_at),
         "settings": None if settings is None else dict(settings),
+        "labels_crc": labels_checksum(samples, labels),
     }
     clustering_id = int(
         connection.scalar(insert(Clustering).values(values).returning(Clustering.id)) or 0
     )
+    seal(connection, Clustering, Clustering.id == clustering_id)
     rows = [
         (clustering_id, sample, label)
         for sample, label in zip(samples.tolist(), labels.tolist(), strict=True)
     ]
     put_rows(connection, ClusterLabel, ["clustering_id", "sample_id", "label"], rows)
     return clustering_id
+
+
+def labels_checksum(samples: NDArray[np.int64], labels: NDArray[np.int64]) -> int:
+    """Return the CRC-32 of the labels (n,) of distinct sample ids (n,), in whatever order."""
+    order = np.argsort(samples, kind="stable")
+    pairs = np.stack([samples[order], labels[order]]).astype("<i8")
+    return crc32(pairs.tobytes())
+
+
+def stored_checksum(connection: Connection, clustering_id: int) -> int:
+    """Return the CRC-32 of the labels that a clustering has."""
+    mine = ClusterLabel.clustering_id == clustering_id
+    samples, found = (
+        integers(connection, select(column).where(mine).order_by(ClusterLabel.sample_id))
+        for column in (ClusterLabel.sample_id, ClusterLabel.label)
+    )
+    return labels_checksum(samples, found)
 
 
 def settings(
@@ -142,7 +163,9 @@ def mark_used(
     }
     if settings is not None:
         values["settings"] = dict(settings)
-    connection.execute(update(Clustering).where(Clustering.id == clustering_id).values(values))
+    here = Clustering.id == clustering_id
+    with resealed(connection, Clustering, here):
+        connection.execute(update(Clustering).where(here).values(values))
 
 
 def labels(

@@ -11,13 +11,14 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from ig4.storage.bulk import in_values, put_rows
 from ig4.storage.runs import now
 from ig4.storage.schema import Component, Evaluation, Prediction, Training
+from ig4.storage.seals import checksum, covered, expressions, is_sound, resealed, seal
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection
 
-_COLUMNS = ("evaluation_id", "ordinal", "item_id", "category", "content", "answer", "error")
+_COLUMNS = covered(Prediction)
 
 
 class PredictionRow(NamedTuple):
@@ -102,7 +103,9 @@ def begin(
         "run_id": run_id,
         "created_at": now(),
     }
-    return int(connection.scalar(insert(Evaluation).values(values).returning(Evaluation.id)) or 0)
+    new = connection.scalar(insert(Evaluation).values(values).returning(Evaluation.id))
+    seal(connection, Evaluation, Evaluation.id == new)
+    return int(new or 0)
 
 
 def resume(connection: Connection, evaluation_id: int, run_id: int | None) -> None:
@@ -145,13 +148,14 @@ def finish(
 
 def put(connection: Connection, evaluation_id: int, rows: Iterable[PredictionRow]) -> None:
     """Store answers; an answer with the same ordinal is replaced."""
+    named = [{"evaluation_id": evaluation_id, **row._asdict()} for row in rows]
     put_rows(
         connection,
         Prediction,
-        _COLUMNS,
-        [(evaluation_id, *row[:-1]) for row in rows],
+        (*_COLUMNS, "crc"),
+        [(*(row[name] for name in _COLUMNS), checksum(Prediction, row)) for row in named],
         key=("evaluation_id", "ordinal"),
-        update=_COLUMNS[2:],
+        update=(*_COLUMNS[2:], "crc"),
     )
 
 
@@ -160,9 +164,22 @@ def put_values(connection: Connection, evaluation_id: int, values: Sequence[floa
     statement = (
         update(Prediction)
         .where(Prediction.evaluation_id == evaluation_id, Prediction.ordinal == bindparam("item"))
-        .values(value=bindparam("new_value"))
+        .values(value=bindparam("new_value"), crc=bindparam("new_crc"))
     )
-    rows = [{"item": ordinal, "new_value": value} for ordinal, value in enumerate(values)]
+    stored = connection.execute(
+        select(*expressions(connection, Prediction), Prediction.crc).where(
+            Prediction.evaluation_id == evaluation_id
+        )
+    ).mappings()
+    rows = []
+    for row in map(dict, stored.all()):
+        if row["ordinal"] >= len(values):
+            continue
+        value = values[row["ordinal"]]
+        crc = row["crc"]
+        if is_sound(Prediction, row):  # what was damaged before stays so
+            crc = checksum(Prediction, {**row, "value": value})
+        rows.append({"item": row["ordinal"], "new_value": value, "new_crc": crc})
     if rows:
         connection.execute(statement, rows)
 
@@ -206,7 +223,9 @@ def find_training(connection: Connection, output: str) -> int | None:
 
 
 def _set(connection: Connection, evaluation_id: int, values: Mapping[str, Any]) -> None:
-    connection.execute(update(Evaluation).where(Evaluation.id == evaluation_id).values(values))
+    here = Evaluation.id == evaluation_id
+    with resealed(connection, Evaluation, here):
+        connection.execute(update(Evaluation).where(here).values(values))
 
 
 def _select(connection: Connection, *where: Any) -> list[EvaluationRow]:

@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, insert, select, update
 from ig4.storage.bulk import put_rows
 from ig4.storage.runs import now
 from ig4.storage.schema import Component, Judgement, Verdict
+from ig4.storage.seals import checksum, covered, resealed, seal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -73,7 +74,7 @@ def begin(
     }
     existing = find(connection, inputs)
     if existing is not None:
-        connection.execute(update(Judgement).where(Judgement.id == existing).values(values))
+        _set(connection, existing, values)
         return existing
     values |= {
         "component_id": component_id,
@@ -81,7 +82,15 @@ def begin(
         "pairs": pairs,
         "created_at": now(),
     }
-    return int(connection.scalar(insert(Judgement).values(values).returning(Judgement.id)) or 0)
+    new = connection.scalar(insert(Judgement).values(values).returning(Judgement.id))
+    seal(connection, Judgement, Judgement.id == new)
+    return int(new or 0)
+
+
+def _set(connection: Connection, judgement_id: int, values: Mapping[str, Any]) -> None:
+    here = Judgement.id == judgement_id
+    with resealed(connection, Judgement, here):
+        connection.execute(update(Judgement).where(here).values(values))
 
 
 def delete_failures(connection: Connection, judgement_id: int) -> None:
@@ -93,13 +102,15 @@ def delete_failures(connection: Connection, judgement_id: int) -> None:
 
 def put_verdicts(connection: Connection, judgement_id: int, rows: Sequence[VerdictRow]) -> None:
     """Store verdicts; one with the same pair and order is replaced."""
+    columns = covered(Verdict)
+    stored = [(judgement_id, *row) for row in rows]
     put_rows(
         connection,
         Verdict,
-        ("judgement_id", *_VERDICT),
-        [(judgement_id, *row) for row in rows],
+        (*columns, "crc"),
+        [(*row, checksum(Verdict, dict(zip(columns, row, strict=True)))) for row in stored],
         key=("judgement_id", "pair_id", "swapped"),
-        update=_VERDICT[2:],
+        update=(*_VERDICT[2:], "crc"),
     )
 
 
@@ -127,7 +138,7 @@ def finish(
     values: dict[str, Any] = {"status": status, "error": error, "finished_at": now()}
     if summary is not None:
         values["summary"] = dict(summary)
-    connection.execute(update(Judgement).where(Judgement.id == judgement_id).values(values))
+    _set(connection, judgement_id, values)
 
 
 def list_all(connection: Connection, judgement_id: int | None = None) -> list[JudgementRow]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
 
 from ig4.storage.connect import is_sqlite, translate_errors
 from ig4.storage.schema import Ablation, Clustering, Component, DatasetScorer, Run
+from ig4.storage.seals import resealed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -37,7 +38,10 @@ def rewrite_json(connection: Connection, rewrite: Callable[[Any], Any]) -> int:
                 continue
             changed += 1
             here = [one == part for one, part in zip(keys, key, strict=True)]
-            connection.execute(update(table).where(*here).values({name: new}))
+            statement = update(table).where(*here).values({name: new})
+            sealed = "crc" in table.__table__.c
+            with resealed(connection, table, *here) if sealed else nullcontext():
+                connection.execute(statement)
     return changed
 
 

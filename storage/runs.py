@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 
 from ig4.storage.bulk import upsert
 from ig4.storage.schema import Component, Dataset, FileDigest, Run
+from ig4.storage.seals import seal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -149,6 +150,7 @@ def component_id(connection: Connection, row: ComponentRow) -> int:
         "created_at": now(),
     }
     connection.execute(upsert(connection, Component, ["fingerprint"]).values(values))
+    seal(connection, Component, Component.fingerprint == row.fingerprint)
     return int(connection.scalar(statement) or 0)
 
 

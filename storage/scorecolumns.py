@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select, update
 
 from ig4.storage.calls import DONE, UNREADABLE
 from ig4.storage.schema import Component, DatasetScorer, LlmCall, Run, Sample, Score, ScoreDetails
+from ig4.storage.seals import are_sound, seal
 from ig4.storage.views import refresh_scores_wide
 
 if TYPE_CHECKING:
@@ -172,11 +173,12 @@ def drop(connection: Connection, dataset_id: int, row: ScoreColumnRow) -> int:
 
 def rename(connection: Connection, dataset_id: int, old: str, new: str) -> None:
     """Give a column of a data set another name."""
-    connection.execute(
-        update(DatasetScorer)
-        .where(DatasetScorer.dataset_id == dataset_id, DatasetScorer.name == old)
-        .values(name=new)
-    )
+    mine = DatasetScorer.dataset_id == dataset_id
+    before, after = (mine, DatasetScorer.name == old), (mine, DatasetScorer.name == new)
+    sound = are_sound(connection, DatasetScorer, *before)
+    connection.execute(update(DatasetScorer).where(*before).values(name=new))
+    if sound:
+        seal(connection, DatasetScorer, *after)
     refresh_scores_wide(connection)
 
 

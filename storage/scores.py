@@ -20,6 +20,7 @@ from ig4.storage.schema import (
     Score,
     ScoreDetails,
 )
+from ig4.storage.seals import checksum, seal
 from ig4.storage.views import WIDE_COLUMNS, lock_schema, refresh_scores_wide
 
 if TYPE_CHECKING:
@@ -60,6 +61,12 @@ def bind(
     updated = ["component_id", "imported", "options"]
     connection.execute(
         upsert(connection, DatasetScorer, ["dataset_id", "name"], update=updated).values(values)
+    )
+    seal(
+        connection,
+        DatasetScorer,
+        DatasetScorer.dataset_id == dataset_id,
+        DatasetScorer.name == name,
     )
     if not is_new:
         refresh_scores_wide(connection)
@@ -113,11 +120,13 @@ def put(
         crc = of_score(component_id, content, value, error)
         scores.append((component_id, content, value, error, run_id, crc))
         if detail is not None:
-            details.append((component_id, content, detail))
+            named = {"component_id": component_id, "content_id": content, "details": detail}
+            details.append((component_id, content, detail, checksum(ScoreDetails, named)))
     key = ["component_id", "content_id"]
     updated = ["value", "error", "run_id", "crc"]
     put_rows(connection, Score, [*key, *updated], scores, key=key, update=updated)
-    put_rows(connection, ScoreDetails, [*key, "details"], details, key=key, update=["details"])
+    updated = ["details", "crc"]
+    put_rows(connection, ScoreDetails, [*key, *updated], details, key=key, update=updated)
 
 
 def scored_ids(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from struct import Struct
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from sqlalchemy import insert, select
 
 from ig4.storage.runs import now
 from ig4.storage.schema import Sample, SelectedSample, Selection
+from ig4.storage.seals import seal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -63,10 +67,12 @@ def put(
         "digest": digest,
         "run_id": run_id,
         "created_at": now(),
+        "samples_crc": samples_checksum(items),
     }
     selection_id = int(
         connection.scalar(insert(Selection).values(values).returning(Selection.id)) or 0
     )
+    seal(connection, Selection, Selection.id == selection_id)
     rows = [
         {
             "selection_id": selection_id,
@@ -81,6 +87,30 @@ def put(
     if rows:
         connection.execute(insert(SelectedSample), rows)
     return selection_id
+
+
+def samples_checksum(items: Sequence[SelectionItem]) -> int:
+    """Return the CRC-32 of the samples of a selection with their contents, ranks and scores."""
+    crc = len(items)
+    for one in sorted(items, key=attrgetter("rank")):
+        row = (one.rank, one.sample_id, one.content_id, one.cluster, one.final_score + 0.0)
+        crc = crc32(_ITEM(*row), crc)
+    return crc
+
+
+_ITEM = Struct("<qqqqd").pack
+
+
+def stored_checksum(connection: Connection, selection_id: int) -> int:
+    """Return the CRC-32 of the samples that a selection has."""
+    table = SelectedSample.__table__.c
+    rows: Any = connection.execute(
+        select(
+            table.sample_id, table.content_id, table.rank, table.rank, table.cluster,
+            table.final_score,
+        ).where(table.selection_id == selection_id)
+    )  # fmt: skip
+    return samples_checksum([SelectionItem(*row) for row in rows])
 
 
 def last(

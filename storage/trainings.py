@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, insert, select, update
 from ig4.storage.bulk import put_rows
 from ig4.storage.runs import now
 from ig4.storage.schema import Component, Dataset, Training, TrainingStep
+from ig4.storage.seals import checksum, covered, resealed, seal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -59,11 +60,8 @@ def begin(
     )
     existing = connection.scalar(unfinished.order_by(Training.id.desc()).limit(1))
     if existing is not None:
-        connection.execute(
-            update(Training)
-            .where(Training.id == existing)
-            .values(status="running", error=None, run_id=run_id, finished_at=None)
-        )
+        again = {"status": "running", "error": None, "run_id": run_id, "finished_at": None}
+        _set(connection, existing, again)
         return int(existing)
     values = {
         "dataset_id": dataset_id,
@@ -77,12 +75,20 @@ def begin(
         "run_id": run_id,
         "created_at": now(),
     }
-    return int(connection.scalar(insert(Training).values(values).returning(Training.id)) or 0)
+    new = connection.scalar(insert(Training).values(values).returning(Training.id))
+    seal(connection, Training, Training.id == new)
+    return int(new or 0)
+
+
+def _set(connection: Connection, training_id: int, values: Mapping[str, Any]) -> None:
+    here = Training.id == training_id
+    with resealed(connection, Training, here):
+        connection.execute(update(Training).where(here).values(values))
 
 
 def begin_steps(connection: Connection, training_id: int, steps: int, done: int) -> None:
     """Record the planned number of steps, and delete the steps after `done`: they run again."""
-    connection.execute(update(Training).where(Training.id == training_id).values(steps=steps))
+    _set(connection, training_id, {"steps": steps})
     connection.execute(
         delete(TrainingStep).where(
             TrainingStep.training_id == training_id, TrainingStep.step > done
@@ -94,13 +100,15 @@ def put_steps(
     connection: Connection, training_id: int, steps: Sequence[Sequence[float | None]]
 ) -> None:
     """Store steps: rows of step, epoch, loss, learning rate, gradient norm, seconds."""
+    columns = covered(TrainingStep)
+    rows = [(training_id, *row) for row in steps]
     put_rows(
         connection,
         TrainingStep,
-        ("training_id", *_STEP),
-        [(training_id, *row) for row in steps],
+        (*columns, "crc"),
+        [(*row, checksum(TrainingStep, dict(zip(columns, row, strict=True)))) for row in rows],
         key=("training_id", "step"),
-        update=_STEP[1:],
+        update=(*_STEP[1:], "crc"),
     )
 
 
@@ -119,7 +127,7 @@ def finish(
         "error": error,
         "finished_at": now(),
     }
-    connection.execute(update(Training).where(Training.id == training_id).values(values))
+    _set(connection, training_id, values)
 
 
 def list_all(connection: Connection, training_id: int | None = None) -> list[TrainingRow]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from ig4.storage.errors import StorageError
 from ig4.storage.integrity import checksums
 from ig4.storage.querying.readonly import open_readonly
 from ig4.storage.schema import Base, Component, Dataset, DatasetScorer, Embedding, Sample, Score
+from ig4.storage.sealedrows import SEALED, RowReport, check_all
 from ig4.storage.versions import HEAD, check, current
 
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ class Damage:
     """Something that is wrong: in which table, what, and what to do about it.
 
     `rows` are the keys of the damaged results (component id, content or image id), or of the
-    damaged samples (data set id, sample id).
+    damaged samples (data set id, sample id); of other tables, the numbers of what they belong to.
     """
 
     table: str
     problem: str
     remedy: str
-    rows: Sequence[tuple[int, int]] = ()
+    rows: Sequence[tuple[int, ...]] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a JSON-able dict."""
@@ -107,13 +108,28 @@ def check_database(location: str | Path, contents: ContentCheck | None = None) -
                 reason = str(error) or type(error).__name__
                 found = [Damage(table, f"{table} cannot be read: {reason}", _RESTORE)]
             damage += found
+        bare: dict[str, int] = {}
+        for name, look in check_all(connection):
+            try:
+                with translate_errors(url):
+                    report = look()
+            except Exception as error:  # noqa: BLE001 - see above
+                reason = str(error) or type(error).__name__
+                damage.append(Damage(name, f"{name} cannot be read: {reason}", _RESTORE))
+                continue
+            bare[name] = report.bare
+            if report.verified:
+                verified[name] = report.verified
+            damage += _damaged_rows(report)
         if not damage:
-            notes += _unprotected(connection)
+            notes += _unprotected(connection, bare)
     return CheckReport(describe(url), damage, verified, notes)
 
 
 def repair_damage(location: str | Path, damage: Sequence[Damage]) -> int:
-    """Delete damaged scores and embeddings, and let data sets with damaged samples be read again.
+    """Delete what is damaged and can be made again, and let damaged data sets be read again.
+
+    What was paid for, or trained, stays as it is.
 
     Returns how many results and samples that concerns.
 
@@ -130,15 +146,18 @@ def repair_damage(location: str | Path, damage: Sequence[Damage]) -> int:
         with transaction(engine, writes=True) as connection:
             for one in damage:
                 if one.table == "samples":
-                    owners = {dataset for dataset, _ in one.rows}
+                    owners = {row[0] for row in one.rows}
                     connection.execute(
                         update(Dataset).where(Dataset.id.in_(owners)).values(source_state=None)
                     )
                     count += len(one.rows)
                     continue
-                for component in {component for component, _ in one.rows}:
+                if one.table not in tables:
+                    count += _delete_owners(connection, one)
+                    continue
+                for component in {row[0] for row in one.rows}:
                     table, column = tables[one.table]
-                    keys = [key for owner, key in one.rows if owner == component]
+                    keys = [row[1] for row in one.rows if row[0] == component]
                     condition = in_values(connection, column, keys)
                     connection.execute(
                         delete(table).where(table.component_id == component, condition)
@@ -147,6 +166,20 @@ def repair_damage(location: str | Path, damage: Sequence[Damage]) -> int:
     finally:
         engine.dispose()
     return count
+
+
+def _delete_owners(connection: Connection, one: Damage) -> int:
+    """Delete the clusterings, selections, evaluations or judgements that hold damaged rows."""
+    owner: Any = {table.name: table.owner for table in SEALED}.get(
+        {"cluster_labels": "clusterings", "selected_samples": "selections"}.get(
+            one.table, one.table
+        )
+    )
+    if owner is None or not one.rows:
+        return 0
+    keys = [row[0] for row in one.rows]
+    statement = delete(owner).where(in_values(connection, owner.id, keys))
+    return connection.execute(statement).rowcount
 
 
 _RESTORE = "restore a backup (`ig4 db backup` makes one), or read the data set into a new database"
@@ -171,7 +204,8 @@ def _reading(url: URL) -> Iterator[tuple[Connection, sqlite3.Connection | None]]
 
 
 def _lenient(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")
+    # Not "replace": what became another byte would look like a character that was there before.
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def _engine_on(connection: sqlite3.Connection) -> Engine:
@@ -321,16 +355,38 @@ def _names(connection: Connection, components: set[int]) -> dict[int, tuple[str,
     return names
 
 
-def _unprotected(connection: Connection) -> list[str]:
-    notes = []
+def _damaged_rows(report: RowReport) -> list[Damage]:
+    if not report.damaged:
+        return []
+    numbers = ", ".join(map(str, report.keys[:_SHOWN])) + (
+        ", …" if len(report.keys) > _SHOWN else ""
+    )
+    key = report.table.key if report.table.name == report.name else f"{report.table.name} id"
+    return [
+        Damage(
+            report.name,
+            f"{report.damaged:,} rows of {report.name} are not what was stored ({key} {numbers})",
+            report.table.remedy,
+            [(key,) for key in report.keys],
+        )
+    ]
+
+
+def _unprotected(connection: Connection, bare: Mapping[str, int]) -> list[str]:
+    notes = [
+        f"{count:,} rows of {name} were stored by an older ig4 without a checksum: changed bytes "
+        "in them stay unseen"
+        for name, count in bare.items()
+        if count
+    ]
     for model in (Score, Embedding):
         table: Any = model.__table__
-        bare = connection.execute(
+        number = connection.execute(
             select(text("count(*)")).select_from(table).where(table.c.crc.is_(None))
         ).scalar()
-        if bare:
+        if number:
             notes.append(
-                f"{bare:,} {table.name} were stored by an older ig4 without a checksum: changed "
+                f"{number:,} {table.name} were stored by an older ig4 without a checksum: changed "
                 "bytes in them stay unseen"
             )
     known = set(inspect(connection).get_table_names())

@@ -126,6 +126,8 @@ _MEANINGS = {
     "image_roots": "folders that its images may lie in (JSON)",
     "embedded": "whether it came inside the data set, not as a file of its own",
     "crc": "checksum of the result and its keys (CRC-32); NULL if an older ig4 stored it",
+    "labels_crc": "checksum of the labels (CRC-32); NULL if an older ig4 stored them",
+    "samples_crc": "checksum of the selected samples (CRC-32); NULL if an older ig4 stored them",
     "settings": "clusterer and embedder with the options that were given (JSON)",
     "beats": "a number that grows while the process lives",
     "started": "when the process started, by its machine's clock since its start",

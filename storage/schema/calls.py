@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import (
+    BigInteger,
     ForeignKey,
     Index,
 )
@@ -47,6 +48,7 @@ class LlmBatch(Base):
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class LlmCall(Base):
@@ -81,3 +83,4 @@ class LlmCall(Base):
     attempts: Mapped[int]
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    crc: Mapped[int | None] = mapped_column(BigInteger)

@@ -42,6 +42,7 @@ class Training(Base):
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class TrainingStep(Base):
@@ -57,6 +58,7 @@ class TrainingStep(Base):
     learning_rate: Mapped[float]
     grad_norm: Mapped[float | None]
     seconds: Mapped[float]
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Evaluation(Base):
@@ -89,6 +91,7 @@ class Evaluation(Base):
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Prediction(Base):
@@ -113,6 +116,7 @@ class Prediction(Base):
     answer: Mapped[str | None]
     error: Mapped[str | None]
     value: Mapped[float | None]
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Judgement(Base):
@@ -137,6 +141,7 @@ class Judgement(Base):
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Verdict(Base):
@@ -160,6 +165,7 @@ class Verdict(Base):
     second_score: Mapped[float | None]
     explanation: Mapped[str | None]
     error: Mapped[str | None]
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Ablation(Base):
@@ -192,3 +198,4 @@ class AblationCell(Base):
     metrics: Mapped[dict[str, Any] | None]
     error: Mapped[str | None]
     finished_at: Mapped[datetime | None]
+    crc: Mapped[int | None] = mapped_column(BigInteger)

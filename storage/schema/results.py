@@ -30,6 +30,7 @@ class Component(Base):
     options: Mapped[dict[str, Any]]
     fingerprint: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime]
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class DatasetScorer(Base):
@@ -47,6 +48,7 @@ class DatasetScorer(Base):
     component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))
     imported: Mapped[bool]
     options: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Score(Base):
@@ -75,6 +77,7 @@ class ScoreDetails(Base):
     component_id: Mapped[int] = mapped_column(ForeignKey("components.id"), primary_key=True)
     content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"), primary_key=True)
     details: Mapped[str]  # JSON
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Embedding(Base):
@@ -114,6 +117,8 @@ class Clustering(Base):
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
     created_at: Mapped[datetime]
     settings: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    labels_crc: Mapped[int | None] = mapped_column(BigInteger)
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class ClusterLabel(Base):
@@ -145,6 +150,8 @@ class Selection(Base):
     digest: Mapped[str]  # of the configuration and of the ranked samples
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
     created_at: Mapped[datetime]
+    samples_crc: Mapped[int | None] = mapped_column(BigInteger)
+    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class SelectedSample(Base):

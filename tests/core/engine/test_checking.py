@@ -52,7 +52,10 @@ def change(path, sql):
 def test_a_database_that_nobody_damaged_is_sound(scored):
     report = check(scored)
     assert report.sound
-    assert report.verified == {"scores": COUNT, "embeddings": 1, "samples": COUNT}
+    assert report.verified == {
+        "scores": COUNT, "embeddings": 1, "samples": COUNT, "components": 2, "dataset_scorers": 1,
+        "selections": 1, "selected_samples": 100,
+    }  # fmt: skip
     assert report.notes == []
 
 
