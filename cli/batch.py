@@ -40,7 +40,7 @@ Examples:
 )
 @opt.shared_options
 def list_(db: str | None, as_json: bool, quiet: bool) -> None:
-    """List all batches, with their service and the number of requests without a reply."""
+    """List all batches, with their service and the requests that wait or are lost."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.storage import batches
@@ -51,8 +51,11 @@ def list_(db: str | None, as_json: bool, quiet: bool) -> None:
     ):
         rows = batches.list_all(connection)
         pending = batches.count_pending(connection)
+        lost = batches.count_lost(connection)
     if as_json:
-        render.print_json([_as_dict(row, pending.get(row.id, 0)) for row in rows])
+        render.print_json(
+            [_as_dict(row, pending.get(row.id, 0), lost.get(row.id, 0)) for row in rows]
+        )
         return
     render.print_table(
         (
@@ -62,6 +65,7 @@ def list_(db: str | None, as_json: bool, quiet: bool) -> None:
             "model",
             "requests",
             "waiting",
+            "lost",
             "created",
             "id there",
             "error",
@@ -74,6 +78,7 @@ def list_(db: str | None, as_json: bool, quiet: bool) -> None:
                 row.model,
                 row.requests,
                 pending.get(row.id, 0),
+                lost.get(row.id, 0),
                 f"{row.created_at:%Y-%m-%d %H:%M}",
                 row.remote_id,
                 row.error,
@@ -148,7 +153,7 @@ def resend(number: int, yes: bool, db: str | None, as_json: bool, quiet: bool) -
         click.echo(f"batch {number}: the next run sends its {counted(count, 'request')} again")
 
 
-def _as_dict(row: BatchRow, pending: int) -> dict[str, Any]:
+def _as_dict(row: BatchRow, pending: int, lost: int) -> dict[str, Any]:
     return {
         "batch": row.id,
         "state": row.state,
@@ -157,6 +162,7 @@ def _as_dict(row: BatchRow, pending: int) -> dict[str, Any]:
         "id": row.remote_id,
         "requests": row.requests,
         "waiting": pending,
+        "lost": lost,
         "created_at": row.created_at.isoformat(),
         "error": row.error,
     }

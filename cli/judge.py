@@ -117,8 +117,9 @@ def compare(
             f"`ig4 judge show {result.id}`, try again with --retry-failed",
             err=True,
         )
-    if result.stopped:
-        click.echo(f"Stopped: {result.stopped}. The same command continues from here.", err=True)
+    if result.stopped and result.asked:
+        goes_on = " The same command continues from here." if result.asked.goes_on else ""
+        click.echo(f"Stopped: {result.stopped}.{goes_on}", err=True)
     if result.summary.failed or result.open:
         raise click.exceptions.Exit(render.PARTIAL)
 

@@ -162,6 +162,10 @@ def main(args: list[str] | None = None) -> None:
         streams.discard_output()
         _print_error(f"Error: the output cannot be written: {error.strerror or error}")
         code = 1
+    if args is None:
+        from ig4.cli.ending import end_in_time
+
+        end_in_time(code)
     sys.exit(code)
 
 

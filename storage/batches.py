@@ -180,10 +180,19 @@ def pending_hashes(connection: Connection, batch_id: int) -> set[str]:
 
 
 def count_pending(connection: Connection) -> dict[int, int]:
-    """Return the number of requests without outcome by batch id."""
+    """Return the number of requests that wait for a reply by batch id."""
+    return _count(connection, calls.BATCH)
+
+
+def count_lost(connection: Connection) -> dict[int, int]:
+    """Return the number of requests that are lost with their batch by batch id."""
+    return _count(connection, calls.LOST)
+
+
+def _count(connection: Connection, state: str) -> dict[int, int]:
     rows = connection.execute(
         select(LlmCall.batch_id, func.count())
-        .where(LlmCall.state.in_(_OPEN), LlmCall.batch_id.is_not(None))
+        .where(LlmCall.state == state, LlmCall.batch_id.is_not(None))
         .group_by(LlmCall.batch_id)
     )
     return {int(batch or 0): count for batch, count in rows}

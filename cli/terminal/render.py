@@ -142,9 +142,14 @@ def print_estimate(estimate: ScoreEstimate, *, as_json: bool) -> None:
 def calls_estimate(name: str, calls: CallEstimate) -> str:
     """Return the calls that a component would make, and their cost, as text."""
     price = "price unknown" if calls.cost is None else f"about ${calls.cost:,.4f}"
-    paid = f", {calls.in_ledger:,} of them already paid" if calls.in_ledger else ""
+    known = [f"{calls.in_ledger:,} of them already paid"] if calls.in_ledger else []
+    if calls.in_batches:
+        known.append(f"{calls.in_batches:,} on their way in batches")
+    if calls.lost:
+        known.append(f"{calls.lost:,} in lost batches and not sent again (see `ig4 batch list`)")
     return (
-        f"{name} calls {calls.model}: about {counted(calls.requests, 'request')}{paid}; "
+        f"{name} calls {calls.model}: about "
+        f"{', '.join([counted(calls.requests, 'request'), *known])}; "
         f"{counted(calls.input_tokens, 'token')} in, {calls.output_tokens:,} out: {price}"
     )
 
@@ -163,14 +168,16 @@ def calls_fields(scored: ScoreResult) -> dict[str, Any]:
         "calls": scored.asked.calls,
         "cost": dict(scored.asked.cost),
         "waiting": dict(scored.asked.waiting),
+        "lost": dict(scored.asked.lost),
         "stopped": scored.stopped,
     }
 
 
 def print_stopped(scored: ScoreResult, command: str) -> None:
     """Print on stderr why scoring stopped, and how to continue."""
-    if scored.stopped:
-        click.echo(f"Stopped: {scored.stopped}. `{command}` continues from here.", err=True)
+    if scored.stopped and scored.asked:
+        goes_on = f" `{command}` continues from here." if scored.asked.goes_on else ""
+        click.echo(f"Stopped: {scored.stopped}.{goes_on}", err=True)
 
 
 def print_failures(failed: Mapping[str, int], *, retry: str) -> None:

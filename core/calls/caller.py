@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ig4.core.calls.ledger import REFUSED, reply_of
 from ig4.core.calls.request import (
     CallError,
+    LostError,
     PendingError,
     RejectedError,
     Reply,
@@ -262,9 +263,11 @@ def _reply_in_ledger(row: CallRow) -> Reply:
     """Return the reply that the ledger has.
 
     Raises:
-        PendingError: the request lies with the service in a batch.
+        PendingError: the request lies with the service in a batch; LostError if that is lost.
     """
-    if row.state in (calls.BATCH, calls.LOST):
+    if row.state == calls.LOST:
+        raise LostError("the request lies in a lost batch")
+    if row.state == calls.BATCH:
         raise PendingError("the request lies in a batch")
     return reply_of(row)
 

@@ -216,6 +216,10 @@ class PendingError(CallError):
     """There is no reply yet: the request is in a batch, or waits to be put into one."""
 
 
+class LostError(PendingError):
+    """The request lies in a batch that the service does not have; it may have been paid for."""
+
+
 class Ask(Protocol):
     """Asks a language model; replies are kept, so that none is paid for twice."""
 

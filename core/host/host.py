@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
@@ -24,15 +24,17 @@ from ig4.core.host.discovery import (
     load_plugin,
     normalise,
 )
-from ig4.core.host.watch import SWITCH, call_watched, is_wanted, time_limit
+from ig4.core.host.watch import COMPONENT_SECONDS, SWITCH, call_watched, is_wanted, time_limit
 from ig4.core.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import click
 
-    from ig4.core.contracts import Configurable
+    from ig4.core.contracts import Configurable, Options
     from ig4.core.events import Event
     from ig4.core.records import Choice
+
+T = TypeVar("T")
 
 __all__ = [
     "KINDS",
@@ -142,14 +144,12 @@ class Host:
             UsageError: unknown component or bad options, one line for each problem.
             MissingExtraError, PluginError: as `load`.
         """
-        from ig4.core.host.options import fill_options
-
         cls = self.load(choice.kind, choice.use, runnable=runnable)
-        options = fill_options(cls.Options, choice.options, choice.label)
+        registered = self.find(choice.kind, choice.use)
+        options = self._options(registered, cls, choice)
         try:
-            return cls(options)
+            return _watched(registered, partial(cls, options), "to be constructed")
         except Exception as error:
-            registered = self.find(choice.kind, choice.use)
             raise PluginError(
                 f"{_full_name(registered)} cannot be constructed ({describe_error(error)}); "
                 f"`__init__` must only store its options"
@@ -157,10 +157,21 @@ class Host:
 
     def validate(self, choice: Choice, *, runnable: bool = True) -> None:
         """Check a choice and its options before any work; raises as `build`."""
+        cls = self.load(choice.kind, choice.use, runnable=runnable)
+        self._options(self.find(choice.kind, choice.use), cls, choice)
+
+    def _options(
+        self, registered: RegisteredComponent, cls: type[Configurable], choice: Choice
+    ) -> Options:
         from ig4.core.host.options import fill_options
 
-        cls = self.load(choice.kind, choice.use, runnable=runnable)
-        fill_options(cls.Options, choice.options, choice.label)
+        fill = partial(fill_options, cls.Options, choice.options, choice.label)
+        try:
+            return _watched(registered, fill, "to check its options")
+        except TimeoutError as error:
+            raise PluginError(
+                f"{_full_name(registered)} does not check its options: {error}"
+            ) from None
 
     def emit(self, event: Event) -> None:
         """Send an event to every observer; one that raises is listed in `broken` and removed."""
@@ -274,11 +285,19 @@ def _import_target(registered: RegisteredComponent) -> Any:
 
 
 def _import_module(registered: RegisteredComponent, name: str) -> Any:
-    """Import a module; one of a plugin may take its time, since libraries do, but is named."""
+    """Import a module; one of a plugin is named if it takes long, and given up after minutes."""
     if registered.dist == "ig4":
         return importlib.import_module(name)
     what = f"{_full_name(registered)} to be imported"
-    return call_watched(partial(importlib.import_module, name), what)
+    limit = time_limit(COMPONENT_SECONDS)
+    return call_watched(partial(importlib.import_module, name), what, limit)
+
+
+def _watched(registered: RegisteredComponent, call: Callable[[], T], doing: str) -> T:
+    """Return what a component's own code returns that should take no time."""
+    if registered.dist == "ig4":
+        return call()
+    return call_watched(call, f"{_full_name(registered)} {doing}", time_limit())
 
 
 def _check_contract(registered: RegisteredComponent, cls: Any) -> None:

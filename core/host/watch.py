@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -23,6 +23,12 @@ LIMIT = "IG4_PLUGIN_TIMEOUT"
 
 _NOTICE_SECONDS = 3.0
 _LIMIT_SECONDS = 60.0
+COMPONENT_SECONDS = 300.0
+"""How long a component's module may take by default: the libraries of models take long."""
+
+_OPEN_NOTICE_SECONDS = 20.0
+"""After how long it is said which component is still being opened."""
+
 _AGAIN_SECONDS = 1.0
 _GRACE_SECONDS = 5.0
 """How long at least a plugin may take to end once it is told to."""
@@ -34,13 +40,30 @@ class _ExpiredError(BaseException):
     """Raised within a plugin whose time is over; no `except Exception` of its own may catch it."""
 
 
-def time_limit() -> float:
+class _Opens(Protocol):
+    def open(self) -> None: ...
+
+
+def time_limit(default: float = _LIMIT_SECONDS) -> float:
     """Return the seconds that a plugin may take to be imported."""
     try:
         seconds = float(os.environ.get(LIMIT, ""))
     except ValueError:
-        return _LIMIT_SECONDS
-    return seconds if seconds > 0 else _LIMIT_SECONDS
+        return default
+    return seconds if seconds > 0 else default
+
+
+def open_named(component: _Opens, label: str) -> None:
+    """Open a component, which may take as long as its model does, and name it if that is long."""
+    notice = threading.Timer(
+        _OPEN_NOTICE_SECONDS, _log.warning, ("still waiting for %s to load what it needs", label)
+    )
+    notice.daemon = True
+    notice.start()
+    try:
+        component.open()
+    finally:
+        notice.cancel()
 
 
 def call_watched(call: Callable[[], T], what: str, limit: float | None = None) -> T:

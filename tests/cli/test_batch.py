@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from ig4.cli.main import cli
+from ig4.cli.terminal import render
+from ig4.core.engine.scoring.estimate import CallEstimate
 from ig4.storage import batches, runs
 from ig4.storage.runs import ComponentRow
 from ig4.storage.store import Store
@@ -52,6 +54,16 @@ def test_a_lost_batch_is_sent_again_at_a_word_and_counted_on(ig4):
     states = {row["batch"]: row["state"] for row in json_of(ig4("batch", "list", "--json"))}
     assert states == {1: "resent", 2: "submitted"}
     assert json_of(ig4("costs", "--json"))["lost"] == 2
+
+
+def test_what_waits_and_what_is_lost_are_counted_apart(ig4):
+    listed = json_of(ig4("batch", "list", "--json"))
+    assert [(row["waiting"], row["lost"]) for row in listed] == [(0, 2), (1, 0)]
+
+
+def test_an_estimate_says_what_is_not_sent_again():
+    told = render.calls_estimate("gpt", CallEstimate("m", 9, 1, 70, 80, 0.5, 2, 3))
+    assert "about 9 requests, 1 of them already paid, 2 on their way in batches, 3 in lost" in told
 
 
 def test_one_that_the_service_has_needs_a_second_word(ig4):

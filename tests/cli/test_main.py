@@ -330,3 +330,50 @@ def test_what_is_not_utf_8_on_the_command_line_is_named(ig4, tmp_path, arguments
     assert done.returncode in (1, 2)
     assert "caf\\udce9" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+LEFT_RUNNING = {
+    "thread": "threading.Thread(target=time.sleep, args=(1000,), name='uploader').start()",
+    "executor": "ThreadPoolExecutor(1, 'uploader').submit(time.sleep, 1000)",
+}
+
+
+@pytest.fixture
+def left_running(tmp_path):
+    """Start `ig4 plugins` with a plugin that leaves a thread running."""
+
+    def start(code, **variables):
+        info = tmp_path / "ig4_late-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ig4-late\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[ig4]\nlate = late_plugin\n")
+        (tmp_path / "late_plugin.py").write_text(
+            "import threading, time\nfrom concurrent.futures import ThreadPoolExecutor\n"
+            f"def start():\n    {code}\nstart()\n"
+        )
+        return subprocess.Popen(
+            [sys.executable, "-m", "ig4", "plugins", "--json"],
+            env=environment(tmp_path, **variables), cwd=tmp_path, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    return start
+
+
+@pytest.mark.parametrize("code", LEFT_RUNNING.values(), ids=LEFT_RUNNING)
+def test_a_command_ends_although_a_plugin_left_a_thread_running(left_running, code):
+    process = left_running(code, IG4_PLUGIN_TIMEOUT="1")
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert json.loads(out)
+    assert "ended without waiting any longer for thread 'uploader" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C")
+def test_ctrl_c_ends_the_wait_for_such_a_thread_without_a_traceback(left_running):
+    process = left_running(LEFT_RUNNING["thread"])
+    assert "waiting for thread 'uploader'" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")

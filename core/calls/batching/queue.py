@@ -16,6 +16,7 @@ from ig4.core.calls.provider import BatchLimitError, NotSubmittedError
 from ig4.core.calls.request import (
     BudgetError,
     CallError,
+    LostError,
     PendingError,
     RejectedError,
     Reply,
@@ -38,10 +39,6 @@ T = TypeVar("T")
 
 TRIES = 3
 """How often a request goes into a batch before it counts as failed."""
-
-
-class LostError(PendingError):
-    """The request lies in a batch that the service does not have; it may have been paid for."""
 
 
 class BatchQueue:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from ig4.core.calls.batching.queue import LostError
-from ig4.core.calls.request import BudgetError, PendingError
+from ig4.core.calls.request import BudgetError, LostError, PendingError
 from ig4.core.calls.running.streaks import FailureStreak
 from ig4.core.calls.running.task import PAGE
 from ig4.core.records import Failure
@@ -24,21 +24,41 @@ U = TypeVar("U")
 R = TypeVar("R")
 
 
+@dataclass(slots=True)
+class Unanswered:
+    """How many units have requests that wait for batches, or lie in lost ones."""
+
+    waiting: int = 0
+    lost: int = 0
+
+    def add(self, error: PendingError) -> None:
+        """Count a unit that was not answered."""
+        if isinstance(error, LostError):
+            self.lost += 1
+        else:
+            self.waiting += 1
+
+
 async def ask_one_by_one(
     task: CallTask[U, R], ask: Ask, buffer: AnswerBuffer[U, R], settings: CallSettings
-) -> int:
+) -> Unanswered:
     """Answer all units, each with requests of its own and many at once.
 
     Ends early when the budget is reached. Returns how many units have a request in a batch.
     """
+    unanswered = Unanswered()
     units = task.units(list(task.places))
     # More workers than requests at a time: some wait for their next try.
     number = min(len(task.places), 2 * settings.concurrency + 8)
     streak = FailureStreak(task.label, settings.stop_after)
-    workers = [asyncio.create_task(_work(task, units, ask, buffer, streak)) for _ in range(number)]
+    workers = [
+        asyncio.create_task(_work(task, units, ask, buffer, streak, unanswered))
+        for _ in range(number)
+    ]
     commits = asyncio.create_task(buffer.commit_regularly())
     try:
-        return sum(await asyncio.gather(*workers))
+        await asyncio.gather(*workers)
+        return unanswered
     finally:
         for one in (*workers, commits):
             one.cancel()
@@ -52,32 +72,31 @@ async def _work(
     ask: Ask,
     buffer: AnswerBuffer[U, R],
     streak: FailureStreak,
-) -> int:
-    """Answer one unit after another; return how many have a request in a batch.
+    unanswered: Unanswered,
+) -> None:
+    """Answer one unit after another; count those that have a request in a batch.
 
     Raises:
         FailingError: all that was answered last failed.
     """
-    waiting = 0
     for key, unit in units:
         try:
             answer = await task.answer(unit, ask)
         except BudgetError:
             break
-        except PendingError:
-            waiting += 1
+        except PendingError as error:
+            unanswered.add(error)
             continue
         buffer.add(key, answer)
         if task.is_asked(unit):
             streak.add([answer.reason if isinstance(answer, Failure) else None])
         if streak.is_over:
             raise streak.error()
-    return waiting
 
 
 async def ask_in_batches(
     task: CallTask[U, R], queue: BatchQueue, buffer: AnswerBuffer[U, R], settings: CallSettings
-) -> int:
+) -> Unanswered:
     """Answer from the ledger, hand over what is missing, and again when replies have come.
 
     Returns how many units are not answered yet.
@@ -98,7 +117,7 @@ async def ask_in_batches(
             await asyncio.sleep(settings.poll_seconds * queue.size.pause)
             if not collector.open:
                 break
-    return len(todo) + lost
+    return Unanswered(len(todo), lost)
 
 
 async def _answer_known(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ig4.core.calls.batching.collector import BatchCollector
@@ -17,8 +17,10 @@ from ig4.core.calls.limits import Limits
 from ig4.core.calls.loop import run
 from ig4.core.calls.prices import Pricing
 from ig4.core.calls.running.answerbuffer import AnswerBuffer
-from ig4.core.calls.running.modes import ask_in_batches, ask_one_by_one
+from ig4.core.calls.running.modes import Unanswered, ask_in_batches, ask_one_by_one
+from ig4.core.counts import counted, verb
 from ig4.core.events import StageFinished, StageStarted
+from ig4.core.host.watch import open_named
 from ig4.storage import batches
 
 if TYPE_CHECKING:
@@ -36,8 +38,8 @@ class CallsResult:
     """The result of asking services.
 
     `stopped` says why it ended early, if it did. By component: `done` counts the units (samples,
-    verdicts) answered now, `cost` is in US dollars, and `waiting` counts the units whose requests
-    lie in batches.
+    verdicts) answered now, `cost` is in US dollars, `waiting` counts the units whose requests
+    lie in batches, or are to go into one, and `lost` those whose requests lie in lost batches.
     """
 
     stopped: str | None
@@ -45,6 +47,26 @@ class CallsResult:
     done: Mapping[str, int]
     cost: Mapping[str, float]
     waiting: Mapping[str, int]
+    lost: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the same command continues: what lies in lost batches is never sent unasked."""
+        return self.stopped is not None or bool(self.waiting)
+
+    def why_open(self, noun: str) -> str | None:
+        """Return in one sentence why units (a noun) are not answered; None if all are."""
+        waiting, lost = sum(self.waiting.values()), sum(self.lost.values())
+        reasons = [self.stopped] if self.stopped else []
+        if waiting and not reasons:
+            reasons.append(f"{counted(waiting, noun)} {verb(waiting, 'waits', 'wait')} for batches")
+        if lost:
+            reasons.append(
+                f"{counted(lost, noun)} {verb(lost, 'lies', 'lie')} in lost batches, may have been "
+                f"paid for, and {verb(lost, 'is', 'are')} sent again "
+                "only by `ig4 batch resend NUMBER` (`ig4 batch list` has the numbers)"
+            )
+        return "; ".join(reasons) or None
 
 
 def run_call_tasks(
@@ -93,7 +115,8 @@ async def _run_all(
         budget.calls,
         {runner.task.label: runner.buffer.done for runner in runners},
         {runner.task.label: runner.buffer.cost for runner in runners},
-        {runner.task.label: runner.waiting for runner in runners if runner.waiting},
+        {r.task.label: r.unanswered.waiting for r in runners if r.unanswered.waiting},
+        {r.task.label: r.unanswered.lost for r in runners if r.unanswered.lost},
     )
 
 
@@ -130,8 +153,7 @@ class CallRunner(Generic[U, R]):
         self.buffer = AnswerBuffer(session, task)
         self.siblings: Sequence[int] = ()
         """Components whose batches it collects, beside its own."""
-        self.waiting = 0
-        """How many units have requests that lie in batches."""
+        self.unanswered = Unanswered()
 
     async def run(self) -> None:
         """Ask about all units; ends early when the budget is reached."""
@@ -148,7 +170,7 @@ class CallRunner(Generic[U, R]):
             notice=session.notice,
         )
         began = time.perf_counter()
-        task.component.open()
+        open_named(task.component, task.label)
         await provider.open()
         task.begin()
         session.emit(StageStarted(task.label, len(task.places), task.unit))
@@ -177,12 +199,12 @@ class CallRunner(Generic[U, R]):
         buffer.counters.append(collector)
         await collector.collect()
         if settings.batch:
-            self.waiting = await ask_in_batches(task, BatchQueue(collector), buffer, settings)
+            self.unanswered = await ask_in_batches(task, BatchQueue(collector), buffer, settings)
         else:
             caller = self._caller(provider, ledger, pricing)
             buffer.counters.append(caller)
             try:
-                self.waiting = await ask_one_by_one(task, caller.ask, buffer, settings)
+                self.unanswered = await ask_one_by_one(task, caller.ask, buffer, settings)
             finally:
                 await caller.land()
         buffer.commit()

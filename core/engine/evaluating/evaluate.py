@@ -23,6 +23,7 @@ from ig4.core.engine.evaluating.answering import (
 )
 from ig4.core.errors import DatasetError, PluginError, UsageError
 from ig4.core.events import StageFinished
+from ig4.core.host.watch import open_named
 from ig4.core.records import Choice
 from ig4.core.texts import sanitize
 from ig4.storage import evaluations
@@ -85,7 +86,7 @@ def evaluate(session: Session, request: EvaluationRequest) -> EvaluationResult:
         raise UsageError("evaluate either a checkpoint or a file of predictions")
     configured = session.configured(request.benchmark)
     benchmark = cast("Benchmark", configured.component)
-    benchmark.open()
+    open_named(benchmark, configured.label)
     try:
         all_items = _all_items(benchmark, configured.label)
         items = _first_items(all_items, configured.label, request.limit)
@@ -108,7 +109,7 @@ def check_benchmark(session: Session, request: EvaluationRequest) -> None:
     """
     configured = session.configured(request.benchmark)
     benchmark = cast("Benchmark", configured.component)
-    benchmark.open()
+    open_named(benchmark, configured.label)
     try:
         label = configured.label
         _first_items(_all_items(benchmark, label), label, request.limit)

@@ -17,6 +17,7 @@ from ig4.core.errors import PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.host.recording import recorded_options
+from ig4.core.host.watch import open_named
 from ig4.core.records import Choice
 from ig4.storage import clusters, samples, scores
 
@@ -218,7 +219,7 @@ class _Clustering:
 
     def _fit(self, matrix: NDArray[np.float32]) -> NDArray[np.int64]:
         clusterer = cast("Clusterer", self.clusterer.component)
-        clusterer.open()
+        open_named(clusterer, self.clusterer.label)
         try:
             labels = np.asarray(clusterer.fit_predict(matrix, self.k, self.seed))
         finally:

@@ -13,7 +13,6 @@ from ig4.core.calls.running.task import CallTask, answer_or_failure
 from ig4.core.chunks import chunks
 from ig4.core.contracts import AsyncJudge
 from ig4.core.contracts.evaluation import Pair, Verdict
-from ig4.core.counts import counted
 from ig4.core.engine.batchwise import answer_batch
 from ig4.core.engine.ending import record_failure
 from ig4.core.engine.judging.plan import (
@@ -25,6 +24,7 @@ from ig4.core.engine.judging.plan import (
 )
 from ig4.core.engine.scoring.estimate import CallEstimate, estimate_calls
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
+from ig4.core.host.watch import open_named
 from ig4.core.records import JSON, Failure
 from ig4.core.statistics.verdicts import JudgedPair, Summary, summarise
 from ig4.core.texts import sanitize
@@ -60,10 +60,7 @@ class JudgeResult:
         """Why pairs are still open, in one sentence; None if no pair is."""
         if self.asked is None or not self.open:
             return None
-        if self.asked.stopped is None and self.asked.waiting:
-            waiting = sum(self.asked.waiting.values())
-            return f"{counted(waiting, 'verdict waits', 'verdicts wait')} for batches"
-        return self.asked.stopped
+        return self.asked.why_open("verdict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +234,7 @@ def _compare(
     label, component = plan.configured.label, plan.judge
     start = time.perf_counter()
     session.emit(StageStarted(label, len(todo), JudgingTask.unit))
-    component.open()
+    open_named(component, label)
     try:
         for batch in chunks(todo, max(1, component.batch_size)):
             answers = answer_batch(

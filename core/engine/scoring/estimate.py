@@ -37,7 +37,8 @@ OUTPUT_TOKENS = 150
 class CallEstimate:
     """What asking a service for one component comes to; `cost` in US dollars, None if unknown.
 
-    `in_ledger` of the `requests` have a reply already and cost nothing.
+    `in_ledger` of the `requests` have a reply already and cost nothing. `in_batches` are on their
+    way and not sent again; `lost` lie in lost batches, and are sent again only at the user's word.
     """
 
     model: str
@@ -46,6 +47,8 @@ class CallEstimate:
     input_tokens: int
     output_tokens: int
     cost: float | None
+    in_batches: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,12 @@ class _CallEstimator:
             known |= ledger.find_elsewhere(connection, free, elsewhere, renew=self.renew)
             seen = ledger.typical_usage(connection, self.asking.component_id)
         paid = {h for h, row in known.items() if self._has_reply(row)}
-        fresh = [request for request_hash, request in requests.items() if request_hash not in paid]
+        lying = {
+            state: {h for h, row in known.items() if row.state == state}
+            for state in (ledger.BATCH, ledger.LOST)
+        }
+        kept = paid.union(*lying.values())
+        fresh = [request for request_hash, request in requests.items() if request_hash not in kept]
         given = sum(provider.tokens(request) for request in fresh)
         reply = seen.output_tokens if seen else OUTPUT_TOKENS
         taken = sum(min(reply, request.max_tokens) for request in fresh)
@@ -177,7 +185,9 @@ class _CallEstimator:
         return CallEstimate(
             model=model,
             requests=round(share * len(requests)),
-            in_ledger=round(share * (len(requests) - len(fresh))),
+            in_ledger=round(share * len(paid)),
+            in_batches=round(share * len(lying[ledger.BATCH])),
+            lost=round(share * len(lying[ledger.LOST])),
             input_tokens=round(share * given),
             output_tokens=round(share * taken),
             cost=cost,

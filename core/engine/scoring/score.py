@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
-from ig4.core.counts import counted
 from ig4.core.engine.scoring.plan import ScoreRequest, ScoringPlan, check_request, make_plan
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
@@ -38,12 +37,7 @@ class ScoreResult:
     @property
     def stopped(self) -> str | None:
         """Why samples that could be scored are not yet, in a sentence; None if all are."""
-        if self.asked is None:
-            return None
-        waiting = sum(self.asked.waiting.values())
-        if self.asked.stopped is None and waiting:
-            return f"{counted(waiting, 'sample waits', 'samples wait')} for batches"
-        return self.asked.stopped
+        return None if self.asked is None else self.asked.why_open("sample")
 
 
 def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> ScoreResult:

@@ -27,6 +27,7 @@ from ig4.core.engine.scoring.tasks import (
 )
 from ig4.core.errors import Ig4Error, PluginError
 from ig4.core.files.images.decode import ImageError
+from ig4.core.host.watch import open_named
 from ig4.core.records import Failure, Image, Sample, Score
 from ig4.core.secrets import redact
 
@@ -60,8 +61,9 @@ class ScoreWork(Work[ScoreTask, ScoreTaskResult]):
         self.reader.open()
         opened: list[Configurable] = []
         try:
-            for component in (*self.embedders.values(), *self.scorers.values()):
-                component.open()
+            components = (*self.embedders.items(), *self.scorers.items())
+            for label, component in components:
+                open_named(component, self.names.get(label, label))
                 opened.append(component)
         except BaseException:
             for component in reversed(opened):

@@ -12,9 +12,10 @@ import time
 
 import pytest
 
-from ig4.core.errors import UsageError
+from ig4.core.errors import PluginError, UsageError
 from ig4.core.host.host import Host
-from ig4.core.host.watch import call_watched, is_wanted
+from ig4.core.host.watch import call_watched, is_wanted, open_named
+from ig4.core.records import Choice
 
 from ...processes import environment
 
@@ -153,3 +154,72 @@ def test_a_plugin_that_heeds_no_signal_does_not_hang_for_ever(install, tmp_path)
     assert done.returncode == 1
     assert "ig4-slow" in done.stderr
     assert "heeds no signal: IG4_PLUGINS=off" in done.stderr
+
+
+@pytest.fixture
+def component(tmp_path, install):
+    """Install a plugin with a scorer whose module has this code."""
+
+    def _component(code):
+        install("""
+            import ig4
+            @ig4.hookimpl
+            def ig4_components():
+                return [ig4.Component("scorer", "slow", "slow_scorer:Slow")]
+        """)
+        (tmp_path / "slow_scorer.py").write_text(textwrap.dedent(code))
+        sys.modules.pop("slow_scorer", None)
+        return Host.discover()
+
+    return _component
+
+
+SCORER = """
+import time
+from typing import ClassVar
+import ig4
+from pydantic import field_validator
+class Options(ig4.Options):
+    path: str = ""
+    @field_validator("path")
+    @classmethod
+    def check(cls, value):
+        if value == "hang":
+            time.sleep(1000)
+        return value
+class Slow(ig4.Scorer):
+    version: ClassVar[str] = "1"
+    Options = Options
+    def __init__(self, options):
+        super().__init__(options)
+        if options.path == "init":
+            time.sleep(1000)
+    def score(self, batch):
+        return [1.0 for _ in batch]
+"""
+
+
+def test_the_module_of_a_component_that_hangs_is_named_and_given_up(component):
+    host = component("import time\ntime.sleep(1000)")
+    with pytest.raises(PluginError, match=r"scorer 'slow' of ig4-slow 1\.0 cannot be .*0\.3 sec"):
+        host.load("scorer", "slow")
+
+
+@pytest.mark.parametrize("path", ["hang", "init"])
+def test_options_and_constructors_that_hang_are_given_up(component, path):
+    host = component(SCORER)
+    host.build(Choice("scorer", "slow", {}))
+    with pytest.raises(PluginError, match=r"scorer 'slow' of ig4-slow.*0\.3 seconds"):
+        host.build(Choice("scorer", "slow", {"path": path}))
+
+
+def test_a_component_that_takes_long_to_open_is_named(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("ig4"), "propagate", True)
+    monkeypatch.setattr("ig4.core.host.watch._OPEN_NOTICE_SECONDS", 0.05)
+
+    class Large:
+        def open(self):
+            time.sleep(0.3)
+
+    open_named(Large(), "clip")
+    assert "still waiting for clip to load what it needs" in caplog.text

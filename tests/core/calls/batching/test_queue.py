@@ -14,6 +14,7 @@ from ig4.core.calls.batching.resend import give_up
 from ig4.core.calls.request import ServiceError
 from ig4.core.calls.settings import CallSettings
 from ig4.core.config import Config
+from ig4.core.engine.scoring.estimate import estimate
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.errors import UsageError
@@ -41,6 +42,11 @@ def dataset(folder, read):
 def ask(session, dataset, call_settings=BATCH, model="free", **more):
     choice = Choice("scorer", "asking", {"model": model})
     return score(session, dataset, ScoreRequest([choice], call_settings=call_settings, **more))
+
+
+def expect(session, dataset):
+    request = ScoreRequest([Choice("scorer", "asking", {"model": "free"})], call_settings=LEAVE)
+    return estimate(session, dataset, request).asking["asking"]
 
 
 def column(session, sql):
@@ -144,7 +150,13 @@ def test_a_batch_that_is_lost_is_named_and_not_sent_again(session, few, world, n
     lose(session, few, world)
     for _ in range(2):
         done = ask(session, few, dataclasses.replace(settings, poll_seconds=0.01))
-        assert done.stopped == "3 samples wait for batches"
+        assert done.stopped.startswith("3 samples lie in lost batches, may have been paid for")
+        assert "ig4 batch resend" in done.stopped
+        assert (done.asked.waiting, done.asked.lost, done.asked.goes_on) == (
+            {},
+            {"asking": 3},
+            False,
+        )
     assert len(world.asked) == 3
     assert (column(session, BATCHES), states(session)) == (["lost"], ["lost"] * 3)
     (told,) = {text for text in notices() if "lost" in text}
@@ -163,8 +175,22 @@ def test_what_may_have_been_paid_is_counted(session, few, world):
 def test_what_may_have_been_paid_counts_for_the_limit_of_the_run(session, few, world):
     world.absent = 1000
     done = ask(session, few, dataclasses.replace(BATCH, max_cost=2.0), "priced")
-    assert done.stopped == "3 samples wait for batches"
+    assert done.asked.lost == {"asking": 3}
     assert len(world.asked) == 3
+
+
+def test_an_estimate_counts_what_is_on_its_way_or_lost_apart_and_free_of_charge(
+    session, few, world
+):
+    world.ready = False
+    ask(session, few, LEAVE)
+    told = expect(session, few)
+    assert (told.requests, told.in_batches, told.lost, told.input_tokens) == (3, 3, 0, 0)
+    world.batches.clear()
+    world.ready = True
+    ask(session, few, LEAVE)
+    told = expect(session, few)
+    assert (told.requests, told.in_batches, told.lost, told.input_tokens) == (3, 0, 3, 0)
 
 
 def test_a_lost_batch_that_is_there_again_is_collected(session, few, world):
