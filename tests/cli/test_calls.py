@@ -241,6 +241,36 @@ def test_a_batch_whose_answer_was_lost_is_not_sent_again(ig4, captions, llm_serv
     assert scores(tmp_path) == expected(rows)
 
 
+KILL_POINTS = {
+    "openai, before the batch is made": ("gpt", "hold", "/v1/batches"),
+    "openai, before its id is known": ("gpt", "mute", "/v1/batches"),
+    "openai, and the batch is made later": ("gpt", "late", "/v1/batches"),
+    "openai, while replies are collected": ("gpt", "hold", "/content"),
+    "anthropic, before its id is known": ("claude", "mute", "/v1/messages/batches"),
+    "anthropic, and the batch is made later": ("claude", "late", "/v1/messages/batches"),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a signal")
+@pytest.mark.parametrize(("scorer", "fault", "path"), KILL_POINTS.values(), ids=KILL_POINTS)
+def test_killed_at_any_point_of_a_batch_nothing_is_paid_twice(
+    start, ig4, captions, llm_server, tmp_path, scorer, fault, path
+):
+    rows = captions(6)
+    (tmp_path / "ig4.toml").write_text("[calls]\npoll_seconds = 1\n")
+    llm_server.configure(rules=[{"fault": fault, "path": path, "times": 1, "seconds": 0.8}])
+    process = start("score", "--scorers", scorer, "--batch", "-q")
+    while llm_server.held == 0:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert ig4("score", "--scorers", scorer, "--batch")[0] == 0
+    assert scores(tmp_path, scorer) == expected(rows)
+    assert [batch["requests"] for batch in llm_server.batches().values()] == [6]
+    assert len(llm_server.calls()) == 6
+
+
 # Crashes and company
 
 

@@ -61,6 +61,11 @@ class LlmServer:
         """The most requests that were on their way at a time."""
         return int(self._ask("calls")["most"])
 
+    @property
+    def held(self) -> int:
+        """How many requests hang, by the faults hold, late and mute."""
+        return int(self._ask("calls")["held"])
+
     def batches(self) -> dict[str, Any]:
         """Every batch so far."""
         return dict(self._ask("batches"))

@@ -143,7 +143,12 @@ class Connection(asyncio.Protocol):
         reads = path.endswith(("/content", "/results"))
         fault = world.fault("", path) if method == "POST" or reads else None
         name = fault["fault"] if fault else ""
-        if name not in ("", "lost") and self._spoil(fault, "openai", {}):
+        if name in ("hold", "late"):  # it hangs: the service never gets to it, or later
+            world.held += 1
+            if name == "hold":
+                return
+            await asyncio.sleep(float((fault or {})["seconds"]))
+        elif name not in ("", "lost", "mute") and self._spoil(fault, "openai", {}):
             return
         *_, last = path.rstrip("/").split("/")
         before = path.rstrip("/").split("/")[-2]
@@ -183,6 +188,9 @@ class Connection(asyncio.Protocol):
             return
         if name == "lost":
             self.transport.abort()
+        if name == "mute":  # done, but nobody is told
+            world.held += 1
+        if name in ("lost", "mute"):
             return
         self._send(200, told)
 
@@ -223,7 +231,7 @@ def _control(world: World, what: str, body: bytes) -> Any:
     elif what == "reset":
         world.reset()
     elif what == "calls":
-        return {"calls": world.log, "most": world.most}
+        return {"calls": world.log, "most": world.most, "held": world.held}
     elif what == "batches":
         return {
             number: {"requests": len(batch["lines"]), "cancelled": batch["cancelled"]}

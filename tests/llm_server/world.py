@@ -69,6 +69,7 @@ class World:
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
     flying: int = 0
     most: int = 0
+    held: int = 0
     random: random.Random = field(default_factory=lambda: random.Random(0))
 
     def configure(self, changes: dict[str, Any]) -> None:
