@@ -25,6 +25,9 @@ TEMPLATE = """\
 # encoding = "utf-8"               # some published files are gb18030
 # instruction = "Describe this image in detail."   # for records without one
 # image_root = "/mnt/images"       # additional folder to read images from
+# duplicate_ids = "number"         # repeated ids become a#2, a#3; or "error"
+# [dataset.options]                # of the format: see `ig4 plugins show llava`
+# split = "train"
 
 [run]
 scorers = {scorers}
@@ -50,12 +53,19 @@ scorers = {scorers}
 # concurrency = 16
 # requests_per_minute = 500
 # tokens_per_minute = 200000
+# attempts = 10                    # of one request, if the service is busy or fails
+# stop_after = 50                  # failures in a row; 0: never
 # max_cost = 5.00                  # US dollars per run
+# max_calls = 1000                 # requests per run
 # batch = true                     # half the price, replies within a day
+# wait = true                      # for batches; false: the next run collects them
+# poll_seconds = 30.0              # between two looks at a batch
 
 # [prices."my-model"]              # US dollars per million tokens, if ig4 knows none
 # input = 0.15
 # output = 0.60
+# cached = 0.075                   # of tokens that the service has in its cache
+# batch = 0.5                      # share of the price that a batch costs
 
 [cluster]
 clusterer = "{clusterer}"          # kmeans, spectral, or none
@@ -74,9 +84,16 @@ scale = "{scale}"                  # paper, minmax, percentile or zscore
 # path = "selected/llava.json"
 # format = "llava"                 # default: that of the data set
 # images = "link"                  # or copy, none
+# problems = "leave"               # or "keep": samples with a problem, in the data set's own format
+# overwrite = false                # true: also files that ig4 did not write
+# [export.options]                 # of the format: see `ig4 plugins show csv`
+# encoding = "utf-8"
 
 # [train]                          # `ig4 train`: fine-tune on the selection
 # trainer = "minigpt4"             # or llava, hf
+# selection = "last"               # or its number, or "all"
+# path = "trained/mine"            # default: a folder in trained/
+# missing = "error"                # or "skip": samples that cannot be trained on
 # [trainers.minigpt4]              # see `ig4 plugins show minigpt4`
 # llm = "/models/vicuna-7b"
 # vit = "/models/eva_vit_g.pth"
@@ -87,8 +104,29 @@ scale = "{scale}"                  # paper, minmax, percentile or zscore
 # compare = ["all", "random", "ig4", "no-clusters", "single"]
 # benchmarks = ["vqa"]
 # seeds = 5
-# [ablate.arms.longest]            # an arm of your own
+# size = 200                       # samples of each arm; default: as [select] says
+# trainer = "hf"                   # default: that of [train]
+# steps = 100                      # of each training, however many samples it has
+# limit = 500                      # questions of each benchmark
+# batch_size = 8                   # questions that are answered at once
+# jobs = 2                         # trainings at once; default: one for each device
+# output = "ablations"             # folder of the trainings
+# image_root = "/mnt/images"       # folder of the benchmarks' images
+# keep_checkpoints = false         # true: also of arms that are evaluated
+# retry_failed = false             # true: ask questions again that have no answer
+# [ablate.factors]                 # what the tables show a benchmark's values times
+# vqa = 100.0
+# [ablate.arms.longest]            # an arm of your own; the rest is as in the tables above
+# selection = "selected"           # or random, all, none
+# selector = "topk"
 # scorers = ["length"]
+# weights = {{ length = 1.0 }}
+# scale = "paper"
+# clusterer = "none"
+# k = 10
+# size = 200
+# fraction = 0.06                  # in the place of size
+# options = {{}}                     # of the trainer
 # [benchmarks.vqa]                 # see `ig4 plugins show vqa`
 # questions = "test.jsonl"
 

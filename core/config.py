@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ig4.core.calls.prices import Price
 from ig4.core.calls.settings import CallSettings
 from ig4.core.errors import ConfigError
+from ig4.core.filekeys import refuse_keys
 from ig4.core.records import JSON, Choice, Kind
 from ig4.core.suggest import did_you_mean
 
@@ -224,13 +225,16 @@ def load(
     nested mappings like the file's tables; None values are left out.
 
     Raises:
-        ConfigError: the file cannot be read, or a key or value is wrong; names where.
+        ConfigError: the file cannot be read, a name or value is wrong, or it holds a secret; names
+            where.
     """
     file = path or Path(FILE)
     layers: list[Mapping[str, Any]] = [recipe_values(recipe)]
     try:
         if path is not None or file.is_file():
-            layers.append(_rebased(_read(file), file.parent))
+            values = _read(file)
+            refuse_keys(values, str(file), _component_tables())
+            layers.append(_rebased(values, file.parent))
         layers.append(flags or {})
         return build(*layers, source=str(file) if file.is_file() else None)
     except RecursionError:
@@ -293,8 +297,7 @@ def _rebased(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         for key in keys:
             if isinstance(section, dict) and isinstance(section.get(key), str):
                 section[key] = str(folder / Path(section[key]).expanduser())
-    tables = (name for name, field in Config.model_fields.items() if field.annotation == Named)
-    for table in tables:
+    for table in _component_tables():
         named = values.get(table)
         for options in named.values() if isinstance(named, dict) else ():
             if isinstance(options, dict):
@@ -302,6 +305,10 @@ def _rebased(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(values.get("db"), str) and "://" not in values["db"]:
         values["db"] = str(folder / Path(values["db"]).expanduser())
     return values
+
+
+def _component_tables() -> list[str]:
+    return [name for name, field in Config.model_fields.items() if field.annotation == Named]
 
 
 def _found(value: Any, folder: Path) -> Any:

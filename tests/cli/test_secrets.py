@@ -79,6 +79,61 @@ def test_no_command_records_or_shows_a_secret_of_ig4_toml(folder, capsys, comman
     assert SECRET.encode() not in stored(folder)
 
 
+IN_THE_FILE = {
+    "scorers.gpt.api_key": '[scorers.gpt]\nmodel = "m"\napi_key = "{}"',
+    "scorers.gpt.extra.api_key": '[scorers.gpt.extra]\napi_key = "{}"',
+    "judges.gpt.base_url": '[judges.gpt]\nbase_url = "http://u:{}@h/v1"',
+    "trainers.mine.hf_token": '[trainers.mine]\nuse = "hf"\nhf_token = "{}"',
+    "dataset.options.password": '[dataset.options]\npassword = "{}"',
+    "export.options.x": '[export.options]\nx = "https://h/?sig={}"',
+    "ablate.arms.a.options.api_key": '[ablate.arms.a.options]\napi_key = "{}"',
+    "calls.api_key": '[calls]\napi_key = "{}"',
+    "api_key": 'api_key = "{}"',
+    "run.executor": '[run]\nexecutor = "sk-aB1{}"',
+}
+READING = [
+    *COMMANDS, ["runs"], ["costs"], ["scores"], ["batch", "list"], ["query", "SELECT 1"],
+    ["db", "check"], ["doctor"], ["export", "out.json"], ["ingest", "rows.jsonl"],
+    ["eval", "show"], ["judge", "show"], ["train", "show"], ["select", "--size", "1"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", IN_THE_FILE)
+def test_a_key_in_ig4_toml_is_refused_wherever_it_is(folder, capsys, place):
+    Path("ig4.toml").write_text(IN_THE_FILE[place].format("hush-Hush-4711-hush-Hush"))
+    before = stored(folder)
+    with pytest.raises(SystemExit) as ended:
+        main(["score", "--scorers", "length"])
+    assert ended.value.code != 0
+    printed = capsys.readouterr()
+    assert f"ig4.toml: {place} holds a key or a password" in printed.err
+    assert "environment variable" in printed.err
+    assert "hush" not in (printed.out + printed.err).lower()
+    assert stored(folder) == before
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_so_it_is_by_every_command_that_reads_the_file(folder, capsys, command):
+    Path("ig4.toml").write_text(f'[scorers.gpt]\napi_key = "{SECRET}"\n')
+    before = stored(folder)
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code != 0
+    printed = capsys.readouterr()
+    assert "scorers.gpt.api_key holds a key or a password" in printed.err
+    assert SECRET not in printed.out + printed.err
+    assert stored(folder) == before
+
+
+def test_what_is_no_key_may_stand_in_ig4_toml(folder):
+    Path("ig4.toml").write_text(
+        'db = "ig4.db"\n[calls]\ntokens_per_minute = 9\n'
+        '[trainers.mine]\nuse = "hf"\nimage_token = "<image>"\n[scorers.length]\nunit = "words"\n'
+    )
+    done = CliRunner().invoke(cli, ["score", "--scorers", "length"])
+    assert done.exit_code == 0, done.output
+
+
 @pytest.mark.parametrize("option", OPTIONS[:7])
 def test_a_refused_option_leaves_no_run_behind(folder, option):
     option = option.format(SECRET)
