@@ -221,6 +221,17 @@ def _bars(console: Console) -> Progress:
             parts += [f"{_duration(left)} left"] if left is not None else []
             return Text("  ".join(parts), style="progress.elapsed")
 
+    class Narrow(ProgressColumn):
+        """All of it as one text, in as many lines as it takes."""
+
+        def render(self, task: Task) -> Any:
+            parts = [f"{task.description}:", Count().render(task), Times().render(task)]
+            parts.append(Text.from_markup(task.fields["note"]))
+            return Text(" ").join(Text(p) if isinstance(p, str) else p for p in parts if p)
+
+    if console.width < _BESIDE_BAR - _SHORTEST_BAR:
+        fold = Narrow(table_column=Column(ratio=1, overflow="fold"))
+        return Progress(fold, console=console, expand=True, transient=True)
     columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description:<8}")]
     if (bar := console.width - _BESIDE_BAR) >= _SHORTEST_BAR:
         columns.append(BarColumn(bar_width=min(30, bar)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -18,34 +17,18 @@ from ig4.core.counts import counted, verb
 SHOWN = 1000
 """How many rows people are shown; programs get all."""
 
-_READABLE = 16
-"""A column of text that is narrower than this can hardly be read."""
-
 
 def print_table(columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
     """Print a table; on a terminal that is too narrow for it, a line for each value."""
     shown = list(islice(rows, SHOWN + 1))
-    if shown and sys.stdout.isatty() and not _fits(columns, shown[:SHOWN]):
-        print_lines(columns, iter(shown))
-        return
     render.print_table([render.plain(name) for name in columns], shown[:SHOWN])
     _tell_of_more(len(shown))
 
 
 def print_lines(columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
     """Print a line for each value, with an empty line between rows."""
-    names = [render.plain(name) for name in columns]
-    width = max(map(len, names), default=0)
-    count = 0
-    for count, row in enumerate(islice(rows, SHOWN + 1), 1):
-        if count > SHOWN:
-            break
-        lines = (
-            f"{name:<{width}}  {render.plain(value)}".rstrip().replace("\n", f"\n{'':{width + 2}}")
-            for name, value in zip(names, row, strict=True)
-        )
-        click.echo(("\n" if count > 1 else "") + "\n".join(lines))
-    _tell_of_more(count)
+    render.print_lines(columns, islice(rows, SHOWN))
+    _tell_of_more(SHOWN + len(list(islice(rows, 1))))
 
 
 def print_markdown(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -97,16 +80,6 @@ def jsonable(value: Any) -> Any:
     return (
         value if isinstance(value, (str, int, float, bool, list, dict, type(None))) else str(value)
     )
-
-
-def _fits(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bool:
-    needed = 2 * (len(columns) - 1)
-    for n, name in enumerate(columns):
-        cells = (render.plain(row[n]) for row in rows)
-        longest = max((max(map(len, cell.split("\n"))) for cell in cells), default=0)
-        is_text = any(isinstance(row[n], str) for row in rows)
-        needed += max(len(name), min(longest, _READABLE) if is_text else longest)
-    return needed <= shutil.get_terminal_size().columns
 
 
 def _tell_of_more(found: int) -> None:

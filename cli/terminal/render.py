@@ -34,6 +34,9 @@ def program() -> str:
     return str(started.absolute().relative_to(folder)) if inside else str(started.absolute())
 
 
+_READABLE = 16
+"""A column of text that is narrower than this can hardly be read."""
+
 _C1 = re.compile("[\x7f-\x9f]")
 
 
@@ -51,9 +54,13 @@ def json_text(value: Any, indent: int | None = None) -> str:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print rows under column names: a table on a terminal, aligned lines in a pipe.
 
-    Text from data sets is printed as it is, never as markup.
+    On a terminal that is too narrow for it, each value gets a line. Text from data sets is printed
+    as it is, never as markup.
     """
     table = [list(row) for row in rows]
+    if table and sys.stdout.isatty() and not _fits(columns, table):
+        print_lines(columns, table)
+        return
     cells = [[plain(value) for value in row] for row in table]
     numeric = [
         bool(table) and all(isinstance(row[n], (int, float, type(None))) for row in table)
@@ -70,6 +77,29 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
             for cell, width, right in zip(line, widths, numeric, strict=True)
         )
         click.echo("  ".join(padded).rstrip())
+
+
+def print_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a line for each value, with an empty line between rows."""
+    names = [plain(name) for name in columns]
+    width = max(map(len, names), default=0)
+    for number, row in enumerate(rows):
+        lines = (
+            f"{name:<{width}}  {plain(value)}".rstrip().replace("\n", f"\n{'':{width + 2}}")
+            for name, value in zip(names, row, strict=True)
+        )
+        click.echo(("\n" if number else "") + "\n".join(lines))
+
+
+def _fits(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bool:
+    """Return whether a table can be read on this terminal; columns of text may be folded."""
+    needed = 2 * (len(columns) - 1)
+    for n, name in enumerate(columns):
+        cells = (plain(row[n]) for row in rows)
+        longest = max((max(map(len, cell.split("\n"))) for cell in cells), default=0)
+        is_text = any(isinstance(row[n], str) for row in rows)
+        needed += max(len(name), min(longest, _READABLE) if is_text else longest)
+    return needed <= shutil.get_terminal_size().columns
 
 
 def _print_rich(

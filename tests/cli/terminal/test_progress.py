@@ -87,6 +87,19 @@ def test_an_interrupt_repeats_no_line(clock):
     assert sum("all of it" in line for line in lines) == 1
 
 
+@pytest.mark.parametrize("width", [12, 20, 40, 60, 71])
+def test_on_a_very_narrow_terminal_a_running_stage_takes_several_lines(width, clock):
+    def later():
+        clock.now += 60
+        return StageAdvanced("clip", 1234, failed=12, note="loss 1.25")
+
+    lines = terminal(width, [StageStarted("clip", 12345, "samples"), later])
+    assert all(len(line) <= width for line in lines)
+    shown = "".join("".join(lines).split())
+    assert "clip:1,234/12,345samples20.6/s0:01:000:09:00left12failedloss1.25" in shown
+    assert "…" not in shown
+
+
 def test_text_of_a_data_set_is_never_markup_or_an_escape(clock):
     events = [StageStarted("train", 9), StageAdvanced("train", 1, note="[bold]\x1b[31mred")]
     lines = terminal(100, [*events, Notice("\x1b]0;title\x07 [red]x[/red]")])
