@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 
 import pytest
@@ -26,7 +27,7 @@ def shown(monkeypatch):
         out = Terminal()
         monkeypatch.setattr(sys, "stdout", out)
         render.print_table(("name", "values", "origin"), rows)
-        return out.getvalue()
+        return re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
 
     return _shown
 
