@@ -6,13 +6,12 @@ import base64
 import json
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from ig4.core.calls.prices import Price
-from ig4.core.calls.provider import BatchState, Provider
+from ig4.core.calls.provider import BatchState
 from ig4.core.calls.request import (
     CallError,
     NotFoundError,
@@ -23,44 +22,23 @@ from ig4.core.calls.request import (
 from ig4.core.errors import PrerequisiteError
 from ig4.plugins.llm import batches, connection, prices, replies
 from ig4.plugins.llm.bodyerrors import error_in, find_error
-from ig4.plugins.llm.errors import BodyError, call_error, service_message
-from ig4.plugins.llm.structured import SchemaTrial
+from ig4.plugins.llm.errors import call_error, service_message
+from ig4.plugins.llm.httpprovider import HttpProvider
 
 _TOOL = "rate"
 _SERVICE, _KEY = "Anthropic", "ANTHROPIC_API_KEY"
 
 
-class AnthropicProvider(Provider):
-    """Takes keys and addresses from the options and the client's own environment variables.
+class AnthropicProvider(HttpProvider):
+    """Makes a schema a tool that the model must call; see `HttpProvider`."""
 
-    A schema becomes a tool that the model must call. `structured` says whether to use it: None
-    uses it until the server refuses.
-    """
-
+    endpoint = "/v1/messages"
+    schema_key = "tools"
+    structured_option = "claude.structured"
     name = "anthropic"
     prices: Mapping[str, Price] = prices.ANTHROPIC
     batch_requests: int = 100_000
     batch_bytes: int = 240 * 2**20  # the service takes 256 MB
-
-    def __init__(
-        self,
-        *,
-        base_url: str | None = None,
-        timeout: float = 120.0,
-        structured: bool | None = None,
-        batch_requests: int | None = None,
-        batch_tokens: int | None = None,
-    ) -> None:
-        self.batch_requests = min(batch_requests or self.batch_requests, self.batch_requests)
-        self.batch_tokens = batch_tokens or 0
-        self.base_url = base_url
-        self.timeout = timeout
-        self.schemas = SchemaTrial(structured, "claude.structured", self._tell)
-        self._no_temperature = False
-        self._client: Any = None
-
-    def _tell(self, text: str) -> None:
-        self.notice(text)  # which the engine sets later
 
     async def open(self) -> None:
         """Make the client.
@@ -71,6 +49,7 @@ class AnthropicProvider(Provider):
         """
         import anthropic
 
+        self._client_error = anthropic.AnthropicError
         address = self.base_url or os.environ.get("ANTHROPIC_BASE_URL")
         connection.check_address(address=address, variable="ANTHROPIC_API_KEY")
 
@@ -80,64 +59,15 @@ class AnthropicProvider(Provider):
             timeout=self.timeout,
             http_client=connection.http_client(anthropic, self.timeout),
         )
-        self._response: Any = connection.response_type(anthropic)
+        self._response = connection.response_type(anthropic)
         if not any(
             getattr(self._client, name, None) for name in ("api_key", "auth_token", "credentials")
         ):
             await self.close()
             raise PrerequisiteError("claude has no key: set ANTHROPIC_API_KEY")
 
-    async def close(self) -> None:
-        """Close the client's connections."""
-        if self._client is not None:
-            await self._client.close()
-
-    async def send(self, request: Request) -> Reply:
-        """Send one request.
-
-        Raises:
-            TransientError, RejectedError, ServiceError: as `errors.call_error` says.
-        """
-        import anthropic
-
-        spent = Reply("")
-        while True:
-            async with self.schemas.turn() if request.schema else nullcontext():
-                plain = self.schemas.suspicious
-                body = self.body(request, plain=plain)
-                try:
-                    reply = (await self._post(body, request)).within(request.max_tokens)
-                except (anthropic.AnthropicError, BodyError) as error:
-                    if plain:
-                        self.schemas.note_plain_failure()
-                        raise self._error(error) from None
-                    self._adapt(error, body)
-                    # Another request may have changed the settings meanwhile.
-                    if body != self.body(request):
-                        continue
-                    raise self._error(error) from None
-            if request.schema and self.schemas.note_reply(reply, plain="tools" not in body):
-                spent = replies.with_spent(reply, spent)
-                if body != self.body(request):
-                    continue
-            return replies.with_spent(reply, spent)
-
-    async def _post(self, body: Mapping[str, Any], request: Request) -> Reply:
-        options = {"timeout": connection.seconds_for(request, self.timeout)}
-        response = await self._client.post(
-            "/v1/messages", cast_to=self._response, body=dict(body), options=options
-        )
-        content = replies.parse_json(response.content)
-        error = find_error(content, response)
-        if error is not None:
-            raise error
-        return _reply(content)
-
     def body(self, request: Request, *, plain: bool = False) -> dict[str, Any]:
-        """Return the body of a request, without what this server has refused before.
-
-        With `plain` it has no schema.
-        """
+        """See `HttpProvider.body`."""
         body: dict[str, Any] = {
             "model": request.model,
             "max_tokens": request.max_tokens,
@@ -156,8 +86,12 @@ class AnthropicProvider(Provider):
             body |= {"tools": [tool], "tool_choice": {"type": "tool", "name": _TOOL}}
         return body | dict(request.extra)
 
-    def _adapt(self, error: Exception, body: Mapping[str, Any]) -> None:
-        """Find out from a refusal what this server does not accept."""
+    def read_reply(self, content: Any) -> Reply:
+        """See `HttpProvider.read_reply`."""
+        return _reply(content)
+
+    def adapt(self, error: Exception, body: Mapping[str, Any]) -> None:
+        """See `HttpProvider.adapt`."""
         status, message = getattr(error, "status_code", None), service_message(error)
         if "tools" in body:
             self.schemas.note_error(status, message)
@@ -166,7 +100,8 @@ class AnthropicProvider(Provider):
         if "temperature" in body and "temperature" in message:
             self._no_temperature = True
 
-    def _error(self, error: Exception) -> CallError:
+    def to_call_error(self, error: Exception) -> CallError:
+        """See `HttpProvider.to_call_error`."""
         return call_error(error, _SERVICE, _KEY, hint=self.schemas.hint(service_message(error)))
 
     # Batches
@@ -187,7 +122,7 @@ class AnthropicProvider(Provider):
         try:
             batch = await self._client.messages.batches.create(requests=lines)
         except anthropic.AnthropicError as error:
-            raise batches.submission_error(error, self._error(error)) from None
+            raise batches.submission_error(error, self.to_call_error(error)) from None
         return str(batch.id)
 
     async def find(self, key: str, custom: set[str], since: datetime) -> str | None:
@@ -211,7 +146,7 @@ class AnthropicProvider(Provider):
                         return str(batch.id)
                     break
         except anthropic.AnthropicError as error:
-            raise self._error(error) from None
+            raise self.to_call_error(error) from None
         if candidate is not None:
             raise TransientError(
                 f"batch {candidate} is still at work, and may be the one whose id was lost"
@@ -245,19 +180,11 @@ class AnthropicProvider(Provider):
         except (anthropic.AnthropicError, connection.connection_error(anthropic)) as error:
             if "results_url" in str(error):  # the client's own: the batch names no results
                 raise NotFoundError("the service has no results of it (any more)") from None
-            raise self._error(error) from None
+            raise self.to_call_error(error) from None
 
     async def cancel(self, remote_id: str) -> None:
         """Ask the service to stop a batch."""
         await self._await_response(self._client.messages.batches.cancel(remote_id))
-
-    async def _await_response(self, awaitable: Any) -> Any:
-        import anthropic
-
-        try:
-            return await awaitable
-        except anthropic.AnthropicError as error:
-            raise self._error(error) from None
 
 
 def _size(batch: Any) -> int:

@@ -8,19 +8,19 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
 from ig4.core.calls.prices import Price
-from ig4.core.calls.provider import BatchState, Provider
+from ig4.core.calls.provider import BatchState
 from ig4.core.calls.request import CallError, Reply, Request, TransientError
 from ig4.core.errors import PrerequisiteError
 from ig4.plugins.llm import batches, connection, prices, replies
 from ig4.plugins.llm.bodyerrors import error_in, find_error
-from ig4.plugins.llm.errors import BodyError, call_error, redact, service_message
+from ig4.plugins.llm.errors import call_error, redact, service_message
+from ig4.plugins.llm.httpprovider import HttpProvider
 from ig4.plugins.llm.images import tiles
-from ig4.plugins.llm.structured import SchemaTrial, is_endless_space
+from ig4.plugins.llm.structured import is_endless_space
 
 _REASONING = re.compile(r"^(?:o\d|gpt-5)")
 _OPENAI_ADDRESS = re.compile(r"//[^/]*\b(?:openai\.com|openai\.azure\.com|azure\.com)(?:[:/]|$)")
@@ -36,37 +36,19 @@ _STATES = {
 }
 
 
-class OpenAIProvider(Provider):
-    """Takes keys and addresses from the options and the client's own environment variables.
+class OpenAIProvider(HttpProvider):
+    """Sends a JSON schema with the requests that have one; see `HttpProvider`."""
 
-    `structured` says whether to send a JSON schema: None sends it until the server refuses.
-    """
-
+    endpoint = "/chat/completions"
+    schema_key = "response_format"
+    structured_option = "gpt.structured"
     name = "openai"
     prices: Mapping[str, Price] = prices.OPENAI
     batch_requests: int = 50_000
     batch_bytes: int = 190 * 2**20  # the service takes 200 MB
 
-    def __init__(
-        self,
-        *,
-        base_url: str | None = None,
-        timeout: float = 120.0,
-        structured: bool | None = None,
-        batch_requests: int | None = None,
-        batch_tokens: int | None = None,
-    ) -> None:
-        self.batch_requests = min(batch_requests or self.batch_requests, self.batch_requests)
-        self.batch_tokens = batch_tokens or 0
-        self.base_url = base_url
-        self.timeout = timeout
-        self.schemas = SchemaTrial(structured, "gpt.structured", self._tell)
-        self._wants_completion_tokens = False  # max_completion_tokens for max_tokens
-        self._no_temperature = False
-        self._client: Any = None
-
-    def _tell(self, text: str) -> None:
-        self.notice(text)  # which the engine sets later
+    _wants_completion_tokens = False
+    """Whether this server has max_completion_tokens in the place of max_tokens."""
 
     async def open(self) -> None:
         """Make the client.
@@ -77,6 +59,7 @@ class OpenAIProvider(Provider):
         """
         import openai
 
+        self._client_error = openai.OpenAIError
         shared: dict[str, Any] = {"max_retries": 0, "timeout": self.timeout}
         shared["http_client"] = connection.http_client(openai, self.timeout)
         has_key = bool(os.environ.get("OPENAI_API_KEY"))
@@ -95,12 +78,7 @@ class OpenAIProvider(Provider):
                 "gpt has no key: set OPENAI_API_KEY, or name a local server with "
                 "-o gpt.base_url=http://localhost:8000/v1 or OPENAI_BASE_URL"
             ) from None
-        self._response: Any = connection.response_type(openai)
-
-    async def close(self) -> None:
-        """Close the client's connections."""
-        if self._client is not None:
-            await self._client.close()
+        self._response = connection.response_type(openai)
 
     def tokens(self, request: Request) -> int:
         """Return the approximate input tokens of a request; small models count images as more."""
@@ -109,54 +87,8 @@ class OpenAIProvider(Provider):
         first, tile = 2833, 5667  # as OpenAI publishes them
         return request.text_tokens + sum(first + tile * tiles(image) for image in request.images)
 
-    async def send(self, request: Request) -> Reply:
-        """Send one request.
-
-        Raises:
-            TransientError, RejectedError, ServiceError: as `errors.call_error` says.
-        """
-        import openai
-
-        spent = Reply("")
-        while True:
-            async with self.schemas.turn() if request.schema else nullcontext():
-                plain = self.schemas.suspicious
-                body = self.body(request, plain=plain)
-                try:
-                    reply = (await self._post(body, request)).within(request.max_tokens)
-                except (openai.OpenAIError, BodyError) as error:
-                    if plain:
-                        self.schemas.note_plain_failure()
-                        raise self._error(error) from None
-                    self._adapt(error, body)
-                    # Another request may have changed the settings meanwhile.
-                    if body != self.body(request):
-                        continue
-                    raise self._error(error) from None
-            if request.schema and self.schemas.note_reply(
-                reply, plain="response_format" not in body
-            ):
-                spent = replies.with_spent(reply, spent)
-                if body != self.body(request):
-                    continue
-            return replies.with_spent(reply, spent)
-
-    async def _post(self, body: Mapping[str, Any], request: Request) -> Reply:
-        options = {"timeout": connection.seconds_for(request, self.timeout)}
-        response = await self._client.post(
-            "/chat/completions", cast_to=self._response, body=dict(body), options=options
-        )
-        content = replies.parse_json(response.content)
-        error = find_error(content, response)
-        if error is not None:
-            raise error
-        return _reply(content)
-
     def body(self, request: Request, *, plain: bool = False) -> dict[str, Any]:
-        """Return the body of a request, without what this server has refused before.
-
-        With `plain` it has no schema.
-        """
+        """See `HttpProvider.body`."""
         body: dict[str, Any] = {"model": request.model, "messages": _messages(request)}
         reasons = self._wants_completion_tokens or (
             self._is_openai and bool(_REASONING.match(request.model))
@@ -173,8 +105,12 @@ class OpenAIProvider(Provider):
     def _is_openai(self) -> bool:
         return bool(_OPENAI_ADDRESS.search(str(self._client.base_url))) if self._client else False
 
-    def _adapt(self, error: Exception, body: Mapping[str, Any]) -> None:
-        """Find out from a refusal what this server does not accept."""
+    def read_reply(self, content: Any) -> Reply:
+        """See `HttpProvider.read_reply`."""
+        return _reply(content)
+
+    def adapt(self, error: Exception, body: Mapping[str, Any]) -> None:
+        """See `HttpProvider.adapt`."""
         status, message = getattr(error, "status_code", None), service_message(error)
         if "response_format" in body:
             self.schemas.note_error(status, message)
@@ -185,7 +121,8 @@ class OpenAIProvider(Provider):
         elif "temperature" in body and "temperature" in message:
             self._no_temperature = True
 
-    def _error(self, error: Exception) -> CallError:
+    def to_call_error(self, error: Exception) -> CallError:
+        """See `HttpProvider.to_call_error`."""
         hint = self.schemas.hint(service_message(error))
         return call_error(error, self._service, "OPENAI_API_KEY", hint=hint)
 
@@ -224,8 +161,8 @@ class OpenAIProvider(Provider):
             )
         except openai.OpenAIError as error:
             if getattr(error, "status_code", None) == 413:
-                raise batches.submission_error(error, self._error(error)) from None
-            raise batches.upload_error(self._error(error)) from None
+                raise batches.submission_error(error, self.to_call_error(error)) from None
+            raise batches.upload_error(self.to_call_error(error)) from None
         return await self._start_batch(key, file.id)
 
     async def _start_batch(self, key: str, file: str) -> str:
@@ -244,7 +181,7 @@ class OpenAIProvider(Provider):
             except openai.OpenAIError as error:
                 pause = next(pauses, None) if _is_file_missing(error) else None
                 if pause is None:
-                    raise batches.submission_error(error, self._error(error)) from None
+                    raise batches.submission_error(error, self.to_call_error(error)) from None
                 await asyncio.sleep(pause)
             else:
                 return str(batch.id)
@@ -258,7 +195,7 @@ class OpenAIProvider(Provider):
                 if (batch.metadata or {}).get("ig4") == key:
                     return str(batch.id)
         except openai.OpenAIError as error:
-            raise self._error(error) from None
+            raise self.to_call_error(error) from None
         return None
 
     async def batch(self, remote_id: str) -> BatchState:
@@ -296,7 +233,7 @@ class OpenAIProvider(Provider):
         if status == 200:
             error = find_error(body)
             if error is not None:
-                return custom_id, self._error(error)
+                return custom_id, self.to_call_error(error)
             try:
                 return custom_id, self._noted(_reply(body))
             except TransientError as broken:
@@ -322,19 +259,11 @@ class OpenAIProvider(Provider):
                     if line.strip():
                         yield replies.parse_json(line)
         except (openai.OpenAIError, connection.connection_error(openai)) as error:
-            raise self._error(error) from None
+            raise self.to_call_error(error) from None
 
     async def cancel(self, remote_id: str) -> None:
         """Ask the service to stop a batch."""
         await self._await_response(self._client.batches.cancel(remote_id))
-
-    async def _await_response(self, awaitable: Any) -> Any:
-        import openai
-
-        try:
-            return await awaitable
-        except openai.OpenAIError as error:
-            raise self._error(error) from None
 
 
 def _is_file_missing(error: Exception) -> bool:
