@@ -56,7 +56,7 @@ def item_images(
     if all(problem is not None for _, _, problem in by_name.values()):
         where = home if allowed in (None, home) else f"{allowed} nor {home}"
         raise DatasetError(
-            f"none of {counted(len(names), 'image')} is in {where} (the first is {names[0]!r}: "
+            f"none of the {counted(len(names), 'image')} is in {where} (the first is {names[0]!r}: "
             f"{by_name[names[0]][2]}): say where they are with --image-root"
         )
     states = [

@@ -143,8 +143,7 @@ def _report_missing(session: Session, component: Judge, matches: Sequence[Matche
     if blind and not component.sees_images:
         session.notice(
             f"{blind:,} of {counted(len(matches), 'question')} {verb(blind, 'has', 'have')} no "
-            "description of what is shown, and "
-            "the judge does not see it: give --contexts"
+            "description of their image, and the judge does not see it: give --contexts"
         )
 
 

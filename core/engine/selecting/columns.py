@@ -131,9 +131,8 @@ def _covering(session: Session, matrix: ScoreMatrix, dataset: str) -> ScoreMatri
         if name not in kept
     )
     session.notice(
-        f"{few}: fewer than half of {counted(total, 'sample')} of {dataset} have a score, so "
-        "it does "
-        f"not count. `--scorers {','.join(matrix.names)}` lets it count for those that have one, "
-        "`ig4 scores drop NAME` removes it"
+        f"{few}: fewer than half of the {counted(total, 'sample')} of {dataset} have a score, so "
+        f"it does not count. `--scorers {','.join(matrix.names)}` lets it count for those that "
+        "have one, `ig4 scores drop NAME` removes it"
     )
     return matrix.take(kept)

@@ -144,13 +144,19 @@ def resolve_size(
         raise UsageError(f"--size {request.size}: select at least one sample")
     size = request.size or max(1, round((request.fraction or 0) * candidates))
     if size > candidates:
-        why = ", ".join(f"{count:,} with {reason}" for reason, count in (left_out or {}).items())
+        why = _told_reasons(left_out or {})
         raise UsageError(
             f"cannot select {counted(size, 'sample')}: only {candidates:,} "
-            f"{verb(candidates, 'has', 'have')} all that is needed to "
-            f"compare them{f' ({why}); --scorers names the scorers to use' if why else ''}"
+            f"{verb(candidates, 'has', 'have')} all that is needed to compare them"
+            f"{f' ({why}); --scorers names the scorers to use' if why else ''}"
         )
     return size
+
+
+def _told_reasons(left_out: Mapping[str, int]) -> str:
+    return ", ".join(
+        f"{count:,} {verb(count, 'has', 'have')} {reason}" for reason, count in left_out.items()
+    )
 
 
 def candidate_table(
@@ -192,10 +198,7 @@ def candidate_table(
     left_out[PROBLEM] = int((faulty & ~missing.any(axis=1)).sum())
     left_out = {reason: count for reason, count in left_out.items() if count}
     if left_out and request.missing == "error":
-        reasons = ", ".join(
-            f"{count:,} {verb(count, 'has', 'have')} {reason}" for reason, count in left_out.items()
-        )
-        raise MissingScoreError(f"not all samples can be compared: {reasons}")
+        raise MissingScoreError(f"not all samples can be compared: {_told_reasons(left_out)}")
     kept = ~(missing.any(axis=1) | unusable | faulty)
     if clusters_needed:
         kept &= labels >= 0

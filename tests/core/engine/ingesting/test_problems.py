@@ -77,7 +77,7 @@ def test_many_different_problems_are_told_in_a_few_lines(folder, read, told):
                    for n in range(100)))  # fmt: skip
     done = read()
     assert sum(done.problems.values()) == 100
-    assert len([one for one in told if one.startswith(("1 record:", "88 records:"))]) == 13
+    assert len([one for one in told if "1 record: " in one or "records: " in one]) == 13
     assert "88 records: 88 other problems" in told
 
 

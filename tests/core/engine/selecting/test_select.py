@@ -123,12 +123,12 @@ def test_a_sample_whose_image_file_holds_no_image_is_never_selected(session, imp
     assert any("1 with an image file that holds no image" in text for text in notices())
     told = explain(session, impostor, SelectionRequest(size=1, selector=TOP), "s1")
     assert told.reason == "left out: it has an image file that holds no image"
-    with pytest.raises(MissingScoreError, match="1 have an image file that holds no image"):
+    with pytest.raises(MissingScoreError, match="1 has an image file that holds no image"):
         select(session, impostor, SelectionRequest(size=1, selector=TOP, missing="error"))
 
 
 def test_or_is_an_error_if_so_wished(session, dataset):
-    with pytest.raises(MissingScoreError, match="1 have no mine score"):
+    with pytest.raises(MissingScoreError, match="1 has no mine score"):
         select(session, dataset, SelectionRequest(size=1, missing="error"))
 
 
