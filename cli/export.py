@@ -10,7 +10,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
-from ig4.core.counts import counted
+from ig4.core.counts import counted, verb
 
 if TYPE_CHECKING:
     from ig4.core.engine.exporting.export import ExportResult
@@ -130,7 +130,8 @@ def as_dict(done: ExportResult) -> dict[str, Any]:
 def images_text(done: ExportResult) -> str:
     """Say what became of the images."""
     told = [
-        f"{counted(done.linked, 'image')} linked (keep the originals, or use --images copy)"
+        f"{counted(done.linked, 'image')} linked (keep "
+        f"{verb(done.linked, 'it where it is', 'them where they are')}, or use --images copy)"
         if done.linked else "",
         f"{counted(done.copied, 'image')} copied" if done.copied else "",
         f"{counted(done.inside, 'image')} inside the data" if done.inside else "",

@@ -10,7 +10,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
-from ig4.core.counts import counted
+from ig4.core.counts import counted, verb
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
@@ -113,7 +113,8 @@ def compare(
         _print_result(result, summary, plot)
     if result.summary.failed:
         click.echo(
-            f"{result.summary.failed:,} of {counted(result.pairs, 'pair')} without a verdict: see "
+            f"{result.summary.failed:,} of {counted(result.pairs, 'pair')} "
+            f"{verb(result.summary.failed, 'has', 'have')} no verdict: see "
             f"`ig4 judge show {result.id}`, try again with --retry-failed",
             err=True,
         )

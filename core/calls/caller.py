@@ -22,7 +22,7 @@ from ig4.core.calls.request import (
     UnreadableError,
     tokens_of,
 )
-from ig4.core.counts import counted
+from ig4.core.counts import counted, verb
 from ig4.storage import calls
 from ig4.storage.calls import CallOutcome, CallRow
 
@@ -179,10 +179,11 @@ class Caller:
         """
         if not self._flights:
             return
+        count = len(self._flights)
         self._notice(
-            f"waiting up to {seconds:g} s for {counted(len(self._flights), 'request')} on "
-            "the way, which "
-            "may be paid for; interrupt again to give that up"
+            f"waiting up to {seconds:g} s for {counted(count, 'request')} on "
+            f"{verb(count, 'its', 'their')} way, which may be paid for; interrupt again to give "
+            f"{verb(count, 'it', 'them')} up"
         )
         flights = set(self._flights)
         try:
@@ -235,9 +236,9 @@ class Caller:
 def raised_notice(request: Request) -> str:
     """Return what to tell a user whose limit of tokens is too small for a model."""
     return (
-        f"replies of {request.model} are cut at {counted(request.raised_from, 'token')}; "
-        "each is asked for "
-        f"once more with {request.max_tokens:,}: raise the option max_tokens to pay only once"
+        f"replies of {request.model} are cut at {counted(request.raised_from, 'token')}; each is "
+        f"asked for once more with {request.max_tokens:,}: raise the option max_tokens to pay only "
+        "once"
     )
 
 

@@ -143,7 +143,7 @@ def test_failed_verdicts_end_with_3_and_say_what_to_do(judge, answers, llm_serve
     llm_server.rule("garbage", match="What is 1?")
     code, out, err = judge(*FILES)
     assert code == 3
-    assert "1 of 3 pairs have no verdict: see `ig4 judge show 1`, try again with --retry" in err
+    assert "1 of 3 pairs has no verdict: see `ig4 judge show 1`, try again with --retry" in err
     assert out.splitlines()[2].split()[:2] == ["overall", "2"]
     _, out, _ = judge("show", 1)
     assert out.count("pair 1, shown") == 2

@@ -212,7 +212,7 @@ def test_true_and_false_are_read_where_that_is_asked_for_and_told_where_not(writ
     made = benchmark(name, path, answers="labels")
     assert made.score(made.items(), answers).values == [1, 1, 0, 1]
     assert made.score(made.items(), ["maybe", None, "no", "0"]).notes == (
-        "1 of 4 answers name no label: they count as wrong",
+        "1 of 4 answers names no label: it counts as wrong",
     )
 
 
