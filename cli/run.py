@@ -190,9 +190,10 @@ def _plan_facts(plan: RunPlan) -> dict[str, str]:
     from ig4.core.engine.selecting.select import NO_CLUSTERS
 
     selection, clustering = plan.selection, plan.clustering
-    size = f"{selection.fraction:.3g} of all"
     if selection.size:
         size = counted(selection.size, "sample")
+    else:
+        size = f"{selection.fraction:.3g} of all"
     weights = ", ".join(f"{name} {weight:g}" for name, weight in selection.weights.items())
     clusters = "none"
     if clustering is not None:
