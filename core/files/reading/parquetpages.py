@@ -110,7 +110,7 @@ def _cost(
         if header.get(1) == _DICTIONARY_PAGE:
             longest = _longest(path, opened, group, chunk, header)
             continue
-        first, second = header.get(5) or {}, header.get(8) or {}
+        first, second = _struct_in(header, 5), _struct_in(header, 8)
         values = max(1, _number((first or second).get(1)))
         encoding = first.get(2) if first else second.get(4)
         if encoding in _DICTIONARY_ENCODINGS:
@@ -130,7 +130,7 @@ def _longest(path: Any, opened: Any, group: int, chunk: Any, header: dict[int, A
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    size, count = _number(header.get(2)), _number((header.get(7) or {}).get(1))
+    size, count = _number(header.get(2)), _number(_struct_in(header, 7).get(1))
     if chunk.physical_type != "BYTE_ARRAY":
         return size // max(1, count)
     if size <= _SHORT:
@@ -166,11 +166,17 @@ def _page_headers(file: BinaryIO, chunk: Any) -> Iterator[dict[int, Any]]:
             return
         yield header
         start += stream.tell() + max(0, _number(header.get(3)))
-        values += _number((header.get(5) or header.get(8) or {}).get(1))
+        values += _number((_struct_in(header, 5) or _struct_in(header, 8)).get(1))
 
 
 def _number(value: Any) -> int:
     return value if isinstance(value, int) else 0
+
+
+def _struct_in(header: dict[int, Any], number: int) -> dict[int, Any]:
+    """Return a struct of a header; where a broken file has something else, an empty one."""
+    value = header.get(number)
+    return value if isinstance(value, dict) else {}
 
 
 def _struct(stream: BytesIO) -> dict[int, Any]:

@@ -238,7 +238,9 @@ def parquet_batches(path: Path, opened: Any, most: int) -> Iterator[Any]:
     for group in range(opened.num_row_groups):
         try:
             rows = _rows_at_a_time(path, opened, group, most)
-            yield from opened.iter_batches(rows, row_groups=[group])
+            for batch in opened.iter_batches(rows, row_groups=[group]):
+                batch.validate(full=True)  # texts may be no UTF-8
+                yield batch
         except (ValueError, MemoryError) as error:
             import pyarrow as pa
 

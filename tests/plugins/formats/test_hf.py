@@ -116,3 +116,18 @@ def test_another_folder_is_an_error(tmp_path):
     (tmp_path / "state.txt").write_text("x")
     with pytest.raises(DatasetError, match="is not a folder saved by datasets"):
         list(make().read(tmp_path))
+
+
+def test_a_value_that_claims_to_end_behind_the_file_is_not_read(tmp_path):
+    """What stands there is this process's memory."""
+    pa = pytest.importorskip("pyarrow")
+    make().write([Record(str(n), (Turn("assistant", "x"),), (), None) for n in range(3)], tmp_path)
+    ends = b"".join(end.to_bytes(4, "little") for end in (0, 2, 1 << 20, 4))
+    values = pa.py_buffer(b"abcd")
+    answers = pa.Array.from_buffers(pa.binary(), 3, [None, pa.py_buffer(ends), values])
+    batch = pa.record_batch([pa.array(["a", "b", "c"]), answers], ["answer", "image"])
+    file = tmp_path / "data-00000-of-00001.arrow"
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    with pytest.raises(DatasetError, match="out of bounds"):
+        list(make().read(tmp_path))

@@ -191,6 +191,15 @@ def test_a_damaged_file_is_an_error(tmp_path):
         list(make().read(path))
 
 
+def test_texts_that_are_no_utf8_are_an_error(tmp_path):
+    ends = b"".join(end.to_bytes(4, "little") for end in (0, 2, 4))
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"ok\xff\xfe")]
+    texts = pa.Array.from_buffers(pa.string(), 2, buffers)
+    path = stored(pa.table({"answer": texts}), tmp_path / "a.parquet")
+    with pytest.raises(DatasetError, match=r"a\.parquet cannot be read: .*UTF8 .* index 1"):
+        list(make().read(path))
+
+
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
     picture = np.random.default_rng(0).bytes(100_000)
     schema = pa.schema([("image", IMAGE), ("caption", pa.string())])

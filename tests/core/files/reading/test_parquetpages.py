@@ -105,3 +105,12 @@ def test_pages_are_understood_to_the_last(tmp_path):
         (cost,) = (c for c in parquetpages.group_costs(path, file, 0) if c.path == "image")
     assert cost.row == pytest.approx(124, rel=0.02)  # four bytes of length and 120 of text
     assert not cost.repeats
+
+
+def test_a_page_header_whose_struct_is_something_else_is_an_error_of_the_file(tmp_path):
+    path = written(tmp_path, pa.array([BIG]), use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    content[content.index(0x2C)] = 0x21  # the page's own header: not a struct, but `true`
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"set\.parquet"):
+        list(read_rows(path))
