@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
 import threading
 from types import FrameType
 
 SIGNALS = ("SIGTERM", "SIGHUP")
+_SOON = 0.05  # seconds, in which a finaliser is over
 
 _received: list[int] = []
 
@@ -22,6 +25,8 @@ def end_on_signals() -> None:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _end)
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _end_all_the_same
 
 
 def received() -> signal.Signals | None:
@@ -36,3 +41,25 @@ def _end(number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
     # Whoever handles Ctrl-C in a way of its own, as asyncio does, ends in that way.
     signal.raise_signal(signal.SIGINT)
+
+
+def _end_all_the_same(unraisable: sys.UnraisableHookArgs) -> None:
+    """Send a signal again that came while Python was in a finaliser, where it is lost."""
+    if unraisable.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(unraisable)
+        return
+    number = signal.SIGINT
+    if _received:
+        number = signal.Signals(_received.pop())
+        signal.signal(number, _end)
+    again = threading.Timer(_SOON, _send, (number,))
+    again.daemon = True
+    again.start()
+
+
+def _send(number: signal.Signals) -> None:
+    """Send a signal to the main thread, which may be waiting for something."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        _thread.interrupt_main(number)
