@@ -18,9 +18,11 @@ from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.formats import require_not_empty
 from ig4.core.files.opening import open_file
 from ig4.core.files.reading.encodings import read_json, unreadable_error
+from ig4.core.files.reading.parquetpages import RECORD_BYTES
 from ig4.core.files.writing.atomic import replacing
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
+from ig4.plugins.formats.arrowsizes import largest_batch
 from ig4.plugins.formats.options import ColumnOptions, SplitOptions
 from ig4.plugins.formats.records.columns import with_images
 from ig4.plugins.formats.splits import ALL
@@ -182,8 +184,14 @@ def _open_stream(file: Path) -> Any:
     try:
         with opened:  # the map outlives it
             mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        size = largest_batch(mapped)
+        if size > RECORD_BYTES:
+            raise DatasetError(
+                f"{file}: a compressed batch unpacks to {size:,} bytes, more than it may "
+                f"({RECORD_BYTES:,}): save it in smaller batches"
+            )
         return pa.ipc.open_stream(pa.py_buffer(mapped))
-    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: an empty file
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise DatasetError(f"{file} is not a complete Arrow stream: {error}") from None
 
 

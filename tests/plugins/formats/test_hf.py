@@ -8,6 +8,8 @@ from PIL import Image
 
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.records import Record, Turn
+from ig4.plugins.formats import hf
+from ig4.plugins.formats.arrowsizes import largest_batch
 from ig4.plugins.formats.hf import HuggingFace
 
 datasets = pytest.importorskip("datasets")
@@ -131,3 +133,38 @@ def test_a_value_that_claims_to_end_behind_the_file_is_not_read(tmp_path):
         writer.write_batch(batch)
     with pytest.raises(DatasetError, match="out of bounds"):
         list(make().read(tmp_path))
+
+
+def compressed(folder, count, size):
+    """A data set of one compressed batch with images of zeros."""
+    pa = pytest.importorskip("pyarrow")
+    make().write([Record("0", (Turn("assistant", "x"),), (), None)], folder)
+    images = pa.array([bytes(size)] * count, pa.binary())
+    batch = pa.record_batch([pa.array(["x"] * count), images], ["answer", "image"])
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    file = folder / "data-00000-of-00001.arrow"
+    with (
+        pa.OSFile(str(file), "wb") as sink,
+        pa.ipc.new_stream(sink, batch.schema, options=options) as writer,
+    ):
+        writer.write_batch(batch)
+    return file
+
+
+def test_a_batch_that_unpacks_to_too_much_is_refused_before_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(hf, "RECORD_BYTES", 16 << 20)
+    assert compressed(tmp_path, 30, 1 << 20).stat().st_size < 10_000
+    with pytest.raises(DatasetError, match=r"a compressed batch unpacks to 31,45\d,\d+ bytes"):
+        list(make().read(tmp_path))
+    compressed(tmp_path, 3, 1 << 20)
+    assert [record.images for record in make().read(tmp_path)] == [(bytes(1 << 20),)] * 3
+
+
+def test_dictionaries_that_are_compressed_count_as_well(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    array = pa.array(["x" * 5000, "y" * 5000] * 3).dictionary_encode()
+    batch = pa.record_batch([array], ["answer"])
+    sink, options = pa.BufferOutputStream(), pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
+        writer.write_batch(batch)
+    assert largest_batch(sink.getvalue().to_pybytes()) > 10_000
