@@ -12,6 +12,10 @@ from ig4.core.files.answers.thoughts import UnreadableThoughtsError, answer_of, 
 MAX_EXPLANATION = 4000
 """Maximum number of characters of an explanation."""
 
+_MAXIMUM = 100
+_MAXIMUM_KEYS = ("max_score", "max_rating", "maximum", "max", "out_of", "scale")
+"""Keys beside a score under which a model says what it is out of: 10, or "0-100"."""
+
 _FIRST_LINE = 400  # characters; a rating is at the start of a line
 
 # A comma before three digits may separate thousands, and dots between numbers mean a range.
@@ -39,7 +43,8 @@ _SCALE_OF_100 = re.compile(r"\(\s*(?:from\s+)?0\s*(?:-|\u2013|to)\s*100\s*\)", r
 _OTHER_SCALE = re.compile(
     r"\d(?:[.,]\d+)?\s*(?:/|out\s+of)\s*(?!100(?!\d))\d"
     r"|(?:/|\bout\s+of|\(\s*of|\bmax(?:imum|\.)?(?:\s+of)?|\bscale\s+(?:of|to))[\s:]*"
-    r"(?:(?:5|10|20)(?![\d.,]*\d)|(?:five|ten|twenty)\b)",
+    r"(?:(?:5|10|20)(?![\d.,]*\d)|(?:five|ten|twenty)\b)"
+    r"|(?<![\d.,])(?:5|10|20)\s{0,9}max",
     re.IGNORECASE,
 )
 _RANGE = re.compile(
@@ -49,6 +54,9 @@ _RANGE = re.compile(
 _PART = re.compile(
     r"quality[^\d]*\d.*\b(?:variety|diversity|richness)[\s:=\uff1a]+\d", re.IGNORECASE
 )
+# "Sample 3: 85", where the first number only says which, and two ratings of a whole line.
+_NUMBERED = re.compile(r"\d\s{0,9}[:=\uff1a]\s{0,9}[-+]?\d")
+_TWICE = re.compile(rf"{_OF_100}.*{_OF_100}", re.IGNORECASE)
 _TWO = re.compile(r"^\d{1,3}\s*(?:,\s|;)\s*\d{1,3}$")
 _ITEM = re.compile(r"^1[.)]\s+(?=.*\d)")  # not a rating, but the number of an item in a list
 _NUMBERS = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?")
@@ -122,6 +130,10 @@ def _rating_in(found: Any) -> Rating:
     if not isinstance(found, dict):
         raise UnreadableRating("the reply is JSON without a score")
     value = found.get("score", found.get("rating"))
+    for key in _MAXIMUM_KEYS:
+        numbers = re.findall(r"\d+(?:\.\d+)?", str(found.get(key, ""))[:_FIRST_LINE])
+        if numbers and float(numbers[-1]) != _MAXIMUM:
+            raise UnreadableRating("its rating is on another scale than 0 to 100")
     if isinstance(value, str):
         score = _parse_line(value.strip()[:_FIRST_LINE])
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -138,7 +150,9 @@ def _parse_line(line: str) -> float:
         raise UnreadableRating("its rating is on another scale than 0 to 100")
     if _RANGE.search(plain):
         raise UnreadableRating("its first line names a range and not a rating")
-    if _PART.match(plain) or _TWO.match(plain):
+    if any(form.match(plain) for form in (_PART, _TWO)) or any(
+        form.search(plain) for form in (_NUMBERED, _TWICE)
+    ):
         raise UnreadableRating("its first line names several ratings")
     for form in _FORMS:
         found = form.match(plain)
