@@ -263,7 +263,17 @@ def _is_out_of_memory(error: Exception) -> bool:
         isinstance(error, MemoryError)
         or (isinstance(error, RuntimeError) and "can't start new thread" in text)
         or (isinstance(error, ImportError) and ("map segment" in text or "allocate" in text))
+        # Python takes a folder that it had no memory to list for one without modules.
+        or (isinstance(error, ImportError) and _has_memory_limit())
     )
+
+
+def _has_memory_limit() -> bool:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def _print_error(text: str) -> None:

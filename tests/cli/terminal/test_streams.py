@@ -75,3 +75,11 @@ def test_too_little_memory_is_one_line(shell):
     assert done.returncode == 1
     assert "not enough memory" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_module_that_is_not_found_for_lack_of_memory_is_one_line(shell):
+    report = "from ig4.cli.main import _report_error as report"
+    error = "ImportError('cannot import name Image from PIL')"
+    done = shell(f'ulimit -v 8000000; {sys.executable} -c "{report}; report({error})"')
+    assert done.stderr.startswith("Error: there is not enough memory (cannot import name Image")
+    assert done.stderr.count("\n") == 1
