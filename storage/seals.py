@@ -8,9 +8,11 @@ none until they are written again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from operator import index
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -70,9 +72,11 @@ def checksum(model: type[Base], row: Mapping[str, Any]) -> int:
     """
     if model is LlmCall:
         row = _request_or_outcome(row)
-    kinds = _kinds(model)
-    values = [_plain(row[name], kinds[name]) for name in covered(model)]
-    return crc32(_encode([model.__tablename__, *values]).encode("ascii"))
+    values: list[Any] = [model.__tablename__]
+    for name, plain in _columns(model):
+        value = row[name]
+        values.append(None if value is None else plain(value))
+    return crc32(_encode(values).encode("ascii"))
 
 
 def _request_or_outcome(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -92,22 +96,30 @@ def _request_or_outcome(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 @lru_cache
-def _kinds(model: type[Base]) -> dict[str, type]:
-    kinds: dict[str, type] = {}
-    for column in model.__table__.columns:
-        is_number = isinstance(column.type, (Integer, Boolean))
-        kinds[column.name] = float if isinstance(column.type, Float) else int if is_number else str
-    return kinds
+def _columns(model: type[Base]) -> Sequence[tuple[str, Callable[[Any], Any]]]:
+    """Return each covered column, and what makes its value the same in all databases."""
+    columns = model.__table__.c
+    return [(name, _plain(columns[name].type)) for name in covered(model)]
 
 
-def _plain(value: Any, kind: type) -> Any:
-    if value is None:
-        return None
-    if kind is float:
-        number = float(value) + 0.0  # SQLite stores -0.0 as 0.0
-        return number if number == number else None
-    if kind is int:
-        return int(value)
+def _plain(kind: Any) -> Callable[[Any], Any]:
+    if isinstance(kind, Float):
+        return _number
+    return _whole if isinstance(kind, (Integer, Boolean)) else _text
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, (str, bytes)):
+        raise TypeError(value)
+    number = float(value) + 0.0  # SQLite stores -0.0 as 0.0
+    return None if math.isnan(number) else number  # and NaN as NULL
+
+
+def _whole(value: Any) -> int:
+    return index(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,20 @@ from ig4.storage.connect import connect, describe, is_sqlite, transaction, trans
 from ig4.storage.errors import StorageError
 from ig4.storage.integrity import checksums
 from ig4.storage.querying.readonly import open_readonly
-from ig4.storage.schema import Base, Component, Dataset, DatasetScorer, Embedding, Sample, Score
+from ig4.storage.schema import (
+    AblationCell,
+    Base,
+    Component,
+    Dataset,
+    DatasetScorer,
+    Embedding,
+    Sample,
+    Score,
+    Selection,
+    Training,
+)
 from ig4.storage.sealedrows import SEALED, RowReport, check_all
+from ig4.storage.seals import resealed
 from ig4.storage.versions import HEAD, check, current
 
 if TYPE_CHECKING:
@@ -179,7 +191,11 @@ def _delete_owners(connection: Connection, one: Damage) -> int:
         return 0
     keys = [row[0] for row in one.rows]
     statement = delete(owner).where(in_values(connection, owner.id, keys))
-    return connection.execute(statement).rowcount
+    with ExitStack() as stack:
+        for model in (Training, AblationCell) if owner is Selection else ():
+            here = in_values(connection, model.selection_id, keys)  # these will refer to nothing
+            stack.enter_context(resealed(connection, model, here))
+        return connection.execute(statement).rowcount
 
 
 _RESTORE = "restore a backup (`ig4 db backup` makes one), or read the data set into a new database"

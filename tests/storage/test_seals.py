@@ -246,8 +246,9 @@ def test_repair_deletes_what_can_be_made_again_and_nothing_that_was_paid(full, l
         connection.execute(text("UPDATE llm_calls SET reply = 'Score: 9' WHERE reply = 'Score: 8'"))
         connection.execute(text("UPDATE cluster_labels SET label = 7 WHERE sample_id = 2"))
         connection.execute(text("UPDATE predictions SET answer = 'x' WHERE ordinal = 0"))
+        connection.execute(text("UPDATE selected_samples SET final_score = 9 WHERE rank = 2"))
     report = check_database(location)
-    assert repair_damage(location, report.damage) == 2
+    assert repair_damage(location, report.damage) == 3
     assert [one.table for one in check_database(location).damage] == ["llm_calls"]
     with full.reading() as connection:
         assert connection.scalar(text("SELECT count(*) FROM clusterings")) == 0
