@@ -10,9 +10,9 @@ from sqlalchemy import func, insert, select, update
 
 from ig4.storage.bulk import upsert
 from ig4.storage.clock import after_all
+from ig4.storage.integrity.seals import seal
 from ig4.storage.runs import now
 from ig4.storage.schema import Ablation, AblationCell, Dataset, Training
-from ig4.storage.seals import seal
 
 if TYPE_CHECKING:
     from datetime import datetime

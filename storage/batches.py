@@ -11,9 +11,9 @@ from sqlalchemy import cast, delete, func, insert, select, tuple_, update
 
 from ig4.storage import calls
 from ig4.storage.bulk import in_values, update_rows
+from ig4.storage.integrity.seals import resealed, seal
 from ig4.storage.runs import now
 from ig4.storage.schema import Component, LlmBatch, LlmCall
-from ig4.storage.seals import resealed, seal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

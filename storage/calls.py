@@ -28,9 +28,9 @@ from sqlalchemy import (
 
 from ig4.storage.bulk import driver_time, in_values, put_rows, update_rows, upsert
 from ig4.storage.finishes import AT_LIMIT
+from ig4.storage.integrity.seals import checksum, expressions, resealed, time_text
 from ig4.storage.runs import now
 from ig4.storage.schema import Component, LlmCall, LlmWorker
-from ig4.storage.seals import checksum, expressions, resealed, time_text
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -14,8 +14,8 @@ from sqlalchemy import delete, insert, select, update
 from ig4.storage.arrays import integers
 from ig4.storage.bulk import put_rows
 from ig4.storage.clock import after_all
+from ig4.storage.integrity.seals import resealed, seal
 from ig4.storage.schema import Clustering, ClusterLabel
-from ig4.storage.seals import resealed, seal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

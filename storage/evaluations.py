@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from ig4.storage.bulk import in_values, put_rows
+from ig4.storage.integrity.seals import checksum, covered, expressions, is_sound, resealed, seal
 from ig4.storage.runs import now
 from ig4.storage.schema import Component, Evaluation, Prediction, Training
-from ig4.storage.seals import checksum, covered, expressions, is_sound, resealed, seal
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, insert, select, update
 
 from ig4.storage.bulk import put_rows
+from ig4.storage.integrity.seals import checksum, covered, resealed, seal
 from ig4.storage.runs import now
 from ig4.storage.schema import Component, Judgement, Verdict
-from ig4.storage.seals import checksum, covered, resealed, seal
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, update
 
 from ig4.storage.connect import is_sqlite, translate_errors
+from ig4.storage.integrity.seals import resealed
 from ig4.storage.schema import Ablation, Clustering, Component, DatasetScorer, Run
-from ig4.storage.seals import resealed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

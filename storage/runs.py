@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 
 from ig4.storage.bulk import upsert
+from ig4.storage.integrity.seals import seal
 from ig4.storage.schema import Component, Dataset, FileDigest, Run
-from ig4.storage.seals import seal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

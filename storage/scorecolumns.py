@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, select, update
 
 from ig4.storage.calls import DONE, UNREADABLE
+from ig4.storage.integrity.seals import are_sound, seal
 from ig4.storage.schema import Component, DatasetScorer, LlmCall, Run, Sample, Score, ScoreDetails
-from ig4.storage.seals import are_sound, seal
 from ig4.storage.views import refresh_scores_wide
 
 if TYPE_CHECKING:

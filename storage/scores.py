@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select
 from ig4.storage.arrays import MISSING, floats, integers
 from ig4.storage.bulk import in_values, put_rows, upsert
 from ig4.storage.integrity.checksums import of_score, of_vector
+from ig4.storage.integrity.seals import checksum, seal
 from ig4.storage.schema import (
     Component,
     DatasetScorer,
@@ -20,7 +21,6 @@ from ig4.storage.schema import (
     Score,
     ScoreDetails,
 )
-from ig4.storage.seals import checksum, seal
 from ig4.storage.views import WIDE_COLUMNS, lock_schema, refresh_scores_wide
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from zlib import crc32
 
 from sqlalchemy import insert, select
 
+from ig4.storage.integrity.seals import seal
 from ig4.storage.runs import now
 from ig4.storage.schema import Sample, SelectedSample, Selection
-from ig4.storage.seals import seal
 
 if TYPE_CHECKING:
     from datetime import datetime

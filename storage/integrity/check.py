@@ -18,6 +18,8 @@ from ig4.storage.bulk import in_values
 from ig4.storage.connect import connect, describe, is_sqlite, transaction, translate_errors
 from ig4.storage.errors import StorageError
 from ig4.storage.integrity import checksums
+from ig4.storage.integrity.sealedrows import SEALED, RowReport, check_all
+from ig4.storage.integrity.seals import resealed
 from ig4.storage.querying.readonly import open_readonly
 from ig4.storage.schema import (
     AblationCell,
@@ -31,8 +33,6 @@ from ig4.storage.schema import (
     Selection,
     Training,
 )
-from ig4.storage.sealedrows import SEALED, RowReport, check_all
-from ig4.storage.seals import resealed
 from ig4.storage.versions import HEAD, check, current
 
 if TYPE_CHECKING:

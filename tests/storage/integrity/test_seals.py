@@ -25,9 +25,9 @@ from ig4.storage import (
 from ig4.storage.calls import CallOutcome
 from ig4.storage.evaluations import PredictionRow
 from ig4.storage.integrity.check import check_database, repair_damage
+from ig4.storage.integrity.sealedrows import SEALED, check_all
+from ig4.storage.integrity.seals import covered
 from ig4.storage.schema import ClusterLabel, SelectedSample
-from ig4.storage.sealedrows import SEALED, check_all
-from ig4.storage.seals import covered
 from ig4.storage.selections import SelectionItem
 
 COUNT = 5

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from ig4.storage import clusters, selections
+from ig4.storage.integrity.seals import expressions, is_sound
 from ig4.storage.schema import (
     AblationCell,
     Base,
@@ -28,7 +29,6 @@ from ig4.storage.schema import (
     TrainingStep,
     Verdict,
 )
-from ig4.storage.seals import expressions, is_sound
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
