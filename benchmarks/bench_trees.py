@@ -79,11 +79,15 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("other", type=Path)
+    parser.add_argument("other", type=Path, nargs="?")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="cases whose name holds this")
     parser.add_argument("--samples", type=int, default=100_000, help="records without images")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.other is None:
+        print("nothing to compare with: name another checkout")
+        raise SystemExit(0)
+    return given
 
 
 def show(case: Case, times: dict[str, tuple[float, float]]) -> None:

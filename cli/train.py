@@ -14,7 +14,8 @@ from ig4.core.counts import counted
 if TYPE_CHECKING:
     from ig4.core.config import Config
     from ig4.core.contracts.training import Footprint
-    from ig4.core.engine.training.train import TrainingRequest, TrainingResult
+    from ig4.core.engine.training.train import TrainingResult
+    from ig4.core.engine.training.trainingset import TrainingRequest
     from ig4.storage.trainings import TrainingRow
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -126,7 +127,7 @@ def show(number: int | None, as_csv: bool, db: str | None, as_json: bool, quiet:
 
 def _request(flags: dict[str, Any]) -> tuple[Config, TrainingRequest]:
     from ig4.core import config as configuration
-    from ig4.core.engine.training.train import TrainingRequest
+    from ig4.core.engine.training.trainingset import TrainingRequest
 
     tables: dict[str, Any] = {
         "run": {"seed": flags["seed"]},

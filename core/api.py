@@ -22,8 +22,9 @@ from ig4.core.engine.selecting.select import SelectionRequest
 from ig4.core.engine.selecting.select import select as select_samples
 from ig4.core.engine.session import Session
 from ig4.core.engine.training.generate import load_checkpoint
-from ig4.core.engine.training.train import TrainingRequest, TrainingResult
+from ig4.core.engine.training.train import TrainingResult
 from ig4.core.engine.training.train import train as train_on
+from ig4.core.engine.training.trainingset import TrainingRequest
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.storage.admin import existing_url

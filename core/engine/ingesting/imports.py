@@ -134,20 +134,11 @@ def import_clusters(
     with session.recorded("import-clusters", config):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None, "rows"))
-        rows = tables.read_clusters(path, encoding=encoding, **columns)
-        pairs = _pairs(session, dataset, path, rows)
-        matched = match_ids(session, dataset, [key for key, _ in pairs], str(path))
-        labels = {
-            place[0]: label
-            for place, (_, label) in zip(matched.places, pairs, strict=True)
-            if place is not None
-        }
-        if not labels:
-            raise UsageError(
-                f"none of the ids in {path} ({shown_ids(matched.unknown)}) is the id of a sample: "
-                f"{describe_mismatch(session, dataset, matched.unknown, ())}"
-            )
+        pairs = _pairs(
+            session, dataset, path, tables.read_clusters(path, encoding=encoding, **columns)
+        )
         number = _numbered(label for _, label in pairs)
+        labels, unknown = _labels(session, dataset, path, pairs)
         component = session.component_id(fingerprint)
         with session.store.writing() as connection:
             clusters.put(
@@ -168,7 +159,7 @@ def import_clusters(
             dataset.name,
             name,
             taken=len(labels),
-            unknown=matched.unknown,
+            unknown=unknown,
             without=len(ids) - len(labels),
         )
         session.emit(StageFinished(STAGE, f"{counted(found.taken, 'label')} as {name}"))
@@ -357,6 +348,28 @@ def _pairs(
                 f"{path} puts {shown_id(key)} into two clusters, {once[key]!r} and {label!r}"
             )
     return several + list(once.items())
+
+
+def _labels(
+    session: Session, dataset: DatasetRow, path: Path, pairs: Sequence[tuple[str, str]]
+) -> tuple[dict[int, str], list[str]]:
+    """Return the labels by sample id, and the ids of the file that no sample has.
+
+    Raises:
+        UsageError: no id is that of a sample.
+    """
+    matched = match_ids(session, dataset, [key for key, _ in pairs], str(path))
+    labels = {
+        place[0]: label
+        for place, (_, label) in zip(matched.places, pairs, strict=True)
+        if place is not None
+    }
+    if not labels:
+        raise UsageError(
+            f"none of the ids in {path} ({shown_ids(matched.unknown)}) is the id of a sample: "
+            f"{describe_mismatch(session, dataset, matched.unknown, ())}"
+        )
+    return labels, matched.unknown
 
 
 def _numbered(labels: Iterable[str]) -> dict[str, int]:

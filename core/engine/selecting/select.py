@@ -197,16 +197,10 @@ def candidate_table(
     # By sample, not by content: a good one may have the same texts and images, and its scores.
     left_out[PROBLEM] = int((faulty & ~missing.any(axis=1)).sum())
     left_out = {reason: count for reason, count in left_out.items() if count}
-    if left_out and request.missing == "error":
-        raise MissingScoreError(f"not all samples can be compared: {_told_reasons(left_out)}")
     kept = ~(missing.any(axis=1) | unusable | faulty)
     if clusters_needed:
         kept &= labels >= 0
-    if left_out:
-        reasons = ", ".join(f"{count:,} with {reason}" for reason, count in left_out.items())
-        session.notice(
-            f"{counted(int((~kept).sum()), 'sample is', 'samples are')} left out: {reasons}"
-        )
+    _tell_left_out(session, left_out, int((~kept).sum()), refuse=request.missing == "error")
     percent = percent[kept]
     return CandidateTable(
         names=names,
@@ -223,6 +217,18 @@ def candidate_table(
         component_ids={column.name: column.component_id for column in matrix.columns},
         options=_told_options(matrix),
     )
+
+
+def _tell_left_out(
+    session: Session, left_out: Mapping[str, int], count: int, *, refuse: bool
+) -> None:
+    """Say how many samples are left out, and why; or refuse to leave any out."""
+    if not left_out:
+        return
+    if refuse:
+        raise MissingScoreError(f"not all samples can be compared: {_told_reasons(left_out)}")
+    reasons = ", ".join(f"{number:,} with {reason}" for reason, number in left_out.items())
+    session.notice(f"{counted(count, 'sample is', 'samples are')} left out: {reasons}")
 
 
 def _told_options(matrix: ScoreMatrix) -> dict[str, Any]:

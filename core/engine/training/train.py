@@ -16,24 +16,22 @@ from ig4.core.contracts.training import (
     TrainingStep,
     is_main_process,
 )
-from ig4.core.counts import counted, verb
 from ig4.core.engine.ending import record_failure
-from ig4.core.engine.exporting.export import dataset_of_selection, find_selection
 from ig4.core.engine.ingesting.paths import folder_name
-from ig4.core.engine.scoring.samples import sample_of
 from ig4.core.engine.training.checking import (
     CheckResult,
-    check_samples,
-    require_usable,
-    tell,
 )
 from ig4.core.engine.training.outputs import claim_folder, finished_checkpoint, is_training
-from ig4.core.errors import DatasetError, PrerequisiteError, UsageError
+from ig4.core.engine.training.trainingset import (
+    ALL,
+    TrainingRequest,
+    TrainingSet,
+    read_training_set,
+)
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
-from ig4.core.records import JSON, Choice, Sample
-from ig4.storage import samples as stored
-from ig4.storage import selections, trainings
+from ig4.core.records import JSON
+from ig4.storage import trainings
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import ConfiguredComponent, Session
@@ -41,29 +39,8 @@ if TYPE_CHECKING:
 
 STAGE = "train"
 LOAD = "loading"
-ALL = "all"
 INTERRUPTED = "its process was killed, or failed in another of its processes"
-NO_ANSWER = "no answer"
-PROBLEM = "a problem that `ig4 ingest` named"
 _FLUSH_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingRequest:
-    """What to train, and on which samples.
-
-    `selection` is a number, "last" or "all"; `missing` says what to do with samples that the
-    trainer cannot train on (an image cannot be read, or its processor refuses it): "error" or
-    "skip". Without `check_images` the samples are not checked, and none is skipped.
-    """
-
-    trainer: Choice
-    selection: str = "last"
-    output: Path | None = None
-    seed: int = 42
-    missing: str = "error"
-    check_images: bool = True
-    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +62,6 @@ class TrainingResult:
     cut_answers: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _TrainingSet:
-    """The samples of a training, where they come from, and why others were left out."""
-
-    dataset: DatasetRow
-    selection: int | None
-    digest: str | None
-    samples: list[Sample]
-    contents: list[int]
-    reasons: dict[str, int]
-    check: CheckResult | None
-
-
 def train(session: Session, dataset: DatasetRow | None, request: TrainingRequest) -> TrainingResult:
     """Train on a selection, or resume an interrupted training of the same inputs.
 
@@ -108,7 +72,7 @@ def train(session: Session, dataset: DatasetRow | None, request: TrainingRequest
     """
     configured = session.configured(request.trainer)
     trainer = cast("Trainer", configured.component)
-    training_set = _training_set(session, dataset, trainer, request)
+    training_set = read_training_set(session, dataset, trainer, request)
     job = _job(session, configured, training_set, request)
     inputs = str(job.origin["inputs"])
     if not is_main_process():
@@ -128,7 +92,7 @@ def train(session: Session, dataset: DatasetRow | None, request: TrainingRequest
 
 
 def _train(
-    session: Session, configured: ConfiguredComponent, training_set: _TrainingSet, job: TrainingJob
+    session: Session, configured: ConfiguredComponent, training_set: TrainingSet, job: TrainingJob
 ) -> tuple[int, Checkpoint]:
     """Train, and record the loss curve and the outcome; returns the training's number, too."""
     session.attach(training_set.dataset.id)
@@ -195,113 +159,15 @@ def footprint(
     # How many steps there are depends on what is skipped; the rest needs nothing of the model.
     if not request.check_images or request.missing == "error":
         request = replace(request, missing="error", check_images=False)
-    training_set = _training_set(session, dataset, trainer, request, lenient=True)
+    training_set = read_training_set(session, dataset, trainer, request, lenient=True)
     job = _job(session, configured, training_set, request)
     return trainer.footprint(job), len(training_set.samples), job.output
-
-
-def _training_set(
-    session: Session,
-    dataset: DatasetRow | None,
-    trainer: Trainer,
-    request: TrainingRequest,
-    *,
-    lenient: bool = False,
-) -> _TrainingSet:
-    """Read the samples to train on, without those that have no answer or that are skipped.
-
-    If it is `lenient`, what the check needs may be missing; then nothing is skipped.
-    """
-    if request.selection == ALL:
-        source = dataset or session.dataset()
-        with session.store.reading() as connection:
-            rows = list(stored.stream(connection, source.id))
-        number, digest = None, None
-    else:
-        if request.selection == "last":
-            number = find_selection(session, dataset, request.selection)
-        else:
-            number = find_selection(session, None, request.selection)
-        source = dataset_of_selection(session, number)
-        if dataset is not None and source.id != dataset.id:
-            raise UsageError(
-                f"selection {number} was made from {source.name!r}, not from {dataset.name!r}: "
-                "leave --dataset away, or select from it first"
-            )
-        with session.store.reading() as connection:
-            items = selections.samples(connection, number)
-            rows = stored.by_id(connection, [item.sample_id for item in items])
-            selection = selections.find(connection, number)
-        digest = None if selection is None else selection.digest
-        selected_contents = {item.sample_id: item.content_id for item in items}
-        changed = sum(row.content_id != selected_contents[row.id] for row in rows)
-        if changed:
-            were = verb(changed, "it was", "they were")
-            session.notice(f"{counted(changed, 'sample')} changed after {were} selected")
-    pairs = [(sample_of(row), row.content_id) for row in rows]
-    answered = [pair for pair in pairs if pair[0].answer.strip()]
-    if len(answered) < len(pairs):
-        session.notice(
-            f"{counted(len(pairs) - len(answered), 'sample')} without an answer left out"
-        )
-    sound = [pair for pair, row in zip(pairs, rows, strict=True)
-             if pair[0].answer.strip() and row.problem is None]  # fmt: skip
-    if len(sound) < len(answered):
-        session.notice(
-            f"{counted(len(answered) - len(sound), 'sample')} with a problem that `ig4 "
-            "ingest` named "
-            "left out"
-        )
-    counts = {NO_ANSWER: len(pairs) - len(answered), PROBLEM: len(answered) - len(sound)}
-    reasons = {reason: count for reason, count in counts.items() if count}
-    check = None
-    try:
-        check = _check(session, trainer, [sample for sample, _ in sound], request)
-    except (PrerequisiteError, UsageError) as error:
-        if not lenient:
-            raise
-        session.notice(f"the samples cannot be checked here: {error}")
-    usable = sound if check is None else [sound[place] for place in check.usable]
-    if check is not None:
-        reasons |= check.reasons
-    return _TrainingSet(
-        source, number, digest, [sample for sample, _ in usable],
-        [content for _, content in usable], reasons, check,
-    )  # fmt: skip
-
-
-def _check(
-    session: Session, trainer: Trainer, samples: list[Sample], request: TrainingRequest
-) -> CheckResult | None:
-    """Check the samples before any weights are loaded; None if they are not checked.
-
-    Processes that train together must train on the same samples. With "skip" that depends on the
-    check, so each of them checks; with "error" all samples are trained on, or none, so that the
-    main process checks for all.
-
-    Raises:
-        DatasetError: some cannot be trained on, and the request does not say to skip them; or all
-            would be skipped.
-    """
-    if not request.check_images:
-        if request.missing == "skip" and is_main_process():
-            session.notice("the samples are not checked, so that none of them is skipped")
-        return None
-    if request.missing == "error" and not is_main_process():
-        return None
-    check = check_samples(session, trainer, samples)
-    if request.missing == "error":
-        require_usable(check, len(samples))
-    if samples and not check.usable:
-        raise DatasetError(f"{check.summary(len(samples))}: no sample is left to train on")
-    tell(session, check, len(samples))
-    return check
 
 
 def _job(
     session: Session,
     configured: ConfiguredComponent,
-    training_set: _TrainingSet,
+    training_set: TrainingSet,
     request: TrainingRequest,
 ) -> TrainingJob:
     inputs = digest_of([configured.fingerprint.value, training_set.contents, request.seed])
@@ -360,7 +226,7 @@ class _LossCurve:
 
 
 def _result(
-    number: int | None, training_set: _TrainingSet, checkpoint: Checkpoint, *, reused: bool = False
+    number: int | None, training_set: TrainingSet, checkpoint: Checkpoint, *, reused: bool = False
 ) -> TrainingResult:
     check = training_set.check
     return TrainingResult(

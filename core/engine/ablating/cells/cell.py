@@ -12,7 +12,8 @@ from ig4.core.contracts.training import Checkpoint, Decoding
 from ig4.core.engine.ending import error_text
 from ig4.core.engine.evaluating.evaluate import EvaluationRequest, evaluate
 from ig4.core.engine.session import Session
-from ig4.core.engine.training.train import TrainingRequest, train
+from ig4.core.engine.training.train import train
+from ig4.core.engine.training.trainingset import TrainingRequest
 from ig4.core.events import Event, Notice, StageAdvanced, StageFinished, StageStarted
 from ig4.core.records import JSON, Choice
 from ig4.storage import ablations

@@ -18,7 +18,8 @@ from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.samples import sample_of
 from ig4.core.engine.selecting.select import SelectionRequest, select
 from ig4.core.engine.training.outputs import JOB, claim_folder
-from ig4.core.engine.training.train import TrainingRequest, footprint, mark_interrupted, train
+from ig4.core.engine.training.train import footprint, mark_interrupted, train
+from ig4.core.engine.training.trainingset import TrainingRequest
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.records import Choice
 from ig4.storage import samples as stored
