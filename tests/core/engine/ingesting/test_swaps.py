@@ -79,7 +79,7 @@ def test_neither_is_a_folder_on_the_way_to_them(session, tmp_path):
         shutil.move(folder, tmp_path / "away")
         folder.symlink_to(tmp_path / "outside")
 
-    with pytest.raises(DatasetError, match="it lies outside .*a link"):
+    with pytest.raises(DatasetError, match=r"it lies outside .*a link"):
         swapped(session, tmp_path / "set", swap)
     assert texts(session) == []
 
