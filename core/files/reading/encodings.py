@@ -82,8 +82,8 @@ def unreadable_error(path: Path, error: OSError) -> DatasetError:
         return DatasetError(f"{path} is a folder: name a file in it")
     if isinstance(error, OutsideFileError):
         return DatasetError(
-            f"{path} cannot be read: {error.strerror}, where a link leads. If you trust it, put the "
-            "file itself in the link's place"
+            f"{path} cannot be read: {error.strerror}, where a link leads. If you trust it, put "
+            "the file itself in the link's place"
         )
     if isinstance(error, SpecialFileError):
         return DatasetError(
