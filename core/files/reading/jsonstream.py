@@ -190,7 +190,8 @@ def first_records(path: Path, count: int = 20, key: str | None = None) -> list[J
     text = first_text(path, _PIECE)
     if kind == "object":
         return [item for at in _list_starts(text, key) for item in _items_from(text, at, count)]
-    return _items_from(text, text.index("[") + 1 if kind == "list" else 0, count)
+    # The file may have changed since its layout was looked at: then there may be no list.
+    return _items_from(text, text.find("[") + 1 if kind == "list" else 0, count)
 
 
 def _items_from(text: str, at: int, count: int) -> list[JSON]:
