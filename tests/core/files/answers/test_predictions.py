@@ -199,7 +199,7 @@ def test_questions_are_compared_as_the_benchmarks_file_has_them(write):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda rows: rows[:2], "has no answer to '12' of the 3 questions"),
+        (lambda rows: rows[:2], "has no answer to '12' of 3 questions"),
         (lambda rows: [*rows, {"id": "7", "answer": "y"}], "more than one answer to '7'"),
         (lambda rows: [*rows, {"id": "x", "answer": "y"}], "answers 'x', which the benchmark"),
         (lambda rows: [{"answer": "y"}], "has no ids"),
