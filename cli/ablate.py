@@ -119,9 +119,8 @@ def ablate(
     if done.failed or done.unanswered:
         if done.failed:
             click.echo(
-                f"{done.failed:,} of {counted(done.cells, 'cell')} failed; the same command "
-                "tries them "
-                "again",
+                f"{done.failed:,} of {counted(done.cells, 'cell')} failed; the same command tries "
+                "them again",
                 err=True,
             )
         raise click.exceptions.Exit(render.PARTIAL)

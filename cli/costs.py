@@ -60,9 +60,8 @@ def costs(by: str, db: str | None, as_json: bool, quiet: bool) -> None:
     if lost:
         most = f" (${lost_cost:,.4f} at most)" if lost_cost else ""
         click.echo(
-            f"{counted(lost, 'request')} in lost batches may have been paid as well{most}: "
-            "`ig4 batch list` "
-            "names the batches.",
+            f"{counted(lost, 'request')} in lost batches may have been paid as well{most}: `ig4 "
+            "batch list` names the batches.",
             err=True,
         )
     if any(one.unpriced for one in sums):

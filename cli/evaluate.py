@@ -97,8 +97,8 @@ def evaluate(
         report.print_results(results)
     for one in judged:
         click.echo(
-            f"{one.benchmark}: a judge rates these answers: "
-            f"`ig4 eval show {one.id} --answers > answers.jsonl`, then `ig4 judge`",
+            f"{one.benchmark}: a judge rates these answers: `ig4 eval show {one.id} --answers > "
+            "answers.jsonl`, then `ig4 judge`",
             err=True,
         )
     failed = sum(one.failed for one in results)

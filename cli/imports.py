@@ -140,8 +140,7 @@ def _print_result(result: ImportResult, what: str, *, as_json: bool) -> None:
     if result.unknown:
         _note(
             f"{counted(len(result.unknown), 'id matches', 'ids match')} no sample of "
-            f"{result.dataset} (first: "
-            f"{result.unknown[0][:80]!r})"
+            f"{result.dataset} (first: {result.unknown[0][:80]!r})"
         )
     if result.unreadable:
         _note(

@@ -110,9 +110,8 @@ def drop(
     click.echo(f"{name} dropped from {chosen.name}: {counted(done.deleted, 'result')} deleted")
     if done.replies:
         click.echo(
-            f"{counted(done.replies, 'reply remains', 'replies remain')} in the ledger: "
-            "scoring again reads them and pays "
-            "nothing"
+            f"{counted(done.replies, 'reply remains', 'replies remain')} in the ledger: scoring "
+            "again reads them and pays nothing"
         )
 
 

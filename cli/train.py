@@ -223,9 +223,8 @@ def _print_footprint(
         )
         return
     click.echo(
-        f"{counted(samples, 'sample')}, {counted(footprint.steps, 'step')} of "
-        f"{footprint.batch:,}; checkpoint in "
-        f"{output}"
+        f"{counted(samples, 'sample')}, {counted(footprint.steps, 'step')} of {footprint.batch:,}; "
+        f"checkpoint in {output}"
     )
     total = sum(footprint.parameters.values())
     rows = [*footprint.parameters.items(), ("total", total), ("trained", footprint.trained)]
@@ -263,9 +262,8 @@ def _list(rows: list[TrainingRow], *, as_json: bool) -> None:
 def _show(row: TrainingRow, steps: list[tuple[Any, ...]]) -> None:
     source = "all" if row.selection_id is None else f"selection {row.selection_id}"
     click.echo(
-        f"Training {row.id}: {row.trainer} on {counted(row.samples, 'sample')} of "
-        f"{row.dataset} ({source}), "
-        f"{row.status}; seed {row.seed}; {row.output}"
+        f"Training {row.id}: {row.trainer} on {counted(row.samples, 'sample')} of {row.dataset} "
+        f"({source}), {row.status}; seed {row.seed}; {row.output}"
     )
     if row.error:
         click.echo(f"error: {render.plain(row.error)}")

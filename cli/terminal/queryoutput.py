@@ -54,8 +54,7 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, raw: boo
     if cells.changed:
         click.echo(
             f"{counted(cells.changed, 'text')} that a spreadsheet would take for a formula "
-            f"{verb(cells.changed, 'begins', 'begin')} with ' now; "
-            "--raw prints what was there",
+            f"{verb(cells.changed, 'begins', 'begin')} with ' now; --raw prints what was there",
             err=True,
         )
 

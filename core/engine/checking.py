@@ -47,8 +47,8 @@ def _check_contents(connection: Connection) -> tuple[Sequence[Damage], int]:
                     f"{counted(len(damaged), 'sample')} of {dataset.name} "
                     f"{verb(len(damaged), 'does', 'do')} not hold the texts and images "
                     f"that were scored ({shown})",
-                    "`ig4 db check --repair` marks the data set; then "
-                    f"`ig4 ingest {dataset.path} --name {dataset.name}` reads it again",
+                    f"`ig4 db check --repair` marks the data set; then `ig4 ingest {dataset.path} "
+                    f"--name {dataset.name}` reads it again",
                     [(dataset.id, row.id) for row in damaged],
                 )
             )

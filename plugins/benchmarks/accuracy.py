@@ -131,9 +131,8 @@ class AccuracyBenchmark(FileBenchmark):
         truth = next((truth for item in items for truth in item.truths), "")[:40]
         remedy = f"-o {self.forms[form]} reads them" if form in self.forms else "few can be right"
         told = (
-            f"{count:,} of {counted(given, 'answer')} {verb(count, 'looks', 'look')} like "
-            f"{looks}, but the benchmark expects texts, "
-            f"such as {truth!r}: {remedy}"
+            f"{count:,} of {counted(given, 'answer')} {verb(count, 'looks', 'look')} like {looks}, "
+            f"but the benchmark expects texts, such as {truth!r}: {remedy}"
         )
         return [told]
 

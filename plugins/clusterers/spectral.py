@@ -55,8 +55,7 @@ class Spectral(Clusterer):
         if len(X) > self.options.max_images:
             raise UsageError(
                 f"spectral clustering of {counted(len(X), 'image')} would take hours: use "
-                "--clusterer "
-                f"kmeans, or raise its option max_images ({self.options.max_images:,})"
+                f"--clusterer kmeans, or raise its option max_images ({self.options.max_images:,})"
             )
         if k in (1, len(X)):
             return np.arange(len(X), dtype=np.int64) % k

@@ -193,8 +193,7 @@ class ShareGPT(JsonRecords):
             listed = ", ".join(available) or "none"
             raise UsageError(
                 f"{path / INFO} has no ShareGPT data set {requested!r}, nor one of instructions, "
-                "with a JSON file beside it "
-                f"(there are: {listed})"
+                f"with a JSON file beside it (there are: {listed})"
             )
         if len(available) > 1:
             raise DatasetError(

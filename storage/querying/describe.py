@@ -27,9 +27,8 @@ _SQLITE = (
 )
 _POSTGRESQL = (
     "SELECT c.relname, CASE c.relkind WHEN 'v' THEN 'view' ELSE 'table' END AS kind, a.attname, "
-    "format_type(a.atttypid, a.atttypmod) "
-    "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
-    "WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v', 'p') "
+    "format_type(a.atttypid, a.atttypmod) FROM pg_class c JOIN pg_attribute a ON a.attrelid = "
+    "c.oid WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v', 'p') "
     "AND a.attnum > 0 AND NOT a.attisdropped ORDER BY kind DESC, c.relname, a.attnum"
 )
 

@@ -133,9 +133,9 @@ def _refuse_actions(cursor: Any, sql: str, *, superuser: bool) -> None:
     while relations - seen:
         new, seen = relations - seen, seen | relations
         cursor.execute(
-            "SELECT r.ev_action::text, c.relnamespace = 'pg_catalog'::regnamespace "
-            "FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class "
-            "WHERE r.ev_type = '1' AND r.ev_class = ANY(%s)",
+            "SELECT r.ev_action::text, c.relnamespace = 'pg_catalog'::regnamespace FROM "
+            "pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.ev_type = '1' AND "
+            "r.ev_class = ANY(%s)",
             [list(new)],
         )
         for tree, is_system in cursor.fetchall():
@@ -194,10 +194,9 @@ def _acting(
     cursor.execute(
         "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = "
         "p.pronamespace JOIN pg_language l ON l.oid = p.prolang WHERE (p.oid = ANY(%s) OR p.oid "
-        "IN (SELECT oprcode FROM pg_operator WHERE oid = ANY(%s))) AND NOT CASE "
-        "WHEN n.nspname = 'pg_catalog' "
-        "THEN (p.provolatile <> 'v' AND p.proname !~ '_to_xml') OR p.proname = ANY(%s) "
-        "ELSE p.provolatile <> 'v' AND (l.lanname IN ('c', 'internal') OR NOT %s) END "
+        "IN (SELECT oprcode FROM pg_operator WHERE oid = ANY(%s))) AND NOT CASE WHEN n.nspname = "
+        "'pg_catalog' THEN (p.provolatile <> 'v' AND p.proname !~ '_to_xml') OR p.proname = "
+        "ANY(%s) ELSE p.provolatile <> 'v' AND (l.lanname IN ('c', 'internal') OR NOT %s) END "
         "ORDER BY 1",
         [list(functions), list(operators), list(_HARMLESS), superuser],
     )

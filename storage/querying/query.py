@@ -34,18 +34,18 @@ EXAMPLES: Sequence[tuple[str, str]] = (
     (
         "The last selection, best first",
         (
-            "SELECT rank, external_id, cluster, final_score FROM selected_samples "
-            "JOIN samples ON samples.id = sample_id "
-            "WHERE selection_id = (SELECT max(id) FROM selections) ORDER BY rank"
+            "SELECT rank, external_id, cluster, final_score FROM selected_samples JOIN samples ON "
+            "samples.id = sample_id WHERE selection_id = (SELECT max(id) FROM selections) ORDER BY "
+            "rank"
         ),
     ),
     (
         "The size of each cluster, and how many of its samples were selected",
         (
-            "SELECT l.label AS cluster, count(*) AS samples, count(x.sample_id) AS selected "
-            "FROM cluster_labels l LEFT JOIN selected_samples x ON x.sample_id = l.sample_id "
-            "AND x.selection_id = (SELECT max(id) FROM selections) "
-            "WHERE l.clustering_id = (SELECT max(id) FROM clusterings) GROUP BY l.label"
+            "SELECT l.label AS cluster, count(*) AS samples, count(x.sample_id) AS selected FROM "
+            "cluster_labels l LEFT JOIN selected_samples x ON x.sample_id = l.sample_id AND "
+            "x.selection_id = (SELECT max(id) FROM selections) WHERE l.clustering_id = (SELECT "
+            "max(id) FROM clusterings) GROUP BY l.label"
         ),
     ),
     (

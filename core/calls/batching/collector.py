@@ -252,11 +252,9 @@ class BatchCollector:
         expected = self._settle(row)
         self.budget.paid(expected.worst if expected else 0.0)  # perhaps
         self.notice(
-            f"batch {row.id} is lost, with {counted(left, 'request')} that may have been "
-            f"paid: {error}. "
-            "Nothing of it is sent again unless you say so, with `ig4 batch resend "
-            f"{row.id}`; every "
-            "run looks for the batch once more"
+            f"batch {row.id} is lost, with {counted(left, 'request')} that may have been paid: "
+            f"{error}. Nothing of it is sent again unless you say so, with `ig4 batch resend "
+            f"{row.id}`; every run looks for the batch once more"
         )
 
     async def _find_lost(self, row: BatchRow, alive: set[str]) -> str | None:
@@ -317,8 +315,7 @@ class BatchCollector:
         if missing and len(replies) < (state.replies or 0):
             raise NotFoundError(
                 f"its results hold {len(replies):,} of the {counted(state.replies or 0, 'reply')} "
-                "that the "
-                "service counts"
+                "that the service counts"
             )
         for request_hash in missing:
             self.errors[request_hash] = TransientError("the batch ended without a reply to it")

@@ -63,8 +63,8 @@ class CallsResult:
         if lost:
             reasons.append(
                 f"{counted(lost, noun)} {verb(lost, 'lies', 'lie')} in lost batches, may have been "
-                f"paid for, and {verb(lost, 'is', 'are')} sent again "
-                "only by `ig4 batch resend NUMBER` (`ig4 batch list` has the numbers)"
+                f"paid for, and {verb(lost, 'is', 'are')} sent again only by `ig4 batch resend "
+                "NUMBER` (`ig4 batch list` has the numbers)"
             )
         return "; ".join(reasons) or None
 

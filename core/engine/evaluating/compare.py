@@ -56,9 +56,8 @@ def compare(session: Session, first: int, second: int) -> Comparison:
     if questions[0] != questions[1] and rows[0].headline in _DEPEND_ON_ALL:
         raise UsageError(
             f"evaluations {first} and {second} are of {len(questions[0]):,} and "
-            f"{counted(len(questions[1]), 'question')}, and {rows[0].headline} of each "
-            "answer depends on "
-            "all of them: evaluate both on the same questions, with the same --limit"
+            f"{counted(len(questions[1]), 'question')}, and {rows[0].headline} of each answer "
+            "depends on all of them: evaluate both on the same questions, with the same --limit"
         )
     values = [
         {row.item_id: row.value for row in each if row.answer is not None and row.value is not None}

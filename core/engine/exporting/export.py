@@ -192,8 +192,8 @@ def _notify(session: Session, records: ExportRecords) -> None:
     if records.made_anew:
         session.notice(
             f"{counted(records.made_anew, 'record')} could not name the images of the export as "
-            f"{verb(records.made_anew, 'it is', 'they are')}, "
-            f"and {verb(records.made_anew, 'was', 'were')} made anew from turns and images"
+            f"{verb(records.made_anew, 'it is', 'they are')}, and "
+            f"{verb(records.made_anew, 'was', 'were')} made anew from turns and images"
         )
 
 

@@ -100,8 +100,8 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
         images = len(np.unique(assignment.image_of[assignment.image_of >= 0]))
         if 0 < images < k:  # said before they are embedded; some may turn out unreadable yet
             raise UsageError(
-                f"cannot form {counted(k, 'cluster')} of "
-                f"{counted(images, 'distinct image')}: lower k"
+                f"cannot form {counted(k, 'cluster')} of {counted(images, 'distinct image')}: "
+                "lower k"
             )
         work = _Clustering(session, clusterer, embedder, assignment, k, request.seed)
         with session.store.reading() as connection:
@@ -252,9 +252,8 @@ def _summary(
     text_only = int((assignment.image_of == TEXT_ONLY).sum())
     if text_only:
         session.notice(
-            f"{counted(text_only, 'text-only sample forms', 'text-only samples form')} "
-            f"cluster {k}, "
-            "which has no others"
+            f"{counted(text_only, 'text-only sample forms', 'text-only samples form')} cluster "
+            f"{k}, which has no others"
         )
     return ClusterResult(
         dataset,

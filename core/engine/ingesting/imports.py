@@ -229,9 +229,8 @@ def _check_replaced(
     if row.imported:
         kind = f"imported from {(runs[-1].config.get('path') if runs else None) or 'another file'}"
     raise UsageError(
-        f"{dataset.name} has {count:,} {column.name} {nouns(count, 'score')} already, "
-        f"{kind}: --replace puts these "
-        "in their place, --as NAME keeps both"
+        f"{dataset.name} has {count:,} {column.name} {nouns(count, 'score')} already, {kind}: "
+        "--replace puts these in their place, --as NAME keeps both"
     )
 
 
@@ -265,8 +264,8 @@ def _matched_rows(
         first = f"; the first row without: {found.unreadable[0]}" if found.unreadable else ""
         raise UsageError(
             f"{column.where} holds no number with an id "
-            f"({counted(found.empty, 'cell is', 'cells are')} empty, "
-            f"{found.not_finite:,} NaN or infinite{first})"
+            f"({counted(found.empty, 'cell is', 'cells are')} empty, {found.not_finite:,} NaN or "
+            f"infinite{first})"
         )
     ids = [read.ids[n] or "" for n in read.usable]
     matched = match_ids(session, dataset, ids, str(column.path))

@@ -183,9 +183,9 @@ class DatasetReader:
         if ids.renamed:
             first = next(iter(ids.renamed))
             session.notice(
-                f"{counted(ids.renamed.total(), 'record repeats', 'records repeat')} an id "
-                f"(first: {first!r}); "
-                f"{verb(ids.renamed.total(), 'it is', 'they are')} stored as {first}#2 and so on"
+                f"{counted(ids.renamed.total(), 'record repeats', 'records repeat')} an id (first: "
+                f"{first!r}); {verb(ids.renamed.total(), 'it is', 'they are')} stored as {first}#2 "
+                "and so on"
             )
         tell_counts(session, self.problems, "problem")
         tell_counts(session, self.remarks, "remark")

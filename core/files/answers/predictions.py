@@ -80,9 +80,8 @@ def read_predictions(
     missing = [item.id for place, item in enumerate(needed) if place not in answers]
     if missing:
         raise DatasetError(
-            f"{path} has no answer to {_list_ids(missing)} of "
-            f"{counted(len(needed), 'question')}: it "
-            "must answer all of them; --limit N takes only the first"
+            f"{path} has no answer to {_list_ids(missing)} of {counted(len(needed), 'question')}: "
+            "it must answer all of them; --limit N takes only the first"
         )
     return [answers[place] for place in range(len(needed))]
 

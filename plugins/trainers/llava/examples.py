@@ -83,8 +83,7 @@ class Examples(Dataset[Example]):
         if learned and not left:
             raise NoAnswerLeftError(
                 f"it has {counted(len(whole), 'token')}, and no answer in the first "
-                f"{self.max_length:,}: "
-                "raise llava.max_length"
+                f"{self.max_length:,}: raise llava.max_length"
             )
         cut = learned - left if learned else len(whole) - len(kept)
         return SampleCheck(cut=max(0, cut), limit="llava.max_length")

@@ -37,9 +37,9 @@ SECONDS = 120
 _COUNT = max(1, min(2, os.cpu_count() or 1))
 _GRACE = 10  # seconds by which a process outlives one that forgot it
 _PROGRAM = (
-    "import sys, json; paths, memory, seconds = json.loads(sys.argv[1]); "
-    "sys.path[:] = paths + [p for p in sys.path if p not in paths]; "
-    "from ig4.core.files.images.decoding.worker import main; main(memory, seconds)"
+    "import sys, json; paths, memory, seconds = json.loads(sys.argv[1]); sys.path[:] = paths + [p "
+    "for p in sys.path if p not in paths]; from ig4.core.files.images.decoding.worker import main; "
+    "main(memory, seconds)"
 )
 
 
