@@ -25,7 +25,9 @@ from ig4.core.engine.selecting.scaling import PAPER_SCALES
 from ig4.core.engine.selecting.select import NO_CLUSTERS
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageFinished, StageStarted
+from ig4.core.files.opening import open_file
 from ig4.core.files.reading import tables
+from ig4.core.files.reading.encodings import unreadable_error
 from ig4.core.host.fingerprint import Fingerprint, digest_of
 from ig4.core.records import Kind
 from ig4.core.texts import sanitize
@@ -167,8 +169,15 @@ def import_clusters(
 
 
 def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise DatasetError(f"there is no file {path}")
+    """Return a path if it is a file that can be read.
+
+    Raises:
+        DatasetError: it is none; says what it is.
+    """
+    try:
+        open_file(path).close()
+    except OSError as error:
+        raise unreadable_error(path, error) from None
     return path
 
 

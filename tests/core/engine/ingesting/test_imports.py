@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from sqlalchemy import text
@@ -199,3 +200,14 @@ def test_an_imported_scale_may_have_options(session, bring):
     assert (chosen.external_id, chosen.final_score) == ("b", pytest.approx(50))
     with pytest.raises(UsageError, match="--scale-of NAME"):
         bring("id,x\nb,500\n", "other", scale_options={"maximum": 1000})
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_what_is_no_file_is_named_as_what_it_is(session, dataset, tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DatasetError, match="it is a named pipe, not a file"):
+        import_clusters(session, dataset, tmp_path / "pipe.csv", "given")
+    with pytest.raises(DatasetError, match="is a folder: name a file in it"):
+        import_clusters(session, dataset, tmp_path, "given")
+    with pytest.raises(DatasetError, match="there is no such file"):
+        import_clusters(session, dataset, tmp_path / "gone.csv", "given")
