@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 
 _PLAIN_SECONDS = 30.0
+"""Seconds after which a log has another line on what is at work."""
+_LOOK_SECONDS = 0.5
 _WORTH_A_LINE = 5.0
 """Seconds that a stage takes before a log has a line on its end."""
 
@@ -45,7 +48,9 @@ def progress_listener(*, quiet: bool = False) -> Iterator[Listener]:
 
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield _PlainProgress(console)
+        lines = _PlainProgress(console)
+        with lines.beating():
+            yield lines
         return
     bars = _bars(console)
     with bars:
@@ -62,12 +67,14 @@ class _StageProgress:
     done: int = 0
     failed: int = 0
     cost: float = 0.0
+    note: str = ""
 
     def advance(self, event: StageAdvanced) -> None:
         """Add what is done since."""
         self.done += event.done
         self.failed += event.failed
         self.cost += event.cost
+        self.note = event.note or ""
 
     def seconds_left(self, now: float) -> float | None:
         """Return the seconds that the rest takes at the mean speed so far, if that is known."""
@@ -92,8 +99,37 @@ class _PlainProgress:
         self.console = console
         self.stages: dict[str, _StageProgress] = {}
         self.last_print = time.monotonic()
+        self._lock = threading.RLock()  # a signal may end a line that holds it, and say so
+        self._over = threading.Event()
 
     def __call__(self, event: Event) -> None:
+        with self._lock:
+            self._show(event)
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Let a stage have lines while it says nothing itself, as when a model is loaded."""
+        thread = threading.Thread(target=self._beat, name="ig4-progress", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
+
+    def _beat(self) -> None:
+        with suppress(OSError, ValueError):  # nobody reads stderr any longer
+            while not self._over.wait(_LOOK_SECONDS):
+                with self._lock:
+                    self.tell_silent()
+
+    def tell_silent(self) -> None:
+        """Say what is at work, if nothing was said for long; of several stages the last begun."""
+        if self.stages and time.monotonic() - self.last_print > _PLAIN_SECONDS:
+            name, stage = list(self.stages.items())[-1]
+            self._print_state(name, stage)
+
+    def _show(self, event: Event) -> None:
         if isinstance(event, Notice):
             self._print(f"note: {event.text}")
         elif isinstance(event, StageStarted):
@@ -103,7 +139,7 @@ class _PlainProgress:
             stage = self.stages.setdefault(event.stage, _StageProgress(None, "", time.monotonic()))
             stage.advance(event)
             if time.monotonic() - self.last_print > _PLAIN_SECONDS:
-                self._print_state(event, stage)
+                self._print_state(event.stage, stage)
         elif isinstance(event, StageFinished) and event.stage in self.stages:
             self._end(event, self.stages.pop(event.stage))
 
@@ -113,15 +149,18 @@ class _PlainProgress:
             self.last_print = now
             self._print(f"{event.stage}: {stage.result(now, event.summary)}")
 
-    def _print_state(self, event: StageAdvanced, stage: _StageProgress) -> None:
+    def _print_state(self, name: str, stage: _StageProgress) -> None:
         now = self.last_print = time.monotonic()
+        if not stage.done:
+            self._print(f"{name}: {_duration(now - stage.since)} so far")
+            return
         of = f"{stage.done:,} of " if stage.total else ""
         parts = [of + in_units(stage.total or stage.done, stage.unit)]
         parts += [f"{stage.failed:,} failed"] if stage.failed else []
-        parts += [event.note] if event.note else []
+        parts += [stage.note] if stage.note else []
         left = stage.seconds_left(now)
         parts += [f"{_duration(left)} left"] if left is not None else []
-        self._print(f"{event.stage}: {', '.join(parts)}")
+        self._print(f"{name}: {', '.join(parts)}")
 
     def _print(self, text: str) -> None:
         self.console.print(plain(text), markup=False, soft_wrap=True)

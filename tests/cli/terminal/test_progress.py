@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 
 import pytest
 from rich.console import Console
@@ -142,3 +143,36 @@ def test_the_end_of_a_stage_reads_as_a_sentence_in_a_log(events, line, clock):
             clock.now += 11
         show(event)
     assert out.getvalue().splitlines() == [line]
+
+
+def test_a_log_says_what_is_at_work_while_a_stage_says_nothing(clock):
+    out = io.StringIO()
+    show = _PlainProgress(Console(file=out, width=80))
+    show(StageStarted("loading", None, "models"))
+    for seconds in (20, 20, 20, 40):
+        clock.now += seconds
+        show.tell_silent()
+    show(StageFinished("loading", "clip"))
+    assert out.getvalue().splitlines() == [
+        "loading: 0:00:40 so far",
+        "loading: 0:01:40 so far",
+        "loading: clip, 0:01:40",
+    ]
+
+
+def test_a_log_has_its_lines_from_a_thread_that_ends_with_the_block(monkeypatch):
+    monkeypatch.setattr(progress, "_PLAIN_SECONDS", 0.02)
+    monkeypatch.setattr(progress, "_LOOK_SECONDS", 0.01)
+    said = threading.Event()
+
+    class Log(io.StringIO):
+        def write(self, text):
+            said.set()
+            return super().write(text)
+
+    show = _PlainProgress(Console(file=Log(), width=80))
+    before = threading.active_count()
+    with show.beating():
+        show(StageStarted("loading", None, "models"))
+        assert said.wait(20)
+    assert threading.active_count() == before
