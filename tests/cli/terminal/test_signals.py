@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ..processes import environment
+from ...processes import environment
 
 IN_A_FINALISER = """
 import signal, sys, time
