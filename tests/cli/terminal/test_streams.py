@@ -72,8 +72,8 @@ def test_a_full_disk_behind_the_output_is_one_line(shell, command, unbuffered):
 def test_too_little_memory_is_one_line(shell):
     values = ", ".join(["zeroblob(60000000)"] * 5)
     done = shell(f"ulimit -v 200000; ig4 query --json 'SELECT {values}'")
-    assert done.returncode == 1
-    assert "not enough memory" in done.stderr
+    assert done.returncode == 2
+    assert "do not fit into the memory: let it read less" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
