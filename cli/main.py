@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import click
 
 from ig4.cli.terminal import streams
-from ig4.cli.terminal.signals import end_on_signals, received
+from ig4.cli.terminal.signals import end_on_signals, end_once, received
 from ig4.core.version import __version__
 
 COMMANDS = {
@@ -154,6 +154,7 @@ def main(args: list[str] | None = None) -> None:
     _accept_any_text(sys.stdout)
     try:
         code = _run(args)
+        end_once()
         streams.flush()
     except BrokenPipeError:
         streams.discard_output()
@@ -199,6 +200,7 @@ def _run(args: list[str] | None) -> int:
 
 def _report_interrupt() -> int:
     """Say that the command was ended, and by what; return the exit code of the shells."""
+    end_once()
     number = received()
     what = "Interrupted" if number is None else f"Ended by {number.name}"
     _print_error(f"{what}. Committed results are safe; the same command continues from there.")

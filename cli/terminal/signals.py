@@ -6,12 +6,14 @@ import _thread
 import signal
 import sys
 import threading
+from contextlib import suppress
 from types import FrameType
 
 SIGNALS = ("SIGTERM", "SIGHUP")
 _SOON = 0.05  # seconds, in which a finaliser is over
 
 _received: list[int] = []
+_again: list[threading.Timer] = []
 
 
 def end_on_signals() -> None:
@@ -34,6 +36,15 @@ def received() -> signal.Signals | None:
     return signal.Signals(_received[0]) if _received else None
 
 
+def end_once() -> None:
+    """Send no signal again: the command has ended, and its exit code is known."""
+    while _again:
+        timer = _again.pop()
+        timer.cancel()
+        with suppress(KeyboardInterrupt):  # it was sent at this very moment
+            timer.join()
+
+
 def _end(number: int, _frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_IGN)  # a second one must not disturb the end
     _received.append(number)
@@ -52,9 +63,10 @@ def _end_all_the_same(unraisable: sys.UnraisableHookArgs) -> None:
     if _received:
         number = signal.Signals(_received.pop())
         signal.signal(number, _end)
-    again = threading.Timer(_SOON, _send, (number,))
-    again.daemon = True
-    again.start()
+    timer = threading.Timer(_SOON, _send, (number,))
+    timer.daemon = True
+    _again.append(timer)
+    timer.start()
 
 
 def _send(number: signal.Signals) -> None:

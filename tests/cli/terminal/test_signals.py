@@ -11,7 +11,7 @@ from ...processes import environment
 
 IN_A_FINALISER = """
 import signal, sys, time
-from ig4.cli.terminal.signals import end_on_signals, received
+from ig4.cli.terminal.signals import end_on_signals, end_once, received
 
 end_on_signals()
 
@@ -22,18 +22,32 @@ class Finalised:
 
 try:
     Finalised()  # gone at once
-    time.sleep(20)
+    if sys.argv[2:] == ["over"]:
+        end_once()
+        time.sleep(0.2)
+    else:
+        time.sleep(20)
 except KeyboardInterrupt:
     print("ended by", received())
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-@pytest.mark.parametrize(("name", "number"), [("SIGINT", None), ("SIGTERM", 15)])
-def test_a_signal_in_a_finaliser_where_python_drops_it_ends_the_command_all_the_same(name, number):
-    command = [sys.executable, "-c", IN_A_FINALISER, name]
-    ended = subprocess.run(
+def run(*arguments):
+    command = [sys.executable, "-c", IN_A_FINALISER, *arguments]
+    return subprocess.run(
         command, env=environment(), capture_output=True, text=True, timeout=30, check=True
     )
+
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+
+@pytest.mark.parametrize(("name", "number"), [("SIGINT", None), ("SIGTERM", 15)])
+def test_a_signal_in_a_finaliser_where_python_drops_it_ends_the_command_all_the_same(name, number):
+    ended = run(name)
     assert ended.stdout == f"ended by {number}\n"
     assert ended.stderr == ""
+
+
+def test_one_that_has_ended_is_not_ended_again_while_it_leaves_with_its_exit_code():
+    assert run("SIGTERM", "over").stdout == ""
