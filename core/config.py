@@ -13,6 +13,7 @@ from ig4.core.calls.prices import Price
 from ig4.core.calls.settings import CallSettings
 from ig4.core.errors import ConfigError
 from ig4.core.filekeys import refuse_keys
+from ig4.core.files.opening import open_file, read_bounded
 from ig4.core.records import JSON, Choice, Kind
 from ig4.core.suggest import did_you_mean
 
@@ -276,7 +277,9 @@ def build(*layers: Mapping[str, Any], source: str | None = None) -> Config:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors may set a mark
+        with open_file(file) as opened:
+            text = read_bounded(opened, _MAX_BYTES).decode("utf-8-sig")  # editors may set a mark
+        return tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError(f"there is no {file}: `ig4 init` writes one") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -322,6 +325,8 @@ def _found(value: Any, folder: Path) -> Any:
     is_path = path.is_file() or ("/" in value and path.is_dir())
     return str(path) if is_path else value
 
+
+_MAX_BYTES = 1 << 24  # of a configuration file
 
 _WHOLE = frozenset({("select", "weights")})
 """Tables that a nearer layer replaces as a whole: what it names is all."""

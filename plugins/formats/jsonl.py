@@ -10,6 +10,7 @@ from pathlib import Path
 from ig4.core.errors import DatasetError
 from ig4.core.files.reading import jsonstream
 from ig4.core.files.reading.encodings import first_text
+from ig4.core.files.reading.repeatedkeys import RepeatedKeys
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.jsonrecords import JsonRecords, Parse, dump_json, write_joined
@@ -89,7 +90,7 @@ class JsonLines(JsonRecords):
         if not self._is_members(file):
             return super().raw_records(file)
         members = jsonstream.members(file, self.options.encoding)
-        return ({key: value} for key, value in members)
+        return (_member_object(key, value) for key, value in members)
 
     def parser(self, path: Path) -> Parse:
         """See `JsonRecords.parser`."""
@@ -125,6 +126,12 @@ class JsonLines(JsonRecords):
         unused = ("messages",) if row["messages"] is None else ("instruction", "answer")
         row["images"] = [image for image in record.images if isinstance(image, str)]
         return {name: value for name, value in row.items() if name not in unused}
+
+
+def _member_object(key: str, value: JSON) -> JSON:
+    if type(value) is RepeatedKeys:
+        return RepeatedKeys({key: value}, value.key)
+    return {key: value}
 
 
 def _members(record: Record) -> dict[str, JSON]:

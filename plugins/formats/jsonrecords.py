@@ -19,6 +19,7 @@ from ig4.core.files.writing.atomic import replacing
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.options import JsonOptions
+from ig4.plugins.formats.records.turns import with_key_remark
 from ig4.plugins.formats.splits import in_format, one_dataset
 
 SUFFIXES = (".json", *jsonstream.LINES_SUFFIXES)
@@ -142,7 +143,7 @@ class JsonRecords(Format):
         parse = self.parser(path)
         raws = chain.from_iterable(map(self.raw_records, self.sources(path)))
         for row, raw in enumerate(raws):
-            yield parse(raw, row)
+            yield with_key_remark(parse(raw, row), raw)
 
     def image_folder(self, path: Path) -> Path:
         """See `Format.image_folder`; also right for a target not written yet."""

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ig4.core.files.answers.thoughts import UnreadableThoughtsError, answer_of, whole_object
+from ig4.core.files.reading.repeatedkeys import refuse_repeated
 
 MAX_EXPLANATION = 4000
 """Maximum number of characters of an explanation."""
 
 _MAXIMUM = 100
+_DECODER = json.JSONDecoder(object_pairs_hook=refuse_repeated)
 _MAXIMUM_KEYS = ("max_score", "max_rating", "maximum", "max", "out_of", "scale")
 """Keys beside a score under which a model says what it is out of: 10, or "0-100"."""
 
@@ -120,7 +122,7 @@ def _without_fence(text: str) -> str:
 
 def _parse_json(text: str) -> Rating:
     try:
-        value, _ = json.JSONDecoder().raw_decode(text)
+        value, _ = _DECODER.raw_decode(text)
     except (ValueError, RecursionError):
         raise UnreadableRating("the reply is JSON that cannot be read") from None
     return _rating_in(value)
@@ -130,6 +132,8 @@ def _rating_in(found: Any) -> Rating:
     if not isinstance(found, dict):
         raise UnreadableRating("the reply is JSON without a score")
     value = found.get("score", found.get("rating"))
+    if "rating" in found and "score" in found and found["rating"] != value:
+        raise UnreadableRating("the reply is JSON with two ratings")
     for key in _MAXIMUM_KEYS:
         numbers = re.findall(r"\d+(?:\.\d+)?", str(found.get(key, ""))[:_FIRST_LINE])
         if numbers and float(numbers[-1]) != _MAXIMUM:

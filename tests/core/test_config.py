@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ig4.core.calls.prices import Price
@@ -196,3 +198,10 @@ def test_wrong_terms_are_refused(tmp_path, text, told):
     path.write_text(text)
     with pytest.raises(ConfigError, match=told):
         load(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_no_configuration_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(ConfigError, match="cannot be read: it is a named pipe"):
+        load(tmp_path / "pipe.toml")

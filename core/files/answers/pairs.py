@@ -187,7 +187,7 @@ def _match(
 
 def _read_records(path: Path) -> list[dict[str, JSON]]:
     require_file(path)
-    records = list(jsonstream.records(path))
+    records = list(jsonstream.rows(path, jsonstream.records(path)))
     numbers = (n for n, record in enumerate(records, 1) if not isinstance(record, dict))
     wrong = next(numbers, None)
     if wrong is not None:

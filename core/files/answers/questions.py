@@ -51,7 +51,7 @@ def read_questions(path: Path, notice: Notice | None = None) -> list[Question]:
     require_file(path)
     questions: list[Question] = []
     repeats: Repeats[JSON] = Repeats(path, "question")
-    for number, record in enumerate(jsonstream.records(path)):
+    for number, record in enumerate(jsonstream.rows(path, jsonstream.records(path))):
         question = _question(record, number, path)
         content = {name: value for name, value in question.record.items() if name not in _IDS}
         if repeats.is_new(question.key, content, number + 1):

@@ -78,7 +78,7 @@ def summarise_file(path: Path, reader: str | None = None, *, seed: int = 42) -> 
     failures: dict[Hashable, int] = {}
     repeats: Repeats[JSON] = Repeats(path, "review")
     number = 0
-    for number, record in enumerate(jsonstream.records(path), 1):
+    for number, record in enumerate(jsonstream.rows(path, jsonstream.records(path)), 1):
         where = f"{path}, record {number}"
         if not isinstance(record, dict):
             raise DatasetError(f"{where} is not a JSON object")

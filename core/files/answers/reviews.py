@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from ig4.core.contracts.evaluation import Verdict
 from ig4.core.files.answers.thoughts import UnreadableThoughtsError, answer_of, whole_object
+from ig4.core.files.reading.repeatedkeys import refuse_repeated
 from ig4.core.records import JSON
 
 LONGEST = 4000
@@ -17,6 +18,7 @@ LONGEST = 4000
 
 _LINE = 400  # characters of a line that are read
 _LOW, _HIGH = 1.0, 10.0
+_DECODER = json.JSONDecoder(object_pairs_hook=refuse_repeated)
 
 _NUMBER = r"(\d{1,3}(?:\.\d{1,10})?)(?!\.?\d)"
 _OF = r"(?:\s*/\s*10(?:\.0+)?(?![\d.]*\d)|\s+out\s+of\s+10(?![\d.]*\d)|\s+points?\b)?"
@@ -51,6 +53,7 @@ _REFUSAL = re.compile(
     r"as\s+an\s+ai|unable\s+to)\b",
     re.IGNORECASE,
 )
+_MAXIMUM_KEYS = ("max_score", "max_rating", "maximum", "max", "out_of", "scale")
 _FIRST_KEYS = ("assistant_1", "assistant1", "score_1", "score1", "first", "answer_1")
 _SECOND_KEYS = ("assistant_2", "assistant2", "score_2", "score2", "second", "answer_2")
 
@@ -162,7 +165,7 @@ def _plain_text(line: str) -> str:
 
 def _read_json(text: str) -> Verdict:
     try:
-        review, _ = json.JSONDecoder().raw_decode(text)
+        review, _ = _DECODER.raw_decode(text)
     except (ValueError, RecursionError):
         raise UnreadableReviewError("the review is JSON that cannot be read") from None
     return _verdict_in(review)
@@ -171,13 +174,22 @@ def _read_json(text: str) -> Verdict:
 def _verdict_in(review: Any) -> Verdict:
     first, second = _value(review, _FIRST_KEYS), _value(review, _SECOND_KEYS)
     both = review.get("scores")
-    if first is None and second is None and isinstance(both, list) and len(both) == 2:
+    if isinstance(both, list) and len(both) == 2:
+        if first is not None or second is not None:
+            raise UnreadableReviewError("it holds its scores twice")
         first, second = both
+    for key in _MAXIMUM_KEYS:
+        numbers = re.findall(r"\d+(?:\.\d+)?", str(review.get(key, ""))[:_LINE])
+        if numbers and float(numbers[-1]) != _HIGH:
+            raise UnreadableReviewError("its scores are on another scale than 1 to 10")
     return _verdict(first, second, str(review.get("explanation", "")))
 
 
 def _value(review: Mapping[str, JSON], keys: tuple[str, ...]) -> JSON:
-    return next((review[key] for key in keys if key in review), None)
+    values = [review[key] for key in keys if key in review]
+    if any(value != values[0] for value in values):
+        raise UnreadableReviewError("it holds two scores for one answer")
+    return values[0] if values else None
 
 
 def _verdict(first: JSON, second: JSON, explanation: str) -> Verdict:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ig4.core.files.reading.repeatedkeys import refuse_repeated
+
 _SPACE = r"\s{0,20}"  # bounded, so that no text takes long
 _WORD = (
     r"think(?:ing)?|thoughts?|thought_process|reason(?:ing)?|reflect(?:ions?)?|analysis|scratchpad"
@@ -112,7 +114,7 @@ def whole_object(text: str) -> dict[str, Any] | None:
     if not text.lstrip().startswith("{"):
         return None
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=refuse_repeated)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -19,6 +19,7 @@ from typing import Literal, TextIO, TypeAlias
 from ig4.core.errors import DatasetError
 from ig4.core.files.reading.compressed import data_suffix
 from ig4.core.files.reading.encodings import first_text, open_text
+from ig4.core.files.reading.repeatedkeys import RepeatedKeys, marked
 from ig4.core.records import JSON
 
 Layout: TypeAlias = Literal["list", "object", "lines"]
@@ -85,13 +86,14 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[JSON]:
             if len(line) > MAX_RECORD:
                 raise _broken(path, number, 1, _TOO_LONG)
             try:
-                yield json.loads(line)
+                value = json.loads(line)
             except (ValueError, RecursionError) as error:
                 if not line.strip():
                     continue
                 # The decoder counts columns anew after the line's own end.
                 at = min(error.pos, len(line.rstrip())) if isinstance(error, _JSONError) else 0
                 raise _broken(path, number, at + 1, _reason(error)) from None
+            yield marked(value, line, 0, len(line))
 
 
 def nested_items(path: Path, key: str, encoding: str = "utf-8") -> Iterator[JSON]:
@@ -154,6 +156,21 @@ def first_items(path: Path, encoding: str = "utf-8") -> dict[str, JSON]:
                 cursor.skip()
         cursor.finish()
     return firsts
+
+
+def rows(path: Path, items: Iterator[JSON]) -> Iterator[JSON]:
+    """Yield items of a table, each of whose columns has one value.
+
+    Raises:
+        DatasetError: a key stands more than once in an item, and nobody knows which is meant.
+    """
+    for number, item in enumerate(items, 1):
+        if type(item) is RepeatedKeys:
+            raise DatasetError(
+                f"{path}, item {number:,}: the key {item.key[:40]!r} stands more than once in it: "
+                "keep one of them"
+            )
+        yield item
 
 
 def records(path: Path, encoding: str = "utf-8") -> Iterator[JSON]:
@@ -267,8 +284,8 @@ class _Cursor:
                 raise self._error(_reason(error), self._at) from None
             if end + 2 >= len(self._text) and self._text[end - 1] not in '}]"' and self._more():
                 continue  # a number may go on in the next piece, after "1e+" as well
-            self._at = end
-            return value
+            began, self._at = self._at, end
+            return marked(value, self._text, began, end)
 
     def items(self) -> Iterator[JSON]:
         """Yield the items of the list that starts here, and move behind it."""

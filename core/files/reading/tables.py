@@ -303,10 +303,12 @@ def _json_items(
     path: Path, layout: jsonstream.Layout, encoding: str, key: str | None
 ) -> Iterator[JSON]:
     if layout == "list":
-        return jsonstream.list_items(path, encoding)
-    if layout == "lines":
-        return jsonstream.lines(path, encoding)
-    return jsonstream.nested_items(path, key or _only_list(path, encoding), encoding)
+        items = jsonstream.list_items(path, encoding)
+    elif layout == "lines":
+        items = jsonstream.lines(path, encoding)
+    else:
+        items = jsonstream.nested_items(path, key or _only_list(path, encoding), encoding)
+    return jsonstream.rows(path, items)
 
 
 def _only_list(path: Path, encoding: str) -> str:

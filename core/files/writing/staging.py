@@ -163,8 +163,24 @@ def _moves_into(parent: Path, folder: Path) -> bool:
 
     In the folder itself a link that takes its place would lead elsewhere what is written.
     """
-    same_device = parent.stat().st_dev == folder.lstat().st_dev
-    return same_device and os.access(parent, os.W_OK | os.X_OK)
+    same_mount = _mount(parent) == _mount(folder)
+    return same_mount and os.access(parent, os.W_OK | os.X_OK)
+
+
+def _mount(folder: Path) -> tuple[int, str]:
+    """Return the device of a folder and, on Linux, its mount: nothing moves between two of them.
+
+    Two may be of one device, as a folder of the host that a container has at another place.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        found = ""
+        with suppress(OSError):
+            lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text("ascii").splitlines()
+            found = next((line for line in lines if line.startswith("mnt_id:")), "")
+        return os.fstat(descriptor).st_dev, found
+    finally:
+        os.close(descriptor)
 
 
 def _open_staging(target: Path, base: Path, room: Path, *, is_folder: bool) -> Staging:

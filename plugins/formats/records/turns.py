@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+from ig4.core.files.reading.repeatedkeys import RepeatedKeys
 from ig4.core.files.reading.tables import text_id
 from ig4.core.records import JSON, Record
+from ig4.plugins.formats.records.imagefields import shown
 
 NO_ID = "their id is neither text nor a number; the number of the row stands in"
 
@@ -24,6 +26,14 @@ def id_remarks(value: JSON) -> tuple[str, ...]:
     if isinstance(value, float) and math.isfinite(value):
         return ()
     return (NO_ID,)
+
+
+def with_key_remark(record: Record, raw: JSON) -> Record:
+    """Return a record with the remark that a key of it stands more than once, if that is so."""
+    if type(raw) is not RepeatedKeys:
+        return record
+    remark = f"the key {shown(raw.key)} stands more than once in an object; its last value counts"
+    return record._replace(remarks=(*record.remarks, remark))
 
 
 def text_of_role(record: Record, role: str) -> str:

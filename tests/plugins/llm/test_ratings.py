@@ -69,6 +69,8 @@ def test_forms_that_are_ratings(text):
 
 
 REFUSED = {
+    '{"score": 85, "score": 3}': "cannot be read",
+    '{"score": 85, "rating": 3}': "two ratings",
     "": "empty",
     "   \n ": "empty",
     "140": "not between 0 and 100",

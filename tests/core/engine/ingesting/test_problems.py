@@ -239,3 +239,21 @@ def test_splits_are_asked_for_before_anything_is_stored(session, folder):
         ingest(session, DatasetSource(folder.path.parent, format="jsonl"))
     done = ingest(session, DatasetSource(folder.path.parent, options={"split": "train"}))
     assert done.samples == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("llava", '[{"id": "1", "id": "2", "conversations": [%s]}]'),
+        ("sharegpt", '[{"messages": [{"role": "user", "content": "q", "content": "r"}, %s]}]'),
+        ("jsonl", '{"question": "q", "answer": "a", "answer": "b"}\n'),
+        ("minigpt4", '{"annotations": [{"image_id": "1", "caption": "a", "caption": "b"}]}'),
+    ],
+)
+def test_a_key_that_stands_twice_in_a_record_is_told(session, told, tmp_path, form, text):
+    turn = '{"from": "gpt", "value": "a"}'
+    turn = '{"role": "assistant", "content": "a"}' if form == "sharegpt" else turn
+    path = tmp_path / ("set.jsonl" if form == "jsonl" else "set.json")
+    path.write_text(text.replace("%s", turn))
+    assert ingest(session, DatasetSource(path, format=form)).samples == 1
+    assert any("stands more than once in an object; its last value counts" in one for one in told)

@@ -35,6 +35,10 @@ REFUSED = [
     '{"score": 8}', '{"assistant_1": true, "assistant_2": 9}', "{", "[",
     '{"assistant_1": NaN, "assistant_2": 9}', '{"assistant_1": 8}', "As an AI I cannot judge.",
     "Why?\n8 9",
+    '{"assistant_1": 8, "assistant_2": 9, "assistant_1": 3}',
+    '{"assistant_1": 8, "assistant_2": 9, "score_1": 3}',
+    '{"scores": [8, 9], "assistant_1": 3, "assistant_2": 9}',
+    '{"assistant_1": 8, "assistant_2": 9, "max_score": 100}',
 ]  # fmt: skip
 
 
