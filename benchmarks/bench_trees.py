@@ -53,13 +53,13 @@ CASES = (
     Case("score gpt", "score --scorers gpt --concurrency 64", ["ingest {captions}"]),
     Case(
         "select",
-        "select --size 1000 --clusterer none",
+        "select --selector topk --size 1000",
         ["ingest {llava}", "score --scorers length"],
     ),
     Case(
         "run with nothing to do",
-        "run {llava} --scorers length --size 100 --clusterer none --out out",
-        ["run {llava} --scorers length --size 100 --clusterer none --out out"],
+        "run {llava} --scorers length --size 100 --selector topk --out out",
+        ["run {llava} --scorers length --size 100 --selector topk --out out"],
     ),
     Case("export photographs", "export out --images copy", ["ingest {photos}"]),
 )

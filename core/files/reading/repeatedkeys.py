@@ -8,6 +8,8 @@ from typing import Any
 
 from ig4.core.records import JSON
 
+_CONTAINERS = (dict, list)
+
 
 class RepeatedKeyError(ValueError):
     """A key of an object stands twice, with different values."""
@@ -66,7 +68,9 @@ def _count_keys(value: dict[str, JSON]) -> int:
     for one in todo:  # grows on the way
         if type(one) is dict:
             count += len(one)
-            todo += [inner for inner in one.values() if type(inner) is dict or type(inner) is list]
+            for inner in one.values():
+                if type(inner) is not str and type(inner) in _CONTAINERS:
+                    todo.append(inner)
         elif type(one) is list:
             todo += one
     return count
