@@ -70,7 +70,7 @@ def _count_keys(value: dict[str, JSON]) -> int:
             count += len(one)
             for inner in one.values():
                 if type(inner) is not str and type(inner) in _CONTAINERS:
-                    todo.append(inner)
+                    todo.append(inner)  # noqa: PERF401 - a generator takes twice as long
         elif type(one) is list:
             todo += one
     return count
