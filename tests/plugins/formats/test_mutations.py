@@ -13,9 +13,12 @@ from ig4.plugins.formats.csv import Csv
 from ig4.plugins.formats.jsonl import JsonLines
 from ig4.plugins.formats.llava import Llava
 from ig4.plugins.formats.minigpt4 import MiniGPT4
+from ig4.plugins.formats.options import ColumnOptions
+from ig4.plugins.formats.records import columns
 from ig4.plugins.formats.records.conversations import read_conversation, usual_turns
 from ig4.plugins.formats.records.imagefields import ImageField
 from ig4.plugins.formats.records.making import make_record
+from ig4.plugins.formats.records.speakers import USUAL_SPEAKERS
 from ig4.plugins.formats.sharegpt import ShareGPT
 
 from .mutations import WHOLE, mutated, torn
@@ -72,6 +75,21 @@ def test_the_fast_way_for_usual_conversations_reads_the_same():
                 fast += 1
                 assert slow == Record("1", turns, images.refs)
     assert fast > 20
+
+
+def test_the_fast_way_for_usual_pairs_reads_the_same(monkeypatch):
+    rng = random.Random(14)
+    texts = ["What?", "It.", "", " ", "<image>\nWhat?", "a < b", None, 3, ["a", "b"], "<video>"]
+    keys = ["instruction", "answer", "input", "system", "history", "messages", "images"]
+    rows = [{key: rng.choice(texts) for key in keys if rng.random() < 0.4} for _ in range(6000)]
+    rows += [{"question": "What?", "answer": "It.", "image": image} for image in ("a.png", None)]
+    read = JsonLines(JsonLines.Options()).parser(HERE / "mutations.py")
+    fast = [read(row, n) for n, row in enumerate(rows)]
+    took = [columns._usual_turns(row, columns.find_columns(row, ColumnOptions()), 0, USUAL_SPEAKERS)
+            for row in rows]  # fmt: skip
+    monkeypatch.setattr(columns, "_usual_turns", lambda *_: None)
+    assert fast == [read(row, n) for n, row in enumerate(rows)]
+    assert sum(turns is not None for turns in took) > 20
 
 
 @pytest.mark.parametrize("cls", [*CLASSES, MiniGPT4, Csv])
