@@ -57,7 +57,7 @@ _PART = re.compile(
     r"quality[^\d]*\d.*\b(?:variety|diversity|richness)[\s:=\uff1a]+\d", re.IGNORECASE
 )
 # "Sample 3: 85", where the first number only says which, and two ratings of a whole line.
-_NUMBERED = re.compile(r"\d\s{0,9}[:=\uff1a]\s{0,9}[-+]?\d")
+_NUMBERED = re.compile(r"\D*\d[\d.,]{0,9}\s{0,9}[:=\uff1a]\s{0,9}[-+]?\d")
 _TWICE = re.compile(rf"{_OF_100}.*{_OF_100}", re.IGNORECASE)
 _TWO = re.compile(r"^\d{1,3}\s*(?:,\s|;)\s*\d{1,3}$")
 _ITEM = re.compile(r"^1[.)]\s+(?=.*\d)")  # not a rating, but the number of an item in a list
@@ -154,9 +154,7 @@ def _parse_line(line: str) -> float:
         raise UnreadableRating("its rating is on another scale than 0 to 100")
     if _RANGE.search(plain):
         raise UnreadableRating("its first line names a range and not a rating")
-    if any(form.match(plain) for form in (_PART, _TWO)) or any(
-        form.search(plain) for form in (_NUMBERED, _TWICE)
-    ):
+    if any(form.match(plain) for form in (_PART, _TWO, _NUMBERED)) or _TWICE.search(plain):
         raise UnreadableRating("its first line names several ratings")
     for form in _FORMS:
         found = form.match(plain)
