@@ -163,6 +163,11 @@ def main(args: list[str] | None = None) -> None:
         streams.discard_output()
         _print_error(f"Error: the output cannot be written: {error.strerror or error}")
         code = 1
+    except Exception as error:  # a fault of ig4 or of a plugin, whose threads may go on
+        if args is not None:
+            raise
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = 1
     if args is None:
         from ig4.cli.ending import end_in_time
 
@@ -266,8 +271,20 @@ def _is_out_of_memory(error: Exception) -> bool:
         or (isinstance(error, RuntimeError) and "can't start new thread" in text)
         or (isinstance(error, ImportError) and ("map segment" in text or "allocate" in text))
         # Python takes a folder that it had no memory to list for one without modules.
-        or (isinstance(error, ImportError) and _has_memory_limit())
+        or (isinstance(error, ImportError) and _has_memory_limit() and _is_installed(error.name))
     )
+
+
+def _is_installed(module: str | None) -> bool:
+    """Tell whether the package of a module that was not found is there; True if it is not known."""
+    if module is None:
+        return True
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(module.partition(".")[0]) is not None
+    except (ImportError, ValueError, OSError, MemoryError):
+        return True
 
 
 def _has_memory_limit() -> bool:

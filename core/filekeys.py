@@ -27,6 +27,7 @@ def refuse_keys(values: Mapping[str, Any], file: str, tables: Iterable[str]) -> 
     for table in tables:
         named = values.get(table)
         for label, options in named.items() if isinstance(named, dict) else ():
+            _refuse(find_secret({label: ""}, f".{table}"), file)
             for option, value in options.items() if isinstance(options, dict) else ():
                 found = find_secret({option: value}, f".{table}.{label}")
                 use = options.get("use", label)

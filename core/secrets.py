@@ -55,9 +55,12 @@ _KEY_FORMS = re.compile(
     r")"
 )
 _SURE_KEY = re.compile(
-    r"(?=[^/\s]*[a-z])(?=[^/\s]*[A-Z])(?=[^/\s]*\d)" + _KEY_FORMS.pattern.replace("{6,}", "{20,}")
+    r"(?=[^/\s]*[a-z])(?=[^/\s]*[A-Z])(?=[^/\s]*\d)"
+    + _KEY_FORMS.pattern.replace("{6,}", "{20,}").replace(
+        "(?=[A-Za-z0-9_.-]*[0-9*])[A-Za-z0-9_*.-]", "[A-Za-z0-9_*]"
+    )
 )
-"""A key beyond doubt: a name such as `key-frames` has its form, but no capitals and digits."""
+"""A key beyond doubt: `key-Frames-LLaVA-Video-178K` has the form of one, but is cut into words."""
 
 _ENVIRONMENT = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
 _LEAST_LENGTH = 6  # characters of a variable's value that is taken for a key
@@ -69,7 +72,27 @@ _VARIABLE_WORDS = frozenset(
     )
 )  # fmt: skip
 _NOT_THE_KEY = frozenset(
-    ("dir", "file", "folder", "home", "host", "id", "length", "name", "path", "type", "url", "user")
+    (
+        "dir",
+        "file",
+        "folder",
+        "home",
+        "host",
+        "id",
+        "length",
+        "name",
+        "path",
+        "type",
+        "url",
+        "user",
+        "budget",
+        "count",
+        "limit",
+        "prefix",
+        "size",
+        "ttl",
+        "version",
+    )
 )
 """What a variable's name ends with if it says where a key is, or whose."""
 
@@ -212,6 +235,8 @@ def _secrets(value: Any, path: tuple[str, ...]) -> Iterator[str]:
             here = (*path, str(key))
             if _is_secret_field(key, one):
                 yield ".".join(here)
+            elif isinstance(key, str) and (_SURE_KEY.search(key) or _holds_key(key)):
+                yield ".".join((*path, HIDDEN))
             else:
                 yield from _secrets(one, here)
     elif isinstance(value, (list, tuple)):
@@ -228,7 +253,7 @@ def _holds_key(text: str) -> bool:
         if len(key) >= _SURE_LENGTH:
             if key in text and " " not in key:
                 return True
-        elif key == text.strip() and not _MAYBE_WORDS.fullmatch(key):
+        elif key == text.strip() and not (_MAYBE_WORDS.fullmatch(key) or key.isdecimal()):
             return True
     return False
 

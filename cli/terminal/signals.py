@@ -9,6 +9,8 @@ import threading
 from contextlib import suppress
 from types import FrameType
 
+from ig4.core.host.watch import end_whatever_is_ignored
+
 SIGNALS = ("SIGTERM", "SIGHUP")
 _SOON = 0.05  # seconds, in which a finaliser is over
 
@@ -50,6 +52,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
     _received.append(number)
     if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
         raise KeyboardInterrupt
+    end_whatever_is_ignored()
     # Whoever handles Ctrl-C in a way of its own, as asyncio does, ends in that way.
     signal.raise_signal(signal.SIGINT)
 

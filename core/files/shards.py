@@ -14,7 +14,9 @@ from pathlib import Path
 from ig4.core.files.reading.compressed import data_stem, data_suffix
 
 _OF_MANY = re.compile(r"(.+?)[-_.](\d{3,6})[-_]of[-_](\d{3,6})(?:-[0-9a-f]+)?")
-_NUMBERED = re.compile(r"(.+?)[-_.](0\d{1,5}|[1-9]\d{1,5})")
+_NUMBERED = re.compile(r"(.+?)[-_](0\d{1,5}|[1-9]\d{1,5})")
+_OTHER_SERIES = re.compile(r"(?:^|[^a-z])(?:v|ver|version|stage|fold|epoch|round|step|seed)$", re.I)
+"""What is numbered and no shard: versions of a data set, its stages, folds and draws."""
 _DIGITS = re.compile(r"(\d+)")
 _SHOWN = 3
 
@@ -42,7 +44,7 @@ def shard_of(file: Path) -> Shard | None:
     if found is not None:
         return Shard(found[1], suffix, int(found[2]), int(found[3]))
     found = _NUMBERED.fullmatch(stem)
-    if found is None:
+    if found is None or _OTHER_SERIES.search(found[1]):
         return None
     return Shard(found[1], suffix, int(found[2]), None, len(found[2]))
 

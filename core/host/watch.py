@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
+_ending = threading.Event()
 
 SWITCH = "IG4_PLUGINS"
 """The environment variable that leaves plugins out: "off", or the names of those to load."""
@@ -64,6 +65,14 @@ def open_named(component: _Opens, label: str) -> None:
         component.open()
     finally:
         notice.cancel()
+
+
+def end_whatever_is_ignored() -> None:
+    """Let the next interrupt end a plugin's code although interrupts are ignored.
+
+    For signals that end a command by one: a background job of a shell ignores Ctrl-C alone.
+    """
+    _ending.set()
 
 
 def call_watched(call: Callable[[], T], what: str, limit: float | None = None) -> T:
@@ -141,7 +150,7 @@ class _Watch(Generic[T]):
         if self._expired:
             if not self._over.is_set():
                 raise _ExpiredError
-        elif not self._ignores_interrupts:
+        elif not self._ignores_interrupts or _ending.is_set():
             self.interrupted = True
             raise KeyboardInterrupt
 

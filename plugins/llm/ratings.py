@@ -15,7 +15,13 @@ MAX_EXPLANATION = 4000
 
 _MAXIMUM = 100
 _DECODER = json.JSONDecoder(object_pairs_hook=refuse_repeated)
-_MAXIMUM_KEYS = ("max_score", "max_rating", "maximum", "max", "out_of", "scale")
+_MAXIMUM_KEYS = frozenset(
+    (
+        "maxscore", "maxrating", "maxpoints", "maxvalue", "maximum", "maximumscore", "max", "outof",
+        "scale", "total", "totalpoints", "possible",
+    )
+)  # fmt: skip
+_SMALL_SCALE = re.compile(r"\b(?:five|ten|twenty)\b", re.IGNORECASE)
 """Keys beside a score under which a model says what it is out of: 10, or "0-100"."""
 
 _FIRST_LINE = 400  # characters; a rating is at the start of a line
@@ -46,7 +52,10 @@ _OTHER_SCALE = re.compile(
     r"\d(?:[.,]\d+)?\s*(?:/|out\s+of)\s*(?!100(?!\d))\d"
     r"|(?:/|\bout\s+of|\(\s*of|\bmax(?:imum|\.)?(?:\s+of)?|\bscale\s+(?:of|to))[\s:]*"
     r"(?:(?:5|10|20)(?![\d.,]*\d)|(?:five|ten|twenty)\b)"
-    r"|(?<![\d.,])(?:5|10|20)\s{0,9}max",
+    r"|(?<![\d.,])(?:5|10|20)\s{0,9}max"
+    r"|\bmax(?:imum)?\b[\s:=]{0,9}(?:is|of)?[\s:=]{0,9}(?!100(?!\d))\d"
+    r"|\b(?:five|ten|twenty|\d{1,2})[- ]point\b"
+    r"|(?<!\d)(?!100(?!\d))\d{1,3}\s{0,9}(?:=|is|being)\s{0,9}(?:the\s)?(?:best|highest|perfect)",
     re.IGNORECASE,
 )
 _RANGE = re.compile(
@@ -59,6 +68,9 @@ _PART = re.compile(
 # "Sample 3: 85", where the first number only says which, and two ratings of a whole line.
 _NUMBERED = re.compile(r"\D*\d[\d.,]{0,9}\s{0,9}[:=\uff1a]\s{0,9}[-+]?\d")
 _TWICE = re.compile(rf"{_OF_100}.*{_OF_100}", re.IGNORECASE)
+_CORRECTED = re.compile(
+    r"\d\D*\b(?:revised|corrected|changed|updated|adjusted)\b\D*\d|\d\W+no\b\W+\d", re.IGNORECASE
+)
 _TWO = re.compile(r"^\d{1,3}\s*(?:,\s|;)\s*\d{1,3}$")
 _ITEM = re.compile(r"^1[.)]\s+(?=.*\d)")  # not a rating, but the number of an item in a list
 _NUMBERS = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?")
@@ -132,12 +144,10 @@ def _rating_in(found: Any) -> Rating:
     if not isinstance(found, dict):
         raise UnreadableRating("the reply is JSON without a score")
     value = found.get("score", found.get("rating"))
-    if "rating" in found and "score" in found and found["rating"] != value:
+    if isinstance(found.get("rating", ""), (int, float)) and found["rating"] != value:
         raise UnreadableRating("the reply is JSON with two ratings")
-    for key in _MAXIMUM_KEYS:
-        numbers = re.findall(r"\d+(?:\.\d+)?", str(found.get(key, ""))[:_FIRST_LINE])
-        if numbers and float(numbers[-1]) != _MAXIMUM:
-            raise UnreadableRating("its rating is on another scale than 0 to 100")
+    if any(_is_other_maximum(key, one) for key, one in found.items()):
+        raise UnreadableRating("its rating is on another scale than 0 to 100")
     if isinstance(value, str):
         score = _parse_line(value.strip()[:_FIRST_LINE])
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -147,6 +157,17 @@ def _rating_in(found: Any) -> Rating:
     return Rating(score, str(found.get("explanation", "")).strip()[:MAX_EXPLANATION])
 
 
+def _is_other_maximum(key: str, value: Any) -> bool:
+    """Tell whether a field says that the rating is out of something else than 100."""
+    if re.sub(r"[^a-z]", "", key.lower()) not in _MAXIMUM_KEYS:
+        return False
+    text = str(value)[:_FIRST_LINE]
+    numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)]
+    if not numbers:
+        return _SMALL_SCALE.search(text) is not None
+    return _MAXIMUM not in numbers or max(numbers) > _MAXIMUM
+
+
 def _parse_line(line: str) -> float:
     plain = re.sub(r"[*_`#\"\[\]]+", " ", _SCALE_OF_100.sub(" ", line))
     plain = _ITEM.sub("", " ".join(plain.split()))
@@ -154,7 +175,9 @@ def _parse_line(line: str) -> float:
         raise UnreadableRating("its rating is on another scale than 0 to 100")
     if _RANGE.search(plain):
         raise UnreadableRating("its first line names a range and not a rating")
-    if any(form.match(plain) for form in (_PART, _TWO, _NUMBERED)) or _TWICE.search(plain):
+    if any(form.match(plain) for form in (_PART, _TWO, _NUMBERED)) or any(
+        form.search(plain) for form in (_TWICE, _CORRECTED)
+    ):
         raise UnreadableRating("its first line names several ratings")
     for form in _FORMS:
         found = form.match(plain)

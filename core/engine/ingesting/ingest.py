@@ -15,7 +15,7 @@ from ig4.core.engine.ingesting.notices import tell_unreadable
 from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.engine.ingesting.reader import DatasetReader
 from ig4.core.engine.ingesting.result import IngestResult
-from ig4.core.engine.ingesting.shards import tell_missing_shards
+from ig4.core.engine.ingesting.shards import tell_shards
 from ig4.core.files import formats
 from ig4.core.records import JSON
 from ig4.storage import datasets, samples
@@ -68,7 +68,7 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
     with session.recorded("ingest", config):
         roots = _roots(image_root, path, form)
         origin.refuse_outside(form, path, roots)
-        tell_missing_shards(session, form, path)
+        tell_shards(session, form, path)
         state = origin.source_state(form, path, {**config, "duplicates": source.duplicates})
         if not source.replace:
             origin.refuse_other(session, dataset_name, path, state)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.files.opening import OutsideFileError, open_beneath
+from ig4.core.files.opening import OutsideFileError, folder_roots, open_beneath
 from ig4.core.files.reading.encodings import unreadable_error
 from ig4.core.host.fingerprint import canonical
 from ig4.core.texts import sanitize
@@ -32,13 +32,18 @@ def require_names(path: Path, image_root: Path | None, name: str | None) -> None
             )
 
 
+def record_roots(path: Path, roots: ImageRoots) -> tuple[str, ...]:
+    """Return the real paths of the folders in which the records of a folder may lie."""
+    return (*folder_roots(path), *roots.real)
+
+
 def refuse_outside(form: Format, path: Path, roots: ImageRoots) -> None:
     """Refuse a folder whose records lie elsewhere, or in no regular file."""
     if not path.is_dir():
         return  # the user named the file itself
     for file in form.sources(path):
         try:
-            open_beneath(file, roots.real).close()
+            open_beneath(file, record_roots(path, roots)).close()
         except OutsideFileError:
             raise DatasetError(
                 f"{file} is a link that leaves the folder {path}: if you trust it, name the file "

@@ -16,6 +16,7 @@ from ig4.core.engine.ingesting.contents import image_token, stored_texts
 from ig4.core.engine.ingesting.files import ImageFileIndex
 from ig4.core.engine.ingesting.ids import ExternalIds
 from ig4.core.engine.ingesting.notices import tell_counts, tell_unreadable
+from ig4.core.engine.ingesting.origin import record_roots
 from ig4.core.engine.ingesting.paths import ImageRoots
 from ig4.core.engine.ingesting.result import IngestResult
 from ig4.core.errors import DatasetError
@@ -63,7 +64,8 @@ class DatasetReader:
         session = self.session
         session.emit(StageStarted(STAGE, None, "records"))
         # Read before anything is written: what holds no records leaves no data set behind.
-        allowed = self.roots.real if self.path.is_dir() else None  # the user named the file itself
+        # A file is what the user named, wherever it lies.
+        allowed = record_roots(self.path, self.roots) if self.path.is_dir() else None
         with only_beneath(allowed):
             header = self.form.header(self.path)
         stream = _opened_beneath(allowed, batches(self.form.read(self.path)))

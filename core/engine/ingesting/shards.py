@@ -1,4 +1,4 @@
-"""Says which shards of a data set are not there."""
+"""Says which shards a data set is read from, and which are not there."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ if TYPE_CHECKING:
 _SHOWN = 8
 
 
-def tell_missing_shards(session: Session, form: Format, path: Path) -> None:
-    """Give notice of series of files in a folder that are not whole; a file is what was named."""
+def tell_shards(session: Session, form: Format, path: Path) -> None:
+    """Say which files of a folder are one data set, and which series of them are not whole."""
     if not path.is_dir():
         return
-    missing = missing_shards(form.sources(path))
+    sources = form.sources(path)
+    if len(sources) > 1:
+        session.notice(
+            f"{len(sources):,} files are read as one data set: {sources[0].name} to "
+            f"{sources[-1].name}"
+        )
+    missing = missing_shards(sources)
     for text in missing[:_SHOWN]:
         session.notice(text)
     if len(missing) > _SHOWN:

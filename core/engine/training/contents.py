@@ -32,6 +32,7 @@ _UNLISTED = frozenset({
     "video_preprocessor_config.json", "vocab.json",
 })  # fmt: skip
 """What a checkpoint of Hugging Face's has beside its weights: older folders have no list."""
+_WEIGHTS = (".safetensors", ".safetensors.index.json", ".bin", ".pt", ".pth", ".npz")
 
 
 @contextmanager
@@ -69,18 +70,19 @@ def remove_training(output: Path) -> None:
             f"{output} also holds files that ig4 did not write, or that were changed since "
             f"({listed}{more}): move them elsewhere, or name another folder with --out"
         )
-    names = sorted(_names(output), key=lambda name: name == JOB)  # the lock goes last
-    for name in names:
+    # What tells ig4's files goes last, and of it the lock: after a kill the rest is still known.
+    for name in sorted(_names(output), key=lambda name: (name in _OWN, name == JOB)):
         (output / name).unlink()
     for folder, _, _ in os.walk(output, topdown=False):
-        Path(folder).rmdir()
+        with suppress(OSError):  # the working directory, or where a disk is mounted
+            Path(folder).rmdir()
 
 
 def _write_list(output: Path, foreign: set[str]) -> None:
     kept: Written = {
         name: files
         for name, files in read_manifest(output).items()
-        if any(one.sha256 or one.link for one in files)  # of an export
+        if any(map(_is_of_an_export, files))
     }
     for name in _names(output):
         if name not in foreign and name not in kept and name not in _OWN:
@@ -92,14 +94,20 @@ def _write_list(output: Path, foreign: set[str]) -> None:
 def _is_ours(output: Path, name: str, known: Written) -> bool:
     if name in _OWN or name.startswith(_STATES):
         return True
+    if not (output / CHECKPOINT).exists() and _is_of_a_checkpoint(name.removesuffix(".partial")):
+        return True  # a training that was killed has listed nothing
     if not known:
         return (output / CHECKPOINT).exists() and _is_of_a_checkpoint(name)
     size = (output / name).lstat().st_size
-    return any(size == one.size or one.link for one in known.get(name, ()))
+    return any(size == one.size and not _is_of_an_export(one) for one in known.get(name, ()))
+
+
+def _is_of_an_export(one: WrittenFile) -> bool:
+    return bool(one.sha256 or one.link)
 
 
 def _is_of_a_checkpoint(name: str) -> bool:
-    return name in _UNLISTED or name.endswith((".safetensors", ".safetensors.index.json"))
+    return name in _UNLISTED or name.endswith(_WEIGHTS)
 
 
 def _names(output: Path) -> list[str]:

@@ -29,7 +29,9 @@ def marked(value: JSON, text: str, start: int, end: int) -> JSON:
     Nearly always the keys are as many as the text has quotation marks before colons, and so none
     is repeated; only else is the text decoded again.
     """
-    if not isinstance(value, dict) or _count_keys(value) == text.count('":', start, end):
+    if not isinstance(value, dict):
+        return value
+    if _count_keys(value) == text.count('":', start, end) and text.find('" :', start, end) < 0:
         return value
     repeated: list[str] = []
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from ig4.core.errors import UsageError
 
+OPEN_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)
+"""How a folder is opened to get at what is in it: also one that may not be listed."""
 _HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 
 
@@ -34,7 +36,7 @@ class OpenFolder:
             path.mkdir(exist_ok=True)
             yield cls(path, None)
             return
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(path.parent, OPEN_FOLDER)
         try:
             parts = [path.name] if path.name else []
             above = cls(path.parent, descriptor)

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from pathlib import Path
 from ig4.core.counts import counted
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.writing.locks import hold_lock, may_be_locked
-from ig4.core.files.writing.openfolder import OpenFolder
+from ig4.core.files.writing.openfolder import OPEN_FOLDER, OpenFolder
 from ig4.core.files.writing.written import (
     MANIFEST,
     WrittenFile,
@@ -32,7 +33,8 @@ from ig4.core.files.writing.written import (
     refuse_link,
 )
 
-_PREFIX, _SUFFIX, _LOCK = ".ig4-", ".part", "lock"
+_PREFIX, _SUFFIX, _NEW, _LOCK = ".ig4-", ".part", ".new", "lock"
+_LEFT_SECONDS = 86_400.0
 
 Protects = Callable[[Path, os.stat_result | None], str | None]
 """Returns why a place may never be written, or None; it gets the status of what is there."""
@@ -86,8 +88,9 @@ def staged(
         parent = Path(os.path.realpath(target.parent))
         base = parent / target.name if is_folder else parent
         home = base if is_folder and not _moves_into(parent, base) else parent
-        _remove_leftovers(home)
-        room = home / f"{_PREFIX}{secrets.token_hex(8)}.new"
+        for folder in {parent, base if is_folder else parent}:
+            _remove_leftovers(folder)
+        room = home / f"{_PREFIX}{secrets.token_hex(8)}{_NEW}"
         room.mkdir(mode=0o700)
         (room / _LOCK).touch()
         with hold_lock(room / _LOCK, f"{target} is being written by another process"):
@@ -163,22 +166,27 @@ def _moves_into(parent: Path, folder: Path) -> bool:
 
     In the folder itself a link that takes its place would lead elsewhere what is written.
     """
-    same_mount = _mount(parent) == _mount(folder)
-    return same_mount and os.access(parent, os.W_OK | os.X_OK)
+    may_write = os.access(parent, os.W_OK | os.X_OK)
+    return may_write and _traits(parent) == _traits(folder)
 
 
-def _mount(folder: Path) -> tuple[int, str]:
-    """Return the device of a folder and, on Linux, its mount: nothing moves between two of them.
+def _traits(folder: Path) -> tuple[object, ...]:
+    """Return the mount of a folder, and what new files in it get: their group and rights.
 
-    Two may be of one device, as a folder of the host that a container has at another place.
+    Nothing moves between two mounts. They may be of one device, as a folder of the host that a
+    container has at another place; Linux tells them apart.
     """
-    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    descriptor = os.open(folder, OPEN_FOLDER)
     try:
         found = ""
         with suppress(OSError):
             lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text("ascii").splitlines()
             found = next((line for line in lines if line.startswith("mnt_id:")), "")
-        return os.fstat(descriptor).st_dev, found
+        status, rights = os.fstat(descriptor), b""
+        with suppress(OSError, AttributeError):  # there are none, or the system has none
+            rights = os.getxattr(folder, "system.posix_acl_default")
+        group = status.st_gid if status.st_mode & stat.S_ISGID else None
+        return status.st_dev, found, group, rights
     finally:
         os.close(descriptor)
 
@@ -206,10 +214,19 @@ def _make_folders(folder: Path) -> list[Path]:
 
 
 def _remove_leftovers(home: Path) -> None:
-    """Remove what killed processes left in a folder: no living one holds the lock in there."""
-    for left in home.glob(f"{_PREFIX}*{_SUFFIX}"):
-        if not left.is_symlink() and left.is_dir() and not may_be_locked(left / _LOCK):
-            shutil.rmtree(left, ignore_errors=True)
+    """Remove what killed processes left in a folder: no living one holds the lock in there.
+
+    What has no lock yet, or none any more, is left for a day.
+    """
+    for left in home.glob(f"{_PREFIX}*"):
+        if left.suffix not in (_SUFFIX, _NEW) or left.is_symlink() or not left.is_dir():
+            continue
+        with suppress(OSError):
+            is_locked = may_be_locked(left / _LOCK)
+            if left.suffix == _NEW or not (left / _LOCK).exists():
+                is_locked = time.time() - left.stat().st_mtime < _LEFT_SECONDS
+            if not is_locked:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _without_room(text: str, room: Path | None, target: Path) -> str:

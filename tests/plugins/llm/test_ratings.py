@@ -55,6 +55,8 @@ TAKEN = {
     "85. Quality 80, variety: 90": 85,
     "92.500": 92.5,
     "85 - taken at 10:30": 85,
+    '{"score": 85, "rating": "Excellent"}': 85,
+    '{"score": 85, "scale": "0 to 100 (5 steps)"}': 85,
     "85 (aspect 16:9)": 85,
     "Rating: 85/100. The ratio 3:1 is fine": 85,
     '{"score": 92, "scale": "0-100"}': 92,
@@ -72,6 +74,18 @@ def test_forms_that_are_ratings(text):
 
 
 REFUSED = {
+    '{"score": 8, "max_points": 10}': "another scale",
+    '{"score": 8, "maxScore": 10}': "another scale",
+    '{"score": 8, "out of": 10}': "another scale",
+    '{"score": 9, "scale": "ten"}': "another scale",
+    "Score: 8 (ten-point scale)": "another scale",
+    "Score: 3 (max 4)": "another scale",
+    "Score: 3; maximum is 5": "another scale",
+    "Score: 4 (1 = worst, 5 = best)": "another scale",
+    "Score: 8, with 10 being best": "another scale",
+    "Score: 85 (corrected to 70)": "several",
+    "Score: 85, revised: 70": "several",
+    "Score: 90. No, 40.": "several",
     '{"score": 85, "score": 3}': "cannot be read",
     '{"score": 85, "rating": 3}': "two ratings",
     "": "empty",

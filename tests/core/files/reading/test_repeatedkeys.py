@@ -49,6 +49,10 @@ def test_records_say_which_key_and_keep_the_last_value(tmp_path, text):
         assert (value, value.key) == (json.loads(text), "a")
 
 
+def test_a_space_before_a_colon_hides_nothing():
+    assert found('{"id":"x","id":"y","n" : 1}') == "id"
+
+
 def test_a_row_of_a_table_with_two_values_for_a_column_is_an_error(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"a": 1}\n{"a": 1, "a": 2}\n')
     rows = jsonstream.rows(tmp_path / "a.jsonl", jsonstream.records(tmp_path / "a.jsonl"))
