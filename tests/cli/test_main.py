@@ -370,6 +370,23 @@ def test_a_command_ends_although_a_plugin_left_a_thread_running(left_running, co
     assert "Traceback" not in err
 
 
+def test_so_does_one_that_ends_on_a_fault_of_which_the_traceback_is_shown(tmp_path):
+    code = (
+        "import threading, time\nfrom ig4.cli import main\n"
+        "def fail(*args, **more):\n"
+        "    threading.Thread(target=time.sleep, args=(1000,), name='uploader').start()\n"
+        "    raise ZeroDivisionError('a fault')\n"
+        "main.cli.main = fail\nmain.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(tmp_path, IG4_PLUGIN_TIMEOUT="1"),
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "ZeroDivisionError: a fault" in done.stderr
+    assert "ended without waiting any longer for thread 'uploader" in done.stderr
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C")
 def test_ctrl_c_ends_the_wait_for_such_a_thread_without_a_traceback(left_running):
     process = left_running(LEFT_RUNNING["thread"])

@@ -138,11 +138,19 @@ def test_a_key_of_the_environment_is_refused_in_a_field_of_any_name(monkeypatch,
         ("MY_TOKEN", "/tmp/some/token-123", "/tmp/some/token-123"),
         ("MY_TOKEN", "~/token-123", "~/token-123"),
         ("KEYBOARD", "german-105-keys", "german-105-keys"),
+        ("CI_TOKEN_TTL", "864000", "864000"), ("MY_TOKEN", "864000", "864000"),
+        ("NONE", "", "/data/key-Frames-LLaVA-Video-178K"),
+        ("NONE", "", "runs/pk-Qwen2.5-VL-7B-Instruct-e1"),
     ],
 )  # fmt: skip
 def test_what_may_be_a_path_or_a_word_is_no_false_alarm(monkeypatch, variable, value, text):
     monkeypatch.setenv(variable, value)
     assert find_secret({"model": text}, "gpt") is None
+
+
+def test_a_key_in_the_name_of_a_field_is_found_and_not_repeated():
+    key = "sk-" + "aB3" * 8
+    assert find_secret({"scorers": {key: "length"}}, "") == f".scorers.{HIDDEN}"
 
 
 def test_a_path_that_is_there_is_no_key(monkeypatch, tmp_path):

@@ -51,3 +51,26 @@ def test_a_signal_in_a_finaliser_where_python_drops_it_ends_the_command_all_the_
 
 def test_one_that_has_ended_is_not_ended_again_while_it_leaves_with_its_exit_code():
     assert run("SIGTERM", "over").stdout == ""
+
+
+IN_A_PLUGIN = """
+import os, signal, threading, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a background job of a script
+from ig4.cli.terminal.signals import end_on_signals, received
+from ig4.core.host.watch import call_watched
+
+end_on_signals()
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+try:
+    call_watched(lambda: time.sleep(20), "a plugin")
+except KeyboardInterrupt:
+    print("ended by", received())
+"""
+
+
+def test_sigterm_ends_a_plugins_code_also_where_interrupts_are_ignored():
+    command = [sys.executable, "-c", IN_A_PLUGIN]
+    ended = subprocess.run(
+        command, env=environment(), capture_output=True, text=True, timeout=15, check=True
+    )
+    assert ended.stdout == "ended by 15\n"

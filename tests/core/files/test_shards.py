@@ -38,6 +38,8 @@ def test_shards_of_one_data_set(names):
         ("llava_150.json", "llava_665.json"),
         ("part-00000.jsonl", "part-00002.jsonl"),
         ("llava_v1.json", "llava_v2.json"),
+        ("llava_v1.00.json", "llava_v1.01.json"),
+        ("stage_00.json", "stage_01.json"),
         ("train-00000-of-00001.jsonl",),
     ],
 )

@@ -238,6 +238,16 @@ def test_a_folder_that_may_not_be_written_is_named(session, dataset, out):
     out.chmod(0o700)
 
 
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives groups away")
+def test_files_get_the_group_of_a_folder_that_gives_it_on(session, dataset, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    os.chown(shared, -1, 4711)
+    shared.chmod(0o2775)
+    export(session, dataset, ExportTarget(shared, images="copy"))
+    assert {path.lstat().st_gid for path in shared.rglob("*") if path.name != MANIFEST} == {4711}
+
+
 def test_what_a_killed_export_left_is_removed_by_the_next(session, dataset, out):
     target = ExportTarget(out / "set.json", images="copy")
     child = os.fork()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from PIL import Image as Pillow
@@ -21,6 +22,7 @@ from ig4.core.engine.training.outputs import JOB, claim_folder
 from ig4.core.engine.training.train import footprint, mark_interrupted, train
 from ig4.core.engine.training.trainingset import TrainingRequest
 from ig4.core.errors import DatasetError, UsageError
+from ig4.core.files.writing.staging import staged
 from ig4.core.records import Choice
 from ig4.storage import samples as stored
 from ig4.storage import trainings
@@ -244,6 +246,60 @@ def test_a_training_of_an_older_version_has_no_list_and_is_known_by_its_names(
         train(session, None, make_request(seed=7, overwrite=True))
     (tmp_path / "out" / "thesis.txt").unlink()
     assert not train(session, None, make_request(seed=7, overwrite=True)).reused
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_training_that_was_killed_can_be_overwritten_whatever_it_had_written(tmp_path):
+    out = tmp_path / "out"
+    names = ("model.safetensors", "model.safetensors.partial", "state/1/weights", "config.json")
+    child = os.fork()
+    if child == 0:
+        with claim_folder(out, "one", overwrite=False):
+            for name in names:
+                (out / name).parent.mkdir(parents=True, exist_ok=True)
+                (out / name).write_bytes(b"w")
+            os._exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    with claim_folder(out, "one", overwrite=False):
+        pass
+    with claim_folder(out, "two", overwrite=True):
+        assert [path.name for path in out.iterdir()] == [JOB]
+
+
+def test_a_kill_while_a_training_is_removed_leaves_what_the_next_try_removes(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    with claim_folder(out, "one", overwrite=False):
+        for name in ("a.log", "b.log", "c.log"):
+            (out / name).write_bytes(b"w")
+    removed = []
+
+    def unlink(path, real=Path.unlink):
+        if len(removed) == 2:
+            raise KeyboardInterrupt
+        removed.append(path.name)
+        real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
+        with pytest.raises(KeyboardInterrupt), claim_folder(out, "two", overwrite=True):
+            pass
+    assert len(removed) == 2
+    with claim_folder(out, "two", overwrite=True):
+        assert [path.name for path in out.iterdir()] == [JOB]
+
+
+def test_an_export_in_the_folder_of_a_training_is_not_removed_with_it(tmp_path):
+    out = tmp_path / "out"
+    with claim_folder(out, "one", overwrite=False):
+        (out / "model.safetensors").write_bytes(b"w")
+    with staged(out / "chosen.json") as staging:
+        staging.path.write_text("[]")
+    with (
+        pytest.raises(UsageError, match=r"\(chosen\.json\)"),
+        claim_folder(out, "two", overwrite=True),
+    ):
+        pass
+    assert (out / "chosen.json").exists()
 
 
 def test_a_file_is_no_folder(session, make_request, tmp_path):
