@@ -95,7 +95,7 @@ def test_a_sample_whose_image_cannot_be_read_has_no_cluster(session, folder, rea
 @pytest.mark.slow
 @pytest.mark.parametrize("k", [0, -1, 9, 1000])
 def test_more_clusters_than_images_cannot_be_formed(session, dataset, k):
-    with pytest.raises(UsageError, match=f"cannot form {k} clusters"):
+    with pytest.raises(UsageError, match=f"cannot form {k:,} clusters"):
         group(session, dataset, k=k)
 
 
