@@ -268,7 +268,7 @@ def test_unreadable_reviews_are_counted_and_never_averaged_in(judge, tmp_path):
     )
     code, out, err = judge("summarize", "r.jsonl", "--json")
     report = json.loads(out)
-    assert (code, "1 reviews have no scores" in err) == (3, True)
+    assert (code, "1 review has no scores" in err) == (3, True)
     assert (report["failed"], report["overall"]["n"]) == (1, 2)
     assert report["overall"]["relative"] == pytest.approx(1300 / 18)
     _, out, _ = judge("summarize", "r.jsonl", "--json", "--reader", "llava")
