@@ -137,7 +137,7 @@ def test_a_log_file_holds_what_was_done_and_no_key(folder, monkeypatch):
     assert done.exit_code == 0
     log = Path("logs/ig4.log").read_text()
     assert "run 1: ingest" in log
-    assert "ingest: done 4 samples in" in log
+    assert "ingest: done: 4 samples in" in log
     assert "run 1: done" in log
     assert "hush-hush-hush" not in log
 
