@@ -49,9 +49,10 @@ class _LogFile(logging.FileHandler):
         for logger in (LOGGER, logging.getLogger()):
             logger.removeHandler(self)
         reason = error.strerror or type(error).__name__
-        LOGGER.warning("%s: %s; nothing more is written to this log", self.baseFilename, reason)
+        text = f"{self.baseFilename}: {reason}; nothing more is written to this log"
+        if LOGGER.hasHandlers():  # else Python would print it by itself
+            LOGGER.warning("%s", text)
         if not is_on_stderr():
-            text = f"{self.baseFilename}: {reason}; nothing more is written to this log"
             sys.stderr.write(plain(text) + "\n")
 
 
