@@ -61,7 +61,11 @@ CASES = (
         "run {llava} --scorers length --size 100 --selector topk --out out",
         ["run {llava} --scorers length --size 100 --selector topk --out out"],
     ),
-    Case("export photographs", "export out --images copy", ["ingest {photos}"]),
+    Case(
+        "export 1,000 photographs",
+        "export out --images copy",
+        ["ingest {photos}", "score --scorers length", "select --selector topk --size 1000"],
+    ),
 )
 
 
