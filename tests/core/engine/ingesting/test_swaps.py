@@ -69,6 +69,26 @@ def test_records_that_became_a_link_to_elsewhere_are_not_read(session, tmp_path,
     assert texts(session) == []
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_nor_are_those_that_became_one_after_their_header_was_read(
+    session, tmp_path, monkeypatch, name
+):
+    write(session, name, tmp_path / "set", "public")
+    write(session, name, tmp_path / "outside", "secret")
+    form = type(session.host.build(Choice("format", name)))
+
+    def read_and_swap(self, path, real=form.header):
+        header = real(self, path)
+        (tmp_path / "set" / FILES[name]).unlink()
+        (tmp_path / "set" / FILES[name]).symlink_to(tmp_path / "outside" / FILES[name])
+        return header
+
+    monkeypatch.setattr(form, "header", read_and_swap)
+    with pytest.raises(DatasetError, match=r"it lies outside .*a link|no file of this format"):
+        ingest(session, DatasetSource(tmp_path / "set", name="set"))
+    assert texts(session) == []
+
+
 def test_neither_is_a_folder_on_the_way_to_them(session, tmp_path):
     folder = tmp_path / "set" / "train"
     write(session, "hf", folder, "public")
