@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
-from ig4.core.engine.selecting.select import SelectionRequest, select
+from ig4.core.engine.selecting.candidates import SelectionRequest
+from ig4.core.engine.selecting.select import select
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host
 from ig4.storage import clusters, runs, samples, scores

@@ -187,7 +187,7 @@ def _print_plan(session: Session, plan: RunPlan, *, as_json: bool) -> None:
 
 
 def _plan_facts(plan: RunPlan) -> dict[str, str]:
-    from ig4.core.engine.selecting.select import NO_CLUSTERS
+    from ig4.core.engine.selecting.candidates import NO_CLUSTERS
 
     selection, clustering = plan.selection, plan.clustering
     if selection.size:

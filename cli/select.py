@@ -11,9 +11,9 @@ from ig4.cli import options as opt
 from ig4.cli.terminal import render
 
 if TYPE_CHECKING:
+    from ig4.core.engine.selecting.candidates import SelectionRequest
     from ig4.core.engine.selecting.explain import Explanation
     from ig4.core.engine.selecting.result import SelectionResult
-    from ig4.core.engine.selecting.select import SelectionRequest
 
 SHOWN = 10
 

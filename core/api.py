@@ -18,7 +18,7 @@ from ig4.core.engine.judging.judge import judge as judge_pairs
 from ig4.core.engine.judging.plan import JudgeRequest
 from ig4.core.engine.plan import make_run_plan
 from ig4.core.engine.scoring import columns
-from ig4.core.engine.selecting.select import SelectionRequest
+from ig4.core.engine.selecting.candidates import SelectionRequest
 from ig4.core.engine.selecting.select import select as select_samples
 from ig4.core.engine.session import Session
 from ig4.core.engine.training.generate import load_checkpoint

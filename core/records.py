@@ -23,8 +23,11 @@ JSON: TypeAlias = Any
 Kind: TypeAlias = Literal[
     "scorer",
     "embedder",
+    "grouper",
     "clusterer",
+    "index",
     "selector",
+    "recipe",
     "trainer",
     "judge",
     "benchmark",
@@ -32,8 +35,8 @@ Kind: TypeAlias = Literal[
     "executor",
 ]
 
-API_VERSION = 1
-"""The version of the component contract that this ig4 supports."""
+API_VERSION = 2
+"""The newest version of the component contract that this ig4 supports; it supports all before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,9 @@ class Component:
 
     `target` ("package.module:Class") is imported on first use, so that listing components
     never imports their libraries. `requires` names the top-level modules that the class
-    imports; `extra` is the extra of the declaring distribution that installs them.
+    imports; `extra` is the extra of the declaring distribution that installs them. `api` is the
+    version of the contract that it was written for. `docs` is where it is described: an address,
+    or a page of ig4's own documentation ("methods/deita").
     """
 
     kind: Kind
@@ -52,6 +57,7 @@ class Component:
     requires: tuple[str, ...] = ()
     extra: str | None = None
     api: int = 1  # not API_VERSION: a plugin that names none was written for the first
+    docs: str | None = None
 
 
 class Turn(NamedTuple):  # a tuple: a million of them are made when a data set is read
@@ -72,7 +78,8 @@ class Record(NamedTuple):
     stored and counted, and never selected. `remarks` say what else the user should know of it, in
     texts that many records share. `places` holds for each image where it stands: the number of a
     turn, and a position in its text (in characters); None stands for the usual place, before the
-    first question.
+    first question. `meta` is what the data set tells of the sample beside its texts and images,
+    in the terms of `Sample.meta`.
     """
 
     id: str
@@ -82,6 +89,7 @@ class Record(NamedTuple):
     problem: str | None = None
     remarks: tuple[str, ...] = ()
     places: tuple[tuple[int, int], ...] | None = None
+    meta: Mapping[str, JSON] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +159,9 @@ class Sample:
 
     For a conversation, `instruction` and `answer` are its user and assistant turns, each
     joined by a newline. `embeddings` is (n_images, d) float32, as the embedder returned them,
-    when the scorer names an embedder; else None.
+    when the scorer names an embedder; else None. `meta` is what the data set tells of the sample:
+    `source`, `task`, `folder` (of its first image), `width` and `height` (of that image, in
+    pixels), `turns` (the number of answers); a key that is not known is absent.
     """
 
     id: str
@@ -160,14 +170,20 @@ class Sample:
     turns: tuple[Turn, ...] = ()
     images: tuple[Image, ...] = ()
     embeddings: NDArray[np.float32] | None = field(default=None, compare=False)
+    meta: Mapping[str, JSON] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A scorer's result for one sample: a finite value in the scorer's own unit."""
+    """A scorer's result for one sample: a finite value in the scorer's own unit.
+
+    `outputs` has the further values of a scorer that declares such, by name; one that is left out
+    counts as failed.
+    """
 
     value: float
     details: Mapping[str, JSON] | None = None
+    outputs: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from operator import attrgetter
 from struct import Struct
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ class SelectionItem:
     external_id: str
     rank: int
     cluster: int
-    final_score: float
+    final_score: float | None
 
 
 def put(
@@ -93,7 +94,8 @@ def samples_checksum(items: Sequence[SelectionItem]) -> int:
     """Return the CRC-32 of the samples of a selection with their contents, ranks and scores."""
     crc = len(items)
     for one in sorted(items, key=attrgetter("rank")):
-        row = (one.rank, one.sample_id, one.content_id, one.cluster, one.final_score + 0.0)
+        score = nan if one.final_score is None else one.final_score + 0.0
+        row = (one.rank, one.sample_id, one.content_id, one.cluster, score)
         crc = crc32(_ITEM(*row), crc)
     return crc
 

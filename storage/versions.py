@@ -13,7 +13,7 @@ from ig4.storage.views import create_scores_long, lock_schema, refresh_scores_wi
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0014"
+HEAD = "0015"
 """The newest migration; a test compares it with the folder `migrations/versions`."""
 
 

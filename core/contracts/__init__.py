@@ -17,8 +17,15 @@ if TYPE_CHECKING:
     from ig4.core.contracts.embedder import Embedder
     from ig4.core.contracts.executor import Executor, Run, Work
     from ig4.core.contracts.format import Format
+    from ig4.core.contracts.grouper import Grouper
+    from ig4.core.contracts.index import Index
     from ig4.core.contracts.judge import AsyncJudge, Judge
     from ig4.core.contracts.kinds import CONTRACTS
+    from ig4.core.contracts.needs import Needs
+    from ig4.core.contracts.pool import Groups, Neighbours, Pool
+    from ig4.core.contracts.poolembedder import PoolEmbedder
+    from ig4.core.contracts.poolscorer import PoolScorer
+    from ig4.core.contracts.recipe import Recipe
     from ig4.core.contracts.root import Configurable, Digest, Options
     from ig4.core.contracts.scorer import AsyncScorer, Scorer
     from ig4.core.contracts.selector import Selector
@@ -36,8 +43,17 @@ _MODULES = {
     "Embedder": "ig4.core.contracts.embedder",
     "Executor": "ig4.core.contracts.executor",
     "Format": "ig4.core.contracts.format",
+    "Grouper": "ig4.core.contracts.grouper",
+    "Groups": "ig4.core.contracts.pool",
+    "Index": "ig4.core.contracts.index",
     "Judge": "ig4.core.contracts.judge",
+    "Needs": "ig4.core.contracts.needs",
+    "Neighbours": "ig4.core.contracts.pool",
     "Options": "ig4.core.contracts.root",
+    "Pool": "ig4.core.contracts.pool",
+    "PoolEmbedder": "ig4.core.contracts.poolembedder",
+    "PoolScorer": "ig4.core.contracts.poolscorer",
+    "Recipe": "ig4.core.contracts.recipe",
     "Run": "ig4.core.contracts.executor",
     "Scorer": "ig4.core.contracts.scorer",
     "Selector": "ig4.core.contracts.selector",
@@ -57,8 +73,17 @@ __all__ = [
     "Embedder",
     "Executor",
     "Format",
+    "Grouper",
+    "Groups",
+    "Index",
     "Judge",
+    "Needs",
+    "Neighbours",
     "Options",
+    "Pool",
+    "PoolEmbedder",
+    "PoolScorer",
+    "Recipe",
     "Run",
     "Scorer",
     "Selector",

@@ -18,8 +18,28 @@ if TYPE_CHECKING:
     from ig4.core.calls.request import Ask
 
 
-class Scorer(Configurable):
-    """Rates samples."""
+class Indicator(Configurable):
+    """What scorers of all sorts have: values in a unit of their own, and a percent scale."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of further values that it gives each sample, with these options.
+
+        Scorer `grades` with an output `charts` fills two columns: `grades` and `grades.charts`.
+        """
+        return ()
+
+    def to_percent(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Bring raw values (n,) to this scorer's 0-100 scale of the paper; by default unchanged."""
+        return values
+
+    def output_to_percent(self, output: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Bring values (n,) of an output to a 0-100 scale; by default as `to_percent`."""
+        return self.to_percent(values)
+
+
+class Scorer(Indicator):
+    """Rates samples one by one."""
 
     reads_pixels: ClassVar[bool] = False
     """Whether `score` calls `sample.images[i].pixels()`; they are then decoded in advance."""
@@ -38,11 +58,10 @@ class Scorer(Configurable):
 
     @abstractmethod
     def score(self, batch: Sequence[Sample]) -> Sequence[Score | Failure]:
-        """Rate each sample, in order. A bad sample is a Failure and does not affect the others."""
+        """Rate each sample, in order. A bad sample is a Failure and does not affect the others.
 
-    def to_percent(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Bring raw values (n,) to this scorer's 0-100 scale of the paper; by default unchanged."""
-        return values
+        A scorer with `outputs` gives their values in `Score.outputs`.
+        """
 
 
 class AsyncScorer(Scorer):

@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from ig4.core.contracts.needs import Needs
 from ig4.core.contracts.root import Configurable
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ig4.core.contracts.pool import Pool
+    from ig4.core.records import JSON
+
 
 class Selector(Configurable):
-    """Chooses samples."""
+    """Chooses samples: `choose` and `needs`; `select` is what API 1 had in their place."""
 
     needs_clusters: ClassVar[bool] = False
-    """Whether `select` uses `labels`; if not, `ig4 run` need not cluster."""
+    """API 1: whether `select` uses `labels`."""
 
-    @abstractmethod
+    def needs(self) -> Needs:
+        """Return what `choose` reads of the pool, with these options.
+
+        By default what API 1 had: the scores, and the clusters if `needs_clusters`.
+        """
+        return Needs(scores=True, clusters=self.needs_clusters)
+
+    def choose(self, pool: Pool) -> NDArray[np.int64]:
+        """Return `pool.size` distinct rows of the pool, best first.
+
+        Equal pools give equal rows; random numbers come from `pool.seed` alone, and ties go to the
+        lower row. By default `select` of API 1 is asked.
+
+        Raises:
+            UsageError: the pool does not allow what the options ask for.
+        """
+        labels = pool.clusters if pool.needs.clusters else _no_clusters(pool.n)
+        return self.select(pool.percents, labels, pool.size, pool.weights, pool.seed)
+
+    def reasons(self, pool: Pool, row: int) -> Mapping[str, JSON] | None:
+        """Return why `choose` took a row of this pool or did not, in named values; None if unknown.
+
+        `ig4 select --explain` prints them.
+        """
+        return None
+
     def select(
         self,
         percent: NDArray[np.float64],
@@ -27,9 +56,16 @@ class Selector(Configurable):
         weights: NDArray[np.float64],
         seed: int,
     ) -> NDArray[np.int64]:
-        """Return `size` distinct row indices, best first.
+        """Return `size` distinct row indices, best first (API 1; API 2 has `choose`).
 
         `percent` is (n, m) float64 on the 0-100 scale, one column for each scorer, without
         gaps; `labels` (n,); `weights` (m,). Equal input gives equal output, ties go to the
         lower row.
         """
+        raise NotImplementedError(f"{type(self).__name__} has neither choose nor select")
+
+
+def _no_clusters(n: int) -> NDArray[np.int64]:
+    import numpy as np
+
+    return np.zeros(n, dtype=np.int64)

@@ -20,7 +20,7 @@ from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.engine.recordedsettings import with_recorded_options
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import imported_scorers
-from ig4.core.engine.selecting.select import NO_CLUSTERS, SelectionRequest
+from ig4.core.engine.selecting.candidates import NO_CLUSTERS, SelectionRequest
 from ig4.core.engine.selecting.weights import check_weights
 from ig4.core.errors import UsageError
 from ig4.core.records import JSON, Choice
@@ -267,7 +267,7 @@ def _needs_clusters(session: Session, config: Config) -> bool:
     """
     choice = config.choice("selector", config.select.selector)
     selector = cast("Selector", session.host.build(choice))
-    return config.cluster.clusterer != NO_CLUSTERS and selector.needs_clusters
+    return config.cluster.clusterer != NO_CLUSTERS and selector.needs().clusters
 
 
 def _is_imported(session: Session, dataset: DatasetRow, clusterer: str) -> bool:

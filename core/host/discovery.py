@@ -41,6 +41,14 @@ class RegisteredComponent:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedComponent:
+    """A component that this ig4 cannot use, of a plugin whose other components it can; and why."""
+
+    registered: RegisteredComponent
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BrokenPlugin:
     """A plugin that could not be loaded, and why."""
 
@@ -216,6 +224,8 @@ def check_record(component: object) -> None:
     if not isinstance(component, Component):
         raise RefusedError(f"ig4_components returned {type(component).__name__!r}, not a Component")
     label = f"component {component.name!r}"
+    if unsupported(component) is not None:
+        return  # what a later contract allows is not known here
     if component.kind not in KINDS:
         guess = did_you_mean(str(component.kind), KINDS) or f"; kinds are {', '.join(KINDS)}"
         raise RefusedError(f"{label} is of unknown kind {component.kind!r}{guess}")
@@ -225,12 +235,19 @@ def check_record(component: object) -> None:
         raise RefusedError(
             f"{label}: the target {component.target!r} is not 'package.module:Class'"
         )
-    if component.api != API_VERSION:
-        raise RefusedError(
-            f"{label} is written for version {component.api} of the component contract, this "
-            f"ig4 supports version {API_VERSION}: upgrade whichever is older"
-        )
+    if not isinstance(component.api, int) or component.api < 1:
+        raise RefusedError(f"{label}: api is {component.api!r}, not 1 or {API_VERSION}")
     _check_requirements(component, label)
+
+
+def unsupported(component: Component) -> str | None:
+    """Return why this ig4 is too old for a component; None if it is not."""
+    if not isinstance(component.api, int) or component.api <= API_VERSION:
+        return None
+    return (
+        f"it is written for version {component.api} of the component contract, this ig4 supports "
+        f"versions 1 to {API_VERSION}: upgrade ig4"
+    )
 
 
 def _check_requirements(component: Component, label: str) -> None:
@@ -241,3 +258,5 @@ def _check_requirements(component: Component, label: str) -> None:
         raise RefusedError(f"{label}: extra is {component.extra!r}, not the name of an extra")
     if not isinstance(component.summary, str):
         raise RefusedError(f"{label}: the summary is not text")
+    if component.docs is not None and not isinstance(component.docs, str):
+        raise RefusedError(f"{label}: docs is {component.docs!r}, not an address")

@@ -17,12 +17,14 @@ from ig4.core.host import hookspecs
 from ig4.core.host.discovery import (
     KINDS,
     BrokenPlugin,
+    RefusedComponent,
     RefusedError,
     RegisteredComponent,
     describe_error,
     find_sources,
     load_plugin,
     normalise,
+    unsupported,
 )
 from ig4.core.host.watch import COMPONENT_SECONDS, SWITCH, call_watched, is_wanted, time_limit
 from ig4.core.suggest import did_you_mean
@@ -30,7 +32,7 @@ from ig4.core.suggest import did_you_mean
 if TYPE_CHECKING:
     import click
 
-    from ig4.core.contracts import Configurable, Options
+    from ig4.core.contracts import Configurable, Options, Selector
     from ig4.core.events import Event
     from ig4.core.records import Choice
 
@@ -40,6 +42,7 @@ __all__ = [
     "KINDS",
     "BrokenPlugin",
     "Host",
+    "RefusedComponent",
     "RegisteredComponent",
     "import_failure",
     "missing_modules",
@@ -50,12 +53,13 @@ class Host:
     """The components and observers of all installed plugins; make one with `discover`.
 
     `broken` lists the plugins that could not be loaded, and observers or commands that
-    failed later; each is reported once. `left_out` names the distributions that IG4_PLUGINS
-    leaves out.
+    failed later; each is reported once. `refused` lists components that are written for a later
+    ig4. `left_out` names the distributions that IG4_PLUGINS leaves out.
     """
 
     def __init__(self) -> None:
         self.broken: list[BrokenPlugin] = []
+        self.refused: list[RefusedComponent] = []
         self.left_out: list[str] = []
         self._components: list[RegisteredComponent] = []
         self._classes: dict[RegisteredComponent, type[Configurable]] = {}
@@ -82,8 +86,16 @@ class Host:
             except RefusedError as refusal:
                 host.broken.append(BrokenPlugin(source.dist, source.entry_point.name, str(refusal)))
             else:
-                host._components.extend(components)
+                host._take(components)
         return host
+
+    def _take(self, components: list[RegisteredComponent]) -> None:
+        for registered in components:
+            reason = unsupported(registered.component)
+            if reason is None:
+                self._components.append(registered)
+            else:
+                self.refused.append(RefusedComponent(registered, reason))
 
     def components(self, kind: str | None = None) -> list[RegisteredComponent]:
         """Return the components (of one kind), by distribution, each as it declares them."""
@@ -212,6 +224,10 @@ class Host:
             taken.add(key)
 
     def _unknown_message(self, kind: str, name: str) -> str:
+        for refused in self.refused:
+            own = refused.registered
+            if own.component.kind == kind and name in (own.component.name, own.qualified):
+                return f"{_full_name(own)} cannot be used: {refused.reason}"
         known = [registered.component.name for registered in self.components(kind)]
         message = f"unknown {kind} {name!r}{did_you_mean(name, known)}"
         if known:
@@ -302,14 +318,18 @@ def _watched(registered: RegisteredComponent, call: Callable[[], T], doing: str)
 
 def _check_contract(registered: RegisteredComponent, cls: Any) -> None:
     """Raise PluginError unless the class keeps the contract of its kind."""
-    from ig4.core.contracts import CONTRACTS, Options
+    from ig4.core.contracts import Options, Selector
+    from ig4.core.contracts.kinds import contracts_of
 
-    contract = CONTRACTS[registered.component.kind]
+    contracts = contracts_of(registered.component.kind)
     target = registered.component.target
     if not isinstance(cls, type):
         problem = f"{target} is not a class"
-    elif not issubclass(cls, contract):
-        problem = f"{target} must inherit from ig4.core.contracts.{contract.__name__}"
+    elif not issubclass(cls, contracts):
+        names = " or ".join(contract.__name__ for contract in contracts)
+        problem = f"{target} must inherit from ig4.core.contracts.{names}"
+    elif issubclass(cls, Selector) and not _chooses(cls):
+        problem = f"{target} does not implement choose"
     elif absent := sorted(getattr(cls, "__abstractmethods__", ())):
         problem = f"{target} does not implement {', '.join(absent)}"
     elif not (isinstance(cls.Options, type) and issubclass(cls.Options, Options)):
@@ -323,6 +343,13 @@ def _check_contract(registered: RegisteredComponent, cls: Any) -> None:
     else:
         return
     raise PluginError(f"{_full_name(registered)} does not keep its contract: {problem}")
+
+
+def _chooses(cls: type[Selector]) -> bool:
+    """Tell whether a selector has `choose`, or `select` as API 1 had it."""
+    from ig4.core.contracts import Selector
+
+    return cls.choose is not Selector.choose or cls.select is not Selector.select
 
 
 def _call(implementation: pluggy.HookImpl, argument: object) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
-from ig4.core.contracts import CONTRACTS
+from ig4.core.contracts.kinds import contracts_of
 from ig4.core.host.discovery import RefusedError, check_record
 from ig4.core.records import Component
 from ig4.core.testing.check import Check, checks_from, fail, require
@@ -61,10 +61,11 @@ def check_target_keeps_its_contract(component: Component) -> None:
     target = importlib.import_module(module)
     for part in name.split("."):
         target = getattr(target, part)
-    contract = CONTRACTS[component.kind]
+    contracts = contracts_of(component.kind)
+    names = " or ".join(contract.__name__ for contract in contracts)
     require(
-        isinstance(target, type) and issubclass(target, contract),
-        f"{component.target} does not inherit from {contract.__name__}",
+        isinstance(target, type) and issubclass(target, contracts),
+        f"{component.target} does not inherit from {names}",
     )
 
 

@@ -4,143 +4,207 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ig4.core.contracts import Selector
+from ig4.core.contracts import Needs, Selector
 from ig4.core.testing.check import Check, checks_from, opened, require, untouched_random_state
 from ig4.core.testing.component import component_checks
+from ig4.core.testing.pool import ArrayPoolData, make_pool, make_pool_data
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Make = Callable[[], Selector]
+Data = Callable[[int], ArrayPoolData]
 
 
-class CandidateTable(NamedTuple):
-    """The arrays that a selector gets, beside size and seed."""
-
-    percent: NDArray[np.float64]
-    labels: NDArray[np.int64]
-    weights: NDArray[np.float64]
-
-
-def selector_checks(make: Make, *, by_score: bool = True) -> list[Check]:
-    """Return the checks of a selector, on generated tables.
+def selector_checks(
+    make: Make, *, by_score: bool = True, seeded: bool = True, data: Data | None = None
+) -> list[Check]:
+    """Return the checks of a selector, on generated pools.
 
     `by_score=False` leaves out the checks that hold only where scores decide: better rows first,
-    and ties to the lower row.
+    and ties to the lower row. `seeded=False` is for a selector whose `Options` make its choice
+    depend on more than the seed. `data` makes the values of a pool of n rows, where random ones
+    will not do; its rows must be so many that 50 can be told apart.
     """
+    given = (make, data)
     checks = component_checks(make) + checks_from(
+        check_needs_are_declared_alike,
         check_gives_as_many_distinct_rows_as_asked,
         check_is_deterministic,
+        check_another_seed_is_valid_too,
         check_selects_the_same_after_pickling,
         check_leaves_its_input_alone,
         check_leaves_global_random_state_alone,
+        check_reads_only_what_it_declares,
         check_one_scorer,
+        check_one_sample,
         check_clusters_of_very_different_size,
         check_labels_with_gaps,
-        given=(make,),
+        check_equal_samples,
+        check_explains_without_choosing_otherwise,
+        given=given,
     )
     if by_score:
         checks += checks_from(
-            check_better_samples_come_first, check_ties_go_to_the_lower_row, given=(make,)
+            check_better_samples_come_first, check_ties_go_to_the_lower_row, given=given
         )
     return checks
 
 
-def table(n: int = 50, scorers: int = 3, clusters: int = 4, seed: int = 0) -> CandidateTable:
-    """Return random percent scores, labels and weights; read-only arrays."""
-    rng = np.random.default_rng(seed)
-    candidates = CandidateTable(
-        rng.uniform(0, 100, (n, scorers)),
-        rng.integers(0, clusters, n),
-        rng.dirichlet(np.ones(scorers)),
-    )
-    for array in candidates:
-        array.flags.writeable = False
-    return candidates
+def check_needs_are_declared_alike(make: Make, data: Data | None) -> None:
+    """`needs` depends on the options alone, and can be a part of a fingerprint."""
+    first, second = make().needs(), make().needs()
+    require(isinstance(first, Needs), f"needs() returned {type(first).__name__}, not Needs")
+    require(first == second, "equal options need different things")
 
 
-def check_gives_as_many_distinct_rows_as_asked(make: Make) -> None:
+def check_gives_as_many_distinct_rows_as_asked(make: Make, data: Data | None) -> None:
     """`size` row indices, none twice, all of them rows, whatever the size."""
-    candidates = table()
+    candidates = _data(make, data)
     for size in (1, 7, 25, 49, 50):
-        _require_valid(_rows(make, candidates, size), size, len(candidates.percent))
+        _require_valid(_rows(make, candidates, size), size, candidates.n)
 
 
-def check_is_deterministic(make: Make) -> None:
-    """Equal input gives equal output, from another instance too."""
+def check_is_deterministic(make: Make, data: Data | None) -> None:
+    """Equal pools give equal rows, from another instance too."""
     for seed in (0, 7):
-        first, second = _rows(make, table(), 20, seed), _rows(make, table(), 20, seed)
+        first = _rows(make, _data(make, data), 20, seed)
+        second = _rows(make, _data(make, data), 20, seed)
         require(np.array_equal(first, second), f"seed {seed} gave two different selections")
 
 
-def check_selects_the_same_after_pickling(make: Make) -> None:
+def check_another_seed_is_valid_too(make: Make, data: Data | None) -> None:
+    """Any seed of 32 bits is accepted."""
+    for seed in (1, 2**31 - 1, 2**32 - 1):
+        _require_valid(_rows(make, _data(make, data), 20, seed), 20, 50)
+
+
+def check_selects_the_same_after_pickling(make: Make, data: Data | None) -> None:
     """A selector that was sent to another process selects the same rows."""
     pickled = pickle.dumps(make())
-    again = _rows(lambda: pickle.loads(pickled), table(), 20)  # noqa: S301 - our own bytes
-    require(np.array_equal(_rows(make, table(), 20), again), "pickling changed the selection")
+    candidates = _data(make, data)
+    again = _rows(lambda: pickle.loads(pickled), candidates, 20)  # noqa: S301 - our own bytes
+    require(np.array_equal(_rows(make, candidates, 20), again), "pickling changed the selection")
 
 
-def check_leaves_its_input_alone(make: Make) -> None:
-    """Scores, labels and weights must not change."""
-    percent, labels, weights = table()
-    candidates = CandidateTable(percent.copy(), labels.copy(), weights.copy())
-    before = [array.copy() for array in candidates]
+def check_leaves_its_input_alone(make: Make, data: Data | None) -> None:
+    """Scores, vectors, labels and weights must not change."""
+    candidates = _data(make, data)
+    before = {name: array.copy() for name, array in _arrays(candidates).items()}
     _rows(make, candidates, 20)
-    for name, old, new in zip(CandidateTable._fields, before, candidates, strict=True):
-        require(np.array_equal(old, new), f"select changed {name}")
+    for name, array in _arrays(candidates).items():
+        require(np.array_equal(before[name], array, equal_nan=True), f"choose changed {name}")
 
 
-def check_leaves_global_random_state_alone(make: Make) -> None:
+def check_leaves_global_random_state_alone(make: Make, data: Data | None) -> None:
     """Random numbers come from the seed alone."""
+    candidates = _data(make, data)
     with untouched_random_state():
-        _rows(make, table(), 20)
+        _rows(make, candidates, 20)
 
 
-def check_one_scorer(make: Make) -> None:
-    """A single column is enough."""
-    _require_valid(_rows(make, table(scorers=1), 10), 10, 50)
+def check_reads_only_what_it_declares(make: Make, data: Data | None) -> None:
+    """What `needs` leaves out is not there."""
+    needs, candidates = make().needs(), _data(make, data)
+    if not needs.scores:
+        candidates = replace(candidates, percent_by_scorer={}, weight_by_scorer={})
+    if not needs.clusters:
+        candidates = replace(candidates, labels=None)
+    _require_valid(_rows(make, candidates, 20), 20, candidates.n)
 
 
-def check_clusters_of_very_different_size(make: Make) -> None:
+def check_one_scorer(make: Make, data: Data | None) -> None:
+    """A single counting score is enough."""
+    candidates = _data(make, data)
+    name = candidates.scorers[0]
+    only = {name: candidates.percent_by_scorer[name]}
+    one = replace(candidates, percent_by_scorer=only, weight_by_scorer={name: 1.0})
+    _require_valid(_rows(make, one, 10), 10, 50)
+
+
+def check_one_sample(make: Make, data: Data | None) -> None:
+    """Of one sample one is chosen."""
+    rows = _rows(make, _data(make, data).take(np.array([3])), 1)
+    require(rows.tolist() == [0], f"of one sample rows {rows.tolist()} were chosen")
+
+
+def check_clusters_of_very_different_size(make: Make, data: Data | None) -> None:
     """One giant cluster and some of one sample still give exactly `size` rows."""
-    candidates = table()
     labels = np.where(np.arange(50) < 3, np.arange(50) + 1, 0)
+    candidates = replace(_data(make, data), labels=labels)
     for size in (1, 2, 10, 48, 50):
-        _require_valid(_rows(make, candidates._replace(labels=labels), size), size, 50)
+        _require_valid(_rows(make, candidates, size), size, 50)
 
 
-def check_labels_with_gaps(make: Make) -> None:
+def check_labels_with_gaps(make: Make, data: Data | None) -> None:
     """Some cluster numbers may have no sample."""
-    candidates = table(clusters=3)
-    _require_valid(_rows(make, candidates._replace(labels=candidates.labels * 5), 20), 20, 50)
+    candidates = _data(make, data)
+    assert candidates.labels is not None
+    gaps = replace(candidates, labels=candidates.labels * 5)
+    _require_valid(_rows(make, gaps, 20), 20, 50)
 
 
-def check_better_samples_come_first(make: Make) -> None:
+def check_equal_samples(make: Make, data: Data | None) -> None:
+    """Of samples that are all equal, as many are chosen as are asked for."""
+    candidates = _data(make, data).take(np.zeros(50, dtype=np.int64))
+    _require_valid(_rows(make, candidates, 20), 20, 50)
+
+
+def check_explains_without_choosing_otherwise(make: Make, data: Data | None) -> None:
+    """`reasons` gives named values or None for any row, and changes nothing."""
+    candidates = _data(make, data)
+    with opened(make) as selector:
+        pool = make_pool(candidates, selector.needs(), size=20)
+        before = np.asarray(selector.choose(pool)).copy()
+        for row in (int(before[0]), int(np.setdiff1d(np.arange(50), before)[0])):
+            told = selector.reasons(pool, row)
+            require(told is None or isinstance(dict(told), dict), f"reasons returned {told!r}")
+        after = selector.choose(make_pool(candidates, selector.needs(), size=20))
+    require(np.array_equal(before, after), "reasons changed what is chosen")
+
+
+def check_better_samples_come_first(make: Make, data: Data | None) -> None:
     """In one cluster and with one scorer, rows come by score, best first."""
-    candidates = table(scorers=1)._replace(labels=np.zeros(50, dtype=np.int64))
-    rows = _rows(make, candidates, 10)
-    best = np.argsort(-candidates.percent[:, 0], kind="stable")[:10]
+    candidates = _data(make, data)
+    name = candidates.scorers[0]
+    scores = candidates.percent_by_scorer[name]
+    one = replace(
+        candidates, percent_by_scorer={name: scores}, weight_by_scorer={name: 1.0}, labels=None
+    )
+    rows = _rows(make, one, 10)
+    best = np.argsort(-scores, kind="stable")[:10]
     require(np.array_equal(rows, best), f"rows {rows.tolist()}, not {best.tolist()}")
 
 
-def check_ties_go_to_the_lower_row(make: Make) -> None:
+def check_ties_go_to_the_lower_row(make: Make, data: Data | None) -> None:
     """Of equal samples the first ones are taken, in order."""
-    candidates = table()._replace(
-        percent=np.full((50, 3), 50.0), labels=np.zeros(50, dtype=np.int64)
-    )
-    rows = _rows(make, candidates, 5)
+    candidates = _data(make, data)
+    equal = {name: np.full(50, 50.0) for name in candidates.scorers}
+    rows = _rows(make, replace(candidates, percent_by_scorer=equal, labels=None), 5)
     require(rows.tolist() == [0, 1, 2, 3, 4], f"equal samples gave rows {rows.tolist()}")
 
 
-def _rows(make: Make, candidates: CandidateTable, size: int, seed: int = 0) -> NDArray[np.int64]:
+def _data(make: Make, data: Data | None, n: int = 50) -> ArrayPoolData:
+    return make_pool_data(n, make().needs()) if data is None else data(n)
+
+
+def _arrays(data: ArrayPoolData) -> dict[str, NDArray[Any]]:
+    """Return every array of a pool by a name."""
+    found: dict[str, NDArray[Any]] = {}
+    for table in (data.percent_by_scorer, data.raw_by_scorer, data.spaces):
+        found |= {f"{name} ({len(found)})": array for name, array in table.items()}
+    found |= {f"groups {name}": groups.labels for name, groups in data.groupings.items()}
+    return found if data.labels is None else found | {"labels": data.labels}
+
+
+def _rows(make: Make, data: ArrayPoolData, size: int, seed: int = 0) -> NDArray[np.int64]:
     with opened(make) as selector:
-        return selector.select(
-            candidates.percent, candidates.labels, size, candidates.weights, seed
-        )
+        return np.asarray(selector.choose(make_pool(data, selector.needs(), size=size, seed=seed)))
 
 
 def _require_valid(rows: NDArray[np.int64], size: int, n: int) -> None:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from ig4.core.contracts import Selector
-from ig4.core.engine.selecting.algorithm import final_scores, select_by_quota
+from ig4.core.contracts import Needs, Selector
+from ig4.core.engine.selecting.algorithm import select_by_quota
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ig4.core.contracts import Pool
+
 
 class Quota(Selector):
     """Algorithm 1 of the InstructionGPT-4 paper; see `ig4.core.engine.selecting.algorithm`."""
 
-    needs_clusters: ClassVar[bool] = True
+    def needs(self) -> Needs:
+        """Scores and clusters."""
+        return Needs(scores=True, clusters=True)
 
-    def select(
-        self,
-        percent: NDArray[np.float64],
-        labels: NDArray[np.int64],
-        size: int,
-        weights: NDArray[np.float64],
-        seed: int,
-    ) -> NDArray[np.int64]:
-        """Deal quotas to the clusters and keep the best of each; see Selector.select."""
-        return select_by_quota(final_scores(percent, weights), labels, size)
+    def choose(self, pool: Pool) -> NDArray[np.int64]:
+        """Deal quotas to the clusters and keep the best of each; see Selector.choose."""
+        return select_by_quota(pool.final, pool.clusters, pool.size)

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ig4.core.contracts import Selector
+from ig4.core.contracts import Needs, Selector
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+
+    from ig4.core.contracts import Pool
 
 
 class Random(Selector):
     """Draws samples without replacement; the same seed draws the same ones."""
 
-    def select(
-        self,
-        percent: NDArray[np.float64],
-        labels: NDArray[np.int64],
-        size: int,
-        weights: NDArray[np.float64],
-        seed: int,
-    ) -> NDArray[np.int64]:
-        """Return `size` random rows in the order drawn; see Selector.select."""
-        return np.random.default_rng(seed).choice(len(percent), size=size, replace=False)
+    def needs(self) -> Needs:
+        """Nothing: neither scores nor clusters."""
+        return Needs()
+
+    def choose(self, pool: Pool) -> NDArray[np.int64]:
+        """Return random rows in the order drawn; see Selector.choose."""
+        return pool.rng().choice(pool.n, size=pool.size, replace=False)

@@ -55,6 +55,17 @@ class Dataset(Base):
     created_at: Mapped[datetime]
 
 
+class DatasetMember(Base):
+    """A data set that is a part of a mixture, which has no samples of its own."""
+
+    __tablename__ = "dataset_members"
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("datasets.id", ondelete=CASCADE), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete=CASCADE))
+
+
 class Content(Base):
     """The content of a sample, in whatever data set: the key that scores belong to."""
 
@@ -118,6 +129,7 @@ class Sample(Base):
     problem: Mapped[str | None]
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
     places: Mapped[str | None]  # JSON [[turn, position], …]; NULL: before the first question
+    meta: Mapped[str | None]  # JSON {…}: what the data set tells of it; NULL: nothing
 
 
 class SampleImage(Base):

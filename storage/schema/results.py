@@ -98,6 +98,103 @@ class Embedding(Base):
     crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class InputEmbedding(Base):
+    """The vector of a text, or of what else the digest is of, by an embedder; or the error.
+
+    `digest` has 16 bytes. `crc` is the checksum that it was stored with.
+    """
+
+    __tablename__ = "input_embeddings"
+    __table_args__ = (
+        CheckConstraint("(vector IS NULL) <> (error IS NULL)", name="vector_or_error"),
+    )
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    vector: Mapped[bytes | None]
+    error: Mapped[str | None]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    crc: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class DatasetSpace(Base):
+    """The embedder that a space's plain name is bound to in a data set, or imported vectors."""
+
+    __tablename__ = "dataset_spaces"
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("datasets.id", ondelete=CASCADE), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(primary_key=True)
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))
+    imported: Mapped[bool]
+    options: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    crc: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Grouping(Base):
+    """The groups of a data set by a grouper; `inputs` is a digest of all they were made from.
+
+    `group_names` are the names of the groups, in the order of their labels.
+    """
+
+    __tablename__ = "groupings"
+    __table_args__ = (UniqueConstraint("dataset_id", "inputs"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete=CASCADE))
+    name: Mapped[str]
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))
+    inputs: Mapped[str]
+    group_names: Mapped[list[str]] = mapped_column(JSON)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+    labels_crc: Mapped[int | None] = mapped_column(BigInteger)
+    crc: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class GroupLabel(Base):
+    """A group of a sample in a grouping; a sample may have several."""
+
+    __tablename__ = "group_labels"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    grouping_id: Mapped[int] = mapped_column(
+        ForeignKey("groupings.id", ondelete=CASCADE), primary_key=True
+    )
+    sample_id: Mapped[int] = mapped_column(
+        ForeignKey("samples.id", ondelete=CASCADE), primary_key=True
+    )
+    label: Mapped[int] = mapped_column(Integer, primary_key=True)
+
+
+class Checkup(Base):
+    """What `ig4 check` found of a column of scores: `result` by name of the check.
+
+    `inputs` is a digest of what it looked at.
+    """
+
+    __tablename__ = "checkups"
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("datasets.id", ondelete=CASCADE), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(primary_key=True)
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"))
+    inputs: Mapped[str]
+    result: Mapped[dict[str, Any]]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+    crc: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class SelectionReport(Base):
+    """What a selection is told with: its name, composition, effective weights, duplicates."""
+
+    __tablename__ = "selection_reports"
+    selection_id: Mapped[int] = mapped_column(
+        ForeignKey("selections.id", ondelete=CASCADE), primary_key=True
+    )
+    name: Mapped[str | None]
+    report: Mapped[dict[str, Any]]
+    crc: Mapped[int | None] = mapped_column(BigInteger)
+
+
 class Clustering(Base):
     """One clustering of a data set; `inputs` is a digest of all that it was computed from.
 
@@ -165,4 +262,4 @@ class SelectedSample(Base):
     sample_id: Mapped[int] = mapped_column(ForeignKey("samples.id", ondelete=CASCADE))
     content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"))
     cluster: Mapped[int]
-    final_score: Mapped[float]
+    final_score: Mapped[float | None]  # NULL: selected without scores

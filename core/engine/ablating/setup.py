@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ig4.core.engine.plan import embedder_choice, run_weights, selection_request
 from ig4.core.engine.recordedsettings import with_recorded_options
-from ig4.core.engine.selecting.select import NO_CLUSTERS, SelectionRequest
+from ig4.core.engine.selecting.candidates import NO_CLUSTERS, SelectionRequest
 from ig4.core.records import Choice
 from ig4.storage import clusters
 

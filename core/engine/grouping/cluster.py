@@ -12,7 +12,7 @@ from ig4.core.contracts import Clusterer
 from ig4.core.counts import counted
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
-from ig4.core.engine.selecting.select import NO_CLUSTERS
+from ig4.core.engine.selecting.candidates import NO_CLUSTERS
 from ig4.core.errors import PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of

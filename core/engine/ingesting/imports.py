@@ -20,9 +20,9 @@ from ig4.core.engine.ingesting.matching import (
 )
 from ig4.core.engine.ingesting.scorefile import STAGE, FileColumn, ScoreColumn, read_column
 from ig4.core.engine.scoring.plan import check_label
+from ig4.core.engine.selecting.candidates import NO_CLUSTERS
 from ig4.core.engine.selecting.percent import IMPORTED, named_scale
 from ig4.core.engine.selecting.scaling import PAPER_SCALES
-from ig4.core.engine.selecting.select import NO_CLUSTERS
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageFinished, StageStarted
 from ig4.core.files.opening import open_file

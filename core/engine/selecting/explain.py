@@ -10,8 +10,7 @@ import numpy as np
 
 from ig4.core.contracts import Selector
 from ig4.core.engine.selecting.algorithm import best_first, deal_quotas
-from ig4.core.engine.selecting.columns import read_matrix
-from ig4.core.engine.selecting.select import (
+from ig4.core.engine.selecting.candidates import (
     NO_CLUSTERS,
     NO_IMAGE,
     CandidateTable,
@@ -19,6 +18,8 @@ from ig4.core.engine.selecting.select import (
     candidate_table,
     resolve_size,
 )
+from ig4.core.engine.selecting.columns import read_matrix
+from ig4.core.engine.selecting.select import choose
 from ig4.core.errors import DatasetError
 from ig4.core.records import Choice
 from ig4.storage import samples, scorecolumns, scores, selections
@@ -71,7 +72,7 @@ def explain(
     """
     found = _find(session, dataset, external_id)
     selector = cast("Selector", session.configured(request.selector).component)
-    table = candidate_table(session, dataset, request, clusters_needed=selector.needs_clusters)
+    table = candidate_table(session, dataset, request, selector.needs())
     return _explain(session, dataset, request, selector, table, external_id, found)
 
 
@@ -101,13 +102,11 @@ def explain_last(
         _, contents = samples.ordered_ids(connection, dataset.id)
         chosen = {one.sample_id: one for one in selections.samples(connection, last.id)}
     matrix = read_matrix(session, _recorded_columns(session, last), contents)
-    table = candidate_table(
-        session, dataset, request, clusters_needed=selector.needs_clusters, matrix=matrix
-    )
+    table = candidate_table(session, dataset, request, selector.needs(), matrix=matrix)
     told = _explain(session, dataset, request, selector, table, external_id, found)
     item = chosen.get(found[0])
     rank = None if item is None else item.rank
-    if _has_changed(request, selector, table, list(chosen.values())):
+    if _has_changed(session, dataset, request, selector, table, list(chosen.values())):
         session.notice(
             f"scores, clusters or samples of {dataset.name} have changed since selection "
             f"{last.id}: whether {external_id} is in it is as it was, the numbers are of today"
@@ -173,6 +172,8 @@ def _recorded_columns(session: Session, selection: SelectionRow) -> list[ScoreCo
 
 
 def _has_changed(
+    session: Session,
+    dataset: DatasetRow,
     request: SelectionRequest,
     selector: Selector,
     table: CandidateTable,
@@ -182,7 +183,7 @@ def _has_changed(
     size = request.size or len(chosen)
     if size > len(table.sample_ids):
         return True
-    rows = selector.select(table.percent, table.labels, size, table.weights, request.seed)
+    rows = choose(session, dataset, request, selector, table, size)
     today = zip(table.sample_ids[rows].tolist(), table.final[rows].tolist(), strict=True)
     return list(today) != [(one.sample_id, one.final_score) for one in chosen]
 
@@ -214,15 +215,15 @@ def _explain(
         return _left_out(session, dataset, external_id, found, table)
     row = int(at[0])
     size = resolve_size(request, len(table.sample_ids), table.left_out)
-    ranked = selector.select(table.percent, table.labels, size, table.weights, request.seed)
+    ranked = choose(session, dataset, request, selector, table, size)
     rank = np.flatnonzero(ranked == row)
     peers = (
         np.flatnonzero(table.labels == table.labels[row])
-        if selector.needs_clusters
+        if selector.needs().clusters
         else np.arange(len(table.labels))
     )
     quota = size
-    if selector.needs_clusters:
+    if selector.needs().clusters:
         values, counts = np.unique(table.labels, return_counts=True)
         quota = int(deal_quotas(counts, size)[values == table.labels[row]][0])
     order = best_first(table.final, peers)

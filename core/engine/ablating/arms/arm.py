@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from ig4.core.engine.selecting.select import NO_CLUSTERS
+from ig4.core.engine.selecting.candidates import NO_CLUSTERS
 from ig4.core.errors import UsageError
 from ig4.core.records import JSON
 from ig4.core.suggest import did_you_mean

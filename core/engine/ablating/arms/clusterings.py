@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ig4.core.engine.grouping.cluster import ClusterRequest, cluster
-from ig4.core.engine.selecting.select import NO_CLUSTERS
+from ig4.core.engine.selecting.candidates import NO_CLUSTERS
 from ig4.core.errors import UsageError
 from ig4.storage import clusters
 

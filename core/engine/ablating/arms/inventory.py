@@ -31,7 +31,7 @@ def take_inventory(setup: AblationSetup) -> Inventory:
         scorers=names,
         clusterer=config.cluster.clusterer if clustering is None else clustering.name,
         clusterers=tuple(dict.fromkeys(clusterers)),
-        clustered=selector.needs_clusters,
+        clustered=selector.needs().clusters,
     )
 
 

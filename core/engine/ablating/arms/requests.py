@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from ig4.core.contracts import Selector
 from ig4.core.engine.ablating.arms.clusterings import ArmClusterings
-from ig4.core.engine.selecting.select import SelectionRequest, candidate_table, resolve_size
+from ig4.core.engine.selecting.candidates import SelectionRequest, candidate_table, resolve_size
 from ig4.core.records import Choice
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ class ArmRequests:
             setup = self.setup
             request = setup.request
             selector = cast("Selector", setup.session.configured(request.selector).component)
-            needed = selector.needs_clusters
-            clustering = ArmClusterings(setup).of_reference() if needed else None
+            needs = selector.needs()
+            clustering = ArmClusterings(setup).of_reference() if needs.clusters else None
             request = replace(request, clustering=clustering)
-            table = candidate_table(setup.session, setup.dataset, request, clusters_needed=needed)
+            table = candidate_table(setup.session, setup.dataset, request, needs)
             size = resolve_size(request, len(table.sample_ids))
             self._reference = replace(request, size=size, fraction=None, scorers=table.names)
         return self._reference

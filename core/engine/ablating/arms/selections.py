@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ig4.core.contracts import Selector
 from ig4.core.engine.ablating.arms.arm import REFERENCE, Arm
 from ig4.core.engine.ablating.arms.requests import ArmRequests
-from ig4.core.engine.selecting.select import candidate_table, resolve_size, select
+from ig4.core.engine.selecting.candidates import candidate_table, resolve_size
+from ig4.core.engine.selecting.select import select
 from ig4.storage import samples, selections
 
 if TYPE_CHECKING:
@@ -58,8 +59,10 @@ class ArmSelections:
         session = self.setup.session
         request = self.requests.of_arm(arm, seed, dry=True)
         selector = cast("Selector", session.configured(request.selector).component)
-        needed = selector.needs_clusters and arm.clusterer is None and arm.k is None
-        table = candidate_table(session, self.setup.dataset, request, clusters_needed=needed)
+        needs = selector.needs()
+        if arm.clusterer is not None or arm.k is not None:
+            needs = replace(needs, clusters=False)  # they are yet to be formed
+        table = candidate_table(session, self.setup.dataset, request, needs)
         return resolve_size(request, len(table.sample_ids))
 
     def _select(self, arm: Arm, seed: int) -> ArmSamples:

@@ -11,7 +11,8 @@ from ig4.core.engine.exporting.export import ExportTarget, export, find_selectio
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
-from ig4.core.engine.selecting.select import SelectionRequest, select
+from ig4.core.engine.selecting.candidates import SelectionRequest
+from ig4.core.engine.selecting.select import select
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.records import Choice
 

@@ -192,7 +192,8 @@ def test_a_table_with_two_columns_of_one_name_is_refused(bring):
 
 
 def test_an_imported_scale_may_have_options(session, bring):
-    from ig4.core.engine.selecting.select import SelectionRequest, select
+    from ig4.core.engine.selecting.candidates import SelectionRequest
+    from ig4.core.engine.selecting.select import select
 
     bring("id,x\nb,500\nc,10\n", scale_of="ratio", scale_options={"maximum": 1000})
     request = SelectionRequest(size=1, weights={"mine": 1.0}, clustering="none")

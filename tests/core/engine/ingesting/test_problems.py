@@ -13,8 +13,9 @@ from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
+from ig4.core.engine.selecting.candidates import SelectionRequest
 from ig4.core.engine.selecting.explain import explain
-from ig4.core.engine.selecting.select import SelectionRequest, select
+from ig4.core.engine.selecting.select import select
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import Notice
 from ig4.core.host.fingerprint import of_content

@@ -9,7 +9,8 @@ import pytest
 
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_clusters, import_scores
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
-from ig4.core.engine.selecting.select import SelectionRequest, select
+from ig4.core.engine.selecting.candidates import SelectionRequest
+from ig4.core.engine.selecting.select import select
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host
 from ig4.storage.store import Store

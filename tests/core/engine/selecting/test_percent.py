@@ -7,8 +7,9 @@ from sqlalchemy import text
 
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
+from ig4.core.engine.selecting.candidates import SelectionRequest
 from ig4.core.engine.selecting.explain import explain_last
-from ig4.core.engine.selecting.select import SelectionRequest, select
+from ig4.core.engine.selecting.select import select
 from ig4.core.errors import PluginError, UsageError
 from ig4.core.records import Choice
 

@@ -11,8 +11,9 @@ from ig4.core.engine.ingesting.imports import ScoreColumn, import_clusters, impo
 from ig4.core.engine.scoring.columns import drop_column
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
+from ig4.core.engine.selecting.candidates import SelectionRequest
 from ig4.core.engine.selecting.explain import explain, explain_last
-from ig4.core.engine.selecting.select import SelectionRequest, select
+from ig4.core.engine.selecting.select import select
 from ig4.core.errors import DatasetError, MissingScoreError, UsageError
 from ig4.core.records import Choice
 
@@ -80,7 +81,7 @@ def test_a_wish_that_cannot_be_met_is_refused_with_the_reason(session, dataset, 
         select(session, dataset, wrong)
 
 
-@pytest.mark.parametrize("selector", ["quota", "topk", "random"])
+@pytest.mark.parametrize("selector", ["quota", "topk"])
 def test_where_nothing_can_be_compared_that_is_said(session, folder, read, tmp_path, selector):
     folder.write(record("a", "one"), record("b", "two"))
     dataset = read().dataset

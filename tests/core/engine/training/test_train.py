@@ -17,7 +17,8 @@ from ig4.core.contracts.training import REFUSED, UNREADABLE, Checkpoint, Trainin
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.samples import sample_of
-from ig4.core.engine.selecting.select import SelectionRequest, select
+from ig4.core.engine.selecting.candidates import SelectionRequest
+from ig4.core.engine.selecting.select import select
 from ig4.core.engine.training.outputs import JOB, claim_folder
 from ig4.core.engine.training.train import footprint, mark_interrupted, train
 from ig4.core.engine.training.trainingset import TrainingRequest

@@ -12,7 +12,8 @@ from ig4.core.engine.ablating.setup import make_setup
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_clusters, import_scores
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
-from ig4.core.engine.selecting.select import candidate_table, select
+from ig4.core.engine.selecting.candidates import candidate_table
+from ig4.core.engine.selecting.select import select
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
 

@@ -1,0 +1,217 @@
+"""Which samples a selection may choose from, and what it knows of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ig4.core.contracts import Needs
+from ig4.core.counts import counted, verb
+from ig4.core.engine.selecting.algorithm import final_scores
+from ig4.core.engine.selecting.columns import ScoreMatrix, score_matrix
+from ig4.core.engine.selecting.percent import percents
+from ig4.core.engine.selecting.weights import resolve_weights
+from ig4.core.errors import MissingScoreError, UsageError
+from ig4.core.host.recording import RecordedOptions
+from ig4.core.records import Choice
+from ig4.storage import clusters, samples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ig4.core.engine.session import Session
+    from ig4.storage.clusters import ClusteringRow
+    from ig4.storage.datasets import DatasetRow
+
+NO_IMAGE = "an image file that holds no image"
+PROBLEM = "a problem that `ig4 ingest` named"
+QUOTA = Choice("selector", "quota")
+
+NO_CLUSTERS = "none"
+"""The name that stands for no clusters: all samples are in one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRequest:
+    """What to select: exactly one of `size` and `fraction`; the rest has sane defaults.
+
+    `clustering` is a name, of which the one used last is taken, or an id; NO_CLUSTERS puts all
+    samples into one cluster.
+    """
+
+    size: int | None = None
+    fraction: float | None = None
+    selector: Choice = QUOTA
+    scorers: Sequence[str] | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    scale: str = "paper"
+    clustering: str | int | None = None
+    missing: str = "skip"
+    seed: int = 42
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateTable:
+    """Everything a selector decides on, a row for each candidate sample.
+
+    `percent` (n, m) float64, `raw` (n, m) float64, `final` (n,) float64, `labels` (n,) int64,
+    `sample_ids` and `contents` (n,) int64; `names` are the m scorers. `left_out` counts by
+    reason the samples that are no candidates. `components` are fingerprints by scorer,
+    `component_ids` their numbers, and `options` what the database has of their options.
+    """
+
+    names: tuple[str, ...]
+    weights: NDArray[np.float64]
+    raw: NDArray[np.float64]
+    percent: NDArray[np.float64]
+    final: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    sample_ids: NDArray[np.int64]
+    contents: NDArray[np.int64]
+    left_out: Mapping[str, int]
+    clustering: ClusteringRow | None
+    components: Mapping[str, str]
+    component_ids: Mapping[str, int]
+    options: Mapping[str, Any]
+
+
+def resolve_size(
+    request: SelectionRequest, candidates: int, left_out: Mapping[str, int] | None = None
+) -> int:
+    """Return how many samples to select; `left_out` counts by reason those that are no candidates.
+
+    Raises:
+        UsageError: neither or both of size and fraction, or out of range.
+    """
+    if (request.size is None) == (request.fraction is None):
+        raise UsageError("say how many samples to select: --size 200 or --fraction 0.06")
+    if request.fraction is not None:
+        if not 0 < request.fraction <= 1:
+            raise UsageError(f"--fraction {request.fraction:g} is not between 0 and 1")
+    elif request.size is not None and request.size < 1:
+        raise UsageError(f"--size {request.size}: select at least one sample")
+    size = request.size or max(1, round((request.fraction or 0) * candidates))
+    if size > candidates:
+        why = _told_reasons(left_out or {})
+        raise UsageError(
+            f"cannot select {counted(size, 'sample')}: only {candidates:,} "
+            f"{verb(candidates, 'has', 'have')} all that is needed to compare them"
+            f"{f' ({why}); --scorers names the scorers to use' if why else ''}"
+        )
+    return size
+
+
+def _told_reasons(left_out: Mapping[str, int]) -> str:
+    return ", ".join(
+        f"{count:,} {verb(count, 'has', 'have')} {reason}" for reason, count in left_out.items()
+    )
+
+
+def candidate_table(
+    session: Session,
+    dataset: DatasetRow,
+    request: SelectionRequest,
+    needs: Needs,
+    *,
+    matrix: ScoreMatrix | None = None,
+) -> CandidateTable:
+    """Return scores, percents and clusters of a data set's samples, as far as they are needed.
+
+    Where no scores are needed, and the request names none, none are read. `matrix` has the scores
+    that count, by default those of the request.
+
+    Raises:
+        UsageError, MissingScoreError: as `select`.
+    """
+    with session.store.reading() as connection:
+        sample_ids, contents = samples.ordered_ids(connection, dataset.id)
+        unusable = np.isin(sample_ids, samples.ids_with_unusable_images(connection, dataset.id))
+        faulty = np.isin(sample_ids, samples.ids_with_problems(connection, dataset.id))
+        clustering = _clustering(connection, dataset, request.clustering, needed=needs.clusters)
+        labels = (
+            clusters.labels(connection, clustering.id, sample_ids)
+            if clustering is not None
+            else np.zeros(len(sample_ids), dtype=np.int64)
+        )
+    if matrix is None and (needs.scores or request.scorers):
+        matrix = score_matrix(session, dataset, contents, request.scorers, request.weights)
+    elif matrix is None:
+        matrix = ScoreMatrix((), np.empty((len(contents), 0)))
+    names, raw = matrix.names, matrix.raw
+    percent = percents(session, matrix.columns, raw, request.scale)
+    weights = resolve_weights(session, matrix.columns, request.weights)
+    missing = np.isnan(raw)
+    left_out = {f"no {name} score": int(missing[:, n].sum()) for n, name in enumerate(names)}
+    if needs.clusters:
+        left_out["no cluster"] = int((labels < 0).sum())
+    left_out[NO_IMAGE] = int(unusable.sum())
+    # By sample, not by content: a good one may have the same texts and images, and its scores.
+    left_out[PROBLEM] = int((faulty & ~missing.any(axis=1)).sum())
+    left_out = {reason: count for reason, count in left_out.items() if count}
+    kept = ~(missing.any(axis=1) | unusable | faulty)
+    if needs.clusters:
+        kept &= labels >= 0
+    _tell_left_out(session, left_out, int((~kept).sum()), refuse=request.missing == "error")
+    percent = percent[kept]
+    return CandidateTable(
+        names=names,
+        weights=weights,
+        raw=raw[kept],
+        percent=percent,
+        final=final_scores(percent, weights),
+        labels=labels[kept],
+        sample_ids=sample_ids[kept],
+        contents=contents[kept],
+        left_out=left_out,
+        clustering=clustering,
+        components={column.name: column.fingerprint for column in matrix.columns},
+        component_ids={column.name: column.component_id for column in matrix.columns},
+        options=_told_options(matrix),
+    )
+
+
+def _tell_left_out(
+    session: Session, left_out: Mapping[str, int], count: int, *, refuse: bool
+) -> None:
+    """Say how many samples are left out, and why; or refuse to leave any out."""
+    if not left_out:
+        return
+    if refuse:
+        raise MissingScoreError(f"not all samples can be compared: {_told_reasons(left_out)}")
+    reasons = ", ".join(f"{number:,} with {reason}" for reason, number in left_out.items())
+    session.notice(f"{counted(count, 'sample is', 'samples are')} left out: {reasons}")
+
+
+def _told_options(matrix: ScoreMatrix) -> dict[str, Any]:
+    """Return the options of the scorers as the record of a selection keeps them.
+
+    Only of those whose identity does not tell all of them already.
+    """
+    told = {}
+    for column in matrix.columns:
+        recorded = RecordedOptions.from_dict(column.options)
+        if recorded is not None and recorded.values != column.identity:
+            told[column.name] = dict(column.options or {})
+    return told
+
+
+def _clustering(
+    connection: Any, dataset: DatasetRow, name: str | int | None, *, needed: bool
+) -> ClusteringRow | None:
+    if name == NO_CLUSTERS:
+        return None
+    if isinstance(name, int):
+        found = clusters.find(connection, dataset.id, clustering_id=name)
+    else:
+        found = clusters.find(connection, dataset.id, name=name)
+    if found is None and name is not None:
+        raise UsageError(f"{dataset.name} has no clustering called {name!r}")
+    if found is None and needed:
+        raise UsageError(
+            f"{dataset.name} has no clusters yet: run `ig4 cluster` or `ig4 import-clusters` "
+            "first, or choose without them: `--clusters none`"
+        )
+    return found
