@@ -24,6 +24,7 @@ from ig4.core.testing import (
     embedder_checks,
     executor_checks,
     format_checks,
+    index_checks,
     judge_checks,
     make_picture,
     scorer_checks,
@@ -37,6 +38,11 @@ from ...tiny_models import make_hf, make_llama, make_llava, make_minigpt4
 from ...tiny_reward import make_deberta
 
 HOST = Host.discover()
+BY_VECTORS = (
+    "facility-location", "graph-cut", "k-center", "mmr", "dpp", "herding", "d2-pruning",
+    "semdedup", "repr-filter",
+)  # fmt: skip
+"""Selectors that decide by vectors, and not by the order of scores alone."""
 ROWS = [
     ("first", "What is this?", "A red bus,\nseen from behind."),
     ("second", "And this?", 'Two "children" under a tree.'),
@@ -330,6 +336,12 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ("selector", "quota"): selector_checks(builtin("selector", "quota")),
     ("selector", "topk"): selector_checks(builtin("selector", "topk")),
     ("selector", "random"): selector_checks(builtin("selector", "random"), by_score=False),
+    **{
+        ("selector", name): selector_checks(builtin("selector", name), by_score=False)
+        for name in BY_VECTORS
+    },
+    ("index", "exact"): index_checks(builtin("index", "exact")),
+    ("index", "faiss"): index_checks(builtin("index", "faiss", exact_below=0)),
     ("trainer", "minigpt4"): trainer_checks(
         trainer("minigpt4", epochs=2, steps_per_epoch=2, learning_rate=0.01)
     ),
@@ -393,7 +405,10 @@ EXPECTED = {
     "scorer": 23,
     "embedder": 18,
     "clusterer": 20,
-    "selector": 18,
+    "index": 17,
+    "grouper": 16,
+    "recipe": 11,
+    "selector": 24,
     "trainer": 24,
     "judge": 21,
     "benchmark": 20,
@@ -406,6 +421,6 @@ EXPECTED = {
 def test_the_number_of_checks_is_what_it_should_be():
     assert set(EXPECTED) == set(CONTRACTS)
     for (kind, name), checks in CASES.items():
-        by_score = 2 if (kind, name) == ("selector", "random") else 0
-        assert len(checks) == EXPECTED[kind] - by_score, (kind, name)
+        unscored = kind == "selector" and name in ("random", *BY_VECTORS)
+        assert len(checks) == EXPECTED[kind] - 2 * unscored, (kind, name)
     assert len(declaration_checks(COMPONENTS)) == 4 * len(COMPONENTS)
