@@ -36,6 +36,8 @@ DECLARATION = """
             Component("scorer", "ratio", "counting.parts:Ratio"),
             Component("embedder", "colour", "counting.parts:Colour"),
             Component("scorer", "asking", "counting.service:Asking"),
+            Component("scorer", "graded", "counting.parts:Graded"),
+            Component("scorer", "asking-grades", "counting.service:AskingGrades"),
             Component("trainer", "learner", "counting.learner:Learner"),
         ]
 """
@@ -165,6 +167,51 @@ PARTS = """
             if self.options.maximum == 13:
                 raise ValueError("13 is unlucky")
             return 100.0 / self.options.maximum * values
+
+    class GradedOptions(Logged):
+        maximum: float = 10.0
+        names: str = "letters,words"
+
+    class Graded(Scorer):
+        "The number of characters, with the outputs `letters` and `words`, or as the answer says."
+        Options = GradedOptions
+
+        @property
+        def batch_size(self):
+            return self.options.batch
+
+        @property
+        def outputs(self):
+            return tuple(self.options.names.split(","))
+
+        def identity(self, digest):
+            return {"shift": self.options.shift}
+
+        def score(self, batch):
+            return [self._one(sample) for sample in batch]
+
+        def _one(self, sample):
+            note(self.options, sample.id)
+            time.sleep(self.options.pause)
+            answer = sample.answer
+            if "fail" in answer and not os.environ.get("COUNTING_MENDED"):
+                return Failure("the answer says fail")
+            given = {"letters": sum(map(str.isalpha, answer)), "words": len(answer.split())}
+            if "no words" in answer and not os.environ.get("COUNTING_MENDED"):
+                del given["words"]
+            if "stranger" in answer:
+                given["stranger"] = 1.0
+            if "endless" in answer:
+                given["letters"] = float("inf")
+            named = {name: value for name, value in given.items()
+                     if name in self.outputs or name == "stranger"}
+            return Score(float("nan") if "nan" in answer else len(answer), outputs=named)
+
+        def to_percent(self, values):
+            return 100.0 / self.options.maximum * values
+
+        def output_to_percent(self, output, values):
+            return values if output == "letters" else self.to_percent(values) + 1
 
     class Colour(Embedder):
         "The mean colour of an image, (n, 3)."

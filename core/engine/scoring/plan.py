@@ -11,9 +11,10 @@ import numpy as np
 
 from ig4.core.calls.settings import CallSettings
 from ig4.core.contracts import AsyncScorer, Embedder, Scorer
+from ig4.core.engine.scoring.outputs import check_names, component_ids
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
-from ig4.storage import samples, scores
+from ig4.storage import samples, scorecolumns, scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,6 +67,8 @@ class PendingWork:
     component_id: int
     places: NDArray[np.int64]
     ordinals: NDArray[np.int64]
+    outputs: Mapping[str, int] = field(default_factory=dict, kw_only=True)
+    """The ids of the components of its outputs, by name."""
 
     def batches(self, size: int) -> Iterator[slice]:
         """Yield the units of each batch of `size`, in order; fewer where some are done."""
@@ -142,7 +145,8 @@ def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> S
     Every scorer of the request is planned for, also one whose scores were imported.
 
     Raises:
-        UsageError: unknown component or option; a scorer's name is reserved.
+        UsageError: unknown component or option; a scorer's name is reserved, or that of an output.
+        PluginError: a scorer's outputs have names that no column can have.
     """
     chosen = _scorers(session, request.scorers)
     wanted, embedder_of = _embedders(session, chosen, request.embedders)
@@ -150,8 +154,14 @@ def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> S
         id(one): session.component_id(one.fingerprint)
         for one in (*chosen.values(), *wanted.values())
     }
+    outputs = {label: component_ids(session, one) for label, one in chosen.items()}
+    _check_columns(session, dataset, outputs)
     if request.retry_failed:
         with session.store.writing() as connection:
+            for label, one in chosen.items():
+                if outputs[label]:
+                    group = [ids[id(one)], *outputs[label].values()]
+                    scores.delete_failures_of_any(connection, dataset.id, group)
             scores.delete_failures(connection, dataset.id, list(ids.values()))
     with session.store.reading() as connection:
         sample_ids, contents = samples.ordered_ids(connection, dataset.id)
@@ -165,7 +175,9 @@ def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> S
         for label, one in chosen.items():
             done = scores.scored_ids(connection, ids[id(one)])
             places = np.flatnonzero(first & ~_contained(contents, done))
-            pending[label] = PendingWork(one, ids[id(one)], places, ordinals[places])
+            pending[label] = PendingWork(
+                one, ids[id(one)], places, ordinals[places], outputs=outputs[label]
+            )
         embedding = {}
         if wanted:
             shown_at, images = _distinct(sample_ids, *samples.image_pairs(connection, dataset.id))
@@ -186,6 +198,15 @@ def _scorers(session: Session, choices: Sequence[Choice]) -> dict[str, Configure
             raise UsageError(f"scorer {choice.label!r} is named twice")
         chosen[choice.label] = session.configured(choice)
     return chosen
+
+
+def _check_columns(
+    session: Session, dataset: DatasetRow, outputs: Mapping[str, Mapping[str, int]]
+) -> None:
+    """Check that the columns of scorers and their outputs are nobody else's."""
+    with session.store.reading() as connection:
+        columns = scorecolumns.list_all(connection, dataset.id)
+    check_names({label: list(ids) for label, ids in outputs.items()}, columns, dataset.name)
 
 
 def check_label(label: str) -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from ig4.core.calls.running.streaks import FailureStreak
 from ig4.core.contracts import Embedder, Executor, Run, Scorer
+from ig4.core.engine.scoring import outputs
 from ig4.core.engine.scoring.taskbuilder import Batch, TaskBuilder
 from ig4.core.engine.scoring.tasks import EmbedResult, ScoreTask, ScoreTaskResult
 from ig4.core.engine.scoring.work import ScoreWork
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
-from ig4.core.host.recording import recorded_options
 from ig4.storage import scores
 from ig4.storage.connect import repeat_if_lost
 
@@ -128,11 +128,8 @@ class ScoreRunner:
                 return result.embedder, images
             label, pending = result.scorer, plan.scorers[result.scorer]
             if label not in self._bound:
-                options = recorded_options(pending.configured.component)
-                scores.bind(
-                    connection, plan.dataset.id, label, pending.component_id, options=options
-                )
-            scores.put(connection, pending.component_id, session.run_id, result.rows)
+                outputs.bind(connection, plan.dataset.id, label, pending)
+            outputs.put(connection, session.run_id, pending, result.rows, result.outputs)
             return label, pending
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
+from ig4.core.engine.scoring import outputs
 from ig4.core.engine.scoring.plan import ScoreRequest, ScoringPlan, check_request, make_plan
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
-from ig4.core.host.recording import recorded_options
 from ig4.core.records import JSON
 from ig4.storage import scores
 
@@ -84,13 +84,7 @@ def _bind_finished(session: Session, plan: ScoringPlan) -> None:
     with session.store.writing() as connection:
         for label, pending in plan.scorers.items():
             if not len(pending.places):
-                scores.bind(
-                    connection,
-                    plan.dataset.id,
-                    label,
-                    pending.component_id,
-                    options=recorded_options(pending.configured.component),
-                )
+                outputs.bind(connection, plan.dataset.id, label, pending)
 
 
 def _ask_services(session: Session, plan: ScoringPlan, request: ScoreRequest) -> CallsResult | None:
@@ -118,10 +112,15 @@ def _without_imported(session: Session, dataset: DatasetRow, request: ScoreReque
 
 
 def _failures(session: Session, plan: ScoringPlan) -> dict[str, int]:
+    """Return how many samples each scorer failed on; an output only where it has more failures."""
+    failed: dict[str, int] = {}
     with session.store.reading() as connection:
-        failed = {
-            label: scores.count_errors(connection, plan.dataset.id, pending.component_id)
-            for label, pending in plan.scorers.items()
-        }
+        for label, pending in plan.scorers.items():
+            main = scores.count_errors(connection, plan.dataset.id, pending.component_id)
+            failed[label] = main
+            for output, id_ in pending.outputs.items():
+                count = scores.count_errors(connection, plan.dataset.id, id_)
+                if count > main:
+                    failed[outputs.column_name(label, output)] = count
     session.failures.update({label: count for label, count in failed.items() if count})
     return failed

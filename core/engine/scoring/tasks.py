@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from ig4.core.errors import PluginError
 from ig4.core.records import Failure, Image, Sample, Score
 from ig4.core.secrets import redact
 
@@ -85,6 +86,9 @@ class RateResult:
     outcomes: Sequence[str | None] = ()
     """Of each sample that the scorer itself has seen: None, or why it failed."""
 
+    outputs: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    """The rows of each output of the scorer, for the same samples."""
+
     @property
     def failed(self) -> int:
         """How many of the rows are errors."""
@@ -105,3 +109,37 @@ def score_row(content: int, answer: Score | Failure) -> Row:
     # What JSON has no form for (numpy's numbers) becomes text: details decide nothing.
     details = None if answer.details is None else json.dumps(dict(answer.details), default=str)
     return content, value, None, details
+
+
+def output_rows(
+    label: str, outputs: Sequence[str], answers: Sequence[tuple[int, Score | Failure]]
+) -> dict[str, list[Row]]:
+    """Return the rows of `scores` for each output of a scorer, from (content id, answer) pairs.
+
+    Where the scorer failed, or gave no main value, its outputs failed for the same reason.
+
+    Raises:
+        PluginError: an answer has an output that the scorer does not declare.
+    """
+    for _, answer in answers:
+        given = (answer.outputs or {}) if isinstance(answer, Score) else {}
+        odd = [name for name in given if name not in outputs]
+        if odd:
+            raise PluginError(
+                f"scorer {label} gave an output {odd[0]!r} that it does not declare (it declares: "
+                f"{', '.join(outputs) or 'none'})"
+            )
+    return {name: [_output_row(name, *answer) for answer in answers] for name in outputs}
+
+
+def _output_row(name: str, content: int, answer: Score | Failure) -> Row:
+    main = score_row(content, answer)
+    if isinstance(answer, Failure) or main[2] is not None:
+        return content, None, main[2], None
+    given = (answer.outputs or {}).get(name)
+    if given is None:
+        return content, None, f"the scorer gave no value for its output {name}", None
+    value = float(given)
+    if not math.isfinite(value):
+        return content, None, f"the scorer returned {value}, which is no score", None
+    return content, value, None, None

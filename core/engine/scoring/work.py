@@ -23,6 +23,7 @@ from ig4.core.engine.scoring.tasks import (
     ScoreTask,
     ScoreTaskResult,
     Vector,
+    output_rows,
     score_row,
 )
 from ig4.core.errors import Ig4Error, PluginError
@@ -134,11 +135,10 @@ class ScoreWork(Work[ScoreTask, ScoreTaskResult]):
             answers.append(answer)
             if isinstance(sample, Sample) and not _lacks_image(task, scorer, sample):
                 outcomes.append(answer.reason if isinstance(answer, Failure) else None)
-        rows = [
-            score_row(content, answer)
-            for content, answer in zip(task.contents, answers, strict=True)
-        ]
-        return RateResult(task.scorer, rows, time.perf_counter() - began, outcomes)
+        answered = list(zip(task.contents, answers, strict=True))
+        rows = [score_row(content, answer) for content, answer in answered]
+        outputs = output_rows(task.scorer, scorer.outputs, answered)
+        return RateResult(task.scorer, rows, time.perf_counter() - began, outcomes, outputs)
 
     def _ready(
         self, task: RateTask, place: int, reading: Mapping[int, Future[LoadedImage]]

@@ -129,6 +129,13 @@ def claude(kind: str = "scorer", **options: object) -> Callable:
     )
 
 
+def asking(name: str, **options: object) -> Callable:
+    """Return what makes a built-in scorer that asks a server of OpenAI's interface, that one."""
+    return lambda: HOST.build(
+        Choice("scorer", f"ig4/{name}", {"base_url": llm_server().openai_url, **options})
+    )
+
+
 @cache
 def tiny_models() -> Path:
     """Make tiny vision-language models; return the folder that holds them by name."""
@@ -330,6 +337,9 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ("scorer", "reward"): scorer_checks(reward()),
     ("scorer", "gpt"): scorer_checks(gpt()),
     ("scorer", "claude"): scorer_checks(claude()),
+    ("scorer", "alpagasus"): scorer_checks(asking("alpagasus")),
+    ("scorer", "mlm-filter"): scorer_checks(asking("mlm-filter")),
+    ("scorer", "mmssr"): scorer_checks(asking("mmssr")),
     ("embedder", "clip"): embedder_checks(clip("embedder")),
     ("clusterer", "kmeans"): clusterer_checks(builtin("clusterer", "kmeans")),
     ("clusterer", "spectral"): clusterer_checks(builtin("clusterer", "spectral")),
@@ -402,7 +412,7 @@ def test_every_built_in_component_goes_through_the_kit():
 
 
 EXPECTED = {
-    "scorer": 23,
+    "scorer": 26,
     "embedder": 18,
     "clusterer": 20,
     "index": 17,
