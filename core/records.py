@@ -7,6 +7,7 @@ the standard library alone, neither pydantic nor numpy.
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,8 +161,10 @@ class Sample:
     For a conversation, `instruction` and `answer` are its user and assistant turns, each
     joined by a newline. `embeddings` is (n_images, d) float32, as the embedder returned them,
     when the scorer names an embedder; else None. `meta` is what the data set tells of the sample:
-    `source`, `task`, `folder` (of its first image), `width` and `height` (of that image, in
-    pixels), `turns` (the number of answers); a key that is not known is absent.
+    `source`, `task`, `split`, `folder` (of its first image), `width` and `height` (of that image,
+    in pixels), `images` and `turns` (the numbers of images and of answers), `dataset` (its name);
+    a key that is not known is absent. `raw` is the record itself as JSON text, where who reads the
+    samples asks for it; `record` is its value.
     """
 
     id: str
@@ -171,6 +174,12 @@ class Sample:
     images: tuple[Image, ...] = ()
     embeddings: NDArray[np.float32] | None = field(default=None, compare=False)
     meta: Mapping[str, JSON] = field(default_factory=dict)
+    raw: str | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def record(self) -> JSON:
+        """The record that the sample was read from; None where it is not known."""
+        return None if self.raw is None else json.loads(self.raw)
 
 
 @dataclass(frozen=True, slots=True)

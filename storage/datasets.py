@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SAMPLE_COLUMNS = (
     "dataset_id", "external_id", "ordinal", "content_id", "instruction", "answer", "turns", "raw",
-    "problem", "run_id", "places",
+    "problem", "run_id", "places", "meta",
 )  # fmt: skip
 """The order of the values in a row for `put_samples`."""
 

@@ -27,7 +27,7 @@ class ImageRow:
     """One image of a sample; if it could not be read, `image_id` is None and `problem` says why.
 
     `roots` are the folders (real paths) that its file must lie in. `size` and `mtime_ns` are those
-    of the file when it was read.
+    of the file when it was read; `width` and `height` are in pixels.
     """
 
     image_id: int | None
@@ -39,13 +39,16 @@ class ImageRow:
     roots: tuple[str, ...]
     size: int | None = None
     mtime_ns: int | None = None
+    width: int | None = None
+    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRow:
-    """A sample as stored; `turns`, `raw` and `places` are JSON text.
+    """A sample as stored; `turns`, `raw`, `places` and `meta` are JSON text.
 
-    `turns` is None for a single pair, `places` for images before the first question.
+    `turns` is None for a single pair, `places` for images before the first question, `meta` where
+    the data set tells nothing.
     """
 
     id: int
@@ -57,6 +60,7 @@ class SampleRow:
     raw: str
     problem: str | None
     places: str | None = None
+    meta: str | None = None
     images: list[ImageRow] = field(default_factory=list)
 
 
@@ -216,6 +220,7 @@ def _columns() -> Any:
         Sample.raw,
         Sample.problem,
         Sample.places,
+        Sample.meta,
     )
 
 
@@ -224,7 +229,7 @@ def _images(connection: Connection, sample_ids: Sequence[int]) -> dict[int, list
         select(
             SampleImage.sample_id, ImageFile.dataset_id, ImageFile.image_id, ImageFile.name,
             ImageFile.embedded, ImageFile.path, Image.sha256, ImageFile.problem, ImageFile.size,
-            ImageFile.mtime_ns,
+            ImageFile.mtime_ns, Image.width, Image.height,
         )
         .join(ImageFile, ImageFile.id == SampleImage.file_id)
         .outerjoin(Image, Image.id == ImageFile.image_id)

@@ -61,7 +61,7 @@ class Csv(Format):
 
     Options = CsvOptions
     options: CsvOptions
-    version = "2"
+    version = "3"
     generic = True
     suffixes = SUFFIXES
 

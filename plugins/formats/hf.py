@@ -59,7 +59,7 @@ class HuggingFace(Format):
 
     Options = HuggingFaceOptions
     options: HuggingFaceOptions
-    version = "2"
+    version = "3"
     embeds_images = True
     suffixes = ()
 

@@ -43,7 +43,7 @@ class JsonLines(JsonRecords):
 
     Options = JsonLinesOptions
     options: JsonLinesOptions
-    version = "2"
+    version = "3"
     generic = True
     suffixes = (*jsonstream.LINES_SUFFIXES, ".json")
     usual_name = "data.jsonl"

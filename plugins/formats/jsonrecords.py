@@ -42,7 +42,7 @@ class JsonRecords(Format):
 
     Options = JsonOptions
     options: JsonOptions
-    version = "2"
+    version = "3"
     suffixes = SUFFIXES
     usual_name: ClassVar[str]
     """The file's name if the target is a folder."""

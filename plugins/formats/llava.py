@@ -25,7 +25,7 @@ class Llava(JsonRecords):
     other speakers keep their names.
     """
 
-    version = "2"
+    version = "3"
     usual_name = "llava.json"
 
     def recognises(self, record: JSON) -> bool:

@@ -18,6 +18,7 @@ from ig4.plugins.formats import names
 from ig4.plugins.formats.jsonrecords import dump_json, open_text
 from ig4.plugins.formats.options import TextOptions
 from ig4.plugins.formats.records.imagefields import shown
+from ig4.plugins.formats.records.meta import with_meta
 from ig4.plugins.formats.records.objects import record_of_other
 from ig4.plugins.formats.records.turns import id_remarks, record_id, text_of_role, with_key_remark
 from ig4.plugins.formats.splits import one_dataset
@@ -41,6 +42,7 @@ class MiniGPT4(Format):
 
     Options = TextOptions
     options: TextOptions
+    version = "2"
     suffixes = (".json",)
 
     def detect(self, path: Path) -> bool:
@@ -72,7 +74,7 @@ class MiniGPT4(Format):
         """See `Format.read`. A record without a caption comes without turns."""
         items = chain.from_iterable(map(self._items, self.sources(path)))
         for row, raw in enumerate(items):
-            yield with_key_remark(self._record(raw, row), raw)
+            yield with_key_remark(with_meta(self._record(raw, row), raw), raw)
 
     def _items(self, file: Path) -> Iterator[JSON]:
         if jsonstream.layout(file) == "list":

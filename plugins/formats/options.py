@@ -39,6 +39,12 @@ class ColumnOptions(FormatOptions):
     history_column: str | None = Field(
         None, description="The column of earlier pairs of question and answer."
     )
+    source_column: str | None = Field(
+        None, description="The column that names where the sample is from; else source and others."
+    )
+    task_column: str | None = Field(
+        None, description="The column that names its kind of task; else task, category and others."
+    )
     image_path: str | None = Field(
         None,
         description="Image path of records without one, with {id}: images/{id}.jpg",

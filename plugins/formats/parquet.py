@@ -47,7 +47,7 @@ class Parquet(Format):
 
     Options = ParquetOptions
     options: ParquetOptions
-    version = "2"
+    version = "3"
     embeds_images = True
     generic = True
     suffixes = (SUFFIX,)

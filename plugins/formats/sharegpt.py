@@ -31,6 +31,7 @@ from ig4.plugins.formats.jsonrecords import JsonRecords, Parse
 from ig4.plugins.formats.options import ColumnOptions, JsonOptions
 from ig4.plugins.formats.records.columns import Columns, media_columns
 from ig4.plugins.formats.records.marks import with_image_marks
+from ig4.plugins.formats.records.meta import meta_columns
 from ig4.plugins.formats.records.objects import conversation_columns, object_parser
 from ig4.plugins.formats.records.speakers import ROLES, SpeakerNames
 from ig4.plugins.formats.records.turns import image_paths
@@ -72,7 +73,7 @@ class ShareGPT(JsonRecords):
     Records made from another format have role and content, and `<image>` where each image stands.
     """
 
-    version = "3"
+    version = "4"
 
     Options = ShareGPTOptions
     options: ShareGPTOptions
@@ -225,7 +226,8 @@ class ShareGPT(JsonRecords):
             "image": self.options.images_column or columns.get("images", "images"),
         }
         found = {meaning: name for meaning, name in keys_of.items() if name in keys}
-        return Columns(id="id", media=_media(keys, columns), **found)
+        meta = meta_columns(keys, taken=set(found.values()))
+        return Columns(id="id", media=_media(keys, columns), meta=meta, **found)
 
     def _speakers(self, entry: Entry) -> SpeakerNames:
         tags, own = texts_under(entry, "tags"), self.options

@@ -15,6 +15,7 @@ from ig4.core.engine.ingesting.batches import ReadRecord, batches
 from ig4.core.engine.ingesting.contents import image_token, stored_texts
 from ig4.core.engine.ingesting.files import ImageFileIndex
 from ig4.core.engine.ingesting.ids import ExternalIds
+from ig4.core.engine.ingesting.meta import stored_meta
 from ig4.core.engine.ingesting.notices import tell_counts, tell_unreadable
 from ig4.core.engine.ingesting.origin import record_roots
 from ig4.core.engine.ingesting.paths import ImageRoots
@@ -175,6 +176,7 @@ class DatasetReader:
             problem,
             self.session.run_id,
             None if record.places is None else json.dumps(record.places),
+            stored_meta(record.meta) if record.meta else None,
         )
 
     def _notify(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ig4.core.engine.ingesting.contents import turns_of
+from ig4.core.engine.ingesting.meta import meta_of
 from ig4.core.records import Image, Sample, Turn
 from ig4.core.texts import sanitize
 
@@ -13,11 +14,17 @@ if TYPE_CHECKING:
     from ig4.storage.samples import ImageRow, SampleRow
 
 
-def sample_of(row: SampleRow) -> Sample:
-    """Return a stored sample as scorers and trainers see it: of text that can be encoded."""
+def sample_of(row: SampleRow, *, dataset: str | None = None, raw: bool = False) -> Sample:
+    """Return a stored sample as scorers and trainers see it: of text that can be encoded.
+
+    `dataset` is the name of its data set, for `meta`; with `raw`, the sample has its record.
+    """
     images = tuple(map(image_of, row.images))
     turns = tuple(Turn(turn.role, sanitize(turn.text)) for turn in turns_of(row))
-    return Sample(row.external_id, row.instruction, row.answer, turns, images)
+    answers = sum(turn.role == "assistant" for turn in turns)
+    meta = meta_of(row, answers, dataset)
+    text = row.raw if raw else None
+    return Sample(row.external_id, row.instruction, row.answer, turns, images, meta=meta, raw=text)
 
 
 def image_of(row: ImageRow) -> Image:

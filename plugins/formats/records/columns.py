@@ -29,6 +29,7 @@ from ig4.plugins.formats.records.imagefields import (
 )
 from ig4.plugins.formats.records.making import NO_CONVERSATION, make_record
 from ig4.plugins.formats.records.marks import IMAGE, Passage, count_marks, with_image_marks
+from ig4.plugins.formats.records.meta import MetaColumn, meta_columns, meta_of
 from ig4.plugins.formats.records.parts import MEDIA_KEYS, text_passage
 from ig4.plugins.formats.records.speakers import USUAL_SPEAKERS, SpeakerNames
 from ig4.plugins.formats.records.turns import id_remarks, is_pair, record_id, text_of_role
@@ -67,6 +68,8 @@ class Columns:
     """What names images only if marks in the texts show some: a file name may mean anything."""
     media: tuple[str, ...] = ()
     """The columns of videos and sounds."""
+    meta: tuple[MetaColumn, ...] = ()
+    """The columns that tell what a sample is, beside its texts and images."""
 
 
 OWN_COLUMNS = Columns("id", "images", "instruction", "answer", "messages")
@@ -92,7 +95,9 @@ def find_columns(names: Iterable[str], options: ColumnOptions) -> Columns:
         found["input"] = None  # "input" stands for the instruction itself, or for anything
     if options.image_column is None and (found["image"] or "").lower() == "image":
         found["more_images"] = lower.get("images")
-    return Columns(media=media_columns(present), **found)
+    named = {"source": options.source_column, "task": options.task_column}
+    meta = meta_columns(present, named, set(found.values()))
+    return Columns(media=media_columns(present), meta=meta, **found)
 
 
 def media_columns(names: Iterable[str], *more: str) -> tuple[str, ...]:
@@ -107,7 +112,7 @@ def require_columns(path: Path, names: Sequence[str], options: ColumnOptions) ->
         DatasetError: an option names a missing column, or no column holds the answer.
     """
     listed = ", ".join(map(repr, names))
-    for meaning in USUAL_NAMES:
+    for meaning in (*USUAL_NAMES, "source", "task"):
         option = getattr(options, f"{meaning}_column")
         if option is not None and option not in names:
             raise DatasetError(f"{path} has no column {option!r}: its columns are {listed}")
@@ -137,6 +142,24 @@ def record_from_row(
     text of one; several answers are joined by newlines. `embedded` holds images that the row
     refers to as {"$image": n}, and `marked` says that each image should have a mark in the texts.
     """
+    record = _record(row, columns, options, number, raw, embedded, speakers, marked=marked)
+    if columns.meta:
+        meta = meta_of(row, columns.meta)
+        return record._replace(meta=meta) if meta else record
+    return record
+
+
+def _record(
+    row: Mapping[str, JSON],
+    columns: Columns,
+    options: ColumnOptions,
+    number: int,
+    raw: JSON,
+    embedded: Sequence[ImageRef],
+    speakers: SpeakerNames,
+    *,
+    marked: bool,
+) -> Record:
     given = row.get(columns.id) if columns.id else None
     identity = record_id(given, number)
     remarks = id_remarks(given)

@@ -17,6 +17,7 @@ from ig4.plugins.formats.records.columns import (
 from ig4.plugins.formats.records.conversations import looks_like_messages, read_conversation
 from ig4.plugins.formats.records.imagefields import NO_IMAGES, shown
 from ig4.plugins.formats.records.making import make_record
+from ig4.plugins.formats.records.meta import meta_columns
 from ig4.plugins.formats.records.speakers import USUAL_SPEAKERS, SpeakerNames
 
 _MAX_KNOWN = 1000  # different sets of keys: records may have endless ones
@@ -86,6 +87,7 @@ def conversation_columns(
         more_images="image" if both else None,
         marked_image=next((n for n in _PERHAPS_IMAGES if n in present), None),
         media=media_columns(present),
+        meta=meta_columns(present, taken={messages, image, system}),
     )
 
 
