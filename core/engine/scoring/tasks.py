@@ -20,7 +20,7 @@ Row: TypeAlias = tuple[int, float | None, str | None, str | None]
 """(content id, value, error, details as JSON text): one row of `scores`."""
 
 Vector: TypeAlias = "NDArray[np.float32] | str"
-"""The embedding (d,) of an image, or why there is none."""
+"""The embedding (d,) of an image or a text, or why there is none."""
 
 EMPTY_ANSWER = "the answer is empty"
 
@@ -42,6 +42,15 @@ class EmbedTask:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbedTextTask:
+    """A batch of texts for one embedder; `digests` are what the store knows them by."""
+
+    embedder: str
+    digests: tuple[bytes, ...]
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RateTask:
     """A batch of samples for one scorer.
 
@@ -56,19 +65,35 @@ class RateTask:
     vectors: Mapping[int, Vector] | None = None
 
 
-ScoreTask: TypeAlias = EmbedTask | RateTask
+ScoreTask: TypeAlias = EmbedTask | EmbedTextTask | RateTask
 """What travels to where the models are: one batch of one component."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedResult:
-    """The rows that an embedder's batch brought, and the seconds it took."""
+    """The rows that an embedder's batch of images brought, and the seconds it took."""
 
     embedder: str
     rows: Sequence[tuple[int, Vector]]
     seconds: float
     outcomes: Sequence[str | None] = ()
     """Of each image that the embedder itself has seen: None, or why it failed."""
+
+    @property
+    def failed(self) -> int:
+        """How many of the rows are errors."""
+        return sum(isinstance(vector, str) for _, vector in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedTextResult:
+    """The rows that an embedder's batch of texts brought, and the seconds it took."""
+
+    embedder: str
+    rows: Sequence[tuple[bytes, Vector]]
+    seconds: float
+    outcomes: Sequence[str | None] = ()
+    """Of each text that the embedder itself has seen: None, or why it failed."""
 
     @property
     def failed(self) -> int:
@@ -95,7 +120,7 @@ class RateResult:
         return sum(error is not None for _, _, error, _ in self.rows)
 
 
-ScoreTaskResult: TypeAlias = EmbedResult | RateResult
+ScoreTaskResult: TypeAlias = EmbedResult | EmbedTextResult | RateResult
 """What comes back: rows for the store."""
 
 
