@@ -146,6 +146,11 @@ class _DatasetPoolData:
         return len(self.sample_ids)
 
     @property
+    def contents(self) -> NDArray[np.int64]:
+        """A number for each sample: an embedder does not ask which contents are equal."""
+        return np.arange(self.n)
+
+    @property
     def weights(self) -> NDArray[np.float64]:
         """None: there are no scorers."""
         return np.empty(0)
