@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import bindparam, delete, func, select, update
 
 from ig4.storage.bulk import in_values, put_rows, upsert
+from ig4.storage.membership import MIXTURE, among, of_dataset, owners
 from ig4.storage.runs import now
 from ig4.storage.schema import Content, Dataset, Image, ImageFile, Sample, SampleImage
 
@@ -36,7 +37,7 @@ class ImageName(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DatasetRow:
-    """A data set as stored."""
+    """A data set as stored; a mixture has samples through its members alone."""
 
     id: int
     name: str
@@ -46,6 +47,11 @@ class DatasetRow:
     image_root: str | None
     header: Any
     source_state: str | None
+
+    @property
+    def is_mixture(self) -> bool:
+        """Whether its samples are those of its members."""
+        return self.format == MIXTURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,7 @@ def count_samples(connection: Connection, dataset_id: int) -> int:
         connection.scalar(
             select(func.count())
             .select_from(Sample)
-            .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+            .where(*of_dataset(connection, dataset_id))
         )
         or 0
     )
@@ -155,7 +161,7 @@ def count_images(connection: Connection, dataset_id: int) -> int:
     return int(
         connection.scalar(
             select(func.count(ImageFile.image_id.distinct())).where(
-                ImageFile.dataset_id == dataset_id
+                among(ImageFile.dataset_id, owners(connection, dataset_id))
             )
         )
         or 0
@@ -266,7 +272,7 @@ def count_unreadable_files(connection: Connection, dataset_id: int) -> int:
         select(func.count(ImageFile.id.distinct()))
         .join(SampleImage, SampleImage.file_id == ImageFile.id)
         .join(Sample, Sample.id == SampleImage.sample_id)
-        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(*of_dataset(connection, dataset_id))
         .where(ImageFile.problem.is_not(None))
     )
     return int(connection.scalar(statement) or 0)

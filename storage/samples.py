@@ -13,6 +13,7 @@ from sqlalchemy import and_, case, func, select
 
 from ig4.storage.arrays import integers
 from ig4.storage.bulk import in_values
+from ig4.storage.membership import among, in_order, of_dataset, owners, prefixes
 from ig4.storage.schema import Dataset, Image, ImageFile, Sample, SampleImage
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class SampleRow:
     """A sample as stored; `turns`, `raw`, `places` and `meta` are JSON text.
 
     `turns` is None for a single pair, `places` for images before the first question, `meta` where
-    the data set tells nothing.
+    the data set tells nothing. `dataset` is the data set that it was ingested into, which of a
+    sample of a mixture is the member.
     """
 
     id: int
@@ -61,13 +63,26 @@ class SampleRow:
     problem: str | None
     places: str | None = None
     meta: str | None = None
+    dataset: str | None = None
     images: list[ImageRow] = field(default_factory=list)
 
 
 def ordered_ids(
     connection: Connection, dataset_id: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the sample ids (n,) and content ids (n,) of a data set in its order, int64."""
+    """Return the sample ids (n,) and content ids (n,) of a data set in its order, int64.
+
+    Those of a mixture are in the order of its members.
+    """
+    parts = [_own_ids(connection, owner) for owner in owners(connection, dataset_id)]
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([ids for ids, _ in parts]), np.concatenate([own for _, own in parts])
+
+
+def _own_ids(
+    connection: Connection, dataset_id: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     current = (Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
     first = connection.execute(
         select(Sample.ordinal, Sample.id, Sample.content_id)
@@ -98,14 +113,25 @@ def ordered_ids(
     return ids, contents
 
 
-def by_id(connection: Connection, ids: Sequence[int]) -> list[SampleRow]:
-    """Return samples with their images, in the order of `ids`."""
+def by_id(
+    connection: Connection, ids: Sequence[int], dataset_id: int | None = None
+) -> list[SampleRow]:
+    """Return samples with their images, in the order of `ids`.
+
+    Their external ids are those that they have in the data set `dataset_id`, where one is given.
+    """
     rows: dict[int, SampleRow] = {}
+    before = prefixes(connection, dataset_id)
+    names = dict(connection.execute(select(Dataset.id, Dataset.name)).all())
     for start in range(0, len(ids), _CHUNK):
         part = [int(value) for value in ids[start : start + _CHUNK]]
         images = _images(connection, part)
         for row in connection.execute(_columns().where(in_values(connection, Sample.id, part))):
-            rows[row.id] = SampleRow(**row._mapping, images=images.get(row.id, []))
+            number, owner, external_id, *rest = row
+            rows[number] = SampleRow(
+                number, before.get(owner, "") + external_id, *rest, names.get(owner),
+                images.get(number, []),
+            )  # fmt: skip
     return [rows[int(value)] for value in ids]
 
 
@@ -113,13 +139,27 @@ def stream(connection: Connection, dataset_id: int) -> Iterator[SampleRow]:
     """Yield all samples of a data set in its order; memory does not grow with their number."""
     ids, _ = ordered_ids(connection, dataset_id)
     for start in range(0, len(ids), _CHUNK):
-        yield from by_id(connection, ids[start : start + _CHUNK].tolist())
+        yield from by_id(connection, ids[start : start + _CHUNK].tolist(), dataset_id)
 
 
 def find_ids(
     connection: Connection, dataset_id: int, external_ids: Sequence[str]
 ) -> dict[str, tuple[int, int]]:
     """Return (sample id, content id) by external id, for those that the data set has."""
+    before = prefixes(connection, dataset_id)
+    if not before:
+        return _find_own(connection, dataset_id, external_ids)
+    result: dict[str, tuple[int, int]] = {}
+    for member, prefix in before.items():
+        own = [name.removeprefix(prefix) for name in external_ids if name.startswith(prefix)]
+        found = _find_own(connection, member, own)
+        result.update((prefix + name, place) for name, place in found.items())
+    return result
+
+
+def _find_own(
+    connection: Connection, dataset_id: int, external_ids: Sequence[str]
+) -> dict[str, tuple[int, int]]:
     result: dict[str, tuple[int, int]] = {}
     for start in range(0, len(external_ids), _CHUNK):
         part = list(external_ids[start : start + _CHUNK])
@@ -134,15 +174,23 @@ def find_ids(
     return result
 
 
-def external_ids(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
-    """Return the external id of each sample id."""
+def external_ids(
+    connection: Connection, ids: Sequence[int], dataset_id: int | None = None
+) -> dict[int, str]:
+    """Return the external id of each sample id, as the data set `dataset_id` has it, if given."""
+    before = prefixes(connection, dataset_id)
     result: dict[int, str] = {}
     for start in range(0, len(ids), _CHUNK):
         part = list(ids[start : start + _CHUNK])
-        rows = connection.execute(
-            select(Sample.id, Sample.external_id).where(in_values(connection, Sample.id, part))
-        )
-        result.update(rows.all())
+        matches = in_values(connection, Sample.id, part)
+        if not before:
+            rows = connection.execute(select(Sample.id, Sample.external_id).where(matches))
+            result.update(rows.all())
+            continue
+        for number, owner, name in connection.execute(
+            select(Sample.id, Sample.dataset_id, Sample.external_id).where(matches)
+        ):
+            result[number] = before.get(owner, "") + name
     return result
 
 
@@ -152,7 +200,7 @@ def ids_with_images(connection: Connection, dataset_id: int) -> NDArray[np.int64
         connection,
         select(SampleImage.sample_id)
         .join(Sample, Sample.id == SampleImage.sample_id)
-        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(*of_dataset(connection, dataset_id))
         .where(SampleImage.position == 0),
     )
 
@@ -165,7 +213,7 @@ def ids_with_unusable_images(connection: Connection, dataset_id: int) -> NDArray
         .distinct()
         .join(ImageFile, ImageFile.id == SampleImage.file_id)
         .join(Sample, Sample.id == SampleImage.sample_id)
-        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(*of_dataset(connection, dataset_id))
         .where(ImageFile.problem.is_not(None), ImageFile.size.is_not(None)),
     )
 
@@ -177,11 +225,7 @@ def ids_with_problems(
 
     With `answered`, only of those that have an answer all the same.
     """
-    here = (
-        Sample.dataset_id == dataset_id,
-        Sample.ordinal.is_not(None),
-        Sample.problem.is_not(None),
-    )
+    here = (*of_dataset(connection, dataset_id), Sample.problem.is_not(None))
     if not answered:
         return integers(connection, select(Sample.id).where(*here))
     rows = connection.execute(select(Sample.id, Sample.answer).where(*here))
@@ -199,7 +243,7 @@ def image_pairs(
         select(SampleImage.sample_id, ImageFile.image_id)
         .join(ImageFile, ImageFile.id == SampleImage.file_id)
         .join(Sample, Sample.id == SampleImage.sample_id)
-        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(*of_dataset(connection, dataset_id))
         .where(ImageFile.image_id.is_not(None))
         .order_by(SampleImage.sample_id, SampleImage.position)
     )
@@ -212,6 +256,7 @@ def image_pairs(
 def _columns() -> Any:
     return select(
         Sample.id,
+        Sample.dataset_id,
         Sample.external_id,
         Sample.content_id,
         Sample.instruction,
@@ -261,7 +306,7 @@ def problems(connection: Connection, dataset_id: int) -> dict[str, int]:
     """Return the number of samples with each problem that ingesting found."""
     rows = connection.execute(
         select(Sample.problem, func.count())
-        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(*of_dataset(connection, dataset_id))
         .where(Sample.problem.is_not(None))
         .group_by(Sample.problem)
     )
@@ -274,16 +319,19 @@ def numbered_ids(connection: Connection, dataset_id: int) -> dict[str, dict[str,
     By that id: (sample id, content id) by external id, in the order of the data set. Ingesting
     calls the later ones `id#2`, `id#3`, ….
     """
+    ids = owners(connection, dataset_id)
+    before = prefixes(connection, dataset_id)
     statement = (
-        select(Sample.external_id, Sample.id, Sample.content_id)
-        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        select(Sample.dataset_id, Sample.external_id, Sample.id, Sample.content_id)
+        .where(among(Sample.dataset_id, ids), Sample.ordinal.is_not(None))
         .where(Sample.external_id.contains("#", autoescape=True))
-        .order_by(Sample.ordinal)
+        .order_by(*in_order(ids))
     )
     later: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
-    for name, sample, content in connection.execute(statement):
+    for owner, name, sample, content in connection.execute(statement):
         first, _, number = name.rpartition("#")
         if number.isascii() and number.isdigit() and int(number) > 1:
-            later[first][name] = (sample, content)
+            prefix = before.get(owner, "")
+            later[prefix + first][prefix + name] = (sample, content)
     firsts = find_ids(connection, dataset_id, list(later))
     return {name: {name: place, **later[name]} for name, place in firsts.items()}

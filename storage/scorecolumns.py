@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select, update
 
 from ig4.storage.calls import DONE, UNREADABLE
 from ig4.storage.integrity.seals import are_sound, seal
+from ig4.storage.membership import among, known_names, members, of_dataset, owners
 from ig4.storage.schema import Component, DatasetScorer, LlmCall, Run, Sample, Score, ScoreDetails
 from ig4.storage.views import refresh_scores_wide
 
@@ -61,7 +62,16 @@ class ScoreRunRow:
 
 
 def list_all(connection: Connection, dataset_id: int) -> list[ScoreColumnRow]:
-    """Return the columns of a data set, by name."""
+    """Return the columns of a data set, by name.
+
+    A mixture has its own, and those that stand for one component in all of its members.
+    """
+    own = _own(connection, dataset_id)
+    parts = members(connection, dataset_id)
+    return known_names(own, [_own(connection, part.id) for part in parts]) if parts else own
+
+
+def _own(connection: Connection, dataset_id: int) -> list[ScoreColumnRow]:
     statement = _columns().where(DatasetScorer.dataset_id == dataset_id)
     return [ScoreColumnRow(*row) for row in connection.execute(statement)]
 
@@ -99,7 +109,7 @@ def counts(connection: Connection, dataset_id: int, component_id: int) -> ScoreC
         )
         .select_from(Sample)
         .join(Score, Score.content_id == Sample.content_id)
-        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(*of_dataset(connection, dataset_id))
         .where(Score.component_id == component_id)
     ).one()
     return ScoreCounts(*row)
@@ -111,7 +121,7 @@ def runs(connection: Connection, dataset_id: int, component_id: int) -> list[Sco
         select(Score.run_id, func.count().label("count"))
         .select_from(Sample)
         .join(Score, Score.content_id == Sample.content_id)
-        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(*of_dataset(connection, dataset_id))
         .where(Score.component_id == component_id, Score.run_id.is_not(None))
         .group_by(Score.run_id)
         .subquery()
@@ -137,28 +147,23 @@ def count_paid(connection: Connection, component_id: int) -> int:
 def drop(connection: Connection, dataset_id: int, row: ScoreColumnRow) -> int:
     """Remove a column from a data set, and its values; returns how many results were deleted.
 
-    Values stay that another column has too: one of the same data set under another name, or one
-    of another data set that holds the same content.
+    A mixture's goes from its members too, where the name stands for the same. Values stay that
+    another column has too: one of the same data set under another name, or one of another data
+    set that holds the same content.
     """
-    connection.execute(
-        delete(DatasetScorer).where(
-            DatasetScorer.dataset_id == dataset_id, DatasetScorer.name == row.name
-        )
-    )
+    here = [dataset_id, *(part.id for part in members(connection, dataset_id))]
+    standing = DatasetScorer.component_id == row.component_id
+    bound = DatasetScorer.dataset_id.in_(here)
+    connection.execute(delete(DatasetScorer).where(bound, standing, DatasetScorer.name == row.name))
     refresh_scores_wide(connection)
-    still_here = select(DatasetScorer.name).where(
-        DatasetScorer.dataset_id == dataset_id, DatasetScorer.component_id == row.component_id
-    )
-    if connection.scalar(still_here.limit(1)) is not None:
+    if connection.scalar(select(DatasetScorer.name).where(bound, standing).limit(1)) is not None:
         return 0
-    own = select(Sample.content_id).where(Sample.dataset_id == dataset_id)
-    elsewhere = (
-        select(Sample.content_id)
-        .join(DatasetScorer, DatasetScorer.dataset_id == Sample.dataset_id)
-        .where(
-            DatasetScorer.component_id == row.component_id, DatasetScorer.dataset_id != dataset_id
-        )
+    own = select(Sample.content_id).where(
+        among(Sample.dataset_id, owners(connection, dataset_id))
     )
+    others = connection.scalars(select(DatasetScorer.dataset_id).where(standing).distinct()).all()
+    holding = {owner for other in others for owner in owners(connection, other)}
+    elsewhere = select(Sample.content_id).where(Sample.dataset_id.in_(sorted(holding)))
     deleted = 0
     for table in (ScoreDetails, Score):
         deleted = connection.execute(
@@ -172,13 +177,15 @@ def drop(connection: Connection, dataset_id: int, row: ScoreColumnRow) -> int:
 
 
 def rename(connection: Connection, dataset_id: int, old: str, new: str) -> None:
-    """Give a column of a data set another name."""
-    mine = DatasetScorer.dataset_id == dataset_id
-    before, after = (mine, DatasetScorer.name == old), (mine, DatasetScorer.name == new)
-    sound = are_sound(connection, DatasetScorer, *before)
-    connection.execute(update(DatasetScorer).where(*before).values(name=new))
-    if sound:
-        seal(connection, DatasetScorer, *after)
+    """Give a column of a data set another name, in its members too if it is a mixture."""
+    component = next(row.component_id for row in list_all(connection, dataset_id) if row.name == old)
+    for here in (dataset_id, *(part.id for part in members(connection, dataset_id))):
+        mine = (DatasetScorer.dataset_id == here, DatasetScorer.component_id == component)
+        before, after = (*mine, DatasetScorer.name == old), (*mine, DatasetScorer.name == new)
+        sound = are_sound(connection, DatasetScorer, *before)
+        connection.execute(update(DatasetScorer).where(*before).values(name=new))
+        if sound:
+            seal(connection, DatasetScorer, *after)
     refresh_scores_wide(connection)
 
 

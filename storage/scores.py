@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import delete, func, select
@@ -12,6 +12,16 @@ from ig4.storage.arrays import MISSING, floats, integers
 from ig4.storage.bulk import in_values, put_rows, upsert
 from ig4.storage.integrity.checksums import of_score, of_vector
 from ig4.storage.integrity.seals import checksum, seal
+from ig4.storage.membership import (
+    among,
+    differing_names,
+    in_order,
+    known_names,
+    members,
+    of_dataset,
+    owners,
+    prefixes,
+)
 from ig4.storage.schema import (
     Component,
     DatasetScorer,
@@ -92,14 +102,51 @@ def bind_all(
         refresh_scores_wide(connection)
 
 
+def bind_members(
+    connection: Connection,
+    mixture_id: int,
+    components: Mapping[str, int],
+    *,
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Bind names in those members of a mixture where none of them means anything yet."""
+    for member in members(connection, mixture_id):
+        taken = {row.name for row in _bound(connection, member.id)}
+        if not taken & set(components):
+            bind_all(connection, member.id, components, options=options)
+
+
+class _Binding(NamedTuple):
+    name: str
+    component_id: int
+    imported: bool
+
+
 def bindings(connection: Connection, dataset_id: int) -> dict[str, tuple[int, bool]]:
-    """Return (component id, imported) by scorer name for a data set."""
+    """Return (component id, imported) by scorer name for a data set.
+
+    A mixture has its own names, and those that stand for one component in all of its members.
+    """
+    rows = _bound(connection, dataset_id)
+    parts = members(connection, dataset_id)
+    if parts:
+        rows = known_names(rows, [_bound(connection, part.id) for part in parts])
+    return {name: (component, imported) for name, component, imported in rows}
+
+
+def differing(connection: Connection, mixture_id: int) -> list[str]:
+    """Return the names that stand for different scorers in members, and for none in a mixture."""
+    parts = [_bound(connection, part.id) for part in members(connection, mixture_id)]
+    return differing_names(_bound(connection, mixture_id), parts)
+
+
+def _bound(connection: Connection, dataset_id: int) -> list[_Binding]:
     rows = connection.execute(
         select(DatasetScorer.name, DatasetScorer.component_id, DatasetScorer.imported)
         .where(DatasetScorer.dataset_id == dataset_id)
         .order_by(DatasetScorer.name)
     )
-    return {name: (component, imported) for name, component, imported in rows}
+    return [_Binding(*row) for row in rows]
 
 
 def names(connection: Connection) -> set[str]:
@@ -196,15 +243,20 @@ def errors(
     connection: Connection, dataset_id: int, component_id: int, limit: int | None = None
 ) -> list[tuple[str, str]]:
     """Return (external id, error) of a data set's samples that a component failed on."""
+    ids = owners(connection, dataset_id)
+    before = prefixes(connection, dataset_id)
     statement = (
-        select(Sample.external_id, Score.error)
+        select(Sample.dataset_id, Sample.external_id, Score.error)
         .join(Score, Score.content_id == Sample.content_id)
-        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(among(Sample.dataset_id, ids), Sample.ordinal.is_not(None))
         .where(Score.component_id == component_id, Score.error.is_not(None))
-        .order_by(Sample.ordinal)
+        .order_by(*in_order(ids))
         .limit(limit)
     )
-    return [(name, error or "") for name, error in connection.execute(statement)]
+    return [
+        (before.get(owner, "") + name, error or "")
+        for owner, name, error in connection.execute(statement)
+    ]
 
 
 def put_embeddings(
@@ -256,14 +308,15 @@ def embeddings(
 
 def delete_failures(connection: Connection, dataset_id: int, component_ids: Sequence[int]) -> None:
     """Delete the errors of components in a data set, so that these samples are computed again."""
-    contents = select(Sample.content_id).where(Sample.dataset_id == dataset_id)
+    ids = owners(connection, dataset_id)
+    contents = select(Sample.content_id).where(among(Sample.dataset_id, ids))
     connection.execute(
         delete(Score)
         .where(Score.component_id.in_(component_ids), Score.error.is_not(None))
         .where(Score.content_id.in_(contents))
     )
     images = select(ImageFile.image_id).where(
-        ImageFile.dataset_id == dataset_id, ImageFile.image_id.is_not(None)
+        among(ImageFile.dataset_id, ids), ImageFile.image_id.is_not(None)
     )
     connection.execute(
         delete(Embedding)
@@ -282,7 +335,7 @@ def delete_failures_of_any(
     failed = (
         select(Score.content_id)
         .join(Sample, Sample.content_id == Score.content_id)
-        .where(Sample.dataset_id == dataset_id)
+        .where(among(Sample.dataset_id, owners(connection, dataset_id)))
         .where(Score.component_id.in_(component_ids), Score.error.is_not(None))
     )
     contents = sorted(set(connection.scalars(failed)))
@@ -308,7 +361,7 @@ def count_errors(connection: Connection, dataset_id: int, component_id: int) -> 
         select(func.count())
         .select_from(Sample)
         .join(Score, Score.content_id == Sample.content_id)
-        .where(Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
+        .where(*of_dataset(connection, dataset_id))
         .where(Score.component_id == component_id, Score.error.is_not(None))
     )
     return int(connection.scalar(here) or 0)

@@ -13,6 +13,7 @@ from zlib import crc32
 from sqlalchemy import insert, select
 
 from ig4.storage.integrity.seals import seal
+from ig4.storage.membership import prefixes
 from ig4.storage.runs import now
 from ig4.storage.schema import Sample, SelectedSample, Selection
 
@@ -136,8 +137,11 @@ def find(connection: Connection, selection_id: int) -> SelectionRow | None:
 
 def samples(connection: Connection, selection_id: int) -> list[SelectionItem]:
     """Return the samples of a selection by rank."""
+    made_of = connection.scalar(select(Selection.dataset_id).where(Selection.id == selection_id))
+    before = prefixes(connection, made_of)
     statement = (
         select(
+            Sample.dataset_id,
             SelectedSample.sample_id,
             SelectedSample.content_id,
             Sample.external_id,
@@ -149,7 +153,10 @@ def samples(connection: Connection, selection_id: int) -> list[SelectionItem]:
         .where(SelectedSample.selection_id == selection_id)
         .order_by(SelectedSample.rank)
     )
-    return [SelectionItem(*row) for row in connection.execute(statement)]
+    return [
+        SelectionItem(sample, content, before.get(owner, "") + external_id, *rest)
+        for owner, sample, content, external_id, *rest in connection.execute(statement)
+    ]
 
 
 def _columns() -> Any:

@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, select
 from ig4.storage.bulk import in_values, put_rows, upsert
 from ig4.storage.integrity.checksums import of_input
 from ig4.storage.integrity.seals import seal
+from ig4.storage.membership import differing_names, known_names, members
 from ig4.storage.schema import Component, DatasetSpace, Embedding, Image, InputEmbedding, Sample
 
 if TYPE_CHECKING:
@@ -64,7 +65,22 @@ def bind(
 
 
 def list_all(connection: Connection, dataset_id: int) -> list[SpaceRow]:
-    """Return the spaces of a data set, by name."""
+    """Return the spaces of a data set, by name.
+
+    A mixture has its own, and those that stand for one component in all of its members.
+    """
+    own = _own(connection, dataset_id)
+    parts = members(connection, dataset_id)
+    return known_names(own, [_own(connection, part.id) for part in parts]) if parts else own
+
+
+def differing(connection: Connection, mixture_id: int) -> list[str]:
+    """Return the names that stand for different spaces in members, and for none in a mixture."""
+    parts = [_own(connection, part.id) for part in members(connection, mixture_id)]
+    return differing_names(_own(connection, mixture_id), parts)
+
+
+def _own(connection: Connection, dataset_id: int) -> list[SpaceRow]:
     statement = (
         select(
             DatasetSpace.name, DatasetSpace.component_id, DatasetSpace.imported,

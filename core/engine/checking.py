@@ -29,6 +29,8 @@ def _check_contents(connection: Connection) -> tuple[Sequence[Damage], int]:
     """Compare the hash of each sample's texts and images with the one that its scores belong to."""
     found, count = [], 0
     for dataset in datasets.list_all(connection):
+        if dataset.is_mixture:
+            continue  # its samples are those of its members
         damaged: list[samples.SampleRow] = []
         page: list[samples.SampleRow] = []
         for row in samples.stream(connection, dataset.id):

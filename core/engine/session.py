@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.calls.worker import Worker, has_ended, this_process
+from ig4.core.engine.mixtures import mixture_of, named_parts, told_differing, whole
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import Event, Listener, Notice, RunFinished, RunStarted
 from ig4.core.host.fingerprint import Fingerprint, of_component, sha256_of
@@ -37,6 +38,8 @@ class Session:
     listeners: Sequence[Listener] = ()
     run_id: int | None = None
     failures: dict[str, int] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    """What was said of mixtures already."""
     speeds: dict[str, list[float]] = field(default_factory=dict)
     """By component fingerprint: units done in this run, and the seconds they took."""
 
@@ -102,11 +105,15 @@ class Session:
     def dataset(self, name: str | None = None) -> DatasetRow:
         """Return the data set of a name, or the only one in the database.
 
+        Several names, as in `a,b`, mean the mixture of these data sets; it is made where there is
+        none yet.
+
         Raises:
             DatasetError: there is none, none of that name, or several and no name.
+            UsageError: one of several names is repeated.
         """
         with self.store.reading() as connection:
-            known = datasets.list_all(connection)
+            known = whole(connection, datasets.list_all(connection))
         names = [row.name for row in known]
         if not known:
             raise DatasetError(
@@ -119,11 +126,25 @@ class Session:
             )
         for row in known:
             if name in (None, row.name):
+                self._tell_differing(row)
                 return row
+        parts = named_parts(name or "")
+        if len(parts) > 1:
+            mixture = mixture_of(self.store, [self.dataset(part) for part in parts])
+            self._tell_differing(mixture)
+            return mixture
         raise DatasetError(
             f"no data set is called {name!r}{did_you_mean(name or '', names)} "
             f"(there are: {', '.join(names)})"
         )
+
+    def _tell_differing(self, dataset: DatasetRow) -> None:
+        """Say once which names do not mean one thing in all parts of a mixture."""
+        with self.store.reading() as connection:
+            told = told_differing(connection, dataset)
+        if told is not None and told not in self.told:
+            self.told.add(told)
+            self.notice(told)
 
     @contextmanager
     def recorded(

@@ -14,7 +14,9 @@ from ig4.core.engine.exporting.description import WrittenKeys, write_description
 from ig4.core.engine.exporting.endings import format_of_target
 from ig4.core.engine.exporting.images import ImagePlacement, ImagePlacer, entry_of
 from ig4.core.engine.exporting.records import STAGE, ExportRecords
+from ig4.core.engine.exporting.sources import sources_of
 from ig4.core.engine.exporting.stubs import DATA, write_stub
+from ig4.core.engine.mixtures import member_rows, tell_shared
 from ig4.core.errors import DatasetError, PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
 from ig4.core.files.writing.staging import check_target, staged
@@ -98,9 +100,11 @@ def check_export(session: Session, dataset: DatasetRow, target: ExportTarget) ->
         if not target.overwrite:
             refuse_link(target.path)
     else:
-        name = format_of_target(session.host, target.file, target.format, dataset.format)
+        own = _members(session, dataset)[0].format
+        name = format_of_target(session.host, target.file, target.format, own)
     form = cast("Format", session.host.build(Choice("format", name), runnable=False))
-    _refuse_source(session, target.file, dataset, form)
+    for member in _members(session, dataset):
+        _refuse_source(session, target.file, member, form)
     check_target(target.file, overwrite=target.overwrite)
     return name
 
@@ -113,29 +117,32 @@ def export(
     In the data set's own format every record is written as it was read, but for the names of images
     that are elsewhere in the export, with what stood beside the records; in another one records are
     made from turns and images. Samples with a problem, and those whose images cannot be had, are
-    left out and counted.
+    left out and counted. A mixture is written in the format of its first data set by default; of
+    the others, those records are written as they were read that are of the same format.
 
     Raises:
         DatasetError: the target cannot be written.
         UsageError: unknown selection, format or option; the target holds files of others.
     """
     name = check_export(session, dataset, target)
-    same = name == dataset.format and target.trainer is None
-    options = {**dataset.options, **target.options} if same else dict(target.options)
+    sources = sources_of(_members(session, dataset), name, target.trainer is not None)
+    first = next((source for source in sources.values() if source.same), None)
+    options = {**first.dataset.options, **target.options} if first else dict(target.options)
     form = cast("Format", session.host.build(Choice("format", name, options)))
     config = {"dataset": dataset.name, "format": name, "path": str(target.path),
               "selection": selection_id, "images": target.images}  # fmt: skip
     with session.recorded("export", config):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
+        tell_shared(session.store, dataset, session.notice)
         protects = _protection(session)
         with staged(target.file, overwrite=target.overwrite, protects=protects) as staging:
             placer = ImagePlacer(staging, target.images)
             records = ExportRecords(
-                session, dataset, form, placer, same=same, keep_problems=target.keep_problems,
-                for_trainer=target.trainer is not None,
+                session, dataset, form, placer, sources=sources,
+                keep_problems=target.keep_problems, for_trainer=target.trainer is not None,
             )  # fmt: skip
-            header, written = dataset.header if same else None, WrittenKeys()
+            header, written = first.dataset.header if first else None, WrittenKeys()
             form.write(written.of(records.of_selection(selection_id)), staging.path, header)
             placer.place(_image_folder(form, staging))
             beside = _write_stub(staging, target, form, images=bool(placer.placed)) or (
@@ -146,7 +153,7 @@ def export(
             len(records.missing), placer.linked, placer.copied, len(records.inside),
             records.left_out, beside,
         )  # fmt: skip
-        _notify(session, records)
+        _notify(session, records, name)
         session.emit(StageFinished(STAGE, f"{counted(result.samples, 'sample')} to {result.path}"))
         return result
 
@@ -175,8 +182,25 @@ def _write_stub(
     return tuple(target.path / file.name for file in files)
 
 
-def _notify(session: Session, records: ExportRecords) -> None:
+def _members(session: Session, dataset: DatasetRow) -> list[DatasetRow]:
+    with session.store.reading() as connection:
+        return member_rows(connection, dataset)
+
+
+def _notify(session: Session, records: ExportRecords, form: str) -> None:
     """Say what is not as the user may expect."""
+    for name, count in records.remade.items():
+        source = records.sources[name].dataset
+        session.notice(
+            f"{counted(count, 'sample')} of {name} ({source.format}) {verb(count, 'is', 'are')} "
+            f"written as {form} from turns and images: other fields of the records are left out"
+        )
+    if records.repeated:
+        session.notice(
+            f"{counted(records.repeated, 'record')} of several data sets "
+            f"{verb(records.repeated, 'has', 'have')} an id that another record of the export has, "
+            f"which {form} cannot change"
+        )
     if records.changed:
         were = verb(records.changed, "it was", "they were")
         session.notice(f"{counted(records.changed, 'sample')} changed after {were} selected")
@@ -186,7 +210,7 @@ def _notify(session: Session, records: ExportRecords) -> None:
         )
     for reason, count in records.left_out.items():
         session.notice(f"{counted(count, 'sample')} left out of the export: {reason}")
-    if records.unwritten and not records.same:
+    if records.unwritten and not all(one.same for one in records.sources.values()):
         session.notice(f"{counted(len(records.unwritten), 'image is', 'images are')} inside "
             "the data set alone, and not written: use --images copy")  # fmt: skip
     if records.made_anew:
@@ -235,7 +259,7 @@ def _protection(session: Session) -> Protects:
     real = lru_cache(os.path.realpath)  # many images, few folders
     with session.store.reading() as connection:
         images = {entry_of(path, real) for path in datasets.image_paths(connection)}
-        rows = datasets.list_all(connection)
+        rows = [row for row in datasets.list_all(connection) if not row.is_mixture]
     sources = {_identity(file.stat()) for row in rows for file in _sources(session, row)}
 
     def protects(place: Path, status: os.stat_result | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ig4.core.chunks import chunks
@@ -14,6 +14,7 @@ from ig4.core.engine.exporting.images import (
     read_image,
     suffix_of,
 )
+from ig4.core.engine.exporting.sources import ExportSource, id_in, with_id
 from ig4.core.engine.ingesting.contents import places_of, turns_of
 from ig4.core.events import StageAdvanced
 from ig4.core.records import JSON, Record, Turn
@@ -47,7 +48,9 @@ class ExportRecords:
 
     `left_out` counts samples by why they are not written, `made_anew` records that could not name
     their images as they were, `inside` the images that the format takes into its own files, and
-    `unwritten` those that came inside the data set and are nowhere else.
+    `unwritten` those that came inside the data set and are nowhere else. Of a mixture, `remade`
+    counts by data set the records that were made anew as theirs have another form, and `repeated`
+    those whose ids are not the only ones.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class ExportRecords:
         form: Format,
         placer: ImagePlacer,
         *,
-        same: bool,
+        sources: Mapping[str, ExportSource],
         keep_problems: bool = False,
         for_trainer: bool = False,
     ) -> None:
@@ -65,25 +68,48 @@ class ExportRecords:
         self.dataset = dataset
         self.form = form
         self.placer = placer
-        self.same = same
+        self.sources = sources
+        self.source = next(iter(sources.values()))
         self.keep_problems = keep_problems
         self.for_trainer = for_trainer
         self.left_out: Counter[str] = Counter()
-        self.missing: set[str] = set()
-        self.inside: set[str] = set()
-        self.unwritten: set[str] = set()
-        self.changed = self.written = self.made_anew = 0
+        self.missing: set[tuple[str, str]] = set()
+        self.inside: set[tuple[str, str]] = set()
+        self.unwritten: set[tuple[str, str]] = set()
+        self.remade: Counter[str] = Counter()
+        self.changed = self.written = self.made_anew = self.repeated = 0
+        self._ids: set[str] = set()
+
+    @property
+    def same(self) -> bool:
+        """Whether the record at hand is written as it was read."""
+        return self.source.same
 
     def of_selection(self, selection_id: int | None) -> Iterator[Record]:
         """Yield the records of a selection by rank, or of all samples in their order."""
         for row in self._rows(selection_id):
+            self.source = self.sources[row.dataset or self.dataset.name]
             record = self._record(row)
             if record is None:
                 continue
             self.written += 1
+            if self.dataset.is_mixture:
+                self._count(row, record)
             if self.written % _STEP == 0:
                 self.session.emit(StageAdvanced(STAGE, _STEP))
             yield record
+
+    def _count(self, row: SampleRow, record: Record) -> None:
+        """Count what is not as a record of a mixture should be."""
+        if not self.same and not self.for_trainer:
+            self.remade[self.source.dataset.name] += 1
+        own = id_in(record.raw, self._own_id(row), row.external_id)
+        if own is not None:
+            self.repeated += own in self._ids
+            self._ids.add(own)
+
+    def _own_id(self, row: SampleRow) -> str:
+        return row.external_id.removeprefix(f"{self.source.dataset.name}/")
 
     def _rows(self, selection_id: int | None) -> Iterator[SampleRow]:
         with self.session.store.reading() as connection:
@@ -93,7 +119,7 @@ class ExportRecords:
             chosen = selections.samples(connection, selection_id)
             then = {one.sample_id: one.content_id for one in chosen}
             for part in chunks(then, _STEP):
-                rows = samples.by_id(connection, part)
+                rows = samples.by_id(connection, part, self.dataset.id)
                 self.changed += sum(row.content_id != then[row.id] for row in rows)
                 yield from rows
 
@@ -104,6 +130,8 @@ class ExportRecords:
             self.left_out[row.problem] += 1
             return None
         raw = json.loads(row.raw) if self.same else None
+        if self.same and self.dataset.is_mixture:
+            raw = with_id(raw, self._own_id(row), row.external_id)
         turns = turns_of(row)
         if not self.same:  # readers such as Arrow's refuse a whole file for half a surrogate
             turns = tuple(Turn(turn.role, sanitize(turn.text)) for turn in turns)
@@ -138,7 +166,7 @@ class ExportRecords:
             try:
                 images.append(self._image(record, index, row, placed))
             except UnusableImageError as error:
-                self.missing.add(row.name)
+                self.missing.add(self._known_as(row))
                 problem = problem or str(error)
         if problem is not None:
             raise UnusableImageError(problem)
@@ -151,13 +179,13 @@ class ExportRecords:
         placement = self.placer.placement
         if self.form.embeds_images and (row.embedded or (not self.same and placement != "none")):
             content = read_image(row)
-            self.inside.add(row.name)
+            self.inside.add(self._known_as(row))
             return content
         if placement == "none":
             # The record goes on to name what the data set does, which lies where it lay.
             if not row.embedded:
                 return row.name
-            self.unwritten.add(row.name)
+            self.unwritten.add(self._known_as(row))
             return self._name(record, index, row)
         why = self.placer.why_unusable(row)
         if why is not None:
@@ -165,6 +193,10 @@ class ExportRecords:
         name = self._name(record, index, row)
         placed[name] = row
         return name
+
+    def _known_as(self, row: ImageRow) -> tuple[str, str]:
+        """Return what an image is counted by: two data sets may call different ones the same."""
+        return self.source.dataset.name, row.name
 
     def _name(self, record: Record, index: int, row: ImageRow) -> str:
         suffix = suffix_of(row)
@@ -178,6 +210,6 @@ class ExportRecords:
         new = tuple(b"" if row.embedded else image for row, image in zip(rows, images, strict=True))
         if all(one == b"" or one == row.name for one, row in zip(new, rows, strict=True)):
             return record.raw
-        raw = self.form.with_images(record, new, self.dataset.header)
+        raw = self.form.with_images(record, new, self.source.dataset.header)
         self.made_anew += raw is None
         return raw

@@ -95,7 +95,7 @@ def describe_mismatch(
     """
     with session.store.reading() as connection:
         ids, _ = samples.ordered_ids(connection, dataset.id)
-        names = list(samples.external_ids(connection, ids.tolist()).values())
+        names = list(samples.external_ids(connection, ids.tolist(), dataset.id).values())
     text = f"the ids of {dataset.name} are {shown_ids(names)}"
     column = _other_column(set(names), rows)
     if column is not None:

@@ -19,11 +19,17 @@ _PAGE = 4096
 
 
 class StoredSamples(Sequence["Sample"]):
-    """The samples with some ids, in their order; only the page that was read last is in memory."""
+    """The samples with some ids, in their order; only the page that was read last is in memory.
 
-    def __init__(self, store: Store, sample_ids: NDArray[np.int64]) -> None:
+    A sample's own id is the one that it has in the data set `dataset_id`, where one is given.
+    """
+
+    def __init__(
+        self, store: Store, sample_ids: NDArray[np.int64], dataset_id: int | None = None
+    ) -> None:
         self.store = store
         self.sample_ids = sample_ids
+        self.dataset_id = dataset_id
         self._number = -1
         self._page: list[Sample] = []
 
@@ -50,6 +56,7 @@ class StoredSamples(Sequence["Sample"]):
         if number != self._number:
             ids = self.sample_ids[number * _PAGE : (number + 1) * _PAGE].tolist()
             with self.store.reading() as connection:
-                self._page = [sample_of(row) for row in samples.by_id(connection, ids)]
+                rows = samples.by_id(connection, ids, self.dataset_id)
+            self._page = [sample_of(row) for row in rows]
             self._number = number
         return self._page

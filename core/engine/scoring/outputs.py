@@ -61,8 +61,10 @@ def outputs_of(column: ScoreColumnRow, columns: Sequence[ScoreColumnRow]) -> lis
 def bind(connection: Connection, dataset_id: int, label: str, pending: PendingWork) -> None:
     """Let a scorer's name stand for it, and LABEL.OUTPUT for each output, from now on.
 
-    Names of outputs that only an earlier scorer of this label had stand for nothing any more.
+    Names of outputs that only an earlier scorer of this label had stand for nothing any more. In
+    the members of a mixture the names stand for it too, where they are free.
     """
+    options = recorded_options(pending.configured.component)
     bound = {label: pending.component_id}
     bound |= {column_name(label, output): id_ for output, id_ in pending.outputs.items()}
     before = bound_outputs(connection, dataset_id, label)
@@ -70,9 +72,10 @@ def bind(connection: Connection, dataset_id: int, label: str, pending: PendingWo
         connection,
         dataset_id,
         bound,
-        options=recorded_options(pending.configured.component),
+        options=options,
         unbound=[name for name in before if name not in bound],
     )
+    scores.bind_members(connection, dataset_id, bound, options=options)
 
 
 def bound_outputs(connection: Connection, dataset_id: int, label: str) -> list[str]:

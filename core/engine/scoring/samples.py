@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 def sample_of(row: SampleRow, *, dataset: str | None = None, raw: bool = False) -> Sample:
     """Return a stored sample as scorers and trainers see it: of text that can be encoded.
 
-    `dataset` is the name of its data set, for `meta`; with `raw`, the sample has its record.
+    `meta` names its data set: `dataset`, or else the one that it was ingested into. With `raw`,
+    the sample has its record.
     """
     images = tuple(map(image_of, row.images))
     turns = tuple(Turn(turn.role, sanitize(turn.text)) for turn in turns_of(row))
     answers = sum(turn.role == "assistant" for turn in turns)
-    meta = meta_of(row, answers, dataset)
+    meta = meta_of(row, answers, dataset or row.dataset)
     text = row.raw if raw else None
     return Sample(row.external_id, row.instruction, row.answer, turns, images, meta=meta, raw=text)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ig4.core.contracts import Selector
+from ig4.core.engine.mixtures import tell_shared
 from ig4.core.engine.selecting.candidates import (
     CandidateTable,
     SelectionRequest,
@@ -50,10 +51,11 @@ def select(
     with session.recorded("select", config, request.seed):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
+        tell_shared(session.store, dataset, session.notice)
         table = candidate_table(session, dataset, request, selector.component.needs())
         size = resolve_size(request, len(table.sample_ids), table.left_out)
         rows = choose(session, dataset, request, selector.component, table, size)
-        chosen = _chosen(session, table, rows)
+        chosen = _chosen(session, dataset, table, rows)
         full = config | {
             "weights": dict(zip(table.names, table.weights.tolist(), strict=True)),
             "components": dict(table.components),
@@ -121,11 +123,11 @@ def _check(label: str, rows: NDArray[np.int64], size: int, candidates: int) -> N
 
 
 def _chosen(
-    session: Session, table: CandidateTable, rows: NDArray[np.int64]
+    session: Session, dataset: DatasetRow, table: CandidateTable, rows: NDArray[np.int64]
 ) -> list[SelectionItem]:
     ids = table.sample_ids[rows].tolist()
     with session.store.reading() as connection:
-        names = samples.external_ids(connection, ids)
+        names = samples.external_ids(connection, ids, dataset.id)
     return [
         SelectionItem(
             sample_id=sample,

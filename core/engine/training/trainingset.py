@@ -123,7 +123,7 @@ def _source(session: Session, dataset: DatasetRow | None, selection: str) -> _So
         )
     with session.store.reading() as connection:
         items = selections.samples(connection, number)
-        rows = stored.by_id(connection, [item.sample_id for item in items])
+        rows = stored.by_id(connection, [item.sample_id for item in items], source.id)
         found = selections.find(connection, number)
     selected_contents = {item.sample_id: item.content_id for item in items}
     changed = sum(row.content_id != selected_contents[row.id] for row in rows)
