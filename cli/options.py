@@ -25,7 +25,9 @@ db = click.option(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 dataset = click.option(
-    "--dataset", metavar="NAME", help="Data set in the database; required if there are several."
+    "--dataset",
+    metavar="NAME",
+    help="Data set in the database; required if there are several. NAME,NAME pools some.",
 )
 config = click.option(
     "--config", "config_file", type=PATH, help="Configuration file.  [default: ./ig4.toml]"

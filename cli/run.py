@@ -11,6 +11,7 @@ from ig4.cli.export import as_dict as export_as_dict
 from ig4.cli.export import images_text, left_out_text
 from ig4.cli.terminal import render
 from ig4.core.counts import counted
+from ig4.core.errors import UsageError
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
@@ -25,6 +26,7 @@ Examples:
   ig4 run llava.json --scorers clip -o clip.model=ViT-L-14 --fraction 0.06 --out best.json
   ig4 run captions.csv --columns image=file,answer=caption --scorers length
   ig4 run                      # the data set of ig4.toml or ig4.db
+  ig4 run --dataset llava,captions --size 500    # ingested before; pooled
   ig4 run --retry-failed       # computes failed samples again
   ig4 run --dry-run            # shows work, time and cost, computes nothing
   ig4 run --scorers clip,gpt -o gpt.model=gpt-4o-mini --max-cost 5.00
@@ -46,6 +48,12 @@ Examples:
     "--missing", type=click.Choice(["skip", "error"]), help="Skip samples without a score, or stop."
 )
 @opt.seed
+@click.option(
+    "--dataset",
+    "stored",
+    metavar="NAME",
+    help="Data set that was ingested before. NAME,NAME pools some.",
+)
 @click.option("--name", help="Name of the data set in the database.")
 @click.option("--format", "format_", metavar="NAME", help="Format of the data set.")
 @opt.columns
@@ -120,10 +128,15 @@ def configured(flags: dict[str, Any]) -> Config:
     from ig4.core.engine.selecting.weights import parse_weights
 
     weights = flags["weights"]
+    stored = flags["stored"]
+    if stored and (flags["dataset"] or flags["name"]):
+        raise UsageError(
+            "--dataset names what was ingested before: give it, or a path (with --name), not both"
+        )
     tables: dict[str, Any] = {
         "dataset": {
             "path": flags["dataset"],
-            "name": flags["name"],
+            "name": stored or flags["name"],
             "format": flags["format_"],
             "encoding": flags["encoding"],
             "instruction": flags["instruction"],
@@ -156,7 +169,10 @@ def configured(flags: dict[str, Any]) -> Config:
     first = configuration.load(flags["config_file"], tables, recipe=flags["recipe"])
     tables |= opt.settings_by_table(flags["options"], _in_use(first))
     opt.set_prompt(tables, first, flags["prompt"])
-    return configuration.load(flags["config_file"], tables, recipe=flags["recipe"])
+    config = configuration.load(flags["config_file"], tables, recipe=flags["recipe"])
+    if not stored:
+        return config
+    return config.model_copy(update={"dataset": config.dataset.model_copy(update={"path": None})})
 
 
 def _in_use(config: Config) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ig4.core.calls.prices import Price
 from ig4.core.calls.settings import CallSettings
@@ -34,12 +34,19 @@ class DatasetSection(Section):
 
     path: Path | None = None
     name: str | None = None
+    """Several, as in `a,b` or `["a", "b"]`, are the mixture of these data sets."""
     format: str | None = None
     encoding: str | None = None
     instruction: str | None = None
     image_root: Path | None = None
     duplicate_ids: Literal["number", "error"] = "number"
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _join(cls, value: object) -> object:
+        names = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        return ",".join(cast("list[str]", value)) if names else value
 
 
 class RunSection(Section):

@@ -148,9 +148,7 @@ def count_samples(connection: Connection, dataset_id: int) -> int:
     """Return how many samples a data set has now."""
     return int(
         connection.scalar(
-            select(func.count())
-            .select_from(Sample)
-            .where(*of_dataset(connection, dataset_id))
+            select(func.count()).select_from(Sample).where(*of_dataset(connection, dataset_id))
         )
         or 0
     )

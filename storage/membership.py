@@ -154,6 +154,4 @@ def put(connection: Connection, name: str, parts: Sequence[Member]) -> int:
 
 def remove(connection: Connection, mixture_id: int) -> None:
     """Remove a mixture with what was made from it; its members, and their scores, stay."""
-    connection.execute(
-        delete(Dataset).where(Dataset.id == mixture_id, Dataset.format == MIXTURE)
-    )
+    connection.execute(delete(Dataset).where(Dataset.id == mixture_id, Dataset.format == MIXTURE))

@@ -71,6 +71,13 @@ def list_all(connection: Connection, dataset_id: int) -> list[ScoreColumnRow]:
     return known_names(own, [_own(connection, part.id) for part in parts]) if parts else own
 
 
+def names_taken(connection: Connection, dataset_id: int) -> set[str]:
+    """Return the names that a data set, or any member of a mixture, has a column of."""
+    here = [dataset_id, *(part.id for part in members(connection, dataset_id))]
+    bound = select(DatasetScorer.name).where(DatasetScorer.dataset_id.in_(here))
+    return set(connection.scalars(bound))
+
+
 def _own(connection: Connection, dataset_id: int) -> list[ScoreColumnRow]:
     statement = _columns().where(DatasetScorer.dataset_id == dataset_id)
     return [ScoreColumnRow(*row) for row in connection.execute(statement)]
@@ -158,9 +165,7 @@ def drop(connection: Connection, dataset_id: int, row: ScoreColumnRow) -> int:
     refresh_scores_wide(connection)
     if connection.scalar(select(DatasetScorer.name).where(bound, standing).limit(1)) is not None:
         return 0
-    own = select(Sample.content_id).where(
-        among(Sample.dataset_id, owners(connection, dataset_id))
-    )
+    own = select(Sample.content_id).where(among(Sample.dataset_id, owners(connection, dataset_id)))
     others = connection.scalars(select(DatasetScorer.dataset_id).where(standing).distinct()).all()
     holding = {owner for other in others for owner in owners(connection, other)}
     elsewhere = select(Sample.content_id).where(Sample.dataset_id.in_(sorted(holding)))
@@ -178,7 +183,9 @@ def drop(connection: Connection, dataset_id: int, row: ScoreColumnRow) -> int:
 
 def rename(connection: Connection, dataset_id: int, old: str, new: str) -> None:
     """Give a column of a data set another name, in its members too if it is a mixture."""
-    component = next(row.component_id for row in list_all(connection, dataset_id) if row.name == old)
+    component = next(
+        row.component_id for row in list_all(connection, dataset_id) if row.name == old
+    )
     for here in (dataset_id, *(part.id for part in members(connection, dataset_id))):
         mine = (DatasetScorer.dataset_id == here, DatasetScorer.component_id == component)
         before, after = (*mine, DatasetScorer.name == old), (*mine, DatasetScorer.name == new)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ig4.core.counts import counted, verb
-from ig4.core.errors import DatasetError, UsageError
+from ig4.core.errors import UsageError
 from ig4.storage import datasets, membership, samples, scores, spaces
 from ig4.storage.membership import Member
 from ig4.storage.views import lock_schema
@@ -117,19 +117,6 @@ def member_rows(connection: Connection, dataset: DatasetRow) -> list[DatasetRow]
     ids = membership.owners(connection, dataset.id)
     rows: Mapping[int, DatasetRow] = {row.id: row for row in datasets.list_all(connection)}
     return [rows[number] for number in ids]
-
-
-def require_plain(dataset: DatasetRow, name: str) -> None:
-    """Refuse to read files into a mixture.
-
-    Raises:
-        DatasetError: it is one.
-    """
-    if dataset.is_mixture:
-        raise DatasetError(
-            f"{name!r} is a mixture of data sets, which has no records of its own: give what is "
-            "ingested another name (--name)"
-        )
 
 
 def told_differing(connection: Connection, dataset: DatasetRow) -> str | None:

@@ -1,4 +1,4 @@
-"""The data sets that the samples of an export come from, and how the records of each are written."""
+"""The data sets that an export takes samples from, and how the records of each are written."""
 
 from __future__ import annotations
 

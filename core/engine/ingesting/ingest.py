@@ -70,6 +70,7 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
         origin.refuse_outside(form, path, roots)
         tell_shards(session, form, path)
         state = origin.source_state(form, path, {**config, "duplicates": source.duplicates})
+        origin.refuse_mixture(session, dataset_name)
         if not source.replace:
             origin.refuse_other(session, dataset_name, path, state)
         with session.store.reading() as connection:

@@ -53,6 +53,21 @@ def refuse_outside(form: Format, path: Path, roots: ImageRoots) -> None:
             raise unreadable_error(file, error) from None
 
 
+def refuse_mixture(session: Session, name: str) -> None:
+    """Refuse the name of a mixture, which has no records of its own.
+
+    Raises:
+        UsageError: it is that of one.
+    """
+    with session.store.reading() as connection:
+        known = datasets.find(connection, name)
+    if known is not None and known.is_mixture:
+        raise UsageError(
+            f"{name!r} is a mixture of {' and '.join(map(repr, known.options['members']))} in "
+            f"{session.store.location}: give this data set another name with --name"
+        )
+
+
 def refuse_other(session: Session, name: str, path: Path, state: str) -> None:
     """Refuse a path if another data set has the name, unless that one was moved here."""
     with session.store.reading() as connection:

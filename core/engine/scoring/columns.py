@@ -120,7 +120,7 @@ def rename_column(session: Session, dataset: DatasetRow, old: str, new: str) -> 
     _, outputs = _with_outputs(session, dataset, old, "rename")
     names = {old: new} | {one.name: new + one.name[len(old) :] for one in outputs}
     with session.store.reading() as connection:
-        taken = {row.name for row in scorecolumns.list_all(connection, dataset.id)}
+        taken = scorecolumns.names_taken(connection, dataset.id)
     for name in names.values():
         if name in taken:
             raise UsageError(
