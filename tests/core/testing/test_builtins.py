@@ -24,6 +24,7 @@ from ig4.core.testing import (
     embedder_checks,
     executor_checks,
     format_checks,
+    grouper_checks,
     judge_checks,
     make_picture,
     scorer_checks,
@@ -330,6 +331,12 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ("selector", "quota"): selector_checks(builtin("selector", "quota")),
     ("selector", "topk"): selector_checks(builtin("selector", "topk")),
     ("selector", "random"): selector_checks(builtin("selector", "random"), by_score=False),
+    ("grouper", "auto"): grouper_checks(builtin("grouper", "auto")),
+    ("grouper", "source"): grouper_checks(builtin("grouper", "source", min_size=1)),
+    ("grouper", "form"): grouper_checks(builtin("grouper", "form", min_size=2)),
+    ("grouper", "clusters"): grouper_checks(builtin("grouper", "clusters")),
+    ("grouper", "product"): grouper_checks(builtin("grouper", "product", min_size=3)),
+    ("grouper", "dataset"): grouper_checks(builtin("grouper", "dataset")),
     ("trainer", "minigpt4"): trainer_checks(
         trainer("minigpt4", epochs=2, steps_per_epoch=2, learning_rate=0.01)
     ),
@@ -394,6 +401,7 @@ EXPECTED = {
     "embedder": 18,
     "clusterer": 20,
     "selector": 18,
+    "grouper": 16,
     "trainer": 24,
     "judge": 21,
     "benchmark": 20,
