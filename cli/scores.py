@@ -87,7 +87,7 @@ def drop(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Remove the scores called NAME from a data set.
+    """Remove the scores called NAME from a data set, and the outputs of their scorer.
 
     Replies of paid services stay in the ledger: scoring again reads them and pays nothing.
     """
@@ -99,15 +99,20 @@ def drop(
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
         column = find_column(session, chosen, name)
+        also = f" and its {counted(len(column.outputs), 'output')}" if column.outputs else ""
         _confirm(
-            f"Drop the {column.values:,} {name} {nouns(column.values, 'score')} of {chosen.name}?",
+            f"Drop the {column.values:,} {name} {nouns(column.values, 'score')}{also} of "
+            f"{chosen.name}?",
             yes=yes,
         )
         done = drop_column(session, chosen, name)
     if as_json:
         render.print_json({"dataset": chosen.name, **done.to_dict()})
         return
-    click.echo(f"{name} dropped from {chosen.name}: {counted(done.deleted, 'result')} deleted")
+    what = f"{name} dropped from {chosen.name}"
+    if done.outputs:
+        what += f" with its outputs {', '.join(done.outputs)}"
+    click.echo(f"{what}: {counted(done.deleted, 'result')} deleted")
     if done.replies:
         click.echo(
             f"{counted(done.replies, 'reply remains', 'replies remain')} in the ledger: scoring "
@@ -136,7 +141,7 @@ def rename(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Give the scores called OLD the name NEW."""
+    """Give the scores called OLD the name NEW; the outputs of their scorer follow."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.scoring.columns import rename_column
@@ -173,6 +178,8 @@ def _origin(column: ScoreColumnSummary) -> str:
     if column.imported:
         of = f" ({origin['column']})" if origin.get("column") else ""
         return f"imported from {origin.get('path') or 'a file'}{of}, {when}{run}"
+    if column.output_of:
+        return f"output of {column.output_of}, {when}{run}"
     options = ", ".join(f"{key}={value}" for key, value in origin["options"].items())
     told = f" ({options})" if options else ""
     return f"{origin['component']} {origin['version']}{told}, {when}{run}"

@@ -46,6 +46,7 @@ class RunSection(Section):
     """What `ig4 run` does."""
 
     scorers: tuple[str, ...] = ("clip", "length")
+    spaces: tuple[str, ...] = ()
     embedder: str = "clip"
     executor: str = "local"
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 42
@@ -53,8 +54,12 @@ class RunSection(Section):
 
 
 class ClusterSection(Section):
-    """How images are grouped; `clusterer = "none"` leaves them ungrouped."""
+    """How samples are grouped: by the vectors of a space, by default of their images.
 
+    `clusterer = "none"` leaves them ungrouped.
+    """
+
+    space: str | None = None
     clusterer: str = "spectral"
     k: Annotated[int, Field(ge=1)] = 10
 

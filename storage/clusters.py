@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import numpy as np
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from ig4.storage.arrays import integers
 from ig4.storage.bulk import put_rows
@@ -112,6 +112,12 @@ def put(
     ]
     put_rows(connection, ClusterLabel, ["clustering_id", "sample_id", "label"], rows)
     return clustering_id
+
+
+def count_noise(connection: Connection, clustering_id: int) -> int:
+    """Return how many samples a clusterer has left without a cluster: their label is -1."""
+    mine = (ClusterLabel.clustering_id == clustering_id, ClusterLabel.label < 0)
+    return int(connection.scalar(select(func.count()).select_from(ClusterLabel).where(*mine)) or 0)
 
 
 def labels_checksum(samples: NDArray[np.int64], labels: NDArray[np.int64]) -> int:

@@ -46,29 +46,49 @@ def bind(
 
     `options` are all that the component was made with, JSON-able.
     """
-    is_new = connection.scalar(
-        select(func.count()).select_from(DatasetScorer).where(DatasetScorer.name == name)
+    bind_all(connection, dataset_id, {name: component}, imported=imported, options=options)
+
+
+def bind_all(
+    connection: Connection,
+    dataset_id: int,
+    components: Mapping[str, int],
+    *,
+    imported: bool = False,
+    options: Mapping[str, Any] | None = None,
+    unbound: Sequence[str] = (),
+) -> None:
+    """Bind several names at once, as `bind`, and let the names `unbound` stand for nothing."""
+    known = connection.scalars(
+        select(DatasetScorer.name).where(DatasetScorer.name.in_(list(components)))
     )
-    if not is_new:
+    changes_views = bool(unbound) or not set(components) <= set(known)
+    if changes_views:
         lock_schema(connection)  # before any row: processes that wait for each other must not meet
-    values = {
-        "dataset_id": dataset_id,
-        "name": name,
-        "component_id": component,
-        "imported": imported,
-        "options": None if options is None else dict(options),
-    }
+    if unbound:
+        connection.execute(
+            delete(DatasetScorer).where(
+                DatasetScorer.dataset_id == dataset_id, DatasetScorer.name.in_(list(unbound))
+            )
+        )
     updated = ["component_id", "imported", "options"]
-    connection.execute(
-        upsert(connection, DatasetScorer, ["dataset_id", "name"], update=updated).values(values)
-    )
-    seal(
-        connection,
-        DatasetScorer,
-        DatasetScorer.dataset_id == dataset_id,
-        DatasetScorer.name == name,
-    )
-    if not is_new:
+    statement = upsert(connection, DatasetScorer, ["dataset_id", "name"], update=updated)
+    for name, component in components.items():
+        values = {
+            "dataset_id": dataset_id,
+            "name": name,
+            "component_id": component,
+            "imported": imported,
+            "options": None if options is None else dict(options),
+        }
+        connection.execute(statement.values(values))
+        seal(
+            connection,
+            DatasetScorer,
+            DatasetScorer.dataset_id == dataset_id,
+            DatasetScorer.name == name,
+        )
+    if changes_views:
         refresh_scores_wide(connection)
 
 
@@ -250,6 +270,31 @@ def delete_failures(connection: Connection, dataset_id: int, component_ids: Sequ
         .where(Embedding.component_id.in_(component_ids), Embedding.error.is_not(None))
         .where(Embedding.image_id.in_(images))
     )
+
+
+def delete_failures_of_any(
+    connection: Connection, dataset_id: int, component_ids: Sequence[int]
+) -> None:
+    """Delete all that components have for the samples that any of them failed on.
+
+    So a scorer and its outputs are computed again together, and never disagree meanwhile.
+    """
+    failed = (
+        select(Score.content_id)
+        .join(Sample, Sample.content_id == Score.content_id)
+        .where(Sample.dataset_id == dataset_id)
+        .where(Score.component_id.in_(component_ids), Score.error.is_not(None))
+    )
+    contents = sorted(set(connection.scalars(failed)))
+    for start in range(0, len(contents), _CHUNK):
+        part = contents[start : start + _CHUNK]
+        for table in (ScoreDetails, Score):
+            connection.execute(
+                delete(table).where(
+                    table.component_id.in_(component_ids),
+                    in_values(connection, table.content_id, part),
+                )
+            )
 
 
 def count_errors(connection: Connection, dataset_id: int, component_id: int) -> int:

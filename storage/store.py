@@ -69,6 +69,20 @@ class Store:
             return file.with_name(file.stem + "-images")
         return Path("ig4-images").absolute()
 
+    @property
+    def vector_folder(self) -> Path:
+        """The folder of vectors that can be made again: memory-mapped files beside the database.
+
+        The environment variable IG4_VECTORS overrides it. It is safe to delete.
+        """
+        folder = os.environ.get("IG4_VECTORS")
+        if folder:
+            return Path(folder)
+        if self.is_sqlite:
+            file = Path(self.engine.url.database or "ig4.db")
+            return file.with_name(file.stem + "-vectors")
+        return Path("ig4-vectors").absolute()
+
     def reading(self) -> AbstractContextManager[Connection]:
         """Return a context with a connection that reads one consistent state."""
         return transaction(self.engine, writes=False)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from ig4.core.calls.ledger import REFUSED, reply_of
+from ig4.core.calls.ledger import REFUSED, pack_reply, reply_of
 from ig4.core.calls.request import (
     CallError,
     LostError,
@@ -249,7 +249,7 @@ def outcome_of(
     return CallOutcome(
         request_hash,
         calls.DONE,
-        reply=reply.text,
+        reply=pack_reply(reply),
         finish=REFUSED if reply.refused else reply.finish,
         input_tokens=reply.input_tokens,
         cached_tokens=reply.cached_tokens,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ig4.core.calls.groupcommit import GroupCommit
 from ig4.core.calls.request import Reply, Request
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from ig4.storage.store import Store
 
 T = TypeVar("T")
+
+Logprobs: TypeAlias = tuple[tuple[tuple[str, float], ...], ...]
+"""For each token of a reply, the likeliest tokens in its place with their log-probabilities."""
 
 _POLL_SECONDS = 0.25
 
@@ -272,14 +276,47 @@ def at_other_limits(
 
 def reply_of(row: CallRow) -> Reply:
     """Return the reply that a row holds."""
+    text, logprobs = unpack_reply(row.reply or "")
     return Reply(
-        text=row.reply or "",
+        text=text,
         finish=row.finish or "",
         input_tokens=row.input_tokens,
         cached_tokens=row.cached_tokens,
         output_tokens=row.output_tokens,
         refused=row.finish == REFUSED,
+        logprobs=logprobs,
     )
+
+
+def pack_reply(reply: Reply) -> str:
+    """Return the text that the ledger keeps of a reply: its own, or JSON with log-probabilities.
+
+    So that no text is taken for such JSON, one that begins as it does is packed, too.
+    """
+    if reply.logprobs is None and not reply.text.startswith(_PACKED):
+        return reply.text
+    kept = {"text": reply.text, "logprobs": reply.logprobs}
+    return _PACKED + json.dumps(kept, ensure_ascii=True, separators=(",", ":"))
+
+
+def unpack_reply(kept: str) -> tuple[str, Logprobs | None]:
+    """Return the text and the log-probabilities of a reply that the ledger keeps."""
+    if not kept.startswith(_PACKED):
+        return kept, None
+    try:
+        found = json.loads(kept.removeprefix(_PACKED))
+        text, places = found["text"], found["logprobs"]
+        if places is None:
+            return str(text), None
+        return str(text), tuple(
+            tuple((str(token), float(value)) for token, value in place) for place in places
+        )
+    except (ValueError, TypeError, KeyError):
+        return kept, None  # the reply of an earlier ig4, which by chance begins like this
+
+
+_PACKED = "ig4-logprobs:"
+"""What a reply with log-probabilities begins with in the ledger."""
 
 
 REFUSED = "refusal"

@@ -39,8 +39,10 @@ class Request:
 
     `images` are JPEG bytes shown before the prompt. `history` are further (role, text) turns
     after it. `schema` is the JSON schema of the wanted reply, for services that can follow one.
-    `repeat` tells apart requests that are otherwise equal. `extra` are further fields of the body,
-    as the service names them. `raised_from` is the limit at which a reply to the same was cut.
+    `logprobs` is for how many tokens the reply is to tell log-probabilities at each place, 0 for
+    none. `repeat` tells apart requests that are otherwise equal. `extra` are further fields of the
+    body, as the service names them. `raised_from` is the limit at which a reply to the same was
+    cut.
     """
 
     model: str
@@ -54,6 +56,7 @@ class Request:
     repeat: int = 0
     extra: Mapping[str, JSON] = field(default_factory=dict)
     raised_from: int = 0
+    logprobs: int = 0
 
     def hash(self, provider: str) -> str:
         """Return the sha256 under which the ledger has this request; equal requests, equal hash."""
@@ -79,11 +82,13 @@ class Request:
 
     def _content(self, provider: str) -> tuple[str, str]:
         """Return the JSON text of all that shapes the reply, before and after `max_tokens`."""
-        before = {
+        before: dict[str, JSON] = {
             "extra": self.extra,
             "history": self.history,
             "images": [hashlib.sha256(image).hexdigest() for image in self.images],
         }
+        if self.logprobs:  # a request without has the hash that it always had
+            before["logprobs"] = self.logprobs
         after = {
             "model": self.model,
             "prompt": self.prompt,
@@ -132,6 +137,8 @@ class Reply:
 
     `finish` is the service's own word for why the model stopped, "" if it says none.
     `cached_tokens` are those of `input_tokens` that cost less because the service had them.
+    `logprobs` has for each token of the text the likeliest (token, natural log-probability) there,
+    None where the service told none.
     """
 
     text: str
@@ -140,6 +147,7 @@ class Reply:
     cached_tokens: int = 0
     output_tokens: int = 0
     refused: bool = False
+    logprobs: tuple[tuple[tuple[str, float], ...], ...] | None = None
 
     def __post_init__(self) -> None:
         """Replace characters that no database takes: a reply was paid for, and must be kept."""

@@ -17,7 +17,7 @@ class Needs:
     and images. `meta`: what the data set tells of its samples.
 
     What stands in `optional_columns` and `optional_spaces` is given where it is there, and no
-    sample is left out for want of it.
+    sample is left out for want of it; neighbours in an optional space are optional, too.
     """
 
     scores: bool = False
@@ -34,7 +34,8 @@ class Needs:
     @property
     def all_spaces(self) -> tuple[str, ...]:
         """The spaces that must be there, those of neighbours too; each once."""
-        return tuple(dict.fromkeys((*self.spaces, *(space for space, _ in self.neighbours))))
+        named = (*self.spaces, *(space for space, _ in self.neighbours))
+        return tuple(space for space in dict.fromkeys(named) if space not in self.optional_spaces)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is needed, JSON-able, without what is not: a part of the fingerprint."""

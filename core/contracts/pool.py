@@ -76,6 +76,10 @@ class PoolData(Protocol):
         """How many samples the pool has."""
 
     @property
+    def contents(self) -> NDArray[np.int64]:
+        """A number (n,) for each row; rows with equal texts and images have the same."""
+
+    @property
     def scorers(self) -> tuple[str, ...]:
         """The m scorers that count."""
 
@@ -91,7 +95,10 @@ class PoolData(Protocol):
         """Return a scorer's values (n,) in its own unit, NaN where there is none; or None."""
 
     def percent(self, scorer: str) -> NDArray[np.float64]:
-        """Return a counting scorer's values (n,) on the 0-100 scale that was asked for."""
+        """Return a scorer's values (n,) on a 0-100 scale, NaN where there is none.
+
+        Of one that counts, the scale that was asked for; of any other its own.
+        """
 
     def vectors(self, space: str) -> NDArray[np.float32] | None:
         """Return the vectors (n, d) of a space, as its embedder gave them; or None."""
@@ -133,11 +140,31 @@ class Pool:
         self._data = data
         self._reader = reader
         self._made: dict[tuple[str, ...], object] = {}
+        self.told: list[str] = []
+        """What the reader had to say of its choice; see `tell`."""
 
     @property
     def n(self) -> int:
         """How many samples there are."""
         return self._data.n
+
+    @property
+    def contents(self) -> NDArray[np.int64]:
+        """A number (n,) int64 for each row; rows with equal texts and images have the same."""
+        return self._once(("contents",), lambda: _frozen(self._data.contents))
+
+    def tell(self, text: str) -> None:
+        """Say something that the user should know of the choice, in a sentence; it stops nothing.
+
+        It is shown once, stored with the selection, and is not part of the result.
+        """
+        if text not in self.told:
+            self.told.append(text)
+
+    @property
+    def sums_scores(self) -> bool:
+        """Whether the final score has been read."""
+        return ("final",) in self._made
 
     @property
     def scorers(self) -> tuple[str, ...]:
@@ -171,8 +198,15 @@ class Pool:
         )
 
     def percent(self, scorer: str) -> NDArray[np.float64]:
-        """Return a counting score on the 0-100 scale, (n,) float64, without gaps."""
-        self._require(self.needs.scores, "scores=True")
+        """Return a score on a 0-100 scale, (n,) float64.
+
+        Those that count, and those declared as `columns`, have no gaps; optional ones may.
+        """
+        declared = scorer in (*self.needs.columns, *self.needs.optional_columns)
+        self._require(
+            declared or (self.needs.scores and scorer in self._data.scorers),
+            f"columns=({scorer!r},)",
+        )
         return self._once(("percent", scorer), lambda: _frozen(self._data.percent(scorer)))
 
     def raw(self, scorer: str) -> NDArray[np.float64]:
@@ -226,7 +260,10 @@ class Pool:
         return self._once(("vectors", space), lambda: self._data.vectors(space)) is not None
 
     def neighbours(self, space: str, k: int) -> Neighbours:
-        """Return the k nearest other rows of each row in a space, by cosine."""
+        """Return the k nearest other rows of each row in a space, by cosine.
+
+        In a pool of fewer than k + 1 rows all others are neighbours.
+        """
         most = max((many for name, many in self.needs.neighbours if name == space), default=0)
         self._require(0 < k <= most, f"neighbours=(({space!r}, {k}),)")
         found = self._once(

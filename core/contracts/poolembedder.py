@@ -29,6 +29,9 @@ class PoolEmbedder(Configurable):
     def embed_pool(self, pool: Pool) -> NDArray[np.float32]:
         """Return (n, d) float32 for the rows of a pool; equal pools give equal vectors.
 
+        A row without a vector, such as one of an empty text, is NaN. The pool is a whole data set,
+        before it is scored: of `needs`, samples, meta and spaces can be had.
+
         Raises:
             UsageError: the pool does not allow what the options ask for.
         """

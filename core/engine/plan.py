@@ -17,6 +17,7 @@ from ig4.core.engine.exporting.export import ExportTarget
 from ig4.core.engine.grouping.cluster import ClusterRequest
 from ig4.core.engine.ingesting.ingest import DatasetSource, default_name
 from ig4.core.engine.ingesting.paths import folder_name
+from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.recordedsettings import with_recorded_options
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import imported_scorers
@@ -166,10 +167,15 @@ def score_request(
     config: Config,
     *,
     embedders: Sequence[Choice] = (),
+    spaces: Sequence[str] = (),
     retry_failed: bool = False,
     recompute: Sequence[str] = (),
 ) -> ScoreRequest:
-    """Return what is to be scored, and how; `embedders` are wanted beside those of scorers."""
+    """Return what is to be scored, and how; `embedders` are wanted beside those of scorers.
+
+    `spaces` are wanted by name, beside those that the configuration names.
+    """
+    names = all_parts((*config.run.spaces, *spaces))
     return ScoreRequest(
         scorers=tuple(config.choice("scorer", name) for name in config.run.scorers),
         embedders=tuple(embedders),
@@ -177,6 +183,7 @@ def score_request(
         call_settings=config.call_settings,
         retry_failed=retry_failed,
         recompute=tuple(recompute),
+        spaces=tuple(embedder_choice(config, name) for name in names),
     )
 
 
@@ -187,16 +194,23 @@ def cluster_request(config: Config) -> ClusterRequest:
         embedder=embedder_choice(config),
         k=config.cluster.k,
         seed=config.run.seed,
+        space=config.cluster.space,
+        choices=space_choices(config),
     )
 
 
-def embedder_choice(config: Config) -> Choice:
-    """Return the embedder that clusters are made from.
+def space_choices(config: Config) -> dict[str, Choice]:
+    """Return the embedders that a configuration gives options, by the names of their spaces."""
+    return {name: embedder_choice(config, name) for name in config.embedders}
+
+
+def embedder_choice(config: Config, label: str | None = None) -> Choice:
+    """Return the embedder of a name, by default the one that clusters are made from.
 
     Where the configuration says nothing of it, it takes the options of the scorer of the same
     name, so that images are embedded once and not twice.
     """
-    label = config.run.embedder
+    label = label or config.run.embedder
     if label in config.embedders or label not in config.scorers:
         return config.choice("embedder", label)
     scorer = config.choice("scorer", label)

@@ -16,6 +16,7 @@ from ig4.core.host.fingerprint import digest_of
 from ig4.core.host.recording import RecordedOptions, non_default
 from ig4.core.records import JSON, Choice, Kind
 from ig4.storage import clusters, scorecolumns
+from ig4.storage import spaces as storedspaces
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
@@ -32,6 +33,7 @@ def with_recorded_options(
     scorers: Iterable[str] = (),
     embedder: str | None = None,
     clusterer: str | None = None,
+    spaces: Iterable[str] = (),
 ) -> Config:
     """Return a configuration whose components have the options that the data set recorded.
 
@@ -40,12 +42,16 @@ def with_recorded_options(
     is yet to be read.
     """
     if dataset is None:
-        return config if embedder is None else _with_own_embedder(session, config, embedder)
+        for name in (*(() if embedder is None else (embedder,)), *spaces):
+            config = _with_own_embedder(session, config, name)
+        return config
     reuse = _Reuse(session, dataset, config)
     for label in dict.fromkeys(scorers):
         reuse.scorer(label)
     if embedder is not None:
         reuse.embedder(embedder)
+    for name in spaces:
+        reuse.embedder(name)
     if clusterer is not None:
         reuse.from_clustering("clusterer", clusterer)
     return reuse.config
@@ -60,6 +66,8 @@ class _Reuse:
         self.config = config
         with session.store.reading() as connection:
             rows = scorecolumns.list_all(connection, dataset.id)
+            known = storedspaces.list_all(connection, dataset.id)
+        self.spaces = {row.name: row for row in known}
         self.done: set[str] = set()
         self.columns = {row.name: row for row in rows if not row.imported}
 
@@ -77,9 +85,20 @@ class _Reuse:
         self._add("scorer", label, use, kept, "scores")
 
     def embedder(self, label: str) -> None:
-        """Add the options of an embedder: of the scorer of its name, else of the last clusters."""
+        """Add the options of an embedder: of its space, else of the scorer of its name.
+
+        Else of the last clusters, or of a scorer that reads its vectors. Imported ones have none.
+        """
         if label in self.config.embedders:
+            self._own_vectors(label)
             return
+        space = self.spaces.get(label)
+        if space is not None and space.imported:
+            return
+        if not self.config.scorers.get(label):
+            self._own_vectors(label)
+            if label in self.config.embedders:
+                return
         self.scorer(label)
         if self.config.scorers.get(label):
             self.config = _with_own_embedder(self.session, self.config, label)
@@ -87,6 +106,13 @@ class _Reuse:
             self.from_clustering("embedder", label)
             if label not in self.config.embedders:
                 self._embedder_of_any_scorer(label)
+
+    def _own_vectors(self, label: str) -> None:
+        """Add the options that the vectors of the space of this name were made with."""
+        row = self.spaces.get(label)
+        kept = None if row is None or row.imported else RecordedOptions.from_dict(row.options)
+        if row is not None and kept is not None:
+            self._add("embedder", label, f"{row.distribution}/{row.component}", kept, "vectors")
 
     def from_clustering(self, kind: Kind, label: str) -> None:
         """Add the options that the last clusters were made with."""

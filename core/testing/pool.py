@@ -31,6 +31,12 @@ class ArrayPoolData:
     labels: NDArray[np.int64] | None = None
     samples: Sequence[Sample] = ()
     meta: Sequence[Mapping[str, JSON]] = ()
+    content_numbers: NDArray[np.int64] | None = None
+
+    @property
+    def contents(self) -> NDArray[np.int64]:
+        """The numbers given, else a different one for each row."""
+        return np.arange(self.n) if self.content_numbers is None else self.content_numbers
 
     @property
     def scorers(self) -> tuple[str, ...]:
@@ -56,8 +62,10 @@ class ArrayPoolData:
         return self.raw_by_scorer.get(scorer, self.percent_by_scorer.get(scorer))
 
     def percent(self, scorer: str) -> NDArray[np.float64]:
-        """Return percents."""
-        return self.percent_by_scorer[scorer]
+        """Return percents; of a column without such, 100 x its raw values."""
+        if scorer in self.percent_by_scorer:
+            return self.percent_by_scorer[scorer]
+        return self.raw_by_scorer[scorer] * 100
 
     def vectors(self, space: str) -> NDArray[np.float32] | None:
         """Return vectors."""
@@ -88,6 +96,7 @@ class ArrayPoolData:
             None if self.labels is None else self.labels[rows],
             [self.samples[row] for row in rows.tolist()] if self.samples else (),
             [self.meta[row] for row in rows.tolist()] if self.meta else (),
+            self.contents[rows],
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 Make = Callable[[], Scorer]
 Results = list[Score | Failure]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 TOLERANCE = 1e-3
 """How far, relative to the largest score, batching may move a score (float32 models)."""
@@ -57,6 +60,9 @@ def scorer_checks(make: Make, samples: Sequence[Sample] | None = None) -> list[C
         check_missing_embedding_costs_the_others_nothing,
         check_percents_are_finite_and_pure,
         check_percents_follow_from_the_recorded_options,
+        check_outputs_are_declared_alike,
+        check_outputs_are_those_that_are_declared,
+        check_percents_of_outputs_are_finite_and_pure,
         given=(make, chosen),
     )
 
@@ -201,6 +207,45 @@ def check_percents_follow_from_the_recorded_options(make: Make, samples: Sequenc
         _require_same_percents(type(scorer)(options), values)
 
 
+def check_outputs_are_declared_alike(make: Make, samples: Sequence[Sample]) -> None:
+    """`outputs` depends on the options alone: different names that a column can have."""
+    first, second = make().outputs, make().outputs
+    require(isinstance(first, tuple), f"outputs is a {type(first).__name__}, not a tuple")
+    require(first == second, "equal options declare different outputs")
+    odd = [name for name in first if not isinstance(name, str) or not _NAME.fullmatch(name)]
+    require(not odd, f"an output is called {odd[:1]}: use letters, digits, - and _")
+    require(len(set(first)) == len(first), f"an output is declared twice: {', '.join(first)}")
+    require(
+        not first or "output" not in type(make().options).model_fields,
+        "a scorer with outputs cannot have an option called output",
+    )
+
+
+def check_outputs_are_those_that_are_declared(make: Make, samples: Sequence[Sample]) -> None:
+    """Good samples get a finite value for every output that is declared, and no other."""
+    declared = set(make().outputs)
+    for sample, result in zip(samples, _score(make, samples), strict=True):
+        given = dict(result.outputs or {}) if isinstance(result, Score) else {}
+        require(
+            set(given) == declared,
+            f"{sample.id} got the outputs {sorted(given)}, declared are {sorted(declared)}",
+        )
+        require(all(map(math.isfinite, given.values())), f"{sample.id}: {given}")
+
+
+def check_percents_of_outputs_are_finite_and_pure(make: Make, samples: Sequence[Sample]) -> None:
+    """`output_to_percent` keeps the shape, changes nothing it was given, and stays finite."""
+    results = [result for result in _score(make, samples) if isinstance(result, Score)]
+    for name in make().outputs:
+        values = np.array([(result.outputs or {})[name] for result in results], dtype=np.float64)
+        for given in (values, np.zeros(0)):
+            before = given.copy()
+            percent = make().output_to_percent(name, given)
+            require(np.array_equal(before, given), "output_to_percent changed what it was given")
+            require(np.shape(percent) == given.shape, f"output_to_percent made {np.shape(percent)}")
+            require(bool(np.isfinite(percent).all()), f"output_to_percent gave {percent}")
+
+
 def _require_same_percents(scorer: Scorer, values: NDArray[np.float64]) -> None:
     """Require that a scorer made from the record of its options has the same percents."""
     recorded = json.loads(json.dumps(scorer.options.model_dump(mode="json")))
@@ -275,8 +320,17 @@ def _require_equal(
         if isinstance(one, Score) and isinstance(other, Score):
             near = abs(one.value - other.value) <= tolerance * scale
             require(near, f"{message}: {one.value} and {other.value}")
+            _require_equal_outputs(one, other, message, tolerance)
         else:
             require(type(one) is type(other), f"{message}: {one} and {other}")
+
+
+def _require_equal_outputs(one: Score, other: Score, message: str, tolerance: float) -> None:
+    mine, theirs = dict(one.outputs or {}), dict(other.outputs or {})
+    require(set(mine) == set(theirs), f"{message}: {sorted(mine)} and {sorted(theirs)}")
+    for name, value in mine.items():
+        near = abs(value - theirs[name]) <= tolerance * max(1.0, abs(value))
+        require(near, f"{message}: the output {name} is {value} and {theirs[name]}")
 
 
 def _content(sample: Sample) -> tuple[bytes, ...]:

@@ -17,6 +17,7 @@ from ig4.core.calls.request import (
     NotFoundError,
     Reply,
     Request,
+    ServiceError,
     TransientError,
 )
 from ig4.core.errors import PrerequisiteError
@@ -64,10 +65,19 @@ class AnthropicProvider(HttpProvider):
             getattr(self._client, name, None) for name in ("api_key", "auth_token", "credentials")
         ):
             await self.close()
-            raise PrerequisiteError("claude has no key: set ANTHROPIC_API_KEY")
+            raise PrerequisiteError(f"{self.component} has no key: set ANTHROPIC_API_KEY")
 
     def body(self, request: Request, *, plain: bool = False) -> dict[str, Any]:
-        """See `HttpProvider.body`."""
+        """See `HttpProvider.body`.
+
+        Raises:
+            ServiceError: log-probabilities are wanted, which this service does not give.
+        """
+        if request.logprobs:
+            raise ServiceError(
+                "Anthropic's API gives no log-probabilities: name a server of OpenAI's interface "
+                "for this scorer"
+            )
         body: dict[str, Any] = {
             "model": request.model,
             "max_tokens": request.max_tokens,

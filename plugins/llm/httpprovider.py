@@ -21,7 +21,8 @@ class HttpProvider(Provider):
     """Takes keys and addresses from the options and the client's own environment variables.
 
     `structured` says whether to ask for an answer by a JSON schema: None does until the server
-    refuses. A subclass makes the vendor's client in `open`, and names its errors.
+    refuses. `component` is who asks, as the user gives it options. A subclass makes the vendor's
+    client in `open`, and names its errors.
     """
 
     endpoint: ClassVar[str]
@@ -45,12 +46,14 @@ class HttpProvider(Provider):
         structured: bool | None = None,
         batch_requests: int | None = None,
         batch_tokens: int | None = None,
+        component: str | None = None,
     ) -> None:
         self.batch_requests = min(batch_requests or self.batch_requests, self.batch_requests)
         self.batch_tokens = batch_tokens or 0
         self.base_url = base_url
         self.timeout = timeout
-        self.schemas = SchemaTrial(structured, self.structured_option, self._tell)
+        self.component = component or self.structured_option.partition(".")[0]
+        self.schemas = SchemaTrial(structured, f"{self.component}.structured", self._tell)
         self._no_temperature = False
         self._client = None
 

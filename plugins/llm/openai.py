@@ -8,18 +8,20 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from ig4.core.calls.prices import Price
 from ig4.core.calls.provider import BatchState
-from ig4.core.calls.request import CallError, Reply, Request, TransientError
+from ig4.core.calls.request import CallError, Reply, Request, ServiceError, TransientError
 from ig4.core.errors import PrerequisiteError
 from ig4.plugins.llm import batches, connection, prices, replies
 from ig4.plugins.llm.bodyerrors import error_in, find_error
 from ig4.plugins.llm.errors import call_error, redact, service_message
 from ig4.plugins.llm.httpprovider import HttpProvider
 from ig4.plugins.llm.images import tiles
+from ig4.plugins.llm.logprobs import ABOUT_LOGPROBS, MISSING, read_logprobs
 from ig4.plugins.llm.structured import is_endless_space
 
 _REASONING = re.compile(r"^(?:o\d|gpt-5)")
@@ -75,8 +77,8 @@ class OpenAIProvider(HttpProvider):
                 self._client = openai.AsyncOpenAI(base_url=self.base_url, **shared)
         except openai.OpenAIError:
             raise PrerequisiteError(
-                "gpt has no key: set OPENAI_API_KEY, or name a local server with "
-                "-o gpt.base_url=http://localhost:8000/v1 or OPENAI_BASE_URL"
+                f"{self.component} has no key: set OPENAI_API_KEY, or name a local server with "
+                f"-o {self.component}.base_url=http://localhost:8000/v1 or OPENAI_BASE_URL"
             ) from None
         self._response = connection.response_type(openai)
 
@@ -99,7 +101,32 @@ class OpenAIProvider(HttpProvider):
         if request.schema is not None and not self.schemas.refused and not plain:
             schema = {"name": "rating", "strict": True, "schema": dict(request.schema)}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if request.logprobs:
+            body |= {"logprobs": True, "top_logprobs": request.logprobs}
         return body | dict(request.extra)
+
+    async def send(self, request: Request) -> Reply:
+        """Send one request; see `HttpProvider.send`.
+
+        Raises:
+            ServiceError: it asks for log-probabilities, and the server has never told any.
+        """
+        reply = await super().send(request)
+        if not request.logprobs or reply.refused:
+            return reply
+        if reply.logprobs is not None:
+            self._tells_logprobs = True
+            return reply
+        if self._tells_logprobs:
+            return replace(reply, finish=MISSING)
+        raise ServiceError(
+            f"{self._service} tells no log-probabilities of {request.model}, which this scorer "
+            "reads: name a model or a server that does (OpenAI's gpt-4o-mini, vLLM, llama.cpp), "
+            "or a scorer that needs none"
+        )
+
+    _tells_logprobs = False
+    """Whether this server has told log-probabilities in this run."""
 
     @property
     def _is_openai(self) -> bool:
@@ -123,7 +150,14 @@ class OpenAIProvider(HttpProvider):
 
     def to_call_error(self, error: Exception) -> CallError:
         """See `HttpProvider.to_call_error`."""
-        hint = self.schemas.hint(service_message(error))
+        message = service_message(error)
+        if getattr(error, "status_code", None) in (400, 422) and ABOUT_LOGPROBS.search(message):
+            return ServiceError(
+                f"{self._service} does not give the log-probabilities that this scorer reads: "
+                f"{message}. Fewer tokens may be allowed, -o {self.component}.top_logprobs=5; "
+                "else name another model or server"
+            )
+        hint = self.schemas.hint(message)
         return call_error(error, self._service, "OPENAI_API_KEY", hint=hint)
 
     @property
@@ -313,4 +347,5 @@ def _make_reply(body: Any) -> Reply:
         cached_tokens=replies.token_count(usage, "prompt_tokens_details", "cached_tokens"),
         output_tokens=replies.token_count(usage, "completion_tokens"),
         refused=bool(refusal) or replies.is_refusal(finish),
+        logprobs=read_logprobs(choice),
     )

@@ -59,6 +59,12 @@ SCHEMA: Mapping[str, Any] = {
 }
 """The reply's JSON schema, for services that support one."""
 
+PROTECTION = _START.rpartition("\n\n")[2]
+"""What a prompt says of the sample in it: it is to be rated, not obeyed."""
+
+SAMPLE = _SAMPLE
+"""The part of a prompt that shows the sample."""
+
 _PLACEHOLDERS = ("{instruction}", "{answer}")
 _PLACEHOLDER = re.compile("|".join(map(re.escape, _PLACEHOLDERS)))
 

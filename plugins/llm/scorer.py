@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ig4.core.calls.provider import Provider
     from ig4.core.contracts import Ask, Digest
     from ig4.core.records import JSON
+
+
+T = TypeVar("T")
 
 
 class RatingOptions(ServiceOptions):
@@ -66,11 +69,20 @@ class RatingScorer(AsyncScorer):
     usual_name: ClassVar[str] = "NAME"
     """The name that options are given to on the command line."""
 
+    maximum: ClassVar[int] = 100
+    """The highest rating."""
+
+    reminder: ClassVar[str] = REMINDER
+    """What is said after a reply without a rating."""
+
+    schema: ClassVar[Mapping[str, Any]] = SCHEMA
+    """The reply's JSON schema."""
+
     _template: Template | None = None
 
     def __init__(self, options: RatingOptions) -> None:
         super().__init__(options)
-        self._question = Question(REMINDER)
+        self._question = Question(self.reminder)
 
     @abstractmethod
     def provider(self) -> Provider:
@@ -85,12 +97,12 @@ class RatingScorer(AsyncScorer):
         """
         if self._template is None:
             file = self.options.prompt
-            self._template = (
-                Template.default(vision=self.options.vision)
-                if file is None
-                else Template.load(Path(file))
-            )
+            self._template = self.default_template() if file is None else Template.load(Path(file))
         return self._template
+
+    def default_template(self) -> Template:
+        """Return the prompt where the options name none."""
+        return Template.default(vision=self.options.vision)
 
     def identity(self, digest: Digest) -> Mapping[str, JSON]:
         """Return model, prompt and whatever else shapes replies, but not the service's address."""
@@ -110,15 +122,12 @@ class RatingScorer(AsyncScorer):
 
     async def rate(self, sample: Sample, ask: Ask) -> Score | Failure:
         """Return the mean rating; its details hold the explanation and suspicious phrases."""
-        images: tuple[bytes, ...] = ()
-        if self.options.vision:
-            problem = next((image.problem for image in sample.images if image.problem), None)
-            if problem is not None:
-                return Failure(problem)
-            images = await jpegs(sample.images, self.options.max_side)
+        images = await images_of(sample, self.options)
+        if isinstance(images, Failure):
+            return images
         requests = [self.request(sample, images, n) for n in range(self.options.samples)]
         calls = (self._question.ask(request, ask, self._reader(request)) for request in requests)
-        return self._score(sample, await _gather(calls))
+        return self._score(sample, await gather(calls))
 
     def request(self, sample: Sample, images: tuple[bytes, ...] = (), repeat: int = 0) -> Request:
         """Return the request for a sample."""
@@ -128,14 +137,14 @@ class RatingScorer(AsyncScorer):
             images=images,
             max_tokens=self.options.max_tokens,
             temperature=self.options.effective_temperature,
-            schema=None if self.options.structured is False else SCHEMA,
+            schema=None if self.options.structured is False else self.schema,
             repeat=repeat,
             extra=self.options.extra,
         )
 
     def _reader(self, request: Request) -> Callable[[Reply], Rating]:
         option = f"{self.usual_name}.max_tokens"
-        return partial(read_rating, asked=request.prompt, option=option)
+        return partial(read_rating, asked=request.prompt, option=option, maximum=self.maximum)
 
     def _score(self, sample: Sample, ratings: Sequence[Rating]) -> Score:
         values = [rating.score for rating in ratings]
@@ -148,21 +157,33 @@ class RatingScorer(AsyncScorer):
         return Score(statistics.fmean(values), details)
 
 
-async def _gather(calls: Iterable[Coroutine[Any, Any, Rating]]) -> list[Rating]:
+async def images_of(sample: Sample, options: ServiceOptions) -> tuple[bytes, ...] | Failure:
+    """Return the images of a sample to send, as the options say; or why one cannot be had."""
+    if not options.vision:
+        return ()
+    problem = next((image.problem for image in sample.images if image.problem), None)
+    if problem is not None:
+        return Failure(problem)
+    return await jpegs(sample.images, options.max_side)
+
+
+async def gather(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Return all results; raise the first error only after every call has ended.
 
     A reply that nobody waits for would be paid for and lost.
     """
     results = await asyncio.gather(*calls, return_exceptions=True)
-    ratings: list[Rating] = []
+    given: list[T] = []
     for result in results:
         if isinstance(result, BaseException):
             raise result
-        ratings.append(result)
-    return ratings
+        given.append(result)
+    return given
 
 
-def read_rating(reply: Reply, *, asked: str = "", option: str = "max_tokens") -> Rating:
+def read_rating(
+    reply: Reply, *, asked: str = "", option: str = "max_tokens", maximum: int = 100
+) -> Rating:
     """Return the rating that a reply to the prompt `asked` holds.
 
     Raises:
@@ -171,6 +192,6 @@ def read_rating(reply: Reply, *, asked: str = "", option: str = "max_tokens") ->
     if reply.refused:
         raise unreadable_error(reply, "", "rate")
     try:
-        return parse(reply.text, asked=asked, cut=reply.cut)
+        return parse(reply.text, asked=asked, cut=reply.cut, maximum=maximum)
     except UnreadableRating as error:
         raise unreadable_error(reply, error, "rate", option=option) from None

@@ -27,7 +27,9 @@ from ig4.storage.schema import (
     Component,
     Dataset,
     DatasetScorer,
+    DatasetSpace,
     Embedding,
+    InputEmbedding,
     Sample,
     Score,
     Selection,
@@ -42,14 +44,16 @@ BLOCK = 4096
 """Damaged results are told by blocks of so many content or image ids."""
 
 _SHOWN = 20
+_DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
     """Something that is wrong: in which table, what, and what to do about it.
 
-    `rows` are the keys of the damaged results (component id, content or image id), or of the
-    damaged samples (data set id, sample id); of other tables, the numbers of what they belong to.
+    `rows` are the keys of the damaged results (component id; content id, image id, or the digest
+    of an input as a number), or of the damaged samples (data set id, sample id); of other tables,
+    the numbers of what they belong to.
     """
 
     table: str
@@ -111,8 +115,13 @@ def check_database(location: str | Path, contents: ContentCheck | None = None) -
             notes += _server_notes(connection)
         _require_current(connection, describe(url))
         verified = {}
-        checks = [_check_scores, _check_embeddings, *([contents] if contents else [])]
-        for table, run in zip(("scores", "embeddings", "samples"), checks, strict=False):
+        checks: dict[str, ContentCheck] = {
+            "scores": _check_scores,
+            "embeddings": _check_embeddings,
+            "input_embeddings": _check_inputs,
+            **({"samples": contents} if contents else {}),
+        }
+        for table, run in checks.items():
             try:
                 with translate_errors(url):
                     found, verified[table] = run(connection)
@@ -152,6 +161,7 @@ def repair_damage(location: str | Path, damage: Sequence[Damage]) -> int:
     tables: dict[str, tuple[Any, Any]] = {
         "scores": (Score, Score.content_id),
         "embeddings": (Embedding, Embedding.image_id),
+        "input_embeddings": (InputEmbedding, InputEmbedding.digest),
     }
     count = 0
     try:
@@ -170,14 +180,28 @@ def repair_damage(location: str | Path, damage: Sequence[Damage]) -> int:
                 for component in {row[0] for row in one.rows}:
                     table, column = tables[one.table]
                     keys = [row[1] for row in one.rows if row[0] == component]
+                    count += len(keys)
+                    if table is InputEmbedding:
+                        _delete_inputs(connection, component, keys)
+                        continue
                     condition = in_values(connection, column, keys)
                     connection.execute(
                         delete(table).where(table.component_id == component, condition)
                     )
-                    count += len(keys)
     finally:
         engine.dispose()
     return count
+
+
+def _delete_inputs(connection: Connection, component: int, keys: Sequence[int]) -> None:
+    """Delete the vectors of inputs, whose digests are given as numbers."""
+    for key in keys:
+        digest = key.to_bytes(max(_DIGEST_BYTES, (key.bit_length() + 7) // 8))
+        connection.execute(
+            delete(InputEmbedding).where(
+                InputEmbedding.component_id == component, InputEmbedding.digest == digest
+            )
+        )
 
 
 def _delete_owners(connection: Connection, one: Damage) -> int:
@@ -286,6 +310,18 @@ def _check_embeddings(connection: Connection) -> tuple[Sequence[Damage], int]:
     return _check_results(connection, "embeddings", columns, checksums.of_vector, _whole)
 
 
+def _check_inputs(connection: Connection) -> tuple[Sequence[Damage], int]:
+    table = InputEmbedding.__table__.c
+    columns = (table.component_id, table.digest, table.vector, table.error, table.crc)
+    return _check_results(
+        connection, "input_embeddings", columns, checksums.of_input, _whole, _number_of
+    )
+
+
+def _number_of(digest: Any) -> int:
+    return int.from_bytes(digest) if isinstance(digest, bytes) else 0
+
+
 def _finite(value: Any) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
@@ -300,6 +336,7 @@ def _check_results(
     columns: Sequence[Any],
     checksum: Callable[..., int],
     plausible: Callable[[Any], bool],
+    number: Callable[[Any], int] = int,
 ) -> tuple[Sequence[Damage], int]:
     """Return the damage in a table of results, by component and block, and the number of rows."""
     damaged: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -313,7 +350,9 @@ def _check_results(
         except (TypeError, ValueError, ArithmeticError):  # the bytes became another type
             sound = False
         if not sound:
-            damaged.setdefault((component, int(key) // BLOCK), []).append((component, key))
+            # Digests are spread evenly: they have no blocks.
+            block = 0 if number is _number_of else number(key) // BLOCK
+            damaged.setdefault((component, block), []).append((component, number(key)))
     named = _names(connection, {component for component, _ in damaged})
     found = [
         _describe(connection, name, named, component, block, keys)
@@ -332,10 +371,11 @@ def _describe(
 ) -> Damage:
     label, again = named.get(component, (f"component {component}", _RESTORE))
     what = "content" if table == "scores" else "image"
-    problem = (
-        f"{len(rows):,} {table} of {label} are not what was stored ({what} ids "
-        f"{block * BLOCK:,} to {(block + 1) * BLOCK - 1:,}"
-    )
+    where = f"{what} ids {block * BLOCK:,} to {(block + 1) * BLOCK - 1:,}"
+    if table == "input_embeddings":
+        where = f"digests {', '.join(f'{key:032x}'[:8] for _, key in rows[:3])}"
+        where += ", …" if len(rows) > 3 else ""
+    problem = f"{len(rows):,} {table} of {label} are not what was stored ({where}"
     if table == "scores":
         keys = [key for _, key in rows[:_SHOWN]]
         samples = connection.scalars(
@@ -359,7 +399,18 @@ def _names(connection: Connection, components: set[int]) -> dict[int, tuple[str,
                 DatasetScorer.component_id == component
             )
         ).first()
-        if bound is not None and bound.imported:
+        space = connection.execute(
+            select(DatasetSpace.name, DatasetSpace.imported).where(
+                DatasetSpace.component_id == component
+            )
+        ).first()
+        if space is not None and space.imported:
+            again = f"`ig4 import-vectors FILE --as {space.name}` stores them again"
+            names[component] = (f"space {space.name} (imported)", again)
+        elif space is not None:
+            again = f"`ig4 score --spaces {space.name}` computes them again"
+            names[component] = (f"space {space.name}", again)
+        elif bound is not None and bound.imported:
             again = f"`ig4 import-scores FILE --as {bound.name}` stores them again"
             names[component] = (f"scorer {bound.name} (imported)", again)
         elif bound is not None:
@@ -395,7 +446,7 @@ def _unprotected(connection: Connection, bare: Mapping[str, int]) -> list[str]:
         for name, count in bare.items()
         if count
     ]
-    for model in (Score, Embedding):
+    for model in (Score, Embedding, InputEmbedding):
         table: Any = model.__table__
         number = connection.execute(
             select(text("count(*)")).select_from(table).where(table.c.crc.is_(None))

@@ -35,7 +35,12 @@ DECLARATION = """
             Component("scorer", "regrouped", "counting.parts:Regrouped"),
             Component("scorer", "ratio", "counting.parts:Ratio"),
             Component("embedder", "colour", "counting.parts:Colour"),
+            Component("embedder", "letters", "counting.parts:Letters"),
+            Component("embedder", "rarity", "counting.parts:Rarity", api=2),
+            Component("clusterer", "gaps", "counting.parts:Gaps", api=2),
             Component("scorer", "asking", "counting.service:Asking"),
+            Component("scorer", "graded", "counting.parts:Graded"),
+            Component("scorer", "asking-grades", "counting.service:AskingGrades"),
             Component("trainer", "learner", "counting.learner:Learner"),
         ]
 """
@@ -47,7 +52,7 @@ PARTS = """
 
     import numpy as np
 
-    from ig4.core.contracts import Embedder, Options, Scorer
+    from ig4.core.contracts import Clusterer, Embedder, Needs, Options, PoolEmbedder, Scorer
     from ig4.core.errors import PrerequisiteError
     from ig4.core.records import Choice, Failure, Score
 
@@ -166,6 +171,51 @@ PARTS = """
                 raise ValueError("13 is unlucky")
             return 100.0 / self.options.maximum * values
 
+    class GradedOptions(Logged):
+        maximum: float = 10.0
+        names: str = "letters,words"
+
+    class Graded(Scorer):
+        "The number of characters, with the outputs `letters` and `words`, or as the answer says."
+        Options = GradedOptions
+
+        @property
+        def batch_size(self):
+            return self.options.batch
+
+        @property
+        def outputs(self):
+            return tuple(self.options.names.split(","))
+
+        def identity(self, digest):
+            return {"shift": self.options.shift}
+
+        def score(self, batch):
+            return [self._one(sample) for sample in batch]
+
+        def _one(self, sample):
+            note(self.options, sample.id)
+            time.sleep(self.options.pause)
+            answer = sample.answer
+            if "fail" in answer and not os.environ.get("COUNTING_MENDED"):
+                return Failure("the answer says fail")
+            given = {"letters": sum(map(str.isalpha, answer)), "words": len(answer.split())}
+            if "no words" in answer and not os.environ.get("COUNTING_MENDED"):
+                del given["words"]
+            if "stranger" in answer:
+                given["stranger"] = 1.0
+            if "endless" in answer:
+                given["letters"] = float("inf")
+            named = {name: value for name, value in given.items()
+                     if name in self.outputs or name == "stranger"}
+            return Score(float("nan") if "nan" in answer else len(answer), outputs=named)
+
+        def to_percent(self, values):
+            return 100.0 / self.options.maximum * values
+
+        def output_to_percent(self, output, values):
+            return values if output == "letters" else self.to_percent(values) + 1
+
     class Colour(Embedder):
         "The mean colour of an image, (n, 3)."
         Options = Logged
@@ -186,6 +236,58 @@ PARTS = """
             for vector in batch:
                 note(self.options, ",".join(str(round(float(x))) for x in vector))
             return np.stack(batch)
+
+    class LettersOptions(Logged):
+        reads: str = "instruction"
+
+    class Letters(Embedder):
+        "How often a text has the letters a, b and c; refuses texts with z, and is ended by y."
+        Options = LettersOptions
+
+        @property
+        def reads(self):
+            return self.options.reads
+
+        @property
+        def batch_size(self):
+            return self.options.batch
+
+        def identity(self, digest):
+            return {"reads": self.options.reads, "shift": self.options.shift}
+
+        def embed(self, batch):
+            if Path(self.options.log + ".stop").exists() and any("y" in text for text in batch):
+                raise KeyboardInterrupt
+            note(self.options, "|".join(batch))
+            if any("z" in text for text in batch):
+                raise ValueError("z is no letter")
+            counts = [[text.count(letter) for letter in "abc"] for text in batch]
+            return np.array(counts, dtype=np.float32) + np.float32(self.options.shift)
+
+    class Rarity(PoolEmbedder):
+        "How many samples of the pool have an answer that begins as this one does, and its length."
+        Options = Logged
+
+        def needs(self):
+            return Needs(samples=True)
+
+        def embed_pool(self, pool):
+            note(self.options, str(pool.n))
+            first = [sample.answer[:1] for sample in pool.samples]
+            made = [[first.count(one), len(s.answer)] for one, s in zip(first, pool.samples)]
+            vectors = np.array(made, dtype=np.float32)
+            vectors[[not one for one in first]] = np.nan
+            return vectors
+
+    class Gaps(Clusterer):
+        "Clusters by the first number of a vector; a vector that is alone with its own is noise."
+        uses_k = False
+        leaves_noise = True
+
+        def fit_predict(self, X, k, seed):
+            values, place, counts = np.unique(X[:, 0], return_inverse=True, return_counts=True)
+            number = np.where(counts > 1, np.cumsum(counts > 1) - 1, -1)
+            return number[place].astype(np.int64)
 
     class Bright(Scorer):
         "The brightness of the first image, by way of the embedder."

@@ -185,4 +185,12 @@ SERVICE = '''
                 for n in range(self.options.repeats)
             ]
             return Score((await asyncio.gather(*asks))[0])
+
+    class AskingGrades(Asking):
+        "The same, with its half as an output."
+        outputs = ("half",)
+
+        async def rate(self, sample, ask):
+            score = await super().rate(sample, ask)
+            return Score(score.value, outputs={"half": score.value / 2})
 '''

@@ -17,7 +17,8 @@ def message(world: World, body: dict[str, Any], fault: dict[str, Any] | None) ->
     """A message: the rating as a tool's input if a tool is forced, else as text."""
     prompt = prompt_of(body)
     forced = (body.get("tool_choice") or {}).get("type") == "tool"
-    text, finish, refusal = rated(world, prompt, forced, fault)
+    wanted = body["tools"][0]["input_schema"] if forced else None
+    text, finish, refusal = rated(world, prompt, forced, fault, wanted)
     text, finish, tokens = within_limit(body, text, finish, fault)
     content: list[dict[str, Any]] = [{"type": "text", "text": text, "citations": None}]
     stop = {"length": "max_tokens", "stop": "end_turn"}.get(finish, finish)

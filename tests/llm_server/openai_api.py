@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 import time
 from typing import Any
 
-from world import World, answers_of, rating_of, verdict_of
+from world import World, answers_of, digits_of, maximum_of, rating_of, ratings_in, verdict_of
 
 CHAT = "/v1/chat/completions"
 
@@ -27,7 +28,8 @@ def prompt_of(body: dict[str, Any]) -> str:
 def completion(world: World, body: dict[str, Any], fault: dict[str, Any] | None) -> dict[str, Any]:
     """A chat completion: the rating as JSON if a schema is asked for, else on the first line."""
     prompt = prompt_of(body)
-    text, finish, refusal = rated(world, prompt, "response_format" in body, fault)
+    wanted = (body.get("response_format") or {}).get("json_schema", {}).get("schema")
+    text, finish, refusal = rated(world, prompt, "response_format" in body, fault, wanted)
     text, finish, tokens = within_limit(body, text, finish, fault)
     usage = {
         "prompt_tokens": len(prompt) // 4,
@@ -37,6 +39,10 @@ def completion(world: World, body: dict[str, Any], fault: dict[str, Any] | None)
     }
     message = {"role": "assistant", "content": None if refusal else text, "refusal": refusal}
     choices = [{"index": 0, "finish_reason": finish, "message": message}]
+    if body.get("logprobs") and not (fault and fault["fault"] == "no-logprobs"):
+        text, told = logprobs_of(world, prompt, int(body.get("top_logprobs") or 0))
+        message["content"], choices[0]["finish_reason"] = text, "length"
+        choices[0]["logprobs"] = told
     if fault and fault["fault"] == "empty-choice":
         choices = []
     return {
@@ -47,6 +53,22 @@ def completion(world: World, body: dict[str, Any], fault: dict[str, Any] | None)
         "choices": choices,
         "usage": usage,
     }
+
+
+def logprobs_of(world: World, prompt: str, top: int) -> tuple[str, dict[str, Any]]:
+    """The first token of a reply and its log-probabilities, as the real interface has them.
+
+    The tokens that are no digits have the chances that a model gives to other beginnings.
+    """
+    chances = digits_of(prompt, world.config["digit_mass"])
+    ranked = sorted(chances.items(), key=lambda item: -item[1])
+
+    def entry(token: str, chance: float) -> dict[str, Any]:
+        return {"token": token, "logprob": math.log(chance), "bytes": list(token.encode())}
+
+    first = entry(*ranked[0])
+    top_entries = [entry(*one) for one in ranked[:top]]
+    return ranked[0][0], {"content": [{**first, "top_logprobs": top_entries}], "refusal": None}
 
 
 def within_limit(
@@ -67,9 +89,16 @@ def within_limit(
 
 
 def rated(
-    world: World, prompt: str, structured: bool, fault: dict[str, Any] | None
+    world: World,
+    prompt: str,
+    structured: bool,
+    fault: dict[str, Any] | None,
+    schema: dict[str, Any] | None = None,
 ) -> tuple[str, str, str | None]:
-    """The text, the finish reason and the refusal of a reply."""
+    """The text, the finish reason and the refusal of a reply; it follows a schema if there is one.
+
+    Without, a prompt that shows the names of a JSON object's fields is answered with such.
+    """
     name = fault["fault"] if fault else ""
     if name == "refusal":
         return "", "stop", "I'm sorry, but I can't help with that."
@@ -87,7 +116,10 @@ def rated(
         one, two = verdict_of(*answers, world.config["favours"])
         told = {"assistant_1": one, "assistant_2": two, "explanation": why}
         return json.dumps(told) if structured else f"{one} {two}\n{why}", "stop", None
-    score = rating_of(prompt)
+    wanted = ratings_in(prompt, schema)
+    if wanted is not None:
+        return json.dumps(wanted), "stop", None
+    score = rating_of(prompt) % (maximum_of(prompt) + 1)
     if structured:
         return json.dumps({"score": score, "explanation": why}), "stop", None
     return f"{score}\n{why}", "stop", None

@@ -22,6 +22,7 @@ DEFAULTS: dict[str, Any] = {
     "batch_refusal": 400,  # the status with which they are refused; 0: the batch fails later
     "explanation": "Clear, detailed and varied.",
     "favours": None,  # "first": a judge that always finds the answer shown first better
+    "digit_mass": 0.9,  # the chance that a reply begins with a digit
     "seed": 0,
 }
 
@@ -29,6 +30,46 @@ DEFAULTS: dict[str, Any] = {
 def rating_of(prompt: str) -> int:
     """The rating of a prompt, 0 to 100: a hash, so that tests know it without asking."""
     return int(hashlib.sha256(prompt.encode("utf-8", "replace")).hexdigest(), 16) % 101
+
+
+def maximum_of(prompt: str) -> int:
+    """The highest rating that a prompt's last words ask for, 100 where they name none."""
+    found = re.search(r"number from 0 to (\d+)", prompt[-200:])
+    return int(found[1]) if found else 100
+
+
+def digits_of(prompt: str, mass: float = 0.9) -> dict[str, float]:
+    """The chances of the first token of a reply: the digits from 0 to 9 have `mass` of them.
+
+    The digits' own are hashes of the prompt; "4" and " 4" are two tokens. Tests know them.
+    """
+    seed = hashlib.sha256(prompt.encode("utf-8", "replace")).digest()
+    weights = [1 + seed[n] for n in range(10)]
+    chances = {f"{n}": mass * weight / sum(weights) * 0.75 for n, weight in enumerate(weights)}
+    chances |= {f" {n}": mass * weight / sum(weights) * 0.25 for n, weight in enumerate(weights)}
+    return {**chances, "The": (1 - mass) * 0.75, "I": (1 - mass) * 0.25}
+
+
+def ratings_in(prompt: str, schema: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The fields of a reply by a schema with other fields than one score; None if it is not that.
+
+    One of several numbers is chosen by a hash of its name and the prompt; a list of choices gets
+    one or two of them; a text gets one.
+    """
+    fields = (schema or {}).get("properties", {})
+    if not fields or "score" in fields or "assistant_1" in fields:
+        return None
+    told: dict[str, Any] = {}
+    for name, wanted in fields.items():
+        number = int(hashlib.sha256(f"{name} {prompt}".encode("utf-8", "replace")).hexdigest(), 16)
+        if wanted["type"] == "array":
+            choices = wanted["items"]["enum"]
+            told[name] = sorted({choices[one % len(choices)] for one in (number, number // 99)})
+        elif wanted["type"] == "string":
+            told[name] = "Plain."
+        else:
+            told[name] = wanted["enum"][number % len(wanted["enum"])]
+    return told
 
 
 _ANSWER = r"<<<answer of assistant {n} (\w+)>>>\n(.*?)\n<<<end of answer of assistant {n} \1>>>"

@@ -1,15 +1,27 @@
-"""The clustering stage: groups a data set's samples by the embeddings of their images."""
+"""The clustering stage: groups a data set's samples by the vectors of a space.
+
+By default that is the embedder of images, whose samples without an image have a cluster of their
+own. Any other space is found by its name.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ig4.core.contracts import Clusterer
+from ig4.core.contracts import Clusterer, Embedder
 from ig4.core.counts import counted
+from ig4.core.engine.pooling.spacenames import space_parts
+from ig4.core.engine.pooling.spaces import (
+    SpaceVectors,
+    missing_space,
+    require_space,
+    space_choice,
+)
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS
@@ -19,7 +31,7 @@ from ig4.core.host.fingerprint import digest_of
 from ig4.core.host.recording import recorded_options
 from ig4.core.host.watch import open_named
 from ig4.core.records import Choice
-from ig4.storage import clusters, samples, scores
+from ig4.storage import clusters, samples, scores, spaces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,13 +41,16 @@ if TYPE_CHECKING:
 
 STAGE = "cluster"
 TEXT_ONLY, UNREADABLE = -1, -2
+NOISE, NO_LABEL = -1, -2
+"""Labels of samples without a cluster: left without one, or without anything to cluster by."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterRequest:
-    """How to group samples: `k` clusters of the vectors of an embedder.
+    """How to group samples: `k` clusters of the vectors of an embedder, or of a space.
 
-    With `aside` the clustering does not become the one that selections take by default.
+    `choices` are the configured embedders, by the names of their spaces. With `aside` the
+    clustering does not become the one that selections take by default.
     """
 
     clusterer: Choice
@@ -43,11 +58,17 @@ class ClusterRequest:
     k: int
     seed: int
     aside: bool = False
+    space: str | None = None
+    choices: Mapping[str, Choice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterResult:
-    """A clustering: how many samples each label has; `left_out` have no readable image."""
+    """A clustering: how many samples each label has.
+
+    `left_out` have no cluster: no readable image or no vector, or (`noise` of them) the clusterer
+    left them without one. `space` is None for images.
+    """
 
     dataset: DatasetRow
     id: int
@@ -57,26 +78,38 @@ class ClusterResult:
     text_only: int
     left_out: int
     reused: bool
+    noise: int = 0
+    space: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _ImageAssignment:
     """Which image each sample goes by: TEXT_ONLY (-1), or UNREADABLE (-2), where there is none.
 
-    `sample_ids` and `image_of` are (n,) int64, in the order of the data set.
+    `sample_ids` and `image_of` are (n,) int64, in the order of the data set. In a space that is
+    not of images, `image_of` are rows of its vectors.
     """
 
     sample_ids: NDArray[np.int64]
     image_of: NDArray[np.int64]
+    space: SpaceVectors | None = None
+
+    @property
+    def unit(self) -> str:
+        """What is clustered."""
+        return "image" if self.space is None else "vector"
 
 
 def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> ClusterResult:
     """Cluster a data set's distinct images; a sample takes the cluster of its first image.
 
-    Text-only samples form one more cluster, numbered k. The same input is not clustered twice.
+    Text-only samples form one more cluster, numbered k. With a space of the request, its distinct
+    vectors are clustered, and a sample without one has no cluster. The same input is not clustered
+    twice.
 
     Raises:
-        UsageError: `k` is below 1 or above the number of distinct images.
+        UsageError: `k` is below 1 or above the number of distinct images or vectors, where the
+            clusterer uses it; an unknown space.
     """
     name, k = request.clusterer.label, request.k
     if name == NO_CLUSTERS:
@@ -87,21 +120,28 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
     if k < 1:
         raise UsageError(f"cannot form {k} clusters: choose k from 1 on")
     clusterer = session.configured(request.clusterer)
+    uses_k = cast("Clusterer", clusterer.component).uses_k
+    request = _of_images(session, dataset, request)
     embedder = session.configured(request.embedder, runnable=False)
     config = {
         "dataset": dataset.name,
         "clusterer": request.clusterer.to_dict(),
         "embedder": request.embedder.to_dict(),
+        **({} if request.space is None else {"space": request.space}),
         "k": k,
     }
     with session.recorded("cluster", config, request.seed):
         session.attach(dataset.id)
-        assignment = _assign_images(session, dataset)
+        assignment = (
+            _assign_images(session, dataset)
+            if request.space is None
+            else _assign_vectors(session, dataset, request)
+        )
         images = len(np.unique(assignment.image_of[assignment.image_of >= 0]))
-        if 0 < images < k:  # said before they are embedded; some may turn out unreadable yet
+        if uses_k and 0 < images < k:  # said before they are embedded; some may be unreadable yet
             raise UsageError(
-                f"cannot form {counted(k, 'cluster')} of {counted(images, 'distinct image')}: "
-                "lower k"
+                f"cannot form {counted(k, 'cluster')} of "
+                f"{counted(images, f'distinct {assignment.unit}')}: lower k"
             )
         work = _Clustering(session, clusterer, embedder, assignment, k, request.seed)
         with session.store.reading() as connection:
@@ -110,11 +150,15 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
             if not request.aside:
                 with session.store.writing() as connection:
                     clusters.mark_used(connection, known.id, name, work.settings())
-            return _summary(session, dataset, known.id, name, k, assignment, reused=True)
-        score(session, dataset, ScoreRequest((), embedders=[request.embedder]))
+            formed = k if known.k is None else known.k
+            return _summary(session, dataset, known.id, name, formed, assignment, reused=True)
+        if request.space is None:
+            score(session, dataset, ScoreRequest((), embedders=[request.embedder]))
         labels = work.labels()
+        if not uses_k:
+            k = work.formed(labels)
         component_id = session.component_id(work.clusterer.fingerprint)
-        labelled = labels >= 0
+        labelled = labels >= NOISE
         inputs = work.inputs()  # anew: images that failed are known only now
         with session.store.writing() as connection:
             added = clusters.put(
@@ -133,6 +177,56 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
                 settings=work.settings(),
             )
         return _summary(session, dataset, added, name, k, assignment, reused=False)
+
+
+def _of_images(session: Session, dataset: DatasetRow, request: ClusterRequest) -> ClusterRequest:
+    """Return a request on the space of an embedder of images as one on this embedder.
+
+    So it is the same clustering, however it is asked for.
+
+    Raises:
+        UsageError: the name of a space is malformed, or its embedder is unknown.
+    """
+    space = request.space
+    if space is None or len(parts := space_parts(space)) > 1:
+        return request
+    name = next(iter(parts))
+    with session.store.reading() as connection:
+        row = spaces.find(connection, dataset.id, name)
+    if row is not None and row.imported:
+        return request
+    choice = space_choice(name, row, request.choices)
+    known = {one.component.name for one in session.host.components("embedder")}
+    if choice.use.rpartition("/")[2] not in known:
+        raise UsageError(missing_space(session, dataset, name, request.choices))
+    component = session.configured(choice, runnable=False).component
+    if isinstance(component, Embedder) and component.reads == "image":
+        return replace(request, embedder=choice, space=None)
+    return request
+
+
+def _assign_vectors(
+    session: Session, dataset: DatasetRow, request: ClusterRequest
+) -> _ImageAssignment:
+    """Return the rows of a space's vectors that samples go by; computes what is missing of it."""
+    assert request.space is not None
+    with session.store.reading() as connection:
+        sample_ids, contents = samples.ordered_ids(connection, dataset.id)
+        bound = {row.name: row for row in spaces.list_all(connection, dataset.id)}
+    own = []
+    for name in space_parts(request.space):
+        row = bound.get(name)
+        if row is None or not row.imported:
+            own.append(space_choice(name, row, request.choices))
+    known = {one.component.name for one in session.host.components("embedder")}
+    for choice in own:
+        if choice.use.rpartition("/")[2] not in known:
+            raise UsageError(missing_space(session, dataset, choice.label, request.choices))
+    if own:
+        score(session, dataset, ScoreRequest((), spaces=own))
+    found = require_space(session, dataset, request.space, request.choices, sample_ids, contents)
+    row_of = np.where(found.row_of < 0, UNREADABLE, found.row_of)
+    return _ImageAssignment(sample_ids, row_of, found)
 
 
 def _assign_images(session: Session, dataset: DatasetRow) -> _ImageAssignment:
@@ -158,6 +252,16 @@ class _Clustering:
     k: int
     seed: int
 
+    @property
+    def uses_k(self) -> bool:
+        """Whether the clusterer makes as many clusters as it is told."""
+        return cast("Clusterer", self.clusterer.component).uses_k
+
+    def formed(self, labels: NDArray[np.int64]) -> int:
+        """Return how many clusters a clusterer has formed that finds their number itself."""
+        own = labels[self.assignment.image_of >= 0]
+        return int(own.max(initial=-1)) + 1
+
     def settings(self) -> dict[str, Any] | None:
         """Return the options of clusterer and embedder for the database; None if not JSON-able."""
         parts = {}
@@ -174,6 +278,10 @@ class _Clustering:
 
         An image that could not be embedded counts: once it can, there is more to cluster.
         """
+        if self.assignment.space is not None:
+            parts = [self.clusterer.fingerprint.value, self.assignment.space.digest]
+            own = hashlib.sha256(self.assignment.sample_ids.tobytes()).hexdigest()
+            return digest_of([*parts, own, self.k, self.seed])
         component_id = self.session.component_id(self.embedder.fingerprint)
         with self.session.store.reading() as connection:
             tried = scores.embedded_ids(connection, component_id)
@@ -186,36 +294,46 @@ class _Clustering:
         return digest_of([*fingerprints, data, self.k, self.seed])
 
     def labels(self) -> NDArray[np.int64]:
-        """Return the label (n,) of each sample, -1 where there is none."""
+        """Return the label (n,) of each sample: NOISE, or NO_LABEL, where there is none."""
         image_of, k = self.assignment.image_of, self.k
         shown = image_of[image_of >= 0]
         distinct, first = np.unique(shown, return_index=True)
         images = distinct[np.argsort(first, kind="stable")]  # in data-set order
-        vectors = self._vectors(images)
-        kept = [image for image in images.tolist() if image in vectors]
-        if not kept:
-            raise UsageError(f"cannot form {k} clusters: no image of the data set can be read")
-        if k > len(kept):
-            raise UsageError(f"cannot form {k} clusters of {len(kept)} distinct images: lower k")
-        self.session.emit(StageStarted(STAGE, len(kept), "images"))
-        given = self._fit(np.stack([vectors[image] for image in kept]))
-        label_of = dict(zip(kept, given.tolist(), strict=True))
-        labels = np.full(len(image_of), -1, dtype=np.int64)
-        labels[image_of == TEXT_ONLY] = k
-        for place, image in enumerate(image_of.tolist()):
-            if image in label_of:
-                labels[place] = label_of[image]
-        formed = len(set(label_of.values()))
+        kept, matrix = self._vectors(images)
+        unit = self.assignment.unit
+        if not len(kept):
+            why = "no image of the data set can be read" if unit == "image" else "no sample has one"
+            raise UsageError(f"cannot form {k} clusters: {why}")
+        if self.uses_k and k > len(kept):
+            raise UsageError(f"cannot form {k} clusters of {len(kept)} distinct {unit}s: lower k")
+        self.session.emit(StageStarted(STAGE, len(kept), f"{unit}s"))
+        given = self._fit(matrix)
+        order = np.argsort(kept)
+        known = np.isin(image_of, kept)
+        labels = np.full(len(image_of), NO_LABEL, dtype=np.int64)
+        labels[known] = given[order[np.searchsorted(kept[order], image_of[known])]]
+        labels[image_of == TEXT_ONLY] = k if self.uses_k else int(given.max(initial=-1)) + 1
+        formed = len(np.unique(given[given >= 0]))
+        noise = int((given < 0).sum())
+        told = f", {noise:,} in none" if noise else ""
         self.session.emit(
-            StageFinished(STAGE, f"{counted(len(kept), 'image')} in {counted(formed, 'cluster')}")
+            StageFinished(
+                STAGE, f"{counted(len(kept), unit)} in {counted(formed, 'cluster')}{told}"
+            )
         )
         return labels
 
-    def _vectors(self, images: NDArray[np.int64]) -> dict[int, NDArray[np.float32]]:
+    def _vectors(self, images: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return those of the images (or rows) that have a vector, and the vectors (m, d)."""
+        if self.assignment.space is not None:
+            return images, np.ascontiguousarray(self.assignment.space.vectors[images])
         component_id = self.session.component_id(self.embedder.fingerprint)
         with self.session.store.reading() as connection:
             rows = scores.embeddings(connection, component_id, images.tolist())
-            return {image: vector for image, vector in rows if not isinstance(vector, str)}
+            found = {image: vector for image, vector in rows if not isinstance(vector, str)}
+        kept = [image for image in images.tolist() if image in found]
+        matrix = np.stack([found[image] for image in kept]) if kept else np.empty((0, 0))
+        return np.array(kept, dtype=np.int64), matrix.astype(np.float32, copy=False)
 
     def _fit(self, matrix: NDArray[np.float32]) -> NDArray[np.int64]:
         clusterer = cast("Clusterer", self.clusterer.component)
@@ -224,15 +342,20 @@ class _Clustering:
             labels = np.asarray(clusterer.fit_predict(matrix, self.k, self.seed))
         finally:
             clusterer.close()
-        _check(self.clusterer.label, labels, len(matrix), self.k)
-        return labels
+        _check(self.clusterer.label, clusterer, labels, len(matrix), self.k)
+        return labels.astype(np.int64, copy=False)
 
 
-def _check(label: str, labels: NDArray[np.int64], rows: int, k: int) -> None:
-    if labels.shape != (rows,) or labels.min(initial=0) < 0 or labels.max(initial=0) >= k:
+def _check(label: str, clusterer: Clusterer, labels: NDArray[np.int64], rows: int, k: int) -> None:
+    least = NOISE if clusterer.leaves_noise else 0
+    whole = labels.shape == (rows,) and np.issubdtype(labels.dtype, np.integer)
+    low = int(labels.min(initial=0)) if whole else 0
+    high = int(labels.max(initial=0)) if whole else 0
+    if not whole or low < least or (clusterer.uses_k and high >= k) or high >= max(rows, 1):
+        most = k - 1 if clusterer.uses_k else rows - 1
         raise PluginError(
-            f"clusterer {label} must return {rows} labels from 0 to {k - 1}; it returned shape "
-            f"{labels.shape}"
+            f"clusterer {label} must return {rows} labels from {least} to {most}; it returned "
+            f"{labels.dtype} of shape {labels.shape}, from {low} to {high}"
         )
 
 
@@ -248,6 +371,7 @@ def _summary(
 ) -> ClusterResult:
     with session.store.reading() as connection:
         labels = clusters.labels(connection, clustering_id, assignment.sample_ids)
+        noise = clusters.count_noise(connection, clustering_id)
     values, counts = np.unique(labels[labels >= 0], return_counts=True)
     text_only = int((assignment.image_of == TEXT_ONLY).sum())
     if text_only:
@@ -264,4 +388,6 @@ def _summary(
         text_only,
         int((labels < 0).sum()),
         reused,
+        noise,
+        None if assignment.space is None else assignment.space.name,
     )

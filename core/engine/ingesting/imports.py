@@ -19,6 +19,7 @@ from ig4.core.engine.ingesting.matching import (
     shown_ids,
 )
 from ig4.core.engine.ingesting.scorefile import STAGE, FileColumn, ScoreColumn, read_column
+from ig4.core.engine.scoring.outputs import bound_outputs, scorer_of
 from ig4.core.engine.scoring.plan import check_label
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS
 from ig4.core.engine.selecting.percent import IMPORTED, named_scale
@@ -98,7 +99,10 @@ def import_scores(session: Session, dataset: DatasetRow, column: ScoreColumn) ->
         with session.store.writing() as connection:
             stored = ((content, value, None, None) for content, value in rows)
             scores.put(connection, component, session.run_id, stored)
-            scores.bind(connection, dataset.id, column.name, component, imported=True)
+            # Outputs of a scorer whose name it takes are nobody's now.
+            unbound = bound_outputs(connection, dataset.id, column.name)
+            bound = {column.name: component}
+            scores.bind_all(connection, dataset.id, bound, imported=True, unbound=unbound)
             ids, _ = samples.ordered_ids(connection, dataset.id)
         found.taken = len(rows)
         found.without = max(0, len(ids) - found.taken)
@@ -228,6 +232,12 @@ def _check_replaced(
     with session.store.reading() as connection:
         rows = scorecolumns.list_all(connection, dataset.id)
         row = next((row for row in rows if row.name == column.name), None)
+        scorer = None if row is None else scorer_of(row, rows)
+        if scorer is not None:
+            raise UsageError(
+                f"{column.name} is an output of {scorer.name} in {dataset.name}: choose another "
+                "name (--as NAME)"
+            )
         if row is None or row.fingerprint == fingerprint or column.replace:
             return
         count = scorecolumns.counts(connection, dataset.id, row.component_id).values

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ig4.core.engine.scoring.outputs import outputs_of, scorer_of
 from ig4.core.engine.scoring.plan import check_label
 from ig4.core.errors import UsageError
 from ig4.core.host.recording import RecordedOptions, non_default
@@ -29,7 +30,8 @@ class ScoreColumnSummary:
     `minimum`, `mean` and `maximum` are of the raw values, in the scorer's own unit. `origin` has
     component, version and options (those that differ from the defaults, where they are known, else
     what the results depend on) of computed scores; path, column, units and scale of imported ones.
-    `runs` gave the values, the newest at `created_at` (UTC).
+    `runs` gave the values, the newest at `created_at` (UTC). `output_of` names the column that it
+    is an output of, `outputs` the columns that are outputs of it.
     """
 
     name: str
@@ -44,6 +46,8 @@ class ScoreColumnSummary:
     fingerprint: str
     runs: list[int]
     created_at: datetime | None
+    output_of: str | None = None
+    outputs: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, JSON-able."""
@@ -53,11 +57,12 @@ class ScoreColumnSummary:
 
 @dataclass(frozen=True, slots=True)
 class DropResult:
-    """What dropping a column deleted; `replies` of services remain in the ledger."""
+    """What dropping a column and its `outputs` deleted; `replies` of services remain."""
 
     name: str
     deleted: int
     replies: int
+    outputs: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, JSON-able."""
@@ -69,7 +74,7 @@ def list_columns(session: Session, dataset: DatasetRow) -> list[ScoreColumnSumma
     with session.store.reading() as connection:
         total = datasets.count_samples(connection, dataset.id)
         rows = scorecolumns.list_all(connection, dataset.id)
-        return [_summary(session, connection, dataset, row, total) for row in rows]
+        return [_summary(session, connection, dataset, row, rows, total) for row in rows]
 
 
 def find_column(session: Session, dataset: DatasetRow, name: str) -> ScoreColumnSummary:
@@ -78,51 +83,77 @@ def find_column(session: Session, dataset: DatasetRow, name: str) -> ScoreColumn
     Raises:
         UsageError: there is none of that name.
     """
-    row = _row(session, dataset, name)
+    row, rows = _row(session, dataset, name)
     with session.store.reading() as connection:
         total = datasets.count_samples(connection, dataset.id)
-        return _summary(session, connection, dataset, row, total)
+        return _summary(session, connection, dataset, row, rows, total)
 
 
 def drop_column(session: Session, dataset: DatasetRow, name: str) -> DropResult:
     """Remove a column of a data set and its values, unless another column has them too.
 
+    The outputs of its scorer go with it.
+
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none of that name, or it is an output of another.
     """
-    row = _row(session, dataset, name)
+    row, outputs = _with_outputs(session, dataset, name, "drop")
     with session.recorded("scores drop", {"dataset": dataset.name, "name": name}):
         session.attach(dataset.id)
         with session.store.writing() as connection:
-            deleted = scorecolumns.drop(connection, dataset.id, row)
+            deleted = sum(scorecolumns.drop(connection, dataset.id, one) for one in (row, *outputs))
             replies = scorecolumns.count_paid(connection, row.component_id)
-    return DropResult(name, deleted, replies)
+    return DropResult(name, deleted, replies, [one.name for one in outputs])
 
 
 def rename_column(session: Session, dataset: DatasetRow, old: str, new: str) -> None:
-    """Give a column of a data set another name.
+    """Give a column of a data set another name; the outputs of its scorer follow.
 
     Raises:
-        UsageError: there is none of that name, or the new one is taken or cannot be used.
+        UsageError: there is none of that name, it is an output of another, or the new one is taken
+            or cannot be used.
     """
     new = new.strip()
     if not new:
         raise UsageError("a scorer needs a name that is not empty")
     check_label(new)
-    _row(session, dataset, old)
+    _, outputs = _with_outputs(session, dataset, old, "rename")
+    names = {old: new} | {one.name: new + one.name[len(old) :] for one in outputs}
     with session.store.reading() as connection:
         taken = {row.name for row in scorecolumns.list_all(connection, dataset.id)}
-    if new in taken:
-        raise UsageError(
-            f"{dataset.name} has scores called {new} already: drop or rename them first"
-        )
+    for name in names.values():
+        if name in taken:
+            raise UsageError(
+                f"{dataset.name} has scores called {name} already: drop or rename them first"
+            )
     with session.recorded("scores rename", {"dataset": dataset.name, "old": old, "new": new}):
         session.attach(dataset.id)
         with session.store.writing() as connection:
-            scorecolumns.rename(connection, dataset.id, old, new)
+            for before, after in names.items():
+                scorecolumns.rename(connection, dataset.id, before, after)
 
 
-def _row(session: Session, dataset: DatasetRow, name: str) -> ScoreColumnRow:
+def _with_outputs(
+    session: Session, dataset: DatasetRow, name: str, verb: str
+) -> tuple[ScoreColumnRow, list[ScoreColumnRow]]:
+    """Return a column and those of its outputs.
+
+    Raises:
+        UsageError: there is none of that name, or it is an output itself.
+    """
+    row, rows = _row(session, dataset, name)
+    scorer = scorer_of(row, rows)
+    if scorer is not None:
+        raise UsageError(
+            f"{name} is an output of {scorer.name}, and shares its fate: {verb} {scorer.name}"
+        )
+    return row, outputs_of(row, rows)
+
+
+def _row(
+    session: Session, dataset: DatasetRow, name: str
+) -> tuple[ScoreColumnRow, list[ScoreColumnRow]]:
+    """Return the column of a name, and all columns."""
     with session.store.reading() as connection:
         rows = {row.name: row for row in scorecolumns.list_all(connection, dataset.id)}
     if name not in rows:
@@ -130,12 +161,18 @@ def _row(session: Session, dataset: DatasetRow, name: str) -> ScoreColumnRow:
         raise UsageError(
             f"{dataset.name} has no scores called {name!r}{did_you_mean(name, rows)}{known}"
         )
-    return rows[name]
+    return rows[name], list(rows.values())
 
 
 def _summary(
-    session: Session, connection: Connection, dataset: DatasetRow, row: ScoreColumnRow, total: int
+    session: Session,
+    connection: Connection,
+    dataset: DatasetRow,
+    row: ScoreColumnRow,
+    rows: Sequence[ScoreColumnRow],
+    total: int,
 ) -> ScoreColumnSummary:
+    scorer = scorer_of(row, rows)
     counts = scorecolumns.counts(connection, dataset.id, row.component_id)
     runs = scorecolumns.runs(connection, dataset.id, row.component_id)
     return ScoreColumnSummary(
@@ -151,6 +188,8 @@ def _summary(
         fingerprint=row.fingerprint,
         runs=[run.run_id for run in runs],
         created_at=runs[-1].started_at if runs else None,
+        output_of=None if scorer is None else scorer.name,
+        outputs=[one.name for one in outputs_of(row, rows)],
     )
 
 

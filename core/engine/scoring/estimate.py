@@ -11,9 +11,9 @@ from ig4.core.calls.ledger import at_other_limits, reply_of
 from ig4.core.calls.loop import run
 from ig4.core.calls.request import PendingError, Reply, Request
 from ig4.core.calls.settings import CallSettings
-from ig4.core.engine.scoring.plan import ScoreRequest, make_plan
+from ig4.core.engine.scoring.plan import PendingWork, ScoreRequest, make_plan
 from ig4.core.engine.scoring.rating import RatingTask
-from ig4.core.engine.scoring.score import imported_scorers
+from ig4.core.engine.scoring.score import imported_scorers, imported_spaces
 from ig4.storage import calls as ledger
 from ig4.storage import runs
 from ig4.storage.calls import CallRow
@@ -53,7 +53,7 @@ class CallEstimate:
 
 @dataclass(frozen=True, slots=True)
 class ScoreEstimate:
-    """By component: how many samples (embedder: images) it has yet to see, and the seconds.
+    """By component: how many samples (embedder: inputs) it has yet to see, and the seconds.
 
     Seconds are None where this database has not seen the component at work.
     """
@@ -77,10 +77,15 @@ def estimate(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Sc
     """
     imported = imported_scorers(session, dataset) - set(request.recompute)
     computed = [choice for choice in request.scorers if choice.label not in imported]
-    plan = make_plan(session, dataset, replace(request, scorers=computed))
+    own = imported_spaces(session, dataset) - set(request.recompute)
+    spaces = [choice for choice in request.spaces if choice.label not in own]
+    plan = make_plan(session, dataset, replace(request, scorers=computed, spaces=spaces))
     seconds: dict[str, float | None] = {}
     calls = plan.calls
-    names = {f"embedder {p.configured.label}": p for p in plan.embedders.values()}
+    names: dict[str, PendingWork] = {
+        f"embedder {p.configured.label}": p for p in plan.embedders.values()
+    }
+    seconds |= dict.fromkeys(f"embedder {label}" for label in plan.pooled)
     with session.store.reading() as connection:
         for name, pending in {**names, **plan.scorers}.items():
             speed = runs.seconds_per_unit(connection, pending.configured.fingerprint.value)

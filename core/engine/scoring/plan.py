@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ig4.core.calls.settings import CallSettings
-from ig4.core.contracts import AsyncScorer, Embedder, Scorer
-from ig4.core.errors import UsageError
+from ig4.core.contracts import AsyncScorer, Embedder, PoolEmbedder, Scorer
+from ig4.core.engine.scoring.inputs import contained, first_places, text_digests
+from ig4.core.engine.scoring.outputs import check_names, component_ids
+from ig4.core.errors import PluginError, UsageError
 from ig4.core.records import Choice
-from ig4.storage import samples, scores
+from ig4.storage import samples, scorecolumns, scores, spaces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from sqlalchemy import Connection
 
+    from ig4.core.contracts.embedder import Reads
     from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
 
@@ -29,9 +33,10 @@ LOCAL = Choice("executor", "local")
 class ScoreRequest:
     """What to score a data set with, and how.
 
-    `embedders` are wanted beside those that scorers read. `call_settings` say how services are
-    asked. With `retry_failed`, samples that failed before are taken up again. `recompute` names
-    the scorers whose imported scores are computed anew.
+    `embedders` are wanted beside those that scorers read. `spaces` are embedders too, whose names
+    the data set is to know; those of imported vectors are left alone. `call_settings` say how
+    services are asked. With `retry_failed`, samples that failed before are taken up again.
+    `recompute` names the scorers and spaces that were imported and are computed anew.
     """
 
     scorers: Sequence[Choice]
@@ -40,12 +45,14 @@ class ScoreRequest:
     call_settings: CallSettings = field(default_factory=CallSettings)
     retry_failed: bool = False
     recompute: Sequence[str] = ()
+    spaces: Sequence[Choice] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return scorers, embedders and executor, JSON-able."""
         return {
             "scorers": {choice.label: choice.to_dict() for choice in self.scorers},
             "embedders": {choice.label: choice.to_dict() for choice in self.embedders},
+            "spaces": {choice.label: choice.to_dict() for choice in self.spaces},
             "executor": self.executor.to_dict(),
             "retry_failed": self.retry_failed,
             "recompute": list(self.recompute),
@@ -66,6 +73,8 @@ class PendingWork:
     component_id: int
     places: NDArray[np.int64]
     ordinals: NDArray[np.int64]
+    outputs: Mapping[str, int] = field(default_factory=dict, kw_only=True)
+    """The ids of the components of its outputs, by name."""
 
     def batches(self, size: int) -> Iterator[slice]:
         """Yield the units of each batch of `size`, in order; fewer where some are done."""
@@ -87,19 +96,36 @@ class PendingImages(PendingWork):
 
 
 @dataclass(frozen=True, slots=True)
+class PendingTexts(PendingWork):
+    """An embedder and the texts it has yet to see; `digests` (m,) know them."""
+
+    digests: NDArray[np.void]
+
+    @property
+    def reads(self) -> Reads:
+        """What of a sample the texts are."""
+        assert isinstance(self.configured.component, Embedder)
+        return self.configured.component.reads
+
+
+@dataclass(frozen=True, slots=True)
 class ScoringPlan:
     """All that is missing for a data set, and the order of its samples.
 
     `sample_ids` and `contents` are (n,) int64. `embedders` are known by fingerprint;
-    `embedder_of` names the one of each scorer that reads embeddings.
+    `embedder_of` names the one of each scorer that reads embeddings. `spaces` are the
+    components that names of spaces are to stand for, `pooled` those of them that look at all
+    samples at once.
     """
 
     dataset: DatasetRow
     sample_ids: NDArray[np.int64]
     contents: NDArray[np.int64]
     scorers: Mapping[str, PendingWork]
-    embedders: Mapping[str, PendingImages]
+    embedders: Mapping[str, PendingImages | PendingTexts]
     embedder_of: Mapping[str, str]
+    spaces: Mapping[str, ConfiguredComponent] = field(default_factory=dict)
+    pooled: Mapping[str, ConfiguredComponent] = field(default_factory=dict)
 
     @property
     def has_batches(self) -> bool:
@@ -118,12 +144,13 @@ class ScoringPlan:
 
     @property
     def calls(self) -> dict[str, int]:
-        """How many samples (scorers) or images (embedders) each component has to see."""
-        images = {
+        """How many samples (scorers), images or texts (embedders) each has to see."""
+        inputs = {
             f"embedder {pending.configured.label}": len(pending.places)
             for pending in self.embedders.values()
         }
-        return images | {label: len(p.places) for label, p in self.scorers.items()}
+        inputs |= {f"embedder {label}": len(self.sample_ids) for label in self.pooled}
+        return inputs | {label: len(p.places) for label, p in self.scorers.items()}
 
 
 def check_request(session: Session, request: ScoreRequest) -> None:
@@ -132,7 +159,7 @@ def check_request(session: Session, request: ScoreRequest) -> None:
     Raises:
         UsageError: unknown component or option; a scorer's name is reserved.
     """
-    _embedders(session, _scorers(session, request.scorers), request.embedders)
+    _embedders(session, _scorers(session, request.scorers), (*request.embedders, *request.spaces))
     session.host.validate(request.executor)
 
 
@@ -142,17 +169,26 @@ def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> S
     Every scorer of the request is planned for, also one whose scores were imported.
 
     Raises:
-        UsageError: unknown component or option; a scorer's name is reserved.
+        UsageError: unknown component or option; a scorer's name is reserved, or that of an output.
+        PluginError: a scorer's outputs have names that no column can have.
     """
     chosen = _scorers(session, request.scorers)
-    wanted, embedder_of = _embedders(session, chosen, request.embedders)
+    embedders = _embedders(session, chosen, (*request.embedders, *request.spaces))
+    wanted = embedders.wanted
     ids = {
         id(one): session.component_id(one.fingerprint)
         for one in (*chosen.values(), *wanted.values())
     }
+    outputs = {label: component_ids(session, one) for label, one in chosen.items()}
+    _check_columns(session, dataset, outputs)
     if request.retry_failed:
         with session.store.writing() as connection:
+            for label, one in chosen.items():
+                if outputs[label]:
+                    group = [ids[id(one)], *outputs[label].values()]
+                    scores.delete_failures_of_any(connection, dataset.id, group)
             scores.delete_failures(connection, dataset.id, list(ids.values()))
+        _forget_failed_texts(session, dataset, wanted, ids)
     with session.store.reading() as connection:
         sample_ids, contents = samples.ordered_ids(connection, dataset.id)
         # What no selection takes is not asked about, let alone paid for.
@@ -164,18 +200,72 @@ def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> S
         pending = {}
         for label, one in chosen.items():
             done = scores.scored_ids(connection, ids[id(one)])
-            places = np.flatnonzero(first & ~_contained(contents, done))
-            pending[label] = PendingWork(one, ids[id(one)], places, ordinals[places])
-        embedding = {}
-        if wanted:
-            shown_at, images = _distinct(sample_ids, *samples.image_pairs(connection, dataset.id))
-        for label, one in wanted.items():
-            done = scores.embedded_ids(connection, ids[id(one)])
-            missing = np.flatnonzero(~_contained(images, done))
-            embedding[label] = PendingImages(
-                one, ids[id(one)], shown_at[missing], missing, images[missing]
+            places = np.flatnonzero(first & ~contained(contents, done))
+            pending[label] = PendingWork(
+                one, ids[id(one)], places, ordinals[places], outputs=outputs[label]
             )
-    return ScoringPlan(dataset, sample_ids, contents, pending, embedding, embedder_of)
+        inputs = _Inputs(connection, dataset, sample_ids)
+        embedding = {label: inputs.pending(one, ids[id(one)]) for label, one in wanted.items()}
+    return ScoringPlan(
+        dataset,
+        sample_ids,
+        contents,
+        pending,
+        embedding,
+        embedders.of_scorer,
+        {choice.label: embedders.named[choice.label] for choice in request.spaces},
+        embedders.pooled,
+    )
+
+
+@dataclass(slots=True)
+class _Inputs:
+    """The distinct images and texts of a data set, found when an embedder first asks for them."""
+
+    connection: Connection
+    dataset: DatasetRow
+    sample_ids: NDArray[np.int64]
+    images: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+    texts: dict[Reads, tuple[NDArray[np.int64], NDArray[np.void]]] = field(default_factory=dict)
+
+    def pending(self, one: ConfiguredComponent, number: int) -> PendingImages | PendingTexts:
+        """Return what an embedder has yet to see."""
+        assert isinstance(one.component, Embedder)
+        reads = one.component.reads
+        if reads == "image":
+            if self.images is None:
+                pairs = samples.image_pairs(self.connection, self.dataset.id)
+                self.images = _distinct(self.sample_ids, *pairs)
+            shown_at, images = self.images
+            done = scores.embedded_ids(self.connection, number)
+            missing = np.flatnonzero(~contained(images, done))
+            return PendingImages(one, number, shown_at[missing], missing, images[missing])
+        if reads not in self.texts:
+            digests = text_digests(self.connection, self.sample_ids, reads)
+            places = first_places(digests)
+            self.texts[reads] = places, digests[places]
+        places, digests = self.texts[reads]
+        seen = spaces.embedded(self.connection, number)
+        missing = np.flatnonzero(~contained(digests, seen))
+        return PendingTexts(one, number, places[missing], missing, digests[missing])
+
+
+def _forget_failed_texts(
+    session: Session,
+    dataset: DatasetRow,
+    wanted: Mapping[str, ConfiguredComponent],
+    ids: Mapping[int, int],
+) -> None:
+    """Delete the errors of embedders on texts of a data set, so that these are embedded again."""
+    reading = [one for one in wanted.values() if cast("Embedder", one.component).reads != "image"]
+    if not reading:
+        return
+    with session.store.writing() as connection:
+        sample_ids, _ = samples.ordered_ids(connection, dataset.id)
+        for one in reading:
+            reads = cast("Embedder", one.component).reads
+            digests = text_digests(connection, sample_ids, reads)
+            spaces.delete_failures(connection, ids[id(one)], digests)
 
 
 def _scorers(session: Session, choices: Sequence[Choice]) -> dict[str, ConfiguredComponent]:
@@ -188,6 +278,15 @@ def _scorers(session: Session, choices: Sequence[Choice]) -> dict[str, Configure
     return chosen
 
 
+def _check_columns(
+    session: Session, dataset: DatasetRow, outputs: Mapping[str, Mapping[str, int]]
+) -> None:
+    """Check that the columns of scorers and their outputs are nobody else's."""
+    with session.store.reading() as connection:
+        columns = scorecolumns.list_all(connection, dataset.id)
+    check_names({label: list(ids) for label, ids in outputs.items()}, columns, dataset.name)
+
+
 def check_label(label: str) -> None:
     """Refuse a scorer's name that would hide a column of `scores_wide`."""
     if label in scores.RESERVED_NAMES:
@@ -196,32 +295,49 @@ def check_label(label: str) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Embedders:
+    """Embedders: by fingerprint, each once; the fingerprint of each scorer's; those by name.
+
+    `pooled` are those that look at all samples at once, by name; they are not in `wanted`.
+    """
+
+    wanted: dict[str, ConfiguredComponent] = field(default_factory=dict)
+    of_scorer: dict[str, str] = field(default_factory=dict)
+    named: dict[str, ConfiguredComponent] = field(default_factory=dict)
+    pooled: dict[str, ConfiguredComponent] = field(default_factory=dict)
+
+
 def _embedders(
     session: Session, scorers: Mapping[str, ConfiguredComponent], more: Iterable[Choice]
-) -> tuple[dict[str, ConfiguredComponent], dict[str, str]]:
-    """Return the embedders by fingerprint, each once, and the one of each scorer."""
-    wanted: dict[str, ConfiguredComponent] = {}
-    embedder_of: dict[str, str] = {}
+) -> _Embedders:
+    """Return the embedders that scorers read, and those that are wanted beside them.
+
+    Raises:
+        PluginError: a scorer names an embedder that does not read images.
+    """
+    found = _Embedders()
+    wanted = found.wanted
     for label, one in scorers.items():
         assert isinstance(one.component, Scorer)
         choice = one.component.embedder()
         if choice is not None:
             configured = session.configured(choice)
-            embedder_of[label] = configured.fingerprint.value
+            embedder = configured.component
+            if not isinstance(embedder, Embedder) or embedder.reads != "image":
+                raise PluginError(
+                    f"scorer {label} reads the vectors of {choice.label}, which is no embedder of "
+                    "images"
+                )
+            found.of_scorer[label] = configured.fingerprint.value
             wanted.setdefault(configured.fingerprint.value, configured)
     for choice in more:
         configured = session.configured(choice)
-        assert isinstance(configured.component, Embedder)
-        wanted.setdefault(configured.fingerprint.value, configured)
-    return wanted, embedder_of
-
-
-def _contained(values: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which of `values` are in `known`, which is sorted."""
-    if len(known) == 0:
-        return np.zeros(len(values), dtype=bool)
-    at = np.minimum(np.searchsorted(known, values), len(known) - 1)
-    found: NDArray[np.bool_] = known[at] == values
+        found.named[choice.label] = configured
+        if isinstance(configured.component, PoolEmbedder):
+            found.pooled[choice.label] = configured
+        else:
+            wanted.setdefault(configured.fingerprint.value, configured)
     return found
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.calls.running.task import PAGE, CallTask, answer_or_failure
+from ig4.core.engine.scoring import outputs
 from ig4.core.engine.scoring.samples import sample_of
-from ig4.core.engine.scoring.tasks import EMPTY_ANSWER, Row, score_row
-from ig4.core.host.recording import recorded_options
+from ig4.core.engine.scoring.tasks import EMPTY_ANSWER, Row, output_rows, score_row
 from ig4.core.records import Failure, Sample, Score
-from ig4.storage import samples, scores
+from ig4.storage import samples
 from ig4.storage.connect import repeat_if_lost
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class RatingTask(CallTask[Sample, Score | Failure]):
     """The samples that an async scorer of a plan has yet to rate, known by their contents."""
 
     def __init__(self, session: Session, plan: ScoringPlan, label: str) -> None:
-        pending = plan.scorers[label]
+        self.pending = pending = plan.scorers[label]
         self.session = session
         self.plan = plan
         self.label = label
@@ -36,13 +36,7 @@ class RatingTask(CallTask[Sample, Score | Failure]):
     def begin(self) -> None:
         """Let the scorer's name stand for this component from now on."""
         with self.session.store.writing() as connection:
-            scores.bind(
-                connection,
-                self.plan.dataset.id,
-                self.label,
-                self.component_id,
-                options=recorded_options(self.scorer),
-            )
+            outputs.bind(connection, self.plan.dataset.id, self.label, self.pending)
 
     def units(self, places: Sequence[int]) -> Iterator[tuple[int, Sample]]:
         """Yield (content id, sample) of each place, read from the store by the page."""
@@ -67,9 +61,10 @@ class RatingTask(CallTask[Sample, Score | Failure]):
     def commit(self, answers: Sequence[tuple[int, Score | Failure]]) -> int:
         """Store ratings; returns how many are failures."""
         rows = [score_row(content, answer) for content, answer in answers]
-        repeat_if_lost(partial(self._write, rows), idempotent=True)
+        further = output_rows(self.label, tuple(self.pending.outputs), answers)
+        repeat_if_lost(partial(self._write, rows, further), idempotent=True)
         return sum(row[2] is not None for row in rows)
 
-    def _write(self, rows: Sequence[Row]) -> None:
+    def _write(self, rows: Sequence[Row], further: Mapping[str, Sequence[Row]]) -> None:
         with self.session.store.writing() as connection:
-            scores.put(connection, self.component_id, self.session.run_id, rows)
+            outputs.put(connection, self.session.run_id, self.pending, rows, further)

@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from ig4.core.calls.running.streaks import FailureStreak
 from ig4.core.contracts import Embedder, Executor, Run, Scorer
+from ig4.core.engine.scoring import outputs
+from ig4.core.engine.scoring.plan import PendingTexts
 from ig4.core.engine.scoring.taskbuilder import Batch, TaskBuilder
-from ig4.core.engine.scoring.tasks import EmbedResult, ScoreTask, ScoreTaskResult
+from ig4.core.engine.scoring.tasks import (
+    EmbedResult,
+    EmbedTextResult,
+    RateResult,
+    ScoreTask,
+    ScoreTaskResult,
+)
 from ig4.core.engine.scoring.work import ScoreWork
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
-from ig4.core.host.recording import recorded_options
-from ig4.storage import scores
+from ig4.storage import scores, spaces
 from ig4.storage.connect import repeat_if_lost
 
 if TYPE_CHECKING:
@@ -39,7 +46,10 @@ class ScoreRunner:
         self._bound: set[str] = set()
         self._stages = {
             **{label: plan.scorers[label].configured.label for label in self.scorers},
-            **{one: f"{plan.embedders[one].configured.label} images" for one in self.embedders},
+            **{
+                one: f"{plan.embedders[one].configured.label} {self._unit(one)}"
+                for one in self.embedders
+            },
         }
         self._streaks = {
             label: FailureStreak(stage, stop_after) for label, stage in self._stages.items()
@@ -69,6 +79,12 @@ class ScoreRunner:
             if streak.is_over:
                 raise streak.error()
 
+    def _unit(self, label: str) -> str:
+        """Return what a component sees: samples, or images or texts for an embedder."""
+        if label not in self.embedders:
+            return "samples"
+        return "texts" if isinstance(self.plan.embedders[label], PendingTexts) else "images"
+
     def _first_stages(self) -> dict[str, PendingWork]:
         own = {one: self.plan.scorers[one] for one in self.scorers if not self._reads_vectors(one)}
         return {**{one: self.plan.embedders[one] for one in self.embedders}, **own}
@@ -86,8 +102,8 @@ class ScoreRunner:
         stages: Mapping[str, PendingWork],
     ) -> None:
         for label, pending in stages.items():
-            unit = "images" if label in self.embedders else "samples"
-            self.session.emit(StageStarted(self._stages[label], len(pending.places), unit))
+            stage = StageStarted(self._stages[label], len(pending.places), self._unit(label))
+            self.session.emit(stage)
         for result in run(self._tasks(batches)):
             self._commit(result)
         for label in stages:
@@ -110,7 +126,7 @@ class ScoreRunner:
         self._bound.add(label)
         self._streaks[label].add(result.outcomes)
         done, failed = len(result.rows), result.failed
-        if not isinstance(result, EmbedResult):
+        if isinstance(result, RateResult):
             session.emit(BatchScored(label, done, failed))
         session.emit(StageAdvanced(self._stages[label], done, failed))
         # What each component took, for later estimates.
@@ -126,13 +142,14 @@ class ScoreRunner:
                 images = plan.embedders[result.embedder]
                 scores.put_embeddings(connection, images.component_id, session.run_id, result.rows)
                 return result.embedder, images
+            if isinstance(result, EmbedTextResult):
+                texts = plan.embedders[result.embedder]
+                spaces.put(connection, texts.component_id, session.run_id, result.rows)
+                return result.embedder, texts
             label, pending = result.scorer, plan.scorers[result.scorer]
             if label not in self._bound:
-                options = recorded_options(pending.configured.component)
-                scores.bind(
-                    connection, plan.dataset.id, label, pending.component_id, options=options
-                )
-            scores.put(connection, pending.component_id, session.run_id, result.rows)
+                outputs.bind(connection, plan.dataset.id, label, pending)
+            outputs.put(connection, session.run_id, pending, result.rows, result.outputs)
             return label, pending
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
+from ig4.core.engine.scoring import outputs
 from ig4.core.engine.scoring.plan import ScoreRequest, ScoringPlan, check_request, make_plan
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
-from ig4.core.host.recording import recorded_options
+from ig4.core.engine.scoring.spacebinding import bind_spaces, failures_by_space
 from ig4.core.records import JSON
-from ig4.storage import scores
+from ig4.storage import scores, spaces
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import Session
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 class ScoreResult:
     """What the stage did: by scorer, how many samples now, and how many failed in all.
 
-    `identities` has what each scorer's results depend on: model, weights, precision, ….
+    `embedded` is the number of images and texts that were embedded. `spaces` has by name how many
+    samples have no vector because something failed. `identities` has what each scorer's results
+    depend on: model, weights, precision, ….
     `asked` is what the calls to services did; None where none was needed.
     """
 
@@ -33,6 +36,7 @@ class ScoreResult:
     embedded: int
     identities: Mapping[str, JSON]
     asked: CallsResult | None = None
+    spaces: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stopped(self) -> str | None:
@@ -56,6 +60,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
     config = {
         "dataset": dataset.name,
         "scorers": {choice.label: choice.to_dict() for choice in request.scorers},
+        "spaces": {choice.label: choice.to_dict() for choice in request.spaces},
         "executor": request.executor.use,
     }
     request = _without_imported(session, dataset, request)
@@ -66,6 +71,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
         _bind_finished(session, plan)
         if plan.has_batches:
             ScoreRunner(session, plan, request.call_settings.stop_after).run(request.executor)
+        bind_spaces(session, plan, request)
         calls = _ask_services(session, plan, request)
         failed = _failures(session, plan)
         done = {label: len(pending.places) for label, pending in plan.scorers.items()}
@@ -76,7 +82,9 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
             for label, pending in plan.scorers.items()
         }
         embedded = sum(len(pending.places) for pending in plan.embedders.values())
-        return ScoreResult(dataset, done, failed, embedded, identities, calls)
+        without = failures_by_space(session, plan)
+        session.failures.update({name: count for name, count in without.items() if count})
+        return ScoreResult(dataset, done, failed, embedded, identities, calls, without)
 
 
 def _bind_finished(session: Session, plan: ScoringPlan) -> None:
@@ -84,13 +92,7 @@ def _bind_finished(session: Session, plan: ScoringPlan) -> None:
     with session.store.writing() as connection:
         for label, pending in plan.scorers.items():
             if not len(pending.places):
-                scores.bind(
-                    connection,
-                    plan.dataset.id,
-                    label,
-                    pending.component_id,
-                    options=recorded_options(pending.configured.component),
-                )
+                outputs.bind(connection, plan.dataset.id, label, pending)
 
 
 def _ask_services(session: Session, plan: ScoringPlan, request: ScoreRequest) -> CallsResult | None:
@@ -98,6 +100,12 @@ def _ask_services(session: Session, plan: ScoringPlan, request: ScoreRequest) ->
     if not any(task.places for task in tasks):
         return None
     return run_call_tasks(session, tasks, request.call_settings, renew=request.retry_failed)
+
+
+def imported_spaces(session: Session, dataset: DatasetRow) -> set[str]:
+    """Return the names of spaces that stand for imported vectors in a data set."""
+    with session.store.reading() as connection:
+        return {row.name for row in spaces.list_all(connection, dataset.id) if row.imported}
 
 
 def imported_scorers(session: Session, dataset: DatasetRow) -> set[str]:
@@ -114,14 +122,27 @@ def _without_imported(session: Session, dataset: DatasetRow, request: ScoreReque
     for label in used:
         session.notice(f"{label}: the imported scores are used (--recompute {label} computes them)")
     computed = [choice for choice in request.scorers if choice.label not in used]
-    return replace(request, scorers=computed)
+    own = imported_spaces(session, dataset) - set(request.recompute)
+    left = [choice for choice in request.spaces if choice.label not in own]
+    for choice in request.spaces:
+        if choice.label in own:
+            session.notice(
+                f"{choice.label}: the imported vectors are used (--recompute {choice.label} "
+                "computes them)"
+            )
+    return replace(request, scorers=computed, spaces=left)
 
 
 def _failures(session: Session, plan: ScoringPlan) -> dict[str, int]:
+    """Return how many samples each scorer failed on; an output only where it has more failures."""
+    failed: dict[str, int] = {}
     with session.store.reading() as connection:
-        failed = {
-            label: scores.count_errors(connection, plan.dataset.id, pending.component_id)
-            for label, pending in plan.scorers.items()
-        }
+        for label, pending in plan.scorers.items():
+            main = scores.count_errors(connection, plan.dataset.id, pending.component_id)
+            failed[label] = main
+            for output, id_ in pending.outputs.items():
+                count = scores.count_errors(connection, plan.dataset.id, id_)
+                if count > main:
+                    failed[outputs.column_name(label, output)] = count
     session.failures.update({label: count for label, count in failed.items() if count})
     return failed

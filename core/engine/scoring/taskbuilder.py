@@ -6,9 +6,18 @@ import heapq
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from ig4.core.engine.scoring.inputs import text_of
+from ig4.core.engine.scoring.plan import PendingImages, PendingTexts
 from ig4.core.engine.scoring.samples import image_of, sample_of
-from ig4.core.engine.scoring.tasks import EmbedTask, ImageSource, RateTask, ScoreTask, Vector
-from ig4.storage import samples, scores
+from ig4.core.engine.scoring.tasks import (
+    EmbedTask,
+    EmbedTextTask,
+    ImageSource,
+    RateTask,
+    ScoreTask,
+    Vector,
+)
+from ig4.storage import samples, scores, spaces
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -73,8 +82,16 @@ class TaskBuilder:
         pending = self.plan.scorers[label]
         return _batches(pending, label, self.scorers[label].batch_size, embeds=False)
 
-    def _embed_task(self, connection: Connection, batch: Batch) -> EmbedTask:
+    def _embed_task(self, connection: Connection, batch: Batch) -> EmbedTask | EmbedTextTask:
         pending = self.plan.embedders[batch.label]
+        if isinstance(pending, PendingTexts):
+            ids = self.plan.sample_ids[pending.places[batch.units]].tolist()
+            return EmbedTextTask(
+                batch.label,
+                tuple(one.tobytes() for one in pending.digests[batch.units]),
+                tuple(text_of(pending.reads, *both) for both in spaces.texts(connection, ids)),
+            )
+        assert isinstance(pending, PendingImages)
         rows = self._rows(connection, pending, batch)
         images = {image.image_id: image for row in rows for image in row.images if image.image_id}
         wanted = pending.image_ids[batch.units].tolist()

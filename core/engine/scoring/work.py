@@ -13,16 +13,20 @@ import numpy as np
 from ig4.core.contracts import Configurable, Embedder, Scorer, Work
 from ig4.core.engine.batchwise import answer_batch
 from ig4.core.engine.scoring.imagereading import ImageReader, LoadedImage, with_pixels
+from ig4.core.engine.scoring.inputs import EMPTY_TEXT
 from ig4.core.engine.scoring.tasks import (
     EMPTY_ANSWER,
     EmbedResult,
     EmbedTask,
+    EmbedTextResult,
+    EmbedTextTask,
     ImageSource,
     RateResult,
     RateTask,
     ScoreTask,
     ScoreTaskResult,
     Vector,
+    output_rows,
     score_row,
 )
 from ig4.core.errors import Ig4Error, PluginError
@@ -52,7 +56,8 @@ class ScoreWork(Work[ScoreTask, ScoreTaskResult]):
         self.scorers = dict(scorers)
         self.embedders = dict(embedders)
         self.names = dict(names)
-        looking = len(embedders) + sum(scorer.reads_pixels for scorer in scorers.values())
+        seeing = sum(embedder.reads == "image" for embedder in embedders.values())
+        looking = seeing + sum(scorer.reads_pixels for scorer in scorers.values())
         self.reader = ImageReader(self.embedders, readers, shared=looking > 1)
         self._reading: dict[int, dict[int, Future[LoadedImage]]] = {}
 
@@ -79,6 +84,8 @@ class ScoreWork(Work[ScoreTask, ScoreTaskResult]):
 
     def prefetch(self, task: ScoreTask) -> None:
         """Start to decode the images of a task, and to prepare them for an embedder."""
+        if isinstance(task, EmbedTextTask):
+            return
         if isinstance(task, EmbedTask):
             reading = self.reader.start({task.embedder: task.images}, {})
         else:
@@ -87,6 +94,8 @@ class ScoreWork(Work[ScoreTask, ScoreTaskResult]):
 
     def __call__(self, task: ScoreTask) -> ScoreTaskResult:
         """Embed or score one batch."""
+        if isinstance(task, EmbedTextTask):
+            return self._embed_texts(task)
         if id(task) not in self._reading:
             self.prefetch(task)
         reading = self._reading.pop(id(task))
@@ -121,6 +130,19 @@ class ScoreWork(Work[ScoreTask, ScoreTaskResult]):
                 outcomes.append(vector if isinstance(vector, str) else None)
         return EmbedResult(label, rows, time.perf_counter() - began, outcomes)
 
+    def _embed_texts(self, task: EmbedTextTask) -> EmbedTextResult:
+        began = time.perf_counter()
+        label, name = task.embedder, self.names[task.embedder]
+        said = [text for text in task.texts if text.strip()]
+        embedded = embed_batch(self.embedders[label], name, said, "texts")
+        given = iter([redact(one) if isinstance(one, str) else one for one in embedded])
+        outcomes = [one if isinstance(one, str) else None for one in embedded]
+        rows: list[tuple[bytes, Vector]] = [
+            (digest, next(given) if text.strip() else EMPTY_TEXT)
+            for digest, text in zip(task.digests, task.texts, strict=True)
+        ]
+        return EmbedTextResult(label, rows, time.perf_counter() - began, outcomes)
+
     def _rate(self, task: RateTask, reading: Mapping[int, Future[LoadedImage]]) -> RateResult:
         began = time.perf_counter()
         scorer = self.scorers[task.scorer]
@@ -134,11 +156,10 @@ class ScoreWork(Work[ScoreTask, ScoreTaskResult]):
             answers.append(answer)
             if isinstance(sample, Sample) and not _lacks_image(task, scorer, sample):
                 outcomes.append(answer.reason if isinstance(answer, Failure) else None)
-        rows = [
-            score_row(content, answer)
-            for content, answer in zip(task.contents, answers, strict=True)
-        ]
-        return RateResult(task.scorer, rows, time.perf_counter() - began, outcomes)
+        answered = list(zip(task.contents, answers, strict=True))
+        rows = [score_row(content, answer) for content, answer in answered]
+        outputs = output_rows(task.scorer, scorer.outputs, answered)
+        return RateResult(task.scorer, rows, time.perf_counter() - began, outcomes, outputs)
 
     def _ready(
         self, task: RateTask, place: int, reading: Mapping[int, Future[LoadedImage]]
@@ -156,8 +177,10 @@ class ScoreWork(Work[ScoreTask, ScoreTaskResult]):
         return sample
 
 
-def embed_batch(embedder: Embedder, label: str, batch: Sequence[Any]) -> Sequence[Vector]:
-    """Embed prepared images; if that raises, one by one, so that only the guilty ones fail.
+def embed_batch(
+    embedder: Embedder, label: str, batch: Sequence[Any], unit: str = "images"
+) -> Sequence[Vector]:
+    """Embed prepared images, or texts; if that raises, one by one: only the guilty ones fail.
 
     Raises:
         Ig4Error: the embedder itself cannot work, or breaks its contract.
@@ -171,8 +194,8 @@ def embed_batch(embedder: Embedder, label: str, batch: Sequence[Any]) -> Sequenc
             raise
         if len(batch) == 1:
             return [f"{label} failed: {type(error).__name__}: {error}"]
-        return [embed_batch(embedder, label, [one])[0] for one in batch]
-    _check_matrix(label, matrix, len(batch))
+        return [embed_batch(embedder, label, [one], unit)[0] for one in batch]
+    _check_matrix(label, matrix, len(batch), unit)
     return [
         vector if np.isfinite(vector).all() else "the embedding holds values that are no numbers"
         for vector in matrix
@@ -207,9 +230,9 @@ def _with_vectors(
     return replace(sample, embeddings=np.stack(stored) if stored else None)
 
 
-def _check_matrix(label: str, matrix: NDArray[np.float32], rows: int) -> None:
+def _check_matrix(label: str, matrix: NDArray[np.float32], rows: int, unit: str) -> None:
     if matrix.ndim != 2 or len(matrix) != rows or matrix.dtype != np.float32:
         raise PluginError(
-            f"embedder {label} returned {matrix.dtype} of shape {matrix.shape} for {rows} images: "
+            f"embedder {label} returned {matrix.dtype} of shape {matrix.shape} for {rows} {unit}: "
             f"it must return float32 of shape ({rows}, d)"
         )

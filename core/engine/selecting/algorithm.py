@@ -48,6 +48,38 @@ def deal_quotas(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     return whole
 
 
+def share_quotas(
+    weights: NDArray[np.float64], capacity: NDArray[np.int64], size: int
+) -> NDArray[np.int64]:
+    """Share `size` among groups in proportion to `weights` (g,), by largest remainder.
+
+    No group gets more than its `capacity` (g,) int64; what is over is dealt on among the others.
+    Returns (g,) int64 that sums to exactly `size`. Equal remainders go to the larger weight, then
+    to the lower index; groups of weight 0 get something only when all others are full.
+
+    Raises:
+        UsageError: there is not so much capacity.
+    """
+    if not 0 <= size <= int(capacity.sum()):
+        raise UsageError(
+            f"cannot deal {size:,} to groups that have {counted(int(capacity.sum()), 'sample')}"
+        )
+    given = np.zeros(len(capacity), dtype=np.int64)
+    while (rest := size - int(given.sum())) > 0:
+        open_ = given < capacity
+        share = np.where(open_, weights, 0.0)
+        if not share.any():
+            share = open_.astype(np.float64)
+        share = share / share.max()
+        exact = share / share.sum() * rest
+        whole = np.floor(exact).astype(np.int64)
+        order = np.lexsort((np.arange(len(share)), -share, -np.round(exact - whole, 9)))
+        candidates = order[share[order] > 0]
+        whole[candidates[: rest - int(whole.sum())]] += 1
+        given += np.minimum(whole, capacity - given)
+    return given
+
+
 def select_by_quota(
     scores: NDArray[np.float64], labels: NDArray[np.int64], size: int
 ) -> NDArray[np.int64]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ig4.core.counts import counted
+from ig4.core.counts import counted, verb
+from ig4.core.engine.scoring.outputs import scorer_of
 from ig4.core.errors import UsageError
 from ig4.core.suggest import did_you_mean
 from ig4.storage import scorecolumns, scores
@@ -57,18 +58,41 @@ def score_matrix(
 
     What is named is all: `weights`, where they name any of the columns, leave the others out. If
     neither these nor `wanted` name columns, those count that at least half of the samples have.
-    What is left out is told.
+    Outputs of scorers with several values count only where they are named. What is left out is
+    told.
 
     Raises:
         UsageError: there are no scores, or none of a name in `wanted`.
     """
     with session.store.reading() as connection:
         known = {row.name: row for row in scorecolumns.list_all(connection, dataset.id)}
-    names = weighted(session, _known_names(wanted, known, dataset.name), weights)
+    usual = known if wanted else _without_outputs(session, known, weights)
+    names = weighted(session, _known_names(wanted, usual, dataset.name), weights)
     matrix = read_matrix(session, [known[name] for name in names], contents)
     if wanted or any(name in weights for name in names):
         return matrix
     return _covering(session, matrix, dataset.name)
+
+
+def _without_outputs(
+    session: Session, known: Mapping[str, ScoreColumnRow], weights: Mapping[str, float]
+) -> dict[str, ScoreColumnRow]:
+    """Return the columns without outputs that no weight names: a scorer counts once, as a whole."""
+    columns = list(known.values())
+    scorers: dict[str, int] = {}
+    kept = {}
+    for column in columns:
+        scorer = scorer_of(column, columns)
+        if scorer is None or column.name in weights:
+            kept[column.name] = column
+        else:
+            scorers[scorer.name] = scorers.get(scorer.name, 0) + 1
+    for name, count in scorers.items():
+        session.notice(
+            f"{name}: its {counted(count, 'output')} {verb(count, 'does', 'do')} not count by "
+            "themselves; --scorers or --weights with their names let them"
+        )
+    return kept
 
 
 def read_matrix(

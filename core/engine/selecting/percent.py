@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ig4.core.contracts import Scorer
+from ig4.core.contracts.scorer import Indicator
+from ig4.core.engine.scoring.outputs import column_name, output_of
 from ig4.core.engine.selecting.scaling import PAPER_SCALES, RELATIVE, SCALES, as_it_is
 from ig4.core.errors import Ig4Error, PluginError, UsageError
 from ig4.core.host.recording import RecordedOptions
@@ -59,9 +61,11 @@ def paper_scale(session: Session, column: ScoreColumnRow) -> Percent:
             session.host, column.identity["scale_of"], column.identity.get("scale_options")
         )
     use = f"{column.distribution}/{column.component}"
+    output = output_of(column)
+    label = column.name if output is None else column.name.removesuffix(column_name("", output))
     try:
-        cls = cast("type[Scorer]", session.host.load("scorer", use, runnable=False))
-        if cls.to_percent is Scorer.to_percent:
+        cls = cast("type[Indicator]", session.host.load("scorer", use, runnable=False))
+        if _is_plain(cls, output):
             return as_it_is  # whatever its options are
         options = _options(session, column, cls)
         scorer = session.host.build(Choice("scorer", use, options, column.name), runnable=False)
@@ -69,15 +73,27 @@ def paper_scale(session: Session, column: ScoreColumnRow) -> Percent:
         raise UsageError(
             f"{column.name} cannot be brought to percents by its scorer {use}, version "
             f"{column.version}: {error}. Install the plugin that computed it, or score with "
-            f"`ig4 score --scorers {column.name}` again, or choose another scale (--scale "
+            f"`ig4 score --scorers {label}` again, or choose another scale (--scale "
             "percentile) or other scorers (--scorers)"
         ) from None
     if cls.version != column.version:
         session.notice(
             f"{column.name} was computed by version {column.version} of {use}; its percents are "
-            f"those of version {cls.version} (`ig4 score --scorers {column.name}` computes it anew)"
+            f"those of version {cls.version} (`ig4 score --scorers {label}` computes it anew)"
         )
-    return _checked(cast("Scorer", scorer), column.name)
+    indicator = cast("Indicator", scorer)
+    if output is None:
+        return _checked(indicator.to_percent, "to_percent", column.name)
+    to_percent = partial(indicator.output_to_percent, output)
+    return _checked(to_percent, "output_to_percent", column.name)
+
+
+def _is_plain(cls: type[Indicator], output: str | None) -> bool:
+    """Return whether a scorer leaves values, or those of an output, as they are."""
+    plain = cls.to_percent is Indicator.to_percent
+    if output is None:
+        return plain
+    return plain and cls.output_to_percent is Indicator.output_to_percent
 
 
 def named_scale(host: Host, name: str | None, options: Mapping[str, Any] | None = None) -> Percent:
@@ -100,10 +116,10 @@ def named_scale(host: Host, name: str | None, options: Mapping[str, Any] | None 
             "needs none (--scale percentile)"
         )
     built = host.build(Choice("scorer", name, dict(options or {})), runnable=False)
-    return _checked(cast("Scorer", built), name)
+    return _checked(cast("Indicator", built).to_percent, "to_percent", name)
 
 
-def _options(session: Session, column: ScoreColumnRow, cls: type[Scorer]) -> Mapping[str, Any]:
+def _options(session: Session, column: ScoreColumnRow, cls: type[Indicator]) -> Mapping[str, Any]:
     """Return the options that a column was made with.
 
     A database of an earlier ig4 has only the identity. Where that is not all options, as the
@@ -124,20 +140,20 @@ def _options(session: Session, column: ScoreColumnRow, cls: type[Scorer]) -> Map
     return known
 
 
-def _checked(scorer: Scorer, name: str) -> Percent:
+def _checked(scale: Percent, method: str, name: str) -> Percent:
     """Return a scorer's percent scale, which names the scorer when it goes wrong."""
 
     def to_percent(values: NDArray[np.float64]) -> NDArray[np.float64]:
         try:
-            percent = np.asarray(scorer.to_percent(values.copy()), dtype=np.float64)
+            percent = np.asarray(scale(values.copy()), dtype=np.float64)
         except Exception as error:
             raise PluginError(
-                f"to_percent of scorer {name} failed ({type(error).__name__}: {error}); choose "
+                f"{method} of scorer {name} failed ({type(error).__name__}: {error}); choose "
                 "another scale (--scale percentile) or other scorers (--scorers)"
             ) from error
         if percent.shape != values.shape or not np.isfinite(percent).all():
             raise PluginError(
-                f"to_percent of scorer {name} must return {len(values)} finite percents; choose "
+                f"{method} of scorer {name} must return {len(values)} finite percents; choose "
                 "another scale (--scale percentile) or other scorers (--scorers)"
             )
         return percent

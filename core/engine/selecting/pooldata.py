@@ -33,6 +33,11 @@ class CandidatePoolData:
         return len(self.table.sample_ids)
 
     @property
+    def contents(self) -> NDArray[np.int64]:
+        """The ids of their contents."""
+        return self.table.contents
+
+    @property
     def scorers(self) -> tuple[str, ...]:
         """The scorers that count."""
         return self.table.names

@@ -71,6 +71,42 @@ def zscore(values: Values) -> Values:
     return scores
 
 
+def within_groups(
+    scale: Callable[[Values], Values], values: Values, labels: NDArray[np.int64]
+) -> Values:
+    """Return values (n,) scaled among those of their own group, labels (n,)."""
+    result = np.empty_like(values)
+    order = np.argsort(labels, kind="stable")
+    edges = np.flatnonzero(np.diff(labels[order])) + 1
+    for rows in np.split(order, edges):
+        if rows.size:
+            result[rows] = scale(values[rows])
+    return result
+
+
+def percentile_within(values: Values, labels: NDArray[np.int64]) -> Values:
+    """Return the mid-rank of each of values (n,) among those of its group, 0-100.
+
+    As `within_groups(percentile, …)`, in one sort for all groups.
+    """
+    if values.size == 0:
+        return values
+    order = np.lexsort((values, labels))
+    own, group = values[order], labels[order]
+    new_group = np.r_[True, group[1:] != group[:-1]]
+    new_run = new_group | np.r_[True, own[1:] != own[:-1]]
+    starts = np.flatnonzero(new_run)
+    sizes = np.diff(np.r_[starts, len(own)])
+    first = np.flatnonzero(new_group)
+    members = np.diff(np.r_[first, len(own)])
+    of_group = np.cumsum(new_group) - 1
+    of_run = np.cumsum(new_run) - 1
+    below = starts[of_run] - first[of_group]
+    ranks = np.empty_like(values)
+    ranks[order] = (below + sizes[of_run] / 2) * (100.0 / members[of_group])
+    return ranks
+
+
 RELATIVE: Mapping[str, Callable[[Values], Values]] = {
     "minmax": minmax,
     "percentile": percentile,

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from ig4.core.contracts import CONTRACTS
+from ig4.core.contracts import CONTRACTS, Needs
 from ig4.core.host.host import Host, missing_modules
 from ig4.core.records import JSON, Choice
 from ig4.core.testing import (
+    ArrayPoolData,
     Check,
     benchmark_checks,
     clusterer_checks,
@@ -25,8 +27,11 @@ from ig4.core.testing import (
     executor_checks,
     format_checks,
     grouper_checks,
+    index_checks,
     judge_checks,
     make_picture,
+    make_pool_data,
+    pool_scorer_checks,
     scorer_checks,
     selector_checks,
     trainer_checks,
@@ -38,6 +43,11 @@ from ...tiny_models import make_hf, make_llama, make_llava, make_minigpt4
 from ...tiny_reward import make_deberta
 
 HOST = Host.discover()
+BY_VECTORS = (
+    "facility-location", "graph-cut", "k-center", "mmr", "dpp", "herding", "d2-pruning",
+    "semdedup", "repr-filter",
+)  # fmt: skip
+"""Selectors that decide by vectors, and not by the order of scores alone."""
 ROWS = [
     ("first", "What is this?", "A red bus,\nseen from behind."),
     ("second", "And this?", 'Two "children" under a tree.'),
@@ -121,6 +131,13 @@ def claude(kind: str = "scorer", **options: object) -> Callable:
     """Return what makes a built-in component that asks Claude, asking that server."""
     return lambda: HOST.build(
         Choice(kind, "ig4/claude", {"base_url": llm_server().anthropic_url, **options})
+    )
+
+
+def asking(name: str, **options: object) -> Callable:
+    """Return what makes a built-in scorer that asks a server of OpenAI's interface, that one."""
+    return lambda: HOST.build(
+        Choice("scorer", f"ig4/{name}", {"base_url": llm_server().openai_url, **options})
     )
 
 
@@ -319,12 +336,50 @@ def benchmark(name: str, **options: str) -> Callable:
     )
 
 
+@cache
+def authors_checkpoint() -> str:
+    """Write a network of the authors' form with random weights, for spaces of eight numbers."""
+    folder = Path(tempfile.mkdtemp(prefix="ig4-authors-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    rng, d = np.random.default_rng(0), 8 + 8 + 4
+    tensors = {"linear.weight": rng.normal(size=(1, d)), "linear.bias": rng.normal(size=1)}
+    for layer in range(2):
+        for name, rows, place in (
+            ("weight", 3 * d, f"multihead_attns.{layer}.in_proj_"),
+            ("weight", d, f"multihead_attns.{layer}.out_proj."),
+            ("weight", d, f"linears.{layer}."),
+        ):
+            tensors[place + name] = rng.normal(scale=0.1, size=(rows, d))
+            tensors[place + "bias"] = rng.normal(size=rows)
+    np.savez(folder / "network.npz", **tensors)
+    return str(folder / "network.npz")
+
+
+def authors_selector() -> Callable:
+    """Return what makes the authors' selector with such a checkpoint."""
+    return lambda: HOST.build(
+        Choice("scorer", "ig4/authors-selector", {"checkpoint": authors_checkpoint()})
+    )
+
+
+def rated(n: int) -> ArrayPoolData:
+    """Return a pool all of whose ratings are good enough."""
+    data = make_pool_data(n, Needs(columns=("gpt",)))
+    data.raw_by_scorer = {"gpt": 90.0 + 10.0 * data.raw_by_scorer["gpt"]}
+    return data
+
+
+CAPABILITIES = {"capabilities": ["charts", "text", "places"]}
+
 CASES: dict[tuple[str, str], list[Check]] = {
     ("scorer", "length"): scorer_checks(builtin("scorer", "length")),
     ("scorer", "clip"): scorer_checks(clip("scorer")),
     ("scorer", "reward"): scorer_checks(reward()),
     ("scorer", "gpt"): scorer_checks(gpt()),
     ("scorer", "claude"): scorer_checks(claude()),
+    ("scorer", "alpagasus"): scorer_checks(asking("alpagasus")),
+    ("scorer", "mlm-filter"): scorer_checks(asking("mlm-filter")),
+    ("scorer", "mmssr"): scorer_checks(asking("mmssr")),
     ("embedder", "clip"): embedder_checks(clip("embedder")),
     ("clusterer", "kmeans"): clusterer_checks(builtin("clusterer", "kmeans")),
     ("clusterer", "spectral"): clusterer_checks(builtin("clusterer", "spectral")),
@@ -337,6 +392,33 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ("grouper", "clusters"): grouper_checks(builtin("grouper", "clusters")),
     ("grouper", "product"): grouper_checks(builtin("grouper", "product", min_size=3)),
     ("grouper", "dataset"): grouper_checks(builtin("grouper", "dataset")),
+    **{
+        ("selector", name): selector_checks(builtin("selector", name), by_score=False)
+        for name in BY_VECTORS
+    },
+    ("index", "exact"): index_checks(builtin("index", "exact")),
+    ("index", "faiss"): index_checks(builtin("index", "faiss", exact_below=0)),
+    ("scorer", "negclip-loss"): pool_scorer_checks(builtin("scorer", "negclip-loss")),
+    ("scorer", "normsim"): pool_scorer_checks(builtin("scorer", "normsim")),
+    ("scorer", "density"): pool_scorer_checks(builtin("scorer", "density")),
+    ("scorer", "leverage"): pool_scorer_checks(builtin("scorer", "leverage")),
+    ("scorer", "authors-selector"): pool_scorer_checks(authors_selector()),
+    ("scorer", "given-again"): pool_scorer_checks(builtin("scorer", "given-again")),
+    ("scorer", "ending"): scorer_checks(builtin("scorer", "ending")),
+    ("scorer", "repetition"): scorer_checks(builtin("scorer", "repetition")),
+    ("scorer", "odd-characters"): scorer_checks(builtin("scorer", "odd-characters")),
+    ("scorer", "language"): scorer_checks(builtin("scorer", "language")),
+    ("selector", "ccs"): selector_checks(builtin("selector", "ccs"), by_score=False),
+    ("selector", "middle"): selector_checks(builtin("selector", "middle"), by_score=False),
+    ("selector", "mig"): selector_checks(builtin("selector", "mig"), by_score=False),
+    ("selector", "capability-style"): selector_checks(
+        builtin("selector", "capability-style", **CAPABILITIES), by_score=False
+    ),
+    ("selector", "metaclip"): selector_checks(builtin("selector", "metaclip"), by_score=False),
+    ("selector", "alpagasus"): selector_checks(
+        builtin("selector", "alpagasus"), by_score=False, data=rated
+    ),
+    ("selector", "longest"): selector_checks(builtin("selector", "longest"), by_score=False),
     ("trainer", "minigpt4"): trainer_checks(
         trainer("minigpt4", epochs=2, steps_per_epoch=2, learning_rate=0.01)
     ),
@@ -397,11 +479,13 @@ def test_every_built_in_component_goes_through_the_kit():
 
 
 EXPECTED = {
-    "scorer": 23,
+    "scorer": 26,
     "embedder": 18,
     "clusterer": 20,
-    "selector": 18,
+    "index": 17,
     "grouper": 16,
+    "recipe": 11,
+    "selector": 24,
     "trainer": 24,
     "judge": 21,
     "benchmark": 20,
@@ -412,8 +496,9 @@ EXPECTED = {
 
 
 def test_the_number_of_checks_is_what_it_should_be():
-    assert set(EXPECTED) == set(CONTRACTS)
+    assert {"scorer", "pool scorer", *(kind for kind, _ in CASES)} <= set(EXPECTED)
+    assert set(EXPECTED) <= {"pool scorer", *CONTRACTS}
     for (kind, name), checks in CASES.items():
-        by_score = 2 if (kind, name) == ("selector", "random") else 0
-        assert len(checks) == EXPECTED[kind] - by_score, (kind, name)
+        unscored = kind == "selector" and name in ("random", *BY_VECTORS)
+        assert len(checks) == EXPECTED[kind] - 2 * unscored, (kind, name)
     assert len(declaration_checks(COMPONENTS)) == 4 * len(COMPONENTS)

@@ -162,7 +162,53 @@ class Forgetful(Ratio):
         return values * self.options.hidden
 
 
-@pytest.mark.parametrize("scorer", [GoodScorer, Stoic])
+class Several(GoodScorer):
+    outputs = ("letters", "half")
+
+    def score(self, batch):
+        return [
+            Score(one.value, outputs={"letters": float(len(sample.answer)), "half": one.value / 2})
+            for one, sample in zip(super().score(batch), batch, strict=True)
+        ]
+
+
+class Undeclared(Several):
+    outputs = ("half",)
+
+
+class Withheld(Several):
+    outputs = ("letters", "half", "more")
+
+
+class TwiceTold(Several):
+    outputs = ("letters", "half", "half")
+
+
+class Dotted(Several):
+    outputs = ("a.b",)
+
+
+class Infinite(Several):
+    outputs = ("half",)
+
+    def score(self, batch):
+        return [Score(1.0, outputs={"half": float("inf")}) for _ in batch]
+
+
+class OutputsByBatch(Several):
+    outputs = ("half",)
+
+    def score(self, batch):
+        return [Score(1.0, outputs={"half": float(len(batch))}) for _ in batch]
+
+
+class OutputOverwriter(Several):
+    def output_to_percent(self, output, values):
+        values *= 100
+        return values
+
+
+@pytest.mark.parametrize("scorer", [GoodScorer, Stoic, Several])
 def test_a_good_scorer_passes_all_checks(scorer):
     assert failing(scorer_checks(lambda: scorer(Options()))) == {}
 
@@ -184,6 +230,13 @@ def test_a_good_scorer_passes_all_checks(scorer):
         (Overwriter, "percents_are_finite_and_pure"),
         (Remembering, "percents_follow_from_the_recorded_options"),
         (Forgetful, "percents_follow_from_the_recorded_options"),
+        (Undeclared, "outputs_are_those_that_are_declared"),
+        (Withheld, "outputs_are_those_that_are_declared"),
+        (Infinite, "outputs_are_those_that_are_declared"),
+        (TwiceTold, "outputs_are_declared_alike"),
+        (Dotted, "outputs_are_declared_alike"),
+        (OutputsByBatch, "does_not_depend_on_the_batch"),
+        (OutputOverwriter, "percents_of_outputs_are_finite_and_pure"),
     ],
 )
 def test_a_bad_scorer_is_found_out(scorer, check):

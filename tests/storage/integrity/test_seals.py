@@ -20,6 +20,7 @@ from ig4.storage import (
     runs,
     scores,
     selections,
+    spaces,
     trainings,
 )
 from ig4.storage.calls import CallOutcome
@@ -55,6 +56,7 @@ def fill(connection):
     own = runs.component_id(connection, runs.ComponentRow("scorer", "s", "d", "1", {"a": 1}, "f"))
     scores.bind(connection, 1, "old", own, options={"limit": 2.5})
     _rename(connection)
+    spaces.bind(connection, 1, "clip", own, options={"values": {"limit": 2.5}, "hidden": []})
     rows = [(n, n / 3, None, f'{{"n": {n}, "text": "ä"}}') for n in range(1, COUNT + 1)]
     scores.put(connection, own, None, rows)
     fill_ledger(connection, own)

@@ -1,0 +1,1 @@
+"""What pools are made of: spaces of vectors, by name."""

@@ -1,0 +1,138 @@
+"""The outputs of scorers with several values: columns that live and die with their scorer's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ig4.core.errors import UsageError
+from ig4.core.host.fingerprint import Fingerprint, of_output, split_output
+from ig4.core.host.recording import recorded_options
+from ig4.storage import scorecolumns, scores
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ig4.core.engine.scoring.plan import PendingWork
+    from ig4.core.engine.scoring.tasks import Row
+    from ig4.core.engine.session import ConfiguredComponent, Session
+    from ig4.storage.scorecolumns import ScoreColumnRow
+
+
+def column_name(label: str, output: str) -> str:
+    """Return the name of an output's column: `grades.charts`."""
+    return f"{label}.{output}"
+
+
+def names_of(configured: ConfiguredComponent) -> tuple[str, ...]:
+    """Return the outputs of a component; only scorers have any."""
+    return tuple(getattr(configured.component, "outputs", ()))
+
+
+def component_ids(session: Session, configured: ConfiguredComponent) -> dict[str, int]:
+    """Return the database's ids of a scorer's outputs, by name; new ones are added."""
+    return {
+        output: session.component_id(of_output(configured.fingerprint, output))
+        for output in names_of(configured)
+    }
+
+
+def output_of(column: ScoreColumnRow) -> str | None:
+    """Return which output of its scorer a column has, None if it has the main values."""
+    split = _split(column)
+    return None if split is None else split[1]
+
+
+def scorer_of(column: ScoreColumnRow, columns: Sequence[ScoreColumnRow]) -> ScoreColumnRow | None:
+    """Return the column of the scorer that a column is an output of, None if it is none."""
+    split = _split(column)
+    if split is None:
+        return None
+    fingerprint, output = split
+    label = column.name.removesuffix(column_name("", output))
+    return next((c for c in columns if (c.name, c.fingerprint) == (label, fingerprint)), None)
+
+
+def outputs_of(column: ScoreColumnRow, columns: Sequence[ScoreColumnRow]) -> list[ScoreColumnRow]:
+    """Return the columns that are outputs of a column's scorer, under its name."""
+    return [one for one in columns if scorer_of(one, columns) is column]
+
+
+def bind(connection: Connection, dataset_id: int, label: str, pending: PendingWork) -> None:
+    """Let a scorer's name stand for it, and LABEL.OUTPUT for each output, from now on.
+
+    Names of outputs that only an earlier scorer of this label had stand for nothing any more.
+    """
+    bound = {label: pending.component_id}
+    bound |= {column_name(label, output): id_ for output, id_ in pending.outputs.items()}
+    before = bound_outputs(connection, dataset_id, label)
+    scores.bind_all(
+        connection,
+        dataset_id,
+        bound,
+        options=recorded_options(pending.configured.component),
+        unbound=[name for name in before if name not in bound],
+    )
+
+
+def bound_outputs(connection: Connection, dataset_id: int, label: str) -> list[str]:
+    """Return the names of a data set's columns that are outputs of the scorer of a label."""
+    columns = scorecolumns.list_all(connection, dataset_id)
+    own = next((column for column in columns if column.name == label), None)
+    return [] if own is None else [column.name for column in outputs_of(own, columns)]
+
+
+def put(
+    connection: Connection,
+    run_id: int | None,
+    pending: PendingWork,
+    rows: Sequence[Row],
+    outputs: Mapping[str, Sequence[Row]],
+) -> None:
+    """Store what a scorer gave and what its outputs are, in one transaction of the caller's."""
+    scores.put(connection, pending.component_id, run_id, rows)
+    for output, id_ in pending.outputs.items():
+        scores.put(connection, id_, run_id, outputs[output])
+
+
+def check_names(
+    labels: Mapping[str, Sequence[str]], columns: Sequence[ScoreColumnRow], dataset: str
+) -> None:
+    """Check that scorers, by label, and their outputs take no name that means something else.
+
+    Raises:
+        UsageError: two of them, or one and a column of the data set, would have the same name.
+    """
+    known = {column.name: column for column in columns}
+    for label, outputs in labels.items():
+        own = known.get(label)
+        scorer = None if own is None else scorer_of(own, columns)
+        if scorer is not None:
+            raise UsageError(
+                f"a scorer cannot be called {label!r}: {dataset} has that as an output of "
+                f"{scorer.name}"
+            )
+        for name in (column_name(label, output) for output in outputs):
+            found = known.get(name)
+            if name in labels:
+                raise UsageError(
+                    f"a scorer cannot be called {name!r}: that is an output of {label}"
+                )
+            if found is not None and scorer_of(found, columns) is None:
+                raise UsageError(
+                    f"{dataset} has scores called {name} already, as an output of {label} is: "
+                    "drop or rename them first"
+                )
+
+
+def _split(column: ScoreColumnRow) -> tuple[str, str] | None:
+    return split_output(
+        Fingerprint(
+            "scorer",
+            column.component,
+            column.distribution,
+            column.version,
+            column.identity,
+            column.fingerprint,
+        )
+    )

@@ -1,0 +1,124 @@
+"""What every selection is told with: its mix, what its weights are worth, what it repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ig4.core.counts import counted
+from ig4.core.engine.selecting.composition import MOST_VARIATION, Composition, GroupLevel
+from ig4.core.engine.selecting.duplicates import Duplicates
+from ig4.core.engine.selecting.effective import EffectiveWeight, differ_in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionReport:
+    """The mix of a selection, its effective weights, its duplicates, and groups that stand out.
+
+    `sums_scores` says whether the selector decided by the sum F(x). `composition` is None where
+    there is no more than one group, or none could be made (`no_groups` then says why). `told` is
+    what the selector and its stages had to say.
+    """
+
+    composition: Composition | None
+    effective_weights: Mapping[str, EffectiveWeight]
+    duplicates: Duplicates
+    levels: Sequence[GroupLevel] = ()
+    sums_scores: bool = False
+    no_groups: str | None = None
+    told: Sequence[str] = ()
+
+    def to_dict(self, ids: Sequence[str]) -> dict[str, Any]:
+        """Return the parts, JSON-able; `ids` are those of the selected samples."""
+        return {
+            "composition": None if self.composition is None else self.composition.to_dict(),
+            "effective_weights": {
+                name: weight.to_dict() for name, weight in self.effective_weights.items()
+            },
+            "duplicates": self.duplicates.to_dict(ids),
+            "levels": [asdict(level) for level in self.levels],
+            "told": list(self.told),
+        }
+
+    def notices(self, *, balanced: bool) -> Iterator[str]:
+        """Yield what the user should know; `balanced` selections are not sent to `balanced`."""
+        yield from self._about_mix(balanced=balanced)
+        if self.sums_scores and differ_in_order(dict(self.effective_weights)):
+            worth = ", ".join(
+                f"{name} {one.weight:g} is worth {one.share:.0%}"
+                for name, one in sorted(
+                    self.effective_weights.items(), key=lambda item: -abs(item[1].effective)
+                )
+            )
+            yield (
+                "the weights are not what decides: by the spread of the scores, "
+                f"{worth} of the final score (--scale percentile gives all scores one spread)"
+            )
+        yield from self._about_duplicates()
+        yield from self._about_levels()
+
+    def _about_mix(self, *, balanced: bool) -> Iterator[str]:
+        mix = self.composition
+        if mix is None or not mix.leaves_mix:
+            return
+        distance = (
+            f"the selection leaves the mix of the data: its {mix.by} groups differ by "
+            f"{mix.tv:.0%} (total variation; a random draw of this size has about "
+            f"{mix.random_tv:.0%})"
+        )
+        parts = [distance]
+        moved = sorted(mix.groups, key=lambda group: group.selected_share - group.pool_share)
+        told = [group for group in moved[:_SHOWN] if group.selected_share < group.pool_share]
+        told += [group for group in moved[-1:] if group.selected_share > group.pool_share]
+        if told:
+            parts.append(
+                ", ".join(
+                    f"{group.name} {group.pool_share:.0%} -> {group.selected_share:.0%}"
+                    for group in told
+                )
+            )
+        if mix.missing:
+            parts.append(f"none at all of {_named(mix.missing)}")
+        end = "" if balanced else ". `--recipe balanced` keeps the mix"
+        yield "; ".join(parts) + end
+
+    def _about_duplicates(self) -> Iterator[str]:
+        found = self.duplicates
+        if found.same:
+            yield (
+                f"{counted(found.same, 'selected sample repeats', 'selected samples repeat')} "
+                "another one of the selection (same texts, same images)"
+            )
+        if found.near:
+            yield (
+                f"{counted(found.near, 'selected sample is', 'selected samples are')} nearly the "
+                "same as another one of the selection"
+            )
+
+    def _about_levels(self) -> Iterator[str]:
+        low = [level for level in self.levels if level.deviations < 0]
+        if not low:
+            return
+        worst = "; ".join(
+            f"{level.group}: {level.scorer} {level.mean:.1f} beside {level.pool_mean:.1f}"
+            for level in low[:_SHOWN]
+        )
+        more = f" and {len(low) - _SHOWN:,} more" if len(low) > _SHOWN else ""
+        yield (
+            f"whole groups stand out by their scores ({worst}{more}): look at some of them, as "
+            "scores within a group cannot tell that all of it is bad"
+        )
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+__all__ = ["MOST_VARIATION", "SelectionReport"]

@@ -1,0 +1,1 @@
+"""Built-in indexes, which find nearest neighbours."""

@@ -1,0 +1,196 @@
+"""The index for many rows: faiss searches near ones first, as far as a measured recall asks for.
+
+Rows that lie in clusters are found in inverted lists. Where many lists would have to be read (the
+rows have no clusters to speak of), all rows are compared in a compressed form instead, and the best
+of them exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from ig4.core import contracts
+from ig4.core.contracts import Index, Neighbours
+from ig4.core.statistics.neighbours import exact_neighbours, top_columns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ROUNDS = 8  # of k-means: more find hardly better lists
+_POINTS_A_LIST = 40  # to train on; faiss asks for 39
+_CODE_SAMPLE = 16_384  # rows that the codes of 16 values for each two dimensions are fitted to
+_WIDEST_READ = 16  # beyond 1/16 of the lists, comparing compressed rows is faster
+_LARGEST_SHORTLIST = 64  # times k
+_BLOCK = 8_192  # rows that are searched at a time
+
+
+class FaissOptions(contracts.Options):
+    """Options of the index `faiss`."""
+
+    recall: float = Field(
+        0.95, gt=0, le=1, description="Share of the true neighbours that must be found."
+    )
+    checked: int = Field(
+        256, ge=1, description="Rows that are also searched exactly, to measure the recall."
+    )
+    exact_below: int = Field(
+        20_000, ge=0, description="With fewer rows than this, all are searched exactly."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """Some rows, and the similarity (r,) of the last of the true k neighbours of each."""
+
+    rows: NDArray[np.int64]
+    least: NDArray[np.float32]
+
+
+class FaissIndex(Index):
+    """IVF-flat with as many probes as the recall takes; else 4-bit codes and a shortlist.
+
+    Jegou et al. 2011 (inverted lists, product quantisation) and Andre et al. 2015 (fast scan), as
+    in faiss (Douze et al. 2024). The number of probes, and the length of the shortlist, are doubled
+    until the recall measured on `checked` rows is reached; if neither gets there, the search is
+    exact.
+    """
+
+    version = "1"
+    Options = FaissOptions
+    options: FaissOptions
+
+    def neighbours(self, X: NDArray[np.float32], k: int, seed: int) -> Neighbours:  # noqa: N803 - the contract's names
+        """Return the k nearest other rows of each row; see Index.neighbours."""
+        n = len(X)
+        if n <= max(self.options.exact_below, k + 1):
+            return exact_neighbours(X, k)
+        vectors = np.ascontiguousarray(X, dtype=np.float32)
+        check = _checked_rows(vectors, k, min(self.options.checked, n), seed)
+        for index, settings in _attempts(vectors, k, seed):
+            found = _search(index, vectors[check.rows], check.rows, k, settings)
+            if self._reached(found.similarity, check):
+                return _complete(_search_all(index, vectors, k, settings), vectors)
+        return _flat(vectors, k)
+
+    def _reached(self, similarity: NDArray[np.float32], check: _Check) -> bool:
+        # By similarity rather than by row, so that one of two equal rows is as good as the other.
+        hits = similarity >= check.least[:, None] - 1e-6
+        return float(hits.mean()) >= self.options.recall
+
+
+def _library() -> Any:
+    import faiss
+
+    return faiss  # its types do not know the parameters of a search
+
+
+def _checked_rows(vectors: NDArray[np.float32], k: int, count: int, seed: int) -> _Check:
+    rows = np.sort(np.random.default_rng(seed).choice(len(vectors), count, replace=False))
+    block = vectors[rows] @ vectors.T
+    block[np.arange(count), rows] = -np.inf
+    last = top_columns(block, k)[:, -1]
+    return _Check(rows, block[np.arange(count), last])
+
+
+def _attempts(vectors: NDArray[np.float32], k: int, seed: int) -> Iterator[tuple[Any, Any]]:
+    """Yield indexes with settings, from the fastest to the most thorough."""
+    faiss = _library()
+
+    lists = _inverted_lists(vectors, seed)
+    probes = 1
+    while probes <= max(1, lists.nlist // _WIDEST_READ):
+        yield lists, faiss.SearchParametersIVF(nprobe=probes)
+        probes *= 2
+    del lists
+    codes = _compressed(vectors, seed)
+    times = 2
+    while times <= _LARGEST_SHORTLIST and times * (k + 1) < len(vectors):
+        yield codes, faiss.IndexRefineSearchParameters(k_factor=float(times))
+        times *= 2
+
+
+def _inverted_lists(vectors: NDArray[np.float32], seed: int) -> Any:
+    faiss = _library()
+
+    n, d = vectors.shape
+    count = max(1, min(int(4 * np.sqrt(n)), n // _POINTS_A_LIST))
+    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(d), d, count, faiss.METRIC_INNER_PRODUCT)
+    index.cp.niter, index.cp.seed, index.cp.spherical = _ROUNDS, seed % (1 << 31), True
+    index.train(vectors[_training_rows(n, count * _POINTS_A_LIST, seed)])
+    index.add(vectors)
+    return index
+
+
+def _compressed(vectors: NDArray[np.float32], seed: int) -> Any:
+    """Return an index of codes that have half a byte for two dimensions, refined exactly."""
+    faiss = _library()
+
+    n, d = vectors.shape
+    even = vectors if d % 2 == 0 else np.pad(vectors, ((0, 0), (0, 1)))
+    codes = faiss.IndexPQFastScan(even.shape[1], even.shape[1] // 2, 4, faiss.METRIC_INNER_PRODUCT)
+    codes.pq.cp.niter, codes.pq.cp.seed = _ROUNDS, seed % (1 << 31)
+    index = faiss.IndexRefineFlat(codes)
+    index.train(even[_training_rows(n, _CODE_SAMPLE, seed)])
+    index.add(even)
+    return index
+
+
+def _training_rows(n: int, count: int, seed: int) -> NDArray[np.int64]:
+    if count >= n:
+        return np.arange(n)
+    return np.sort(np.random.default_rng([seed, 1]).choice(n, count, replace=False))
+
+
+def _search_all(index: Any, vectors: NDArray[np.float32], k: int, settings: Any) -> Neighbours:
+    parts = []
+    for start in range(0, len(vectors), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(vectors)))
+        parts.append(_search(index, vectors[rows], rows, k, settings))
+    return Neighbours(
+        np.concatenate([part.indices for part in parts]),
+        np.concatenate([part.similarity for part in parts]),
+    )
+
+
+def _search(
+    index: Any, queries: NDArray[np.float32], rows: NDArray[np.int64], k: int, settings: Any
+) -> Neighbours:
+    """Return k others for each of some rows, -1 with similarity -inf where fewer were found."""
+    if index.d != queries.shape[1]:
+        queries = np.pad(queries, ((0, 0), (0, 1)))
+    similarity, indices = index.search(queries, k + 1, params=settings)
+    similarity[(indices == rows[:, None]) | (indices < 0)] = -np.inf
+    indices[similarity == -np.inf] = -1
+    # Descending, equal ones by row; what was not found goes last.
+    order = np.lexsort((indices, -similarity), axis=1)[:, :k]
+    return Neighbours(
+        np.take_along_axis(indices, order, axis=1), np.take_along_axis(similarity, order, axis=1)
+    )
+
+
+def _complete(found: Neighbours, vectors: NDArray[np.float32]) -> Neighbours:
+    """Search exactly for the rows of which fewer than k neighbours were found."""
+    k = found.indices.shape[1]
+    short = np.flatnonzero((found.indices < 0).any(axis=1))
+    step = max(1, (1 << 25) // len(vectors))
+    for start in range(0, len(short), step):
+        rows = short[start : start + step]
+        block = vectors[rows] @ vectors.T
+        block[np.arange(len(rows)), rows] = -np.inf
+        found.indices[rows] = top_columns(block, k)
+        found.similarity[rows] = np.take_along_axis(block, found.indices[rows], axis=1)
+    return found
+
+
+def _flat(vectors: NDArray[np.float32], k: int) -> Neighbours:
+    """Compare all with all; faiss keeps the best of each row faster than numpy does."""
+    faiss = _library()
+
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    return _complete(_search_all(index, vectors, k, None), vectors)

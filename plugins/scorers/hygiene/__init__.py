@@ -1,0 +1,1 @@
+"""Built-in scorers of text hygiene: what can be seen of an answer without knowing anything."""

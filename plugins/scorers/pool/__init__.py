@@ -1,0 +1,1 @@
+"""Built-in pool scorers: what a sample is worth among the others."""

@@ -1,0 +1,219 @@
+"""ig4's own selector: reject what is bad for its kind, keep the mix of kinds, then draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from ig4.core import contracts
+from ig4.core.contracts import Needs, Selector
+from ig4.core.counts import counted
+from ig4.core.engine.selecting.algorithm import share_quotas
+from ig4.core.engine.selecting.scaling import percentile_within
+from ig4.plugins.selectors.rejection import FLOORS, OTHER, PRESETS, Rejection, Tail, reject
+from ig4.plugins.selectors.repeated import first_of_its_kind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ig4.core.contracts import Groups, Pool
+    from ig4.core.records import JSON
+
+_NEAREST = 10  # neighbours that are looked at for near-duplicates
+
+
+class BalancedOptions(contracts.Options):
+    """Options of the selector `balanced`."""
+
+    groups: str = Field("auto", description="Grouper whose groups keep their shares.")
+    preset: Literal["default", "strict"] = Field(
+        "default", description="How much of each indicator's tails is rejected."
+    )
+    reject: dict[str, tuple[float, float]] = Field(
+        default_factory=dict,
+        description="Percentiles within its group that a sample may have, by scorer: "
+        '{"clip": [25, 100]}. Others have those of the preset.',
+    )
+    floors: dict[str, float] = Field(
+        default_factory=lambda: dict(FLOORS),
+        description="Least percent of scores about the text itself, by scorer, used where they "
+        "are there.",
+    )
+    exponent: float = Field(
+        1.0, ge=0, le=1, description="Quotas go with size ** exponent: 1 keeps the mix, 0.5 lifts "
+        "rare groups, 0 gives all the same."
+    )  # fmt: skip
+    fill: Literal["random", "top"] = Field(
+        "random", description="What is taken of what is left: a random draw, or the best."
+    )
+    alike: float = Field(
+        0.95, gt=0, le=1, description="Cosine from which images, and texts, are near-duplicates."
+    )
+    image_space: str = Field("clip", description="Space of images for near-duplicates.")
+    text_space: str = Field("text", description="Space of texts for near-duplicates.")
+
+    @field_validator("reject")
+    @classmethod
+    def _in_order(cls, value: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        for name, (low, high) in value.items():
+            if not 0 <= low < high <= 100:
+                raise ValueError(f"{name}: [{low:g}, {high:g}] is no range of percentiles")
+        return value
+
+
+class Balanced(Selector):
+    """Rejects tails within groups, drops repeated samples, deals quotas, and draws.
+
+    A score says first what kind a sample is, and only then how good it is. So scores only reject
+    here, each within the sample's own group; they never rank.
+    """
+
+    version = "1"
+    Options = BalancedOptions
+    options: BalancedOptions
+
+    def needs(self) -> Needs:
+        """Scores and groups; spaces and scores about the text where they are there."""
+        spaces = (self.options.image_space, self.options.text_space)
+        return Needs(
+            scores=True,
+            groups=(self.options.groups,),
+            neighbours=((self.options.image_space, _NEAREST),),
+            optional_columns=tuple(self.options.floors),
+            optional_spaces=spaces,
+        )
+
+    def choose(self, pool: Pool) -> NDArray[np.int64]:
+        """Return `pool.size` rows, group by group drawn at random; see Selector.choose."""
+        groups = pool.groups(self.options.groups)
+        labels = _with_rest(groups)
+        quotas = self._quotas(labels, np.bincount(labels), pool.size)
+        rejected = self._reject(pool, labels, quotas)
+        self._tell_relaxed(pool, groups, rejected)
+        kept = rejected.kept & self._distinct(pool, labels)
+        final = self._quotas(labels, np.bincount(labels[kept], minlength=len(quotas)), pool.size)
+        if int(final.sum()) < pool.size:
+            kept = self._refill(pool, labels, kept, pool.size)
+            left = np.bincount(labels[kept], minlength=len(quotas))
+            final = self._quotas(labels, left, pool.size)
+        return self._draw(pool, labels, kept, final)
+
+    def reasons(self, pool: Pool, row: int) -> Mapping[str, JSON]:
+        """Return a row's group, its quota, its percentiles there, and what rejects it."""
+        groups = pool.groups(self.options.groups)
+        labels = _with_rest(groups)
+        quotas = self._quotas(labels, np.bincount(labels), pool.size)
+        rejected = self._reject(pool, labels, quotas)
+        own = int(labels[row])
+        members = labels == own
+        repeated = not self._distinct(pool, labels)[row]
+        return {
+            "group": _names(groups)[own],
+            "members": int(members.sum()),
+            "quota": int(quotas[own]),
+            "left": int((members & rejected.kept).sum()),
+            "relaxed": float(rejected.factors[own]),
+            "percentiles": {
+                name: round(float(rejected.percentiles[row, n]), 1)
+                for n, name in enumerate(rejected.names)
+            },
+            "rejected_by": rejected.why(row),
+            "repeats_another": repeated,
+        }
+
+    def _quotas(
+        self, labels: NDArray[np.int64], left: NDArray[np.int64], size: int
+    ) -> NDArray[np.int64]:
+        counts = np.bincount(labels, minlength=len(left)).astype(np.float64)
+        weights = np.where(counts > 0, counts**self.options.exponent, 0.0)
+        return share_quotas(weights, left, min(size, int(left.sum())))
+
+    def _reject(
+        self, pool: Pool, labels: NDArray[np.int64], quotas: NDArray[np.int64]
+    ) -> Rejection:
+        floors = {
+            name: floor
+            for name, floor in self.options.floors.items()
+            if name in pool.scorers or pool.has_column(name)
+        }
+        ranked = [name for name in pool.scorers if name not in floors]
+        given: Mapping[str, Tail] = {
+            **PRESETS[self.options.preset],
+            **{name: Tail(*bounds) for name, bounds in self.options.reject.items()},
+        }
+        percentiles = np.column_stack(
+            [percentile_within(pool.percent(name), labels) for name in ranked]
+            or [np.empty((pool.n, 0))]
+        )
+        below = {name: pool.percent(name) < floor for name, floor in floors.items()}
+        tails = [given.get(name, OTHER[self.options.preset]) for name in ranked]
+        return reject(labels, quotas, tuple(ranked), percentiles, tails, below)
+
+    def _distinct(self, pool: Pool, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which rows (n,) are the first of their kind in data-set order."""
+        image, text = self.options.image_space, self.options.text_space
+        near = None
+        if pool.n > 1 and pool.has_space(image) and pool.has_space(text):
+            near = pool.neighbours(image, _NEAREST), pool.unit_vectors(text)
+        return first_of_its_kind(pool.contents, near, self.options.alike)
+
+    def _refill(
+        self, pool: Pool, labels: NDArray[np.int64], kept: NDArray[np.bool_], size: int
+    ) -> NDArray[np.bool_]:
+        """Take rejected or repeated samples back, where there are too few without them."""
+        missing = size - int(kept.sum())
+        distinct = self._distinct(pool, labels)
+        order = np.lexsort((pool.rng(1).permutation(pool.n), ~distinct))
+        back = order[~kept[order]][:missing]
+        pool.tell(
+            f"balanced: {counted(missing, 'sample')} that would have been rejected or "
+            f"{'is' if missing == 1 else 'are'} repeated had to be taken, as there are too few "
+            "others: select fewer"
+        )
+        result = kept.copy()
+        result[back] = True
+        return result
+
+    def _draw(
+        self,
+        pool: Pool,
+        labels: NDArray[np.int64],
+        kept: NDArray[np.bool_],
+        quotas: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        key = pool.rng().permutation(pool.n).astype(np.float64)
+        if self.options.fill == "top":
+            key = -pool.percents @ pool.weights
+        rows = np.flatnonzero(kept)
+        rows = rows[np.lexsort((rows, key[rows], labels[rows]))]
+        own = labels[rows]
+        starts = np.searchsorted(own, np.arange(len(quotas)))
+        place = np.arange(len(rows)) - starts[own]
+        taken = rows[place < quotas[own]]
+        return taken[np.lexsort((taken, key[taken]))]
+
+    def _tell_relaxed(self, pool: Pool, groups: Groups, rejected: Rejection) -> None:
+        names = _names(groups)
+        relaxed = [
+            f"{names[n]} to {factor:.0%}" if factor >= 0 else f"{names[n]} altogether"
+            for n, factor in enumerate(rejected.factors.tolist())
+            if factor < 1
+        ]
+        if relaxed:
+            more = f" and {len(relaxed) - 5:,} more" if len(relaxed) > 5 else ""
+            pool.tell(
+                "balanced: too few samples of some groups would be left, so their tails are "
+                f"rejected less: {', '.join(relaxed[:5])}{more}"
+            )
+
+
+def _with_rest(groups: Groups) -> NDArray[np.int64]:
+    """Return a label (n,) for every row; those without a group form one more."""
+    return np.where(groups.labels < 0, len(groups.names), groups.labels)
+
+
+def _names(groups: Groups) -> tuple[str, ...]:
+    return (*groups.names, "no group")

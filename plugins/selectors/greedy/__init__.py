@@ -1,0 +1,1 @@
+"""Algorithms that pick rows by their vectors, as pure functions on arrays."""

@@ -1,0 +1,1 @@
+"""Selectors that decide by the vectors of a space."""
