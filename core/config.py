@@ -180,6 +180,7 @@ class Config(Section):
     scorers: Named = Field(default_factory=dict)
     embedders: Named = Field(default_factory=dict)
     clusterers: Named = Field(default_factory=dict)
+    groupers: Named = Field(default_factory=dict)
     selectors: Named = Field(default_factory=dict)
     executors: Named = Field(default_factory=dict)
     trainers: Named = Field(default_factory=dict)

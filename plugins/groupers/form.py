@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,7 +78,7 @@ class _FormTable:
     """The forms of samples, as numbers: two for each sample."""
 
     def __init__(self) -> None:
-        self.questions: dict[Path, int] = {}
+        self.questions: dict[tuple[Path, bool], int] = {}
         self.answers: dict[str, int] = {}
         self.rows = array("i"), array("b")
         self._known: dict[str, Form] = {}
@@ -85,9 +86,8 @@ class _FormTable:
     def add(self, sample: Sample) -> None:
         """Find the form of one sample."""
         path, form = self._form(sample)
-        if not sample.images:
-            path = (*(f"text only: {name}" for name in path), "text only")
-        self.rows[0].append(self.questions.setdefault(path, len(self.questions)))
+        question = path, bool(sample.images)
+        self.rows[0].append(self.questions.setdefault(question, len(self.questions)))
         self.rows[1].append(self.answers.setdefault(form, len(self.answers)))
 
     def _form(self, sample: Sample) -> tuple[Path, str]:
@@ -125,12 +125,23 @@ class _FormTable:
         """Return labels (n,) and names: forms of questions, parted by the answers they get."""
         questions, answers = (np.frombuffer(row, dtype=row.typecode) for row in self.rows)
         counts = np.bincount(questions, minlength=len(self.questions)).tolist()
-        paths = list(self.questions)
+        paths = _paths(self.questions)
         group_of = joined(dict(zip(paths, counts, strict=True)), min_size)
         names = sorted(set(group_of.values()))
         place = {name: n for n, name in enumerate(names)}
         coarse = np.array([place[group_of[path]] for path in paths], dtype=np.int64)[questions]
         return _parted(coarse, names, answers.astype(np.int64), list(self.answers), min_size, split)
+
+
+def _paths(questions: Iterable[tuple[Path, bool]]) -> list[Path]:
+    """Return the paths of forms; text alone is a kind of its own where others have images."""
+    known = list(questions)
+    if not any(shown for _, shown in known):
+        return [path for path, _ in known]
+    return [
+        path if shown else (*(f"text only: {name}" for name in path), "text only")
+        for path, shown in known
+    ]
 
 
 def _turns_name(answers: int) -> str:
