@@ -39,6 +39,7 @@ Examples:
 @click.option("--weights", metavar="W", help="Weights, as in clip=0.53,length=0.1.")
 @click.option("--scale", help="Percent scale: paper, minmax, percentile or zscore.")
 @click.option("--clusterer", metavar="NAME", help="Clusterer, or none.  [default: spectral]")
+@click.option("--space", metavar="NAME", help="Space to cluster in.  [default: the embedder's]")
 @click.option("--k", type=int, help="Number of clusters.  [default: 10]")
 @click.option("--selector", metavar="NAME", help="Selector.  [default: quota]")
 @click.option("--executor", metavar="NAME", help="Executor that runs batches.  [default: local]")
@@ -136,7 +137,7 @@ def configured(flags: dict[str, Any]) -> Config:
             "executor": flags["executor"],
             "seed": flags["seed"],
         },
-        "cluster": {"clusterer": flags["clusterer"], "k": flags["k"]},
+        "cluster": {"clusterer": flags["clusterer"], "k": flags["k"], "space": flags["space"]},
         "select": {
             "selector": flags["selector"],
             "size": flags["size"],
@@ -160,13 +161,17 @@ def configured(flags: dict[str, Any]) -> Config:
 
 
 def _in_use(config: Config) -> dict[str, Any]:
+    from ig4.core.engine.pooling.spacenames import all_parts
+
+    own = (config.run.embedder,) if config.cluster.space is None else (config.cluster.space,)
+    embedders = all_parts((*config.run.spaces, *own))
     return {
         "scorers": config.run.scorers,
         "clusterers": (config.cluster.clusterer,),
         "selectors": (config.select.selector,),
         "executors": (config.run.executor,),
         # The embedder takes the options of the scorer of its name; see `embedder_choice`.
-        "embedders": () if config.run.embedder in config.run.scorers else (config.run.embedder,),
+        "embedders": [name for name in embedders if name not in config.run.scorers],
     }
 
 
@@ -197,7 +202,8 @@ def _plan_facts(plan: RunPlan) -> dict[str, str]:
     weights = ", ".join(f"{name} {weight:g}" for name, weight in selection.weights.items())
     clusters = "none"
     if clustering is not None:
-        clusters = f"{clustering.k} by {clustering.clusterer.label} of {clustering.embedder.label}"
+        space = clustering.space or clustering.embedder.label
+        clusters = f"{clustering.k} by {clustering.clusterer.label} of {space}"
     elif selection.clustering not in (None, NO_CLUSTERS):
         clusters = f"{selection.clustering} (imported)"
     return {
@@ -224,6 +230,7 @@ def as_dict(result: RunResult) -> dict[str, Any]:
         "scored": dict(result.scored.done),
         "failed": dict(result.scored.failed),
         "embedded": result.scored.embedded,
+        "spaces": {name: {"without": count} for name, count in result.scored.spaces.items()},
         "components": dict(result.scored.identities),
         **render.calls_fields(result.scored),
         "clusters": clustered and {str(k): n for k, n in clustered.sizes.items()},

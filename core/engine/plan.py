@@ -20,7 +20,7 @@ from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.recordedsettings import with_recorded_options
 from ig4.core.engine.scoring.plan import ScoreRequest
-from ig4.core.engine.scoring.score import imported_scorers
+from ig4.core.engine.scoring.score import imported_scorers, imported_spaces
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS, SelectionRequest
 from ig4.core.engine.selecting.weights import check_weights
 from ig4.core.errors import UsageError
@@ -29,6 +29,7 @@ from ig4.storage import clusters, datasets
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
+    from ig4.core.contracts import Needs
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
 
@@ -56,8 +57,8 @@ class RunPlan:
 
     @property
     def spaces(self) -> Sequence[Choice]:
-        """The embedders whose vectors the grouping needs, whatever the scorers read."""
-        return self.scoring.embedders
+        """The embedders whose vectors grouping and selecting need, whatever the scorers read."""
+        return (*self.scoring.embedders, *self.scoring.spaces)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan, JSON-able, as `ig4 run --dry-run --json` prints it."""
@@ -69,6 +70,7 @@ class RunPlan:
             "clustering": clustering and {
                 "clusterer": clustering.clusterer.to_dict(),
                 "embedder": clustering.embedder.to_dict(),
+                "space": clustering.space,
                 "k": clustering.k,
             },
             "selection": {
@@ -102,21 +104,28 @@ def make_run_plan(
     source = dataset_source(config)
     name = _dataset_name(session, config, source)
     known = _known_dataset(session, name)
-    clustered = _needs_clusters(session, config)
+    needs = _selector_needs(session, config)
+    clustered = config.cluster.clusterer != NO_CLUSTERS and needs.clusters
+    own = config.cluster.space if clustered else None
+    spaces = _computed_spaces(
+        session, known, (*needs.all_spaces, *((own,) if own else ())), recompute
+    )
     config = with_recorded_options(
         session,
         known,
         config,
         scorers=config.run.scorers,
-        embedder=config.run.embedder if clustered else None,
+        embedder=config.run.embedder if clustered and own is None else None,
         clusterer=config.cluster.clusterer if clustered else None,
+        spaces=(*config.run.spaces, *spaces),
     )
     clustering = None
     if clustered and not (known and _is_imported(session, known, config.cluster.clusterer)):
         clustering = cluster_request(config)
     scoring = score_request(
         config,
-        embedders=() if clustering is None else (clustering.embedder,),
+        embedders=() if clustering is None or own is not None else (clustering.embedder,),
+        spaces=spaces,
         retry_failed=retry_failed,
         recompute=recompute,
     )
@@ -273,15 +282,23 @@ def _known_dataset(session: Session, name: str) -> DatasetRow | None:
         return datasets.find(connection, name)
 
 
-def _needs_clusters(session: Session, config: Config) -> bool:
-    """Tell whether a configuration wants clusters, and its selector heeds them.
+def _selector_needs(session: Session, config: Config) -> Needs:
+    """Return what the configured selector reads.
 
     Raises:
         UsageError: an unknown selector or option.
     """
     choice = config.choice("selector", config.select.selector)
     selector = cast("Selector", session.host.build(choice))
-    return config.cluster.clusterer != NO_CLUSTERS and selector.needs().clusters
+    return selector.needs()
+
+
+def _computed_spaces(
+    session: Session, dataset: DatasetRow | None, spaces: Sequence[str], recompute: Sequence[str]
+) -> tuple[str, ...]:
+    """Return those parts of spaces that embedders compute: all but the imported ones."""
+    imported = imported_spaces(session, dataset) - set(recompute) if dataset else set()
+    return tuple(name for name in all_parts(spaces) if name not in imported)
 
 
 def _is_imported(session: Session, dataset: DatasetRow, clusterer: str) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ig4.core.counts import counted
 from ig4.core.engine.exporting.export import ExportResult, check_export, export
-from ig4.core.engine.grouping.cluster import ClusterResult, cluster
+from ig4.core.engine.grouping.cluster import ClusterRequest, ClusterResult, cluster
 from ig4.core.engine.ingesting.ingest import ingest
 from ig4.core.engine.ingesting.result import IngestResult
 from ig4.core.engine.scoring.score import ScoreResult, score
@@ -17,6 +17,7 @@ from ig4.core.errors import UsageError
 from ig4.storage import datasets
 
 if TYPE_CHECKING:
+    from ig4.core.contracts import Clusterer
     from ig4.core.engine.plan import RunPlan
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
@@ -69,7 +70,9 @@ def _check_counts(session: Session, dataset: DatasetRow, plan: RunPlan) -> None:
     Raises:
         UsageError: there are fewer samples, or images, than are asked for.
     """
-    size, k = plan.selection.size, plan.clustering.k if plan.clustering else None
+    size, clustering = plan.selection.size, plan.clustering
+    of_images = clustering is not None and clustering.space is None
+    k = clustering.k if clustering is not None and _uses_k(session, clustering) else None
     with session.store.reading() as connection:
         count = datasets.count_samples(connection, dataset.id)
         images = datasets.count_images(connection, dataset.id)
@@ -77,12 +80,17 @@ def _check_counts(session: Session, dataset: DatasetRow, plan: RunPlan) -> None:
         raise UsageError(f"cannot select {counted(size, 'sample')}: {dataset.name} has {count:,}")
     if k is not None and k < 1:
         raise UsageError(f"cannot form {k} clusters: choose k from 1 on")
-    if k is not None and images == 0:
+    if of_images and images == 0:
         raise UsageError(
             f"cannot form clusters: no image of {dataset.name} can be read. Give the images, or "
             "choose without clusters: --clusterer none --selector topk"
         )
-    if k is not None and k > images:
+    if k is not None and of_images and k > images:
         raise UsageError(
             f"cannot form {counted(k, 'cluster')} of {counted(images, 'distinct image')}: lower k"
         )
+
+
+def _uses_k(session: Session, request: ClusterRequest) -> bool:
+    clusterer = session.host.load("clusterer", request.clusterer.use, runnable=False)
+    return cast("type[Clusterer]", clusterer).uses_k
