@@ -153,6 +153,21 @@ def tiny_models() -> Path:
     return folder
 
 
+def local(name: str, *models: str) -> Callable:
+    """Return what makes a built-in scorer on a tiny language model of this machine."""
+    return lambda: HOST.build(
+        Choice(
+            "scorer",
+            f"ig4/{name}",
+            {
+                "device": "cpu",
+                "max_length": 1024,
+                **{model: str(tiny_models() / "llama") for model in models},
+            },
+        )
+    )
+
+
 def trainer(name: str, **options: object) -> Callable:
     """Return what makes a built-in trainer on a tiny model, for a few steps."""
     usual = {"device": "cpu", "precision": "fp32", "workers": 0, "save_every": 1, "batch_size": 3}
@@ -380,6 +395,13 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ("scorer", "alpagasus"): scorer_checks(asking("alpagasus")),
     ("scorer", "mlm-filter"): scorer_checks(asking("mlm-filter")),
     ("scorer", "mmssr"): scorer_checks(asking("mmssr")),
+    ("scorer", "digit-rating"): scorer_checks(asking("digit-rating")),
+    ("scorer", "deita"): scorer_checks(asking("deita")),
+    ("scorer", "selectit"): scorer_checks(asking("selectit")),
+    ("scorer", "deita-local"): scorer_checks(
+        local("deita-local", "complexity_model", "quality_model")
+    ),
+    ("scorer", "selectit-local"): scorer_checks(local("selectit-local", "model")),
     ("embedder", "clip"): embedder_checks(clip("embedder")),
     ("clusterer", "kmeans"): clusterer_checks(builtin("clusterer", "kmeans")),
     ("clusterer", "spectral"): clusterer_checks(builtin("clusterer", "spectral")),
@@ -449,13 +471,17 @@ CASES: dict[tuple[str, str], list[Check]] = {
 }
 
 
+_LOADED = ("clip", "reward", "deita-local", "selectit-local")
+"""Components that load a model for every check."""
+
+
 def cases() -> list:
     """Return every check of every component as a parameter; those that cannot run are skipped."""
     made = []
     for (kind, name), checks in CASES.items():
         missing = missing_modules(HOST.find(kind, f"ig4/{name}"))
         marks = [pytest.mark.skip(reason=f"needs {', '.join(missing)}")] if missing else []
-        marks += [pytest.mark.slow] if kind == "trainer" or name in ("clip", "reward") else []
+        marks += [pytest.mark.slow] if kind == "trainer" or name in _LOADED else []
         made += [
             pytest.param(check, id=f"{kind}-{name}-{check.name}", marks=marks) for check in checks
         ]
