@@ -60,6 +60,10 @@ COMMANDS = {
         "List batches of requests, cancel one, or send a lost one again.",
     ),
     "db": ("ig4.cli.db:db", "Manage the score database."),
+    "recipes": (
+        "ig4.cli.recipes:recipes",
+        "List the methods that --recipe knows, or show what one sets.",
+    ),
     "plugins": (
         "ig4.cli.plugins:plugins",
         "List installed components, show one, or check that they work.",

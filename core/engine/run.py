@@ -24,8 +24,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class RecipeResult:
+    """What a further recipe of a run made of the same scores."""
+
+    name: str | None
+    clustered: ClusterResult | None
+    selection: SelectionResult
+    exported: ExportResult
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
-    """What each stage of a run did; a stage that was not asked for is None."""
+    """What each stage of a run did; a stage that was not asked for is None.
+
+    `name` is that of the recipe, where several were run; `others` have what further ones made.
+    """
 
     dataset: DatasetRow
     ingested: IngestResult | None
@@ -33,6 +46,8 @@ class RunResult:
     clustered: ClusterResult | None
     selection: SelectionResult | None
     exported: ExportResult | None
+    name: str | None = None
+    others: tuple[RecipeResult, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -49,17 +64,35 @@ def run(session: Session, plan: RunPlan) -> RunResult:
     with session.recorded("run", plan.config, plan.seed):
         ingested = ingest(session, plan.source) if plan.source else None
         dataset = ingested.dataset if ingested else session.dataset(plan.dataset)
-        _check_counts(session, dataset, plan)
-        check_export(session, dataset, plan.target)  # before anything is paid for
+        for one in (plan, *plan.others):
+            _check_counts(session, dataset, one)
+            check_export(session, dataset, one.target)  # before anything is paid for
         scored = score(session, dataset, plan.scoring)
         if scored.stopped:
             # The best of the samples rated so far need not be the best of all.
             session.notice(f"{scored.stopped}: nothing is selected until the rest is rated")
             return RunResult(dataset, ingested, scored, None, None, None)
-        clustered = cluster(session, dataset, plan.clustering) if plan.clustering else None
-        selection = select(session, dataset, plan.selection)
-        exported = export(session, dataset, plan.target, selection.id)
-        return RunResult(dataset, ingested, scored, clustered, selection, exported)
+        # The first recipe's selection is made last, and so the newest one of the data set.
+        others = tuple(_select(session, dataset, other) for other in plan.others)
+        made = _select(session, dataset, plan)
+        return RunResult(
+            dataset,
+            ingested,
+            scored,
+            made.clustered,
+            made.selection,
+            made.exported,
+            made.name,
+            others,
+        )
+
+
+def _select(session: Session, dataset: DatasetRow, plan: RunPlan) -> RecipeResult:
+    """Group, select and export as a plan says."""
+    clustered = cluster(session, dataset, plan.clustering) if plan.clustering else None
+    selection = select(session, dataset, plan.selection)
+    exported = export(session, dataset, plan.target, selection.id)
+    return RecipeResult(plan.selection.name, clustered, selection, exported)
 
 
 def _check_counts(session: Session, dataset: DatasetRow, plan: RunPlan) -> None:

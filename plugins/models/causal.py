@@ -162,9 +162,11 @@ def load_digit_model(
         offline_if_unreachable(local=folder is not None),
     ):
         tokenizer = AutoTokenizer.from_pretrained(str(folder or name), **shared)
-        model, info = AutoModelForCausalLM.from_pretrained(
+        # With the loading info, a pair is returned, which the annotation does not say.
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(folder or name), output_loading_info=True, **shared
         )
+        model, info = loaded
     if info["missing_keys"]:  # transformers would go on with random numbers in their place
         missing = sorted(info["missing_keys"])
         raise PrerequisiteError(

@@ -11,6 +11,7 @@ import numpy as np
 
 from ig4.core.calls.settings import CallSettings
 from ig4.core.contracts import AsyncScorer, Embedder, PoolEmbedder, Scorer
+from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.scoring.inputs import contained, first_places, text_digests
 from ig4.core.engine.scoring.outputs import check_names, component_ids
 from ig4.core.errors import PluginError, UsageError
@@ -46,6 +47,7 @@ class ScoreRequest:
     retry_failed: bool = False
     recompute: Sequence[str] = ()
     spaces: Sequence[Choice] = ()
+    pool: PoolSettings = field(default_factory=PoolSettings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return scorers, embedders and executor, JSON-able."""

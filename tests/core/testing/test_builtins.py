@@ -32,6 +32,7 @@ from ig4.core.testing import (
     make_picture,
     make_pool_data,
     pool_scorer_checks,
+    recipe_checks,
     scorer_checks,
     selector_checks,
     trainer_checks,
@@ -441,6 +442,12 @@ CASES: dict[tuple[str, str], list[Check]] = {
         builtin("selector", "alpagasus"), by_score=False, data=rated
     ),
     ("selector", "longest"): selector_checks(builtin("selector", "longest"), by_score=False),
+    ("selector", "balanced"): selector_checks(builtin("selector", "balanced"), by_score=False),
+    **{
+        ("recipe", one.name): recipe_checks(builtin("recipe", one.name))
+        for one in COMPONENTS
+        if one.kind == "recipe"
+    },
     ("trainer", "minigpt4"): trainer_checks(
         trainer("minigpt4", epochs=2, steps_per_epoch=2, learning_rate=0.01)
     ),
