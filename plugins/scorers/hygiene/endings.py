@@ -101,6 +101,8 @@ def _unclosed(last: str) -> str:
     if not any(pair[0] in last for pair in _PAIRS):
         return ""
     plain = _FACE.sub("", last)
+    if "„" in plain:
+        plain = plain.replace("“", "")  # which closes in German
     for opening, closing in _PAIRS:
         if plain.count(opening) > plain.count(closing):
             return opening
@@ -126,7 +128,7 @@ def _without_mark(text: str, last: str, core: str) -> End:
     """Return how a text ends whose last sentence has no mark."""
     many = word_count(core)
     final = core[core.rfind(" ") + 1 :].strip("\"'“‘(").lower()
-    if many >= 3 and final in _OPEN_WORDS:
+    if many >= 2 and final in _OPEN_WORDS:
         return End(0.0, f"it ends with the word {final}")
     if _is_code(text, last):
         return ENDS
