@@ -51,7 +51,7 @@ def members_of(groups: Groups) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def double_ranks(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return 2 x below + equal for each of values (n,): its middle rank in whole numbers, to 2 n."""
+    """Return 2 x below + equal for each of values (n,): its middle rank, doubled to be whole."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     doubled: NDArray[np.int64] = (2 * np.cumsum(counts) - counts)[place.reshape(-1)]
     return doubled

@@ -26,6 +26,9 @@ ENDS = [
     "It was taken in Rifle (Colo.).", "See https://example.org/a-page", "write to me@example.org",
     "a sad face :(", "That is nice :)", "He smiles. </s>",
     "It is 5°C outside, and rather cold: 5°",
+    "Is it a dog? Yes", "Yes. It is a dog", "1. Salt 2. Pepper 3. Oil", "No. 5", "10 a.m",
+    "(: hello",
+    "5th Ave. New York", "St. Louis", "He is 5' 10\"", "(2, 3)", "Yes - the dog is brown",
     # Lists, code, tables, several paragraphs.
     "1. Salt\n2. Pepper\n3. Oil", "- a dog\n- two cats", "Things to buy:\n* milk\n* bread",
     "1. Wash it.\n2. Cut it.\n3. Cook it.", "```python\nprint(1)\n```",
@@ -58,6 +61,8 @@ BREAKS_OFF = [
     "1. Wash it.\n2. Cut it.\n3. Cook", "1. Salt\n2. Pepper\n3.", "- a dog\n- ",
     "Steps:\n1. Cut\n-",
     "```python\nprint(1)", "The box is [0.1, 0.2, 0.", "{\"a\": 1, \"b\":", "x =",
+    '{"boxes": [\n  [1, 2],\n  [3',
+    "It was built in 1990. The house behind it",
     # Other scripts and languages.
     "图中有一只狗。它正在草地上", "一只狗，", "هذا كلب،", "यह एक कुत्ता है। यह",
     "Das ist ein Hund und",
