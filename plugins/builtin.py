@@ -202,6 +202,14 @@ COMPONENTS = (
     ),
     Component(
         "scorer",
+        "prototypicality",
+        f"{_AT}.scorers.pool.prototypicality:Prototypicality",
+        "Cosine with the centre of the sample's group, or of the pool.",
+        api=2,
+        docs="methods/prototypicality",
+    ),
+    Component(
+        "scorer",
         "authors-selector",
         f"{_AT}.scorers.pool.authors:AuthorsSelector",
         "The InstructionGPT-4 authors' second selector, which was trained.",

@@ -20,7 +20,7 @@ _UNSPACED = (
 _ONE_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _PUNCTUATION = str.maketrans(
     dict.fromkeys(
-        string.punctuation.replace("'", "") + "。，、！？；：「」『』（）《》“”‘«»…—–·।॥،؛؟۔", " "
+        string.punctuation.replace("'", "") + "。，、！？；：「」『』（）《》„“”‘«»…—–·।॥،؛؟۔", " "
     )
 )
 

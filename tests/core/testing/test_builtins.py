@@ -425,6 +425,9 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ("scorer", "normsim"): pool_scorer_checks(builtin("scorer", "normsim")),
     ("scorer", "density"): pool_scorer_checks(builtin("scorer", "density")),
     ("scorer", "leverage"): pool_scorer_checks(builtin("scorer", "leverage")),
+    ("scorer", "prototypicality"): pool_scorer_checks(
+        builtin("scorer", "prototypicality", groups="form")
+    ),
     ("scorer", "authors-selector"): pool_scorer_checks(authors_selector()),
     ("scorer", "given-again"): pool_scorer_checks(builtin("scorer", "given-again")),
     ("scorer", "ending"): scorer_checks(builtin("scorer", "ending")),
