@@ -227,6 +227,14 @@ COMPONENTS = (
     # Text hygiene.
     Component(
         "scorer",
+        "ending-by-pool",
+        f"{_AT}.scorers.pool.endingbypool:EndingByPool",
+        "Does an answer break off where no other of the pool ends?",
+        api=2,
+        docs="methods/hygiene",
+    ),
+    Component(
+        "scorer",
         "ending",
         f"{_AT}.scorers.hygiene.ending:Ending",
         "Does the answer end, or break off?",
