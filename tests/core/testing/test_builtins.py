@@ -26,6 +26,7 @@ from ig4.core.testing import (
     format_checks,
     judge_checks,
     make_picture,
+    pool_embedder_checks,
     scorer_checks,
     selector_checks,
     trainer_checks,
@@ -33,6 +34,7 @@ from ig4.core.testing import (
 from ig4.plugins.builtin import COMPONENTS
 
 from ...llm_server.client import LlmServer
+from ...tiny_encoders import make_dinov2, make_sentence
 from ...tiny_models import make_hf, make_llama, make_llava, make_minigpt4
 from ...tiny_reward import make_deberta
 
@@ -98,6 +100,21 @@ def reward() -> Callable:
     """Return what makes the built-in reward scorer on a tiny model."""
     return lambda: HOST.build(
         Choice("scorer", "ig4/reward", {"model": tiny_reward(), "device": "cpu"})
+    )
+
+
+@cache
+def tiny_encoder(make: Callable) -> str:
+    """Make a tiny encoder; return its folder."""
+    folder = Path(tempfile.mkdtemp(prefix="ig4-tiny-encoder-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return str(make(folder))
+
+
+def encoder(name: str, make: Callable) -> Callable:
+    """Return what makes a built-in embedder on a tiny encoder."""
+    return lambda: HOST.build(
+        Choice("embedder", f"ig4/{name}", {"model": tiny_encoder(make), "device": "cpu"})
     )
 
 
@@ -325,6 +342,9 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ("scorer", "gpt"): scorer_checks(gpt()),
     ("scorer", "claude"): scorer_checks(claude()),
     ("embedder", "clip"): embedder_checks(clip("embedder")),
+    ("embedder", "text"): pool_embedder_checks(builtin("embedder", "text")),
+    ("embedder", "sentence"): embedder_checks(encoder("sentence", make_sentence)),
+    ("embedder", "vision"): embedder_checks(encoder("vision", make_dinov2)),
     ("clusterer", "kmeans"): clusterer_checks(builtin("clusterer", "kmeans")),
     ("clusterer", "spectral"): clusterer_checks(builtin("clusterer", "spectral")),
     ("selector", "quota"): selector_checks(builtin("selector", "quota")),
@@ -360,13 +380,16 @@ CASES: dict[tuple[str, str], list[Check]] = {
 }
 
 
+_HEAVY = ("clip", "reward", "sentence", "vision")
+
+
 def cases() -> list:
     """Return every check of every component as a parameter; those that cannot run are skipped."""
     made = []
     for (kind, name), checks in CASES.items():
         missing = missing_modules(HOST.find(kind, f"ig4/{name}"))
         marks = [pytest.mark.skip(reason=f"needs {', '.join(missing)}")] if missing else []
-        marks += [pytest.mark.slow] if kind == "trainer" or name in ("clip", "reward") else []
+        marks += [pytest.mark.slow] if kind == "trainer" or name in _HEAVY else []
         made += [
             pytest.param(check, id=f"{kind}-{name}-{check.name}", marks=marks) for check in checks
         ]
@@ -402,10 +425,14 @@ EXPECTED = {
 }
 """How many checks the kit has for each kind; it must never shrink unnoticed."""
 
+EXPECTED_OF_TEXTS = {"text": 17, "sentence": 17}
+"""How many of them there are for a pool embedder, and for an embedder of texts."""
+
 
 def test_the_number_of_checks_is_what_it_should_be():
     assert set(EXPECTED) == set(CONTRACTS)
     for (kind, name), checks in CASES.items():
         by_score = 2 if (kind, name) == ("selector", "random") else 0
-        assert len(checks) == EXPECTED[kind] - by_score, (kind, name)
+        expected = EXPECTED_OF_TEXTS.get(name, EXPECTED[kind]) if kind == "embedder" else None
+        assert len(checks) == (expected or EXPECTED[kind] - by_score), (kind, name)
     assert len(declaration_checks(COMPONENTS)) == 4 * len(COMPONENTS)
