@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ig4.plugins.selectors.greedy.similarity import Similarities
 
 
-_AT_ONCE = 64  # candidates
+_AT_ONCE = 64  # candidates of all pairs
+_SPARSE_AT_ONCE = 4_096  # candidates of a graph
 
 
 class Coverage(Protocol):
@@ -89,17 +90,26 @@ class SparseCoverage:
 
     def gains(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the sum of what each row would raise the similarities by, (r,)."""
-        return np.array([self._gain(row) for row in rows.tolist()], dtype=np.float64)
+        parts = [
+            self._gains(rows[start : start + _SPARSE_AT_ONCE])
+            for start in range(0, len(rows), _SPARSE_AT_ONCE)
+        ]
+        return np.concatenate(parts) if parts else np.empty(0)
 
     def take(self, row: int) -> None:
         """Raise the best similarities to those of a row."""
         columns, values = self._graph.row(row)
         self._best[columns] = np.maximum(self._best[columns], values)
 
-    def _gain(self, row: int) -> float:
-        columns, values = self._graph.row(row)
-        raised = values - self._best[columns]
-        return float(np.maximum(raised, 0, out=raised).sum(dtype=np.float64))
+    def _gains(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        begins = self._graph.starts[rows]
+        lengths = self._graph.starts[rows + 1] - begins
+        places = np.cumsum(lengths) - lengths
+        at = np.arange(int(lengths.sum())) + np.repeat(begins - places, lengths)
+        raised = self._graph.values[at] - self._best[self._graph.columns[at]]
+        np.maximum(raised, 0, out=raised)
+        # In float64 before it is summed, so that a row's sum does not depend on those beside it.
+        return np.add.reduceat(raised.astype(np.float64), places)
 
 
 def facility_location(

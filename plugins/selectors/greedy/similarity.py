@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["cosine", "cosine-squared", "correlation-squared", "euclidean"]
 
 STORED_ROWS = 10_000  # up to so many rows all similarities are kept: 400 MB
-_BLOCK_BYTES = 1 << 26  # of similarities at a time
+_BLOCK_BYTES = 1 << 25  # of similarities at a time
 
 
 class Similarities:
@@ -41,13 +41,10 @@ class Similarities:
         self._farthest = 0.0
         self._matrix: NDArray[np.float32] | None = None
         if kind == "euclidean":
-            blocks = (self._distances(rows) for rows in self._blocks())
+            blocks = (self._distances(rows, int(rows[0])) for rows in self._blocks())
             self._farthest = max((float(block.max()) for block in blocks), default=0.0)
         if stored:
-            matrix = np.empty((self.n, self.n), dtype=np.float32)
-            for rows in self._blocks():
-                matrix[rows] = self._computed(rows)
-            self._matrix = self._as_firsts(matrix)
+            self._matrix = self._full()
 
     def firsts(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return for each of some rows the lowest row that is equal to it."""
@@ -55,7 +52,10 @@ class Similarities:
 
     def rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the similarities (r, n) of some rows to all; the array is the caller's own."""
-        return self._computed(rows) if self._matrix is None else self._matrix[rows]
+        if self._matrix is not None:
+            return self._matrix[rows]
+        block = self._computed(self.firsts(rows))
+        return block if self._firsts is None else block[:, self._firsts]
 
     def sums(self) -> NDArray[np.float64]:
         """Return the sum (n,) of the similarities of each row to all."""
@@ -76,21 +76,31 @@ class Similarities:
         width = max(1, _BLOCK_BYTES // max(1, 8 * self.n))
         return [np.arange(start, min(start + width, self.n)) for start in range(0, self.n, width)]
 
-    def _computed(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _full(self) -> NDArray[np.float32]:
+        """Return all similarities (n, n): one half is computed, the other its mirror image."""
+        matrix = np.empty((self.n, self.n), dtype=np.float32)
+        for rows in self._blocks():
+            start = int(rows[0])
+            block = self._computed(rows, start)
+            matrix[rows, start:] = block
+            matrix[start:, rows] = block.T
+        self._as_firsts(matrix.T)
+        return self._as_firsts(matrix)
+
+    def _computed(self, rows: NDArray[np.int64], start: int = 0) -> NDArray[np.float32]:
+        """Return the similarities of some rows to those from `start` on."""
         block: NDArray[np.floating]
         if self.kind == "euclidean":
-            block = self._farthest - self._distances(rows)
+            block = self._farthest - self._distances(rows, start)
         else:
-            block = from_cosines(self._points[rows] @ self._points.T, self.kind)
-        if self._firsts is not None:
-            block = block[:, self._firsts]
+            block = from_cosines(self._points[rows] @ self._points[start:].T, self.kind)
         return block.astype(np.float32, copy=False)
 
-    def _distances(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        products = self._points[rows] @ self._points.T
-        squares = self._squares[rows, None] + self._squares[None] - 2 * products
+    def _distances(self, rows: NDArray[np.int64], start: int) -> NDArray[np.float64]:
+        products = self._points[rows] @ self._points[start:].T
+        squares = self._squares[rows, None] + self._squares[start:] - 2 * products
         np.maximum(squares, 0, out=squares)
-        squares[np.arange(len(rows)), self.firsts(rows)] = 0
+        squares[np.arange(len(rows)), rows - start] = 0
         distances: NDArray[np.float64] = np.sqrt(squares, out=squares)
         return distances
 
