@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
-from ig4.core.engine.scoring import outputs
+from ig4.core.engine.scoring import storing
+from ig4.core.engine.scoring.outputs import column_name
 from ig4.core.engine.scoring.plan import ScoreRequest, ScoringPlan, check_request, make_plan
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
@@ -84,7 +85,7 @@ def _bind_finished(session: Session, plan: ScoringPlan) -> None:
     with session.store.writing() as connection:
         for label, pending in plan.scorers.items():
             if not len(pending.places):
-                outputs.bind(connection, plan.dataset.id, label, pending)
+                storing.bind(connection, plan.dataset.id, label, pending)
 
 
 def _ask_services(session: Session, plan: ScoringPlan, request: ScoreRequest) -> CallsResult | None:
@@ -121,6 +122,6 @@ def _failures(session: Session, plan: ScoringPlan) -> dict[str, int]:
             for output, id_ in pending.outputs.items():
                 count = scores.count_errors(connection, plan.dataset.id, id_)
                 if count > main:
-                    failed[outputs.column_name(label, output)] = count
+                    failed[column_name(label, output)] = count
     session.failures.update({label: count for label, count in failed.items() if count})
     return failed
