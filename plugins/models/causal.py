@@ -144,8 +144,9 @@ def load_digit_model(
         PrerequisiteError: weights or device are not there.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    import transformers
 
+    loaders: Any = transformers  # whose types depend on what is installed
     device, folder = options.resolved_device, folder_of(name)
     check_device(device, requested=options.device, component=component)
     check_folder(folder)
@@ -161,12 +162,10 @@ def load_digit_model(
         explain_loading_errors(name, device, explain),
         offline_if_unreachable(local=folder is not None),
     ):
-        tokenizer = AutoTokenizer.from_pretrained(str(folder or name), **shared)
-        # With the loading info, a pair is returned, which the annotation does not say.
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+        tokenizer = loaders.AutoTokenizer.from_pretrained(str(folder or name), **shared)
+        model, info = loaders.AutoModelForCausalLM.from_pretrained(
             str(folder or name), output_loading_info=True, **shared
         )
-        model, info = loaded
     if info["missing_keys"]:  # transformers would go on with random numbers in their place
         missing = sorted(info["missing_keys"])
         raise PrerequisiteError(

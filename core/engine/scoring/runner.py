@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from ig4.core.calls.running.streaks import FailureStreak
 from ig4.core.contracts import Embedder, Executor, Run, Scorer
-from ig4.core.engine.scoring import outputs
+from ig4.core.engine.scoring import storing
 from ig4.core.engine.scoring.plan import PendingTexts
 from ig4.core.engine.scoring.taskbuilder import Batch, TaskBuilder
 from ig4.core.engine.scoring.tasks import (
@@ -148,8 +148,8 @@ class ScoreRunner:
                 return result.embedder, texts
             label, pending = result.scorer, plan.scorers[result.scorer]
             if label not in self._bound:
-                outputs.bind(connection, plan.dataset.id, label, pending)
-            outputs.put(connection, session.run_id, pending, result.rows, result.outputs)
+                storing.bind(connection, plan.dataset.id, label, pending)
+            storing.put(connection, session.run_id, pending, result.rows, result.outputs)
             return label, pending
 
 

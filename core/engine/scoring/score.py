@@ -10,7 +10,8 @@ from ig4.core.calls.running.runner import CallsResult, run_call_tasks
 from ig4.core.contracts import PoolScorer
 from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spacenames import all_parts
-from ig4.core.engine.scoring import outputs
+from ig4.core.engine.scoring import storing
+from ig4.core.engine.scoring.outputs import column_name
 from ig4.core.engine.scoring.plan import (
     ScoreRequest,
     ScoringPlan,
@@ -152,7 +153,7 @@ def _bind_finished(session: Session, plan: ScoringPlan) -> None:
     with session.store.writing() as connection:
         for label, pending in plan.scorers.items():
             if not len(pending.places):
-                outputs.bind(connection, plan.dataset.id, label, pending)
+                storing.bind(connection, plan.dataset.id, label, pending)
 
 
 def _ask_services(session: Session, plan: ScoringPlan, request: ScoreRequest) -> CallsResult | None:
@@ -203,6 +204,6 @@ def _failures(session: Session, plan: ScoringPlan) -> dict[str, int]:
             for output, id_ in pending.outputs.items():
                 count = scores.count_errors(connection, plan.dataset.id, id_)
                 if count > main:
-                    failed[outputs.column_name(label, output)] = count
+                    failed[column_name(label, output)] = count
     session.failures.update({label: count for label, count in failed.items() if count})
     return failed

@@ -90,18 +90,20 @@ def test_a_request_without_them_has_the_hash_it_always_had_and_with_them_another
     [
         {}, {"logprobs": None}, {"logprobs": {}}, {"logprobs": {"content": None}},
         {"logprobs": {"content": []}}, {"logprobs": {"content": [None]}}, {"logprobs": [1]},
-        {"logprobs": {"content": [{"token": "a", "logprob": "-1", "top_logprobs": 5}]}},
-        {"logprobs": {"content": [{"token": "a", "logprob": 2.0, "top_logprobs": [7]}]}},
-        {"logprobs": {"content": [{"token": "a", "logprob": math.nan}]}},
+        {"logprobs": {"content": [{"token": "a", "logprob": -1.0, "top_logprobs": 5}]}},
+        {"logprobs": {"content": [{"top_logprobs": [7, {"token": "a", "logprob": 2.0}]}]}},
+        {"logprobs": {"content": [{"top_logprobs": [{"token": "a", "logprob": "-1"}]}]}},
+        {"logprobs": {"content": [{"token": "4", "logprob": -0.1, "top_logprobs": []}]}},
+        {"logprobs": {"content": [{"top_logprobs": [{"token": "a", "logprob": math.nan}]}]}},
     ],
 )  # fmt: skip
 def test_what_is_no_log_probability_is_none(choice):
     assert read_logprobs(choice) is None
 
 
-def test_the_token_that_was_drawn_counts_though_it_is_not_among_the_listed():
+def test_a_token_that_was_drawn_and_is_not_listed_does_not_count():
     token = {"token": "7", "logprob": -9.0, "top_logprobs": [{"token": "4", "logprob": -0.1}]}
-    assert read_logprobs({"logprobs": {"content": [token]}}) == ((("4", -0.1), ("7", -9.0)),)
+    assert read_logprobs({"logprobs": {"content": [token]}}) == ((("4", -0.1),),)
 
 
 def test_minus_infinity_is_a_chance_of_nothing():
