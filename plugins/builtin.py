@@ -144,6 +144,14 @@ COMPONENTS = (
         api=2,
         docs="methods/hygiene",
     ),
+    Component(
+        "scorer",
+        "ending-in-pool",
+        f"{_AT}.scorers.pool.endinginpool:EndingInPool",
+        "Does the answer end as others of the pool, or inside a word of theirs?",
+        api=2,
+        docs="methods/hygiene",
+    ),
     # Text hygiene.
     Component(
         "scorer",
