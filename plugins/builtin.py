@@ -254,15 +254,15 @@ COMPONENTS = (
         api=2,
         docs="methods/hygiene",
     ),
-    # Text hygiene.
     Component(
         "scorer",
-        "ending-by-pool",
-        f"{_AT}.scorers.pool.endingbypool:EndingByPool",
-        "Does an answer break off where no other of the pool ends?",
+        "ending-in-pool",
+        f"{_AT}.scorers.pool.endinginpool:EndingInPool",
+        "Does the answer end as others of the pool, or inside a word of theirs?",
         api=2,
         docs="methods/hygiene",
     ),
+    # Text hygiene.
     Component(
         "scorer",
         "ending",

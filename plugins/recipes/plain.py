@@ -18,7 +18,7 @@ class BalancedRecipe(Recipe):
 
     def settings(self) -> Mapping[str, JSON]:
         """The default scores and those about the text itself; the selector `balanced`."""
-        text = ["ending", "ending-by-pool", "repetition", "odd-characters"]
+        text = ["ending", "ending-in-pool", "repetition", "odd-characters"]
         return {
             "run": {"scorers": ["clip", "length", *text]},
             "select": {"selector": "balanced"},

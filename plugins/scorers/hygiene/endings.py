@@ -15,16 +15,21 @@ from ig4.plugins.scorers.hygiene.texts import word_count
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a text ends: 1 (it does), 0 (it breaks off) or 0.5 (who knows), and why if not 1."""
+    """How a text ends: 1 (it does), 0 (it breaks off) or 0.5 (who knows), and why if not 1.
+
+    `only_mark` says that nothing but the missing mark at the end speaks against it.
+    """
 
     value: float
     why: str = ""
+    only_mark: bool = False
 
 
 ENDS = End(1.0)
 
 # The marks that end a sentence, of many scripts; the Greek question mark is the first by number.
 _FINAL = ".!?。！？．｡؟۔।॥։።፧។။᙮᠃᠉׃‽⁇⁈⁉…‥\u037e\u0589\u0964\u0965"
+_FINALS = frozenset(_FINAL)
 _CLOSERS = "\"'”’»›)]}）］｝」』】》〉*_~`“„"
 _GOES_ON = ",;:–—-/\\=+&<([{«„‘，、；：،؛「『（【《|"
 _PAIRS = tuple(zip("([{（【「『《“", ")]}）】」』》”", strict=True))
@@ -82,6 +87,11 @@ def end_of(text: str) -> End:
     return _without_mark(text, last, core)
 
 
+def has_mark(text: str) -> bool:
+    """Tell whether a text ends with a mark that ends a sentence, quoted or not."""
+    return text.rstrip().rstrip(_CLOSERS)[-1:] in _FINALS
+
+
 def _after_mark(core: str, text: str) -> End:
     if core.endswith(("...", "…")) and word_count(text) > 1:
         return End(0.5, "it ends with dots")
@@ -136,13 +146,13 @@ def _without_mark(text: str, last: str, core: str) -> End:
     if _ITEM.match(last):
         return _of_item(text, last)
     if _sentences(core):
-        return End(0.0, "its last sentence has no end, and the ones before have")
+        return End(0.0, "its last sentence has no end, and the ones before have", only_mark=True)
     if not many or not (core[-1].isalpha() or core[-1].isdigit()) or not _has_marks(core[-1]):
         return ENDS
     if last != text and many > _LINE and not core[-1].isdigit() and _earlier_end(text):
-        return End(0.0, "its last line has no end, and the ones before have")
+        return End(0.0, "its last line has no end, and the ones before have", only_mark=True)
     if many > _SHORT:
-        return End(0.5, "a long sentence without an end")
+        return End(0.5, "a long sentence without an end", only_mark=True)
     return ENDS
 
 

@@ -450,7 +450,7 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ),
     ("scorer", "authors-selector"): pool_scorer_checks(authors_selector()),
     ("scorer", "given-again"): pool_scorer_checks(builtin("scorer", "given-again")),
-    ("scorer", "ending-by-pool"): pool_scorer_checks(builtin("scorer", "ending-by-pool")),
+    ("scorer", "ending-in-pool"): pool_scorer_checks(builtin("scorer", "ending-in-pool")),
     ("scorer", "ending"): scorer_checks(builtin("scorer", "ending")),
     ("scorer", "repetition"): scorer_checks(builtin("scorer", "repetition")),
     ("scorer", "odd-characters"): scorer_checks(builtin("scorer", "odd-characters")),
