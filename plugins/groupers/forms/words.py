@@ -62,6 +62,9 @@ ATTRIBUTES = words_of(
 )
 """Nouns that are asked for although another one may follow: "what color hat"."""
 
+LEADS = words_of("in from on at based according looking considering given for as")
+"""Words that open a phrase before a question: "in this image, …"."""
+
 KINDS = words_of("kind type sort")
 """Nouns that ask for a kind of the noun after "of"."""
 
