@@ -125,6 +125,7 @@ __all__ = [
     "ablate",
     "drop_scores",
     "evaluate",
+    "groups",
     "hookimpl",
     "judge",
     "open",

@@ -1,4 +1,4 @@
-"""What a grouping says of a data set: sizes, indicators by group, and what groups explain of them."""
+"""What a grouping says of a data set: sizes, indicators by group, and what groups explain."""
 
 from __future__ import annotations
 
@@ -156,10 +156,10 @@ def _summaries(
 
 
 def _told_kinds(result: GroupsResult) -> str:
-    shares = ", ".join(f"{name} {result.eta_squared[name]:.2f}" for name in result.kinds)
-    many = len(result.kinds) > 1
+    shares = ", ".join(f"{name} ({result.eta_squared[name]:.2f})" for name in result.kinds)
+    tell = "they tell" if len(result.kinds) > 1 else "it tells"
     return (
-        f"{shares} of the variance {'lie' if many else 'lies'} between groups: "
-        f"{'these tell' if many else 'this tells'} what kind a sample is rather than how good it "
-        "is, so the best of all by it are of a few kinds. Compare samples within groups"
+        f"most of the variance of {shares} lies between groups: {tell} "
+        "what kind a sample is rather than how good it is, and the best of all are of a few kinds. "
+        "Compare samples within groups"
     )

@@ -97,9 +97,13 @@ LOCATE = words_of("find locate detect point")
 ENGLISH = WH | DETERMINERS | REQUESTS | frozenset(OPENERS) | words_of("of and in on it you for")
 """A text without any of these is taken to be in another language."""
 
-SPELLINGS = {"colour": "color", "colours": "color", "colors": "color", "people": "person",
-             "movies": "movie", "cookies": "cookie", "ties": "tie", "species": "species",
-             "series": "series"}  # fmt: skip
+SPELLINGS = {
+    "colour": "color", "colours": "color", "colors": "color", "people": "person",
+    "things": "object", "thing": "object", "movies": "movie", "cookies": "cookie", "ties": "tie",
+    "species": "species", "series": "series",
+}  # fmt: skip
+"""Nouns that groups are called otherwise by than the rules would say."""
+
 _SAME = re.compile(r"(ss|us|is|as|ies)$")
 
 
