@@ -20,7 +20,8 @@ def group_means(values: NDArray[np.float64], groups: Groups) -> NDArray[np.float
     rows, labels = _pairs(values, groups)
     count = np.bincount(labels, minlength=len(groups.names))
     total = np.bincount(labels, weights=values[rows], minlength=len(groups.names))
-    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    empty = np.full(len(count), np.nan)
+    return np.asarray(np.divide(total, count, out=empty, where=count > 0))
 
 
 def eta_squared(values: NDArray[np.float64], groups: Groups) -> float | None:
