@@ -30,6 +30,10 @@ COMMANDS = {
         "Import clusters computed elsewhere.",
     ),
     "cluster": ("ig4.cli.cluster:cluster", "Group samples by their images."),
+    "groups": (
+        "ig4.cli.groups:groups",
+        "Show the kinds of samples in the data set NAME, and what scores tell of them.",
+    ),
     "select": ("ig4.cli.select:select", "Select the samples worth training on."),
     "export": ("ig4.cli.export:export", "Write a selection as a data set."),
     "train": ("ig4.cli.train:train", "Fine-tune a model on a selection."),

@@ -64,8 +64,9 @@ JOIN datasets d ON d.id = s.dataset_id
 WHERE s.ordinal IS NOT NULL
 """
 
+# Not json_extract: SQLite does not let a view call it where queries are not trusted.
 _NAME_OF_LABEL = {
-    "sqlite": "json_extract(g.group_names, '$[' || gl.label || ']')",
+    "sqlite": "(SELECT j.value FROM json_each(g.group_names) j WHERE j.key = gl.label)",
     "postgresql": "g.group_names ->> gl.label",
 }
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         ablate,
         drop_scores,
         evaluate,
+        groups,
         judge,
         open,  # noqa: A004 - used as ig4.open
         query,
@@ -79,6 +80,7 @@ _HOMES = {
     "drop_scores": "api",
     "evaluate": "api",
     "hookimpl": "hookspecs",
+    "groups": "api",
     "judge": "api",
     "open": "api",
     "query": "api",
@@ -123,6 +125,7 @@ __all__ = [
     "ablate",
     "drop_scores",
     "evaluate",
+    "groups",
     "hookimpl",
     "judge",
     "open",

@@ -18,6 +18,7 @@ from ig4.core.engine.grouping.cluster import ClusterRequest
 from ig4.core.engine.ingesting.ingest import DatasetSource, default_name
 from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.engine.pooling.settings import PoolSettings
+from ig4.core.engine.pooling.groups import GroupSources
 from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.recordedsettings import with_recorded_options
 from ig4.core.engine.scoring.plan import ScoreRequest
@@ -277,6 +278,12 @@ def cluster_request(config: Config) -> ClusterRequest:
 def space_choices(config: Config) -> dict[str, Choice]:
     """Return the embedders that a configuration gives options, by the names of their spaces."""
     return {name: embedder_choice(config, name) for name in config.embedders}
+
+
+def group_sources(config: Config) -> GroupSources:
+    """Return what groups are made from: the groupers and embedders that have options."""
+    groupers = {name: config.choice("grouper", name) for name in config.groupers}
+    return GroupSources(groupers, space_choices(config))
 
 
 def embedder_choice(config: Config, label: str | None = None) -> Choice:

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from ig4.storage import datasets, groups, runs
 from ig4.storage.integrity.check import check_database, repair_damage
+from ig4.storage.querying.query import run_query
 from ig4.storage.runs import ComponentRow
 
 
@@ -74,8 +75,8 @@ def test_a_grouping_takes_the_place_of_the_one_of_its_name(store, dataset, put):
 def test_the_view_tells_the_groups_of_each_sample_by_name(store, put):
     put(rows=(0, 1, 1), labels=(0, 0, 1))
     sql = "SELECT dataset, external_id, grouping, group_name FROM groups_long ORDER BY 2, 4 DESC"
-    with store.reading() as connection:
-        rows = [tuple(row) for row in connection.execute(text(sql))]
+    with run_query(store.engine.url, sql) as result:  # as little trusted as `ig4 query`
+        rows = [tuple(row) for row in result.rows]
     assert rows == [
         ("d", "a", "form", "it's one"),
         ("d", "b", "form", 'the "other"'),

@@ -15,7 +15,8 @@ _END = re.compile(r"[.!?][\"')\]]*(?=\s|$)|[\u3002\uff01\uff1f]")  # of Chinese,
 _WIDE = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af\u0e00-\u0e7f]")
 """Characters of scripts that write words without spaces."""
 
-_LONG_PHRASE, _LONG_SENTENCE = 5, 40  # words
+_SURELY_SHORT, _LONG_PHRASE, _LONG_SENTENCE = 2, 5, 40  # words
+_LOOKED_AT = 4000  # characters
 _CHARACTERS_OF_A_WORD = 2  # of such scripts, about
 
 
@@ -23,13 +24,15 @@ def answer_form(answer: str) -> str:
     """Return the form of one answer."""
     if len(answer) <= 4 and _LETTER.fullmatch(answer):
         return LETTER
-    if _REGION.search(answer):
+    if ("[" in answer or "<" in answer) and _REGION.search(answer[:_LOOKED_AT]):
         return REGION
     words = _count_words(answer)
     if words > _LONG_SENTENCE:
         return DESCRIPTION
+    if words <= _SURELY_SHORT:  # "Yes." is a word
+        return SHORT
     ends = len(_END.findall(answer))
-    if words <= 2 or (words <= _LONG_PHRASE and not ends):
+    if words <= _LONG_PHRASE and not ends:
         return SHORT
     return SENTENCE if ends <= 1 else DESCRIPTION
 

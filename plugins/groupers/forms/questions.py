@@ -15,6 +15,7 @@ from ig4.plugins.groupers.forms.words import (
     GIVE,
     INSIDE,
     KINDS,
+    LEADS,
     LOCATE,
     LOOK,
     OPENERS,
@@ -66,7 +67,7 @@ def question_form(text: str) -> Path:
     if not words:
         return ("no instruction",)
     asked = "?" in text or "\uff1f" in text  # of Chinese, too
-    if not any(word in ENGLISH for word in words):
+    if ENGLISH.isdisjoint(words):
         return _by_first_words(words, asked=asked)
     lowered, words = _without_lead(lowered, words)
     return _request(lowered, words) or _question(lowered, words) or (_any(asked),)
@@ -83,9 +84,10 @@ def _by_first_words(words: Sequence[str], *, asked: bool) -> Path:
 
 
 def _without_lead(text: str, words: list[str]) -> tuple[str, list[str]]:
-    cut = _LEAD.sub("", text)
-    if cut != text and cut:
-        text, words = cut, _WORD.findall(cut)
+    if words[0] in LEADS and "," in text:
+        cut = _LEAD.sub("", text)
+        if cut != text and cut:
+            text, words = cut, _WORD.findall(cut)
     at = 0
     while at < len(words) - 1:
         rest = words[at + 1 :]
@@ -124,7 +126,8 @@ def _request(text: str, words: Sequence[str]) -> Path | None:
 
 
 def _question(text: str, words: Sequence[str]) -> Path | None:
-    if _OPEN.search(text):
+    what = text.find("what")
+    if what >= 0 and _OPEN.match(text, what):
         return DESCRIBED
     if words[0] in OPENERS:
         return _yes_or_no(words)

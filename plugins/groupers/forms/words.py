@@ -62,6 +62,9 @@ ATTRIBUTES = words_of(
 )
 """Nouns that are asked for although another one may follow: "what color hat"."""
 
+LEADS = words_of("in from on at based according looking considering given for as")
+"""Words that open a phrase before a question: "in this image, …"."""
+
 KINDS = words_of("kind type sort")
 """Nouns that ask for a kind of the noun after "of"."""
 
@@ -94,9 +97,13 @@ LOCATE = words_of("find locate detect point")
 ENGLISH = WH | DETERMINERS | REQUESTS | frozenset(OPENERS) | words_of("of and in on it you for")
 """A text without any of these is taken to be in another language."""
 
-SPELLINGS = {"colour": "color", "colours": "color", "colors": "color", "people": "person",
-             "movies": "movie", "cookies": "cookie", "ties": "tie", "species": "species",
-             "series": "series"}  # fmt: skip
+SPELLINGS = {
+    "colour": "color", "colours": "color", "colors": "color", "people": "person",
+    "things": "object", "thing": "object", "movies": "movie", "cookies": "cookie", "ties": "tie",
+    "species": "species", "series": "series",
+}  # fmt: skip
+"""Nouns that groups are called otherwise by than the rules would say."""
+
 _SAME = re.compile(r"(ss|us|is|as|ies)$")
 
 
