@@ -33,6 +33,7 @@ TEMPLATE = """\
 scorers = {scorers}
 # embedder = "clip"                # clusters are computed from its image embeddings
 # executor = "local"               # or "ray"
+# check = true                     # false: computed scores are not checked (docs/checking.md)
 # seed = 42
 
 [scorers.clip]

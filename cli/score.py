@@ -9,6 +9,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.cli.terminal.checkups import verdicts_text
 
 
 @click.command(
@@ -28,6 +29,7 @@ Examples:
 @click.option(
     "--recompute", multiple=True, metavar="NAME", help="Replace imported scores by computed ones."
 )
+@opt.no_check
 @click.option("--dry-run", is_flag=True, help="Show what would be computed, and stop.")
 @opt.scoring_options
 @opt.component_options
@@ -39,6 +41,7 @@ def score(
     executor: str | None,
     retry_failed: bool,
     recompute: tuple[str, ...],
+    no_check: bool,
     dry_run: bool,
     options: tuple[str, ...],
     dataset: str | None,
@@ -57,7 +60,11 @@ def score(
     from ig4.core.engine.scoring.score import score as compute
 
     flags: dict[str, Any] = {
-        "run": {"scorers": opt.names(scorers), "executor": executor},
+        "run": {
+            "scorers": opt.names(scorers),
+            "executor": executor,
+            "check": False if no_check else None,
+        },
         "calls": opt.call_settings(asking),
     }
     first = configuration.load(config_file, flags)
@@ -85,6 +92,7 @@ def score(
                 "failed": dict(done.failed),
                 "components": dict(done.identities),
                 **render.calls_fields(done),
+                **({"check": done.checked.to_dict()} if done.checked else {}),
             }
         )
     else:
@@ -92,6 +100,8 @@ def score(
             click.echo(f"{name}: {render.scorer_summary(done, name)}")
         if done.asked:
             click.echo(f"calls: {render.calls_summary(done.asked)}")
+        if done.checked:
+            click.echo(f"check: {verdicts_text(done.checked)}")
     if any(done.failed.values()) or done.stopped:
         render.print_failures(done.failed, retry="ig4 score --retry-failed")
         render.print_stopped(done, "ig4 score")

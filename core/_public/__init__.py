@@ -13,6 +13,7 @@ from ig4.core.version import __version__
 if TYPE_CHECKING:
     from ig4.core.api import (
         ablate,
+        check,
         drop_scores,
         evaluate,
         judge,
@@ -76,6 +77,7 @@ _HOMES = {
     "Turn": "records",
     "Verdict": "contracts.evaluation",
     "ablate": "api",
+    "check": "api",
     "drop_scores": "api",
     "evaluate": "api",
     "hookimpl": "hookspecs",
@@ -121,6 +123,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "ablate",
+    "check",
     "drop_scores",
     "evaluate",
     "hookimpl",

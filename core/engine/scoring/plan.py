@@ -11,6 +11,7 @@ import numpy as np
 
 from ig4.core.calls.settings import CallSettings
 from ig4.core.contracts import AsyncScorer, Embedder, Scorer
+from ig4.core.engine.checkups.request import CheckRequest
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
 from ig4.storage import samples, scores
@@ -31,7 +32,8 @@ class ScoreRequest:
 
     `embedders` are wanted beside those that scorers read. `call_settings` say how services are
     asked. With `retry_failed`, samples that failed before are taken up again. `recompute` names
-    the scorers whose imported scores are computed anew.
+    the scorers whose imported scores are computed anew. With `check`, the columns that were
+    computed are checked at the end.
     """
 
     scorers: Sequence[Choice]
@@ -40,6 +42,7 @@ class ScoreRequest:
     call_settings: CallSettings = field(default_factory=CallSettings)
     retry_failed: bool = False
     recompute: Sequence[str] = ()
+    check: CheckRequest | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return scorers, embedders and executor, JSON-able."""

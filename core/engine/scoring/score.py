@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
+from ig4.core.engine.checkups.check import ScoringCheck
+from ig4.core.engine.checkups.findings import CheckResult
 from ig4.core.engine.scoring.plan import ScoreRequest, ScoringPlan, check_request, make_plan
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
@@ -24,7 +26,8 @@ class ScoreResult:
     """What the stage did: by scorer, how many samples now, and how many failed in all.
 
     `identities` has what each scorer's results depend on: model, weights, precision, ….
-    `asked` is what the calls to services did; None where none was needed.
+    `asked` is what the calls to services did; None where none was needed. `checked` is what was
+    found of the columns that were computed; None where that was not asked for, or none was.
     """
 
     dataset: DatasetRow
@@ -33,6 +36,7 @@ class ScoreResult:
     embedded: int
     identities: Mapping[str, JSON]
     asked: CallsResult | None = None
+    checked: CheckResult | None = None
 
     @property
     def stopped(self) -> str | None:
@@ -64,8 +68,10 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
         session.attach(dataset.id)
         plan = make_plan(session, dataset, request)
         _bind_finished(session, plan)
+        checking = request.check and ScoringCheck(session, dataset, request.check)
         if plan.has_batches:
-            ScoreRunner(session, plan, request.call_settings.stop_after).run(request.executor)
+            runner = ScoreRunner(session, plan, request.call_settings.stop_after)
+            runner.run(request.executor, checking.rate if checking else None)
         calls = _ask_services(session, plan, request)
         failed = _failures(session, plan)
         done = {label: len(pending.places) for label, pending in plan.scorers.items()}
@@ -76,7 +82,9 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
             for label, pending in plan.scorers.items()
         }
         embedded = sum(len(pending.places) for pending in plan.embedders.values())
-        return ScoreResult(dataset, done, failed, embedded, identities, calls)
+        computed = [label for label, count in done.items() if count]
+        checked = checking.finish(computed) if checking else None
+        return ScoreResult(dataset, done, failed, embedded, identities, calls, checked)
 
 
 def _bind_finished(session: Session, plan: ScoringPlan) -> None:
