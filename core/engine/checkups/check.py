@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ig4.core.engine.checkups.checker import ColumnChecker, read_checkup
 from ig4.core.engine.checkups.findings import NOISE, CheckResult, ColumnCheckup, Separation
-from ig4.core.engine.checkups.looking import GroupsOf, known_groups
+from ig4.core.engine.checkups.looking import GroupsOf, SampleReader, known_groups
 from ig4.core.engine.checkups.measuring import inputs_digest
 from ig4.core.errors import UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
@@ -65,6 +65,7 @@ class ScoringCheck:
         self.request = request
         self.groups_of = groups_of
         self.ready: dict[str, Separation] = {}
+        self.reader: SampleReader | None = None
         self.seconds = 0.0
 
     def rate(self, run: Run[ScoreTask, ScoreTaskResult], scorers: Mapping[str, Scorer]) -> None:
@@ -87,7 +88,12 @@ class ScoringCheck:
         return _check(self.session, checker, known, self.ready, self.seconds)
 
     def _checker(self) -> ColumnChecker:
-        return ColumnChecker(self.session, self.dataset, self.request, self.groups_of)
+        """Return a checker of the values that are stored now; the samples are read once."""
+        checker = ColumnChecker(
+            self.session, self.dataset, self.request, self.groups_of, self.reader
+        )
+        self.reader = checker.reader
+        return checker
 
 
 def check_notices(session: Session, dataset: DatasetRow, names: Iterable[str]) -> list[str]:

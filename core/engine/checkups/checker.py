@@ -61,12 +61,13 @@ class ColumnChecker:
         dataset: DatasetRow,
         request: CheckRequest,
         groups_of: GroupsOf = known_groups,
+        reader: SampleReader | None = None,
     ) -> None:
         self.session = session
         self.dataset = dataset
         self.request = request
         self.groups_of = groups_of
-        self.reader = SampleReader(session, dataset, request.seed)
+        self.reader = reader or SampleReader(session, dataset, request.seed)
         with session.store.reading() as connection:
             rows = scorecolumns.list_all(connection, dataset.id)
             self.stored = checkups.list_all(connection, dataset.id)
@@ -107,15 +108,14 @@ class ColumnChecker:
         return found, True
 
     def _is_usable(self, found: ColumnCheckup | None, grouped: str) -> bool:
+        """Tell whether what is known, of the same values, is all that is asked for."""
         asked = self.request
-        return (
-            found is not None
-            and asked.reuse
-            and found.grouped == grouped
-            and found.seed == asked.seed
-            and found.wanted >= asked.pairs
-            and found.paid >= asked.paid
-        )
+        if found is None or not asked.reuse or found.paid < asked.paid:
+            return False
+        told = found.separation
+        has_all = 0 < told.pairs + told.failed + told.unmatched < found.wanted
+        enough = has_all or found.wanted >= asked.pairs
+        return enough and found.grouped == grouped and found.seed == asked.seed
 
     def _measured(self, column: ScoreColumnRow, told: Separation, grouped: str) -> ColumnCheckup:
         name, asked = column.name, self.request

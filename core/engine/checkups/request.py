@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ig4.core.calls.settings import CallSettings
 from ig4.core.records import Choice
 
 PAIRS = 500
 """So many samples at most are rated again with the answer of another one."""
+
+AT_ONCE = 100
+"""At the end of scoring it is a tenth of what was computed, but so many at least, `PAIRS` at most:
+scoring then takes hardly longer."""
 
 SEED = 42
 
@@ -30,3 +34,7 @@ class CheckRequest:
     reuse: bool = True
     executor: Choice = field(default_factory=lambda: Choice("executor", "local"))
     call_settings: CallSettings = field(default_factory=CallSettings)
+
+    def at_once(self, computed: int) -> CheckRequest:
+        """Return the check-up at the end of scoring so many samples."""
+        return replace(self, pairs=min(self.pairs, max(AT_ONCE, computed // 10)))

@@ -52,7 +52,8 @@ def _noise(found: ColumnCheckup) -> Iterator[str]:
         yield f"all {found.values:,} values are equal"
     limits = _limits(told)
     if limits and limits[0] <= CHANCE and limits[1] <= WIDEST:
-        yield f"it cannot tell a sample's own answer from another's: {_area(told)}"
+        how = "hardly tells" if limits[0] > 0.5 else "cannot tell"
+        yield f"it {how} a sample's own answer from another's: {_area(told)}"
 
 
 def _doubts(found: ColumnCheckup) -> Iterator[str]:

@@ -68,7 +68,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
         session.attach(dataset.id)
         plan = make_plan(session, dataset, request)
         _bind_finished(session, plan)
-        checking = request.check and ScoringCheck(session, dataset, request.check)
+        checking = _checking(session, plan, request)
         if plan.has_batches:
             runner = ScoreRunner(session, plan, request.call_settings.stop_after)
             runner.run(request.executor, checking.rate if checking else None)
@@ -85,6 +85,14 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
         computed = [label for label, count in done.items() if count]
         checked = checking.finish(computed) if checking else None
         return ScoreResult(dataset, done, failed, embedded, identities, calls, checked)
+
+
+def _checking(session: Session, plan: ScoringPlan, request: ScoreRequest) -> ScoringCheck | None:
+    """Return the check-up of what is to be computed, if one is asked for."""
+    computed = max((len(pending.places) for pending in plan.scorers.values()), default=0)
+    if request.check is None or not computed:
+        return None
+    return ScoringCheck(session, plan.dataset, request.check.at_once(computed))
 
 
 def _bind_finished(session: Session, plan: ScoringPlan) -> None:

