@@ -35,6 +35,7 @@ scorers = {scorers}
 # embedder = "clip"                # clusters are computed from its image embeddings
 # index = "exact"                  # or "faiss": finds nearest neighbours faster, and nearly all
 # executor = "local"               # or "ray"
+# check = true                     # false: computed scores are not checked (docs/checking.md)
 # seed = 42
 
 [scorers.clip]

@@ -24,6 +24,10 @@ COMMANDS = {
         "ig4.cli.scores:scores",
         "List the scores of a data set with their origin and counts, drop or rename them.",
     ),
+    "check": (
+        "ig4.cli.check:check",
+        "Tell which scores are worth trusting on their data, and which are noise.",
+    ),
     "import-scores": ("ig4.cli.imports:import_scores", "Import scores computed elsewhere."),
     "import-clusters": (
         "ig4.cli.imports:import_clusters",

@@ -88,6 +88,9 @@ seed = click.option(
     "--seed", type=click.IntRange(0, (1 << 32) - 1),
     help="Seed for everything random.  [default: 42]",
 )  # fmt: skip
+no_check = click.option(
+    "--no-check", is_flag=True, help="Do not check the computed scores (see `ig4 check`)."
+)
 columns = click.option(
     "--columns", metavar="MAP", help="Column names, as in id=key,image=file,answer=caption."
 )

@@ -11,6 +11,7 @@ from ig4.cli.export import as_dict as export_as_dict
 from ig4.cli.export import images_text, left_out_text
 from ig4.cli.select import mix_facts
 from ig4.cli.terminal import render
+from ig4.cli.terminal.checkups import verdicts_text
 from ig4.core.counts import counted
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ Examples:
 @click.option(
     "--recompute", multiple=True, metavar="NAME", help="Replace imported scores by computed ones."
 )
+@opt.no_check
 @click.option(
     "--dry-run",
     is_flag=True,
@@ -147,6 +149,7 @@ def configured(flags: dict[str, Any], recipe: str | None) -> Config:
         "run": {
             "scorers": opt.names(flags["scorers"]),
             "executor": flags["executor"],
+            "check": False if flags["no_check"] else None,
             "seed": flags["seed"],
         },
         "cluster": {"clusterer": flags["clusterer"], "k": flags["k"], "space": flags["space"]},
@@ -249,6 +252,7 @@ def as_dict(result: RunResult) -> dict[str, Any]:
         "spaces": {name: {"without": count} for name, count in result.scored.spaces.items()},
         "components": dict(result.scored.identities),
         **render.calls_fields(result.scored),
+        **({"check": result.scored.checked.to_dict()} if result.scored.checked else {}),
         "clusters": clustered and {str(k): n for k, n in clustered.sizes.items()},
         "export": exported and export_as_dict(exported),
         **(result.selection.to_dict() if result.selection else {}),
@@ -268,6 +272,8 @@ def summarise(result: RunResult) -> None:
         facts[f"{name} scores"] = render.scorer_summary(scored, name)
     if scored.asked:
         facts["calls"] = render.calls_summary(scored.asked)
+    if scored.checked:
+        facts["check"] = verdicts_text(scored.checked)
     if result.clustered:
         sizes = sorted(result.clustered.sizes.values(), reverse=True)
         facts["clusters"] = (

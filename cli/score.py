@@ -9,6 +9,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.cli.terminal.checkups import verdicts_text
 from ig4.core.counts import counted
 
 
@@ -39,6 +40,7 @@ Examples:
     metavar="NAME",
     help="Replace imported scores, or vectors, by computed ones.",
 )
+@opt.no_check
 @click.option("--dry-run", is_flag=True, help="Show what would be computed, and stop.")
 @opt.scoring_options
 @opt.component_options
@@ -51,6 +53,7 @@ def score(
     executor: str | None,
     retry_failed: bool,
     recompute: tuple[str, ...],
+    no_check: bool,
     dry_run: bool,
     options: tuple[str, ...],
     dataset: str | None,
@@ -75,6 +78,7 @@ def score(
             "scorers": [] if scorers is None and spaces is not None else opt.names(scorers),
             "spaces": None if spaces is None else list(all_parts([spaces])),
             "executor": executor,
+            "check": False if no_check else None,
         },
         "calls": opt.call_settings(asking),
     }
@@ -112,6 +116,7 @@ def score(
                 "spaces": {name: {"without": count} for name, count in done.spaces.items()},
                 "components": dict(done.identities),
                 **render.calls_fields(done),
+                **({"check": done.checked.to_dict()} if done.checked else {}),
             }
         )
     else:
@@ -122,6 +127,8 @@ def score(
             click.echo(f"{name}: vectors are there{failed}")
         if done.asked:
             click.echo(f"calls: {render.calls_summary(done.asked)}")
+        if done.checked:
+            click.echo(f"check: {verdicts_text(done.checked)}")
     failures = {**done.failed, **done.spaces}
     if any(failures.values()) or done.stopped:
         render.print_failures(failures, retry="ig4 score --retry-failed")

@@ -43,13 +43,14 @@ class DatasetSection(Section):
 
 
 class RunSection(Section):
-    """What `ig4 run` does."""
+    """What `ig4 run` does; with `check`, scores that were computed are checked at once."""
 
     scorers: tuple[str, ...] = ("clip", "length")
     spaces: tuple[str, ...] = ()
     embedder: str = "clip"
     index: str = "exact"
     executor: str = "local"
+    check: bool = True
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 42
     """What NumPy takes as a seed everywhere, and every database holds."""
 

@@ -10,7 +10,16 @@ from sqlalchemy import delete, func, select, update
 
 from ig4.storage.calls import DONE, UNREADABLE
 from ig4.storage.integrity.seals import are_sound, seal
-from ig4.storage.schema import Component, DatasetScorer, LlmCall, Run, Sample, Score, ScoreDetails
+from ig4.storage.schema import (
+    Checkup,
+    Component,
+    DatasetScorer,
+    LlmCall,
+    Run,
+    Sample,
+    Score,
+    ScoreDetails,
+)
 from ig4.storage.views import refresh_scores_wide
 
 if TYPE_CHECKING:
@@ -145,6 +154,9 @@ def drop(connection: Connection, dataset_id: int, row: ScoreColumnRow) -> int:
             DatasetScorer.dataset_id == dataset_id, DatasetScorer.name == row.name
         )
     )
+    connection.execute(
+        delete(Checkup).where(Checkup.dataset_id == dataset_id, Checkup.name == row.name)
+    )
     refresh_scores_wide(connection)
     still_here = select(DatasetScorer.name).where(
         DatasetScorer.dataset_id == dataset_id, DatasetScorer.component_id == row.component_id
@@ -179,7 +191,19 @@ def rename(connection: Connection, dataset_id: int, old: str, new: str) -> None:
     connection.execute(update(DatasetScorer).where(*before).values(name=new))
     if sound:
         seal(connection, DatasetScorer, *after)
+    _rename_checkup(connection, dataset_id, old, new)
     refresh_scores_wide(connection)
+
+
+def _rename_checkup(connection: Connection, dataset_id: int, old: str, new: str) -> None:
+    """Let what was found of a column go with its name; nothing is left of an earlier column."""
+    mine = Checkup.dataset_id == dataset_id
+    before, after = (mine, Checkup.name == old), (mine, Checkup.name == new)
+    connection.execute(delete(Checkup).where(*after))
+    sound = are_sound(connection, Checkup, *before)
+    connection.execute(update(Checkup).where(*before).values(name=new))
+    if sound:
+        seal(connection, Checkup, *after)
 
 
 def _columns() -> Any:

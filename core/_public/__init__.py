@@ -13,6 +13,7 @@ from ig4.core.version import __version__
 if TYPE_CHECKING:
     from ig4.core.api import (
         ablate,
+        check,
         drop_scores,
         evaluate,
         groups,
@@ -77,6 +78,7 @@ _HOMES = {
     "Turn": "records",
     "Verdict": "contracts.evaluation",
     "ablate": "api",
+    "check": "api",
     "drop_scores": "api",
     "evaluate": "api",
     "hookimpl": "hookspecs",
@@ -123,6 +125,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "ablate",
+    "check",
     "drop_scores",
     "evaluate",
     "groups",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.contracts import Needs
+from ig4.core.engine.checkups.request import PAIRS, SEED, CheckRequest
 from ig4.core.engine.exporting.export import ExportTarget
 from ig4.core.engine.grouping.cluster import ClusterRequest
 from ig4.core.engine.ingesting.ingest import DatasetSource, default_name
@@ -260,6 +261,31 @@ def score_request(
         recompute=tuple(recompute),
         spaces=tuple(embedder_choice(config, name) for name in names),
         pool=pool_settings(config),
+        check=CheckRequest() if config.run.check else None,
+    )
+
+
+def check_request(
+    config: Config,
+    *,
+    scorers: Sequence[str] | None = None,
+    pairs: int = PAIRS,
+    seed: int = SEED,
+    paid: bool = False,
+    reuse: bool = True,
+) -> CheckRequest:
+    """Return which columns of scores are to be checked, and how.
+
+    The seed is not that of a run: whatever a run draws, its scores are checked on the same pairs.
+    """
+    return CheckRequest(
+        scorers=scorers,
+        pairs=pairs,
+        seed=seed,
+        paid=paid,
+        reuse=reuse,
+        executor=config.choice("executor", config.run.executor),
+        call_settings=config.call_settings,
     )
 
 

@@ -13,6 +13,7 @@ from ig4.storage.integrity.seals import expressions, is_sound
 from ig4.storage.schema import (
     AblationCell,
     Base,
+    Checkup,
     Clustering,
     ClusterLabel,
     Component,
@@ -81,6 +82,7 @@ SEALED = (
     SealedTable(Judgement, "id", _JUDGE, Judgement),
     SealedTable(Verdict, "judgement_id", _JUDGE, Judgement),
     SealedTable(AblationCell, "ablation_id", BACKUP),
+    SealedTable(Checkup, "dataset_id", "`ig4 check` makes it anew"),
 )
 """Every table with checksums of whole rows; scores and embeddings have some of their own."""
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
 from ig4.core.contracts import PoolScorer
+from ig4.core.engine.checkups.check import ScoringCheck
+from ig4.core.engine.checkups.findings import CheckResult
 from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.scoring import storing
@@ -37,7 +39,8 @@ class ScoreResult:
     `embedded` is the number of images and texts that were embedded. `spaces` has by name how many
     samples have no vector because something failed. `identities` has what each scorer's results
     depend on: model, weights, precision, ….
-    `asked` is what the calls to services did; None where none was needed.
+    `asked` is what the calls to services did; None where none was needed. `checked` is
+    what was found of the columns that were computed; None where that was not asked for.
     """
 
     dataset: DatasetRow
@@ -47,6 +50,7 @@ class ScoreResult:
     identities: Mapping[str, JSON]
     asked: CallsResult | None = None
     spaces: Mapping[str, int] = field(default_factory=dict)
+    checked: CheckResult | None = None
 
     @property
     def stopped(self) -> str | None:
@@ -80,8 +84,10 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
         session.attach(dataset.id)
         plan = make_plan(session, dataset, request)
         _bind_finished(session, plan)
+        checking = _checking(session, plan, request)
         if plan.has_batches:
-            ScoreRunner(session, plan, request.call_settings.stop_after).run(request.executor)
+            runner = ScoreRunner(session, plan, request.call_settings.stop_after)
+            runner.run(request.executor, checking.rate if checking else None)
         bind_spaces(session, plan, request)
         calls = _ask_services(session, plan, request)
         failed = _failures(session, plan)
@@ -95,7 +101,11 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
         embedded = sum(len(pending.places) for pending in plan.embedders.values())
         without = failures_by_space(session, plan)
         session.failures.update({name: count for name, count in without.items() if count})
-        result = ScoreResult(dataset, done, failed, embedded, identities, calls, without)
+        computed = [label for label, count in done.items() if count]
+        checked = checking.finish(computed) if checking else None
+        result = ScoreResult(
+            dataset, done, failed, embedded, identities, calls, without, checked
+        )
         return result if result.stopped else _score_pools(session, result, pooled, request.pool)
 
 
@@ -146,6 +156,14 @@ def _score_pools(
         if failed[one.label]:
             session.failures[one.label] = failed[one.label]
     return replace(result, done=done, failed=failed, identities=identities)
+
+
+def _checking(session: Session, plan: ScoringPlan, request: ScoreRequest) -> ScoringCheck | None:
+    """Return the check-up of what is to be computed, if one is asked for."""
+    computed = max((len(pending.places) for pending in plan.scorers.values()), default=0)
+    if request.check is None or not computed:
+        return None
+    return ScoringCheck(session, plan.dataset, request.check.at_once(computed))
 
 
 def _bind_finished(session: Session, plan: ScoringPlan) -> None:

@@ -114,6 +114,17 @@ def _is_plain(cls: type[Indicator], output: str | None) -> bool:
     return plain and cls.output_to_percent is Indicator.output_to_percent
 
 
+def recorded_choice(session: Session, column: ScoreColumnRow) -> Choice:
+    """Return the scorer that computed a column, with the options that it was made with.
+
+    Raises:
+        Ig4Error: the scorer is not installed.
+    """
+    use = f"{column.distribution}/{column.component}"
+    cls = cast("type[Scorer]", session.host.load("scorer", use, runnable=False))
+    return Choice("scorer", use, _options(session, column, cls), column.name)
+
+
 def named_scale(host: Host, name: str | None, options: Mapping[str, Any] | None = None) -> Percent:
     """Return the percent scale of a scorer by name; None means percents already.
 
