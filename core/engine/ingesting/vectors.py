@@ -94,7 +94,7 @@ def import_vectors(session: Session, dataset: DatasetRow, source: VectorSource) 
                 )
                 session.emit(StageAdvanced(STAGE, len(part)))
             spaces.bind(connection, dataset.id, source.name, component, imported=True)
-            _ids, own = samples.ordered_ids(connection, dataset.id)
+            _, own = samples.ordered_ids(connection, dataset.id)
         found.taken = len(rows)
         found.without = int((~np.isin(own, contents)).sum())
         width = read.vectors.shape[1]

@@ -67,7 +67,7 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
             f"{path} is no tensor file of PyTorch's present layout, a zip archive ({error}): read "
             "it with PyTorch, and save the tensor again, or as .npy"
         ) from None
-    except Exception as error:  # a damaged pickle raises whatever it hits on
+    except Exception as error:  # noqa: BLE001 - a damaged pickle raises whatever it hits on
         raise DatasetError(f"{path} is damaged: {type(error).__name__}: {error}") from None
 
 

@@ -66,7 +66,7 @@ def test_ids_say_whose_a_row_is(session, dataset, bring):
 def test_another_number_of_rows_is_refused(session, dataset, bring):
     with pytest.raises(UsageError, match=r"3 rows, set 4 samples: .* \(--ids FILE --id COLUMN\)"):
         bring(MATRIX[:3])
-    with pytest.raises(UsageError, match="4 rows, .* 3 ids"):
+    with pytest.raises(UsageError, match=r"4 rows, .* 3 ids"):
         bring(ids=["a", "b", "c"])
     assert space(session, dataset) is None
 
