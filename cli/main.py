@@ -19,7 +19,10 @@ COMMANDS = {
     "init": ("ig4.cli.init:init", "Write a commented ig4.toml."),
     "run": ("ig4.cli.run:run", "Ingest, score, cluster, select and export in one go."),
     "ingest": ("ig4.cli.ingest:ingest", "Read a data set into the score database."),
-    "score": ("ig4.cli.score:score", "Compute the scores that are missing."),
+    "score": (
+        "ig4.cli.score:score",
+        "Compute the scores that are missing, and the vectors of spaces.",
+    ),
     "scores": (
         "ig4.cli.scores:scores",
         "List the scores of a data set with their origin and counts, drop or rename them.",
@@ -37,6 +40,13 @@ COMMANDS = {
     "groups": (
         "ig4.cli.groups:groups",
         "Show the kinds of samples in the data set NAME, and what scores tell of them.",
+    "import-vectors": (
+        "ig4.cli.imports:import_vectors",
+        "Import vectors computed elsewhere, as a space.",
+    ),
+    "cluster": (
+        "ig4.cli.cluster:cluster",
+        "Group samples by their images, or by the vectors of any space.",
     ),
     "select": ("ig4.cli.select:select", "Select the samples worth training on."),
     "export": ("ig4.cli.export:export", "Write a selection as a data set."),

@@ -18,8 +18,8 @@ from ig4.core.engine.exporting.export import ExportTarget
 from ig4.core.engine.grouping.cluster import ClusterRequest
 from ig4.core.engine.ingesting.ingest import DatasetSource, default_name
 from ig4.core.engine.ingesting.paths import folder_name
-from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.groups import GroupSources
+from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.recordedsettings import with_recorded_options
 from ig4.core.engine.scoring.plan import ScoreRequest

@@ -8,15 +8,16 @@ import pytest
 from click.testing import CliRunner
 
 from ig4.cli.main import cli
+from ig4.core.errors import UsageError
 
-QUESTIONS = ["what is this", "what is that", "how many cups", "how many cats", "where is it", ""]
+ANSWERS = ["what is this", "what is that", "how many cups", "how many cats", "where is it", ""]
 
 
 @pytest.fixture
 def ig4(tmp_path, monkeypatch):
-    """Run a command in a folder with a database of six questions without images."""
+    """Run a command in a folder with a database of six samples without images."""
     monkeypatch.chdir(tmp_path)
-    rows = [{"id": n, "instruction": q, "answer": f"a {n}"} for n, q in enumerate(QUESTIONS)]
+    rows = [{"id": n, "instruction": f"q {n}", "answer": a} for n, a in enumerate(ANSWERS)]
     (tmp_path / "set.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     def run(*words, code=0):
@@ -30,7 +31,7 @@ def ig4(tmp_path, monkeypatch):
 
 def test_a_space_is_computed_and_clustered_in(ig4):
     pytest.importorskip("sklearn")
-    options = ("-o", "text.reads=instruction", "-o", "text.dims=4")
+    options = ("-o", "text.reads=answer", "-o", "text.dims=4")
     told = json.loads(ig4("score", "--spaces", "text", *options, "--json", code=3))
     assert told["spaces"] == {"text": {"without": 1}}
     assert told["scored"] == {}
@@ -47,5 +48,6 @@ def test_a_dry_run_tells_what_is_to_be_embedded(ig4):
 
 
 def test_an_unknown_space_is_refused(ig4):
-    ig4("cluster", "--space", "nothing", code=2)
-    ig4("cluster", "--space", "text=,", code=2)
+    for space in ("nothing", "text=,"):
+        done = CliRunner().invoke(cli, ["cluster", "--space", space])
+        assert isinstance(done.exception, UsageError)

@@ -103,9 +103,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
         session.failures.update({name: count for name, count in without.items() if count})
         computed = [label for label, count in done.items() if count]
         checked = checking.finish(computed) if checking else None
-        result = ScoreResult(
-            dataset, done, failed, embedded, identities, calls, without, checked
-        )
+        result = ScoreResult(dataset, done, failed, embedded, identities, calls, without, checked)
         return result if result.stopped else _score_pools(session, result, pooled, request.pool)
 
 

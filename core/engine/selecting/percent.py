@@ -121,7 +121,7 @@ def recorded_choice(session: Session, column: ScoreColumnRow) -> Choice:
         Ig4Error: the scorer is not installed.
     """
     use = f"{column.distribution}/{column.component}"
-    cls = cast("type[Scorer]", session.host.load("scorer", use, runnable=False))
+    cls = cast("type[Indicator]", session.host.load("scorer", use, runnable=False))
     return Choice("scorer", use, _options(session, column, cls), column.name)
 
 
