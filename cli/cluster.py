@@ -1,4 +1,4 @@
-"""`ig4 cluster`: group samples by what their images show."""
+"""`ig4 cluster`: group samples by what their images show, or their texts say."""
 
 from __future__ import annotations
 
@@ -17,11 +17,20 @@ from ig4.core.counts import counted
 Examples:
   ig4 cluster --k 10
   ig4 cluster --clusterer kmeans --k 30 --seed 7
+  ig4 cluster --space text --clusterer kmeans --k 50
+  ig4 cluster --space clip=0.7,text=0.3
 """
 )
 @click.option("--clusterer", metavar="NAME", help="Clusterer.  [default: spectral]")
 @click.option("--embedder", metavar="NAME", help="Embedder of images.  [default: clip]")
-@click.option("--k", type=int, help="Number of clusters.  [default: 10]")
+@click.option(
+    "--space",
+    metavar="NAME",
+    help="Space to cluster in, or several joined: clip=0.7,text=0.3.  [default: the embedder's]",
+)
+@click.option(
+    "--k", type=int, help="Number of clusters, where the clusterer uses it.  [default: 10]"
+)
 @opt.seed
 @opt.component_options
 @opt.dataset
@@ -30,6 +39,7 @@ Examples:
 def cluster(
     clusterer: str | None,
     embedder: str | None,
+    space: str | None,
     k: int | None,
     seed: int | None,
     options: tuple[str, ...],
@@ -39,19 +49,23 @@ def cluster(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Group samples by their images."""
+    """Group samples by their images, or by the vectors of any space."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.grouping.cluster import cluster as group
     from ig4.core.engine.plan import cluster_request
+    from ig4.core.engine.pooling.spacenames import all_parts
     from ig4.core.engine.recordedsettings import with_recorded_options
 
     flags: dict[str, Any] = {
         "run": {"embedder": embedder, "seed": seed},
-        "cluster": {"clusterer": clusterer, "k": k},
+        "cluster": {"clusterer": clusterer, "k": k, "space": space},
     }
     first = configuration.load(config_file, flags)
-    kinds = {"clusterers": (first.cluster.clusterer,), "embedders": (first.run.embedder,)}
+    own = first.cluster.space
+    spaces = () if own is None else all_parts([own])
+    embedders = spaces or (first.run.embedder,)
+    kinds = {"clusterers": (first.cluster.clusterer,), "embedders": embedders}
     config = configuration.load(config_file, flags | opt.settings_by_table(options, kinds))
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
@@ -59,8 +73,9 @@ def cluster(
             session,
             chosen,
             config,
-            embedder=config.run.embedder,
+            embedder=None if spaces else config.run.embedder,
             clusterer=config.cluster.clusterer,
+            spaces=spaces,
         )
         done = group(session, chosen, cluster_request(config))
     if as_json:
@@ -72,14 +87,23 @@ def cluster(
                 "sizes": {str(label): size for label, size in done.sizes.items()},
                 "text_only": done.text_only,
                 "left_out": done.left_out,
+                "noise": done.noise,
+                "space": done.space,
                 "reused": done.reused,
             }
         )
         return
     render.print_table(("cluster", "samples"), done.sizes.items())
-    if done.left_out:
+    if done.noise:
         click.echo(
-            f"{counted(done.left_out, 'sample has', 'samples have')} no readable image and "
-            "no cluster",
+            f"{counted(done.noise, 'sample is', 'samples are')} noise: {done.name} has left "
+            f"{'it' if done.noise == 1 else 'them'} without a cluster",
+            err=True,
+        )
+    without = done.left_out - done.noise
+    if without:
+        lacks = "readable image" if done.space is None else f"vector in the space {done.space}"
+        click.echo(
+            f"{counted(without, 'sample has', 'samples have')} no {lacks} and no cluster",
             err=True,
         )

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from ig4.plugins.demo.dataset import DemoSet
 
 
+SELECTORS = ("random", "quota", "balanced")
+"""What the demo compares; `quota` is the paper's."""
+
+NAMES = {"random": "random", "quota": "paper", "balanced": "balanced"}
+
+
 @click.command(
     epilog="""\b
 Examples:
@@ -54,8 +60,9 @@ def demo(
 
     Generates scenes with instructions and answers, spoils a known share of the answers (swapped,
     truncated, vague, repeated), then scores, clusters, selects and exports as `ig4 run` does,
-    with a tiny CLIP model that is part of ig4. No scorer knows which samples are spoilt; at the
-    end, the demo counts how many of them were selected.
+    with a tiny CLIP model that is part of ig4: at random, as the paper does, and by the recipe
+    `balanced`. No scorer knows which samples are spoilt; at the end, the demo counts how many of
+    them were selected, and how many questions of each kind.
     """
     from ig4.core.files.writing.staging import staged
     from ig4.plugins.demo.dataset import write
@@ -69,7 +76,7 @@ def demo(
         selector: _select(
             folder, demo_set, selector, fraction, seed, overwrite=bool(overwrite), quiet=quiet
         )
-        for selector in ("random", "quota")
+        for selector in SELECTORS
     }
     facts = _facts(folder, demo_set, selections) | {"seconds": round(time.monotonic() - start, 1)}
     if as_json:
@@ -97,7 +104,7 @@ def _select(
     config = configuration.build(
         {
             "dataset": {"path": demo_set.path, "name": "demo"},
-            "run": {"scorers": ["clip", "length"], "seed": seed},
+            "run": {"scorers": _scorers(selector), "seed": seed},
             "scorers": {"clip": {"model": "ig4-tiny"}},
             "cluster": {"clusterer": "spectral", "k": 8},
             "select": {"selector": selector, "fraction": fraction},
@@ -111,6 +118,14 @@ def _select(
         result = run(session, make_run_plan(session, config))
     assert result.selection is not None
     return result.selection
+
+
+def _scorers(selector: str) -> list[str]:
+    from ig4.core.config import recipe_values
+
+    if selector == "balanced":
+        return list(recipe_values("balanced")["run"]["scorers"])
+    return ["clip", "length"]
 
 
 def _facts(
@@ -129,24 +144,43 @@ def _facts(
         "spoilt": demo_set.spoilt,
         "selected": len(selections["quota"]),
         "kept": kept,
+        "mix": {name: _mix(selection) for name, selection in selections.items()},
         "database": str(folder / "ig4.db"),
-        "selection": str(folder / "selected-quota" / "llava.json"),
+        "selection": str(folder / "selected-balanced" / "llava.json"),
+    }
+
+
+def _mix(selection: SelectionResult) -> dict[str, Any]:
+    """Return how many samples of each kind of question were selected, and how far off that is."""
+    mix = selection.report["composition"]
+    return {
+        "total_variation": mix["tv"],
+        "pool": {one["name"]: one["pool_share"] for one in mix["groups"]},
+        "selected": {one["name"]: one["selected_share"] for one in mix["groups"]},
     }
 
 
 def _print_facts(facts: dict[str, Any]) -> None:
-    kept, size = facts["kept"], facts["selected"]
+    kept, size, mix = facts["kept"], facts["selected"], facts["mix"]
     click.echo(
         f"{facts['samples']} samples generated, {facts['spoilt']} of them spoilt on purpose; "
         f"{size} selected. Spoilt samples in the selection:"
     )
-    rows = [(kind, kept["random"][kind], kept["quota"][kind]) for kind in kept["quota"]]
+    rows = [(kind, *(kept[name][kind] for name in SELECTORS)) for kind in kept["quota"]]
     totals = {selector: sum(counts.values()) for selector, counts in kept.items()}
-    rows.append(("all", totals["random"], totals["quota"]))
-    render.print_table(("spoilt", "random", "ig4"), rows)
+    rows.append(("all", *(totals[name] for name in SELECTORS)))
+    rows.append(("share", *(f"{totals[name] / size:.0%}" for name in SELECTORS)))
+    render.print_table(("spoilt", *NAMES.values()), rows)
+    click.echo("Kinds of samples, by their share:")
+    shares = [
+        (kind, f"{share:.0%}", *(f"{mix[name]['selected'][kind]:.0%}" for name in SELECTORS))
+        for kind, share in mix["quota"]["pool"].items()
+    ]
+    render.print_table(("kind", "all", *NAMES.values()), shares)
     click.echo(
-        f"{totals['random'] / size:.0%} of a random selection is spoilt, "
-        f"{totals['quota'] / size:.0%} of ig4's. It took {facts['seconds']} s."
+        "The paper's recipe ranks by scores, and so takes the kind of sample that scores high; a "
+        "repeated answer is longer than the others, which counts for it. `balanced` compares a "
+        f"sample with its own kind, and drops repetitions. It took {facts['seconds']} s."
     )
     database = facts["database"]
     click.echo(f"Selected samples: {facts['selection']}")

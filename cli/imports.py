@@ -1,4 +1,4 @@
-"""`ig4 import-scores` and `ig4 import-clusters`: import what was computed elsewhere."""
+"""`ig4 import-scores`, `import-clusters` and `import-vectors`: what was computed elsewhere."""
 
 from __future__ import annotations
 
@@ -121,6 +121,48 @@ def import_clusters(
     _print_result(result, "labels", as_json=as_json)
 
 
+@click.command(
+    "import-vectors",
+    epilog="""\b
+Examples:
+  ig4 import-vectors clip.npy --as clip-l
+  ig4 import-vectors features.pt --as mine --ids rows.csv --id image_id
+  ig4 import-vectors embeddings.parquet --as mine --key embedding --id sample_id
+""",
+)
+@FILE
+@NAME
+@click.option("--key", help="Array, tensor or column with the vectors.  [default: the only one]")
+@click.option(
+    "--ids", type=opt.PATH, help="Table with the id of each row.  [default: rows in order]"
+)
+@click.option("--id", "id_column", help="Column with the ids, there or in FILE itself.")
+@ENCODING
+@REPLACE
+@opt.dataset
+@opt.shared_options
+def import_vectors(
+    file: Path,
+    dataset: str | None,
+    db: str | None,
+    as_json: bool,
+    quiet: bool,
+    **source: Any,
+) -> None:
+    """Import vectors computed elsewhere, as a space.
+
+    FILE is .npy, .npz, Parquet, .safetensors, or .pt with tensors; nothing in it is executed. Its
+    rows are the samples in the order of the data set, unless ids are given.
+    """
+    from ig4.cli.session import open_session
+    from ig4.core.engine.ingesting.vectors import VectorSource
+    from ig4.core.engine.ingesting.vectors import import_vectors as run_import
+
+    with open_session(db, quiet=quiet) as session:
+        result = run_import(session, session.dataset(dataset), VectorSource(file, **source))
+    _print_result(result, "vectors", as_json=as_json)
+
+
 def _print_result(result: ImportResult, what: str, *, as_json: bool) -> None:
     if as_json:
         render.print_json(
@@ -144,14 +186,16 @@ def _print_result(result: ImportResult, what: str, *, as_json: bool) -> None:
         )
     if result.unreadable:
         _note(
-            f"{counted(len(result.unreadable), 'row has', 'rows have')} no number (first: "
+            f"{counted(len(result.unreadable), 'row has', 'rows have')} no "
+            f"{'id' if what == 'vectors' else 'number'} (first: "
             f"{result.unreadable[0]})"
         )
     if result.empty:
         _note(f"{counted(result.empty, 'row is', 'rows are')} empty in this column")
     if result.not_finite:
         _note(
-            f"{counted(result.not_finite, 'row is', 'rows are')} NaN or infinite, which is no score"
+            f"{counted(result.not_finite, 'row is', 'rows are')} NaN or infinite, which is no "
+            f"{what.removesuffix('s')}"
         )
     if result.without:
         _note(f"{counted(result.without, 'sample has', 'samples have')} no {result.name} now")

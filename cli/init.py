@@ -31,8 +31,11 @@ TEMPLATE = """\
 
 [run]
 scorers = {scorers}
+# spaces = ["text"]                # vectors to compute beside those that are needed anyway
 # embedder = "clip"                # clusters are computed from its image embeddings
+# index = "exact"                  # or "faiss": finds nearest neighbours faster, and nearly all
 # executor = "local"               # or "ray"
+# check = true                     # false: computed scores are not checked (docs/checking.md)
 # seed = 42
 
 [scorers.clip]
@@ -70,9 +73,15 @@ scorers = {scorers}
 [cluster]
 clusterer = "{clusterer}"          # kmeans, spectral, or none
 k = {k}
+# space = "text"                   # default: the images, by the embedder of [run]
 
 [select]
-# selector = "quota"               # or topk, random
+# selector = "quota"               # `ig4 plugins list --kind selector` lists all
+# groups = "auto"                  # by which the mix of a selection is told: source, form, clusters
+# within = "form"                  # scale scores within these groups
+# combine = "sum"                  # or product, mean-rank, vote, min
+# A funnel before the selector, of stages that reject, dedup or take (docs/selection.md):
+# stages = [{{ do = "dedup" }}, {{ do = "reject", tails = {{ clip = [25, 100] }} }}]
 {size}
 scale = "{scale}"                  # paper, minmax, percentile or zscore
 # missing = "skip"                 # or "error": for samples without a score

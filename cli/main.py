@@ -19,17 +19,35 @@ COMMANDS = {
     "init": ("ig4.cli.init:init", "Write a commented ig4.toml."),
     "run": ("ig4.cli.run:run", "Ingest, score, cluster, select and export in one go."),
     "ingest": ("ig4.cli.ingest:ingest", "Read a data set into the score database."),
-    "score": ("ig4.cli.score:score", "Compute the scores that are missing."),
+    "score": (
+        "ig4.cli.score:score",
+        "Compute the scores that are missing, and the vectors of spaces.",
+    ),
     "scores": (
         "ig4.cli.scores:scores",
         "List the scores of a data set with their origin and counts, drop or rename them.",
+    ),
+    "check": (
+        "ig4.cli.check:check",
+        "Tell which scores are worth trusting on their data, and which are noise.",
     ),
     "import-scores": ("ig4.cli.imports:import_scores", "Import scores computed elsewhere."),
     "import-clusters": (
         "ig4.cli.imports:import_clusters",
         "Import clusters computed elsewhere.",
     ),
-    "cluster": ("ig4.cli.cluster:cluster", "Group samples by their images."),
+    "groups": (
+        "ig4.cli.groups:groups",
+        "Show the kinds of samples in the data set NAME, and what scores tell of them.",
+    ),
+    "import-vectors": (
+        "ig4.cli.imports:import_vectors",
+        "Import vectors computed elsewhere, as a space.",
+    ),
+    "cluster": (
+        "ig4.cli.cluster:cluster",
+        "Group samples by their images, or by the vectors of any space.",
+    ),
     "select": ("ig4.cli.select:select", "Select the samples worth training on."),
     "export": ("ig4.cli.export:export", "Write a selection as a data set."),
     "train": ("ig4.cli.train:train", "Fine-tune a model on a selection."),
@@ -60,6 +78,10 @@ COMMANDS = {
         "List batches of requests, cancel one, or send a lost one again.",
     ),
     "db": ("ig4.cli.db:db", "Manage the score database."),
+    "recipes": (
+        "ig4.cli.recipes:recipes",
+        "List the methods that --recipe knows, or show what one sets.",
+    ),
     "plugins": (
         "ig4.cli.plugins:plugins",
         "List installed components, show one, or check that they work.",

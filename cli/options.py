@@ -41,10 +41,58 @@ component_options = click.option(
     metavar="NAME.KEY=VALUE",
     help="Option of a component, as in -o clip.model=ViT-L-14 (see `ig4 plugins show clip`).",
 )
+recipe = click.option(
+    "--recipe",
+    metavar="NAMES",
+    help="Use the settings of a method (`ig4 recipes` lists them); several, as in deita,balanced.",
+)
+
+
+def scaling(function: Any) -> Any:
+    """Add the options that say how scores become one final score."""
+    for option in reversed(
+        (
+            click.option("--scale", help="Percent scale: paper, minmax, percentile or zscore."),
+            click.option(
+                "--within", metavar="GROUPER", help="Scale scores within groups, as in form."
+            ),
+            click.option(
+                "--combine",
+                type=click.Choice(["sum", "product", "mean-rank", "vote", "min"]),
+                help="How scores make one.  [default: sum]",
+            ),
+            click.option(
+                "--groups",
+                metavar="GROUPER",
+                help="Groups by which the mix of the selection is told.  [default: auto]",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def scaling_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what these options say for the table [select]."""
+    return {name: flags[name] for name in ("scale", "within", "combine", "groups")}
+
+
+def groupers_in_use(config: Config) -> tuple[str, ...]:
+    """Return the names of groupers that a configuration may use."""
+    named = [config.select.groups, config.select.within, *config.groupers]
+    named += [stage.within for stage in config.select.stages]
+    for options in config.selectors.values():
+        named.append(options.get("groups"))
+    return tuple(dict.fromkeys(name for name in (*named, "auto") if name))
+
+
 seed = click.option(
     "--seed", type=click.IntRange(0, (1 << 32) - 1),
     help="Seed for everything random.  [default: 42]",
 )  # fmt: skip
+no_check = click.option(
+    "--no-check", is_flag=True, help="Do not check the computed scores (see `ig4 check`)."
+)
 columns = click.option(
     "--columns", metavar="MAP", help="Column names, as in id=key,image=file,answer=caption."
 )

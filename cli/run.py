@@ -9,14 +9,17 @@ import click
 from ig4.cli import options as opt
 from ig4.cli.export import as_dict as export_as_dict
 from ig4.cli.export import images_text, left_out_text
+from ig4.cli.select import mix_facts
 from ig4.cli.terminal import render
+from ig4.cli.terminal.checkups import verdicts_text
 from ig4.core.counts import counted
 from ig4.core.errors import UsageError
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
     from ig4.core.engine.plan import RunPlan
-    from ig4.core.engine.run import RunResult
+    from ig4.core.engine.run import RecipeResult, RunResult
+    from ig4.core.engine.selecting.result import SelectionResult
     from ig4.core.engine.session import Session
     from ig4.core.records import Choice
 
@@ -30,6 +33,8 @@ Examples:
   ig4 run --retry-failed       # computes failed samples again
   ig4 run --dry-run            # shows work, time and cost, computes nothing
   ig4 run --scorers clip,gpt -o gpt.model=gpt-4o-mini --max-cost 5.00
+  ig4 run llava.json --recipe balanced --size 200
+  ig4 run llava.json --recipe deita,balanced,paper   # one selection each
 """
 
 
@@ -39,8 +44,9 @@ Examples:
 @click.option("--size", type=int, help="Number of samples to select.")
 @click.option("--fraction", type=float, help="Share of samples to select.  [default: 0.06]")
 @click.option("--weights", metavar="W", help="Weights, as in clip=0.53,length=0.1.")
-@click.option("--scale", help="Percent scale: paper, minmax, percentile or zscore.")
+@opt.scaling
 @click.option("--clusterer", metavar="NAME", help="Clusterer, or none.  [default: spectral]")
+@click.option("--space", metavar="NAME", help="Space to cluster in.  [default: the embedder's]")
 @click.option("--k", type=int, help="Number of clusters.  [default: 10]")
 @click.option("--selector", metavar="NAME", help="Selector.  [default: quota]")
 @click.option("--executor", metavar="NAME", help="Executor that runs batches.  [default: local]")
@@ -73,11 +79,12 @@ Examples:
     help="Link to images, copy them, or neither.",
 )
 @opt.overwrite
-@click.option("--recipe", metavar="NAME", help="Use the settings of a publication: paper.")
+@opt.recipe
 @click.option("--retry-failed", is_flag=True, help="Compute failed samples again.")
 @click.option(
     "--recompute", multiple=True, metavar="NAME", help="Replace imported scores by computed ones."
 )
+@opt.no_check
 @click.option(
     "--dry-run",
     is_flag=True,
@@ -102,12 +109,20 @@ def run(
     nothing to do ends at once. DATASET is a file or folder in any known format.
     """
     from ig4.cli.session import open_session
-    from ig4.core.engine.plan import make_run_plan
+    from ig4.core.engine.plan import join_plans, make_run_plan
     from ig4.core.engine.run import run as run_plan
 
-    config = configured(flags)
-    with open_session(db, config, create=True, quiet=quiet) as session:
-        plan = make_run_plan(session, config, retry_failed=retry_failed, recompute=recompute)
+    recipes: list[str | None] = [*(opt.names(flags["recipe"]) or ())] or [None]
+    configs = [configured(flags, recipe) for recipe in recipes]
+    with open_session(db, configs[0], create=True, quiet=quiet) as session:
+        plan = join_plans(
+            [
+                make_run_plan(
+                    session, config, retry_failed=retry_failed, recompute=recompute, recipe=recipe
+                )
+                for config, recipe in zip(configs, recipes, strict=True)
+            ]
+        )
         if dry_run:
             _print_plan(session, plan, as_json=as_json)
             return
@@ -122,8 +137,8 @@ def run(
         raise click.exceptions.Exit(render.PARTIAL)
 
 
-def configured(flags: dict[str, Any]) -> Config:
-    """Return ig4.toml with the flags of `ig4 run` over it."""
+def configured(flags: dict[str, Any], recipe: str | None) -> Config:
+    """Return ig4.toml with the flags of `ig4 run` over it, and a recipe under it."""
     from ig4.core import config as configuration
     from ig4.core.engine.selecting.weights import parse_weights
 
@@ -147,14 +162,15 @@ def configured(flags: dict[str, Any]) -> Config:
         "run": {
             "scorers": opt.names(flags["scorers"]),
             "executor": flags["executor"],
+            "check": False if flags["no_check"] else None,
             "seed": flags["seed"],
         },
-        "cluster": {"clusterer": flags["clusterer"], "k": flags["k"]},
+        "cluster": {"clusterer": flags["clusterer"], "k": flags["k"], "space": flags["space"]},
         "select": {
             "selector": flags["selector"],
             "size": flags["size"],
             "fraction": flags["fraction"],
-            "scale": flags["scale"],
+            **opt.scaling_settings(flags),
             "missing": flags["missing"],
             "weights": parse_weights(weights) if weights else None,
         },
@@ -166,23 +182,29 @@ def configured(flags: dict[str, Any]) -> Config:
             "overwrite": flags["overwrite"],
         },
     }
-    first = configuration.load(flags["config_file"], tables, recipe=flags["recipe"])
+    first = configuration.load(flags["config_file"], tables, recipe=recipe)
     tables |= opt.settings_by_table(flags["options"], _in_use(first))
     opt.set_prompt(tables, first, flags["prompt"])
-    config = configuration.load(flags["config_file"], tables, recipe=flags["recipe"])
+    config = configuration.load(flags["config_file"], tables, recipe=recipe)
     if not stored:
         return config
     return config.model_copy(update={"dataset": config.dataset.model_copy(update={"path": None})})
 
 
 def _in_use(config: Config) -> dict[str, Any]:
+    from ig4.core.engine.pooling.spacenames import all_parts
+
+    own = (config.run.embedder,) if config.cluster.space is None else (config.cluster.space,)
+    embedders = all_parts((*config.run.spaces, *own))
     return {
         "scorers": config.run.scorers,
         "clusterers": (config.cluster.clusterer,),
         "selectors": (config.select.selector,),
         "executors": (config.run.executor,),
+        "groupers": opt.groupers_in_use(config),
+        "indexes": (config.run.index,),
         # The embedder takes the options of the scorer of its name; see `embedder_choice`.
-        "embedders": () if config.run.embedder in config.run.scorers else (config.run.embedder,),
+        "embedders": [name for name in embedders if name not in config.run.scorers],
     }
 
 
@@ -213,15 +235,18 @@ def _plan_facts(plan: RunPlan) -> dict[str, str]:
     weights = ", ".join(f"{name} {weight:g}" for name, weight in selection.weights.items())
     clusters = "none"
     if clustering is not None:
-        clusters = f"{clustering.k} by {clustering.clusterer.label} of {clustering.embedder.label}"
+        space = clustering.space or clustering.embedder.label
+        clusters = f"{clustering.k} by {clustering.clusterer.label} of {space}"
     elif selection.clustering not in (None, NO_CLUSTERS):
         clusters = f"{selection.clustering} (imported)"
     return {
         "data set": f"{plan.dataset} ({plan.source.path if plan.source else 'in the database'})",
         "scorers": ", ".join(map(_choice_text, plan.scoring.scorers)),
         "clusters": clusters,
-        "selection": f"{size} by {selection.selector.label}, {selection.scale} scale, "
-        f"seed {plan.seed}",
+        "selection": ", then ".join(
+            [f"{size} by {selection.selector.label}, {selection.scale} scale, seed {plan.seed}"]
+            + [f"as much by {one.selection.selector.label}" for one in plan.others]
+        ),
         "weights": weights or "by default",
         "export": f"{plan.target.path} (images: {plan.target.images})",
     }
@@ -240,12 +265,19 @@ def as_dict(result: RunResult) -> dict[str, Any]:
         "scored": dict(result.scored.done),
         "failed": dict(result.scored.failed),
         "embedded": result.scored.embedded,
+        "spaces": {name: {"without": count} for name, count in result.scored.spaces.items()},
         "components": dict(result.scored.identities),
         **render.calls_fields(result.scored),
+        **({"check": result.scored.checked.to_dict()} if result.scored.checked else {}),
         "clusters": clustered and {str(k): n for k, n in clustered.sizes.items()},
         "export": exported and export_as_dict(exported),
         **(result.selection.to_dict() if result.selection else {}),
+        **({"recipes": [_recipe_dict(one) for one in result.others]} if result.others else {}),
     }
+
+
+def _recipe_dict(result: RecipeResult) -> dict[str, Any]:
+    return {**result.selection.to_dict(), "export": export_as_dict(result.exported)}
 
 
 def summarise(result: RunResult) -> None:
@@ -256,19 +288,34 @@ def summarise(result: RunResult) -> None:
         facts[f"{name} scores"] = render.scorer_summary(scored, name)
     if scored.asked:
         facts["calls"] = render.calls_summary(scored.asked)
+    if scored.checked:
+        facts["check"] = verdicts_text(scored.checked)
     if result.clustered:
         sizes = sorted(result.clustered.sizes.values(), reverse=True)
         facts["clusters"] = (
             f"{len(sizes)} by {result.clustered.name} ({', '.join(map(str, sizes))})"
         )
     if result.selection:
-        config = result.selection.config
-        weights = ", ".join(f"{name} {w:g}" for name, w in config["weights"].items())
-        facts["selected"] = f"{len(result.selection):,} of {config['candidates']:,} ({weights})"
+        facts[_named("selected", result.name)] = _selected(result.selection)
+        facts |= mix_facts(result.selection)
     if result.exported:
         facts["written to"] = result.exported.path
         facts |= {
             "images": images_text(result.exported),
             "left out": left_out_text(result.exported),
         }
+    for other in result.others:
+        facts[_named("selected", other.name)] = _selected(other.selection)
+        facts[_named("written to", other.name)] = other.exported.path
     render.print_facts({name: fact for name, fact in facts.items() if fact != ""})
+
+
+def _named(fact: str, name: str | None) -> str:
+    return fact if name is None else f"{fact} ({name})"
+
+
+def _selected(selection: SelectionResult) -> str:
+    config = selection.config
+    weights = ", ".join(f"{name} {w:g}" for name, w in config["weights"].items())
+    by = weights or f"by {config['selector']['use']}"
+    return f"{len(selection):,} of {config['candidates']:,} ({by})"

@@ -9,6 +9,8 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.cli.terminal.checkups import verdicts_text
+from ig4.core.counts import counted
 
 
 @click.command(
@@ -16,6 +18,8 @@ from ig4.cli.terminal import render
 Examples:
   ig4 score --scorers clip,length
   ig4 score --scorers clip -o clip.pretrained=/models/vit-b-32.pt -o clip.precision=fp32
+  ig4 score --spaces clip,text
+  ig4 score --spaces sentence -o sentence.reads=answer
   ig4 score --scorers clip --retry-failed
   ig4 score --scorers gpt --dry-run
   ig4 score --scorers gpt --max-cost 5.00 --concurrency 64
@@ -23,11 +27,20 @@ Examples:
 """
 )
 @click.option("--scorers", metavar="NAMES", help="Scorers, as in clip,length.")
+@click.option(
+    "--spaces",
+    metavar="NAMES",
+    help="Spaces whose vectors to compute, as in clip,text; alone, no scores are computed.",
+)
 @click.option("--executor", metavar="NAME", help="Executor that runs batches.  [default: local]")
 @click.option("--retry-failed", is_flag=True, help="Compute failed samples again.")
 @click.option(
-    "--recompute", multiple=True, metavar="NAME", help="Replace imported scores by computed ones."
+    "--recompute",
+    multiple=True,
+    metavar="NAME",
+    help="Replace imported scores, or vectors, by computed ones.",
 )
+@opt.no_check
 @click.option("--dry-run", is_flag=True, help="Show what would be computed, and stop.")
 @opt.scoring_options
 @opt.component_options
@@ -36,9 +49,11 @@ Examples:
 @opt.shared_options
 def score(
     scorers: str | None,
+    spaces: str | None,
     executor: str | None,
     retry_failed: bool,
     recompute: tuple[str, ...],
+    no_check: bool,
     dry_run: bool,
     options: tuple[str, ...],
     dataset: str | None,
@@ -48,26 +63,40 @@ def score(
     quiet: bool,
     **asking: Any,
 ) -> None:
-    """Compute the scores that are missing."""
+    """Compute the scores that are missing, and the vectors of spaces."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.plan import score_request
+    from ig4.core.engine.pooling.spacenames import all_parts
     from ig4.core.engine.recordedsettings import with_recorded_options
     from ig4.core.engine.scoring.estimate import estimate
     from ig4.core.engine.scoring.score import score as compute
 
     flags: dict[str, Any] = {
-        "run": {"scorers": opt.names(scorers), "executor": executor},
+        "run": {
+            # Who asks for spaces alone wants no scores by default.
+            "scorers": [] if scorers is None and spaces is not None else opt.names(scorers),
+            "spaces": None if spaces is None else list(all_parts([spaces])),
+            "executor": executor,
+            "check": False if no_check else None,
+        },
         "calls": opt.call_settings(asking),
     }
     first = configuration.load(config_file, flags)
-    kinds = {"scorers": first.run.scorers, "executors": (first.run.executor,)}
+    kinds = {
+        "scorers": first.run.scorers,
+        # The embedder of a scorer's name takes the scorer's options; see `embedder_choice`.
+        "embedders": [name for name in first.run.spaces if name not in first.run.scorers],
+        "executors": (first.run.executor,),
+    }
     flags |= opt.settings_by_table(options, kinds)
     opt.set_prompt(flags, first, asking["prompt"])
     config = configuration.load(config_file, flags)
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
-        config = with_recorded_options(session, chosen, config, scorers=config.run.scorers)
+        config = with_recorded_options(
+            session, chosen, config, scorers=config.run.scorers, spaces=config.run.spaces
+        )
         request = score_request(config, retry_failed=retry_failed, recompute=recompute)
         if dry_run:
             expected = estimate(session, chosen, request)
@@ -83,16 +112,25 @@ def score(
                 "dataset": chosen.name,
                 "scored": dict(done.done),
                 "failed": dict(done.failed),
+                "embedded": done.embedded,
+                "spaces": {name: {"without": count} for name, count in done.spaces.items()},
                 "components": dict(done.identities),
                 **render.calls_fields(done),
+                **({"check": done.checked.to_dict()} if done.checked else {}),
             }
         )
     else:
         for name in done.done:
             click.echo(f"{name}: {render.scorer_summary(done, name)}")
+        for name, count in done.spaces.items():
+            failed = f"; {counted(count, 'sample has', 'samples have')} none" if count else ""
+            click.echo(f"{name}: vectors are there{failed}")
         if done.asked:
             click.echo(f"calls: {render.calls_summary(done.asked)}")
-    if any(done.failed.values()) or done.stopped:
-        render.print_failures(done.failed, retry="ig4 score --retry-failed")
+        if done.checked:
+            click.echo(f"check: {verdicts_text(done.checked)}")
+    failures = {**done.failed, **done.spaces}
+    if any(failures.values()) or done.stopped:
+        render.print_failures(failures, retry="ig4 score --retry-failed")
         render.print_stopped(done, "ig4 score")
         raise click.exceptions.Exit(render.PARTIAL)

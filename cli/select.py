@@ -9,6 +9,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.errors import UsageError
 
 if TYPE_CHECKING:
     from ig4.core.engine.selecting.candidates import SelectionRequest
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from ig4.core.engine.selecting.result import SelectionResult
 
 SHOWN = 10
+GROUPS_SHOWN = 12
 
 _SELECTING = (
-    "size", "fraction", "scorers", "weights", "scale", "selector", "clusters", "missing", "seed",
-    "options",
+    "size", "fraction", "scorers", "weights", "scale", "within", "combine", "recipe", "selector",
+    "clusters", "missing", "seed", "options",
 )  # fmt: skip
 """The flags that say what to select: with any of them, another selection than the last is meant."""
 
@@ -30,6 +32,8 @@ Examples:
   ig4 select --size 200
   ig4 select --fraction 0.06 --weights clip=0.53,length=0.1 --scale percentile
   ig4 select --size 200 --selector topk --json
+  ig4 select --size 200 --recipe balanced
+  ig4 select --size 200 --selector facility-location -o facility-location.space=text
   ig4 select --explain 1234                # in the last selection
   ig4 select --size 200 --explain 1234     # in one that is not stored
 """
@@ -38,7 +42,8 @@ Examples:
 @click.option("--fraction", type=float, help="Share of samples to select.  [default: 0.06]")
 @click.option("--scorers", metavar="NAMES", help="Scorers to use.  [default: all with scores]")
 @click.option("--weights", metavar="W", help="Weights, as in clip=0.53,length=0.1.")
-@click.option("--scale", help="Percent scale: paper, minmax, percentile or zscore.")
+@opt.scaling
+@opt.recipe
 @click.option("--selector", metavar="NAME", help="Selector.  [default: quota]")
 @click.option(
     "--clusters",
@@ -97,17 +102,31 @@ def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
             "selector": flags["selector"],
             "size": flags["size"],
             "fraction": flags["fraction"],
-            "scale": flags["scale"],
+            **opt.scaling_settings(flags),
             "missing": flags["missing"],
             "weights": parse_weights(weights) if weights else None,
         },
     }
-    first = configuration.load(flags["config_file"], tables)
-    kinds = {"selectors": (first.select.selector,)}
+    recipe = flags["recipe"]
+    if recipe and "," in recipe:
+        raise UsageError("ig4 select takes one recipe; `ig4 run --recipe a,b` runs several")
+    first = configuration.load(flags["config_file"], tables, recipe=recipe)
+    stages = [stage.selector for stage in first.select.stages if stage.selector]
+    kinds = {
+        "selectors": (first.select.selector, *stages),
+        "groupers": opt.groupers_in_use(first),
+        "embedders": (*first.run.spaces, first.run.embedder, *first.embedders),
+        "indexes": (first.run.index,),
+    }
     tables |= opt.settings_by_table(flags["options"], kinds)
-    config = configuration.load(flags["config_file"], tables)
-    scorers = opt.names(flags["scorers"])
-    return config, selection_request(config, scorers=scorers, clustering=flags["clusters"])
+    config = configuration.load(flags["config_file"], tables, recipe=recipe)
+    request = selection_request(
+        config,
+        scorers=opt.names(flags["scorers"]),
+        clustering=flags["clusters"],
+        recipe=recipe,
+    )
+    return config, request
 
 
 def _settings(config: Mapping[str, Any]) -> str:
@@ -122,9 +141,10 @@ def _settings(config: Mapping[str, Any]) -> str:
 
 def _show(result: SelectionResult) -> None:
     weights = ", ".join(f"{name} {w:g}" for name, w in result.config["weights"].items())
+    how = f"{weights}; {result.config['scale']} scale" if weights else "without scores"
     click.echo(
         f"Selection {result.id}: {len(result):,} of {result.config['candidates']:,} samples of "
-        f"{result.dataset} ({weights}; {result.config['scale']} scale)"
+        f"{result.dataset} ({how})"
     )
     rows = [(c.rank, c.external_id, c.cluster, c.final_score) for c in result.chosen[:SHOWN]]
     render.print_table(("rank", "id", "cluster", "final score"), rows)
@@ -132,6 +152,36 @@ def _show(result: SelectionResult) -> None:
         click.echo(
             f"… and {len(result) - SHOWN:,} more: --json prints all, `ig4 export` writes them"
         )
+    _show_mix(result)
+
+
+def _show_mix(result: SelectionResult) -> None:
+    """Print the shares of the groups, the largest first, beside those of the pool."""
+    mix = result.report.get("composition")
+    if not mix or len(mix["groups"]) < 2:
+        return
+    click.echo(f"\nMix by {mix['by']} (total variation from the data set {mix['tv']:.1%}):")
+    groups = mix["groups"]
+    shown = [
+        (one["name"], one["pool"], f"{one['pool_share']:.1%}", one["selected"],
+         f"{one['selected_share']:.1%}")
+        for one in groups[:GROUPS_SHOWN]
+    ]  # fmt: skip
+    render.print_table(("group", "samples", "share", "selected", "share"), shown)
+    if len(groups) > GROUPS_SHOWN:
+        click.echo(f"… and {len(groups) - GROUPS_SHOWN:,} more groups: --json prints all")
+
+
+def mix_facts(result: SelectionResult) -> dict[str, str]:
+    """Return the mix of a selection in a line, for the summary of a run."""
+    mix = result.report.get("composition")
+    if not mix or len(mix["groups"]) < 2:
+        return {}
+    moved = sorted(mix["groups"], key=lambda one: one["pool"], reverse=True)[:3]
+    shares = ", ".join(
+        f"{one['name']} {one['pool_share']:.0%} -> {one['selected_share']:.0%}" for one in moved
+    )
+    return {"mix": f"{len(mix['groups'])} groups by {mix['by']}, {mix['tv']:.1%} apart ({shares})"}
 
 
 def _print_explanation(explanation: Explanation) -> None:
@@ -139,11 +189,16 @@ def _print_explanation(explanation: Explanation) -> None:
         click.echo(f"in selection {explanation.selection}: {_settings(explanation.settings)}")
     if explanation.reason:
         click.echo(f"{explanation.id}: {explanation.reason}")
+        if explanation.final_score is not None:
+            return
         errors = [(name, row["value"], row["error"]) for name, row in explanation.scores.items()]
         render.print_table(("scorer", "value", "error"), errors)
         return
     verdict = f"selected, rank {explanation.rank}" if explanation.selected else "not selected"
-    click.echo(f"{explanation.id}: {verdict}; final score {explanation.final_score:.4f}")
+    final = explanation.final_score
+    click.echo(
+        f"{explanation.id}: {verdict}" + ("" if final is None else f"; final score {final:.4f}")
+    )
     rows = [
         (name, row["value"], row["percent"], row["weight"], row["points"])
         for name, row in explanation.scores.items()
@@ -151,7 +206,15 @@ def _print_explanation(explanation: Explanation) -> None:
     render.print_table(("scorer", "value", "percent", "weight", "points"), rows)
     where = f"cluster {explanation.cluster}" if explanation.cluster is not None else "the data set"
     line = "" if explanation.distance is None else f"; {explanation.distance:+.4f} from the line"
-    click.echo(
-        f"place {explanation.place} of {explanation.members} in {where}, "
-        f"quota {explanation.quota}{line}"
-    )
+    place = "" if explanation.place is None else f"place {explanation.place} of "
+    click.echo(f"{place}{explanation.members} in {where}, quota {explanation.quota}{line}")
+    if explanation.details:
+        render.print_facts({name: _told(value) for name, value in explanation.details.items()})
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {one}" for name, one in value.items())
+    if isinstance(value, (list, tuple)):
+        return "; ".join(map(str, value)) or "nothing"
+    return str(value)

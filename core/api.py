@@ -11,12 +11,16 @@ from ig4.core.contracts.training import Checkpoint, Decoding
 from ig4.core.engine import run as running
 from ig4.core.engine.ablating.ablate import ablate as ablate_arms
 from ig4.core.engine.ablating.result import AblationResult
+from ig4.core.engine.checkups.check import check as check_columns
+from ig4.core.engine.checkups.findings import CheckResult
+from ig4.core.engine.checkups.request import PAIRS
 from ig4.core.engine.evaluating.evaluate import EvaluationRequest, EvaluationResult
 from ig4.core.engine.evaluating.evaluate import evaluate as evaluate_on
+from ig4.core.engine.grouping.summary import GroupsResult, summarize_groups
 from ig4.core.engine.judging.judge import JudgeResult
 from ig4.core.engine.judging.judge import judge as judge_pairs
 from ig4.core.engine.judging.plan import JudgeRequest
-from ig4.core.engine.plan import make_run_plan
+from ig4.core.engine.plan import check_request, group_sources, make_run_plan
 from ig4.core.engine.scoring import columns
 from ig4.core.engine.selecting.candidates import SelectionRequest
 from ig4.core.engine.selecting.select import select as select_samples
@@ -138,6 +142,38 @@ def scores(
         return columns.list_columns(session, session.dataset(dataset))
 
 
+def groups(
+    db: str | Path | Store = DEFAULT,
+    *,
+    dataset: str | None = None,
+    by: str = "auto",
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    scorers: Sequence[str] | None = None,
+    listeners: Sequence[Listener] = (),
+    **tables: Any,
+) -> GroupsResult:
+    """Do what `ig4 groups` does: return the kinds of samples, and what scores tell of them.
+
+    `options` holds options of groupers by name: `{"form": {"min_size": 50}}`; `scorers` are those
+    to look at, by default all that there are. Further keywords are tables of `ig4.toml`.
+
+    Raises:
+        Ig4Error: the grouper needs what is missing, or no sample has a group.
+        StorageError: there is no such database.
+    """
+    named = {name: dict(chosen) for name, chosen in (options or {}).items()}
+    config = configuration.build(tables, {"groupers": named})
+    with _StoreContext(db, create=False) as store:
+        session = Session(store, Host.discover(), listeners)
+        return summarize_groups(
+            session,
+            session.dataset(dataset),
+            config.choice("grouper", by),
+            group_sources(config),
+            scorers=scorers,
+        )
+
+
 def drop_scores(
     name: str, db: str | Path | Store = DEFAULT, *, dataset: str | None = None
 ) -> columns.DropResult:
@@ -164,6 +200,33 @@ def rename_scores(
     with _StoreContext(db, create=False) as store:
         session = Session(store, Host.discover())
         columns.rename_column(session, session.dataset(dataset), old, new)
+
+
+def check(
+    db: str | Path | Store = DEFAULT,
+    *,
+    scorers: Sequence[str] | None = None,
+    dataset: str | None = None,
+    pairs: int = PAIRS,
+    seed: int = 42,
+    paid: bool = False,
+    calls: Mapping[str, Any] | None = None,
+    listeners: Sequence[Listener] = (),
+) -> CheckResult:
+    """Do what `ig4 check` does: tell which columns of scores are worth trusting on their data.
+
+    Services are asked only if they may be `paid`; `calls` is what the table of that name says:
+    `{"max_cost": 2.0}`.
+
+    Raises:
+        UsageError: there are no scores, or none of a name.
+        DatasetError, StorageError: as `scores`.
+    """
+    config = configuration.build({"calls": dict(calls or {})})
+    request = check_request(config, scorers=scorers, pairs=pairs, seed=seed, paid=paid)
+    with _StoreContext(db, create=False) as store:
+        session = Session(store, Host.discover(), listeners)
+        return check_columns(session, session.dataset(dataset), request)
 
 
 def train(

@@ -50,12 +50,14 @@ class DatasetSection(Section):
 
 
 class RunSection(Section):
-    """What `ig4 run` does."""
+    """What `ig4 run` does; with `check`, scores that were computed are checked at once."""
 
     scorers: tuple[str, ...] = ("clip", "length")
     spaces: tuple[str, ...] = ()
     embedder: str = "clip"
+    index: str = "exact"
     executor: str = "local"
+    check: bool = True
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 42
     """What NumPy takes as a seed everywhere, and every database holds."""
 
@@ -71,15 +73,42 @@ class ClusterSection(Section):
     k: Annotated[int, Field(ge=1)] = 10
 
 
+class StageSection(Section):
+    """A stage of a funnel: it leaves samples out, or takes some.
+
+    `reject`: `tails` are the percentiles that a sample may have, by scorer, `within` groups or
+    among all. `dedup`: of samples with equal texts and images, or alike in all `spaces` (a cosine
+    above `alike`), the first stays. `take`: a selector takes `size` or a `fraction` of what is
+    left.
+    """
+
+    do: Literal["reject", "dedup", "take"]
+    tails: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    within: str | None = None
+    spaces: tuple[str, ...] = ()
+    alike: Annotated[float, Field(gt=0, le=1)] = 0.95
+    selector: str | None = None
+    size: Annotated[int, Field(ge=1)] | None = None
+    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
 class SelectSection(Section):
-    """How samples are chosen."""
+    """How samples are chosen.
+
+    `groups` is the grouper by which the mix of a selection is told, `within` one in whose groups
+    scores are scaled.
+    """
 
     selector: str = "quota"
     size: Annotated[int, Field(ge=1)] | None = None
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     scale: Literal["paper", "minmax", "percentile", "zscore"] = "paper"
+    within: str | None = None
+    combine: Literal["sum", "product", "mean-rank", "vote", "min"] = "sum"
+    groups: str = "auto"
     missing: Literal["skip", "error"] = "skip"
     weights: dict[str, float] = Field(default_factory=dict)
+    stages: tuple[StageSection, ...] = ()
 
 
 class ExportSection(Section):
@@ -186,6 +215,8 @@ class Config(Section):
     prices: dict[str, PriceSection] = Field(default_factory=dict)
     scorers: Named = Field(default_factory=dict)
     embedders: Named = Field(default_factory=dict)
+    groupers: Named = Field(default_factory=dict)
+    indexes: Named = Field(default_factory=dict)
     clusterers: Named = Field(default_factory=dict)
     selectors: Named = Field(default_factory=dict)
     executors: Named = Field(default_factory=dict)
@@ -195,7 +226,7 @@ class Config(Section):
 
     def choice(self, kind: Kind, label: str) -> Choice:
         """Return the component that a name stands for, with its options."""
-        named: Named = getattr(self, f"{kind}s")
+        named: Named = getattr(self, "indexes" if kind == "index" else f"{kind}s")
         options = dict(named.get(label, {}))
         use = str(options.pop("use", label))
         return Choice(kind, use, options, label)
@@ -205,25 +236,6 @@ class Config(Section):
         """How services are asked, with the prices that are known."""
         prices = {name: Price(**price.model_dump()) for name, price in self.prices.items()}
         return CallSettings(**self.calls.model_dump(), prices=prices)
-
-
-PAPER: Mapping[str, JSON] = {
-    "run": {"scorers": ["clip", "length", "reward", "gpt"], "seed": 42},
-    "scorers": {
-        "clip": {"model": "ViT-bigG-14", "pretrained": "laion2b_s39b_b160k"},
-        "gpt": {"model": "gpt-4"},
-    },
-    "cluster": {"clusterer": "spectral", "k": 10},
-    "select": {
-        "selector": "quota",
-        "size": 200,
-        "scale": "paper",
-        "weights": {"clip": 0.53, "length": 0.10, "reward": 0.10, "gpt": 0.27},
-    },
-}
-"""The values of the InstructionGPT-4 paper (sections 3 and 4, Table 2)."""
-
-RECIPES: Mapping[str, Mapping[str, JSON]] = {"paper": PAPER}
 
 
 def load(
@@ -265,11 +277,9 @@ def recipe_values(name: str | None) -> Mapping[str, JSON]:
     """
     if name is None:
         return {}
-    if name not in RECIPES:
-        raise ConfigError(
-            f"unknown recipe {name!r}{did_you_mean(name, RECIPES)} (recipes: {', '.join(RECIPES)})"
-        )
-    return RECIPES[name]
+    from ig4.core.host.recipes import recipe_settings
+
+    return recipe_settings(name)
 
 
 def build(*layers: Mapping[str, Any], source: str | None = None) -> Config:

@@ -6,12 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 
 from ig4.storage.bulk import in_values, put_rows, upsert
 from ig4.storage.membership import MIXTURE, among, of_dataset, owners
 from ig4.storage.runs import now
-from ig4.storage.schema import Content, Dataset, Image, ImageFile, Sample, SampleImage
+from ig4.storage.schema import (
+    Content,
+    Dataset,
+    DatasetMember,
+    Image,
+    ImageFile,
+    Sample,
+    SampleImage,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -120,6 +128,17 @@ def put(
     row = find(connection, name)
     assert row is not None
     return row
+
+
+def source_states(connection: Connection, dataset_id: int) -> list[tuple[str, str | None]]:
+    """Return name and `source_state` of a data set and of the members of a mixture, by name."""
+    members = select(DatasetMember.member_id).where(DatasetMember.dataset_id == dataset_id)
+    rows = connection.execute(
+        select(Dataset.name, Dataset.source_state)
+        .where(or_(Dataset.id == dataset_id, Dataset.id.in_(members)))
+        .order_by(Dataset.name)
+    )
+    return [(name, state) for name, state in rows]
 
 
 def set_image_roots(connection: Connection, dataset_id: int, roots: Sequence[str]) -> None:

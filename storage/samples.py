@@ -63,8 +63,9 @@ class SampleRow:
     problem: str | None
     places: str | None = None
     meta: str | None = None
-    dataset: str | None = None
+    dataset_id: int | None = None
     images: list[ImageRow] = field(default_factory=list)
+    dataset: str | None = None
 
 
 def ordered_ids(
@@ -127,10 +128,10 @@ def by_id(
         part = [int(value) for value in ids[start : start + _CHUNK]]
         images = _images(connection, part)
         for row in connection.execute(_columns().where(in_values(connection, Sample.id, part))):
-            number, owner, external_id, *rest = row
+            number, external_id, *rest, owner = row
             rows[number] = SampleRow(
-                number, before.get(owner, "") + external_id, *rest, names.get(owner),
-                images.get(number, []),
+                number, before.get(owner, "") + external_id, *rest, owner,
+                images.get(number, []), names.get(owner),
             )  # fmt: skip
     return [rows[int(value)] for value in ids]
 
@@ -232,6 +233,30 @@ def ids_with_problems(
     return np.array([number for number, answer in rows if answer.strip()], dtype=np.int64)
 
 
+def told(connection: Connection, ids: Sequence[int]) -> list[SampleRow]:
+    """Return samples in the order of `ids`, with `meta` and images, without texts and record.
+
+    Of the texts there is only `turns`, which tells how many answers there are.
+    """
+    rows: dict[int, SampleRow] = {}
+    for start in range(0, len(ids), _CHUNK):
+        part = [int(value) for value in ids[start : start + _CHUNK]]
+        images = _images(connection, part)
+        statement = select(
+            Sample.id, Sample.external_id, Sample.content_id, Sample.turns, Sample.problem,
+            Sample.meta, Sample.dataset_id, (Sample.instruction + Sample.answer != "").label("any"),
+        ).where(in_values(connection, Sample.id, part))  # fmt: skip
+        for id_, external_id, content, turns, problem, meta, dataset, spoken in connection.execute(
+            statement
+        ):
+            answer = "…" if spoken else ""
+            rows[id_] = SampleRow(
+                id_, external_id, content, "", answer, turns, "", problem, None, meta, dataset,
+                images.get(id_, []),
+            )  # fmt: skip
+    return [rows[int(value)] for value in ids]
+
+
 def image_pairs(
     connection: Connection, dataset_id: int, *, first_only: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -256,7 +281,6 @@ def image_pairs(
 def _columns() -> Any:
     return select(
         Sample.id,
-        Sample.dataset_id,
         Sample.external_id,
         Sample.content_id,
         Sample.instruction,
@@ -266,6 +290,7 @@ def _columns() -> Any:
         Sample.problem,
         Sample.places,
         Sample.meta,
+        Sample.dataset_id,
     )
 
 

@@ -11,7 +11,16 @@ from sqlalchemy import delete, func, select, update
 from ig4.storage.calls import DONE, UNREADABLE
 from ig4.storage.integrity.seals import are_sound, seal
 from ig4.storage.membership import among, known_names, members, of_dataset, owners
-from ig4.storage.schema import Component, DatasetScorer, LlmCall, Run, Sample, Score, ScoreDetails
+from ig4.storage.schema import (
+    Checkup,
+    Component,
+    DatasetScorer,
+    LlmCall,
+    Run,
+    Sample,
+    Score,
+    ScoreDetails,
+)
 from ig4.storage.views import refresh_scores_wide
 
 if TYPE_CHECKING:
@@ -161,7 +170,14 @@ def drop(connection: Connection, dataset_id: int, row: ScoreColumnRow) -> int:
     here = [dataset_id, *(part.id for part in members(connection, dataset_id))]
     standing = DatasetScorer.component_id == row.component_id
     bound = DatasetScorer.dataset_id.in_(here)
+    losing = select(DatasetScorer.dataset_id).where(bound, standing, DatasetScorer.name == row.name)
+    connection.execute(
+        delete(Checkup).where(Checkup.dataset_id.in_(losing), Checkup.name == row.name)
+    )
     connection.execute(delete(DatasetScorer).where(bound, standing, DatasetScorer.name == row.name))
+    connection.execute(
+        delete(Checkup).where(Checkup.dataset_id == dataset_id, Checkup.name == row.name)
+    )
     refresh_scores_wide(connection)
     if connection.scalar(select(DatasetScorer.name).where(bound, standing).limit(1)) is not None:
         return 0
@@ -183,17 +199,31 @@ def drop(connection: Connection, dataset_id: int, row: ScoreColumnRow) -> int:
 
 def rename(connection: Connection, dataset_id: int, old: str, new: str) -> None:
     """Give a column of a data set another name, in its members too if it is a mixture."""
-    component = next(
-        row.component_id for row in list_all(connection, dataset_id) if row.name == old
-    )
+    rows = list_all(connection, dataset_id)
+    component = next((row.component_id for row in rows if row.name == old), None)
     for here in (dataset_id, *(part.id for part in members(connection, dataset_id))):
         mine = (DatasetScorer.dataset_id == here, DatasetScorer.component_id == component)
         before, after = (*mine, DatasetScorer.name == old), (*mine, DatasetScorer.name == new)
+        has_it = connection.scalar(select(DatasetScorer.name).where(*before)) is not None
+        if not has_it and here != dataset_id:
+            continue
         sound = are_sound(connection, DatasetScorer, *before)
         connection.execute(update(DatasetScorer).where(*before).values(name=new))
         if sound:
             seal(connection, DatasetScorer, *after)
+        _rename_checkup(connection, here, old, new)
     refresh_scores_wide(connection)
+
+
+def _rename_checkup(connection: Connection, dataset_id: int, old: str, new: str) -> None:
+    """Let what was found of a column go with its name; nothing is left of an earlier column."""
+    mine = Checkup.dataset_id == dataset_id
+    before, after = (mine, Checkup.name == old), (mine, Checkup.name == new)
+    connection.execute(delete(Checkup).where(*after))
+    sound = are_sound(connection, Checkup, *before)
+    connection.execute(update(Checkup).where(*before).values(name=new))
+    if sound:
+        seal(connection, Checkup, *after)
 
 
 def _columns() -> Any:

@@ -277,6 +277,12 @@ def put_embeddings(
     put_rows(connection, Embedding, [*key, *updated], stored, key=key, update=updated)
 
 
+def embedders(connection: Connection) -> list[int]:
+    """Return the components that are embedders, the newest first."""
+    statement = select(Component.id).where(Component.kind == "embedder")
+    return list(connection.scalars(statement.order_by(Component.id.desc())))
+
+
 def embedded_ids(
     connection: Connection, component_id: int, *, include_failed: bool = True
 ) -> NDArray[np.int64]:
@@ -348,6 +354,12 @@ def delete_failures_of_any(
                     in_values(connection, table.content_id, part),
                 )
             )
+
+
+def delete_all(connection: Connection, component_id: int) -> None:
+    """Delete all results of a component, which no data set's name stands for any more."""
+    for table in (ScoreDetails, Score):
+        connection.execute(delete(table).where(table.component_id == component_id))
 
 
 def count_errors(connection: Connection, dataset_id: int, component_id: int) -> int:

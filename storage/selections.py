@@ -10,12 +10,12 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from ig4.storage.integrity.seals import seal
 from ig4.storage.membership import prefixes
 from ig4.storage.runs import now
-from ig4.storage.schema import Sample, SelectedSample, Selection
+from ig4.storage.schema import Sample, SelectedSample, Selection, SelectionReport
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -89,6 +89,28 @@ def put(
     if rows:
         connection.execute(insert(SelectedSample), rows)
     return selection_id
+
+
+def put_report(
+    connection: Connection, selection_id: int, name: str | None, report: Mapping[str, Any]
+) -> None:
+    """Store what a selection is told with, in place of an older report; a name stays if none."""
+    mine = SelectionReport.selection_id == selection_id
+    kept = connection.scalar(select(SelectionReport.name).where(mine)) if name is None else name
+    connection.execute(delete(SelectionReport).where(mine))
+    values = {"selection_id": selection_id, "name": kept, "report": dict(report)}
+    connection.execute(insert(SelectionReport).values(values))
+    seal(connection, SelectionReport, mine)
+
+
+def report(connection: Connection, selection_id: int) -> tuple[str | None, Mapping[str, Any]]:
+    """Return the name and the report of a selection; (None, {}) if an older ig4 made it."""
+    row = connection.execute(
+        select(SelectionReport.name, SelectionReport.report).where(
+            SelectionReport.selection_id == selection_id
+        )
+    ).first()
+    return (None, {}) if row is None else (row.name, row.report)
 
 
 def samples_checksum(items: Sequence[SelectionItem]) -> int:

@@ -8,7 +8,12 @@ from sqlalchemy import inspect, text
 
 from ig4.storage.connect import describe, transaction
 from ig4.storage.errors import SchemaVersionError, StorageError
-from ig4.storage.views import create_scores_long, lock_schema, refresh_scores_wide
+from ig4.storage.views import (
+    create_groups_long,
+    create_scores_long,
+    lock_schema,
+    refresh_scores_wide,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -97,5 +102,6 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         create_scores_long(connection)
+        create_groups_long(connection)
         refresh_scores_wide(connection)
     return before, HEAD

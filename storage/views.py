@@ -54,6 +54,29 @@ def create_scores_long(connection: Connection) -> None:
     connection.exec_driver_sql(_LONG)
 
 
+_GROUPS = """
+CREATE VIEW groups_long AS
+SELECT d.name AS dataset, s.external_id, g.name AS grouping, {name} AS group_name
+FROM groupings g
+JOIN group_labels gl ON gl.grouping_id = g.id
+JOIN samples s ON s.id = gl.sample_id
+JOIN datasets d ON d.id = s.dataset_id
+WHERE s.ordinal IS NOT NULL
+"""
+
+# Not json_extract: SQLite does not let a view call it where queries are not trusted.
+_NAME_OF_LABEL = {
+    "sqlite": "(SELECT j.value FROM json_each(g.group_names) j WHERE j.key = gl.label)",
+    "postgresql": "g.group_names ->> gl.label",
+}
+
+
+def create_groups_long(connection: Connection) -> None:
+    """Create `groups_long`, or replace it."""
+    connection.execute(text("DROP VIEW IF EXISTS groups_long"))
+    connection.exec_driver_sql(_GROUPS.format(name=_NAME_OF_LABEL[connection.dialect.name]))
+
+
 def refresh_scores_wide(connection: Connection) -> None:
     """Create `scores_wide`, or replace it, with a column for every scorer name in use."""
     names = connection.scalars(

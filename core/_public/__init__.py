@@ -13,8 +13,10 @@ from ig4.core.version import __version__
 if TYPE_CHECKING:
     from ig4.core.api import (
         ablate,
+        check,
         drop_scores,
         evaluate,
+        groups,
         judge,
         open,  # noqa: A004 - used as ig4.open
         query,
@@ -76,9 +78,11 @@ _HOMES = {
     "Turn": "records",
     "Verdict": "contracts.evaluation",
     "ablate": "api",
+    "check": "api",
     "drop_scores": "api",
     "evaluate": "api",
     "hookimpl": "hookspecs",
+    "groups": "api",
     "judge": "api",
     "open": "api",
     "query": "api",
@@ -121,8 +125,10 @@ __all__ = [
     "Verdict",
     "__version__",
     "ablate",
+    "check",
     "drop_scores",
     "evaluate",
+    "groups",
     "hookimpl",
     "judge",
     "open",

@@ -34,8 +34,8 @@ class Needs:
     @property
     def all_spaces(self) -> tuple[str, ...]:
         """The spaces that must be there, those of neighbours too; each once."""
-        named = (*self.spaces, *(space for space, _ in self.neighbours))
-        return tuple(space for space in dict.fromkeys(named) if space not in self.optional_spaces)
+        near = (space for space, _ in self.neighbours if space not in self.optional_spaces)
+        return tuple(dict.fromkeys((*self.spaces, *near)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is needed, JSON-able, without what is not: a part of the fingerprint."""

@@ -8,27 +8,33 @@ wrong with it, before anything is recorded or computed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from ig4.core.contracts import Selector
+from ig4.core.contracts import Needs
+from ig4.core.engine.checkups.request import PAIRS, SEED, CheckRequest
 from ig4.core.engine.exporting.export import ExportTarget
 from ig4.core.engine.grouping.cluster import ClusterRequest
 from ig4.core.engine.ingesting.ingest import DatasetSource, default_name
 from ig4.core.engine.ingesting.paths import folder_name
+from ig4.core.engine.pooling.groups import GroupSources
+from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.recordedsettings import with_recorded_options
 from ig4.core.engine.scoring.plan import ScoreRequest
-from ig4.core.engine.scoring.score import imported_scorers
+from ig4.core.engine.scoring.score import imported_scorers, imported_spaces
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS, SelectionRequest
+from ig4.core.engine.selecting.draft import all_needs
+from ig4.core.engine.selecting.funnel import Stage
 from ig4.core.engine.selecting.weights import check_weights
 from ig4.core.errors import UsageError
 from ig4.core.records import JSON, Choice
 from ig4.storage import clusters, datasets
 
 if TYPE_CHECKING:
-    from ig4.core.config import Config
+    from ig4.core.config import Config, StageSection
+    from ig4.core.contracts import Needs
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
 
@@ -42,7 +48,8 @@ class RunPlan:
 
     `source` is None for a data set that the database holds already; `dataset` is its name.
     `clustering` is None where no clusters are to be formed: nobody asks for them, or the user
-    imported them. `config` is what the database keeps of the run.
+    imported them. `config` is what the database keeps of the run. `others` are the plans of further
+    recipes, which select from the same scores.
     """
 
     source: DatasetSource | None
@@ -53,11 +60,12 @@ class RunPlan:
     target: ExportTarget
     seed: int
     config: Mapping[str, JSON]
+    others: tuple[RunPlan, ...] = ()
 
     @property
     def spaces(self) -> Sequence[Choice]:
-        """The embedders whose vectors the grouping needs, whatever the scorers read."""
-        return self.scoring.embedders
+        """The embedders whose vectors grouping and selecting need, whatever the scorers read."""
+        return (*self.scoring.embedders, *self.scoring.spaces)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan, JSON-able, as `ig4 run --dry-run --json` prints it."""
@@ -69,19 +77,29 @@ class RunPlan:
             "clustering": clustering and {
                 "clusterer": clustering.clusterer.to_dict(),
                 "embedder": clustering.embedder.to_dict(),
+                "space": clustering.space,
                 "k": clustering.k,
             },
-            "selection": {
-                **asdict(self.selection),
-                "selector": self.selection.selector.to_dict(),
-            },
+            "selection": _selection_dict(self.selection),
             "export": {
                 "path": str(self.target.path),
                 "format": self.target.format,
                 "images": self.target.images,
             },
             "seed": self.seed,
+            **({"others": [plan.to_dict() for plan in self.others]} if self.others else {}),
         }  # fmt: skip
+
+
+def _selection_dict(request: SelectionRequest) -> dict[str, Any]:
+    """Return what is to be selected, JSON-able."""
+    told = asdict(replace(request, pool=PoolSettings()))
+    del told["pool"]
+    return {
+        **told,
+        "selector": request.selector.to_dict(),
+        "stages": [stage.to_dict() for stage in request.stages],
+    }
 
 
 def make_run_plan(
@@ -90,41 +108,52 @@ def make_run_plan(
     *,
     retry_failed: bool = False,
     recompute: Sequence[str] = (),
+    recipe: str | None = None,
 ) -> RunPlan:
     """Return what a configuration makes `ig4 run` do; nothing is recorded or computed.
+
+    `recipe` names the recipe that it was made with: what its selection is then called.
 
     Raises:
         UsageError: an unknown component or option, a wrong weight, or no scorer.
         DatasetError: no data set is named, and the database does not hold just one.
     """
-    if not config.run.scorers:
+    needs = _needs(session, config)
+    if needs.scores and not config.run.scorers:
         raise UsageError("name at least one scorer: --scorers clip,length")
     source = dataset_source(config)
     name = _dataset_name(session, config, source)
     known = _known_dataset(session, name)
-    clustered = _needs_clusters(session, config)
+    clustered = config.cluster.clusterer != NO_CLUSTERS and needs.clusters
+    own = config.cluster.space if clustered else None
+    spaces = _computed_spaces(
+        session, known, (*needs.all_spaces, *((own,) if own else ())), recompute
+    )
     config = with_recorded_options(
         session,
         known,
         config,
         scorers=config.run.scorers,
-        embedder=config.run.embedder if clustered else None,
+        embedder=config.run.embedder if clustered and own is None else None,
         clusterer=config.cluster.clusterer if clustered else None,
+        spaces=(*config.run.spaces, *spaces),
     )
     clustering = None
     if clustered and not (known and _is_imported(session, known, config.cluster.clusterer)):
         clustering = cluster_request(config)
     scoring = score_request(
         config,
-        embedders=() if clustering is None else (clustering.embedder,),
+        embedders=() if clustering is None or own is not None else (clustering.embedder,),
+        spaces=spaces,
         retry_failed=retry_failed,
         recompute=recompute,
     )
     selection = selection_request(
         config,
-        scorers=config.run.scorers,
+        scorers=_counting(config, needs),
         weights=run_weights(config),
         clustering=config.cluster.clusterer if clustered else None,
+        recipe=recipe,
     )
     plan = RunPlan(
         source=source,
@@ -141,6 +170,53 @@ def make_run_plan(
     _check_clusterer(session, config, known)
     check_weights(session, config.run.scorers, selection.weights)
     return plan
+
+
+def join_plans(plans: Sequence[RunPlan]) -> RunPlan:
+    """Return the plan of several recipes: one scoring for all, and a selection of each.
+
+    Raises:
+        UsageError: two of them score with one scorer of different options.
+    """
+    first, *others = plans
+    if not others:
+        return first
+    scorers: dict[str, Choice] = {}
+    embedders: dict[str, Choice] = {}
+    for plan in plans:
+        for known, choices in (
+            (scorers, plan.scoring.scorers),
+            (embedders, plan.scoring.embedders),
+        ):
+            for choice in choices:
+                _add_choice(known, choice)
+    scoring = replace(
+        first.scoring, scorers=tuple(scorers.values()), embedders=tuple(embedders.values())
+    )
+    return replace(_apart(first), scoring=scoring, others=tuple(_apart(plan) for plan in others))
+
+
+def _add_choice(known: dict[str, Choice], choice: Choice) -> None:
+    before = known.setdefault(choice.label, choice)
+    if before.to_dict() != choice.to_dict():
+        raise UsageError(
+            f"the recipes use {choice.kind} {choice.label} with different options "
+            f"({_told(before)}; {_told(choice)}): give them once for all "
+            f"(-o {choice.label}.KEY=VALUE), or run the recipes one after the other"
+        )
+
+
+def _told(choice: Choice) -> str:
+    return ", ".join(f"{key}={value}" for key, value in choice.options.items()) or "no options"
+
+
+def _apart(plan: RunPlan) -> RunPlan:
+    """Let the selection of a recipe be written beside those of the others."""
+    name = plan.selection.name or "selection"
+    path = plan.target.path
+    return replace(
+        plan, target=replace(plan.target, path=path.with_name(f"{path.stem}-{name}{path.suffix}"))
+    )
 
 
 def dataset_source(config: Config) -> DatasetSource | None:
@@ -184,6 +260,32 @@ def score_request(
         retry_failed=retry_failed,
         recompute=tuple(recompute),
         spaces=tuple(embedder_choice(config, name) for name in names),
+        pool=pool_settings(config),
+        check=CheckRequest() if config.run.check else None,
+    )
+
+
+def check_request(
+    config: Config,
+    *,
+    scorers: Sequence[str] | None = None,
+    pairs: int = PAIRS,
+    seed: int = SEED,
+    paid: bool = False,
+    reuse: bool = True,
+) -> CheckRequest:
+    """Return which columns of scores are to be checked, and how.
+
+    The seed is not that of a run: whatever a run draws, its scores are checked on the same pairs.
+    """
+    return CheckRequest(
+        scorers=scorers,
+        pairs=pairs,
+        seed=seed,
+        paid=paid,
+        reuse=reuse,
+        executor=config.choice("executor", config.run.executor),
+        call_settings=config.call_settings,
     )
 
 
@@ -204,6 +306,12 @@ def space_choices(config: Config) -> dict[str, Choice]:
     return {name: embedder_choice(config, name) for name in config.embedders}
 
 
+def group_sources(config: Config) -> GroupSources:
+    """Return what groups are made from: the groupers and embedders that have options."""
+    groupers = {name: config.choice("grouper", name) for name in config.groupers}
+    return GroupSources(groupers, space_choices(config))
+
+
 def embedder_choice(config: Config, label: str | None = None) -> Choice:
     """Return the embedder of a name, by default the one that clusters are made from.
 
@@ -212,7 +320,7 @@ def embedder_choice(config: Config, label: str | None = None) -> Choice:
     """
     label = label or config.run.embedder
     if label in config.embedders or label not in config.scorers:
-        return config.choice("embedder", label)
+        return _with_model_of_scorer(config, config.choice("embedder", label))
     scorer = config.choice("scorer", label)
     return Choice("embedder", scorer.use, scorer.options, label)
 
@@ -223,11 +331,13 @@ def selection_request(
     scorers: Sequence[str] | None = None,
     weights: Mapping[str, float] | None = None,
     clustering: str | int | None = None,
+    recipe: str | None = None,
 ) -> SelectionRequest:
     """Return what is to be selected, by default by all scores that there are.
 
-    `weights` are by default the configured ones; `clustering` is a name or a number, by default
-    the newest, or none if the configured clusterer is none.
+    `recipe` is what the selection is called. `weights` are by default the configured ones;
+    `clustering` is a name or a number, by default the newest, or none if the configured clusterer
+    is none.
     """
     section = config.select
     if clustering is None and config.cluster.clusterer == NO_CLUSTERS:
@@ -245,6 +355,51 @@ def selection_request(
         clustering=clustering,
         missing=section.missing,
         seed=config.run.seed,
+        within=section.within,
+        combine=section.combine,
+        groups=section.groups,
+        stages=tuple(_stage(config, stage) for stage in section.stages),
+        pool=pool_settings(config),
+        name=recipe,
+    )
+
+
+def _stage(config: Config, section: StageSection) -> Stage:
+    choice = None if section.selector is None else config.choice("selector", section.selector)
+    return Stage(
+        do=section.do,
+        tails=dict(section.tails),
+        within=section.within,
+        spaces=section.spaces,
+        alike=section.alike,
+        selector=choice,
+        size=section.size,
+        fraction=section.fraction,
+    )
+
+
+def _with_model_of_scorer(config: Config, choice: Choice) -> Choice:
+    """Give an embedder that names no model that of the scorer of its kind.
+
+    So the vectors of answers (`[embedders.clip-answer] use = "clip"`) are of the model that the
+    images are embedded with.
+    """
+    scorer = config.scorers.get(choice.use, {})
+    if "model" in choice.options or choice.use == choice.label:
+        return choice
+    names = ("model", "pretrained", "precision")
+    shared: dict[str, JSON] = {key: scorer[key] for key in names if key in scorer}
+    return replace(choice, options={**shared, **choice.options})
+
+
+def pool_settings(config: Config) -> PoolSettings:
+    """Return what names of spaces and groups stand for."""
+    embedders = space_choices(config)
+    embedders.setdefault(config.run.embedder, embedder_choice(config))
+    return PoolSettings(
+        embedders=embedders,
+        groupers={name: config.choice("grouper", name) for name in config.groupers},
+        index=config.choice("index", config.run.index),
     )
 
 
@@ -273,15 +428,33 @@ def _known_dataset(session: Session, name: str) -> DatasetRow | None:
         return datasets.find(connection, name)
 
 
-def _needs_clusters(session: Session, config: Config) -> bool:
-    """Tell whether a configuration wants clusters, and its selector heeds them.
+def _needs(session: Session, config: Config) -> Needs:
+    """Return what stages and selector of a configuration need.
 
     Raises:
         UsageError: an unknown selector or option.
     """
-    choice = config.choice("selector", config.select.selector)
-    selector = cast("Selector", session.host.build(choice))
-    return config.cluster.clusterer != NO_CLUSTERS and selector.needs().clusters
+    return all_needs(session, selection_request(config))
+
+
+def _counting(config: Config, needs: Needs) -> tuple[str, ...] | None:
+    """Return the scorers of a run that count, None where none do.
+
+    Those that the selector reads beside them count only if they have a weight.
+    """
+    beside = set(needs.optional_columns) | set(needs.columns)
+    counting = tuple(
+        name for name in config.run.scorers if name not in beside or name in config.select.weights
+    )
+    return (counting or config.run.scorers) if needs.scores else None
+
+
+def _computed_spaces(
+    session: Session, dataset: DatasetRow | None, spaces: Sequence[str], recompute: Sequence[str]
+) -> tuple[str, ...]:
+    """Return those parts of spaces that embedders compute: all but the imported ones."""
+    imported = imported_spaces(session, dataset) - set(recompute) if dataset else set()
+    return tuple(name for name in all_parts(spaces) if name not in imported)
 
 
 def _is_imported(session: Session, dataset: DatasetRow, clusterer: str) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ig4.core.counts import counted
 from ig4.core.engine.exporting.export import ExportResult, check_export, export
-from ig4.core.engine.grouping.cluster import ClusterResult, cluster
+from ig4.core.engine.grouping.cluster import ClusterRequest, ClusterResult, cluster
 from ig4.core.engine.ingesting.ingest import ingest
 from ig4.core.engine.ingesting.result import IngestResult
 from ig4.core.engine.scoring.score import ScoreResult, score
@@ -17,14 +17,28 @@ from ig4.core.errors import UsageError
 from ig4.storage import datasets
 
 if TYPE_CHECKING:
+    from ig4.core.contracts import Clusterer
     from ig4.core.engine.plan import RunPlan
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
 
 
 @dataclass(frozen=True, slots=True)
+class RecipeResult:
+    """What a further recipe of a run made of the same scores."""
+
+    name: str | None
+    clustered: ClusterResult | None
+    selection: SelectionResult
+    exported: ExportResult
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
-    """What each stage of a run did; a stage that was not asked for is None."""
+    """What each stage of a run did; a stage that was not asked for is None.
+
+    `name` is that of the recipe, where several were run; `others` have what further ones made.
+    """
 
     dataset: DatasetRow
     ingested: IngestResult | None
@@ -32,6 +46,8 @@ class RunResult:
     clustered: ClusterResult | None
     selection: SelectionResult | None
     exported: ExportResult | None
+    name: str | None = None
+    others: tuple[RecipeResult, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -48,17 +64,35 @@ def run(session: Session, plan: RunPlan) -> RunResult:
     with session.recorded("run", plan.config, plan.seed):
         ingested = ingest(session, plan.source) if plan.source else None
         dataset = ingested.dataset if ingested else session.dataset(plan.dataset)
-        _check_counts(session, dataset, plan)
-        check_export(session, dataset, plan.target)  # before anything is paid for
+        for one in (plan, *plan.others):
+            _check_counts(session, dataset, one)
+            check_export(session, dataset, one.target)  # before anything is paid for
         scored = score(session, dataset, plan.scoring)
         if scored.stopped:
             # The best of the samples rated so far need not be the best of all.
             session.notice(f"{scored.stopped}: nothing is selected until the rest is rated")
             return RunResult(dataset, ingested, scored, None, None, None)
-        clustered = cluster(session, dataset, plan.clustering) if plan.clustering else None
-        selection = select(session, dataset, plan.selection)
-        exported = export(session, dataset, plan.target, selection.id)
-        return RunResult(dataset, ingested, scored, clustered, selection, exported)
+        # The first recipe's selection is made last, and so the newest one of the data set.
+        others = tuple(_select(session, dataset, other) for other in plan.others)
+        made = _select(session, dataset, plan)
+        return RunResult(
+            dataset,
+            ingested,
+            scored,
+            made.clustered,
+            made.selection,
+            made.exported,
+            made.name,
+            others,
+        )
+
+
+def _select(session: Session, dataset: DatasetRow, plan: RunPlan) -> RecipeResult:
+    """Group, select and export as a plan says."""
+    clustered = cluster(session, dataset, plan.clustering) if plan.clustering else None
+    selection = select(session, dataset, plan.selection)
+    exported = export(session, dataset, plan.target, selection.id)
+    return RecipeResult(plan.selection.name, clustered, selection, exported)
 
 
 def _check_counts(session: Session, dataset: DatasetRow, plan: RunPlan) -> None:
@@ -69,7 +103,9 @@ def _check_counts(session: Session, dataset: DatasetRow, plan: RunPlan) -> None:
     Raises:
         UsageError: there are fewer samples, or images, than are asked for.
     """
-    size, k = plan.selection.size, plan.clustering.k if plan.clustering else None
+    size, clustering = plan.selection.size, plan.clustering
+    of_images = clustering is not None and clustering.space is None
+    k = clustering.k if clustering is not None and _uses_k(session, clustering) else None
     with session.store.reading() as connection:
         count = datasets.count_samples(connection, dataset.id)
         images = datasets.count_images(connection, dataset.id)
@@ -77,12 +113,17 @@ def _check_counts(session: Session, dataset: DatasetRow, plan: RunPlan) -> None:
         raise UsageError(f"cannot select {counted(size, 'sample')}: {dataset.name} has {count:,}")
     if k is not None and k < 1:
         raise UsageError(f"cannot form {k} clusters: choose k from 1 on")
-    if k is not None and images == 0:
+    if of_images and images == 0:
         raise UsageError(
             f"cannot form clusters: no image of {dataset.name} can be read. Give the images, or "
             "choose without clusters: --clusterer none --selector topk"
         )
-    if k is not None and k > images:
+    if k is not None and of_images and k > images:
         raise UsageError(
             f"cannot form {counted(k, 'cluster')} of {counted(images, 'distinct image')}: lower k"
         )
+
+
+def _uses_k(session: Session, request: ClusterRequest) -> bool:
+    clusterer = session.host.load("clusterer", request.clusterer.use, runnable=False)
+    return cast("type[Clusterer]", clusterer).uses_k

@@ -24,6 +24,7 @@ from ig4.core.testing.grouper import grouper_checks
 from ig4.core.testing.index import index_checks
 from ig4.core.testing.judge import judge_checks, make_pairs
 from ig4.core.testing.pool import ArrayPoolData, make_pool, make_pool_data
+from ig4.core.testing.poolembedder import pool_embedder_checks
 from ig4.core.testing.poolscorer import pool_scorer_checks
 from ig4.core.testing.recipe import recipe_checks
 from ig4.core.testing.samples import make_picture, make_samples
@@ -50,6 +51,7 @@ __all__ = [
     "make_pool",
     "make_pool_data",
     "make_samples",
+    "pool_embedder_checks",
     "pool_scorer_checks",
     "recipe_checks",
     "scorer_checks",

@@ -54,9 +54,9 @@ def check_labels_are_one_integer_for_each_row(make: Make) -> None:
 
 
 def check_labels_are_below_k(make: Make) -> None:
-    """Labels are 0 to k - 1, whatever k."""
+    """Labels are 0 to k - 1, whatever k; of one that does not use k, fewer than rows."""
     for k in (2, 4, 10):
-        _require_valid(_labels(make, blobs(), k), 60, k)
+        _require_valid(make, _labels(make, blobs(), k), 60, k)
 
 
 def check_is_deterministic(make: Make) -> None:
@@ -69,7 +69,7 @@ def check_is_deterministic(make: Make) -> None:
 def check_another_seed_is_valid_too(make: Make) -> None:
     """Any seed of 32 bits is accepted."""
     for seed in (1, 2**31 - 1, 2**32 - 1):
-        _require_valid(_labels(make, blobs(), 4, seed), 60, 4)
+        _require_valid(make, _labels(make, blobs(), 4, seed), 60, 4)
 
 
 def check_clusters_the_same_after_pickling(make: Make) -> None:
@@ -94,28 +94,31 @@ def check_leaves_global_random_state_alone(make: Make) -> None:
 
 
 def check_one_cluster(make: Make) -> None:
-    """With k = 1 everything is cluster 0."""
+    """With k = 1 everything is cluster 0, for those that use k."""
+    if not make().uses_k:
+        _require_valid(make, _labels(make, blobs(), 1), 60, 1)
+        return
     require(not _labels(make, blobs(), 1).any(), "k = 1 gave more than one cluster")
 
 
 def check_one_row(make: Make) -> None:
-    """A single vector is cluster 0."""
-    _require_valid(_labels(make, blobs(n=1), 1), 1, 1)
+    """A single vector is cluster 0, or noise where there is such."""
+    _require_valid(make, _labels(make, blobs(n=1), 1), 1, 1)
 
 
 def check_as_many_clusters_as_rows(make: Make) -> None:
     """With k = n the labels are still valid."""
-    _require_valid(_labels(make, blobs(n=6), 6), 6, 6)
+    _require_valid(make, _labels(make, blobs(n=6), 6), 6, 6)
 
 
 def check_equal_rows(make: Make) -> None:
     """Vectors that are all equal get valid labels, and are no error."""
-    _require_valid(_labels(make, np.ones((12, 5), dtype=np.float32), 3), 12, 3)
+    _require_valid(make, _labels(make, np.ones((12, 5), dtype=np.float32), 3), 12, 3)
 
 
 def check_large_vectors(make: Make) -> None:
     """Vectors with lengths far from 1 get valid labels."""
-    _require_valid(_labels(make, blobs() * np.float32(1e4), 4), 60, 4)
+    _require_valid(make, _labels(make, blobs() * np.float32(1e4), 4), 60, 4)
 
 
 def _labels(make: Make, vectors: NDArray[np.float32], k: int, seed: int = 0) -> NDArray[np.int64]:
@@ -123,7 +126,12 @@ def _labels(make: Make, vectors: NDArray[np.float32], k: int, seed: int = 0) -> 
         return clusterer.fit_predict(vectors, k, seed)
 
 
-def _require_valid(labels: NDArray[np.int64], n: int, k: int) -> None:
+def _require_valid(make: Make, labels: NDArray[np.int64], n: int, k: int) -> None:
+    clusterer = make()
     require(labels.shape == (n,), f"the shape is {labels.shape}, not ({n},)")
     low, high = int(labels.min()), int(labels.max())
-    require(low >= 0 and high < k, f"labels run from {low} to {high} with k = {k}")
+    least = -1 if clusterer.leaves_noise else 0
+    most = k if clusterer.uses_k else n
+    told = f"k = {k}" if clusterer.uses_k else f"{n} rows"
+    require(low >= least and high < most, f"labels run from {low} to {high} with {told}")
+    require(low >= 0 or clusterer.leaves_noise, "a label is -1, but leaves_noise is not declared")

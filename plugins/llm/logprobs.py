@@ -30,11 +30,14 @@ def read_logprobs(choice: Any) -> tuple[tuple[tuple[str, float], ...], ...] | No
 
 
 def _place(token: dict[str, Any]) -> tuple[tuple[str, float], ...]:
-    """Return the alternatives at one place; the token that was drawn is one, listed or not."""
+    """Return the likeliest tokens at one place.
+
+    The one that was drawn counts only if it is among them: else others that are not listed may be
+    likelier than it, and how much is hidden behind a list could not be told.
+    """
     alternatives = token.get("top_logprobs")
-    listed = alternatives if isinstance(alternatives, list) else []
     found: dict[str, float] = {}
-    for one in (*listed, token):
+    for one in alternatives if isinstance(alternatives, list) else []:
         value = one.get("logprob") if isinstance(one, dict) else None
         if isinstance(value, (int, float)) and not math.isnan(value) and value <= _ROUNDING:
             found.setdefault(str(one.get("token", "")), min(float(value), 0.0))

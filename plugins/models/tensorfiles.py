@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -33,7 +34,15 @@ def read_tensors(file: Path) -> dict[str, NDArray[Any]]:
         return _READERS.get(file.suffix.lower(), _refuse)(file)
     except FileNotFoundError:
         raise PrerequisiteError(f"{file}: there is no such file") from None
-    except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        LookupError,
+        TypeError,
+        OverflowError,
+        BadZipFile,
+    ) as error:
         raise PrerequisiteError(
             f"{file} holds no plain arrays ({type(error).__name__}: {str(error)[:200]})"
         ) from error

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
@@ -12,20 +11,11 @@ from pydantic import Field
 from ig4.core.contracts import Scorer
 from ig4.core.records import Choice, Failure, Sample, Score
 from ig4.plugins.models import clipoptions, openclip
-from ig4.plugins.models.texttower import find_truncated
+from ig4.plugins.models.cliptexts import EncodedText, encode_texts, sentences_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from ig4.core.contracts import Digest
     from ig4.core.records import JSON
-
-
-class EncodedText(NamedTuple):
-    """A text's normalised embedding (d,) float32, and whether the text was too long for it."""
-
-    vector: NDArray[np.float32]
-    truncated: bool
 
 
 class ClipOptions(clipoptions.ClipModelOptions):
@@ -98,8 +88,7 @@ class Clip(Scorer):
     def _texts(self, answer: str) -> tuple[str, ...]:
         if self.options.text == "whole":
             return (answer,)
-        sentences = (sentence.strip() for sentence in answer.split("."))
-        return tuple(islice(filter(None, sentences), self.options.max_sentences))
+        return sentences_of(answer, self.options.max_sentences)
 
     def _encode(self, texts: Sequence[str]) -> dict[str, EncodedText]:
         """Return the embedding of each text of a batch, once each.
@@ -110,18 +99,7 @@ class Clip(Scorer):
         if not texts:
             return {}
         assert self._clip is not None
-        tokens = self._clip.tokenizer(list(texts))
-        truncated = find_truncated(self._clip.tokenizer, texts, tokens)
-        # Texts of similar length share a batch, which is cut to its longest text.
-        order = self._clip.text.ends(tokens).argsort(stable=True)
-        encoded: dict[str, EncodedText] = {}
-        for start in range(0, len(texts), self.options.text_batch_size):
-            part = order[start : start + self.options.text_batch_size]
-            vectors = self._clip.encode_texts(tokens[part]).numpy()
-            for at, vector in zip(part.tolist(), vectors, strict=True):
-                # A copy: a row would keep its whole batch in memory.
-                encoded[texts[at]] = EncodedText(vector.copy(), truncated[at])
-        return encoded
+        return encode_texts(self._clip, texts, self.options.text_batch_size)
 
 
 def _has_no_image(sample: Sample) -> bool:

@@ -13,6 +13,7 @@ from ig4.core.contracts import Needs, Selector
 from ig4.core.counts import counted
 from ig4.core.engine.selecting.algorithm import share_quotas
 from ig4.core.engine.selecting.scaling import percentile_within
+from ig4.plugins.selectors.covering import covering_rows
 from ig4.plugins.selectors.rejection import FLOORS, OTHER, PRESETS, Rejection, Tail, reject
 from ig4.plugins.selectors.repeated import first_of_its_kind
 
@@ -46,9 +47,12 @@ class BalancedOptions(contracts.Options):
         1.0, ge=0, le=1, description="Quotas go with size ** exponent: 1 keeps the mix, 0.5 lifts "
         "rare groups, 0 gives all the same."
     )  # fmt: skip
-    fill: Literal["random", "top"] = Field(
-        "random", description="What is taken of what is left: a random draw, or the best."
+    fill: Literal["random", "top", "cover"] = Field(
+        "random",
+        description="What is taken of what is left of a group: a random draw, the best, or (to "
+        "try) samples that cover it by facility location.",
     )
+    cover_space: str = Field("clip", description="The space in which groups are covered.")
     alike: float = Field(
         0.95, gt=0, le=1, description="Cosine from which images, and texts, are near-duplicates."
     )
@@ -81,6 +85,7 @@ class Balanced(Selector):
         return Needs(
             scores=True,
             groups=(self.options.groups,),
+            spaces=(self.options.cover_space,) if self.options.fill == "cover" else (),
             neighbours=((self.options.image_space, _NEAREST),),
             optional_columns=tuple(self.options.floors),
             optional_spaces=spaces,
@@ -184,6 +189,14 @@ class Balanced(Selector):
         kept: NDArray[np.bool_],
         quotas: NDArray[np.int64],
     ) -> NDArray[np.int64]:
+        if self.options.fill == "cover":
+            parts = [
+                covering_rows(
+                    pool, self.options.cover_space, np.flatnonzero(kept & (labels == group)), quota
+                )
+                for group, quota in enumerate(quotas.tolist())
+            ]
+            return np.concatenate(parts)
         key = pool.rng().permutation(pool.n).astype(np.float64)
         if self.options.fill == "top":
             key = -pool.percents @ pool.weights

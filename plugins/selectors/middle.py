@@ -13,6 +13,7 @@ from ig4.core.contracts import Needs, Selector
 from ig4.plugins.selectors.ranking import (
     FINAL,
     FINAL_TOLD,
+    double_ranks,
     middle_ranks,
     needs_score,
     score_of,
@@ -47,8 +48,9 @@ class Middle(Selector):
 
     def choose(self, pool: Pool) -> NDArray[np.int64]:
         """Return rows by their distance to the centre, nearest first; see Selector.choose."""
-        ranks = middle_ranks(score_of(pool, self.options.score))
-        return np.argsort(np.abs(ranks - self.options.centre), kind="stable")[: pool.size]
+        ranks = double_ranks(score_of(pool, self.options.score))
+        distance = np.abs(ranks - 2 * pool.n * self.options.centre)
+        return np.argsort(distance, kind="stable")[: pool.size]
 
     def reasons(self, pool: Pool, row: int) -> Mapping[str, JSON]:
         """Return the score of a row and the share of samples below it."""

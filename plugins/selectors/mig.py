@@ -148,7 +148,8 @@ def propagation(
     """Return P (g, g): of each label itself, and of those above; its columns sum to 1."""
     p = np.where(cosines > threshold, cosines * related, 0.0).clip(min=0.0).astype(np.float64)
     np.fill_diagonal(p, 1.0)
-    return p / p.sum(axis=0)
+    scaled: NDArray[np.float64] = p / p.sum(axis=0)
+    return scaled
 
 
 def spread(given: LabelWeights, p: NDArray[np.float64]) -> LabelWeights:

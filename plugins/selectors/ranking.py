@@ -8,7 +8,6 @@ import numpy as np
 
 from ig4.core.contracts import Needs
 from ig4.core.counts import counted
-from ig4.core.engine.selecting.algorithm import best_first
 from ig4.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,19 +50,13 @@ def members_of(groups: Groups) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.concatenate([[0], np.cumsum(belongs)]).astype(np.int64), groups.labels[belongs]
 
 
+def double_ranks(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return 2 x below + equal for each of values (n,): its middle rank, doubled to be whole."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    doubled: NDArray[np.int64] = (2 * np.cumsum(counts) - counts)[place.reshape(-1)]
+    return doubled
+
+
 def middle_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the rank (n,) of each of values as a share from 0 to 1; equal ones share theirs."""
-    from ig4.core.engine.selecting.scaling import percentile
-
-    return percentile(values) / 100.0
-
-
-__all__ = [
-    "FINAL",
-    "FINAL_TOLD",
-    "best_first",
-    "members_of",
-    "middle_ranks",
-    "needs_score",
-    "score_of",
-]
+    return double_ranks(values) / (2.0 * len(values))

@@ -38,7 +38,9 @@ PRESETS: Mapping[str, Mapping[str, Tail]] = {
 OTHER: Mapping[str, Tail] = {"default": Tail(15), "strict": Tail(25)}
 """What they may have of any other."""
 
-FLOORS: Mapping[str, float] = {"ending": 50.0, "repetition": 50.0, "odd-characters": 50.0}
+FLOORS: Mapping[str, float] = {
+    "ending": 50.0, "ending-in-pool": 50.0, "repetition": 50.0, "odd-characters": 50.0,
+}  # fmt: skip
 """Least percents of scores about the text itself: these know what is broken without comparing."""
 
 FACTORS = (1.0, 0.75, 0.5, 0.25, 0.0)

@@ -204,12 +204,17 @@ def _delete_inputs(connection: Connection, component: int, keys: Sequence[int]) 
         )
 
 
+_OWNERS = {
+    "cluster_labels": "clusterings",
+    "group_labels": "groupings",
+    "selected_samples": "selections",
+}
+
+
 def _delete_owners(connection: Connection, one: Damage) -> int:
-    """Delete the clusterings, selections, evaluations or judgements that hold damaged rows."""
+    """Delete the clusterings, groupings, selections and so on that hold damaged rows."""
     owner: Any = {table.name: table.owner for table in SEALED}.get(
-        {"cluster_labels": "clusterings", "selected_samples": "selections"}.get(
-            one.table, one.table
-        )
+        _OWNERS.get(one.table, one.table)
     )
     if owner is None or not one.rows:
         return 0

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from ig4.storage import clusters, selections
+from ig4.storage import clusters, groups, selections
 from ig4.storage.integrity.seals import expressions, is_sound
 from ig4.storage.schema import (
     AblationCell,
     Base,
+    Checkup,
     Clustering,
     ClusterLabel,
     Component,
     DatasetScorer,
     DatasetSpace,
     Evaluation,
+    Grouping,
+    GroupLabel,
     Judgement,
     LlmBatch,
     LlmCall,
@@ -59,6 +62,7 @@ class SealedTable:
 
 _PAID = f"{BACKUP}: these are requests and replies that were paid for, and are never deleted"
 _CLUSTER, _SELECT = _ASK.format("`ig4 cluster`"), _ASK.format("`ig4 select`")
+_GROUP = _ASK.format("`ig4 groups`, or what asks for them,")
 _EVAL, _JUDGE = _ASK.format("`ig4 eval`"), _ASK.format("`ig4 judge` (paid replies are kept)")
 
 SEALED = (
@@ -69,6 +73,7 @@ SEALED = (
     SealedTable(DatasetSpace, "dataset_id", BACKUP),
     SealedTable(ScoreDetails, "content_id", f"{BACKUP}; no score depends on them"),
     SealedTable(Clustering, "id", _CLUSTER, Clustering),
+    SealedTable(Grouping, "id", _GROUP, Grouping),
     SealedTable(Selection, "id", _SELECT, Selection),
     SealedTable(Training, "id", BACKUP),
     SealedTable(TrainingStep, "training_id", BACKUP),
@@ -77,6 +82,7 @@ SEALED = (
     SealedTable(Judgement, "id", _JUDGE, Judgement),
     SealedTable(Verdict, "judgement_id", _JUDGE, Judgement),
     SealedTable(AblationCell, "ablation_id", BACKUP),
+    SealedTable(Checkup, "dataset_id", "`ig4 check` makes it anew"),
 )
 """Every table with checksums of whole rows; scores and embeddings have some of their own."""
 
@@ -121,6 +127,14 @@ def check_labels(connection: Connection) -> RowReport:
     )
 
 
+def check_groups(connection: Connection) -> RowReport:
+    """Compare the groups of each grouping with their checksum."""
+    table = next(one for one in SEALED if one.model is Grouping)
+    return _check_members(
+        connection, table, "group_labels", Grouping.labels_crc, groups.stored_checksum
+    )
+
+
 def check_selected(connection: Connection) -> RowReport:
     """Compare the samples of each selection with their checksum."""
     table = next(one for one in SEALED if one.model is Selection)
@@ -154,6 +168,9 @@ def _size(owner: Any) -> Any:
     if owner is Selection:
         count = select(func.count()).where(SelectedSample.selection_id == Selection.id)
         return count.correlate(Selection).scalar_subquery()
+    if owner is Grouping:
+        count = select(func.count()).where(GroupLabel.grouping_id == Grouping.id)
+        return count.correlate(Grouping).scalar_subquery()
     count = select(func.count()).where(ClusterLabel.clustering_id == Clustering.id)
     return count.correlate(Clustering).scalar_subquery()
 
@@ -172,4 +189,5 @@ def check_all(connection: Connection) -> Iterator[tuple[str, Callable[[], RowRep
     for table in SEALED:
         yield table.name, lambda table=table: check_rows(connection, table)  # type: ignore[misc]
     yield "cluster_labels", lambda: check_labels(connection)
+    yield "group_labels", lambda: check_groups(connection)
     yield "selected_samples", lambda: check_selected(connection)

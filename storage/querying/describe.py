@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _VIEWS = {
     "scores_wide": "one row a sample, with a column for each scorer",
     "scores_long": "one row a score",
+    "groups_long": "one row for each group of a sample, in each grouping",
 }
 
 _SQLITE = (

@@ -48,7 +48,10 @@ def test_every_component_is_one_line_with_kind_name_and_distribution(run, with_v
 
 def test_a_kind_can_be_picked(run):
     listed = json.loads(run("list", "--kind", "selector", "--json").stdout)
-    assert [c["name"] for c in listed["components"]] == ["quota", "random", "topk"]
+    names = [c["name"] for c in listed["components"]]
+    assert names == sorted(names)
+    assert {"quota", "random", "topk", "balanced"} <= set(names)
+    assert {c["kind"] for c in listed["components"]} == {"selector"}
 
 
 def test_a_missing_library_is_told_with_what_to_install(run, tmp_path, monkeypatch):

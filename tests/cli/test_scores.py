@@ -93,3 +93,30 @@ def test_an_import_takes_the_place_of_others_only_when_asked(ig4):
     assert "has 6 length scores already, computed by ig4/length" in str(refused.exception)
     report = json_of(ig4(*flags, "--replace", "--json"))
     assert (report["taken"], report["empty"], report["not_finite"]) == (6, 0, 0)
+
+
+def test_outputs_are_listed_with_their_scorer_select_where_named_and_go_with_it(ig4, llm_server):
+    pytest.importorskip("openai")
+    done = ig4("score", "--scorers", "deita", "--quiet")
+    assert done.exit_code == 0, done.output
+    told = {one["name"]: one for one in json_of(ig4("scores", "--json"))["scores"]}
+    assert told["deita"]["outputs"] == ["deita.complexity", "deita.quality"]
+    assert told["deita.quality"]["output_of"] == "deita"
+    assert "output of deita" in ig4("scores").stdout
+    select = ("select", "--size", "2", "--selector", "topk", "--clusters", "none", "--json")
+    weights = {
+        given: list(json_of(ig4(*select, *given.split()))["config"]["weights"])
+        for given in ("", "--scorers deita.quality,length", "--weights deita.complexity=1")
+    }
+    assert weights == {
+        "": ["deita", "length", "mine"],
+        "--scorers deita.quality,length": ["deita.quality", "length"],
+        "--weights deita.complexity=1": ["deita.complexity"],
+    }
+    refused = ig4("scores", "drop", "deita.quality", "--yes")
+    assert "is an output of deita, and shares its fate" in str(refused.exception)
+    dropped = ig4("scores", "drop", "deita", "--yes").stdout
+    assert "with its outputs deita.complexity, deita.quality: 18 results deleted" in dropped
+    assert "7 replies remain in the ledger" in dropped  # the instruction is the same in all
+    assert ig4("score", "--scorers", "deita", "--quiet").exit_code == 0
+    assert len(llm_server.calls()) == 7

@@ -34,6 +34,8 @@ DECLARATION = """
             Component("embedder", "grouped", "counting.parts:Grouped"),
             Component("scorer", "regrouped", "counting.parts:Regrouped"),
             Component("scorer", "ratio", "counting.parts:Ratio"),
+            Component("scorer", "fitting", "counting.parts:Fitting"),
+            Component("scorer", "dice", "counting.parts:Dice"),
             Component("embedder", "colour", "counting.parts:Colour"),
             Component("embedder", "letters", "counting.parts:Letters"),
             Component("embedder", "rarity", "counting.parts:Rarity", api=2),
@@ -308,6 +310,27 @@ PARTS = """
                 Failure("no image") if s.embeddings is None else Score(float(s.embeddings.mean()))
                 for s in batch
             ]
+
+    class Fitting(Bright):
+        "How much the image has of the colour that the answer names."
+
+        def score(self, batch):
+            note(self.options, str(len(batch)))
+            return [self._one(s) for s in batch]
+
+        def _one(self, sample):
+            if "fail" in sample.answer:
+                return Failure("the answer says fail")
+            channel = ("red", "green", "blue").index(sample.answer.split()[0])
+            return Score(float(sample.embeddings[0][channel]))
+
+    class Dice(Bright):
+        "A number that depends on answer and image together, and means nothing."
+
+        def score(self, batch):
+            import zlib
+            seen = ((s.answer + str(s.embeddings.tolist())).encode() for s in batch)
+            return [Score(float(zlib.crc32(text) % 9973)) for text in seen]
 
     class Pixels(Scorer):
         "The width of the first image, by way of its pixels."

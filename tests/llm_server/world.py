@@ -39,14 +39,16 @@ def maximum_of(prompt: str) -> int:
 
 
 def digits_of(prompt: str, mass: float = 0.9) -> dict[str, float]:
-    """The chances of the first token of a reply: the digits from 0 to 9 have `mass` of them.
+    """The chances of the first token of a reply: the digits that are asked for have `mass` of them.
 
     The digits' own are hashes of the prompt; "4" and " 4" are two tokens. Tests know them.
     """
+    found = re.search(r"digit from 1 to (\d)", prompt[-200:])
     seed = hashlib.sha256(prompt.encode("utf-8", "replace")).digest()
-    weights = [1 + seed[n] for n in range(10)]
-    chances = {f"{n}": mass * weight / sum(weights) * 0.75 for n, weight in enumerate(weights)}
-    chances |= {f" {n}": mass * weight / sum(weights) * 0.25 for n, weight in enumerate(weights)}
+    weights = {n: 1 + seed[n] for n in range(1, 1 + int(found[1] if found else 9))}
+    total = sum(weights.values())
+    chances = {f"{n}": mass * weight / total * 0.75 for n, weight in weights.items()}
+    chances |= {f" {n}": mass * weight / total * 0.25 for n, weight in weights.items()}
     return {**chances, "The": (1 - mass) * 0.75, "I": (1 - mass) * 0.25}
 
 

@@ -243,3 +243,43 @@ def test_the_settings_of_the_last_clustering_are_found(store, component, dataset
             )  # fmt: skip
         assert clusters.settings(connection, dataset.id) == {"n": 2}
         assert clusters.settings(connection, dataset.id, "other") is None
+
+
+def test_several_names_are_bound_at_once_and_others_let_go(store, component, dataset):
+    with store.writing() as connection:
+        other = runs.component_id(connection, component_row("b"))
+        scores.bind_all(connection, dataset.id, {"grades": component, "grades.old": other})
+        scores.bind_all(
+            connection,
+            dataset.id,
+            {"grades": component, "grades.maps": other},
+            options={"x": 1},
+            unbound=["grades.old"],
+        )
+    with store.reading() as connection:
+        rows = scorecolumns.list_all(connection, dataset.id)
+        assert {row.name: row.options for row in rows} == {
+            "grades": {"x": 1}, "grades.maps": {"x": 1},
+        }  # fmt: skip
+        wide = connection.execute(text("SELECT * FROM scores_wide"))
+        assert [name for name in tuple(wide.keys()) if "grades" in name] == [
+            "grades",
+            "grades.maps",
+        ]
+
+
+def test_what_any_of_several_failed_on_is_forgotten_of_all(store, component, contents, dataset):
+    with store.writing() as connection:
+        other = runs.component_id(connection, component_row("b"))
+    first, second, third = map(int, contents[:3])
+    put(store, component, [(c, 1.0, None, "{}") for c in (first, second, third)])
+    put(
+        store,
+        other,
+        [(first, 2.0, None, None), (second, None, "no", None), (third, 3.0, None, None)],
+    )
+    with store.writing() as connection:
+        scores.delete_failures_of_any(connection, dataset.id, [component, other])
+    for one in (component, other):
+        with store.reading() as connection:
+            assert scores.scored_ids(connection, one).tolist() == [first, third]

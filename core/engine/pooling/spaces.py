@@ -19,7 +19,6 @@ from ig4.core.counts import counted, verb
 from ig4.core.engine.pooling.poolembedding import pool_vectors
 from ig4.core.engine.pooling.spacenames import space_parts
 from ig4.core.engine.pooling.vectorfiles import (
-    MAPPED_FROM,
     Blocks,
     assembled,
     read_array,
@@ -443,7 +442,6 @@ def _joined(
 
 
 __all__ = [
-    "MAPPED_FROM",
     "SpaceVectors",
     "content_digests",
     "count_failed",

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 
 from ig4.core.errors import UsageError
 from ig4.core.host.fingerprint import Fingerprint, of_output, split_output
-from ig4.core.host.recording import recorded_options
-from ig4.storage import scorecolumns, scores
+from ig4.storage import scorecolumns
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from ig4.core.engine.scoring.plan import PendingWork
-    from ig4.core.engine.scoring.tasks import Row
     from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.scorecolumns import ScoreColumnRow
 
@@ -58,44 +55,11 @@ def outputs_of(column: ScoreColumnRow, columns: Sequence[ScoreColumnRow]) -> lis
     return [one for one in columns if scorer_of(one, columns) is column]
 
 
-def bind(connection: Connection, dataset_id: int, label: str, pending: PendingWork) -> None:
-    """Let a scorer's name stand for it, and LABEL.OUTPUT for each output, from now on.
-
-    Names of outputs that only an earlier scorer of this label had stand for nothing any more. In
-    the members of a mixture the names stand for it too, where they are free.
-    """
-    options = recorded_options(pending.configured.component)
-    bound = {label: pending.component_id}
-    bound |= {column_name(label, output): id_ for output, id_ in pending.outputs.items()}
-    before = bound_outputs(connection, dataset_id, label)
-    scores.bind_all(
-        connection,
-        dataset_id,
-        bound,
-        options=options,
-        unbound=[name for name in before if name not in bound],
-    )
-    scores.bind_members(connection, dataset_id, bound, options=options)
-
-
 def bound_outputs(connection: Connection, dataset_id: int, label: str) -> list[str]:
     """Return the names of a data set's columns that are outputs of the scorer of a label."""
     columns = scorecolumns.list_all(connection, dataset_id)
     own = next((column for column in columns if column.name == label), None)
     return [] if own is None else [column.name for column in outputs_of(own, columns)]
-
-
-def put(
-    connection: Connection,
-    run_id: int | None,
-    pending: PendingWork,
-    rows: Sequence[Row],
-    outputs: Mapping[str, Sequence[Row]],
-) -> None:
-    """Store what a scorer gave and what its outputs are, in one transaction of the caller's."""
-    scores.put(connection, pending.component_id, run_id, rows)
-    for output, id_ in pending.outputs.items():
-        scores.put(connection, id_, run_id, outputs[output])
 
 
 def check_names(

@@ -11,6 +11,8 @@ import numpy as np
 
 from ig4.core.calls.settings import CallSettings
 from ig4.core.contracts import AsyncScorer, Embedder, PoolEmbedder, Scorer
+from ig4.core.engine.checkups.request import CheckRequest
+from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.scoring.inputs import contained, first_places, text_digests
 from ig4.core.engine.scoring.outputs import check_names, component_ids
 from ig4.core.errors import PluginError, UsageError
@@ -36,7 +38,8 @@ class ScoreRequest:
     `embedders` are wanted beside those that scorers read. `spaces` are embedders too, whose names
     the data set is to know; those of imported vectors are left alone. `call_settings` say how
     services are asked. With `retry_failed`, samples that failed before are taken up again.
-    `recompute` names the scorers and spaces that were imported and are computed anew.
+    `recompute` names the scorers and spaces that were imported and are computed anew. With `check`,
+    the columns that were computed are checked at the end.
     """
 
     scorers: Sequence[Choice]
@@ -46,6 +49,8 @@ class ScoreRequest:
     retry_failed: bool = False
     recompute: Sequence[str] = ()
     spaces: Sequence[Choice] = ()
+    pool: PoolSettings = field(default_factory=PoolSettings)
+    check: CheckRequest | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return scorers, embedders and executor, JSON-able."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.calls.running.task import PAGE, CallTask, answer_or_failure
-from ig4.core.engine.scoring import outputs
+from ig4.core.engine.scoring import storing
 from ig4.core.engine.scoring.samples import sample_of
 from ig4.core.engine.scoring.tasks import EMPTY_ANSWER, Row, output_rows, score_row
 from ig4.core.records import Failure, Sample, Score
@@ -36,7 +36,7 @@ class RatingTask(CallTask[Sample, Score | Failure]):
     def begin(self) -> None:
         """Let the scorer's name stand for this component from now on."""
         with self.session.store.writing() as connection:
-            outputs.bind(connection, self.plan.dataset.id, self.label, self.pending)
+            storing.bind(connection, self.plan.dataset.id, self.label, self.pending)
 
     def units(self, places: Sequence[int]) -> Iterator[tuple[int, Sample]]:
         """Yield (content id, sample) of each place, read from the store by the page."""
@@ -67,4 +67,4 @@ class RatingTask(CallTask[Sample, Score | Failure]):
 
     def _write(self, rows: Sequence[Row], further: Mapping[str, Sequence[Row]]) -> None:
         with self.session.store.writing() as connection:
-            outputs.put(connection, self.session.run_id, self.pending, rows, further)
+            storing.put(connection, self.session.run_id, self.pending, rows, further)

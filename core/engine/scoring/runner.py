@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from ig4.core.calls.running.streaks import FailureStreak
 from ig4.core.contracts import Embedder, Executor, Run, Scorer
-from ig4.core.engine.scoring import outputs
+from ig4.core.engine.scoring import storing
 from ig4.core.engine.scoring.plan import PendingTexts
 from ig4.core.engine.scoring.taskbuilder import Batch, TaskBuilder
 from ig4.core.engine.scoring.tasks import (
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from ig4.core.records import Choice
 
 C = TypeVar("C")
+
+OpenRun: TypeAlias = "Run[ScoreTask, ScoreTaskResult]"
+LastCall: TypeAlias = Callable[[OpenRun, Mapping[str, Scorer]], None]
+"""What is done with scorers by label while they are open in a run."""
 
 LOAD = "loading"
 """The stage in which models are loaded."""
@@ -55,8 +59,8 @@ class ScoreRunner:
             label: FailureStreak(stage, stop_after) for label, stage in self._stages.items()
         }
 
-    def run(self, choice: Choice) -> None:
-        """Work through all batches.
+    def run(self, choice: Choice, last: LastCall | None = None) -> None:
+        """Work through all batches; `last` is called while the scorers are still open.
 
         Raises:
             FailingError: a component failed on everything; the others have done their work.
@@ -73,6 +77,8 @@ class ScoreRunner:
                 self._run_wave(run, self.builder.first_batches(), self._first_stages())
                 # Only now is every embedding in the store that the others read.
                 self._run_wave(run, self.builder.last_batches(), self._last_stages())
+                if last is not None:
+                    last(run, self._working())
         finally:
             executor.close()
         for streak in self._streaks.values():
@@ -84,6 +90,12 @@ class ScoreRunner:
         if label not in self.embedders:
             return "samples"
         return "texts" if isinstance(self.plan.embedders[label], PendingTexts) else "images"
+
+    def _working(self) -> dict[str, Scorer]:
+        """Return the scorers that were not stopped."""
+        return {
+            label: scorer for label, scorer in self.scorers.items() if not self._is_stopped(label)
+        }
 
     def _first_stages(self) -> dict[str, PendingWork]:
         own = {one: self.plan.scorers[one] for one in self.scorers if not self._reads_vectors(one)}
@@ -148,8 +160,8 @@ class ScoreRunner:
                 return result.embedder, texts
             label, pending = result.scorer, plan.scorers[result.scorer]
             if label not in self._bound:
-                outputs.bind(connection, plan.dataset.id, label, pending)
-            outputs.put(connection, session.run_id, pending, result.rows, result.outputs)
+                storing.bind(connection, plan.dataset.id, label, pending)
+            storing.put(connection, session.run_id, pending, result.rows, result.outputs)
             return label, pending
 
 

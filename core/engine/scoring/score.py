@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
-from ig4.core.engine.scoring import outputs
-from ig4.core.engine.scoring.plan import ScoreRequest, ScoringPlan, check_request, make_plan
+from ig4.core.contracts import PoolScorer
+from ig4.core.engine.checkups.check import ScoringCheck
+from ig4.core.engine.checkups.findings import CheckResult
+from ig4.core.engine.pooling.settings import PoolSettings
+from ig4.core.engine.pooling.spacenames import all_parts
+from ig4.core.engine.scoring import storing
+from ig4.core.engine.scoring.outputs import column_name
+from ig4.core.engine.scoring.plan import (
+    ScoreRequest,
+    ScoringPlan,
+    check_label,
+    check_request,
+    make_plan,
+)
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
 from ig4.core.engine.scoring.spacebinding import bind_spaces, failures_by_space
-from ig4.core.records import JSON
+from ig4.core.records import JSON, Choice
 from ig4.storage import scores, spaces
 
 if TYPE_CHECKING:
-    from ig4.core.engine.session import Session
+    from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
 
 
@@ -27,7 +39,8 @@ class ScoreResult:
     `embedded` is the number of images and texts that were embedded. `spaces` has by name how many
     samples have no vector because something failed. `identities` has what each scorer's results
     depend on: model, weights, precision, ….
-    `asked` is what the calls to services did; None where none was needed.
+    `asked` is what the calls to services did; None where none was needed. `checked` is
+    what was found of the columns that were computed; None where that was not asked for.
     """
 
     dataset: DatasetRow
@@ -37,6 +50,7 @@ class ScoreResult:
     identities: Mapping[str, JSON]
     asked: CallsResult | None = None
     spaces: Mapping[str, int] = field(default_factory=dict)
+    checked: CheckResult | None = None
 
     @property
     def stopped(self) -> str | None:
@@ -64,13 +78,16 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
         "executor": request.executor.use,
     }
     request = _without_imported(session, dataset, request)
+    request, pooled = split_pool_scorers(session, dataset, request)
     check_request(session, request)
     with session.recorded("score", config):
         session.attach(dataset.id)
         plan = make_plan(session, dataset, request)
         _bind_finished(session, plan)
+        checking = _checking(session, plan, request)
         if plan.has_batches:
-            ScoreRunner(session, plan, request.call_settings.stop_after).run(request.executor)
+            runner = ScoreRunner(session, plan, request.call_settings.stop_after)
+            runner.run(request.executor, checking.rate if checking else None)
         bind_spaces(session, plan, request)
         calls = _ask_services(session, plan, request)
         failed = _failures(session, plan)
@@ -84,7 +101,67 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
         embedded = sum(len(pending.places) for pending in plan.embedders.values())
         without = failures_by_space(session, plan)
         session.failures.update({name: count for name, count in without.items() if count})
-        return ScoreResult(dataset, done, failed, embedded, identities, calls, without)
+        computed = [label for label, count in done.items() if count]
+        checked = checking.finish(computed) if checking else None
+        result = ScoreResult(dataset, done, failed, embedded, identities, calls, without, checked)
+        return result if result.stopped else _score_pools(session, result, pooled, request.pool)
+
+
+def split_pool_scorers(
+    session: Session, dataset: DatasetRow, request: ScoreRequest
+) -> tuple[ScoreRequest, list[ConfiguredComponent]]:
+    """Return a request without its pool scorers, and these; the spaces they read are wanted, too.
+
+    Raises:
+        UsageError: unknown component or option.
+    """
+    plain: list[Choice] = []
+    pooled: list[ConfiguredComponent] = []
+    wanted = {choice.label: choice for choice in request.spaces}
+    imported = imported_spaces(session, dataset) - set(request.recompute)
+    for choice in request.scorers:
+        cls = session.host.load(choice.kind, choice.use, runnable=False)
+        if not issubclass(cls, PoolScorer):
+            plain.append(choice)
+            continue
+        check_label(choice.label)
+        one = session.configured(choice)
+        pooled.append(one)
+        assert isinstance(one.component, PoolScorer)
+        for name in all_parts(one.component.needs().all_spaces):
+            if name not in imported:
+                embedder = request.pool.embedders.get(name, Choice("embedder", name))
+                wanted.setdefault(name, embedder)
+    return replace(request, scorers=plain, spaces=tuple(wanted.values())), pooled
+
+
+def _score_pools(
+    session: Session,
+    result: ScoreResult,
+    pooled: Sequence[ConfiguredComponent],
+    settings: PoolSettings,
+) -> ScoreResult:
+    """Let pool scorers rate the samples together, now that all else is there."""
+    from ig4.core.engine.pooling.poolscores import score_pool
+
+    done, failed, identities = dict(result.done), dict(result.failed), dict(result.identities)
+    for one in pooled:
+        done[one.label] = score_pool(session, result.dataset, one, settings)
+        with session.store.reading() as connection:
+            bound = scores.bindings(connection, result.dataset.id)[one.label][0]
+            failed[one.label] = scores.count_errors(connection, result.dataset.id, bound)
+        identities[one.label] = one.fingerprint.identity
+        if failed[one.label]:
+            session.failures[one.label] = failed[one.label]
+    return replace(result, done=done, failed=failed, identities=identities)
+
+
+def _checking(session: Session, plan: ScoringPlan, request: ScoreRequest) -> ScoringCheck | None:
+    """Return the check-up of what is to be computed, if one is asked for."""
+    computed = max((len(pending.places) for pending in plan.scorers.values()), default=0)
+    if request.check is None or not computed:
+        return None
+    return ScoringCheck(session, plan.dataset, request.check.at_once(computed))
 
 
 def _bind_finished(session: Session, plan: ScoringPlan) -> None:
@@ -92,7 +169,7 @@ def _bind_finished(session: Session, plan: ScoringPlan) -> None:
     with session.store.writing() as connection:
         for label, pending in plan.scorers.items():
             if not len(pending.places):
-                outputs.bind(connection, plan.dataset.id, label, pending)
+                storing.bind(connection, plan.dataset.id, label, pending)
 
 
 def _ask_services(session: Session, plan: ScoringPlan, request: ScoreRequest) -> CallsResult | None:
@@ -143,6 +220,6 @@ def _failures(session: Session, plan: ScoringPlan) -> dict[str, int]:
             for output, id_ in pending.outputs.items():
                 count = scores.count_errors(connection, plan.dataset.id, id_)
                 if count > main:
-                    failed[outputs.column_name(label, output)] = count
+                    failed[column_name(label, output)] = count
     session.failures.update({label: count for label, count in failed.items() if count})
     return failed

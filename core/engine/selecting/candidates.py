@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ig4.core.contracts import Needs
 from ig4.core.counts import counted, verb
-from ig4.core.engine.selecting.algorithm import final_scores
+from ig4.core.engine.pooling.poolgroups import pool_groups
+from ig4.core.engine.pooling.settings import PoolSettings
+from ig4.core.engine.pooling.spaces import require_space
 from ig4.core.engine.selecting.columns import ScoreMatrix, score_matrix
+from ig4.core.engine.selecting.combining import combined
+from ig4.core.engine.selecting.funnel import Stage
 from ig4.core.engine.selecting.percent import percents
 from ig4.core.engine.selecting.weights import resolve_weights
 from ig4.core.errors import MissingScoreError, UsageError
 from ig4.core.host.recording import RecordedOptions
 from ig4.core.records import Choice
-from ig4.storage import clusters, samples
+from ig4.core.suggest import did_you_mean
+from ig4.storage import clusters, samples, scorecolumns, scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
     from ig4.core.engine.session import Session
     from ig4.storage.clusters import ClusteringRow
     from ig4.storage.datasets import DatasetRow
+    from ig4.storage.scorecolumns import ScoreColumnRow
 
 NO_IMAGE = "an image file that holds no image"
 PROBLEM = "a problem that `ig4 ingest` named"
@@ -39,7 +45,10 @@ class SelectionRequest:
     """What to select: exactly one of `size` and `fraction`; the rest has sane defaults.
 
     `clustering` is a name, of which the one used last is taken, or an id; NO_CLUSTERS puts all
-    samples into one cluster.
+    samples into one cluster. Scores are scaled `within` the groups of a grouper if one is named,
+    and combined as `ig4.core.engine.selecting.combining` says. `groups` is the grouper by which the
+    mix is told. `stages` come before the selector. `pool` says what names of spaces and groups
+    stand for. `name` is what the user calls the selection.
     """
 
     size: int | None = None
@@ -51,6 +60,12 @@ class SelectionRequest:
     clustering: str | int | None = None
     missing: str = "skip"
     seed: int = 42
+    within: str | None = None
+    combine: str = "sum"
+    groups: str = "auto"
+    stages: tuple[Stage, ...] = ()
+    pool: PoolSettings = field(default_factory=PoolSettings)
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,19 @@ class CandidateTable:
     components: Mapping[str, str]
     component_ids: Mapping[str, int]
     options: Mapping[str, Any]
+    columns: Sequence[ScoreColumnRow] = ()
+
+    def take(self, rows: NDArray[np.int64]) -> CandidateTable:
+        """Return the table of some of its rows."""
+        return replace(
+            self,
+            raw=self.raw[rows],
+            percent=self.percent[rows],
+            final=self.final[rows],
+            labels=self.labels[rows],
+            sample_ids=self.sample_ids[rows],
+            contents=self.contents[rows],
+        )
 
 
 def resolve_size(
@@ -137,31 +165,38 @@ def candidate_table(
             else np.zeros(len(sample_ids), dtype=np.int64)
         )
     if matrix is None and (needs.scores or request.scorers):
-        matrix = score_matrix(session, dataset, contents, request.scorers, request.weights)
+        matrix = score_matrix(
+            session,
+            dataset,
+            contents,
+            request.scorers,
+            request.weights,
+            beside=needs.optional_columns,
+        )
     elif matrix is None:
         matrix = ScoreMatrix((), np.empty((len(contents), 0)))
-    names, raw = matrix.names, matrix.raw
-    percent = percents(session, matrix.columns, raw, request.scale)
+    everyone = _Everyone(session, dataset, request, needs, sample_ids, contents)
+    percent = everyone.percents(matrix)
     weights = resolve_weights(session, matrix.columns, request.weights)
-    missing = np.isnan(raw)
-    left_out = {f"no {name} score": int(missing[:, n].sum()) for n, name in enumerate(names)}
+    lacking = everyone.lacking(matrix) | {NO_IMAGE: unusable}
     if needs.clusters:
-        left_out["no cluster"] = int((labels < 0).sum())
-    left_out[NO_IMAGE] = int(unusable.sum())
+        lacking["no cluster"] = labels < 0
     # By sample, not by content: a good one may have the same texts and images, and its scores.
-    left_out[PROBLEM] = int((faulty & ~missing.any(axis=1)).sum())
-    left_out = {reason: count for reason, count in left_out.items() if count}
-    kept = ~(missing.any(axis=1) | unusable | faulty)
-    if needs.clusters:
-        kept &= labels >= 0
+    without_score = np.isnan(matrix.raw).any(axis=1)
+    lacking[PROBLEM] = faulty & ~without_score
+    kept = ~faulty
+    for rows in lacking.values():
+        kept &= ~rows
+    left_out = {reason: int(rows.sum()) for reason, rows in lacking.items() if rows.any()}
     _tell_left_out(session, left_out, int((~kept).sum()), refuse=request.missing == "error")
     percent = percent[kept]
+    size = _wanted(request, len(percent))
     return CandidateTable(
-        names=names,
+        names=matrix.names,
         weights=weights,
-        raw=raw[kept],
+        raw=matrix.raw[kept],
         percent=percent,
-        final=final_scores(percent, weights),
+        final=combined(percent, weights, request.combine, size),
         labels=labels[kept],
         sample_ids=sample_ids[kept],
         contents=contents[kept],
@@ -170,7 +205,77 @@ def candidate_table(
         components={column.name: column.fingerprint for column in matrix.columns},
         component_ids={column.name: column.component_id for column in matrix.columns},
         options=_told_options(matrix),
+        columns=matrix.columns,
     )
+
+
+def _wanted(request: SelectionRequest, candidates: int) -> int:
+    """Return how many samples are wanted, as far as that can be told before it is checked."""
+    return request.size or max(1, round((request.fraction or 0) * candidates))
+
+
+@dataclass(frozen=True, slots=True)
+class _Everyone:
+    """All samples of a data set, before it is known which of them can be compared."""
+
+    session: Session
+    dataset: DatasetRow
+    request: SelectionRequest
+    needs: Needs
+    sample_ids: NDArray[np.int64]
+    contents: NDArray[np.int64]
+
+    def percents(self, matrix: ScoreMatrix) -> NDArray[np.float64]:
+        """Return the percents (n, m) of raw scores, within groups if that is asked for."""
+        request = self.request
+        if request.within is None or not matrix.names:
+            return percents(self.session, matrix.columns, matrix.raw, request.scale)
+        groups = pool_groups(
+            self.session,
+            self.dataset,
+            request.pool,
+            request.within,
+            self.sample_ids,
+            self.contents,
+        )
+        labels = np.where(groups.labels < 0, len(groups.names), groups.labels)
+        return percents(self.session, matrix.columns, matrix.raw, request.scale, labels)
+
+    def lacking(self, matrix: ScoreMatrix) -> dict[str, NDArray[np.bool_]]:
+        """Return by reason the samples (n,) that lack a score or a vector that is needed.
+
+        Raises:
+            UsageError: nobody has it; names the command that makes it.
+        """
+        found = {
+            f"no {name} score": np.isnan(matrix.raw[:, n]) for n, name in enumerate(matrix.names)
+        }
+        for name in self.needs.columns:
+            if name not in matrix.names:
+                found[f"no {name} score"] = np.isnan(self._column(name))
+        for space in self.needs.all_spaces:
+            vectors = require_space(
+                self.session,
+                self.dataset,
+                space,
+                self.request.pool.embedders,
+                self.sample_ids,
+                self.contents,
+            )
+            found[f"no vector in the space {space}"] = vectors.row_of < 0
+        return found
+
+    def _column(self, name: str) -> NDArray[np.float64]:
+        with self.session.store.reading() as connection:
+            rows = {row.name: row for row in scorecolumns.list_all(connection, self.dataset.id)}
+        if name not in rows:
+            raise UsageError(
+                f"{self.dataset.name} has no scores called {name!r}{did_you_mean(name, rows)}, "
+                f"which {self.request.selector.label} reads: run `ig4 score --scorers {name}` or "
+                "`ig4 import-scores` first"
+            )
+        with self.session.store.reading() as connection:
+            return scores.values(connection, rows[name].component_id, self.contents)
 
 
 def _tell_left_out(

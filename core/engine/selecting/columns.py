@@ -53,13 +53,15 @@ def score_matrix(
     contents: NDArray[np.int64],
     wanted: Sequence[str] | None,
     weights: Mapping[str, float],
+    *,
+    beside: Sequence[str] = (),
 ) -> ScoreMatrix:
     """Return the scores that a selection counts, for the contents (n,) of its samples.
 
     What is named is all: `weights`, where they name any of the columns, leave the others out. If
     neither these nor `wanted` name columns, those count that at least half of the samples have.
-    Outputs of scorers with several values count only where they are named. What is left out is
-    told.
+    Outputs of scorers with several values count only where they are named, and so do columns in
+    `beside`, which the selector reads by itself. What is left out is told.
 
     Raises:
         UsageError: there are no scores, or none of a name in `wanted`.
@@ -67,7 +69,9 @@ def score_matrix(
     with session.store.reading() as connection:
         known = {row.name: row for row in scorecolumns.list_all(connection, dataset.id)}
     usual = known if wanted else _without_outputs(session, known, weights)
-    names = weighted(session, _known_names(wanted, usual, dataset.name), weights)
+    named = {*(wanted or ()), *weights}
+    counting = {name: row for name, row in usual.items() if name in named or name not in beside}
+    names = weighted(session, _known_names(wanted, counting or usual, dataset.name), weights)
     matrix = read_matrix(session, [known[name] for name in names], contents)
     if wanted or any(name in weights for name in names):
         return matrix

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ig4.core.contracts import Selector
 from ig4.core.engine.selecting.algorithm import best_first, deal_quotas
 from ig4.core.engine.selecting.candidates import (
     NO_CLUSTERS,
     NO_IMAGE,
     CandidateTable,
     SelectionRequest,
-    candidate_table,
-    resolve_size,
 )
 from ig4.core.engine.selecting.columns import read_matrix
-from ig4.core.engine.selecting.select import choose
+from ig4.core.engine.selecting.draft import SelectionDraft, draft_selection
+from ig4.core.engine.selecting.funnel import Stage
 from ig4.core.errors import DatasetError
 from ig4.core.records import Choice
 from ig4.storage import samples, scorecolumns, scores, selections
@@ -38,8 +36,10 @@ class Explanation:
     `scores` gives by scorer the raw value, the percent, the weight and their product. `place`
     counts from 1 among the `members` of its cluster (for a selector without clusters: of the
     whole data set), `quota` of which are taken; `distance` is F(x) minus the F of the last
-    taken, negative for one that missed the line by that much. `selection` is the stored selection
-    that is explained, and `settings` is what it was made by; None for one that was not stored.
+    taken, negative for one that missed the line by that much; None, as `place`, where the selector
+    does not decide by F(x). `details` is what the selector itself says of it. `selection` is the
+    stored selection that is explained, and `settings` is what it was made by; None for one that
+    was not stored.
     """
 
     id: str
@@ -55,6 +55,7 @@ class Explanation:
     reason: str | None = None
     selection: int | None = None
     settings: Mapping[str, Any] | None = None
+    details: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, JSON-able."""
@@ -71,9 +72,8 @@ def explain(
         UsageError: as `select`.
     """
     found = _find(session, dataset, external_id)
-    selector = cast("Selector", session.configured(request.selector).component)
-    table = candidate_table(session, dataset, request, selector.needs())
-    return _explain(session, dataset, request, selector, table, external_id, found)
+    draft = draft_selection(session, dataset, request)
+    return _explain(session, dataset, draft, external_id, found)
 
 
 def explain_last(
@@ -96,17 +96,17 @@ def explain_last(
         )
         return explain(session, dataset, request, external_id)
     found = _find(session, dataset, external_id)
-    request = recorded_request(last)
-    selector = cast("Selector", session.configured(request.selector).component)
+    request = replace(recorded_request(last), pool=request.pool)
     with session.store.reading() as connection:
         _, contents = samples.ordered_ids(connection, dataset.id)
         chosen = {one.sample_id: one for one in selections.samples(connection, last.id)}
-    matrix = read_matrix(session, _recorded_columns(session, last), contents)
-    table = candidate_table(session, dataset, request, selector.needs(), matrix=matrix)
-    told = _explain(session, dataset, request, selector, table, external_id, found)
+    columns = _recorded_columns(session, last)
+    matrix = read_matrix(session, columns, contents) if columns else None
+    draft = draft_selection(session, dataset, request, matrix=matrix)
+    told = _explain(session, dataset, draft, external_id, found)
     item = chosen.get(found[0])
     rank = None if item is None else item.rank
-    if _has_changed(session, dataset, request, selector, table, list(chosen.values())):
+    if _has_changed(draft, list(chosen.values())):
         session.notice(
             f"scores, clusters or samples of {dataset.name} have changed since selection "
             f"{last.id}: whether {external_id} is in it is as it was, the numbers are of today"
@@ -123,6 +123,7 @@ def recorded_request(selection: SelectionRow) -> SelectionRequest:
         DatasetError: its clusters are no longer there.
     """
     config = selection.config
+    stages = tuple(_recorded_stage(stage) for stage in config.get("stages", ()))
     if config["clustering"] is not None and selection.clustering_id is None:
         raise DatasetError(
             f"the clusters of selection {selection.id} ({config['clustering']}) are no longer "
@@ -133,13 +134,26 @@ def recorded_request(selection: SelectionRow) -> SelectionRequest:
         size=config["size"],
         fraction=config["fraction"],
         selector=Choice("selector", selector.pop("use"), selector),
-        scorers=tuple(config["weights"]),
+        scorers=tuple(config["weights"]) or None,
         weights=config["weights"],
         scale=config["scale"],
         clustering=NO_CLUSTERS if selection.clustering_id is None else selection.clustering_id,
         missing="skip",
         seed=config["seed"],
+        within=config.get("within"),
+        combine=config.get("combine", "sum"),
+        stages=stages,
     )
+
+
+def _recorded_stage(stage: Mapping[str, Any]) -> Stage:
+    """Return a stage as it was recorded."""
+    known = dict(stage)
+    selector = dict(known.pop("selector", None) or {})
+    choice = Choice("selector", selector.pop("use"), selector) if selector else None
+    tails = {name: (low, high) for name, (low, high) in known.pop("tails", {}).items()}
+    return Stage(**known | {"tails": tails, "selector": choice,
+                            "spaces": tuple(known.get("spaces", ()))})  # fmt: skip
 
 
 def _recorded_columns(session: Session, selection: SelectionRow) -> list[ScoreColumnRow]:
@@ -171,21 +185,14 @@ def _recorded_columns(session: Session, selection: SelectionRow) -> list[ScoreCo
     return found
 
 
-def _has_changed(
-    session: Session,
-    dataset: DatasetRow,
-    request: SelectionRequest,
-    selector: Selector,
-    table: CandidateTable,
-    chosen: Sequence[SelectionItem],
-) -> bool:
+def _has_changed(draft: SelectionDraft, chosen: Sequence[SelectionItem]) -> bool:
     """Tell whether a selection would be another one today."""
-    size = request.size or len(chosen)
-    if size > len(table.sample_ids):
-        return True
-    rows = choose(session, dataset, request, selector, table, size)
-    today = zip(table.sample_ids[rows].tolist(), table.final[rows].tolist(), strict=True)
-    return list(today) != [(one.sample_id, one.final_score) for one in chosen]
+    table, rows = draft.table, draft.rows
+    scores: list[float | None] = list(table.final[rows].tolist())
+    if not table.names:
+        scores = [None] * len(rows)
+    today = list(zip(table.sample_ids[rows].tolist(), scores, strict=True))
+    return today != [(one.sample_id, one.final_score) for one in chosen]
 
 
 def _find(session: Session, dataset: DatasetRow, external_id: str) -> tuple[int, int]:
@@ -204,35 +211,22 @@ def _find(session: Session, dataset: DatasetRow, external_id: str) -> tuple[int,
 def _explain(
     session: Session,
     dataset: DatasetRow,
-    request: SelectionRequest,
-    selector: Selector,
-    table: CandidateTable,
+    draft: SelectionDraft,
     external_id: str,
     found: tuple[int, int],
 ) -> Explanation:
+    table = draft.table
     at = np.flatnonzero(table.sample_ids == found[0])
     if len(at) == 0:
         return _left_out(session, dataset, external_id, found, table)
     row = int(at[0])
-    size = resolve_size(request, len(table.sample_ids), table.left_out)
-    ranked = choose(session, dataset, request, selector, table, size)
-    rank = np.flatnonzero(ranked == row)
-    peers = (
-        np.flatnonzero(table.labels == table.labels[row])
-        if selector.needs().clusters
-        else np.arange(len(table.labels))
-    )
-    quota = size
-    if selector.needs().clusters:
-        values, counts = np.unique(table.labels, return_counts=True)
-        quota = int(deal_quotas(counts, size)[values == table.labels[row]][0])
-    order = best_first(table.final, peers)
-    line = float(table.final[order[quota - 1]]) if quota else None
-    return Explanation(
+    rank = np.flatnonzero(draft.rows == row)
+    scored = bool(table.names)
+    known = Explanation(
         id=external_id,
         selected=len(rank) > 0,
         rank=int(rank[0]) + 1 if len(rank) else None,
-        final_score=float(table.final[row]),
+        final_score=float(table.final[row]) if scored else None,
         scores={
             name: {
                 "value": float(table.raw[row, n]),
@@ -243,10 +237,48 @@ def _explain(
             for n, name in enumerate(table.names)
         },
         cluster=int(table.labels[row]) if table.clustering else None,
+        members=None,
+        quota=None,
+        place=None,
+        distance=None,
+    )
+    stage = _stage_of(draft, found[0])
+    if stage is not None:
+        return replace(known, reason=stage)
+    return _placed(known, draft, row)
+
+
+def _stage_of(draft: SelectionDraft, sample_id: int) -> str | None:
+    """Return which stage left a sample out, and why; None if none did."""
+    for number, result in enumerate(draft.stages, start=1):
+        if sample_id in result.reasons:
+            return f"stage {number} ({result.stage.do}): {result.reasons[sample_id]}"
+    return None
+
+
+def _placed(known: Explanation, draft: SelectionDraft, row: int) -> Explanation:
+    """Add the place of a row among those that it competes with, and what the selector says."""
+    table, pool = draft.table, draft.pool
+    in_pool = int(np.flatnonzero(draft.left == row)[0])
+    details = draft.selector.reasons(pool, in_pool)
+    peers, quota = draft.left, pool.size
+    if pool.needs.clusters:
+        labels = table.labels[draft.left]
+        values, counts = np.unique(labels, return_counts=True)
+        own = values == table.labels[row]
+        peers, quota = draft.left[labels == table.labels[row]], pool.size
+        quota = int((details or {}).get("quota", deal_quotas(counts, pool.size)[own][0]))
+    if not pool.sums_scores:
+        return replace(known, members=len(peers), quota=quota, details=details)
+    order = best_first(table.final, peers)
+    line = float(table.final[order[quota - 1]]) if quota else None
+    return replace(
+        known,
         members=len(peers),
         quota=quota,
         place=int(np.flatnonzero(order == row)[0]) + 1,
         distance=None if line is None else float(table.final[row]) - line,
+        details=details,
     )
 
 

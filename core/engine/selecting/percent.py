@@ -10,7 +10,14 @@ import numpy as np
 
 from ig4.core.contracts.scorer import Indicator
 from ig4.core.engine.scoring.outputs import column_name, output_of
-from ig4.core.engine.selecting.scaling import PAPER_SCALES, RELATIVE, SCALES, as_it_is
+from ig4.core.engine.selecting.scaling import (
+    PAPER_SCALES,
+    RELATIVE,
+    SCALES,
+    as_it_is,
+    percentile_within,
+    within_groups,
+)
 from ig4.core.errors import Ig4Error, PluginError, UsageError
 from ig4.core.host.recording import RecordedOptions
 from ig4.core.records import Choice
@@ -30,9 +37,15 @@ Percent = Callable[["NDArray[np.float64]"], "NDArray[np.float64]"]
 
 
 def percents(
-    session: Session, columns: Sequence[ScoreColumnRow], raw: NDArray[np.float64], scale: str
+    session: Session,
+    columns: Sequence[ScoreColumnRow],
+    raw: NDArray[np.float64],
+    scale: str,
+    labels: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
     """Return raw scores (n, m) of m columns on the 0-100 scale, NaN where they are.
+
+    With `labels` (n,) each group is scaled by itself.
 
     Raises:
         UsageError: the scale is unknown, or a column's own scale can no longer be had.
@@ -46,7 +59,12 @@ def percents(
     for n, column in enumerate(columns):
         known = ~np.isnan(raw[:, n])
         to_percent = RELATIVE.get(scale) or paper_scale(session, column)
-        result[known, n] = to_percent(raw[known, n])
+        if labels is None:
+            result[known, n] = to_percent(raw[known, n])
+        elif scale == "percentile":
+            result[known, n] = percentile_within(raw[known, n], labels[known])
+        else:
+            result[known, n] = within_groups(to_percent, raw[known, n], labels[known])
     return result
 
 
@@ -94,6 +112,17 @@ def _is_plain(cls: type[Indicator], output: str | None) -> bool:
     if output is None:
         return plain
     return plain and cls.output_to_percent is Indicator.output_to_percent
+
+
+def recorded_choice(session: Session, column: ScoreColumnRow) -> Choice:
+    """Return the scorer that computed a column, with the options that it was made with.
+
+    Raises:
+        Ig4Error: the scorer is not installed.
+    """
+    use = f"{column.distribution}/{column.component}"
+    cls = cast("type[Indicator]", session.host.load("scorer", use, runnable=False))
+    return Choice("scorer", use, _options(session, column, cls), column.name)
 
 
 def named_scale(host: Host, name: str | None, options: Mapping[str, Any] | None = None) -> Percent:

@@ -23,7 +23,7 @@ class SelectionReport:
 
     `sums_scores` says whether the selector decided by the sum F(x). `composition` is None where
     there is no more than one group, or none could be made (`no_groups` then says why). `told` is
-    what the selector and its stages had to say.
+    what the selector had to say, `stages` what each did before it.
     """
 
     composition: Composition | None
@@ -33,6 +33,7 @@ class SelectionReport:
     sums_scores: bool = False
     no_groups: str | None = None
     told: Sequence[str] = ()
+    stages: Sequence[Mapping[str, Any]] = ()
 
     def to_dict(self, ids: Sequence[str]) -> dict[str, Any]:
         """Return the parts, JSON-able; `ids` are those of the selected samples."""
@@ -44,6 +45,7 @@ class SelectionReport:
             "duplicates": self.duplicates.to_dict(ids),
             "levels": [asdict(level) for level in self.levels],
             "told": list(self.told),
+            "stages": [dict(stage) for stage in self.stages],
         }
 
     def notices(self, *, balanced: bool) -> Iterator[str]:

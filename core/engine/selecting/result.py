@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 from ig4.storage.selections import SelectionItem
@@ -18,12 +19,18 @@ __all__ = ["SelectionItem", "SelectionResult"]
 
 @dataclass(frozen=True, slots=True)
 class SelectionResult:
-    """A stored selection, best first. Iterate over it for the chosen samples."""
+    """A stored selection, best first. Iterate over it for the chosen samples.
+
+    `report` has its `composition` (of groups, with the total variation `tv` from the pool),
+    `effective_weights`, `duplicates`, `levels` of groups that stand out, `told` and `stages`.
+    """
 
     id: int
     dataset: str
     config: Mapping[str, Any]
     chosen: Sequence[SelectionItem]
+    report: Mapping[str, Any] = field(default_factory=dict)
+    name: str | None = None
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -49,18 +56,26 @@ class SelectionResult:
                 for one in self.chosen
             ],
             "selection": self.id,
+            "name": self.name,
             "dataset": self.dataset,
             "size": len(self.chosen),
             "config": dict(self.config),
+            **self.report,
         }
 
     def to_numpy(self) -> NDArray[np.void]:
-        """Return a structured array (n,) with fields id, rank, cluster, final_score."""
+        """Return a structured array (n,) with fields id, rank, cluster, final_score.
+
+        The final score is NaN where no scores counted.
+        """
         import numpy as np
 
         width = max([len(one.external_id) for one in self.chosen], default=1)
         kind = [("id", f"U{width}"), ("rank", "i8"), ("cluster", "i8"), ("final_score", "f8")]
-        rows = [(c.external_id, c.rank, c.cluster, c.final_score) for c in self.chosen]
+        rows = [
+            (c.external_id, c.rank, c.cluster, nan if c.final_score is None else c.final_score)
+            for c in self.chosen
+        ]
         return np.array(rows, dtype=kind)
 
     def to_pandas(self) -> pd.DataFrame:

@@ -91,7 +91,7 @@ def percentile_within(values: Values, labels: NDArray[np.int64]) -> Values:
     """
     if values.size == 0:
         return values
-    order = np.lexsort((values, labels))
+    order = _by_group_and_value(values, labels)
     own, group = values[order], labels[order]
     new_group = np.r_[True, group[1:] != group[:-1]]
     new_run = new_group | np.r_[True, own[1:] != own[:-1]]
@@ -106,6 +106,19 @@ def percentile_within(values: Values, labels: NDArray[np.int64]) -> Values:
     ranks[order] = (below + sizes[of_run] / 2) * (100.0 / members[of_group])
     return ranks
 
+
+def _by_group_and_value(values: Values, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the order of rows by group, and by value within a group."""
+    if labels.max(initial=0) >= _FEW_GROUPS or labels.min(initial=0) < 0:
+        return np.lexsort((values, labels))
+    # Sorting small integers takes linear time, and sorting each group apart is faster than all.
+    order = np.argsort(labels.astype(np.int16), kind="stable")
+    edges = np.flatnonzero(np.diff(labels[order])) + 1
+    parts = np.split(order, edges)
+    return np.concatenate([rows[np.argsort(values[rows])] for rows in parts])
+
+
+_FEW_GROUPS = 4096
 
 RELATIVE: Mapping[str, Callable[[Values], Values]] = {
     "minmax": minmax,

@@ -1,32 +1,25 @@
-"""The selection stage: scores to percents, percents to F(x), and the best of each cluster."""
+"""The selection stage: what is chosen is stored, with what the user should know of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from ig4.core.contracts import Selector
 from ig4.core.engine.mixtures import tell_shared
-from ig4.core.engine.selecting.candidates import (
-    CandidateTable,
-    SelectionRequest,
-    candidate_table,
-    resolve_size,
-)
-from ig4.core.engine.selecting.pooldata import candidate_pool
+from ig4.core.engine.pooling.poolscores import is_stale
+from ig4.core.engine.selecting.draft import SelectionDraft, draft_selection
+from ig4.core.engine.selecting.reporting import make_report
 from ig4.core.engine.selecting.result import SelectionResult
-from ig4.core.errors import PluginError
 from ig4.core.events import Selected, StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
 from ig4.storage import samples, selections
 from ig4.storage.selections import SelectionItem
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from ig4.core.engine.session import Session
+    from ig4.core.engine.selecting.candidates import SelectionRequest
+    from ig4.core.engine.selecting.report import SelectionReport
+    from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
 
 STAGE = "select"
@@ -47,87 +40,71 @@ def select(
     """
     selector = session.configured(request.selector)
     assert isinstance(selector.component, Selector)
-    config = _config(dataset, request, selector.fingerprint.value)
+    config = _config(dataset, request, selector)
     with session.recorded("select", config, request.seed):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
         tell_shared(session.store, dataset, session.notice)
-        table = candidate_table(session, dataset, request, selector.component.needs())
-        size = resolve_size(request, len(table.sample_ids), table.left_out)
-        rows = choose(session, dataset, request, selector.component, table, size)
-        chosen = _chosen(session, dataset, table, rows)
-        full = config | {
-            "weights": dict(zip(table.names, table.weights.tolist(), strict=True)),
-            "components": dict(table.components),
-            **({"options": dict(table.options)} if table.options else {}),
-            "clustering": table.clustering.name if table.clustering else None,
-            "candidates": len(table.sample_ids),
-            "left_out": dict(table.left_out),
-        }
-        result = _store(session, dataset, selector.fingerprint, table, full, chosen, latest)
+        draft = draft_selection(session, dataset, request)
+        report = make_report(session, dataset, request, draft)
+        _tell(session, dataset, request, draft, report)
+        chosen = _chosen(session, dataset, draft)
+        result = _store(session, dataset, selector, request, draft, config, chosen, report, latest)
         session.emit(Selected(result.id, len(chosen)))
-        session.emit(StageFinished(STAGE, f"{len(chosen):,} of {len(table.sample_ids):,}"))
+        session.emit(StageFinished(STAGE, f"{len(chosen):,} of {len(draft.table.sample_ids):,}"))
         return result
 
 
-def choose(
+def _tell(
     session: Session,
     dataset: DatasetRow,
     request: SelectionRequest,
-    selector: Selector,
-    table: CandidateTable,
-    size: int,
-) -> NDArray[np.int64]:
-    """Return the `size` rows of the table that a selector chooses, best first.
-
-    Raises:
-        UsageError: the selector cannot work on this table.
-        PluginError: it returns anything but `size` distinct rows.
-    """
-    label = request.selector.label
-    pool = candidate_pool(
-        session,
-        dataset,
-        table,
-        selector.needs(),
-        size=size,
-        seed=request.seed,
-        reader=f"selector {label}",
-    )
-    rows = np.asarray(selector.choose(pool))
-    _check(label, rows, size, len(table.sample_ids))
-    return rows
+    draft: SelectionDraft,
+    report: SelectionReport,
+) -> None:
+    """Say what the user should know of a selection."""
+    for column in draft.table.columns:
+        if is_stale(session, dataset, column, request.pool):
+            session.notice(
+                f"{column.name} was computed of a pool that has changed since: `ig4 score "
+                f"--scorers {column.name}` computes it anew"
+            )
+    for text in report.told:
+        session.notice(text)
+    if report.no_groups:
+        session.notice(f"the mix of the selection cannot be told: {report.no_groups}")
+    for text in report.notices(balanced=request.selector.use.endswith("balanced")):
+        session.notice(text)
 
 
-def _config(dataset: DatasetRow, request: SelectionRequest, fingerprint: str) -> dict[str, Any]:
-    return {
+def _config(
+    dataset: DatasetRow, request: SelectionRequest, selector: ConfiguredComponent
+) -> dict[str, Any]:
+    config: dict[str, Any] = {
         "dataset": dataset.name,
         "selector": {"use": request.selector.use, **request.selector.options},
-        "selector_fingerprint": fingerprint,
+        "selector_fingerprint": selector.fingerprint.value,
         "size": request.size,
         "fraction": request.fraction,
         "scale": request.scale,
         "missing": request.missing,
         "seed": request.seed,
     }
+    if request.within is not None:
+        config["within"] = request.within
+    if request.combine != "sum":
+        config["combine"] = request.combine
+    if request.stages:
+        config["stages"] = [stage.to_dict() for stage in request.stages]
+    return config
 
 
-def _check(label: str, rows: NDArray[np.int64], size: int, candidates: int) -> None:
-    distinct = np.unique(rows)
-    good = rows.shape == (size,) and len(distinct) == size
-    if not good or (size and not 0 <= distinct[0] <= distinct[-1] < candidates):
-        raise PluginError(
-            f"selector {label} must return {size} distinct rows from 0 to {candidates - 1}; it "
-            f"returned {len(rows)}, of which {len(distinct)} differ"
-        )
-
-
-def _chosen(
-    session: Session, dataset: DatasetRow, table: CandidateTable, rows: NDArray[np.int64]
-) -> list[SelectionItem]:
+def _chosen(session: Session, dataset: DatasetRow, draft: SelectionDraft) -> list[SelectionItem]:
+    table, rows = draft.table, draft.rows
     ids = table.sample_ids[rows].tolist()
     with session.store.reading() as connection:
         names = samples.external_ids(connection, ids, dataset.id)
+    scored = bool(table.names)
     return [
         SelectionItem(
             sample_id=sample,
@@ -135,7 +112,7 @@ def _chosen(
             external_id=names[sample],
             rank=rank,
             cluster=int(table.labels[row]),
-            final_score=float(table.final[row]),
+            final_score=float(table.final[row]) if scored else None,
         )
         for rank, (row, sample) in enumerate(zip(rows.tolist(), ids, strict=True), start=1)
     ]
@@ -144,22 +121,34 @@ def _chosen(
 def _store(
     session: Session,
     dataset: DatasetRow,
-    fingerprint: Any,
-    table: CandidateTable,
-    config: Mapping[str, Any],
+    selector: ConfiguredComponent,
+    request: SelectionRequest,
+    draft: SelectionDraft,
+    asked: Mapping[str, Any],
     chosen: list[SelectionItem],
+    report: SelectionReport,
     latest: bool,
 ) -> SelectionResult:
+    table = draft.table
+    config = dict(asked) | {
+        "weights": dict(zip(table.names, table.weights.tolist(), strict=True)),
+        "components": dict(table.components),
+        **({"options": dict(table.options)} if table.options else {}),
+        "clustering": table.clustering.name if table.clustering else None,
+        "candidates": len(table.sample_ids),
+        "left_out": dict(table.left_out),
+    }
     ranked = [[one.sample_id, one.content_id, one.final_score] for one in chosen]
     clustering_id = table.clustering.id if table.clustering else None
     digest = digest_of([config, clustering_id, ranked])
-    component = session.component_id(fingerprint)
+    component = session.component_id(selector.fingerprint)
+    told = report.to_dict([one.external_id for one in chosen])
     with session.store.writing() as connection:
         last = selections.last(connection, dataset.id, None if latest else digest)
-        selection_id = (
-            last.id
-            if last is not None and last.digest == digest
-            else selections.put(
+        if last is not None and last.digest == digest:
+            selection_id = last.id
+        else:
+            selection_id = selections.put(
                 connection,
                 dataset_id=dataset.id,
                 component_id=component,
@@ -169,5 +158,5 @@ def _store(
                 run_id=session.run_id,
                 items=chosen,
             )
-        )
-    return SelectionResult(selection_id, dataset.name, cast("dict[str, Any]", dict(config)), chosen)
+        selections.put_report(connection, selection_id, request.name, told)
+    return SelectionResult(selection_id, dataset.name, config, chosen, told, request.name)

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+# What bytes 80 to BF become when they are read as Latin-1 or as Windows-1252.
+_LATER = (
+    "\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc"
+    "\u2013-\u203a\u20ac\u2122"
+)
 _ODD = re.compile(
     # Control characters but for white space, and those of the second set.
     "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]"
@@ -22,12 +27,11 @@ _ODD = re.compile(
     "|[\U000f0000-\U0010ffff]"
     # What is not seen and belongs to no script: spaces of no width, marks of direction.
     "|[\u200b\u2028\u2029\u202a-\u202e\u2060-\u206f\ufeff]"
-    # UTF-8 read as Latin-1 or Windows-1252: accents, punctuation, marks of byte order.
-    "|[\u00c3\u00c2][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
-    "|\u00e2(?:\u20ac|\u0080)[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]?"
-    "|\u00ef\u00bb\u00bf|\u00ef\u00bf\u00bd|\u00f0\u0178[\u0080-\u2122]{1,2}"
-    # The same of three bytes, as of Chinese; two in a row, since one may be a word's.
-    "|(?:[\u00e3-\u00e9][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]{2}){2,}"
+    # UTF-8 of two, three and four bytes that was read so: accents, punctuation, marks, emoji.
+    f"|[\u00c2\u00c3][{_LATER}]|\u00e2[{_LATER}]{{2}}|\u00e2[\u20ac\u0080]"
+    f"|\u00ef\u00bb\u00bf|\u00ef\u00bf\u00bd|\u00f0\u0178[{_LATER}]{{1,2}}"
+    # Three bytes as of Chinese: two characters in a row, since one may be a word's.
+    f"|(?:[\u00e3-\u00e9][{_LATER}]{{2}}){{2,}}"
     # Entities and escapes that nobody resolved.
     "|&(?:amp|lt|gt|quot|apos|nbsp|#\\d{1,6}|#x[0-9a-fA-F]{1,6});"
     "|\\\\u[0-9a-fA-F]{4}|\\\\x[0-9a-fA-F]{2}"
@@ -36,8 +40,6 @@ _ODD = re.compile(
     # More than four marks on one letter.
     "|[\u0300-\u036f]{5,}"
 )
-
-
 _PLAIN = re.compile(r"[&\\<]")  # without these, text of ASCII has nothing odd
 
 

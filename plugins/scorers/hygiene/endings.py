@@ -15,16 +15,21 @@ from ig4.plugins.scorers.hygiene.texts import word_count
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a text ends: 1 (it does), 0 (it breaks off) or 0.5 (who knows), and why if not 1."""
+    """How a text ends: 1 (it does), 0 (it breaks off) or 0.5 (who knows), and why if not 1.
+
+    `only_mark` says that nothing but the missing mark at the end speaks against it.
+    """
 
     value: float
     why: str = ""
+    only_mark: bool = False
 
 
 ENDS = End(1.0)
 
 # The marks that end a sentence, of many scripts; the Greek question mark is the first by number.
 _FINAL = ".!?。！？．｡؟۔।॥։።፧។။᙮᠃᠉׃‽⁇⁈⁉…‥\u037e\u0589\u0964\u0965"
+_FINALS = frozenset(_FINAL)
 _CLOSERS = "\"'”’»›)]}）］｝」』】》〉*_~`“„"
 _GOES_ON = ",;:–—-/\\=+&<([{«„‘，、；：،؛「『（【《|"
 _PAIRS = tuple(zip("([{（【「『《“", ")]}）】」』》”", strict=True))
@@ -34,13 +39,14 @@ _ONLY_NUMBERED = re.compile(r"(?:\d{1,3}[.)]|[-*•●▪])")
 _CODE = re.compile(
     r"[{};]\s*$|^\s*(?:def|class|import|from|return|if|for|while|#include|<\w+)\b.*[:>(]?$", re.M
 )
-_FACE = re.compile(r"[:;=8][-']?[()\[\]DPp/\\|*]|<3|\^_?\^")
+_FACE = re.compile(r"\(:|[:;=8][-']?[()\[\]DPp/\\|*]|<3|\^_?\^")
 _ADDRESS = re.compile(r"(?:https?://|www\.|[\w.]+@[\w-]+\.)\S*$")
 _SENTENCE_END = re.compile(
-    r"(?:[^\W\d_]{3,}|[\d%)\]\"”’»])[.!?…]+[\"')\]”’»]*\s+(?=[^\W\d_a-z]|[\"'(“«])|[。！？．؟۔।॥።។။]"
+    r"(?:[^\W\d_]{3,}|\d{3}|[%)\]\"”’»])[.!?…]+[\"')\]”’»]*\s+(?=[^\W\d_a-z]|[\"'(“«])|[。！？．؟۔।॥።។။]"
 )
 _ABBREVIATION = re.compile(
-    r"\b(?:mrs|inc|ltd|etc|vol|fig|prof|approx|dept|gen|rev|capt|col|sgt|nos)\.\s*$", re.I
+    r"\b(?:mrs|inc|ltd|etc|vol|fig|prof|approx|dept|gen|rev|capt|col|sgt|nos|ave|blvd|univ|corp|jan|feb|aug|sept|oct|nov|dec)\.\s*$",
+    re.I,
 )
 
 _OPEN_WORDS = frozenset({
@@ -69,7 +75,7 @@ def end_of(text: str) -> End:
         return ENDS
     if _ONLY_NUMBERED.fullmatch(last) and last != text:
         return End(0.0, "the last item of a list is empty")
-    if unclosed := _unclosed(last):
+    if unclosed := _unclosed(text if text[0] in "{[" else last):
         return End(0.0, f"{unclosed} is not closed")
     core = last.rstrip(_CLOSERS)
     if not core or core[-1] in _FINAL:
@@ -79,6 +85,11 @@ def end_of(text: str) -> End:
     if core[-1] in _GOES_ON and not _goes_on_rightly(last, core, text):
         return End(0.0, f"it ends with {core[-1]}")
     return _without_mark(text, last, core)
+
+
+def has_mark(text: str) -> bool:
+    """Tell whether a text ends with a mark that ends a sentence, quoted or not."""
+    return text.rstrip().rstrip(_CLOSERS)[-1:] in _FINALS
 
 
 def _after_mark(core: str, text: str) -> End:
@@ -101,6 +112,8 @@ def _unclosed(last: str) -> str:
     if not any(pair[0] in last for pair in _PAIRS):
         return ""
     plain = _FACE.sub("", last)
+    if "„" in plain:
+        plain = plain.replace("“", "")  # which closes in German
     for opening, closing in _PAIRS:
         if plain.count(opening) > plain.count(closing):
             return opening
@@ -126,20 +139,20 @@ def _without_mark(text: str, last: str, core: str) -> End:
     """Return how a text ends whose last sentence has no mark."""
     many = word_count(core)
     final = core[core.rfind(" ") + 1 :].strip("\"'“‘(").lower()
-    if many >= 3 and final in _OPEN_WORDS:
+    if many >= 2 and final in _OPEN_WORDS:
         return End(0.0, f"it ends with the word {final}")
     if _is_code(text, last):
         return ENDS
     if _ITEM.match(last):
         return _of_item(text, last)
     if _sentences(core):
-        return End(0.0, "its last sentence has no end, and the ones before have")
+        return End(0.0, "its last sentence has no end, and the ones before have", only_mark=True)
     if not many or not (core[-1].isalpha() or core[-1].isdigit()) or not _has_marks(core[-1]):
         return ENDS
     if last != text and many > _LINE and not core[-1].isdigit() and _earlier_end(text):
-        return End(0.0, "its last line has no end, and the ones before have")
+        return End(0.0, "its last line has no end, and the ones before have", only_mark=True)
     if many > _SHORT:
-        return End(0.5, "a long sentence without an end")
+        return End(0.5, "a long sentence without an end", only_mark=True)
     return ENDS
 
 
@@ -158,10 +171,19 @@ def _of_item(text: str, last: str) -> End:
 
 
 def _sentences(core: str) -> bool:
-    """Tell whether a line has a sentence that ends before its last one."""
-    return any(
-        not _ABBREVIATION.search(core[: found.end()]) for found in _SENTENCE_END.finditer(core)
-    )
+    """Tell whether a line has a sentence that ends before its last one.
+
+    A single word ("Yes. It is a dog") is none, and a question with its answer ("A dog? Yes") ends.
+    """
+    ends = [
+        found.end()
+        for found in _SENTENCE_END.finditer(core)
+        if not _ABBREVIATION.search(core[: found.end()])
+    ]
+    if not ends or word_count(core[: ends[-1]]) < 2:
+        return False
+    asked = core[: ends[-1]].rstrip().rstrip(_CLOSERS).endswith(("?", "？", "؟"))
+    return not (asked and word_count(core[ends[-1] :]) <= _LINE)
 
 
 def _earlier_end(text: str) -> bool:

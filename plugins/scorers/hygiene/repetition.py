@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import eq
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -75,8 +76,9 @@ def repeated_characters(found: Sequence[str], n: int, characters: int) -> int:
     characters within the word.
     """
     again = said_again(found, n)
-    rows = zip(found, found[1:], found[2:], strict=False)
-    again.update(i for i, (one, two, three) in enumerate(rows, 2) if one == two == three)
+    if True in map(eq, found, found[1:]):  # seldom, and fast to see
+        rows = zip(found, found[1:], found[2:], strict=False)
+        again.update(i for i, (one, two, three) in enumerate(rows, 2) if one == two == three)
     count = sum(len(found[i]) for i in again)
     if max(map(len, found), default=0) > 4 * characters:
         count += sum(
@@ -92,16 +94,16 @@ def said_again(items: Sequence[str], n: int) -> set[int]:
     last = len(items) - n + 1
     if last < 2:
         return set()
-    if isinstance(items, str):
-        grams: list[object] = [items[i : i + n] for i in range(last)]
-    else:
-        grams = list(zip(*(items[i:] for i in range(n)), strict=False))
-    if len(set(grams)) == last:
+    if len(set(_grams(items, n))) == last:
         return set()
     seen: set[object] = set()
     again: set[int] = set()
-    for i, gram in enumerate(grams):
+    for i, gram in enumerate(_grams(items, n)):
         if gram in seen:
             again.update(range(i, i + n))
         seen.add(gram)
     return again
+
+
+def _grams(items: Sequence[str], n: int) -> Iterator[object]:
+    return zip(*(items[i:] for i in range(n)), strict=False)

@@ -7,7 +7,6 @@ import re
 import string
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
 
 from ig4.core.records import Sample
 
@@ -20,7 +19,7 @@ _UNSPACED = (
 _ONE_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _PUNCTUATION = str.maketrans(
     dict.fromkeys(
-        string.punctuation.replace("'", "") + "。，、！？；：「」『』（）《》“”‘«»…—–·।॥،؛؟۔", " "
+        string.punctuation.replace("'", "") + "。，、！？；：「」『』（）《》„“”‘«»…—–·।॥،؛؟۔", " "
     )
 )
 
@@ -102,10 +101,3 @@ def letters_by_script(text: str) -> Counter[str]:
         if script is not None:
             found[script] += many
     return found
-
-
-def lines(text: str) -> Iterator[str]:
-    """Yield the lines of a text that are not blank, without white space around them."""
-    for line in text.splitlines():
-        if stripped := line.strip():
-            yield stripped

@@ -56,7 +56,8 @@ class Density(PoolScorer):
         if self.options.measure == "similarity":
             mean: NDArray[np.float64] = cosines.mean(axis=1)
             return mean
-        return np.sqrt((2.0 - 2.0 * cosines.min(axis=1)).clip(min=0.0))
+        farthest: NDArray[np.float64] = np.sqrt((2.0 - 2.0 * cosines.min(axis=1)).clip(min=0.0))
+        return farthest
 
     def to_percent(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return 100 x cosine, at least 0; or 50 x distance, of which 2 is the greatest."""

@@ -118,7 +118,8 @@ def _root_of_squares(
     values = np.empty(len(vectors))
     for start, unit in _blocks(vectors, vectors.shape[1]):
         values[start : start + len(unit)] = np.einsum("ij,ij->i", unit @ moment, unit)
-    return np.sqrt(values.clip(min=0.0))
+    norms: NDArray[np.float64] = np.sqrt(values.clip(min=0.0))
+    return norms
 
 
 def _nearest(vectors: NDArray[np.float32], targets: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ig4.plugins.selectors.greedy.similarity import Similarities
 
 
+_AT_ONCE = 64  # candidates of all pairs
+_SPARSE_AT_ONCE = 4_096  # candidates of a graph
+
+
 class Coverage(Protocol):
     """How well each row of the pool is covered by those that are taken."""
 
@@ -44,24 +48,32 @@ class DenseCoverage:
         self.n = similarities.n
         self._similarities = similarities
         self._best = np.zeros(self.n, dtype=np.float32)
+        self._known: dict[int, float] = {}  # gains since a row was last taken, so that equal rows
+        # have equal ones whatever they were evaluated together with
 
     def first_gains(self) -> NDArray[np.float64]:
         """Return the sums of all columns, (n,)."""
-        parts = [self.gains(rows) for rows in self._similarities.blocks()]
-        return np.concatenate(parts) if parts else np.empty(0)
+        return self._similarities.sums()
 
     def gains(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the sum of what each row would raise the similarities by, (r,)."""
-        block = self._similarities.rows(rows)
-        np.subtract(block, self._best, out=block)
-        np.maximum(block, 0, out=block)
-        gains: NDArray[np.float64] = block.sum(axis=1, dtype=np.float64)
-        return gains
+        firsts = self._similarities.firsts(rows).tolist()
+        new = [row for row in dict.fromkeys(firsts) if row not in self._known]
+        for start in range(0, len(new), _AT_ONCE):
+            self._evaluate(new[start : start + _AT_ONCE])
+        return np.array([self._known[row] for row in firsts], dtype=np.float64)
 
     def take(self, row: int) -> None:
         """Raise the best similarities to those of a row."""
-        own = self._similarities.rows(np.array([row]))[0]
+        own = self._similarities.rows(self._similarities.firsts(np.array([row])))[0]
         np.maximum(self._best, own, out=self._best)
+        self._known.clear()
+
+    def _evaluate(self, rows: list[int]) -> None:
+        block = self._similarities.rows(np.array(rows, dtype=np.int64))
+        np.subtract(block, self._best, out=block)
+        np.maximum(block, 0, out=block)
+        self._known |= zip(rows, block.sum(axis=1, dtype=np.float64).tolist(), strict=True)
 
 
 class SparseCoverage:
@@ -78,17 +90,26 @@ class SparseCoverage:
 
     def gains(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the sum of what each row would raise the similarities by, (r,)."""
-        return np.array([self._gain(row) for row in rows.tolist()], dtype=np.float64)
+        parts = [
+            self._gains(rows[start : start + _SPARSE_AT_ONCE])
+            for start in range(0, len(rows), _SPARSE_AT_ONCE)
+        ]
+        return np.concatenate(parts) if parts else np.empty(0)
 
     def take(self, row: int) -> None:
         """Raise the best similarities to those of a row."""
         columns, values = self._graph.row(row)
         self._best[columns] = np.maximum(self._best[columns], values)
 
-    def _gain(self, row: int) -> float:
-        columns, values = self._graph.row(row)
-        raised = values - self._best[columns]
-        return float(np.maximum(raised, 0, out=raised).sum(dtype=np.float64))
+    def _gains(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        begins = self._graph.starts[rows]
+        lengths = self._graph.starts[rows + 1] - begins
+        places = np.cumsum(lengths) - lengths
+        at = np.arange(int(lengths.sum())) + np.repeat(begins - places, lengths)
+        raised = self._graph.values[at] - self._best[self._graph.columns[at]]
+        np.maximum(raised, 0, out=raised)
+        # In float64 before it is summed, so that a row's sum does not depend on those beside it.
+        return np.add.reduceat(raised.astype(np.float64), places)
 
 
 def facility_location(

@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 
 def dense_graph_cut(similarities: Similarities, size: int, redundancy: float) -> Picks:
     """Take `size` rows greedily by all pairs; `redundancy` is lambda. Ties go to the lower row."""
-    sums = [similarities.rows(rows).sum(axis=1, dtype=np.float64) for rows in similarities.blocks()]
 
     def add(row: int, near: NDArray[np.float64]) -> None:
-        near += similarities.rows(np.array([row]))[0]
+        near += similarities.rows(similarities.firsts(np.array([row])))[0]
 
-    return _greedy(np.concatenate(sums), similarities.diagonal(), size, redundancy, add)
+    return _greedy(similarities.sums(), similarities.diagonal(), size, redundancy, add)
 
 
 def sparse_graph_cut(graph: SimilarityGraph, size: int, redundancy: float) -> Picks:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from ig4.plugins.selectors.greedy.picks import Picks, dots, squared_distances
+from ig4.plugins.selectors.greedy.picks import Picks, dots, first_equal, squared_distances
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,9 +54,9 @@ class HerdingKernel:
             apart = np.einsum("ij,ij->i", own, own)[:, None] + squares - 2 * (own @ others.T)
             np.maximum(apart, 0, out=apart)
             kernel = np.exp(-apart / (2 * self.width**2))
-            # On a grid, so that equal rows have equal means whatever order they are summed in.
-            found[start : start + step] = np.round(kernel.mean(axis=1), 12)
-        return found
+            found[start : start + step] = kernel.mean(axis=1)
+        firsts = first_equal(self.points)
+        return found if firsts is None else found[firsts]
 
 
 def herding(kernel: HerdingKernel, size: int, reference: NDArray[np.int64]) -> Picks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +49,19 @@ def squared_distances(
         apart = vectors[start : start + step] - one
         np.einsum("ij,ij->i", apart, apart, out=found[start : start + step])
     return found
+
+
+def first_equal(vectors: NDArray[np.floating]) -> NDArray[np.int64] | None:
+    """Return for each of vectors (n, d) the lowest row that is equal, (n,); None if all differ."""
+    seen: dict[bytes, int] = {}
+    firsts = np.array(
+        [
+            seen.setdefault(blake2b(vector.tobytes(), digest_size=16).digest(), row)
+            for row, vector in enumerate(vectors)
+        ],
+        dtype=np.int64,
+    )
+    return firsts if len(seen) < len(firsts) else None
 
 
 def zero_to_one(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -71,7 +71,7 @@ class _Walk:
 
     def _block(self, rows: NDArray[np.int64], threshold: float) -> NDArray[np.int64]:
         self._compare(rows)
-        among = np.round(self._unit[rows] @ self._unit[rows].T, _DECIMALS)
+        among = self._unit[rows] @ self._unit[rows].T
         left = []
         for place, row in enumerate(rows.tolist()):
             if self.count == len(self.rows):
@@ -91,7 +91,7 @@ class _Walk:
         """Compare rows with the kept ones that some of them have not been compared with."""
         for start in range(int(self._compared[rows].min()), self.count, _KEPT_BLOCK):
             kept = self.rows[start : min(start + _KEPT_BLOCK, self.count)]
-            block = np.round(self._unit[rows] @ self._unit[kept].T, _DECIMALS)
+            block = self._unit[rows] @ self._unit[kept].T
             at = np.argmax(block, axis=1)
             self._note(rows, block[np.arange(len(rows)), at], kept[at])
         self._compared[rows] = self.count
@@ -99,6 +99,7 @@ class _Walk:
     def _note(
         self, rows: NDArray[np.int64], cosines: NDArray[np.float32], kept: NDArray[np.int64]
     ) -> None:
-        nearer = cosines > self.similarity[rows]
+        rounded = np.round(cosines.astype(np.float64), _DECIMALS)
+        nearer = rounded > self.similarity[rows]
         self.nearest[rows] = np.where(nearer, kept, self.nearest[rows])
-        self.similarity[rows] = np.maximum(cosines, self.similarity[rows])
+        self.similarity[rows] = np.maximum(rounded, self.similarity[rows])

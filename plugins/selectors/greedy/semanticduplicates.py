@@ -72,10 +72,11 @@ def _before(
     n = len(unit)
     nearness = np.full(n, -np.inf)
     nearest = np.full(n, -1, dtype=np.int64)
-    step = max(1, _BLOCK_BYTES // max(1, 4 * n))
+    wide = unit.astype(np.float64)
+    step = max(1, _BLOCK_BYTES // max(1, 8 * n))
     for start in range(0, n, step):
         end = min(start + step, n)
-        block = np.round(unit[start:end] @ unit[:end].T, _DECIMALS)
+        block = np.round(wide[start:end] @ wide[:end].T, _DECIMALS)
         block[np.arange(end) >= np.arange(start, end)[:, None]] = -np.inf
         at = np.argmax(block, axis=1)
         nearness[start:end] = block[np.arange(end - start), at]

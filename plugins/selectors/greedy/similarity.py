@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
+
+from ig4.plugins.selectors.greedy.picks import first_equal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -12,8 +14,7 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["cosine", "cosine-squared", "correlation-squared", "euclidean"]
 
 STORED_ROWS = 10_000  # up to so many rows all similarities are kept: 400 MB
-_BLOCK_BYTES = 1 << 26  # of similarities at a time
-_STEPS = np.float32(1 << 20)  # similarities that are computed again lie on a grid of 1 / _STEPS
+_BLOCK_BYTES = 1 << 25  # of similarities at a time
 
 
 class Similarities:
@@ -23,9 +24,8 @@ class Similarities:
     same of the rows less their own means. `euclidean` is the greatest distance of the pool minus
     the distance. A vector of zeros has cosine 0 to all, itself too.
 
-    Stored ones are computed in float64 and kept as float32, so that equal rows have equal
-    similarities. Others are computed in float32 (`euclidean` in float64) and rounded to a millionth
-    for the same end.
+    Stored ones are computed in float64 and kept as float32; others are computed in float32, but
+    `euclidean` in float64. Equal rows have equal similarities: they are computed once.
     """
 
     def __init__(
@@ -34,37 +34,35 @@ class Similarities:
         self.n = len(vectors)
         self.kind = kind
         stored = self.n <= stored_rows
-        exact = stored or kind == "euclidean"
-        self._points = prepared(vectors, kind, np.dtype(np.float64 if exact else np.float32))
+        wide = stored or kind == "euclidean"
+        self._points = prepared(vectors, kind, np.dtype(np.float64 if wide else np.float32))
         self._squares = np.einsum("ij,ij->i", self._points, self._points)
-        self._rounded = not exact
+        self._firsts = first_equal(vectors)
         self._farthest = 0.0
         self._matrix: NDArray[np.float32] | None = None
         if kind == "euclidean":
-            blocks = (self._distances(rows) for rows in self.blocks())
+            blocks = (self._distances(rows, int(rows[0])) for rows in self._blocks())
             self._farthest = max((float(block.max()) for block in blocks), default=0.0)
         if stored:
-            self._matrix = np.empty((self.n, self.n), dtype=np.float32)
-            for rows in self.blocks():
-                self._matrix[rows] = self._computed(rows)
+            self._matrix = self._full()
 
-    @property
-    def width(self) -> int:
-        """How many rows can be asked for at a time in bounded memory."""
-        return max(1, _BLOCK_BYTES // max(1, 8 * self.n))
-
-    def blocks(self) -> list[NDArray[np.int64]]:
-        """Return all rows in blocks of at most `width`."""
-        return [
-            np.arange(start, min(start + self.width, self.n))
-            for start in range(0, self.n, self.width)
-        ]
+    def firsts(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return for each of some rows the lowest row that is equal to it."""
+        return rows if self._firsts is None else self._firsts[rows]
 
     def rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the similarities (r, n) of some rows to all; the array is the caller's own."""
         if self._matrix is not None:
             return self._matrix[rows]
-        return self._computed(rows)
+        block = self._computed(self.firsts(rows))
+        return block if self._firsts is None else block[:, self._firsts]
+
+    def sums(self) -> NDArray[np.float64]:
+        """Return the sum (n,) of the similarities of each row to all."""
+        sums = np.empty(self.n)
+        for rows in self._blocks():
+            sums[rows] = self.rows(rows).sum(axis=1, dtype=np.float64)
+        return self._as_firsts(sums)
 
     def diagonal(self) -> NDArray[np.float64]:
         """Return how alike each row is to itself, (n,)."""
@@ -73,22 +71,45 @@ class Similarities:
         own: NDArray[np.float64] = (self._squares > 0).astype(np.float64)
         return own
 
-    def _computed(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _blocks(self) -> list[NDArray[np.int64]]:
+        """Return all rows, as many at a time as memory is to hold."""
+        width = max(1, _BLOCK_BYTES // max(1, 8 * self.n))
+        return [np.arange(start, min(start + width, self.n)) for start in range(0, self.n, width)]
+
+    def _full(self) -> NDArray[np.float32]:
+        """Return all similarities (n, n): one half is computed, the other its mirror image."""
+        matrix = np.empty((self.n, self.n), dtype=np.float32)
+        for rows in self._blocks():
+            start = int(rows[0])
+            block = self._computed(rows, start)
+            matrix[rows, start:] = block
+            matrix[start:, rows] = block.T
+        self._as_firsts(matrix.T)
+        return self._as_firsts(matrix)
+
+    def _computed(self, rows: NDArray[np.int64], start: int = 0) -> NDArray[np.float32]:
+        """Return the similarities of some rows to those from `start` on."""
+        block: NDArray[np.floating]
         if self.kind == "euclidean":
-            return (self._farthest - self._distances(rows)).astype(np.float32)
-        block = from_cosines(self._points[rows] @ self._points.T, self.kind)
-        if self._rounded:
-            np.rint(np.multiply(block, _STEPS, out=block), out=block)
-            block /= _STEPS
+            block = self._farthest - self._distances(rows, start)
+        else:
+            block = from_cosines(self._points[rows] @ self._points[start:].T, self.kind)
         return block.astype(np.float32, copy=False)
 
-    def _distances(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        products = self._points[rows] @ self._points.T
-        squares = self._squares[rows, None] + self._squares[None] - 2 * products
+    def _distances(self, rows: NDArray[np.int64], start: int) -> NDArray[np.float64]:
+        products = self._points[rows] @ self._points[start:].T
+        squares = self._squares[rows, None] + self._squares[start:] - 2 * products
         np.maximum(squares, 0, out=squares)
-        squares[np.arange(len(rows)), rows] = 0
+        squares[np.arange(len(rows)), rows - start] = 0
         distances: NDArray[np.float64] = np.sqrt(squares, out=squares)
         return distances
+
+    def _as_firsts(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Give each row, in place, the values of the lowest row that is equal to it."""
+        if self._firsts is not None:
+            again = np.flatnonzero(self._firsts != np.arange(self.n))
+            values[again] = values[self._firsts[again]]
+        return values
 
 
 def prepared(

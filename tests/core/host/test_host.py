@@ -157,7 +157,7 @@ def test_components_are_listed_in_the_same_order_every_time(plugin_site, monkeyp
     monkeypatch.syspath_prepend(plugin_site)
     first = [(r.component.kind, r.qualified) for r in Host.discover().components()]
     assert first == [(r.component.kind, r.qualified) for r in Host.discover().components()]
-    assert [r.component.kind for r in Host.discover().components("selector")] == ["selector"] * 3
+    assert {r.component.kind for r in Host.discover().components("selector")} == {"selector"}
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_components_are_listed_in_the_same_order_every_time(plugin_site, monkeyp
         (declaring("'scorrer', 'x', 'a:B'"), "unknown kind 'scorrer'; did you mean scorer?"),
         (declaring("'scorer', 'Bad Name', 'a:B'"), "a name is made of a-z"),
         (declaring("'scorer', 'x', 'a.B'"), "the target 'a.B' is not 'package.module:Class'"),
-        (declaring("'scorer', 'x', 'a:B', api=2"), "version 2 of the component contract"),
+        (declaring("'scorer', 'x', 'a:B', api='2'"), "api is '2', not 1 or 2"),
         (declaring("'scorer', 'x', 'a:B', requires='torch'"), "not a tuple of module names"),
         (declaring("'scorer', 'x', 'a:B'", "'scorer', 'x', 'a:C'"), "'x' is declared twice"),
         (DECLARE.format(components="'clip'"), "returned 'str', not a Component"),
@@ -191,6 +191,55 @@ def test_a_bad_plugin_is_listed_with_its_reason_and_its_distribution(install, mo
     assert expected in reason(host, "ig4-bad")
     assert {r.dist for r in host.components()} == {"ig4"}
     assert host.load("selector", "quota")
+
+
+def test_a_component_for_a_later_ig4_is_refused_alone(install):
+    module = declaring(
+        "'scorer', 'good', 'mod:Good'",
+        "'selector', 'later', 'mod:Later', api=3",
+        "'oracle', 'unheard', 'mod:Later', api=3",
+    )
+    install("ig4-mixed", {"mod": SCORER + module})
+    host = Host.discover()
+    assert "ig4-mixed" not in {b.dist for b in host.broken}
+    assert host.load("scorer", "good")
+    assert [one.registered.component.name for one in host.refused] == ["later", "unheard"]
+    with pytest.raises(
+        UsageError, match=r"selector 'later' of ig4-mixed .* version 3 .*versions 1 to 2: upgrade"
+    ):
+        host.load("selector", "later")
+
+
+@pytest.mark.parametrize(
+    ("body", "works"),
+    [
+        ("def select(self, percent, labels, size, weights, seed): return labels[:size]", True),
+        ("def choose(self, pool): return pool.rng().permutation(pool.n)[: pool.size]", True),
+        ("def choice(self, pool): return 1", False),
+    ],
+)
+def test_a_selector_of_either_api_is_one(install, body, works):
+    code = f"from ig4.core.contracts import Selector\nclass Mine(Selector):\n    {body}\n"
+    install("ig4-mine", {"mine": code + declaring("'selector', 'mine', 'mine:Mine'")})
+    host = Host.discover()
+    if works:
+        assert host.load("selector", "mine")
+        return
+    with pytest.raises(PluginError, match="does not implement choose"):
+        host.load("selector", "mine")
+
+
+@pytest.mark.parametrize("contract", ["Scorer", "PoolScorer"])
+def test_a_scorer_may_rate_samples_or_pools(install, contract):
+    code = (
+        f"from ig4.core.contracts import Needs, {contract}\n"
+        f"class Mine({contract}):\n"
+        "    def needs(self): return Needs()\n"
+        "    def score(self, batch): return []\n"
+        "    def score_pool(self, pool): return None\n"
+    )
+    install("ig4-mine", {"mine": code + declaring("'scorer', 'mine', 'mine:Mine', api=2")})
+    assert Host.discover().load("scorer", "mine")
 
 
 def test_nothing_of_a_plugin_with_a_misspelled_hook_is_used(install):

@@ -118,6 +118,13 @@ def test_the_best_can_be_taken_in_place_of_a_draw():
         assert set(taken) == set(own[np.argsort(-final[own], kind="stable")][: len(taken)])
 
 
+def test_what_is_left_can_be_taken_so_that_it_is_covered():
+    vectors = np.eye(4, dtype=np.float32)[np.arange(40) % 4]
+    data = pool_data(np.zeros(40, int), {"clip": np.full(40, 50.0)}, spaces={"text": vectors})
+    rows, _ = chosen(data, 4, fill="cover", cover_space="text")
+    assert sorted(np.asarray(rows % 4).tolist()) == [0, 1, 2, 3]
+
+
 def test_tails_are_relaxed_where_too_few_would_be_left_and_that_is_told():
     labels = np.repeat([0, 1], [80, 20])
     data = pool_data(labels, {"clip": np.arange(100.0)})

@@ -14,6 +14,7 @@ from ig4.storage import (
     ablations,
     batches,
     calls,
+    checkups,
     clusters,
     evaluations,
     judgements,
@@ -72,6 +73,11 @@ def fill(connection):
         digest="x", run_id=None, items=items,
     )  # fmt: skip
     fill_models(connection, own, selection)
+    for result in ({"verdict": "trust"}, {"verdict": "noise", "area": 0.5}):
+        checkups.put(
+            connection, dataset_id=1, name="new", component_id=own, inputs="i", result=result,
+            run_id=None,
+        )  # fmt: skip
 
 
 def _rename(connection):

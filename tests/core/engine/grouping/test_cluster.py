@@ -124,3 +124,62 @@ def test_more_clusters_than_images_are_refused_before_any_is_embedded(session, d
         group(session, dataset, k=9)
     with session.store.reading() as connection:
         assert connection.scalar(text("SELECT count(*) FROM embeddings")) == 0
+
+
+LETTERS = Choice("embedder", "letters")
+GAPS = Choice("clusterer", "gaps")
+
+
+@pytest.fixture
+def texts(folder, read):
+    said = ["aa", "aab", "b", "cb", "aaaa", "", "aa"]
+    folder.write(*(record(f"s{n}", f"answer {n}", instruction=one) for n, one in enumerate(said)))
+    return read().dataset
+
+
+def in_space(session, dataset, clusterer=KMEANS, **options):
+    request = ClusterRequest(clusterer, COLOUR, **{"k": 2, "seed": 1, "space": "letters"} | options)
+    return cluster(session, dataset, request)
+
+
+def test_texts_are_clustered_in_their_space(session, texts):
+    done = in_space(session, texts)
+    found = labels(session)
+    assert found["s0"] == found["s1"] == found["s4"] == found["s6"] != found["s2"] == found["s3"]
+    assert (done.left_out, done.noise, done.space) == (1, 0, "letters")  # an empty text has none
+    assert in_space(session, texts).reused
+
+
+def test_a_clusterer_may_find_the_number_itself_and_leave_noise(session, texts):
+    done = in_space(session, texts, GAPS, k=1000)
+    found = labels(session)
+    assert found["s0"] == found["s1"] == found["s6"] != found["s2"] == found["s3"] >= 0
+    assert found["s4"] == -1
+    assert "s5" not in found
+    assert (done.k, done.noise, done.left_out) == (2, 1, 2)
+    again = in_space(session, texts, GAPS, k=1000)
+    assert (again.reused, again.k, again.noise, again.left_out) == (True, 2, 1, 2)
+
+
+def test_a_space_of_images_is_the_embedder_of_its_name(session, dataset):
+    first = group(session, dataset)
+    assert in_space(session, dataset, space="colour").id == first.id
+
+
+def test_joined_spaces_are_clustered_too(session, dataset):
+    done = in_space(session, dataset, space="letters=0.1,colour=0.9")
+    found = labels(session)
+    assert len({found[f"l{n}"] for n in range(4)}) == 1
+    assert done.space == "letters=0.1,colour=0.9"
+
+
+def test_an_unknown_space_is_told_with_what_makes_one(session, texts):
+    with pytest.raises(UsageError, match="import-vectors FILE --as mine"):
+        in_space(session, texts, space="mine")
+    with pytest.raises(UsageError, match="import-vectors FILE --as mine"):
+        in_space(session, texts, space="letters,mine")
+
+
+def test_more_clusters_than_vectors_cannot_be_formed(session, texts):
+    with pytest.raises(UsageError, match="cannot form 6 clusters of 5 distinct vectors"):
+        in_space(session, texts, k=6)

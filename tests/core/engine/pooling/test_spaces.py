@@ -1,4 +1,4 @@
-"""Spaces: vectors by name, for samples; joined, cached, and missed with the command to make them."""
+"""Spaces: vectors by name, joined, kept, and missed with the command that makes them."""
 
 from __future__ import annotations
 

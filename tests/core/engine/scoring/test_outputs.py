@@ -240,7 +240,7 @@ def test_by_default_a_selection_counts_a_scorer_once_and_its_outputs_only_where_
 
 # Killed runs
 
-SAMPLES, KILLS = 60, 8
+SAMPLES, KILLS = 60, 5
 
 
 def start(folder, db, log):

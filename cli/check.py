@@ -1,0 +1,89 @@
+"""`ig4 check`: tell which scores are worth trusting on their data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ig4.cli import options as opt
+from ig4.cli.terminal import render
+from ig4.cli.terminal.checkups import print_check
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ig4 check
+  ig4 check clip,length --pairs 200
+  ig4 check --json
+  ig4 check gpt --paid --max-cost 1.00     # rates 500 samples again
+  ig4 check clip --anew                    # although nothing has changed
+"""
+)
+@click.argument("scorers", required=False)
+@click.option(
+    "--pairs",
+    type=click.IntRange(1),
+    default=500,
+    show_default=True,
+    help="Samples at most that are rated again with another's answer.",
+)
+@click.option("--paid", is_flag=True, help="Let scorers that ask paid services rate them too.")
+@click.option("--anew", is_flag=True, help="Check also what is known already.")
+@click.option("--executor", metavar="NAME", help="Executor that runs batches.  [default: local]")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, (1 << 32) - 1),
+    default=42,
+    show_default=True,
+    help="Seed that draws the samples.",
+)
+@opt.call_options
+@opt.dataset
+@opt.config
+@opt.shared_options
+def check(
+    scorers: str | None,
+    pairs: int,
+    paid: bool,
+    anew: bool,
+    executor: str | None,
+    seed: int,
+    dataset: str | None,
+    config_file: Path | None,
+    db: str | None,
+    as_json: bool,
+    quiet: bool,
+    **asking: Any,
+) -> None:
+    """Tell which scores are worth trusting on their data, and which are noise.
+
+    SCORERS are names as in clip,length; by default all that the data set has. Each scorer rates
+    samples again with the answers of others: one that cannot tell these from the own ones is noise.
+    """
+    from ig4.cli.session import open_session
+    from ig4.core import config as configuration
+    from ig4.core.engine.checkups.check import check as check_columns
+    from ig4.core.engine.plan import check_request
+
+    flags: dict[str, Any] = {
+        "run": {"executor": executor},
+        "calls": opt.call_settings(asking),
+    }
+    config = configuration.load(config_file, flags)
+    request = check_request(
+        config,
+        scorers=opt.names(scorers),
+        pairs=pairs,
+        seed=seed,
+        paid=paid,
+        reuse=not anew,
+    )
+    with open_session(db, config, quiet=quiet) as session:
+        result = check_columns(session, session.dataset(dataset or config.dataset.name), request)
+    if as_json:
+        render.print_json(result.to_dict())
+    else:
+        print_check(result)

@@ -1,0 +1,33 @@
+"""Groups of samples by the name of a grouper, as a pool's settings say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ig4.core.engine.pooling.groups import GroupSources, groups_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ig4.core.contracts import Groups
+    from ig4.core.engine.pooling.settings import PoolSettings
+    from ig4.core.engine.session import Session
+    from ig4.storage.datasets import DatasetRow
+
+
+def pool_groups(
+    session: Session,
+    dataset: DatasetRow,
+    settings: PoolSettings,
+    name: str,
+    sample_ids: NDArray[np.int64],
+    contents: NDArray[np.int64],
+) -> Groups:
+    """Return the groups of samples of a data set, given as ids and contents (n,).
+
+    Raises:
+        UsageError: there is no such grouper, or it needs what is missing.
+    """
+    sources = GroupSources(settings.groupers, settings.embedders, settings.clustering)
+    return groups_of(session, dataset, settings.grouper(name), sample_ids, contents, sources).groups

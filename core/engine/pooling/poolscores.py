@@ -1,0 +1,255 @@
+"""Scores of pool scorers: computed of all samples together, stored under the pool's digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ig4.core.contracts import Needs, Pool, PoolScorer
+from ig4.core.counts import counted
+from ig4.core.engine.pooling.pooldata import CountedScores, StoredPoolData
+from ig4.core.engine.pooling.settings import PoolSettings
+from ig4.core.engine.pooling.spaces import require_space
+from ig4.core.errors import Ig4Error, PluginError, UsageError
+from ig4.core.events import StageFinished, StageStarted
+from ig4.core.host.fingerprint import Fingerprint, digest_of
+from ig4.core.host.recording import RecordedOptions, recorded_options
+from ig4.core.host.watch import open_named
+from ig4.core.records import Choice
+from ig4.core.suggest import did_you_mean
+from ig4.storage import samples, scorecolumns, scores
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ig4.core.engine.session import ConfiguredComponent, Session
+    from ig4.storage.datasets import DatasetRow
+    from ig4.storage.scorecolumns import ScoreColumnRow
+
+POOL = "pool"
+"""The key in a stored component's identity that holds the digest of its pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringPool:
+    """The samples that a pool scorer sees, and those it cannot: `lacking` has why, by place.
+
+    `sample_ids` and `contents` (n,) are of all sound samples; `places` (m,) those in the pool.
+    `digest` is of all that its values depend on.
+    """
+
+    sample_ids: NDArray[np.int64]
+    contents: NDArray[np.int64]
+    places: NDArray[np.int64]
+    lacking: Mapping[int, str]
+    digest: str
+
+
+def score_pool(
+    session: Session, dataset: DatasetRow, one: ConfiguredComponent, settings: PoolSettings
+) -> int:
+    """Compute what a pool scorer says of a data set, if the pool has changed since it last did.
+
+    Returns how many contents got a new result.
+
+    Raises:
+        UsageError: what it needs is missing; names the command that makes it.
+        PluginError: it breaks its contract.
+    """
+    scorer = one.component
+    assert isinstance(scorer, PoolScorer)
+    pool = scoring_pool(session, dataset, one, settings)
+    stored = _of_pool(one.fingerprint, pool.digest)
+    component_id = session.component_id(stored)
+    distinct = np.unique(pool.contents)
+    with session.store.reading() as connection:
+        done = scores.scored_ids(connection, component_id)
+    if len(np.setdiff1d(distinct, done)) == 0:
+        _bind(session, dataset, one, component_id)
+        return 0
+    session.emit(StageStarted(one.label, len(pool.places), "samples"))
+    values = _values(session, dataset, one, settings, pool)
+    rows = _rows(pool, values)
+    with session.store.writing() as connection:
+        scores.put(connection, component_id, session.run_id, rows)
+    _bind(session, dataset, one, component_id)
+    failed = sum(error is not None for _, _, error, _ in rows)
+    session.emit(StageFinished(one.label, f"{failed:,} failed" if failed else ""))
+    return len(rows)
+
+
+def scoring_pool(
+    session: Session, dataset: DatasetRow, one: ConfiguredComponent, settings: PoolSettings
+) -> ScoringPool:
+    """Return the samples that a pool scorer sees.
+
+    Raises:
+        UsageError: scores or vectors that it needs are not there at all.
+    """
+    needs = _needs(one)
+    with session.store.reading() as connection:
+        sample_ids, contents = samples.ordered_ids(connection, dataset.id)
+        faulty = samples.ids_with_problems(connection, dataset.id)
+        columns = {row.name: row for row in scorecolumns.list_all(connection, dataset.id)}
+    sound = ~np.isin(sample_ids, faulty)
+    sample_ids, contents = sample_ids[sound], contents[sound]
+    lacking: dict[int, str] = {}
+    parts: list[str] = []
+    for name in needs.columns:
+        row = _column(dataset, one.label, name, columns)
+        with session.store.reading() as connection:
+            values = scores.values(connection, row.component_id, contents)
+        for place in np.flatnonzero(np.isnan(values)).tolist():
+            lacking.setdefault(place, f"it has no {name} score, which {one.label} reads")
+        parts += [row.fingerprint, hashlib.sha256(values.tobytes()).hexdigest()]
+    for space in needs.all_spaces:
+        found = require_space(session, dataset, space, settings.embedders, sample_ids, contents)
+        for place in np.flatnonzero(found.row_of < 0).tolist():
+            lacking.setdefault(place, f"it has no vector in the space {space}")
+        parts.append(found.digest)
+    places = np.setdiff1d(np.arange(len(sample_ids)), np.fromiter(lacking, dtype=np.int64))
+    members = hashlib.sha256(np.sort(contents[places]).tobytes()).hexdigest()
+    digest = digest_of([members, parts, needs.to_dict()])
+    return ScoringPool(sample_ids, contents, places, lacking, digest)
+
+
+def is_stale(
+    session: Session, dataset: DatasetRow, column: ScoreColumnRow, settings: PoolSettings
+) -> bool:
+    """Tell whether a column is a pool scorer's of another pool than the data set has now.
+
+    False where that cannot be told, as the scorer is not installed any more.
+    """
+    digest = column.identity.get(POOL)
+    if digest is None or column.imported:
+        return False
+    kept = RecordedOptions.from_dict(column.options)
+    options = {} if kept is None else dict(kept.values)
+    choice = Choice("scorer", f"{column.distribution}/{column.component}", options, column.name)
+    try:
+        one = session.configured(choice, runnable=False)
+        if not isinstance(one.component, PoolScorer):
+            return False
+        return bool(scoring_pool(session, dataset, one, settings).digest != digest)
+    except Ig4Error:
+        return False
+
+
+def _needs(one: ConfiguredComponent) -> Needs:
+    assert isinstance(one.component, PoolScorer)
+    needs = one.component.needs()
+    if needs.scores:
+        raise PluginError(
+            f"scorer {one.label} needs the scores that count, which only a selection has: name the "
+            "scores that it reads (Needs(columns=…))"
+        )
+    return needs
+
+
+def _column(
+    dataset: DatasetRow, label: str, name: str, columns: Mapping[str, ScoreColumnRow]
+) -> ScoreColumnRow:
+    if name not in columns:
+        raise UsageError(
+            f"{label} reads the scores {name}, which {dataset.name} does not have"
+            f"{did_you_mean(name, columns)}: run `ig4 score --scorers {name}` or "
+            f"`ig4 import-scores` first"
+        )
+    return columns[name]
+
+
+def _of_pool(fingerprint: Fingerprint, digest: str) -> Fingerprint:
+    """Return what values of one pool are stored under."""
+    identity = {**fingerprint.identity, POOL: digest}
+    return replace(
+        fingerprint, identity=identity, value=digest_of([fingerprint.value, POOL, digest])
+    )
+
+
+def _values(
+    session: Session,
+    dataset: DatasetRow,
+    one: ConfiguredComponent,
+    settings: PoolSettings,
+    pool: ScoringPool,
+) -> NDArray[np.float64]:
+    """Return the value (m,) of each sample of the pool, NaN where the scorer gives none."""
+    scorer = one.component
+    assert isinstance(scorer, PoolScorer)
+    n = len(pool.places)
+    if n == 0:
+        return np.empty(0)
+    data = StoredPoolData(
+        session,
+        dataset,
+        settings,
+        pool.sample_ids[pool.places],
+        pool.contents[pool.places],
+        CountedScores.none(n),
+        np.zeros(n, dtype=np.int64),
+    )
+    view = Pool(data, size=n, seed=0, needs=scorer.needs(), reader=f"scorer {one.label}")
+    open_named(scorer, one.label)
+    try:
+        values = np.asarray(scorer.score_pool(view))
+    except Ig4Error:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"scorer {one.label} failed on the pool of {dataset.name} ({type(error).__name__}: "
+            f"{error})"
+        ) from error
+    finally:
+        scorer.close()
+    _check(one.label, values, n)
+    for text in view.told:
+        session.notice(text)
+    return values.astype(np.float64)
+
+
+def _check(label: str, values: NDArray[np.float64], n: int) -> None:
+    if values.shape != (n,) or not np.issubdtype(values.dtype, np.floating):
+        raise PluginError(
+            f"scorer {label} must return {counted(n, 'value')} as floats; it returned "
+            f"{values.dtype} of shape {values.shape}"
+        )
+
+
+def _rows(
+    pool: ScoringPool, values: NDArray[np.float64]
+) -> list[tuple[int, float | None, str | None, str | None]]:
+    """Return a row of `scores` for each distinct content; of equal samples the first counts."""
+    rows: dict[int, tuple[int, float | None, str | None, str | None]] = {}
+    for place, value in zip(pool.places.tolist(), values.tolist(), strict=True):
+        content = int(pool.contents[place])
+        if np.isfinite(value):
+            rows.setdefault(content, (content, value, None, None))
+        else:
+            said = "the scorer gives it no value" if np.isnan(value) else f"the value is {value}"
+            rows.setdefault(content, (content, None, said, None))
+    for place, why in pool.lacking.items():
+        content = int(pool.contents[place])
+        rows.setdefault(content, (content, None, why, None))
+    return list(rows.values())
+
+
+def _bind(
+    session: Session, dataset: DatasetRow, one: ConfiguredComponent, component_id: int
+) -> None:
+    """Let the scorer's name stand for these values; those of an older pool are deleted."""
+    with session.store.writing() as connection:
+        before = scores.bindings(connection, dataset.id).get(one.label)
+        options = recorded_options(one.component)
+        scores.bind(connection, dataset.id, one.label, component_id, options=options)
+        if before is None or before[0] == component_id or before[1]:
+            return
+        old = scores.component(connection, before[0])
+        if old["options"].get(POOL) and not scores.names_of_component(connection, before[0]):
+            scores.delete_all(connection, before[0])
+
+
+__all__ = ["POOL", "ScoringPool", "is_stale", "score_pool", "scoring_pool"]

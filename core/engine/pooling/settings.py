@@ -1,0 +1,28 @@
+"""Which components stand behind the names of spaces and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ig4.core.records import Choice
+
+EXACT = Choice("index", "exact")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """What the user configured for pools: components by the names that they have there.
+
+    `clustering` is the name or number of the clusters that groups are made of, by default the
+    newest.
+    """
+
+    embedders: Mapping[str, Choice] = field(default_factory=dict)
+    groupers: Mapping[str, Choice] = field(default_factory=dict)
+    index: Choice = EXACT
+    clustering: str | int | None = None
+
+    def grouper(self, name: str) -> Choice:
+        """Return the grouper that a name stands for."""
+        return self.groupers.get(name, Choice("grouper", name))

@@ -1,0 +1,203 @@
+"""A selection before it is stored: candidates, the stages of the funnel, and what is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from ig4.core.contracts import Needs, Pool, Selector
+from ig4.core.counts import counted
+from ig4.core.engine.pooling.pooldata import CountedScores, StoredPoolData
+from ig4.core.engine.pooling.settings import PoolSettings
+from ig4.core.engine.selecting.candidates import (
+    CandidateTable,
+    SelectionRequest,
+    candidate_table,
+    resolve_size,
+)
+from ig4.core.engine.selecting.funnel import (
+    Stage,
+    StageResult,
+    check_stages,
+    rejected_rows,
+    repeated_rows,
+)
+from ig4.core.errors import PluginError, UsageError
+from ig4.core.host.watch import open_named
+from ig4.storage import samples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from ig4.core.engine.selecting.columns import ScoreMatrix
+    from ig4.core.engine.session import Session
+    from ig4.storage.datasets import DatasetRow
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionDraft:
+    """What is chosen: `rows` (size,) of `table`, best first, from `pool`.
+
+    `left` (m,) are the rows of the table that the stages left, in the order of the pool.
+    """
+
+    table: CandidateTable
+    rows: NDArray[np.int64]
+    left: NDArray[np.int64]
+    pool: Pool
+    selector: Selector
+    stages: tuple[StageResult, ...]
+
+
+def all_needs(session: Session, request: SelectionRequest) -> Needs:
+    """Return what the stages and the selector of a request need together.
+
+    Raises:
+        UsageError: an unknown selector or option.
+    """
+    needs = cast("Selector", session.host.build(request.selector)).needs()
+    for stage in request.stages:
+        needs |= stage.needs()
+        if stage.selector is not None:
+            needs |= cast("Selector", session.host.build(stage.selector)).needs()
+    return needs
+
+
+def draft_selection(
+    session: Session,
+    dataset: DatasetRow,
+    request: SelectionRequest,
+    *,
+    matrix: ScoreMatrix | None = None,
+) -> SelectionDraft:
+    """Choose samples, without storing them; `matrix` has the scores that count, if not all do.
+
+    Raises:
+        UsageError: there are too few candidates, or something that is needed is missing.
+        MissingScoreError: samples lack a score and `missing` is "error".
+        PluginError: a selector breaks its contract.
+    """
+    check_stages(request.stages)
+    needs = all_needs(session, request)
+    table = candidate_table(session, dataset, request, needs, matrix=matrix)
+    size = resolve_size(request, len(table.sample_ids), table.left_out)
+    funnel = _Funnel(session, dataset, request, table)
+    left = np.arange(len(table.sample_ids))
+    results = []
+    for number, stage in enumerate(request.stages, start=1):
+        left, result = funnel.run(stage, left)
+        session.notice(result.notice(number))
+        results.append(result)
+    if size > len(left):
+        raise UsageError(
+            f"cannot select {counted(size, 'sample')}: the stages of the selection leave "
+            f"{len(left):,} of {len(table.sample_ids):,}; relax them, or select fewer"
+        )
+    selector = cast("Selector", session.configured(request.selector).component)
+    label = request.selector.label
+    pool = funnel.pool(left, selector.needs(), size, f"selector {label}")
+    rows = left[chosen_rows(selector, label, pool)]
+    return SelectionDraft(table, rows, left, pool, selector, tuple(results))
+
+
+def pool_settings(request: SelectionRequest, table: CandidateTable) -> PoolSettings:
+    """Return the settings of a request's pools, with the clusters that it has chosen."""
+    clustering = None if table.clustering is None else table.clustering.id
+    return replace(request.pool, clustering=clustering)
+
+
+def chosen_rows(selector: Selector, label: str, pool: Pool) -> NDArray[np.int64]:
+    """Return the rows of a pool that a selector chooses, best first.
+
+    Raises:
+        PluginError: it returns anything but `pool.size` distinct rows.
+    """
+    open_named(selector, label)
+    try:
+        rows = np.asarray(selector.choose(pool))
+    finally:
+        selector.close()
+    _check(label, rows, pool.size, pool.n)
+    return rows.astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Funnel:
+    """The stages of a selection at work on the candidates of a data set."""
+
+    session: Session
+    dataset: DatasetRow
+    request: SelectionRequest
+    table: CandidateTable
+
+    def pool(self, rows: NDArray[np.int64], needs: Needs, size: int, reader: str) -> Pool:
+        """Return the pool of some candidates."""
+        table = self.table if len(rows) == len(self.table.sample_ids) else self.table.take(rows)
+        data = StoredPoolData(
+            self.session,
+            self.dataset,
+            pool_settings(self.request, table),
+            table.sample_ids,
+            table.contents,
+            CountedScores(table.names, table.weights, table.raw, table.percent, table.final),
+            table.labels,
+        )
+        return Pool(data, size=size, seed=self.request.seed, needs=needs, reader=reader)
+
+    def run(self, stage: Stage, left: NDArray[np.int64]) -> tuple[NDArray[np.int64], StageResult]:
+        """Return the rows that a stage leaves, and what it did."""
+        why = self._take(stage, left) if stage.do == "take" else self._leave_out(stage, left)
+        out = np.fromiter(why, dtype=np.int64, count=len(why))
+        kept = np.delete(left, out)
+        ids = self.table.sample_ids[left]
+        reasons = {int(ids[row]): text for row, text in why.items()}
+        return kept, StageResult(stage, len(left), len(kept), reasons)
+
+    def _leave_out(self, stage: Stage, left: NDArray[np.int64]) -> dict[int, str]:
+        pool = self.pool(left, stage.needs(), len(left), f"the stage {stage.do}")
+        if stage.do == "reject":
+            return rejected_rows(stage, pool)
+        return repeated_rows(stage, pool, self._namer(left))
+
+    def _take(self, stage: Stage, left: NDArray[np.int64]) -> dict[int, str]:
+        choice = stage.selector or self.request.selector
+        size = stage.size or max(1, round((stage.fraction or 0) * len(left)))
+        if size > len(left):
+            raise UsageError(
+                f"a stage takes {counted(size, 'sample')}, and {len(left):,} are left before it"
+            )
+        selector = cast("Selector", self.session.configured(choice).component)
+        pool = self.pool(left, selector.needs(), size, f"selector {choice.label}")
+        taken = chosen_rows(selector, choice.label, pool)
+        for text in pool.told:
+            self.session.notice(text)
+        others = np.setdiff1d(np.arange(len(left)), taken)
+        return dict.fromkeys(others.tolist(), f"{choice.label} did not take it")
+
+    def _namer(self, left: NDArray[np.int64]) -> Callable[[int], str]:
+        ids = self.table.sample_ids[left]
+        known: dict[int, str] = {}
+
+        def name(row: int) -> str:
+            if row not in known:
+                sample = int(ids[row])
+                with self.session.store.reading() as connection:
+                    known[row] = samples.external_ids(connection, [sample], self.dataset.id)[sample]
+            return known[row]
+
+        return name
+
+
+def _check(label: str, rows: NDArray[np.int64], size: int, candidates: int) -> None:
+    good = rows.ndim == 1 and np.issubdtype(rows.dtype, np.integer)
+    distinct = np.unique(rows) if good else rows
+    good = good and rows.shape == (size,) and len(distinct) == size
+    if not good or (size and not 0 <= distinct[0] <= distinct[-1] < candidates):
+        raise PluginError(
+            f"selector {label} must return {size} distinct rows from 0 to {candidates - 1}; it "
+            f"returned {rows.size}, of which {len(distinct)} differ"
+        )

@@ -1,0 +1,108 @@
+"""Looks at a selection from outside: the mix that it has, and what it repeats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ig4.core.contracts.pool import normalised
+from ig4.core.engine.pooling.poolgroups import pool_groups
+from ig4.core.engine.selecting.composition import composition, group_levels
+from ig4.core.engine.selecting.draft import SelectionDraft, pool_settings
+from ig4.core.engine.selecting.duplicates import Duplicates, SelectedText, find_duplicates
+from ig4.core.engine.selecting.effective import effective_weights
+from ig4.core.engine.selecting.report import SelectionReport
+from ig4.core.errors import Ig4Error
+from ig4.storage import samples, scores
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ig4.core.contracts import Groups
+    from ig4.core.engine.selecting.candidates import SelectionRequest
+    from ig4.core.engine.session import Session
+    from ig4.storage.datasets import DatasetRow
+    from ig4.storage.samples import SampleRow
+
+
+def make_report(
+    session: Session, dataset: DatasetRow, request: SelectionRequest, draft: SelectionDraft
+) -> SelectionReport:
+    """Return what a selection is told with; groups are computed if they are not there yet."""
+    table = draft.table
+    groups, why = _groups(session, dataset, request, draft)
+    sums = draft.pool.sums_scores and request.combine == "sum"
+    return SelectionReport(
+        composition=None if groups is None else composition(request.groups, groups, draft.rows),
+        effective_weights=effective_weights(table.names, table.percent, table.weights, table.final),
+        duplicates=_duplicates(session, table.sample_ids[draft.rows]),
+        levels=() if groups is None else group_levels(table.names, table.percent, groups),
+        sums_scores=sums,
+        no_groups=why,
+        told=tuple(draft.pool.told),
+        stages=tuple(stage.to_dict() for stage in draft.stages),
+    )
+
+
+def _groups(
+    session: Session, dataset: DatasetRow, request: SelectionRequest, draft: SelectionDraft
+) -> tuple[Groups | None, str | None]:
+    """Return the groups of the candidates, or why there are none: a selection does without."""
+    table = draft.table
+    try:
+        groups = pool_groups(
+            session,
+            dataset,
+            pool_settings(request, table),
+            request.groups,
+            table.sample_ids,
+            table.contents,
+        )
+    except Ig4Error as error:
+        return None, str(error)
+    return groups, None
+
+
+def _duplicates(session: Session, chosen: NDArray[np.int64]) -> Duplicates:
+    with session.store.reading() as connection:
+        rows = samples.by_id(connection, chosen.tolist())
+    texts = [
+        SelectedText(row.content_id, _image(row), f"{row.instruction}\n{row.answer}")
+        for row in rows
+    ]
+    return find_duplicates(texts, _vectors(session, [one.image for one in texts]))
+
+
+def _image(row: SampleRow) -> int | None:
+    return row.images[0].image_id if row.images else None
+
+
+def _vectors(session: Session, images: list[int | None]) -> NDArray[np.float32] | None:
+    """Return unit vectors of images by the embedder that knows most of them; None if none does."""
+    wanted = sorted({image for image in images if image is not None})
+    best: dict[int, NDArray[np.float32]] = {}
+    if not wanted or len(images) > MOST_COMPARED:
+        return None
+    with session.store.reading() as connection:
+        for component in scores.embedders(connection):
+            found = {
+                image: vector
+                for image, vector in scores.embeddings(connection, component, wanted)
+                if not isinstance(vector, str)
+            }
+            if len(found) > len(best):
+                best = found
+    if not best:
+        return None
+    width = len(next(iter(best.values())))
+    matrix = np.zeros((len(images), width), dtype=np.float32)
+    for place, image in enumerate(images):
+        vector = best.get(image) if image is not None else None
+        if vector is not None and len(vector) == width:
+            matrix[place] = vector
+    return normalised(matrix)
+
+
+MOST_COMPARED = 5_000
+"""In a larger selection images are not compared by vectors."""

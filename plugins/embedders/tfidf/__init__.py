@@ -1,0 +1,1 @@
+"""Hashed TF-IDF with a truncated SVD, in NumPy alone."""

@@ -1,0 +1,1 @@
+"""Forms of instructions and answers, found by rules."""

@@ -1,0 +1,1 @@
+"""Built-in recipes: published methods as settings."""

@@ -1,0 +1,39 @@
+"""The recipes that are ig4's own: `balanced`, and the baseline `random`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from ig4.core.contracts import Recipe
+
+if TYPE_CHECKING:
+    from ig4.core.records import JSON
+
+
+class BalancedRecipe(Recipe):
+    """Reject what is bad for its kind, keep the mix of kinds, then draw."""
+
+    source: ClassVar[str] = "ig4: docs/methods/balanced.md"
+
+    def settings(self) -> Mapping[str, JSON]:
+        """The default scores and those about the text itself; the selector `balanced`."""
+        text = ["ending", "ending-in-pool", "repetition", "odd-characters"]
+        return {
+            "run": {"scorers": ["clip", "length", *text]},
+            "select": {"selector": "balanced"},
+        }
+
+
+class RandomRecipe(Recipe):
+    """A uniform draw: what every method has to beat."""
+
+    source: ClassVar[str] = "the baseline of every comparison"
+
+    def settings(self) -> Mapping[str, JSON]:
+        """No scores, no clusters."""
+        return {
+            "run": {"scorers": []},
+            "cluster": {"clusterer": "none"},
+            "select": {"selector": "random"},
+        }

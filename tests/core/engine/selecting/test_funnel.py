@@ -1,0 +1,116 @@
+"""Stages before the selector: what they leave out, and why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ig4.core.contracts import Groups
+from ig4.core.engine.selecting.funnel import (
+    Stage,
+    StageResult,
+    check_stages,
+    rejected_rows,
+    repeated_rows,
+)
+from ig4.core.errors import UsageError
+from ig4.core.records import Choice
+from ig4.core.testing import ArrayPoolData, make_pool
+
+
+def pool(stage, **values):
+    data = ArrayPoolData(10, {"clip": np.arange(10.0) * 10}, **values)
+    return make_pool(data, stage.needs())
+
+
+def test_tails_are_percentiles_among_all():
+    stage = Stage("reject", {"clip": (25.0, 90.0)})
+    why = rejected_rows(stage, pool(stage))
+    assert sorted(why) == [0, 1, 9]
+    assert why[0] == "clip is below percentile 25 of all (5.0)"
+    assert why[9] == "clip is above percentile 90 of all (95.0)"
+
+
+def test_tails_are_percentiles_within_groups():
+    stage = Stage("reject", {"clip": (25.0, 100.0)}, within="form")
+    groups = Groups(("low", "high"), np.repeat([0, 1], 5))
+    why = rejected_rows(stage, pool(stage, groupings={"form": groups}))
+    assert sorted(why) == [0, 5]
+    assert why[5] == "clip is below percentile 25 of its group (10.0)"
+
+
+def test_samples_without_a_group_are_compared_with_each_other():
+    stage = Stage("reject", {"clip": (15.0, 100.0)}, within="form")
+    groups = Groups(("one",), np.repeat([0, -1], 5))
+    assert sorted(rejected_rows(stage, pool(stage, groupings={"form": groups}))) == [0, 5]
+
+
+def test_a_stage_may_reject_by_scores_that_do_not_count():
+    stage = Stage("reject", {"ending": (50.0, 100.0)})
+    other = {"ending": np.array([0.0] * 3 + [1.0] * 7)}
+    assert sorted(rejected_rows(stage, pool(stage, raw_by_scorer=other))) == [0, 1, 2]
+
+
+def test_of_equal_samples_the_first_stays():
+    stage = Stage("dedup")
+    contents = np.array([1, 2, 1, 3, 2, 4, 5, 6, 7, 1])
+    why = repeated_rows(stage, pool(stage, content_numbers=contents), lambda row: f"#{row}")
+    assert why == {
+        2: "it has the texts and images of #0",
+        4: "it has the texts and images of #1",
+        9: "it has the texts and images of #0",
+    }
+
+
+def test_samples_alike_in_all_spaces_are_near_duplicates():
+    rng = np.random.default_rng(0)
+    image, text = (rng.normal(size=(10, 8)).astype(np.float32) for _ in range(2))
+    image[7], text[7] = image[2] * 3, text[2]
+    image[8] = image[2]
+    stage = Stage("dedup", spaces=("clip", "text"), alike=0.95)
+    why = repeated_rows(stage, pool(stage, spaces={"clip": image, "text": text}), str)
+    assert why == {7: "it is alike to 2 in clip, text"}
+    alone = Stage("dedup", spaces=("clip",))
+    assert sorted(repeated_rows(alone, pool(alone, spaces={"clip": image}), str)) == [7, 8]
+
+
+def test_a_sample_that_is_only_alike_to_one_that_fell_out_stays():
+    def at(degrees):
+        radians = np.deg2rad(degrees)
+        return [np.cos(radians), np.sin(radians)]
+
+    # 0 and 15 degrees are alike (cosine 0.966), 15 and 30 are, 0 and 30 are not.
+    angles = [0, 15, 30, *range(80, 360, 40)]
+    vectors = np.array([at(angle) for angle in angles], dtype=np.float32)
+    stage = Stage("dedup", spaces=("clip",), alike=0.95)
+    assert sorted(repeated_rows(stage, pool(stage, spaces={"clip": vectors}), str)) == [1]
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        (Stage("reject"), "names no tails"),
+        (Stage("reject", {"clip": (60.0, 40.0)}), "no range of percentiles"),
+        (Stage("dedup", {"clip": (1.0, 2.0)}), "belong to a stage that rejects"),
+        (Stage("reject", {"clip": (1.0, 2.0)}, spaces=("clip",)), "drops duplicates"),
+        (Stage("take"), "needs a size or a fraction"),
+        (Stage("take", size=5, fraction=0.5), "needs a size or a fraction"),
+        (Stage("dedup", size=5), "belong to a stage that takes"),
+        (Stage("dedup", selector=Choice("selector", "topk")), "belong to a stage that takes"),
+    ],
+)
+def test_a_stage_that_makes_no_sense_is_refused_before_any_work(stage, said):
+    with pytest.raises(UsageError, match=said) as error:
+        check_stages([Stage("dedup"), stage])
+    assert "stage 2" in str(error.value)
+
+
+def test_what_a_stage_did_can_be_told():
+    result = StageResult(Stage("reject", {"clip": (25.0, 100.0)}), 10, 7, {})
+    assert result.notice(1) == "stage 1 (reject) left out 3 samples of 10"
+    assert result.to_dict() == {
+        "do": "reject",
+        "tails": {"clip": [25.0, 100.0]},
+        "before": 10,
+        "after": 7,
+    }

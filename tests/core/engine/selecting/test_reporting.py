@@ -1,0 +1,204 @@
+"""What every selection is told with: its mix, effective weights, duplicates, and notices."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
+from ig4.core.engine.selecting.candidates import SelectionRequest
+from ig4.core.engine.selecting.explain import explain, explain_last
+from ig4.core.engine.selecting.funnel import Stage
+from ig4.core.engine.selecting.select import select
+from ig4.core.errors import UsageError
+from ig4.core.events import Notice
+from ig4.core.records import Choice
+from ig4.storage import selections
+
+from ...conftest import record
+
+TOP = Choice("selector", "topk")
+RANDOM = Choice("selector", "random")
+BALANCED = Choice("selector", "balanced")
+
+
+@pytest.fixture
+def mixed(session, folder, read, tmp_path):
+    """60 questions about colors, scored 0 to 59, and 60 about counts, scored 40 to 99."""
+    records, rows = [], []
+    for n in range(60):
+        records.append(record(f"c{n:02d}", f"It is shade {n}.", instruction="What color is it?"))
+        records.append(record(f"h{n:02d}", f"{n}", instruction="How many dogs are there?"))
+        rows += [{"id": f"c{n:02d}", "gpt": n, "flat": 50 + n % 2},
+                 {"id": f"h{n:02d}", "gpt": 40 + n, "flat": 50 + n % 2}]  # fmt: skip
+    folder.write(*records)
+    dataset = read().dataset
+    (tmp_path / "scores.json").write_text(json.dumps(rows))
+    for name in ("gpt", "flat"):
+        import_scores(session, dataset, ScoreColumn(tmp_path / "scores.json", name, name))
+    return dataset
+
+
+@pytest.fixture
+def told(session):
+    """The notices of the session, as they come."""
+    heard = []
+    session.listeners = [*session.listeners, heard.append]
+    return lambda: [event.text for event in heard if isinstance(event, Notice)]
+
+
+def request(**more):
+    return SelectionRequest(**{"size": 20, "scorers": ("gpt",), "selector": TOP, **more})
+
+
+def test_the_mix_of_a_selection_stands_beside_that_of_its_pool(session, mixed, told):
+    result = select(session, mixed, request())
+    mix = result.report["composition"]
+    assert mix["tv"] == pytest.approx(0.5)
+    assert {one["name"].split(" ·")[0]: one["selected"] for one in mix["groups"]}
+    assert sorted(one["selected"] for one in mix["groups"]) == [0, 20]
+    assert [one["pool_share"] for one in mix["groups"]] == [0.5, 0.5]
+    (warning,) = [text for text in told() if "leaves the mix" in text]
+    assert "50%" in warning
+    assert "none at all of" in warning
+    assert "--recipe balanced" in warning
+
+
+def test_balanced_keeps_the_mix_and_is_not_sent_to_itself(session, mixed, told):
+    result = select(session, mixed, request(selector=BALANCED))
+    assert result.report["composition"]["tv"] == 0
+    assert not [text for text in told() if "--recipe balanced" in text]
+
+
+def test_a_selector_without_scores_is_told_of_like_any_other(session, mixed):
+    result = select(session, mixed, request(selector=RANDOM, scorers=None))
+    assert {one.final_score for one in result} == {None}
+    assert result.report["composition"]["tv"] < 0.3
+    assert result.report["effective_weights"] == {}
+    assert result.report["duplicates"]["same"] == 0
+
+
+def test_a_data_set_without_scores_can_be_selected_from(session, folder, read):
+    folder.write(*(record(f"s{n}", f"answer {n}") for n in range(10)))
+    result = select(session, read().dataset, request(size=3, selector=RANDOM, scorers=None))
+    assert len(result) == 3
+
+
+def test_a_weight_that_decides_less_than_it_says_is_told(session, mixed, told):
+    weights = {"gpt": 0.2, "flat": 0.8}
+    result = select(session, mixed, request(scorers=("gpt", "flat"), weights=weights))
+    worth = result.report["effective_weights"]
+    assert worth["gpt"]["share"] > 0.9
+    assert worth["gpt"]["correlation"] > 0.99
+    assert worth["flat"]["weight"] == 0.8
+    (notice,) = [text for text in told() if "the weights are not what decides" in text]
+    assert "gpt 0.2 is worth 9" in notice
+
+
+def test_where_scores_only_reject_weights_are_not_spoken_of(session, mixed, told):
+    weights = {"gpt": 0.2, "flat": 0.8}
+    select(
+        session,
+        mixed,
+        request(scorers=("gpt", "flat"), weights=weights, selector=BALANCED),
+    )
+    assert not [text for text in told() if "what decides" in text]
+
+
+def test_repeated_samples_are_counted(session, folder, read, tmp_path, told):
+    folder.write(
+        record("a", "The same."), record("b", "The same."), record("c", "The same, too."),
+        record("d", "Another one entirely, with more words."),
+    )  # fmt: skip
+    dataset = read().dataset
+    result = select(session, dataset, request(size=4, selector=RANDOM, scorers=None))
+    found = result.report["duplicates"]
+    assert found["same"] == 1
+    assert {"a", "b"} in [set(pair) for pair in found["pairs"]]
+    assert any("repeats another one of the selection" in text for text in told())
+
+
+def test_a_group_that_is_low_throughout_is_told(session, mixed, told):
+    result = select(session, mixed, request(selector=BALANCED))
+    low = [level for level in result.report["levels"] if level["deviations"] < 0]
+    assert low == []  # 0.7 standard deviations apart
+    assert not [text for text in told() if "whole groups stand out" in text]
+
+
+def test_the_report_is_stored_with_the_selection(session, mixed):
+    result = select(session, mixed, request(name="best"))
+    with session.store.reading() as connection:
+        name, report = selections.report(connection, result.id)
+    assert name == "best"
+    assert report == json.loads(json.dumps(dict(result.report)))
+
+
+def test_the_same_selection_keeps_its_name(session, mixed):
+    first = select(session, mixed, request(name="best"))
+    again = select(session, mixed, request())
+    assert again.id == first.id
+    with session.store.reading() as connection:
+        assert selections.report(connection, first.id)[0] == "best"
+
+
+def test_a_funnel_leaves_out_takes_and_says_so(session, mixed, told):
+    stages = (
+        Stage("reject", {"gpt": (50.0, 100.0)}, within="form"),
+        Stage("take", selector=TOP, size=40),
+    )
+    result = select(session, mixed, request(selector=RANDOM, stages=stages))
+    assert [(one["before"], one["after"]) for one in result.report["stages"]] == [
+        (120, 60), (60, 40),
+    ]  # fmt: skip
+    assert result.config["stages"][0]["within"] == "form"
+    assert "stage 1 (reject) left out 60 samples of 120" in told()
+    assert {int(one.external_id[1:]) >= 30 for one in result} == {True}
+
+
+def test_it_is_told_which_stage_left_a_sample_out(session, mixed):
+    stages = (Stage("dedup"), Stage("reject", {"gpt": (50.0, 100.0)}, within="form"))
+    asked = request(selector=TOP, stages=stages)
+    why = explain(session, mixed, asked, "c03")
+    assert not why.selected
+    assert why.reason.startswith("stage 2 (reject): gpt is below percentile 50 of its group")
+    select(session, mixed, asked)
+    assert explain_last(session, mixed, request(), "c03").reason == why.reason
+
+
+def test_stages_that_leave_too_few_are_refused(session, mixed):
+    stages = (Stage("reject", {"gpt": (90.0, 100.0)}),)
+    with pytest.raises(UsageError, match=r"the stages of the selection leave 1. of 120"):
+        select(session, mixed, request(stages=stages))
+
+
+def test_scores_can_be_scaled_within_groups(session, mixed):
+    result = select(session, mixed, request(scale="percentile", within="form"))
+    assert result.report["composition"]["tv"] == 0
+    assert result.config["within"] == "form"
+
+
+def test_scores_can_be_combined_otherwise(session, mixed):
+    weights = {"gpt": 1.0, "flat": 1.0}
+    result = select(
+        session, mixed, request(scorers=("gpt", "flat"), weights=weights, combine="min")
+    )
+    assert max(one.final_score for one in result) <= 51
+    assert result.config["combine"] == "min"
+
+
+def test_a_grouper_that_is_unknown_stops_no_selection_but_is_told(session, mixed, told):
+    result = select(session, mixed, request(groups="forms"))
+    assert len(result) == 20
+    assert result.report["composition"] is None
+    assert any("the mix of the selection cannot be told: unknown grouper" in t for t in told())
+
+
+def test_balanced_explains_itself(session, mixed):
+    select(session, mixed, request(selector=BALANCED))
+    why = explain_last(session, mixed, request(), "c03")
+    assert why.details["rejected_by"] == [
+        "gpt is below percentile 25 of its group (5.8)",
+    ]
+    assert why.place is None
+    assert why.details["quota"] == 10
