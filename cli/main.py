@@ -36,10 +36,10 @@ COMMANDS = {
         "ig4.cli.imports:import_clusters",
         "Import clusters computed elsewhere.",
     ),
-    "cluster": ("ig4.cli.cluster:cluster", "Group samples by their images."),
     "groups": (
         "ig4.cli.groups:groups",
         "Show the kinds of samples in the data set NAME, and what scores tell of them.",
+    ),
     "import-vectors": (
         "ig4.cli.imports:import_vectors",
         "Import vectors computed elsewhere, as a space.",
