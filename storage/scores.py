@@ -107,13 +107,14 @@ def bind_members(
     mixture_id: int,
     components: Mapping[str, int],
     *,
+    imported: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> None:
     """Bind names in those members of a mixture where none of them means anything yet."""
     for member in members(connection, mixture_id):
         taken = {row.name for row in _bound(connection, member.id)}
         if not taken & set(components):
-            bind_all(connection, member.id, components, options=options)
+            bind_all(connection, member.id, components, imported=imported, options=options)
 
 
 class _Binding(NamedTuple):

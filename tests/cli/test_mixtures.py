@@ -114,6 +114,8 @@ def test_scores_are_imported_for_a_mixture(ig4):
     assert done.exit_code == 0, done.exception
     (column,) = json_of(ig4("scores", "--dataset", "boats,cats", "--json"))["scores"]
     assert (column["name"], column["values"], column["missing"]) == ("fit", 2, 3)
+    rows = query(ig4, "SELECT dataset, external_id, value FROM scores_long ORDER BY 1")
+    assert [tuple(row.values()) for row in rows] == [("boats", "1", 3.0), ("cats", "1", 5.0)]
 
 
 def test_an_export_is_one_data_set_with_all_images(ig4, tmp_path):

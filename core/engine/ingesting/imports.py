@@ -103,6 +103,7 @@ def import_scores(session: Session, dataset: DatasetRow, column: ScoreColumn) ->
             unbound = bound_outputs(connection, dataset.id, column.name)
             bound = {column.name: component}
             scores.bind_all(connection, dataset.id, bound, imported=True, unbound=unbound)
+            scores.bind_members(connection, dataset.id, bound, imported=True)
             ids, _ = samples.ordered_ids(connection, dataset.id)
         found.taken = len(rows)
         found.without = max(0, len(ids) - found.taken)
