@@ -39,7 +39,7 @@ def dataset(store, contents):
         datasets.put_samples(
             connection,
             [
-                (row.id, f"s{n}", n, int(content), "i", "a", None, "{}", None, None, None)
+                (row.id, f"s{n}", n, int(content), "i", "a", None, "{}", None, None, None, None)
                 for n, content in enumerate(contents)
             ],
         )
@@ -224,7 +224,7 @@ def test_samples_of_a_repeated_id_are_found_in_their_order(store, contents):
         datasets.put_samples(
             connection,
             [
-                (row.id, name, n, int(contents[n]), "i", "a", None, "{}", None, None, None)
+                (row.id, name, n, int(contents[n]), "i", "a", None, "{}", None, None, None, None)
                 for n, name in enumerate(names)
             ],
         )
