@@ -130,7 +130,7 @@ def differing_names(own: Sequence[Named], parts: Sequence[Sequence[Named]]) -> l
 
 def put(connection: Connection, name: str, parts: Sequence[Member]) -> int:
     """Add a mixture of data sets; returns its id."""
-    values = {
+    values: dict[str, Any] = {
         "name": name,
         "path": "",
         "format": MIXTURE,

@@ -128,11 +128,11 @@ def by_id(
         part = [int(value) for value in ids[start : start + _CHUNK]]
         images = _images(connection, part)
         for row in connection.execute(_columns().where(in_values(connection, Sample.id, part))):
-            number, external_id, *rest, owner = row
-            rows[number] = SampleRow(
-                number, before.get(owner, "") + external_id, *rest, owner,
-                images.get(number, []), names.get(owner),
-            )  # fmt: skip
+            told: dict[str, Any] = dict(row._mapping)
+            told["external_id"] = before.get(row.dataset_id, "") + row.external_id
+            rows[row.id] = SampleRow(
+                **told, images=images.get(row.id, []), dataset=names.get(row.dataset_id)
+            )
     return [rows[int(value)] for value in ids]
 
 

@@ -176,8 +176,8 @@ def samples(connection: Connection, selection_id: int) -> list[SelectionItem]:
         .order_by(SelectedSample.rank)
     )
     return [
-        SelectionItem(sample, content, before.get(owner, "") + external_id, *rest)
-        for owner, sample, content, external_id, *rest in connection.execute(statement)
+        SelectionItem(sample, content, before.get(owner, "") + name, rank, cluster, score)
+        for owner, sample, content, name, rank, cluster, score in connection.execute(statement)
     ]
 
 

@@ -149,8 +149,8 @@ def count_shared(connection: Connection, dataset: DatasetRow) -> tuple[int, int]
         samples.ordered_ids(connection, part.id)[1]
         for part in membership.members(connection, dataset.id)
     ]
-    distinct = [np.unique(part) for part in parts]
-    ids, counts = np.unique(np.concatenate(distinct or [np.empty(0)]), return_counts=True)
+    distinct = [np.empty(0, dtype=np.int64), *(np.unique(part) for part in parts)]
+    ids, counts = np.unique(np.concatenate(distinct), return_counts=True)
     shared = ids[counts > 1]
     return len(shared), int(sum(np.isin(part, shared).sum() for part in parts))
 
