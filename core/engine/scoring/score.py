@@ -12,6 +12,7 @@ from ig4.core.engine.checkups.check import ScoringCheck
 from ig4.core.engine.checkups.findings import CheckResult
 from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spacenames import all_parts
+from ig4.core.engine.pooling.spaces import missing_space
 from ig4.core.engine.scoring import storing
 from ig4.core.engine.scoring.outputs import column_name
 from ig4.core.engine.scoring.plan import (
@@ -24,6 +25,7 @@ from ig4.core.engine.scoring.plan import (
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
 from ig4.core.engine.scoring.spacebinding import bind_spaces, failures_by_space
+from ig4.core.errors import UsageError
 from ig4.core.records import JSON, Choice
 from ig4.storage import scores, spaces
 
@@ -119,6 +121,7 @@ def split_pool_scorers(
     pooled: list[ConfiguredComponent] = []
     wanted = {choice.label: choice for choice in request.spaces}
     imported = imported_spaces(session, dataset) - set(request.recompute)
+    known = {one.component.name for one in session.host.components("embedder")}
     for choice in request.scorers:
         cls = session.host.load(choice.kind, choice.use, runnable=False)
         if not issubclass(cls, PoolScorer):
@@ -129,9 +132,12 @@ def split_pool_scorers(
         pooled.append(one)
         assert isinstance(one.component, PoolScorer)
         for name in all_parts(one.component.needs().all_spaces):
-            if name not in imported:
-                embedder = request.pool.embedders.get(name, Choice("embedder", name))
-                wanted.setdefault(name, embedder)
+            if name in imported or name in wanted:
+                continue
+            embedder = request.pool.embedders.get(name, Choice("embedder", name))
+            if embedder.use.rpartition("/")[2] not in known:
+                raise UsageError(missing_space(session, dataset, name, request.pool.embedders))
+            wanted[name] = embedder
     return replace(request, scorers=plain, spaces=tuple(wanted.values())), pooled
 
 

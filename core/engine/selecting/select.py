@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.contracts import Selector
+from ig4.core.engine.checkups.check import check_notices
 from ig4.core.engine.mixtures import tell_shared
 from ig4.core.engine.pooling.poolscores import is_stale
 from ig4.core.engine.selecting.draft import SelectionDraft, draft_selection
@@ -69,6 +70,8 @@ def _tell(
                 f"{column.name} was computed of a pool that has changed since: `ig4 score "
                 f"--scorers {column.name}` computes it anew"
             )
+    for text in check_notices(session, dataset, draft.table.names):
+        session.notice(text)
     for text in report.told:
         session.notice(text)
     if report.no_groups:

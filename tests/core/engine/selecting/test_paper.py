@@ -32,13 +32,27 @@ def published(shared):
 
 @pytest.fixture(scope="module")
 def session(published, tmp_path_factory):
-    folder, scores, _, _ = published
+    _, scores, _, _ = published
     here = tmp_path_factory.mktemp("cc")
     captions = [{"image_id": a["image_id"], "caption": a["caption"]} for a in scores]
     (here / "filter_cap.json").write_text(json.dumps({"annotations": captions}), encoding="utf-8")
-    with Store.open(here / "ig4.db") as store:
+    yield from scored(published, here, here / "ig4.db")
+
+
+@pytest.fixture(scope="module")
+def with_images(published, shared, tmp_path_factory):
+    folder = shared / "data" / "cc_sbu_align"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}")
+    yield from scored(published, folder, tmp_path_factory.mktemp("images") / "ig4.db")
+
+
+def scored(published, source, database):
+    """Ingest the captions in a folder, and import the authors' scores and clusters."""
+    folder, scores, _, _ = published
+    with Store.open(database) as store:
         session = Session(store, Host.discover())
-        dataset = ingest(session, DatasetSource(here)).dataset
+        dataset = ingest(session, DatasetSource(source)).dataset
         file = folder / "full_score_data.json"
         for column in (
             ScoreColumn(file, "clip", "clip_score", "image_id"),
@@ -125,3 +139,24 @@ def test_the_weights_of_the_paper_are_the_default(session):
 def test_ranks_go_by_final_score(session):
     scores = [one.final_score for one in chosen(session)]
     assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.slow
+def test_the_same_200_are_selected_where_the_images_are_there(with_images, published):
+    kept, _ = expected(published)
+    result = chosen(with_images)
+    assert set(result.ids) == kept
+    assert result.report["duplicates"]["same"] == 0
+
+
+def test_the_weights_of_the_paper_are_worth_nearly_the_same(session):
+    """Weight x spread: 2.04 for CLIP, whose weight is 0.53, and 2.18 for reward, with 0.10."""
+    worth = chosen(session).report["effective_weights"]
+    effective = {name: round(one["effective"], 2) for name, one in worth.items()}
+    assert effective == {"clip": 2.04, "length": 1.6, "reward": 2.18, "gpt": 1.85}
+
+
+def test_the_data_is_of_one_kind_so_that_no_mix_can_be_left(session):
+    mix = chosen(session).report["composition"]
+    assert [one["name"] for one in mix["groups"]] == ["describe"]
+    assert mix["tv"] == 0
