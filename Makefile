@@ -16,8 +16,9 @@ PYTEST_ARGS ?=
 MORE ?=
 comma := ,
 MINIATURE_ARGS ?=
+ARENA_ARGS ?=
 
-.PHONY: demo miniature test quick lint types check format bench clean
+.PHONY: demo miniature arena test quick lint types check format bench clean
 
 demo: $(STAMP)
 	$(BIN)/ig4 demo
@@ -25,6 +26,10 @@ demo: $(STAMP)
 # The whole method, from making a base model to the tables: about a quarter of an hour.
 miniature: $(STAMP)
 	$(BIN)/python examples/miniature/miniature.py $(MINIATURE_ARGS)
+
+# Which way to select helps, in worlds where the truth is known: more than half an hour.
+arena: $(STAMP)
+	$(BIN)/python examples/arena/arena.py $(ARENA_ARGS)
 
 test: lint types check
 

@@ -135,6 +135,7 @@ class ArmSection(Section):
     """An arm that you define; a key that is missing is taken from the other tables."""
 
     selection: Literal["selected", "random", "all", "none"] = "selected"
+    recipe: str | None = None
     selector: str | None = None
     scorers: tuple[str, ...] | None = None
     weights: dict[str, float] | None = None

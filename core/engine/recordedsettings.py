@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ig4.core.contracts import Scorer
+from ig4.core.contracts import PoolScorer, Scorer
 from ig4.core.errors import Ig4Error
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.host.recording import RecordedOptions, non_default
@@ -137,6 +137,8 @@ class _Reuse:
             try:
                 scorer = cast("Scorer", self.session.host.build(choice, runnable=False))
             except Ig4Error:
+                continue
+            if isinstance(scorer, PoolScorer):  # it reads spaces that are there, and makes none
                 continue
             own = scorer.embedder()
             if own is not None and own.use.rpartition("/")[2] == label:

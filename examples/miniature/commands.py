@@ -89,10 +89,14 @@ LEARNING_RATE = 1e-3
 
 def configure(work: Path, split: world.Split, size: int, clusters: int) -> None:
     """Write ig4.toml; the weights of the scorers are ig4's own: the paper's."""
-    text = _CONFIG.format(
+    (work / "ig4.toml").write_text(settings(split, size, clusters), encoding="utf-8")
+
+
+def settings(split: str, size: int, clusters: int) -> str:
+    """Return what ig4.toml says."""
+    return _CONFIG.format(
         split=split, size=size, clusters=clusters, rate=LEARNING_RATE, describe=world.DESCRIBE[0]
     )
-    (work / "ig4.toml").write_text(text, encoding="utf-8")
 
 
 def select(work: Path) -> None:
@@ -167,8 +171,11 @@ def query_rows(work: Path, sql: str) -> list[dict[str, Any]]:
     return rows
 
 
-def ig4(work: Path, *words: str, quiet: bool = False) -> str:
-    """Run a command of ig4 in the work folder, on one core a process, and return what it says."""
+def ig4(work: Path, *words: str, quiet: bool = False, accepted: Sequence[int] = (0,)) -> str:
+    """Run a command of ig4 in the work folder, on one core a process, and return what it says.
+
+    Any exit code but the `accepted` ones ends everything.
+    """
     if not quiet:
         print(f"$ ig4 {shlex.join(words)}", flush=True)
     began = time.perf_counter()
@@ -178,7 +185,7 @@ def ig4(work: Path, *words: str, quiet: bool = False) -> str:
         [sys.executable, "-m", "ig4", *words], cwd=work, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE if quiet else None, check=False,
     )  # fmt: skip
-    if done.returncode:
+    if done.returncode not in accepted:
         raise SystemExit(f"ig4 {words[0]} ended with {done.returncode}: {done.stderr or ''}")
     if not quiet:
         log(work, {"step": f"ig4 {words[0]}", "seconds": round(time.perf_counter() - began, 1)})

@@ -85,10 +85,12 @@ def vague(turns: Sequence[Exchange], scene: world.Scene, rng: random.Random) -> 
 
 def truncated(turns: Sequence[Exchange], scene: world.Scene, rng: random.Random) -> list[Exchange]:
     """Break every answer off inside, after a fifth to three fifths of it."""
-    return [
-        (question, answer[: max(1, int(len(answer) * rng.uniform(0.2, 0.6)))].rstrip())
-        for question, answer in turns
-    ]
+    return [(question, cut_off(answer, rng)) for question, answer in turns]
+
+
+def cut_off(answer: str, rng: random.Random) -> str:
+    """Break an answer off inside."""
+    return answer[: max(1, int(len(answer) * rng.uniform(0.2, 0.6)))].rstrip()
 
 
 def rambling(turns: Sequence[Exchange], scene: world.Scene, rng: random.Random) -> list[Exchange]:
@@ -125,24 +127,36 @@ def kind_of(question: str) -> str:
     return "color" if "color" in question.split() else "shape"
 
 
+Choice = Callable[[Sequence[Exchange], random.Random], str | None]
+"""How a conversation is spoilt; None leaves it sound."""
+
+
 def write(
-    folder: Path, scenes: Sequence[world.Scene], count: int, seed: int = 0
+    folder: Path,
+    scenes: Sequence[world.Scene],
+    count: int,
+    seed: int = 0,
+    *,
+    share: float = SHARE,
+    spoil: Choice | None = None,
 ) -> dict[str, str | None]:
     """Write `llava.json` with its pictures into `folder`; return how each sample was spoilt.
 
     Scenes are gone through again until there are `count` samples; no two of a picture are alike.
+    A `share` is spoilt, in equal parts of each kind; or `spoil` decides of each conversation.
     """
     rng = random.Random(seed)
-    spoilt = round(count * SHARE)
+    spoilt = round(count * share)
     kinds: list[str | None] = [KINDS[i % len(KINDS)] for i in range(spoilt)]
     kinds += [None] * (count - spoilt)
     rng.shuffle(kinds)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     key: dict[str, str | None] = {}
     records = []
-    for number, kind in enumerate(kinds):
+    for number, planned in enumerate(kinds):
         scene = scenes[number % len(scenes)]
         turns = conversation(scene, rng)
+        kind = planned if spoil is None else spoil(turns, rng)
         if kind == MISMATCHED:
             scene = elsewhere(scene, scenes, rng)
         elif kind is not None:

@@ -136,13 +136,14 @@ def make_clip(folder: Path, plan: Plan) -> None:
     tiny_clip.make(folder, world.scenes("pool", limit=plan.pool), sizes)
 
 
-def make_reward(folder: Path, work: Path, plan: Plan) -> None:
+def make_reward(folder: Path, work: Path, plan: Plan, words: str = "base") -> None:
+    """Train the reward model with the tokenizer of the model in a folder called `words`."""
     import tiny_reward
     from transformers import AutoTokenizer
 
-    words = AutoTokenizer.from_pretrained(work / "base")
+    tokenizer = AutoTokenizer.from_pretrained(work / words)
     sizes = tiny_reward.Sizes(**plan.sizes.get("reward", {}))
-    tiny_reward.make(folder, world.scenes("pool", limit=plan.pool), words, sizes)
+    tiny_reward.make(folder, world.scenes("pool", limit=plan.pool), tokenizer, sizes)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def configured_arms(setup: AblationSetup) -> tuple[Arm, ...]:
         name: Arm(
             name, arm.selection, selector=arm.selector, scorers=arm.scorers, weights=arm.weights,
             scale=arm.scale, clusterer=arm.clusterer, k=arm.k, size=arm.size,
-            fraction=arm.fraction, options=arm.options,
+            fraction=arm.fraction, options=arm.options, recipe=arm.recipe,
         )
         for name, arm in section.arms.items()
     }  # fmt: skip

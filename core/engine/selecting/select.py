@@ -27,13 +27,19 @@ STAGE = "select"
 
 
 def select(
-    session: Session, dataset: DatasetRow, request: SelectionRequest, *, latest: bool = True
+    session: Session,
+    dataset: DatasetRow,
+    request: SelectionRequest,
+    *,
+    latest: bool = True,
+    equal: SelectionResult | None = None,
 ) -> SelectionResult:
     """Select samples and store the selection; the same request on the same
     scores is stored once.
 
     The result is then the newest selection of the data set; without `latest`, an older one that
-    is the same will do.
+    is the same will do. Where the samples of `equal` are chosen, in the same order, that is
+    returned, and nothing is stored: a seed that changes nothing makes no selection.
 
     Raises:
         UsageError: size above the number of candidates, unknown scorer, weight or clustering.
@@ -50,7 +56,12 @@ def select(
         report = make_report(session, dataset, request, draft)
         _tell(session, dataset, request, draft, report)
         chosen = _chosen(session, dataset, draft)
-        result = _store(session, dataset, selector, request, draft, config, chosen, report, latest)
+        if equal is not None and list(equal.chosen) == chosen:
+            result = equal
+        else:
+            result = _store(
+                session, dataset, selector, request, draft, config, chosen, report, latest
+            )
         session.emit(Selected(result.id, len(chosen)))
         session.emit(StageFinished(STAGE, f"{len(chosen):,} of {len(draft.table.sample_ids):,}"))
         return result

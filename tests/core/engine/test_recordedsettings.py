@@ -157,6 +157,12 @@ def test_the_embedder_has_the_model_of_the_scorer_of_its_name(session, dataset):
     session.host.validate(embedder)
 
 
+def test_scores_of_a_pool_tell_no_embedder(session, dataset, scored):
+    scored("given-again")
+    config = build({"run": {"embedder": "clip"}})
+    assert with_recorded_options(session, dataset, config, embedder="clip").embedders == {}
+
+
 def test_a_data_set_that_is_yet_to_be_read_has_the_embedder_of_the_scorer_too(session):
     pytest.importorskip("open_clip")
     config = build({"scorers": {"clip": {"model": "ig4-tiny", "text": "whole"}}})

@@ -30,7 +30,8 @@ MAIN, INDICATORS, CLUSTERING, SIZES, OWN = (
 class Arm:
     """One way to choose what to train on; None leaves a setting as the configuration has it.
 
-    `group` is the table that the arm stands in; `options` are laid over the trainer's.
+    `group` is the table that the arm stands in; `options` are laid over the trainer's. What
+    `recipe` sets of the selection lies between the configuration and the arm's own settings.
     """
 
     name: str
@@ -45,10 +46,12 @@ class Arm:
     size: int | None = None
     fraction: float | None = None
     options: Mapping[str, JSON] = field(default_factory=dict)
+    recipe: str | None = None
 
     def settings(self) -> dict[str, JSON]:
         """Return all settings of the arm as JSON; arms that differ in name only have the same."""
-        return {
+        recipe: dict[str, JSON] = {} if self.recipe is None else {"recipe": self.recipe}
+        return recipe | {
             "take": self.take,
             "selector": self.selector,
             "scorers": None if self.scorers is None else list(self.scorers),
@@ -226,6 +229,10 @@ def _selector(value: str, _: Inventory) -> Arm:
     return Arm(f"selector-{value}", group=MAIN, selector=value)
 
 
+def _recipe(value: str, _: Inventory) -> Arm:
+    return Arm(f"recipe-{value}", group=MAIN, recipe=value)
+
+
 _SERIES: Mapping[str, tuple[Callable[[str, Inventory], Arm], str]] = {
     "single": (_only, "single, or single:clip|length"),
     "without": (_without, "without, or without:clip|length"),
@@ -235,6 +242,7 @@ _SERIES: Mapping[str, tuple[Callable[[str, Inventory], Arm], str]] = {
     "clusters": (_k, "clusters:5|20"),
     "sizes": (_size, "sizes:100|200|400"),
     "selectors": (_selector, "selectors:topk"),
+    "recipes": (_recipe, "recipes:paper|balanced"),
 }
 """Words that stand for several arms: how a value becomes an arm, and an example."""
 

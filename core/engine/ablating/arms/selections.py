@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ig4.core.engine.ablating.setup import AblationSetup
+    from ig4.core.engine.selecting.result import SelectionResult
 
 
 class ArmSamples(NamedTuple):
@@ -33,7 +34,10 @@ class ArmSelections:
     requests: ArmRequests
 
     def select(self, arm: Arm, seeds: Sequence[int]) -> dict[int, ArmSamples]:
-        """Return what an arm trains on with each seed; only a random arm differs between seeds.
+        """Return what an arm trains on with each seed, which the selector gets, too.
+
+        A selection that is the same with another seed is stored once, with the first seed. The
+        reference's with the first seed is the newest selection afterwards.
 
         Raises:
             Ig4Error: there are no scores or clusters to select by.
@@ -42,9 +46,12 @@ class ArmSelections:
             return dict.fromkeys(seeds, ArmSamples(None, []))
         if arm.take == "all":
             return dict.fromkeys(seeds, ArmSamples(None, self._all_contents()))
-        if arm.take == "random":
-            return {seed: self._select(arm, seed) for seed in seeds}
-        return dict.fromkeys(seeds, self._select(arm, seeds[0]))
+        latest = arm.name == REFERENCE
+        first = self._select(arm, seeds[0], latest=latest)
+        found = {seed: self._select(arm, seed, first) for seed in seeds[1:]}
+        if latest and any(one.id != first.id for one in found.values()):
+            first = self._select(arm, seeds[0], latest=True)
+        return {seed: self._samples(one) for seed, one in ({seeds[0]: first} | found).items()}
 
     def size(self, arm: Arm, seed: int) -> int:
         """Return how many samples an arm trains on; selects nothing.
@@ -58,6 +65,7 @@ class ArmSelections:
             return len(self._all_contents())
         session = self.setup.session
         request = self.requests.of_arm(arm, seed, dry=True)
+        _, arm = self.requests.with_recipe(request, arm)
         selector = cast("Selector", session.configured(request.selector).component)
         needs = selector.needs()
         if arm.clusterer is not None or arm.k is not None:
@@ -65,11 +73,15 @@ class ArmSelections:
         table = candidate_table(session, self.setup.dataset, request, needs)
         return resolve_size(request, len(table.sample_ids))
 
-    def _select(self, arm: Arm, seed: int) -> ArmSamples:
-        session = self.setup.session
+    def _select(
+        self, arm: Arm, seed: int, first: SelectionResult | None = None, *, latest: bool = False
+    ) -> SelectionResult:
+        setup = self.setup
         request = self.requests.of_arm(arm, seed)
-        result = select(session, self.setup.dataset, request, latest=arm.name == REFERENCE)
-        with session.store.reading() as connection:
+        return select(setup.session, setup.dataset, request, latest=latest, equal=first)
+
+    def _samples(self, result: SelectionResult) -> ArmSamples:
+        with self.setup.session.store.reading() as connection:
             items = selections.samples(connection, result.id)
         return ArmSamples(result.id, [item.content_id for item in items])
 

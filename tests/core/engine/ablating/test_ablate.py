@@ -105,12 +105,35 @@ def test_every_arm_is_trained_and_evaluated_with_every_seed(session):
 
 
 @pytest.mark.slow
-def test_a_random_arm_draws_anew_for_each_seed_and_others_do_not(session):
+def test_a_random_arm_draws_anew_for_each_seed_and_one_without_luck_selects_once(session):
     run(session)
     found = cells(session)
     assert len({found["random", seed].selection_id for seed in (42, 43, 44)}) == 3
     assert len({found["ig4", seed].selection_id for seed in (42, 43, 44)}) == 1
     assert {found["all", seed].selection_id for seed in (42, 43, 44)} == {None}
+
+
+def test_a_selector_that_draws_draws_anew_for_each_seed(session):
+    run(session, ["drawn", "ig4"], arms={"drawn": {"selector": "random"}}, seeds=3)
+    found = cells(session)
+    with session.store.reading() as connection:
+        drawn = [
+            [item.sample_id for item in selections.samples(connection, row.selection_id)]
+            for (arm, _), row in found.items()
+            if arm == "drawn"
+        ]
+    assert len({tuple(sorted(one)) for one in drawn}) == 3
+    assert len({found["ig4", seed].selection_id for seed in (42, 43, 44)}) == 1
+
+
+@pytest.mark.slow
+def test_the_newest_selection_is_that_of_the_first_seed_where_the_reference_draws(session):
+    run(session, ["ig4", "sizes:5"], select={"selector": "random"})
+    found = cells(session)
+    assert len({found["ig4", seed].selection_id for seed in (42, 43, 44)}) == 3
+    with session.store.reading() as connection:
+        newest = selections.last(connection)
+    assert newest.id == found["ig4", 42].selection_id
 
 
 @pytest.mark.slow

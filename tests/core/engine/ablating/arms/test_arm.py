@@ -51,6 +51,7 @@ def test_weights_sizes_scales_and_numbers_of_clusters_are_listed():
     assert [one.size for one in expand_arms(["sizes:100|200"], KNOWN)] == [100, 200]
     assert [one.k for one in expand_arms(["clusters:5|20"], KNOWN)] == [5, 20]
     assert arm("scales:minmax").scale == "minmax"
+    assert arm("recipes:paper").recipe == "paper"
 
 
 def test_other_clusterers_are_all_but_the_configured_one():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ig4.core.config import build
+from ig4.core.contracts import Needs
 from ig4.core.engine.ablating.arms.arm import Arm
 from ig4.core.engine.ablating.arms.inventory import take_inventory
 from ig4.core.engine.ablating.arms.requests import ArmRequests
@@ -14,7 +15,7 @@ from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.selecting.candidates import candidate_table
 from ig4.core.engine.selecting.select import select
-from ig4.core.errors import UsageError
+from ig4.core.errors import ConfigError, UsageError
 from ig4.core.records import Choice
 
 from ....conftest import record
@@ -46,7 +47,7 @@ def requests(session, dataset):
 
 def test_percents_of_arms_are_by_the_options_of_the_scores(session, dataset, requests):
     request = requests().of_arm(Arm("only-ratio", scorers=("ratio",), weights={"ratio": 1.0}), 1)
-    table = candidate_table(session, dataset, request, clusters_needed=True)
+    table = candidate_table(session, dataset, request, Needs(scores=True, clusters=True))
     assert table.percent[:, 0].max() == pytest.approx(100 * N / 1000)
 
 
@@ -74,3 +75,54 @@ def test_the_weights_of_an_arm_are_all(session, dataset, requests):
     config = {"select": {"size": 2, "weights": {"ratio": 0.5, "few": 0.5}}}
     request = requests(**config).of_arm(Arm("mine", weights={"ratio": 1.0}), 1)
     assert select(session, dataset, request).config["weights"] == {"ratio": 1.0}
+
+
+@pytest.fixture
+def seeded():
+    return Arm("drawn", selector="random", scorers=("ratio",))
+
+
+def test_the_selector_of_every_arm_gets_the_seed(requests, seeded):
+    made = requests()
+    assert [made.of_arm(seeded, seed).seed for seed in (1, 2)] == [1, 2]
+    assert made.of_arm(Arm("ig4"), 3).seed == 3
+
+
+def test_a_recipe_lies_between_the_configuration_and_the_arms_own_settings(requests):
+    made = requests(cluster={"clusterer": "given"}, select={"size": 2, "scale": "minmax"})
+    given = Arm("p", recipe="paper", scorers=("ratio",), weights={"ratio": 1.0})
+    request = made.of_arm(given, 1, dry=True)
+    assert (request.selector.use, request.scale, request.size) == ("quota", "paper", 2)
+    assert (request.scorers, request.weights) == (("ratio",), {"ratio": 1.0})
+    other = made.of_arm(Arm("p", recipe="paper", selector="topk", scale="zscore"), 1, dry=True)
+    assert (other.selector.use, other.scale) == ("topk", "zscore")
+    assert other.scorers == ("clip", "length", "reward", "gpt")
+    assert other.weights["gpt"] == 0.27
+
+
+def test_weights_of_a_recipe_are_those_of_the_scorers_that_the_arm_names(requests):
+    arm = Arm("p", recipe="paper", scorers=("clip", "length"))
+    assert requests().of_arm(arm, 1, dry=True).weights == {"clip": 0.53, "length": 0.10}
+
+
+def test_the_clusters_of_a_recipe_count_where_its_selector_uses_any(requests):
+    made = requests()
+
+    def clusters(**more):
+        _, laid = made.with_recipe(made.of_reference(), Arm("p", recipe="paper", **more))
+        return laid.clusterer, laid.k
+
+    assert clusters() == ("spectral", 10)
+    assert clusters(selector="topk") == (None, None)
+    assert clusters(clusterer="given") == ("given", 10)
+
+
+def test_options_of_the_user_lie_over_those_of_a_recipe(requests):
+    made = requests(selectors={"ccs": {"strata": 7}})
+    request = made.of_arm(Arm("p", recipe="ccs", scorers=("ratio",)), 1, dry=True)
+    assert (request.selector.use, request.selector.options["strata"]) == ("ccs", 7)
+
+
+def test_an_unknown_recipe_is_told_with_those_there_are(requests):
+    with pytest.raises(ConfigError, match="unknown recipe 'papre'; did you mean paper"):
+        requests().of_arm(Arm("p", recipe="papre"), 1)
