@@ -53,8 +53,9 @@ def test_a_database_that_nobody_damaged_is_sound(scored):
     report = check(scored)
     assert report.sound
     assert report.verified == {
-        "scores": COUNT, "embeddings": 1, "samples": COUNT, "components": 2, "dataset_scorers": 1,
-        "selections": 1, "selected_samples": 100,
+        "scores": COUNT, "embeddings": 1, "input_embeddings": 0, "samples": COUNT, "components": 3,
+        "dataset_scorers": 1, "groupings": 1, "group_labels": COUNT, "checkups": 1,
+        "selections": 1, "selected_samples": 100, "selection_reports": 1,
     }  # fmt: skip
     assert report.notes == []
 

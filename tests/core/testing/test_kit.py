@@ -290,7 +290,7 @@ def test_a_good_embedder_passes_all_checks():
     [
         (Double, "gives_float32_rows"),
         (Centred, "does_not_depend_on_the_batch"),
-        (Constant, "different_images_differ"),
+        (Constant, "different_inputs_differ"),
     ],
 )
 def test_a_bad_embedder_is_found_out(embedder, check):

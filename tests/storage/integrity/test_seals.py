@@ -17,6 +17,7 @@ from ig4.storage import (
     checkups,
     clusters,
     evaluations,
+    groups,
     judgements,
     runs,
     scores,
@@ -71,6 +72,11 @@ def fill(connection):
     selection = selections.put(
         connection, dataset_id=1, component_id=own, clustering_id=clustering, config={"a": [1.5]},
         digest="x", run_id=None, items=items,
+    )  # fmt: skip
+    selections.put_report(connection, selection, "best", {"composition": {"tv": 0.5}})
+    groups.put(
+        connection, dataset_id=1, name="form", component_id=own, inputs="i",
+        group_names=["what", "whether"], run_id=None, samples=ids, labels=labels,
     )  # fmt: skip
     fill_models(connection, own, selection)
     for result in ({"verdict": "trust"}, {"verdict": "noise", "area": 0.5}):
@@ -174,6 +180,8 @@ def changed(dice, value, kind):
         return not value
     if isinstance(value, int):
         return value ^ (1 << dice.randrange(16))
+    if isinstance(value, list):
+        return value[::-1]
     if isinstance(kind, JSON):
         return {"other": [*value.values()], "key": list(value)}
     at = dice.randrange(len(value))
