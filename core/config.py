@@ -55,7 +55,7 @@ class RunSection(Section):
     scorers: tuple[str, ...] = ("clip", "length")
     spaces: tuple[str, ...] = ()
     embedder: str = "clip"
-    index: str = "exact"
+    index: str = "auto"
     executor: str = "local"
     check: bool = True
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 42

@@ -19,7 +19,7 @@ from ig4.core.engine.grouping.cluster import ClusterRequest
 from ig4.core.engine.ingesting.ingest import DatasetSource, default_name
 from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.engine.pooling.groups import GroupSources
-from ig4.core.engine.pooling.settings import PoolSettings
+from ig4.core.engine.pooling.settings import AUTO, PoolSettings
 from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.recordedsettings import with_recorded_options
 from ig4.core.engine.scoring.plan import ScoreRequest
@@ -399,7 +399,7 @@ def pool_settings(config: Config) -> PoolSettings:
     return PoolSettings(
         embedders=embedders,
         groupers={name: config.choice("grouper", name) for name in config.groupers},
-        index=config.choice("index", config.run.index),
+        index=None if config.run.index == AUTO else config.choice("index", config.run.index),
     )
 
 

@@ -26,7 +26,7 @@ from ig4.core.engine.pooling.vectorfiles import (
     write_array,
 )
 from ig4.core.engine.scoring.inputs import contained, text_digests
-from ig4.core.errors import UsageError
+from ig4.core.errors import MissingExtraError, UsageError
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.host.recording import RecordedOptions
 from ig4.core.host.watch import open_named
@@ -195,12 +195,8 @@ def space_neighbours(
             f"{counted(without, 'sample has', 'samples have')} no vector in the space {space.name}"
         )
     k = max(0, min(k, n - 1))
-    chosen = index or Choice("index", "exact")
-    known = {one.component.name for one in session.host.components("index")}
-    plain = index is None and "exact" not in known
-    component = None if plain else session.configured(chosen)
-    print_ = "exact" if component is None else component.fingerprint.value
-    key = digest_of([space.digest, print_, k, seed])
+    component = session.configured(index or _index_for(session, n))
+    key = digest_of([space.digest, component.fingerprint.value, k, seed])
     folder = session.store.vector_folder
     places, nearness = folder / f"{key}-rows.npy", folder / f"{key}-similarity.npy"
     indices, similarity = read_array(places, n, np.int64), read_array(nearness, n, np.float32)
@@ -214,10 +210,34 @@ def space_neighbours(
     return found
 
 
+MANY = 20_000
+"""Above this number of rows neighbours are found by an index that may miss a few."""
+
+
+def _index_for(session: Session, n: int) -> Choice:
+    """Return the index for n rows where the user names none; of many rows, that is told."""
+    if n <= MANY:
+        return Choice("index", "exact")
+    fast = Choice("index", "faiss")
+    try:
+        session.host.load(fast.kind, fast.use)
+    except MissingExtraError:
+        session.notice(
+            f'comparing all {n:,} rows with all takes long: `pip install "ig4[neighbours]"` brings '
+            "an index that is faster"
+        )
+        return Choice("index", "exact")
+    session.notice(
+        f"the neighbours of {n:,} rows are found by the index faiss, which may miss a few (`[run] "
+        'index = "exact"` in ig4.toml finds all)'
+    )
+    return fast
+
+
 def _neighbours(
-    configured: ConfiguredComponent | None, unit: NDArray[np.float32], k: int, seed: int
+    configured: ConfiguredComponent, unit: NDArray[np.float32], k: int, seed: int
 ) -> Neighbours:
-    if configured is None or k == 0:
+    if k == 0:
         return exact_neighbours(unit, k)
     component = cast("Index", configured.component)
     open_named(component, configured.label)

@@ -46,7 +46,7 @@ def test_a_record_that_tells_nothing_stores_null(session, folder, read):
     with session.store.reading() as connection:
         (row,) = samples.stream(connection, session.dataset().id)
     assert row.meta is None
-    assert sample_of(row).meta == {"images": 0, "turns": 1}
+    assert sample_of(row).meta == {"dataset": "set", "images": 0, "turns": 1}
     assert sample_of(row).record is None
 
 
