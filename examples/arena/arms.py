@@ -15,7 +15,7 @@ from worlds import SOUND
 INDICATORS = ("clip", "length", "reward")
 """What the arms select by, unless they say otherwise."""
 
-HYGIENE = ("ending", "repetition", "odd-characters")
+HYGIENE = ("ending", "ending-in-pool", "repetition", "odd-characters")
 """Indicators of the text alone; `balanced` reads those that are there."""
 
 RIVAL = "random"
