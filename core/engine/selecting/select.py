@@ -14,7 +14,7 @@ from ig4.core.engine.selecting.reporting import make_report
 from ig4.core.engine.selecting.result import SelectionResult
 from ig4.core.events import Selected, StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
-from ig4.storage import samples, selections
+from ig4.storage import samples, scorecolumns, selections
 from ig4.storage.selections import SelectionItem
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ig4.core.engine.selecting.report import SelectionReport
     from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
+    from ig4.storage.scorecolumns import ScoreColumnRow
 
 STAGE = "select"
 
@@ -75,7 +76,7 @@ def _tell(
     report: SelectionReport,
 ) -> None:
     """Say what the user should know of a selection."""
-    for column in draft.table.columns:
+    for column in (*draft.table.columns, *_read_beside(session, dataset, draft)):
         if is_stale(session, dataset, column, request.pool):
             session.notice(
                 f"{column.name} was computed of a pool that has changed since: `ig4 score "
@@ -89,6 +90,32 @@ def _tell(
         session.notice(f"the mix of the selection cannot be told: {report.no_groups}")
     for text in report.notices(balanced=request.selector.use.endswith("balanced")):
         session.notice(text)
+
+
+def _read_beside(
+    session: Session, dataset: DatasetRow, draft: SelectionDraft
+) -> list[ScoreColumnRow]:
+    """Return the columns that the selector reads beside those that count, if they are there."""
+    needs = draft.pool.needs
+    wanted = {*needs.columns, *needs.optional_columns} - set(draft.table.names)
+    if not wanted:
+        return []
+    with session.store.reading() as connection:
+        known = scorecolumns.list_all(connection, dataset.id)
+    return [row for row in known if row.name in wanted]
+
+
+def _reads(session: Session, dataset: DatasetRow, draft: SelectionDraft) -> dict[str, Any]:
+    """Return what the selector read beside counting scores and clusters, for the record."""
+    needs = draft.pool.needs
+    more = {name: told for name, told in needs.to_dict().items() if name not in _USUAL}
+    if not more:
+        return {}
+    beside = {row.name: row.fingerprint for row in _read_beside(session, dataset, draft)}
+    return {"reads": {**more, **({"columns_read": beside} if beside else {})}}
+
+
+_USUAL = ("scores", "clusters")
 
 
 def _config(
@@ -148,6 +175,7 @@ def _store(
         "weights": dict(zip(table.names, table.weights.tolist(), strict=True)),
         "components": dict(table.components),
         **({"options": dict(table.options)} if table.options else {}),
+        **_reads(session, dataset, draft),
         "clustering": table.clustering.name if table.clustering else None,
         "candidates": len(table.sample_ids),
         "left_out": dict(table.left_out),
