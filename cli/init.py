@@ -127,6 +127,7 @@ scale = "{scale}"                  # paper, minmax, percentile or zscore
 # vqa = 100.0
 # [ablate.arms.longest]            # an arm of your own; the rest is as in the tables above
 # selection = "selected"           # or random, all, none
+# recipe = "balanced"              # lies under the arm's own settings
 # selector = "topk"
 # scorers = ["length"]
 # weights = {{ length = 1.0 }}
