@@ -50,7 +50,7 @@ def shared() -> Path:
 
 
 # Distributions of their own: installed by `plugin_site`, not collected here.
-collect_ignore = ["plugin_dist", "plugin_dist_broken"]
+collect_ignore = ["plugin_dist", "plugin_dist_broken", "plugin_dist_pools"]
 
 
 def _pip_install(project: Path, folder: Path) -> Path:
@@ -68,6 +68,12 @@ def _pip_install(project: Path, folder: Path) -> Path:
 def plugin_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ig4-vowels (scorer vowels, clusterer bands) installed, for PYTHONPATH."""
     return _pip_install(ROOT / "tests" / "plugin_dist", tmp_path_factory.mktemp("vowels"))
+
+
+@pytest.fixture(scope="session")
+def pools_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ig4-crowds installed: components of the second version of the contracts."""
+    return _pip_install(ROOT / "tests" / "plugin_dist_pools", tmp_path_factory.mktemp("crowds"))
 
 
 @pytest.fixture(scope="session")
