@@ -39,7 +39,7 @@ OTHER: Mapping[str, Tail] = {"default": Tail(15), "strict": Tail(25)}
 """What they may have of any other."""
 
 FLOORS: Mapping[str, float] = {
-    "ending": 50.0, "ending-in-pool": 50.0, "repetition": 50.0, "odd-characters": 50.0,
+    "ending": 50.0, "ending-in-pool": 25.0, "repetition": 50.0, "odd-characters": 50.0,
 }  # fmt: skip
 """Least percents of scores about the text itself: these know what is broken without comparing."""
 

@@ -58,7 +58,7 @@ def start(data: Path, db: Path, log: Path) -> subprocess.Popen[bytes]:
         "--scorers", "counted,bright", "--clusterer", "kmeans", "--k", "5", "--size", "20",
         "-o", f"counted.log={log}", "-o", "counted.pause=0.004", "-o", f"counted.batch={BATCH}",
         "--db", str(db), "--out", str(db.with_suffix(".json")), "--images", "none",
-        "--config", str(data / "ig4.toml"),
+        "--config", str(data / "ig4.toml"), "--no-check",
     ]  # fmt: skip
     (data / "ig4.toml").write_text('[run]\nembedder = "colour"\n')
     return subprocess.Popen(
