@@ -46,6 +46,7 @@ def ig4(pools_site, tmp_path_factory):
     return _ig4
 
 
+@pytest.mark.timeout(600)  # each check of the aesthetic score loads a model
 def test_the_distribution_passes_the_kit(pools_site, tmp_path):
     shutil.copytree(ROOT / "tests" / "plugin_dist_pools" / "tests", tmp_path / "tests")
     done = subprocess.run(

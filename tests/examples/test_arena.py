@@ -378,6 +378,7 @@ def run_quick(work):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # it trains and questions several small models
 def test_the_arena_runs_from_end_to_end_and_a_finished_run_does_nothing_again(tmp_path):
     for library in ("open_clip", "transformers", "sklearn"):
         pytest.importorskip(library)
