@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,13 @@ from ig4.core.engine.grouping.summary import GroupsResult, summarize_groups
 from ig4.core.engine.judging.judge import JudgeResult
 from ig4.core.engine.judging.judge import judge as judge_pairs
 from ig4.core.engine.judging.plan import JudgeRequest
-from ig4.core.engine.plan import check_request, group_sources, make_run_plan
+from ig4.core.engine.plan import (
+    check_request,
+    group_sources,
+    make_run_plan,
+    selection_request,
+)
 from ig4.core.engine.scoring import columns
-from ig4.core.engine.selecting.candidates import SelectionRequest
 from ig4.core.engine.selecting.select import select as select_samples
 from ig4.core.engine.session import Session
 from ig4.core.engine.training.generate import load_checkpoint
@@ -99,30 +104,51 @@ def select(
     dataset: str | None = None,
     scorers: Iterable[str] | None = None,
     weights: Mapping[str, float] | None = None,
-    selector: str = "quota",
-    scale: str = "paper",
+    selector: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    recipe: str | None = None,
+    scale: str | None = None,
     clustering: str | None = None,
     missing: str = "skip",
     seed: int = 42,
     listeners: Sequence[Listener] = (),
+    **tables: Any,
 ) -> SelectionResult:
     """Do what `ig4 select` does, on the scores that a database has.
+
+    The selector is by default that of the `recipe`, else `quota`; `options` are the selector's.
+    Further keywords are tables of `ig4.toml`: `select={"within": "form", "stages": [{"do":
+    "dedup"}]}`, `embedders={"clip-answer": {"use": "clip", "reads": "answer"}}`. No file is read.
 
     Raises:
         Ig4Error: the request is wrong, or scores are missing.
         StorageError: there is no such database.
     """
-    request = SelectionRequest(
-        size=size,
-        fraction=fraction,
-        selector=Choice("selector", selector),
-        scorers=tuple(scorers) if scorers is not None else None,
-        weights=dict(weights or {}),
-        scale=scale,
+    asked = {
+        "select": {
+            "selector": selector,
+            "size": size,
+            "fraction": fraction,
+            "weights": dict(weights or {}),
+            "scale": scale,
+            "missing": missing,
+        },
+        "run": {"seed": seed},
+    }
+    config = configuration.build(configuration.recipe_values(recipe), tables, asked)
+    if options:
+        named = {config.select.selector: dict(options)}
+        config = configuration.build(
+            configuration.recipe_values(recipe), tables, asked, {"selectors": named}
+        )
+    request = selection_request(
+        config,
+        scorers=None if scorers is None else tuple(scorers),
         clustering=clustering,
-        missing=missing,
-        seed=seed,
+        recipe=recipe,
     )
+    if recipe is None and size is None and fraction is None and not tables.get("select"):
+        request = replace(request, fraction=None)  # who selects has to say how many
     with _StoreContext(db, create=False) as store:
         session = Session(store, Host.discover(), listeners)
         return select_samples(session, session.dataset(dataset), request)

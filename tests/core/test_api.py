@@ -67,6 +67,24 @@ def test_a_selection_becomes_pandas_numpy_and_a_dict(data):
     assert frame.columns.tolist() == ["id", "rank", "cluster", "final_score"]
 
 
+def test_selecting_takes_recipes_options_and_tables(data):
+    run(data)
+    drawn = ig4.select(size=2, recipe="random")
+    assert (drawn.name, drawn.config["selector"]["use"]) == ("random", "random")
+    space = ig4.select(size=2, selector="k-center", options={"space": "text"})
+    assert space.config["selector"]["space"] == "text"
+    stages = [{"do": "reject", "tails": {"length": [0, 50]}}]
+    few = ig4.select(size=2, selector="topk", select={"stages": stages})
+    assert few.ids == ["s2", "s1"]
+    assert few.report["stages"][0]["after"] == 3
+
+
+def test_how_many_has_to_be_said(data):
+    run(data)
+    with pytest.raises(ig4.Ig4Error, match="say how many samples"):
+        ig4.select(selector="topk")
+
+
 def test_an_open_store_is_used_and_stays_open(data):
     with ig4.open("mine.db") as store:
         run(data, db=store)
