@@ -77,12 +77,12 @@ def scaling_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
     return {name: flags[name] for name in ("scale", "within", "combine", "groups")}
 
 
-def groupers_in_use(config: Config) -> tuple[str, ...]:
-    """Return the names of groupers that a configuration may use."""
+def groupers_in_use(config: Config, options: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the names of groupers that a configuration, or `-o NAME.groups=…`, may use."""
     named = [config.select.groups, config.select.within, *config.groupers]
     named += [stage.within for stage in config.select.stages]
-    for options in config.selectors.values():
-        named.append(options.get("groups"))
+    for table in (*config.selectors.values(), *component_settings(options).values()):
+        named.append(table.get("groups"))
     return tuple(dict.fromkeys(name for name in (*named, "auto") if name))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -112,8 +113,8 @@ def run(
     from ig4.core.engine.plan import join_plans, make_run_plan
     from ig4.core.engine.run import run as run_plan
 
-    recipes: list[str | None] = [*(opt.names(flags["recipe"]) or ())] or [None]
-    configs = [configured(flags, recipe) for recipe in recipes]
+    recipes: list[str | None] = [*dict.fromkeys(opt.names(flags["recipe"]) or ())] or [None]
+    configs = configured(flags, recipes)
     with open_session(db, configs[0], create=True, quiet=quiet) as session:
         plan = join_plans(
             [
@@ -137,8 +138,8 @@ def run(
         raise click.exceptions.Exit(render.PARTIAL)
 
 
-def configured(flags: dict[str, Any], recipe: str | None) -> Config:
-    """Return ig4.toml with the flags of `ig4 run` over it, and a recipe under it."""
+def configured(flags: dict[str, Any], recipes: Sequence[str | None]) -> list[Config]:
+    """Return ig4.toml with the flags of `ig4 run` over it, and each of the recipes under it."""
     from ig4.core import config as configuration
     from ig4.core.engine.selecting.weights import parse_weights
 
@@ -182,26 +183,35 @@ def configured(flags: dict[str, Any], recipe: str | None) -> Config:
             "overwrite": flags["overwrite"],
         },
     }
-    first = configuration.load(flags["config_file"], tables, recipe=recipe)
-    tables |= opt.settings_by_table(flags["options"], _in_use(first))
-    opt.set_prompt(tables, first, flags["prompt"])
-    config = configuration.load(flags["config_file"], tables, recipe=recipe)
-    if not stored:
-        return config
+    file = flags["config_file"]
+    first = [configuration.load(file, tables, recipe=recipe) for recipe in recipes]
+    in_use: dict[str, list[str]] = {}
+    for config in first:
+        for table, names in _in_use(config, flags["options"]).items():
+            in_use.setdefault(table, []).extend(names)
+    tables |= opt.settings_by_table(flags["options"], in_use)
+    opt.set_prompt(tables, first[0], flags["prompt"])
+    configs = [configuration.load(file, tables, recipe=recipe) for recipe in recipes]
+    return [_of_stored(config) for config in configs] if stored else configs
+
+
+def _of_stored(config: Config) -> Config:
+    """Return a configuration for a data set that the database holds already."""
     return config.model_copy(update={"dataset": config.dataset.model_copy(update={"path": None})})
 
 
-def _in_use(config: Config) -> dict[str, Any]:
+def _in_use(config: Config, options: Sequence[str]) -> dict[str, Any]:
     from ig4.core.engine.pooling.spacenames import all_parts
 
     own = (config.run.embedder,) if config.cluster.space is None else (config.cluster.space,)
-    embedders = all_parts((*config.run.spaces, *own))
+    embedders = dict.fromkeys((*all_parts((*config.run.spaces, *own)), *config.embedders))
+    stages = [stage.selector for stage in config.select.stages if stage.selector]
     return {
         "scorers": config.run.scorers,
         "clusterers": (config.cluster.clusterer,),
-        "selectors": (config.select.selector,),
+        "selectors": (config.select.selector, *stages),
         "executors": (config.run.executor,),
-        "groupers": opt.groupers_in_use(config),
+        "groupers": opt.groupers_in_use(config, options),
         "indexes": (config.run.index,),
         # The embedder takes the options of the scorer of its name; see `embedder_choice`.
         "embedders": [name for name in embedders if name not in config.run.scorers],

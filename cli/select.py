@@ -114,7 +114,7 @@ def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
     stages = [stage.selector for stage in first.select.stages if stage.selector]
     kinds = {
         "selectors": (first.select.selector, *stages),
-        "groupers": opt.groupers_in_use(first),
+        "groupers": opt.groupers_in_use(first, flags["options"]),
         "embedders": (*first.run.spaces, first.run.embedder, *first.embedders),
         "indexes": (first.run.index,),
     }
@@ -125,6 +125,7 @@ def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
         scorers=opt.names(flags["scorers"]),
         clustering=flags["clusters"],
         recipe=recipe,
+        requires=tuple(config.select.weights) if recipe and not flags["scorers"] else (),
     )
     return config, request
 

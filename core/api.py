@@ -146,6 +146,7 @@ def select(
         scorers=None if scorers is None else tuple(scorers),
         clustering=clustering,
         recipe=recipe,
+        requires=tuple(config.select.weights) if recipe and scorers is None else (),
     )
     if recipe is None and size is None and fraction is None and not tables.get("select"):
         request = replace(request, fraction=None)  # who selects has to say how many

@@ -183,15 +183,23 @@ def join_plans(plans: Sequence[RunPlan]) -> RunPlan:
         return first
     scorers: dict[str, Choice] = {}
     embedders: dict[str, Choice] = {}
+    spaces: dict[str, Choice] = {}
+    settings: dict[str, Choice] = {}
     for plan in plans:
+        settings = {**plan.scoring.pool.embedders, **settings}
         for known, choices in (
             (scorers, plan.scoring.scorers),
             (embedders, plan.scoring.embedders),
+            (spaces, plan.scoring.spaces),
         ):
             for choice in choices:
                 _add_choice(known, choice)
     scoring = replace(
-        first.scoring, scorers=tuple(scorers.values()), embedders=tuple(embedders.values())
+        first.scoring,
+        scorers=tuple(scorers.values()),
+        embedders=tuple(embedders.values()),
+        spaces=tuple(spaces.values()),
+        pool=replace(first.scoring.pool, embedders=settings),
     )
     return replace(_apart(first), scoring=scoring, others=tuple(_apart(plan) for plan in others))
 
@@ -332,12 +340,13 @@ def selection_request(
     weights: Mapping[str, float] | None = None,
     clustering: str | int | None = None,
     recipe: str | None = None,
+    requires: Sequence[str] = (),
 ) -> SelectionRequest:
     """Return what is to be selected, by default by all scores that there are.
 
-    `recipe` is what the selection is called. `weights` are by default the configured ones;
-    `clustering` is a name or a number, by default the newest, or none if the configured clusterer
-    is none.
+    `recipe` is what the selection is called; it `requires` these scores. `weights` are by default
+    the configured ones; `clustering` is a name or a number, by default the newest, or none if the
+    configured clusterer is none.
     """
     section = config.select
     if clustering is None and config.cluster.clusterer == NO_CLUSTERS:
@@ -361,6 +370,7 @@ def selection_request(
         stages=tuple(_stage(config, stage) for stage in section.stages),
         pool=pool_settings(config),
         name=recipe,
+        requires=tuple(requires),
     )
 
 

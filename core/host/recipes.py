@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from ig4.core.contracts import Recipe
 
 
+TABLES = (
+    "run", "scorers", "embedders", "groupers", "indexes", "clusterers", "selectors", "cluster",
+    "select",
+)  # fmt: skip
+"""The tables of `ig4.toml` that are a method's: where data lies and goes is the user's."""
+
+
 def find_recipe(name: str, host: Host | None = None) -> Recipe:
     """Return a recipe by its name.
 
@@ -43,8 +50,14 @@ def recipe_settings(name: str, host: Host | None = None) -> Mapping[str, JSON]:
     """
     recipe = find_recipe(name, host)
     try:
-        return dict(recipe.settings())
+        settings = dict(recipe.settings())
     except Exception as error:
         raise PluginError(
             f"recipe {name} gives no settings ({type(error).__name__}: {error})"
         ) from error
+    others = sorted(set(settings) - set(TABLES))
+    if others:
+        raise PluginError(
+            f"recipe {name} sets {', '.join(others)}: a recipe may set {', '.join(TABLES)} alone"
+        )
+    return settings

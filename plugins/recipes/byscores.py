@@ -104,7 +104,7 @@ class DeitaRecipe(Recipe):
     def settings(self) -> Mapping[str, JSON]:
         """Complexity x quality over turns, then the filter at a cosine of 0.9."""
         return {
-            "run": {"scorers": ["deita"], "spaces": ["sentence"]},
+            "run": {"scorers": ["deita"]},
             "cluster": {"clusterer": "none"},
             "select": {"selector": "repr-filter", "weights": {"deita": 1.0}},
             "selectors": {"repr-filter": {"space": "sentence", "threshold": 0.9}},

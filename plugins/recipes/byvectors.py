@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     from ig4.core.records import JSON
 
 
-def by_selector(selector: str, **run: JSON) -> dict[str, JSON]:
-    """Return the settings of a method that is a selector on CLIP's image vectors."""
+def by_selector(selector: str) -> dict[str, JSON]:
+    """Return the settings of a method that is a selector on vectors, by default CLIP's of images.
+
+    Which space it needs, the selector says itself: `-o facility-location.space=text` is another.
+    """
     return {
-        "run": {"scorers": [], "spaces": ["clip"], **run},
+        "run": {"scorers": []},
         "cluster": {"clusterer": "none"},
         "select": {"selector": selector},
     }
@@ -78,7 +81,7 @@ class MmrRecipe(Recipe):
     def settings(self) -> Mapping[str, JSON]:
         """CLIP score as relevance, CLIP's image vectors for what is alike."""
         return {
-            "run": {"scorers": ["clip"], "spaces": ["clip"]},
+            "run": {"scorers": ["clip"]},
             "cluster": {"clusterer": "none"},
             "select": {"selector": "mmr", "weights": {"clip": 1.0}},
         }
@@ -92,7 +95,7 @@ class D2PruningRecipe(Recipe):
     def settings(self) -> Mapping[str, JSON]:
         """CLIP score, one neighbour, gamma 1."""
         return {
-            "run": {"scorers": ["clip"], "spaces": ["clip"]},
+            "run": {"scorers": ["clip"]},
             "cluster": {"clusterer": "none"},
             "select": {"selector": "d2-pruning", "weights": {"clip": 1.0}},
             "selectors": {"d2-pruning": {"neighbors": 1, "gamma_reverse": 1.0}},
@@ -107,7 +110,7 @@ class SemDedupRecipe(Recipe):
     def settings(self) -> Mapping[str, JSON]:
         """K-means clusters of CLIP's image vectors; the far ones of a cluster stay."""
         return {
-            "run": {"scorers": [], "spaces": ["clip"]},
+            "run": {"scorers": []},
             "cluster": {"clusterer": "kmeans", "k": 50},
             "select": {"selector": "semdedup"},
         }

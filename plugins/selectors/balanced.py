@@ -199,7 +199,7 @@ class Balanced(Selector):
             return np.concatenate(parts)
         key = pool.rng().permutation(pool.n).astype(np.float64)
         if self.options.fill == "top":
-            key = -pool.percents @ pool.weights
+            key = -pool.final
         rows = np.flatnonzero(kept)
         rows = rows[np.lexsort((rows, key[rows], labels[rows]))]
         own = labels[rows]

@@ -17,6 +17,7 @@ from ig4.core.engine.pooling.spaces import require_space
 from ig4.core.engine.pooling.storedsamples import StoredMeta, StoredSamples
 from ig4.core.errors import PluginError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
+from ig4.core.host.blame import blaming
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.host.watch import open_named
 from ig4.core.records import Choice
@@ -198,7 +199,9 @@ class _Grouping:
         try:
             reader = f"grouper {label}"
             pool = Pool(data, size=data.n, seed=0, needs=needs, reader=reader)
-            found = checked_groups(grouper.group(pool), data.n, label)
+            with blaming(reader):
+                given = grouper.group(pool)
+            found = checked_groups(given, data.n, label)
         finally:
             grouper.close()
         if not found.names:

@@ -156,7 +156,7 @@ def _column(
     if name not in columns:
         raise UsageError(
             f"{label} reads the scores {name}, which {dataset.name} does not have"
-            f"{did_you_mean(name, columns)}: run `ig4 score --scorers {name}` or "
+            f"{did_you_mean(name, columns)}: run `ig4 score --scorers {name.partition('.')[0]}` or "
             f"`ig4 import-scores` first"
         )
     return columns[name]

@@ -48,7 +48,7 @@ class SelectionRequest:
     samples into one cluster. Scores are scaled `within` the groups of a grouper if one is named,
     and combined as `ig4.core.engine.selecting.combining` says. `groups` is the grouper by which the
     mix is told. `stages` come before the selector. `pool` says what names of spaces and groups
-    stand for. `name` is what the user calls the selection.
+    stand for. `name` is what the user calls the selection; a recipe `requires` columns by name.
     """
 
     size: int | None = None
@@ -66,6 +66,7 @@ class SelectionRequest:
     stages: tuple[Stage, ...] = ()
     pool: PoolSettings = field(default_factory=PoolSettings)
     name: str | None = None
+    requires: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class CandidateTable:
     `percent` (n, m) float64, `raw` (n, m) float64, `final` (n,) float64, `labels` (n,) int64,
     `sample_ids` and `contents` (n,) int64; `names` are the m scorers. `left_out` counts by
     reason the samples that are no candidates. `components` are fingerprints by scorer,
-    `component_ids` their numbers, and `options` what the database has of their options.
+    `component_ids` their numbers, and `options` what the database has of their options. `lacking`
+    has by reason the ids of the samples that are no candidates.
     """
 
     names: tuple[str, ...]
@@ -92,6 +94,7 @@ class CandidateTable:
     component_ids: Mapping[str, int]
     options: Mapping[str, Any]
     columns: Sequence[ScoreColumnRow] = ()
+    lacking: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def take(self, rows: NDArray[np.int64]) -> CandidateTable:
         """Return the table of some of its rows."""
@@ -187,7 +190,8 @@ def candidate_table(
     kept = ~faulty
     for rows in lacking.values():
         kept &= ~rows
-    left_out = {reason: int(rows.sum()) for reason, rows in lacking.items() if rows.any()}
+    lacking = {reason: rows for reason, rows in lacking.items() if rows.any()}
+    left_out = {reason: int(rows.sum()) for reason, rows in lacking.items()}
     _tell_left_out(session, left_out, int((~kept).sum()), refuse=request.missing == "error")
     percent = percent[kept]
     size = _wanted(request, len(percent))
@@ -206,6 +210,7 @@ def candidate_table(
         component_ids={column.name: column.component_id for column in matrix.columns},
         options=_told_options(matrix),
         columns=matrix.columns,
+        lacking={reason: sample_ids[rows] for reason, rows in lacking.items()},
     )
 
 
@@ -271,7 +276,7 @@ class _Everyone:
         if name not in rows:
             raise UsageError(
                 f"{self.dataset.name} has no scores called {name!r}{did_you_mean(name, rows)}, "
-                f"which {self.request.selector.label} reads: run `ig4 score --scorers {name}` or "
+                f"which the selection reads: run `ig4 score --scorers {name.partition('.')[0]}` or "
                 "`ig4 import-scores` first"
             )
         with self.session.store.reading() as connection:

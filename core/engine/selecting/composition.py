@@ -30,13 +30,17 @@ _LEAST = 20  # members of a group whose level is told
 
 @dataclass(frozen=True, slots=True)
 class GroupShare:
-    """A group: how many of the pool and of the selection it has, and their shares (0 to 1)."""
+    """A group: how many samples of the data set (`pool`) and of the selection it has.
+
+    Their shares are 0 to 1. `candidates` of it have all that is needed to be selected.
+    """
 
     name: str
     pool: int
     selected: int
     pool_share: float
     selected_share: float
+    candidates: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +81,19 @@ class Composition:
         return asdict(self)
 
 
-def composition(by: str, groups: Groups, rows: NDArray[np.int64]) -> Composition:
-    """Return the mix of `rows` of a pool whose groups are given; `by` is their grouper's name."""
+def composition(
+    by: str,
+    groups: Groups,
+    rows: NDArray[np.int64],
+    *,
+    candidates: NDArray[np.int64] | None = None,
+) -> Composition:
+    """Return the mix of `rows` of a data set whose groups are given; `by` is their grouper's name.
+
+    `candidates` are the rows that could have been selected, by default all.
+    """
     pool = groups.counts
+    able = pool if candidates is None else groups.take(np.sort(candidates)).counts
     selected = groups.take(np.sort(rows)).counts
     expected = pool * (len(rows) / max(1, len(groups.labels)))
     missed = [
@@ -93,6 +107,7 @@ def composition(by: str, groups: Groups, rows: NDArray[np.int64]) -> Composition
             int(selected[n]),
             float(pool[n] / max(1, pool.sum())),
             float(selected[n] / max(1, selected.sum())),
+            int(able[n]),
         )
         for n in order.tolist()
         if pool[n]

@@ -25,8 +25,9 @@ from ig4.core.engine.selecting.funnel import (
     repeated_rows,
 )
 from ig4.core.errors import PluginError, UsageError
+from ig4.core.host.blame import blaming
 from ig4.core.host.watch import open_named
-from ig4.storage import samples
+from ig4.storage import samples, scorecolumns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from ig4.core.engine.selecting.columns import ScoreMatrix
     from ig4.core.engine.session import Session
+    from ig4.core.records import Choice
     from ig4.storage.datasets import DatasetRow
 
 
@@ -59,12 +61,17 @@ def all_needs(session: Session, request: SelectionRequest) -> Needs:
     Raises:
         UsageError: an unknown selector or option.
     """
-    needs = cast("Selector", session.host.build(request.selector)).needs()
+    needs = _needs_of(session, request.selector)
     for stage in request.stages:
         needs |= stage.needs()
         if stage.selector is not None:
-            needs |= cast("Selector", session.host.build(stage.selector)).needs()
+            needs |= _needs_of(session, stage.selector)
     return needs
+
+
+def _needs_of(session: Session, choice: Choice) -> Needs:
+    with blaming(f"selector {choice.label}"):
+        return cast("Selector", session.host.build(choice)).needs()
 
 
 def draft_selection(
@@ -83,6 +90,7 @@ def draft_selection(
     """
     check_stages(request.stages)
     needs = all_needs(session, request)
+    _require_columns(session, dataset, request)
     table = candidate_table(session, dataset, request, needs, matrix=matrix)
     size = resolve_size(request, len(table.sample_ids), table.left_out)
     funnel = _Funnel(session, dataset, request, table)
@@ -110,6 +118,24 @@ def pool_settings(request: SelectionRequest, table: CandidateTable) -> PoolSetti
     return replace(request.pool, clustering=clustering)
 
 
+def _require_columns(session: Session, dataset: DatasetRow, request: SelectionRequest) -> None:
+    """Refuse to make a recipe's selection of other scores than its own.
+
+    Raises:
+        UsageError: scores that it ranks by are not there; names the command that computes them.
+    """
+    with session.store.reading() as connection:
+        known = {row.name for row in scorecolumns.list_all(connection, dataset.id)}
+    missing = [name for name in request.requires if name not in known]
+    if missing:
+        scorers = ",".join(dict.fromkeys(name.partition(".")[0] for name in missing))
+        raise UsageError(
+            f"the recipe {request.name} selects by {', '.join(missing)}, which {dataset.name} does "
+            f"not have: run `ig4 score --scorers {scorers}` or `ig4 import-scores` first, or `ig4 "
+            f"run --recipe {request.name}`, which computes what is missing"
+        )
+
+
 def chosen_rows(selector: Selector, label: str, pool: Pool) -> NDArray[np.int64]:
     """Return the rows of a pool that a selector chooses, best first.
 
@@ -118,7 +144,8 @@ def chosen_rows(selector: Selector, label: str, pool: Pool) -> NDArray[np.int64]
     """
     open_named(selector, label)
     try:
-        rows = np.asarray(selector.choose(pool))
+        with blaming(f"selector {label}"):
+            rows = np.asarray(selector.choose(pool))
     finally:
         selector.close()
     _check(label, rows, pool.size, pool.n)
@@ -199,5 +226,5 @@ def _check(label: str, rows: NDArray[np.int64], size: int, candidates: int) -> N
     if not good or (size and not 0 <= distinct[0] <= distinct[-1] < candidates):
         raise PluginError(
             f"selector {label} must return {size} distinct rows from 0 to {candidates - 1}; it "
-            f"returned {rows.size}, of which {len(distinct)} differ"
+            f"returned {rows.size}, of which {np.size(distinct)} differ"
         )

@@ -22,7 +22,7 @@ SAME_WORDS = 0.9
 MOST = 5_000
 """In a larger selection only equal samples are looked for."""
 
-_MOST_PAIRS = 500_000
+_MOST_PAIRS = 2_000_000
 _WORDS = re.compile(r"\w+")
 
 
@@ -41,8 +41,9 @@ class Duplicates:
 
     `same` counts those with the same texts and images as one before them, `near` those with nearly
     the same texts, and the same or a similar image. `pairs` are (earlier, later) places in the
-    selection, from 0. `near_searched` is false where the selection is too large for that, and
-    `by_vectors` says whether images could be compared by vectors, or by their files alone.
+    selection, from 0. `near_searched` is false where the selection is too large for that, or has
+    too many pairs, and `by_vectors` says whether images could be compared by vectors, or by their
+    files alone.
     """
 
     same: int
@@ -73,9 +74,13 @@ def find_duplicates(
             first_of[one.content] = place
     near: dict[int, int] = {}
     searched = len(chosen) <= MOST
+    left = _MOST_PAIRS
     if searched:
         words = [frozenset(_WORDS.findall(one.text.lower())) for one in chosen]
         for earlier, later in _alike_images(chosen, vectors):
+            if (left := left - 1) < 0:
+                searched = False
+                break
             if later in same or later in near or earlier in same:
                 continue
             if _alike(words[earlier], words[later]):
@@ -97,18 +102,12 @@ def _alike_images(
     showing: dict[int | None, list[int]] = {}
     for place, one in enumerate(chosen):
         showing.setdefault(one.image, []).append(place)
-    left = _MOST_PAIRS
     for places in showing.values():
-        for pair in combinations(places, 2):
-            if (left := left - 1) < 0:
-                return
-            yield pair
+        yield from combinations(places, 2)
     if vectors is None:
         return
     for start in range(0, len(vectors), 512):
         block = vectors[start : start + 512] @ vectors.T
         for row, column in zip(*np.nonzero(block > ALIKE), strict=True):
             if start + row < column:
-                if (left := left - 1) < 0:
-                    return
                 yield int(start + row), int(column)

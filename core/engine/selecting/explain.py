@@ -19,6 +19,7 @@ from ig4.core.engine.selecting.columns import read_matrix
 from ig4.core.engine.selecting.draft import SelectionDraft, draft_selection
 from ig4.core.engine.selecting.funnel import Stage
 from ig4.core.errors import DatasetError
+from ig4.core.host.blame import blaming
 from ig4.core.records import Choice
 from ig4.storage import samples, scorecolumns, scores, selections
 
@@ -248,6 +249,21 @@ def _explain(
     return _placed(known, draft, row)
 
 
+def plain_json(value: Any) -> Any:
+    """Return what a plugin gave as plain JSON: numbers of numpy as Python's, NaN as None."""
+    if isinstance(value, Mapping):
+        return {str(name): plain_json(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [plain_json(one) for one in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return value if value is None else str(value)
+
+
 def _stage_of(draft: SelectionDraft, sample_id: int) -> str | None:
     """Return which stage left a sample out, and why; None if none did."""
     for number, result in enumerate(draft.stages, start=1):
@@ -260,7 +276,9 @@ def _placed(known: Explanation, draft: SelectionDraft, row: int) -> Explanation:
     """Add the place of a row among those that it competes with, and what the selector says."""
     table, pool = draft.table, draft.pool
     in_pool = int(np.flatnonzero(draft.left == row)[0])
-    details = draft.selector.reasons(pool, in_pool)
+    with blaming("the selector's reasons()"):
+        given = draft.selector.reasons(pool, in_pool)
+    details = None if given is None else plain_json(given)
     peers, quota = draft.left, pool.size
     if pool.needs.clusters:
         labels = table.labels[draft.left]
@@ -298,7 +316,12 @@ def _left_out(
         unusable = sample_id in samples.ids_with_unusable_images(connection, dataset.id)
         (sample,) = samples.by_id(connection, [sample_id])
     lacking = [name for name, row in report.items() if row["value"] is None]
-    why = f"it has no {' and no '.join(lacking)} score" if lacking else "it has no cluster"
+    others = [
+        reason
+        for reason, ids in table.lacking.items()
+        if sample_id in ids and reason not in {f"no {name} score" for name in lacking}
+    ]
+    why = f"it has no {' and no '.join(lacking)} score" if lacking else f"it has {others[0]}"
     if sample.problem is not None:
         why = sample.problem
     elif unusable:

@@ -31,10 +31,17 @@ def make_report(
 ) -> SelectionReport:
     """Return what a selection is told with; groups are computed if they are not there yet."""
     table = draft.table
-    groups, why = _groups(session, dataset, request, draft)
+    with session.store.reading() as connection:
+        all_ids, contents = samples.ordered_ids(connection, dataset.id)
+    everyone, why = _groups(session, dataset, request, draft, all_ids, contents)
+    place = _places(all_ids, table.sample_ids)
+    groups = None if everyone is None else everyone.take(place)
+    mix = None
+    if everyone is not None:
+        mix = composition(request.groups, everyone, place[draft.rows], candidates=place)
     sums = draft.pool.sums_scores and request.combine == "sum"
     return SelectionReport(
-        composition=None if groups is None else composition(request.groups, groups, draft.rows),
+        composition=mix,
         effective_weights=effective_weights(table.names, table.percent, table.weights, table.final),
         duplicates=_duplicates(session, table.sample_ids[draft.rows]),
         levels=() if groups is None else group_levels(table.names, table.percent, groups),
@@ -45,23 +52,36 @@ def make_report(
     )
 
 
+def _places(all_ids: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where `ids` stand among `all_ids`, which hold them."""
+    order = np.argsort(all_ids, kind="stable")
+    return order[np.searchsorted(all_ids, ids, sorter=order)].astype(np.int64)
+
+
 def _groups(
-    session: Session, dataset: DatasetRow, request: SelectionRequest, draft: SelectionDraft
+    session: Session,
+    dataset: DatasetRow,
+    request: SelectionRequest,
+    draft: SelectionDraft,
+    all_ids: NDArray[np.int64],
+    contents: NDArray[np.int64],
 ) -> tuple[Groups | None, str | None]:
-    """Return the groups of the candidates, or why there are none: a selection does without."""
-    table = draft.table
+    """Return the groups of all samples, or why there are none: a selection does without.
+
+    Raises:
+        UsageError: the user named a grouper that there is not, or that cannot work here.
+    """
+    settings = pool_settings(request, draft.table)
     try:
-        groups = pool_groups(
-            session,
-            dataset,
-            pool_settings(request, table),
-            request.groups,
-            table.sample_ids,
-            table.contents,
-        )
+        return pool_groups(session, dataset, settings, request.groups, all_ids, contents), None
     except Ig4Error as error:
+        if request.groups != DEFAULT_GROUPS:
+            raise
         return None, str(error)
-    return groups, None
+
+
+DEFAULT_GROUPS = "auto"
+"""The grouper by which the mix is told where the user names none."""
 
 
 def _duplicates(session: Session, chosen: NDArray[np.int64]) -> Duplicates:

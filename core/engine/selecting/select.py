@@ -88,7 +88,7 @@ def _tell(
         session.notice(text)
     if report.no_groups:
         session.notice(f"the mix of the selection cannot be told: {report.no_groups}")
-    for text in report.notices(balanced=request.selector.use.endswith("balanced")):
+    for text in report.notices(balanced=request.selector.use.rpartition("/")[2] == "balanced"):
         session.notice(text)
 
 

@@ -83,6 +83,12 @@ def test_a_recipe_that_fails_is_named(mine):
         recipe_settings("mine")
 
 
+def test_a_recipe_says_nothing_of_where_data_lies(mine):
+    mine('{"db": "elsewhere.db", "select": {"selector": "topk"}}')
+    with pytest.raises(PluginError, match="recipe mine sets db: a recipe may set run, scorers"):
+        recipe_settings("mine")
+
+
 def test_a_recipe_whose_settings_are_no_configuration_is_refused(mine):
     mine('{"select": {"selectr": "topk"}}')
     with pytest.raises(ConfigError, match=r"unknown key select\.selectr; did you mean selector"):

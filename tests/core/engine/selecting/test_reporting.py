@@ -187,11 +187,34 @@ def test_scores_can_be_combined_otherwise(session, mixed):
     assert result.config["combine"] == "min"
 
 
-def test_a_grouper_that_is_unknown_stops_no_selection_but_is_told(session, mixed, told):
-    result = select(session, mixed, request(groups="forms"))
-    assert len(result) == 20
-    assert result.report["composition"] is None
-    assert any("the mix of the selection cannot be told: unknown grouper" in t for t in told())
+def test_a_grouper_that_is_unknown_is_refused(session, mixed):
+    with pytest.raises(UsageError, match=r"unknown grouper 'forms'; did you mean form\?"):
+        select(session, mixed, request(groups="forms"))
+    with session.store.reading() as connection:
+        assert selections.last(connection, mixed.id) is None
+
+
+def test_the_mix_is_that_of_the_data_set_though_some_samples_cannot_be_compared(
+    session, mixed, tmp_path, told
+):
+    """Of the 60 questions about counts 50 have no score: the selection has none of them."""
+    rows = [{"id": f"c{n:02d}", "some": 100 + n} for n in range(60)]
+    rows += [{"id": f"h{n:02d}", "some": n} for n in range(10)]
+    (tmp_path / "some.json").write_text(json.dumps(rows))
+    import_scores(session, mixed, ScoreColumn(tmp_path / "some.json", "some", "some"))
+    result = select(session, mixed, request(scorers=("some",)))
+    counts = {one["name"]: one for one in result.report["composition"]["groups"]}
+    assert sorted((one["pool"], one["candidates"]) for one in counts.values()) == [
+        (60, 10), (60, 60),
+    ]  # fmt: skip
+    assert result.report["composition"]["tv"] == pytest.approx(0.5)
+    assert any("leaves the mix" in text for text in told())
+
+
+def test_a_recipe_is_not_made_of_other_scores_than_its_own(session, mixed):
+    asked = request(name="deita", requires=("deita.quality", "gpt"))
+    with pytest.raises(UsageError, match=r"selects by deita\.quality.*`ig4 score --scorers deita`"):
+        select(session, mixed, asked)
 
 
 def test_balanced_explains_itself(session, mixed):
