@@ -11,10 +11,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from .llm_server.client import LlmServer
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A busy machine is no fault of what is tested.
+settings.register_profile("ig4", deadline=None)
+settings.load_profile("ig4")
 
 
 def pytest_configure() -> None:
