@@ -262,6 +262,14 @@ COMPONENTS = (
         api=2,
         docs="methods/hygiene",
     ),
+    Component(
+        "scorer",
+        "own-picture",
+        f"{_AT}.scorers.pool.ownpicture:OwnPicture",
+        "Does the answer fit its own picture better than it fits others?",
+        api=2,
+        docs="methods/own-picture",
+    ),
     # Text hygiene.
     Component(
         "scorer",

@@ -442,6 +442,7 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ("index", "exact"): index_checks(builtin("index", "exact")),
     ("index", "faiss"): index_checks(builtin("index", "faiss", exact_below=0)),
     ("scorer", "negclip-loss"): pool_scorer_checks(builtin("scorer", "negclip-loss")),
+    ("scorer", "own-picture"): pool_scorer_checks(builtin("scorer", "own-picture")),
     ("scorer", "normsim"): pool_scorer_checks(builtin("scorer", "normsim")),
     ("scorer", "density"): pool_scorer_checks(builtin("scorer", "density")),
     ("scorer", "leverage"): pool_scorer_checks(builtin("scorer", "leverage")),
