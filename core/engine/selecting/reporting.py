@@ -12,9 +12,11 @@ from ig4.core.engine.selecting.composition import composition, group_levels
 from ig4.core.engine.selecting.draft import SelectionDraft, pool_settings
 from ig4.core.engine.selecting.duplicates import Duplicates, SelectedText, find_duplicates
 from ig4.core.engine.selecting.effective import effective_weights
+from ig4.core.engine.selecting.ownpictures import COLUMN, OwnPictureShare, own_picture_shares
+from ig4.core.engine.selecting.percent import percents
 from ig4.core.engine.selecting.report import SelectionReport
 from ig4.core.errors import Ig4Error
-from ig4.storage import samples, scores
+from ig4.storage import samples, scorecolumns, scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,6 +47,7 @@ def make_report(
         effective_weights=effective_weights(table.names, table.percent, table.weights, table.final),
         duplicates=_duplicates(session, table.sample_ids[draft.rows]),
         levels=() if groups is None else group_levels(table.names, table.percent, groups),
+        own_pictures=_own_pictures(session, dataset, everyone, contents),
         sums_scores=sums,
         no_groups=why,
         told=tuple(draft.pool.told),
@@ -82,6 +85,25 @@ def _groups(
 
 DEFAULT_GROUPS = "auto"
 """The grouper by which the mix is told where the user names none."""
+
+
+def _own_pictures(
+    session: Session,
+    dataset: DatasetRow,
+    everyone: Groups | None,
+    contents: NDArray[np.int64],
+) -> tuple[OwnPictureShare, ...]:
+    """Return how many answers of each group do not fit their pictures, if that was scored."""
+    if everyone is None:
+        return ()
+    with session.store.reading() as connection:
+        columns = {row.name: row for row in scorecolumns.list_all(connection, dataset.id)}
+        if COLUMN not in columns:
+            return ()
+        raw = scores.values(connection, columns[COLUMN].component_id, contents)
+    return own_picture_shares(
+        everyone, percents(session, [columns[COLUMN]], raw[:, None], "paper")[:, 0]
+    )
 
 
 def _duplicates(session: Session, chosen: NDArray[np.int64]) -> Duplicates:
