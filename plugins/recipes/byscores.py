@@ -10,7 +10,7 @@ from ig4.core.contracts import Recipe
 if TYPE_CHECKING:
     from ig4.core.records import JSON
 
-_CLIP_ANSWER: dict[str, JSON] = {"clip-answer": {"use": "clip", "reads": "answer"}}
+CLIP_ANSWER: dict[str, JSON] = {"clip-answer": {"use": "clip", "reads": "answer"}}
 """The space of answers by the model that embeds the images."""
 
 
@@ -31,7 +31,7 @@ class NegClipLossRecipe(Recipe):
 
     def settings(self) -> Mapping[str, JSON]:
         """The pool scorer on CLIP's vectors of images and answers."""
-        return best_by("negclip-loss", embedders=_CLIP_ANSWER)
+        return best_by("negclip-loss", embedders=CLIP_ANSWER)
 
 
 class NormSimRecipe(Recipe):
@@ -43,7 +43,7 @@ class NormSimRecipe(Recipe):
         """A funnel: negCLIPLoss, then NormSim. `-o normsim.target=FILE` names target vectors."""
         return {
             "run": {"scorers": ["negclip-loss", "normsim"]},
-            "embedders": _CLIP_ANSWER,
+            "embedders": CLIP_ANSWER,
             "cluster": {"clusterer": "none"},
             "select": {
                 "selector": "topk",
