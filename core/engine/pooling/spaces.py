@@ -132,6 +132,22 @@ def require_space(
     raise AssertionError(space)
 
 
+def has_no_images(
+    session: Session,
+    dataset: DatasetRow,
+    space: str,
+    choices: Mapping[str, Choice],
+    sample_ids: NDArray[np.int64],
+    contents: NDArray[np.int64],
+) -> bool:
+    """Tell whether a part of a space is made of images, of which no sample has any.
+
+    Nobody can make such a space, so there is no command to name.
+    """
+    source = _Source(session, dataset, choices, sample_ids, contents)
+    return any(source.lacks_images(name) for name in space_parts(space))
+
+
 def count_failed(
     session: Session,
     dataset: DatasetRow,
@@ -290,6 +306,18 @@ class _Source:
         if component is None:
             return None
         return self._of_inputs(name, component, fingerprint, one.component.reads)
+
+    def lacks_images(self, name: str) -> bool:
+        """Tell whether the embedder of a space reads images, of which no sample has any."""
+        with self.session.store.reading() as connection:
+            row = spaces.find(connection, self.dataset.id, name)
+        if row is not None and row.imported:
+            return False
+        choice = space_choice(name, row, self.choices)
+        component = self.session.configured(choice, runnable=False).component
+        if not isinstance(component, Embedder) or component.reads != "image":
+            return False
+        return not self.keys(component.reads)[1].any()
 
     def _of_pool(self, name: str, choice: Choice) -> SpaceVectors:
         vectors, all_ids, digest = pool_vectors(
