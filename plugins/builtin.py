@@ -167,6 +167,16 @@ COMPONENTS = (
         docs="spaces",
     ),
     Component(
+        "embedder",
+        "phash",
+        f"{_AT}.embedders.phash:Phash",
+        "Perceptual hashes of images: pictures that were saved anew are alike.",
+        ("imagehash",),
+        "hashes",
+        api=2,
+        docs="methods/phash",
+    ),
+    Component(
         "clusterer",
         "kmeans",
         f"{_AT}.clusterers.kmeans:KMeans",

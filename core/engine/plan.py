@@ -26,7 +26,7 @@ from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import imported_scorers, imported_spaces
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS, SelectionRequest
 from ig4.core.engine.selecting.draft import all_needs
-from ig4.core.engine.selecting.funnel import Stage
+from ig4.core.engine.selecting.funnel import HASHED, Stage
 from ig4.core.engine.selecting.weights import check_weights
 from ig4.core.errors import UsageError
 from ig4.core.records import JSON, Choice
@@ -380,8 +380,9 @@ def _stage(config: Config, section: StageSection) -> Stage:
         do=section.do,
         tails=dict(section.tails),
         within=section.within,
-        spaces=section.spaces,
+        spaces=section.spaces or (() if section.bits is None else HASHED),
         alike=section.alike,
+        bits=section.bits,
         selector=choice,
         size=section.size,
         fraction=section.fraction,

@@ -10,8 +10,9 @@ from ig4.core.engine.selecting.funnel import (
     Stage,
     StageResult,
     check_stages,
+    equal_rows,
+    near_rows,
     rejected_rows,
-    repeated_rows,
 )
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
@@ -54,7 +55,7 @@ def test_a_stage_may_reject_by_scores_that_do_not_count():
 def test_of_equal_samples_the_first_stays():
     stage = Stage("dedup")
     contents = np.array([1, 2, 1, 3, 2, 4, 5, 6, 7, 1])
-    why = repeated_rows(stage, pool(stage, content_numbers=contents), lambda row: f"#{row}")
+    why = equal_rows(pool(stage, content_numbers=contents), lambda row: f"#{row}")
     assert why == {
         2: "it has the texts and images of #0",
         4: "it has the texts and images of #1",
@@ -68,10 +69,10 @@ def test_samples_alike_in_all_spaces_are_near_duplicates():
     image[7], text[7] = image[2] * 3, text[2]
     image[8] = image[2]
     stage = Stage("dedup", spaces=("clip", "text"), alike=0.95)
-    why = repeated_rows(stage, pool(stage, spaces={"clip": image, "text": text}), str)
+    why = near_rows(stage, pool(stage, spaces={"clip": image, "text": text}), str)
     assert why == {7: "it is alike to 2 in clip, text"}
     alone = Stage("dedup", spaces=("clip",))
-    assert sorted(repeated_rows(alone, pool(alone, spaces={"clip": image}), str)) == [7, 8]
+    assert sorted(near_rows(alone, pool(alone, spaces={"clip": image}), str)) == [7, 8]
 
 
 def test_a_sample_that_is_only_alike_to_one_that_fell_out_stays():
@@ -83,7 +84,7 @@ def test_a_sample_that_is_only_alike_to_one_that_fell_out_stays():
     angles = [0, 15, 30, *range(80, 360, 40)]
     vectors = np.array([at(angle) for angle in angles], dtype=np.float32)
     stage = Stage("dedup", spaces=("clip",), alike=0.95)
-    assert sorted(repeated_rows(stage, pool(stage, spaces={"clip": vectors}), str)) == [1]
+    assert sorted(near_rows(stage, pool(stage, spaces={"clip": vectors}), str)) == [1]
 
 
 @pytest.mark.parametrize(
