@@ -59,16 +59,15 @@ def vectors_alike(one: NDArray[np.float32], other: NDArray[np.float32], line: Li
 def further_images(
     session: Session,
     dataset: DatasetRow,
-    names: Sequence[str],
-    settings: PoolSettings,
+    seeing: Sequence[int],
     sample_ids: NDArray[np.int64],
     line: Line,
 ) -> FurtherImages | None:
     """Return the images after the first of samples (n,), None where no sample has several.
 
-    None, too, where none of the spaces `names` is of images: then nothing compares them.
+    `seeing` are the components of image spaces; None, too, where there are none: then nothing
+    compares images.
     """
-    seeing = _image_embedders(session, dataset, names, settings)
     with session.store.reading() as connection:
         showing, images = samples.image_pairs(connection, dataset.id)
         order = np.argsort(showing, kind="stable")
@@ -92,11 +91,11 @@ def further_images(
     return FurtherImages(further, vectors, line)
 
 
-def _image_embedders(
+def image_spaces(
     session: Session, dataset: DatasetRow, names: Sequence[str], settings: PoolSettings
-) -> list[int]:
-    """Return the components of those spaces that an embedder of images has made."""
-    found = []
+) -> dict[str, int]:
+    """Return those spaces that an embedder of images has made, each with its component."""
+    found = {}
     for name in dict.fromkeys(part for space in names for part in space_parts(space)):
         with session.store.reading() as connection:
             row = spaces.find(connection, dataset.id, name)
@@ -111,5 +110,5 @@ def _image_embedders(
         with session.store.reading() as connection:
             component = spaces.component_of(connection, value)
         if component is not None:
-            found.append(component)
+            found[name] = component
     return found

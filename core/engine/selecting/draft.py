@@ -9,9 +9,10 @@ import numpy as np
 
 from ig4.core.contracts import Needs, Pool, Selector
 from ig4.core.counts import counted
-from ig4.core.engine.pooling.furtherimages import further_images
+from ig4.core.engine.pooling.furtherimages import further_images, image_spaces
 from ig4.core.engine.pooling.pooldata import CountedScores, StoredPoolData
 from ig4.core.engine.pooling.settings import PoolSettings
+from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.pooling.spaces import require_space
 from ig4.core.engine.selecting.candidates import (
     CandidateTable,
@@ -203,20 +204,25 @@ class _Funnel:
         if not stage.spaces:
             return equal
         comparable = np.setdiff1d(self._with_vectors(stage, left), list(equal))
-        own = left[comparable]
+        near = self._near(stage, left[comparable], reader)
+        return equal | {int(comparable[row]): why for row, why in near.items()}
+
+    def _near(self, stage: Stage, own: NDArray[np.int64], reader: str) -> dict[int, str]:
+        """Return which of some rows, that have vectors, are alike to another one, and why."""
+        session, settings = self.session, self.request.pool
         pool = self.pool(own, stage.needs(), len(own), reader)
-        line = stage.line()
+        seeing = image_spaces(session, self.dataset, stage.spaces, settings)
         further = further_images(
-            self.session,
-            self.dataset,
-            stage.spaces,
-            self.request.pool,
-            self.table.sample_ids[own],
-            line,
+            session, self.dataset, [*seeing.values()], self.table.sample_ids[own], stage.line()
         )
         agree = None if further is None else further.agree
         near = near_rows(stage, pool, self._namer(own), agree)
-        return equal | {int(comparable[row]): why for row, why in near.items()}
+        if near and len(seeing) == len(all_parts(stage.spaces)):
+            session.notice(
+                f"{', '.join(stage.spaces)} tells of images alone, so different conversations "
+                "about one picture count as duplicates; a space of texts beside it keeps them"
+            )
+        return near
 
     def _with_vectors(self, stage: Stage, left: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the places in `left` of samples with vectors in all spaces; tells of the others.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from ig4.core.engine.selecting.duplicates import Duplicates, SelectedText, find_
 from ig4.core.engine.selecting.effective import effective_weights
 from ig4.core.engine.selecting.report import SelectionReport
 from ig4.core.errors import Ig4Error
+from ig4.core.statistics.hamming import are_hashes
 from ig4.storage import samples, scores
 
 if TYPE_CHECKING:
@@ -88,21 +90,27 @@ def _duplicates(session: Session, chosen: NDArray[np.int64]) -> Duplicates:
     with session.store.reading() as connection:
         rows = samples.by_id(connection, chosen.tolist())
     texts = [
-        SelectedText(row.content_id, _image(row), f"{row.instruction}\n{row.answer}")
+        SelectedText(row.content_id, _images(row), f"{row.instruction}\n{row.answer}")
         for row in rows
     ]
-    return find_duplicates(texts, _vectors(session, [one.image for one in texts]))
+    few = len(texts) <= MOST_COMPARED
+    return find_duplicates(texts, _vectors(session, texts) if few else None)
 
 
-def _image(row: SampleRow) -> int | None:
-    return row.images[0].image_id if row.images else None
+def _images(row: SampleRow) -> tuple[int, ...]:
+    return tuple(image.image_id for image in row.images if image.image_id is not None)
 
 
-def _vectors(session: Session, images: list[int | None]) -> NDArray[np.float32] | None:
-    """Return unit vectors of images by the embedder that knows most of them; None if none does."""
-    wanted = sorted({image for image in images if image is not None})
+def _vectors(
+    session: Session, chosen: Sequence[SelectedText]
+) -> dict[int, NDArray[np.float32]] | None:
+    """Return vectors of images by the embedder that knows most of them; None if none does.
+
+    Of those that know as many, hashes come first: they are made for telling copies.
+    """
+    wanted = sorted({image for one in chosen for image in one.images})
     best: dict[int, NDArray[np.float32]] = {}
-    if not wanted or len(images) > MOST_COMPARED:
+    if not wanted:
         return None
     with session.store.reading() as connection:
         for component in scores.embedders(connection):
@@ -111,17 +119,18 @@ def _vectors(session: Session, images: list[int | None]) -> NDArray[np.float32] 
                 for image, vector in scores.embeddings(connection, component, wanted)
                 if not isinstance(vector, str)
             }
-            if len(found) > len(best):
+            if _rank(found) > _rank(best):
                 best = found
     if not best:
         return None
-    width = len(next(iter(best.values())))
-    matrix = np.zeros((len(images), width), dtype=np.float32)
-    for place, image in enumerate(images):
-        vector = best.get(image) if image is not None else None
-        if vector is not None and len(vector) == width:
-            matrix[place] = vector
-    return normalised(matrix)
+    matrix = np.stack([*best.values()])
+    told = matrix if are_hashes(matrix) else normalised(matrix)
+    return dict(zip(best, told, strict=True))
+
+
+def _rank(vectors: dict[int, NDArray[np.float32]]) -> tuple[int, bool]:
+    first = next(iter(vectors.values()), None)
+    return len(vectors), first is not None and are_hashes(first[None])
 
 
 MOST_COMPARED = 5_000

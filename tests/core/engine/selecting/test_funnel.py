@@ -96,6 +96,7 @@ def test_a_sample_that_is_only_alike_to_one_that_fell_out_stays():
         (Stage("reject", {"clip": (1.0, 2.0)}, spaces=("clip",)), "drops duplicates"),
         (Stage("take"), "needs a size or a fraction"),
         (Stage("take", size=5, fraction=0.5), "needs a size or a fraction"),
+        (Stage("take", size=5, bits=6), "drops duplicates"),
         (Stage("dedup", size=5), "belong to a stage that takes"),
         (Stage("dedup", selector=Choice("selector", "topk")), "belong to a stage that takes"),
     ],
@@ -115,3 +116,53 @@ def test_what_a_stage_did_can_be_told():
         "before": 10,
         "after": 7,
     }
+
+
+def test_hashes_are_alike_by_the_bits_that_differ():
+    rng = np.random.default_rng(0)
+    signs = rng.choice([-1.0, 1.0], size=(10, 64)).astype(np.float32)
+    signs[4], signs[6] = signs[1], signs[1]
+    signs[4, :6] *= -1
+    signs[6, 10:17] *= -1
+    stage = Stage("dedup", spaces=("phash",), bits=6)
+    why = near_rows(stage, pool(stage, spaces={"phash": signs}), str)
+    assert why == {4: "it is alike to 1 in phash (6 of 64 bits differ)"}
+
+
+def test_a_sample_with_more_neighbours_than_are_kept_is_compared_with_all():
+    """Thirty questions about one image: the nearest twenty are all of that image."""
+    rng = np.random.default_rng(1)
+    n = 45
+    image = rng.normal(size=(n, 8)).astype(np.float32)
+    image[:40] = image[0]
+    words = np.eye(n, dtype=np.float32)
+    words[39] = words[0]
+    words[44] = words[43]
+    stage = Stage("dedup", spaces=("clip", "text"))
+    data = ArrayPoolData(n, spaces={"clip": image, "text": words})
+    assert sorted(near_rows(stage, make_pool(data, stage.needs()), str)) == [39]
+
+
+def test_near_duplicates_are_those_of_a_comparison_of_all_with_all():
+    rng = np.random.default_rng(2)
+    n = 120
+    near = rng.normal(size=(6, 4))[rng.integers(0, 6, n)] + rng.normal(scale=0.15, size=(n, 4))
+    unit = (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
+    kept: list[int] = []
+    fallen = {}
+    for row in range(n):
+        first = next((one for one in kept if unit[one] @ unit[row] > 0.95), None)
+        if first is None:
+            kept.append(row)
+        else:
+            fallen[row] = f"it is alike to {first} in clip"
+    stage = Stage("dedup", spaces=("clip",))
+    data = ArrayPoolData(n, spaces={"clip": unit})
+    assert len(fallen) > 50
+    assert near_rows(stage, make_pool(data, stage.needs()), str) == fallen
+
+
+def test_vectors_without_a_direction_are_alike_to_nothing():
+    zeros = np.zeros((10, 4), dtype=np.float32)
+    stage = Stage("dedup", spaces=("mine",))
+    assert near_rows(stage, pool(stage, spaces={"mine": zeros}), str) == {}
