@@ -100,7 +100,7 @@ def import_vectors(session: Session, dataset: DatasetRow, source: VectorSource) 
         if found.zeros:
             session.notice(
                 f"{counted(found.zeros, 'vector holds', 'vectors hold')} nothing but zeros: "
-                "without a direction, the cosine to every vector counts as 0, and no sample is alike"
+                "without a direction, their cosine to others counts as 0, and none is like them"
             )
         found.without = int((~np.isin(own, contents)).sum())
         width = read.vectors.shape[1]

@@ -10,7 +10,8 @@ import numpy as np
 
 from ig4.core.contracts import Needs
 from ig4.core.counts import counted, verb
-from ig4.core.engine.pooling.poolgroups import pool_groups
+from ig4.core.engine.pooling.pooldata import ReadRecord
+from ig4.core.engine.pooling.poolgroups import grouping_record, pool_groups
 from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spaces import require_space
 from ig4.core.engine.selecting.columns import ScoreMatrix, score_matrix
@@ -77,7 +78,7 @@ class CandidateTable:
     `sample_ids` and `contents` (n,) int64; `names` are the m scorers. `left_out` counts by
     reason the samples that are no candidates. `components` are fingerprints by scorer,
     `component_ids` their numbers, and `options` what the database has of their options. `lacking`
-    has by reason the ids of the samples that are no candidates.
+    has by reason the ids of the samples that are no candidates. `read` grows as its pools are read.
     """
 
     names: tuple[str, ...]
@@ -95,6 +96,7 @@ class CandidateTable:
     options: Mapping[str, Any]
     columns: Sequence[ScoreColumnRow] = ()
     lacking: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    read: ReadRecord = field(default_factory=ReadRecord)
 
     def take(self, rows: NDArray[np.int64]) -> CandidateTable:
         """Return the table of some of its rows."""
@@ -211,6 +213,7 @@ def candidate_table(
         options=_told_options(matrix),
         columns=matrix.columns,
         lacking={reason: sample_ids[rows] for reason, rows in lacking.items()},
+        read=everyone.read,
     )
 
 
@@ -229,13 +232,14 @@ class _Everyone:
     needs: Needs
     sample_ids: NDArray[np.int64]
     contents: NDArray[np.int64]
+    read: ReadRecord = field(default_factory=ReadRecord)
 
     def percents(self, matrix: ScoreMatrix) -> NDArray[np.float64]:
         """Return the percents (n, m) of raw scores, within groups if that is asked for."""
         request = self.request
         if request.within is None or not matrix.names:
             return percents(self.session, matrix.columns, matrix.raw, request.scale)
-        groups = pool_groups(
+        found = pool_groups(
             self.session,
             self.dataset,
             request.pool,
@@ -243,6 +247,8 @@ class _Everyone:
             self.sample_ids,
             self.contents,
         )
+        self.read.groups[request.within] = grouping_record(request.pool, request.within, found)
+        groups = found.groups
         labels = np.where(groups.labels < 0, len(groups.names), groups.labels)
         return percents(self.session, matrix.columns, matrix.raw, request.scale, labels)
 

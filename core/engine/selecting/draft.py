@@ -184,6 +184,7 @@ class _Funnel:
             table.contents,
             CountedScores(table.names, table.weights, table.raw, table.percent, table.final),
             table.labels,
+            read=self.table.read,
         )
         return Pool(data, size=size, seed=self.request.seed, needs=needs, reader=reader)
 

@@ -23,7 +23,8 @@ class SelectionReport:
 
     `sums_scores` says whether the selector decided by the sum F(x). `composition` is None where
     there is no more than one group, or none could be made (`no_groups` then says why). `told` is
-    what the selector had to say, `stages` what each did before it.
+    what the selector had to say, `stages` what each did before it, `grouper` what made the groups,
+    with its options and a digest of all that they depend on.
     """
 
     composition: Composition | None
@@ -34,6 +35,7 @@ class SelectionReport:
     no_groups: str | None = None
     told: Sequence[str] = ()
     stages: Sequence[Mapping[str, Any]] = ()
+    grouper: Mapping[str, Any] | None = None
 
     def to_dict(self, ids: Sequence[str]) -> dict[str, Any]:
         """Return the parts, JSON-able; `ids` are those of the selected samples."""
@@ -46,6 +48,7 @@ class SelectionReport:
             "levels": [asdict(level) for level in self.levels],
             "told": list(self.told),
             "stages": [dict(stage) for stage in self.stages],
+            "grouper": None if self.grouper is None else dict(self.grouper),
         }
 
     def notices(self, *, balanced: bool) -> Iterator[str]:

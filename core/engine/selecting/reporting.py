@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ig4.core.contracts.pool import normalised
-from ig4.core.engine.pooling.poolgroups import pool_groups
+from ig4.core.engine.pooling.poolgroups import grouping_record, pool_groups
 from ig4.core.engine.selecting.composition import composition, group_levels
 from ig4.core.engine.selecting.draft import SelectionDraft, pool_settings
 from ig4.core.engine.selecting.duplicates import Duplicates, SelectedText, find_duplicates
@@ -21,7 +21,7 @@ from ig4.storage import samples, scores
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ig4.core.contracts import Groups
+    from ig4.core.engine.pooling.groups import DatasetGroups
     from ig4.core.engine.selecting.candidates import SelectionRequest
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
@@ -37,10 +37,10 @@ def make_report(
         all_ids, contents = samples.ordered_ids(connection, dataset.id)
     everyone, why = _groups(session, dataset, request, draft, all_ids, contents)
     place = _places(all_ids, table.sample_ids)
-    groups = None if everyone is None else everyone.take(place)
+    groups = None if everyone is None else everyone.groups.take(place)
     mix = None
     if everyone is not None:
-        mix = composition(request.groups, everyone, place[draft.rows], candidates=place)
+        mix = composition(request.groups, everyone.groups, place[draft.rows], candidates=place)
     sums = draft.pool.sums_scores and request.combine == "sum"
     return SelectionReport(
         composition=mix,
@@ -49,6 +49,9 @@ def make_report(
         levels=() if groups is None else group_levels(table.names, table.percent, groups),
         sums_scores=sums,
         no_groups=why,
+        grouper=None
+        if everyone is None
+        else grouping_record(request.pool, request.groups, everyone),
         told=tuple(draft.pool.told),
         stages=tuple(stage.to_dict() for stage in draft.stages),
     )
@@ -67,7 +70,7 @@ def _groups(
     draft: SelectionDraft,
     all_ids: NDArray[np.int64],
     contents: NDArray[np.int64],
-) -> tuple[Groups | None, str | None]:
+) -> tuple[DatasetGroups | None, str | None]:
     """Return the groups of all samples, or why there are none: a selection does without.
 
     Raises:
