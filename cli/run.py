@@ -116,14 +116,19 @@ def run(
     recipes: list[str | None] = [*dict.fromkeys(opt.names(flags["recipe"]) or ())] or [None]
     configs = configured(flags, recipes)
     with open_session(db, configs[0], create=True, quiet=quiet) as session:
-        plan = join_plans(
-            [
-                make_run_plan(
-                    session, config, retry_failed=retry_failed, recompute=recompute, recipe=recipe
+        plans = []
+        for config, recipe in zip(configs, recipes, strict=True):
+            with session.notices_of(recipe if len(recipes) > 1 else None):
+                plans.append(
+                    make_run_plan(
+                        session,
+                        config,
+                        retry_failed=retry_failed,
+                        recompute=recompute,
+                        recipe=recipe,
+                    )
                 )
-                for config, recipe in zip(configs, recipes, strict=True)
-            ]
-        )
+        plan = join_plans(plans)
         if dry_run:
             _print_plan(session, plan, as_json=as_json)
             return
