@@ -88,9 +88,7 @@ def run(session: Session, plan: RunPlan) -> RunResult:
         )
 
 
-def _select(
-    session: Session, dataset: DatasetRow, plan: RunPlan, *, several: bool
-) -> RecipeResult:
+def _select(session: Session, dataset: DatasetRow, plan: RunPlan, *, several: bool) -> RecipeResult:
     """Group, select and export as a plan says; of several plans, notices name theirs."""
     with session.notices_of(plan.selection.name if several else None):
         clustered = cluster(session, dataset, plan.clustering) if plan.clustering else None

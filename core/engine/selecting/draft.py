@@ -140,11 +140,13 @@ def _require_columns(session: Session, dataset: DatasetRow, request: SelectionRe
         known = {row.name for row in scorecolumns.list_all(connection, dataset.id)}
     missing = [name for name in request.requires if name not in known]
     if missing:
-        scorers = ",".join(dict.fromkeys(name.partition(".")[0] for name in missing))
+        scorers = dict.fromkeys(name.partition(".")[0] for name in missing)
+        here = {one.component.name for one in session.host.components("scorer")}
+        own = f"`ig4 score --scorers {','.join(scorers)}`, " if here.issuperset(scorers) else ""
         raise UsageError(
             f"the recipe {request.name} selects by {', '.join(missing)}, which {dataset.name} does "
-            f"not have: run `ig4 score --scorers {scorers}` or `ig4 import-scores` first, or `ig4 "
-            f"run --recipe {request.name}`, which computes what is missing"
+            f"not have: run `ig4 run --recipe {request.name}`, which computes what is missing, "
+            f"{own}or `ig4 import-scores`"
         )
 
 
