@@ -110,7 +110,8 @@ def run(
     nothing to do ends at once. DATASET is a file or folder in any known format.
     """
     from ig4.cli.session import open_session
-    from ig4.core.engine.plan import join_plans, make_run_plan
+    from ig4.core.engine.joinedplans import join_plans
+    from ig4.core.engine.plan import make_run_plan
     from ig4.core.engine.run import run as run_plan
 
     recipes: list[str | None] = [*dict.fromkeys(opt.names(flags["recipe"]) or ())] or [None]

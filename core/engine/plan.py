@@ -138,93 +138,33 @@ def make_run_plan(
         clusterer=config.cluster.clusterer if clustered else None,
         spaces=(*config.run.spaces, *spaces),
     )
-    clustering = None
-    if clustered and not (known and _is_imported(session, known, config.cluster.clusterer)):
-        clustering = cluster_request(config)
-    scoring = score_request(
-        config,
-        embedders=() if clustering is None or own is not None else (clustering.embedder,),
-        spaces=spaces,
-        retry_failed=retry_failed,
-        recompute=recompute,
-    )
-    selection = selection_request(
-        config,
-        scorers=_counting(config, needs),
-        weights=run_weights(config),
-        clustering=config.cluster.clusterer if clustered else None,
-        recipe=recipe,
-    )
+    imported = known and _is_imported(session, known, config.cluster.clusterer)
+    clustering = cluster_request(config) if clustered and not imported else None
     plan = RunPlan(
         source=source,
         dataset=name,
-        scoring=scoring,
+        scoring=score_request(
+            config,
+            embedders=() if clustering is None or own is not None else (clustering.embedder,),
+            spaces=spaces,
+            retry_failed=retry_failed,
+            recompute=recompute,
+        ),
         clustering=clustering,
-        selection=selection,
+        selection=selection_request(
+            config,
+            scorers=_counting(config, needs),
+            weights=run_weights(config),
+            clustering=config.cluster.clusterer if clustered else None,
+            recipe=recipe,
+        ),
         target=export_target(config, name),
         seed=config.run.seed,
         # Without the database's URL, which may hold a password.
         config=config.model_dump(mode="json", exclude={"db"}),
     )
-    _check_components(session, plan, known)
-    _check_clusterer(session, config, known)
-    check_weights(session, config.run.scorers, selection.weights)
+    _check(session, plan, config, known)
     return plan
-
-
-def join_plans(plans: Sequence[RunPlan]) -> RunPlan:
-    """Return the plan of several recipes: one scoring for all, and a selection of each.
-
-    Raises:
-        UsageError: two of them score with one scorer of different options.
-    """
-    first, *others = plans
-    if not others:
-        return first
-    scorers: dict[str, Choice] = {}
-    embedders: dict[str, Choice] = {}
-    spaces: dict[str, Choice] = {}
-    settings: dict[str, Choice] = {}
-    for plan in plans:
-        settings = {**plan.scoring.pool.embedders, **settings}
-        for known, choices in (
-            (scorers, plan.scoring.scorers),
-            (embedders, plan.scoring.embedders),
-            (spaces, plan.scoring.spaces),
-        ):
-            for choice in choices:
-                _add_choice(known, choice)
-    scoring = replace(
-        first.scoring,
-        scorers=tuple(scorers.values()),
-        embedders=tuple(embedders.values()),
-        spaces=tuple(spaces.values()),
-        pool=replace(first.scoring.pool, embedders=settings),
-    )
-    return replace(_apart(first), scoring=scoring, others=tuple(_apart(plan) for plan in others))
-
-
-def _add_choice(known: dict[str, Choice], choice: Choice) -> None:
-    before = known.setdefault(choice.label, choice)
-    if before.to_dict() != choice.to_dict():
-        raise UsageError(
-            f"the recipes use {choice.kind} {choice.label} with different options "
-            f"({_told(before)}; {_told(choice)}): give them once for all "
-            f"(-o {choice.label}.KEY=VALUE), or run the recipes one after the other"
-        )
-
-
-def _told(choice: Choice) -> str:
-    return ", ".join(f"{key}={value}" for key, value in choice.options.items()) or "no options"
-
-
-def _apart(plan: RunPlan) -> RunPlan:
-    """Let the selection of a recipe be written beside those of the others."""
-    name = plan.selection.name or "selection"
-    path = plan.target.path
-    return replace(
-        plan, target=replace(plan.target, path=path.with_name(f"{path.stem}-{name}{path.suffix}"))
-    )
 
 
 def dataset_source(config: Config) -> DatasetSource | None:
@@ -487,6 +427,17 @@ def run_weights(config: Config) -> dict[str, float]:
         if name in config.run.scorers or name not in config.scorers
     }
     return running or dict(weights)
+
+
+def _check(session: Session, plan: RunPlan, config: Config, dataset: DatasetRow | None) -> None:
+    """Find what is wrong with a plan before any work is done.
+
+    Raises:
+        UsageError: an unknown component or option, or a wrong weight.
+    """
+    _check_components(session, plan, dataset)
+    _check_clusterer(session, config, dataset)
+    check_weights(session, config.run.scorers, plan.selection.weights)
 
 
 def _check_components(session: Session, plan: RunPlan, dataset: DatasetRow | None) -> None:
