@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ig4.core.contracts import Groups, Neighbours
+from ig4.core.engine.pooling.neighbours import space_neighbours
 from ig4.core.engine.pooling.poolgroups import grouping_record, pool_groups
 from ig4.core.engine.pooling.settings import PoolSettings
-from ig4.core.engine.pooling.spaces import SpaceVectors, space_neighbours, space_vectors
+from ig4.core.engine.pooling.spaces import SpaceVectors, space_vectors
 from ig4.core.engine.pooling.storedsamples import StoredMeta, StoredSamples
 from ig4.core.engine.selecting.percent import paper_scale
 from ig4.storage import scorecolumns, scores
