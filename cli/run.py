@@ -18,8 +18,8 @@ from ig4.core.errors import UsageError
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
-    from ig4.core.engine.plan import RunPlan
     from ig4.core.engine.run import RecipeResult, RunResult
+    from ig4.core.engine.runplan import RunPlan
     from ig4.core.engine.selecting.result import SelectionResult
     from ig4.core.engine.session import Session
     from ig4.core.records import Choice
@@ -110,9 +110,9 @@ def run(
     nothing to do ends at once. DATASET is a file or folder in any known format.
     """
     from ig4.cli.session import open_session
-    from ig4.core.engine.joinedplans import join_plans
     from ig4.core.engine.plan import make_run_plan
     from ig4.core.engine.run import run as run_plan
+    from ig4.core.engine.runplan import join_plans
 
     recipes: list[str | None] = [*dict.fromkeys(opt.names(flags["recipe"]) or ())] or [None]
     configs = configured(flags, recipes)

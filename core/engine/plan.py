@@ -8,9 +8,9 @@ wrong with it, before anything is recorded or computed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ig4.core.contracts import Needs
 from ig4.core.engine.checkups.request import PAIRS, SEED, CheckRequest
@@ -22,6 +22,7 @@ from ig4.core.engine.pooling.groups import GroupSources
 from ig4.core.engine.pooling.settings import AUTO, PoolSettings
 from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.recordedsettings import with_recorded_options
+from ig4.core.engine.runplan import RunPlan
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import imported_scorers, imported_spaces
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS, SelectionRequest
@@ -40,66 +41,6 @@ if TYPE_CHECKING:
 
 PAPER_FRACTION = 0.06
 """The share that is selected by default: the paper's, 200 of 3,439."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunPlan:
-    """What `ig4 run` is going to do, a part for each stage.
-
-    `source` is None for a data set that the database holds already; `dataset` is its name.
-    `clustering` is None where no clusters are to be formed: nobody asks for them, or the user
-    imported them. `config` is what the database keeps of the run. `others` are the plans of further
-    recipes, which select from the same scores.
-    """
-
-    source: DatasetSource | None
-    dataset: str
-    scoring: ScoreRequest
-    clustering: ClusterRequest | None
-    selection: SelectionRequest
-    target: ExportTarget
-    seed: int
-    config: Mapping[str, JSON]
-    others: tuple[RunPlan, ...] = ()
-
-    @property
-    def spaces(self) -> Sequence[Choice]:
-        """The embedders whose vectors grouping and selecting need, whatever the scorers read."""
-        return (*self.scoring.embedders, *self.scoring.spaces)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plan, JSON-able, as `ig4 run --dry-run --json` prints it."""
-        clustering = self.clustering
-        return {
-            "dataset": self.dataset,
-            "source": None if self.source is None else str(self.source.path),
-            "scoring": self.scoring.to_dict(),
-            "clustering": clustering and {
-                "clusterer": clustering.clusterer.to_dict(),
-                "embedder": clustering.embedder.to_dict(),
-                "space": clustering.space,
-                "k": clustering.k,
-            },
-            "selection": _selection_dict(self.selection),
-            "export": {
-                "path": str(self.target.path),
-                "format": self.target.format,
-                "images": self.target.images,
-            },
-            "seed": self.seed,
-            **({"others": [plan.to_dict() for plan in self.others]} if self.others else {}),
-        }  # fmt: skip
-
-
-def _selection_dict(request: SelectionRequest) -> dict[str, Any]:
-    """Return what is to be selected, JSON-able."""
-    told = asdict(replace(request, pool=PoolSettings()))
-    del told["pool"]
-    return {
-        **told,
-        "selector": request.selector.to_dict(),
-        "stages": [stage.to_dict() for stage in request.stages],
-    }
 
 
 def make_run_plan(
@@ -151,13 +92,7 @@ def make_run_plan(
             recompute=recompute,
         ),
         clustering=clustering,
-        selection=selection_request(
-            config,
-            scorers=_counting(config, needs),
-            weights=run_weights(config),
-            clustering=config.cluster.clusterer if clustered else None,
-            recipe=recipe,
-        ),
+        selection=_selection(config, needs, recipe, clustered=clustered),
         target=export_target(config, name),
         seed=config.run.seed,
         # Without the database's URL, which may hold a password.
@@ -427,6 +362,19 @@ def run_weights(config: Config) -> dict[str, float]:
         if name in config.run.scorers or name not in config.scorers
     }
     return running or dict(weights)
+
+
+def _selection(
+    config: Config, needs: Needs, recipe: str | None, *, clustered: bool
+) -> SelectionRequest:
+    """Return what a run is to select: by its own scorers, weights and clusters."""
+    return selection_request(
+        config,
+        scorers=_counting(config, needs),
+        weights=run_weights(config),
+        clustering=config.cluster.clusterer if clustered else None,
+        recipe=recipe,
+    )
 
 
 def _check(session: Session, plan: RunPlan, config: Config, dataset: DatasetRow | None) -> None:

@@ -18,7 +18,7 @@ from ig4.storage import datasets
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Clusterer
-    from ig4.core.engine.plan import RunPlan
+    from ig4.core.engine.runplan import RunPlan
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from ig4.core.config import Config
-from ig4.core.engine.joinedplans import join_plans
 from ig4.core.engine.plan import make_run_plan
 from ig4.core.engine.run import run as run_plan
+from ig4.core.engine.runplan import join_plans
 from ig4.core.errors import DatasetError, UsageError
 
 from ..conftest import record
