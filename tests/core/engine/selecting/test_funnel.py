@@ -129,18 +129,31 @@ def test_hashes_are_alike_by_the_bits_that_differ():
     assert why == {4: "it is alike to 1 in phash (6 of 64 bits differ)"}
 
 
+def test_hashes_of_two_kinds_must_both_be_alike():
+    rng = np.random.default_rng(0)
+    one, two = (rng.choice([-1.0, 1.0], size=(10, 64)).astype(np.float32) for _ in range(2))
+    one[5:8] = one[2]
+    two[5:8] = two[2]
+    two[5, :6] *= -1
+    two[6, :7] *= -1
+    two[7, :20] *= -1
+    stage = Stage("dedup", spaces=("phash", "dhash"), bits=6)
+    why = near_rows(stage, pool(stage, spaces={"phash": one, "dhash": two}), str)
+    assert why[5] == "it is alike to 2 in phash (0 of 64 bits differ), dhash (6 of 64 bits differ)"
+    assert sorted(why) == [5]
+
+
 def test_a_sample_with_more_neighbours_than_are_kept_is_compared_with_all():
-    """Thirty questions about one image: the nearest twenty are all of that image."""
-    rng = np.random.default_rng(1)
-    n = 45
-    image = rng.normal(size=(n, 8)).astype(np.float32)
-    image[:40] = image[0]
+    """Two pictures that are alike, with more questions each than neighbours are looked for."""
+    n = 50
+    image = np.zeros((n, 2), dtype=np.float32)
+    image[:25] = [1, 0]
+    image[25:] = [np.cos(0.2), np.sin(0.2)]
     words = np.eye(n, dtype=np.float32)
-    words[39] = words[0]
-    words[44] = words[43]
+    words[49] = words[0]
     stage = Stage("dedup", spaces=("clip", "text"))
     data = ArrayPoolData(n, spaces={"clip": image, "text": words})
-    assert sorted(near_rows(stage, make_pool(data, stage.needs()), str)) == [39]
+    assert sorted(near_rows(stage, make_pool(data, stage.needs()), str)) == [49]
 
 
 def test_near_duplicates_are_those_of_a_comparison_of_all_with_all():
