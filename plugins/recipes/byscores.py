@@ -14,6 +14,10 @@ CLIP_ANSWER: dict[str, JSON] = {"clip-answer": {"use": "clip", "reads": "answer"
 """The space of answers by the model that embeds the images."""
 
 
+LENGTH_IN_TOKENS = "length-tokens"
+"""What lengths in tokens are called."""
+
+
 def best_by(scorer: str, **more: JSON) -> dict[str, JSON]:
     """Return the settings of a method that takes the best by one score."""
     return {
@@ -181,13 +185,62 @@ class LongestRecipe(Recipe):
     source: ClassVar[str] = "Long is more for alignment, ICML 2024 (arXiv 2402.04833)"
 
     def settings(self) -> Mapping[str, JSON]:
-        """Length in tokens; `-o length.tokenizer=FOLDER` names the tokenizer."""
+        """Length in tokens, beside the paper's `length`, which counts characters."""
         return {
-            "run": {"scorers": ["length"]},
-            "scorers": {"length": {"unit": "tokens"}},
+            "run": {"scorers": [LENGTH_IN_TOKENS]},
+            "scorers": {LENGTH_IN_TOKENS: {"use": "length", "unit": "tokens"}},
             "cluster": {"clusterer": "none"},
-            "select": {"selector": "longest", "weights": {"length": 1.0}},
+            "select": {"selector": "longest", "weights": {LENGTH_IN_TOKENS: 1.0}},
+            "selectors": {"longest": {"length": LENGTH_IN_TOKENS}},
         }
+
+
+class MiddleRecipe(Recipe):
+    """Neither the best nor the worst by a score."""
+
+    source: ClassVar[str] = "When less is more (arXiv 2309.04564), there for perplexity"
+
+    def settings(self) -> Mapping[str, JSON]:
+        """The middle of the CLIP score; `--scorers NAME --weights NAME=1` for another."""
+        return {
+            "run": {"scorers": ["clip"]},
+            "cluster": {"clusterer": "none"},
+            "select": {"selector": "middle", "weights": {"clip": 1.0}},
+        }
+
+
+class ReprFilterRecipe(Recipe):
+    """DEITA's filter on scores that need no language model."""
+
+    source: ClassVar[str] = "the filter of DEITA, ICLR 2024 (arXiv 2312.15685), section 2.4"
+
+    def settings(self) -> Mapping[str, JSON]:
+        """The best by CLIP score, without those whose image is like a better one's."""
+        return {
+            "run": {"scorers": ["clip"]},
+            "cluster": {"clusterer": "none"},
+            "select": {"selector": "repr-filter", "weights": {"clip": 1.0}},
+        }
+
+
+class ScalSelectRecipe(Recipe):
+    """What stands out where the vectors of the pool vary most."""
+
+    source: ClassVar[str] = "ScalSelect (arXiv 2602.11636), steps 4 and 5"
+
+    def settings(self) -> Mapping[str, JSON]:
+        """The highest leverage; `-o leverage.space=NAME` names the vectors."""
+        return best_by("leverage")
+
+
+class PrototypicalityRecipe(Recipe):
+    """The typical samples: near the centre of all."""
+
+    source: ClassVar[str] = "beyond neural scaling laws, NeurIPS 2022 (arXiv 2206.14486)"
+
+    def settings(self) -> Mapping[str, JSON]:
+        """The nearest to the centre; `--weights prototypicality=-1` takes the unusual."""
+        return best_by("prototypicality")
 
 
 class AuthorsSelectorRecipe(Recipe):

@@ -25,7 +25,8 @@ class SelectionReport:
     `sums_scores` says whether the selector decided by the sum F(x). `composition` is None where
     there is no more than one group, or none could be made (`no_groups` then says why).
     `own_pictures` has how many answers of each group do not fit their pictures, where that was
-    scored. `told` is what the selector had to say, `stages` what each did before it.
+    scored. `told` is what the selector had to say, `stages` what each did before it, `grouper`
+    what made the groups, with its options and a digest of all that they depend on.
     """
 
     composition: Composition | None
@@ -37,6 +38,7 @@ class SelectionReport:
     no_groups: str | None = None
     told: Sequence[str] = ()
     stages: Sequence[Mapping[str, Any]] = ()
+    grouper: Mapping[str, Any] | None = None
 
     def to_dict(self, ids: Sequence[str]) -> dict[str, Any]:
         """Return the parts, JSON-able; `ids` are those of the selected samples."""
@@ -50,6 +52,7 @@ class SelectionReport:
             "own_pictures": [asdict(one) for one in self.own_pictures],
             "told": list(self.told),
             "stages": [dict(stage) for stage in self.stages],
+            "grouper": None if self.grouper is None else dict(self.grouper),
         }
 
     def notices(self, *, balanced: bool) -> Iterator[str]:

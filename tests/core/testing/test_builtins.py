@@ -424,6 +424,7 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ("embedder", "text"): pool_embedder_checks(builtin("embedder", "text")),
     ("embedder", "sentence"): embedder_checks(encoder("sentence", make_sentence)),
     ("embedder", "vision"): embedder_checks(encoder("vision", make_dinov2)),
+    ("embedder", "phash"): embedder_checks(builtin("embedder", "phash")),
     ("clusterer", "kmeans"): clusterer_checks(builtin("clusterer", "kmeans")),
     ("clusterer", "spectral"): clusterer_checks(builtin("clusterer", "spectral")),
     ("selector", "quota"): selector_checks(builtin("selector", "quota")),
