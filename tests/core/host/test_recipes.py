@@ -59,10 +59,15 @@ def test_every_built_in_recipe_names_components_that_there_are():
     for registered in host.components("recipe"):
         config = build(recipe_settings(registered.component.name, host))
         assert config.select.selector in known["selector"], registered
-        assert set(config.run.scorers) <= known["scorer"], registered
-        named = {*config.embedders, *(table.get("use") for table in config.embedders.values())}
-        assert set(config.run.spaces) <= known["embedder"] | named, registered
+        assert _used(config.run.scorers, config.scorers) <= known["scorer"], registered
+        spaces = {*config.run.spaces, *config.embedders}
+        assert _used(spaces, config.embedders) <= known["embedder"], registered
         assert config.cluster.clusterer in known["clusterer"] | {"none"}, registered
+
+
+def _used(names, tables):
+    """Return the components behind these names, which a table may give to one with options."""
+    return {tables.get(name, {}).get("use", name) for name in names}
 
 
 def test_a_recipe_of_a_third_party_is_laid_under_the_users_settings(mine):
