@@ -29,6 +29,7 @@ from ig4.core.engine.selecting.draft import all_needs
 from ig4.core.engine.selecting.funnel import Stage
 from ig4.core.engine.selecting.weights import check_weights
 from ig4.core.errors import UsageError
+from ig4.core.host.recipes import recipe_label
 from ig4.core.records import JSON, Choice
 from ig4.storage import clusters, datasets
 
@@ -220,7 +221,7 @@ def _told(choice: Choice) -> str:
 
 def _apart(plan: RunPlan) -> RunPlan:
     """Let the selection of a recipe be written beside those of the others."""
-    name = plan.selection.name or "selection"
+    name = recipe_label(plan.selection.name or "selection")
     path = plan.target.path
     return replace(
         plan, target=replace(plan.target, path=path.with_name(f"{path.stem}-{name}{path.suffix}"))
