@@ -64,11 +64,12 @@ def draw_subset(
 ) -> NDArray[np.int64]:
     """Return the rows (size,), in order, of subset `number`: samples drawn by a mix of its own.
 
-    `percentiles` (n, m) of m indicators are 0 to 100, `decorrelated`. For each indicator the shares of its bins are
-    drawn from a symmetric Dirichlet distribution, independently; a sample's chance is the product
-    of the shares of its bins, and samples are drawn without replacement (Efraimidis and Spirakis
-    2006). Each group of `labels` (n,) gives as many as its share of all: quality varies, the mix of
-    kinds does not. A subset depends on its number and the seed, not on how many there are.
+    `percentiles` (n, m) of m indicators are 0 to 100, `decorrelated`. For each indicator the shares
+    of its bins are drawn from a symmetric Dirichlet distribution, independently; a sample's chance
+    is the product of the shares of its bins, and samples are drawn without replacement (Efraimidis
+    and Spirakis 2006). Each group of `labels` (n,) gives as many as its share of all: quality
+    varies, the mix of kinds does not. A subset depends on its number and the seed, not on how many
+    there are.
     """
     mixing = mixing or Mixing()
     rng = np.random.default_rng([seed, number])
@@ -121,7 +122,7 @@ class Design:
         together = list(self.alike())
         for first, second, r in together:
             yield (
-                f"{first} and {second} cannot be told apart: the subsets that have much of one have "
+                f"{first} and {second} cannot be told apart: subsets that have much of one have "
                 f"{'much' if r > 0 else 'little'} of the other (correlation {r:.2f}); leave one of "
                 "them out (--indicators)"
             )
