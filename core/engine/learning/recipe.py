@@ -70,7 +70,7 @@ def recipe_text(result: LearningResult) -> str:
     told = (
         "Weights that `ig4 learn-weights` learned; `ig4 select --recipe FILE` selects by them.",
         f"{learned.subsets} subsets of {result.plan.size:,} samples; {result.plan.metric.label}.",
-        f"R² of left-out subsets {learned.predicted_r2:.2f}, p = {learned.p:.4f}: {learned.verdict}.",
+        f"R² of left-out subsets {learned.predicted_r2:.2f}, p {learned.p:.4f}: {learned.verdict}.",
     )
     lines = [*(f"# {' '.join(line.split())}" for line in told), ""]
     lines += _tables(recipe_tables(result))
