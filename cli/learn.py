@@ -116,7 +116,7 @@ def learn_weights(
         if result.failed:
             click.echo(
                 f"{result.failed:,} of {counted(result.cells, 'cell')} failed; the same command "
-                "tries them again (with --overwrite)",
+                "tries them again",
                 err=True,
             )
         raise click.exceptions.Exit(render.PARTIAL)
