@@ -68,14 +68,22 @@ def refuse_learned_from(session: Session, arms: Sequence[Arm], tests: Digests) -
                     f"{counted(shared, 'question')} of {name}, so {name} is no test of them: name "
                     "other questions, or learn from others (ig4 learn-weights)"
                 )
+    _tell_learned_from(session, tests)
+
+
+def _tell_learned_from(session: Session, tests: Digests) -> None:
+    names: dict[str, None] = {}
+    numbers = []
     for row in _stored(session):
         known = set(row.config.get(LEARNING, {}).get(QUESTIONS, ()))
-        names = [name for name, digests in tests.items() if digests & known]
-        if names:
-            session.notice(
-                f"weights were learned from questions of {', '.join(names)} (ablation {row.id}, "
-                "ig4 learn-weights): an arm that uses these weights is not tested by them"
-            )
+        seen = [name for name, digests in tests.items() if digests & known]
+        names |= dict.fromkeys(seen)
+        numbers += [f"{row.id}"] if seen else []
+    if numbers:
+        session.notice(
+            f"weights were learned from questions of {', '.join(names)} (ig4 learn-weights, "
+            f"ablation {', '.join(numbers)}): an arm that uses these weights is not tested by them"
+        )
 
 
 def refuse_test_questions(session: Session, config: Config, development: Digests) -> None:
