@@ -134,7 +134,8 @@ def effect_intervals(
     """Return unpenalised effects (m,), and their bootstrap intervals (m, 2), of 95 %.
 
     Rows are drawn with replacement. Without a penalty: one pulls every resample towards 0, and the
-    interval away from the truth.
+    interval away from the truth. Intervals are widened by sqrt(n / (n - m - 1)), as the fit has
+    used up so many degrees of freedom; without that they are too short where rows are few.
     """
     z = standardised(x)
     n, m = z.shape
@@ -146,5 +147,7 @@ def effect_intervals(
     moment = times @ (z * y[:, None]) - sums * (total / n)[:, None]
     drawn = np.linalg.solve(gram, moment[:, :, None])[:, :, 0]
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn, (tail, 1 - tail), axis=0)
-    return coefficients(z, y, _NOTHING), np.column_stack([low, high])
+    effects = coefficients(z, y, _NOTHING)
+    ends = np.quantile(drawn, (tail, 1 - tail), axis=0) - effects
+    wider = np.sqrt(n / max(1, n - m - 1))
+    return effects, effects[:, None] + wider * ends.T
