@@ -12,7 +12,7 @@ def write(folder, count=240):
     records, scores = [], ["id,noise,taste,twin"]
     for n in range(count):
         good = rng.random() < 0.5
-        answer = f"{'good' if good else 'bad'} {n} " + "x" * (rng.randint(0, 40) + 15 * good)
+        answer = f"{'good' if good else 'bad'} {n} " + "x" * (rng.randint(0, 40) + 25 * good)
         question = "How many?" if n % 3 == 0 else "What?"
         records.append({"id": f"s{n}", "instruction": question, "answer": answer})
         taste = 0.2 * good + rng.gauss(0, 0.15)
