@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
 from ig4.core.counts import counted
+
+if TYPE_CHECKING:
+    from ig4.core.config import Config
+    from ig4.core.engine.grouping.cluster import ClusterResult
 
 
 @click.command(
@@ -51,22 +55,15 @@ def cluster(
 ) -> None:
     """Group samples by their images, or by the vectors of any space."""
     from ig4.cli.session import open_session
-    from ig4.core import config as configuration
     from ig4.core.engine.grouping.cluster import cluster as group
     from ig4.core.engine.plan import cluster_request
-    from ig4.core.engine.pooling.spacenames import all_parts
     from ig4.core.engine.recordedsettings import with_recorded_options
 
     flags: dict[str, Any] = {
         "run": {"embedder": embedder, "seed": seed},
         "cluster": {"clusterer": clusterer, "k": k, "space": space},
     }
-    first = configuration.load(config_file, flags)
-    own = first.cluster.space
-    spaces = () if own is None else all_parts([own])
-    embedders = spaces or (first.run.embedder,)
-    kinds = {"clusterers": (first.cluster.clusterer,), "embedders": embedders}
-    config = configuration.load(config_file, flags | opt.settings_by_table(options, kinds))
+    config, spaces = _configured(flags, options, config_file)
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
         config = with_recorded_options(
@@ -79,20 +76,43 @@ def cluster(
         )
         done = group(session, chosen, cluster_request(config))
     if as_json:
-        render.print_json(
-            {
-                "dataset": done.dataset.name,
-                "clustering": done.name,
-                "k": done.k,
-                "sizes": {str(label): size for label, size in done.sizes.items()},
-                "text_only": done.text_only,
-                "left_out": done.left_out,
-                "noise": done.noise,
-                "space": done.space,
-                "reused": done.reused,
-            }
-        )
-        return
+        render.print_json(_as_dict(done))
+    else:
+        _print_done(done)
+
+
+def _configured(
+    flags: dict[str, Any], options: tuple[str, ...], config_file: Path | None
+) -> tuple[Config, tuple[str, ...]]:
+    """Return ig4.toml with the flags over it, and the parts of the space to cluster in."""
+    from ig4.core import config as configuration
+    from ig4.core.engine.pooling.spacenames import all_parts
+
+    first = configuration.load(config_file, flags)
+    own = first.cluster.space
+    spaces = () if own is None else all_parts([own])
+    embedders = spaces or (first.run.embedder,)
+    kinds = {"clusterers": (first.cluster.clusterer,), "embedders": embedders}
+    given = flags | opt.settings_by_table(options, kinds)
+    return configuration.load(config_file, given), spaces
+
+
+def _as_dict(done: ClusterResult) -> dict[str, Any]:
+    """Return what `ig4 cluster --json` prints."""
+    return {
+        "dataset": done.dataset.name,
+        "clustering": done.name,
+        "k": done.k,
+        "sizes": {str(label): size for label, size in done.sizes.items()},
+        "text_only": done.text_only,
+        "left_out": done.left_out,
+        "noise": done.noise,
+        "space": done.space,
+        "reused": done.reused,
+    }
+
+
+def _print_done(done: ClusterResult) -> None:
     render.print_table(("cluster", "samples"), done.sizes.items())
     if done.noise:
         click.echo(

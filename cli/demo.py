@@ -98,14 +98,17 @@ def _select(
     """Do what `ig4 run` does; the second call reuses the scores of the first."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
+    from ig4.core.config import recipe_values
     from ig4.core.engine.plan import make_run_plan
     from ig4.core.engine.run import run
 
+    recipe = recipe_values(selector) if selector == "balanced" else {}
     config = configuration.build(
         {
             "dataset": {"path": demo_set.path, "name": "demo"},
-            "run": {"scorers": _scorers(selector), "seed": seed},
+            "run": {"scorers": ["clip", "length"], **recipe.get("run", {}), "seed": seed},
             "scorers": {"clip": {"model": "ig4-tiny"}},
+            "embedders": recipe.get("embedders", {}),
             "cluster": {"clusterer": "spectral", "k": 8},
             "select": {"selector": selector, "fraction": fraction},
             "export": {
@@ -118,14 +121,6 @@ def _select(
         result = run(session, make_run_plan(session, config))
     assert result.selection is not None
     return result.selection
-
-
-def _scorers(selector: str) -> list[str]:
-    from ig4.core.config import recipe_values
-
-    if selector == "balanced":
-        return list(recipe_values("balanced")["run"]["scorers"])
-    return ["clip", "length"]
 
 
 def _facts(

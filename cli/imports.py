@@ -175,6 +175,7 @@ def _print_result(result: ImportResult, what: str, *, as_json: bool) -> None:
                 "unreadable": len(result.unreadable),
                 "empty": result.empty,
                 "not_finite": result.not_finite,
+                **({"zeros": result.zeros} if what == "vectors" else {}),
             }
         )
     else:

@@ -18,8 +18,8 @@ from ig4.core.errors import UsageError
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
-    from ig4.core.engine.plan import RunPlan
     from ig4.core.engine.run import RecipeResult, RunResult
+    from ig4.core.engine.runplan import RunPlan
     from ig4.core.engine.selecting.result import SelectionResult
     from ig4.core.engine.session import Session
     from ig4.core.records import Choice
@@ -110,20 +110,26 @@ def run(
     nothing to do ends at once. DATASET is a file or folder in any known format.
     """
     from ig4.cli.session import open_session
-    from ig4.core.engine.plan import join_plans, make_run_plan
+    from ig4.core.engine.plan import make_run_plan
     from ig4.core.engine.run import run as run_plan
+    from ig4.core.engine.runplan import join_plans
 
     recipes: list[str | None] = [*dict.fromkeys(opt.names(flags["recipe"]) or ())] or [None]
     configs = configured(flags, recipes)
     with open_session(db, configs[0], create=True, quiet=quiet) as session:
-        plan = join_plans(
-            [
-                make_run_plan(
-                    session, config, retry_failed=retry_failed, recompute=recompute, recipe=recipe
+        plans = []
+        for config, recipe in zip(configs, recipes, strict=True):
+            with session.notices_of(recipe if len(recipes) > 1 else None):
+                plans.append(
+                    make_run_plan(
+                        session,
+                        config,
+                        retry_failed=retry_failed,
+                        recompute=recompute,
+                        recipe=recipe,
+                    )
                 )
-                for config, recipe in zip(configs, recipes, strict=True)
-            ]
-        )
+        plan = join_plans(plans)
         if dry_run:
             _print_plan(session, plan, as_json=as_json)
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,10 @@ from ig4.cli import options as opt
 from ig4.cli.terminal import render
 from ig4.cli.terminal.checkups import verdicts_text
 from ig4.core.counts import counted
+
+if TYPE_CHECKING:
+    from ig4.core.config import Config
+    from ig4.core.engine.scoring.score import ScoreResult
 
 
 @click.command(
@@ -65,33 +69,19 @@ def score(
 ) -> None:
     """Compute the scores that are missing, and the vectors of spaces."""
     from ig4.cli.session import open_session
-    from ig4.core import config as configuration
     from ig4.core.engine.plan import score_request
-    from ig4.core.engine.pooling.spacenames import all_parts
     from ig4.core.engine.recordedsettings import with_recorded_options
     from ig4.core.engine.scoring.estimate import estimate
     from ig4.core.engine.scoring.score import score as compute
 
-    flags: dict[str, Any] = {
-        "run": {
-            # Who asks for spaces alone wants no scores by default.
-            "scorers": [] if scorers is None and spaces is not None else opt.names(scorers),
-            "spaces": None if spaces is None else list(all_parts([spaces])),
-            "executor": executor,
-            "check": False if no_check else None,
-        },
-        "calls": opt.call_settings(asking),
+    wanted = {
+        # Who asks for spaces alone wants no scores by default.
+        "scorers": [] if scorers is None and spaces is not None else opt.names(scorers),
+        "spaces": spaces,
+        "executor": executor,
+        "check": False if no_check else None,
     }
-    first = configuration.load(config_file, flags)
-    kinds = {
-        "scorers": first.run.scorers,
-        # The embedder of a scorer's name takes the scorer's options; see `embedder_choice`.
-        "embedders": [name for name in first.run.spaces if name not in first.run.scorers],
-        "executors": (first.run.executor,),
-    }
-    flags |= opt.settings_by_table(options, kinds)
-    opt.set_prompt(flags, first, asking["prompt"])
-    config = configuration.load(config_file, flags)
+    config = _configured(wanted, options, asking, config_file)
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
         config = with_recorded_options(
@@ -107,30 +97,62 @@ def score(
             return
         done = compute(session, chosen, request)
     if as_json:
-        render.print_json(
-            {
-                "dataset": chosen.name,
-                "scored": dict(done.done),
-                "failed": dict(done.failed),
-                "embedded": done.embedded,
-                "spaces": {name: {"without": count} for name, count in done.spaces.items()},
-                "components": dict(done.identities),
-                **render.calls_fields(done),
-                **({"check": done.checked.to_dict()} if done.checked else {}),
-            }
-        )
+        render.print_json(_as_dict(chosen.name, done))
     else:
-        for name in done.done:
-            click.echo(f"{name}: {render.scorer_summary(done, name)}")
-        for name, count in done.spaces.items():
-            failed = f"; {counted(count, 'sample has', 'samples have')} none" if count else ""
-            click.echo(f"{name}: vectors are there{failed}")
-        if done.asked:
-            click.echo(f"calls: {render.calls_summary(done.asked)}")
-        if done.checked:
-            click.echo(f"check: {verdicts_text(done.checked)}")
+        _print_done(done)
     failures = {**done.failed, **done.spaces}
     if any(failures.values()) or done.stopped:
         render.print_failures(failures, retry="ig4 score --retry-failed")
         render.print_stopped(done, "ig4 score")
         raise click.exceptions.Exit(render.PARTIAL)
+
+
+def _configured(
+    wanted: dict[str, Any],
+    options: tuple[str, ...],
+    asking: dict[str, Any],
+    config_file: Path | None,
+) -> Config:
+    """Return ig4.toml with what the flags ask for over it."""
+    from ig4.core import config as configuration
+    from ig4.core.engine.pooling.spacenames import all_parts
+
+    spaces = wanted["spaces"]
+    run = wanted | {"spaces": None if spaces is None else list(all_parts([spaces]))}
+    flags: dict[str, Any] = {"run": run, "calls": opt.call_settings(asking)}
+    first = configuration.load(config_file, flags)
+    kinds = {
+        "scorers": first.run.scorers,
+        # The embedder of a scorer's name takes the scorer's options; see `embedder_choice`.
+        "embedders": [name for name in first.run.spaces if name not in first.run.scorers],
+        "executors": (first.run.executor,),
+    }
+    flags |= opt.settings_by_table(options, kinds)
+    opt.set_prompt(flags, first, asking["prompt"])
+    return configuration.load(config_file, flags)
+
+
+def _as_dict(dataset: str, done: ScoreResult) -> dict[str, Any]:
+    """Return what `ig4 score --json` prints."""
+    return {
+        "dataset": dataset,
+        "scored": dict(done.done),
+        "failed": dict(done.failed),
+        "embedded": done.embedded,
+        "spaces": {name: {"without": count} for name, count in done.spaces.items()},
+        "components": dict(done.identities),
+        **render.calls_fields(done),
+        **({"check": done.checked.to_dict()} if done.checked else {}),
+    }
+
+
+def _print_done(done: ScoreResult) -> None:
+    for name in done.done:
+        click.echo(f"{name}: {render.scorer_summary(done, name)}")
+    for name, count in done.spaces.items():
+        failed = f"; {counted(count, 'sample has', 'samples have')} none" if count else ""
+        click.echo(f"{name}: vectors are there{failed}")
+    if done.asked:
+        click.echo(f"calls: {render.calls_summary(done.asked)}")
+    if done.checked:
+        click.echo(f"check: {verdicts_text(done.checked)}")

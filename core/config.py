@@ -78,8 +78,9 @@ class StageSection(Section):
 
     `reject`: `tails` are the percentiles that a sample may have, by scorer, `within` groups or
     among all. `dedup`: of samples with equal texts and images, or alike in all `spaces` (a cosine
-    above `alike`), the first stays. `take`: a selector takes `size` or a `fraction` of what is
-    left.
+    above `alike`; of hashes, at most `bits` that differ, 6 unless told), the first stays. With
+    `bits` and without `spaces`, those are phash and text. `take`: a selector takes `size` or a
+    `fraction` of what is left.
     """
 
     do: Literal["reject", "dedup", "take"]
@@ -87,6 +88,7 @@ class StageSection(Section):
     within: str | None = None
     spaces: tuple[str, ...] = ()
     alike: Annotated[float, Field(gt=0, le=1)] = 0.95
+    bits: Annotated[int, Field(ge=0, le=1024)] | None = None
     selector: str | None = None
     size: Annotated[int, Field(ge=1)] | None = None
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None

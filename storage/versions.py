@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 HEAD = "0015"
 """The newest migration; a test compares it with the folder `migrations/versions`."""
 
+# As Alembic makes it.
+_VERSION_TABLE = """
+CREATE TABLE alembic_version (
+  version_num VARCHAR(32) NOT NULL,
+  CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+)
+"""
+
 
 def current(connection: Connection) -> str | None:
     """Return the schema version of a database, or None if it has no ig4 schema."""
@@ -78,15 +86,14 @@ def check(revision: str, where: str) -> None:
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str]:
-    """Run the missing migrations in one transaction; returns the revisions before and after.
+    """Create the schema, or run the missing migrations, in one transaction.
+
+    Returns the revisions before and after.
 
     Raises:
         SchemaVersionError: the database was made by a newer ig4.
         StorageError: the database belongs to another program.
     """
-    from alembic import command
-    from alembic.config import Config
-
     with transaction(engine, writes=True) as connection:
         lock_schema(connection)
         before = current(connection)  # another process may have migrated it in the meantime
@@ -94,14 +101,33 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
             return before, HEAD
         if before is None:
             reject_foreign_database(connection, describe(engine.url))
-        elif before > HEAD:
-            check(before, describe(engine.url))
-        config = Config()
-        config.set_main_option("script_location", "ig4.storage:migrations")
-        config.set_main_option("path_separator", "os")
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+            create_tables(connection)
+        else:
+            if before > HEAD:
+                check(before, describe(engine.url))
+            migrate(connection)
         create_scores_long(connection)
         create_groups_long(connection)
         refresh_scores_wide(connection)
     return before, HEAD
+
+
+def create_tables(connection: Connection) -> None:
+    """Create all tables in an empty database, as the migrations would, in a tenth of their time."""
+    from ig4.storage.schema import Base
+
+    Base.metadata.create_all(connection, checkfirst=False)
+    connection.execute(text(_VERSION_TABLE))
+    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+
+
+def migrate(connection: Connection, to: str = "head") -> None:
+    """Run the migrations up to a revision; in an empty database from the first one on."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "ig4.storage:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)

@@ -33,6 +33,25 @@ def pytest_configure() -> None:
     # Workers share the cores: threads of torch's own would only be in each other's way.
     if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Every process that a test starts would compile all of ig4 anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+LONGEST = (
+    "tests/cli/test_calls.py",
+    "tests/examples/test_arena.py",
+    "tests/examples/test_miniature.py",
+    "tests/core/engine/test_kill.py",
+    "tests/plugins/training/test_interrupted.py",
+    "tests/plugins/training/test_processes.py",
+)
+"""Modules of which one test alone takes half a minute or more."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest: one that came last would leave the other workers idle."""
+    names = {item: item.nodeid.partition("::")[0] for item in items}
+    items.sort(key=lambda item: names[item] not in LONGEST)
 
 
 _SLOW_MODULE = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.slow", re.MULTILINE)

@@ -8,9 +8,9 @@ wrong with it, before anything is recorded or computed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ig4.core.contracts import Needs
 from ig4.core.engine.checkups.request import PAIRS, SEED, CheckRequest
@@ -22,14 +22,14 @@ from ig4.core.engine.pooling.groups import GroupSources
 from ig4.core.engine.pooling.settings import AUTO, PoolSettings
 from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.recordedsettings import with_recorded_options
+from ig4.core.engine.runplan import RunPlan
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import imported_scorers, imported_spaces
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS, SelectionRequest
 from ig4.core.engine.selecting.draft import all_needs
-from ig4.core.engine.selecting.funnel import Stage
+from ig4.core.engine.selecting.funnel import HASHED, Stage
 from ig4.core.engine.selecting.weights import check_weights
 from ig4.core.errors import UsageError
-from ig4.core.host.recipes import recipe_label
 from ig4.core.records import JSON, Choice
 from ig4.storage import clusters, datasets
 
@@ -41,66 +41,6 @@ if TYPE_CHECKING:
 
 PAPER_FRACTION = 0.06
 """The share that is selected by default: the paper's, 200 of 3,439."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunPlan:
-    """What `ig4 run` is going to do, a part for each stage.
-
-    `source` is None for a data set that the database holds already; `dataset` is its name.
-    `clustering` is None where no clusters are to be formed: nobody asks for them, or the user
-    imported them. `config` is what the database keeps of the run. `others` are the plans of further
-    recipes, which select from the same scores.
-    """
-
-    source: DatasetSource | None
-    dataset: str
-    scoring: ScoreRequest
-    clustering: ClusterRequest | None
-    selection: SelectionRequest
-    target: ExportTarget
-    seed: int
-    config: Mapping[str, JSON]
-    others: tuple[RunPlan, ...] = ()
-
-    @property
-    def spaces(self) -> Sequence[Choice]:
-        """The embedders whose vectors grouping and selecting need, whatever the scorers read."""
-        return (*self.scoring.embedders, *self.scoring.spaces)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plan, JSON-able, as `ig4 run --dry-run --json` prints it."""
-        clustering = self.clustering
-        return {
-            "dataset": self.dataset,
-            "source": None if self.source is None else str(self.source.path),
-            "scoring": self.scoring.to_dict(),
-            "clustering": clustering and {
-                "clusterer": clustering.clusterer.to_dict(),
-                "embedder": clustering.embedder.to_dict(),
-                "space": clustering.space,
-                "k": clustering.k,
-            },
-            "selection": _selection_dict(self.selection),
-            "export": {
-                "path": str(self.target.path),
-                "format": self.target.format,
-                "images": self.target.images,
-            },
-            "seed": self.seed,
-            **({"others": [plan.to_dict() for plan in self.others]} if self.others else {}),
-        }  # fmt: skip
-
-
-def _selection_dict(request: SelectionRequest) -> dict[str, Any]:
-    """Return what is to be selected, JSON-able."""
-    told = asdict(replace(request, pool=PoolSettings()))
-    del told["pool"]
-    return {
-        **told,
-        "selector": request.selector.to_dict(),
-        "stages": [stage.to_dict() for stage in request.stages],
-    }
 
 
 def make_run_plan(
@@ -139,93 +79,27 @@ def make_run_plan(
         clusterer=config.cluster.clusterer if clustered else None,
         spaces=(*config.run.spaces, *spaces),
     )
-    clustering = None
-    if clustered and not (known and _is_imported(session, known, config.cluster.clusterer)):
-        clustering = cluster_request(config)
-    scoring = score_request(
-        config,
-        embedders=() if clustering is None or own is not None else (clustering.embedder,),
-        spaces=spaces,
-        retry_failed=retry_failed,
-        recompute=recompute,
-    )
-    selection = selection_request(
-        config,
-        scorers=_counting(config, needs),
-        weights=run_weights(config),
-        clustering=config.cluster.clusterer if clustered else None,
-        recipe=recipe,
-    )
+    imported = known and _is_imported(session, known, config.cluster.clusterer)
+    clustering = cluster_request(config) if clustered and not imported else None
     plan = RunPlan(
         source=source,
         dataset=name,
-        scoring=scoring,
+        scoring=score_request(
+            config,
+            embedders=() if clustering is None or own is not None else (clustering.embedder,),
+            spaces=spaces,
+            retry_failed=retry_failed,
+            recompute=recompute,
+        ),
         clustering=clustering,
-        selection=selection,
+        selection=_selection(config, needs, recipe, clustered=clustered),
         target=export_target(config, name),
         seed=config.run.seed,
         # Without the database's URL, which may hold a password.
         config=config.model_dump(mode="json", exclude={"db"}),
     )
-    _check_components(session, plan, known)
-    _check_clusterer(session, config, known)
-    check_weights(session, config.run.scorers, selection.weights)
+    _check(session, plan, config, known)
     return plan
-
-
-def join_plans(plans: Sequence[RunPlan]) -> RunPlan:
-    """Return the plan of several recipes: one scoring for all, and a selection of each.
-
-    Raises:
-        UsageError: two of them score with one scorer of different options.
-    """
-    first, *others = plans
-    if not others:
-        return first
-    scorers: dict[str, Choice] = {}
-    embedders: dict[str, Choice] = {}
-    spaces: dict[str, Choice] = {}
-    settings: dict[str, Choice] = {}
-    for plan in plans:
-        settings = {**plan.scoring.pool.embedders, **settings}
-        for known, choices in (
-            (scorers, plan.scoring.scorers),
-            (embedders, plan.scoring.embedders),
-            (spaces, plan.scoring.spaces),
-        ):
-            for choice in choices:
-                _add_choice(known, choice)
-    scoring = replace(
-        first.scoring,
-        scorers=tuple(scorers.values()),
-        embedders=tuple(embedders.values()),
-        spaces=tuple(spaces.values()),
-        pool=replace(first.scoring.pool, embedders=settings),
-    )
-    return replace(_apart(first), scoring=scoring, others=tuple(_apart(plan) for plan in others))
-
-
-def _add_choice(known: dict[str, Choice], choice: Choice) -> None:
-    before = known.setdefault(choice.label, choice)
-    if before.to_dict() != choice.to_dict():
-        raise UsageError(
-            f"the recipes use {choice.kind} {choice.label} with different options "
-            f"({_told(before)}; {_told(choice)}): give them once for all "
-            f"(-o {choice.label}.KEY=VALUE), or run the recipes one after the other"
-        )
-
-
-def _told(choice: Choice) -> str:
-    return ", ".join(f"{key}={value}" for key, value in choice.options.items()) or "no options"
-
-
-def _apart(plan: RunPlan) -> RunPlan:
-    """Let the selection of a recipe be written beside those of the others."""
-    name = recipe_label(plan.selection.name or "selection")
-    path = plan.target.path
-    return replace(
-        plan, target=replace(plan.target, path=path.with_name(f"{path.stem}-{name}{path.suffix}"))
-    )
 
 
 def dataset_source(config: Config) -> DatasetSource | None:
@@ -381,8 +255,9 @@ def _stage(config: Config, section: StageSection) -> Stage:
         do=section.do,
         tails=dict(section.tails),
         within=section.within,
-        spaces=section.spaces,
+        spaces=section.spaces or (() if section.bits is None else HASHED),
         alike=section.alike,
+        bits=section.bits,
         selector=choice,
         size=section.size,
         fraction=section.fraction,
@@ -487,6 +362,30 @@ def run_weights(config: Config) -> dict[str, float]:
         if name in config.run.scorers or name not in config.scorers
     }
     return running or dict(weights)
+
+
+def _selection(
+    config: Config, needs: Needs, recipe: str | None, *, clustered: bool
+) -> SelectionRequest:
+    """Return what a run is to select: by its own scorers, weights and clusters."""
+    return selection_request(
+        config,
+        scorers=_counting(config, needs),
+        weights=run_weights(config),
+        clustering=config.cluster.clusterer if clustered else None,
+        recipe=recipe,
+    )
+
+
+def _check(session: Session, plan: RunPlan, config: Config, dataset: DatasetRow | None) -> None:
+    """Find what is wrong with a plan before any work is done.
+
+    Raises:
+        UsageError: an unknown component or option, or a wrong weight.
+    """
+    _check_components(session, plan, dataset)
+    _check_clusterer(session, config, dataset)
+    check_weights(session, config.run.scorers, plan.selection.weights)
 
 
 def _check_components(session: Session, plan: RunPlan, dataset: DatasetRow | None) -> None:

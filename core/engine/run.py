@@ -18,7 +18,7 @@ from ig4.storage import datasets
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Clusterer
-    from ig4.core.engine.plan import RunPlan
+    from ig4.core.engine.runplan import RunPlan
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
 
@@ -64,6 +64,7 @@ def run(session: Session, plan: RunPlan) -> RunResult:
     with session.recorded("run", plan.config, plan.seed):
         ingested = ingest(session, plan.source) if plan.source else None
         dataset = ingested.dataset if ingested else session.dataset(plan.dataset)
+        several = bool(plan.others)
         for one in (plan, *plan.others):
             _check_counts(session, dataset, one)
             check_export(session, dataset, one.target)  # before anything is paid for
@@ -73,8 +74,8 @@ def run(session: Session, plan: RunPlan) -> RunResult:
             session.notice(f"{scored.stopped}: nothing is selected until the rest is rated")
             return RunResult(dataset, ingested, scored, None, None, None)
         # The first recipe's selection is made last, and so the newest one of the data set.
-        others = tuple(_select(session, dataset, other) for other in plan.others)
-        made = _select(session, dataset, plan)
+        others = tuple(_select(session, dataset, one, several=several) for one in plan.others)
+        made = _select(session, dataset, plan, several=several)
         return RunResult(
             dataset,
             ingested,
@@ -87,11 +88,12 @@ def run(session: Session, plan: RunPlan) -> RunResult:
         )
 
 
-def _select(session: Session, dataset: DatasetRow, plan: RunPlan) -> RecipeResult:
-    """Group, select and export as a plan says."""
-    clustered = cluster(session, dataset, plan.clustering) if plan.clustering else None
-    selection = select(session, dataset, plan.selection)
-    exported = export(session, dataset, plan.target, selection.id)
+def _select(session: Session, dataset: DatasetRow, plan: RunPlan, *, several: bool) -> RecipeResult:
+    """Group, select and export as a plan says; of several plans, notices name theirs."""
+    with session.notices_of(plan.selection.name if several else None):
+        clustered = cluster(session, dataset, plan.clustering) if plan.clustering else None
+        selection = select(session, dataset, plan.selection)
+        exported = export(session, dataset, plan.target, selection.id)
     return RecipeResult(plan.selection.name, clustered, selection, exported)
 
 

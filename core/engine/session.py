@@ -42,6 +42,8 @@ class Session:
     """What was said of mixtures already."""
     speeds: dict[str, list[float]] = field(default_factory=dict)
     """By component fingerprint: units done in this run, and the seconds they took."""
+    part: str | None = None
+    """The recipe that notices are about, where a command makes several selections."""
 
     def emit(self, event: Event) -> None:
         """Send an event to listeners and plugin observers; report each broken observer once."""
@@ -55,7 +57,16 @@ class Session:
     def notice(self, text: str) -> None:
         """Send a notice: something that you should know and that stops nothing."""
         for listener in self.listeners:
-            listener(Notice(redact(text)))
+            listener(Notice(redact(text if self.part is None else f"{self.part}: {text}")))
+
+    @contextmanager
+    def notices_of(self, part: str | None) -> Iterator[None]:
+        """Let notices say which of several parts of a command they are about; None leaves them."""
+        before, self.part = self.part, part or self.part
+        try:
+            yield
+        finally:
+            self.part = before
 
     def digest(self, path: Path) -> str:
         """Return the sha256 of a file or folder, remembered while sizes and times stay the same.

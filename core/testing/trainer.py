@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import math
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from ig4.core.contracts import Trainer
@@ -165,13 +168,12 @@ def check_bad_samples_are_found_before_the_training(make: Make) -> None:
 
 def check_there_is_an_answer_for_each_prompt(make: Make) -> None:
     """There are as many texts as prompts, in the same order."""
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = _train(make, Path(folder))
-        answers = _answers(make, checkpoint, _prompts(5))
-        require(len(answers) == 5, f"{len(answers)} answers to 5 prompts")
-        require(all(isinstance(one, str) for one in answers), f"{answers}")
-        again = _answers(make, checkpoint, list(reversed(_prompts(5))))
-        require(answers == list(reversed(again)), "answers are not in the order of the prompts")
+    checkpoint = _trained(make)
+    answers = _answers(make, checkpoint, _prompts(5))
+    require(len(answers) == 5, f"{len(answers)} answers to 5 prompts")
+    require(all(isinstance(one, str) for one in answers), f"{answers}")
+    again = _answers(make, checkpoint, list(reversed(_prompts(5))))
+    require(answers == list(reversed(again)), "answers are not in the order of the prompts")
 
 
 def check_answers_do_not_depend_on_the_batch(make: Make) -> None:
@@ -182,25 +184,23 @@ def check_answers_do_not_depend_on_the_batch(make: Make) -> None:
 def check_drawn_answers_come_from_seed_and_prompt(make: Make) -> None:
     """This holds for any temperature, and whatever other prompts there are."""
     drawn = Decoding(max_new_tokens=6, batch_size=3, temperature=1.5, seed=3)
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = _train(make, Path(folder))
-        prompts = _prompts(5)
-        answers = list(make().generate(checkpoint, prompts, drawn))
-        some = list(make().generate(checkpoint, prompts[3:], drawn))
-        require(answers[3:] == some, "an answer depends on the other prompts")
-        other = Decoding(max_new_tokens=6, batch_size=3, temperature=1.5, seed=4)
-        require(answers != list(make().generate(checkpoint, prompts, other)), "the seed is ignored")
+    checkpoint = _trained(make)
+    prompts = _prompts(5)
+    answers = list(make().generate(checkpoint, prompts, drawn))
+    some = list(make().generate(checkpoint, prompts[3:], drawn))
+    require(answers[3:] == some, "an answer depends on the other prompts")
+    other = Decoding(max_new_tokens=6, batch_size=3, temperature=1.5, seed=4)
+    require(answers != list(make().generate(checkpoint, prompts, other)), "the seed is ignored")
 
 
 def check_one_bad_prompt_costs_the_others_nothing(make: Make) -> None:
     """A prompt whose image cannot be read is a Failure among answers."""
     bad = Prompt("bad", _user_turn("What is this?"), sample_with_unreadable_image().images)
     good = _prompts(2)
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = _train(make, Path(folder))
-        answers = _answers(make, checkpoint, [good[0], bad, good[1]])
-        require(isinstance(answers[1], Failure), f"the bad prompt gave {answers[1]!r}")
-        require([answers[0], answers[2]] == _answers(make, checkpoint, good), "the others changed")
+    checkpoint = _trained(make)
+    answers = _answers(make, checkpoint, [good[0], bad, good[1]])
+    require(isinstance(answers[1], Failure), f"the bad prompt gave {answers[1]!r}")
+    require([answers[0], answers[2]] == _answers(make, checkpoint, good), "the others changed")
 
 
 def check_prompts_are_not_taken_far_ahead(make: Make) -> None:
@@ -212,11 +212,10 @@ def check_prompts_are_not_taken_far_ahead(make: Make) -> None:
             taken.append(prompt.id)
             yield prompt
 
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = _train(make, Path(folder))
-        one = Decoding(max_new_tokens=4, batch_size=1)
-        for number, _ in enumerate(make().generate(checkpoint, prompts(), one), start=1):
-            require(len(taken) == number, f"{len(taken)} prompts taken for {number} answers")
+    checkpoint = _trained(make)
+    one = Decoding(max_new_tokens=4, batch_size=1)
+    for number, _ in enumerate(make().generate(checkpoint, prompts(), one), start=1):
+        require(len(taken) == number, f"{len(taken)} prompts taken for {number} answers")
 
 
 def check_a_conversation_is_continued(make: Make) -> None:
@@ -228,19 +227,18 @@ def check_a_conversation_is_continued(make: Make) -> None:
         "The boat lies by the river, I think.",
     )
     greedy = Decoding(max_new_tokens=12, batch_size=1, temperature=0)
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = _train(make, Path(folder))
-        answers = [
-            one
-            for text in first_answers
-            for one in make().generate(checkpoint, [_conversation(text)], greedy)
-        ]
-        require(
-            len(answers) == len(first_answers),
-            f"{len(answers)} answers to {len(first_answers)} conversations",
-        )
-        require(all(isinstance(one, str) for one in answers), f"{answers}")
-        require(len(set(map(str, answers))) > 1, "earlier turns change nothing")
+    checkpoint = _trained(make)
+    answers = [
+        one
+        for text in first_answers
+        for one in make().generate(checkpoint, [_conversation(text)], greedy)
+    ]
+    require(
+        len(answers) == len(first_answers),
+        f"{len(answers)} answers to {len(first_answers)} conversations",
+    )
+    require(all(isinstance(one, str) for one in answers), f"{answers}")
+    require(len(set(map(str, answers))) > 1, "earlier turns change nothing")
 
 
 def check_an_untrained_model_answers(make: Make) -> None:
@@ -266,6 +264,14 @@ def check_the_footprint_counts(make: Make) -> None:
 def _train(make: Make, folder: Path, *, seed: int = 42, origin: object = None) -> Checkpoint:
     job = TrainingJob(_samples(), folder, seed, origin if isinstance(origin, dict) else {})
     return make().train(job)
+
+
+@lru_cache(maxsize=16)
+def _trained(make: Make) -> Checkpoint:
+    """Train once for all checks that only ask the model; the folder stays until the end."""
+    folder = tempfile.mkdtemp(prefix="ig4-trained-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return _train(make, Path(folder))
 
 
 def _samples() -> list[Sample]:
@@ -303,9 +309,8 @@ def _answers(make: Make, checkpoint: Checkpoint, prompts: list[Prompt]) -> list[
 
 
 def _same_answers(make: Make, decoding: Decoding) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = _train(make, Path(folder))
-        four = Decoding(max_new_tokens=decoding.max_new_tokens, batch_size=4, temperature=0)
-        alone = list(make().generate(checkpoint, _prompts(5), decoding))
-        together = list(make().generate(checkpoint, _prompts(5), four))
-        require(alone == together, f"batches of 1 gave {alone}, of 4 {together}")
+    checkpoint = _trained(make)
+    four = Decoding(max_new_tokens=decoding.max_new_tokens, batch_size=4, temperature=0)
+    alone = list(make().generate(checkpoint, _prompts(5), decoding))
+    together = list(make().generate(checkpoint, _prompts(5), four))
+    require(alone == together, f"batches of 1 gave {alone}, of 4 {together}")

@@ -15,8 +15,13 @@ from worlds import SOUND
 INDICATORS = ("clip", "length", "reward")
 """What the arms select by, unless they say otherwise."""
 
-HYGIENE = ("ending", "ending-in-pool", "repetition", "odd-characters")
-"""Indicators of the text alone; `balanced` reads those that are there."""
+HYGIENE = ("ending", "ending-in-pool", "repetition", "odd-characters", "own-picture")
+"""Indicators of what is broken, without comparing; `balanced` reads those that are there."""
+
+TEXT_FLOORS = {
+    "ending": 50.0, "ending-in-pool": 25.0, "repetition": 50.0, "odd-characters": 50.0,
+}  # fmt: skip
+"""The floors of `balanced` but that of `own-picture`."""
 
 RIVAL = "random"
 ORACLE = "oracle"
@@ -95,6 +100,10 @@ MAIN = (
         {"fill": "top", "reject": _KEEP_ALL, "floors": {}, "alike": 1.0},
     ),
     BALANCED,
+    _with_options(
+        "no-own-picture", "`balanced` without the score own-picture", "balanced",
+        {"floors": TEXT_FLOORS},
+    ),
     _with_options("no-groups", "`balanced` on one group", "balanced", {"groups": "dataset"}),
     STRICT,
     BEST,

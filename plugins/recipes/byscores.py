@@ -10,8 +10,12 @@ from ig4.core.contracts import Recipe
 if TYPE_CHECKING:
     from ig4.core.records import JSON
 
-_CLIP_ANSWER: dict[str, JSON] = {"clip-answer": {"use": "clip", "reads": "answer"}}
+CLIP_ANSWER: dict[str, JSON] = {"clip-answer": {"use": "clip", "reads": "answer"}}
 """The space of answers by the model that embeds the images."""
+
+
+LENGTH_IN_TOKENS = "length-tokens"
+"""What lengths in tokens are called."""
 
 
 def best_by(scorer: str, **more: JSON) -> dict[str, JSON]:
@@ -31,7 +35,7 @@ class NegClipLossRecipe(Recipe):
 
     def settings(self) -> Mapping[str, JSON]:
         """The pool scorer on CLIP's vectors of images and answers."""
-        return best_by("negclip-loss", embedders=_CLIP_ANSWER)
+        return best_by("negclip-loss", embedders=CLIP_ANSWER)
 
 
 class NormSimRecipe(Recipe):
@@ -43,7 +47,7 @@ class NormSimRecipe(Recipe):
         """A funnel: negCLIPLoss, then NormSim. `-o normsim.target=FILE` names target vectors."""
         return {
             "run": {"scorers": ["negclip-loss", "normsim"]},
-            "embedders": _CLIP_ANSWER,
+            "embedders": CLIP_ANSWER,
             "cluster": {"clusterer": "none"},
             "select": {
                 "selector": "topk",
@@ -181,13 +185,62 @@ class LongestRecipe(Recipe):
     source: ClassVar[str] = "Long is more for alignment, ICML 2024 (arXiv 2402.04833)"
 
     def settings(self) -> Mapping[str, JSON]:
-        """Length in tokens; `-o length.tokenizer=FOLDER` names the tokenizer."""
+        """Length in tokens, beside the paper's `length`, which counts characters."""
         return {
-            "run": {"scorers": ["length"]},
-            "scorers": {"length": {"unit": "tokens"}},
+            "run": {"scorers": [LENGTH_IN_TOKENS]},
+            "scorers": {LENGTH_IN_TOKENS: {"use": "length", "unit": "tokens"}},
             "cluster": {"clusterer": "none"},
-            "select": {"selector": "longest", "weights": {"length": 1.0}},
+            "select": {"selector": "longest", "weights": {LENGTH_IN_TOKENS: 1.0}},
+            "selectors": {"longest": {"length": LENGTH_IN_TOKENS}},
         }
+
+
+class MiddleRecipe(Recipe):
+    """Neither the best nor the worst by a score."""
+
+    source: ClassVar[str] = "When less is more (arXiv 2309.04564), there for perplexity"
+
+    def settings(self) -> Mapping[str, JSON]:
+        """The middle of the CLIP score; `--scorers NAME --weights NAME=1` for another."""
+        return {
+            "run": {"scorers": ["clip"]},
+            "cluster": {"clusterer": "none"},
+            "select": {"selector": "middle", "weights": {"clip": 1.0}},
+        }
+
+
+class ReprFilterRecipe(Recipe):
+    """DEITA's filter on scores that need no language model."""
+
+    source: ClassVar[str] = "the filter of DEITA, ICLR 2024 (arXiv 2312.15685), section 2.4"
+
+    def settings(self) -> Mapping[str, JSON]:
+        """The best by CLIP score, without those whose image is like a better one's."""
+        return {
+            "run": {"scorers": ["clip"]},
+            "cluster": {"clusterer": "none"},
+            "select": {"selector": "repr-filter", "weights": {"clip": 1.0}},
+        }
+
+
+class ScalSelectRecipe(Recipe):
+    """What stands out where the vectors of the pool vary most."""
+
+    source: ClassVar[str] = "ScalSelect (arXiv 2602.11636), steps 4 and 5"
+
+    def settings(self) -> Mapping[str, JSON]:
+        """The highest leverage; `-o leverage.space=NAME` names the vectors."""
+        return best_by("leverage")
+
+
+class PrototypicalityRecipe(Recipe):
+    """The typical samples: near the centre of all."""
+
+    source: ClassVar[str] = "beyond neural scaling laws, NeurIPS 2022 (arXiv 2206.14486)"
+
+    def settings(self) -> Mapping[str, JSON]:
+        """The nearest to the centre; `--weights prototypicality=-1` takes the unusual."""
+        return best_by("prototypicality")
 
 
 class AuthorsSelectorRecipe(Recipe):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from ig4.core.contracts import Recipe
+from ig4.plugins.recipes.byscores import CLIP_ANSWER
 
 if TYPE_CHECKING:
     from ig4.core.records import JSON
@@ -17,10 +18,11 @@ class BalancedRecipe(Recipe):
     source: ClassVar[str] = "ig4: docs/methods/balanced.md"
 
     def settings(self) -> Mapping[str, JSON]:
-        """The default scores and those about the text itself; the selector `balanced`."""
-        text = ["ending", "ending-in-pool", "repetition", "odd-characters"]
+        """The default scores, those that know what is broken, and the selector `balanced`."""
+        broken = ["ending", "ending-in-pool", "repetition", "odd-characters", "own-picture"]
         return {
-            "run": {"scorers": ["clip", "length", *text]},
+            "run": {"scorers": ["clip", "length", *broken]},
+            "embedders": CLIP_ANSWER,
             "select": {"selector": "balanced"},
         }
 

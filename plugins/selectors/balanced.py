@@ -14,7 +14,17 @@ from ig4.core.counts import counted
 from ig4.core.engine.selecting.algorithm import share_quotas
 from ig4.core.engine.selecting.scaling import percentile_within
 from ig4.plugins.selectors.covering import covering_rows
-from ig4.plugins.selectors.rejection import FLOORS, OTHER, PRESETS, Rejection, Tail, reject
+from ig4.plugins.selectors.rejection import (
+    BY_CHANCE,
+    FLOORS,
+    OTHER,
+    PRESETS,
+    Rejection,
+    Tail,
+    below_floor,
+    reject,
+    telling_groups,
+)
 from ig4.plugins.selectors.repeated import first_of_its_kind
 
 if TYPE_CHECKING:
@@ -40,8 +50,8 @@ class BalancedOptions(contracts.Options):
     )
     floors: dict[str, float] = Field(
         default_factory=lambda: dict(FLOORS),
-        description="Least percent of scores about the text itself, by scorer, used where they "
-        "are there.",
+        description="Least percent of scores that know what is broken without comparing, by "
+        "scorer, used where they are there.",
     )
     exponent: float = Field(
         1.0, ge=0, le=1, description="Quotas go with size ** exponent: 1 keeps the mix, 0.5 lifts "
@@ -98,6 +108,7 @@ class Balanced(Selector):
         quotas = self._quotas(labels, np.bincount(labels), pool.size)
         rejected = self._reject(pool, labels, quotas)
         self._tell_relaxed(pool, groups, rejected)
+        self._tell_mute(pool, groups, labels)
         kept = rejected.kept & self._distinct(pool, labels)
         final = self._quotas(labels, np.bincount(labels[kept], minlength=len(quotas)), pool.size)
         if int(final.sum()) < pool.size:
@@ -139,11 +150,7 @@ class Balanced(Selector):
     def _reject(
         self, pool: Pool, labels: NDArray[np.int64], quotas: NDArray[np.int64]
     ) -> Rejection:
-        floors = {
-            name: floor
-            for name, floor in self.options.floors.items()
-            if name in pool.scorers or pool.has_column(name)
-        }
+        floors = self._floors(pool)
         ranked = [name for name in pool.scorers if name not in floors]
         given: Mapping[str, Tail] = {
             **PRESETS[self.options.preset],
@@ -153,9 +160,29 @@ class Balanced(Selector):
             [percentile_within(pool.percent(name), labels) for name in ranked]
             or [np.empty((pool.n, 0))]
         )
-        below = {name: pool.percent(name) < floor for name, floor in floors.items()}
+        below = {name: below_floor(pool.percent(name), floor) for name, floor in floors.items()}
+        for name, telling in self._telling(pool, labels, len(quotas)).items():
+            below[name] &= telling[labels]
         tails = [given.get(name, OTHER[self.options.preset]) for name in ranked]
         return reject(labels, quotas, tuple(ranked), percentiles, tails, below)
+
+    def _floors(self, pool: Pool) -> dict[str, float]:
+        """Return the floors of scores that are there."""
+        return {
+            name: floor
+            for name, floor in self.options.floors.items()
+            if name in pool.scorers or pool.has_column(name)
+        }
+
+    def _telling(
+        self, pool: Pool, labels: NDArray[np.int64], groups: int
+    ) -> dict[str, NDArray[np.bool_]]:
+        """Return in which groups (g,) those floors hold that chance passes some samples of."""
+        return {
+            name: telling_groups(pool.percent(name), floor, labels, groups)
+            for name, floor in self._floors(pool).items()
+            if name in BY_CHANCE
+        }
 
     def _distinct(self, pool: Pool, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which rows (n,) are the first of their kind in data-set order."""
@@ -221,6 +248,18 @@ class Balanced(Selector):
                 "balanced: too few samples of some groups would be left, so their tails are "
                 f"rejected less: {', '.join(relaxed[:5])}{more}"
             )
+
+    def _tell_mute(self, pool: Pool, groups: Groups, labels: NDArray[np.int64]) -> None:
+        names, sizes = _names(groups), np.bincount(labels, minlength=len(groups.names) + 1)
+        for score, telling in self._telling(pool, labels, len(sizes)).items():
+            mute = [names[n] for n in np.flatnonzero(~telling & (sizes > 0)).tolist()]
+            if mute:
+                more = f" and {len(mute) - 5:,} more" if len(mute) > 5 else ""
+                pool.tell(
+                    f"balanced: {score} is not used for {', '.join(mute[:5])}{more}, where hardly "
+                    "more samples pass it than would by chance: it tells nothing about them, or "
+                    "they are bad as a whole"
+                )
 
 
 def _with_rest(groups: Groups) -> NDArray[np.int64]:

@@ -40,8 +40,15 @@ OTHER: Mapping[str, Tail] = {"default": Tail(15), "strict": Tail(25)}
 
 FLOORS: Mapping[str, float] = {
     "ending": 50.0, "ending-in-pool": 25.0, "repetition": 50.0, "odd-characters": 50.0,
+    "own-picture": 90.0,
 }  # fmt: skip
-"""Least percents of scores about the text itself: these know what is broken without comparing."""
+"""Least percents of scores that know what is broken without comparing samples of a kind."""
+
+BY_CHANCE = ("own-picture",)
+"""Scores spread evenly from 0 to 100 percent where they know nothing: chance passes a floor."""
+
+TELLING = 0.10
+"""The share of a group that must be above such a floor beside those that are so by chance."""
 
 FACTORS = (1.0, 0.75, 0.5, 0.25, 0.0)
 """The steps in which tails are relaxed."""
@@ -114,6 +121,27 @@ def reject(
             break
     kept |= open_[labels]
     return Rejection(kept, factors, labels, names, percentiles, tails, below)
+
+
+def below_floor(percent: NDArray[np.float64], floor: float) -> NDArray[np.bool_]:
+    """Return which rows (n,) have less than a floor; those without a value have not."""
+    return percent < floor
+
+
+def telling_groups(
+    percent: NDArray[np.float64], floor: float, labels: NDArray[np.int64], groups: int
+) -> NDArray[np.bool_]:
+    """Return in which groups (g,) a score of BY_CHANCE tells samples apart at a floor.
+
+    Where it knows nothing of a group, `1 - floor / 100` of it are above the floor. It tells
+    something if at least a tenth of the others are, too: with fewer, the group is bad as a whole or
+    the score is noise, and nobody can tell which.
+    """
+    known = ~np.isnan(percent)
+    chance = 1 - floor / 100
+    members = np.bincount(labels[known], minlength=groups)
+    above = np.bincount(labels[known & (percent >= floor)], minlength=groups)
+    return above >= (chance + TELLING * (1 - chance)) * np.maximum(members, 1)
 
 
 def _inside(percentiles: NDArray[np.float64], tails: Sequence[Tail]) -> NDArray[np.bool_]:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import tomllib
 
+import pytest
 from click.testing import CliRunner
 
 from ig4.cli.main import cli
 from ig4.core.config import build, recipe_values
+from ig4.core.host.host import Host
+from ig4.plugins.builtin import COMPONENTS
+
+NAMES = [one.name for one in COMPONENTS if one.kind == "recipe"]
 
 
 def run(*arguments):
@@ -41,3 +46,50 @@ def test_an_unknown_recipe_is_an_error_with_a_guess():
     result = run("show", "papr")
     assert result.exit_code != 0
     assert "did you mean paper?" in str(result.exception)
+
+
+BASELINES = {"topk", "quota", "random"}
+"""Selectors that are no method of their own: `quota` is the paper's, `topk` any score's."""
+
+
+def test_every_selector_that_is_a_method_is_a_recipe():
+    host = Host.discover()
+    selectors = {one.component.name for one in host.components("selector")} - BASELINES
+    used = {recipe_values(name)["select"]["selector"] for name in NAMES}
+    assert selectors <= used
+    named_alike = selectors - {"capability-style"}  # mmSSR's
+    assert named_alike <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_names_scorers_and_weights_that_go_together(name):
+    config = build(recipe_values(name))
+    scored = set(config.run.scorers)
+    assert {weight.partition(".")[0] for weight in config.select.weights} <= scored
+
+
+def test_longest_counts_tokens_and_leaves_the_papers_length_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # The more short words, the more tokens and the fewer characters.
+    answers = [" ".join(["photograph"] * (9 - n) + ["a"] * (2 * n)) for n in range(9)]
+    records = [
+        {"id": f"s{n}", "instruction": "What?", "answer": answer}
+        for n, answer in enumerate(answers)
+    ]
+    (tmp_path / "set.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records))
+
+    def ig4(*arguments):
+        return CliRunner().invoke(cli, [*arguments])
+
+    assert ig4("ingest", "set.jsonl").exit_code == 0
+    assert ig4("score", "--scorers", "length").exit_code == 0
+    refused = ig4("select", "--recipe", "longest", "--size", "2")
+    assert refused.exit_code != 0
+    assert "selects by length-tokens, which set does not have" in str(refused.exception)
+    assert "`ig4 run --recipe longest`" in str(refused.exception)
+    assert "ig4 score" not in str(refused.exception)
+    made = ig4("run", "--recipe", "longest", "--size", "2", "--json")
+    assert made.exit_code == 0, made.output
+    chosen = json.loads(ig4("select", "--recipe", "longest", "--size", "2", "--json").stdout)
+    assert [one["id"] for one in chosen["selected"]] == ["s8", "s7"]
+    assert chosen["config"]["reads"]["columns"] == ["length-tokens"]

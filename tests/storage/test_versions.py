@@ -6,12 +6,10 @@ import sqlite3
 from contextlib import closing, contextmanager
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from ig4.storage import samples
 from ig4.storage.admin import upgrade_database
@@ -19,13 +17,52 @@ from ig4.storage.connect import connect, parse, transaction
 from ig4.storage.errors import DatabaseMissingError, SchemaVersionError, StorageError
 from ig4.storage.schema import Base
 from ig4.storage.store import Store
-from ig4.storage.versions import HEAD, current
+from ig4.storage.versions import HEAD, current, migrate
 
 
-def test_migrations_make_exactly_the_tables_that_the_code_describes(store):
-    with store.reading() as connection:
+def test_migrations_make_exactly_the_tables_that_the_code_describes(location):
+    with old_database(location, "head") as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def described(connection):
+    """Everything that the database tells of its tables, whatever the order of columns."""
+    found = inspect(connection)
+    told = {}
+    for table in found.get_table_names():
+        columns = {
+            one["name"]: {**one, "type": str(one["type"])} for one in found.get_columns(table)
+        }
+        told[table] = {
+            "columns": columns,
+            "key": found.get_pk_constraint(table),
+            "references": sorted(found.get_foreign_keys(table), key=lambda one: one["name"]),
+            "unique": sorted(found.get_unique_constraints(table), key=lambda one: one["name"]),
+            "checks": sorted(found.get_check_constraints(table), key=lambda one: one["name"]),
+            "indexes": sorted(found.get_indexes(table), key=lambda one: one["name"]),
+            "options": found.get_table_options(table),
+        }
+    return told
+
+
+def test_a_new_database_is_what_the_migrations_would_have_made(store, location):
+    """It is made at once, without running them; constraints have equal names for later ones."""
+    with store.reading() as connection:
+        made, version = described(connection), current(connection)
+    with store.writing() as connection:
+        empty(connection)
+        migrate(connection)
+        assert described(connection) == made
+        assert current(connection) == version == HEAD
+
+
+def empty(connection):
+    """Drop all views and tables."""
+    for view in inspect(connection).get_view_names():
+        connection.execute(text(f"DROP VIEW {view}"))
+    Base.metadata.drop_all(connection)
+    connection.execute(text("DROP TABLE alembic_version"))
 
 
 def test_the_newest_migration_is_the_one_the_code_works_with():
@@ -181,11 +218,7 @@ def old_database(location, revision):
     """Make a database of an older schema, and yield a connection that may fill it."""
     engine = connect(parse(location))
     with transaction(engine, writes=True) as connection:
-        config = Config()
-        config.set_main_option("script_location", "ig4.storage:migrations")
-        config.set_main_option("path_separator", "os")
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        migrate(connection, revision)
         yield connection
     engine.dispose()
 

@@ -46,7 +46,8 @@ class ImportResult:
     """What an import brought: rows taken, and rows that fit no sample or hold no number.
 
     `unknown` are the ids that no sample has. Of the rows without a number, `empty` hold nothing,
-    `not_finite` NaN or infinity, and `unreadable` something else (as id and cell).
+    `not_finite` NaN or infinity, and `unreadable` something else (as id and cell). `zeros` are the
+    vectors taken that hold nothing but zeros.
     """
 
     dataset: str
@@ -56,6 +57,7 @@ class ImportResult:
     unreadable: list[str] = field(default_factory=list)
     empty: int = 0
     not_finite: int = 0
+    zeros: int = 0
     without: int = 0
     id_column: str = ""
 

@@ -76,8 +76,9 @@ def import_vectors(session: Session, dataset: DatasetRow, source: VectorSource) 
         read = read_vectors(source.path, key=source.key, id_key=_own_id_key(source))
         found = ImportResult(dataset.name, source.name)
         rows, contents = _matched(session, dataset, source, read, found)
-        finite = _finite(read, rows)
+        finite, zero = _finite_and_zero(read, rows)
         found.not_finite = int((~finite).sum())
+        found.zeros = int(zero.sum())
         rows, contents = rows[finite], contents[finite]
         if not len(rows):
             raise UsageError(f"{source.path}: every vector holds NaN or infinity")
@@ -96,6 +97,11 @@ def import_vectors(session: Session, dataset: DatasetRow, source: VectorSource) 
             spaces.bind(connection, dataset.id, source.name, component, imported=True)
             _, own = samples.ordered_ids(connection, dataset.id)
         found.taken = len(rows)
+        if found.zeros:
+            session.notice(
+                f"{counted(found.zeros, 'vector holds', 'vectors hold')} nothing but zeros: "
+                "without a direction, their cosine to others counts as 0, and none is like them"
+            )
         found.without = int((~np.isin(own, contents)).sum())
         width = read.vectors.shape[1]
         session.emit(
@@ -213,14 +219,17 @@ def _read_ids(source: VectorSource) -> list[str | None]:
     return ids
 
 
-def _finite(read: VectorFile, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which rows are finite as float32, which is what is stored."""
-    finite = np.empty(len(rows), dtype=bool)
+def _finite_and_zero(
+    read: VectorFile, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which rows are finite, and which all zeros, as float32, which is what is stored."""
+    finite, zero = (np.empty(len(rows), dtype=bool) for _ in range(2))
     with np.errstate(over="ignore"):
         for start in range(0, len(rows), _BLOCK):
             part = np.asarray(read.vectors[rows[start : start + _BLOCK]]).astype(np.float32)
             finite[start : start + len(part)] = np.isfinite(part).all(axis=1)
-    return finite
+            zero[start : start + len(part)] = ~part.any(axis=1)
+    return finite, zero
 
 
 def _tell_differing(

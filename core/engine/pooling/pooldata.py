@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ig4.core.contracts import Groups, Neighbours
-from ig4.core.engine.pooling.poolgroups import pool_groups
+from ig4.core.engine.pooling.neighbours import space_neighbours
+from ig4.core.engine.pooling.poolgroups import grouping_record, pool_groups
 from ig4.core.engine.pooling.settings import PoolSettings
-from ig4.core.engine.pooling.spaces import SpaceVectors, space_neighbours, space_vectors
+from ig4.core.engine.pooling.spaces import SpaceVectors, space_vectors
 from ig4.core.engine.pooling.storedsamples import StoredMeta, StoredSamples
 from ig4.core.engine.selecting.percent import paper_scale
 from ig4.storage import scorecolumns, scores
@@ -42,6 +43,22 @@ class CountedScores:
         return cls((), np.empty(0), empty, empty, np.zeros(n))
 
 
+@dataclass(frozen=True, slots=True)
+class ReadRecord:
+    """What was read of pools: digests of spaces, and groupers with their options, by name.
+
+    Names alone do not tell two selections apart: vectors and groupers change behind them.
+    """
+
+    spaces: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, dict[str, JSON]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was read, JSON-able, without what was not."""
+        given = {"spaces_read": dict(self.spaces), "groups_read": dict(self.groups)}
+        return {name: value for name, value in given.items() if value}
+
+
 @dataclass(slots=True)
 class StoredPoolData:
     """A `PoolData` of samples of a data set, ids and contents (n,) int64, in its order."""
@@ -55,6 +72,7 @@ class StoredPoolData:
     clusters: NDArray[np.int64]
     samples: Sequence[Sample] = ()
     meta: Sequence[Mapping[str, JSON]] = ()
+    read: ReadRecord = field(default_factory=ReadRecord)
     _columns: dict[str, ScoreColumnRow] | None = None
     _values: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     _spaces: dict[str, SpaceVectors | None] = field(default_factory=dict)
@@ -123,7 +141,7 @@ class StoredPoolData:
 
     def _space(self, space: str) -> SpaceVectors | None:
         if space not in self._spaces:
-            self._spaces[space] = space_vectors(
+            found = space_vectors(
                 self.session,
                 self.dataset,
                 space,
@@ -131,13 +149,18 @@ class StoredPoolData:
                 self.sample_ids,
                 self.contents,
             )
+            self._spaces[space] = found
+            if found is not None:
+                self.read.spaces[space] = found.digest
         return self._spaces[space]
 
     def groups(self, name: str) -> Groups:
         """Return a grouping of the data set, of these samples."""
-        return pool_groups(
+        found = pool_groups(
             self.session, self.dataset, self.settings, name, self.sample_ids, self.contents
         )
+        self.read.groups[name] = grouping_record(self.settings, name, found)
+        return found.groups
 
     def _column(self, name: str) -> Any:
         if self._columns is None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ig4.core.engine.pooling.groups import GroupSources, groups_of
+from ig4.core.engine.pooling.groups import DatasetGroups, GroupSources, groups_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ig4.core.contracts import Groups
     from ig4.core.engine.pooling.settings import PoolSettings
     from ig4.core.engine.session import Session
+    from ig4.core.records import JSON
     from ig4.storage.datasets import DatasetRow
 
 
@@ -23,11 +23,16 @@ def pool_groups(
     name: str,
     sample_ids: NDArray[np.int64],
     contents: NDArray[np.int64],
-) -> Groups:
+) -> DatasetGroups:
     """Return the groups of samples of a data set, given as ids and contents (n,).
 
     Raises:
         UsageError: there is no such grouper, or it needs what is missing.
     """
     sources = GroupSources(settings.groupers, settings.embedders, settings.clustering)
-    return groups_of(session, dataset, settings.grouper(name), sample_ids, contents, sources).groups
+    return groups_of(session, dataset, settings.grouper(name), sample_ids, contents, sources)
+
+
+def grouping_record(settings: PoolSettings, name: str, found: DatasetGroups) -> dict[str, JSON]:
+    """Return what tells groups from others of the same name: grouper, options, and a digest."""
+    return {**settings.grouper(name).to_dict(), "digest": found.digest}

@@ -13,7 +13,7 @@ from ig4.core.contracts import Needs, Pool, PoolScorer
 from ig4.core.counts import counted
 from ig4.core.engine.pooling.pooldata import CountedScores, StoredPoolData
 from ig4.core.engine.pooling.settings import PoolSettings
-from ig4.core.engine.pooling.spaces import require_space
+from ig4.core.engine.pooling.spaces import has_no_images, require_space
 from ig4.core.errors import Ig4Error, PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
 from ig4.core.host.fingerprint import Fingerprint, digest_of
@@ -107,6 +107,12 @@ def scoring_pool(
             lacking.setdefault(place, f"it has no {name} score, which {one.label} reads")
         parts += [row.fingerprint, hashlib.sha256(values.tobytes()).hexdigest()]
     for space in needs.all_spaces:
+        if has_no_images(session, dataset, space, settings.embedders, sample_ids, contents):
+            lacking |= dict.fromkeys(
+                range(len(sample_ids)),
+                f"no sample has an image, of which the space {space} is made",
+            )
+            continue
         found = require_space(session, dataset, space, settings.embedders, sample_ids, contents)
         for place in np.flatnonzero(found.row_of < 0).tolist():
             lacking.setdefault(place, f"it has no vector in the space {space}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ig4.core.contracts import Embedder, Index, Neighbours, PoolEmbedder
+from ig4.core.contracts import Embedder, PoolEmbedder
 from ig4.core.contracts.pool import normalised
 from ig4.core.counts import counted, verb
 from ig4.core.engine.pooling.poolembedding import pool_vectors
@@ -21,17 +21,13 @@ from ig4.core.engine.pooling.spacenames import space_parts
 from ig4.core.engine.pooling.vectorfiles import (
     Blocks,
     assembled,
-    read_array,
     stacked,
-    write_array,
 )
 from ig4.core.engine.scoring.inputs import contained, text_digests
-from ig4.core.errors import MissingExtraError, UsageError
+from ig4.core.errors import UsageError
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.host.recording import RecordedOptions
-from ig4.core.host.watch import open_named
 from ig4.core.records import Choice
-from ig4.core.statistics.neighbours import exact_neighbours
 from ig4.storage import samples, scores, spaces
 
 if TYPE_CHECKING:
@@ -132,6 +128,22 @@ def require_space(
     raise AssertionError(space)
 
 
+def has_no_images(
+    session: Session,
+    dataset: DatasetRow,
+    space: str,
+    choices: Mapping[str, Choice],
+    sample_ids: NDArray[np.int64],
+    contents: NDArray[np.int64],
+) -> bool:
+    """Tell whether a part of a space is made of images, of which no sample has any.
+
+    Nobody can make such a space, so there is no command to name.
+    """
+    source = _Source(session, dataset, choices, sample_ids, contents)
+    return any(source.lacks_images(name) for name in space_parts(space))
+
+
 def count_failed(
     session: Session,
     dataset: DatasetRow,
@@ -171,80 +183,6 @@ def missing_space(
         f"{dataset.name} has no space {name}, and no embedder is called so (spaces: {names}); "
         f"`ig4 import-vectors FILE --as {name}` imports vectors"
     )
-
-
-def space_neighbours(
-    session: Session,
-    space: SpaceVectors,
-    k: int,
-    *,
-    index: Choice | None = None,
-    seed: int = 0,
-) -> Neighbours:
-    """Return the k nearest other samples of each sample by cosine, as rows of `space.row_of`.
-
-    Every sample must have a vector. What was found before is read from a file.
-
-    Raises:
-        UsageError: a sample has no vector.
-    """
-    n = len(space.row_of)
-    without = int((space.row_of < 0).sum())
-    if without:
-        raise UsageError(
-            f"{counted(without, 'sample has', 'samples have')} no vector in the space {space.name}"
-        )
-    k = max(0, min(k, n - 1))
-    component = session.configured(index or _index_for(session, n))
-    key = digest_of([space.digest, component.fingerprint.value, k, seed])
-    folder = session.store.vector_folder
-    places, nearness = folder / f"{key}-rows.npy", folder / f"{key}-similarity.npy"
-    indices, similarity = read_array(places, n, np.int64), read_array(nearness, n, np.float32)
-    if indices is not None and similarity is not None:
-        return Neighbours(
-            cast("NDArray[np.int64]", indices), cast("NDArray[np.float32]", similarity)
-        )
-    found = _neighbours(component, normalised(space.vectors[space.row_of]), k, seed)
-    write_array(places, found.indices)
-    write_array(nearness, found.similarity)
-    return found
-
-
-MANY = 20_000
-"""Above this number of rows neighbours are found by an index that may miss a few."""
-
-
-def _index_for(session: Session, n: int) -> Choice:
-    """Return the index for n rows where the user names none; of many rows, that is told."""
-    if n <= MANY:
-        return Choice("index", "exact")
-    fast = Choice("index", "faiss")
-    try:
-        session.host.load(fast.kind, fast.use)
-    except MissingExtraError:
-        session.notice(
-            f'comparing all {n:,} rows with all takes long: `pip install "ig4[neighbours]"` brings '
-            "an index that is faster"
-        )
-        return Choice("index", "exact")
-    session.notice(
-        f"the neighbours of {n:,} rows are found by the index faiss, which may miss a few (`[run] "
-        'index = "exact"` in ig4.toml finds all)'
-    )
-    return fast
-
-
-def _neighbours(
-    configured: ConfiguredComponent, unit: NDArray[np.float32], k: int, seed: int
-) -> Neighbours:
-    if k == 0:
-        return exact_neighbours(unit, k)
-    component = cast("Index", configured.component)
-    open_named(component, configured.label)
-    try:
-        return component.neighbours(unit, k, seed)
-    finally:
-        component.close()
 
 
 def space_choice(name: str, row: SpaceRow | None, choices: Mapping[str, Choice]) -> Choice:
@@ -290,6 +228,18 @@ class _Source:
         if component is None:
             return None
         return self._of_inputs(name, component, fingerprint, one.component.reads)
+
+    def lacks_images(self, name: str) -> bool:
+        """Tell whether the embedder of a space reads images, of which no sample has any."""
+        with self.session.store.reading() as connection:
+            row = spaces.find(connection, self.dataset.id, name)
+        if row is not None and row.imported:
+            return False
+        choice = space_choice(name, row, self.choices)
+        component = self.session.configured(choice, runnable=False).component
+        if not isinstance(component, Embedder) or component.reads != "image":
+            return False
+        return not self.keys(component.reads)[1].any()
 
     def _of_pool(self, name: str, choice: Choice) -> SpaceVectors:
         vectors, all_ids, digest = pool_vectors(
@@ -468,6 +418,5 @@ __all__ = [
     "missing_space",
     "require_space",
     "space_choice",
-    "space_neighbours",
     "space_vectors",
 ]

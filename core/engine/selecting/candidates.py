@@ -10,7 +10,8 @@ import numpy as np
 
 from ig4.core.contracts import Needs
 from ig4.core.counts import counted, verb
-from ig4.core.engine.pooling.poolgroups import pool_groups
+from ig4.core.engine.pooling.pooldata import ReadRecord
+from ig4.core.engine.pooling.poolgroups import grouping_record, pool_groups
 from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spaces import require_space
 from ig4.core.engine.selecting.columns import ScoreMatrix, score_matrix
@@ -77,7 +78,7 @@ class CandidateTable:
     `sample_ids` and `contents` (n,) int64; `names` are the m scorers. `left_out` counts by
     reason the samples that are no candidates. `components` are fingerprints by scorer,
     `component_ids` their numbers, and `options` what the database has of their options. `lacking`
-    has by reason the ids of the samples that are no candidates.
+    has by reason the ids of the samples that are no candidates. `read` grows as its pools are read.
     """
 
     names: tuple[str, ...]
@@ -95,6 +96,7 @@ class CandidateTable:
     options: Mapping[str, Any]
     columns: Sequence[ScoreColumnRow] = ()
     lacking: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    read: ReadRecord = field(default_factory=ReadRecord)
 
     def take(self, rows: NDArray[np.int64]) -> CandidateTable:
         """Return the table of some of its rows."""
@@ -157,40 +159,13 @@ def candidate_table(
     Raises:
         UsageError, MissingScoreError: as `select`.
     """
-    with session.store.reading() as connection:
-        sample_ids, contents = samples.ordered_ids(connection, dataset.id)
-        unusable = np.isin(sample_ids, samples.ids_with_unusable_images(connection, dataset.id))
-        faulty = np.isin(sample_ids, samples.ids_with_problems(connection, dataset.id))
-        clustering = _clustering(connection, dataset, request.clustering, needed=needs.clusters)
-        labels = (
-            clusters.labels(connection, clustering.id, sample_ids)
-            if clustering is not None
-            else np.zeros(len(sample_ids), dtype=np.int64)
-        )
-    if matrix is None and (needs.scores or request.scorers):
-        matrix = score_matrix(
-            session,
-            dataset,
-            contents,
-            request.scorers,
-            request.weights,
-            beside=needs.optional_columns,
-        )
-    elif matrix is None:
-        matrix = ScoreMatrix((), np.empty((len(contents), 0)))
-    everyone = _Everyone(session, dataset, request, needs, sample_ids, contents)
+    everyone = _everyone(session, dataset, request, needs)
+    if matrix is None:
+        matrix = everyone.matrix()
     percent = everyone.percents(matrix)
     weights = resolve_weights(session, matrix.columns, request.weights)
-    lacking = everyone.lacking(matrix) | {NO_IMAGE: unusable}
-    if needs.clusters:
-        lacking["no cluster"] = labels < 0
-    # By sample, not by content: a good one may have the same texts and images, and its scores.
-    without_score = np.isnan(matrix.raw).any(axis=1)
-    lacking[PROBLEM] = faulty & ~without_score
-    kept = ~faulty
-    for rows in lacking.values():
-        kept &= ~rows
-    lacking = {reason: rows for reason, rows in lacking.items() if rows.any()}
+    lacking = {reason: rows for reason, rows in everyone.lacking(matrix).items() if rows.any()}
+    kept = ~np.logical_or.reduce([np.zeros(len(percent), dtype=bool), *lacking.values()])
     left_out = {reason: int(rows.sum()) for reason, rows in lacking.items()}
     _tell_left_out(session, left_out, int((~kept).sum()), refuse=request.missing == "error")
     percent = percent[kept]
@@ -201,22 +176,46 @@ def candidate_table(
         raw=matrix.raw[kept],
         percent=percent,
         final=combined(percent, weights, request.combine, size),
-        labels=labels[kept],
-        sample_ids=sample_ids[kept],
-        contents=contents[kept],
+        labels=everyone.labels[kept],
+        sample_ids=everyone.sample_ids[kept],
+        contents=everyone.contents[kept],
         left_out=left_out,
-        clustering=clustering,
+        clustering=everyone.clustering,
         components={column.name: column.fingerprint for column in matrix.columns},
         component_ids={column.name: column.component_id for column in matrix.columns},
         options=_told_options(matrix),
         columns=matrix.columns,
-        lacking={reason: sample_ids[rows] for reason, rows in lacking.items()},
+        lacking={reason: everyone.sample_ids[rows] for reason, rows in lacking.items()},
+        read=everyone.read,
     )
 
 
 def _wanted(request: SelectionRequest, candidates: int) -> int:
     """Return how many samples are wanted, as far as that can be told before it is checked."""
     return request.size or max(1, round((request.fraction or 0) * candidates))
+
+
+def _everyone(
+    session: Session, dataset: DatasetRow, request: SelectionRequest, needs: Needs
+) -> _Everyone:
+    """Read the samples of a data set, and their clusters if a request has any.
+
+    Raises:
+        UsageError: there are no clusters of the name, or none at all where they are needed.
+    """
+    with session.store.reading() as connection:
+        sample_ids, contents = samples.ordered_ids(connection, dataset.id)
+        unusable = np.isin(sample_ids, samples.ids_with_unusable_images(connection, dataset.id))
+        faulty = np.isin(sample_ids, samples.ids_with_problems(connection, dataset.id))
+        clustering = _clustering(connection, dataset, request.clustering, needed=needs.clusters)
+        labels = (
+            clusters.labels(connection, clustering.id, sample_ids)
+            if clustering is not None
+            else np.zeros(len(sample_ids), dtype=np.int64)
+        )
+    return _Everyone(
+        session, dataset, request, needs, sample_ids, contents, unusable, faulty, clustering, labels
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +228,32 @@ class _Everyone:
     needs: Needs
     sample_ids: NDArray[np.int64]
     contents: NDArray[np.int64]
+    unusable: NDArray[np.bool_]
+    faulty: NDArray[np.bool_]
+    clustering: ClusteringRow | None
+    labels: NDArray[np.int64]
+    read: ReadRecord = field(default_factory=ReadRecord)
+
+    def matrix(self) -> ScoreMatrix:
+        """Return the scores that count by the request; none where none are needed."""
+        request = self.request
+        if not (self.needs.scores or request.scorers):
+            return ScoreMatrix((), np.empty((len(self.contents), 0)))
+        return score_matrix(
+            self.session,
+            self.dataset,
+            self.contents,
+            request.scorers,
+            request.weights,
+            beside=self.needs.optional_columns,
+        )
 
     def percents(self, matrix: ScoreMatrix) -> NDArray[np.float64]:
         """Return the percents (n, m) of raw scores, within groups if that is asked for."""
         request = self.request
         if request.within is None or not matrix.names:
             return percents(self.session, matrix.columns, matrix.raw, request.scale)
-        groups = pool_groups(
+        found = pool_groups(
             self.session,
             self.dataset,
             request.pool,
@@ -243,11 +261,13 @@ class _Everyone:
             self.sample_ids,
             self.contents,
         )
+        self.read.groups[request.within] = grouping_record(request.pool, request.within, found)
+        groups = found.groups
         labels = np.where(groups.labels < 0, len(groups.names), groups.labels)
         return percents(self.session, matrix.columns, matrix.raw, request.scale, labels)
 
     def lacking(self, matrix: ScoreMatrix) -> dict[str, NDArray[np.bool_]]:
-        """Return by reason the samples (n,) that lack a score or a vector that is needed.
+        """Return by reason the samples (n,) that lack what is needed: a score, vector, or image.
 
         Raises:
             UsageError: nobody has it; names the command that makes it.
@@ -268,6 +288,11 @@ class _Everyone:
                 self.contents,
             )
             found[f"no vector in the space {space}"] = vectors.row_of < 0
+        found[NO_IMAGE] = self.unusable
+        if self.needs.clusters:
+            found["no cluster"] = self.labels < 0
+        # By sample, not by content: a good one may have the same texts and images, and its scores.
+        found[PROBLEM] = self.faulty & ~np.isnan(matrix.raw).any(axis=1)
         return found
 
     def _column(self, name: str) -> NDArray[np.float64]:

@@ -9,8 +9,11 @@ import numpy as np
 
 from ig4.core.contracts import Needs, Pool, Selector
 from ig4.core.counts import counted
+from ig4.core.engine.pooling.furtherimages import further_images, image_spaces
 from ig4.core.engine.pooling.pooldata import CountedScores, StoredPoolData
 from ig4.core.engine.pooling.settings import PoolSettings
+from ig4.core.engine.pooling.spacenames import all_parts
+from ig4.core.engine.pooling.spaces import require_space
 from ig4.core.engine.selecting.candidates import (
     CandidateTable,
     SelectionRequest,
@@ -21,8 +24,9 @@ from ig4.core.engine.selecting.funnel import (
     Stage,
     StageResult,
     check_stages,
+    equal_rows,
+    near_rows,
     rejected_rows,
-    repeated_rows,
 )
 from ig4.core.errors import PluginError, UsageError
 from ig4.core.host.blame import blaming
@@ -61,9 +65,17 @@ def all_needs(session: Session, request: SelectionRequest) -> Needs:
     Raises:
         UsageError: an unknown selector or option.
     """
-    needs = _needs_of(session, request.selector)
+    needs = _required(session, request)
     for stage in request.stages:
         needs |= stage.needs()
+    return needs
+
+
+def _required(session: Session, request: SelectionRequest) -> Needs:
+    """Return what a sample must have to be a candidate."""
+    needs = _needs_of(session, request.selector)
+    for stage in request.stages:
+        needs |= stage.requires()
         if stage.selector is not None:
             needs |= _needs_of(session, stage.selector)
     return needs
@@ -89,7 +101,7 @@ def draft_selection(
         PluginError: a selector breaks its contract.
     """
     check_stages(request.stages)
-    needs = all_needs(session, request)
+    needs = _required(session, request)
     _require_columns(session, dataset, request)
     table = candidate_table(session, dataset, request, needs, matrix=matrix)
     size = resolve_size(request, len(table.sample_ids), table.left_out)
@@ -128,11 +140,13 @@ def _require_columns(session: Session, dataset: DatasetRow, request: SelectionRe
         known = {row.name for row in scorecolumns.list_all(connection, dataset.id)}
     missing = [name for name in request.requires if name not in known]
     if missing:
-        scorers = ",".join(dict.fromkeys(name.partition(".")[0] for name in missing))
+        scorers = dict.fromkeys(name.partition(".")[0] for name in missing)
+        here = {one.component.name for one in session.host.components("scorer")}
+        own = f"`ig4 score --scorers {','.join(scorers)}`, " if here.issuperset(scorers) else ""
         raise UsageError(
             f"the recipe {request.name} selects by {', '.join(missing)}, which {dataset.name} does "
-            f"not have: run `ig4 score --scorers {scorers}` or `ig4 import-scores` first, or `ig4 "
-            f"run --recipe {request.name}`, which computes what is missing"
+            f"not have: run `ig4 run --recipe {request.name}`, which computes what is missing, "
+            f"{own}or `ig4 import-scores`"
         )
 
 
@@ -172,6 +186,7 @@ class _Funnel:
             table.contents,
             CountedScores(table.names, table.weights, table.raw, table.percent, table.final),
             table.labels,
+            read=self.table.read,
         )
         return Pool(data, size=size, seed=self.request.seed, needs=needs, reader=reader)
 
@@ -185,10 +200,53 @@ class _Funnel:
         return kept, StageResult(stage, len(left), len(kept), reasons)
 
     def _leave_out(self, stage: Stage, left: NDArray[np.int64]) -> dict[int, str]:
-        pool = self.pool(left, stage.needs(), len(left), f"the stage {stage.do}")
+        reader = f"the stage {stage.do}"
         if stage.do == "reject":
-            return rejected_rows(stage, pool)
-        return repeated_rows(stage, pool, self._namer(left))
+            return rejected_rows(stage, self.pool(left, stage.needs(), len(left), reader))
+        equal = equal_rows(self.pool(left, Needs(), len(left), reader), self._namer(left))
+        if not stage.spaces:
+            return equal
+        comparable = np.setdiff1d(self._with_vectors(stage, left), list(equal))
+        near = self._near(stage, left[comparable], reader)
+        return equal | {int(comparable[row]): why for row, why in near.items()}
+
+    def _near(self, stage: Stage, own: NDArray[np.int64], reader: str) -> dict[int, str]:
+        """Return which of some rows, that have vectors, are alike to another one, and why."""
+        session, settings = self.session, self.request.pool
+        pool = self.pool(own, stage.needs(), len(own), reader)
+        seeing = image_spaces(session, self.dataset, stage.spaces, settings)
+        further = further_images(
+            session, self.dataset, [*seeing.values()], self.table.sample_ids[own], stage.line()
+        )
+        agree = None if further is None else further.agree
+        near = near_rows(stage, pool, self._namer(own), agree)
+        if near and len(seeing) == len(all_parts(stage.spaces)):
+            session.notice(
+                f"{', '.join(stage.spaces)} tells of images alone, so different conversations "
+                "about one picture count as duplicates; a space of texts beside it keeps them"
+            )
+        return near
+
+    def _with_vectors(self, stage: Stage, left: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the places in `left` of samples with vectors in all spaces; tells of the others.
+
+        Raises:
+            UsageError: a space is not there; names the command that makes it.
+        """
+        ids, contents = self.table.sample_ids[left], self.table.contents[left]
+        known = np.ones(len(left), dtype=bool)
+        for space in stage.spaces:
+            found = require_space(
+                self.session, self.dataset, space, self.request.pool.embedders, ids, contents
+            )
+            known &= found.row_of >= 0
+        without = int((~known).sum())
+        if without:
+            self.session.notice(
+                f"{counted(without, 'sample has', 'samples have')} no vector in "
+                f"{' or '.join(stage.spaces)}: only equal ones of them count as duplicates"
+            )
+        return np.flatnonzero(known)
 
     def _take(self, stage: Stage, left: NDArray[np.int64]) -> dict[int, str]:
         choice = stage.selector or self.request.selector

@@ -10,6 +10,7 @@ import numpy as np
 
 from ig4.core.contracts import Needs
 from ig4.core.counts import counted
+from ig4.core.engine.selecting.alike import BITS, NEAREST, Line, alike_rows
 from ig4.core.engine.selecting.scaling import percentile, percentile_within
 from ig4.core.errors import UsageError
 from ig4.core.suggest import did_you_mean
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ig4.core.contracts import Pool
+    from ig4.core.engine.selecting.alike import Others
     from ig4.core.records import Choice
 
-_NEAREST = 20  # neighbours that are compared for near-duplicates
+HASHED = ("phash", "text")
+"""The spaces that are compared where a stage counts bits and names no space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Stage:
     within: str | None = None
     spaces: tuple[str, ...] = ()
     alike: float = 0.95
+    bits: int | None = None
     selector: Choice | None = None
     size: int | None = None
     fraction: float | None = None
@@ -43,9 +47,17 @@ class Stage:
             return Needs(scores=True, columns=tuple(self.tails), groups=groups)
         if self.do == "dedup":
             first, rest = self.spaces[:1], self.spaces[1:]
-            neighbours = tuple((space, _NEAREST) for space in first)
+            neighbours = tuple((space, NEAREST) for space in first)
             return Needs(spaces=rest, neighbours=neighbours)
         return Needs()
+
+    def requires(self) -> Needs:
+        """Return what a sample must have to be a candidate at all; vectors may be missing."""
+        return Needs() if self.do == "dedup" else self.needs()
+
+    def line(self) -> Line:
+        """Return when it takes two vectors for alike."""
+        return Line(self.alike, BITS if self.bits is None else self.bits)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was given, JSON-able."""
@@ -55,11 +67,13 @@ class Stage:
             "within": self.within,
             "spaces": list(self.spaces),
             "alike": self.alike if self.spaces else None,
+            "bits": self.bits,
             "selector": None if self.selector is None else self.selector.to_dict(),
             "size": self.size,
             "fraction": self.fraction,
         }
-        return {name: value for name, value in given.items() if value not in (None, [], {})}
+        empty: tuple[object, ...] = (None, [], {})
+        return {name: value for name, value in given.items() if value not in empty}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +109,10 @@ def check_stages(stages: Sequence[Stage]) -> None:
             raise UsageError(f"{where} names no tails: tails = {{ clip = [25, 100] }}")
         if stage.do != "reject" and (stage.tails or stage.within):
             raise UsageError(f"{where}: tails and within belong to a stage that rejects")
-        if stage.do != "dedup" and stage.spaces:
-            raise UsageError(f"{where}: spaces belong to a stage that drops duplicates (dedup)")
+        if stage.do != "dedup" and (stage.spaces or stage.bits is not None):
+            raise UsageError(
+                f"{where}: spaces and bits belong to a stage that drops duplicates (dedup)"
+            )
         if stage.do == "take" and (stage.size is None) == (stage.fraction is None):
             raise UsageError(f"{where} needs a size or a fraction")
         if stage.do != "take" and (stage.size or stage.fraction or stage.selector):
@@ -126,33 +142,39 @@ def rejected_rows(stage: Stage, pool: Pool) -> dict[int, str]:
     return why
 
 
-def repeated_rows(stage: Stage, pool: Pool, name_of: Callable[[int], str]) -> dict[int, str]:
-    """Return the rows that repeat one before them, and which; `name_of` gives a row's id."""
+def equal_rows(pool: Pool, name_of: Callable[[int], str]) -> dict[int, str]:
+    """Return the rows that say and show what one before them does; `name_of` gives a row's id."""
     why: dict[int, str] = {}
     first: dict[int, int] = {}
     for row, content in enumerate(pool.contents.tolist()):
         if first.setdefault(content, row) != row:
             why[row] = f"it has the texts and images of {name_of(first[content])}"
-    if not stage.spaces or pool.n < 2:
-        return why
-    for earlier, later in _alike_pairs(stage, pool).tolist():
-        if earlier not in why and later not in why:
-            why[later] = f"it is alike to {name_of(earlier)} in {', '.join(stage.spaces)}"
     return why
 
 
-def _alike_pairs(stage: Stage, pool: Pool) -> NDArray[np.int64]:
-    """Return pairs (p, 2) of rows that are alike in all spaces, by the earlier row."""
-    first, *others = stage.spaces
-    found = pool.neighbours(first, _NEAREST)
-    rows, columns = np.nonzero(found.similarity > stage.alike)
-    pairs = np.stack([rows, found.indices[rows, columns]], axis=1)
-    pairs = np.unique(np.sort(pairs, axis=1), axis=0)
-    for space in others:
-        unit = pool.unit_vectors(space)
-        cosine = np.einsum("pd,pd->p", unit[pairs[:, 0]], unit[pairs[:, 1]])
-        pairs = pairs[cosine > stage.alike]
-    return pairs
+def near_rows(
+    stage: Stage,
+    pool: Pool,
+    name_of: Callable[[int], str],
+    others_agree: Others | None = None,
+) -> dict[int, str]:
+    """Return the rows that are alike to one before them that stays, in which spaces, and to which.
+
+    `others_agree` decides on what a space does not show: the images after the first.
+
+    Raises:
+        UsageError: the stage counts bits, and no space of it holds hashes.
+    """
+    if pool.n < 2:
+        return {}
+    found = alike_rows(
+        pool,
+        stage.spaces,
+        stage.line(),
+        wants_hashes=stage.bits is not None,
+        others_agree=others_agree,
+    )
+    return {row: f"it is alike to {name_of(one)} in {what}" for row, (one, what) in found.items()}
 
 
 def _with_rest(pool: Pool, grouper: str) -> NDArray[np.int64]:

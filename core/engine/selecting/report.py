@@ -10,6 +10,7 @@ from ig4.core.counts import counted
 from ig4.core.engine.selecting.composition import MOST_VARIATION, Composition, GroupLevel
 from ig4.core.engine.selecting.duplicates import Duplicates
 from ig4.core.engine.selecting.effective import EffectiveWeight, differ_in_order
+from ig4.core.engine.selecting.ownpictures import MOST, OwnPictureShare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,18 +23,22 @@ class SelectionReport:
     """The mix of a selection, its effective weights, its duplicates, and groups that stand out.
 
     `sums_scores` says whether the selector decided by the sum F(x). `composition` is None where
-    there is no more than one group, or none could be made (`no_groups` then says why). `told` is
-    what the selector had to say, `stages` what each did before it.
+    there is no more than one group, or none could be made (`no_groups` then says why).
+    `own_pictures` has how many answers of each group do not fit their pictures, where that was
+    scored. `told` is what the selector had to say, `stages` what each did before it, `grouper`
+    what made the groups, with its options and a digest of all that they depend on.
     """
 
     composition: Composition | None
     effective_weights: Mapping[str, EffectiveWeight]
     duplicates: Duplicates
     levels: Sequence[GroupLevel] = ()
+    own_pictures: Sequence[OwnPictureShare] = ()
     sums_scores: bool = False
     no_groups: str | None = None
     told: Sequence[str] = ()
     stages: Sequence[Mapping[str, Any]] = ()
+    grouper: Mapping[str, Any] | None = None
 
     def to_dict(self, ids: Sequence[str]) -> dict[str, Any]:
         """Return the parts, JSON-able; `ids` are those of the selected samples."""
@@ -44,8 +49,10 @@ class SelectionReport:
             },
             "duplicates": self.duplicates.to_dict(ids),
             "levels": [asdict(level) for level in self.levels],
+            "own_pictures": [asdict(one) for one in self.own_pictures],
             "told": list(self.told),
             "stages": [dict(stage) for stage in self.stages],
+            "grouper": None if self.grouper is None else dict(self.grouper),
         }
 
     def notices(self, *, balanced: bool) -> Iterator[str]:
@@ -64,6 +71,7 @@ class SelectionReport:
             )
         yield from self._about_duplicates()
         yield from self._about_levels()
+        yield from self._about_own_pictures()
 
     def _about_mix(self, *, balanced: bool) -> Iterator[str]:
         mix = self.composition
@@ -115,6 +123,18 @@ class SelectionReport:
         yield (
             f"whole groups stand out by their scores ({worst}{more}): look at some of them, as "
             "scores within a group cannot tell that all of it is bad"
+        )
+
+    def _about_own_pictures(self) -> Iterator[str]:
+        apart = [one for one in self.own_pictures if one.stands_out]
+        if not apart:
+            return
+        worst = "; ".join(f"{one.group}: {one.share:.0%}" for one in apart[:_SHOWN])
+        more = f" and {len(apart) - _SHOWN:,} more" if len(apart) > _SHOWN else ""
+        yield (
+            f"answers of whole groups do not fit their own pictures better than {MOST:.0f} % of "
+            f"the others ({worst}{more}; of all samples {apart[0].pool_share:.0%}): they may be "
+            "wrong, or too short to tell pictures apart; look at some of them"
         )
 
 

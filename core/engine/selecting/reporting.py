@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ig4.core.contracts.pool import normalised
-from ig4.core.engine.pooling.poolgroups import pool_groups
+from ig4.core.engine.pooling.poolgroups import grouping_record, pool_groups
 from ig4.core.engine.selecting.composition import composition, group_levels
 from ig4.core.engine.selecting.draft import SelectionDraft, pool_settings
 from ig4.core.engine.selecting.duplicates import Duplicates, SelectedText, find_duplicates
 from ig4.core.engine.selecting.effective import effective_weights
+from ig4.core.engine.selecting.ownpictures import COLUMN, OwnPictureShare, own_picture_shares
+from ig4.core.engine.selecting.percent import percents
 from ig4.core.engine.selecting.report import SelectionReport
 from ig4.core.errors import Ig4Error
-from ig4.storage import samples, scores
+from ig4.core.statistics.hamming import are_hashes
+from ig4.storage import samples, scorecolumns, scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ig4.core.contracts import Groups
+    from ig4.core.engine.pooling.groups import DatasetGroups
     from ig4.core.engine.selecting.candidates import SelectionRequest
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
@@ -35,18 +40,24 @@ def make_report(
         all_ids, contents = samples.ordered_ids(connection, dataset.id)
     everyone, why = _groups(session, dataset, request, draft, all_ids, contents)
     place = _places(all_ids, table.sample_ids)
-    groups = None if everyone is None else everyone.take(place)
+    groups = None if everyone is None else everyone.groups.take(place)
     mix = None
     if everyone is not None:
-        mix = composition(request.groups, everyone, place[draft.rows], candidates=place)
+        mix = composition(request.groups, everyone.groups, place[draft.rows], candidates=place)
     sums = draft.pool.sums_scores and request.combine == "sum"
     return SelectionReport(
         composition=mix,
         effective_weights=effective_weights(table.names, table.percent, table.weights, table.final),
         duplicates=_duplicates(session, table.sample_ids[draft.rows]),
         levels=() if groups is None else group_levels(table.names, table.percent, groups),
+        own_pictures=()
+        if everyone is None
+        else _own_pictures(session, dataset, everyone.groups, contents),
         sums_scores=sums,
         no_groups=why,
+        grouper=None
+        if everyone is None
+        else grouping_record(request.pool, request.groups, everyone),
         told=tuple(draft.pool.told),
         stages=tuple(stage.to_dict() for stage in draft.stages),
     )
@@ -65,7 +76,7 @@ def _groups(
     draft: SelectionDraft,
     all_ids: NDArray[np.int64],
     contents: NDArray[np.int64],
-) -> tuple[Groups | None, str | None]:
+) -> tuple[DatasetGroups | None, str | None]:
     """Return the groups of all samples, or why there are none: a selection does without.
 
     Raises:
@@ -84,25 +95,48 @@ DEFAULT_GROUPS = "auto"
 """The grouper by which the mix is told where the user names none."""
 
 
+def _own_pictures(
+    session: Session,
+    dataset: DatasetRow,
+    groups: Groups,
+    contents: NDArray[np.int64],
+) -> tuple[OwnPictureShare, ...]:
+    """Return how many answers of each group do not fit their pictures, if that was scored."""
+    with session.store.reading() as connection:
+        columns = {row.name: row for row in scorecolumns.list_all(connection, dataset.id)}
+        if COLUMN not in columns:
+            return ()
+        raw = scores.values(connection, columns[COLUMN].component_id, contents)
+    return own_picture_shares(
+        groups, percents(session, [columns[COLUMN]], raw[:, None], "paper")[:, 0]
+    )
+
+
 def _duplicates(session: Session, chosen: NDArray[np.int64]) -> Duplicates:
     with session.store.reading() as connection:
         rows = samples.by_id(connection, chosen.tolist())
     texts = [
-        SelectedText(row.content_id, _image(row), f"{row.instruction}\n{row.answer}")
+        SelectedText(row.content_id, _images(row), f"{row.instruction}\n{row.answer}")
         for row in rows
     ]
-    return find_duplicates(texts, _vectors(session, [one.image for one in texts]))
+    few = len(texts) <= MOST_COMPARED
+    return find_duplicates(texts, _vectors(session, texts) if few else None)
 
 
-def _image(row: SampleRow) -> int | None:
-    return row.images[0].image_id if row.images else None
+def _images(row: SampleRow) -> tuple[int, ...]:
+    return tuple(image.image_id for image in row.images if image.image_id is not None)
 
 
-def _vectors(session: Session, images: list[int | None]) -> NDArray[np.float32] | None:
-    """Return unit vectors of images by the embedder that knows most of them; None if none does."""
-    wanted = sorted({image for image in images if image is not None})
+def _vectors(
+    session: Session, chosen: Sequence[SelectedText]
+) -> dict[int, NDArray[np.float32]] | None:
+    """Return vectors of images by the embedder that knows most of them; None if none does.
+
+    Of those that know as many, hashes come first: they are made for telling copies.
+    """
+    wanted = sorted({image for one in chosen for image in one.images})
     best: dict[int, NDArray[np.float32]] = {}
-    if not wanted or len(images) > MOST_COMPARED:
+    if not wanted:
         return None
     with session.store.reading() as connection:
         for component in scores.embedders(connection):
@@ -111,17 +145,18 @@ def _vectors(session: Session, images: list[int | None]) -> NDArray[np.float32] 
                 for image, vector in scores.embeddings(connection, component, wanted)
                 if not isinstance(vector, str)
             }
-            if len(found) > len(best):
+            if _rank(found) > _rank(best):
                 best = found
     if not best:
         return None
-    width = len(next(iter(best.values())))
-    matrix = np.zeros((len(images), width), dtype=np.float32)
-    for place, image in enumerate(images):
-        vector = best.get(image) if image is not None else None
-        if vector is not None and len(vector) == width:
-            matrix[place] = vector
-    return normalised(matrix)
+    matrix = np.stack([*best.values()])
+    told = matrix if are_hashes(matrix) else normalised(matrix)
+    return dict(zip(best, told, strict=True))
+
+
+def _rank(vectors: dict[int, NDArray[np.float32]]) -> tuple[int, bool]:
+    first = next(iter(vectors.values()), None)
+    return len(vectors), first is not None and are_hashes(first[None])
 
 
 MOST_COMPARED = 5_000

@@ -109,6 +109,7 @@ def _reads(session: Session, dataset: DatasetRow, draft: SelectionDraft) -> dict
     """Return what the selector read beside counting scores and clusters, for the record."""
     needs = draft.pool.needs
     more = {name: told for name, told in needs.to_dict().items() if name not in _USUAL}
+    more |= draft.table.read.to_dict()
     if not more:
         return {}
     beside = {row.name: row.fingerprint for row in _read_beside(session, dataset, draft)}

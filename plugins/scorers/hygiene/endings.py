@@ -37,12 +37,14 @@ _PAIRS = tuple(zip("([{（【「『《“", ")]}）】」』》”", strict=True
 _ITEM = re.compile(r"(?:[-*•·●▪‣–]|\(?(?:\d{1,3}|[A-Za-z])[.)])(?:\s+|$)")
 _ONLY_NUMBERED = re.compile(r"(?:\d{1,3}[.)]|[-*•●▪])")
 _CODE = re.compile(
-    r"[{};]\s*$|^\s*(?:def|class|import|from|return|if|for|while|#include|<\w+)\b.*[:>(]?$", re.M
+    r"[{};]\s*$"
+    r"|^[^\S\n]*(?:def|class|import|from|return|if|for|while|#include|<\w+)\b.*[:>(]?$",
+    re.M,
 )
 _FACE = re.compile(r"\(:|[:;=8][-']?[()\[\]DPp/\\|*]|<3|\^_?\^")
-_ADDRESS = re.compile(r"(?:https?://|www\.|[\w.]+@[\w-]+\.)\S*$")
+_ADDRESS = re.compile(r"https?://|www\.|[\w.]@[\w-]+\.")
 _SENTENCE_END = re.compile(
-    r"(?:[^\W\d_]{3,}|\d{3}|[%)\]\"”’»])[.!?…]+[\"')\]”’»]*\s+(?=[^\W\d_a-z]|[\"'(“«])|[。！？．؟۔।॥።។။]"
+    r"(?:[^\W\d_]{3}|\d{3}|[%)\]\"”’»])[.!?…]+[\"')\]”’»]*\s+(?=[^\W\d_a-z]|[\"'(“«])|[。！？．؟۔।॥።។။]"
 )
 _ABBREVIATION = re.compile(
     r"\b(?:mrs|inc|ltd|etc|vol|fig|prof|approx|dept|gen|rev|capt|col|sgt|nos|ave|blvd|univ|corp|jan|feb|aug|sept|oct|nov|dec)\.\s*$",
@@ -58,14 +60,15 @@ _OPEN_WORDS = frozenset({
     "il", "gli", "della", "het", "een",
 })  # fmt: skip
 
-_LEFTOVER = re.compile(r"(?:</s>|<\|[a-z_]{1,20}\|>|\s)+$")  # a tokenizer's own marks
+# A tokenizer's own marks, backwards, lest the search begin anew at every space of a text.
+_LEFTOVER = re.compile(r"(?:>s/<|>\|[a-z_]{1,20}\|<|\s)*")
 _SHORT = 12  # words of a phrase that needs no mark: "a man riding a horse on the beach"
 _LINE = 4  # words of a last line that may be a heading, a signature, an answer
 
 
 def end_of(text: str) -> End:
     """Return how a text that is not blank ends."""
-    text = _LEFTOVER.sub("", text).strip()
+    text = _LEFTOVER.sub("", text[::-1], count=1)[::-1].strip()
     if not text:
         return End(0.0, "there is nothing but a tokenizer's marks")
     if (fences := text.count("```")) and fences % 2:
@@ -80,7 +83,7 @@ def end_of(text: str) -> End:
     core = last.rstrip(_CLOSERS)
     if not core or core[-1] in _FINAL:
         return _after_mark(core, text)
-    if _is_symbol(core[-1]) or _ADDRESS.search(last) or "\\" in core[-3:]:
+    if _is_symbol(core[-1]) or _ADDRESS.search(last.split()[-1]) or "\\" in core[-3:]:
         return ENDS
     if core[-1] in _GOES_ON and not _goes_on_rightly(last, core, text):
         return End(0.0, f"it ends with {core[-1]}")
@@ -178,7 +181,8 @@ def _sentences(core: str) -> bool:
     ends = [
         found.end()
         for found in _SENTENCE_END.finditer(core)
-        if not _ABBREVIATION.search(core[: found.end()])
+        # From a little before, as three letters are enough to find the end of a sentence.
+        if not _ABBREVIATION.search(core, max(0, found.start() - 8), found.end())
     ]
     if not ends or word_count(core[: ends[-1]]) < 2:
         return False

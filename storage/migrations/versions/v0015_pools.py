@@ -94,7 +94,8 @@ def _add_spaces() -> None:
         sa.Column("run_id", sa.Integer(), nullable=True),
         sa.Column("crc", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
-            "(vector IS NULL) <> (error IS NULL)", name="ck_input_embeddings_vector_or_error"
+            "(vector IS NULL) <> (error IS NULL)",
+            name=op.f("ck_input_embeddings_vector_or_error"),
         ),
         _belongs("input_embeddings", "component_id", "components"),
         _belongs("input_embeddings", "run_id", "runs", "SET NULL"),
@@ -118,5 +119,5 @@ def _belongs(
     table: str, column: str, other: str, ondelete: str | None = None
 ) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(
-        [column], [f"{other}.id"], name=f"fk_{table}_{column}_{other}", ondelete=ondelete
+        [column], [f"{other}.id"], name=f"fk_{table}_{column}", ondelete=ondelete
     )

@@ -17,7 +17,7 @@ import pytest
 from ...processes import environment
 from ..conftest import install, picture, record
 
-KILLS = 20
+KILLS = 8
 SAMPLES = 200
 BATCH = 6
 

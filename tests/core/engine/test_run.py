@@ -10,6 +10,7 @@ from sqlalchemy import text
 from ig4.core.config import Config
 from ig4.core.engine.plan import make_run_plan
 from ig4.core.engine.run import run as run_plan
+from ig4.core.engine.runplan import join_plans
 from ig4.core.errors import DatasetError, UsageError
 
 from ..conftest import record
@@ -177,6 +178,20 @@ def test_by_default_six_in_a_hundred_are_selected(session, config, photos):
 def recorded(session):
     with session.store.reading() as connection:
         return " ".join(connection.scalars(text("SELECT CAST(config AS TEXT) FROM runs")))
+
+
+def test_of_several_recipes_each_notice_says_whose_it_is(session, config, notices):
+    stages = {"stages": [{"do": "take", "fraction": 0.9, "selector": "topk"}]}
+    plans = [
+        make_run_plan(session, config(select=more), recipe=name)
+        for name, more in (("one", {}), ("two", stages))
+    ]
+    run_plan(session, join_plans(plans))
+    assert "two: stage 1 (take) left out 1 sample of 6" in notices()
+    assert not any(text.startswith("stage") for text in notices())
+    heard = len(notices())
+    run(session, config(select=stages))
+    assert "stage 1 (take) left out 1 sample of 6" in notices()[heard:]
 
 
 def test_the_databases_url_and_its_password_are_not_recorded(session, config):

@@ -13,6 +13,7 @@ from ig4.core.engine.selecting.algorithm import share_quotas
 from ig4.core.engine.selecting.scaling import percentile, percentile_within, within_groups
 from ig4.core.testing import ArrayPoolData, make_pool
 from ig4.plugins.selectors.balanced import Balanced, BalancedOptions
+from ig4.plugins.selectors.rejection import telling_groups
 
 NAMES = ("what", "whether", "describe")
 
@@ -243,3 +244,43 @@ def test_percentiles_within_groups_are_those_of_each_group(pairs):
         expected[labels == label] = percentile(values[labels == label])
     assert np.allclose(percentile_within(values, labels), expected)
     assert np.allclose(within_groups(percentile, values, labels), expected)
+
+
+def own_pictures(shares, n=400, seed=4):
+    """Two kinds: of each a share fits its own picture, and the rest fits any picture as well."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    fits = rng.random(n) < np.asarray(shares)[labels]
+    values = np.where(fits, rng.uniform(92, 100, n), rng.uniform(0, 100, n))
+    clip = rng.uniform(0, 100, n)
+    data = pool_data(labels, {"clip": clip}, raw_by_scorer={"own-picture": values / 100})
+    return data, fits, labels, values
+
+
+def test_what_does_not_fit_its_own_picture_falls_out_however_much_of_a_kind_it_is():
+    data, fits, labels, values = own_pictures((0.9, 0.3))
+    rows, pool = chosen(data, 40)
+    assert values[rows].min() >= 90
+    assert np.bincount(labels[rows]).tolist() == [20, 20]
+    without, _ = chosen(data, 40, floors={})
+    assert fits[rows].mean() > 0.8 > fits[without].mean()
+    assert not [text for text in pool.told if "own-picture" in text]
+
+
+def test_where_no_more_fit_than_by_chance_that_is_not_used_and_told():
+    data, _, labels, values = own_pictures((0.9, 0.0))
+    rows, pool = chosen(data, 40)
+    assert values[rows][labels[rows] == 0].min() >= 90
+    assert values[rows][labels[rows] == 1].min() < 50
+    (told,) = [text for text in pool.told if "own-picture" in text]
+    assert "is not used for whether, where hardly more samples pass it than would by chance" in told
+
+
+@given(st.floats(50, 99), st.integers(0, 99))
+def test_a_score_that_knows_nothing_tells_nothing(floor, seed):
+    percent = np.random.default_rng(seed).uniform(0, 100, 3000)
+    labels = np.arange(3000) % 2
+    assert not telling_groups(percent, floor, labels, 2).any()
+    percent[labels == 0] = 100 - (100 - percent[labels == 0]) * (1 - floor / 100)
+    assert telling_groups(percent, floor, labels, 2).tolist() == [True, False]
+    assert telling_groups(np.full(4, np.nan), floor, np.zeros(4, int), 1).tolist() == [False]

@@ -90,6 +90,14 @@ def test_rows_that_are_not_finite_are_counted_and_left_out(session, dataset, bri
         bring(np.full((4, 2), np.nan), name="other")
 
 
+def test_vectors_without_a_direction_are_counted_and_told(session, dataset, bring, notices):
+    done = bring(np.array([[0, 0], [1, 0], [0, 0], [0, 2]], dtype=np.float32))
+    assert (done.taken, done.zeros, done.without) == (4, 2, 0)
+    (told,) = [text for text in notices() if "zeros" in text]
+    assert told.startswith("2 vectors hold nothing but zeros")
+    assert bring(name="others").zeros == 0
+
+
 def test_equal_samples_with_different_vectors_are_told(session, folder, read, bring, notices):
     folder.write(record("a", "same"), record("b", "same"), record("c", "x"), record("d", "y"))
     dataset = read().dataset

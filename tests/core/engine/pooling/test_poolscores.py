@@ -110,3 +110,13 @@ def test_vectors_that_it_reads_and_are_not_there_are_named(session, dataset, tmp
     choice = Choice("scorer", "authors-selector", {"checkpoint": str(checkpoint)})
     with pytest.raises(UsageError, match=r"`ig4 import-vectors FILE --as authors-image`"):
         score(session, dataset, ScoreRequest((choice,)))
+
+
+def test_without_any_image_a_space_of_images_leaves_all_samples_without_a_value(
+    session, folder, read
+):
+    folder.write(*[{**one, "image": None} for one in RECORDS])
+    texts = {"clip-answer": Choice("embedder", "text", {}, "clip-answer")}
+    request = ScoreRequest((Choice("scorer", "own-picture"),), pool=PoolSettings(embedders=texts))
+    done = score(session, read().dataset, request)
+    assert done.failed["own-picture"] == 5

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ig4.core.engine.pooling import vectorfiles
-from ig4.core.engine.pooling.spaces import require_space, space_neighbours, space_vectors
+from ig4.core.engine.pooling.neighbours import space_neighbours
+from ig4.core.engine.pooling.spaces import require_space, space_vectors
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.errors import UsageError

@@ -8,7 +8,7 @@ from ig4.core.engine.selecting.duplicates import MOST, SelectedText, find_duplic
 
 
 def text(content, image, words="What color is the bus? Red."):
-    return SelectedText(content, image, words)
+    return SelectedText(content, () if image is None else (image,), words)
 
 
 def test_equal_contents_are_the_same():
@@ -32,7 +32,7 @@ def test_images_are_compared_by_vectors_where_there_are_any():
     unit = np.array([[1, 0], [0.999, 0.0447], [0, 1]], dtype=np.float32)
     chosen = [text(n, n) for n in range(3)]
     assert find_duplicates(chosen).near == 0
-    found = find_duplicates(chosen, unit)
+    found = find_duplicates(chosen, dict(enumerate(unit)))
     assert found.pairs == ((0, 1),)
     assert found.by_vectors
 

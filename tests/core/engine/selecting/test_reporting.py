@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
+from ig4.core.engine.ingesting.vectors import VectorSource, import_vectors
+from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.selecting.candidates import SelectionRequest
 from ig4.core.engine.selecting.explain import explain, explain_last
 from ig4.core.engine.selecting.funnel import Stage
@@ -225,3 +228,43 @@ def test_balanced_explains_itself(session, mixed):
     ]
     assert why.place is None
     assert why.details["quota"] == 10
+
+
+def test_the_record_tells_selections_apart_that_other_vectors_made(session, folder, read, tmp_path):
+    folder.write(*(record(f"s{n}", f"answer {n}") for n in range(10)))
+    dataset = read().dataset
+    asked = request(
+        size=3, selector=Choice("selector", "k-center", {"space": "mine"}), scorers=None
+    )
+
+    def chosen_by(vectors):
+        np.save(tmp_path / "x.npy", vectors)
+        import_vectors(session, dataset, VectorSource(tmp_path / "x.npy", "mine", replace=True))
+        return select(session, dataset, asked)
+
+    vectors = np.eye(10, dtype=np.float32)
+    first, again = chosen_by(vectors), chosen_by(vectors)
+    other = chosen_by(vectors * 2)  # which has the same directions
+    assert first.id == again.id
+    assert other.ids == first.ids
+    assert other.id != first.id
+    (one,), (two,) = (
+        done.config["reads"]["spaces_read"].values() for done in (first, other)
+    )  # digests
+    assert one != two
+
+
+def test_the_record_has_the_options_of_groupers(session, mixed):
+    by_source = Choice("grouper", "source", {"key": "$.id", "min_size": 1}, "mine")
+    pool = PoolSettings(groupers={"mine": by_source})
+    result = select(
+        session,
+        mixed,
+        request(groups="mine", within="form", scale="percentile", pool=pool),
+    )
+    assert result.report["grouper"].items() >= {"use": "source", "key": "$.id"}.items()
+    assert len(result.report["grouper"]["digest"]) == 32
+    (form,) = result.config["reads"]["groups_read"].values()
+    assert form["use"] == "form"
+    assert form["digest"] != result.report["grouper"]["digest"]
+    json.dumps(result.to_dict())

@@ -2,9 +2,10 @@
 """Characters that belong to no text."""
 
 import json
+import re
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from ig4.core.host.host import Host
@@ -41,8 +42,17 @@ def test_what_belongs_to_no_text_is_counted(answer, count):
     assert odd_characters(answer) == count
 
 
+def is_broken_itself(text):
+    """Whether a part of a text is also the bytes of a character in UTF-8."""
+    lead = r"(?:[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})"
+    return re.search(lead, text.encode("cp1252").decode("latin-1")) is not None
+
+
 @given(st.text(alphabet="äöüéèñçßøå€’“–", min_size=1, max_size=10))
+@example("éa")
 def test_utf_8_that_was_read_as_windows_1252_is_found(text):
+    # Some texts are also what one character becomes: nobody can tell which it was.
+    assume(not is_broken_itself(text))
     broken = text.encode().decode("cp1252", errors="replace")
     assert odd_characters(text) == 0
     assert odd_characters(broken) >= len(text)

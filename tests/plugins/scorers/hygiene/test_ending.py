@@ -2,6 +2,7 @@
 """Whether an answer ends, on answers as data sets have them."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -122,6 +123,20 @@ def test_any_text_has_an_ending(text):
 def test_white_space_around_a_text_does_not_matter(text):
     if not text.isspace():
         assert end_of(f" \n{text}\t ") == end_of(text)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["a" * 20_000, "1" * 20_000, "abc" * 7_000 + ". x", "." * 20_000 + "a", "</s>" * 5_000 + "x",
+     "a" + " " * 20_000 + "b", "a" + "\n" * 20_000 + "b", "www." * 5_000 + " x",
+     "Apples etc. " * 2_000 + "It is"],
+    ids=["letters", "digits", "word", "dots", "marks", "spaces", "lines", "address", "sentences"],
+)  # fmt: skip
+def test_a_long_text_takes_time_by_its_length_and_not_by_the_square_of_it(answer):
+    """As an image in base64 or a table of blanks is in some sets: a square takes seconds."""
+    begun = time.process_time()
+    end_of(answer)
+    assert time.process_time() - begun < 0.3
 
 
 @given(st.sampled_from(ENDS[:20]))

@@ -199,3 +199,23 @@ def test_facility_location_gives_the_published_picks_and_gains(shared):
     assert rows.tolist() == golden["ranking"]
     gains = [selector.reasons(pool, row)["gain"] for row in rows.tolist()]
     assert np.abs(np.array(gains) - golden["gains"]).max() < 1e-4
+
+
+@pytest.mark.parametrize("name", [*WITHOUT_SCORES, *WITH_A_SCORE])
+def test_vectors_without_a_direction_can_be_chosen_from(name):
+    data = vectors_only(60)
+    data.spaces["clip"][10:30] = 0
+    data.percent_by_scorer = {"a": np.arange(60.0)}
+    rows = choose(name, data, 45)[2]
+    assert len(set(rows.tolist())) == 45
+
+
+@pytest.mark.parametrize("name", ["semdedup", "repr-filter"])
+def test_vectors_without_a_direction_are_no_duplicates(name):
+    data = vectors_only(40, d=16)
+    data.spaces["clip"][10:30] = 0
+    data.spaces["clip"][30:40] = data.spaces["clip"][:10] * 2
+    data.percent_by_scorer = {"a": np.arange(40.0)}
+    rows = set(choose(name, data, 30)[2].tolist())
+    assert set(range(10, 30)) <= rows
+    assert len({row % 30 for row in rows}) == 30
