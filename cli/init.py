@@ -137,6 +137,24 @@ scale = "{scale}"                  # paper, minmax, percentile or zscore
 # size = 200
 # fraction = 0.06                  # in the place of size
 # options = {{}}                     # of the trainer
+
+# [learn]                          # `ig4 learn-weights`: weights from trainings on subsets
+# benchmarks = ["dev"]             # development questions: never those that you test on
+# metric = "dev.accuracy"          # default: the headline
+# lower_is_better = false          # true: of a loss
+# indicators = ["clip", "length"]  # default: the scorers of [run], or all with scores
+# subsets = 40                     # default: ten for each indicator
+# size = 200                       # samples of a subset; default: as [ablate] and [select] say
+# fraction = 0.06                  # in the place of size
+# within = "auto"                  # grouper whose mix all subsets keep, or "none"
+# bins = 5                         # of an indicator, with shares that differ between subsets
+# concentration = 0.5              # of these shares: less makes subsets more different
+# seeds = 1                        # trainings of each subset
+# keep = "all"                     # "clear": only indicators that have an effect beyond doubt
+# trainer = "hf"                   # default: that of [ablate] or [train]
+# name = "learned"                 # of the recipe
+# out = "learned.toml"             # the recipe's file; default: its name
+
 # [benchmarks.vqa]                 # see `ig4 plugins show vqa`
 # questions = "test.jsonl"
 

@@ -67,6 +67,10 @@ COMMANDS = {
         "ig4.cli.ablate:ablate",
         "Compare ways to select samples: train and evaluate each, with several seeds.",
     ),
+    "learn-weights": (
+        "ig4.cli.learn:learn_weights",
+        "Learn the weights of scores: train on subsets of different quality, and regress.",
+    ),
     "runs": ("ig4.cli.runs:runs", "List the commands that wrote to the database, or show one."),
     "query": ("ig4.cli.query:query", "Query the score database with SQL."),
     "costs": (

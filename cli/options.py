@@ -44,7 +44,8 @@ component_options = click.option(
 recipe = click.option(
     "--recipe",
     metavar="NAMES",
-    help="Use the settings of a method (`ig4 recipes` lists them); several, as in deita,balanced.",
+    help="Use the settings of a method (`ig4 recipes` lists them) or of a file; several, as in "
+    "deita,balanced.",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -65,6 +66,7 @@ def list_(as_json: bool = False) -> None:
 Examples:
   ig4 recipes show paper
   ig4 recipes show balanced --json
+  ig4 recipes show ./learned.toml
 """
 )
 @click.argument("name")
@@ -72,12 +74,15 @@ Examples:
 def show(name: str, as_json: bool) -> None:
     """Show what a recipe sets, as a part of ig4.toml."""
     from ig4.core.host.host import Host
-    from ig4.core.host.recipes import find_recipe, recipe_settings
+    from ig4.core.host.recipes import find_recipe, is_recipe_file, recipe_settings
 
     host = Host.discover()
-    find_recipe(name, host)
-    told = _summary(host, host.find("recipe", name))
-    settings = recipe_settings(name, host)
+    if is_recipe_file(name):
+        told, settings = _file_summary(host, name)
+    else:
+        find_recipe(name, host)
+        told = _summary(host, host.find("recipe", name))
+        settings = recipe_settings(name, host)
     if as_json:
         render.print_json({**told, "settings": settings})
         return
@@ -108,6 +113,28 @@ def _summary(host: Host, registered: RegisteredComponent) -> dict[str, Any]:
         "missing": missing,
         "state": state,
     }
+
+
+def _file_summary(host: Host, name: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Return what is known of a recipe in a file, and its settings."""
+    from ig4.core.config import recipe_file
+    from ig4.core.host.recipes import recipe_label
+
+    settings, learned = recipe_file(Path(name))
+    missing = _missing(host, settings)
+    told = {
+        "name": recipe_label(name),
+        "distribution": None,
+        "summary": f"weights learned from {', '.join(learned['benchmarks'])}"
+        if learned.get("benchmarks")
+        else "settings of your own",
+        "source": name,
+        "docs": "learn-weights" if learned else "",
+        "missing": missing,
+        "state": f"needs {', '.join(missing)}" if missing else "ready",
+        "learned": dict(learned),
+    }
+    return told, settings
 
 
 def _missing(host: Host, settings: Mapping[str, Any]) -> list[str]:

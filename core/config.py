@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -176,6 +176,36 @@ class AblateSection(Section):
     )
 
 
+class LearnSection(Section):
+    """What `ig4 learn-weights` does; trainings and questions are else as in `[ablate]`.
+
+    `subsets` are by default ten for each of the `indicators`, which are by default the scorers of
+    `[run]`, or all with scores. `size` is by default that of `[ablate]` or `[select]`. `benchmarks`
+    are development questions, `metric` is one of theirs ("dev.accuracy"), by default the headline.
+    Subsets keep the mix of the groups of a grouper, `within`: by default that by which the mix of a
+    selection is told; "none" keeps no mix. Each indicator has so many `bins`, the shares of which
+    are drawn with a `concentration`: less of it makes subsets more different. Each subset is
+    trained with so many `seeds`. `keep = "clear"` leaves out the indicators that may as well have
+    no effect.
+    """
+
+    subsets: Annotated[int, Field(ge=3)] | None = None
+    size: Annotated[int, Field(ge=2)] | None = None
+    fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    indicators: tuple[str, ...] | None = None
+    benchmarks: tuple[str, ...] = ()
+    metric: str | None = None
+    lower_is_better: bool = False
+    within: str = "auto"
+    bins: Annotated[int, Field(ge=2, le=100)] = 5
+    concentration: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 0.5
+    seeds: Annotated[int, Field(ge=1)] = 1
+    keep: Literal["all", "clear"] = "all"
+    trainer: str | None = None
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")] = "learned"
+    out: Path | None = None
+
+
 class CallsSection(Section):
     """How services are asked: how fast, how often, for how much (US dollars, for the whole run).
 
@@ -214,6 +244,7 @@ class Config(Section):
     export: ExportSection = ExportSection()
     train: TrainSection = TrainSection()
     ablate: AblateSection = AblateSection()
+    learn: LearnSection = LearnSection()
     calls: CallsSection = CallsSection()
     prices: dict[str, PriceSection] = Field(default_factory=dict)
     scorers: Named = Field(default_factory=dict)
@@ -273,16 +304,51 @@ def load(
 
 
 def recipe_values(name: str | None) -> Mapping[str, JSON]:
-    """Return what a recipe sets; None sets nothing.
+    """Return what a recipe sets, given by its name or as a file; None sets nothing.
 
     Raises:
-        ConfigError: there is no such recipe.
+        ConfigError: there is no such recipe, or the file is none.
     """
     if name is None:
         return {}
-    from ig4.core.host.recipes import recipe_settings
+    from ig4.core.host.recipes import is_recipe_file, recipe_settings
 
-    return recipe_settings(name)
+    return recipe_file(Path(name)).settings if is_recipe_file(name) else recipe_settings(name)
+
+
+class RecipeFile(NamedTuple):
+    """A recipe in a file: tables of `ig4.toml`, and how they came about, if they were learned."""
+
+    settings: Mapping[str, Any]
+    learned: Mapping[str, Any]
+
+
+def recipe_file(path: Path) -> RecipeFile:
+    """Return what a file sets as a recipe; its relative paths start at its own folder.
+
+    Raises:
+        ConfigError: there is no such file, it is not valid, or sets what is not a recipe's.
+    """
+    from ig4.core.host.recipes import TABLES
+
+    path = path.expanduser()
+    try:
+        values = _read(path, "`ig4 recipes` lists those that have a name")
+        refuse_keys(values, str(path), _component_tables())
+        learned = values.pop(LEARNED, {})
+        others = sorted(set(values) - set(TABLES))
+        if others or not values:
+            what = f"sets {', '.join(others)}" if others else "sets nothing"
+            raise ConfigError(f"the recipe {path} {what}: it may set {', '.join(TABLES)}")
+        _rebased(values, path.parent)
+        build(values, source=f"the recipe {path}")
+    except RecursionError:
+        raise ConfigError(f"{path} nests tables or lists too deeply") from None
+    return RecipeFile(values, learned if isinstance(learned, dict) else {})
+
+
+LEARNED = "learned"
+"""The table of a recipe file that tells what its weights were learned from; it sets nothing."""
 
 
 def build(*layers: Mapping[str, Any], source: str | None = None) -> Config:
@@ -300,13 +366,13 @@ def build(*layers: Mapping[str, Any], source: str | None = None) -> Config:
         raise ConfigError(_message(error, source or "the configuration")) from None
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path, hint: str = "`ig4 init` writes one") -> dict[str, Any]:
     try:
         with open_file(file) as opened:
             text = read_bounded(opened, _MAX_BYTES).decode("utf-8-sig")  # editors may set a mark
         return tomllib.loads(text)
     except FileNotFoundError:
-        raise ConfigError(f"there is no {file}: `ig4 init` writes one") from None
+        raise ConfigError(f"there is no {file}: {hint}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
     except OSError as error:
@@ -320,11 +386,16 @@ def _rebased(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         "export": ("path",),
         "train": ("path",),
         "ablate": ("output", "image_root"),
+        "learn": ("out",),
     }.items():
         section = values.get(table)
         for key in keys:
             if isinstance(section, dict) and isinstance(section.get(key), str):
                 section[key] = str(folder / Path(section[key]).expanduser())
+    arms = values.get("ablate", {}).get("arms") if isinstance(values.get("ablate"), dict) else None
+    for arm in arms.values() if isinstance(arms, dict) else ():
+        if isinstance(arm, dict) and isinstance(arm.get("recipe"), str):
+            arm["recipe"] = _found(arm["recipe"], folder)
     for table in _component_tables():
         named = values.get(table)
         for options in named.values() if isinstance(named, dict) else ():
@@ -356,7 +427,10 @@ _MAX_BYTES = 1 << 24  # of a configuration file
 _WHOLE = frozenset({("select", "weights")})
 """Tables that a nearer layer replaces as a whole: what it names is all."""
 
-_ONE_OF: Mapping[tuple[str, ...], tuple[str, str]] = {("select",): ("size", "fraction")}
+_ONE_OF: Mapping[tuple[str, ...], tuple[str, str]] = {
+    ("select",): ("size", "fraction"),
+    ("learn",): ("size", "fraction"),
+}
 """Keys of a table of which the nearer layer's one counts: --size over a file's fraction."""
 
 

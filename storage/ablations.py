@@ -61,8 +61,7 @@ def begin(
     """
     existing = connection.scalar(select(Ablation.id).where(Ablation.inputs == inputs))
     if existing is not None:
-        statement = update(Ablation).where(Ablation.id == existing)
-        connection.execute(statement.values(config=dict(config)))
+        set_config(connection, existing, config)
         return existing
     values = {
         "dataset_id": dataset_id,
@@ -72,6 +71,12 @@ def begin(
         "created_at": now(),
     }
     return int(connection.scalar(insert(Ablation).values(values).returning(Ablation.id)) or 0)
+
+
+def set_config(connection: Connection, ablation_id: int, config: Mapping[str, Any]) -> None:
+    """Replace what is kept of an ablation's settings and of what was made of its cells."""
+    statement = update(Ablation).where(Ablation.id == ablation_id)
+    connection.execute(statement.values(config=dict(config)))
 
 
 def list_all(connection: Connection, ablation_id: int | None = None) -> list[AblationRow]:

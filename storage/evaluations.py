@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from ig4.storage.bulk import in_values, put_rows
 from ig4.storage.integrity.seals import checksum, covered, expressions, is_sound, resealed, seal
 from ig4.storage.runs import now
-from ig4.storage.schema import Component, Evaluation, Prediction, Training
+from ig4.storage.schema import Component, Evaluation, Prediction, Run, Training
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,6 +71,18 @@ def list_all(connection: Connection, evaluation_id: int | None = None) -> list[E
     """Return all evaluations, the newest last, or the one of an id."""
     where = () if evaluation_id is None else (Evaluation.id == evaluation_id,)
     return _select(connection, *where)
+
+
+def made_on(connection: Connection, fingerprint: str) -> list[tuple[int, str | None]]:
+    """Return the ids of the evaluations by a benchmark of this fingerprint, and their commands."""
+    statement = (
+        select(Evaluation.id, Run.command)
+        .join(Component, Component.id == Evaluation.component_id)
+        .join(Run, Run.id == Evaluation.run_id, isouter=True)
+        .where(Component.fingerprint == fingerprint)
+        .order_by(Evaluation.id)
+    )
+    return [(number, command) for number, command in connection.execute(statement)]
 
 
 def begin(

@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select
 from ig4.storage.integrity.seals import seal
 from ig4.storage.membership import prefixes
 from ig4.storage.runs import now
-from ig4.storage.schema import Sample, SelectedSample, Selection, SelectionReport
+from ig4.storage.schema import Component, Sample, SelectedSample, Selection, SelectionReport
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -141,12 +141,20 @@ def stored_checksum(connection: Connection, selection_id: int) -> int:
 def last(
     connection: Connection, dataset_id: int | None = None, digest: str | None = None
 ) -> SelectionRow | None:
-    """Return the newest selection, of a data set and digest if given."""
+    """Return the newest selection, of a data set and digest if given.
+
+    The subsets that weights are learned from are selections that nobody made: only by their digest.
+    """
     statement = _columns().order_by(Selection.id.desc()).limit(1)
     if dataset_id is not None:
         statement = statement.where(Selection.dataset_id == dataset_id)
     if digest is not None:
         statement = statement.where(Selection.digest == digest)
+    else:
+        subsets = select(Component.id).where(
+            Component.kind == "selector", Component.name == SUBSETS, Component.distribution == OWN
+        )
+        statement = statement.where(Selection.component_id.not_in(subsets))
     row = connection.execute(statement).first()
     return None if row is None else SelectionRow(*row)
 
@@ -155,6 +163,10 @@ def find(connection: Connection, selection_id: int) -> SelectionRow | None:
     """Return a selection by its id."""
     row = connection.execute(_columns().where(Selection.id == selection_id)).first()
     return None if row is None else SelectionRow(*row)
+
+
+SUBSETS, OWN = "weight-subsets", "ig4"
+"""The name and distribution under which the subsets of `ig4 learn-weights` are recorded."""
 
 
 def samples(connection: Connection, selection_id: int) -> list[SelectionItem]:

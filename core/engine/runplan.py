@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.errors import UsageError
+from ig4.core.host.recipes import recipe_label
 
 if TYPE_CHECKING:
     from ig4.core.engine.exporting.export import ExportTarget
@@ -126,7 +127,7 @@ def _told(choice: Choice) -> str:
 
 def _apart(plan: RunPlan) -> RunPlan:
     """Let the selection of a recipe be written beside those of the others."""
-    name = plan.selection.name or "selection"
+    name = recipe_label(plan.selection.name or "selection")
     path = plan.target.path
     return replace(
         plan, target=replace(plan.target, path=path.with_name(f"{path.stem}-{name}{path.suffix}"))

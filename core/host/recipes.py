@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.errors import ConfigError, PluginError, UsageError
@@ -21,6 +22,16 @@ TABLES = (
 """The tables of `ig4.toml` that are a method's: where data lies and goes is the user's."""
 
 
+def is_recipe_file(name: str) -> bool:
+    """Tell whether `--recipe` names a file: by its ending, or the folder that it is in."""
+    return name.lower().endswith(".toml") or name.startswith((".", "~", "/"))
+
+
+def recipe_label(name: str) -> str:
+    """Return what a recipe is called where a path cannot stand: of a file, its name alone."""
+    return PurePath(name).stem if is_recipe_file(name) else name
+
+
 def find_recipe(name: str, host: Host | None = None) -> Recipe:
     """Return a recipe by its name.
 
@@ -37,7 +48,8 @@ def find_recipe(name: str, host: Host | None = None) -> Recipe:
         ):
             raise
         raise ConfigError(
-            f"unknown recipe {name!r}{did_you_mean(name, known)} (recipes: {', '.join(known)})"
+            f"unknown recipe {name!r}{did_you_mean(name, known)} (recipes: {', '.join(known)}, or "
+            "a file NAME.toml)"
         ) from error
 
 

@@ -97,3 +97,13 @@ def test_how_it_ended_and_who_answered_are_kept(store, begin):
     )  # fmt: skip
     assert found.metrics == {"all": {"accuracy": 0.5}}
     assert found.finished_at is not None
+
+
+def test_evaluations_on_a_benchmark_are_told_with_the_command_that_made_them(store, begin):
+    with store.writing() as connection:
+        run = runs.start(connection, "eval", config={}, versions={}, seed=None, process=None)
+    _, alone = begin()
+    _, asked = begin("other", run_id=run)
+    with store.reading() as connection:
+        assert evaluations.made_on(connection, "00") == [(alone, None), (asked, "eval")]
+        assert evaluations.made_on(connection, "01") == []

@@ -23,9 +23,11 @@ from ig4.core.engine.ablating.cells.pool import (
     run_in_this_process,
 )
 from ig4.core.engine.ablating.cells.recording import CellRecorder, earlier_result
+from ig4.core.engine.ablating.heldout import refuse_learned_from, test_questions
 from ig4.core.engine.ablating.plan import AblationPlan, ArmPlanner
 from ig4.core.engine.ablating.result import AblationResult, load_result
 from ig4.core.engine.ablating.setup import AblationSetup, make_setup
+from ig4.core.engine.evaluating.questions import kept_digests
 from ig4.core.engine.ingesting.paths import folder_name
 from ig4.core.errors import Ig4Error, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
@@ -136,28 +138,56 @@ def ablate(session: Session, dataset: DatasetRow, config: Config) -> AblationRes
     for choice in (*planner.benchmarks, planner.trainer):
         session.configured(choice)
     settings = _settings(config, arms, planner)
-    # The folder is locked before anything is planned: cells that another call is computing must
-    # not be taken for interrupted ones.
-    folder = config.ablate.output / folder_name(dataset.name)
-    with exclusive(folder), session.recorded("ablate", settings, config.run.seed):
-        session.attach(dataset.id)
+    with ablation_run(setup, "ablate", settings):
+        questions = test_questions(session, config, planner.benchmarks)
+        refuse_learned_from(session, arms, questions)
+        settings["questions"] = {name: kept_digests(one) for name, one in questions.items()}
         plan = planner.plan(arms)
-        inputs = _inputs_digest(dataset, settings, plan)
-        with session.store.writing() as connection:
-            number = ablations.begin(
-                connection, dataset_id=dataset.id, inputs=inputs, config=settings,
-                run_id=session.run_id,
-            )  # fmt: skip
-        recorder = CellRecorder(session, number)
-        recorder.put_broken(plan.broken, planner.seeds)
-        for arm, error in plan.broken.items():
-            session.notice(f"arm {arm} cannot be prepared: {error}")
-        runner = _AblationRunner(setup, recorder, plan.tasks)
-        runner.run()
-        session.failures.pop(CELLS, None)
-        if failed := _count_failed(session, number):
-            session.failures[CELLS] = failed
-    return load_result(session, number, computed=runner.computed)
+        number, computed = run_tasks(setup, settings, plan, planner.seeds)
+    return load_result(session, number, computed=computed)
+
+
+@contextmanager
+def ablation_run(setup: AblationSetup, command: str, settings: Mapping[str, Any]) -> Iterator[None]:
+    """Lock the folder that cells are trained in, and record a run around the block.
+
+    The folder is locked before anything is planned: cells that another call is computing must not
+    be taken for interrupted ones.
+
+    Raises:
+        UsageError: another process trains there.
+    """
+    session, dataset, config = setup.session, setup.dataset, setup.config
+    folder = config.ablate.output / folder_name(dataset.name)
+    with exclusive(folder), session.recorded(command, settings, config.run.seed):
+        session.attach(dataset.id)
+        yield
+
+
+def run_tasks(
+    setup: AblationSetup, settings: Mapping[str, Any], plan: AblationPlan, seeds: Sequence[int]
+) -> tuple[int, int]:
+    """Train and evaluate the tasks of a plan, those that are not done yet.
+
+    `settings` are kept with the ablation. Returns its number, and how many cells were computed.
+    """
+    session = setup.session
+    inputs = _inputs_digest(setup.dataset, settings, plan)
+    with session.store.writing() as connection:
+        number = ablations.begin(
+            connection, dataset_id=setup.dataset.id, inputs=inputs, config=settings,
+            run_id=session.run_id,
+        )  # fmt: skip
+    recorder = CellRecorder(session, number)
+    recorder.put_broken(plan.broken, seeds)
+    for arm, error in plan.broken.items():
+        session.notice(f"arm {arm} cannot be prepared: {error}")
+    runner = _AblationRunner(setup, recorder, plan.tasks)
+    runner.run()
+    session.failures.pop(CELLS, None)
+    if failed := _count_failed(session, number):
+        session.failures[CELLS] = failed
+    return number, runner.computed
 
 
 def _settings(config: Config, arms: Sequence[Arm], planner: ArmPlanner) -> dict[str, Any]:

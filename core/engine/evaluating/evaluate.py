@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -107,12 +108,42 @@ def check_benchmark(session: Session, request: EvaluationRequest) -> None:
     Raises:
         UsageError, DatasetError, PrerequisiteError: as `evaluate`.
     """
-    configured = session.configured(request.benchmark)
+    with opened_questions(session, request.benchmark, request.limit):
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedBenchmark:
+    """A benchmark that is open, and the questions that are asked of it."""
+
+    configured: ConfiguredComponent
+    items: Sequence[Item]
+
+    @property
+    def image_root(self) -> Path | None:
+        """The folder that the questions' images are in."""
+        return cast("Benchmark", self.configured.component).image_root
+
+    def metrics(self) -> BenchmarkResult:
+        """Return the result of no answers at all: the names of the metrics, and the headline."""
+        return _score(self.configured, self.items, [None] * len(self.items))
+
+
+@contextmanager
+def opened_questions(
+    session: Session, choice: Choice, limit: int | None
+) -> Iterator[OpenedBenchmark]:
+    """Open a benchmark and read its first `limit` questions; it is closed after the block.
+
+    Raises:
+        UsageError, DatasetError, PrerequisiteError: as `evaluate`.
+    """
+    configured = session.configured(choice)
     benchmark = cast("Benchmark", configured.component)
     open_named(benchmark, configured.label)
     try:
         label = configured.label
-        _first_items(_all_items(benchmark, label), label, request.limit)
+        yield OpenedBenchmark(configured, _first_items(_all_items(benchmark, label), label, limit))
     finally:
         benchmark.close()
 

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS
 from ig4.core.errors import UsageError
+from ig4.core.host.recipes import recipe_label
 from ig4.core.records import JSON
 from ig4.core.suggest import did_you_mean
 
@@ -230,7 +231,7 @@ def _selector(value: str, _: Inventory) -> Arm:
 
 
 def _recipe(value: str, _: Inventory) -> Arm:
-    return Arm(f"recipe-{value}", group=MAIN, recipe=value)
+    return Arm(f"recipe-{recipe_label(value)}", group=MAIN, recipe=value)
 
 
 _SERIES: Mapping[str, tuple[Callable[[str, Inventory], Arm], str]] = {

@@ -47,6 +47,7 @@ PARTS = """
         log: str = ""
         needs: str = ""
         refuses: str | None = None
+        spoilt: str = ""
 
     class Share(Trainer):
         "Learns which share of its samples is good, with some luck."
@@ -69,6 +70,8 @@ PARTS = """
                 raise TrainingError(f"the loss is nan with seed {job.seed}")
             if job.seed == self.options.die:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if self.options.spoilt and any(self.options.spoilt in x.answer for x in job.samples):
+                raise TrainingError(f"the loss is nan at {self.options.spoilt}")
             print("a library prints this")
             steps = self._steps(len(job.samples))
             job.started(steps, 0)
@@ -102,20 +105,24 @@ PARTS = """
     class QuizOptions(Options):
         broken: bool = False
         times: float = 1.0
+        about: str = "Right?"
 
     class Quiz(Benchmark):
         "One hundred questions."
         Options = QuizOptions
 
         def items(self):
-            return [Item(str(n), "Right?", truths=("right",)) for n in range(100)]
+            return [
+                Item(str(n), f"{self.options.about} {n}", truths=("right",)) for n in range(100)
+            ]
 
         def score(self, items, answers):
             if self.options.broken:
                 raise RuntimeError("no ruler here")
             values = [float(answer == "right") for answer in answers]
             mean = sum(values) / len(values)
-            return BenchmarkResult({"accuracy": self.options.times * mean}, "accuracy", values)
+            metrics = {"accuracy": self.options.times * mean, "error": 1 - mean}
+            return BenchmarkResult(metrics, "accuracy", values)
 
     class Halves(Clusterer):
         "Dark and bright images."

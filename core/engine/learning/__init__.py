@@ -1,0 +1,1 @@
+"""`ig4 learn-weights`: from subsets of different mixes to the weights of scores."""
