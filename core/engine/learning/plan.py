@@ -207,7 +207,7 @@ def _groups(setup: AblationSetup) -> tuple[str | None, Mapping[int, int]]:
     with session.store.reading() as connection:
         ids, contents = samples.ordered_ids(connection, dataset.id)
     try:
-        found = pool_groups(session, dataset, setup.request.pool, chosen, ids, contents)
+        found = pool_groups(session, dataset, setup.request.pool, chosen, ids, contents).groups
     except Ig4Error as error:
         if chosen != DEFAULT_GROUPS:
             raise
