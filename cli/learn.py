@@ -91,8 +91,8 @@ def learn_weights(
     from ig4.cli.session import open_session
     from ig4.core.engine.learning import learn as engine
     from ig4.core.engine.learning.plan import make_learning_plan
-    from ig4.core.engine.learning.recipe import recipe_text
-    from ig4.core.files.writing.staging import check_target, staged_file
+    from ig4.core.engine.learning.recipe import write_recipe
+    from ig4.core.files.writing.staging import check_target
 
     config = _config(flags)
     target = config.learn.out or Path(f"{config.learn.name}.toml")
@@ -106,8 +106,7 @@ def learn_weights(
             return
         check_target(target, overwrite=bool(overwrite), is_file=True)  # before hours of training
         result = engine.learn_weights(session, dataset, config)
-        with staged_file(target, overwrite=bool(overwrite)) as file:
-            file.write_text(recipe_text(result), encoding="utf-8")
+        write_recipe(result, target, overwrite=bool(overwrite))
     if as_json:
         render.print_json({**result.to_dict(), "recipe": str(target)})
     else:

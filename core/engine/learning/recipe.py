@@ -11,13 +11,26 @@ from ig4.core.config import LEARNED
 from ig4.core.engine.ablating.heldout import QUESTIONS
 from ig4.core.engine.evaluating.questions import kept_digests
 from ig4.core.engine.learning.result import provenance
+from ig4.core.files.writing.staging import staged_file
 from ig4.core.secrets import is_secret_name
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ig4.core.engine.learning.result import LearningResult
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _DIGITS = 4
+
+
+def write_recipe(result: LearningResult, path: Path, *, overwrite: bool = False) -> None:
+    """Write learned weights as a recipe.
+
+    Raises:
+        UsageError: the file is there already, and is not to be overwritten.
+    """
+    with staged_file(path, overwrite=overwrite) as file:
+        file.write_text(recipe_text(result), encoding="utf-8")
 
 
 def recipe_tables(result: LearningResult) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ig4.core.engine.checkups.check import check_notices
 from ig4.core.engine.mixtures import tell_shared
 from ig4.core.engine.pooling.poolscores import is_stale
 from ig4.core.engine.selecting.draft import SelectionDraft, draft_selection
-from ig4.core.engine.selecting.reporting import make_report
+from ig4.core.engine.selecting.reports.reporting import make_report
 from ig4.core.engine.selecting.result import SelectionResult
 from ig4.core.events import Selected, StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
@@ -19,7 +19,7 @@ from ig4.storage.selections import SelectionItem
 
 if TYPE_CHECKING:
     from ig4.core.engine.selecting.candidates import SelectionRequest
-    from ig4.core.engine.selecting.report import SelectionReport
+    from ig4.core.engine.selecting.reports.report import SelectionReport
     from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
     from ig4.storage.scorecolumns import ScoreColumnRow

@@ -12,6 +12,7 @@ from contextlib import closing
 
 import pytest
 
+import ig4
 from ig4.core import config as configuration
 from ig4.core.engine.ablating.ablate import ablate
 from ig4.core.engine.ablating.result import load_result
@@ -113,6 +114,18 @@ def test_learned_weights_are_those_of_what_helps_and_make_a_selection(session, t
     assert share > 0.85  # of all samples about a half are good
     mix = chosen.report["composition"]
     assert mix["tv"] == 0  # one third asks how many
+
+
+@pytest.mark.slow
+def test_the_library_learns_as_the_command_does(session):
+    done = ig4.learn_weights(
+        session.store, benchmarks={"quiz": {"about": "Development?"}}, trainer="share",
+        indicators=["length", "noise"], subsets=6, size=30, jobs=1, out="mine.toml",
+    )  # fmt: skip
+    assert done.to_dict()["weights"].keys() == {"length", "noise"}
+    assert len(ig4.select(session.store, recipe="./mine.toml", size=12)) == 12
+    with pytest.raises(ig4.Ig4Error, match=r"mine\.toml"):
+        ig4.learn_weights(session.store, benchmarks={"quiz": {}}, trainer="share", out="mine.toml")
 
 
 def _answer(folder, n):

@@ -9,13 +9,17 @@ import numpy as np
 
 from ig4.core.contracts.pool import normalised
 from ig4.core.engine.pooling.poolgroups import grouping_record, pool_groups
-from ig4.core.engine.selecting.composition import composition, group_levels
 from ig4.core.engine.selecting.draft import SelectionDraft, pool_settings
-from ig4.core.engine.selecting.duplicates import Duplicates, SelectedText, find_duplicates
-from ig4.core.engine.selecting.effective import effective_weights
-from ig4.core.engine.selecting.ownpictures import COLUMN, OwnPictureShare, own_picture_shares
 from ig4.core.engine.selecting.percent import percents
-from ig4.core.engine.selecting.report import SelectionReport
+from ig4.core.engine.selecting.reports.composition import composition, group_levels
+from ig4.core.engine.selecting.reports.duplicates import Duplicates, SelectedText, find_duplicates
+from ig4.core.engine.selecting.reports.effective import effective_weights
+from ig4.core.engine.selecting.reports.ownpictures import (
+    COLUMN,
+    OwnPictureShare,
+    own_picture_shares,
+)
+from ig4.core.engine.selecting.reports.report import SelectionReport
 from ig4.core.errors import Ig4Error
 from ig4.core.statistics.hamming import are_hashes
 from ig4.storage import samples, scorecolumns, scores

@@ -10,12 +10,12 @@ import pytest
 from ig4.core.contracts import Groups
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
 from ig4.core.engine.selecting.candidates import SelectionRequest
-from ig4.core.engine.selecting.ownpictures import own_picture_shares
+from ig4.core.engine.selecting.reports.ownpictures import own_picture_shares
 from ig4.core.engine.selecting.select import select
 from ig4.core.events import Notice
 from ig4.core.records import Choice
 
-from ...conftest import record
+from ....conftest import record
 
 
 def groups(labels, *names):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ig4.core.engine.selecting.duplicates import MOST, SelectedText, find_duplicates
+from ig4.core.engine.selecting.reports.duplicates import MOST, SelectedText, find_duplicates
 
 
 def text(content, image, words="What color is the bus? Red."):

@@ -19,7 +19,7 @@ from ig4.core.events import Notice
 from ig4.core.records import Choice
 from ig4.storage import selections
 
-from ...conftest import record
+from ....conftest import record
 
 TOP = Choice("selector", "topk")
 RANDOM = Choice("selector", "random")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ig4.core.contracts import Groups
-from ig4.core.engine.selecting.composition import composition, group_levels
-from ig4.core.engine.selecting.effective import differ_in_order, effective_weights
+from ig4.core.engine.selecting.reports.composition import composition, group_levels
+from ig4.core.engine.selecting.reports.effective import differ_in_order, effective_weights
 from ig4.core.statistics.shares import eta_squared, expected_variation, total_variation
 
 

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.counts import counted
-from ig4.core.engine.selecting.composition import MOST_VARIATION, Composition, GroupLevel
-from ig4.core.engine.selecting.duplicates import Duplicates
-from ig4.core.engine.selecting.effective import EffectiveWeight, differ_in_order
-from ig4.core.engine.selecting.ownpictures import MOST, OwnPictureShare
+from ig4.core.engine.selecting.reports.composition import MOST_VARIATION, Composition, GroupLevel
+from ig4.core.engine.selecting.reports.duplicates import Duplicates
+from ig4.core.engine.selecting.reports.effective import EffectiveWeight, differ_in_order
+from ig4.core.engine.selecting.reports.ownpictures import MOST, OwnPictureShare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

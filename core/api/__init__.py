@@ -1,0 +1,29 @@
+"""The library's verbs: what the commands do, returning objects instead of printing."""
+
+from __future__ import annotations
+
+from ig4.core.api.databases import (
+    open,  # noqa: A004 - used as ig4.open
+    query,
+)
+from ig4.core.api.evaluating import evaluate, judge
+from ig4.core.api.running import run, select
+from ig4.core.api.scoring import check, drop_scores, groups, rename_scores, scores
+from ig4.core.api.training import ablate, learn_weights, train
+
+__all__ = [
+    "ablate",
+    "check",
+    "drop_scores",
+    "evaluate",
+    "groups",
+    "judge",
+    "learn_weights",
+    "open",
+    "query",
+    "rename_scores",
+    "run",
+    "scores",
+    "select",
+    "train",
+]

@@ -1,0 +1,121 @@
+"""Runs and selects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ig4.core import config as configuration
+from ig4.core.api.databases import StoreContext
+from ig4.core.engine import run as running
+from ig4.core.engine.plan import make_run_plan, selection_request
+from ig4.core.engine.selecting.select import select as select_samples
+from ig4.core.engine.session import Session
+from ig4.core.host.host import Host
+from ig4.storage.connect import DEFAULT
+from ig4.storage.store import Store
+
+if TYPE_CHECKING:
+    from ig4.core.engine.run import RunResult
+    from ig4.core.engine.selecting.result import SelectionResult
+    from ig4.core.events import Listener
+
+
+def run(
+    dataset: str | Path | Mapping[str, Any] | None = None,
+    *,
+    db: str | Path | Store = DEFAULT,
+    scorers: Sequence[str] | None = None,
+    size: int | None = None,
+    fraction: float | None = None,
+    weights: Mapping[str, float] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    listeners: Sequence[Listener] = (),
+    **tables: Any,
+) -> RunResult:
+    """Do what `ig4 run` does: ingest, score, cluster, select, export.
+
+    `dataset` is a path, or what the table of that name says: `{"path": "old.json", "encoding":
+    "gb18030"}`. `scorers` are clip and length by default. `options` holds options
+    of scorers by name: `{"clip": {"model": "ViT-L-14"}}`. Further keywords are tables of
+    `ig4.toml`: `export={"path": "out.json"}`, `cluster={"k": 20}`. No file is read:
+    everything else has its default.
+
+    Raises:
+        Ig4Error: the request is wrong, or something it needs is missing.
+        StorageError: the database cannot be opened or written.
+    """
+    named = {name: dict(chosen) for name, chosen in (options or {}).items()}
+    config = configuration.build(
+        tables,
+        {
+            "dataset": dataset if isinstance(dataset, Mapping) else {"path": dataset},
+            "run": {"scorers": None if scorers is None else list(scorers)},
+            "select": {"size": size, "fraction": fraction, "weights": dict(weights or {})},
+            "scorers": named,
+        },
+    )
+    with StoreContext(db) as store:
+        session = Session(store, Host.discover(), listeners)
+        return running.run(session, make_run_plan(session, config))
+
+
+def select(
+    db: str | Path | Store = DEFAULT,
+    *,
+    size: int | None = None,
+    fraction: float | None = None,
+    dataset: str | None = None,
+    scorers: Iterable[str] | None = None,
+    weights: Mapping[str, float] | None = None,
+    selector: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    recipe: str | None = None,
+    scale: str | None = None,
+    clustering: str | None = None,
+    missing: str = "skip",
+    seed: int = 42,
+    listeners: Sequence[Listener] = (),
+    **tables: Any,
+) -> SelectionResult:
+    """Do what `ig4 select` does, on the scores that a database has.
+
+    The selector is by default that of the `recipe`, else `quota`; `options` are the selector's.
+    Further keywords are tables of `ig4.toml`: `select={"within": "form", "stages": [{"do":
+    "dedup"}]}`, `embedders={"clip-answer": {"use": "clip", "reads": "answer"}}`. No file is read.
+
+    Raises:
+        Ig4Error: the request is wrong, or scores are missing.
+        StorageError: there is no such database.
+    """
+    asked = {
+        "select": {
+            "selector": selector,
+            "size": size,
+            "fraction": fraction,
+            "weights": dict(weights or {}),
+            "scale": scale,
+            "missing": missing,
+        },
+        "run": {"seed": seed},
+    }
+    config = configuration.build(configuration.recipe_values(recipe), tables, asked)
+    if options:
+        named = {config.select.selector: dict(options)}
+        config = configuration.build(
+            configuration.recipe_values(recipe), tables, asked, {"selectors": named}
+        )
+    request = selection_request(
+        config,
+        scorers=None if scorers is None else tuple(scorers),
+        clustering=clustering,
+        recipe=recipe,
+        requires=tuple(config.select.weights) if recipe and scorers is None else (),
+    )
+    if recipe is None and size is None and fraction is None and not tables.get("select"):
+        request = replace(request, fraction=None)  # who selects has to say how many
+    with StoreContext(db, create=False) as store:
+        session = Session(store, Host.discover(), listeners)
+        return select_samples(session, session.dataset(dataset), request)
