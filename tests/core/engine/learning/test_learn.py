@@ -117,15 +117,16 @@ def test_learned_weights_are_those_of_what_helps_and_make_a_selection(session, t
 
 
 @pytest.mark.slow
-def test_the_library_learns_as_the_command_does(session):
+def test_the_library_learns_as_the_command_does(session, tmp_path):
     done = ig4.learn_weights(
         session.store, benchmarks={"quiz": {"about": "Development?"}}, trainer="share",
         indicators=["length", "noise"], subsets=6, size=30, jobs=1, out="mine.toml",
     )  # fmt: skip
     assert done.to_dict()["weights"].keys() == {"length", "noise"}
     assert len(ig4.select(session.store, recipe="./mine.toml", size=12)) == 12
-    with pytest.raises(ig4.Ig4Error, match=r"mine\.toml"):
-        ig4.learn_weights(session.store, benchmarks={"quiz": {}}, trainer="share", out="mine.toml")
+    (tmp_path / "own.toml").write_text("mine", encoding="utf-8")
+    with pytest.raises(ig4.Ig4Error, match=r"own\.toml"):
+        ig4.learn_weights(session.store, benchmarks={"quiz": {}}, trainer="share", out="own.toml")
 
 
 def _answer(folder, n):
