@@ -7,7 +7,6 @@ import json
 import random
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing
@@ -24,6 +23,7 @@ from ig4.core.records import Choice
 from ig4.plugins.llm.prompt import Template
 from ig4.storage.store import Store
 
+from ..forking import Forked
 from ..llm_server.world import rating_of
 from ..tiny_reward import make_deberta
 
@@ -41,13 +41,7 @@ def start(tmp_path):
     """Start `ig4` as a process in a folder of its own: one that can be killed, or two at a time."""
 
     def _start(*arguments):
-        return subprocess.Popen(
-            [sys.executable, "-m", "ig4.cli.main", *map(str, arguments)],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return Forked(*arguments, cwd=tmp_path)
 
     return _start
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ import pytest
 from ig4.cli.main import main
 from ig4.cli.terminal.stackedbars import Bar, svg, text_bars
 
+from ..forking import Forked
 from ..llm_server.world import verdict_of
 
 CANARIES = ("canary-openai-0123456789", "canary-anthropic-0123456789")
@@ -27,13 +27,7 @@ def start(tmp_path):
     """Start `ig4 judge` in a folder of its own."""
 
     def _start(*arguments):
-        return subprocess.Popen(
-            [sys.executable, "-m", "ig4.cli.main", "judge", *map(str, arguments)],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return Forked("judge", *arguments, cwd=tmp_path)
 
     return _start
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 from ig4.cli.main import COMMANDS
 
+from ..forking import Forked
 from ..processes import environment
 
 pytestmark = pytest.mark.slow
@@ -38,9 +39,14 @@ LLAVA = [
 
 @pytest.fixture
 def ig4(tmp_path):
-    """Run a command in a folder of its own; `site` adds a folder of plugins."""
+    """Run a command in a folder of its own; `site` adds a folder of plugins.
+
+    With variables of the environment Python starts anew, else as a fork.
+    """
 
     def run(*arguments, site=None, **variables):
+        if not variables:
+            return Forked(*arguments, cwd=tmp_path, site=site).done()
         return subprocess.run(
             [sys.executable, "-m", "ig4.cli.main", *map(str, arguments)],
             capture_output=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ...processes import environment
+from ...forking import Forked
 from ..conftest import install, picture, record
 
 KILLS = 8
@@ -52,23 +51,21 @@ def data(tmp_path_factory):
     return folder
 
 
-def start(data: Path, db: Path, log: Path) -> subprocess.Popen[bytes]:
+def start(data: Path, db: Path, log: Path) -> Forked:
     command = [
-        sys.executable, "-m", "ig4.cli.main", "run", str(data / "set"), "--quiet",
+        "run", str(data / "set"), "--quiet",
         "--scorers", "counted,bright", "--clusterer", "kmeans", "--k", "5", "--size", "20",
         "-o", f"counted.log={log}", "-o", "counted.pause=0.004", "-o", f"counted.batch={BATCH}",
         "--db", str(db), "--out", str(db.with_suffix(".json")), "--images", "none",
         "--config", str(data / "ig4.toml"), "--no-check",
     ]  # fmt: skip
     (data / "ig4.toml").write_text('[run]\nembedder = "colour"\n')
-    return subprocess.Popen(
-        command, env=environment(data / "site"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    return Forked(*command, cwd=Path.cwd(), site=data / "site")
 
 
-def finish(process: subprocess.Popen[bytes]) -> None:
+def finish(process: Forked) -> None:
     _, told = process.communicate(timeout=120)
-    assert process.returncode == 0, told.decode()
+    assert process.returncode == 0, told
 
 
 def content(db: Path) -> list[list[tuple[object, ...]]]:
@@ -80,7 +77,7 @@ def lines(log: Path) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
 
-def kill_after(process: subprocess.Popen[bytes], log: Path, scored: int, seconds: float) -> bool:
+def kill_after(process: Forked, log: Path, scored: int, seconds: float) -> bool:
     """Kill the run when it has scored so many more samples, some moment later; tell if it lived."""
     before = len(lines(log))
     while process.poll() is None and len(lines(log)) < before + scored:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing
@@ -25,7 +24,7 @@ from ig4.core.errors import PluginError, UsageError
 from ig4.core.records import Choice
 from ig4.storage import samples, scorecolumns
 
-from ....processes import environment
+from ....forking import Forked
 from ...conftest import install, record
 
 
@@ -245,14 +244,11 @@ SAMPLES, KILLS = 60, 5
 
 def start(folder, db, log):
     command = [
-        sys.executable, "-m", "ig4.cli.main", "score", "--quiet", "--scorers", "graded",
+        "score", "--quiet", "--scorers", "graded",
         "-o", "graded.pause=0.004", "-o", "graded.batch=3", "-o", f"graded.log={log}",
         "--db", str(db),
     ]  # fmt: skip
-    return subprocess.Popen(
-        command, env=environment(folder / "site"), stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, cwd=folder,
-    )  # fmt: skip
+    return Forked(*command, cwd=folder, site=folder / "site")
 
 
 def disagreements(db):
@@ -284,7 +280,7 @@ def test_however_a_run_is_killed_outputs_and_main_values_never_disagree(
         process.communicate()
         assert disagreements(db) == []
     _, told = start(place, db, log).communicate(timeout=60)
-    assert told == b""
+    assert told == ""
     assert disagreements(db) == []
     assert len(values(session, "graded.words")) == SAMPLES
     assert compute(session, dataset, graded("graded")).done == {"graded": 0}
