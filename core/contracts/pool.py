@@ -101,7 +101,10 @@ class PoolData(Protocol):
         """
 
     def vectors(self, space: str) -> NDArray[np.float32] | None:
-        """Return the vectors (n, d) of a space, as its embedder gave them; or None."""
+        """Return the vectors (n, d) of a space, as its embedder gave them; or None.
+
+        A row without one has zeros.
+        """
 
     def neighbours(self, space: str, k: int) -> Neighbours:
         """Return the k nearest neighbours of each row in a space."""
@@ -235,7 +238,8 @@ class Pool:
     def vectors(self, space: str) -> NDArray[np.float32]:
         """Return the vectors of a space, (n, d) float32, as its embedder gave them.
 
-        They may be memory-mapped, and need not be of length 1; see `unit_vectors`.
+        They may be memory-mapped, and need not be of length 1; see `unit_vectors`. In an optional
+        space a row without a vector has zeros; see `has_vector`.
 
         Raises:
             PluginError: it was not declared, or is optional and not there (see `has_space`).
@@ -258,6 +262,13 @@ class Pool:
             return True
         self._require(space in self.needs.optional_spaces, f"optional_spaces=({space!r},)")
         return self._once(("vectors", space), lambda: self._data.vectors(space)) is not None
+
+    def has_vector(self, space: str) -> NDArray[np.bool_]:
+        """Return which rows (n,) have a vector in a space, and one that is not all zeros."""
+        return self._once(
+            ("known", space),
+            lambda: _frozen(np.logical_or.reduce(self.vectors(space) != 0, axis=1)),
+        )
 
     def neighbours(self, space: str, k: int) -> Neighbours:
         """Return the k nearest other rows of each row in a space, by cosine.

@@ -122,7 +122,7 @@ def _check_counts(session: Session, dataset: DatasetRow, plan: RunPlan) -> None:
         )
     if k is not None and of_images and k > images:
         raise UsageError(
-            f"cannot form {counted(k, 'cluster')} of {counted(images, 'distinct image')}: lower k"
+            f"cannot form {counted(k, 'cluster')} of {counted(images, 'distinct image')}: lower --k"
         )
 
 

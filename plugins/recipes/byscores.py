@@ -166,15 +166,19 @@ class MmssrRecipe(Recipe):
     source: ClassVar[str] = "mmSSR (arXiv 2503.13383)"
 
     def settings(self) -> Mapping[str, JSON]:
-        """One call a sample gives all ratings; the forms of questions stand for styles."""
-        from ig4.plugins.llm.rubrics import CAPABILITIES
+        """One call a sample gives all ratings and the styles."""
+        from ig4.plugins.llm.rubrics import CAPABILITIES, STYLES
 
         return {
             "run": {"scorers": ["mmssr"]},
             "cluster": {"clusterer": "none"},
             "select": {"selector": "capability-style"},
             "selectors": {
-                "capability-style": {"ratings": "mmssr", "capabilities": list(CAPABILITIES)}
+                "capability-style": {
+                    "ratings": "mmssr",
+                    "capabilities": list(CAPABILITIES),
+                    "style_outputs": [f"style-{style}" for style in STYLES],
+                }
             },
         }
 

@@ -12,7 +12,9 @@ from ig4.core import contracts
 from ig4.core.contracts import Needs, Selector
 from ig4.core.counts import counted
 from ig4.core.engine.selecting.algorithm import share_quotas
+from ig4.core.engine.selecting.alike import NEAREST
 from ig4.core.engine.selecting.scaling import percentile_within
+from ig4.core.suggest import did_you_mean
 from ig4.plugins.selectors.covering import covering_rows
 from ig4.plugins.selectors.rejection import (
     BY_CHANCE,
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
 
     from ig4.core.contracts import Groups, Pool
     from ig4.core.records import JSON
-
-_NEAREST = 10  # neighbours that are looked at for near-duplicates
 
 
 class BalancedOptions(contracts.Options):
@@ -96,7 +96,7 @@ class Balanced(Selector):
             scores=True,
             groups=(self.options.groups,),
             spaces=(self.options.cover_space,) if self.options.fill == "cover" else (),
-            neighbours=((self.options.image_space, _NEAREST),),
+            neighbours=((self.options.image_space, NEAREST),),
             optional_columns=tuple(self.options.floors),
             optional_spaces=spaces,
         )
@@ -109,10 +109,12 @@ class Balanced(Selector):
         rejected = self._reject(pool, labels, quotas)
         self._tell_relaxed(pool, groups, rejected)
         self._tell_mute(pool, groups, labels)
-        kept = rejected.kept & self._distinct(pool, labels)
+        self._tell_unused(pool)
+        self._tell_uncompared(pool)
+        kept = rejected.kept & self._distinct(pool, rejected.kept)
         final = self._quotas(labels, np.bincount(labels[kept], minlength=len(quotas)), pool.size)
         if int(final.sum()) < pool.size:
-            kept = self._refill(pool, labels, kept, pool.size)
+            kept = self._refill(pool, rejected.kept, kept, pool.size)
             left = np.bincount(labels[kept], minlength=len(quotas))
             final = self._quotas(labels, left, pool.size)
         return self._draw(pool, labels, kept, final)
@@ -125,7 +127,7 @@ class Balanced(Selector):
         rejected = self._reject(pool, labels, quotas)
         own = int(labels[row])
         members = labels == own
-        repeated = not self._distinct(pool, labels)[row]
+        repeated = not self._distinct(pool, rejected.kept)[row]
         return {
             "group": _names(groups)[own],
             "members": int(members.sum()),
@@ -184,20 +186,25 @@ class Balanced(Selector):
             if name in BY_CHANCE
         }
 
-    def _distinct(self, pool: Pool, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which rows (n,) are the first of their kind in data-set order."""
-        image, text = self.options.image_space, self.options.text_space
-        near = None
-        if pool.n > 1 and pool.has_space(image) and pool.has_space(text):
-            near = pool.neighbours(image, _NEAREST), pool.unit_vectors(text)
-        return first_of_its_kind(pool.contents, near, self.options.alike)
+    def _distinct(self, pool: Pool, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which rows (n,) repeat none before them; those `kept` come before others."""
+        spaces = self._spaces if all(map(pool.has_space, self._spaces)) else ()
+        return first_of_its_kind(pool, spaces, self.options.alike, kept)
+
+    @property
+    def _spaces(self) -> tuple[str, str]:
+        return self.options.image_space, self.options.text_space
 
     def _refill(
-        self, pool: Pool, labels: NDArray[np.int64], kept: NDArray[np.bool_], size: int
+        self,
+        pool: Pool,
+        sound: NDArray[np.bool_],
+        kept: NDArray[np.bool_],
+        size: int,
     ) -> NDArray[np.bool_]:
         """Take rejected or repeated samples back, where there are too few without them."""
         missing = size - int(kept.sum())
-        distinct = self._distinct(pool, labels)
+        distinct = self._distinct(pool, sound)
         order = np.lexsort((pool.rng(1).permutation(pool.n), ~distinct))
         back = order[~kept[order]][:missing]
         pool.tell(
@@ -247,6 +254,45 @@ class Balanced(Selector):
             pool.tell(
                 "balanced: too few samples of some groups would be left, so their tails are "
                 f"rejected less: {', '.join(relaxed[:5])}{more}"
+            )
+
+    def _tell_unused(self, pool: Pool) -> None:
+        """Say which bounds of the options have nothing to bound."""
+        floors = self._floors(pool)
+        for name in self.options.reject:
+            if name in floors:
+                pool.tell(
+                    f"balanced: reject is not used for {name}, which has a floor (floors): its "
+                    "values are compared with that"
+                )
+            elif name not in pool.scorers:
+                pool.tell(
+                    f"balanced: reject names {name}, which is not among the scores that count"
+                    f"{did_you_mean(name, pool.scorers)} ({', '.join(pool.scorers) or 'none'})"
+                )
+        for name in self.options.floors:
+            if name not in floors and name not in FLOORS:
+                pool.tell(
+                    f"balanced: floors names {name}, of which there are no scores"
+                    f"{did_you_mean(name, (*FLOORS, *pool.scorers))}"
+                )
+
+    def _tell_uncompared(self, pool: Pool) -> None:
+        """Say whether near-duplicates could be looked for, and among how many samples."""
+        spaces = self._spaces
+        there = [name for name in spaces if pool.has_space(name)]
+        if len(there) == len(spaces):
+            known = np.logical_and.reduce([pool.has_vector(name) for name in spaces])
+            if without := int((~known).sum()):
+                pool.tell(
+                    f"balanced: {counted(without, 'sample has', 'samples have')} no vector in "
+                    f"{' or '.join(spaces)}: only equal ones of them count as repeated"
+                )
+        elif there:
+            (lacking,) = set(spaces) - set(there)
+            pool.tell(
+                f"balanced: only equal samples count as repeated, as there are no vectors in "
+                f"{lacking} (`ig4 score --spaces {lacking}` makes them)"
             )
 
     def _tell_mute(self, pool: Pool, groups: Groups, labels: NDArray[np.int64]) -> None:

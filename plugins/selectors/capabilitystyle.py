@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ig4.core import contracts
 from ig4.core.contracts import Needs, Selector
+from ig4.core.counts import counted, verb
 from ig4.plugins.selectors.ranking import members_of, score_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class CapabilityStyleOptions(contracts.Options):
         "form", min_length=1, description="The grouping whose groups are the styles; a sample may "
         "have several.",
     )  # fmt: skip
+    style_outputs: tuple[str, ...] = Field(
+        (), description="Styles that the scorer has rated, by the names of its outputs: a sample "
+        "has those that are above 0. They take the place of the grouping.",
+    )  # fmt: skip
     threshold: float = Field(
         0.0, description="A sample stands for a capability if its rating is above this."
     )
@@ -52,29 +57,52 @@ class CapabilityStyle(Selector):
     options: CapabilityStyleOptions
 
     def needs(self) -> Needs:
-        """Return the column of each capability, and the styles."""
+        """Return the column of each capability, and the styles, rated or a grouping."""
+        if self.options.style_outputs:
+            return Needs(columns=(*self._columns, *self._style_columns))
         return Needs(columns=self._columns, groups=(self.options.styles,))
 
     @property
     def _columns(self) -> tuple[str, ...]:
         return tuple(f"{self.options.ratings}.{name}" for name in self.options.capabilities)
 
+    @property
+    def _style_columns(self) -> tuple[str, ...]:
+        return tuple(f"{self.options.ratings}.{name}" for name in self.options.style_outputs)
+
     def choose(self, pool: Pool) -> NDArray[np.int64]:
         """Return rows in the order taken; see Selector.choose."""
         ratings = np.column_stack([score_of(pool, name) for name in self._columns])
-        starts, ids = members_of(pool.groups(self.options.styles))
-        owners = np.repeat(np.arange(pool.n), np.diff(starts))
-        styles = len(pool.groups(self.options.styles).names)
-        of_style = [owners[ids == style] for style in range(styles)]
-        of_style.append(np.flatnonzero(np.diff(starts) == 0))  # without a style: one of its own
-        return rounds(ratings, of_style, self.options.threshold, pool.size)
+        of_style = [rows for _, rows in self._styles(pool)]
+        styled = np.zeros(pool.n, dtype=bool)
+        for rows in of_style:
+            styled[rows] = True
+        of_style.append(np.flatnonzero(~styled))  # without a style: one of its own
+        taken = rounds(ratings, of_style, self.options.threshold, pool.size)
+        unrated = int((ratings[taken] <= self.options.threshold).all(axis=1).sum())
+        if unrated:
+            pool.tell(
+                f"capability-style: {counted(unrated, 'sample')} of {pool.size:,} "
+                f"{verb(unrated, 'stands', 'stand')} for no capability (no rating above "
+                f"{self.options.threshold:g}) and {verb(unrated, 'was', 'were')} taken by the sum "
+                "of the ratings, as there are too few others: select fewer"
+            )
+        return taken
 
     def reasons(self, pool: Pool, row: int) -> Mapping[str, JSON]:
         """Return the ratings of a row, and its styles."""
+        told = {name: float(pool.raw(name)[row]) for name in self._columns}
+        return {**told, "styles": [name for name, rows in self._styles(pool) if row in rows]}
+
+    def _styles(self, pool: Pool) -> list[tuple[str, NDArray[np.int64]]]:
+        """Return each style with its rows."""
+        if self.options.style_outputs:
+            rated = zip(self.options.style_outputs, self._style_columns, strict=True)
+            return [(name, np.flatnonzero(pool.raw(column) > 0)) for name, column in rated]
         groups = pool.groups(self.options.styles)
         starts, ids = members_of(groups)
-        told = {name: float(pool.raw(name)[row]) for name in self._columns}
-        return {**told, "styles": [groups.names[i] for i in ids[starts[row] : starts[row + 1]]]}
+        owners = np.repeat(np.arange(pool.n), np.diff(starts))
+        return [(name, owners[ids == style]) for style, name in enumerate(groups.names)]
 
 
 def rounds(

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ig4.core import contracts
 from ig4.core.contracts import Needs, Selector
+from ig4.core.counts import counted, verb
 from ig4.plugins.selectors.ranking import members_of
 
 if TYPE_CHECKING:
@@ -46,7 +47,16 @@ class MetaClip(Selector):
 
     def choose(self, pool: Pool) -> NDArray[np.int64]:
         """Return the rows drawn, those that the smallest t would keep first."""
-        return np.lexsort((pool.rng().random(pool.n), self._kept_from(pool)))[: pool.size]
+        kept_from = self._kept_from(pool)
+        rows = np.lexsort((pool.rng().random(pool.n), kept_from))[: pool.size]
+        without = int(np.isinf(kept_from[rows]).sum())
+        if without:
+            pool.tell(
+                f"metaclip: {counted(without, 'sample')} of {pool.size:,} "
+                f"{verb(without, 'is', 'are')} in no group of {self.options.groups}, and "
+                f"{verb(without, 'was', 'were')} drawn as there are too few others: select fewer"
+            )
+        return rows
 
     def reasons(self, pool: Pool, row: int) -> Mapping[str, JSON]:
         """Return the count of the rarest entry, t, and the probability to be kept."""

@@ -14,6 +14,7 @@ from pydantic import Field
 from ig4.core import contracts
 from ig4.core.contracts import Digest, Needs, Selector
 from ig4.core.contracts.pool import normalised
+from ig4.core.counts import counted
 from ig4.core.errors import UsageError
 from ig4.plugins.selectors.ranking import FINAL, FINAL_TOLD, members_of, needs_score, score_of
 
@@ -30,7 +31,7 @@ class MigOptions(contracts.Options):
     """Options of the selector `mig`."""
 
     groups: str = Field(
-        "labels", min_length=1, description="The grouping whose groups are the labels; a sample "
+        "form", min_length=1, description="The grouper whose groups are the labels; a sample "
         "may have several.",
     )  # fmt: skip
     score: str = Field(FINAL, description=f"The quality, at least 0; {FINAL_TOLD}.")
@@ -99,6 +100,7 @@ class Mig(Selector):
         Raises:
             UsageError, PrerequisiteError: label vectors are missing.
         """
+        self._tell_lowest(pool)
         given, g = self._weights(pool), len(pool.groups(self.options.groups).names)
         picks = lazy_greedy(given, g, self.options.power, pool.size)
         return np.fromiter((row for row, _ in picks), dtype=np.int64, count=pool.size)
@@ -110,6 +112,25 @@ class Mig(Selector):
         return {
             names[label]: weight for label, weight in zip(labels, weights.tolist(), strict=True)
         }
+
+    def _tell_lowest(self, pool: Pool) -> None:
+        """Say how many rows cannot add anything, as their quality is not above 0.
+
+        Raises:
+            UsageError: all of them.
+        """
+        empty = int((score_of(pool, self.options.score) <= 0).sum())
+        if empty == pool.n:
+            raise UsageError(
+                "mig: no sample has a quality above 0, and so none adds information: it needs "
+                "scores of which more is better, from 0 up (--scale percentile, or positive "
+                "weights, or -o mig.score=NAME)"
+            )
+        if empty:
+            pool.tell(
+                f"mig: {counted(empty, 'sample has', 'samples have')} a quality of 0 or less and "
+                "cannot add information; below 0 counts as 0"
+            )
 
     def _weights(self, pool: Pool) -> LabelWeights:
         groups = pool.groups(self.options.groups)

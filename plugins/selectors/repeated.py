@@ -6,45 +6,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ig4.core.engine.selecting.alike import Line, alike_rows
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from ig4.core.contracts import Neighbours
-
-_CHUNK = 1 << 16
+    from ig4.core.contracts import Pool
 
 
 def first_of_its_kind(
-    contents: NDArray[np.int64],
-    near: tuple[Neighbours, NDArray[np.float32]] | None,
-    alike: float,
+    pool: Pool, spaces: Sequence[str], alike: float, kept: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Return which rows (n,) repeat no row before them.
+    """Return which rows (n,) repeat no row that comes before them.
 
-    Rows repeat each other that have the same number in `contents` (n,); and, with `near`, whose
-    images are neighbours of a cosine above `alike` and whose texts, unit vectors (n, d), have one
-    above it, too. Of several that repeat each other, the first stays; a row stays as well if it is
-    near only to rows that fell out.
+    Rows repeat each other that have the same texts and images; and those with a vector in each of
+    the `spaces` whose vectors have a cosine above `alike` in all of them, or are hashes of few
+    other bits. Rows `kept` (n,) come before all others, and then the order of the data set counts:
+    what is left out anyway is no reason to leave out what is like it. Of several that repeat each
+    other, the first stays; a row stays as well if it is near only to rows that fell out.
     """
-    first = np.zeros(len(contents), dtype=bool)
-    first[np.unique(contents, return_index=True)[1]] = True
-    if near is None:
-        return first
-    neighbours, texts = near
-    rows, columns = np.nonzero(neighbours.similarity > alike)
-    others = neighbours.indices[rows, columns]
-    pairs = np.unique(np.sort(np.stack([rows, others], axis=1), axis=1), axis=0)
-    for earlier, later in pairs[_alike(texts, pairs, alike)].tolist():  # by the earlier row
-        if first[earlier]:
-            first[later] = False
+    order = np.lexsort((np.arange(pool.n), ~kept))
+    first = np.zeros(pool.n, dtype=bool)
+    first[order[np.unique(pool.contents[order], return_index=True)[1]]] = True
+    if spaces and pool.n > 1:
+        comparable = first & np.logical_and.reduce([pool.has_vector(name) for name in spaces])
+        found = alike_rows(pool, spaces, Line(alike), among=comparable, order=order)
+        first[list(found)] = False
     return first
-
-
-def _alike(unit: NDArray[np.float32], pairs: NDArray[np.int64], alike: float) -> NDArray[np.bool_]:
-    """Return which pairs (p, 2) of rows have a cosine above `alike`."""
-    found = np.zeros(len(pairs), dtype=bool)
-    for start in range(0, len(pairs), _CHUNK):
-        part = pairs[start : start + _CHUNK]
-        cosine = np.einsum("pd,pd->p", unit[part[:, 0]], unit[part[:, 1]])
-        found[start : start + _CHUNK] = cosine > alike
-    return found

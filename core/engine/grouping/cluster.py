@@ -141,7 +141,7 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
         if uses_k and 0 < images < k:  # said before they are embedded; some may be unreadable yet
             raise UsageError(
                 f"cannot form {counted(k, 'cluster')} of "
-                f"{counted(images, f'distinct {assignment.unit}')}: lower k"
+                f"{counted(images, f'distinct {assignment.unit}')}: lower --k"
             )
         work = _Clustering(session, clusterer, embedder, assignment, k, request.seed)
         with session.store.reading() as connection:
@@ -305,7 +305,7 @@ class _Clustering:
             why = "no image of the data set can be read" if unit == "image" else "no sample has one"
             raise UsageError(f"cannot form {k} clusters: {why}")
         if self.uses_k and k > len(kept):
-            raise UsageError(f"cannot form {k} clusters of {len(kept)} distinct {unit}s: lower k")
+            raise UsageError(f"cannot form {k} clusters of {len(kept)} distinct {unit}s: lower --k")
         self.session.emit(StageStarted(STAGE, len(kept), f"{unit}s"))
         given = self._fit(matrix)
         order = np.argsort(kept)

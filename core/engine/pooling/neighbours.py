@@ -8,9 +8,8 @@ import numpy as np
 
 from ig4.core.contracts import Index, Neighbours
 from ig4.core.contracts.pool import normalised
-from ig4.core.counts import counted
 from ig4.core.engine.pooling.vectorfiles import read_array, write_array
-from ig4.core.errors import MissingExtraError, UsageError
+from ig4.core.errors import MissingExtraError
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.host.watch import open_named
 from ig4.core.records import Choice
@@ -33,17 +32,10 @@ def space_neighbours(
 ) -> Neighbours:
     """Return the k nearest other samples of each sample by cosine, as rows of `space.row_of`.
 
-    Every sample must have a vector. What was found before is read from a file.
-
-    Raises:
-        UsageError: a sample has no vector.
+    A sample without a vector is like none: its similarities are 0. What was found before is read
+    from a file.
     """
     n = len(space.row_of)
-    without = int((space.row_of < 0).sum())
-    if without:
-        raise UsageError(
-            f"{counted(without, 'sample has', 'samples have')} no vector in the space {space.name}"
-        )
     k = max(0, min(k, n - 1))
     component = session.configured(index or _index_for(session, n))
     key = digest_of([space.digest, component.fingerprint.value, k, seed])
@@ -54,7 +46,7 @@ def space_neighbours(
         return Neighbours(
             cast("NDArray[np.int64]", indices), cast("NDArray[np.float32]", similarity)
         )
-    found = _neighbours(component, normalised(space.vectors[space.row_of]), k, seed)
+    found = _neighbours(component, normalised(space.matrix(0.0)), k, seed)
     write_array(places, found.indices)
     write_array(nearness, found.similarity)
     return found

@@ -129,9 +129,9 @@ class StoredPoolData:
         return result
 
     def vectors(self, space: str) -> NDArray[np.float32] | None:
-        """Return the vectors of a space, None where not every sample has one."""
+        """Return the vectors of a space, zeros where a sample has none; None where none has."""
         found = self._space(space)
-        return None if found is None or (found.row_of < 0).any() else found.matrix()
+        return None if found is None or (found.row_of < 0).all() else found.matrix(0.0)
 
     def neighbours(self, space: str, k: int) -> Neighbours:
         """Return nearest neighbours in a space, by the configured index."""

@@ -61,9 +61,10 @@ class SpaceVectors:
         digest = digest_of([self.digest, hashlib.sha256(kept.tobytes()).hexdigest()])
         return replace(self, row_of=kept, digest=digest)
 
-    def matrix(self) -> NDArray[np.float32]:
-        """Return the vector (n, d) of each sample, in memory; NaN where it has none."""
-        found = np.full((len(self.row_of), self.vectors.shape[1]), np.nan, dtype=np.float32)
+    def matrix(self, missing: float = np.nan) -> NDArray[np.float32]:
+        """Return the vector (n, d) of each sample, in memory; `missing` where it has none."""
+        shape = len(self.row_of), self.vectors.shape[1]
+        found = np.full(shape, missing, dtype=np.float32)
         known = self.row_of >= 0
         found[known] = self.vectors[self.row_of[known]]
         return found

@@ -27,6 +27,9 @@ BITS = 6
 """Bits in which two hashes of one picture may differ, where the user names no number."""
 
 
+_PAIRS = 1 << 16  # pairs that are compared at a time
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """When two vectors are alike: hashes by the bits that differ, others by their cosine."""
@@ -49,16 +52,28 @@ class ComparedSpace:
     width: int | None
 
     @classmethod
-    def of_pool(cls, pool: Pool, name: str, line: Line) -> ComparedSpace:
-        """Return a space of a pool, with the line that its vectors ask for."""
+    def of_pool(
+        cls, pool: Pool, name: str, line: Line, among: NDArray[np.bool_] | None = None
+    ) -> ComparedSpace:
+        """Return a space of a pool, with the line that the vectors of rows `among` ask for."""
         vectors = pool.vectors(name)
-        width = vectors.shape[1] if are_hashes(vectors) else None
+        known = vectors if among is None or among.all() else vectors[among]
+        width = vectors.shape[1] if are_hashes(known) else None
         unit = vectors if width is not None else pool.unit_vectors(name)
         return cls(name, unit, line.of(width), width)
 
     def agree(self, row: int, others: Rows) -> NDArray[np.bool_]:
         """Return which of `others` (r,) are alike to a row."""
         found: NDArray[np.bool_] = self.vectors[others] @ self.vectors[row] > self.line
+        return found
+
+    def agreeing(self, pairs: Rows) -> NDArray[np.bool_]:
+        """Return which pairs (p, 2) of rows are alike."""
+        found = np.zeros(len(pairs), dtype=bool)
+        for start in range(0, len(pairs), _PAIRS):
+            part = pairs[start : start + _PAIRS]
+            near = np.einsum("pd,pd->p", self.vectors[part[:, 0]], self.vectors[part[:, 1]])
+            found[start : start + _PAIRS] = near > self.line
         return found
 
     def told(self, row: int, other: int) -> str:
@@ -76,15 +91,19 @@ def alike_rows(
     *,
     wants_hashes: bool = False,
     others_agree: Others | None = None,
+    among: NDArray[np.bool_] | None = None,
+    order: Rows | None = None,
 ) -> dict[int, tuple[int, str]]:
     """Return the rows that are alike to an earlier one that stays: which, and in what.
 
-    Every row is compared with all others, but what the index of neighbours misses, if it may.
+    Every row is compared with all others, but what the index of neighbours misses, if it may. Only
+    rows `among` (n,) are compared, by default all; they come in an `order` (n,), by default their
+    own.
 
     Raises:
         UsageError: `wants_hashes`, and none of the spaces holds any.
     """
-    compared = [ComparedSpace.of_pool(pool, name, line) for name in spaces]
+    compared = [ComparedSpace.of_pool(pool, name, line, among) for name in spaces]
     hashes = next((one for one in compared if one.width is not None), None)
     if hashes is None and wants_hashes:
         raise UsageError(
@@ -93,14 +112,15 @@ def alike_rows(
         )
     first = hashes or compared[0]
     rest = [one for one in compared if one is not first]
-    candidates = _by_hashes(first, line.bits) if hashes else _by_neighbours(pool, first)
-    out = np.zeros(pool.n, dtype=bool)
+    candidates = _by_hashes(first, line.bits) if hashes else _by_neighbours(pool, first, rest)
+    place = np.arange(pool.n) if order is None else np.argsort(order)
+    out = np.zeros(pool.n, dtype=bool) if among is None else ~among
     found: dict[int, tuple[int, str]] = {}
-    for row in candidates.rows.tolist():
+    for row in candidates.rows[np.argsort(place[candidates.rows])].tolist():
         if out[row]:
             continue
         others = candidates.of(row)
-        others = others[(others > row) & ~out[others]]
+        others = others[(place[others] > place[row]) & ~out[others]]
         for space in rest:
             others = others[space.agree(row, others)]
         if others_agree is not None and len(others):
@@ -143,13 +163,18 @@ def _by_hashes(space: ComparedSpace, bits: int) -> _Candidates:
     return _Candidates(np.flatnonzero(several[group]), of)
 
 
-def _by_neighbours(pool: Pool, space: ComparedSpace) -> _Candidates:
-    """Return what is alike by a cosine: of the nearest, or of all where these are all alike."""
+def _by_neighbours(pool: Pool, space: ComparedSpace, rest: Sequence[ComparedSpace]) -> _Candidates:
+    """Return what is alike by a cosine: of the nearest, or of all where these are all alike.
+
+    Of the nearest only those that are alike in the `rest` of the spaces, too.
+    """
     nearest = pool.neighbours(space.name, NEAREST)
     close = nearest.similarity > space.line
     full = close.all(axis=1) & (close.shape[1] < pool.n - 1)
     rows, columns = np.nonzero(close)
     pairs = np.stack([rows, nearest.indices[rows, columns]], axis=1)
+    for other in rest:
+        pairs = pairs[other.agreeing(pairs)]
     pairs = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)  # an index may miss one way
     starts = np.searchsorted(pairs[:, 0], np.arange(pool.n + 1))
     scanned: dict[bytes, Rows] = {}
@@ -162,4 +187,4 @@ def _by_neighbours(pool: Pool, space: ComparedSpace) -> _Candidates:
             scanned[key] = np.flatnonzero(space.vectors @ space.vectors[row] > space.line)
         return scanned[key]
 
-    return _Candidates(np.unique(pairs[:, 0]), of)
+    return _Candidates(np.union1d(pairs[:, 0], np.flatnonzero(full)), of)

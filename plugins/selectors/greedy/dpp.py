@@ -41,8 +41,11 @@ class Kernel:
         self.n, d = unit.shape
         self.rank = {"cosine": d, "shifted-cosine": d + 1, "rbf": self.n}[name]
         self.quality = quality
-        self._points = unit.astype(np.float64)
-        self._squares = np.einsum("ij,ij->i", self._points, self._points)
+        # Rounding must not decide: without quality all rows add the same at first.
+        points = unit.astype(np.float64)
+        lengths = np.sqrt(np.einsum("ij,ij->i", points, points))
+        self._points = points / np.where(lengths > 0, lengths, 1.0)[:, None]
+        self._squares = (lengths > 0).astype(np.float64)
         self._name = name
         self._gamma = gamma
 

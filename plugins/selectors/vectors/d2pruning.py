@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ig4.core.contracts import Pool
     from ig4.core.records import JSON
 
+_ROWS = 4096  # at a time
+
 
 class D2PruningOptions(contracts.Options):
     """Options of the selector `d2-pruning`."""
@@ -54,7 +56,9 @@ class D2Pruning(ExplainedSelector[Picks]):
     def needs(self) -> Needs:
         """Neighbours in the space, and a score."""
         near = (self.options.space, self.options.neighbors)
-        return Needs(neighbours=(near,)) | score_needs(self.options.score)
+        return Needs(spaces=(self.options.space,), neighbours=(near,)) | score_needs(
+            self.options.score
+        )
 
     def choose(self, pool: Pool) -> NDArray[np.int64]:
         """Return the rows in the order taken; see Selector.choose."""
@@ -64,7 +68,7 @@ class D2Pruning(ExplainedSelector[Picks]):
         """Gather the scores, then take the rows one after another."""
         chosen = self.options
         found = pool.neighbours(chosen.space, chosen.neighbors)
-        squared = np.maximum(2 - 2 * found.similarity.astype(np.float64), 0)
+        squared = squared_distances(pool.vectors(chosen.space), found.indices)
         return message_passing(
             self._scores(pool),
             found.indices,
@@ -89,3 +93,27 @@ class D2Pruning(ExplainedSelector[Picks]):
         """Return the scores, raised so that none is below 0."""
         scores = score_values(pool, self.options.score, "d2-pruning")
         return scores - min(0.0, float(scores.min(initial=0)))
+
+
+def squared_distances(
+    vectors: NDArray[np.float32], indices: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the squared distance (n, k) of vectors of length 1 from those of `indices` (n, k).
+
+    Those of an index are rounded in ways of its own, by which equal samples would differ.
+    """
+    found = np.empty(indices.shape)
+    for start in range(0, len(vectors), _ROWS):
+        rows = slice(start, start + _ROWS)
+        own = _unit(vectors[rows])
+        for column, others in enumerate(indices[rows].T):
+            apart = own - _unit(vectors[others])
+            found[rows, column] = np.einsum("ij,ij->i", apart, apart)
+    return found
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    exact = vectors.astype(np.float64)
+    lengths = np.sqrt(np.einsum("ij,ij->i", exact, exact))
+    scaled: NDArray[np.float64] = exact / np.where(lengths > 0, lengths, 1.0)[:, None]
+    return scaled

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ig4.core import contracts
 from ig4.core.contracts import Needs
+from ig4.core.counts import counted, verb
 from ig4.core.engine.selecting.algorithm import best_first
 from ig4.plugins.selectors.greedy.repetitionfilter import FilterResult, repetition_filter
 from ig4.plugins.selectors.vectors.explained import ExplainedSelector, finite
@@ -54,7 +55,18 @@ class ReprFilter(ExplainedSelector[FilterResult]):
 
     def choose(self, pool: Pool) -> NDArray[np.int64]:
         """Return the kept rows, best first; then those of greater thresholds; see Selector."""
-        return self.found(pool).rows
+        found = self.found(pool)
+        passed = found.threshold[found.rows]
+        relaxed = int((passed > self.options.threshold).sum())
+        if relaxed:
+            pool.tell(
+                f"repr-filter: {counted(relaxed, 'sample')} of {pool.size:,} "
+                f"{verb(relaxed, 'is', 'are')} nearer to a better one than "
+                f"{self.options.threshold:g}, as too few others are there: the threshold was "
+                f"raised to {float(passed.max()):.2f} (select fewer, or -o "
+                "repr-filter.threshold=…)"
+            )
+        return found.rows
 
     def run(self, pool: Pool) -> FilterResult:
         """Walk the rows by their score."""

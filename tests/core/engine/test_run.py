@@ -127,7 +127,7 @@ def test_wrong_names_are_found_before_any_work(session, config, more, told):
     ("more", "told"),
     [
         ({"select": {"size": 7}}, "cannot select 7 samples: set has 6"),
-        ({"cluster": {"k": 7}}, "cannot form 7 clusters of 6 distinct images: lower k"),
+        ({"cluster": {"k": 7}}, "cannot form 7 clusters of 6 distinct images: lower --k"),
         ({"select": {"weights": {"brihgt": 1.0}}}, "did you mean bright"),
         ({"select": {"weights": {"bright": float("nan")}}}, "give a number"),
     ],

@@ -166,6 +166,58 @@ def test_near_duplicates_fall_out_the_first_stays():
     assert {5, 50} <= seen
 
 
+def test_what_is_like_a_rejected_sample_alone_stays():
+    rng = np.random.default_rng(0)
+    image, text = (rng.normal(size=(40, 16)).astype(np.float32) for _ in range(2))
+    image[1], text[1] = image[0], text[0]
+    ending = np.ones(40)
+    ending[0] = 0.0  # broken off; row 1 is as it should be
+    data = pool_data(
+        np.zeros(40, int), {"clip": np.full(40, 50.0)}, raw_by_scorer={"ending": ending},
+        spaces={"clip": image, "text": text},
+    )  # fmt: skip
+    rows, pool = chosen(data, 19)
+    assert 0 not in rows
+    assert any(1 in chosen(data, 19, seed=seed)[0] for seed in range(8))
+    assert Balanced(BalancedOptions()).reasons(pool, 1)["repeats_another"] is False
+
+
+def test_samples_without_a_vector_keep_nobody_from_being_compared():
+    rng = np.random.default_rng(0)
+    image, text = (rng.normal(size=(41, 16)).astype(np.float32) for _ in range(2))
+    image[1], text[1] = image[0], text[0]
+    image[40] = 0  # has no picture
+    data = pool_data(
+        np.zeros(41, int), {"clip": np.full(41, 50.0)}, spaces={"clip": image, "text": text}
+    )
+    for seed in range(8):
+        rows, pool = chosen(data, 20, seed=seed)
+        assert 1 not in rows
+    assert any("1 sample has no vector in clip or text" in told for told in pool.told)
+    without = pool_data(np.zeros(41, int), {"clip": np.full(41, 50.0)}, spaces={"clip": image})
+    _, pool = chosen(without, 20)
+    assert any("`ig4 score --spaces text` makes them" in told for told in pool.told)
+
+
+def test_all_of_many_near_duplicates_fall_out():
+    rng = np.random.default_rng(0)
+    image, text = (rng.normal(size=(100, 16)).astype(np.float32) for _ in range(2))
+    image[:60] = image[0]  # one picture with sixty questions, the last two as the first
+    text[58:60] = text[0]
+    data = pool_data(
+        np.zeros(100, int), {"clip": np.full(100, 50.0)}, spaces={"clip": image, "text": text}
+    )
+    taken = {int(row) for seed in range(6) for row in chosen(data, 49, seed=seed)[0]}
+    assert taken.isdisjoint({58, 59})
+
+
+def test_bounds_with_nothing_to_bound_are_told():
+    _, pool = chosen(mixed(60), 10, reject={"clpi": (90, 100)}, floors={"endign": 50})
+    assert any("clpi, which is not among the scores" in told for told in pool.told)
+    assert any("did you mean clip?" in told for told in pool.told)
+    assert any("floors names endign" in told for told in pool.told)
+
+
 def test_repeated_samples_are_taken_only_where_there_is_nothing_else_and_that_is_told():
     data = pool_data(
         np.zeros(40, int), {"clip": np.full(40, 50.0)}, content_numbers=np.zeros(40, int)

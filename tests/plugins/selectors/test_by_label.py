@@ -34,13 +34,37 @@ def test_mig_is_the_greedy_choice(labels, seed, power, data):
     size = data.draw(st.integers(1, len(labels)))
     quality = np.random.default_rng(seed).uniform(0, 100, len(labels))
     made = selector("mig", power=power)
-    groups = {"labels": several(labels, NAMES)}
+    groups = {"form": several(labels, NAMES)}
     pool = pool_of(made, n=len(labels), size=size, scores=quality, groups=groups)
     assert made.choose(pool).tolist() == naive_mig(quality, labels, np.eye(4), size, power)
 
 
 @settings(max_examples=15, deadline=None)
 @given(LABELS, st.integers(0, 99), st.sampled_from([0.0, 1.0, 3.0]))
+def test_mig_says_which_samples_cannot_add_anything():
+    groups = {"form": several([[0], [0], [1]], NAMES)}
+    made = selector("mig")
+    pool = pool_of(made, n=3, size=2, scores=[-1, 2, 3], groups=groups)
+    assert made.choose(pool).tolist() == [2, 1]
+    assert pool.told == [
+        "mig: 1 sample has a quality of 0 or less and cannot add information; below 0 counts as 0"
+    ]
+    with pytest.raises(UsageError, match="no sample has a quality above 0"):
+        made.choose(pool_of(made, n=3, size=2, scores=[-1, -2, 0], groups=groups))
+
+
+def test_rated_styles_take_the_place_of_a_grouping():
+    raw = {"mmssr.a": [5, 4, 3, 0], "mmssr.style-x": [1, 1, 0, 0], "mmssr.style-y": [0, 0, 1, 0]}
+    made = selector("capability-style", capabilities=["a"], style_outputs=["style-x", "style-y"])
+    pool = pool_of(made, n=4, size=2, raw=raw)
+    assert sorted(made.choose(pool).tolist()) == [0, 2]  # the best of each style
+    assert made.reasons(pool, 2)["styles"] == ["style-y"]
+    assert not pool.told
+    pool = pool_of(made, n=4, size=4, raw=raw)
+    made.choose(pool)
+    assert "1 sample of 4 stands for no capability" in pool.told[0]
+
+
 def test_mig_spreads_to_related_labels(tmp_path_factory, labels, seed, weight):
     rng = np.random.default_rng(seed)
     vectors = np.abs(rng.normal(size=(4, 3)))
@@ -55,7 +79,7 @@ def test_mig_spreads_to_related_labels(tmp_path_factory, labels, seed, weight):
 
     quality = rng.uniform(1, 100, len(labels))
     made = selector("mig", label_vectors=str(file), spread=weight)
-    groups = {"labels": several(labels, NAMES)}
+    groups = {"form": several(labels, NAMES)}
     pool = pool_of(made, n=len(labels), size=len(labels), scores=quality, groups=groups)
     found = made.choose(pool).tolist()
     assert found == naive_mig(quality, labels, p, len(labels))
@@ -63,14 +87,14 @@ def test_mig_spreads_to_related_labels(tmp_path_factory, labels, seed, weight):
 
 def test_mig_prefers_labels_that_it_has_not():
     made = selector("mig")
-    groups = {"labels": several([[0], [0], [0], [1]], NAMES)}
+    groups = {"form": several([[0], [0], [0], [1]], NAMES)}
     pool = pool_of(made, n=4, size=2, scores=[90, 80, 70, 30], groups=groups)
     assert made.choose(pool).tolist() == [0, 3]
     assert made.reasons(pool, 3) == {"dog": 30.0}
 
 
 def test_mig_may_divide_a_samples_quality_among_its_labels():
-    groups = {"labels": several([[0, 1, 2], [3]], NAMES)}
+    groups = {"form": several([[0, 1, 2], [3]], NAMES)}
     for norm, first in ((False, 0), (True, 1)):
         made = selector("mig", norm=norm)
         pool = pool_of(made, n=2, size=1, scores=[50, 60], groups=groups)
@@ -80,7 +104,7 @@ def test_mig_may_divide_a_samples_quality_among_its_labels():
 def test_mig_needs_a_vector_for_each_label(tmp_path):
     np.savez(tmp_path / "labels.npz", cat=np.ones(3))
     made = selector("mig", label_vectors=str(tmp_path / "labels.npz"))
-    groups = {"labels": several([[0], [1]], NAMES[:2])}
+    groups = {"form": several([[0], [1]], NAMES[:2])}
     with pytest.raises(UsageError, match="no vector for 1 of 2 labels, such as 'dog'"):
         made.choose(pool_of(made, n=2, size=1, scores=[1, 2], groups=groups))
 

@@ -154,3 +154,35 @@ def group_levels(
             for group in np.flatnonzero((counts >= _LEAST) & (np.abs(apart) >= STANDS_OUT)).tolist()
         ]
     return tuple(sorted(found, key=lambda level: (level.deviations, level.group, level.scorer)))
+
+
+BROKEN = ("ending", "ending-in-pool", "repetition", "odd-characters")
+"""Columns that know what is broken: on a clean data set nearly all samples have 100 percent."""
+
+LOWER = 20.0
+"""The points by which the mean percent of such a column must be below that of all to be told."""
+
+
+def broken_levels(
+    name: str, percent: NDArray[np.float64], groups: Groups
+) -> tuple[GroupLevel, ...]:
+    """Return the groups of at least 20 that have far less of one of BROKEN than all samples.
+
+    `percent` (n,) may be NaN. Its deviation says little here: where a kind that is half of the data
+    is broken, it is no deviation apart, and where one in a thousand is, any group of three is.
+    """
+    seen = ~np.isnan(percent)
+    if not seen.any():
+        return ()
+    known, many = seen & (groups.labels >= 0), len(groups.names)
+    counts = np.bincount(groups.labels[known], minlength=many)
+    sums = np.bincount(groups.labels[known], weights=percent[known], minlength=many)
+    means = np.divide(sums, counts, out=np.zeros(many), where=counts > 0)
+    mean, spread = float(percent[seen].mean()), float(percent[seen].std())
+    return tuple(
+        GroupLevel(
+            groups.names[group], name, float(means[group]), mean,
+            float((means[group] - mean) / spread),
+        )
+        for group in np.flatnonzero((counts >= _LEAST) & (means <= mean - LOWER)).tolist()
+    )  # fmt: skip

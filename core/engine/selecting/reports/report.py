@@ -110,6 +110,12 @@ class SelectionReport:
                 f"{counted(found.near, 'selected sample is', 'selected samples are')} nearly the "
                 "same as another one of the selection"
             )
+        if not found.near_searched:
+            yield (
+                "the selection is too large to be searched for samples that are nearly the same: "
+                'only equal ones are counted (`stages = [{ do = "dedup", spaces = […] }]` drops '
+                "them before it selects)"
+            )
 
     def _about_levels(self) -> Iterator[str]:
         low = [level for level in self.levels if level.deviations < 0]

@@ -11,7 +11,13 @@ from ig4.core.contracts.pool import normalised
 from ig4.core.engine.pooling.poolgroups import grouping_record, pool_groups
 from ig4.core.engine.selecting.draft import SelectionDraft, pool_settings
 from ig4.core.engine.selecting.percent import percents
-from ig4.core.engine.selecting.reports.composition import composition, group_levels
+from ig4.core.engine.selecting.reports.composition import (
+    BROKEN,
+    GroupLevel,
+    broken_levels,
+    composition,
+    group_levels,
+)
 from ig4.core.engine.selecting.reports.duplicates import Duplicates, SelectedText, find_duplicates
 from ig4.core.engine.selecting.reports.effective import effective_weights
 from ig4.core.engine.selecting.reports.ownpictures import (
@@ -53,7 +59,9 @@ def make_report(
         composition=mix,
         effective_weights=effective_weights(table.names, table.percent, table.weights, table.final),
         duplicates=_duplicates(session, table.sample_ids[draft.rows]),
-        levels=() if groups is None else group_levels(table.names, table.percent, groups),
+        levels=()
+        if everyone is None or groups is None
+        else _levels(session, dataset, request, draft, groups, everyone.groups, contents),
         own_pictures=()
         if everyone is None
         else _own_pictures(session, dataset, everyone.groups, contents),
@@ -65,6 +73,42 @@ def make_report(
         told=tuple(draft.pool.told),
         stages=tuple(stage.to_dict() for stage in draft.stages),
     )
+
+
+def _levels(
+    session: Session,
+    dataset: DatasetRow,
+    request: SelectionRequest,
+    draft: SelectionDraft,
+    groups: Groups,
+    everyone: Groups,
+    contents: NDArray[np.int64],
+) -> tuple[GroupLevel, ...]:
+    """Return the groups that stand out, by the scores that count and those of what is broken.
+
+    `groups` are of the candidates, `everyone` and `contents` (n,) of all samples. Percents within
+    groups would make all groups equal, so those of all samples together are compared.
+    """
+    table = draft.table
+    with session.store.reading() as connection:
+        columns = {row.name: row for row in scorecolumns.list_all(connection, dataset.id)}
+    percent = table.percent
+    if request.within is not None:
+        counting = [columns[name] for name in table.names]
+        percent = percents(session, counting, table.raw, request.scale)
+    found = list(group_levels(table.names, percent, groups))
+    told = {(one.group, one.scorer) for one in found}
+    for name in BROKEN:
+        if name in columns:
+            with session.store.reading() as connection:
+                raw = scores.values(connection, columns[name].component_id, contents)
+            broken = percents(session, [columns[name]], raw[:, None], "paper")[:, 0]
+            found += [
+                one
+                for one in broken_levels(name, broken, everyone)
+                if (one.group, one.scorer) not in told
+            ]
+    return tuple(sorted(found, key=lambda one: (one.deviations, one.group, one.scorer)))
 
 
 def _places(all_ids: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -120,7 +120,7 @@ def test_an_image_that_can_be_embedded_at_last_is_clustered_with_the_others(
 
 
 def test_more_clusters_than_images_are_refused_before_any_is_embedded(session, dataset):
-    with pytest.raises(UsageError, match="cannot form 9 clusters of 8 distinct images: lower k"):
+    with pytest.raises(UsageError, match="cannot form 9 clusters of 8 distinct images: lower --k"):
         group(session, dataset, k=9)
     with session.store.reading() as connection:
         assert connection.scalar(text("SELECT count(*) FROM embeddings")) == 0

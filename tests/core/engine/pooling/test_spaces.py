@@ -163,7 +163,10 @@ def test_neighbours_are_those_of_the_samples_and_kept(session, dataset):
     assert isinstance(near.indices, np.memmap)
 
 
-def test_neighbours_need_a_vector_of_each_sample(session, dataset):
+def test_a_sample_without_a_vector_is_near_to_none(session, dataset):
     score(session, dataset, ScoreRequest((), spaces=[LETTERS]))
-    with pytest.raises(UsageError, match="1 sample has no vector in the space letters"):
-        space_neighbours(session, found(session, dataset, "letters"), 2)
+    space = found(session, dataset, "letters")
+    near = space_neighbours(session, space, 2)
+    (without,) = np.flatnonzero(space.row_of < 0)
+    assert near.similarity[without].tolist() == [0, 0]
+    assert (near.similarity[near.indices == without] == 0).all()

@@ -37,6 +37,17 @@ def test_each_row_of_a_round_adds_most_to_the_determinant(name, given_, seed):
     assert len(picks.rows) == size
 
 
+@pytest.mark.parametrize("name", ["cosine", "shifted-cosine", "rbf"])
+def test_lengths_and_rounding_decide_nothing(name):
+    vectors = np.random.default_rng(0).normal(size=(50, 512)).astype(np.float32)
+    picks = [
+        determinantal(Kernel(normalised(vectors * scale), np.ones(50), name), 5).rows.tolist()
+        for scale in (1, 3, 7)
+    ]
+    assert picks[0][0] == 0  # all add the same at first: the lowest row
+    assert picks[0] == picks[1] == picks[2]
+
+
 def _with_each(taken, n):
     return [np.append(taken, row) for row in range(n)]
 

@@ -12,6 +12,7 @@ from ig4.core.errors import UsageError
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.core.testing import ArrayPoolData, make_pool, make_pool_data
+from ig4.plugins.selectors.vectors.d2pruning import squared_distances
 
 HOST = Host.discover()
 WITHOUT_SCORES = ("facility-location", "graph-cut", "k-center", "dpp", "herding", "semdedup")
@@ -145,6 +146,16 @@ def test_d2_pruning_names_the_rows_that_lowered_one():
     selector, pool, rows = choose("d2-pruning", data, 2, neighbors=1)
     assert rows.tolist() == [0, 2]
     assert selector.reasons(pool, 1) == {"score": 4.0, "lowered_by_rows": [0, 2]}
+
+
+def test_equal_rows_are_at_no_distance():
+    vectors = np.random.default_rng(0).normal(size=(9, 64)).astype(np.float32)
+    vectors[5] = vectors[2]
+    indices = np.array([[5 if row == 2 else 2] for row in range(9)])
+    found = squared_distances(vectors, indices)[:, 0]
+    assert (found[2], found[5]) == (0, 0)
+    unit = vectors.astype(np.float64) / np.linalg.norm(vectors.astype(np.float64), axis=1)[:, None]
+    assert np.allclose(found, np.square(unit - unit[indices[:, 0]]).sum(axis=1), atol=1e-14)
 
 
 def test_d2_pruning_raises_scores_below_0():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ig4.core.contracts import Groups
-from ig4.core.engine.selecting.reports.composition import composition, group_levels
+from ig4.core.engine.selecting.reports.composition import broken_levels, composition, group_levels
 from ig4.core.engine.selecting.reports.effective import differ_in_order, effective_weights
 from ig4.core.statistics.shares import eta_squared, expected_variation, total_variation
 
@@ -92,6 +92,19 @@ def test_a_group_whose_scores_are_low_stands_out():
     (low,) = group_levels(("clip", "length"), percent, groups(*labels.tolist()))
     assert (low.group, low.scorer, low.mean, low.pool_mean) == ("b", "clip", 10.0, 40.0)
     assert low.deviations == pytest.approx(-30 / percent[:, 0].std())
+
+
+def test_a_group_that_is_broken_stands_out_however_large_it_is():
+    percent = np.repeat([0.0, 100.0, 100.0], [80, 20, 100])  # of the first half 80 % are broken
+    groups = Groups(("cut", "whole"), np.repeat([0, 1], 100))
+    (found,) = broken_levels("ending", percent, groups)
+    assert (found.group, found.mean, found.pool_mean) == ("cut", 20.0, 60.0)
+    assert -1 < found.deviations < -0.5  # no deviation apart
+    assert group_levels(("ending",), percent[:, None], groups) == ()
+    percent = np.full(200, 100.0)
+    percent[:5] = 0  # a few anywhere
+    assert broken_levels("ending", percent, groups) == ()
+    assert broken_levels("ending", np.full(200, np.nan), groups) == ()
 
 
 def test_small_groups_and_single_groups_do_not_stand_out():

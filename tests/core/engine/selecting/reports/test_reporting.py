@@ -129,6 +129,27 @@ def test_a_group_that_is_low_throughout_is_told(session, mixed, told):
     assert not [text for text in told() if "whole groups stand out" in text]
 
 
+def test_a_kind_that_is_broken_is_told_by_columns_that_do_not_count(session, mixed, told, tmp_path):
+    rows = [{"id": f"{kind}{n:02d}", "whole": 0 if kind == "h" and n < 48 else 100}
+            for kind in "ch" for n in range(60)]  # fmt: skip
+    (tmp_path / "whole.json").write_text(json.dumps(rows))
+    import_scores(session, mixed, ScoreColumn(tmp_path / "whole.json", "whole", "ending"))
+    result = select(session, mixed, request(selector=BALANCED))
+    (low,) = result.report["levels"]
+    assert (low["group"], low["scorer"], low["mean"]) == ("how many", "ending", 20)
+    assert any("how many: ending 20.0 beside 60.0" in text for text in told())
+
+
+def test_scaling_within_groups_hides_no_group(session, mixed, tmp_path):
+    rows = [{"id": f"{kind}{n:02d}", "steep": n / 60 + (90 if kind == "c" and n < 30 else 0)}
+            for kind in "ch" for n in range(60)]  # fmt: skip
+    (tmp_path / "steep.json").write_text(json.dumps(rows))
+    import_scores(session, mixed, ScoreColumn(tmp_path / "steep.json", "steep", "steep"))
+    apart = [select(session, mixed, request(scorers=("steep",), **more)).report["levels"]
+             for more in ({}, {"within": "form"})]  # fmt: skip
+    assert apart[0] == apart[1]
+
+
 def test_the_report_is_stored_with_the_selection(session, mixed):
     result = select(session, mixed, request(name="best"))
     with session.store.reading() as connection:
