@@ -39,8 +39,6 @@ def test_mig_is_the_greedy_choice(labels, seed, power, data):
     assert made.choose(pool).tolist() == naive_mig(quality, labels, np.eye(4), size, power)
 
 
-@settings(max_examples=15, deadline=None)
-@given(LABELS, st.integers(0, 99), st.sampled_from([0.0, 1.0, 3.0]))
 def test_mig_says_which_samples_cannot_add_anything():
     groups = {"form": several([[0], [0], [1]], NAMES)}
     made = selector("mig")
@@ -65,6 +63,8 @@ def test_rated_styles_take_the_place_of_a_grouping():
     assert "1 sample of 4 stands for no capability" in pool.told[0]
 
 
+@settings(max_examples=15, deadline=None)
+@given(LABELS, st.integers(0, 99), st.sampled_from([0.0, 1.0, 3.0]))
 def test_mig_spreads_to_related_labels(tmp_path_factory, labels, seed, weight):
     rng = np.random.default_rng(seed)
     vectors = np.abs(rng.normal(size=(4, 3)))

@@ -133,7 +133,7 @@ def test_a_kind_that_is_broken_is_told_by_columns_that_do_not_count(session, mix
     rows = [{"id": f"{kind}{n:02d}", "whole": 0 if kind == "h" and n < 48 else 100}
             for kind in "ch" for n in range(60)]  # fmt: skip
     (tmp_path / "whole.json").write_text(json.dumps(rows))
-    import_scores(session, mixed, ScoreColumn(tmp_path / "whole.json", "whole", "ending"))
+    import_scores(session, mixed, ScoreColumn(tmp_path / "whole.json", "ending", "whole"))
     result = select(session, mixed, request(selector=BALANCED))
     (low,) = result.report["levels"]
     assert (low["group"], low["scorer"], low["mean"]) == ("how many", "ending", 20)
