@@ -130,7 +130,7 @@ def test_a_group_that_is_low_throughout_is_told(session, mixed, told):
 
 
 def test_a_kind_that_is_broken_is_told_by_columns_that_do_not_count(session, mixed, told, tmp_path):
-    rows = [{"id": f"{kind}{n:02d}", "whole": 0 if kind == "h" and n < 48 else 100}
+    rows = [{"id": f"{kind}{n:02d}", "whole": 0 if kind == "h" and n < 48 else 1}
             for kind in "ch" for n in range(60)]  # fmt: skip
     (tmp_path / "whole.json").write_text(json.dumps(rows))
     import_scores(session, mixed, ScoreColumn(tmp_path / "whole.json", "ending", "whole"))
