@@ -120,12 +120,14 @@ def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
     }
     tables |= opt.settings_by_table(flags["options"], kinds)
     config = configuration.load(flags["config_file"], tables, recipe=recipe)
+    own_scorers = recipe and not flags["scorers"]
     request = selection_request(
         config,
         scorers=opt.names(flags["scorers"]),
         clustering=flags["clusters"],
         recipe=recipe,
-        requires=tuple(config.select.weights) if recipe and not flags["scorers"] else (),
+        requires=tuple(config.select.weights) if own_scorers else (),
+        uses=config.run.scorers if own_scorers else (),
     )
     return config, request
 

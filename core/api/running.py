@@ -107,12 +107,14 @@ def select(
         config = configuration.build(
             configuration.recipe_values(recipe), tables, asked, {"selectors": named}
         )
+    own_scorers = recipe is not None and scorers is None
     request = selection_request(
         config,
         scorers=None if scorers is None else tuple(scorers),
         clustering=clustering,
         recipe=recipe,
-        requires=tuple(config.select.weights) if recipe and scorers is None else (),
+        requires=tuple(config.select.weights) if own_scorers else (),
+        uses=config.run.scorers if own_scorers else (),
     )
     if recipe is None and size is None and fraction is None and not tables.get("select"):
         request = replace(request, fraction=None)  # who selects has to say how many

@@ -17,7 +17,9 @@ class Needs:
     and images. `meta`: what the data set tells of its samples.
 
     What stands in `optional_columns` and `optional_spaces` is given where it is there, and no
-    sample is left out for want of it; neighbours in an optional space are optional, too.
+    sample is left out for want of it; neighbours in an optional space are optional, too. With
+    `gaps`, samples without an image stay that have some of the scores that count: those they have
+    not are NaN, and so is their final score. Together with a reader that does not say so, they go.
     """
 
     scores: bool = False
@@ -30,6 +32,7 @@ class Needs:
     meta: bool = False
     optional_columns: tuple[str, ...] = ()
     optional_spaces: tuple[str, ...] = ()
+    gaps: bool = False
 
     @property
     def all_spaces(self) -> tuple[str, ...]:
@@ -45,7 +48,11 @@ class Needs:
     def __or__(self, other: Needs) -> Needs:
         """Return what both need together."""
         joined: dict[str, Any] = {}
+        joined["gaps"] = all(one.gaps for one in (self, other) if one.scores)
+        joined["gaps"] &= self.gaps or other.gaps
         for field in fields(self):
+            if field.name in joined:
+                continue
             mine, its = getattr(self, field.name), getattr(other, field.name)
             joined[field.name] = (
                 mine or its if isinstance(mine, bool) else tuple(dict.fromkeys((*mine, *its)))

@@ -216,10 +216,12 @@ def selection_request(
     clustering: str | int | None = None,
     recipe: str | None = None,
     requires: Sequence[str] = (),
+    uses: Sequence[str] = (),
 ) -> SelectionRequest:
     """Return what is to be selected, by default by all scores that there are.
 
-    `recipe` is what the selection is called; it `requires` these scores. `weights` are by default
+    `recipe` is what the selection is called; it `requires` these scores, and `uses` others if they
+    are there. `weights` are by default
     the configured ones; `clustering` is a name or a number, by default the newest, or none if the
     configured clusterer is none.
     """
@@ -246,6 +248,7 @@ def selection_request(
         pool=pool_settings(config),
         name=recipe,
         requires=tuple(requires),
+        uses=tuple(uses),
     )
 
 

@@ -194,7 +194,7 @@ class LongestRecipe(Recipe):
             "run": {"scorers": [LENGTH_IN_TOKENS]},
             "scorers": {LENGTH_IN_TOKENS: {"use": "length", "unit": "tokens"}},
             "cluster": {"clusterer": "none"},
-            "select": {"selector": "longest", "weights": {LENGTH_IN_TOKENS: 1.0}},
+            "select": {"selector": "longest"},
             "selectors": {"longest": {"length": LENGTH_IN_TOKENS}},
         }
 

@@ -94,6 +94,7 @@ class Balanced(Selector):
         spaces = (self.options.image_space, self.options.text_space)
         return Needs(
             scores=True,
+            gaps=True,
             groups=(self.options.groups,),
             spaces=(self.options.cover_space,) if self.options.fill == "cover" else (),
             neighbours=((self.options.image_space, NEAREST),),
@@ -135,8 +136,8 @@ class Balanced(Selector):
             "left": int((members & rejected.kept).sum()),
             "relaxed": float(rejected.factors[own]),
             "percentiles": {
-                name: round(float(rejected.percentiles[row, n]), 1)
-                for n, name in enumerate(rejected.names)
+                name: None if np.isnan(own) else round(float(own), 1)
+                for name, own in zip(rejected.names, rejected.percentiles[row], strict=True)
             },
             "rejected_by": rejected.why(row),
             "repeats_another": repeated,
@@ -159,8 +160,7 @@ class Balanced(Selector):
             **{name: Tail(*bounds) for name, bounds in self.options.reject.items()},
         }
         percentiles = np.column_stack(
-            [percentile_within(pool.percent(name), labels) for name in ranked]
-            or [np.empty((pool.n, 0))]
+            [_percentiles(pool.percent(name), labels) for name in ranked] or [np.empty((pool.n, 0))]
         )
         below = {name: below_floor(pool.percent(name), floor) for name, floor in floors.items()}
         for name, telling in self._telling(pool, labels, len(quotas)).items():
@@ -306,6 +306,14 @@ class Balanced(Selector):
                     "more samples pass it than would by chance: it tells nothing about them, or "
                     "they are bad as a whole"
                 )
+
+
+def _percentiles(percent: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the percentile (n,) of each row among those of its group that have the score."""
+    known = ~np.isnan(percent)
+    found = np.full(len(percent), np.nan)
+    found[known] = percentile_within(percent[known], labels[known])
+    return found
 
 
 def _with_rest(groups: Groups) -> NDArray[np.int64]:

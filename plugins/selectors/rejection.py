@@ -61,7 +61,8 @@ DROPPED = -1.0
 class Rejection:
     """What is left: `kept` (n,) bool, the factor of each group (g,), and what decided.
 
-    `percentiles` (n, m) are within groups, of the m `names`, whose `tails` are not relaxed yet;
+    `percentiles` (n, m) are within groups, of the m `names`, whose `tails` are not relaxed yet, and
+    NaN of rows that do not have the score;
     `below` has by scorer the rows (n,) that are below its floor.
     """
 
@@ -147,5 +148,5 @@ def telling_groups(
 def _inside(percentiles: NDArray[np.float64], tails: Sequence[Tail]) -> NDArray[np.bool_]:
     inside = np.ones(len(percentiles), dtype=bool)
     for column, tail in zip(percentiles.T, tails, strict=True):
-        inside &= (column >= tail.low) & (column <= tail.high)
+        inside &= ~((column < tail.low) | (column > tail.high))  # NaN: nothing to compare
     return inside

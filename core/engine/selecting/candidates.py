@@ -49,7 +49,8 @@ class SelectionRequest:
     samples into one cluster. Scores are scaled `within` the groups of a grouper if one is named,
     and combined as `ig4.core.engine.selecting.combining` says. `groups` is the grouper by which the
     mix is told. `stages` come before the selector. `pool` says what names of spaces and groups
-    stand for. `name` is what the user calls the selection; a recipe `requires` columns by name.
+    stand for. `name` is what the user calls the selection; a recipe `requires` columns by name, and
+    `uses` others if they are there.
     """
 
     size: int | None = None
@@ -68,13 +69,15 @@ class SelectionRequest:
     pool: PoolSettings = field(default_factory=PoolSettings)
     name: str | None = None
     requires: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateTable:
     """Everything a selector decides on, a row for each candidate sample.
 
-    `percent` (n, m) float64, `raw` (n, m) float64, `final` (n,) float64, `labels` (n,) int64,
+    `percent` (n, m) float64, `raw` (n, m) float64, `final` (n,) float64 (NaN where a score is
+    missing that the selector can do without), `labels` (n,) int64,
     `sample_ids` and `contents` (n,) int64; `names` are the m scorers. `left_out` counts by
     reason the samples that are no candidates. `components` are fingerprints by scorer,
     `component_ids` their numbers, and `options` what the database has of their options. `lacking`
@@ -164,10 +167,14 @@ def candidate_table(
         matrix = everyone.matrix()
     percent = everyone.percents(matrix)
     weights = resolve_weights(session, matrix.columns, request.weights)
-    lacking = {reason: rows for reason, rows in everyone.lacking(matrix).items() if rows.any()}
+    gaps = everyone.gaps(matrix)
+    lacking = {
+        reason: rows for reason, rows in everyone.lacking(matrix, gaps).items() if rows.any()
+    }
     kept = ~np.logical_or.reduce([np.zeros(len(percent), dtype=bool), *lacking.values()])
     left_out = {reason: int(rows.sum()) for reason, rows in lacking.items()}
     _tell_left_out(session, left_out, int((~kept).sum()), refuse=request.missing == "error")
+    _tell_gaps(session, matrix.names, np.isnan(matrix.raw[kept & gaps]))
     percent = percent[kept]
     size = _wanted(request, len(percent))
     return CandidateTable(
@@ -175,7 +182,7 @@ def candidate_table(
         weights=weights,
         raw=matrix.raw[kept],
         percent=percent,
-        final=combined(percent, weights, request.combine, size),
+        final=_final(percent, weights, request.combine, size),
         labels=everyone.labels[kept],
         sample_ids=everyone.sample_ids[kept],
         contents=everyone.contents[kept],
@@ -188,6 +195,26 @@ def candidate_table(
         lacking={reason: everyone.sample_ids[rows] for reason, rows in lacking.items()},
         read=everyone.read,
     )
+
+
+def _final(
+    percent: NDArray[np.float64], weights: NDArray[np.float64], how: str, size: int
+) -> NDArray[np.float64]:
+    """Return the final scores (n,); NaN where one of the percents (n, m) is."""
+    whole = ~np.isnan(percent).any(axis=1)
+    final = np.full(len(percent), np.nan)
+    final[whole] = combined(percent[whole], weights, how, size)
+    return final
+
+
+def _tell_gaps(session: Session, names: Sequence[str], missing: NDArray[np.bool_]) -> None:
+    """Say which scores samples without an image lack, `missing` (g, m), and that they stay."""
+    if len(missing):
+        lacked = [names[n] for n in np.flatnonzero(np.logical_or.reduce(missing, axis=0)).tolist()]
+        session.notice(
+            f"{counted(len(missing), 'sample')} without an image "
+            f"{verb(len(missing), 'has', 'have')} no {' or '.join(lacked)} score: the others decide"
+        )
 
 
 def _wanted(request: SelectionRequest, candidates: int) -> int:
@@ -266,14 +293,31 @@ class _Everyone:
         labels = np.where(groups.labels < 0, len(groups.names), groups.labels)
         return percents(self.session, matrix.columns, matrix.raw, request.scale, labels)
 
-    def lacking(self, matrix: ScoreMatrix) -> dict[str, NDArray[np.bool_]]:
+    def gaps(self, matrix: ScoreMatrix) -> NDArray[np.bool_]:
+        """Return which samples (n,) may stay without some of the scores that count.
+
+        They have no image that a score could be about, and another score that does not need one.
+        """
+        missing = np.isnan(matrix.raw)
+        if not self.needs.gaps or not missing.any():
+            return np.zeros(len(missing), dtype=bool)
+        with self.session.store.reading() as connection:
+            shown = samples.ids_with_images(connection, self.dataset.id)
+        some = missing.any(axis=1) & ~missing.all(axis=1)
+        allowed: NDArray[np.bool_] = some & ~np.isin(self.sample_ids, shown) & ~self.faulty
+        return allowed
+
+    def lacking(self, matrix: ScoreMatrix, gaps: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
         """Return by reason the samples (n,) that lack what is needed: a score, vector, or image.
+
+        Scores that samples with `gaps` (n,) have not are none of these.
 
         Raises:
             UsageError: nobody has it; names the command that makes it.
         """
         found = {
-            f"no {name} score": np.isnan(matrix.raw[:, n]) for n, name in enumerate(matrix.names)
+            f"no {name} score": np.isnan(matrix.raw[:, n]) & ~gaps
+            for n, name in enumerate(matrix.names)
         }
         for name in self.needs.columns:
             if name not in matrix.names:

@@ -102,7 +102,7 @@ def draft_selection(
     """
     check_stages(request.stages)
     needs = _required(session, request)
-    _require_columns(session, dataset, request)
+    _require_columns(session, dataset, request, needs)
     table = candidate_table(session, dataset, request, needs, matrix=matrix)
     size = resolve_size(request, len(table.sample_ids), table.left_out)
     funnel = _Funnel(session, dataset, request, table)
@@ -130,7 +130,9 @@ def pool_settings(request: SelectionRequest, table: CandidateTable) -> PoolSetti
     return replace(request.pool, clustering=clustering)
 
 
-def _require_columns(session: Session, dataset: DatasetRow, request: SelectionRequest) -> None:
+def _require_columns(
+    session: Session, dataset: DatasetRow, request: SelectionRequest, needs: Needs
+) -> None:
     """Refuse to make a recipe's selection of other scores than its own.
 
     Raises:
@@ -138,7 +140,13 @@ def _require_columns(session: Session, dataset: DatasetRow, request: SelectionRe
     """
     with session.store.reading() as connection:
         known = {row.name for row in scorecolumns.list_all(connection, dataset.id)}
-    missing = [name for name in request.requires if name not in known]
+    lacking = [name for name in request.uses if name not in known]
+    missing = [
+        name
+        for name in dict.fromkeys((*request.requires, *lacking))
+        if name not in known and (name in (*request.requires, *needs.columns) or not known)
+    ]
+    unused = [name for name in lacking if name not in missing]
     if missing:
         scorers = dict.fromkeys(name.partition(".")[0] for name in missing)
         here = {one.component.name for one in session.host.components("scorer")}
@@ -147,6 +155,12 @@ def _require_columns(session: Session, dataset: DatasetRow, request: SelectionRe
             f"the recipe {request.name} selects by {', '.join(missing)}, which {dataset.name} does "
             f"not have: run `ig4 run --recipe {request.name}`, which computes what is missing, "
             f"{own}or `ig4 import-scores`"
+        )
+    if unused:
+        session.notice(
+            f"the recipe {request.name} also uses {', '.join(unused)}, which {dataset.name} does "
+            f"not have, and selects without: `ig4 run --recipe {request.name}` computes what is "
+            "missing"
         )
 
 

@@ -189,11 +189,14 @@ def _recorded_columns(session: Session, selection: SelectionRow) -> list[ScoreCo
 def _has_changed(draft: SelectionDraft, chosen: Sequence[SelectionItem]) -> bool:
     """Tell whether a selection would be another one today."""
     table, rows = draft.table, draft.rows
-    scores: list[float | None] = list(table.final[rows].tolist())
-    if not table.names:
-        scores = [None] * len(rows)
+    scores = [_number(value) if table.names else None for value in table.final[rows].tolist()]
     today = list(zip(table.sample_ids[rows].tolist(), scores, strict=True))
     return today != [(one.sample_id, one.final_score) for one in chosen]
+
+
+def _number(value: float) -> float | None:
+    """Return a score as JSON has it: None where a sample has none."""
+    return None if np.isnan(value) else float(value)
 
 
 def _find(session: Session, dataset: DatasetRow, external_id: str) -> tuple[int, int]:
@@ -227,13 +230,13 @@ def _explain(
         id=external_id,
         selected=len(rank) > 0,
         rank=int(rank[0]) + 1 if len(rank) else None,
-        final_score=float(table.final[row]) if scored else None,
+        final_score=_number(table.final[row]) if scored else None,
         scores={
             name: {
-                "value": float(table.raw[row, n]),
-                "percent": float(table.percent[row, n]),
+                "value": _number(table.raw[row, n]),
+                "percent": _number(table.percent[row, n]),
                 "weight": float(table.weights[n]),
-                "points": float(table.percent[row, n] * table.weights[n]),
+                "points": _number(table.percent[row, n] * table.weights[n]),
             }
             for n, name in enumerate(table.names)
         },
@@ -295,7 +298,7 @@ def _placed(known: Explanation, draft: SelectionDraft, row: int) -> Explanation:
         members=len(peers),
         quota=quota,
         place=int(np.flatnonzero(order == row)[0]) + 1,
-        distance=None if line is None else float(table.final[row]) - line,
+        distance=None if line is None else _number(table.final[row] - line),
         details=details,
     )
 

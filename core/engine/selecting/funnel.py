@@ -134,7 +134,13 @@ def rejected_rows(stage: Stage, pool: Pool) -> dict[int, str]:
                 f"a stage rejects by {name}, which has no scores{did_you_mean(name, pool.scorers)}"
             )
         values = pool.percent(name)
-        ranks = percentile(values) if labels is None else percentile_within(values, labels)
+        known = ~np.isnan(values)
+        ranks = np.full(pool.n, np.nan)
+        ranks[known] = (
+            percentile(values[known])
+            if labels is None
+            else percentile_within(values[known], labels[known])
+        )
         among = "of all" if labels is None else "of its group"
         for row in np.flatnonzero((ranks < low) | (ranks > high)).tolist():
             side, line = ("below", low) if ranks[row] < low else ("above", high)

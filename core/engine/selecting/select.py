@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ig4.core.contracts import Selector
 from ig4.core.engine.checkups.check import check_notices
 from ig4.core.engine.mixtures import tell_shared
@@ -146,7 +148,7 @@ def _chosen(session: Session, dataset: DatasetRow, draft: SelectionDraft) -> lis
     ids = table.sample_ids[rows].tolist()
     with session.store.reading() as connection:
         names = samples.external_ids(connection, ids, dataset.id)
-    scored = bool(table.names)
+    scored = ~np.isnan(table.final) & bool(table.names)
     return [
         SelectionItem(
             sample_id=sample,
@@ -154,7 +156,7 @@ def _chosen(session: Session, dataset: DatasetRow, draft: SelectionDraft) -> lis
             external_id=names[sample],
             rank=rank,
             cluster=int(table.labels[row]),
-            final_score=float(table.final[row]) if scored else None,
+            final_score=float(table.final[row]) if scored[row] else None,
         )
         for rank, (row, sample) in enumerate(zip(rows.tolist(), ids, strict=True), start=1)
     ]

@@ -36,8 +36,8 @@ def resolve_weights(
     others = [name for name in given if name not in names]
     if others:
         session.notice(
-            f"the weights of {', '.join(others)} count for nothing: the scorers are "
-            f"{', '.join(names)}"
+            f"the weights of {', '.join(others)} count for nothing: "
+            + (f"the scorers are {', '.join(names)}" if names else "no scores are summed")
         )
     weights: list[float] = []
     for name, column in zip(names, columns, strict=True):

@@ -126,19 +126,16 @@ def group_levels(
 ) -> tuple[GroupLevel, ...]:
     """Return the groups of at least 20 whose mean of an indicator stands apart, the worst first.
 
-    `percent` (n, m) has a column for each of the m `names`. Percentiles within groups cannot see
-    that a whole group is bad; this can.
+    `percent` (n, m) has a column for each of the m `names`, NaN where there is none. Percentiles
+    within groups cannot see that a whole group is bad; this can.
     """
-    labels = groups.labels
-    known = labels >= 0
-    counts = np.bincount(labels[known], minlength=len(groups.names))
-    if np.count_nonzero(counts) < 2:
-        return ()
     found = []
     for n, name in enumerate(names):
-        values = percent[:, n]
-        spread = float(values.std())
-        if spread <= 1e-9:
+        seen = ~np.isnan(percent[:, n])
+        values, labels = percent[seen, n], groups.labels[seen]
+        known = labels >= 0
+        counts = np.bincount(labels[known], minlength=len(groups.names))
+        if np.count_nonzero(counts) < 2 or (spread := float(values.std())) <= 1e-9:
             continue
         sums = np.bincount(labels[known], weights=values[known], minlength=len(groups.names))
         means = np.divide(sums, counts, out=np.zeros(len(counts)), where=counts > 0)

@@ -39,7 +39,12 @@ def effective_weights(
     weights: NDArray[np.float64],
     final: NDArray[np.float64],
 ) -> dict[str, EffectiveWeight]:
-    """Return by scorer what its weight is worth among samples of `percent` (n, m), `final` (n,)."""
+    """Return by scorer what its weight is worth among samples of `percent` (n, m), `final` (n,).
+
+    Only samples that have all scores are looked at.
+    """
+    whole = ~np.isnan(percent).any(axis=1)
+    percent, final = percent[whole], final[whole]
     spreads = percent.std(axis=0) if len(percent) else np.zeros(len(names))
     effective = weights * spreads
     total = float(np.abs(effective).sum())

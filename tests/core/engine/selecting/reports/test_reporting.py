@@ -140,6 +140,32 @@ def test_a_kind_that_is_broken_is_told_by_columns_that_do_not_count(session, mix
     assert any("how many: ending 20.0 beside 60.0" in text for text in told())
 
 
+def test_samples_without_an_image_stay_where_a_selector_compares_within_kinds(
+    session, folder, read, tmp_path, told
+):
+    seen = [record(f"i{n:02d}", f"Shade {n}.", "a.png", instruction="What color?")
+            for n in range(30)]  # fmt: skip
+    unseen = [record(f"t{n:02d}", f"{n}", instruction="How many?") for n in range(30)]
+    folder.write(*seen, *unseen)
+    dataset = read().dataset
+    rows = [{"id": f"{kind}{n:02d}", "gpt": n, **({"clip": n / 100} if kind == "i" else {})}
+            for kind in "it" for n in range(30)]  # fmt: skip
+    (tmp_path / "scores.json").write_text(json.dumps(rows))
+    for name in ("gpt", "clip"):
+        import_scores(session, dataset, ScoreColumn(tmp_path / "scores.json", name, name))
+    both = ("clip", "gpt")
+    result = select(session, dataset, request(selector=BALANCED, scorers=both))
+    without = {one.external_id: one.final_score for one in result.chosen if one.final_score is None}
+    assert len(without) == 10  # the mix is kept
+    assert all(name.startswith("t") for name in without)
+    assert all(int(name[1:]) >= 7 for name in without)  # of the tails of gpt there is none
+    assert any("30 samples without an image have no clip score" in text for text in told())
+    explained = explain(session, dataset, request(selector=BALANCED, scorers=both), min(without))
+    assert explained.scores["clip"]["percent"] is None
+    top = select(session, dataset, request(scorers=both))  # what ranks has to compare
+    assert all(one.external_id.startswith("i") for one in top.chosen)
+
+
 def test_scaling_within_groups_hides_no_group(session, mixed, tmp_path):
     rows = [{"id": f"{kind}{n:02d}", "steep": n / 60 + (90 if kind == "c" and n < 30 else 0)}
             for kind in "ch" for n in range(60)]  # fmt: skip
