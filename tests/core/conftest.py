@@ -36,6 +36,7 @@ DECLARATION = """
             Component("scorer", "ratio", "counting.parts:Ratio"),
             Component("scorer", "fitting", "counting.parts:Fitting"),
             Component("scorer", "dice", "counting.parts:Dice"),
+            Component("scorer", "around", "counting.parts:Around", api=2),
             Component("embedder", "colour", "counting.parts:Colour"),
             Component("embedder", "letters", "counting.parts:Letters"),
             Component("embedder", "rarity", "counting.parts:Rarity", api=2),
@@ -54,7 +55,9 @@ PARTS = """
 
     import numpy as np
 
-    from ig4.core.contracts import Clusterer, Embedder, Needs, Options, PoolEmbedder, Scorer
+    from ig4.core.contracts import (
+        Clusterer, Embedder, Needs, Options, PoolEmbedder, PoolScorer, Scorer,
+    )
     from ig4.core.errors import PrerequisiteError
     from ig4.core.records import Choice, Failure, Score
 
@@ -331,6 +334,33 @@ PARTS = """
             import zlib
             seen = ((s.answer + str(s.embeddings.tolist())).encode() for s in batch)
             return [Score(float(zlib.crc32(text) % 9973)) for text in seen]
+
+    class AroundOptions(Options):
+        reads: str = "groups"
+        name: str = ""
+
+    class Around(PoolScorer):
+        "What a pool shows of each sample: its group, its cluster, its meta, a column, or a space."
+        Options = AroundOptions
+
+        def needs(self):
+            reads = self.options.reads
+            shown = True if reads in ("clusters", "meta") else (self.options.name,)
+            return Needs(**{reads: shown})
+
+        def score_pool(self, pool):
+            reads, name = self.options.reads, self.options.name
+            if reads == "groups":
+                found = pool.groups(name).labels
+            elif reads == "clusters":
+                found = pool.clusters
+            elif reads == "meta":
+                found = [len(str(told.get("source"))) for told in pool.meta]
+            elif reads == "optional_columns":
+                found = pool.raw(name) if pool.has_column(name) else np.zeros(pool.n)
+            else:
+                found = pool.vectors(name)[:, 0] if pool.has_space(name) else np.zeros(pool.n)
+            return np.asarray(found, dtype=np.float64)
 
     class Pixels(Scorer):
         "The width of the first image, by way of its pixels."

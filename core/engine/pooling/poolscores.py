@@ -11,7 +11,9 @@ import numpy as np
 
 from ig4.core.contracts import Needs, Pool, PoolScorer
 from ig4.core.counts import counted
+from ig4.core.engine.pooling.clusterlabels import cluster_labels
 from ig4.core.engine.pooling.pooldata import CountedScores, StoredPoolData
+from ig4.core.engine.pooling.poolinputs import further_digests
 from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spaces import has_no_images, require_space
 from ig4.core.errors import Ig4Error, PluginError, UsageError
@@ -38,14 +40,16 @@ POOL = "pool"
 class ScoringPool:
     """The samples that a pool scorer sees, and those it cannot: `lacking` has why, by place.
 
-    `sample_ids` and `contents` (n,) are of all sound samples; `places` (m,) those in the pool.
-    `digest` is of all that its values depend on.
+    `sample_ids` and `contents` (n,) are of all sound samples; `places` (m,) those in the pool,
+    and `clusters` (m,) theirs, zeros where the scorer reads none. `digest` is of all that its
+    values depend on.
     """
 
     sample_ids: NDArray[np.int64]
     contents: NDArray[np.int64]
     places: NDArray[np.int64]
     lacking: Mapping[int, str]
+    clusters: NDArray[np.int64]
     digest: str
 
 
@@ -88,7 +92,7 @@ def scoring_pool(
     """Return the samples that a pool scorer sees.
 
     Raises:
-        UsageError: scores or vectors that it needs are not there at all.
+        UsageError: scores, vectors, groups or clusters that it needs are not there at all.
     """
     needs = _needs(one)
     with session.store.reading() as connection:
@@ -117,10 +121,18 @@ def scoring_pool(
         for place in np.flatnonzero(found.row_of < 0).tolist():
             lacking.setdefault(place, f"it has no vector in the space {space}")
         parts.append(found.digest)
+    clusters = np.zeros(len(sample_ids), dtype=np.int64)
+    if needs.clusters:
+        clusters = cluster_labels(session, dataset, settings.clustering, sample_ids)
+        for place in np.flatnonzero(clusters < 0).tolist():
+            lacking.setdefault(place, f"it has no cluster, which {one.label} reads")
     places = np.setdiff1d(np.arange(len(sample_ids)), np.fromiter(lacking, dtype=np.int64))
+    clusters = clusters[places]
+    seen = sample_ids[places], contents[places], clusters
+    further = further_digests(session, dataset, needs, settings, columns, *seen)
     members = hashlib.sha256(np.sort(contents[places]).tobytes()).hexdigest()
-    digest = digest_of([members, parts, needs.to_dict()])
-    return ScoringPool(sample_ids, contents, places, lacking, digest)
+    digest = digest_of([members, [*parts, *further], needs.to_dict()])
+    return ScoringPool(sample_ids, contents, places, lacking, clusters, digest)
 
 
 def is_stale(
@@ -196,7 +208,7 @@ def _values(
         pool.sample_ids[pool.places],
         pool.contents[pool.places],
         CountedScores.none(n),
-        np.zeros(n, dtype=np.int64),
+        pool.clusters,
     )
     view = Pool(data, size=n, seed=0, needs=scorer.needs(), reader=f"scorer {one.label}")
     open_named(scorer, one.label)
