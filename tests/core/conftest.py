@@ -356,7 +356,7 @@ PARTS = """
                 found = pool.clusters
             elif reads == "meta":
                 found = [len(str(told.get("source"))) for told in pool.meta]
-            elif reads == "optional_columns":
+            elif "columns" in reads:
                 found = pool.raw(name) if pool.has_column(name) else np.zeros(pool.n)
             else:
                 found = pool.vectors(name)[:, 0] if pool.has_space(name) else np.zeros(pool.n)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.contracts import Selector
 from ig4.core.engine.checkups.check import check_notices
 from ig4.core.engine.mixtures import tell_shared
-from ig4.core.engine.pooling.poolscores import is_stale
+from ig4.core.engine.pooling.poolscores import stale_notice
 from ig4.core.engine.selecting.draft import SelectionDraft, draft_selection
 from ig4.core.engine.selecting.reports.reporting import make_report
 from ig4.core.engine.selecting.result import SelectionResult
@@ -77,11 +77,8 @@ def _tell(
 ) -> None:
     """Say what the user should know of a selection."""
     for column in (*draft.table.columns, *_read_beside(session, dataset, draft)):
-        if is_stale(session, dataset, column, request.pool):
-            session.notice(
-                f"{column.name} was computed of a pool that has changed since: `ig4 score "
-                f"--scorers {column.name}` computes it anew"
-            )
+        if text := stale_notice(session, dataset, column, request.pool):
+            session.notice(text)
     for text in check_notices(session, dataset, draft.table.names):
         session.notice(text)
     for text in report.told:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from ig4.core.engine.ingesting.imports import import_clusters
-from ig4.core.engine.pooling.poolscores import POOL, is_stale
+from ig4.core.engine.pooling.poolscores import POOL, stale_notice
 from ig4.core.engine.pooling.settings import PoolSettings
+from ig4.core.engine.scoring.columns import drop_column
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.selecting.candidates import SelectionRequest
@@ -80,10 +83,10 @@ def test_a_changed_pool_makes_values_stale_and_that_is_told(session, dataset, fo
     score(session, dataset, ScoreRequest((AGAIN,)))
     column = column_of(session, dataset, "given-again")
     assert column.identity[POOL]
-    assert not is_stale(session, dataset, column, PoolSettings())
+    assert not stale_notice(session, dataset, column, PoolSettings())
     folder.write(*RECORDS, record("f", "something else entirely, for once"))
     read()
-    assert is_stale(session, dataset, column, PoolSettings())
+    assert stale_notice(session, dataset, column, PoolSettings())
     heard = []
     session.listeners = [*session.listeners, heard.append]
     select(
@@ -95,6 +98,50 @@ def test_a_changed_pool_makes_values_stale_and_that_is_told(session, dataset, fo
     assert any("given-again was computed of a pool that has changed since" in one for one in told)
 
 
+def test_new_samples_without_vectors_make_values_stale(session, dataset, folder, read):
+    choice = around("spaces", "letters")
+    score(session, dataset, ScoreRequest((choice,)))
+    column = column_of(session, dataset, "around")
+    folder.write(*RECORDS, record("f", "no", instruction="What is that, again?"))
+    dataset = read().dataset
+    assert stale_notice(session, dataset, column, PoolSettings()) == (
+        "around was computed of a pool that has changed since: `ig4 score --scorers around` "
+        "computes it anew"
+    )
+    assert score(session, dataset, ScoreRequest((choice,))).done == {"around": 6}
+    anew = column_of(session, dataset, "around")
+    assert stale_notice(session, dataset, anew, PoolSettings()) is None
+
+
+def test_vectors_that_are_gone_make_no_values_of_the_same_samples_stale(session, dataset):
+    score(session, dataset, ScoreRequest((around("spaces", "letters"),)))
+    with session.store.writing() as connection:
+        connection.execute(text("DELETE FROM input_embeddings"))
+    column = column_of(session, dataset, "around")
+    assert stale_notice(session, dataset, column, PoolSettings()) is None
+
+
+def test_what_scoring_cannot_mend_of_a_pool_that_changed_is_told(session, dataset, folder, read):
+    score(session, dataset, ScoreRequest((Choice("scorer", "length"),)))
+    score(session, dataset, ScoreRequest((around("columns", "length"),)))
+    column = column_of(session, dataset, "around")
+    drop_column(session, dataset, "length")
+    assert stale_notice(session, dataset, column, PoolSettings()) is None
+    folder.write(*RECORDS[1:])
+    told = stale_notice(session, read().dataset, column, PoolSettings())
+    assert told.startswith("around was computed of a pool that has changed since, and cannot")
+    assert "run `ig4 score --scorers length`" in told
+
+
+def test_values_of_a_scorer_that_is_not_installed_any_more_are_not_told(
+    session, dataset, folder, read
+):
+    score(session, dataset, ScoreRequest((around("meta"),)))
+    column = replace(column_of(session, dataset, "around"), component="gone")
+    folder.write(*RECORDS[1:])
+    assert stale_notice(session, read().dataset, column, PoolSettings()) is None
+
+
 def test_values_of_an_older_pool_are_replaced_and_deleted(session, dataset, folder, read):
     score(session, dataset, ScoreRequest((AGAIN,)))
     old = column_of(session, dataset, "given-again")
@@ -103,7 +150,7 @@ def test_values_of_an_older_pool_are_replaced_and_deleted(session, dataset, fold
     assert score(session, dataset, ScoreRequest((AGAIN,))).done == {"given-again": 6}
     new = column_of(session, dataset, "given-again")
     assert new.component_id != old.component_id
-    assert not is_stale(session, dataset, new, PoolSettings())
+    assert not stale_notice(session, dataset, new, PoolSettings())
     with session.store.reading() as connection:
         assert len(scores.scored_ids(connection, old.component_id)) == 0
 
@@ -137,7 +184,8 @@ def kmeans_of_texts(k):
 
 def computed(session, dataset, choice, pool=PoolSettings()):  # noqa: B008 - it is frozen
     """Return how many samples were scored, and whether the values were stale before."""
-    stale = is_stale(session, dataset, column_of(session, dataset, choice.label), pool)
+    column = column_of(session, dataset, choice.label)
+    stale = stale_notice(session, dataset, column, pool) is not None
     return score(session, dataset, ScoreRequest((choice,), pool=pool)).done[choice.label], stale
 
 
@@ -157,7 +205,7 @@ def test_groups_that_a_pool_scorer_reads_make_its_values_stale_when_they_change(
     assert set(values(session, dataset, "around").values()) == {0, 1}
     assert computed(session, dataset, choice, two) == (0, False)
     stages = started(session)
-    assert is_stale(session, dataset, column_of(session, dataset, "around"), three)
+    assert stale_notice(session, dataset, column_of(session, dataset, "around"), three)
     assert stages == []  # nothing need be made to tell
     assert computed(session, dataset, choice, three) == (5, True)
     assert set(values(session, dataset, "around").values()) == {0, 1, 2}
