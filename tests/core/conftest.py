@@ -36,6 +36,7 @@ DECLARATION = """
             Component("scorer", "ratio", "counting.parts:Ratio"),
             Component("scorer", "fitting", "counting.parts:Fitting"),
             Component("scorer", "dice", "counting.parts:Dice"),
+            Component("scorer", "lost", "counting.parts:Lost"),
             Component("scorer", "around", "counting.parts:Around", api=2),
             Component("embedder", "colour", "counting.parts:Colour"),
             Component("embedder", "letters", "counting.parts:Letters"),
@@ -326,6 +327,20 @@ PARTS = """
                 return Failure("the answer says fail")
             channel = ("red", "green", "blue").index(sample.answer.split()[0])
             return Score(float(sample.embeddings[0][channel]))
+
+    class LostOptions(Logged):
+        falls: bool = False
+
+    class Lost(Fitting):
+        "How much the image lacks of the colour that the answer names: less is better."
+        Options = LostOptions
+
+        def _one(self, sample):
+            found = super()._one(sample)
+            return found if isinstance(found, Failure) else Score(255.0 - found.value)
+
+        def to_percent(self, values):
+            return 100.0 - values / 2.55 if self.options.falls else values / 2.55
 
     class Dice(Bright):
         "A number that depends on answer and image together, and means nothing."

@@ -79,7 +79,8 @@ def _tell(
     for column in (*draft.table.columns, *_read_beside(session, dataset, draft)):
         if text := stale_notice(session, dataset, column, request.pool):
             session.notice(text)
-    for text in check_notices(session, dataset, draft.table.names):
+    weights = dict(zip(draft.table.names, draft.table.weights.tolist(), strict=True))
+    for text in check_notices(session, dataset, draft.table.names, weights):
         session.notice(text)
     for text in report.told:
         session.notice(text)
