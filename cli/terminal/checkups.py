@@ -25,7 +25,7 @@ def print_check(result: CheckResult) -> None:
     """Print a row for each column, how they agree, and the reasons of the verdicts."""
     render.print_table(
         (
-            "scores", "verdict", "values", "failed", "own answer above another's", "distinct",
+            "scores", "verdict", "values", "failed", "own answer better than another's", "distinct",
             "most equal", "length", "groups", "best 6 % kept",
         ),
         [_row(one) for one in result.columns],
@@ -80,6 +80,8 @@ def _notes(one: ColumnCheckup) -> list[str]:
         notes.append(f"in {told.whole:,} pairs the whole dialogue was exchanged")
     if told.failed:
         notes.append(f"{told.failed:,} samples failed with another answer")
+    if one.falls:
+        notes.append("its own percent scale falls: low values are the good ones")
     if one.pool_dependent:
         notes.append("its own percent scale depends on the other samples of the pool")
     return notes

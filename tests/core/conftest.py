@@ -36,6 +36,8 @@ DECLARATION = """
             Component("scorer", "ratio", "counting.parts:Ratio"),
             Component("scorer", "fitting", "counting.parts:Fitting"),
             Component("scorer", "dice", "counting.parts:Dice"),
+            Component("scorer", "lost", "counting.parts:Lost"),
+            Component("scorer", "around", "counting.parts:Around", api=2),
             Component("embedder", "colour", "counting.parts:Colour"),
             Component("embedder", "letters", "counting.parts:Letters"),
             Component("embedder", "rarity", "counting.parts:Rarity", api=2),
@@ -54,7 +56,9 @@ PARTS = """
 
     import numpy as np
 
-    from ig4.core.contracts import Clusterer, Embedder, Needs, Options, PoolEmbedder, Scorer
+    from ig4.core.contracts import (
+        Clusterer, Embedder, Needs, Options, PoolEmbedder, PoolScorer, Scorer,
+    )
     from ig4.core.errors import PrerequisiteError
     from ig4.core.records import Choice, Failure, Score
 
@@ -324,6 +328,20 @@ PARTS = """
             channel = ("red", "green", "blue").index(sample.answer.split()[0])
             return Score(float(sample.embeddings[0][channel]))
 
+    class LostOptions(Logged):
+        falls: bool = False
+
+    class Lost(Fitting):
+        "How much the image lacks of the colour that the answer names: less is better."
+        Options = LostOptions
+
+        def _one(self, sample):
+            found = super()._one(sample)
+            return found if isinstance(found, Failure) else Score(255.0 - found.value)
+
+        def to_percent(self, values):
+            return 100.0 - values / 2.55 if self.options.falls else values / 2.55
+
     class Dice(Bright):
         "A number that depends on answer and image together, and means nothing."
 
@@ -331,6 +349,33 @@ PARTS = """
             import zlib
             seen = ((s.answer + str(s.embeddings.tolist())).encode() for s in batch)
             return [Score(float(zlib.crc32(text) % 9973)) for text in seen]
+
+    class AroundOptions(Options):
+        reads: str = "groups"
+        name: str = ""
+
+    class Around(PoolScorer):
+        "What a pool shows of each sample: its group, its cluster, its meta, a column, or a space."
+        Options = AroundOptions
+
+        def needs(self):
+            reads = self.options.reads
+            shown = True if reads in ("clusters", "meta") else (self.options.name,)
+            return Needs(**{reads: shown})
+
+        def score_pool(self, pool):
+            reads, name = self.options.reads, self.options.name
+            if reads == "groups":
+                found = pool.groups(name).labels
+            elif reads == "clusters":
+                found = pool.clusters
+            elif reads == "meta":
+                found = [len(str(told.get("source"))) for told in pool.meta]
+            elif "columns" in reads:
+                found = pool.raw(name) if pool.has_column(name) else np.zeros(pool.n)
+            else:
+                found = pool.vectors(name)[:, 0] if pool.has_space(name) else np.zeros(pool.n)
+            return np.asarray(found, dtype=np.float64)
 
     class Pixels(Scorer):
         "The width of the first image, by way of its pixels."

@@ -10,6 +10,7 @@ from ig4.core.engine.checkups.checker import ColumnChecker, read_checkup
 from ig4.core.engine.checkups.findings import NOISE, CheckResult, ColumnCheckup, Separation
 from ig4.core.engine.checkups.looking import GroupsOf, SampleReader, known_groups
 from ig4.core.engine.checkups.measuring import inputs_digest
+from ig4.core.engine.checkups.verdict import is_reversed
 from ig4.core.errors import UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.suggest import did_you_mean
@@ -96,20 +97,29 @@ class ScoringCheck:
         return checker
 
 
-def check_notices(session: Session, dataset: DatasetRow, names: Iterable[str]) -> list[str]:
-    """Return a sentence for each of these columns that its last check found to be noise.
+def check_notices(
+    session: Session,
+    dataset: DatasetRow,
+    names: Iterable[str],
+    weights: Mapping[str, float] | None = None,
+) -> list[str]:
+    """Return a sentence for each of these columns that its last check found noise or reversed.
 
-    A check of other values than the column has now says nothing.
+    A reversed one is told where its weight is above 0: then its bad end is preferred. A check of
+    other values than the column has now says nothing.
     """
     wanted = set(names)
+    liked = {name for name, weight in (weights or {}).items() if weight > 0}
     with session.store.reading() as connection:
         stored = checkups.list_all(connection, dataset.id)
-        noise = {
+        faulty = {
             name: found
             for name, row in stored.items()
-            if name in wanted and (found := read_checkup(row)) and found.verdict == NOISE
+            if name in wanted
+            and (found := read_checkup(row))
+            and (found.verdict == NOISE or (name in liked and is_reversed(found.separation)))
         }
-        if not noise:
+        if not faulty:
             return []
         _, contents = samples.ordered_ids(connection, dataset.id)
         current = {
@@ -117,14 +127,27 @@ def check_notices(session: Session, dataset: DatasetRow, names: Iterable[str]) -
                 row.fingerprint, contents, scores.values(connection, row.component_id, contents)
             )
             for row in scorecolumns.list_all(connection, dataset.id)
-            if row.name in noise
+            if row.name in faulty
         }
     return [
-        f"{name} is noise on {dataset.name} ({found.reasons[0]}): leave it out, or give it another "
-        f"model (`ig4 check {name}` shows all that was found)"
-        for name, found in noise.items()
+        _notice(name, found, dataset.name)
+        for name, found in faulty.items()
         if current.get(name) == stored[name].inputs
     ]
+
+
+def _notice(name: str, found: ColumnCheckup, dataset: str) -> str:
+    shows = f"(`ig4 check {name}` shows all that was found)"
+    if found.verdict == NOISE:
+        return (
+            f"{name} is noise on {dataset} ({found.reasons[0]}): leave it out, or give it another "
+            f"model {shows}"
+        )
+    return (
+        f"{name} is reversed on {dataset} (it prefers the answers of other samples: area under the "
+        f"ROC {found.separation.area:.2f}), and counts as if more were better: give it a negative "
+        f"weight, or a scale on which more is better {shows}"
+    )
 
 
 def _check(

@@ -24,13 +24,14 @@ from ig4.core.engine.checkups.measuring import (
     group_dependence,
     inputs_digest,
     length_correlation,
+    percents_fall,
     separation,
     thinned,
     too_few,
 )
 from ig4.core.engine.checkups.rerating import NotRatedError
 from ig4.core.engine.checkups.shuffled import ShuffledPairs, shuffle
-from ig4.core.engine.checkups.verdict import verdict
+from ig4.core.engine.checkups.verdict import is_reversed, verdict
 from ig4.core.engine.selecting.percent import paper_scale
 from ig4.core.errors import Ig4Error
 from ig4.core.statistics.saturation import saturation
@@ -82,7 +83,8 @@ class ColumnChecker:
         """Return how well a scorer that is open in a run tells pairs apart, or why it does not."""
         try:
             pairs = self._pairs(label)
-            return separation(pairs, rerating.rate_in(self.session, run, label, scorer, pairs))
+            rated = rerating.rate_in(self.session, run, label, scorer, pairs)
+            return separation(pairs, rated, falls=self._falls(self.columns[label]))
         except (NotRatedError, Ig4Error) as error:
             return Separation(why=str(error))
 
@@ -121,7 +123,9 @@ class ColumnChecker:
         name, asked = column.name, self.request
         values = self.values[name]
         finite = values[np.isfinite(values)]
-        places = self.reader.draw(values)
+        places, falls = self.reader.draw(values), self._falls(column)
+        # A selection takes the better end, which of a reversed column is the other one.
+        better = -finite if falls != is_reversed(told) else finite
         with self.session.store.reading() as connection:
             failures = scores.count_errors(connection, self.dataset.id, column.component_id)
         return ColumnCheckup(
@@ -136,7 +140,8 @@ class ColumnChecker:
             groups=self._dependence(places, values[places]),
             length=length_correlation(self.reader.rows(places), values[places]),
             agreement={},
-            stability=top_stability(thinned(finite, asked.seed), BEST, seed=asked.seed),
+            stability=top_stability(thinned(better, asked.seed), BEST, seed=asked.seed),
+            falls=falls,
             pool_dependent=self._pool_dependent(column, finite),
             wanted=asked.pairs,
             seed=asked.seed,
@@ -158,9 +163,8 @@ class ColumnChecker:
                 return self._asked(column, scorer)
             pairs = self._pairs(column.name)
             executor = self.request.executor
-            return separation(
-                pairs, rerating.rate(self.session, executor, column.name, scorer, pairs)
-            )
+            rated = rerating.rate(self.session, executor, column.name, scorer, pairs)
+            return separation(pairs, rated, falls=self._falls(column))
         except NotRatedError as error:
             return Separation(why=str(error))
 
@@ -173,7 +177,8 @@ class ColumnChecker:
         )
         if answered.sum() < LEAST_PAIRS and stopped:
             raise NotRatedError(stopped)
-        return separation(pairs.take(np.flatnonzero(answered)), values[answered])
+        pairs = pairs.take(np.flatnonzero(answered))
+        return separation(pairs, values[answered], falls=self._falls(column))
 
     def _pairs(self, name: str) -> ShuffledPairs:
         """Return the samples of a column to rate again.
@@ -205,6 +210,15 @@ class ColumnChecker:
             for name, labels in self._groups_at(places).items()
         }
         return {name: one for name, one in found.items() if one is not None}
+
+    def _falls(self, column: ScoreColumnRow) -> bool:
+        """Tell whether low values are the good ones on the scorer's own percent scale."""
+        values = self.values[column.name]
+        values = values[np.isfinite(values)]
+        try:
+            return percents_fall(values, paper_scale(self.session, column)(values))
+        except Ig4Error:
+            return False
 
     def _pool_dependent(self, column: ScoreColumnRow, values: NDArray[np.float64]) -> bool | None:
         """Tell whether percents of half the pool are other ones than in the whole pool."""

@@ -24,12 +24,12 @@ together, on the answer alone, on image and question alone, or on neither."""
 class Separation:
     """How well a scorer tells samples from the same ones with the answer of another sample.
 
-    `area` under the ROC (0 to 1, chance is 0.5) with its 95 % interval, of `pairs` that have both
-    values; `sees` is what the values depend on. None of these is known where `why` says why not.
-    `same_question` and `same_image` count pairs whose two samples have these in common, `whole`
-    those in which all turns of the other sample were put in the place of the own ones, for their
-    numbers differ. `failed` counts samples that could not be rated with another answer,
-    `unmatched` those for which there was none.
+    `area` under the ROC (0 to 1; chance is 0.5, below it the answers of others have the better
+    values) with its 95 % interval, of `pairs` that have both values; `sees` is what the values
+    depend on. None of these is known where `why` says why not. `same_question` and `same_image`
+    count pairs whose two samples have these in common, `whole` those in which all turns of the
+    other sample were put in the place of the own ones, for their numbers differ. `failed` counts
+    samples that could not be rated with another answer, `unmatched` those for which there was none.
     """
 
     pairs: int = 0
@@ -68,9 +68,10 @@ class ColumnCheckup:
 
     `samples` have a value (`values`), an error (`failures`), or neither. `groups` and `length`
     (rank correlation with the characters of the answer) are of at most 2,000 of them, `agreement`
-    (rank correlation with each other column) of all. `pool_dependent` tells whether the scorer's
-    own percent scale changes with the samples beside; None where it cannot be had. `wanted`, `seed`
-    and `paid` are what was asked for, `grouped` a digest of the groups.
+    (rank correlation with each other column) of all. `falls` tells whether low values have high
+    percents on the scorer's own scale. `pool_dependent` tells whether that scale changes with the
+    samples beside; None where it cannot be had. `wanted`, `seed` and `paid` are what was asked for,
+    `grouped` a digest of the groups.
     """
 
     name: str
@@ -85,6 +86,7 @@ class ColumnCheckup:
     length: float | None
     agreement: Mapping[str, float | None]
     stability: TopStability | None
+    falls: bool
     pool_dependent: bool | None
     wanted: int
     seed: int

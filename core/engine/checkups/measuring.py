@@ -33,12 +33,18 @@ LEAST_PAIRS = 20
 MOST_ROWS = 20_000
 """The stability of a larger pool is that of a draw of so many."""
 
-_METHOD = 1  # raised when equal values are to be judged anew
+_METHOD = 2  # raised when equal values are to be judged anew
 _SAME = 0.99  # the share of pairs with the same value that shows what a scorer does not look at
 
 
-def separation(pairs: ShuffledPairs, rated: NDArray[np.float64]) -> Separation:
-    """Return how well a scorer tells pairs apart; `rated` (m,) are its values of them, or NaN."""
+def separation(
+    pairs: ShuffledPairs, rated: NDArray[np.float64], *, falls: bool = False
+) -> Separation:
+    """Return how well a scorer tells pairs apart; `rated` (m,) are its values of them, or NaN.
+
+    The area counts own answers that have the better value: the greater one, or the lower one where
+    the scorer's percents fall (`falls`).
+    """
     known = np.isfinite(rated)
     told = Separation(
         pairs=int(known.sum()),
@@ -51,7 +57,7 @@ def separation(pairs: ShuffledPairs, rated: NDArray[np.float64]) -> Separation:
     if told.pairs < LEAST_PAIRS:
         return Separation(**{**told.to_dict(), "why": too_few(told.pairs)})
     own, theirs, rated = pairs.own[known], pairs.theirs[known], rated[known]
-    area = paired_area(own, rated)
+    area = paired_area(-own, -rated) if falls else paired_area(own, rated)
     return Separation(
         **{
             **told.to_dict(),
@@ -100,6 +106,11 @@ def agreements(name: str, values: Mapping[str, NDArray[np.float64]]) -> dict[str
             both = np.isfinite(own) & np.isfinite(theirs)
             found[other] = rank_correlation(own[both], theirs[both])
     return found
+
+
+def percents_fall(values: NDArray[np.float64], percent: NDArray[np.float64]) -> bool:
+    """Tell whether a scorer's percents (n,) go down where its values (n,) go up."""
+    return (rank_correlation(values, percent) or 0.0) < 0
 
 
 def thinned(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:

@@ -18,13 +18,16 @@ from ig4.core.engine.checkups.findings import (
 )
 
 CHANCE = 0.55
-"""An area under the ROC whose interval reaches down to this may be chance."""
+"""An area under the ROC whose interval reaches down to this, or up to 1 less this, may be chance.
+
+One whose interval lies below is reversed: the scorer tells pairs apart, and prefers the others.
+"""
 
 WIDEST = 0.70
-"""One whose interval reaches from chance up to this is of too few pairs to say anything."""
+"""One whose interval reaches from chance up to this, or as far down, is of too few pairs to say."""
 
 WEAK = 0.65
-"""One whose interval reaches down to this tells little."""
+"""One whose interval reaches down to this, or up to 1 less this, tells little."""
 
 MOST_EQUAL = 0.5
 """The share of equal values above which a column can reject samples, but hardly rank them."""
@@ -51,8 +54,8 @@ def _noise(found: ColumnCheckup) -> Iterator[str]:
     if spread is not None and spread.distinct == 1 and found.values > 1:
         yield f"all {found.values:,} values are equal"
     limits = _limits(told)
-    if limits and limits[0] <= CHANCE and limits[1] <= WIDEST:
-        how = "hardly tells" if limits[0] > 0.5 else "cannot tell"
+    if limits and _may_be_chance(*limits) and not _is_wide(*limits):
+        how = "cannot tell" if limits[0] <= 0.5 <= limits[1] else "hardly tells"
         yield f"it {how} a sample's own answer from another's: {_area(told)}"
 
 
@@ -108,10 +111,31 @@ def _doubts_of_pairs(told: Separation) -> Iterator[str]:
     limits = _limits(told)
     if limits is not None:
         low, high = limits
-        if low <= CHANCE and high > WIDEST:
+        if is_reversed(told):
+            weakly = " weakly" if high >= 1 - WEAK else ""
+            yield (
+                f"it is reversed: it{weakly} prefers the answers of other samples, so its low "
+                f"percents are the good ones ({_area(told)}); give it a negative weight, or a "
+                "scale on which more is better"
+            )
+        elif _may_be_chance(low, high) and _is_wide(low, high):
             yield f"too few pairs to say whether it tells own answers from others: {_area(told)}"
         elif CHANCE < low <= WEAK:
             yield f"it tells a sample's own answer from another's only weakly: {_area(told)}"
+
+
+def is_reversed(told: Separation) -> bool:
+    """Tell whether a scorer tells pairs apart, but prefers the answers of other samples."""
+    limits = _limits(told)
+    return limits is not None and limits[1] < 1 - CHANCE
+
+
+def _may_be_chance(low: float, high: float) -> bool:
+    return low <= CHANCE and high >= 1 - CHANCE
+
+
+def _is_wide(low: float, high: float) -> bool:
+    return high > WIDEST or low < 1 - WIDEST
 
 
 def _limits(told: Separation) -> tuple[float, float] | None:

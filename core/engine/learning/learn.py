@@ -54,7 +54,13 @@ def learn_weights(session: Session, dataset: DatasetRow, config: Config) -> Lear
         number, computed = run_tasks(plan.setup, settings, AblationPlan(tasks, {}), plan.seeds)
         with session.store.reading() as connection:
             cells = ablations.cells(connection, number)
-        values, used = _outcomes(plan, arms, cells)
+        values, used, partial = _outcomes(plan, arms, cells)
+        if partial:
+            session.notice(
+                f"{counted(partial, 'subset')} of {len(arms):,} {verb(partial, 'has', 'have')} a "
+                f"result of only some of the {len(plan.seeds)} seeds, and the mean is over these: "
+                "the same command tries the failed ones again"
+            )
         learned = _fit(session, plan, values, used)
         result = LearningResult(
             id=number,
@@ -66,6 +72,7 @@ def learn_weights(session: Session, dataset: DatasetRow, config: Config) -> Lear
             computed=computed,
             cells=len(arms) * len(plan.seeds),
             failed=sum(cell.status == "failed" for cell in cells),
+            partial=partial,
             unanswered=_unanswered(cells),
         )
         settings[LEARNING] |= {"result": result.to_dict()}
@@ -104,8 +111,10 @@ def _settings(plan: LearningPlan, arms: Sequence[Arm]) -> dict[str, Any]:
 
 def _outcomes(
     plan: LearningPlan, arms: Sequence[Arm], cells: Sequence[CellRow]
-) -> tuple[NDArray[np.float64], list[int]]:
+) -> tuple[NDArray[np.float64], list[int], int]:
     """Return the results (u,) of the subsets that have one, the mean over seeds, and their rows.
+
+    And how many of these subsets have a result of some seeds only: their mean is over those.
 
     Raises:
         Ig4Error: too few have one, or all have the same.
@@ -133,7 +142,8 @@ def _outcomes(
             f"({parts[0, 0]:.4g}), so nothing can be learned from it: ask more or other questions, "
             "train longer (--steps), or name another metric (--metric)"
         )
-    return plan.metric.outcomes(parts), used
+    partial = sum(len(found[arms[row].name]) < len(plan.seeds) for row in used)
+    return plan.metric.outcomes(parts), used, partial
 
 
 def _fit(

@@ -90,7 +90,8 @@ class LearningResult:
     """The result of `ig4 learn-weights`; `id` is the number of the ablation with its cells.
 
     `used` are the subsets with a result, and `outcomes` these results; `computed` counts the cells
-    that this call trained or evaluated, `unanswered` the questions without an answer.
+    that this call trained or evaluated, `partial` the used subsets that lack some of their seeds,
+    `unanswered` the questions without an answer.
     """
 
     id: int
@@ -102,6 +103,7 @@ class LearningResult:
     computed: int
     cells: int
     failed: int
+    partial: int
     unanswered: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,6 +123,7 @@ class LearningResult:
             "cells": self.cells,
             "computed": self.computed,
             "failed": self.failed,
+            "partial": self.partial,
             "unanswered": self.unanswered,
             "design": plan.design.to_dict(),
             "weights": {one.name: asdict(one) for one in learned.weights},

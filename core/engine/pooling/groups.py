@@ -12,6 +12,7 @@ import numpy as np
 
 from ig4.core.contracts import Grouper, Groups, Needs, Neighbours, Pool
 from ig4.core.counts import counted
+from ig4.core.engine.pooling.clusterlabels import cluster_labels
 from ig4.core.engine.pooling.groupchecking import checked_groups
 from ig4.core.engine.pooling.spaces import require_space
 from ig4.core.engine.pooling.storedsamples import StoredMeta, StoredSamples
@@ -21,7 +22,7 @@ from ig4.core.host.blame import blaming
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.host.watch import open_named
 from ig4.core.records import Choice
-from ig4.storage import clusters, datasets, groups, samples
+from ig4.storage import datasets, groups, samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,15 +79,51 @@ def groups_of(
         UsageError: the grouper needs what is missing, or leaves every sample without a group.
         PluginError: the grouper needs what groupers are not given, or returns no groups.
     """
-    with session.store.reading() as connection:
-        everything = samples.ordered_ids(connection, dataset.id)
-    if not len(everything[0]):
-        everything = (sample_ids, contents)
-    work = _Grouping(session, dataset, sources or GroupSources(), *everything)
+    work = _grouping(session, dataset, sources, sample_ids, contents)
     found = work.made(grouper, ())
     order = np.argsort(work.sample_ids, kind="stable")
     rows = order[np.searchsorted(work.sample_ids, sample_ids, sorter=order)]
     return replace(found, groups=found.groups.take(rows))
+
+
+def groups_digest(
+    session: Session,
+    dataset: DatasetRow,
+    grouper: Choice,
+    sample_ids: NDArray[np.int64],
+    contents: NDArray[np.int64],
+    sources: GroupSources | None = None,
+) -> str:
+    """Return the digest that `groups_of` gives with the groups, without making them.
+
+    Raises:
+        UsageError, PluginError: as `groups_of`.
+    """
+    return _grouping(session, dataset, sources, sample_ids, contents).inputs(grouper, ()).digest
+
+
+def _grouping(
+    session: Session,
+    dataset: DatasetRow,
+    sources: GroupSources | None,
+    sample_ids: NDArray[np.int64],
+    contents: NDArray[np.int64],
+) -> _Grouping:
+    with session.store.reading() as connection:
+        everything = samples.ordered_ids(connection, dataset.id)
+    if not len(everything[0]):
+        everything = (sample_ids, contents)
+    return _Grouping(session, dataset, sources or GroupSources(), *everything)
+
+
+@dataclass(frozen=True, slots=True)
+class _GroupInputs:
+    """What groups are made of beside the samples, and a digest of all of it."""
+
+    needs: Needs
+    spaces: Mapping[str, SpaceVectors]
+    clusters: NDArray[np.int64] | None
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +136,8 @@ class _Grouping:
     sample_ids: NDArray[np.int64]
     contents: NDArray[np.int64]
 
-    def made(self, choice: Choice, within: tuple[str, ...]) -> DatasetGroups:
-        """Return the groups by a grouper, stored before or made now.
+    def inputs(self, choice: Choice, within: tuple[str, ...]) -> _GroupInputs:
+        """Return what groups by a grouper are made of, without making any.
 
         `within` names the groupers that wait for these groups.
         """
@@ -111,72 +148,67 @@ class _Grouping:
         assert isinstance(configured.component, Grouper)
         needs = configured.component.needs()
         _require_known(choice.label, needs)
-        pool_data, read = self._pool_data(needs, (*within, choice.label))
-        inputs = digest_of(
-            [configured.fingerprint.value, needs.to_dict(), self._samples_digest(), read]
-        )
-        with self.session.store.reading() as connection:
-            known = groups.find(connection, self.dataset.id, inputs)
-        if known is not None and known.name == choice.label:
-            return DatasetGroups(self._stored(known), inputs)
-        configured = self.session.configured(choice)  # now it must be able to run
-        with self.session.recorded("groups", {"grouper": choice.to_dict(), "name": choice.label}):
-            self.session.attach(self.dataset.id)
-            grouped = self._group(configured, needs, pool_data)
-            self._store(configured, inputs, grouped)
-        return DatasetGroups(grouped, inputs)
-
-    def _pool_data(
-        self, needs: Needs, within: tuple[str, ...]
-    ) -> tuple[_GroupPoolData, dict[str, JSON]]:
-        """Return what a grouper sees, and digests of what it reads beside the samples."""
-        found = {
-            space: require_space(
-                self.session,
-                self.dataset,
-                space,
-                self.sources.spaces,
-                self.sample_ids,
-                self.contents,
-            )
-            for space in needs.all_spaces
-        }
-        parts = {name: self.made(self.sources.grouper(name), within) for name in needs.groups}
-        labels, clustering = self._clusters() if needs.clusters else (None, None)
+        found = {space: self._space(space) for space in needs.all_spaces}
+        inner = (*within, choice.label)
+        parts = {name: self.inputs(self.sources.grouper(name), inner) for name in needs.groups}
+        labels = self._clusters() if needs.clusters else None
         read: dict[str, JSON] = {
             "spaces": {space: one.digest for space, one in found.items()},
             "groups": {name: one.digest for name, one in parts.items()},
-            "clustering": clustering,
+            "clustering": None if labels is None else hashlib.sha256(labels.tobytes()).hexdigest(),
         }
-        whole = {name: one.groups for name, one in parts.items()}
-        data = _GroupPoolData(
+        digest = digest_of(
+            [configured.fingerprint.value, needs.to_dict(), self._samples_digest(), read]
+        )
+        return _GroupInputs(needs, found, labels, digest)
+
+    def made(self, choice: Choice, within: tuple[str, ...]) -> DatasetGroups:
+        """Return the groups by a grouper, stored before or made now; `within` as for `inputs`."""
+        found = self.inputs(choice, within)
+        with self.session.store.reading() as connection:
+            known = groups.find(connection, self.dataset.id, found.digest)
+        if known is not None and known.name == choice.label:
+            return DatasetGroups(self._stored(known), found.digest)
+        pool_data = self._pool_data(found, (*within, choice.label))
+        configured = self.session.configured(choice)  # now it must be able to run
+        with self.session.recorded("groups", {"grouper": choice.to_dict(), "name": choice.label}):
+            self.session.attach(self.dataset.id)
+            grouped = self._group(configured, found.needs, pool_data)
+            self._store(configured, found.digest, grouped)
+        return DatasetGroups(grouped, found.digest)
+
+    def _pool_data(self, found: _GroupInputs, within: tuple[str, ...]) -> _GroupPoolData:
+        """Return what a grouper sees; the groups that it is made from are made first."""
+        parts = {name: self.made(self.sources.grouper(name), within) for name in found.needs.groups}
+        return _GroupPoolData(
             self.session,
             self.sample_ids,
             self.contents,
-            found,
-            whole,
-            labels,
-            _rows_with(found),
-            needs.samples,
+            found.spaces,
+            {name: one.groups for name, one in parts.items()},
+            found.clusters,
+            _rows_with(found.spaces),
+            found.needs.samples,
         )
-        return data, read
 
-    def _clusters(self) -> tuple[NDArray[np.int64], str]:
-        name = self.sources.clustering
-        number, called_name = (name, None) if isinstance(name, int) else (None, name)
-        with self.session.store.reading() as connection:
-            found = clusters.find(
-                connection, self.dataset.id, name=called_name, clustering_id=number
-            )
-            if found is None:
-                called = "" if name is None else f" called {name!r}"
-                raise UsageError(
-                    f"{self.dataset.name} has no clusters{called} yet: run `ig4 cluster` or "
-                    "`ig4 import-clusters` first, or group by the vectors of a space "
-                    "(-o clusters.space=text)"
-                )
-            labels = clusters.labels(connection, found.id, self.sample_ids)
-        return labels, hashlib.sha256(labels.tobytes()).hexdigest()
+    def _space(self, space: str) -> SpaceVectors:
+        return require_space(
+            self.session,
+            self.dataset,
+            space,
+            self.sources.spaces,
+            self.sample_ids,
+            self.contents,
+        )
+
+    def _clusters(self) -> NDArray[np.int64]:
+        return cluster_labels(
+            self.session,
+            self.dataset,
+            self.sources.clustering,
+            self.sample_ids,
+            otherwise=", or group by the vectors of a space (-o clusters.space=text)",
+        )
 
     def _samples_digest(self) -> str:
         """Return a digest of the samples: which they are, their contents, their records.

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ig4.core.engine.pooling.groups import DatasetGroups, GroupSources, groups_of
+from ig4.core.engine.pooling.groups import (
+    DatasetGroups,
+    GroupSources,
+    groups_digest,
+    groups_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,10 +34,31 @@ def pool_groups(
     Raises:
         UsageError: there is no such grouper, or it needs what is missing.
     """
-    sources = GroupSources(settings.groupers, settings.embedders, settings.clustering)
-    return groups_of(session, dataset, settings.grouper(name), sample_ids, contents, sources)
+    grouper = settings.grouper(name)
+    return groups_of(session, dataset, grouper, sample_ids, contents, _sources(settings))
+
+
+def pool_groups_digest(
+    session: Session,
+    dataset: DatasetRow,
+    settings: PoolSettings,
+    name: str,
+    sample_ids: NDArray[np.int64],
+    contents: NDArray[np.int64],
+) -> str:
+    """Return the digest that `pool_groups` gives with the groups, without making them.
+
+    Raises:
+        UsageError: as `pool_groups`.
+    """
+    grouper = settings.grouper(name)
+    return groups_digest(session, dataset, grouper, sample_ids, contents, _sources(settings))
 
 
 def grouping_record(settings: PoolSettings, name: str, found: DatasetGroups) -> dict[str, JSON]:
     """Return what tells groups from others of the same name: grouper, options, and a digest."""
     return {**settings.grouper(name).to_dict(), "digest": found.digest}
+
+
+def _sources(settings: PoolSettings) -> GroupSources:
+    return GroupSources(settings.groupers, settings.embedders, settings.clustering)

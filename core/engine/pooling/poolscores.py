@@ -11,7 +11,9 @@ import numpy as np
 
 from ig4.core.contracts import Needs, Pool, PoolScorer
 from ig4.core.counts import counted
+from ig4.core.engine.pooling.clusterlabels import cluster_labels
 from ig4.core.engine.pooling.pooldata import CountedScores, StoredPoolData
+from ig4.core.engine.pooling.poolinputs import further_digests
 from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spaces import has_no_images, require_space
 from ig4.core.errors import Ig4Error, PluginError, UsageError
@@ -34,18 +36,24 @@ POOL = "pool"
 """The key in a stored component's identity that holds the digest of its pool."""
 
 
+class MissingVectorsError(UsageError):
+    """Vectors that a pool scorer needs are not there; `ig4 score` makes them before it scores."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScoringPool:
     """The samples that a pool scorer sees, and those it cannot: `lacking` has why, by place.
 
-    `sample_ids` and `contents` (n,) are of all sound samples; `places` (m,) those in the pool.
-    `digest` is of all that its values depend on.
+    `sample_ids` and `contents` (n,) are of all sound samples; `places` (m,) those in the pool,
+    and `clusters` (m,) theirs, zeros where the scorer reads none. `digest` is of all that its
+    values depend on.
     """
 
     sample_ids: NDArray[np.int64]
     contents: NDArray[np.int64]
     places: NDArray[np.int64]
     lacking: Mapping[int, str]
+    clusters: NDArray[np.int64]
     digest: str
 
 
@@ -88,15 +96,13 @@ def scoring_pool(
     """Return the samples that a pool scorer sees.
 
     Raises:
-        UsageError: scores or vectors that it needs are not there at all.
+        MissingVectorsError: vectors that it needs are not there.
+        UsageError: scores, groups or clusters that it needs are not there.
     """
     needs = _needs(one)
+    sample_ids, contents = _sound(session, dataset)
     with session.store.reading() as connection:
-        sample_ids, contents = samples.ordered_ids(connection, dataset.id)
-        faulty = samples.ids_with_problems(connection, dataset.id)
         columns = {row.name: row for row in scorecolumns.list_all(connection, dataset.id)}
-    sound = ~np.isin(sample_ids, faulty)
-    sample_ids, contents = sample_ids[sound], contents[sound]
     lacking: dict[int, str] = {}
     parts: list[str] = []
     for name in needs.columns:
@@ -113,36 +119,75 @@ def scoring_pool(
                 f"no sample has an image, of which the space {space} is made",
             )
             continue
-        found = require_space(session, dataset, space, settings.embedders, sample_ids, contents)
+        try:
+            found = require_space(session, dataset, space, settings.embedders, sample_ids, contents)
+        except UsageError as error:
+            raise MissingVectorsError(str(error)) from error
         for place in np.flatnonzero(found.row_of < 0).tolist():
             lacking.setdefault(place, f"it has no vector in the space {space}")
         parts.append(found.digest)
+    clusters = np.zeros(len(sample_ids), dtype=np.int64)
+    if needs.clusters:
+        clusters = cluster_labels(session, dataset, settings.clustering, sample_ids)
+        for place in np.flatnonzero(clusters < 0).tolist():
+            lacking.setdefault(place, f"it has no cluster, which {one.label} reads")
     places = np.setdiff1d(np.arange(len(sample_ids)), np.fromiter(lacking, dtype=np.int64))
+    clusters = clusters[places]
+    seen = sample_ids[places], contents[places], clusters
+    further = further_digests(session, dataset, needs, settings, columns, *seen)
     members = hashlib.sha256(np.sort(contents[places]).tobytes()).hexdigest()
-    digest = digest_of([members, parts, needs.to_dict()])
-    return ScoringPool(sample_ids, contents, places, lacking, digest)
+    digest = digest_of([members, [*parts, *further], needs.to_dict()])
+    return ScoringPool(sample_ids, contents, places, lacking, clusters, digest)
 
 
-def is_stale(
+def stale_notice(
     session: Session, dataset: DatasetRow, column: ScoreColumnRow, settings: PoolSettings
-) -> bool:
-    """Tell whether a column is a pool scorer's of another pool than the data set has now.
+) -> str | None:
+    """Return what to say of a column of a pool scorer's whose pool has changed since, else None.
 
-    False where that cannot be told, as the scorer is not installed any more.
+    Where what the scorer reads is not there for the present samples, as new ones have no vectors
+    yet, the samples alone are compared. None where nothing can be told, as the scorer is not
+    installed any more.
     """
     digest = column.identity.get(POOL)
     if digest is None or column.imported:
-        return False
+        return None
     kept = RecordedOptions.from_dict(column.options)
     options = {} if kept is None else dict(kept.values)
     choice = Choice("scorer", f"{column.distribution}/{column.component}", options, column.name)
     try:
         one = session.configured(choice, runnable=False)
-        if not isinstance(one.component, PoolScorer):
-            return False
-        return bool(scoring_pool(session, dataset, one, settings).digest != digest)
     except Ig4Error:
-        return False
+        return None
+    if not isinstance(one.component, PoolScorer):
+        return None
+    changed = f"{column.name} was computed of a pool that has changed since"
+    anew = f"{changed}: `ig4 score --scorers {column.name}` computes it anew"
+    try:
+        present = scoring_pool(session, dataset, one, settings).digest
+    except MissingVectorsError:
+        return anew if _has_other_members(session, dataset, column) else None
+    except Ig4Error as error:
+        other = _has_other_members(session, dataset, column)
+        return f"{changed}, and cannot be computed of it yet: {error}" if other else None
+    return None if present == digest else anew
+
+
+def _has_other_members(session: Session, dataset: DatasetRow, column: ScoreColumnRow) -> bool:
+    """Tell whether a data set has contents that a pool scorer has not seen, or lacks some."""
+    _, contents = _sound(session, dataset)
+    with session.store.reading() as connection:
+        seen = scores.scored_ids(connection, column.component_id)
+    return len(np.setxor1d(contents, seen)) > 0
+
+
+def _sound(session: Session, dataset: DatasetRow) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ids and contents (n,) of the samples that have no problem."""
+    with session.store.reading() as connection:
+        sample_ids, contents = samples.ordered_ids(connection, dataset.id)
+        faulty = samples.ids_with_problems(connection, dataset.id)
+    sound = ~np.isin(sample_ids, faulty)
+    return sample_ids[sound], contents[sound]
 
 
 def _needs(one: ConfiguredComponent) -> Needs:
@@ -196,7 +241,7 @@ def _values(
         pool.sample_ids[pool.places],
         pool.contents[pool.places],
         CountedScores.none(n),
-        np.zeros(n, dtype=np.int64),
+        pool.clusters,
     )
     view = Pool(data, size=n, seed=0, needs=scorer.needs(), reader=f"scorer {one.label}")
     open_named(scorer, one.label)
@@ -258,4 +303,11 @@ def _bind(
             scores.delete_all(connection, before[0])
 
 
-__all__ = ["POOL", "ScoringPool", "is_stale", "score_pool", "scoring_pool"]
+__all__ = [
+    "POOL",
+    "MissingVectorsError",
+    "ScoringPool",
+    "score_pool",
+    "scoring_pool",
+    "stale_notice",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +10,8 @@ import numpy as np
 from ig4.core.contracts import Selector
 from ig4.core.engine.checkups.check import check_notices
 from ig4.core.engine.mixtures import tell_shared
-from ig4.core.engine.pooling.poolscores import is_stale
-from ig4.core.engine.selecting.draft import SelectionDraft, draft_selection
+from ig4.core.engine.pooling.poolscores import stale_notice
+from ig4.core.engine.selecting.draft import SelectionDraft, all_needs, draft_selection
 from ig4.core.engine.selecting.reports.reporting import make_report
 from ig4.core.engine.selecting.result import SelectionResult
 from ig4.core.events import Selected, StageFinished, StageStarted
@@ -78,13 +78,16 @@ def _tell(
     report: SelectionReport,
 ) -> None:
     """Say what the user should know of a selection."""
-    for column in (*draft.table.columns, *_read_beside(session, dataset, draft)):
-        if is_stale(session, dataset, column, request.pool):
-            session.notice(
-                f"{column.name} was computed of a pool that has changed since: `ig4 score "
-                f"--scorers {column.name}` computes it anew"
-            )
-    for text in check_notices(session, dataset, draft.table.names):
+    needs, counting = all_needs(session, request), draft.table.names
+    beside = {*needs.columns, *needs.optional_columns}.difference(counting)
+    for column in (*draft.table.columns, *_columns(session, dataset, beside)):
+        if text := stale_notice(session, dataset, column, request.pool):
+            session.notice(text)
+    # Not of optional columns: they only reject what is broken, as the floors of `balanced` do. On
+    # clean data all their values are equal, which is what one hopes for and no reason to drop them.
+    weights = dict.fromkeys(draft.pool.needs.columns, 1.0)
+    weights |= dict(zip(counting, draft.table.weights.tolist(), strict=True))
+    for text in check_notices(session, dataset, {*counting, *needs.columns}, weights):
         session.notice(text)
     for text in report.told:
         session.notice(text)
@@ -100,6 +103,11 @@ def _read_beside(
     """Return the columns that the selector reads beside those that count, if they are there."""
     needs = draft.pool.needs
     wanted = {*needs.columns, *needs.optional_columns} - set(draft.table.names)
+    return _columns(session, dataset, wanted)
+
+
+def _columns(session: Session, dataset: DatasetRow, wanted: Set[str]) -> list[ScoreColumnRow]:
+    """Return the columns of these names that are there."""
     if not wanted:
         return []
     with session.store.reading() as connection:

@@ -80,6 +80,34 @@ def test_one_whose_numbers_mean_nothing_is_noise(session, scored):
     assert told.reasons[0].startswith("it cannot tell a sample's own answer from another's: area")
 
 
+def test_one_whose_low_values_are_good_is_reversed_and_no_noise(session, scored):
+    dataset = scored(choice("lost"), choice("fitting"))
+    told, good = found(session, dataset, "lost"), found(session, dataset, "fitting")
+    assert told.verdict == "careful"
+    assert told.separation.area == pytest.approx(1 - good.separation.area)
+    assert told.reasons[0].startswith("it is reversed: it prefers the answers of other samples")
+    assert "give it a negative weight" in told.reasons[0]
+    assert told.stability == good.stability  # of the better end
+
+
+def test_one_whose_percents_turn_low_values_into_high_ones_is_not_reversed(session, scored):
+    dataset = scored(choice("lost", falls=True), choice("fitting"))
+    told, good = found(session, dataset, "lost"), found(session, dataset, "fitting")
+    assert (told.falls, good.falls) == (True, False)
+    assert not any("reversed" in reason for reason in told.reasons)
+    assert told.separation.area == pytest.approx(good.separation.area)
+    assert told.stability == good.stability
+
+
+def test_a_reversed_one_is_told_where_its_weight_prefers_its_bad_end(session, scored):
+    dataset = scored(choice("lost"), check=CheckRequest())
+    (told,) = check_notices(session, dataset, ["lost"], {"lost": 0.5})
+    assert told.startswith("lost is reversed on set (it prefers the answers of other samples: area")
+    assert "leave it out" not in told
+    assert check_notices(session, dataset, ["lost"], {"lost": -0.5}) == []
+    assert check_notices(session, dataset, ["lost"]) == []
+
+
 @pytest.mark.parametrize(
     ("name", "sees", "reason"),
     [

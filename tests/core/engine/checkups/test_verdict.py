@@ -16,8 +16,8 @@ GOOD = ColumnCheckup(
     name="clip", verdict="", reasons=(), samples=500, values=500, failures=0,
     separation=Separation(500, 0.8, 0.77, 0.83, "pair"), saturation=saturation(np.arange(500.0)),
     groups={"turns": GroupDependence(3, 500, 0.1, 0.1)}, length=0.2, agreement={"gpt": 0.4},
-    stability=TopStability(500, 30, 0.9, 0.8, 1), pool_dependent=False, wanted=500, seed=42,
-    paid=False, grouped="",
+    stability=TopStability(500, 30, 0.9, 0.8, 1), falls=False, pool_dependent=False,
+    wanted=500, seed=42, paid=False, grouped="",
 )  # fmt: skip
 
 
@@ -40,7 +40,14 @@ def test_what_tells_pairs_apart_and_has_no_fault_is_trusted():
         (separated(0.52, 0.48, 0.56), "noise", "cannot tell a sample's own answer"),
         (separated(0.60, 0.55, 0.65), "noise", "hardly tells a sample's own answer"),
         (separated(0.50, 0.46, 0.54), "noise", "cannot tell a sample's own answer"),
-        (separated(0.30, 0.25, 0.35), "noise", "cannot tell a sample's own answer"),
+        (separated(0.40, 0.35, 0.45), "noise", "hardly tells a sample's own answer"),
+        (
+            separated(0.40, 0.36, 0.44),
+            "careful",
+            "it is reversed: it weakly prefers the answers of",
+        ),
+        (separated(0.00, 0.00, 0.02), "careful", "it is reversed: it prefers the answers of other"),
+        (separated(0.40, 0.28, 0.52), "careful", "too few pairs to say"),
         (separated(0.60, 0.48, 0.72), "careful", "too few pairs to say"),
         (separated(0.61, 0.56, 0.66), "careful", "only weakly"),
         (separated(0.50, 0.48, 0.52, "answer"), "careful", "beside another image or question"),

@@ -216,6 +216,20 @@ def test_failed_subsets_are_counted_and_the_others_count(session, told):
     assert mended.failed == 0
 
 
+@pytest.mark.slow
+def test_subsets_of_which_only_some_seeds_finished_are_counted_and_said(session, told):
+    done = learn(session, {"fail": 43}, seeds=2)
+    assert (done.failed, len(done.used), done.partial) == (6, 6, 6)
+    assert done.to_dict()["partial"] == 6
+    assert any(
+        "6 subsets of 6 have a result of only some of the 2 seeds" in text for text in notices(told)
+    )
+    told.clear()
+    mended = learn(session, seeds=2)
+    assert (mended.failed, mended.partial) == (0, 0)
+    assert not any("only some of the" in text for text in notices(told))
+
+
 def test_too_few_results_are_an_error_that_names_the_reason(session):
     with pytest.raises(Ig4Error, match=r"only 0 of 6 subsets have a result \(the loss is nan"):
         learn(session, {"fail": 42})

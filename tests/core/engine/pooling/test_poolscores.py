@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from sqlalchemy import text
 
-from ig4.core.engine.pooling.poolscores import POOL, is_stale
+from ig4.core.engine.ingesting.imports import import_clusters
+from ig4.core.engine.pooling.poolscores import POOL, stale_notice
 from ig4.core.engine.pooling.settings import PoolSettings
+from ig4.core.engine.scoring.columns import drop_column
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.selecting.candidates import SelectionRequest
 from ig4.core.engine.selecting.select import select
 from ig4.core.errors import UsageError
-from ig4.core.events import Notice
+from ig4.core.events import Notice, StageStarted
+from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import Choice
 from ig4.storage import samples, scorecolumns, scores
 
@@ -76,10 +83,10 @@ def test_a_changed_pool_makes_values_stale_and_that_is_told(session, dataset, fo
     score(session, dataset, ScoreRequest((AGAIN,)))
     column = column_of(session, dataset, "given-again")
     assert column.identity[POOL]
-    assert not is_stale(session, dataset, column, PoolSettings())
+    assert not stale_notice(session, dataset, column, PoolSettings())
     folder.write(*RECORDS, record("f", "something else entirely, for once"))
     read()
-    assert is_stale(session, dataset, column, PoolSettings())
+    assert stale_notice(session, dataset, column, PoolSettings())
     heard = []
     session.listeners = [*session.listeners, heard.append]
     select(
@@ -91,6 +98,50 @@ def test_a_changed_pool_makes_values_stale_and_that_is_told(session, dataset, fo
     assert any("given-again was computed of a pool that has changed since" in one for one in told)
 
 
+def test_new_samples_without_vectors_make_values_stale(session, dataset, folder, read):
+    choice = around("spaces", "letters")
+    score(session, dataset, ScoreRequest((choice,)))
+    column = column_of(session, dataset, "around")
+    folder.write(*RECORDS, record("f", "no", instruction="What is that, again?"))
+    dataset = read().dataset
+    assert stale_notice(session, dataset, column, PoolSettings()) == (
+        "around was computed of a pool that has changed since: `ig4 score --scorers around` "
+        "computes it anew"
+    )
+    assert score(session, dataset, ScoreRequest((choice,))).done == {"around": 6}
+    anew = column_of(session, dataset, "around")
+    assert stale_notice(session, dataset, anew, PoolSettings()) is None
+
+
+def test_vectors_that_are_gone_make_no_values_of_the_same_samples_stale(session, dataset):
+    score(session, dataset, ScoreRequest((around("spaces", "letters"),)))
+    with session.store.writing() as connection:
+        connection.execute(text("DELETE FROM input_embeddings"))
+    column = column_of(session, dataset, "around")
+    assert stale_notice(session, dataset, column, PoolSettings()) is None
+
+
+def test_what_scoring_cannot_mend_of_a_pool_that_changed_is_told(session, dataset, folder, read):
+    score(session, dataset, ScoreRequest((Choice("scorer", "length"),)))
+    score(session, dataset, ScoreRequest((around("columns", "length"),)))
+    column = column_of(session, dataset, "around")
+    drop_column(session, dataset, "length")
+    assert stale_notice(session, dataset, column, PoolSettings()) is None
+    folder.write(*RECORDS[1:])
+    told = stale_notice(session, read().dataset, column, PoolSettings())
+    assert told.startswith("around was computed of a pool that has changed since, and cannot")
+    assert "run `ig4 score --scorers length`" in told
+
+
+def test_values_of_a_scorer_that_is_not_installed_any_more_are_not_told(
+    session, dataset, folder, read
+):
+    score(session, dataset, ScoreRequest((around("meta"),)))
+    column = replace(column_of(session, dataset, "around"), component="gone")
+    folder.write(*RECORDS[1:])
+    assert stale_notice(session, read().dataset, column, PoolSettings()) is None
+
+
 def test_values_of_an_older_pool_are_replaced_and_deleted(session, dataset, folder, read):
     score(session, dataset, ScoreRequest((AGAIN,)))
     old = column_of(session, dataset, "given-again")
@@ -99,7 +150,7 @@ def test_values_of_an_older_pool_are_replaced_and_deleted(session, dataset, fold
     assert score(session, dataset, ScoreRequest((AGAIN,))).done == {"given-again": 6}
     new = column_of(session, dataset, "given-again")
     assert new.component_id != old.component_id
-    assert not is_stale(session, dataset, new, PoolSettings())
+    assert not stale_notice(session, dataset, new, PoolSettings())
     with session.store.reading() as connection:
         assert len(scores.scored_ids(connection, old.component_id)) == 0
 
@@ -120,3 +171,97 @@ def test_without_any_image_a_space_of_images_leaves_all_samples_without_a_value(
     request = ScoreRequest((Choice("scorer", "own-picture"),), pool=PoolSettings(embedders=texts))
     done = score(session, read().dataset, request)
     assert done.failed["own-picture"] == 5
+
+
+def around(reads, name=""):
+    return Choice("scorer", "around", {"reads": reads, "name": name})
+
+
+def kmeans_of_texts(k):
+    options = {"space": "text", "k": k}
+    return PoolSettings(groupers={"clusters": Choice("grouper", "clusters", options, "clusters")})
+
+
+def computed(session, dataset, choice, pool=PoolSettings()):  # noqa: B008 - it is frozen
+    """Return how many samples were scored, and whether the values were stale before."""
+    column = column_of(session, dataset, choice.label)
+    stale = stale_notice(session, dataset, column, pool) is not None
+    return score(session, dataset, ScoreRequest((choice,), pool=pool)).done[choice.label], stale
+
+
+def started(session):
+    """Return the stages that are started from now on, as they come."""
+    found = []
+    session.listeners = [
+        *session.listeners, lambda one: isinstance(one, StageStarted) and found.append(one.stage)
+    ]  # fmt: skip
+    return found
+
+
+def test_groups_that_a_pool_scorer_reads_make_its_values_stale_when_they_change(session, dataset):
+    score(session, dataset, ScoreRequest((), spaces=[Choice("embedder", "text")]))
+    choice, two, three = around("groups", "clusters"), kmeans_of_texts(2), kmeans_of_texts(3)
+    score(session, dataset, ScoreRequest((choice,), pool=two))
+    assert set(values(session, dataset, "around").values()) == {0, 1}
+    assert computed(session, dataset, choice, two) == (0, False)
+    stages = started(session)
+    assert stale_notice(session, dataset, column_of(session, dataset, "around"), three)
+    assert stages == []  # nothing need be made to tell
+    assert computed(session, dataset, choice, three) == (5, True)
+    assert set(values(session, dataset, "around").values()) == {0, 1, 2}
+
+
+def clustered(session, dataset, tmp_path, labels):
+    file = tmp_path / "clusters.csv"
+    file.write_text("id,cluster\n" + "".join(f"{id_},{n}\n" for id_, n in labels.items()))
+    import_clusters(session, dataset, file, "mine", replace=True)
+
+
+def test_a_pool_scorer_sees_the_real_clusters_or_none(session, dataset, tmp_path):
+    choice = around("clusters")
+    with pytest.raises(UsageError, match=r"set has no clusters yet: run `ig4 cluster`"):
+        score(session, dataset, ScoreRequest((choice,)))
+    clustered(session, dataset, tmp_path, {"a": 3, "b": 3, "c": 1, "d": 1})
+    done = score(session, dataset, ScoreRequest((choice,)))
+    found = values(session, dataset, "around")
+    assert [found[one] for one in "abcd"] == [3, 3, 1, 1]
+    assert (np.isnan(found["e"]), done.failed) == (True, {"around": 1})
+    assert computed(session, dataset, choice) == (0, False)
+    clustered(session, dataset, tmp_path, {"a": 3, "b": 2, "c": 1, "d": 1})
+    assert computed(session, dataset, choice) == (5, True)
+    assert values(session, dataset, "around")["b"] == 2
+
+
+def test_meta_that_a_pool_scorer_reads_makes_its_values_stale_when_it_changes(
+    session, folder, read
+):
+    folder.write(*({**one, "source": "web"} for one in RECORDS))
+    dataset, choice = read().dataset, around("meta")
+    score(session, dataset, ScoreRequest((choice,)))
+    assert computed(session, dataset, choice) == (0, False)
+    folder.write(*({**one, "source": "books"} for one in RECORDS))
+    assert computed(session, read().dataset, choice) == (5, True)
+    assert values(session, dataset, "around")["a"] == 5
+
+
+def test_an_optional_column_or_space_that_comes_to_be_there_makes_values_stale(session, dataset):
+    column, space = around("optional_columns", "length"), around("optional_spaces", "letters")
+    space = Choice(space.kind, space.use, space.options, "beside")
+    for choice in (column, space):
+        score(session, dataset, ScoreRequest((choice,)))
+        assert set(values(session, dataset, choice.label).values()) == {0}
+        assert computed(session, dataset, choice) == (0, False)
+    letters = [Choice("embedder", "letters")]
+    score(session, dataset, ScoreRequest((Choice("scorer", "length"),), spaces=letters))
+    for choice in (column, space):
+        assert computed(session, dataset, choice) == (5, True)
+        assert set(values(session, dataset, choice.label).values()) != {0}
+
+
+def test_a_scorer_that_reads_samples_alone_has_the_digest_that_it_always_had(session, dataset):
+    score(session, dataset, ScoreRequest((AGAIN,)))
+    with session.store.reading() as connection:
+        _, contents = samples.ordered_ids(connection, dataset.id)
+    members = hashlib.sha256(np.sort(contents).tobytes()).hexdigest()
+    column = column_of(session, dataset, "given-again")
+    assert column.identity[POOL] == digest_of([members, [], {"samples": True}])

@@ -7,12 +7,16 @@ import json
 import pytest
 from sqlalchemy import text
 
+from ig4.core.engine.checkups.check import check
+from ig4.core.engine.checkups.request import CheckRequest
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_clusters, import_scores
+from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.scoring.columns import drop_column
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.selecting.candidates import SelectionRequest
 from ig4.core.engine.selecting.explain import explain, explain_last
+from ig4.core.engine.selecting.funnel import Stage
 from ig4.core.engine.selecting.select import select
 from ig4.core.errors import DatasetError, MissingScoreError, UsageError
 from ig4.core.records import Choice
@@ -49,6 +53,41 @@ def test_exactly_as_many_as_wished_and_each_cluster_its_share(session, dataset):
     assert ids(result) == ["s11", "s10", "s07", "s06", "s05", "s04"]
     assert [one.cluster for one in result] == [7, 7, 4, 4, 4, 4]
     assert [one.rank for one in result] == [1, 2, 3, 4, 5, 6]
+
+
+def choosing(name, **options):
+    return {"selector": Choice("selector", name, options)}
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        {"scorers": ("odd-characters",)},
+        {"scorers": ("gpt",), **choosing("ccs", score="odd-characters")},
+        {"scorers": ("gpt",), "stages": (Stage("reject", tails={"odd-characters": (25, 100)}),)},
+        {
+            "scorers": ("gpt",),
+            "stages": (Stage("take", selector=choosing("ccs", score="odd-characters")["selector"],
+                             size=8),),
+        },
+    ],
+    ids=["counting", "of the selector", "of a tail", "of a stage's selector"],
+)  # fmt: skip
+def test_a_score_that_is_noise_is_told_wherever_it_is_read(session, dataset, notices, reading):
+    score(session, dataset, ScoreRequest((Choice("scorer", "odd-characters"),)))
+    check(session, dataset, CheckRequest(["odd-characters"]))
+    select(session, dataset, SelectionRequest(size=3, **reading))
+    (told,) = [text for text in notices() if "is noise on set" in text]
+    assert told.startswith("odd-characters is noise on set (all 12 values are equal)")
+
+
+def test_a_floor_that_every_sample_passes_is_no_noise(session, dataset, notices):
+    score(session, dataset, ScoreRequest((Choice("scorer", "odd-characters"),)))
+    check(session, dataset, CheckRequest(["odd-characters"]))
+    balanced = choosing("balanced", groups="form", floors={"odd-characters": 50.0})
+    with_text = PoolSettings(embedders={"clip": Choice("embedder", "text", {}, "clip")})
+    select(session, dataset, SelectionRequest(size=3, scorers=("gpt",), pool=with_text, **balanced))
+    assert [text for text in notices() if "is noise" in text] == []
 
 
 @pytest.mark.slow
