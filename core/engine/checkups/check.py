@@ -138,6 +138,8 @@ def check_notices(
 
 def _notice(name: str, found: ColumnCheckup, dataset: str) -> str:
     shows = f"(`ig4 check {name}` shows all that was found)"
+    if found.verdict == NOISE and found.saturation is not None and found.saturation.distinct == 1:
+        return f"{name} is the same for every sample of {dataset}, and decides nothing {shows}"
     if found.verdict == NOISE:
         return (
             f"{name} is noise on {dataset} ({found.reasons[0]}): leave it out, or give it another "

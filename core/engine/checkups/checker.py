@@ -24,7 +24,6 @@ from ig4.core.engine.checkups.measuring import (
     group_dependence,
     inputs_digest,
     length_correlation,
-    percents_fall,
     separation,
     thinned,
     too_few,
@@ -32,7 +31,7 @@ from ig4.core.engine.checkups.measuring import (
 from ig4.core.engine.checkups.rerating import NotRatedError
 from ig4.core.engine.checkups.shuffled import ShuffledPairs, shuffle
 from ig4.core.engine.checkups.verdict import is_reversed, verdict
-from ig4.core.engine.selecting.percent import paper_scale
+from ig4.core.engine.selecting.percent import low_is_good, paper_scale
 from ig4.core.errors import Ig4Error
 from ig4.core.statistics.saturation import saturation
 from ig4.core.statistics.topshare import top_stability
@@ -214,11 +213,7 @@ class ColumnChecker:
     def _falls(self, column: ScoreColumnRow) -> bool:
         """Tell whether low values are the good ones on the scorer's own percent scale."""
         values = self.values[column.name]
-        values = values[np.isfinite(values)]
-        try:
-            return percents_fall(values, paper_scale(self.session, column)(values))
-        except Ig4Error:
-            return False
+        return low_is_good(self.session, column, values[np.isfinite(values)])
 
     def _pool_dependent(self, column: ScoreColumnRow, values: NDArray[np.float64]) -> bool | None:
         """Tell whether percents of half the pool are other ones than in the whole pool."""

@@ -108,11 +108,6 @@ def agreements(name: str, values: Mapping[str, NDArray[np.float64]]) -> dict[str
     return found
 
 
-def percents_fall(values: NDArray[np.float64], percent: NDArray[np.float64]) -> bool:
-    """Tell whether a scorer's percents (n,) go down where its values (n,) go up."""
-    return (rank_correlation(values, percent) or 0.0) < 0
-
-
 def thinned(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     """Return values (n,), or a draw of `MOST_ROWS` of them in their order."""
     if len(values) <= MOST_ROWS:

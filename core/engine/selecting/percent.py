@@ -45,7 +45,8 @@ def percents(
 ) -> NDArray[np.float64]:
     """Return raw scores (n, m) of m columns on the 0-100 scale, NaN where they are.
 
-    With `labels` (n,) each group is scaled by itself.
+    With `labels` (n,) each group is scaled by itself. More is better on all scales: where a
+    scorer's own one falls (its values are a share of what is bad), so do the others.
 
     Raises:
         UsageError: the scale is unknown, or a column's own scale can no longer be had.
@@ -58,14 +59,35 @@ def percents(
     result = np.full_like(raw, np.nan)
     for n, column in enumerate(columns):
         known = ~np.isnan(raw[:, n])
+        values = raw[known, n]
+        if scale in RELATIVE and low_is_good(session, column, values):
+            values = -values
         to_percent = RELATIVE.get(scale) or paper_scale(session, column)
         if labels is None:
-            result[known, n] = to_percent(raw[known, n])
+            result[known, n] = to_percent(values)
         elif scale == "percentile":
-            result[known, n] = percentile_within(raw[known, n], labels[known])
+            result[known, n] = percentile_within(values, labels[known])
         else:
-            result[known, n] = within_groups(to_percent, raw[known, n], labels[known])
+            result[known, n] = within_groups(to_percent, values, labels[known])
     return result
+
+
+def low_is_good(session: Session, column: ScoreColumnRow, values: NDArray[np.float64]) -> bool:
+    """Tell whether low values (n,) of a column are the good ones, on its scorer's own scale.
+
+    False where that scale cannot be had, as the scorer is not installed any more.
+    """
+    try:
+        return percents_fall(values, paper_scale(session, column)(values))
+    except Ig4Error:
+        return False
+
+
+def percents_fall(values: NDArray[np.float64], percent: NDArray[np.float64]) -> bool:
+    """Tell whether a scorer's percents (n,) go down where its values (n,) go up."""
+    if not len(values):
+        return False
+    return float(np.dot(values - values.mean(), percent - percent.mean())) < 0
 
 
 def paper_scale(session: Session, column: ScoreColumnRow) -> Percent:

@@ -123,3 +123,16 @@ def test_a_scale_that_fails_names_its_scorer(session, dataset, rate):
     rate(maximum=1e-320)
     with pytest.raises(PluginError, match="ratio must return 2 finite percents"):
         finals(session, dataset)
+
+
+@pytest.mark.parametrize("scale", ["paper", "percentile", "minmax", "zscore"])
+def test_more_is_better_on_every_scale(session, folder, read, scale):
+    folder.write(
+        record("plain", "A red boat lies on the shore of a lake."),
+        record("again", "A red boat. " * 12),
+        record("third", "Two dogs run over the grass, and a child looks on."),
+    )
+    dataset = read().dataset
+    score(session, dataset, ScoreRequest([Choice("scorer", "repetition")]))
+    final = finals(session, dataset, "repetition", scale=scale)
+    assert min(final, key=final.get) == "again"

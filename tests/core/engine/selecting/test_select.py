@@ -77,8 +77,8 @@ def test_a_score_that_is_noise_is_told_wherever_it_is_read(session, dataset, not
     score(session, dataset, ScoreRequest((Choice("scorer", "odd-characters"),)))
     check(session, dataset, CheckRequest(["odd-characters"]))
     select(session, dataset, SelectionRequest(size=3, **reading))
-    (told,) = [text for text in notices() if "is noise on set" in text]
-    assert told.startswith("odd-characters is noise on set (all 12 values are equal)")
+    (told,) = [text for text in notices() if "decides nothing" in text]
+    assert told.startswith("odd-characters is the same for every sample of set")
 
 
 def test_a_floor_that_every_sample_passes_is_no_noise(session, dataset, notices):
@@ -87,7 +87,7 @@ def test_a_floor_that_every_sample_passes_is_no_noise(session, dataset, notices)
     balanced = choosing("balanced", groups="form", floors={"odd-characters": 50.0})
     with_text = PoolSettings(embedders={"clip": Choice("embedder", "text", {}, "clip")})
     select(session, dataset, SelectionRequest(size=3, scorers=("gpt",), pool=with_text, **balanced))
-    assert [text for text in notices() if "is noise" in text] == []
+    assert [text for text in notices() if "decides nothing" in text] == []
 
 
 @pytest.mark.slow
