@@ -276,8 +276,7 @@ def _picture(results: Results, world: World, table: ArmTable) -> str | None:
     ]
     if not rows:
         return None
-    title = f"{world.name}: {world.told}"
-    return pictures.intervals(title, rows, "points more than a random draw (95 % interval)")
+    return pictures.intervals(world.name, rows, "points more than a random draw (95 % interval)")
 
 
 def _budget_picture(results: Results, world: World, cells: Cells, table: ArmTable) -> str | None:
