@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,9 @@ def check(
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.checkups.check import check as check_columns
-    from ig4.core.engine.plan import check_request
+    from ig4.core.engine.plan import check_request, pool_settings
+    from ig4.core.engine.pooling.staleness import tell_stale
+    from ig4.core.errors import UnknownNameError, UsageError
 
     flags: dict[str, Any] = {
         "run": {"executor": executor},
@@ -82,7 +85,17 @@ def check(
         reuse=not anew,
     )
     with open_session(db, config, quiet=quiet) as session:
-        result = check_columns(session, session.dataset(dataset or config.dataset.name), request)
+        try:
+            chosen = session.dataset(dataset or config.dataset.name)
+            tell_stale(session, chosen, pool_settings(config), request.scorers)
+            result = check_columns(session, chosen, request)
+        except (UnknownNameError, UsageError):
+            if dataset is None and session.knows_datasets(request.scorers or ()):
+                raise UsageError(
+                    f"{scorers} is a data set, and `ig4 check` takes names of scores: "
+                    f"`ig4 check --dataset {shlex.quote(scorers or '')}` checks those that it has"
+                ) from None
+            raise
     if as_json:
         render.print_json(result.to_dict())
     else:

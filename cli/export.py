@@ -92,7 +92,7 @@ def export(
         if selection == "all":
             chosen, number = session.dataset(dataset), None
         else:
-            within = session.dataset(dataset) if dataset else None
+            within = session.dataset(dataset, make=False) if dataset else None
             number = find_selection(session, within, selection)
             chosen = dataset_of_selection(session, number)
         wanted = replace(export_target(config, chosen.name), trainer=trainer, model=model)

@@ -10,6 +10,7 @@ import click
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
 from ig4.core.counts import counted
+from ig4.core.errors import UsageError
 
 if TYPE_CHECKING:
     from ig4.core.engine.grouping.summary import GroupsResult
@@ -26,7 +27,7 @@ Examples:
   ig4 groups --by form -o form.min_size=50
   ig4 groups --by source -o 'source.key=$.metadata.kind'
   ig4 groups --by clusters -o clusters.space=text -o clusters.k=30
-  ig4 groups mydata --by product -o product.of=source,form --json
+  ig4 groups --dataset mydata --by product -o product.of=source,form --json
 """
 )
 @click.argument("name", required=False)
@@ -37,6 +38,7 @@ Examples:
     help="auto, source, form, clusters, product, dataset, or one of a plugin.  [default: auto]",
 )
 @click.option("--scorers", metavar="A,B", help="Scores to show.  [default: all there are]")
+@opt.dataset
 @opt.component_options
 @opt.config
 @opt.shared_options
@@ -44,19 +46,28 @@ def groups(
     name: str | None,
     by: str,
     scorers: str | None,
+    dataset: str | None,
     options: tuple[str, ...],
     config_file: Path | None,
     db: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Show the kinds of samples in the data set NAME, and what scores tell of them."""
+    """Show the kinds of samples in a data set, and what scores tell of them.
+
+    NAME is the data set, which you may also name with --dataset.
+    """
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.grouping.summary import summarize_groups
-    from ig4.core.engine.plan import group_sources
+    from ig4.core.engine.plan import group_sources, pool_settings
+    from ig4.core.engine.pooling.staleness import tell_stale
     from ig4.core.host.host import Host
 
+    if name and dataset and name != dataset:
+        raise UsageError(
+            f"two data sets are named, {name} and --dataset {dataset}: give one of them"
+        )
     used = [by]
     if by not in _ALONE:  # it may be made from others
         used += [one.component.name for one in Host.discover().components("grouper")]
@@ -64,7 +75,8 @@ def groups(
     kinds = {"groupers": tuple(dict.fromkeys(used))}
     config = configuration.load(config_file, opt.settings_by_table(options, kinds))
     with open_session(db, config, quiet=quiet) as session:
-        chosen = session.dataset(name or config.dataset.name)
+        chosen = session.dataset(name or dataset or config.dataset.name)
+        tell_stale(session, chosen, pool_settings(config), opt.names(scorers))
         found = summarize_groups(
             session,
             chosen,

@@ -175,7 +175,7 @@ def _print_result(result: ImportResult, what: str, *, as_json: bool) -> None:
                 "unreadable": len(result.unreadable),
                 "empty": result.empty,
                 "not_finite": result.not_finite,
-                **({"zeros": result.zeros} if what == "vectors" else {}),
+                **({"zeros": result.zeros, "shared": result.shared} if what == "vectors" else {}),
             }
         )
     else:
@@ -197,6 +197,11 @@ def _print_result(result: ImportResult, what: str, *, as_json: bool) -> None:
         _note(
             f"{counted(result.not_finite, 'row is', 'rows are')} NaN or infinite, which is no "
             f"{what.removesuffix('s')}"
+        )
+    if result.shared:
+        _note(
+            f"{counted(result.shared, 'sample takes', 'samples take')} the vector of another one "
+            "with the same texts and images"
         )
     if result.without:
         _note(f"{counted(result.without, 'sample has', 'samples have')} no {result.name} now")

@@ -112,14 +112,15 @@ def run(
     from ig4.cli.session import open_session
     from ig4.core.engine.plan import make_run_plan
     from ig4.core.engine.run import run as run_plan
-    from ig4.core.engine.runplan import join_plans
+    from ig4.core.engine.runplan import errors_of, join_plans
 
     recipes: list[str | None] = [*dict.fromkeys(opt.names(flags["recipe"]) or ())] or [None]
     configs = configured(flags, recipes)
     with open_session(db, configs[0], create=True, quiet=quiet) as session:
         plans = []
         for config, recipe in zip(configs, recipes, strict=True):
-            with session.notices_of(recipe if len(recipes) > 1 else None):
+            name = recipe if len(recipes) > 1 else None
+            with session.notices_of(name), errors_of(name):
                 plans.append(
                     make_run_plan(
                         session,
@@ -228,10 +229,13 @@ def _print_plan(session: Session, plan: RunPlan, *, as_json: bool) -> None:
     """Print what a run would do, and what it would take; the data set is read for that."""
     from ig4.core.engine.exporting.export import check_export
     from ig4.core.engine.ingesting.ingest import ingest
+    from ig4.core.engine.runplan import errors_of
     from ig4.core.engine.scoring.estimate import estimate
 
     dataset = ingest(session, plan.source).dataset if plan.source else session.dataset(plan.dataset)
-    check_export(session, dataset, plan.target)
+    for one in (plan, *plan.others):
+        with errors_of(one.selection.name if plan.others else None):
+            check_export(session, dataset, one.target)
     expected = estimate(session, dataset, plan.scoring)
     if as_json:
         render.print_json({**expected.to_dict(), "plan": plan.to_dict()})

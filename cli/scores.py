@@ -46,12 +46,13 @@ def scores(
         return
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
+    from ig4.core.engine.plan import pool_settings
     from ig4.core.engine.scoring.columns import list_columns
 
     config = configuration.load(config_file)
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset or config.dataset.name)
-        columns = list_columns(session, chosen)
+        columns = list_columns(session, chosen, pool_settings(config))
     if as_json:
         render.print_json({"dataset": chosen.name, "scores": [c.to_dict() for c in columns]})
         return

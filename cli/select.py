@@ -132,13 +132,15 @@ def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
     return config, request
 
 
-def _settings(config: Mapping[str, Any]) -> str:
+def _settings(config: Mapping[str, Any], *, by_cluster: bool) -> str:
     weights = ", ".join(f"{name} {weight:g}" for name, weight in config["weights"].items())
+    how = f"; {weights}; {config['scale']} scale" if weights else ", without scores"
     size = f"{config['size']:,}" if config["size"] else f"{config['fraction']:.3g}"
-    clusters = f"clusters {config['clustering']}" if config["clustering"] else "no clusters"
+    named = by_cluster and config["clustering"]
+    clusters = f"clusters {config['clustering']}" if named else "no clusters"
     return (
-        f"{size} of {config['candidates']:,} samples by {config['selector']['use']}; {weights}; "
-        f"{config['scale']} scale; {clusters}"
+        f"{size} of {config['candidates']:,} samples by {config['selector']['use']}{how}; "
+        f"{clusters}"
     )
 
 
@@ -188,14 +190,17 @@ def mix_facts(result: SelectionResult) -> dict[str, str]:
 
 
 def _print_explanation(explanation: Explanation) -> None:
+    in_cluster = explanation.counted_in == "cluster"
     if explanation.settings is not None:
-        click.echo(f"in selection {explanation.selection}: {_settings(explanation.settings)}")
+        settings = _settings(explanation.settings, by_cluster=in_cluster)
+        click.echo(f"in selection {explanation.selection}: {settings}")
     if explanation.reason:
         click.echo(f"{explanation.id}: {explanation.reason}")
         if explanation.final_score is not None:
             return
         errors = [(name, row["value"], row["error"]) for name, row in explanation.scores.items()]
-        render.print_table(("scorer", "value", "error"), errors)
+        if errors:
+            render.print_table(("scorer", "value", "error"), errors)
         return
     verdict = f"selected, rank {explanation.rank}" if explanation.selected else "not selected"
     final = explanation.final_score
@@ -206,13 +211,16 @@ def _print_explanation(explanation: Explanation) -> None:
         (name, row["value"], row["percent"], row["weight"], row["points"])
         for name, row in explanation.scores.items()
     ]
-    render.print_table(("scorer", "value", "percent", "weight", "points"), rows)
-    where = f"cluster {explanation.cluster}" if explanation.cluster is not None else "the data set"
+    if rows:
+        render.print_table(("scorer", "value", "percent", "weight", "points"), rows)
+    named = in_cluster and explanation.cluster is not None
+    where = f"cluster {explanation.cluster}" if named else "the data set"
     line = "" if explanation.distance is None else f"; {explanation.distance:+.4f} from the line"
     place = "" if explanation.place is None else f"place {explanation.place} of "
     click.echo(f"{place}{explanation.members} in {where}, quota {explanation.quota}{line}")
-    if explanation.details:
-        render.print_facts({name: _told(value) for name, value in explanation.details.items()})
+    known = {name: one for name, one in (explanation.details or {}).items() if one is not None}
+    if known:
+        render.print_facts({name: _told(value) for name, value in known.items()})
 
 
 def _told(value: Any) -> str:

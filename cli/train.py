@@ -69,7 +69,8 @@ def train(
     quiet = quiet or not is_main_process()
     with open_session(db, config, quiet=quiet) as session:
         name = flags["dataset"]
-        dataset = session.dataset(name) if name else None
+        make = request.selection == "all"
+        dataset = session.dataset(name, make=make) if name else None
         if dry_run:
             footprint, samples, output = training.footprint(session, dataset, request)
             _print_footprint(footprint, samples, output, as_json=as_json)

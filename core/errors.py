@@ -12,6 +12,7 @@ __all__ = [
     "MissingScoreError",
     "PluginError",
     "PrerequisiteError",
+    "UnknownNameError",
     "UsageError",
 ]
 
@@ -28,6 +29,12 @@ class ConfigError(UsageError):
 
 class DatasetError(Ig4Error):
     """A data set cannot be found, read or written."""
+
+
+class UnknownNameError(DatasetError):
+    """The data set, or the sample of it, that the request names is not there, or is not named."""
+
+    exit_code = 2
 
 
 class PluginError(Ig4Error):

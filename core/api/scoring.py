@@ -12,7 +12,8 @@ from ig4.core.engine.checkups.check import check as check_columns
 from ig4.core.engine.checkups.findings import CheckResult
 from ig4.core.engine.checkups.request import PAIRS
 from ig4.core.engine.grouping.summary import GroupsResult, summarize_groups
-from ig4.core.engine.plan import check_request, group_sources
+from ig4.core.engine.plan import check_request, group_sources, pool_settings
+from ig4.core.engine.pooling.staleness import tell_stale
 from ig4.core.engine.scoring import columns
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host
@@ -61,9 +62,11 @@ def groups(
     config = configuration.build(tables, {"groupers": named})
     with StoreContext(db, create=False) as store:
         session = Session(store, Host.discover(), listeners)
+        chosen = session.dataset(dataset)
+        tell_stale(session, chosen, pool_settings(config), scorers)
         return summarize_groups(
             session,
-            session.dataset(dataset),
+            chosen,
             config.choice("grouper", by),
             group_sources(config),
             scorers=scorers,
@@ -94,7 +97,9 @@ def check(
     request = check_request(config, scorers=scorers, pairs=pairs, seed=seed, paid=paid)
     with StoreContext(db, create=False) as store:
         session = Session(store, Host.discover(), listeners)
-        return check_columns(session, session.dataset(dataset), request)
+        chosen = session.dataset(dataset)
+        tell_stale(session, chosen, names=scorers)
+        return check_columns(session, chosen, request)
 
 
 def drop_scores(

@@ -44,7 +44,9 @@ class Selector(Configurable):
     def reasons(self, pool: Pool, row: int) -> Mapping[str, JSON] | None:
         """Return why `choose` took a row of this pool or did not, in named values; None if unknown.
 
-        `ig4 select --explain` prints them.
+        `ig4 select --explain` prints those that are not None. A key that ends in `_row` (a row of
+        the pool, or None) or `_rows` (a list of rows) stands for samples: their ids are printed,
+        under the key without that end, as `nearest: s12` for `nearest_row`.
         """
         return None
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ig4.core.counts import counted, verb
 from ig4.core.errors import UsageError
-from ig4.storage import datasets, membership, samples, scores, spaces
+from ig4.storage import datasets, membership, samples, scorecolumns, scores, spaces
 from ig4.storage.membership import Member
 from ig4.storage.views import lock_schema
 
@@ -24,18 +24,25 @@ if TYPE_CHECKING:
     from ig4.storage.store import Store
 
 
+_POOL = "pool"
+"""What is in the identity of scores that are computed of all samples together."""
+
+
 def named_parts(name: str) -> list[str]:
     """Return the names of data sets in `a,b`; one alone is no mixture."""
     return [part for part in (part.strip() for part in name.split(",")) if part]
 
 
-def mixture_of(store: Store, parts: Sequence[DatasetRow]) -> DatasetRow:
+def mixture_of(store: Store, parts: Sequence[DatasetRow], *, make: bool = True) -> DatasetRow:
     """Return the mixture of data sets, in their order, which is made where there is none yet.
+
+    Without `make` it is not: what is asked of it, such as a selection, is not there either.
 
     A mixture among them stands for its members. It is called by their names: `a+b`.
 
     Raises:
-        UsageError: a data set is named twice, or the ids of two could not be told apart.
+        UsageError: a data set is named twice, or the ids of two could not be told apart; there is
+            no such mixture, and it may not be made.
     """
     with store.reading() as connection:
         wanted = _flattened(connection, parts)
@@ -43,6 +50,12 @@ def mixture_of(store: Store, parts: Sequence[DatasetRow]) -> DatasetRow:
         found = _known(connection, wanted)
     if found is not None:
         return found
+    if not make:
+        names = ",".join(part.name for part in wanted)
+        raise UsageError(
+            f"there is no selection of {names} yet: run `ig4 select --dataset {names} --size 200` "
+            "first"
+        )
     with store.writing() as connection:
         lock_schema(connection)  # another process may be making it
         found = _known(connection, wanted)
@@ -123,13 +136,41 @@ def told_differing(connection: Connection, dataset: DatasetRow) -> str | None:
     """Return a sentence on names of scores and spaces that members use for different things."""
     if not dataset.is_mixture:
         return None
+    differing = scores.differing(connection, dataset.id)
+    parts = membership.members(connection, dataset.id)
+    of_pools = _of_pools(connection, parts) & set(differing) if differing else set()
     names = [
-        *scores.differing(connection, dataset.id),
+        *(name for name in differing if name not in of_pools),
         *(f"space {name}" for name in spaces.differing(connection, dataset.id)),
     ]
-    if not names:
-        return None
-    members = ",".join(part.name for part in membership.members(connection, dataset.id))
+    members = ",".join(part.name for part in parts)
+    told = [_told_of_models(dataset, members, names)] if names else []
+    if of_pools:
+        told.append(_told_of_pools(dataset, members, sorted(of_pools)))
+    return "; ".join(told) or None
+
+
+def _of_pools(connection: Connection, parts: Sequence[Member]) -> set[str]:
+    """Return the names of scores that were computed of all samples of a member together."""
+    return {
+        row.name
+        for part in parts
+        for row in scorecolumns.list_all(connection, part.id)
+        if _POOL in row.identity and not row.imported
+    }
+
+
+def _told_of_pools(dataset: DatasetRow, members: str, names: Sequence[str]) -> str:
+    each = verb(len(names), "its values are", "their values are")
+    return (
+        f"{', '.join(names)}: {each} of each data set of {dataset.name} alone, where what a sample "
+        f"is worth depends on all others, so {verb(len(names), 'it is', 'they are')} left out. "
+        f"`ig4 score --dataset {members} --scorers {','.join(names)}` computes "
+        f"{verb(len(names), 'it', 'them')} of all together"
+    )
+
+
+def _told_of_models(dataset: DatasetRow, members: str, names: Sequence[str]) -> str:
     return (
         f"{', '.join(names)}: {verb(len(names), 'stands', 'stand')} for different things in the "
         f"data sets of {dataset.name} (another model, other options, or another file), so "

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from ig4.core.counts import counted
+from ig4.core.counts import counted, nouns, verb
 from ig4.core.engine.exporting.export import ExportResult, check_export, export
 from ig4.core.engine.grouping.cluster import ClusterRequest, ClusterResult, cluster
 from ig4.core.engine.ingesting.ingest import ingest
 from ig4.core.engine.ingesting.result import IngestResult
+from ig4.core.engine.runplan import errors_of
 from ig4.core.engine.scoring.score import ScoreResult, score
 from ig4.core.engine.selecting.result import SelectionResult
 from ig4.core.engine.selecting.select import select
@@ -64,18 +66,16 @@ def run(session: Session, plan: RunPlan) -> RunResult:
     with session.recorded("run", plan.config, plan.seed):
         ingested = ingest(session, plan.source) if plan.source else None
         dataset = ingested.dataset if ingested else session.dataset(plan.dataset)
-        several = bool(plan.others)
         for one in (plan, *plan.others):
-            _check_counts(session, dataset, one)
-            check_export(session, dataset, one.target)  # before anything is paid for
+            with errors_of(_recipe(plan, one)):
+                _check_counts(session, dataset, one)
+                check_export(session, dataset, one.target)  # before anything is paid for
         scored = score(session, dataset, plan.scoring)
         if scored.stopped:
             # The best of the samples rated so far need not be the best of all.
             session.notice(f"{scored.stopped}: nothing is selected until the rest is rated")
             return RunResult(dataset, ingested, scored, None, None, None)
-        # The first recipe's selection is made last, and so the newest one of the data set.
-        others = tuple(_select(session, dataset, one, several=several) for one in plan.others)
-        made = _select(session, dataset, plan, several=several)
+        *others, made = _export(session, dataset, plan, _select(session, dataset, plan))
         return RunResult(
             dataset,
             ingested,
@@ -84,17 +84,70 @@ def run(session: Session, plan: RunPlan) -> RunResult:
             made.selection,
             made.exported,
             made.name,
-            others,
+            tuple(others),
         )
 
 
-def _select(session: Session, dataset: DatasetRow, plan: RunPlan, *, several: bool) -> RecipeResult:
-    """Group, select and export as a plan says; of several plans, notices name theirs."""
-    with session.notices_of(plan.selection.name if several else None):
-        clustered = cluster(session, dataset, plan.clustering) if plan.clustering else None
-        selection = select(session, dataset, plan.selection)
-        exported = export(session, dataset, plan.target, selection.id)
-    return RecipeResult(plan.selection.name, clustered, selection, exported)
+@dataclass(frozen=True, slots=True)
+class _Selected:
+    """What one plan of a run selected, before it is exported."""
+
+    plan: RunPlan
+    clustered: ClusterResult | None
+    selection: SelectionResult
+
+
+def _recipe(whole: RunPlan, one: RunPlan) -> str | None:
+    """Return the name of the recipe of a plan, where a run has several."""
+    return one.selection.name if whole.others else None
+
+
+def _select(session: Session, dataset: DatasetRow, plan: RunPlan) -> list[_Selected]:
+    """Group and select as all plans say, before anything is exported.
+
+    The first recipe's selection is made last, and so the newest one of the data set.
+    """
+    made: list[_Selected] = []
+    for one in (*plan.others, plan):
+        name = _recipe(plan, one)
+        with session.notices_of(name), errors_of(name, lambda: _stored(made)):
+            clustered = cluster(session, dataset, one.clustering) if one.clustering else None
+            made.append(_Selected(one, clustered, select(session, dataset, one.selection)))
+    return made
+
+
+def _export(
+    session: Session, dataset: DatasetRow, plan: RunPlan, selected: Sequence[_Selected]
+) -> list[RecipeResult]:
+    """Write all selections; of several plans, notices and errors name theirs."""
+    made: list[RecipeResult] = []
+    for one in selected:
+        name = _recipe(plan, one.plan)
+        with session.notices_of(name), errors_of(name, lambda: _written(selected, made)):
+            exported = export(session, dataset, one.plan.target, one.selection.id)
+        made.append(RecipeResult(one.plan.selection.name, one.clustered, one.selection, exported))
+    return made
+
+
+def _stored(made: Sequence[_Selected]) -> str:
+    """Say which selections a run has made that goes no further."""
+    if not made:
+        return "Nothing is selected or exported"
+    return f"Nothing is exported; {_kept(made)}"
+
+
+def _written(selected: Sequence[_Selected], made: Sequence[RecipeResult]) -> str:
+    """Say which selections of a run are written already, and that all are stored."""
+    written = ", ".join(f"{one.name} to {one.exported.path}" for one in made) or "nothing"
+    return f"Exported so far: {written}; {_kept(selected)}"
+
+
+def _kept(made: Sequence[_Selected]) -> str:
+    named = ", ".join(f"{one.selection.id} ({one.plan.selection.name})" for one in made)
+    return (
+        f"{nouns(len(made), 'selection')} {named} {verb(len(made), 'is', 'are')} stored, and "
+        "`ig4 export --selection NUMBER PATH` writes one"
+    )
 
 
 def _check_counts(session: Session, dataset: DatasetRow, plan: RunPlan) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.engine.pooling.settings import PoolSettings
-from ig4.core.errors import UsageError
+from ig4.core.errors import Ig4Error, UsageError
 from ig4.core.host.recipes import recipe_label
 
 if TYPE_CHECKING:
@@ -79,11 +80,28 @@ def _selection_dict(request: SelectionRequest) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def errors_of(recipe: str | None, left: Callable[[], str] | None = None) -> Iterator[None]:
+    """Let an error begin with the recipe that it is about; without one it stays as it is.
+
+    `left` says what is there of the work at that moment, which is put after it.
+    """
+    try:
+        yield
+    except Ig4Error as error:
+        if recipe is not None:
+            after = "" if left is None else f". {left()}"
+            told = str(error).rstrip(".") if after else str(error)
+            error.args = (f"recipe {recipe}: {told}{after}", *error.args[1:])
+        raise
+
+
 def join_plans(plans: Sequence[RunPlan]) -> RunPlan:
     """Return the plan of several recipes: one scoring for all, and a selection of each.
 
     Raises:
-        UsageError: two of them score with one scorer of different options.
+        UsageError: two of them score with one scorer of different options, or would be written to
+            one place.
     """
     first, *others = plans
     if not others:
@@ -108,7 +126,26 @@ def join_plans(plans: Sequence[RunPlan]) -> RunPlan:
         spaces=tuple(spaces.values()),
         pool=replace(first.scoring.pool, embedders=settings),
     )
-    return replace(_apart(first), scoring=scoring, others=tuple(_apart(plan) for plan in others))
+    apart = [_apart(plan) for plan in plans]
+    _check_targets(apart)
+    return replace(apart[0], scoring=scoring, others=tuple(apart[1:]))
+
+
+def _check_targets(plans: Sequence[RunPlan]) -> None:
+    """Refuse recipes of which one would be written over another.
+
+    Raises:
+        UsageError: two recipes, such as files of one name, have one target.
+    """
+    known: dict[str, str | None] = {}
+    for plan in plans:
+        name, path = plan.selection.name, str(plan.target.path)
+        if path in known:
+            raise UsageError(
+                f"the recipes {known[path]} and {name} would both be written to {path}: rename "
+                "one, or run them one after the other with another --out"
+            )
+        known[path] = name
 
 
 def _add_choice(known: dict[str, Choice], choice: Choice) -> None:

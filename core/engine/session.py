@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.calls.worker import Worker, has_ended, this_process
 from ig4.core.engine.mixtures import mixture_of, named_parts, told_differing, whole
-from ig4.core.errors import DatasetError, UsageError
+from ig4.core.errors import DatasetError, UnknownNameError, UsageError
 from ig4.core.events import Event, Listener, Notice, RunFinished, RunStarted
 from ig4.core.host.fingerprint import Fingerprint, of_component, sha256_of
 from ig4.core.host.host import Host
@@ -56,13 +56,25 @@ class Session:
 
     def notice(self, text: str) -> None:
         """Send a notice: something that you should know and that stops nothing."""
+        named = self.part is None or text.startswith(f"{self.part}: ")
         for listener in self.listeners:
-            listener(Notice(redact(text if self.part is None else f"{self.part}: {text}")))
+            listener(Notice(redact(text if named else f"{self.part}: {text}")))
+
+    def notice_once(self, text: str) -> None:
+        """Send a notice about the data set, which stages and recipes of a run have in common."""
+        key = f"{self.run_id}: {text}"
+        if key not in self.told:
+            self.told.add(key)
+            with self.notices_of(""):
+                self.notice(text)
 
     @contextmanager
     def notices_of(self, part: str | None) -> Iterator[None]:
-        """Let notices say which of several parts of a command they are about; None leaves them."""
-        before, self.part = self.part, part or self.part
+        """Let notices say which of several parts of a command they are about.
+
+        None leaves them as they are; "" is no part.
+        """
+        before, self.part = self.part, self.part if part is None else part or None
         try:
             yield
         finally:
@@ -113,15 +125,15 @@ class Session:
         with self.store.writing() as connection:
             return runs.component_id(connection, row)
 
-    def dataset(self, name: str | None = None) -> DatasetRow:
+    def dataset(self, name: str | None = None, *, make: bool = True) -> DatasetRow:
         """Return the data set of a name, or the only one in the database.
 
         Several names, as in `a,b`, mean the mixture of these data sets; it is made where there is
-        none yet.
+        none yet, unless `make` is off.
 
         Raises:
-            DatasetError: there is none, none of that name, or several and no name.
-            UsageError: one of several names is repeated.
+            UnknownNameError: there is none, none of that name, or several and no name.
+            UsageError: one of several names is repeated, or the mixture may not be made.
         """
         with self.store.reading() as connection:
             known = whole(connection, datasets.list_all(connection))
@@ -131,7 +143,7 @@ class Session:
                 f"{self.store.location} holds no data set yet: run `ig4 ingest PATH` first."
             )
         if name is None and len(known) > 1:
-            raise DatasetError(
+            raise UnknownNameError(
                 f"{self.store.location} holds {len(known)} data sets: name one with --dataset "
                 f"({', '.join(names)})."
             )
@@ -141,13 +153,19 @@ class Session:
                 return row
         parts = named_parts(name or "")
         if len(parts) > 1:
-            mixture = mixture_of(self.store, [self.dataset(part) for part in parts])
+            mixture = mixture_of(self.store, [self.dataset(part) for part in parts], make=make)
             self._tell_differing(mixture)
             return mixture
-        raise DatasetError(
+        raise UnknownNameError(
             f"no data set is called {name!r}{did_you_mean(name or '', names)} "
             f"(there are: {', '.join(names)})"
         )
+
+    def knows_datasets(self, names: Sequence[str]) -> bool:
+        """Tell whether some names are given, and all of them are names of data sets."""
+        with self.store.reading() as connection:
+            known = {row.name for row in whole(connection, datasets.list_all(connection))}
+        return bool(names) and known.issuperset(names)
 
     def _tell_differing(self, dataset: DatasetRow) -> None:
         """Say once which names do not mean one thing in all parts of a mixture."""

@@ -156,7 +156,10 @@ def check_equal_samples(make: Make, data: Data | None) -> None:
 
 
 def check_explains_without_choosing_otherwise(make: Make, data: Data | None) -> None:
-    """`reasons` gives named values or None for any row, and changes nothing."""
+    """`reasons` gives named values or None for any row, and changes nothing.
+
+    Values under `…_row` and `…_rows` are rows of the pool.
+    """
     candidates = _data(make, data)
     with opened(make) as selector:
         pool = make_pool(candidates, selector.needs(), size=20)
@@ -164,6 +167,8 @@ def check_explains_without_choosing_otherwise(make: Make, data: Data | None) -> 
         for row in (int(before[0]), int(np.setdiff1d(np.arange(50), before)[0])):
             told = selector.reasons(pool, row)
             require(told is None or isinstance(dict(told), dict), f"reasons returned {told!r}")
+            for key, value in (told or {}).items():
+                require(_names_rows(key, value, pool.n), f"reasons has {key} = {value!r}: no row")
         after = selector.choose(make_pool(candidates, selector.needs(), size=20))
     require(np.array_equal(before, after), "reasons changed what is chosen")
 
@@ -187,6 +192,19 @@ def check_ties_go_to_the_lower_row(make: Make, data: Data | None) -> None:
     equal = {name: np.full(50, 50.0) for name in candidates.scorers}
     rows = _rows(make, replace(candidates, percent_by_scorer=equal, labels=None), 5)
     require(rows.tolist() == [0, 1, 2, 3, 4], f"equal samples gave rows {rows.tolist()}")
+
+
+def _names_rows(key: str, value: object, n: int) -> bool:
+    """Tell whether what a key promises to be rows of n is that."""
+    if not key.endswith(("_row", "_rows")):
+        return True
+    if key.endswith("_row") and value is None:
+        return True
+    rows = value if key.endswith("_rows") else [value]
+    return isinstance(rows, list) and all(
+        isinstance(one, (int, np.integer)) and not isinstance(one, bool) and 0 <= one < n
+        for one in rows
+    )
 
 
 def _data(make: Make, data: Data | None, n: int = 50) -> ArrayPoolData:

@@ -81,3 +81,15 @@ def test_a_wrong_name_is_a_usage_error(ig4):
 def test_the_database_check_knows_what_was_found(ig4):
     ig4("score", "--scorers", "length")
     assert json_of(ig4("db", "check", "--json"))["verified"]["checkups"] == 1
+
+
+def test_a_data_set_given_as_a_scorer_is_told_with_the_command_that_is_meant(ig4):
+    ig4("score", "--scorers", "length", "--no-check")
+    told = "rows is a data set, and `ig4 check` takes names of scores: `ig4 check --dataset rows`"
+    assert told in str(ig4("check", "rows").exception)
+    ig4("ingest", "rows.jsonl", "--name", "again")
+    refused = ig4("check", "rows").exception
+    assert told in str(refused)
+    assert refused.exit_code == 2
+    assert "holds 2 data sets" in str(ig4("check", "length").exception)
+    assert "no scores called 'rows'" in str(ig4("check", "rows", "--dataset", "rows").exception)

@@ -126,3 +126,12 @@ def test_the_library_returns_the_same(database):
     assert found.eta_squared["length"] is None
     assert found.groups[0].means == {"length": 21.5, "even": 0.5}
     assert not [event for event in heard if isinstance(event, Notice)]
+
+
+def test_the_data_set_is_named_either_way_but_not_twice_differently(run):
+    for named in (("--dataset", "data"), ("data",), ("data", "--dataset", "data")):
+        code, out, _ = run("groups", *named, "--by", "form", "--json", "-q")
+        assert (code, json.loads(out)["dataset"]) == (0, "data")
+    code, _, err = run("groups", "data", "--dataset", "other")
+    assert code == 2
+    assert "two data sets are named, data and --dataset other: give one of them" in err

@@ -98,13 +98,63 @@ def test_scores_that_are_no_match_are_told_and_left_out(ig4):
     assert "boats+cats has no scores yet" in str(done.exception)
 
 
+def test_scores_of_a_pool_are_told_to_be_of_each_member_alone(ig4):
+    for name in ("boats", "cats"):
+        ig4("score", "--dataset", name, "--scorers", "given-again", "--no-check")
+    told = ig4("scores", "--dataset", "boats,cats").stderr
+    assert "given-again: its values are of each data set of boats+cats alone" in told
+    assert "`ig4 score --dataset boats,cats --scorers given-again`" in told
+    assert "different things" not in told
+    ig4("score", "--dataset", "cats", "--scorers", "length")
+    ig4("score", "--dataset", "boats", "--scorers", "length", "-o", "length.unit=words")
+    told = ig4("scores", "--dataset", "boats,cats").stderr
+    assert "length: stands for different things in the data sets of boats+cats" in told
+    assert "; given-again: its values" in told
+
+
 def test_a_sample_of_a_mixture_is_explained_by_its_id(ig4):
     ig4("score", "--dataset", "boats,cats", "--scorers", "length")
     told = ig4("select", "--dataset", "boats,cats", "--size", 2, "--clusters", "none",
                "--explain", "cats/1", "--json")  # fmt: skip
     assert json_of(told)["id"] == "cats/1"
     wrong = ig4("select", "--dataset", "boats,cats", "--size", 2, "--explain", "1")
-    assert "boats+cats holds no sample '1'" in str(wrong.exception)
+    assert str(wrong.exception) == (
+        "boats+cats holds no sample '1': ids of a mixture are DATASET/ID, so it is boats/1 or "
+        "cats/1"
+    )
+    wrong = ig4("select", "--dataset", "boats,cats", "--size", 2, "--explain", "7")
+    assert "'7': ids of a mixture are DATASET/ID, as in boats/ID" in str(wrong.exception)
+
+
+def test_an_export_of_what_was_never_selected_makes_no_mixture_and_names_the_command(ig4):
+    for parts, named in (("cats,boats", "cats,boats"), ("boats", "boats")):
+        wrong = ig4("export", "out", "--dataset", parts)
+        assert f"no selection of {named} yet: run `ig4 select --dataset {named} --size 200`" in str(
+            wrong.exception
+        )
+    assert "`ig4 select --dataset NAME --size 200`" in str(ig4("export", "out").exception)
+    wrong = ig4("train", "--trainer", "hf", "--dataset", "boats,cats", "--dry-run")
+    assert "there is no selection of boats,cats yet" in str(wrong.exception)
+    assert len(query(ig4, "SELECT id FROM datasets")) == 2
+
+
+def test_a_name_that_is_not_there_is_wrong_usage(ig4):
+    for command in (
+        ("scores", "--dataset", "dogs"),
+        ("scores",),
+        ("select", "--dataset", "boats", "--selector", "random", "--explain", "nosuch"),
+    ):
+        assert ig4(*command).exception.exit_code == 2
+
+
+def test_what_the_members_share_is_told_once_in_a_run(ig4):
+    Path("one.toml").write_text('[run]\nscorers = ["length"]\n[select]\nselector = "random"\n')
+    Path("two.toml").write_text('[run]\nscorers = ["length"]\n[select]\nselector = "topk"\n')
+    done = ig4("run", "--dataset", "boats,cats", "--recipe", "one.toml,two.toml", "--size", 2,
+               "--clusterer", "none", "--out", "best")  # fmt: skip
+    assert done.exit_code == 0, (done.output, done.exception)
+    told = [line for line in done.stderr.splitlines() if "in several of its data sets" in line]
+    assert [line.startswith("note: 2 samples of boats+cats") for line in told] == [True]
 
 
 def test_scores_are_imported_for_a_mixture(ig4):

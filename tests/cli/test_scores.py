@@ -120,3 +120,23 @@ def test_outputs_are_listed_with_their_scorer_select_where_named_and_go_with_it(
     assert "7 replies remain in the ledger" in dropped  # the instruction is the same in all
     assert ig4("score", "--scorers", "deita", "--quiet").exit_code == 0
     assert len(llm_server.calls()) == 7
+
+
+STALE = "given-again was computed of a pool that has changed since"
+
+
+def test_scores_of_a_pool_that_has_changed_are_told_wherever_they_are_shown(ig4):
+    ig4("score", "--scorers", "given-again", "--no-check")
+    assert not any(STALE in ig4(command).stderr for command in ("scores", "groups", "check"))
+    told = {one["name"]: one["stale"] for one in json_of(ig4("scores", "--json"))["scores"]}
+    assert told == {"given-again": False, "length": False, "mine": False}
+    more = [*ROWS, {"id": "s6", "instruction": "Where?", "answer": "There."}]
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in more))
+    ig4("ingest", "rows.jsonl")
+    for command in (("scores",), ("groups", "--by", "form", "-o", "form.min_size=1"), ("check",)):
+        done = ig4(*command)
+        assert done.exit_code == 0, (done.output, done.exception)
+        assert done.stderr.count(STALE) == 1
+    assert STALE not in ig4("check", "length").stderr
+    told = {one["name"]: one["stale"] for one in json_of(ig4("scores", "--json"))["scores"]}
+    assert told == {"given-again": True, "length": False, "mine": False}

@@ -149,7 +149,7 @@ def test_missing_images_stop_it_or_are_left_out(ig4, tiny_models):
         (["--trainer", "hf", "-o", "hf.model=./none"], 2, "no such file or folder"),
         (["--selection", "9"], 2, "no selection 9"),
         (["--selection", "newest"], 2, "give a selection's number"),
-        (["--dataset", "cats"], 1, "no data set is called 'cats'"),
+        (["--dataset", "cats"], 2, "no data set is called 'cats'"),
         (["--trainer", "minigpt4"], 2, "name the parts of MiniGPT-4"),
     ],
 )

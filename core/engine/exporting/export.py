@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -134,7 +135,7 @@ def export(
     with session.recorded("export", config):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
-        tell_shared(session.store, dataset, session.notice)
+        tell_shared(session.store, dataset, session.notice_once)
         protects = _protection(session)
         with staged(target.file, overwrite=target.overwrite, protects=protects) as staging:
             placer = ImagePlacer(staging, target.images)
@@ -236,11 +237,21 @@ def find_selection(session: Session, dataset: DatasetRow | None, which: str) -> 
             raise UsageError(f"--selection {which!r}: give a selection's number, `last` or `all`")
     if found is None:
         raise UsageError(
-            "there is no selection yet: run `ig4 select --size 200` first"
+            f"{_none_yet(session, dataset)} first"
             if which == "last"
             else f"there is no selection {which}"
         )
     return found.id
+
+
+def _none_yet(session: Session, dataset: DatasetRow | None) -> str:
+    """Say that nothing is selected, and by which command it would be."""
+    with session.store.reading() as connection:
+        several = len(datasets.list_all(connection)) > 1
+    name = "NAME" if dataset is None else shlex.quote(dataset.name)
+    flag = f" --dataset {name}" if several else ""
+    of = "" if dataset is None else f" of {dataset.name}"
+    return f"there is no selection{of} yet: run `ig4 select{flag} --size 200`"
 
 
 def dataset_of_selection(session: Session, selection_id: int) -> DatasetRow:

@@ -47,7 +47,8 @@ class ImportResult:
 
     `unknown` are the ids that no sample has. Of the rows without a number, `empty` hold nothing,
     `not_finite` NaN or infinity, and `unreadable` something else (as id and cell). `zeros` are the
-    vectors taken that hold nothing but zeros.
+    vectors taken that hold nothing but zeros; `shared` samples have none of their own in the file,
+    but that of a sample with the same texts and images.
     """
 
     dataset: str
@@ -58,6 +59,7 @@ class ImportResult:
     empty: int = 0
     not_finite: int = 0
     zeros: int = 0
+    shared: int = 0
     without: int = 0
     id_column: str = ""
 

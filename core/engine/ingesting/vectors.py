@@ -102,7 +102,9 @@ def import_vectors(session: Session, dataset: DatasetRow, source: VectorSource) 
                 f"{counted(found.zeros, 'vector holds', 'vectors hold')} nothing but zeros: "
                 "without a direction, their cosine to others counts as 0, and none is like them"
             )
-        found.without = int((~np.isin(own, contents)).sum())
+        with_vector = np.isin(own, contents)
+        found.without = int((~with_vector).sum())
+        found.shared = max(0, int(with_vector.sum()) - found.taken)
         width = read.vectors.shape[1]
         session.emit(
             StageFinished(STAGE, f"{counted(found.taken, 'vector')} of {width:,} as {source.name}")

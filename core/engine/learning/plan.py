@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ig4.core.contracts import Needs
-from ig4.core.counts import counted
+from ig4.core.counts import counted, verb
 from ig4.core.engine.ablating.arms.arm import Arm
 from ig4.core.engine.ablating.arms.trainers import ArmTrainers
 from ig4.core.engine.ablating.heldout import refuse_test_questions
@@ -121,7 +121,7 @@ def make_learning_plan(session: Session, dataset: DatasetRow, config: Config) ->
     names = _indicators(setup)
     within, groups = _groups(setup)
     request = _request(setup, names, within)
-    table = _candidates(setup, request)
+    table, request = _candidates(setup, request)
     labels = np.array([groups.get(one, -1) for one in table.sample_ids.tolist()], dtype=np.int64)
     subsets = _subsets(config, table, labels, _size(request, table))
     means = np.array([table.percent[rows].mean(axis=0) for rows in subsets])
@@ -165,21 +165,37 @@ def _indicators(setup: AblationSetup) -> tuple[str, ...]:
     return names
 
 
-def _candidates(setup: AblationSetup, request: SelectionRequest) -> CandidateTable:
+def _candidates(
+    setup: AblationSetup, request: SelectionRequest
+) -> tuple[CandidateTable, SelectionRequest]:
     """Return the samples that have all scores, with their percentiles in their groups.
 
+    Indicators that have one value for all are left out, and that is said, where the user named
+    none; the request that comes back is of the others.
+
     Raises:
-        UsageError: an indicator has one value for all.
+        UsageError: indicators that the user named have one value for all, or all that there are.
     """
     table = candidate_table(setup.session, setup.dataset, request, Needs(scores=True))
-    for name, values in zip(table.names, table.percent.T, strict=True):
-        if len(values) and np.ptp(values) < 1e-9:
-            where = "of a group" if request.within else "of the data set"
-            raise UsageError(
-                f"{name} is the same for every sample {where}: nothing can be learned of it; name "
-                "the others (--indicators)"
-            )
-    return table
+    constant = [
+        name
+        for name, values in zip(table.names, table.percent.T, strict=True)
+        if len(values) and np.ptp(values) < 1e-9
+    ]
+    if not constant:
+        return table, request
+    others = tuple(name for name in table.names if name not in constant)
+    where = "of a group" if request.within else "of the data set"
+    told = (
+        f"{', '.join(constant)}: {verb(len(constant), 'it is', 'each is')} the same for every "
+        f"sample {where}, so nothing can be learned of {verb(len(constant), 'it', 'them')}"
+    )
+    if setup.config.learn.indicators or not others:
+        named = f" (--indicators {','.join(others)})" if others else ""
+        raise UsageError(f"{told}; name others{named}")
+    setup.session.notice(f"{told}: left out")
+    fewer = replace(request, scorers=others, weights=dict.fromkeys(others, 1.0))
+    return _candidates(setup, fewer)
 
 
 def _size(request: SelectionRequest, table: CandidateTable) -> int:

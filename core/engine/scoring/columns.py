@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ig4.core.engine.pooling.staleness import stale_columns
 from ig4.core.engine.scoring.outputs import outputs_of, scorer_of
 from ig4.core.engine.scoring.plan import check_label
 from ig4.core.errors import UsageError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from ig4.core.engine.pooling.settings import PoolSettings
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
     from ig4.storage.scorecolumns import ScoreColumnRow
@@ -31,7 +33,8 @@ class ScoreColumnSummary:
     component, version and options (those that differ from the defaults, where they are known, else
     what the results depend on) of computed scores; path, column, units and scale of imported ones.
     `runs` gave the values, the newest at `created_at` (UTC). `output_of` names the column that it
-    is an output of, `outputs` the columns that are outputs of it.
+    is an output of, `outputs` the columns that are outputs of it. `stale` ones are of a pool that
+    has changed since.
     """
 
     name: str
@@ -48,6 +51,7 @@ class ScoreColumnSummary:
     created_at: datetime | None
     output_of: str | None = None
     outputs: list[str] = field(default_factory=list)
+    stale: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, JSON-able."""
@@ -69,12 +73,18 @@ class DropResult:
         return asdict(self)
 
 
-def list_columns(session: Session, dataset: DatasetRow) -> list[ScoreColumnSummary]:
-    """Return the columns of a data set, by name."""
+def list_columns(
+    session: Session, dataset: DatasetRow, settings: PoolSettings | None = None
+) -> list[ScoreColumnSummary]:
+    """Return the columns of a data set, by name, and say which of them are stale."""
     with session.store.reading() as connection:
         total = datasets.count_samples(connection, dataset.id)
         rows = scorecolumns.list_all(connection, dataset.id)
-        return [_summary(session, connection, dataset, row, rows, total) for row in rows]
+        found = [_summary(session, connection, dataset, row, rows, total) for row in rows]
+    stale = stale_columns(session, dataset, rows, settings)
+    for text in stale.values():
+        session.notice(text)
+    return [replace(one, stale=one.name in stale) for one in found]
 
 
 def find_column(session: Session, dataset: DatasetRow, name: str) -> ScoreColumnSummary:

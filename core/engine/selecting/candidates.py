@@ -132,10 +132,12 @@ def resolve_size(
     size = request.size or max(1, round((request.fraction or 0) * candidates))
     if size > candidates:
         why = _told_reasons(left_out or {})
+        by_scores = any(reason.endswith(" score") for reason in left_out or {})
+        advice = "; --scorers names the scorers to use" if by_scores else ""
         raise UsageError(
             f"cannot select {counted(size, 'sample')}: only {candidates:,} "
             f"{verb(candidates, 'has', 'have')} all that is needed to compare them"
-            f"{f' ({why}); --scorers names the scorers to use' if why else ''}"
+            f"{f' ({why})' if why else ''}{advice}"
         )
     return size
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,11 @@ from ig4.core.engine.selecting.candidates import (
 from ig4.core.engine.selecting.columns import read_matrix
 from ig4.core.engine.selecting.draft import SelectionDraft, draft_selection
 from ig4.core.engine.selecting.funnel import Stage
-from ig4.core.errors import DatasetError
+from ig4.core.errors import DatasetError, PluginError, UnknownNameError
 from ig4.core.host.blame import blaming
 from ig4.core.records import Choice
-from ig4.storage import samples, scorecolumns, scores, selections
+from ig4.core.texts import sanitize
+from ig4.storage import membership, samples, scorecolumns, scores, selections
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import Session
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
 class Explanation:
     """One sample before the selector.
 
-    `scores` gives by scorer the raw value, the percent, the weight and their product. `place`
-    counts from 1 among the `members` of its cluster (for a selector without clusters: of the
-    whole data set), `quota` of which are taken; `distance` is F(x) minus the F of the last
+    `scores` gives by scorer the raw value, the percent, the weight and their product. `cluster`
+    is the one that it has, whether it counts or not. `counted_in` says among what the selector
+    deals: "cluster", or "data set" for one that reads no clusters. `place` counts from 1 among the
+    `members` of that, `quota` of which are taken; `distance` is F(x) minus the F of the last
     taken, negative for one that missed the line by that much; None, as `place`, where the selector
     does not decide by F(x). `details` is what the selector itself says of it. `selection` is the
     stored selection that is explained, and `settings` is what it was made by; None for one that
@@ -57,6 +59,7 @@ class Explanation:
     selection: int | None = None
     settings: Mapping[str, Any] | None = None
     details: Mapping[str, Any] | None = None
+    counted_in: str = "data set"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, JSON-able."""
@@ -199,16 +202,33 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
+_SHOWN = 80
+
+
+def _advice(session: Session, dataset: DatasetRow, external_id: str) -> str:
+    """Return what the ids of a mixture look like, with those that may be meant."""
+    if not dataset.is_mixture:
+        return ""
+    with session.store.reading() as connection:
+        parts = membership.members(connection, dataset.id)
+        wanted = {f"{part.name}/{external_id}": part for part in parts}
+        known = samples.find_ids(connection, dataset.id, list(wanted))
+    if known:
+        return f": ids of a mixture are DATASET/ID, so it is {' or '.join(sorted(known))}"
+    return f": ids of a mixture are DATASET/ID, as in {parts[0].name}/ID"
+
+
 def _find(session: Session, dataset: DatasetRow, external_id: str) -> tuple[int, int]:
     """Return the sample id and the content id of a sample.
 
     Raises:
-        DatasetError: the data set holds no such sample.
+        UnknownNameError: the data set holds no such sample.
     """
     with session.store.reading() as connection:
         found = samples.find_ids(connection, dataset.id, [external_id]).get(external_id)
     if found is None:
-        raise DatasetError(f"{dataset.name} holds no sample {external_id!r}")
+        told = f"{dataset.name} holds no sample {sanitize(external_id)[:_SHOWN]!r}"
+        raise UnknownNameError(f"{told}{_advice(session, dataset, external_id)}")
     return found
 
 
@@ -222,7 +242,8 @@ def _explain(
     table = draft.table
     at = np.flatnonzero(table.sample_ids == found[0])
     if len(at) == 0:
-        return _left_out(session, dataset, external_id, found, table)
+        left_out = _left_out(session, dataset, external_id, found, table)
+        return replace(left_out, counted_in=_counted_in(draft))
     row = int(at[0])
     rank = np.flatnonzero(draft.rows == row)
     scored = bool(table.names)
@@ -245,11 +266,27 @@ def _explain(
         quota=None,
         place=None,
         distance=None,
+        counted_in=_counted_in(draft),
     )
     stage = _stage_of(draft, found[0])
     if stage is not None:
         return replace(known, reason=stage)
-    return _placed(known, draft, row)
+
+    def name_rows(rows: list[int]) -> list[str]:
+        if not all(0 <= one < len(draft.left) for one in rows):
+            raise PluginError(
+                f"the selector's reasons() name rows {rows}; the pool has {len(draft.left)}"
+            )
+        ids = table.sample_ids[draft.left[rows]].tolist()
+        with session.store.reading() as connection:
+            names = samples.external_ids(connection, ids, dataset.id)
+        return [names[one] for one in ids]
+
+    return _placed(known, draft, row, name_rows)
+
+
+def _counted_in(draft: SelectionDraft) -> str:
+    return "cluster" if draft.pool.needs.clusters else "data set"
 
 
 def plain_json(value: Any) -> Any:
@@ -275,13 +312,43 @@ def _stage_of(draft: SelectionDraft, sample_id: int) -> str | None:
     return None
 
 
-def _placed(known: Explanation, draft: SelectionDraft, row: int) -> Explanation:
+def with_ids(
+    told: Mapping[str, Any], name_rows: Callable[[list[int]], list[str]]
+) -> dict[str, Any]:
+    """Return a selector's reasons with the ids of samples where they have rows of the pool.
+
+    These are under keys that end in `_row` (one row or None) or `_rows` (a list of rows); what
+    `name_rows` says of them goes under the key without that end.
+    """
+    found: dict[str, Any] = {}
+    for key, value in told.items():
+        if key.endswith("_row") and _is_row(value):
+            found[key.removesuffix("_row")] = name_rows([value])[0]
+        elif key.endswith("_row") and value is None:
+            found[key.removesuffix("_row")] = None
+        elif key.endswith("_rows") and isinstance(value, list) and all(map(_is_row, value)):
+            found[key.removesuffix("_rows")] = name_rows(value) if value else []
+        else:
+            found[key] = value
+    return found
+
+
+def _is_row(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _placed(
+    known: Explanation,
+    draft: SelectionDraft,
+    row: int,
+    name_rows: Callable[[list[int]], list[str]],
+) -> Explanation:
     """Add the place of a row among those that it competes with, and what the selector says."""
     table, pool = draft.table, draft.pool
     in_pool = int(np.flatnonzero(draft.left == row)[0])
     with blaming("the selector's reasons()"):
         given = draft.selector.reasons(pool, in_pool)
-    details = None if given is None else plain_json(given)
+    details = None if given is None else with_ids(plain_json(given), name_rows)
     peers, quota = draft.left, pool.size
     if pool.needs.clusters:
         labels = table.labels[draft.left]

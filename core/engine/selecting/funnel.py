@@ -114,7 +114,10 @@ def check_stages(stages: Sequence[Stage]) -> None:
                 f"{where}: spaces and bits belong to a stage that drops duplicates (dedup)"
             )
         if stage.do == "take" and (stage.size is None) == (stage.fraction is None):
-            raise UsageError(f"{where} needs a size or a fraction")
+            wrong = "needs a size or a fraction"
+            if stage.size is not None:
+                wrong = "has a size and a fraction: give one of the two, not both"
+            raise UsageError(f"{where} {wrong}")
         if stage.do != "take" and (stage.size or stage.fraction or stage.selector):
             raise UsageError(f"{where}: size, fraction and selector belong to a stage that takes")
         for name, (low, high) in stage.tails.items():

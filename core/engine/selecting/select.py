@@ -54,7 +54,7 @@ def select(
     with session.recorded("select", config, request.seed):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
-        tell_shared(session.store, dataset, session.notice)
+        tell_shared(session.store, dataset, session.notice_once)
         draft = draft_selection(session, dataset, request)
         report = make_report(session, dataset, request, draft)
         _tell(session, dataset, request, draft, report)

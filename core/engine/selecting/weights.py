@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ig4.core.counts import verb
 from ig4.core.engine.selecting.scaling import PAPER_WEIGHTS
 from ig4.core.errors import UsageError
 from ig4.core.suggest import did_you_mean
@@ -40,6 +41,7 @@ def resolve_weights(
             + (f"the scorers are {', '.join(names)}" if names else "no scores are summed")
         )
     weights: list[float] = []
+    unknown: list[str] = []
     for name, column in zip(names, columns, strict=True):
         known = (
             given.get(name),
@@ -48,11 +50,13 @@ def resolve_weights(
         )
         found = next((value for value in known if value is not None), None)
         if found is None:
-            session.notice(
-                f"no weight is known for {name}: it gets an equal share, {1 / len(names):.2f} "
-                f"(--weights {name}=… sets it)"
-            )
+            unknown.append(name)
         weights.append(1 / len(names) if found is None else found)
+    if unknown:
+        session.notice(
+            f"no weight is known for {', '.join(unknown)}: {verb(len(unknown), 'it', 'each')} gets "
+            f"an equal share, {1 / len(names):.2f} (--weights {unknown[0]}=… sets one)"
+        )
     return np.array(weights, dtype=np.float64)
 
 

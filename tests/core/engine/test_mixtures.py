@@ -191,3 +191,15 @@ def test_ids_that_a_record_keeps_and_another_has_are_told(session, table, tmp_pa
     export(session, session.dataset("a,b"), ExportTarget(tmp_path / "out.csv"))
     told = "1 record of several data sets has an id that another record of the export has"
     assert told in " ".join(notices())
+
+
+def test_a_notice_that_begins_with_its_recipe_is_not_named_twice(session, notices):
+    with session.notices_of("balanced"):
+        session.notice("balanced: own-picture is not used")
+        session.notice("1 sample is left out")
+        session.notice_once("of all")
+        session.notice_once("of all")
+    session.notice("plain")
+    assert notices() == [
+        "balanced: own-picture is not used", "balanced: 1 sample is left out", "of all", "plain",
+    ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -12,6 +13,7 @@ from ig4.core.engine.plan import make_run_plan
 from ig4.core.engine.run import run as run_plan
 from ig4.core.engine.runplan import join_plans
 from ig4.core.errors import DatasetError, UsageError
+from ig4.core.events import StageFinished
 
 from ..conftest import record
 
@@ -204,3 +206,73 @@ def test_a_key_that_stands_where_no_option_is_is_not_recorded(session, config):
     with pytest.raises(UsageError, match="api_key"):
         run(session, config(scorers={"counted": {"api_key": "hush"}}))
     assert "hush" not in recorded(session)
+
+
+def exported(tmp_path):
+    return sorted(path.name for path in tmp_path.glob("best*"))
+
+
+def several(session, config, **changed):
+    """A run of the recipes `one` and `two`; the second is changed."""
+    return join_plans(
+        [
+            make_run_plan(session, config(), recipe="one"),
+            make_run_plan(session, config(**changed), recipe="two"),
+        ]
+    )
+
+
+def test_where_one_of_several_recipes_fails_none_is_exported_and_it_is_named(
+    session, config, tmp_path
+):
+    rejecting = {"do": "reject", "tails": {"counted": [90, 100]}}
+    plan = several(session, config, select={"selector": "topk"})
+    first = make_run_plan(session, config(select={"stages": [rejecting]}), recipe="one")
+    failing = replace(plan, selection=first.selection)
+    with pytest.raises(UsageError) as caught:
+        run_plan(session, failing)
+    told = str(caught.value)
+    assert told.startswith("recipe one: cannot select 4 samples: the stages")
+    assert "Nothing is exported; selection 1 (two) is stored" in told
+    assert exported(tmp_path) == []
+    run_plan(session, plan)
+    assert exported(tmp_path) == ["best-one", "best-two"]
+
+
+def test_what_is_wrong_with_a_recipe_before_any_work_names_it(session, config, tmp_path):
+    with pytest.raises(UsageError, match=r"^recipe two: cannot select 7 samples: set has 6$"):
+        run_plan(session, several(session, config, select={"size": 7}))
+    (tmp_path / "best-two").mkdir()
+    (tmp_path / "best-two" / "llava.json").write_text("[]")
+    with pytest.raises(UsageError, match=r"^recipe two: "):
+        run_plan(session, several(session, config))
+    assert exported(tmp_path) == ["best-two"]
+
+
+def test_an_error_of_a_run_of_one_recipe_is_as_it_was(session, config):
+    plan = make_run_plan(session, config(select={"size": 7}), recipe="one")
+    with pytest.raises(UsageError, match=r"^cannot select 7 samples: set has 6$"):
+        run_plan(session, join_plans([plan]))
+
+
+def test_an_export_that_fails_says_what_is_written_and_what_is_stored(session, config, tmp_path):
+    plan = several(session, config, select={"selector": "topk"})
+
+    def take_target(event):
+        if isinstance(event, StageFinished) and event.stage == "export":
+            (tmp_path / "best-one").mkdir()
+            (tmp_path / "best-one" / "llava.json").write_text("[]")
+
+    session.listeners = [*session.listeners, take_target]
+    with pytest.raises(UsageError) as caught:
+        run_plan(session, plan)
+    told = str(caught.value)
+    assert told.startswith("recipe one: ")
+    assert f"Exported so far: two to {tmp_path / 'best-two'}" in told
+    assert "selections 1 (two), 2 (one) are stored" in told
+
+
+def test_recipes_that_would_be_written_to_one_place_are_refused(session, config):
+    plans = [make_run_plan(session, config(), recipe=f"{name}/mine.toml") for name in "ab"]
+    with pytest.raises(UsageError, match=r"a/mine.toml and b/mine.toml would both be written to"):
+        join_plans(plans)

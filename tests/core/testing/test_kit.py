@@ -355,6 +355,11 @@ class Twice(Selector):
         return np.zeros(size, dtype=np.int64)
 
 
+class PointsOutside(Best):
+    def reasons(self, pool, row):
+        return {"nearest_row": pool.n}
+
+
 def test_a_good_selector_passes_all_checks():
     assert failing(selector_checks(lambda: Best(Options()))) == {}
 
@@ -365,6 +370,7 @@ def test_a_good_selector_passes_all_checks():
         (Worst, "better_samples_come_first"),
         (LastOfEqual, "ties_go_to_the_lower_row"),
         (Twice, "gives_as_many_distinct_rows_as_asked"),
+        (PointsOutside, "explains_without_choosing_otherwise"),
     ],
 )
 def test_a_bad_selector_is_found_out(selector, check):

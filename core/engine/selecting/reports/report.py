@@ -7,7 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.counts import counted
-from ig4.core.engine.selecting.reports.composition import MOST_VARIATION, Composition, GroupLevel
+from ig4.core.engine.selecting.reports.composition import (
+    MOST_VARIATION,
+    Composition,
+    GroupLevel,
+    GroupShare,
+)
 from ig4.core.engine.selecting.reports.duplicates import Duplicates
 from ig4.core.engine.selecting.reports.effective import EffectiveWeight, differ_in_order
 from ig4.core.engine.selecting.reports.ownpictures import MOST, OwnPictureShare
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SHOWN = 3
+_LEAST_CHANGE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,11 @@ class SelectionReport:
             f"{mix.random_tv:.0%})"
         )
         parts = [distance]
-        moved = sorted(mix.groups, key=lambda group: group.selected_share - group.pool_share)
+        selected = sum(group.selected for group in mix.groups)
+        moved = sorted(
+            (group for group in mix.groups if _has_moved(group, selected)),
+            key=lambda group: group.selected_share - group.pool_share,
+        )
         told = [group for group in moved[:_SHOWN] if group.selected_share < group.pool_share]
         told += [group for group in moved[-1:] if group.selected_share > group.pool_share]
         if told:
@@ -95,7 +105,8 @@ class SelectionReport:
             )
         if mix.missing:
             parts.append(f"none at all of {_named(mix.missing)}")
-        end = "" if balanced else ". `--recipe balanced` keeps the mix"
+        by_chance = not mix.missing and round(mix.tv, 2) <= round(mix.random_tv, 2)
+        end = "" if balanced or by_chance else ". `--recipe balanced` keeps the mix"
         yield "; ".join(parts) + end
 
     def _about_duplicates(self) -> Iterator[str]:
@@ -142,6 +153,12 @@ class SelectionReport:
             f"the others ({worst}{more}; of all samples {apart[0].pool_share:.0%}): they may be "
             "wrong, or too short to tell pictures apart; look at some of them"
         )
+
+
+def _has_moved(group: GroupShare, selected: int) -> bool:
+    """Tell whether a group's share has changed by half a percent and one sample at least."""
+    change = abs(group.selected_share - group.pool_share)
+    return change >= _LEAST_CHANGE and change * selected >= 1
 
 
 def _named(names: Sequence[str]) -> str:

@@ -152,3 +152,13 @@ def test_the_authors_matrices_are_spaces_of_their_data_set(session, shared, tmp_
         assert found.shape == (3439, 6)
         # Samples with the same texts have one vector, the last one.
         assert (found == matrix).all(axis=1).mean() > 0.99
+
+
+def test_a_sample_that_takes_the_vector_of_its_equal_is_counted(session, folder, read, bring):
+    folder.write(record("a", "same"), record("b", "same"), record("c", "x"), record("d", "y"))
+    read()
+    broken = MATRIX.copy()
+    broken[1], broken[2] = np.nan, np.nan
+    done = bring(broken)
+    assert (done.taken, done.not_finite, done.shared, done.without) == (2, 2, 1, 1)
+    assert bring(name="whole").shared == 0

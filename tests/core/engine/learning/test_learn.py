@@ -291,13 +291,20 @@ def test_indicators_that_say_the_same_are_said(session):
     assert "taste and twin cannot be told apart" in text
 
 
-def test_an_indicator_with_one_value_teaches_nothing(session, tmp_path):
+def test_an_indicator_with_one_value_teaches_nothing(session, tmp_path, told):
     rows = "".join(f"s{n},7\n" for n in range(240))
     (tmp_path / "flat.csv").write_text(f"id,flat\n{rows}")
     dataset = session.dataset("set")
     import_scores(session, dataset, ScoreColumn(tmp_path / "flat.csv", "flat", "flat"))
-    with pytest.raises(UsageError, match="flat is the same for every sample"):
-        learn(session, indicators=["length", "flat"])
+    import_scores(session, dataset, ScoreColumn(tmp_path / "flat.csv", "even", "flat"))
+    with pytest.raises(UsageError, match="flat, even: each is the same for every sample"):
+        learn(session, indicators=["length", "flat", "even"])
+    plan = make_learning_plan(session, dataset, settings(indicators=None))
+    assert {"length", "taste"} <= set(plan.names)
+    assert not {"flat", "even"} & set(plan.names)
+    (said,) = [text for text in notices(told) if "nothing can be learned" in text]
+    assert said.startswith("even, flat: each is the same")
+    assert said.endswith("left out")
 
 
 def test_subsets_may_leave_the_mix_if_that_is_wanted(session):

@@ -95,7 +95,10 @@ def test_a_sample_that_is_only_alike_to_one_that_fell_out_stays():
         (Stage("dedup", {"clip": (1.0, 2.0)}), "belong to a stage that rejects"),
         (Stage("reject", {"clip": (1.0, 2.0)}, spaces=("clip",)), "drops duplicates"),
         (Stage("take"), "needs a size or a fraction"),
-        (Stage("take", size=5, fraction=0.5), "needs a size or a fraction"),
+        (
+            Stage("take", size=5, fraction=0.5),
+            "has a size and a fraction: give one of the two",
+        ),
         (Stage("take", size=5, bits=6), "drops duplicates"),
         (Stage("dedup", size=5), "belong to a stage that takes"),
         (Stage("dedup", selector=Choice("selector", "topk")), "belong to a stage that takes"),

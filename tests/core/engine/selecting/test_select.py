@@ -180,6 +180,25 @@ def test_a_scorer_without_a_known_weight_gets_an_equal_share_and_that_is_said(
     assert any("no weight is known for mine" in text for text in notices())
 
 
+def test_scorers_without_a_known_weight_are_told_in_one_sentence(
+    session, dataset, notices, tmp_path
+):
+    for name in ("other", "third"):
+        import_scores(session, dataset, ScoreColumn(tmp_path / "scores.json", name, "gpt"))
+    select(session, dataset, SelectionRequest(size=1))
+    (told,) = [text for text in notices() if "no weight is known" in text]
+    assert told.startswith(
+        "no weight is known for mine, other, third: each gets an equal share, 0.25"
+    )
+
+
+def test_scorers_are_spoken_of_only_where_scores_are_what_lacks(session, impostor):
+    drawn = Choice("selector", "random")
+    with pytest.raises(UsageError, match="that holds no image") as caught:
+        select(session, impostor, SelectionRequest(size=4, selector=drawn))
+    assert "--scorers" not in str(caught.value)
+
+
 def test_the_weight_of_a_scorer_that_does_not_count_is_no_error(session, dataset, notices):
     request = SelectionRequest(
         size=1, scorers=("gpt",), weights={"gpt": 1.0, "clip": 0.5, "mine": 0.1}
