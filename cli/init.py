@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.cli.terminal.template import filled
 
 TEMPLATE = """\
 # ig4.toml: the settings of `ig4 run` in this folder. Flags of a command override them;
@@ -30,7 +29,7 @@ TEMPLATE = """\
 # split = "train"
 
 [run]
-scorers = {scorers}
+scorers = ["clip", "length"]
 # spaces = ["text"]                # vectors to compute beside those that are needed anyway
 # embedder = "clip"                # clusters are computed from its image embeddings
 # index = "auto"                   # exact; for many rows faiss, which may miss a few neighbours
@@ -39,7 +38,8 @@ scorers = {scorers}
 # seed = 42
 
 [scorers.clip]
-{model}
+model = "ViT-B-32"
+pretrained = "laion2b_s34b_b79k"
 # precision = "auto"               # bf16 or fp16 where the hardware is fast at it, else fp32
 
 # One component can be used under several names:
@@ -48,7 +48,8 @@ scorers = {scorers}
 # model = "ViT-L-14"
 # pretrained = "laion2b_s32b_b82k"
 
-{gpt}
+# [scorers.gpt]                    # set its key in OPENAI_API_KEY, not here
+# model = "gpt-4o-mini"
 # base_url = "http://localhost:8000/v1"   # vLLM, Ollama, llama.cpp, a proxy
 # prompt = "prompt.txt"            # another prompt, with {{instruction}} and {{answer}}
 
@@ -71,8 +72,8 @@ scorers = {scorers}
 # batch = 0.5                      # share of the price that a batch costs
 
 [cluster]
-clusterer = "{clusterer}"          # kmeans, spectral, or none
-k = {k}
+clusterer = "spectral"             # kmeans, spectral, or none
+k = 10
 # space = "text"                   # default: the images, by the embedder of [run]
 
 [select]
@@ -82,12 +83,13 @@ k = {k}
 # combine = "sum"                  # or product, mean-rank, vote, min
 # A funnel before the selector, of stages that reject, dedup or take (docs/selection.md):
 # stages = [{{ do = "dedup" }}, {{ do = "reject", tails = {{ clip = [25, 100] }} }}]
-{size}
-scale = "{scale}"                  # paper, minmax, percentile or zscore
+fraction = 0.06                    # or size = 200
+scale = "paper"                    # paper, minmax, percentile or zscore
 # missing = "skip"                 # or "error": for samples without a score
 
 [select.weights]                   # F(x) = sum of weight x percent
-{weights}
+clip = 0.53
+length = 0.10
 
 [export]
 # path = "selected/llava.json"
@@ -169,11 +171,11 @@ scale = "{scale}"                  # paper, minmax, percentile or zscore
     epilog="""\b
 Examples:
   ig4 init data/cc_sbu_align
-  ig4 init llava.json --recipe paper
+  ig4 init llava.json --recipe balanced
 """
 )
 @click.argument("dataset", required=False)
-@click.option("--recipe", metavar="NAME", help="Use the settings of a publication: paper.")
+@click.option("--recipe", metavar="NAME", help="Write the settings of a method; see `ig4 recipes`.")
 @click.option("--force", is_flag=True, help="Overwrite an existing ig4.toml.")
 @opt.as_json
 def init(dataset: str | None, recipe: str | None, force: bool, as_json: bool) -> None:
@@ -181,8 +183,10 @@ def init(dataset: str | None, recipe: str | None, force: bool, as_json: bool) ->
     from ig4.core import config as configuration
 
     target = Path(configuration.FILE)
-    config = configuration.build(configuration.recipe_values(recipe))
-    text = TEMPLATE.format(**_values(config, dataset))
+    settings = configuration.recipe_values(recipe)
+    configuration.build(settings)
+    text = TEMPLATE.format(**_values(dataset))
+    text = text if recipe is None else filled(text, settings)
     _write(target, text, force=force)
     if as_json:
         render.print_json({"written": str(target.absolute())})
@@ -213,31 +217,7 @@ def _write(target: Path, text: str, *, force: bool) -> None:
         raise DatasetError(f"{target} cannot be written: {error.strerror or error}") from None
 
 
-def _values(config: Any, dataset: str | None) -> dict[str, str]:
+def _values(dataset: str | None) -> dict[str, str]:
     # TOML strings are JSON strings, except for surrogate pairs.
     path = render.json_text(dataset) if dataset else '"path/to/data"'
-    size = config.select.size
-    clip = config.scorers.get("clip", {})
-    model = clip.get("model", "ViT-B-32")
-    pretrained = clip.get("pretrained", "laion2b_s34b_b79k")
-    weights = config.select.weights or {"clip": 0.53, "length": 0.10}
-    return {
-        "path": f"path = {path}" if dataset else f"# path = {path}",
-        "scorers": json.dumps(list(config.run.scorers)),
-        "model": f'model = "{model}"\npretrained = "{pretrained}"',
-        "gpt": _gpt(config),
-        "clusterer": config.cluster.clusterer,
-        "k": str(config.cluster.k),
-        "size": f"size = {size}" if size else "fraction = 0.06                  # or size = 200",
-        "scale": config.select.scale,
-        "weights": "\n".join(f"{name} = {weight:.2f}" for name, weight in weights.items()),
-    }
-
-
-def _gpt(config: Any) -> str:
-    """Return the start of the table [scorers.gpt], commented out if the scorer is not used."""
-    model = config.scorers.get("gpt", {}).get("model", "gpt-4o-mini")
-    key = "# set its key in OPENAI_API_KEY, not here"
-    if "gpt" in config.run.scorers:
-        return f'[scorers.gpt]                      {key}\nmodel = "{model}"'
-    return f'# [scorers.gpt]                    {key}\n# model = "{model}"'
+    return {"path": f"path = {path}" if dataset else f"# path = {path}"}

@@ -41,8 +41,18 @@ component_options = click.option(
     metavar="NAME.KEY=VALUE",
     help="Option of a component, as in -o clip.model=ViT-L-14 (see `ig4 plugins show clip`).",
 )
+
+
+def _named(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse `--recipe ,`, which names none."""
+    if value is not None and not names(value):
+        raise click.BadParameter("name a recipe (`ig4 recipes` lists them)")
+    return value
+
+
 recipe = click.option(
     "--recipe",
+    callback=_named,
     metavar="NAMES",
     help="Use the settings of a method (`ig4 recipes` lists them) or of a file; several, as in "
     "deita,balanced.",

@@ -73,6 +73,7 @@ Examples:
 @opt.as_json
 def show(name: str, as_json: bool) -> None:
     """Show what a recipe sets, as a part of ig4.toml."""
+    from ig4.core.files.writing.toml import toml_lines
     from ig4.core.host.host import Host
     from ig4.core.host.recipes import find_recipe, is_recipe_file, recipe_settings
 
@@ -88,7 +89,7 @@ def show(name: str, as_json: bool) -> None:
         return
     render.print_facts({key: str(told[key]) for key in ("name", "summary", "source", "state")})
     click.echo()
-    for line in _toml(settings):
+    for line in toml_lines(settings):
         click.echo(line)
 
 
@@ -158,23 +159,3 @@ def _missing(host: Host, settings: Mapping[str, Any]) -> list[str]:
             extra = registered.component.extra
             lacking.append(f"{registered.dist}[{extra}]" if extra else ", ".join(modules))
     return list(dict.fromkeys(lacking))
-
-
-def _toml(tables: Mapping[str, Any], path: str = "") -> list[str]:
-    """Return nested tables as lines of TOML."""
-    plain = {key: value for key, value in tables.items() if not isinstance(value, Mapping)}
-    lines = [f"[{path}]"] if path and plain else []
-    lines += [f"{key} = {_value(value)}" for key, value in plain.items()]
-    lines += [""] if plain else []
-    for key, value in tables.items():
-        if isinstance(value, Mapping):
-            lines += _toml(value, f"{path}.{key}" if path else key)
-    return lines
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{key} = {_value(one)}' for key, one in value.items())} }}"
-    return render.json_text(value)

@@ -22,6 +22,9 @@ FILE = "ig4.toml"
 Named = dict[str, dict[str, Any]]
 """Components by the name the user gives them; `use` says which component it is."""
 
+Layers = dict[str | None, Mapping[str, Any]]
+"""What lies over what, the nearest last, by what an error calls it; None are flags."""
+
 
 class Section(BaseModel):
     """A table of `ig4.toml`; a key it does not know is an error."""
@@ -288,14 +291,14 @@ def load(
             where.
     """
     file = path or Path(FILE)
-    layers: list[Mapping[str, Any]] = [recipe_values(recipe)]
+    layers: Layers = {f"the recipe {recipe}": recipe_values(recipe)}
     try:
         if path is not None or file.is_file():
             values = _read(file)
             refuse_keys(values, str(file), _component_tables())
-            layers.append(_rebased(values, file.parent))
-        layers.append(flags or {})
-        return build(*layers, source=str(file) if file.is_file() else None)
+            layers[str(file)] = _rebased(values, file.parent)
+        layers[None] = flags or {}
+        return _build(layers)
     except RecursionError:
         raise ConfigError(
             f"{file} nests tables or lists too deeply: its tables are one or two levels deep "
@@ -360,10 +363,55 @@ def build(*layers: Mapping[str, Any], source: str | None = None) -> Config:
     merged: dict[str, Any] = {}
     for layer in layers:
         _merge(merged, layer)
+    return _build({source or "the configuration": merged})
+
+
+def _build(layers: Layers) -> Config:
+    """Return the configuration of layers by their source; None are flags.
+
+    Raises:
+        ConfigError: a key or value is wrong; names the layer that it came from.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers.values():
+        _merge(merged, layer)
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError(_message(error, source or "the configuration")) from None
+        raise ConfigError(_message(error, _source(layers, error.errors()[0]["loc"]))) from None
+
+
+def _source(layers: Layers, path: tuple[int | str, ...]) -> str | None:
+    """Return the layer that the value at a path came from, or that of the table that lacks it."""
+    for length in range(len(path), 0, -1):
+        for source, layer in reversed(layers.items()):
+            if _has(layer, path[:length]):
+                return source
+    return next(iter(layers))
+
+
+def _has(layer: Any, path: tuple[int | str, ...]) -> bool:
+    """Tell whether a layer sets what stands at a path, or what lies above it."""
+    for key in path:
+        if not isinstance(layer, Mapping):
+            break
+        layer = layer.get(str(key))
+    return layer is not None
+
+
+_FLAGS = {
+    ("dataset", "path"): "DATASET",
+    ("export", "path"): "--out",
+    ("export", "format"): "--out-format",
+    ("calls", "requests_per_minute"): "--rpm",
+    ("calls", "tokens_per_minute"): "--tpm",
+}
+"""Flags that are not called as the key that they set."""
+
+
+def _flag(path: tuple[int | str, ...]) -> str:
+    table, key = (*map(str, path), "", "")[:2]
+    return _FLAGS.get((table, key), f"--{key.replace('_', '-')}")
 
 
 def _read(file: Path, hint: str = "`ig4 init` writes one") -> dict[str, Any]:
@@ -435,6 +483,10 @@ _ONE_OF: Mapping[tuple[str, ...], tuple[str, str]] = {
 
 
 def _merge(below: dict[str, Any], above: Mapping[str, Any], path: tuple[str, ...] = ()) -> None:
+    if len(path) == 2 and path[0] in _component_tables():
+        model = above.get("model")
+        if model is not None and below.get("model") not in (None, model):
+            below.pop("pretrained", None)  # weights of the other model
     pair = _ONE_OF.get(path)
     for first, second in (pair, pair[::-1]) if pair else ():
         if above.get(first) is not None and above.get(second) is None:
@@ -454,7 +506,8 @@ def _merge(below: dict[str, Any], above: Mapping[str, Any], path: tuple[str, ...
             below[key] = value
 
 
-def _message(error: ValidationError, source: str) -> str:
+def _message(error: ValidationError, source: str | None) -> str:
+    """Return what is wrong; without a source, a flag is."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
@@ -464,5 +517,8 @@ def _message(error: ValidationError, source: str) -> str:
             known = list(type(section).model_fields)
         elif first["loc"][0] == "prices":
             known = list(PriceSection.model_fields)
-        return f"{source}: unknown key {where}{did_you_mean(str(first['loc'][-1]), known)}"
+        guess = did_you_mean(str(first["loc"][-1]), known)
+        return f"{source or 'the flags'}: unknown key {where}{guess}"
+    if source is None:
+        return f"{_flag(first['loc'])}: {first['msg']}"
     return f"{source}: {where}: {first['msg']}"

@@ -309,7 +309,7 @@ def export_target(config: Config, dataset: str) -> ExportTarget:
 def _dataset_name(session: Session, config: Config, source: DatasetSource | None) -> str:
     if source is None:
         return session.dataset(config.dataset.name).name
-    return source.name or default_name(source.path)
+    return source.name or default_name(session, source.path)
 
 
 def _known_dataset(session: Session, name: str) -> DatasetRow | None:

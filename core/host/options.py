@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -24,7 +25,7 @@ def fill_options(model: type[Options], given: Mapping[str, JSON], label: str) ->
     """Validate the options `given` for the component called `label`.
 
     Text from the command line is understood: "true", "3", "null" for an option that
-    may be None, JSON for lists and tables, "a,b" for a list.
+    may be None, JSON for lists and tables, "a,b" for a list, an inline table of TOML for a table.
 
     Raises:
         UsageError: one line for each problem; a key or a password is one, since options are
@@ -77,6 +78,14 @@ def _parse(text: str, problem: str) -> Any:
     except ValueError:
         if problem in _SEQUENCES:
             return [part.strip() for part in text.split(",") if part.strip()]
+        return _inline_table(text) if problem == "dict_type" else text
+
+
+def _inline_table(text: str) -> Any:
+    """Return a table written as in a file, {"a b" = 1}; else the text."""
+    try:
+        return tomllib.loads(f"table = {text.strip()}")["table"]
+    except tomllib.TOMLDecodeError:
         return text
 
 
@@ -94,6 +103,8 @@ def _problem(
         return f"{where}: this option must be given"
     message = details["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
+    if details["type"] == "dict_type":
+        message += ', as {"a name": 5} (JSON) or { "a name" = 5 } (TOML)'
     value = values.get(str(path[0])) if len(path) == 1 else details["input"]
     simple = isinstance(value, (str, int, float, bool)) and not any(
         is_secret_name(str(part)) for part in path

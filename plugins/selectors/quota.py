@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -36,7 +36,7 @@ class QuotaOptions(contracts.Options):
     exponent: float = Field(
         1.0, ge=0, le=1, description="Quotas go with size ** exponent; 0 gives all the same."
     )
-    quotas: dict[str, int] = Field(
+    quotas: dict[str, Annotated[int, Field(ge=0)]] = Field(
         default_factory=dict,
         description="Samples of a group by its name; the others share what is left.",
     )

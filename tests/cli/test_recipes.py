@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from ig4.cli.main import cli
 from ig4.core.config import build, recipe_values
@@ -93,3 +94,46 @@ def test_longest_counts_tokens_and_leaves_the_papers_length_alone(tmp_path, monk
     chosen = json.loads(ig4("select", "--recipe", "longest", "--size", "2", "--json").stdout)
     assert [one["id"] for one in chosen["selected"]] == ["s8", "s7"]
     assert chosen["config"]["reads"]["columns"] == ["length-tokens"]
+
+
+OF_THE_USER = {"instructiongpt4-v2": "its checkpoint", "mlm-filter": "scores of its outputs"}
+"""Recipes that name what nobody but the user has."""
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A data set of four samples with pictures, and one without an answer."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rows = []
+    for n, colour in enumerate(["red", "green", "blue", "white", "black"]):
+        Image.new("RGB", (20, 20), colour).save(folder / f"{n}.png")
+        answer = "" if n == 4 else f"It is {colour}, as you see here."
+        rows.append({"id": n, "image": f"{n}.png", "instruction": "Which?", "answer": answer})
+    (folder / "set.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_THE_USER])
+def test_a_dry_run_of_a_recipe_counts_what_is_missing(pictures, name, monkeypatch, tmp_path):
+    if {one["name"]: one["missing"] for one in json.loads(run("--json").stdout)}[name]:
+        pytest.skip("what it needs is not installed")
+    monkeypatch.chdir(tmp_path)
+    words = ["run", str(pictures / "set.jsonl"), "--recipe", name, "--size", "2", "--k", "2"]
+    told = json.loads(
+        CliRunner()
+        .invoke(cli, [*words, "--dry-run", "--json", "-q"], catch_exceptions=False)
+        .stdout
+    )
+    wanted = {*told["plan"]["scoring"]["scorers"]}
+    assert wanted <= set(told["calls"])
+    assert all(told["calls"][scorer] in {4, 5} for scorer in wanted)
+    assert set(told["seconds"]) == set(told["calls"])
+    spaces = {f"embedder {space}" for space in told["plan"]["scoring"]["spaces"]}
+    assert spaces <= set(told["calls"])
+
+
+@pytest.mark.parametrize("named", [",", "", " , "])
+def test_a_run_with_no_name_of_a_recipe_is_refused(named):
+    done = CliRunner().invoke(cli, ["run", "--recipe", named])
+    assert done.exit_code == 2
+    assert "name a recipe" in done.output

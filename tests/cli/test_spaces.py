@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -51,3 +52,15 @@ def test_an_unknown_space_is_refused(ig4):
     for space in ("nothing", "text=,"):
         done = CliRunner().invoke(cli, ["cluster", "--space", space])
         assert isinstance(done.exception, UsageError)
+
+
+def test_the_space_of_the_answers_is_named_by_the_command_that_the_error_tells(ig4):
+    words = ("score", "--scorers", "density", "-o", "density.space=text-answer")
+    failed = CliRunner().invoke(cli, [*words, "-q"]).exception
+    assert isinstance(failed, UsageError)
+    told = re.search(r"run `ig4 (score [^`]*)`", str(failed))
+    assert told is not None
+    ig4(*told[1].split(), "-o", "text-answer.dims=4", code=3)  # an answer is empty
+    done = json.loads(ig4(*words, "-o", "density.k=2", "--json", code=3))
+    assert done["scored"] == {"density": 5}
+    assert done["embedded"] == 0

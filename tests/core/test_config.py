@@ -205,3 +205,31 @@ def test_a_pipe_is_no_configuration_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.toml")
     with pytest.raises(ConfigError, match="cannot be read: it is a named pipe"):
         load(tmp_path / "pipe.toml")
+
+
+def test_what_is_wrong_is_blamed_on_the_layer_that_it_came_from(file):
+    path = file("[select]\nsize = 5\n[export]\nimages = 'link'\n[prices.mine]\ninput = 1.0\n")
+    with pytest.raises(ConfigError, match=r"^--size: Input should be greater"):
+        load(path, {"select": {"size": 0}, "prices": {"mine": {"output": 1.0}}})
+    with pytest.raises(ConfigError, match=r"^--rpm: Input"):
+        load(path, {"calls": {"requests_per_minute": 0.0}, "prices": {"mine": {"output": 1.0}}})
+    with pytest.raises(ConfigError, match=r"ig4.toml: prices.mine.output: Field required"):
+        load(path)
+    own = path.with_name("own.toml")
+    own.write_text("[select]\nsize = 3\n")
+    wrong = file("[select]\nfraction = 2\n")
+    with pytest.raises(ConfigError, match=r"ig4.toml: select.fraction: Input"):
+        load(wrong, {"select": {"scale": "minmax"}}, recipe=str(own))
+
+
+def test_a_model_of_a_nearer_layer_brings_its_own_weights(file):
+    assert load(recipe="paper").scorers["clip"]["pretrained"]
+    tiny = file('[scorers.clip]\nmodel = "ig4-tiny"\n')
+    assert load(tiny, recipe="paper").scorers["clip"] == {"model": "ig4-tiny"}
+    flags = {"scorers": {"clip": {"model": "ViT-L-14", "pretrained": "openai"}}}
+    assert load(tiny, flags, recipe="paper").scorers["clip"] == flags["scorers"]["clip"]
+    same = file('[scorers.clip]\nmodel = "ViT-bigG-14"\nprecision = "fp32"\n')
+    assert "pretrained" in load(same, recipe="paper").scorers["clip"]
+    weights = file('[scorers.clip]\npretrained = "my.pt"\n')
+    named = load(weights, {"scorers": {"clip": {"model": "ViT-L-14"}}}).scorers["clip"]
+    assert named == {"model": "ViT-L-14", "pretrained": "my.pt"}

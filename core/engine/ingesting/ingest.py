@@ -56,7 +56,7 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
     path = source.path.expanduser().absolute()
     origin.require_names(path, source.image_root, source.name)
     name, form = formats.resolve(session.host, path, source.format, source.options)
-    dataset_name = source.name or default_name(path)
+    dataset_name = source.name or default_name(session, path)
     image_root = str(source.image_root.absolute()) if source.image_root else None
     config = {
         "path": str(path),
@@ -71,6 +71,7 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
         tell_shards(session, form, path)
         state = origin.source_state(form, path, {**config, "duplicates": source.duplicates})
         origin.refuse_mixture(session, dataset_name)
+        origin.refuse_name(session, dataset_name)
         if not source.replace:
             origin.refuse_other(session, dataset_name, path, state)
         with session.store.reading() as connection:
@@ -81,13 +82,20 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
         return reader.read(config, state, refuse_duplicates=source.duplicates == "error")
 
 
-def default_name(path: Path) -> str:
-    """Return what a data set at a path is called if nobody names it."""
+def default_name(session: Session, path: Path) -> str:
+    """Return what a data set at a path is called if nobody names it.
+
+    Commas become underscores, as they join names; a data set that has one in its name keeps it.
+    """
     path = path.expanduser().absolute()
     generic = {"filter_cap", "data", "train", "dataset", "annotations"}
-    if path.is_dir():
-        return path.name
-    return path.parent.name if path.stem in generic else path.stem
+    of_folder = path.name if path.is_dir() else path.parent.name
+    name = of_folder if path.is_dir() or path.stem in generic else path.stem
+    if "," not in name:
+        return name
+    with session.store.reading() as connection:
+        known = datasets.find(connection, name)
+    return name if known is not None else name.replace(",", "_")
 
 
 def _refresh(session: Session, dataset: DatasetRow, form: Format) -> IngestResult:

@@ -53,6 +53,29 @@ def refuse_outside(form: Format, path: Path, roots: ImageRoots) -> None:
             raise unreadable_error(file, error) from None
 
 
+def refuse_name(session: Session, name: str) -> None:
+    """Refuse a new name that `--dataset` would take for several; a stored data set keeps its own.
+
+    Raises:
+        UsageError: it holds a comma, or is what the mixture of stored data sets is called.
+    """
+    with session.store.reading() as connection:
+        known = {row.name for row in datasets.list_all(connection)}
+    if name in known:
+        return
+    if "," in name:
+        raise UsageError(
+            f"a data set cannot be called {name!r}: a comma joins the names of several "
+            "(--dataset a,b); give it a name without one (--name)"
+        )
+    parts = name.split("+")
+    if len(parts) > 1 and known.issuperset(parts):
+        raise UsageError(
+            f"a data set cannot be called {name!r}: so the mixture of "
+            f"{' and '.join(map(repr, parts))} is called; give it another name (--name)"
+        )
+
+
 def refuse_mixture(session: Session, name: str) -> None:
     """Refuse the name of a mixture, which has no records of its own.
 

@@ -155,6 +155,7 @@ def _matched(
     count = len(read.vectors)
     ids = read.ids if source.ids is None else _read_ids(source)
     if ids is None:
+        _check_order(session, dataset, source, read)
         with session.store.reading() as connection:
             _, contents = samples.ordered_ids(connection, dataset.id)
         if len(contents) != count:
@@ -183,6 +184,41 @@ def _matched(
     _tell_unknown(session, dataset, where, len(given), len(pairs), matched.unknown)
     both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return both[:, 0], both[:, 1]
+
+
+def _check_order(
+    session: Session, dataset: DatasetRow, source: VectorSource, read: VectorFile
+) -> None:
+    """Refuse to go by the order of rows where the file itself says whose they are.
+
+    Raises:
+        UsageError: most values of a column or array are ids of the data set, in another order.
+    """
+    if not read.others or source.ids is not None:
+        return
+    with session.store.reading() as connection:
+        sample_ids, _ = samples.ordered_ids(connection, dataset.id)
+        names = samples.external_ids(connection, sample_ids.tolist())
+    order = [names[one] for one in sample_ids.tolist()]
+    known = set(order)
+    unlike = []
+    for name, values in read.others.items():
+        given = [sanitize(value) for value in values]
+        if given == order:
+            return
+        fitting = len(known.intersection(given))
+        if 2 * fitting > len(given):
+            raise UsageError(
+                f"{source.path}: {fitting:,} of the {counted(len(given), 'value')} of {name!r} are "
+                f"ids of {dataset.name}, in another order than its samples: --id {name} goes by "
+                "them (a file without them goes by the order of its rows)"
+            )
+        unlike.append(name)
+    session.notice(
+        f"{source.path}: the vectors are taken in the order of the samples; its "
+        f"{', '.join(map(repr, unlike))} {verb(len(unlike), 'is', 'are')} not read, as "
+        f"{verb(len(unlike), 'its', 'their')} values are no ids of {dataset.name}"
+    )
 
 
 def _tell_unknown(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.config import LEARNED
@@ -12,6 +11,7 @@ from ig4.core.engine.ablating.heldout import QUESTIONS
 from ig4.core.engine.evaluating.questions import kept_digests
 from ig4.core.engine.learning.result import provenance
 from ig4.core.files.writing.staging import staged_file
+from ig4.core.files.writing.toml import toml_key, toml_lines
 from ig4.core.secrets import is_secret_name
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from ig4.core.engine.learning.result import LearningResult
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _DIGITS = 4
 
 
@@ -86,12 +85,12 @@ def recipe_text(result: LearningResult) -> str:
         f"R² of left-out subsets {learned.predicted_r2:.2f}, p {learned.p:.4f}: {learned.verdict}.",
     )
     lines = [*(f"# {' '.join(line.split())}" for line in told), ""]
-    lines += _tables(recipe_tables(result))
-    source = list(_tables({LEARNED: dict(provenance(result))}))
+    lines += toml_lines(recipe_tables(result))
+    source = list(toml_lines({LEARNED: dict(provenance(result))}))
     lines += [*source[:-1], *_question_lines(result), ""]
     for one in learned.weights:
         lines += [
-            f"[{LEARNED}.weights.{_key(one.name)}]",
+            f"[{LEARNED}.weights.{toml_key(one.name)}]",
             f"weight = {one.weight:.6g}",
             f"interval = [{one.low:.6g}, {one.high:.6g}]",
             f"effect = {one.effect:.6g}  # of 10 points of mean percentile",
@@ -99,33 +98,6 @@ def recipe_text(result: LearningResult) -> str:
             "",
         ]
     return "\n".join(lines)
-
-
-def _tables(tables: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Yield nested tables as lines of TOML."""
-    plain = {key: value for key, value in tables.items() if not isinstance(value, Mapping)}
-    if path and plain:
-        yield f"[{path}]"
-    for key, value in plain.items():
-        if value is not None:
-            yield f"{_key(key)} = {_value(value)}"
-    if plain:
-        yield ""
-    for key, value in tables.items():
-        if isinstance(value, Mapping):
-            yield from _tables(value, f"{path}.{_key(key)}" if path else _key(key))
-
-
-def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else json.dumps(name)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{_key(key)} = {_value(one)}' for key, one in value.items())} }}"
-    return json.dumps(value)
 
 
 def _question_lines(result: LearningResult) -> list[str]:

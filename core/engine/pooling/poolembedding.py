@@ -12,7 +12,7 @@ import numpy as np
 
 from ig4.core.contracts import Groups, Needs, Neighbours, Pool, PoolEmbedder
 from ig4.core.engine.pooling.storedsamples import StoredSamples
-from ig4.core.engine.pooling.vectorfiles import kept_vectors
+from ig4.core.engine.pooling.vectorfiles import kept_vectors, read_array
 from ig4.core.errors import PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
@@ -20,6 +20,8 @@ from ig4.core.host.watch import open_named
 from ig4.storage import datasets, samples
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from ig4.core.engine.session import Session
@@ -56,6 +58,46 @@ def pool_vectors(
         UsageError: it needs what a pool of samples alone has not, or cannot work on this pool.
         PluginError: it returns anything but (n, d) float32.
     """
+    place = _place(session, dataset, choice, find)
+
+    def compute() -> NDArray[np.float32]:
+        embedder = session.configured(choice).component  # now it must be able to run
+        assert isinstance(embedder, PoolEmbedder)
+        data, needs = place.data, embedder.needs()
+        stage = f"{choice.label} vectors"
+        session.emit(StageStarted(stage, None))
+        open_named(embedder, choice.label)
+        try:
+            pool = Pool(data, size=data.n, seed=0, needs=needs, reader=f"embedder {choice.label}")
+            vectors = embedder.embed_pool(pool)
+        finally:
+            embedder.close()
+        _check(choice.label, vectors, data.n)
+        session.emit(StageFinished(stage, f"{data.n:,} x {vectors.shape[1]:,}"))
+        return vectors
+
+    sample_ids = place.data.sample_ids
+    return kept_vectors(place.path, len(sample_ids), compute), sample_ids, place.digest
+
+
+def has_pool_vectors(
+    session: Session, dataset: DatasetRow, choice: Choice, find: FindSpace
+) -> bool:
+    """Tell whether `pool_vectors` would compute nothing."""
+    place = _place(session, dataset, choice, find)
+    return read_array(place.path, place.data.n, np.float32) is not None
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The file of a pool embedder's vectors, the samples they are of, and their digest."""
+
+    data: _DatasetPoolData
+    path: Path
+    digest: str
+
+
+def _place(session: Session, dataset: DatasetRow, choice: Choice, find: FindSpace) -> _Place:
     configured = session.configured(choice, runnable=False)
     assert isinstance(configured.component, PoolEmbedder)
     needs = configured.component.needs()
@@ -74,24 +116,8 @@ def pool_vectors(
         {space: one.digest for space, one in found.items()},
     ]
     digest = digest_of(inputs)
-    path = session.store.vector_folder / f"{configured.fingerprint.value}-{digest}.npy"
-
-    def compute() -> NDArray[np.float32]:
-        embedder = session.configured(choice).component  # now it must be able to run
-        assert isinstance(embedder, PoolEmbedder)
-        stage = f"{choice.label} vectors"
-        session.emit(StageStarted(stage, None))
-        open_named(embedder, choice.label)
-        try:
-            pool = Pool(data, size=data.n, seed=0, needs=needs, reader=f"embedder {choice.label}")
-            vectors = embedder.embed_pool(pool)
-        finally:
-            embedder.close()
-        _check(choice.label, vectors, data.n)
-        session.emit(StageFinished(stage, f"{data.n:,} x {vectors.shape[1]:,}"))
-        return vectors
-
-    return kept_vectors(path, len(sample_ids), compute), sample_ids, digest
+    name = f"{configured.fingerprint.value}-{digest}.npy"
+    return _Place(data, session.store.vector_folder / name, digest)
 
 
 def _check_needs(label: str, needs: Needs) -> None:

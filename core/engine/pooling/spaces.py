@@ -177,6 +177,14 @@ def missing_space(
             f"{dataset.name} has no vectors of the space {name} yet: run "
             f"`ig4 score --spaces {name}`"
         )
+    embedder, _, reads = name.rpartition("-")
+    if embedder in known and reads in ("instruction", "answer"):
+        return (
+            f"{dataset.name} has no space {name}, the vectors of its {reads}s by {embedder}, yet: "
+            f"run `ig4 score --spaces {name} -o {name}.use={embedder} -o {name}.reads={reads}`, or "
+            f'name it in ig4.toml: [embedders.{name}] with use = "{embedder}" and '
+            f'reads = "{reads}"'
+        )
     with session.store.reading() as connection:
         own = {row.name for row in spaces.list_all(connection, dataset.id)}
     names = ", ".join(sorted(known | own))

@@ -12,8 +12,9 @@ from ig4.core.calls.loop import run
 from ig4.core.calls.request import PendingError, Reply, Request
 from ig4.core.calls.settings import CallSettings
 from ig4.core.engine.scoring.plan import PendingWork, ScoreRequest, make_plan
+from ig4.core.engine.scoring.poolestimate import PoolEstimator
 from ig4.core.engine.scoring.rating import RatingTask
-from ig4.core.engine.scoring.score import imported_scorers, imported_spaces
+from ig4.core.engine.scoring.score import imported_scorers, imported_spaces, split_pool_scorers
 from ig4.storage import calls as ledger
 from ig4.storage import runs
 from ig4.storage.calls import CallRow
@@ -55,7 +56,8 @@ class CallEstimate:
 class ScoreEstimate:
     """By component: how many samples (embedder: inputs) it has yet to see, and the seconds.
 
-    Seconds are None where this database has not seen the component at work.
+    What looks at all samples at once has to see all of them, or none. Seconds are None where this
+    database has not seen the component at work.
     """
 
     dataset: str
@@ -73,15 +75,20 @@ def estimate(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Sc
     """Return what scoring would do; nothing is computed, and nobody is asked.
 
     Raises:
-        UsageError: unknown component or option.
+        UsageError: unknown component or option; nothing makes a space or score that is read.
     """
     imported = imported_scorers(session, dataset) - set(request.recompute)
     computed = [choice for choice in request.scorers if choice.label not in imported]
     own = imported_spaces(session, dataset) - set(request.recompute)
     spaces = [choice for choice in request.spaces if choice.label not in own]
-    plan = make_plan(session, dataset, replace(request, scorers=computed, spaces=spaces))
-    seconds: dict[str, float | None] = {}
-    calls = plan.calls
+    request = replace(request, scorers=computed, spaces=spaces)
+    request, pooled = split_pool_scorers(session, dataset, request)
+    plan = make_plan(session, dataset, request)
+    looking = PoolEstimator(session, plan, request.pool, request.spaces)
+    of_pools = looking.scorers(pooled)
+    calls = plan.calls | {f"embedder {name}": count for name, count in looking.embedders().items()}
+    calls |= of_pools
+    seconds: dict[str, float | None] = dict.fromkeys(of_pools)
     names: dict[str, PendingWork] = {
         f"embedder {p.configured.label}": p for p in plan.embedders.values()
     }

@@ -12,7 +12,7 @@ from ig4.core.engine.checkups.check import ScoringCheck
 from ig4.core.engine.checkups.findings import CheckResult
 from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spacenames import all_parts
-from ig4.core.engine.pooling.spaces import missing_space
+from ig4.core.engine.pooling.spaces import missing_space, space_choice
 from ig4.core.engine.scoring import storing
 from ig4.core.engine.scoring.outputs import column_name
 from ig4.core.engine.scoring.plan import (
@@ -120,7 +120,10 @@ def split_pool_scorers(
     plain: list[Choice] = []
     pooled: list[ConfiguredComponent] = []
     wanted = {choice.label: choice for choice in request.spaces}
-    imported = imported_spaces(session, dataset) - set(request.recompute)
+    with session.store.reading() as connection:
+        recorded = {row.name: row for row in spaces.list_all(connection, dataset.id)}
+    imported = {row.name for row in recorded.values() if row.imported} - set(request.recompute)
+    recorded = {name: row for name, row in recorded.items() if not row.imported}
     known = {one.component.name for one in session.host.components("embedder")}
     for choice in request.scorers:
         cls = session.host.load(choice.kind, choice.use, runnable=False)
@@ -134,7 +137,7 @@ def split_pool_scorers(
         for name in all_parts(one.component.needs().all_spaces):
             if name in imported or name in wanted:
                 continue
-            embedder = request.pool.embedders.get(name, Choice("embedder", name))
+            embedder = space_choice(name, recorded.get(name), request.pool.embedders)
             if embedder.use.rpartition("/")[2] not in known:
                 raise UsageError(missing_space(session, dataset, name, request.pool.embedders))
             wanted[name] = embedder

@@ -148,19 +148,16 @@ def _require_columns(
     ]
     unused = [name for name in lacking if name not in missing]
     if missing:
-        scorers = dict.fromkeys(name.partition(".")[0] for name in missing)
-        here = {one.component.name for one in session.host.components("scorer")}
-        own = f"`ig4 score --scorers {','.join(scorers)}`, " if here.issuperset(scorers) else ""
         raise UsageError(
             f"the recipe {request.name} selects by {', '.join(missing)}, which {dataset.name} does "
-            f"not have: run `ig4 run --recipe {request.name}`, which computes what is missing, "
-            f"{own}or `ig4 import-scores`"
+            f"not have: run `ig4 run --dataset {dataset.name} --recipe {request.name}`, which "
+            "computes what is missing, or `ig4 import-scores`"
         )
     if unused:
         session.notice(
             f"the recipe {request.name} also uses {', '.join(unused)}, which {dataset.name} does "
-            f"not have, and selects without: `ig4 run --recipe {request.name}` computes what is "
-            "missing"
+            f"not have, and selects without: `ig4 run --dataset {dataset.name} --recipe "
+            f"{request.name}` computes what is missing"
         )
 
 

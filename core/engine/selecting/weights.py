@@ -73,7 +73,7 @@ def check_weights(session: Session, names: Sequence[str], given: Mapping[str, fl
     with session.store.reading() as connection:
         known |= scorer_names(connection)
     for name in given:
-        if name not in known and name not in names:
+        if not known & {name, name.partition(".")[0]} and name not in names:
             raise UsageError(
                 f"a weight is given for {name!r}{did_you_mean(name, names)}, which is not among "
                 f"the scorers ({', '.join(names)})"

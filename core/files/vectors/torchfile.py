@@ -50,6 +50,7 @@ class _Storage:
 def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     """Return the tensors of a file by their names; "" names one that is the whole of the file.
 
+    A list of texts or whole numbers in a dict, such as ids, is an array (n,) too.
     Names of nested containers are joined by a dot: "model.weight", "0". bfloat16 becomes float32.
 
     Raises:
@@ -82,7 +83,7 @@ def _read(file: BinaryIO) -> dict[str, NDArray[Any]]:
         order: Literal["<", ">"] = ">" if _has(archive, f"{folder}byteorder", b"big") else "<"
         loaded = _Reader(archive, folder, order, archive.read(names[0])).load()
     found = dict(_flat("", loaded))
-    if not found:
+    if all(one.dtype.kind == "O" for one in found.values()):
         raise TorchFileError("it holds no tensor")
     return found
 
@@ -94,6 +95,8 @@ def _has(archive: zipfile.ZipFile, name: str, content: bytes) -> bool:
 def _flat(name: str, value: Any) -> list[tuple[str, NDArray[Any]]]:
     if isinstance(value, np.ndarray):
         return [(name, value)]
+    if name and isinstance(value, list) and value and {type(one) for one in value} <= {str, int}:
+        return [(name, np.array(value, dtype=object))]
     items: list[tuple[Any, Any]] = []
     if isinstance(value, dict):
         items = list(value.items())

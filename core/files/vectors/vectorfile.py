@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,15 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class VectorFile:
-    """Vectors (n, d) of a file, as it has them (any real numbers), and an id of each, or None."""
+    """Vectors (n, d) of a file, as it has them (any real numbers), and an id of each, or None.
+
+    Without ids, `others` are the further arrays or columns, by name, that have a text or whole
+    number of its own for each row: they may be ids.
+    """
 
     vectors: NDArray[Any]
     ids: Sequence[str | None] | None = None
+    others: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def read_vectors(path: Path, *, key: str | None = None, id_key: str | None = None) -> VectorFile:
@@ -132,7 +137,11 @@ def _chosen(
     matrix = _matrix(path, arrays[name])
     if ids is not None and len(ids) != len(matrix):
         raise UsageError(f"{path} has {len(matrix):,} vectors, and {len(ids):,} ids")
-    return VectorFile(matrix, ids)
+    others = {}
+    if ids is None:
+        rest = {one: array for one, array in arrays.items() if one != name and array.ndim == 1}
+        others = {one: _texts(array) for one, array in rest.items() if array.dtype.kind in "USOiu"}
+    return VectorFile(matrix, ids, _distinct(others, len(matrix)))
 
 
 def _choose(path: Path, wide: Sequence[str], names: Sequence[str], key: str | None) -> str:
@@ -167,7 +176,25 @@ def _ids(
         raise UsageError(
             f"{path}: {name!r} has shape {arrays[name].shape}, not one id for each row"
         )
-    return [text_id(value) for value in arrays[name].tolist()]
+    return _texts(arrays[name])
+
+
+def _texts(array: NDArray[Any]) -> list[str | None]:
+    """Return values (n,) as ids."""
+    return [
+        text_id(value.decode("utf-8", "replace") if isinstance(value, bytes) else value)
+        for value in array.tolist()
+    ]
+
+
+def _distinct(columns: Mapping[str, Sequence[str | None]], count: int) -> dict[str, list[str]]:
+    """Return the columns that have another text for each of `count` rows."""
+    found = {}
+    for name, values in columns.items():
+        texts = [value for value in values if value is not None]
+        if len(texts) == len(values) == count == len(set(texts)):
+            found[name] = texts
+    return found
 
 
 def _matrix(path: Path, array: NDArray[Any]) -> NDArray[Any]:
@@ -205,11 +232,12 @@ def _from_columns(path: Path, file: Any, key: str | None, id_key: str | None) ->
     if id_key is not None and id_key not in schema.names:
         raise UsageError(f"{path} has no column {id_key!r} (it has: {_listed(schema.names)})")
     own = id_key or next((one for one in ID_COLUMNS if one in schema.names), None)
+    beside = [own] if own else [one.name for one in schema if _may_be_ids(str(one.type))]
     parts: list[NDArray[Any]] = []
-    ids: list[str | None] = []
+    texts: dict[str, list[str | None]] = {one: [] for one in beside}
     width: int | None = None
     row = 0
-    for batch in file.iter_batches(batch_size=4096, columns=[name, *([own] if own else [])]):
+    for batch in file.iter_batches(batch_size=4096, columns=[name, *beside]):
         column = batch.column(batch.schema.get_field_index(name))
         lengths = set(column.value_lengths().to_pylist())
         if None in lengths:
@@ -221,9 +249,15 @@ def _from_columns(path: Path, file: Any, key: str | None, id_key: str | None) ->
         width = lengths.pop()
         flat = column.flatten().to_numpy(zero_copy_only=False)
         parts.append(_matrix(path, flat.reshape(-1, max(1, width))))
-        if own:
-            ids += map(text_id, batch.column(batch.schema.get_field_index(own)).to_pylist())
+        for one, values in texts.items():
+            values.extend(map(text_id, batch.column(batch.schema.get_field_index(one)).to_pylist()))
         row += len(column)
     if not parts:
         raise UsageError(f"{path} has no rows")
-    return VectorFile(np.concatenate(parts), ids if own else None)
+    if own:
+        return VectorFile(np.concatenate(parts), texts[own])
+    return VectorFile(np.concatenate(parts), None, _distinct(texts, row))
+
+
+def _may_be_ids(type_: str) -> bool:
+    return type_ in ("string", "large_string", "string_view") or type_.startswith(("int", "uint"))

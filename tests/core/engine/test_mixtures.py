@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from ig4.core.engine.exporting.export import ExportTarget, export
 from ig4.core.engine.exporting.sources import id_in, with_id
@@ -75,16 +75,18 @@ def test_a_mixture_in_a_mixture_stands_for_its_members(session, put):
         session.dataset("a+b,b")
 
 
-def test_a_name_with_a_comma_is_that_data_set(session, put):
+def test_a_stored_name_with_a_comma_is_that_data_set(session, put):
     put("a", x="one")
     put("b", x="two")
     assert session.dataset("a,b").is_mixture
-    put("a,b", x="three")
-    assert not session.dataset("a,b").is_mixture
+    older = put("c", x="three")
+    with session.store.writing() as connection:
+        connection.execute(update(Dataset).where(Dataset.id == older.id).values(name="a,b"))
+    assert session.dataset("a,b").id == older.id
 
 
 def test_a_name_that_is_taken_gets_a_number(session, put):
-    for name in ("a", "b", "a+b"):
+    for name in ("a+b", "a", "b"):
         put(name, x=name)
     assert session.dataset("a,b").name == "a+b#2"
 
@@ -203,3 +205,35 @@ def test_a_notice_that_begins_with_its_recipe_is_not_named_twice(session, notice
     assert notices() == [
         "balanced: own-picture is not used", "balanced: 1 sample is left out", "of all", "plain",
     ]  # fmt: skip
+
+
+def test_a_new_name_is_not_one_of_several(session, put, tmp_path):
+    with pytest.raises(UsageError, match=r"cannot be called 'a,b': a comma joins .*--name"):
+        put("a,b", x="one")
+    put("a", x="one")
+    put("a+c", y="two")  # there is no c, of which a mixture could be
+    put("b", y="two")
+    with pytest.raises(UsageError, match="so the mixture of 'a' and 'b' is called"):
+        put("a+b", x="one")
+    mixture = session.dataset("a,b")
+    assert mixture.is_mixture
+    assert mixture.name == "a+b"
+
+
+def test_a_file_with_a_comma_in_its_name_gets_a_name_without(session, tmp_path):
+    path = tmp_path / "one,two.json"
+    path.write_text(json.dumps([record("x", "text")]))
+    assert ingest(session, DatasetSource(path)).dataset.name == "one_two"
+
+
+def test_a_stored_name_with_a_comma_stays_usable(session, tmp_path):
+    path = tmp_path / "one,two.json"
+    path.write_text(json.dumps([record("x", "text")]))
+    first = ingest(session, DatasetSource(path, name="plain")).dataset
+    with session.store.writing() as connection:
+        connection.execute(update(Dataset).where(Dataset.id == first.id).values(name="one,two"))
+    path.write_text(json.dumps([record("x", "text"), record("y", "more")]))
+    for name in ("one,two", None):
+        again = ingest(session, DatasetSource(path, name=name)).dataset
+        assert (again.id, again.name) == (first.id, "one,two")
+    assert session.dataset("one,two").id == first.id

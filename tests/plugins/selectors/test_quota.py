@@ -8,6 +8,7 @@ import pytest
 from ig4.core.contracts import Groups
 from ig4.core.engine.selecting.algorithm import select_by_quota
 from ig4.core.errors import UsageError
+from ig4.core.host.options import fill_options
 from ig4.core.testing import ArrayPoolData, make_pool
 from ig4.plugins.selectors.quota import Quota, QuotaOptions
 
@@ -94,3 +95,23 @@ def test_a_quota_can_be_filled_so_that_its_group_is_covered():
     rows = selector.choose(make_pool(pool_data, selector.needs(), size=20))
     assert counts(rows) == [12, 6, 2]
     assert 7 in rows
+
+
+@pytest.mark.parametrize("text", ['{"how many": 5}', '{"how many"=5}', '{ "how many" = 5 }'])
+def test_quotas_are_read_from_the_command_line(text):
+    assert fill_options(QuotaOptions, {"quotas": text}, "quota").quotas == {"how many": 5}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"how many"=-5}', r"quota.quotas.how many: .* greater than or equal to 0 \(given: -5\)"),
+        (
+            "how many=5",
+            r'quota.quotas: .* as \{"a name": 5\} \(JSON\) or \{ "a name" = 5 \} \(TOML\)',
+        ),
+    ],
+)
+def test_wrong_quotas_are_refused_with_how_to_write_them(text, said):
+    with pytest.raises(UsageError, match=said):
+        fill_options(QuotaOptions, {"quotas": text}, "quota")

@@ -162,3 +162,46 @@ def test_a_sample_that_takes_the_vector_of_its_equal_is_counted(session, folder,
     done = bring(broken)
     assert (done.taken, done.not_finite, done.shared, done.without) == (2, 2, 1, 1)
     assert bring(name="whole").shared == 0
+
+
+def _npz(folder, ids):
+    np.savez(folder / "x.npz", vectors=MATRIX, ids=np.array(ids))
+
+
+def _pt(folder, ids):
+    torch = pytest.importorskip("torch")
+    torch.save({"e": torch.from_numpy(MATRIX), "ids": list(ids)}, folder / "x.pt")
+
+
+def _parquet(folder, ids):
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pa.table({"v": MATRIX.tolist(), "ids": ids}), folder / "x.parquet")
+
+
+@pytest.mark.parametrize("write", [_npz, _pt, _parquet])
+def test_ids_in_the_file_are_never_passed_over(session, dataset, tmp_path, notices, write):
+    def bring(**options):
+        (path,) = tmp_path.glob("x.*")
+        return import_vectors(session, dataset, VectorSource(path, "mine", **options))
+
+    write(tmp_path, ["d", "c", "b", "a"])
+    with pytest.raises(UsageError, match=r"'ids' are ids of set, in another order .* --id ids"):
+        bring()
+    bring(id_column="ids")
+    np.testing.assert_array_equal(space(session, dataset), MATRIX[::-1])
+    write(tmp_path, ["a", "b", "c", "d"])  # the order of the samples
+    bring(replace=True)
+    np.testing.assert_array_equal(space(session, dataset), MATRIX)
+    assert not [text for text in notices() if "no ids" in text]
+    write(tmp_path, ["v", "w", "x", "y"])
+    bring(replace=True)
+    (told,) = [text for text in notices() if "no ids of set" in text]
+    assert "taken in the order of the samples; its 'ids' is not read" in told
+
+
+def test_whole_numbers_of_a_tensor_file_may_be_ids(session, folder, read, tmp_path):
+    folder.write(*(record(str(n), f"answer {n}") for n in range(4)))
+    dataset = read().dataset
+    np.savez(tmp_path / "x.npz", vectors=MATRIX, row=np.array([1, 2, 3, 4]), kind=np.ones(4, int))
+    with pytest.raises(UsageError, match="3 of the 4 values of 'row' are ids of set"):
+        import_vectors(session, dataset, VectorSource(tmp_path / "x.npz", "mine"))

@@ -13,6 +13,7 @@ from ig4.core.engine.ingesting.imports import import_clusters
 from ig4.core.engine.pooling.poolscores import POOL, stale_notice
 from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.scoring.columns import drop_column
+from ig4.core.engine.scoring.estimate import estimate
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.selecting.candidates import SelectionRequest
@@ -265,3 +266,31 @@ def test_a_scorer_that_reads_samples_alone_has_the_digest_that_it_always_had(ses
     members = hashlib.sha256(np.sort(contents).tobytes()).hexdigest()
     column = column_of(session, dataset, "given-again")
     assert column.identity[POOL] == digest_of([members, [], {"samples": True}])
+
+
+def test_a_dry_run_counts_all_samples_or_none(session, dataset, folder, read):
+    request = ScoreRequest((AGAIN, DENSE))
+    expected = {"embedder text": 5, "given-again": 5, "density": 5}
+    assert estimate(session, dataset, request).calls == expected
+    score(session, dataset, request)
+    assert set(estimate(session, dataset, request).calls.values()) == {0}
+    folder.write(*RECORDS, record("f", "something else entirely, for once"))
+    read()
+    told = estimate(session, dataset, request)
+    assert told.calls == {"embedder text": 6, "given-again": 6, "density": 6}
+    assert told.seconds == dict.fromkeys(told.calls)
+
+
+def test_a_dry_run_computes_no_vectors(session, dataset):
+    estimate(session, dataset, ScoreRequest((DENSE,)))
+    assert not list(session.store.vector_folder.glob("*"))
+
+
+def test_a_dry_run_knows_that_the_space_of_a_pool_scorer_is_to_change(session, dataset):
+    score(session, dataset, ScoreRequest((DENSE,)))
+    other = Choice("embedder", "text", {"dims": 2})
+    request = ScoreRequest((DENSE,), spaces=(other,), pool=PoolSettings({"text": other}))
+    expected = {"embedder text": 5, "density": 5}
+    assert estimate(session, dataset, request).calls == expected
+    score(session, dataset, request)
+    assert set(estimate(session, dataset, request).calls.values()) == {0}
