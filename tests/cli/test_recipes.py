@@ -87,7 +87,7 @@ def test_longest_counts_tokens_and_leaves_the_papers_length_alone(tmp_path, monk
     refused = ig4("select", "--recipe", "longest", "--size", "2")
     assert refused.exit_code != 0
     assert "selects by length-tokens, which set does not have" in str(refused.exception)
-    assert "`ig4 run --recipe longest`" in str(refused.exception)
+    assert "`ig4 run --dataset set --recipe longest`" in str(refused.exception)
     assert "ig4 score" not in str(refused.exception)
     made = ig4("run", "--recipe", "longest", "--size", "2", "--json")
     assert made.exit_code == 0, made.output

@@ -263,7 +263,9 @@ def test_the_mix_is_that_of_the_data_set_though_some_samples_cannot_be_compared(
 
 def test_a_recipe_is_not_made_of_other_scores_than_its_own(session, mixed):
     asked = request(name="deita", requires=("deita.quality", "gpt"))
-    with pytest.raises(UsageError, match=r"selects by deita\.quality.*`ig4 score --scorers deita`"):
+    with pytest.raises(
+        UsageError, match=r"selects by deita\.quality.*`ig4 run --dataset set --recipe deita`"
+    ):
         select(session, mixed, asked)
 
 
