@@ -38,7 +38,7 @@ COMMANDS = {
     ),
     "groups": (
         "ig4.cli.groups:groups",
-        "Show the kinds of samples in the data set NAME, and what scores tell of them.",
+        "Show the kinds of samples in a data set, and what scores tell of them.",
     ),
     "import-vectors": (
         "ig4.cli.imports:import_vectors",

@@ -126,8 +126,8 @@ def test_a_file_of_the_users_is_not_replaced_and_that_is_said_at_once(ig4):
         (["--size", "500"], "subsets of 500 do not differ: only 240 samples"),
         (["--metric", "bleu"], "there is no metric 'bleu' (there are: quiz.accuracy, quiz.error)"),
         (["-o", "other.x=1"], "'other' is not used here"),
-        (["--fraction", "2"], "learn.fraction"),
-        (["--name", "a/b"], "learn.name"),
+        (["--fraction", "2"], "--fraction"),
+        (["--name", "a/b"], "--name"),
     ],
 )
 def test_wrong_requests_are_refused_in_a_line(ig4, flags, message):

@@ -43,7 +43,7 @@ def repetition_filter(
     walk = _Walk(unit, size)
     left = walk.through(order, threshold)
     while walk.count < size:
-        threshold = max(threshold + _RELAXED_BY, float(walk.similarity[left].min()))
+        threshold = max(threshold + _RELAXED_BY, walk.least_similarity(left))
         left = walk.through(left, threshold)
     return FilterResult(walk.rows, walk.similarity, walk.nearest, walk.threshold)
 
@@ -68,6 +68,12 @@ class _Walk:
                 break
             left.append(self._block(order[start : start + _BLOCK], threshold))
         return np.concatenate(left)
+
+    def least_similarity(self, rows: NDArray[np.int64]) -> float:
+        """Return the least of what rows have for their nearest one of those kept by now."""
+        for start in range(0, len(rows), _BLOCK):
+            self._compare(rows[start : start + _BLOCK])
+        return float(self.similarity[rows].min())
 
     def _block(self, rows: NDArray[np.int64], threshold: float) -> NDArray[np.int64]:
         self._compare(rows)
