@@ -30,9 +30,8 @@ class Forked:
     """`ig4` at work: as much of `subprocess.Popen` as tests use, its output in files."""
 
     def __init__(self, *arguments: object, cwd: Path, site: Path | None = None) -> None:
-        self.out, self.err = (
-            Path(tempfile.mkstemp(dir=_outputs.name, suffix=name)[1]) for name in (".out", ".err")
-        )
+        folder = Path(tempfile.mkdtemp(dir=_outputs.name))
+        self.out, self.err = folder / "out", folder / "err"
         job = {
             "arguments": list(map(str, arguments)), "cwd": str(cwd),
             "environment": dict(os.environ),
@@ -40,6 +39,8 @@ class Forked:
             "out": str(self.out), "err": str(self.err),
         }  # fmt: skip
         self.process = _context().Process(target=runpy.run_path, args=(__file__, {"JOB": job}))
+        self.out.touch()
+        self.err.touch()
         self.process.start()
 
     @property
@@ -84,7 +85,7 @@ def _run(job: dict[str, object]) -> None:
     sys.path[:] = job["path"]  # type: ignore[call-overload]
     os.chdir(str(job["cwd"]))
     for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(str(job[name]), os.O_WRONLY), number)
+        os.dup2(os.open(str(job[name]), os.O_WRONLY | os.O_CREAT), number)
     from ig4.cli.main import main
 
     main(job["arguments"])  # type: ignore[arg-type]

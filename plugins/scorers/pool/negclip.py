@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from pydantic import Field
 from ig4.core import contracts
 from ig4.core.contracts import Needs, PoolScorer
 from ig4.core.contracts.pool import normalised
-from ig4.core.errors import UsageError
+from ig4.plugins.scorers.pool.pairs import distinct_pairs, paired_vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,14 +62,9 @@ class NegClipLoss(PoolScorer):
         Raises:
             UsageError: the two spaces are not of one model.
         """
-        images = pool.vectors(self.options.image_space)
-        texts = pool.vectors(self.options.text_space)
-        if images.shape[1] != texts.shape[1]:
-            raise UsageError(
-                f"negclip-loss compares the spaces {self.options.image_space} "
-                f"({images.shape[1]} numbers a vector) and {self.options.text_space} "
-                f"({texts.shape[1]}): choose two spaces of one CLIP model"
-            )
+        images, texts = paired_vectors(
+            pool, self.options.image_space, self.options.text_space, "negclip-loss"
+        )
         first, place, counts = distinct_pairs(images, texts)
         total = np.zeros(len(first))
         for batch in self._batches(len(first)):
@@ -96,26 +90,6 @@ class NegClipLoss(PoolScorer):
             if parts > 1:
                 order = np.random.default_rng([self.options.seed, shuffle]).permutation(pairs)
             yield from np.array_split(order, parts)
-
-
-def distinct_pairs(
-    images: NDArray[np.float32], texts: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first row of each distinct pair, the pair of each row, and how often it is there.
-
-    Pairs stand in the order of their hashes, which is the same whatever the order of the rows.
-    """
-    digests = np.array(
-        [
-            blake2b(image.tobytes() + text.tobytes(), digest_size=16).hexdigest()
-            for image, text in zip(images, texts, strict=True)
-        ],
-        dtype="S32",
-    )
-    _, first, place, counts = np.unique(
-        digests, return_index=True, return_inverse=True, return_counts=True
-    )
-    return first, place.reshape(-1), counts
 
 
 def batch_values(

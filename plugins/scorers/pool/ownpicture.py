@@ -11,8 +11,7 @@ from pydantic import Field
 from ig4.core import contracts
 from ig4.core.contracts import Needs, PoolScorer
 from ig4.core.contracts.pool import normalised
-from ig4.core.errors import UsageError
-from ig4.plugins.scorers.pool.negclip import distinct_pairs
+from ig4.plugins.scorers.pool.pairs import distinct_pairs, paired_vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,14 +59,9 @@ class OwnPicture(PoolScorer):
         Raises:
             UsageError: the two spaces are not of one model.
         """
-        images = pool.vectors(self.options.image_space)
-        texts = pool.vectors(self.options.text_space)
-        if images.shape[1] != texts.shape[1]:
-            raise UsageError(
-                f"own-picture compares the spaces {self.options.image_space} "
-                f"({images.shape[1]} numbers a vector) and {self.options.text_space} "
-                f"({texts.shape[1]}): choose two spaces of one CLIP model"
-            )
+        images, texts = paired_vectors(
+            pool, self.options.image_space, self.options.text_space, "own-picture"
+        )
         first, place, _ = distinct_pairs(images, texts)
         pictures, own = _pictures(images[first], self.options.pictures)
         shares = _shares(normalised(images[first]), normalised(texts[first]), pictures, own)
