@@ -67,8 +67,8 @@ def check(
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.checkups.check import check as check_columns
-    from ig4.core.engine.plan import check_request, pool_settings
     from ig4.core.engine.pooling.staleness import tell_stale
+    from ig4.core.engine.requests import check_request, pool_settings
     from ig4.core.errors import UnknownNameError, UsageError
 
     flags: dict[str, Any] = {

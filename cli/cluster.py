@@ -56,8 +56,8 @@ def cluster(
     """Group samples by their images, or by the vectors of any space."""
     from ig4.cli.session import open_session
     from ig4.core.engine.grouping.cluster import cluster as group
-    from ig4.core.engine.plan import cluster_request
     from ig4.core.engine.recordedsettings import with_recorded_options
+    from ig4.core.engine.requests import cluster_request
 
     flags: dict[str, Any] = {
         "run": {"embedder": embedder, "seed": seed},

@@ -72,7 +72,7 @@ def export(
     from ig4.core import config as configuration
     from ig4.core.engine.exporting.export import dataset_of_selection, find_selection
     from ig4.core.engine.exporting.export import export as write
-    from ig4.core.engine.plan import export_target
+    from ig4.core.engine.requests import export_target
     from ig4.core.errors import UsageError
 
     if model is not None and trainer is None:
@@ -100,15 +100,16 @@ def export(
     if as_json:
         render.print_json(as_dict(done))
         return
-    click.echo(
-        f"{counted(done.samples, 'sample')} of {chosen.name} written to {done.path} as "
-        f"{done.format}"
+    click.echo("\n".join(_lines(done, chosen.name)))
+
+
+def _lines(done: ExportResult, dataset: str) -> list[str]:
+    """Say what was written."""
+    written = (
+        f"{counted(done.samples, 'sample')} of {dataset} written to {done.path} as {done.format}"
     )
-    for text in (images_text(done), left_out_text(done)):
-        if text:
-            click.echo(text)
-    for file in done.beside:
-        click.echo(f"beside it: {file}")
+    beside = [f"beside it: {file}" for file in done.beside]
+    return [*filter(None, (written, images_text(done), left_out_text(done))), *beside]
 
 
 def as_dict(done: ExportResult) -> dict[str, Any]:

@@ -60,8 +60,8 @@ def groups(
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.grouping.summary import summarize_groups
-    from ig4.core.engine.plan import group_sources, pool_settings
     from ig4.core.engine.pooling.staleness import tell_stale
+    from ig4.core.engine.requests import group_sources, pool_settings
     from ig4.core.host.host import Host
 
     if name and dataset and name != dataset:

@@ -63,7 +63,7 @@ def ingest(
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.ingesting.ingest import ingest as read
-    from ig4.core.engine.plan import dataset_source
+    from ig4.core.engine.requests import dataset_source
 
     options: dict[str, Any] = {key: value for key, value in texts.items() if value is not None}
     options |= opt.column_options(columns) | opt.pairs_of(settings)

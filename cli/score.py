@@ -69,8 +69,8 @@ def score(
 ) -> None:
     """Compute the scores that are missing, and the vectors of spaces."""
     from ig4.cli.session import open_session
-    from ig4.core.engine.plan import score_request
     from ig4.core.engine.recordedsettings import with_recorded_options
+    from ig4.core.engine.requests import score_request
     from ig4.core.engine.scoring.estimate import estimate
     from ig4.core.engine.scoring.score import score as compute
 

@@ -46,7 +46,7 @@ def scores(
         return
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
-    from ig4.core.engine.plan import pool_settings
+    from ig4.core.engine.requests import pool_settings
     from ig4.core.engine.scoring.columns import list_columns
 
     config = configuration.load(config_file)

@@ -92,7 +92,7 @@ def select(explain: str | None, db: str | None, as_json: bool, quiet: bool, **fl
 
 def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
     from ig4.core import config as configuration
-    from ig4.core.engine.plan import selection_request
+    from ig4.core.engine.requests import selection_request
     from ig4.core.engine.selecting.weights import parse_weights
 
     weights = flags["weights"]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ig4.core import config as configuration
 from ig4.core.api.databases import StoreContext
 from ig4.core.engine import run as running
-from ig4.core.engine.plan import make_run_plan, selection_request
+from ig4.core.engine.plan import make_run_plan
+from ig4.core.engine.requests import selection_request
 from ig4.core.engine.selecting.select import select as select_samples
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host

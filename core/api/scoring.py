@@ -12,8 +12,8 @@ from ig4.core.engine.checkups.check import check as check_columns
 from ig4.core.engine.checkups.findings import CheckResult
 from ig4.core.engine.checkups.request import PAIRS
 from ig4.core.engine.grouping.summary import GroupsResult, summarize_groups
-from ig4.core.engine.plan import check_request, group_sources, pool_settings
 from ig4.core.engine.pooling.staleness import tell_stale
+from ig4.core.engine.requests import check_request, group_sources, pool_settings
 from ig4.core.engine.scoring import columns
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host

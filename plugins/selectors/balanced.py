@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -46,7 +46,8 @@ class BalancedOptions(contracts.Options):
     reject: dict[str, tuple[float, float]] = Field(
         default_factory=dict,
         description="Percentiles within its group that a sample may have, by scorer: "
-        '{"clip": [25, 100]}. Others have those of the preset.',
+        '{"clip": [25, 100]}. Others have those of the preset, turned around where the weight '
+        "is negative.",
     )
     floors: dict[str, float] = Field(
         default_factory=lambda: dict(FLOORS),
@@ -155,18 +156,26 @@ class Balanced(Selector):
     ) -> Rejection:
         floors = self._floors(pool)
         ranked = [name for name in pool.scorers if name not in floors]
-        given: Mapping[str, Tail] = {
-            **PRESETS[self.options.preset],
-            **{name: Tail(*bounds) for name, bounds in self.options.reject.items()},
-        }
         percentiles = np.column_stack(
             [_percentiles(pool.percent(name), labels) for name in ranked] or [np.empty((pool.n, 0))]
         )
         below = {name: below_floor(pool.percent(name), floor) for name, floor in floors.items()}
         for name, telling in self._telling(pool, labels, len(quotas)).items():
             below[name] &= telling[labels]
-        tails = [given.get(name, OTHER[self.options.preset]) for name in ranked]
+        tails = [self._tail(name, less) for name, less in self._less_is_better(pool, ranked)]
         return reject(labels, quotas, tuple(ranked), percentiles, tails, below)
+
+    def _less_is_better(self, pool: Pool, names: Sequence[str]) -> list[tuple[str, bool]]:
+        """Return names of scores that count, and whether their weights are negative."""
+        weights = dict(zip(pool.scorers, pool.weights.tolist(), strict=True))
+        return [(name, weights[name] < 0) for name in names]
+
+    def _tail(self, name: str, less_is_better: bool) -> Tail:
+        """Return the bounds of a score: those that were asked for, or those of the preset."""
+        if name in self.options.reject:
+            return Tail(*self.options.reject[name])
+        tail = PRESETS[self.options.preset].get(name, OTHER[self.options.preset])
+        return tail.mirrored if less_is_better else tail
 
     def _floors(self, pool: Pool) -> dict[str, float]:
         """Return the floors of scores that are there."""

@@ -22,6 +22,11 @@ class Tail(NamedTuple):
         """Return tails that are `factor` times as long."""
         return Tail(self.low * factor, 100.0 - (100.0 - self.high) * factor)
 
+    @property
+    def mirrored(self) -> Tail:
+        """The same tails of a score of which less is better."""
+        return Tail(100.0 - self.high, 100.0 - self.low)
+
 
 PRESETS: Mapping[str, Mapping[str, Tail]] = {
     "default": {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ig4.core.engine.plan import embedder_choice, run_weights, selection_request
+from ig4.core.engine.plan import run_weights
 from ig4.core.engine.recordedsettings import with_recorded_options
+from ig4.core.engine.requests import embedder_choice, selection_request
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS, SelectionRequest
 from ig4.core.records import Choice
 from ig4.storage import clusters

@@ -112,13 +112,7 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
             clusterer uses it; an unknown space.
     """
     name, k = request.clusterer.label, request.k
-    if name == NO_CLUSTERS:
-        raise UsageError(
-            "the clusterer is none: there is nothing to cluster, and `ig4 select` takes all "
-            "samples as one cluster; to form clusters, name a clusterer (--clusterer spectral)"
-        )
-    if k < 1:
-        raise UsageError(f"cannot form {k} clusters: choose k from 1 on")
+    _check_request(request)
     clusterer = session.configured(request.clusterer)
     uses_k = cast("Clusterer", clusterer.component).uses_k
     request = _of_images(session, dataset, request)
@@ -157,26 +151,18 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
         labels = work.labels()
         if not uses_k:
             k = work.formed(labels)
-        component_id = session.component_id(work.clusterer.fingerprint)
-        labelled = labels >= NOISE
-        inputs = work.inputs()  # anew: images that failed are known only now
-        with session.store.writing() as connection:
-            added = clusters.put(
-                connection,
-                dataset_id=dataset.id,
-                name=name,
-                component_id=component_id,
-                inputs=inputs,
-                k=k,
-                seed=request.seed,
-                imported=False,
-                run_id=session.run_id,
-                samples=assignment.sample_ids[labelled],
-                labels=labels[labelled],
-                backdated=request.aside,
-                settings=work.settings(),
-            )
+        added = work.stored(dataset, name, k, labels, aside=request.aside)
         return _summary(session, dataset, added, name, k, assignment, reused=False)
+
+
+def _check_request(request: ClusterRequest) -> None:
+    if request.clusterer.label == NO_CLUSTERS:
+        raise UsageError(
+            "the clusterer is none: there is nothing to cluster, and `ig4 select` takes all "
+            "samples as one cluster; to form clusters, name a clusterer (--clusterer spectral)"
+        )
+    if request.k < 1:
+        raise UsageError(f"cannot form {request.k} clusters: choose k from 1 on")
 
 
 def _of_images(session: Session, dataset: DatasetRow, request: ClusterRequest) -> ClusterRequest:
@@ -322,6 +308,30 @@ class _Clustering:
             )
         )
         return labels
+
+    def stored(
+        self, dataset: DatasetRow, name: str, k: int, labels: NDArray[np.int64], *, aside: bool
+    ) -> int:
+        """Store a clustering of k clusters, and return its number."""
+        component_id = self.session.component_id(self.clusterer.fingerprint)
+        labelled = labels >= NOISE
+        inputs = self.inputs()  # anew: images that failed are known only now
+        with self.session.store.writing() as connection:
+            return clusters.put(
+                connection,
+                dataset_id=dataset.id,
+                name=name,
+                component_id=component_id,
+                inputs=inputs,
+                k=k,
+                seed=self.seed,
+                imported=False,
+                run_id=self.session.run_id,
+                samples=self.assignment.sample_ids[labelled],
+                labels=labels[labelled],
+                backdated=aside,
+                settings=self.settings(),
+            )
 
     def _vectors(self, images: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return those of the images (or rows) that have a vector, and the vectors (m, d)."""

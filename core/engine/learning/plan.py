@@ -24,8 +24,8 @@ from ig4.core.engine.learning.design import (
     make_design,
 )
 from ig4.core.engine.learning.metric import Metric, find_metric
-from ig4.core.engine.plan import selection_request
 from ig4.core.engine.pooling.poolgroups import pool_groups
+from ig4.core.engine.requests import selection_request
 from ig4.core.engine.selecting.candidates import (
     NO_CLUSTERS,
     CandidateTable,

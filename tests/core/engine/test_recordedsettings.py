@@ -7,8 +7,9 @@ from sqlalchemy import text
 
 from ig4.core.config import build
 from ig4.core.engine.grouping.cluster import cluster
-from ig4.core.engine.plan import cluster_request, make_run_plan, score_request
+from ig4.core.engine.plan import make_run_plan
 from ig4.core.engine.recordedsettings import with_recorded_options
+from ig4.core.engine.requests import cluster_request, score_request
 from ig4.core.engine.scoring.score import score
 
 from ..conftest import record

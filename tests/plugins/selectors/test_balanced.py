@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -80,6 +82,17 @@ def test_tails_can_be_given_by_scorer():
     rows, _ = chosen(data, 20, reject={"clip": (50, 100), "length": (0, 100)})
     labels = data.groupings["auto"].labels
     assert percentile_within(data.percent("clip"), labels)[rows].min() >= 50
+
+
+def test_of_a_score_with_a_negative_weight_the_high_tail_is_rejected():
+    data = replace(mixed(), weight_by_scorer={"clip": -1.0})
+    rows, _ = chosen(data, 40)
+    labels = data.groupings["auto"].labels
+    clip = percentile_within(data.percent("clip"), labels)[rows]
+    assert clip.max() <= 75
+    assert clip.min() < 25
+    rows, _ = chosen(data, 40, reject={"clip": (25, 100)})  # what is asked for is done
+    assert percentile_within(data.percent("clip"), labels)[rows].min() >= 25
 
 
 @pytest.mark.parametrize("bounds", [(50, 50), (60, 40), (-1, 50), (0, 101)])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ig4.core.config import Named, build, recipe_values
 from ig4.core.contracts import Selector
 from ig4.core.engine.ablating.arms.clusterings import ArmClusterings
-from ig4.core.engine.plan import selection_request
+from ig4.core.engine.requests import selection_request
 from ig4.core.engine.selecting.candidates import SelectionRequest, candidate_table, resolve_size
 from ig4.core.records import Choice
 

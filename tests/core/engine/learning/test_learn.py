@@ -22,7 +22,7 @@ from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.learning.learn import learn_weights
 from ig4.core.engine.learning.plan import make_learning_plan
 from ig4.core.engine.learning.recipe import recipe_text
-from ig4.core.engine.plan import selection_request
+from ig4.core.engine.requests import selection_request
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.selecting.candidates import SelectionRequest

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ig4.core.config import build
-from ig4.core.engine.plan import selection_request
+from ig4.core.engine.requests import selection_request
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.selecting.candidates import SelectionRequest
