@@ -42,6 +42,9 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("dataset", required=False, type=opt.PATH)
 @click.option("--scorers", metavar="NAMES", help="Scorers, as in clip,length.")
+@click.option(
+    "--spaces", metavar="NAMES", help="Spaces whose vectors to compute too, as in clip,text."
+)
 @click.option("--size", type=int, help="Number of samples to select.")
 @click.option("--fraction", type=float, help="Share of samples to select.  [default: 0.06]")
 @click.option("--weights", metavar="W", help="Weights, as in clip=0.53,length=0.1.")
@@ -148,9 +151,10 @@ def run(
 def configured(flags: dict[str, Any], recipes: Sequence[str | None]) -> list[Config]:
     """Return ig4.toml with the flags of `ig4 run` over it, and each of the recipes under it."""
     from ig4.core import config as configuration
+    from ig4.core.engine.pooling.spacenames import all_parts
     from ig4.core.engine.selecting.weights import parse_weights
 
-    weights = flags["weights"]
+    weights, spaces = flags["weights"], flags["spaces"]
     stored = flags["stored"]
     if stored and (flags["dataset"] or flags["name"]):
         raise UsageError(
@@ -169,6 +173,7 @@ def configured(flags: dict[str, Any], recipes: Sequence[str | None]) -> list[Con
         },
         "run": {
             "scorers": opt.names(flags["scorers"]),
+            "spaces": None if spaces is None else list(all_parts([spaces])),
             "executor": flags["executor"],
             "check": False if flags["no_check"] else None,
             "seed": flags["seed"],

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from ig4.core import contracts
 from ig4.core.contracts import Executor, Run, Work
+from ig4.core.errors import Ig4Error, PluginError, PrerequisiteError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -44,7 +45,7 @@ class Ray(Executor):
         actor = ray.remote(_Actor).options(
             num_cpus=self.options.num_cpus, num_gpus=self.options.num_gpus
         )
-        actors = [actor.remote(work) for _ in range(self.options.actors)]
+        actors = [_sent(actor, work) for _ in range(self.options.actors)]
         try:
             _get([one.open.remote() for one in actors])
             yield lambda tasks: _map(actors, tasks)
@@ -83,11 +84,48 @@ def _map(actors: list[Any], tasks: Iterable[Any]) -> Iterator[Any]:
         yield _get(pending.popleft())
 
 
+def _sent(actor: Any, work: Work[Any, Any]) -> Any:
+    """Start an actor with a copy of the work.
+
+    Raises:
+        PluginError: the work cannot be pickled.
+    """
+    try:
+        return actor.remote(work)
+    except TypeError as error:
+        raise PluginError(
+            "the work cannot be sent to an actor of Ray, as a component of it cannot be pickled "
+            "before it is opened: load models, and make locks and threads, in open(). "
+            "`--executor local` does without"
+        ) from error
+
+
 def _get(reference: Any) -> Any:
-    """Wait for a result; an error in an actor is raised as its original exception."""
+    """Wait for a result; an error in an actor is raised as its original exception.
+
+    Raises:
+        PluginError: the actor cannot take the work.
+        PrerequisiteError: it died, as it does when memory runs out.
+    """
     import ray
 
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         raise getattr(error, "cause", None) or error from None
+    except ray.exceptions.RayActorError as error:
+        raise _died(str(error)) from error
+
+
+def _died(told: str) -> Ig4Error:
+    """Return what to raise for an actor that died, of which Ray told this."""
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    if "creation task" in lines[0]:
+        return PluginError(
+            f"an actor of Ray cannot take the work ({lines[-1]}): every node needs ig4 and the "
+            "plugins in use, in the same versions"
+        )
+    return PrerequisiteError(
+        "an actor of Ray died, as it does when memory runs out. What was committed is safe, and "
+        "the same command continues from there, with fewer actors if need be (-o ray.actors=1)"
+    )

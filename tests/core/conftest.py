@@ -46,18 +46,24 @@ DECLARATION = """
             Component("scorer", "graded", "counting.parts:Graded"),
             Component("scorer", "asking-grades", "counting.service:AskingGrades"),
             Component("trainer", "learner", "counting.learner:Learner"),
+            Component("executor", "sent", "counting.parts:Sent"),
+            Component("scorer", "locked", "counting.parts:Locked"),
+            Component("scorer", "deadly", "counting.parts:Deadly"),
         ]
 """
 
 PARTS = """
     import os
+    import pickle
+    import threading
     import time
+    from contextlib import contextmanager
     from pathlib import Path
 
     import numpy as np
 
     from ig4.core.contracts import (
-        Clusterer, Embedder, Needs, Options, PoolEmbedder, PoolScorer, Scorer,
+        Clusterer, Embedder, Executor, Needs, Options, PoolEmbedder, PoolScorer, Scorer,
     )
     from ig4.core.errors import PrerequisiteError
     from ig4.core.records import Choice, Failure, Score
@@ -106,6 +112,36 @@ PARTS = """
             if "numpy" in sample.answer:
                 told["n"] = np.int64(2)
             return Score(len(sample.answer.split()) + self.options.shift, told)
+
+    class Locked(Counted):
+        "Cannot be sent anywhere."
+
+        def __init__(self, options):
+            super().__init__(options)
+            self.lock = threading.Lock()
+
+    class Deadly(Counted):
+        "Ends its process with the first answer that says so."
+
+        def _one(self, sample):
+            if "die" in sample.answer:
+                os._exit(3)
+            return super()._one(sample)
+
+    class Sent(Executor):
+        "Works here, but on copies: work, tasks and results go through pickle, as to a cluster."
+
+        @contextmanager
+        def start(self, work):
+            there = copied(work)
+            there.open()
+            try:
+                yield lambda tasks: (copied(there(copied(task))) for task in tasks)
+            finally:
+                there.close()
+
+    def copied(value):
+        return pickle.loads(pickle.dumps(value))
 
     class Batched(Scorer):
         "Notes each batch; a file beside the log whose name ends in .stop interrupts it."

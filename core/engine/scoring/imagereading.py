@@ -77,19 +77,23 @@ def _bytes_of(pixels: Picture) -> int:
 class ImageReader:
     """Threads that read images; `open` starts them, `close` ends them.
 
-    With `shared`, several components look at the same images, one soon after the other.
+    It can be pickled until `open`. With `shared`, several components look at the same images, one
+    soon after the other.
     """
 
     def __init__(
         self, embedders: Mapping[str, Embedder], readers: int | None = None, *, shared: bool = False
     ) -> None:
         self.embedders = embedders
-        self.decoded = DecodedImages(_SHARED_BYTES if shared else 0)
+        self.shared = shared
         self.readers = readers or min(_MOST_READERS, os.cpu_count() or 1)
+        # Made by `open`: until then a reader can be sent to another process.
+        self._decoded: DecodedImages | None = None
         self._pool: ThreadPoolExecutor | None = None
 
     def open(self) -> None:
         """Start the threads."""
+        self._decoded = DecodedImages(_SHARED_BYTES if self.shared else 0)
         self._pool = ThreadPoolExecutor(self.readers, thread_name_prefix="ig4-read")
 
     def close(self) -> None:
@@ -128,7 +132,8 @@ class ImageReader:
         self, image: ImageSource, labels: Sequence[str], room: _Room | None
     ) -> LoadedImage:
         try:
-            pixels = self.decoded.get(image)
+            assert self._decoded is not None
+            pixels = self._decoded.get(image)
         except ImageError as error:
             return LoadedImage(image, problem=str(error))
         keep = room is not None and room.take(4 * pixels.width * pixels.height)

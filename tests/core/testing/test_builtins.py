@@ -504,8 +504,8 @@ CASES: dict[tuple[str, str], list[Check]] = {
 }
 
 
-_LOADED = ("clip", "reward", "sentence", "vision", "deita-local", "selectit-local")
-"""Components that load a model for every check."""
+_LOADED = ("clip", "reward", "sentence", "vision", "deita-local", "selectit-local", "ray")
+"""Components that load a model, or start a cluster, for every check."""
 
 
 def cases() -> list:
