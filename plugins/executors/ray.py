@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ class Ray(Executor):
 
         started = not ray.is_initialized()
         if started:
-            ray.init(address=self.options.address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=self.options.address, log_to_driver=False, logging_level=logging.ERROR)
         actor = ray.remote(_Actor).options(
             num_cpus=self.options.num_cpus, num_gpus=self.options.num_gpus
         )
