@@ -11,6 +11,7 @@ from ig4.core.engine.checkups.findings import NOISE, CheckResult, ColumnCheckup,
 from ig4.core.engine.checkups.looking import GroupsOf, SampleReader, known_groups
 from ig4.core.engine.checkups.measuring import inputs_digest
 from ig4.core.engine.checkups.verdict import is_reversed
+from ig4.core.engine.scoring.outputs import outputs_of
 from ig4.core.errors import UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.core.suggest import did_you_mean
@@ -75,14 +76,20 @@ class ScoringCheck:
         checker = self._checker()
         for label, scorer in scorers.items():
             if label in checker.columns:
-                self.ready[label] = checker.rate(run, label, scorer)
+                self.ready |= checker.rate(run, label, scorer)
         self.seconds += time.perf_counter() - began
 
     def finish(self, names: Iterable[str]) -> CheckResult | None:
-        """Check the columns of these names; None if none of them has been stored."""
+        """Check the columns of scorers and of their outputs; None if there are none."""
         began = time.perf_counter()
         checker = self._checker()
-        known = [name for name in names if name in checker.columns]
+        columns = list(checker.columns.values())
+        known = [
+            column.name
+            for name in names
+            if (own := checker.columns.get(name))
+            for column in (own, *outputs_of(own, columns))
+        ]
         if not known:
             return None
         self.seconds += time.perf_counter() - began

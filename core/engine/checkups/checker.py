@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -28,9 +28,10 @@ from ig4.core.engine.checkups.measuring import (
     thinned,
     too_few,
 )
-from ig4.core.engine.checkups.rerating import NotRatedError
+from ig4.core.engine.checkups.rerating import NotRatedError, Rated
 from ig4.core.engine.checkups.shuffled import ShuffledPairs, shuffle
 from ig4.core.engine.checkups.verdict import is_reversed, verdict
+from ig4.core.engine.scoring.outputs import output_of, outputs_of, scorer_fingerprint
 from ig4.core.engine.selecting.percent import low_is_good, paper_scale
 from ig4.core.errors import Ig4Error
 from ig4.core.statistics.saturation import saturation
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from ig4.core.contracts import Run, Scorer
     from ig4.core.engine.checkups.request import CheckRequest
     from ig4.core.engine.scoring.tasks import ScoreTask, ScoreTaskResult
-    from ig4.core.engine.session import Session
+    from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.checkups import CheckupRow
     from ig4.storage.datasets import DatasetRow
     from ig4.storage.scorecolumns import ScoreColumnRow
@@ -76,16 +77,23 @@ class ColumnChecker:
                 for row in rows
             }
         self.columns = {row.name: row for row in rows}
+        self._rated: dict[tuple[str, tuple[int, ...]], Rated] = {}
         self._groups: dict[bytes, Mapping[str, NDArray[np.int64]]] = {}
 
-    def rate(self, run: Run[ScoreTask, ScoreTaskResult], label: str, scorer: Scorer) -> Separation:
-        """Return how well a scorer that is open in a run tells pairs apart, or why it does not."""
-        try:
-            pairs = self._pairs(label)
-            rated = rerating.rate_in(self.session, run, label, scorer, pairs)
-            return separation(pairs, rated, falls=self._falls(self.columns[label]))
-        except (NotRatedError, Ig4Error) as error:
-            return Separation(why=str(error))
+    def rate(
+        self, run: Run[ScoreTask, ScoreTaskResult], label: str, scorer: Scorer
+    ) -> dict[str, Separation]:
+        """Return how well a scorer that is open in a run tells pairs apart, or why it does not.
+
+        For its own column and for those of its outputs, by name.
+        """
+        own = self.columns[label]
+
+        def rate(pairs: ShuffledPairs) -> Rated:
+            return rerating.rate_in(self.session, run, label, scorer, pairs)
+
+        columns = (own, *outputs_of(own, list(self.columns.values())))
+        return {column.name: self._told(column, rate) for column in columns}
 
     def check(self, name: str, ready: Separation | None = None) -> tuple[ColumnCheckup, bool]:
         """Return what is found of a column, and whether that differs from what was stored.
@@ -157,27 +165,43 @@ class ColumnChecker:
     def _separation(self, column: ScoreColumnRow) -> Separation:
         """Let the scorer of a column rate pairs, and return how well it tells them apart."""
         try:
-            scorer = rerating.scorer_of(self.session, column)
-            if isinstance(scorer, AsyncScorer):
-                return self._asked(column, scorer)
-            pairs = self._pairs(column.name)
-            executor = self.request.executor
-            rated = rerating.rate(self.session, executor, column.name, scorer, pairs)
-            return separation(pairs, rated, falls=self._falls(column))
+            configured = rerating.scorer_of(self.session, column)
+            if isinstance(configured.component, AsyncScorer):
+                return self._asked(column, configured)
         except NotRatedError as error:
             return Separation(why=str(error))
+        scorer = cast("Scorer", configured.component)
 
-    def _asked(self, column: ScoreColumnRow, scorer: AsyncScorer) -> Separation:
+        def rate(pairs: ShuffledPairs) -> Rated:
+            executor = self.request.executor
+            return rerating.rate(self.session, executor, configured.label, scorer, pairs)
+
+        return self._told(column, rate)
+
+    def _told(self, column: ScoreColumnRow, rate: Callable[[ShuffledPairs], Rated]) -> Separation:
+        """Return how well a column tells pairs apart; of one scorer they are rated once."""
+        try:
+            pairs = self._pairs(column.name)
+            key = scorer_fingerprint(column), pairs.ids
+            if key not in self._rated:
+                self._rated[key] = rate(pairs)
+            rated = self._rated[key][output_of(column)]
+            return separation(pairs, rated, falls=self._falls(column))
+        except (NotRatedError, Ig4Error) as error:
+            return Separation(why=str(error))
+
+    def _asked(self, column: ScoreColumnRow, configured: ConfiguredComponent) -> Separation:
         if not self.request.paid:
             raise NotRatedError("its service is paid, and asked only with --paid")
         pairs = self._pairs(column.name)
-        values, answered, stopped = rerating.ask(
-            self.session, column, scorer, pairs, self.request.call_settings
+        rated, answered, stopped = rerating.ask(
+            self.session, configured, pairs, self.request.call_settings
         )
         if answered.sum() < LEAST_PAIRS and stopped:
             raise NotRatedError(stopped)
         pairs = pairs.take(np.flatnonzero(answered))
-        return separation(pairs, values[answered], falls=self._falls(column))
+        values = rated[output_of(column)][answered]
+        return separation(pairs, values, falls=self._falls(column))
 
     def _pairs(self, name: str) -> ShuffledPairs:
         """Return the samples of a column to rate again.

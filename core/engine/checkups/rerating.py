@@ -6,7 +6,7 @@ What a service is paid for is in the ledger all the same, and not paid for twice
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 
@@ -14,12 +14,15 @@ from ig4.core.calls.running.runner import run_call_tasks
 from ig4.core.calls.running.task import CallTask, answer_or_failure
 from ig4.core.contracts import AsyncScorer, Executor, Run, Scorer
 from ig4.core.contracts.poolscorer import PoolScorer
+from ig4.core.engine.scoring.outputs import scorer_fingerprint, scorer_label
 from ig4.core.engine.scoring.tasks import (
     EMPTY_ANSWER,
     RateResult,
+    Row,
     ScoreTask,
     ScoreTaskResult,
     Vector,
+    output_rows,
     score_row,
 )
 from ig4.core.engine.scoring.work import ScoreWork
@@ -34,17 +37,23 @@ if TYPE_CHECKING:
     from ig4.core.calls.settings import CallSettings
     from ig4.core.contracts import Ask
     from ig4.core.engine.checkups.shuffled import ShuffledPairs
-    from ig4.core.engine.session import Session
+    from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.core.records import Choice
     from ig4.storage.scorecolumns import ScoreColumnRow
+
+
+Rated: TypeAlias = "Mapping[str | None, NDArray[np.float64]]"
+"""Values (m,) of a scorer by output, NaN where one failed; the main ones have None for a name."""
 
 
 class NotRatedError(Exception):
     """Why a column cannot be rated again, in words that continue "not rated again: "."""
 
 
-def scorer_of(session: Session, column: ScoreColumnRow) -> Scorer:
+def scorer_of(session: Session, column: ScoreColumnRow) -> ConfiguredComponent:
     """Return the scorer of a column with the options that its values were made with, not opened.
+
+    That of an output is the scorer that has it.
 
     Raises:
         NotRatedError: its values were imported, depend on the whole pool, or come from a scorer
@@ -59,12 +68,12 @@ def scorer_of(session: Session, column: ScoreColumnRow) -> Scorer:
         raise NotRatedError(f"its scorer cannot be had ({error})") from None
     if isinstance(built.component, PoolScorer):
         raise NotRatedError("its values depend on all samples of the pool")
-    if built.fingerprint.value != column.fingerprint:
+    if built.fingerprint.value != scorer_fingerprint(column):
         raise NotRatedError(
             f"its scorer is another one now than the one that gave its values (`ig4 score "
-            f"--scorers {column.name}` computes them anew)"
+            f"--scorers {scorer_label(column)}` computes them anew)"
         )
-    return cast("Scorer", built.component)
+    return built
 
 
 def rate_in(
@@ -73,24 +82,34 @@ def rate_in(
     label: str,
     scorer: Scorer,
     pairs: ShuffledPairs,
-) -> NDArray[np.float64]:
-    """Return the values (m,) of the samples with their new answers, NaN where one failed.
+) -> Rated:
+    """Return the values of the samples with their new answers.
 
     `run` has the scorer, opened, under its label.
     """
     tasks = pairs.tasks(label, scorer, _vectors(session, scorer, pairs))
-    values = np.full(len(pairs), np.nan)
+    rated = _unrated(scorer, len(pairs))
     for result in run(cast("Iterable[ScoreTask]", tasks)):
         assert isinstance(result, RateResult)
-        for place, value, _, _ in result.rows:
-            if value is not None:
-                values[place] = value
-    return values
+        _note(rated[None], result.rows)
+        for output, rows in result.outputs.items():
+            _note(rated[output], rows)
+    return rated
+
+
+def _unrated(scorer: Scorer, count: int) -> dict[str | None, NDArray[np.float64]]:
+    return {output: np.full(count, np.nan) for output in (None, *scorer.outputs)}
+
+
+def _note(values: NDArray[np.float64], rows: Iterable[Row]) -> None:
+    for place, value, _, _ in rows:
+        if value is not None:
+            values[place] = value
 
 
 def rate(
     session: Session, executor: Choice, label: str, scorer: Scorer, pairs: ShuffledPairs
-) -> NDArray[np.float64]:
+) -> Rated:
     """Return the same of a scorer that is opened for it.
 
     Raises:
@@ -110,22 +129,21 @@ def rate(
 
 def ask(
     session: Session,
-    column: ScoreColumnRow,
-    scorer: AsyncScorer,
+    configured: ConfiguredComponent,
     pairs: ShuffledPairs,
     call_settings: CallSettings,
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], str | None]:
+) -> tuple[Rated, NDArray[np.bool_], str | None]:
     """Return the same of a scorer that asks a service, which are asked (m,), and why not all.
 
     Raises:
         NotRatedError: the service cannot be asked, or refuses.
     """
-    task = _ShuffledRatingTask(session, column, scorer, pairs)
+    task = _ShuffledRatingTask(session, configured, pairs)
     try:
         result = run_call_tasks(session, [task], call_settings)
     except Ig4Error as error:
         raise NotRatedError(str(error)) from None
-    return task.values, task.asked, result.why_open("sample")
+    return task.rated, task.asked, result.why_open("sample")
 
 
 class _ShuffledRatingTask(CallTask[Sample, Score | Failure]):
@@ -134,18 +152,17 @@ class _ShuffledRatingTask(CallTask[Sample, Score | Failure]):
     def __init__(
         self,
         session: Session,
-        column: ScoreColumnRow,
-        scorer: AsyncScorer,
+        configured: ConfiguredComponent,
         pairs: ShuffledPairs,
     ) -> None:
         self.session = session
-        self.label = column.name
-        self.component = self.scorer = scorer
-        self.component_id = column.component_id
-        self.fingerprint = column.fingerprint
+        self.label = configured.label
+        self.component = self.scorer = cast("AsyncScorer", configured.component)
+        self.component_id = session.component_id(configured.fingerprint)
+        self.fingerprint = configured.fingerprint.value
         self.pairs = pairs
         self.places = list(range(len(pairs)))
-        self.values = np.full(len(pairs), np.nan)
+        self.rated = _unrated(self.scorer, len(pairs))
         self.asked = np.zeros(len(pairs), dtype=bool)
 
     def units(self, places: Sequence[int]) -> Iterator[tuple[int, Sample]]:
@@ -158,14 +175,12 @@ class _ShuffledRatingTask(CallTask[Sample, Score | Failure]):
         return await answer_or_failure(self.label, self.scorer.rate, unit, ask)
 
     def commit(self, answers: Sequence[tuple[int, Score | Failure]]) -> int:
-        failed = 0
-        for place, answer in answers:
-            _, value, error, _ = score_row(place, answer)
-            self.asked[place] = True
-            failed += error is not None
-            if value is not None:
-                self.values[place] = value
-        return failed
+        rows = [score_row(place, answer) for place, answer in answers]
+        self.asked[[place for place, _ in answers]] = True
+        _note(self.rated[None], rows)
+        for output, own in output_rows(self.label, self.scorer.outputs, answers).items():
+            _note(self.rated[output], own)
+        return sum(error is not None for _, _, error, _ in rows)
 
 
 def _vectors(session: Session, scorer: Scorer, pairs: ShuffledPairs) -> Mapping[int, Vector] | None:

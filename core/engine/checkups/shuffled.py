@@ -40,6 +40,11 @@ class ShuffledPairs:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The ids of the samples, and of those whose answers they get."""
+        return tuple(row.id for row in (*self.rows, *self.givers))
+
     def take(self, places: NDArray[np.int64]) -> ShuffledPairs:
         """Return those at some places; the counts remain those of all."""
         return replace(

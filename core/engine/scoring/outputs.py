@@ -40,14 +40,25 @@ def output_of(column: ScoreColumnRow) -> str | None:
     return None if split is None else split[1]
 
 
+def scorer_fingerprint(column: ScoreColumnRow) -> str:
+    """Return the fingerprint of the scorer that gave a column, be it an output or the main one."""
+    split = _split(column)
+    return column.fingerprint if split is None else split[0]
+
+
+def scorer_label(column: ScoreColumnRow) -> str:
+    """Return the name of the scorer that gave a column: `grades` of `grades.charts`."""
+    output = output_of(column)
+    return column.name if output is None else column.name.removesuffix(column_name("", output))
+
+
 def scorer_of(column: ScoreColumnRow, columns: Sequence[ScoreColumnRow]) -> ScoreColumnRow | None:
     """Return the column of the scorer that a column is an output of, None if it is none."""
     split = _split(column)
     if split is None:
         return None
-    fingerprint, output = split
-    label = column.name.removesuffix(column_name("", output))
-    return next((c for c in columns if (c.name, c.fingerprint) == (label, fingerprint)), None)
+    label = scorer_label(column)
+    return next((c for c in columns if (c.name, c.fingerprint) == (label, split[0])), None)
 
 
 def outputs_of(column: ScoreColumnRow, columns: Sequence[ScoreColumnRow]) -> list[ScoreColumnRow]:

@@ -86,7 +86,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
         session.attach(dataset.id)
         plan = make_plan(session, dataset, request)
         _bind_finished(session, plan)
-        checking = _checking(session, plan, request)
+        checking = _checking(session, plan, pooled, request)
         if plan.has_batches:
             runner = ScoreRunner(session, plan, request.call_settings.stop_after)
             runner.run(request.executor, checking.rate if checking else None)
@@ -103,10 +103,11 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
         embedded = sum(len(pending.places) for pending in plan.embedders.values())
         without = failures_by_space(session, plan)
         session.failures.update({name: count for name, count in without.items() if count})
-        computed = [label for label, count in done.items() if count]
-        checked = checking.finish(computed) if checking else None
-        result = ScoreResult(dataset, done, failed, embedded, identities, calls, without, checked)
-        return result if result.stopped else _score_pools(session, result, pooled, request.pool)
+        result = ScoreResult(dataset, done, failed, embedded, identities, calls, without)
+        if not result.stopped:
+            result = _score_pools(session, result, pooled, request.pool)
+        computed = [label for label, count in result.done.items() if count]
+        return replace(result, checked=checking.finish(computed) if checking else None)
 
 
 def split_pool_scorers(
@@ -165,10 +166,15 @@ def _score_pools(
     return replace(result, done=done, failed=failed, identities=identities)
 
 
-def _checking(session: Session, plan: ScoringPlan, request: ScoreRequest) -> ScoringCheck | None:
+def _checking(
+    session: Session,
+    plan: ScoringPlan,
+    pooled: Sequence[ConfiguredComponent],
+    request: ScoreRequest,
+) -> ScoringCheck | None:
     """Return the check-up of what is to be computed, if one is asked for."""
     computed = max((len(pending.places) for pending in plan.scorers.values()), default=0)
-    if request.check is None or not computed:
+    if request.check is None or not (computed or pooled):
         return None
     return ScoringCheck(session, plan.dataset, request.check.at_once(computed))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ig4.core.contracts.scorer import Indicator
-from ig4.core.engine.scoring.outputs import column_name, output_of
+from ig4.core.engine.scoring.outputs import output_of, scorer_label
 from ig4.core.engine.selecting.scaling import (
     PAPER_SCALES,
     RELATIVE,
@@ -102,7 +102,7 @@ def paper_scale(session: Session, column: ScoreColumnRow) -> Percent:
         )
     use = f"{column.distribution}/{column.component}"
     output = output_of(column)
-    label = column.name if output is None else column.name.removesuffix(column_name("", output))
+    label = scorer_label(column)
     try:
         cls = cast("type[Indicator]", session.host.load("scorer", use, runnable=False))
         if _is_plain(cls, output):

@@ -176,6 +176,47 @@ def test_the_end_of_scoring_finds_the_same_with_the_scorers_that_are_open(
     }  # fmt: skip
 
 
+def test_outputs_are_rated_with_their_scorer_and_once_for_all(session, scored, tmp_path):
+    log = tmp_path / "log"
+    dataset = scored(choice("graded", log=str(log)))
+    before = len(log.read_text().split())
+    done = check(session, dataset, CheckRequest())
+    assert len(log.read_text().split()) == before + COUNT
+    assert [one.name for one in done.columns] == ["graded", "graded.letters", "graded.words"]
+    for column in done.columns:
+        assert column.separation.pairs == COUNT
+        assert column.separation.sees == "answer"  # of whichever image
+        assert not any("not rated again" in reason for reason in column.reasons)
+
+
+def test_outputs_are_checked_at_the_end_of_scoring_too(session, scored, tmp_path):
+    log = tmp_path / "log"
+    dataset = scored(choice("graded", log=str(log)), check=CheckRequest())
+    assert len(log.read_text().split()) == 2 * COUNT
+    at_once = check(session, dataset, CheckRequest())
+    assert at_once.fresh == ()
+    assert len(at_once.columns) == 3
+    assert len(log.read_text().split()) == 2 * COUNT
+
+
+def test_outputs_of_a_service_are_asked_for_once(session, scored):
+    dataset = scored(choice("asking-grades"))
+    done = check(session, dataset, CheckRequest(paid=True))
+    asked = table(session, "SELECT count(*) FROM llm_calls")[0][0]
+    assert asked <= 2 * COUNT
+    assert {one.separation.pairs for one in done.columns} == {COUNT}
+    assert len(done.columns) > 1
+
+
+def test_scores_of_the_pool_are_checked_at_the_end_of_scoring_in_all_other_ways(session, scored):
+    dataset = scored(choice("counted"), choice("density", space="letters"), check=CheckRequest())
+    stored = table(session, "SELECT name FROM checkups ORDER BY 1")
+    assert [name for (name,) in stored] == ["counted", "density"]
+    told = found(session, dataset, "density")
+    assert told.separation.why == "its values depend on all samples of the pool"
+    assert set(told.agreement) == {"counted"}
+
+
 def test_scoring_checks_nothing_where_nothing_was_computed(session, scored, read):
     dataset = scored(choice("fitting"))
     done = score(session, dataset, ScoreRequest([choice("fitting")], check=CheckRequest()))
