@@ -138,6 +138,7 @@ def _as_dict(dataset: str, done: ScoreResult) -> dict[str, Any]:
         "dataset": dataset,
         "scored": dict(done.done),
         "failed": dict(done.failed),
+        "without_image": render.nonzero(done.without_image),
         "embedded": done.embedded,
         "spaces": {name: {"without": count} for name, count in done.spaces.items()},
         "components": dict(done.identities),

@@ -202,6 +202,12 @@ class Failure:
     reason: str
 
 
+NO_IMAGE = "the sample has no image"
+"""The reason of a `Failure` of a text-only sample that a scorer of images is given.
+
+Nothing went wrong there, so ig4 counts these apart from failures."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A component that the user chose by name, with the options to build it with."""

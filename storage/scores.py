@@ -363,10 +363,13 @@ def delete_all(connection: Connection, component_id: int) -> None:
         connection.execute(delete(table).where(table.component_id == component_id))
 
 
-def count_errors(connection: Connection, dataset_id: int, component_id: int) -> int:
-    """Return how many samples of a data set a component failed on."""
+def count_errors(
+    connection: Connection, dataset_id: int, component_id: int, reason: str | None = None
+) -> int:
+    """Return how many samples of a data set a component failed on, by default for any reason."""
+    failed = Score.error.is_not(None) if reason is None else Score.error == reason
     anywhere = select(func.count()).select_from(Score).where(
-        Score.component_id == component_id, Score.error.is_not(None)
+        Score.component_id == component_id, failed
     )  # fmt: skip
     if not connection.scalar(anywhere):
         return 0
@@ -375,7 +378,7 @@ def count_errors(connection: Connection, dataset_id: int, component_id: int) -> 
         .select_from(Sample)
         .join(Score, Score.content_id == Sample.content_id)
         .where(*of_dataset(connection, dataset_id))
-        .where(Score.component_id == component_id, Score.error.is_not(None))
+        .where(Score.component_id == component_id, failed)
     )
     return int(connection.scalar(here) or 0)
 

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 def verdicts_text(result: CheckResult) -> str:
     """Return the verdicts in a line, with the gravest reason of each that is noise."""
-    told = (
-        f"{one.name} {one.verdict}" + (f" ({one.reasons[0]})" if one.verdict == "noise" else "")
-        for one in result.columns
-    )
+    told = (f"{one.name} {_verdict_text(one)}" for one in result.columns)
     return f"{'; '.join(told)} ({result.seconds:.1f} s)"
+
+
+def _verdict_text(one: ColumnCheckup) -> str:
+    if one.saturation is not None and one.saturation.distinct == 1:
+        return "equal for all samples"  # of hygiene scores, what one hopes for
+    return one.verdict + (f" ({one.reasons[0]})" if one.verdict == "noise" else "")
 
 
 def print_check(result: CheckResult) -> None:

@@ -151,7 +151,14 @@ def scorer_summary(scored: ScoreResult, name: str) -> str:
     text = f"{count:,} computed" if count else "nothing to do"
     precision = (scored.identities[name] or {}).get("precision")
     text += f" in {precision}" if count and precision else ""
-    return text + (f", {failed:,} failed" if failed else "")
+    text += f", {failed:,} failed" if failed else ""
+    without = scored.without_image.get(name, 0)
+    return text + (f"; {without:,} have no image" if without else "")
+
+
+def nonzero(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts that are not 0, by name."""
+    return {name: count for name, count in counts.items() if count}
 
 
 def print_estimate(estimate: ScoreEstimate, *, as_json: bool) -> None:

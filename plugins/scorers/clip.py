@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from ig4.core.contracts import Scorer
-from ig4.core.records import Choice, Failure, Sample, Score
+from ig4.core.records import NO_IMAGE, Choice, Failure, Sample, Score
 from ig4.plugins.models import clipoptions, openclip
 from ig4.plugins.models.cliptexts import EncodedText, encode_texts, sentences_of
 
@@ -110,7 +110,7 @@ def _rate(
     sample: Sample, texts: Sequence[str], known: Mapping[str, EncodedText]
 ) -> Score | Failure:
     if _has_no_image(sample):
-        return Failure("the sample has no image to compare its answer with")
+        return Failure(NO_IMAGE)
     if not texts:
         return Failure("the answer has no sentence to compare with the image")
     assert sample.embeddings is not None

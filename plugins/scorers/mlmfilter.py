@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from ig4.core.calls.request import Reply, Request
 from ig4.core.contracts import AsyncScorer
-from ig4.core.records import Failure, Sample, Score
+from ig4.core.records import NO_IMAGE, Failure, Sample, Score
 from ig4.plugins.llm.anyservice import AnyServiceOptions, provider_of, service_identity
 from ig4.plugins.llm.retry import Question
 from ig4.plugins.llm.rubrics import METRICS, rating_schema, rating_template, reminder
@@ -91,7 +91,7 @@ class MlmFilter(AsyncScorer):
     async def rate(self, sample: Sample, ask: Ask) -> Score | Failure:
         """Return the metrics and their mean; a metric that cannot be read fails the sample."""
         if self.options.vision and not sample.images:
-            return Failure("the sample has no image, which MLM-Filter rates its text by")
+            return Failure(NO_IMAGE)
         images = await images_of(sample, self.options)
         if isinstance(images, Failure):
             return images

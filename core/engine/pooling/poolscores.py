@@ -15,13 +15,13 @@ from ig4.core.engine.pooling.clusterlabels import cluster_labels
 from ig4.core.engine.pooling.pooldata import CountedScores, StoredPoolData
 from ig4.core.engine.pooling.poolinputs import further_digests
 from ig4.core.engine.pooling.settings import PoolSettings
-from ig4.core.engine.pooling.spaces import has_no_images, require_space
+from ig4.core.engine.pooling.spaces import has_no_images, require_space, without_image
 from ig4.core.errors import Ig4Error, PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
 from ig4.core.host.fingerprint import Fingerprint, digest_of
 from ig4.core.host.recording import RecordedOptions, recorded_options
 from ig4.core.host.watch import open_named
-from ig4.core.records import Choice
+from ig4.core.records import NO_IMAGE, Choice
 from ig4.core.suggest import did_you_mean
 from ig4.storage import samples, scorecolumns, scores
 
@@ -85,7 +85,7 @@ def score_pool(
     with session.store.writing() as connection:
         scores.put(connection, component_id, session.run_id, rows)
     _bind(session, dataset, one, component_id)
-    failed = sum(error is not None for _, _, error, _ in rows)
+    failed = sum(error is not None and error != NO_IMAGE for _, _, error, _ in rows)
     session.emit(StageFinished(one.label, f"{failed:,} failed" if failed else ""))
     return len(rows)
 
@@ -123,8 +123,11 @@ def scoring_pool(
             found = require_space(session, dataset, space, settings.embedders, sample_ids, contents)
         except UsageError as error:
             raise MissingVectorsError(str(error)) from error
+        named = session, dataset, space, settings.embedders, sample_ids, contents
+        imageless = without_image(*named)
         for place in np.flatnonzero(found.row_of < 0).tolist():
-            lacking.setdefault(place, f"it has no vector in the space {space}")
+            why = NO_IMAGE if imageless[place] else f"it has no vector in the space {space}"
+            lacking.setdefault(place, why)
         parts.append(found.digest)
     clusters = np.zeros(len(sample_ids), dtype=np.int64)
     if needs.clusters:

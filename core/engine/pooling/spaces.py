@@ -145,6 +145,22 @@ def has_no_images(
     return any(source.lacks_images(name) for name in space_parts(space))
 
 
+def without_image(
+    session: Session,
+    dataset: DatasetRow,
+    space: str,
+    choices: Mapping[str, Choice],
+    sample_ids: NDArray[np.int64],
+    contents: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """Return which samples (n,) name no image, though a part of a space is made of images."""
+    source = _Source(session, dataset, choices, sample_ids, contents)
+    if not any(map(source.reads_images, space_parts(space))):
+        return np.zeros(len(sample_ids), dtype=bool)
+    with session.store.reading() as connection:
+        return ~np.isin(sample_ids, samples.ids_with_images(connection, dataset.id))
+
+
 def count_failed(
     session: Session,
     dataset: DatasetRow,
@@ -240,15 +256,17 @@ class _Source:
 
     def lacks_images(self, name: str) -> bool:
         """Tell whether the embedder of a space reads images, of which no sample has any."""
+        return self.reads_images(name) and not self.keys("image")[1].any()
+
+    def reads_images(self, name: str) -> bool:
+        """Tell whether the vectors of a space are made of images; of imported ones nobody knows."""
         with self.session.store.reading() as connection:
             row = spaces.find(connection, self.dataset.id, name)
         if row is not None and row.imported:
             return False
         choice = space_choice(name, row, self.choices)
         component = self.session.configured(choice, runnable=False).component
-        if not isinstance(component, Embedder) or component.reads != "image":
-            return False
-        return not self.keys(component.reads)[1].any()
+        return isinstance(component, Embedder) and component.reads == "image"
 
     def _of_pool(self, name: str, choice: Choice) -> SpaceVectors:
         vectors, all_ids, digest = pool_vectors(

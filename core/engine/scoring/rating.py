@@ -10,7 +10,7 @@ from ig4.core.calls.running.task import PAGE, CallTask, answer_or_failure
 from ig4.core.engine.scoring import storing
 from ig4.core.engine.scoring.samples import sample_of
 from ig4.core.engine.scoring.tasks import EMPTY_ANSWER, Row, output_rows, score_row
-from ig4.core.records import Failure, Sample, Score
+from ig4.core.records import NO_IMAGE, Failure, Sample, Score
 from ig4.storage import samples
 from ig4.storage.connect import repeat_if_lost
 
@@ -63,7 +63,7 @@ class RatingTask(CallTask[Sample, Score | Failure]):
         rows = [score_row(content, answer) for content, answer in answers]
         further = output_rows(self.label, tuple(self.pending.outputs), answers)
         repeat_if_lost(partial(self._write, rows, further), idempotent=True)
-        return sum(row[2] is not None for row in rows)
+        return sum(row[2] is not None and row[2] != NO_IMAGE for row in rows)
 
     def _write(self, rows: Sequence[Row], further: Mapping[str, Sequence[Row]]) -> None:
         with self.session.store.writing() as connection:

@@ -26,10 +26,12 @@ from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
 from ig4.core.engine.scoring.spacebinding import bind_spaces, failures_by_space
 from ig4.core.errors import UsageError
-from ig4.core.records import JSON, Choice
-from ig4.storage import scores, spaces
+from ig4.core.records import JSON, NO_IMAGE, Choice
+from ig4.storage import datasets, scores, spaces
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 class ScoreResult:
     """What the stage did: by scorer, how many samples now, and how many failed in all.
 
+    Samples without an image that a scorer of images was given are `without_image`, and not failed.
     `embedded` is the number of images and texts that were embedded. `spaces` has by name how many
     samples have no vector because something failed. `identities` has what each scorer's results
     depend on: model, weights, precision, ….
@@ -53,6 +56,7 @@ class ScoreResult:
     asked: CallsResult | None = None
     spaces: Mapping[str, int] = field(default_factory=dict)
     checked: CheckResult | None = None
+    without_image: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stopped(self) -> str | None:
@@ -92,7 +96,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
             runner.run(request.executor, checking.rate if checking else None)
         bind_spaces(session, plan, request)
         calls = _ask_services(session, plan, request)
-        failed = _failures(session, plan)
+        failed, without_image = _failures(session, plan)
         done = {label: len(pending.places) for label, pending in plan.scorers.items()}
         if calls is not None:
             done |= calls.done
@@ -101,9 +105,18 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
             for label, pending in plan.scorers.items()
         }
         embedded = sum(len(pending.places) for pending in plan.embedders.values())
-        without = failures_by_space(session, plan)
-        session.failures.update({name: count for name, count in without.items() if count})
-        result = ScoreResult(dataset, done, failed, embedded, identities, calls, without)
+        unembedded = failures_by_space(session, plan)
+        session.failures.update({name: count for name, count in unembedded.items() if count})
+        result = ScoreResult(
+            dataset,
+            done,
+            failed,
+            embedded,
+            identities,
+            calls,
+            unembedded,
+            without_image=without_image,
+        )
         if not result.stopped:
             result = _score_pools(session, result, pooled, request.pool)
         computed = [label for label, count in result.done.items() if count]
@@ -155,15 +168,17 @@ def _score_pools(
     from ig4.core.engine.pooling.poolscores import score_pool
 
     done, failed, identities = dict(result.done), dict(result.failed), dict(result.identities)
+    imageless = dict(result.without_image)
     for one in pooled:
         done[one.label] = score_pool(session, result.dataset, one, settings)
         with session.store.reading() as connection:
             bound = scores.bindings(connection, result.dataset.id)[one.label][0]
-            failed[one.label] = scores.count_errors(connection, result.dataset.id, bound)
+            counts = _count_failures(connection, result.dataset.id, bound)
+        failed[one.label], imageless[one.label] = counts
         identities[one.label] = one.fingerprint.identity
         if failed[one.label]:
             session.failures[one.label] = failed[one.label]
-    return replace(result, done=done, failed=failed, identities=identities)
+    return replace(result, done=done, failed=failed, identities=identities, without_image=imageless)
 
 
 def _checking(
@@ -225,16 +240,34 @@ def _without_imported(session: Session, dataset: DatasetRow, request: ScoreReque
     return replace(request, scorers=computed, spaces=left)
 
 
-def _failures(session: Session, plan: ScoringPlan) -> dict[str, int]:
-    """Return how many samples each scorer failed on; an output only where it has more failures."""
+def _failures(session: Session, plan: ScoringPlan) -> tuple[dict[str, int], dict[str, int]]:
+    """Return by scorer how many samples it failed on, and how many have no image to be scored.
+
+    An output has an entry only where it has more failures than its scorer.
+    """
     failed: dict[str, int] = {}
+    imageless: dict[str, int] = {}
     with session.store.reading() as connection:
         for label, pending in plan.scorers.items():
-            main = scores.count_errors(connection, plan.dataset.id, pending.component_id)
-            failed[label] = main
+            counts = _count_failures(connection, plan.dataset.id, pending.component_id)
+            failed[label], imageless[label] = counts
             for output, id_ in pending.outputs.items():
-                count = scores.count_errors(connection, plan.dataset.id, id_)
-                if count > main:
+                count, _ = _count_failures(connection, plan.dataset.id, id_)
+                if count > failed[label]:
                     failed[column_name(label, output)] = count
     session.failures.update({label: count for label, count in failed.items() if count})
-    return failed
+    return failed, imageless
+
+
+def _count_failures(connection: Connection, dataset_id: int, component_id: int) -> tuple[int, int]:
+    """Return how many samples a component failed on, and how many others have no image.
+
+    Where no sample has one, all have failed: the scorer was the wrong one to ask.
+    """
+    errors = scores.count_errors(connection, dataset_id, component_id)
+    if not errors:
+        return 0, 0
+    imageless = scores.count_errors(connection, dataset_id, component_id, NO_IMAGE)
+    if imageless == datasets.count_samples(connection, dataset_id):
+        return errors, 0
+    return errors - imageless, imageless

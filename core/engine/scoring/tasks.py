@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from ig4.core.errors import PluginError
-from ig4.core.records import Failure, Image, Sample, Score
+from ig4.core.records import NO_IMAGE, Failure, Image, Sample, Score
 from ig4.core.secrets import redact
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ class RateResult:
 
     @property
     def failed(self) -> int:
-        """How many of the rows are errors."""
-        return sum(error is not None for _, _, error, _ in self.rows)
+        """How many of the rows are errors, but for those of samples without an image."""
+        return sum(error is not None and error != NO_IMAGE for _, _, error, _ in self.rows)
 
 
 ScoreTaskResult: TypeAlias = EmbedResult | EmbedTextResult | RateResult

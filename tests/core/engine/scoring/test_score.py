@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
+from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.errors import PluginError, PrerequisiteError, UsageError
@@ -20,6 +21,15 @@ def counted(log="", **options):
 
 def bright(log="", **options):
     return Choice("scorer", "bright", {"log": str(log), **options})
+
+
+CLIP = {"model": "ig4-tiny"}
+TINY = PoolSettings(
+    embedders={
+        "clip": Choice("embedder", "clip", CLIP),
+        "clip-answer": Choice("embedder", "clip", {**CLIP, "reads": "answer"}, "clip-answer"),
+    }
+)
 
 
 def lines(log):
@@ -326,3 +336,38 @@ def test_details_of_any_kind_are_kept(session, folder, read):
     folder.write(record("a", "one numpy"))
     score(session, read().dataset, ScoreRequest([counted()]))
     assert table(session, "details") == [('{"seen": "a", "n": "2"}',)]
+
+
+class TestTextOnly:
+    """Samples without an image, among others or alone, for a scorer of images."""
+
+    @pytest.fixture
+    def on_images(self):
+        tiny = Choice("scorer", "clip", CLIP)
+        return ScoreRequest([tiny, Choice("scorer", "own-picture", {})], pool=TINY)
+
+    def test_they_are_counted_apart_from_failures(self, session, folder, read, on_images):
+        for colour in ("red", "blue"):
+            folder.picture(f"{colour}.png", colour)
+        folder.write(
+            record("a", "A red thing.", "red.png"),
+            record("b", "A blue thing.", "blue.png"),
+            record("c", "Something else.", "lost.png"),
+            record("d", "No image at all."),
+        )
+        done = score(session, read().dataset, on_images)
+        assert done.failed == {"clip": 1, "own-picture": 1}  # the lost image is a failure
+        assert done.without_image == {"clip": 1, "own-picture": 1}
+        told = table(session, "scorer, error", "scorer, external_id")
+        assert [error for _, error in told if error] == [
+            "lost.png: the image file is missing", "the sample has no image",
+            "it has no vector in the space clip", "the sample has no image",
+        ]  # fmt: skip
+
+    def test_where_there_is_no_image_at_all_everything_failed(
+        self, session, folder, read, on_images
+    ):
+        folder.write(record("a", "A red thing."), record("b", "A blue thing."))
+        done = score(session, read().dataset, on_images)
+        assert done.failed == {"clip": 2, "own-picture": 2}
+        assert not any(done.without_image.values())
