@@ -34,6 +34,7 @@ from ig4.core.engine.checkups.verdict import is_reversed, verdict
 from ig4.core.engine.scoring.outputs import output_of, outputs_of, scorer_fingerprint
 from ig4.core.engine.selecting.percent import low_is_good, paper_scale
 from ig4.core.errors import Ig4Error
+from ig4.core.records import NO_IMAGE
 from ig4.core.statistics.saturation import saturation
 from ig4.core.statistics.topshare import top_stability
 from ig4.storage import checkups, scorecolumns, scores
@@ -134,7 +135,8 @@ class ColumnChecker:
         # A selection takes the better end, which of a reversed column is the other one.
         better = -finite if falls != is_reversed(told) else finite
         with self.session.store.reading() as connection:
-            failures = scores.count_errors(connection, self.dataset.id, column.component_id)
+            here = connection, self.dataset.id, column.component_id
+            failures = scores.count_errors(*here) - scores.count_errors(*here, NO_IMAGE)
         return ColumnCheckup(
             name=name,
             verdict="",
