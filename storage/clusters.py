@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 from sqlalchemy import delete, func, insert, select, update
 
-from ig4.storage.arrays import integers
+from ig4.storage.arrays import integers, small_integers
 from ig4.storage.bulk import put_rows
 from ig4.storage.clock import after_all
 from ig4.storage.integrity.seals import resealed, seal
@@ -185,7 +185,7 @@ def labels(
         ClusterLabel.clustering_id == clustering_id,
         ClusterLabel.sample_id.between(low, high),
     )
-    column = integers(
+    column = small_integers(
         connection, select(ClusterLabel.label).where(*matches).order_by(ClusterLabel.sample_id)
     )
     if len(column) == high - low + 1:  # no gaps: see ig4.storage.scores.values

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from sqlalchemy import bindparam, delete, func, or_, select, update
 
+from ig4.storage.arrays import joined
 from ig4.storage.bulk import in_values, put_rows, upsert
 from ig4.storage.membership import MIXTURE, among, of_dataset, owners
 from ig4.storage.runs import now
@@ -22,6 +24,7 @@ from ig4.storage.schema import (
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from sqlalchemy import Connection
 
 SAMPLE_COLUMNS = (
@@ -207,6 +210,25 @@ def content_hashes(connection: Connection, ids: Sequence[int]) -> dict[int, str]
         select(Content.id, Content.hash).where(in_values(connection, Content.id, ids))
     )
     return dict(rows.all())
+
+
+_JOINED = 1 << 20
+"""So many hashes are read at a time."""
+
+
+def joined_hashes(connection: Connection, ids: NDArray[np.int64]) -> str:
+    """Return the hashes of content ids (n,), one after the other."""
+    parts = []
+    for start in range(0, len(ids), _JOINED):
+        part = ids[start : start + _JOINED]
+        low, high = int(part[0]), int(part[-1])
+        if np.array_equal(part, np.arange(low, high + 1)):
+            here = select(Content.hash).where(Content.id.between(low, high)).order_by(Content.id)
+            parts.append(joined(connection, here))
+        else:
+            known = content_hashes(connection, part.tolist())
+            parts += [known[one] for one in part.tolist()]
+    return "".join(parts)
 
 
 def known_ids(

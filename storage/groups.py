@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 from sqlalchemy import delete, insert, or_, select
 
-from ig4.storage.arrays import integers
+from ig4.storage.arrays import integers, small_integers
 from ig4.storage.bulk import put_rows
 from ig4.storage.clock import after_all
 from ig4.storage.integrity.seals import seal
@@ -108,6 +108,25 @@ def memberships(
     )
     pairs = integers(connection, statement).reshape(-1, 2)
     return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+
+
+def single_labels(
+    connection: Connection, grouping_id: int, samples: NDArray[np.int64]
+) -> NDArray[np.int64] | None:
+    """Return the labels (n,) of a grouping that has given each of these samples just one.
+
+    `samples` (n,) are ids, ascending. None where some have no label or several, or where there are
+    labels of others: `memberships` has them all. The checksum tells, as ids are not read.
+    """
+    statement = (
+        select(GroupLabel.label)
+        .where(GroupLabel.grouping_id == grouping_id)
+        .order_by(GroupLabel.sample_id, GroupLabel.label)
+    )
+    labels = small_integers(connection, statement)
+    stored = connection.scalar(select(Grouping.labels_crc).where(Grouping.id == grouping_id))
+    same = len(labels) == len(samples) and _checksum(samples, labels) == stored
+    return labels if same else None
 
 
 def stored_checksum(connection: Connection, grouping_id: int) -> int:

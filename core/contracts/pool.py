@@ -106,6 +106,9 @@ class PoolData(Protocol):
         A row without one has zeros.
         """
 
+    def has_space(self, space: str) -> bool:
+        """Tell whether `vectors` returns any, without reading them."""
+
     def neighbours(self, space: str, k: int) -> Neighbours:
         """Return the k nearest neighbours of each row in a space."""
 
@@ -261,7 +264,7 @@ class Pool:
         if space in self.needs.all_spaces:
             return True
         self._require(space in self.needs.optional_spaces, f"optional_spaces=({space!r},)")
-        return self._once(("vectors", space), lambda: self._data.vectors(space)) is not None
+        return self._once(("has", space), lambda: self._data.has_space(space))
 
     def has_vector(self, space: str) -> NDArray[np.bool_]:
         """Return which rows (n,) have a vector in a space, and one that is not all zeros."""

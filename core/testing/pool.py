@@ -71,6 +71,10 @@ class ArrayPoolData:
         """Return vectors."""
         return self.spaces.get(space)
 
+    def has_space(self, space: str) -> bool:
+        """Tell whether there are vectors of a space."""
+        return self.vectors(space) is not None
+
     def neighbours(self, space: str, k: int) -> Neighbours:
         """Return exact neighbours."""
         return exact_neighbours(normalised(self.spaces[space]), k)

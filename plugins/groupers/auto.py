@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from pydantic import Field
 
 from ig4.core.contracts import Grouper, Groups, Needs, Pool
 from ig4.core.records import JSON
-from ig4.plugins.groupers.form import FormGrouper, FormOptions
+from ig4.plugins.groupers.form import FormGrouper, FormOptions, FormTable
 from ig4.plugins.groupers.joining import grouped
 
 _SPLIT = re.compile(
@@ -19,6 +19,10 @@ _SPLIT = re.compile(
     re.IGNORECASE,
 )
 """Folders that say nothing of kinds: splits, shards, and those that are just for images."""
+
+
+_FIRST = 4096
+"""So many samples are asked first whether a data set tells anything."""
 
 
 class AutoOptions(FormOptions):
@@ -48,12 +52,22 @@ class AutoGrouper(Grouper):
 
     def group(self, pool: Pool) -> Groups:
         """See `Grouper.group`."""
-        sources, tasks, folders = _keys(pool.meta)
-        for keys, none in ((sources, "no source"), (tasks, "no task"), (folders, "no folder")):
-            if self._tells(keys):
-                return grouped(keys, self.options.min_size, none)
-        forms = FormOptions(min_size=self.options.min_size, split=self.options.split)
-        return FormGrouper(forms).group(pool)
+        options = FormOptions(min_size=self.options.min_size, split=self.options.split)
+        if self._told(_Keys.of(pool.meta[:_FIRST])) is None:
+            # Nothing is told, it seems: samples are read once, for what they tell and their forms.
+            keys, forms = _Keys(), FormTable()
+            for row, sample in enumerate(pool.samples):
+                keys.add(sample.meta or pool.meta[row])
+                forms.add(sample)
+            return self._told(keys) or forms.grouped(options)
+        return self._told(_Keys.of(pool.meta)) or FormGrouper(options).group(pool)
+
+    def _told(self, keys: _Keys) -> Groups | None:
+        """Return the groups that a data set tells, if it tells enough."""
+        for own, none in keys.named:
+            if self._tells(own):
+                return grouped(own, self.options.min_size, none)
+        return None
 
     def _tells(self, keys: Sequence[tuple[str, ...]]) -> bool:
         counts: dict[str, int] = {}
@@ -64,25 +78,41 @@ class AutoGrouper(Grouper):
         return len(large) > 1 and bool(large.sum() >= self.options.covered * len(keys))
 
 
-def _keys(
-    metas: Sequence[Mapping[str, JSON]],
-) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]], list[tuple[str, ...]]]:
-    """Return source, task and folder of each sample, as tuples of one or none."""
-    sources: list[tuple[str, ...]] = []
-    tasks: list[tuple[str, ...]] = []
-    folders: list[tuple[str, ...]] = []
-    known: dict[str, tuple[str, ...]] = {}
-    for meta in metas:
-        sources.append(_text(meta.get("source")))
-        tasks.append(_text(meta.get("task")))
+class _Keys:
+    """Source, task and folder of samples, each as tuples of one or none."""
+
+    def __init__(self) -> None:
+        self.sources: list[tuple[str, ...]] = []
+        self.tasks: list[tuple[str, ...]] = []
+        self.folders: list[tuple[str, ...]] = []
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    @classmethod
+    def of(cls, metas: Iterable[Mapping[str, JSON]]) -> _Keys:
+        """Return the keys of what is told of samples."""
+        keys = cls()
+        for meta in metas:
+            keys.add(meta)
+        return keys
+
+    def add(self, meta: Mapping[str, JSON]) -> None:
+        """Add those of one sample."""
+        self.sources.append(_text(meta.get("source")))
+        self.tasks.append(_text(meta.get("task")))
         folder = meta.get("folder")
         if meta.get("images") == 0:
-            folders.append(("no image",))
+            self.folders.append(("no image",))
         elif not isinstance(folder, str):
-            folders.append(())
+            self.folders.append(())
         else:
-            folders.append(known.setdefault(folder, telling_folder(folder)))
-    return sources, tasks, folders
+            self.folders.append(self._known.setdefault(folder, telling_folder(folder)))
+
+    @property
+    def named(self) -> tuple[tuple[Sequence[tuple[str, ...]], str], ...]:
+        """The keys, and what samples without one are called."""
+        return (
+            (self.sources, "no source"), (self.tasks, "no task"), (self.folders, "no folder"),
+        )  # fmt: skip
 
 
 def _text(value: JSON) -> tuple[str, ...]:

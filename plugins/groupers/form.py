@@ -67,14 +67,13 @@ class FormGrouper(Grouper):
 
     def group(self, pool: Pool) -> Groups:
         """See `Grouper.group`."""
-        forms = _FormTable()
+        forms = FormTable()
         for sample in pool.samples:
             forms.add(sample)
-        labels, names = forms.groups(self.options.min_size, self.options.split)
-        return by_size(names, labels)
+        return forms.grouped(self.options)
 
 
-class _FormTable:
+class FormTable:
     """The forms of samples, as numbers: two for each sample."""
 
     def __init__(self) -> None:
@@ -89,6 +88,11 @@ class _FormTable:
         question = path, bool(sample.images)
         self.rows[0].append(self.questions.setdefault(question, len(self.questions)))
         self.rows[1].append(self.answers.setdefault(form, len(self.answers)))
+
+    def grouped(self, options: FormOptions) -> Groups:
+        """Return the groups of the samples that were added."""
+        labels, names = self.groups(options.min_size, options.split)
+        return by_size(names, labels)
 
     def _form(self, sample: Sample) -> tuple[Path, str]:
         answers = [turn.text for turn in sample.turns if turn.role == "assistant"]

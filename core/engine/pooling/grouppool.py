@@ -84,6 +84,10 @@ class GroupPoolData:
         same = len(rows) == len(found.vectors) and np.array_equal(rows, np.arange(len(rows)))
         return found.vectors if same else np.asarray(found.vectors[rows])
 
+    def has_space(self, space: str) -> bool:
+        """Tell whether there are vectors of a space."""
+        return self.vectors(space) is not None
+
     def neighbours(self, space: str, k: int) -> Neighbours:
         """Return no neighbours."""
         raise UsageError(f"{space}: a grouper sees no neighbours")

@@ -80,6 +80,8 @@ def groups_of(
     """
     work = _grouping(session, dataset, sources, sample_ids, contents)
     found = work.made(grouper, ())
+    if len(work.sample_ids) == len(sample_ids):
+        return found  # all of them, in the order of the data set
     order = np.argsort(work.sample_ids, kind="stable")
     rows = order[np.searchsorted(work.sample_ids, sample_ids, sorter=order)]
     return replace(found, groups=found.groups.take(rows))
@@ -108,10 +110,11 @@ def _grouping(
     sample_ids: NDArray[np.int64],
     contents: NDArray[np.int64],
 ) -> _Grouping:
+    everything = sample_ids, contents
     with session.store.reading() as connection:
-        everything = samples.ordered_ids(connection, dataset.id)
-    if not len(everything[0]):
-        everything = (sample_ids, contents)
+        # Ids that are given are in the order of the data set; to count is faster than to read.
+        if 0 < len(sample_ids) < datasets.count_samples(connection, dataset.id):
+            everything = samples.ordered_ids(connection, dataset.id)
     return _Grouping(session, dataset, sources or GroupSources(), *everything)
 
 
@@ -259,9 +262,14 @@ class _Grouping:
             )
 
     def _stored(self, known: groups.GroupingRow) -> Groups:
-        with self.session.store.reading() as connection:
-            members, labels = groups.memberships(connection, known.id)
         order = np.argsort(self.sample_ids, kind="stable")
+        with self.session.store.reading() as connection:
+            single = groups.single_labels(connection, known.id, self.sample_ids[order])
+            if single is not None:
+                label_of = np.empty(len(order), dtype=np.int64)
+                label_of[order] = single
+                return Groups(known.group_names, label_of)
+            members, labels = groups.memberships(connection, known.id)
         place = np.searchsorted(self.sample_ids, members, sorter=order)
         rows = order[np.minimum(place, len(order) - 1)]
         here = self.sample_ids[rows] == members  # a mixture may have fewer than before

@@ -131,7 +131,14 @@ class StoredPoolData:
     def vectors(self, space: str) -> NDArray[np.float32] | None:
         """Return the vectors of a space, zeros where a sample has none; None where none has."""
         found = self._space(space)
-        return None if found is None or (found.row_of < 0).all() else found.matrix(0.0)
+        if found is None or (found.row_of < 0).all():
+            return None
+        return found.vectors if found.is_in_order else found.matrix(0.0)
+
+    def has_space(self, space: str) -> bool:
+        """Tell whether `vectors` has any, without reading them."""
+        found = self._space(space)
+        return found is not None and bool((found.row_of >= 0).any())
 
     def neighbours(self, space: str, k: int) -> Neighbours:
         """Return nearest neighbours in a space, by the configured index."""

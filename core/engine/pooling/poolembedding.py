@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ig4.core.records import JSON, Choice, Sample
     from ig4.storage.datasets import DatasetRow
 
-_BLOCK = 8192
-
 
 class FoundSpace(Protocol):
     """Vectors of a space that a pool embedder reads, and the digest of what they depend on."""
@@ -141,13 +139,9 @@ def _check(label: str, vectors: object, n: int) -> None:
 
 
 def _digest_of_contents(session: Session, contents: NDArray[np.int64]) -> str:
-    digest = hashlib.sha256()
     with session.store.reading() as connection:
-        for start in range(0, len(contents), _BLOCK):
-            part = contents[start : start + _BLOCK].tolist()
-            known = datasets.content_hashes(connection, part)
-            digest.update("".join(known[one] for one in part).encode())
-    return digest.hexdigest()
+        hashes = datasets.joined_hashes(connection, contents)
+    return hashlib.sha256(hashes.encode()).hexdigest()
 
 
 def _digest_of_meta(data: _DatasetPoolData) -> str:
@@ -197,6 +191,10 @@ class _DatasetPoolData:
     def vectors(self, space: str) -> NDArray[np.float32] | None:
         """Return the vectors of a space, NaN where a sample has none."""
         return self.spaces.get(space)
+
+    def has_space(self, space: str) -> bool:
+        """Tell whether there are vectors of a space."""
+        return self.vectors(space) is not None
 
     def neighbours(self, space: str, k: int) -> Neighbours:
         """Return no neighbours."""

@@ -28,7 +28,7 @@ from ig4.core.errors import UsageError
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.host.recording import RecordedOptions
 from ig4.core.records import Choice
-from ig4.storage import samples, scores, spaces
+from ig4.storage import datasets, samples, scores, spaces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,6 +68,12 @@ class SpaceVectors:
         known = self.row_of >= 0
         found[known] = self.vectors[self.row_of[known]]
         return found
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether each sample has the row of its own place."""
+        n = len(self.row_of)
+        return n == len(self.vectors) and np.array_equal(self.row_of, np.arange(n))
 
 
 def space_vectors(
@@ -398,15 +404,9 @@ class _Source:
 
 def content_digests(session: Session, contents: NDArray[np.int64]) -> Keys:
     """Return the hash (n,) of contents, by which imported vectors are known."""
-    from ig4.storage.datasets import content_hashes
-
-    data = bytearray()
     with session.store.reading() as connection:
-        for start in range(0, len(contents), _BLOCK):
-            part = contents[start : start + _BLOCK].tolist()
-            known = content_hashes(connection, part)
-            data += b"".join(bytes.fromhex(known[one]) for one in part)
-    return np.frombuffer(bytes(data), dtype=spaces.DIGEST)
+        hashes = datasets.joined_hashes(connection, contents)
+    return np.frombuffer(bytes.fromhex(hashes), dtype=spaces.DIGEST)
 
 
 def _joined(

@@ -82,6 +82,7 @@ class CandidateTable:
     reason the samples that are no candidates. `components` are fingerprints by scorer,
     `component_ids` their numbers, and `options` what the database has of their options. `lacking`
     has by reason the ids of the samples that are no candidates. `read` grows as its pools are read.
+    `all_ids` and `all_contents` are of all samples of the data set.
     """
 
     names: tuple[str, ...]
@@ -100,6 +101,8 @@ class CandidateTable:
     columns: Sequence[ScoreColumnRow] = ()
     lacking: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     read: ReadRecord = field(default_factory=ReadRecord)
+    all_ids: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    all_contents: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def take(self, rows: NDArray[np.int64]) -> CandidateTable:
         """Return the table of some of its rows."""
@@ -196,6 +199,8 @@ def candidate_table(
         columns=matrix.columns,
         lacking={reason: everyone.sample_ids[rows] for reason, rows in lacking.items()},
         read=everyone.read,
+        all_ids=everyone.sample_ids,
+        all_contents=everyone.contents,
     )
 
 
@@ -233,9 +238,8 @@ def _everyone(
         UsageError: there are no clusters of the name, or none at all where they are needed.
     """
     with session.store.reading() as connection:
-        sample_ids, contents = samples.ordered_ids(connection, dataset.id)
+        sample_ids, contents, faulty = samples.ordered_ids_and_problems(connection, dataset.id)
         unusable = np.isin(sample_ids, samples.ids_with_unusable_images(connection, dataset.id))
-        faulty = np.isin(sample_ids, samples.ids_with_problems(connection, dataset.id))
         clustering = _clustering(connection, dataset, request.clustering, needed=needs.clusters)
         labels = (
             clusters.labels(connection, clustering.id, sample_ids)

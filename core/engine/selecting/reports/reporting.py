@@ -46,8 +46,7 @@ def make_report(
 ) -> SelectionReport:
     """Return what a selection is told with; groups are computed if they are not there yet."""
     table = draft.table
-    with session.store.reading() as connection:
-        all_ids, contents = samples.ordered_ids(connection, dataset.id)
+    all_ids, contents = table.all_ids, table.all_contents
     everyone, why = _groups(session, dataset, request, draft, all_ids, contents)
     place = _places(all_ids, table.sample_ids)
     groups = None if everyone is None else everyone.groups.take(place)
@@ -113,6 +112,8 @@ def _levels(
 
 def _places(all_ids: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return where `ids` stand among `all_ids`, which hold them."""
+    if len(all_ids) == len(ids):
+        return np.arange(len(ids), dtype=np.int64)  # both are in the order of the data set
     order = np.argsort(all_ids, kind="stable")
     return order[np.searchsorted(all_ids, ids, sorter=order)].astype(np.int64)
 
