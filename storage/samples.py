@@ -75,34 +75,15 @@ def ordered_ids(
 
     Those of a mixture are in the order of its members.
     """
-    ids, contents, _ = _ordered(connection, dataset_id)
-    return ids, contents
-
-
-def ordered_ids_and_problems(
-    connection: Connection, dataset_id: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Return `ordered_ids`, and in which records (n,) ingesting found a problem."""
-    ids, contents, problems = _ordered(connection, dataset_id)
-    if not problems:
-        return ids, contents, np.zeros(len(ids), dtype=bool)
-    return ids, contents, np.isin(ids, ids_with_problems(connection, dataset_id))
-
-
-def _ordered(
-    connection: Connection, dataset_id: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Return the ids of samples and contents, and how many of them have a problem."""
     parts = [_own_ids(connection, owner) for owner in owners(connection, dataset_id)]
     if len(parts) == 1:
         return parts[0]
-    ids, contents, problems = zip(*parts, strict=True)
-    return np.concatenate(ids), np.concatenate(contents), sum(problems)
+    return np.concatenate([ids for ids, _ in parts]), np.concatenate([own for _, own in parts])
 
 
 def _own_ids(
     connection: Connection, dataset_id: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     current = (Sample.dataset_id == dataset_id, Sample.ordinal.is_not(None))
     first = connection.execute(
         select(Sample.ordinal, Sample.id, Sample.content_id)
@@ -111,27 +92,26 @@ def _own_ids(
         .limit(1)
     ).first()
     if first is None:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), 0
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     # A data set that was read in one run has consecutive ids in its order. Checking that in the
     # database is several times faster than reading the ids.
     consecutive = (
         Sample.id - Sample.ordinal == first.id - first.ordinal,
         Sample.content_id - Sample.ordinal == first.content_id - first.ordinal,
     )
-    count, matches, last, problems = connection.execute(
+    count, matches, last = connection.execute(
         select(
-            func.count(), func.count(case((and_(*consecutive), 1))), func.max(Sample.ordinal),
-            func.count(Sample.problem),
+            func.count(), func.count(case((and_(*consecutive), 1))), func.max(Sample.ordinal)
         ).where(*current)
     ).one()  # fmt: skip
     if count == matches == last - first.ordinal + 1:
         steps = np.arange(count, dtype=np.int64)
-        return first.id + steps, first.content_id + steps, problems
+        return first.id + steps, first.content_id + steps
     ids = integers(connection, select(Sample.id).where(*current).order_by(Sample.ordinal))
     contents = integers(
         connection, select(Sample.content_id).where(*current).order_by(Sample.ordinal)
     )
-    return ids, contents, problems
+    return ids, contents
 
 
 def by_id(

@@ -11,10 +11,13 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ig4.storage.schema.base import CASCADE, Base
+
+_HAS_PROBLEM = text("problem IS NOT NULL")
 
 
 class Run(Base):
@@ -116,6 +119,13 @@ class Sample(Base):
     __table_args__ = (
         UniqueConstraint("dataset_id", "external_id"),
         Index(None, "dataset_id", "ordinal", "content_id"),
+        Index(
+            "ix_samples_problem",
+            "dataset_id",
+            "ordinal",
+            sqlite_where=_HAS_PROBLEM,
+            postgresql_where=_HAS_PROBLEM,
+        ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete=CASCADE))

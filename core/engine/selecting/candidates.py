@@ -238,8 +238,9 @@ def _everyone(
         UsageError: there are no clusters of the name, or none at all where they are needed.
     """
     with session.store.reading() as connection:
-        sample_ids, contents, faulty = samples.ordered_ids_and_problems(connection, dataset.id)
+        sample_ids, contents = samples.ordered_ids(connection, dataset.id)
         unusable = np.isin(sample_ids, samples.ids_with_unusable_images(connection, dataset.id))
+        faulty = np.isin(sample_ids, samples.ids_with_problems(connection, dataset.id))
         clustering = _clustering(connection, dataset, request.clustering, needed=needs.clusters)
         labels = (
             clusters.labels(connection, clustering.id, sample_ids)
