@@ -143,7 +143,8 @@ def run(
     else:
         summarise(result)
     if result.failed or result.scored.stopped:
-        render.print_failures(result.scored.failed, retry="ig4 run --retry-failed")
+        failures = {**result.scored.failed, **result.scored.spaces}
+        render.print_failures(failures, retry="ig4 run --retry-failed")
         render.print_stopped(result.scored, "ig4 run")
         raise click.exceptions.Exit(render.PARTIAL)
 

@@ -59,9 +59,19 @@ def scores(
     if not columns:
         click.echo(f"{chosen.name} has no scores yet", err=True)
     render.print_table(
-        ("name", "values", "failures", "missing", "min", "mean", "max", "origin"),
+        ("name", "values", "failures", "no image", "missing", "min", "mean", "max", "origin"),
         [
-            (c.name, c.values, c.failures, c.missing, c.minimum, c.mean, c.maximum, _origin(c))
+            (
+                c.name,
+                c.values,
+                c.failures,
+                c.without_image,
+                c.missing,
+                c.minimum,
+                c.mean,
+                c.maximum,
+                _origin(c),
+            )
             for c in columns
         ],
     )

@@ -212,8 +212,8 @@ def content_hashes(connection: Connection, ids: Sequence[int]) -> dict[int, str]
     return dict(rows.all())
 
 
-_JOINED = 1 << 20
-"""So many hashes are read at a time."""
+_JOINED, _BLOCK = 1 << 20, 8192
+"""So many hashes are read at a time: of ids without gaps, and of others."""
 
 
 def joined_hashes(connection: Connection, ids: NDArray[np.int64]) -> str:
@@ -222,12 +222,14 @@ def joined_hashes(connection: Connection, ids: NDArray[np.int64]) -> str:
     for start in range(0, len(ids), _JOINED):
         part = ids[start : start + _JOINED]
         low, high = int(part[0]), int(part[-1])
-        if np.array_equal(part, np.arange(low, high + 1)):
+        if high - low + 1 == len(part) and np.array_equal(part, np.arange(low, high + 1)):
             here = select(Content.hash).where(Content.id.between(low, high)).order_by(Content.id)
             parts.append(joined(connection, here))
-        else:
-            known = content_hashes(connection, part.tolist())
-            parts += [known[one] for one in part.tolist()]
+            continue
+        for at in range(0, len(part), _BLOCK):
+            some = part[at : at + _BLOCK].tolist()
+            known = content_hashes(connection, some)
+            parts += [known[one] for one in some]
     return "".join(parts)
 
 

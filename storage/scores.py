@@ -383,6 +383,27 @@ def count_errors(
     return int(connection.scalar(here) or 0)
 
 
+def has_values(connection: Connection, dataset_id: int, component_id: int) -> bool:
+    """Tell whether a component has a value for any sample of a data set."""
+    found = (
+        select(Score.content_id)
+        .select_from(Score)
+        .join(Sample, Score.content_id == Sample.content_id)
+        .where(*of_dataset(connection, dataset_id))
+        .where(Score.component_id == component_id, Score.value.is_not(None))
+        .limit(1)
+    )
+    return connection.scalar(found) is not None
+
+
+def contents_of_error(connection: Connection, component_id: int, reason: str) -> NDArray[np.int64]:
+    """Return the content ids (n,) that a component failed on for a reason."""
+    return integers(
+        connection,
+        select(Score.content_id).where(Score.component_id == component_id, Score.error == reason),
+    )
+
+
 def find(
     connection: Connection, component_id: int, content_id: int
 ) -> tuple[float | None, str | None]:

@@ -53,8 +53,8 @@ class RunResult:
 
     @property
     def failed(self) -> int:
-        """How many scores are errors."""
-        return sum(self.scored.failed.values())
+        """How many scores are errors, and how many samples lack a vector of a space."""
+        return sum(self.scored.failed.values()) + sum(self.scored.spaces.values())
 
 
 def run(session: Session, plan: RunPlan) -> RunResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -46,8 +47,10 @@ class Ray(Executor):
         actor = ray.remote(_Actor).options(
             num_cpus=self.options.num_cpus, num_gpus=self.options.num_gpus
         )
-        actors = [_sent(actor, work) for _ in range(self.options.actors)]
+        actors: list[Any] = []
         try:
+            for _ in range(self.options.actors):
+                actors.append(_sent(actor, work))  # noqa: PERF401 - those there are get killed
             _get([one.open.remote() for one in actors])
             yield lambda tasks: _map(actors, tasks)
             _get([one.close.remote() for one in actors])
@@ -93,7 +96,7 @@ def _sent(actor: Any, work: Work[Any, Any]) -> Any:
     """
     try:
         return actor.remote(work)
-    except TypeError as error:
+    except (TypeError, ValueError, AttributeError, pickle.PicklingError) as error:
         raise PluginError(
             "the work cannot be sent to an actor of Ray, as a component of it cannot be pickled "
             "before it is opened: load models, and make locks and threads, in open(). "

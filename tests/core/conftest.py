@@ -47,6 +47,7 @@ DECLARATION = """
             Component("scorer", "asking-grades", "counting.service:AskingGrades"),
             Component("trainer", "learner", "counting.learner:Learner"),
             Component("executor", "sent", "counting.parts:Sent"),
+            Component("scorer", "pictured", "counting.parts:Pictured"),
             Component("scorer", "locked", "counting.parts:Locked"),
             Component("scorer", "deadly", "counting.parts:Deadly"),
         ]
@@ -66,7 +67,7 @@ PARTS = """
         Clusterer, Embedder, Executor, Needs, Options, PoolEmbedder, PoolScorer, Scorer,
     )
     from ig4.core.errors import PrerequisiteError
-    from ig4.core.records import Choice, Failure, Score
+    from ig4.core.records import NO_IMAGE, Choice, Failure, Score
 
     class Logged(Options):
         log: str = ""
@@ -112,6 +113,12 @@ PARTS = """
             if "numpy" in sample.answer:
                 told["n"] = np.int64(2)
             return Score(len(sample.answer.split()) + self.options.shift, told)
+
+    class Pictured(Scorer):
+        "The number of images, of which it asks for no pixels."
+
+        def score(self, batch):
+            return [Score(len(s.images)) if s.images else Failure(NO_IMAGE) for s in batch]
 
     class Locked(Counted):
         "Cannot be sent anywhere."

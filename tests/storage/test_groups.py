@@ -52,6 +52,18 @@ def put(store, dataset):
     return _put
 
 
+def test_labels_come_back_alone_where_each_sample_has_just_one(store, dataset, put):
+    _, ids = dataset
+    with store.reading() as connection:
+        assert groups.single_labels(connection, put(), ids).tolist() == [0, 1, 0]
+    for rows, labels in (((0, 1), (0, 1)), ((0, 0, 1), (0, 1, 0)), ((), ())):
+        added = put(rows=rows, labels=labels)
+        with store.reading() as connection:
+            assert groups.single_labels(connection, added, ids) is None
+    with store.reading() as connection:
+        assert groups.single_labels(connection, put(), ids[:2]) is None  # a label of another
+
+
 def test_memberships_come_back_by_sample_then_by_label(store, dataset, put):
     _, ids = dataset
     added = put(rows=(2, 0, 0), labels=(0, 1, 0))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ig4.core.counts import counted
 from ig4.core.errors import Ig4Error
+from ig4.core.records import NO_IMAGE
 from ig4.core.secrets import redact
 
 
@@ -17,7 +18,8 @@ class FailureStreak:
     """Counts the failures of one component since it last did well.
 
     `limit` is how many stop it; 0 lets it go on. What the component has not seen (an image that
-    cannot be read) is not counted: it says nothing about the component.
+    cannot be read; the image that a text-only sample does not have) is not counted: it says nothing
+    about the component.
     """
 
     def __init__(self, label: str, limit: int) -> None:
@@ -29,6 +31,8 @@ class FailureStreak:
     def add(self, outcomes: Iterable[str | None]) -> None:
         """Count what became of units: None, or why one failed."""
         for reason in outcomes:
+            if reason == NO_IMAGE:
+                continue
             self.length = 0 if reason is None else self.length + 1
             self._reason = reason or ""
 

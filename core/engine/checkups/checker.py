@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 
@@ -31,10 +31,10 @@ from ig4.core.engine.checkups.measuring import (
 from ig4.core.engine.checkups.rerating import NotRatedError, Rated
 from ig4.core.engine.checkups.shuffled import ShuffledPairs, shuffle
 from ig4.core.engine.checkups.verdict import is_reversed, verdict
+from ig4.core.engine.scoring.failures import count_failures
 from ig4.core.engine.scoring.outputs import output_of, outputs_of, scorer_fingerprint
 from ig4.core.engine.selecting.percent import low_is_good, paper_scale
 from ig4.core.errors import Ig4Error
-from ig4.core.records import NO_IMAGE
 from ig4.core.statistics.saturation import saturation
 from ig4.core.statistics.topshare import top_stability
 from ig4.storage import checkups, scorecolumns, scores
@@ -52,6 +52,13 @@ if TYPE_CHECKING:
 
 BEST = 0.06
 """The share of a pool whose stability is told: what the paper selects."""
+
+
+UNPAID = "its service is paid, and asked only with --paid"
+"""Why a scorer that asks a service does not rate pairs."""
+
+_Key: TypeAlias = tuple[str, tuple[int, ...]]
+"""A scorer's fingerprint, and the samples of pairs."""
 
 
 class ColumnChecker:
@@ -78,7 +85,8 @@ class ColumnChecker:
                 for row in rows
             }
         self.columns = {row.name: row for row in rows}
-        self._rated: dict[tuple[str, tuple[int, ...]], Rated] = {}
+        self._rated: dict[_Key, Rated | Exception] = {}
+        self._asked_for: dict[_Key, tuple[Rated, NDArray[np.bool_], str | None]] = {}
         self._groups: dict[bytes, Mapping[str, NDArray[np.int64]]] = {}
 
     def rate(
@@ -106,7 +114,7 @@ class ColumnChecker:
         grouped = groups_digest(self._groups_at(self.reader.draw(self.values[name])))
         before = read_checkup(stored)
         if ready is None and stored is not None and stored.inputs == inputs:
-            known = before if self._is_usable(before, grouped) else None
+            known = before if self._is_usable(column, before, grouped) else None
         else:
             known = None
         if known is None:
@@ -117,7 +125,7 @@ class ColumnChecker:
         self._store(column, inputs, found)
         return found, True
 
-    def _is_usable(self, found: ColumnCheckup | None, grouped: str) -> bool:
+    def _is_usable(self, column: ScoreColumnRow, found: ColumnCheckup | None, grouped: str) -> bool:
         """Tell whether what is known, of the same values, is all that is asked for."""
         asked = self.request
         if found is None or not asked.reuse or found.paid < asked.paid:
@@ -125,6 +133,8 @@ class ColumnChecker:
         told = found.separation
         has_all = 0 < told.pairs + told.failed + told.unmatched < found.wanted
         enough = has_all or found.wanted >= asked.pairs
+        if told.why is not None and not told.pairs and told.why != self._why_not(column):
+            return False  # it can be rated now, or cannot for another reason
         return enough and found.grouped == grouped and found.seed == asked.seed
 
     def _measured(self, column: ScoreColumnRow, told: Separation, grouped: str) -> ColumnCheckup:
@@ -135,15 +145,14 @@ class ColumnChecker:
         # A selection takes the better end, which of a reversed column is the other one.
         better = -finite if falls != is_reversed(told) else finite
         with self.session.store.reading() as connection:
-            here = connection, self.dataset.id, column.component_id
-            failures = scores.count_errors(*here) - scores.count_errors(*here, NO_IMAGE)
+            counted = count_failures(connection, self.dataset.id, column.component_id)
         return ColumnCheckup(
             name=name,
             verdict="",
             reasons=(),
             samples=len(values),
             values=len(finite),
-            failures=failures,
+            failures=counted.failed,
             separation=told,
             saturation=saturation(finite),
             groups=self._dependence(places, values[places]),
@@ -164,14 +173,25 @@ class ColumnChecker:
         judged, reasons = verdict(found)
         return replace(found, verdict=judged, reasons=reasons)
 
+    def _why_not(self, column: ScoreColumnRow) -> str | None:
+        """Return why a column cannot be rated again, as far as that is known without trying."""
+        try:
+            component = rerating.scorer_of(self.session, column).component
+        except NotRatedError as error:
+            return str(error)
+        return UNPAID if isinstance(component, AsyncScorer) and not self.request.paid else None
+
     def _separation(self, column: ScoreColumnRow) -> Separation:
         """Let the scorer of a column rate pairs, and return how well it tells them apart."""
-        try:
-            configured = rerating.scorer_of(self.session, column)
-            if isinstance(configured.component, AsyncScorer):
+        why = self._why_not(column)
+        if why is not None:
+            return Separation(why=why)
+        configured = rerating.scorer_of(self.session, column)
+        if isinstance(configured.component, AsyncScorer):
+            try:
                 return self._asked(column, configured)
-        except NotRatedError as error:
-            return Separation(why=str(error))
+            except NotRatedError as error:
+                return Separation(why=str(error))
         scorer = cast("Scorer", configured.component)
 
         def rate(pairs: ShuffledPairs) -> Rated:
@@ -186,23 +206,37 @@ class ColumnChecker:
             pairs = self._pairs(column.name)
             key = scorer_fingerprint(column), pairs.ids
             if key not in self._rated:
-                self._rated[key] = rate(pairs)
-            rated = self._rated[key][output_of(column)]
-            return separation(pairs, rated, falls=self._falls(column))
+                try:
+                    self._rated[key] = rate(pairs)
+                except (NotRatedError, Ig4Error) as error:
+                    self._rated[key] = error
+            return separation(pairs, self._known(key, column), falls=self._falls(column))
         except (NotRatedError, Ig4Error) as error:
             return Separation(why=str(error))
 
+    def _known(self, key: _Key, column: ScoreColumnRow) -> NDArray[np.float64]:
+        """Return what a scorer gave for pairs in a column.
+
+        Raises:
+            NotRatedError, Ig4Error: it could not rate them, or has no such output any more.
+        """
+        rated = self._rated[key]
+        if isinstance(rated, Exception):
+            raise rated
+        return _values(rated, column)
+
     def _asked(self, column: ScoreColumnRow, configured: ConfiguredComponent) -> Separation:
-        if not self.request.paid:
-            raise NotRatedError("its service is paid, and asked only with --paid")
         pairs = self._pairs(column.name)
-        rated, answered, stopped = rerating.ask(
-            self.session, configured, pairs, self.request.call_settings
-        )
+        key = scorer_fingerprint(column), pairs.ids
+        if key not in self._asked_for:
+            self._asked_for[key] = rerating.ask(
+                self.session, configured, pairs, self.request.call_settings
+            )
+        rated, answered, stopped = self._asked_for[key]
         if answered.sum() < LEAST_PAIRS and stopped:
             raise NotRatedError(stopped)
         pairs = pairs.take(np.flatnonzero(answered))
-        values = rated[output_of(column)][answered]
+        values = _values(rated, column)[answered]
         return separation(pairs, values, falls=self._falls(column))
 
     def _pairs(self, name: str) -> ShuffledPairs:
@@ -263,6 +297,13 @@ class ColumnChecker:
                 result=found.to_dict(),
                 run_id=self.session.run_id,
             )
+
+
+def _values(rated: Rated, column: ScoreColumnRow) -> NDArray[np.float64]:
+    output = output_of(column)
+    if output not in rated:
+        raise NotRatedError(f"its scorer has no output {output} any more")
+    return rated[output]
 
 
 def read_checkup(row: CheckupRow | None) -> ColumnCheckup | None:

@@ -28,7 +28,7 @@ from ig4.core.engine.scoring.tasks import (
 from ig4.core.engine.scoring.work import ScoreWork
 from ig4.core.engine.selecting.percent import recorded_choice
 from ig4.core.errors import Ig4Error
-from ig4.core.records import Failure, Sample, Score
+from ig4.core.records import NO_IMAGE, Failure, Sample, Score
 from ig4.storage import scores
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class _ShuffledRatingTask(CallTask[Sample, Score | Failure]):
         _note(self.rated[None], rows)
         for output, own in output_rows(self.label, self.scorer.outputs, answers).items():
             _note(self.rated[output], own)
-        return sum(error is not None for _, _, error, _ in rows)
+        return sum(error not in (None, NO_IMAGE) for _, _, error, _ in rows)
 
 
 def _vectors(session: Session, scorer: Scorer, pairs: ShuffledPairs) -> Mapping[int, Vector] | None:

@@ -113,7 +113,7 @@ def _grouping(
     everything = sample_ids, contents
     with session.store.reading() as connection:
         # Ids that are given are in the order of the data set; to count is faster than to read.
-        if 0 < len(sample_ids) < datasets.count_samples(connection, dataset.id):
+        if len(sample_ids) < datasets.count_samples(connection, dataset.id):
             everything = samples.ordered_ids(connection, dataset.id)
     return _Grouping(session, dataset, sources or GroupSources(), *everything)
 

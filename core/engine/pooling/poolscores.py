@@ -109,8 +109,11 @@ def scoring_pool(
         row = _column(dataset, one.label, name, columns)
         with session.store.reading() as connection:
             values = scores.values(connection, row.component_id, contents)
+            told = scores.contents_of_error(connection, row.component_id, NO_IMAGE)
+        imageless = np.isin(contents, told)
         for place in np.flatnonzero(np.isnan(values)).tolist():
-            lacking.setdefault(place, f"it has no {name} score, which {one.label} reads")
+            why = f"it has no {name} score, which {one.label} reads"
+            lacking.setdefault(place, NO_IMAGE if imageless[place] else why)
         parts += [row.fingerprint, hashlib.sha256(values.tobytes()).hexdigest()]
     for space in needs.all_spaces:
         if has_no_images(session, dataset, space, settings.embedders, sample_ids, contents):

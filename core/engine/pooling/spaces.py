@@ -272,6 +272,12 @@ class _Source:
             return False
         choice = space_choice(name, row, self.choices)
         component = self.session.configured(choice, runnable=False).component
+        if isinstance(component, PoolEmbedder):
+            return any(
+                self.reads_images(part)
+                for space in component.needs().all_spaces
+                for part in space_parts(space)
+            )
         return isinstance(component, Embedder) and component.reads == "image"
 
     def _of_pool(self, name: str, choice: Choice) -> SpaceVectors:

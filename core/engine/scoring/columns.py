@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.engine.pooling.staleness import stale_columns
+from ig4.core.engine.scoring.failures import count_failures
 from ig4.core.engine.scoring.outputs import outputs_of, scorer_of
 from ig4.core.engine.scoring.plan import check_label
 from ig4.core.errors import UsageError
@@ -34,7 +35,7 @@ class ScoreColumnSummary:
     what the results depend on) of computed scores; path, column, units and scale of imported ones.
     `runs` gave the values, the newest at `created_at` (UTC). `output_of` names the column that it
     is an output of, `outputs` the columns that are outputs of it. `stale` ones are of a pool that
-    has changed since.
+    has changed since. Samples `without_image` are none of the failures of a scorer of images.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ScoreColumnSummary:
     output_of: str | None = None
     outputs: list[str] = field(default_factory=list)
     stale: bool = False
+    without_image: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, JSON-able."""
@@ -185,11 +187,13 @@ def _summary(
     scorer = scorer_of(row, rows)
     counts = scorecolumns.counts(connection, dataset.id, row.component_id)
     runs = scorecolumns.runs(connection, dataset.id, row.component_id)
+    failed = count_failures(connection, dataset.id, row.component_id)
     return ScoreColumnSummary(
         name=row.name,
         imported=row.imported,
         values=counts.values,
-        failures=counts.failures,
+        failures=failed.failed,
+        without_image=failed.without_image,
         missing=total - counts.values - counts.failures,
         minimum=counts.minimum,
         mean=counts.mean,

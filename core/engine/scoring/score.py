@@ -14,6 +14,7 @@ from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.pooling.spaces import missing_space, space_choice
 from ig4.core.engine.scoring import storing
+from ig4.core.engine.scoring.failures import count_failures
 from ig4.core.engine.scoring.outputs import column_name
 from ig4.core.engine.scoring.plan import (
     ScoreRequest,
@@ -25,13 +26,11 @@ from ig4.core.engine.scoring.plan import (
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
 from ig4.core.engine.scoring.spacebinding import bind_spaces, failures_by_space
-from ig4.core.errors import UsageError
-from ig4.core.records import JSON, NO_IMAGE, Choice
-from ig4.storage import datasets, scores, spaces
+from ig4.core.errors import Ig4Error, UsageError
+from ig4.core.records import JSON, Choice
+from ig4.storage import scores, spaces
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
 
@@ -117,10 +116,19 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
             unembedded,
             without_image=without_image,
         )
-        if not result.stopped:
-            result = _score_pools(session, result, pooled, request.pool)
-        computed = [label for label, count in result.done.items() if count]
-        return replace(result, checked=checking.finish(computed) if checking else None)
+        try:
+            if not result.stopped:
+                result = _score_pools(session, result, pooled, request.pool)
+        except Ig4Error:
+            _finish(checking, result)  # what was computed before is checked all the same
+            raise
+        return replace(result, checked=_finish(checking, result))
+
+
+def _finish(checking: ScoringCheck | None, result: ScoreResult) -> CheckResult | None:
+    """Check the columns that were computed, if that is asked for."""
+    computed = [label for label, count in result.done.items() if count]
+    return checking.finish(computed) if checking else None
 
 
 def split_pool_scorers(
@@ -173,7 +181,7 @@ def _score_pools(
         done[one.label] = score_pool(session, result.dataset, one, settings)
         with session.store.reading() as connection:
             bound = scores.bindings(connection, result.dataset.id)[one.label][0]
-            counts = _count_failures(connection, result.dataset.id, bound)
+            counts = count_failures(connection, result.dataset.id, bound)
         failed[one.label], imageless[one.label] = counts
         identities[one.label] = one.fingerprint.identity
         if failed[one.label]:
@@ -249,25 +257,11 @@ def _failures(session: Session, plan: ScoringPlan) -> tuple[dict[str, int], dict
     imageless: dict[str, int] = {}
     with session.store.reading() as connection:
         for label, pending in plan.scorers.items():
-            counts = _count_failures(connection, plan.dataset.id, pending.component_id)
+            counts = count_failures(connection, plan.dataset.id, pending.component_id)
             failed[label], imageless[label] = counts
             for output, id_ in pending.outputs.items():
-                count, _ = _count_failures(connection, plan.dataset.id, id_)
+                count, _ = count_failures(connection, plan.dataset.id, id_)
                 if count > failed[label]:
                     failed[column_name(label, output)] = count
     session.failures.update({label: count for label, count in failed.items() if count})
     return failed, imageless
-
-
-def _count_failures(connection: Connection, dataset_id: int, component_id: int) -> tuple[int, int]:
-    """Return how many samples a component failed on, and how many others have no image.
-
-    Where no sample has one, all have failed: the scorer was the wrong one to ask.
-    """
-    errors = scores.count_errors(connection, dataset_id, component_id)
-    if not errors:
-        return 0, 0
-    imageless = scores.count_errors(connection, dataset_id, component_id, NO_IMAGE)
-    if imageless == datasets.count_samples(connection, dataset_id):
-        return errors, 0
-    return errors - imageless, imageless

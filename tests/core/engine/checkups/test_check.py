@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from ig4.core.calls.settings import CallSettings
+from ig4.core.engine.checkups import rerating
 from ig4.core.engine.checkups.check import check, check_notices
 from ig4.core.engine.checkups.request import CheckRequest
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
@@ -199,11 +200,23 @@ def test_outputs_are_checked_at_the_end_of_scoring_too(session, scored, tmp_path
     assert len(log.read_text().split()) == 2 * COUNT
 
 
-def test_outputs_of_a_service_are_asked_for_once(session, scored):
+def test_what_could_not_be_rated_is_tried_again_when_it_can(session, scored, tmp_path):
+    dataset = scored(choice("counted", weights="here"))
+    switch = "UPDATE dataset_scorers SET options = :o"
+    made = '{"values": {"weights": "%s", "batch": 4}, "hidden": []}'
+    for weights, pairs in (("missing", 0), ("here", COUNT)):
+        with session.store.writing() as connection:
+            connection.execute(text(switch), {"o": made % weights})
+        assert found(session, dataset, "counted").separation.pairs == pairs
+
+
+def test_outputs_of_a_service_are_asked_for_once(session, scored, monkeypatch):
     dataset = scored(choice("asking-grades"))
+    asking = []
+    ask = rerating.ask
+    monkeypatch.setattr(rerating, "ask", lambda *given: asking.append(1) or ask(*given))
     done = check(session, dataset, CheckRequest(paid=True))
-    asked = table(session, "SELECT count(*) FROM llm_calls")[0][0]
-    assert asked <= 2 * COUNT
+    assert len(asking) == 1
     assert {one.separation.pairs for one in done.columns} == {COUNT}
     assert len(done.columns) > 1
 

@@ -67,6 +67,15 @@ def stages(session):
     return found
 
 
+def test_of_no_samples_there_are_the_same_groups_without_members(session, dataset):
+    ids, contents = ordered(session, dataset)
+    none = groups_of(session, dataset, FORM, ids[:0], contents[:0])
+    whole = groups_of(session, dataset, FORM, ids, contents)
+    assert none.digest == whole.digest
+    assert none.groups.names == whole.groups.names
+    assert none.groups.labels.tolist() == []
+
+
 def test_groups_are_made_once(session, dataset, stages):
     names = ["what color", "how many", "what color", "what shape"]
     assert grouped(session, dataset, FORM) == names

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
+from ig4.core.engine.checkups.request import CheckRequest
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
 from ig4.core.engine.pooling.settings import PoolSettings
+from ig4.core.engine.scoring.columns import list_columns
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.errors import PluginError, PrerequisiteError, UsageError
@@ -364,6 +366,31 @@ class TestTextOnly:
             "it has no vector in the space clip", "the sample has no image",
         ]  # fmt: skip
 
+    def test_however_many_they_are_the_scorer_is_not_stopped(self, session, folder, read):
+        folder.picture("red.png", "red")
+        folder.write(
+            *(record(f"t{n}", f"Text {n}.") for n in range(60)),
+            record("a", "A red thing.", "red.png"),
+        )
+        request = ScoreRequest([Choice("scorer", "pictured", {})])
+        done = score(session, read().dataset, request)
+        assert (done.failed, done.without_image) == ({"pictured": 0}, {"pictured": 60})
+        assert values(session, "pictured")["a"] == 1
+
+    def test_their_column_tells_them_apart_too(self, session, folder, read):
+        folder.picture("red.png", "red")
+        folder.write(record("t", "Text."), record("a", "A red thing.", "red.png"))
+        dataset = read().dataset
+        score(session, dataset, ScoreRequest([Choice("scorer", "pictured", {})]))
+        (column,) = list_columns(session, dataset)
+        assert (column.values, column.failures, column.without_image) == (1, 0, 1)
+        assert column.missing == 0
+
+    def test_one_without_a_value_for_anything_has_failed_on_all(self, session, folder, read):
+        folder.write(record("t", "Text."), record("e", " "))
+        done = score(session, read().dataset, ScoreRequest([Choice("scorer", "pictured", {})]))
+        assert (done.failed, done.without_image) == ({"pictured": 2}, {"pictured": 0})
+
     def test_where_there_is_no_image_at_all_everything_failed(
         self, session, folder, read, on_images
     ):
@@ -371,3 +398,13 @@ class TestTextOnly:
         done = score(session, read().dataset, on_images)
         assert done.failed == {"clip": 2, "own-picture": 2}
         assert not any(done.without_image.values())
+
+
+def test_a_pool_scorer_that_cannot_work_takes_no_check_up_from_the_others(session, folder, read):
+    folder.write(*(record(f"s{n}", "word " * n) for n in range(1, 12)))
+    dataset = read().dataset
+    lost = Choice("scorer", "prototypicality", {"space": "letters", "groups": "clusters"})
+    with pytest.raises(UsageError):
+        score(session, dataset, ScoreRequest([counted(), lost], check=CheckRequest()))
+    with session.store.reading() as connection:
+        assert connection.execute(text("SELECT name FROM checkups")).all() == [("counted",)]
