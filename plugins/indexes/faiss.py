@@ -21,7 +21,7 @@ from ig4.core.statistics.neighbours import exact_neighbours, top_columns
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_ROUNDS = 8  # of k-means: more find hardly better lists
+_ROUNDS = 5  # of k-means: more find hardly better lists
 _POINTS_A_LIST = 40  # to train on; faiss asks for 39
 _CODE_SAMPLE = 16_384  # rows that the codes of 16 values for each two dimensions are fitted to
 _WIDEST_READ = 16  # beyond 1/16 of the lists, comparing compressed rows is faster
@@ -55,12 +55,12 @@ class FaissIndex(Index):
     """IVF-flat with as many probes as the recall takes; else 4-bit codes and a shortlist.
 
     Jegou et al. 2011 (inverted lists, product quantisation) and Andre et al. 2015 (fast scan), as
-    in faiss (Douze et al. 2024). The number of probes, and the length of the shortlist, are doubled
-    until the recall measured on `checked` rows is reached; if neither gets there, the search is
-    exact.
+    in faiss (Douze et al. 2024). The number of probes, and the length of the shortlist, grow by a
+    half or a third until the recall measured on `checked` rows is reached; if neither gets there,
+    the search is exact.
     """
 
-    version = "1"
+    version = "2"
     Options = FaissOptions
     options: FaissOptions
 
@@ -105,13 +105,19 @@ def _attempts(vectors: NDArray[np.float32], k: int, seed: int) -> Iterator[tuple
     probes = 1
     while probes <= max(1, lists.nlist // _WIDEST_READ):
         yield lists, faiss.SearchParametersIVF(nprobe=probes)
-        probes *= 2
+        probes = _next(probes)
     del lists
     codes = _compressed(vectors, seed)
     times = 2
     while times <= _LARGEST_SHORTLIST and times * (k + 1) < len(vectors):
         yield codes, faiss.IndexRefineSearchParameters(k_factor=float(times))
-        times *= 2
+        times = _next(times)
+
+
+def _next(number: int) -> int:
+    """Return what follows in 1, 2, 3, 4, 6, 8, 12, 16, …"""
+    is_power = number & (number - 1) == 0
+    return max(2, number + number // 2) if is_power else number // 3 * 4
 
 
 def _inverted_lists(vectors: NDArray[np.float32], seed: int) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import csv
 import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -522,9 +523,20 @@ def cases() -> list:
 
 
 @pytest.mark.parametrize("check", cases())
-def test_component(check, monkeypatch):
+def test_component(check, monkeypatch, request):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "a key that the server takes")
+    if "executor-ray" in request.node.name:
+        request.getfixturevalue("cluster")
     check()
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster of Ray for all checks: to start one takes longer than any check."""
+    ray = pytest.importorskip("ray")
+    ray.init(log_to_driver=False, logging_level=logging.ERROR)
+    yield
+    ray.shutdown()
 
 
 @pytest.mark.slow

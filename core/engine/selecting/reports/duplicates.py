@@ -98,6 +98,8 @@ def find_duplicates(
 def _alike(first: frozenset[str], second: frozenset[str]) -> bool:
     if not first or not second:
         return first == second
+    if min(len(first), len(second)) < SAME_WORDS * max(len(first), len(second)):
+        return False  # however many words they share
     return len(first & second) >= SAME_WORDS * len(first | second)
 
 
