@@ -5,30 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from ig4.core.engine.pooling.storedsamples import StoredMeta, StoredSamples
-from ig4.core.errors import UsageError
+from ig4.core.engine.pooling.unscored import UnscoredPoolData
 from ig4.core.events import StageAdvanced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ig4.core.contracts import Groups, Neighbours
+    from ig4.core.contracts import Groups
     from ig4.core.engine.pooling.spaces import SpaceVectors
     from ig4.core.engine.session import Session
     from ig4.core.records import JSON, Sample
 
 
 @dataclass
-class GroupPoolData:
+class GroupPoolData(UnscoredPoolData):
     """A `PoolData` of the samples of a data set, before any of them is scored.
 
     `rows` are those that the grouper sees, None for all: those with vectors.
     """
 
+    reader: ClassVar[str] = "a grouper"
     session: Session
     all_ids: NDArray[np.int64]
     all_contents: NDArray[np.int64]
@@ -37,7 +38,6 @@ class GroupPoolData:
     all_clusters: NDArray[np.int64] | None
     rows: NDArray[np.int64] | None
     reads_samples: bool
-    scorers: tuple[str, ...] = ()
     stage: str | None = None
 
     def advance(self, stage: str) -> None:
@@ -57,24 +57,6 @@ class GroupPoolData:
         """A number for each content."""
         return self._seen(self.all_contents)
 
-    @property
-    def weights(self) -> NDArray[np.float64]:
-        """None: there are no scorers."""
-        return np.empty(0)
-
-    @property
-    def final(self) -> NDArray[np.float64]:
-        """F(x) without scorers: zeros."""
-        return np.zeros(self.n)
-
-    def raw(self, scorer: str) -> NDArray[np.float64] | None:
-        """Return no scores."""
-        return None
-
-    def percent(self, scorer: str) -> NDArray[np.float64]:
-        """Return no scores."""
-        raise UsageError(f"{scorer}: a grouper sees no scores")
-
     def vectors(self, space: str) -> NDArray[np.float32] | None:
         """Return the vectors of a space."""
         found = self.spaces.get(space)
@@ -83,14 +65,6 @@ class GroupPoolData:
         rows = self._seen(found.row_of)
         same = len(rows) == len(found.vectors) and np.array_equal(rows, np.arange(len(rows)))
         return found.vectors if same else np.asarray(found.vectors[rows])
-
-    def has_space(self, space: str) -> bool:
-        """Tell whether there are vectors of a space."""
-        return self.vectors(space) is not None
-
-    def neighbours(self, space: str, k: int) -> Neighbours:
-        """Return no neighbours."""
-        raise UsageError(f"{space}: a grouper sees no neighbours")
 
     def groups(self, name: str) -> Groups:
         """Return another grouping."""

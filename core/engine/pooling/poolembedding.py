@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
-from ig4.core.contracts import Groups, Needs, Neighbours, Pool, PoolEmbedder
+from ig4.core.contracts import Groups, Needs, Pool, PoolEmbedder
 from ig4.core.engine.pooling.storedsamples import StoredSamples
+from ig4.core.engine.pooling.unscored import UnscoredPoolData
 from ig4.core.engine.pooling.vectorfiles import kept_vectors, read_array
 from ig4.core.errors import PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
@@ -152,13 +153,13 @@ def _digest_of_meta(data: _DatasetPoolData) -> str:
 
 
 @dataclass(frozen=True)
-class _DatasetPoolData:
+class _DatasetPoolData(UnscoredPoolData):
     """A `PoolData` of all samples of a data set, before any of them is scored."""
 
+    reader: ClassVar[str] = "an embedder"
     session: Session
     sample_ids: NDArray[np.int64]
     spaces: Mapping[str, NDArray[np.float32]]
-    scorers: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -170,35 +171,9 @@ class _DatasetPoolData:
         """A number for each sample: an embedder does not ask which contents are equal."""
         return np.arange(self.n)
 
-    @property
-    def weights(self) -> NDArray[np.float64]:
-        """None: there are no scorers."""
-        return np.empty(0)
-
-    @property
-    def final(self) -> NDArray[np.float64]:
-        """F(x) without scorers: zeros."""
-        return np.zeros(self.n)
-
-    def raw(self, scorer: str) -> NDArray[np.float64] | None:
-        """Return no scores."""
-        return None
-
-    def percent(self, scorer: str) -> NDArray[np.float64]:
-        """Return no scores."""
-        raise UsageError(f"{scorer}: an embedder sees no scores")
-
     def vectors(self, space: str) -> NDArray[np.float32] | None:
         """Return the vectors of a space, NaN where a sample has none."""
         return self.spaces.get(space)
-
-    def has_space(self, space: str) -> bool:
-        """Tell whether there are vectors of a space."""
-        return self.vectors(space) is not None
-
-    def neighbours(self, space: str, k: int) -> Neighbours:
-        """Return no neighbours."""
-        raise UsageError(f"{space}: an embedder sees no neighbours")
 
     def groups(self, name: str) -> Groups:
         """Return no groups."""
