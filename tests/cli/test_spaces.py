@@ -42,6 +42,14 @@ def test_a_space_is_computed_and_clustered_in(ig4):
     assert (done["space"], done["left_out"], done["noise"]) == ("text", 1, 0)
 
 
+def test_a_run_computes_spaces_too_and_tells_what_has_no_vector(ig4):
+    options = ("-o", "text.reads=answer", "-o", "text.dims=4")
+    choice = ("--scorers", "ending", "--clusterer", "none", "--selector", "topk", "--size", "2")
+    told = json.loads(ig4("run", *choice, "--spaces", "text", *options, "--json", code=3))
+    assert told["spaces"] == {"text": {"without": 1}}
+    assert told["without_image"] == {}
+
+
 def test_a_dry_run_tells_what_is_to_be_embedded(ig4):
     told = json.loads(ig4("score", "--spaces", "text", "--dry-run", "--json"))
     assert told["calls"] == {"embedder text": 6}
