@@ -104,7 +104,7 @@ def explain_last(
     with session.store.reading() as connection:
         _, contents = samples.ordered_ids(connection, dataset.id)
         chosen = {one.sample_id: one for one in selections.samples(connection, last.id)}
-    columns = _recorded_columns(session, last)
+    columns = recorded_columns(session, last)
     matrix = read_matrix(session, columns, contents) if columns else None
     draft = draft_selection(session, dataset, request, matrix=matrix)
     told = _explain(session, dataset, draft, external_id, found)
@@ -160,7 +160,7 @@ def _recorded_stage(stage: Mapping[str, Any]) -> Stage:
                             "spaces": tuple(known.get("spaces", ()))})  # fmt: skip
 
 
-def _recorded_columns(session: Session, selection: SelectionRow) -> list[ScoreColumnRow]:
+def recorded_columns(session: Session, selection: SelectionRow) -> list[ScoreColumnRow]:
     """Return the columns that a selection counted.
 
     Raises:
