@@ -139,8 +139,7 @@ class _Pictures:
             left -= len(text) + 1
             if left < 0:
                 self.without = len(wanted) - number
-                made.close()
-                return
+                break
             self._places[digest] = len(self.encoded)
             self.encoded.append(text)
 

@@ -70,7 +70,8 @@ def edge(view: SelectionView) -> Gallery | None:
 
 def _largest_first(peers: NDArray[np.int64]) -> list[int]:
     contests, counts = np.unique(peers[peers >= 0], return_counts=True)
-    return contests[np.lexsort((contests, -counts))].tolist()
+    ordered: list[int] = contests[np.lexsort((contests, -counts))].tolist()
+    return ordered
 
 
 def _in_contest(view: SelectionView, peer: int) -> str:

@@ -1,4 +1,4 @@
-"""All that a page says, as JSON: made from the database alone, so that equal ones give equal pages."""
+"""All that a page says, as JSON; equal databases give equal pages."""
 
 from __future__ import annotations
 
@@ -139,8 +139,8 @@ def _warnings(view: SelectionView) -> list[str]:
     found = []
     if view.why_not:
         found.append(
-            f"How this selection was made cannot be told again: {view.why_not}. What you see of the "
-            "other samples are the scores of today."
+            f"How this selection was made cannot be told again: {view.why_not}. What you see of "
+            "the other samples are the scores of today."
         )
     if view.gone:
         found.append(f"{view.gone:,} selected samples are no longer in the data set.")

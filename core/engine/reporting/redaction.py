@@ -44,7 +44,5 @@ def _report(report: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, An
         {**one, "group": names.get(one["group"], "a group")} for one in report.get("levels") or ()
     ]
     duplicates = {**(report.get("duplicates") or {}), "pairs": []}
-    return {
-        **report, "composition": mix, "levels": levels, "duplicates": duplicates, "own_pictures": [],
-        "told": [], "notices": [], "grouper": report.get("grouper"),
-    }  # fmt: skip
+    told: dict[str, Any] = {"own_pictures": [], "told": [], "notices": []}
+    return {**report, "composition": mix, "levels": levels, "duplicates": duplicates, **told}

@@ -51,8 +51,8 @@ def shown_samples(
     rng = np.random.default_rng(int(view.selection.config.get("seed") or 0))
     drawn = np.sort(rng.choice(others, count, replace=False))
     told = (
-        f"all {len(view.selected):,} selected samples, those of the galleries, and {count:,} of the "
-        f"other {len(others):,}, drawn by the seed of the selection"
+        f"all {len(view.selected):,} selected samples, those of the galleries, and {count:,} of "
+        f"the other {len(others):,}, drawn by the seed of the selection"
     )
     return ShownSamples(
         np.sort(np.concatenate([named, drawn])), np.concatenate([named, drawn]), count, told

@@ -242,7 +242,7 @@ class _ViewMaker:
         fate = np.full(len(self.sample_ids), NOT_TAKEN, dtype=np.int64)
         reasons: dict[int, str] = {}
         if prepared is not None:
-            for why, ids in reversed(prepared.table.lacking.items()):
+            for why, ids in reversed([*prepared.table.lacking.items()]):
                 fate[rows_of(self.sample_ids, ids)] = len(fates)
                 fates.append(why)
             rules = prepared.selector.rejections(prepared.pool)
