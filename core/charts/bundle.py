@@ -60,7 +60,7 @@ def _read(path: Path) -> str | None:
     with suppress(OSError, ValueError):
         with open_regular(path) as file:
             status = os.fstat(file.fileno())
-            if hasattr(os, "getuid") and not _is_own(status) or status.st_size > _LONGEST:
+            if (hasattr(os, "getuid") and not _is_own(status)) or status.st_size > _LONGEST:
                 return None
             data = file.read()
         first, _, text = data.partition(b"\n")

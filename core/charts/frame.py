@@ -35,6 +35,8 @@ class Size:
         return WIDTH if self.width == "container" else self.width
 
 
+_CHANNELS = ("color", "shape", "size", "opacity", "strokeDash")
+
 PAGE = Size()
 FILE = Size(WIDTH)
 
@@ -76,21 +78,27 @@ def finished(
     )
 
 
-def panels(charts: Sequence[Chart], *, description: str, columns: int = 1) -> Chart:
-    """Put finished charts beside and below each other; a page shows them one by one instead."""
+def panels(charts: Sequence[Chart], *, description: str, columns: int = 1, axis: int = 80) -> Chart:
+    """Put finished charts beside and below each other; a page shows them one by one instead.
+
+    `axis` is how many pixels of the width are taken by what is left of the plots.
+    """
     alt = altair()
     # Only a chart that stands alone can be fitted to a size with all that is around it.
-    bare = [_unfitted(chart) for chart in charts]
+    bare = [_unfitted(chart, axis) for chart in charts]
     if len(bare) == 1:
         return charts[0]
-    return alt.concat(*bare, columns=columns, spacing=28, description=description)
+    together = alt.concat(*bare, columns=columns, spacing=28, description=description)
+    return together.resolve_scale(**dict.fromkeys(_CHANNELS, "independent"))
 
 
-def _unfitted(chart: Chart) -> Chart:
+def _unfitted(chart: Chart, axis: int) -> Chart:
     found = chart.copy(deep=False)
     found.autosize = altair().Undefined
-    found.width = max(120, int(found.width) - 80) if isinstance(found.width, int) else WIDTH - 80
+    found.width = max(120, (found.width if isinstance(found.width, int) else WIDTH) - axis)
     found.height = max(60, int(found.height) - 110)
+    found.title = found.title.copy()
+    found.title.frame = "group"  # plots are aligned, what is around them is not
     return found
 
 

@@ -24,17 +24,23 @@ def shown(name: object, longest: int = _LONGEST) -> str:
 
 
 def short(name: object, width: int = AXIS) -> str:
-    """Return a name no wider than `width` columns, its end cut off."""
+    """Return a name no wider than `width` columns; of a longer one the middle is left out."""
     text = shown(name)
     if columns(text) <= width:
         return text
-    kept, used = "", 1
-    for character in text:
+    tail = (width - 1) // 3
+    head = _first(text, width - 1 - tail)
+    return f"{head.rstrip()}…{_first(text[::-1], tail)[::-1].lstrip()}"
+
+
+def _first(text: str, width: int) -> str:
+    """Return as many characters from the start of a text as `width` columns hold."""
+    used = 0
+    for place, character in enumerate(text):
         used += _columns(character)
         if used > width:
-            break
-        kept += character
-    return f"{kept.rstrip()}…"
+            return text[:place]
+    return text
 
 
 def labels(names: Sequence[object], width: int = AXIS) -> list[str]:

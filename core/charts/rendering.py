@@ -114,7 +114,7 @@ def _described(svg: str, spec: Mapping[str, Any]) -> str:
     head, tag, rest = svg.partition("<svg ")
     inside, _, body = rest.partition(">")
     names = f"<title>{escape(title)}</title><desc>{escape(told)}</desc>"
-    return f"{head}{tag}role=\"img\" aria-label={quoteattr(title)} {inside}>{names}{body}\n"
+    return f'{head}{tag}role="img" aria-label={quoteattr(title)} {inside}>{names}{body}\n'
 
 
 def title_of(spec: Mapping[str, Any]) -> str:

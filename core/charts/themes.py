@@ -45,6 +45,8 @@ def theme_config(theme: Theme, *, background: str | None = None) -> dict[str, An
             "tickColor": lines,
             "tickSize": 4,
         },
+        # The last label would be pushed over the one before it.
+        "axisQuantitative": {"labelFlush": False, "tickCount": 7},
         "legend": {
             "labelColor": text,
             "titleColor": text,

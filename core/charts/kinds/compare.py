@@ -19,6 +19,7 @@ from ig4.core.charts.frame import (
     plain,
     rows,
 )
+from ig4.core.charts.layout import headroom, legend, legend_height, whole_ticks
 from ig4.core.charts.library import altair
 from ig4.core.charts.names import labels, short, shown
 from ig4.core.charts.palette import ACCENT, REST, SELECTED
@@ -132,19 +133,22 @@ def overlap_chart(values: Overlap, size: Size = PAGE) -> Chart:
     )  # fmt: skip
     texts = rows(
         {"label": label, "total": one.total,
-         "text": f"{one.only_first:,} | {one.both:,} | {one.only_second:,}"}
+         "text": _counts(one)}
         for label, one in zip(named, groups, strict=True)
     )  # fmt: skip
     most = max((one.total for one in groups), default=1)
+    told = [_counts(one) for one in groups]
+    room = headroom(size, told, named)
     x = alt.X("samples:Q", title="samples that either selection has",
-              scale=alt.Scale(domain=[0, max(1, most) * 1.25]))  # fmt: skip
+              axis=alt.Axis(values=whole_ticks(most, size)),
+              scale=alt.Scale(domain=[0, max(1, most) * room]))  # fmt: skip
     y = alt.Y("label:N", title="group", sort=named, scale=alt.Scale(domain=named))
     bars = (
         alt.Chart(data)
         .mark_bar(size=16)
         .encode(
             x=x, y=y, order=alt.Order("place:Q"),
-            color=alt.Color("part:N", title=None, legend=alt.Legend(symbolType="square"),
+            color=alt.Color("part:N", title=None, legend=legend(size, parts, symbolType="square"),
                             scale=alt.Scale(domain=parts, range=[SELECTED, REST, ACCENT])),
             tooltip=[alt.Tooltip("name:N", title="group"), alt.Tooltip("part:N", title="in"),
                      alt.Tooltip("samples:Q", title="samples", format=","),
@@ -162,8 +166,12 @@ def overlap_chart(values: Overlap, size: Size = PAGE) -> Chart:
         title=f"{short(values.first, 14)} and {short(values.second, 14)}",
         about=[_told(values), f"by {short(values.by or 'group', 30)}; only {a} | both | only {b}"],
         description=_description(values),
-        height=axis_height(len(groups), 26),
+        height=axis_height(len(groups), 26) + legend_height(size, parts),
     )
+
+
+def _counts(one: GroupOverlap) -> str:
+    return f"{one.only_first:,} | {one.both:,} | {one.only_second:,}"
 
 
 def rank_chart(values: Overlap, size: Size = PAGE) -> Chart:
@@ -176,7 +184,7 @@ def rank_chart(values: Overlap, size: Size = PAGE) -> Chart:
     if len(shared) <= MOST_POINTS:
         chart = (
             alt.Chart(rows({"x": one, "y": two} for one, two in shared.tolist()))
-            .mark_point(filled=True, size=28, opacity=0.7, color=SELECTED)
+            .mark_point(filled=True, size=28, opacity=0.9, color=SELECTED)
             .encode(x=x, y=y, tooltip=[alt.Tooltip("x:Q", title=f"rank in {a}"),
                                        alt.Tooltip("y:Q", title=f"rank in {b}")])
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ig4.core.charts.frame import PAGE, Chart, Size, finished, plain, rows
+from ig4.core.charts.layout import room
 from ig4.core.charts.library import altair
 from ig4.core.charts.names import labels, shown
 from ig4.core.charts.palette import ACCENT, SELECTED
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST = 24
 """So many indicators at most are shown."""
+
+_LEAST_STEP = 21  # pixels of a cell in which a number can be read
 
 _SIGNS = ("positive", "negative")
 
@@ -64,6 +68,8 @@ def correlations(
 def correlation_chart(values: Correlations, size: Size = PAGE) -> Chart:
     """Draw numbers below the diagonal, and above it circles as large as the correlation is strong.
 
+    Where there is no room for numbers, there are circles on both sides.
+
     A circle that is filled means that both rise together, an empty one that one falls.
     """
     alt = altair()
@@ -71,7 +77,8 @@ def correlation_chart(values: Correlations, size: Size = PAGE) -> Chart:
     cells = _cells(values, named)
     many = len(named)
     x = alt.X("across:N", title="indicator", scale=alt.Scale(domain=named), sort=named,
-              axis=alt.Axis(orient="bottom", labelAngle=-40, domain=False, ticks=False))  # fmt: skip
+              axis=alt.Axis(orient="bottom", labelAngle=-40, domain=False,
+                            ticks=False))  # fmt: skip
     y = alt.Y("down:N", title="indicator", scale=alt.Scale(domain=named), sort=named,
               axis=alt.Axis(domain=False, ticks=False))  # fmt: skip
     tips = [
@@ -80,29 +87,27 @@ def correlation_chart(values: Correlations, size: Size = PAGE) -> Chart:
         alt.Tooltip("text:N", title="rank correlation"),
         alt.Tooltip("samples:Q", title="samples", format=","),
     ]
-    step = (size.room - 150) / max(1, many)
+    step = (room(size) - (110 if room(size) < 500 else 150)) / max(1, many)
+    has_numbers = step >= _LEAST_STEP
     largest = min(900.0, (0.72 * step) ** 2)
     circles = (
-        alt.Chart(rows([one for one in cells if one["above"] and one["value"] is not None]))
+        alt.Chart(rows(one for one in cells if one["value"] is not None
+                       and (one["above"] or not has_numbers)))
         .mark_point(strokeWidth=2, opacity=1)
         .encode(
             x=x, y=y, tooltip=tips,
             size=alt.Size("strength:Q", scale=alt.Scale(domain=[0, 1], range=[4, largest]),
                           legend=None),
-            color=alt.Color("sign:N", title=None,
-                            scale=alt.Scale(domain=list(_SIGNS), range=[SELECTED, ACCENT]),
-                            legend=alt.Legend(symbolType="circle")),
-            fillOpacity=alt.FillOpacity(
-                "sign:N", title=None, legend=alt.Legend(),
-                scale=alt.Scale(domain=list(_SIGNS), range=[0.9, 0]),
-            ),
-            fill=alt.Fill("sign:N", title=None, legend=alt.Legend(),
-                          scale=alt.Scale(domain=list(_SIGNS), range=[SELECTED, ACCENT])),
+            stroke=alt.Stroke("sign:N", title=None,
+                              scale=alt.Scale(domain=list(_SIGNS), range=[SELECTED, ACCENT])),
+            fill=alt.Fill("sign:N", title=None,
+                          scale=alt.Scale(domain=list(_SIGNS), range=[SELECTED, "transparent"]),
+                          legend=alt.Legend(symbolType="circle", symbolSize=90)),
         )
     )  # fmt: skip
     numbers = (
-        alt.Chart(rows([one for one in cells if not one["above"]]))
-        .mark_text(fontSize=11 if many <= 10 else 9)
+        alt.Chart(rows([one for one in cells if has_numbers and not one["above"]]))
+        .mark_text(fontSize=11 if step >= 34 else 9)
         .encode(x=x, y=y, text="text:N", tooltip=tips)
     )
     return finished(
@@ -111,7 +116,7 @@ def correlation_chart(values: Correlations, size: Size = PAGE) -> Chart:
         title="How far indicators agree",
         about=_about(values),
         description=_description(values),
-        height=min(560, 190 + int(min(step, 40) * many)),
+        height=min(640, 200 + int(min(max(step, 24), 40) * many)),
     )
 
 
@@ -141,8 +146,10 @@ def _cells(values: Correlations, named: Sequence[str]) -> list[dict[str, Any]]:
 
 def correlation_text(value: float | None) -> str:
     """Return a correlation as `+.27`, or a dash where there is none."""
-    if value is None or value != value:
-        return "–"
+    if value is None or math.isnan(value):
+        return "\N{EN DASH}"
+    if abs(value) < 0.005:
+        return ".00"
     text = f"{value:+.2f}"
     return text.replace("0.", ".", 1).replace("-", "\N{MINUS SIGN}")
 

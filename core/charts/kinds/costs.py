@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ig4.core.charts.frame import PAGE, Chart, Size, axis_height, finished, panels, rows
+from ig4.core.charts.layout import headroom, ticks
 from ig4.core.charts.library import altair
-from ig4.core.charts.names import labels, shown
+from ig4.core.charts.names import columns, labels, shown
 from ig4.core.charts.palette import ACCENT, SELECTED
 from ig4.core.counts import counted
 
@@ -94,7 +95,12 @@ def spending_charts(values: Spending, size: Size = PAGE) -> Chart:
         charts.append(cost_chart(values.by, values.costs, size))
     if values.times:
         charts.append(time_chart(values.times, size))
-    return panels(charts, description=" ".join(str(one.description) for one in charts))
+    named = labels([one.name for one in (*values.costs, *values.times)])
+    return panels(
+        charts,
+        description=" ".join(str(one.description) for one in charts),
+        axis=70 + 6 * max(map(columns, named), default=0),
+    )
 
 
 def duration_text(seconds: float) -> str:
@@ -124,7 +130,13 @@ def _bars(
     drawn = data[:MOST]
     named = labels([one["name"] for one in drawn])
     most = max((float(one["value"]) for one in drawn), default=1.0) or 1.0
-    x = alt.X("value:Q", title=axis, scale=alt.Scale(domain=[0, most * 1.3]))
+    room = headroom(size, [one["text"] for one in drawn], named)
+    x = alt.X(
+        "value:Q",
+        title=axis,
+        scale=alt.Scale(domain=[0, most * room]),
+        axis=alt.Axis(values=ticks(most, size)),
+    )
     y = alt.Y("label:N", title=kind, sort=named, scale=alt.Scale(domain=named))
     base = alt.Chart(
         rows(

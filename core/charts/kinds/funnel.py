@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ig4.core.charts.frame import PAGE, Chart, Size, axis_height, finished, rows
+from ig4.core.charts.layout import headroom, whole_ticks
 from ig4.core.charts.library import altair
 from ig4.core.charts.names import labels, shown
 from ig4.core.charts.palette import REST, SELECTED
@@ -46,10 +47,12 @@ def funnel_chart(values: Sequence[FunnelStep], size: Size = PAGE) -> Chart:
     )
     y = alt.Y("label:N", title="step", sort=named, scale=alt.Scale(domain=named))
     most = max((one.left for one in values), default=1)
+    told = [step_text(one.left, came) for one, came in zip(values, before, strict=True)]
+    room = headroom(size, told, named)
     base = alt.Chart(data)
     # Room to the right for the text beside the longest bar.
-    x = alt.X("left:Q", title="samples", scale=alt.Scale(domain=[0, max(1, most) * 1.28]),
-              axis=alt.Axis(format="~s", tickMinStep=1))  # fmt: skip
+    x = alt.X("left:Q", title="samples", scale=alt.Scale(domain=[0, max(1, most) * room]),
+              axis=alt.Axis(values=whole_ticks(most, size)))  # fmt: skip
     bars = base.mark_bar(size=16).encode(
         x=x, y=y,
         color=alt.Color("who:N", title=None, legend=alt.Legend(symbolType="square"),
@@ -69,7 +72,7 @@ def funnel_chart(values: Sequence[FunnelStep], size: Size = PAGE) -> Chart:
 
 
 def step_text(left: int, came: int | None) -> str:
-    """Return what a step left and took away, as `3,319 (−120)`."""
+    """Return what a step left and took away, as `3,319`, with `(-120)` after it."""
     out = 0 if came is None else came - left
     return f"{left:,} (\N{MINUS SIGN}{out:,})" if out > 0 else f"{left:,}"
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ig4.core.charts.frame import PAGE, Chart, Size, axis_height, finished, rows, share
+from ig4.core.charts.layout import headroom, room
 from ig4.core.charts.library import altair
 from ig4.core.charts.names import labels, short, shown
 from ig4.core.charts.palette import ACCENT, REST, SELECTED
@@ -67,9 +68,11 @@ def judge_chart(values: Verdicts, size: Size = PAGE) -> Chart:
     alt = altair()
     counts = values.counts[:MOST]
     named = labels([one.name for one in counts])
+    texts_beside = [f"{one.win} | {one.tie} | {one.loss}" for one in counts]
     y = alt.Y("label:N", title="category", sort=named, scale=alt.Scale(domain=named))
-    x = {"title": "share of pairs (%)", "scale": alt.Scale(domain=[0, 120]),
-         "axis": alt.Axis(values=[0, 25, 50, 75, 100])}  # fmt: skip
+    longest = 100 * headroom(size, texts_beside, named)
+    x = {"title": "share of pairs (%)", "scale": alt.Scale(domain=[0, longest]),
+         "axis": alt.Axis(values=[0, 25, 50, 75, 100] if room(size) >= 500 else [0, 50, 100])}  # fmt: skip
     bars = (
         alt.Chart(rows(_bars(counts, named)))
         .mark_bar(size=16)
@@ -85,8 +88,8 @@ def judge_chart(values: Verdicts, size: Size = PAGE) -> Chart:
     )  # fmt: skip
     texts = (
         alt.Chart(rows(
-            {"label": label, "at": 100, "text": f"{one.win} | {one.tie} | {one.loss}"}
-            for label, one in zip(named, counts, strict=True)
+            {"label": label, "at": 100, "text": text}
+            for label, text in zip(named, texts_beside, strict=True)
         ))
         .mark_text(align="left", dx=5, fontSize=10)
         .encode(x=alt.X("at:Q", **x), y=y, text="text:N")

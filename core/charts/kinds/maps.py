@@ -106,10 +106,8 @@ def _grid(
 def map_chart(values: MapValues, size: Size = PAGE) -> Chart:
     """Draw samples as points, the selected ones as larger diamonds on top; many as a density."""
     alt = altair()
-    if len(values.coordinates) <= MOST_POINTS:
-        layers = _points(values)
-    else:
-        layers = _density(values)
+    is_small = len(values.coordinates) <= MOST_POINTS
+    layers = _points(values) if is_small else _density(values)
     chosen = int(values.selected.sum())
     about = [f"{len(values.coordinates):,} samples, {chosen:,} selected"]
     if values.unplaced:
@@ -145,6 +143,7 @@ def _points(values: MapValues) -> list[Chart]:
     x, y = _axes(values)
     domain = [_OTHERS, _CHOSEN]
     colour = alt.Scale(domain=domain, range=[REST, SELECTED])
+    key = alt.Legend(symbolOpacity=1, symbolSize=70)
     found = []
     # Those that are not selected come first, so that none of them hides a selected one.
     for chosen, shape, area, opacity in ((False, "circle", 18, 0.5), (True, "diamond", 52, 0.95)):
@@ -162,9 +161,8 @@ def _points(values: MapValues) -> list[Chart]:
             .mark_point(filled=True, size=area, opacity=opacity, shape=shape)
             .encode(
                 x=x, y=y,
-                color=alt.Color("who:N", title=None, scale=colour,
-                                legend=alt.Legend(symbolOpacity=1, symbolSize=60)),
-                shape=alt.Shape("who:N", title=None,
+                color=alt.Color("who:N", title=None, scale=colour, legend=key),
+                shape=alt.Shape("who:N", title=None, legend=key,
                                 scale=alt.Scale(domain=domain, range=["circle", "diamond"])),
                 tooltip=[alt.Tooltip("id:N", title="sample"), alt.Tooltip("who:N", title="is")],
             )

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ig4.core.charts.frame import PAGE, Chart, Size, axis_height, finished, number_text, rows
+from ig4.core.charts.layout import legend, legend_height
 from ig4.core.charts.library import altair
 from ig4.core.charts.names import labels, short, shown
 from ig4.core.charts.palette import REST, SELECTED, SERIES, SHAPES
@@ -85,7 +86,7 @@ def benchmark_chart(values: Sequence[BenchmarkValue], size: Size = PAGE) -> Char
     sort = list(rows_named.values())
     y = alt.Y("label:N", title="benchmark (metric)", sort=sort, scale=alt.Scale(domain=sort))
     offset = alt.YOffset("model:N", sort=domain, scale=alt.Scale(domain=domain))
-    legend = alt.Legend(title=None, columns=2, symbolSize=80)
+    key = legend(size, domain, symbolSize=80)
     tips = [
         alt.Tooltip("name:N", title="benchmark"),
         alt.Tooltip("whole:N", title="model"),
@@ -93,7 +94,7 @@ def benchmark_chart(values: Sequence[BenchmarkValue], size: Size = PAGE) -> Char
         alt.Tooltip("low:Q", title="at least", format=".4g"),
         alt.Tooltip("high:Q", title="at most", format=".4g"),
     ]
-    colour = alt.Color("model:N", scale=alt.Scale(domain=domain, range=colours), legend=legend)
+    colour = alt.Color("model:N", scale=alt.Scale(domain=domain, range=colours), legend=key)
     base = alt.Chart(data)
     x = {"title": "value (points)", "scale": alt.Scale(zero=False, nice=True)}
     rules = base.mark_rule(strokeWidth=2).encode(
@@ -101,7 +102,7 @@ def benchmark_chart(values: Sequence[BenchmarkValue], size: Size = PAGE) -> Char
     )
     marks = base.mark_point(filled=True, size=80, opacity=1).encode(
         x=alt.X("value:Q", **x), y=y, yOffset=offset, color=colour, tooltip=tips,
-        shape=alt.Shape("model:N", scale=alt.Scale(domain=domain, range=shapes), legend=legend),
+        shape=alt.Shape("model:N", scale=alt.Scale(domain=domain, range=shapes), legend=key),
     )  # fmt: skip
     about = ["line: 95 % interval"] if any(one.low is not None for one in values) else []
     if len(named) > MOST:
@@ -113,7 +114,7 @@ def benchmark_chart(values: Sequence[BenchmarkValue], size: Size = PAGE) -> Char
         title="Benchmarks",
         about=about,
         description=_benchmarks_told(values),
-        height=axis_height(len(pairs), each) + 18 * ((len(domain) + 1) // 2),
+        height=axis_height(len(pairs), each) + legend_height(size, domain),
     )
 
 

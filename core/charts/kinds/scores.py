@@ -28,7 +28,7 @@ from ig4.core.counts import counted, nouns, verb
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BINS = 30
+BINS = 40
 _HEIGHT = 250
 _ALL, _CHOSEN = "all samples", "selected"
 
@@ -127,9 +127,10 @@ def score_chart(values: Histogram, size: Size = PAGE, *, title: str | None = Non
     """
     alt = altair()
     scale = alt.Scale(domain=[_ALL, _CHOSEN], range=[REST, SELECTED])
-    legend = alt.Legend(title=None) if values.chosen else None
+    legend = alt.Legend(symbolType="square") if values.chosen else None
+    colour = alt.Color("who:N", title=None, scale=scale, legend=legend)
     x_title = f"{short(values.name, 40)} ({values.unit})"
-    x = alt.X("low:Q", title=x_title, scale=alt.Scale(zero=False, nice=False))
+    x = alt.X("low:Q", bin="binned", title=x_title, scale=alt.Scale(zero=False, nice=False))
     y = alt.Y("share:Q", title="share of samples (%)", scale=alt.Scale(zero=True))
     bins = _bins(values)
     tips = [
@@ -145,7 +146,7 @@ def score_chart(values: Histogram, size: Size = PAGE, *, title: str | None = Non
         .mark_bar(binSpacing=1, opacity=0.75)
         .encode(
             x=x, x2="high:Q", y=y, tooltip=tips,
-            color=alt.datum(_ALL, type="nominal", scale=scale, legend=legend),
+            color=colour,
         )
     ]  # fmt: skip
     if values.chosen:
@@ -157,7 +158,7 @@ def score_chart(values: Histogram, size: Size = PAGE, *, title: str | None = Non
             )
             .encode(
                 x="low:Q", y="share:Q",
-                color=alt.datum(_CHOSEN, type="nominal", scale=scale, legend=legend),
+                color=colour,
             )
         )  # fmt: skip
     layers += _line(values)
@@ -188,6 +189,7 @@ def _bins(values: Histogram) -> list[dict[str, Any]]:
         low, high = float(values.edges[n]), float(values.edges[n + 1])
         found.append(
             {
+                "who": _ALL,
                 "low": low,
                 "high": high,
                 "from": f"{low:.6g}",
@@ -203,8 +205,9 @@ def _bins(values: Histogram) -> list[dict[str, Any]]:
 
 def _outline(bins: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the corners of a line of steps; the last step needs an end of its own."""
-    corners = [{"low": one["low"], "share": one["selected_share"]} for one in bins]
-    return [*corners, {"low": bins[-1]["high"], "share": bins[-1]["selected_share"]}]
+    corners = [(one["low"], one["selected_share"]) for one in bins]
+    corners.append((bins[-1]["high"], bins[-1]["selected_share"]))
+    return [{"who": _CHOSEN, "low": low, "share": height} for low, height in corners]
 
 
 def _line(values: Histogram) -> list[Chart]:
@@ -242,11 +245,9 @@ def _description(values: Histogram) -> str:
     name = shown(values.name, 80)
     if not values.total:
         return f"Histogram of {name}: no sample has this score."
-    parts = [
-        f"Histogram of {name} ({values.unit}): {counted(values.total, 'sample')}, median "
-        f"{number_text(values.median)}, from {number_text(values.edges[0])} to "
-        f"{number_text(values.edges[-1])}."
-    ]
+    start = f"Histogram of {name} ({values.unit}): {counted(values.total, 'sample')}"
+    spread = f"from {number_text(values.edges[0])} to {number_text(values.edges[-1])}"
+    parts = [f"{start}, median {number_text(values.median)}, {spread}."]
     if values.chosen:
         parts.append(
             f"The {values.chosen:,} selected {nouns(values.chosen, 'sample')} "

@@ -16,6 +16,7 @@ from ig4.core.charts.frame import (
     rows,
     share,
 )
+from ig4.core.charts.layout import headroom, legend, legend_height, ticks
 from ig4.core.charts.library import altair
 from ig4.core.charts.names import labels, short, shown
 from ig4.core.charts.palette import ACCENT, REST, SELECTED
@@ -25,6 +26,8 @@ MOST = 20
 """So many groups or clusters at most have a row of their own."""
 
 _POOL, _CHOSEN, _QUOTA = "of all samples", "of the selection", "quota"
+_COLOURS = [REST, SELECTED, ACCENT]
+_SHAPES = ["square", "square", "diamond"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,38 +105,57 @@ def share_chart(values: PartShares, size: Size = PAGE) -> Chart:
     alt = altair()
     parts = drawn_parts(values)
     named = labels([one.name for one in parts])
-    y = alt.Y("label:N", title=values.kind, sort=named, scale=alt.Scale(domain=named))
-    domain, colours = [_POOL, _CHOSEN], [REST, SELECTED]
     has_quota = any(one.quota is not None for one in parts)
-    tips = [
-        alt.Tooltip("name:N", title=values.kind),
-        alt.Tooltip("pool:Q", title="samples", format=","),
-        alt.Tooltip("selected:Q", title="selected", format=","),
-        *([alt.Tooltip("quota:Q", title="quota", format=",")] if has_quota else []),
-        alt.Tooltip("pool_share:Q", title="of all samples (%)", format=".1f"),
-        alt.Tooltip("selected_share:Q", title="of the selection (%)", format=".1f"),
+    domain = [_POOL, _CHOSEN, _QUOTA][: 3 if has_quota else 2]
+    drawn = _bars(values, parts, named)
+    most = max((one["share"] for one in drawn), default=0.0) or 1.0
+    room = headroom(size, [one["text"] for one in drawn], named)
+    place = {
+        "x": alt.X("share:Q", title="share (%)", axis=alt.Axis(values=ticks(most, size)),
+                   scale=alt.Scale(domain=[0, most * room])),
+        "y": alt.Y("label:N", title=values.kind, sort=named, scale=alt.Scale(domain=named)),
+        "yOffset": alt.YOffset("bar:N", sort=[_POOL, _CHOSEN],
+                               scale=alt.Scale(domain=[_POOL, _CHOSEN], paddingInner=0.1)),
+    }  # fmt: skip
+    key = legend(size, domain, symbolSize=90)
+    colour = alt.Color("who:N", title=None, legend=key,
+                       scale=alt.Scale(domain=domain, range=_COLOURS[: len(domain)]))  # fmt: skip
+    base = alt.Chart(rows(drawn))
+    layers = [
+        base.mark_bar().encode(**place, color=colour, tooltip=_tips(values.kind, has_quota)),
+        base.mark_text(align="left", dx=9 if has_quota else 4, fontSize=10).encode(
+            **place, text="text:N"
+        ),
     ]
-    offset = alt.YOffset("who:N", sort=domain, scale=alt.Scale(domain=domain, paddingInner=0.1))
-    base = alt.Chart(rows(_bars(values, parts, named)))
-    bars = base.mark_bar().encode(
-        x=alt.X("share:Q", title="share (%)"), y=y, yOffset=offset, tooltip=tips,
-        color=alt.Color("who:N", title=None, scale=alt.Scale(domain=domain, range=colours),
-                        legend=alt.Legend(symbolType="square")),
-    )  # fmt: skip
-    texts = base.mark_text(align="left", dx=4, fontSize=10).encode(
-        x="share:Q", y=y, yOffset=offset, text="text:N"
-    )
-    layers = [bars, texts]
     if has_quota:
-        layers.append(_quotas(values, parts, named, y))
+        shape = alt.Shape("who:N", title=None, legend=key,
+                          scale=alt.Scale(domain=domain, range=_SHAPES))  # fmt: skip
+        marks = alt.Chart(_quotas(parts, named)).mark_point(filled=True, opacity=1, size=60)
+        tips = [
+            alt.Tooltip("name:N", title=values.kind),
+            alt.Tooltip("quota:Q", title="quota", format=","),
+        ]
+        layers.append(marks.encode(**place, color=colour, shape=shape, tooltip=tips))
     return finished(
         alt.layer(*layers),
         size,
         title=f"{values.kind.capitalize()}s in pool and selection",
         about=_about(values),
         description=share_description(values),
-        height=axis_height(len(parts), 32),
+        height=axis_height(len(parts), 32) + legend_height(size, domain),
     )
+
+
+def _tips(kind: str, has_quota: bool) -> list[Any]:
+    alt = altair()
+    return [
+        alt.Tooltip("name:N", title=kind),
+        alt.Tooltip("pool:Q", title="samples", format=","),
+        alt.Tooltip("selected:Q", title="selected", format=","),
+        *([alt.Tooltip("quota:Q", title="quota", format=",")] if has_quota else []),
+        alt.Tooltip("pool_share:Q", title="of all samples (%)", format=".1f"),
+        alt.Tooltip("selected_share:Q", title="of the selection (%)", format=".1f"),
+    ]
 
 
 def _bars(
@@ -153,33 +175,19 @@ def _bars(
         }
         pool = f"{percent_text(one.pool, values.memberships)} ({one.pool:,})"
         chosen = f"{percent_text(one.selected, values.selected)} ({one.selected:,})"
-        found.append({**both, "who": _POOL, "share": shares[0], "text": pool})
-        found.append({**both, "who": _CHOSEN, "share": shares[1], "text": chosen})
+        found.append({**both, "who": _POOL, "bar": _POOL, "share": shares[0], "text": pool})
+        found.append({**both, "who": _CHOSEN, "bar": _CHOSEN, "share": shares[1], "text": chosen})
     return found
 
 
-def _quotas(values: PartShares, parts: Sequence[PartCount], named: Sequence[str], y: Any) -> Chart:
-    alt = altair()
+def _quotas(parts: Sequence[PartCount], named: Sequence[str]) -> Any:
+    """Return the quotas as rows, each a share of the sum of all quotas."""
     total = sum(one.quota or 0 for one in parts)
-    data = rows(
-        {"label": label, "name": shown(one.name), "quota": one.quota,
-         "share": share(one.quota, total)}
+    return rows(
+        {"label": label, "name": shown(one.name), "quota": one.quota, "who": _QUOTA,
+         "bar": _CHOSEN, "share": share(one.quota, total)}
         for label, one in zip(named, parts, strict=True)
         if one.quota is not None
-    )  # fmt: skip
-    scale = alt.Scale(domain=[_QUOTA], range=[ACCENT])
-    shapes = alt.Scale(domain=[_QUOTA], range=["diamond"])
-    return (
-        alt.Chart(data)
-        .mark_point(filled=True, opacity=1, size=60, yOffset=7)
-        .encode(
-            x="share:Q", y=y,
-            stroke=alt.datum(_QUOTA, type="nominal", scale=scale, legend=alt.Legend(title=None)),
-            fill=alt.datum(_QUOTA, type="nominal", scale=scale, legend=alt.Legend(title=None)),
-            shape=alt.datum(_QUOTA, type="nominal", scale=shapes, legend=alt.Legend(title=None)),
-            tooltip=[alt.Tooltip("name:N", title=values.kind),
-                     alt.Tooltip("quota:Q", title="quota", format=",")],
-        )
     )  # fmt: skip
 
 
@@ -214,6 +222,4 @@ def share_description(values: PartShares) -> str:
 def _moved(values: PartShares, one: PartCount) -> str:
     before = share(one.pool, values.memberships)
     after = share(one.selected, values.selected)
-    return (
-        f"{shown(one.name, 60)} has {before:.1f} % of the pool and {after:.1f} % of the selection"
-    )
+    return f"{shown(one.name, 60)} has {before:.1f} % of the pool, {after:.1f} % of the selection"

@@ -18,6 +18,7 @@ from ig4.core.charts.frame import (
     plain,
     rows,
 )
+from ig4.core.charts.layout import legend, legend_height
 from ig4.core.charts.library import altair
 from ig4.core.charts.names import labels, shown
 from ig4.core.charts.palette import DASHES, REST, SERIES
@@ -87,8 +88,8 @@ def thinned(
 def loss_chart(values: Sequence[TrainingCurve], size: Size = PAGE) -> Chart:
     """Draw the loss of each training by step."""
     return _curves(
-        values, size, field="loss", title="Training loss", axis="loss (mean per token, nats)",
-        height=300, description=_description(values), is_log=False,
+        values, size, field="loss", title="Training loss", axis="loss",
+        height=300, description=_description(values),
     )  # fmt: skip
 
 
@@ -98,7 +99,7 @@ def rate_chart(values: Sequence[TrainingCurve], size: Size = PAGE) -> Chart:
     return _curves(
         values, size, field="rate", title="Learning rate", axis="learning rate", height=220,
         description=f"Learning rate by step of {counted(len(values), 'training')}; the highest is "
-        f"{highest:.3g}.", is_log=False,
+        f"{highest:.3g}.",
     )  # fmt: skip
 
 
@@ -120,11 +121,10 @@ def _curves(
     axis: str,
     height: int,
     description: str,
-    is_log: bool,
 ) -> Chart:
     alt = altair()
     drawn = list(values[-MOST:])
-    named = labels([one.name for one in drawn])
+    named = labels([one.name for one in drawn], 36)
     data = [
         {"label": label, "name": shown(one.name), "step": step, "value": value}
         for label, one in zip(named, drawn, strict=True)
@@ -132,7 +132,7 @@ def _curves(
     ]
     colours = [SERIES[n] if n < len(SERIES) else REST for n in range(len(named))]
     dashes = [DASHES[n % len(DASHES)] for n in range(len(named))]
-    legend = alt.Legend(title=None, symbolType="stroke", columns=2, symbolSize=300)
+    key = legend(size, named, symbolType="stroke", symbolSize=300)
     lone = len(named) == 1
     chart = (
         alt.Chart(rows(data))
@@ -140,12 +140,12 @@ def _curves(
         .encode(
             x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)),
             y=alt.Y("value:Q", title=axis,
-                    scale=alt.Scale(zero=field == "rate", type="log" if is_log else "linear"),
+                    scale=alt.Scale(zero=field == "rate"),
                     axis=alt.Axis(format=".2~g" if field == "loss" else ".1~e")),
             color=alt.Color("label:N", scale=alt.Scale(domain=named, range=colours),
-                            legend=None if lone else legend),
+                            legend=None if lone else key),
             strokeDash=alt.StrokeDash("label:N", scale=alt.Scale(domain=named, range=dashes),
-                                      legend=None if lone else legend),
+                                      legend=None if lone else key),
             tooltip=[alt.Tooltip("name:N", title="training"),
                      alt.Tooltip("step:Q", title="step", format=",.0f"),
                      alt.Tooltip("value:Q", title=field, format=".4g")],
@@ -153,7 +153,7 @@ def _curves(
     )  # fmt: skip
     return finished(
         chart, size, title=title, about=_about(values, drawn), description=description,
-        height=height + (0 if lone else 18 * ((len(named) + 1) // 2)),
+        height=height + (0 if lone else legend_height(size, named)),
     )  # fmt: skip
 
 

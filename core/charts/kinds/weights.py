@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ig4.core.charts.frame import PAGE, Chart, Size, axis_height, finished, rows
+from ig4.core.charts.layout import headroom, legend, legend_height, ticks
 from ig4.core.charts.library import altair
 from ig4.core.charts.names import labels, shown
 from ig4.core.charts.palette import ACCENT, SELECTED
 
-_GIVEN, _WORTH = "weight given", "worth (weight × spread)"
+_GIVEN, _WORTH = "weight given", "worth (weight times spread)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +49,28 @@ def weight_chart(values: Sequence[WeightShare], size: Size = PAGE) -> Chart:
     """Draw a bar for what each indicator is worth, and a diamond for the weight it was given."""
     alt = altair()
     named = labels([one.name for one in values])
+    most = 100 * max((max(one.given, one.worth) for one in values), default=1.0)
+    texts = [f"{100 * one.worth:.0f} %" for one in values]
     data = rows(
         {
             "label": label,
+            "worth_is": _WORTH,
+            "given_is": _GIVEN,
             "name": shown(one.name),
             "weight": one.weight,
             "given": 100 * one.given,
             "worth": 100 * one.worth,
-            "text": f"{100 * one.worth:.0f} %",
+            "end": 100 * max(one.given, one.worth),
+            "text": text,
         }
-        for label, one in zip(named, values, strict=True)
+        for label, one, text in zip(named, values, texts, strict=True)
     )
     scale = alt.Scale(domain=[_WORTH, _GIVEN], range=[SELECTED, ACCENT])
     shapes = alt.Scale(domain=[_WORTH, _GIVEN], range=["square", "diamond"])
     y = alt.Y("label:N", title="indicator", sort=named, scale=alt.Scale(domain=named))
-    x = {"title": "share (%)", "scale": alt.Scale(zero=True)}
+    x = {"title": "share (%)", "axis": alt.Axis(values=ticks(most, size)),
+         "scale": alt.Scale(domain=[0, most * headroom(size, texts, named)])}  # fmt: skip
+    key = legend(size, [_WORTH, _GIVEN])
     tips = [
         alt.Tooltip("name:N", title="indicator"),
         alt.Tooltip("weight:Q", title="weight", format=".4g"),
@@ -72,22 +80,22 @@ def weight_chart(values: Sequence[WeightShare], size: Size = PAGE) -> Chart:
     base = alt.Chart(data)
     bars = base.mark_bar(size=12).encode(
         x=alt.X("worth:Q", **x), y=y, tooltip=tips,
-        color=alt.datum(_WORTH, type="nominal", scale=scale,
-                        legend=alt.Legend(title=None, symbolType="square")),
+        color=alt.Color("worth_is:N", title=None, scale=scale,
+                        legend=key),
     )  # fmt: skip
-    texts = base.mark_text(align="left", dx=4).encode(x="worth:Q", y=y, text="text:N")
+    numbers = base.mark_text(align="left", dx=8).encode(x=alt.X("end:Q", **x), y=y, text="text:N")
     marks = base.mark_point(size=90, filled=True, opacity=1).encode(
         x=alt.X("given:Q", **x), y=y, tooltip=tips,
-        color=alt.datum(_GIVEN, type="nominal", scale=scale, legend=alt.Legend(title=None)),
-        shape=alt.datum(_GIVEN, type="nominal", scale=shapes, legend=alt.Legend(title=None)),
+        color=alt.Color("given_is:N", title=None, scale=scale, legend=key),
+        shape=alt.Shape("given_is:N", title=None, scale=shapes, legend=key),
     )  # fmt: skip
     return finished(
-        alt.layer(bars, texts, marks),
+        alt.layer(bars, numbers, marks),
         size,
         title="What each weight is worth",
         about=[] if values else ["the selection counts no scores"],
         description=_description(values),
-        height=axis_height(len(values), 28),
+        height=axis_height(len(values), 28) + legend_height(size, [_WORTH, _GIVEN]),
     )
 
 
