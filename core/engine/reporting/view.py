@@ -129,6 +129,8 @@ def rows_of(all_ids: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.in
     """Return where `ids` (k,) stand among distinct `all_ids` (n,), -1 where they do not."""
     if not len(all_ids):
         return np.full(len(ids), -1, dtype=np.int64)
+    if np.array_equal(all_ids, ids):
+        return np.arange(len(ids), dtype=np.int64)
     order = np.argsort(all_ids, kind="stable")
     at = np.minimum(np.searchsorted(all_ids, ids, sorter=order), len(all_ids) - 1)
     rows = order[at].astype(np.int64)
@@ -240,9 +242,15 @@ class _ViewMaker:
         fate = np.full(len(self.sample_ids), NOT_TAKEN, dtype=np.int64)
         reasons: dict[int, str] = {}
         if prepared is not None:
-            for why, ids in reversed(prepared.table.lacking.items()):
+            for why, ids in reversed([*prepared.table.lacking.items()]):
                 fate[rows_of(self.sample_ids, ids)] = len(fates)
                 fates.append(why)
+            rules = prepared.selector.rejections(prepared.pool)
+            if rules is not None:
+                rejected = rules.labels >= 0
+                rows = rows_of(self.sample_ids, prepared.table.sample_ids[prepared.left[rejected]])
+                fate[rows] = rules.labels[rejected] + len(fates)
+                fates += rules.names
             for number, result in enumerate(prepared.stages, start=1):
                 left_out = np.fromiter(result.reasons, dtype=np.int64, count=len(result.reasons))
                 fate[rows_of(self.sample_ids, left_out)] = len(fates)
@@ -305,7 +313,10 @@ class _ViewMaker:
 
     def _counting(self, prepared: PreparedSelection) -> list[tuple[str, ScoreColumn]]:
         table, places = prepared.table, self._places(prepared)
-        raw = read_matrix(self.session, table.columns, self.contents).raw
+        whole = len(places) == len(
+            self.sample_ids
+        )  # else some were no candidates, and may have scores
+        raw = table.raw if whole else read_matrix(self.session, table.columns, self.contents).raw
         found = []
         for n, row in enumerate(table.columns):
             percent = np.full(len(self.sample_ids), np.nan)
