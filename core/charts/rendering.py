@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from xml.sax.saxutils import escape, quoteattr
 
 from ig4.core.charts.document import chart_page
-from ig4.core.charts.library import vega_lite, vl_convert
+from ig4.core.charts.library import altair, vega_lite, vl_convert
 from ig4.core.charts.pdforder import in_order
 from ig4.core.charts.themes import Theme, theme_config
 from ig4.core.errors import UsageError
-from ig4.core.files.writing.staging import staged_file
+from ig4.core.files.writing.staging import check_target, staged_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +86,19 @@ def rendered(
             f"the picture cannot be drawn as {kind.upper()} ({error}): try a smaller --width, "
             "--height or --scale"
         ) from None
+
+
+def check_chart_file(path: Path, *, overwrite: bool = False) -> None:
+    """Find out before any work is done that a chart cannot be written.
+
+    Raises:
+        UsageError: the name ends in no known kind, or the file is of others.
+        MissingExtraError: Altair or vl-convert is not installed.
+    """
+    if file_kind(path) != "json":
+        vl_convert()
+    altair()
+    check_target(path, overwrite=overwrite, is_file=True)
 
 
 def write_chart(

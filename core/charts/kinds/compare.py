@@ -119,7 +119,7 @@ def overlap(
 def overlap_chart(values: Overlap, size: Size = PAGE) -> Chart:
     """Draw a bar for each group: only the first has, both have, only the second has."""
     alt = altair()
-    groups = _drawn(values)
+    groups = drawn_groups(values)
     named = labels([one.name for one in groups])
     a, b = labels([values.first, values.second], 16)
     parts = [f"only {a}", "both", f"only {b}"]
@@ -220,7 +220,8 @@ def _cells(points: NDArray[np.float64]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _drawn(values: Overlap) -> list[GroupOverlap]:
+def drawn_groups(values: Overlap) -> list[GroupOverlap]:
+    """Return the groups that get a row: the largest, and one for all others together."""
     groups = list(values.groups)
     if not groups:  # without groups all samples are one
         here = values.ranks > 0

@@ -95,7 +95,7 @@ def spending_charts(values: Spending, size: Size = PAGE) -> Chart:
         charts.append(cost_chart(values.by, values.costs, size))
     if values.times:
         charts.append(time_chart(values.times, size))
-    named = labels([one.name for one in (*values.costs, *values.times)])
+    named = labels([*(one.name for one in values.costs), *(one.name for one in values.times)])
     return panels(
         charts,
         description=" ".join(str(one.description) for one in charts),

@@ -71,8 +71,9 @@ def judge_chart(values: Verdicts, size: Size = PAGE) -> Chart:
     texts_beside = [f"{one.win} | {one.tie} | {one.loss}" for one in counts]
     y = alt.Y("label:N", title="category", sort=named, scale=alt.Scale(domain=named))
     longest = 100 * headroom(size, texts_beside, named)
+    marked = [0, 25, 50, 75, 100] if room(size) >= 500 else [0, 50, 100]
     x = {"title": "share of pairs (%)", "scale": alt.Scale(domain=[0, longest]),
-         "axis": alt.Axis(values=[0, 25, 50, 75, 100] if room(size) >= 500 else [0, 50, 100])}  # fmt: skip
+         "axis": alt.Axis(values=marked)}  # fmt: skip
     bars = (
         alt.Chart(rows(_bars(counts, named)))
         .mark_bar(size=16)
