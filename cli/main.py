@@ -74,6 +74,10 @@ COMMANDS = {
         "Learn the weights of scores: train on subsets of different quality, and regress.",
     ),
     "runs": ("ig4.cli.runs:runs", "List the commands that wrote to the database, or show one."),
+    "plot": (
+        "ig4.cli.plot:plot",
+        "Draw a picture of a selection or a result, as a file or in the terminal.",
+    ),
     "query": ("ig4.cli.query:query", "Query the score database with SQL."),
     "costs": (
         "ig4.cli.costs:costs",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         judge,
         learn_weights,
         open,  # noqa: A004 - used as ig4.open
+        plot,
         query,
         rename_scores,
         run,
@@ -103,6 +104,7 @@ _HOMES = {
     "judge": "api",
     "learn_weights": "api",
     "open": "api",
+    "plot": "api",
     "query": "api",
     "rename_scores": "api",
     "run": "api",
@@ -159,6 +161,7 @@ __all__ = [
     "judge",
     "learn_weights",
     "open",
+    "plot",
     "query",
     "rename_scores",
     "run",

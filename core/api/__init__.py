@@ -7,6 +7,7 @@ from ig4.core.api.databases import (
     query,
 )
 from ig4.core.api.evaluating import evaluate, judge
+from ig4.core.api.plotting import plot
 from ig4.core.api.running import run, select
 from ig4.core.api.scoring import check, drop_scores, groups, rename_scores, scores
 from ig4.core.api.training import ablate, learn_weights, train
@@ -20,6 +21,7 @@ __all__ = [
     "judge",
     "learn_weights",
     "open",
+    "plot",
     "query",
     "rename_scores",
     "run",
