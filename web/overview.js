@@ -44,7 +44,7 @@ export function keyNumbers(selection) {
     [whole(about.size), "selected"],
     [whole(about.samples - about.size), "not selected"],
     [whole(rejected), "left out by a rule or for want of a score"],
-    composition ? [percent(composition.tv), `away from the mix of the data (random: ${percent(composition.random_tv)})`] : null,
+    composition && composition.groups.length > 1 ? [percent(composition.tv), `away from the mix of the data (random: ${percent(composition.random_tv)})`] : null,
     [whole(repeated), "repeat another selected one"],
   ].filter((fact) => fact !== null);
   return el(
@@ -71,6 +71,10 @@ export function notices(selection) {
 export function mixSection(selection, charts) {
   const { composition } = selection.values;
   if (!composition) return null;
+  if (composition.groups.length < 2) {
+    const only = composition.groups[0]?.name || "one";
+    return section("mix", "Kinds", `All samples are of one kind by ${composition.by} (${only}): there is no mix to leave.`);
+  }
   const rows = composition.groups.map((/** @type {any} */ one) => [
     one.name, whole(one.pool), percent(one.pool_share), whole(one.selected), percent(one.selected_share),
   ]);
@@ -95,6 +99,7 @@ export function scoresSection(selection, charts) {
   const rows = columns.map((one) => [
     one.name, whole(one.known), one.weight === null ? "–" : number(one.weight), percent(one.share),
   ]);
+  const others = figures(charts, "others");
   const told = about.ranksByFinal
     ? "All samples beside the selected ones. What an indicator is worth is its weight times the spread of its percents."
     : "All samples beside the selected ones. The selector does not rank by the sum of the scores.";
@@ -102,6 +107,7 @@ export function scoresSection(selection, charts) {
     "scores", "Scores", told,
     el("div", { class: "charts" }, figures(charts, "scores")),
     el("div", { class: "charts" }, figures(charts, "indicators")),
+    others.length ? el("details", {}, el("summary", {}, `Indicators that do not count (${others.length})`), el("div", { class: "charts" }, others)) : null,
     el(
       "details", { open: !charts.length }, el("summary", {}, "As a table"),
       table("Indicators", ["indicator", "samples with it", "weight", "worth"], rows),
@@ -116,7 +122,7 @@ export function scoresSection(selection, charts) {
  * @param {(cluster: number) => void} show
  */
 export function clustersSection(selection, charts, open, show) {
-  const { clusters, clustering } = selection.values;
+  const { clusters, clustering, map } = selection.values;
   if (!clusters.length) return null;
   const pictured = (/** @type {number[]} */ list) =>
     list.map((place) =>
@@ -133,7 +139,7 @@ export function clustersSection(selection, charts, open, show) {
   ]);
   const titles = ["cluster", "samples", "compared", "selected", "mean F", "the line", "typical"];
   return section(
-    "clusters", "Clusters", `By ${clustering}. Typical are the samples nearest to the middle of a cluster.`,
+    "clusters", "Clusters", `By ${clustering}. Typical are the samples nearest to the middle of a cluster${map ? ` in ${map.space}` : ""}.`,
     figures(charts, "clusters"), table("Clusters", titles, rows),
   );
 }
