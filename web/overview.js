@@ -10,6 +10,9 @@ import { counted, number, percent, whole } from "./format.js";
  * @typedef {import("./data.js").Chart} Chart
  */
 
+/** Cards of a gallery that a page shows at once. */
+const STRIP = 8;
+
 /**
  * @param {Selection} selection
  * @param {HTMLElement[]} tools
@@ -159,6 +162,63 @@ export function edgeSection(selection, make) {
   return section(
     "edge", gallery.title, told,
     el("div", { class: "pairs" }, gallery.pairs.map((pair) => el("div", { class: "pair" }, pair.map((place) => make(gallery, place))))),
+  );
+}
+
+/**
+ * Rows of samples, one for each of some galleries.
+ * @param {import("./data.js").Gallery[]} galleries
+ * @param {(gallery: import("./data.js").Gallery, place: number) => HTMLElement} make
+ * @param {(view: string) => void} show
+ * @returns {HTMLElement[]}
+ */
+function strips(galleries, make, show) {
+  return galleries.map((gallery) => {
+    const more = gallery.rows.length > STRIP;
+    return el(
+      "div", { class: "strip-box" },
+      el(
+        "h3", { dir: "auto" }, `${gallery.title} `, el("span", { class: "count" }, counted(gallery.total, "sample")),
+        more && el("button", { type: "button", class: "link", onclick: () => show(gallery.key) }, "see more"),
+      ),
+      el("div", { class: "strip", role: "group", "aria-label": gallery.title }, gallery.rows.slice(0, STRIP).map((place) => make(gallery, place))),
+    );
+  });
+}
+
+/**
+ * Samples that were left out, by the reason; and those that repeat each other or failed.
+ * @param {Selection} selection
+ * @param {(gallery: import("./data.js").Gallery, place: number) => HTMLElement} make
+ * @param {(view: string) => void} show
+ */
+export function leftOutSection(selection, make, show) {
+  const kinds = ["fate", "failed", "duplicates"];
+  const found = selection.values.galleries.filter((one) => kinds.includes(one.key.split(":")[0]));
+  if (!found.length) return null;
+  const told = "Samples of each reason, drawn by the seed of the selection where there are many.";
+  return section("left-out", "Left out, and why", told, strips(found, make, show));
+}
+
+/**
+ * The best and the worst samples of each indicator.
+ * @param {Selection} selection
+ * @param {(gallery: import("./data.js").Gallery, place: number) => HTMLElement} make
+ * @param {(view: string) => void} show
+ */
+export function extremesSection(selection, make, show) {
+  const counting = new Set(selection.values.columns.filter((one) => one.weight !== null).map((one) => one.name));
+  const all = selection.values.galleries.filter((one) => /^(best|worst):/.test(one.key));
+  const counts = (/** @type {import("./data.js").Gallery} */ one) => counting.has(one.key.replace(/^\w+:/, ""));
+  const first = counting.size ? all.filter(counts) : all;
+  const rest = counting.size ? all.filter((one) => !counts(one)) : [];
+  if (!all.length) return null;
+  return section(
+    "extremes", "Best and worst", "What each indicator likes most, and least, of all samples: see whether you agree.",
+    strips(first, make, show),
+    rest.length
+      ? el("details", {}, el("summary", {}, `Indicators that do not count (${rest.length / 2})`), strips(rest, make, show))
+      : null,
   );
 }
 
