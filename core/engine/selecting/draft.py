@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from ig4.core.contracts import Needs, Pool, Selector
-from ig4.core.counts import counted
+from ig4.core.counts import counted, verb
 from ig4.core.engine.pooling.furtherimages import further_images, image_spaces
 from ig4.core.engine.pooling.pooldata import CountedScores, StoredPoolData
 from ig4.core.engine.pooling.settings import PoolSettings
@@ -46,9 +46,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SelectionDraft:
-    """What is chosen: `rows` (size,) of `table`, best first, from `pool`.
+    """What is chosen: `rows` (size,) of `table`: those that are pinned, then the best of `pool`.
 
-    `left` (m,) are the rows of the table that the stages left, in the order of the pool.
+    `left` (m,) are the rows of the table that the stages left, in the order of the pool; pinned
+    rows are none of them.
     """
 
     table: CandidateTable
@@ -59,11 +60,14 @@ class SelectionDraft:
     stages: tuple[StageResult, ...]
 
     def quotas(self) -> NDArray[np.int64] | None:
-        """Return the quota (size,) of the group of each chosen row; None if none are dealt.
+        """Return the quota of the group of each row (size,), -1 of pinned ones; None if not dealt.
 
         Raises:
             PluginError: the selector gives other than a number for each row of the pool.
         """
+        pinned = len(self.table.pinned)
+        if pinned == len(self.rows):
+            return None
         with blaming("the selector's quotas()"):
             dealt = self.selector.quotas(self.pool)
         if dealt is None:
@@ -73,7 +77,8 @@ class SelectionDraft:
                 f"the selector's quotas() must have a number for each of the {self.pool.n} rows of "
                 f"the pool; they have the shape {np.shape(dealt)}"
             )
-        return np.asarray(dealt)[np.searchsorted(self.left, self.rows)]
+        own = np.asarray(dealt)[np.searchsorted(self.left, self.rows[pinned:])]
+        return np.concatenate([np.full(pinned, -1), own])
 
 
 def all_needs(session: Session, request: SelectionRequest) -> Needs:
@@ -122,23 +127,41 @@ def draft_selection(
     _require_columns(session, dataset, request, needs)
     table = candidate_table(session, dataset, request, needs, matrix=matrix)
     size = resolve_size(request, len(table.sample_ids), table.left_out)
+    size -= _pinned(table, size)
     funnel = _Funnel(session, dataset, request, table)
-    left = np.arange(len(table.sample_ids))
+    left = np.delete(np.arange(len(table.sample_ids)), table.pinned)
     results = []
     for number, stage in enumerate(request.stages, start=1):
         left, result = funnel.run(stage, left)
         session.notice(result.notice(number))
         results.append(result)
     if size > len(left):
+        beside = " beside those that are kept" if len(table.pinned) else ""
         raise UsageError(
-            f"cannot select {counted(size, 'sample')}: the stages of the selection leave "
+            f"cannot select {counted(size, 'sample')}{beside}: the stages of the selection leave "
             f"{len(left):,} of {len(table.sample_ids):,}; relax them, or select fewer"
         )
     selector = cast("Selector", session.configured(request.selector).component)
     label = request.selector.label
     pool = funnel.pool(left, selector.needs(), size, f"selector {label}")
-    rows = left[chosen_rows(selector, label, pool)]
+    chosen = left[chosen_rows(selector, label, pool)] if size else left[:0]
+    rows = np.concatenate([table.pinned, chosen])
     return SelectionDraft(table, rows, left, pool, selector, tuple(results))
+
+
+def _pinned(table: CandidateTable, size: int) -> int:
+    """Return how many samples of a selection are pinned.
+
+    Raises:
+        UsageError: more than are to be selected.
+    """
+    count = len(table.pinned)
+    if count > size:
+        raise UsageError(
+            f"{counted(count, 'sample')} {verb(count, 'is', 'are')} to be kept, and "
+            f"{size:,} to be selected: select more, or keep fewer"
+        )
+    return count
 
 
 def pool_settings(request: SelectionRequest, table: CandidateTable) -> PoolSettings:
