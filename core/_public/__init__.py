@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ig4.core.api import (
         ablate,
         check,
+        compare,
         drop_scores,
         evaluate,
         groups,
@@ -97,6 +98,7 @@ _HOMES = {
     "Verdict": "contracts.evaluation",
     "ablate": "api",
     "check": "api",
+    "compare": "api",
     "drop_scores": "api",
     "evaluate": "api",
     "groups": "api",
@@ -154,6 +156,7 @@ __all__ = [
     "__version__",
     "ablate",
     "check",
+    "compare",
     "drop_scores",
     "evaluate",
     "groups",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ig4.core.api.comparing import compare
 from ig4.core.api.databases import (
     open,  # noqa: A004 - used as ig4.open
     query,
@@ -15,6 +16,7 @@ from ig4.core.api.training import ablate, learn_weights, train
 __all__ = [
     "ablate",
     "check",
+    "compare",
     "drop_scores",
     "evaluate",
     "groups",
