@@ -6,7 +6,7 @@ Nothing is read from the network, and equal charts give equal bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from xml.sax.saxutils import escape, quoteattr
 
@@ -72,7 +72,7 @@ def rendered(
     if kind == "json":
         return (json.dumps(spec, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()
     if kind == "html":
-        return chart_page(specification(chart), theme).encode()
+        return chart_page([specification(chart)], theme).encode()
     convert = vl_convert()
     svg = str(convert.vegalite_to_svg(spec, vl_version=vega_lite(), allowed_base_urls=[]))
     if kind == "svg":
@@ -117,6 +117,22 @@ def write_chart(
         MissingExtraError: Altair or vl-convert is not installed.
     """
     data = rendered(chart, file_kind(path), theme=theme, scale=scale)
+    _write(path, data, overwrite=overwrite)
+
+
+def write_charts(
+    charts: Sequence[Chart], path: Path, *, theme: Theme = "light", overwrite: bool = False
+) -> None:
+    """Write charts as one page of HTML, one below the other.
+
+    Raises:
+        UsageError, DatasetError, MissingExtraError: as `write_chart`.
+    """
+    page = chart_page([specification(one) for one in charts], theme)
+    _write(path, page.encode(), overwrite=overwrite)
+
+
+def _write(path: Path, data: bytes, *, overwrite: bool) -> None:
     with staged_file(path, overwrite=overwrite) as partial:
         partial.write_bytes(data)
 
