@@ -159,6 +159,20 @@ def last(
     return None if row is None else SelectionRow(*row)
 
 
+def newest(connection: Connection, dataset_id: int, limit: int) -> list[SelectionRow]:
+    """Return the newest selections of a data set, without the subsets that nobody made."""
+    subsets = select(Component.id).where(
+        Component.kind == "selector", Component.name == SUBSETS, Component.distribution == OWN
+    )
+    statement = (
+        _columns()
+        .where(Selection.dataset_id == dataset_id, Selection.component_id.not_in(subsets))
+        .order_by(Selection.id.desc())
+        .limit(limit)
+    )
+    return [SelectionRow(*row) for row in connection.execute(statement)]
+
+
 def find(connection: Connection, selection_id: int) -> SelectionRow | None:
     """Return a selection by its id."""
     row = connection.execute(_columns().where(Selection.id == selection_id)).first()

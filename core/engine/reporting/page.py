@@ -26,11 +26,14 @@ def html_page(
     pictures: Sequence[str],
     charts: Mapping[str, Any] | None = None,
     library: str = "",
+    *,
+    key: str = "",
 ) -> bytes:
     """Return a page as UTF-8; `library` is the JavaScript that draws `charts` (Vega-Lite).
 
-    Nothing of a data set is markup or script here: it is compressed JSON, which the page's own
-    script puts into texts. The policy of the page lets no other script run, and nothing be fetched.
+    `key` tells one page from another. Nothing of a data set is markup or script here: it is
+    compressed JSON, which the page's own script puts into texts. The policy of the page lets no
+    other script run, and nothing be fetched.
     """
     script = bundle(ENTRY)
     style = source("style.css")
@@ -49,6 +52,7 @@ def html_page(
     about = values["about"]
     parts = {
         "policy": policy,
+        "key": html.escape(key),
         "title": html.escape(f"{about['label']} of {about['dataset']}"),
         "style": style,
         "data": packed(values),

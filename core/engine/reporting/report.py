@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,15 @@ from ig4.core.engine.reporting.pagedata import PageRequest, page_data
 from ig4.core.engine.reporting.view import selection_view
 from ig4.core.events import StageFinished, StageStarted
 from ig4.core.files.writing.staging import staged_file
+from ig4.core.files.writing.written import open_regular
+from ig4.core.host.fingerprint import digest_of
+from ig4.core.version import __version__
+from ig4.storage import selections
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
+    from ig4.storage.selections import SelectionRow
 
 STAGE = "report"
 
@@ -52,6 +57,45 @@ class ReportResult:
         }
 
 
+def page_beside(path: Path) -> Path:
+    """Return where the page about an export lies: `best-report.html` beside `best.json`."""
+    return path.with_name(f"{path.stem if path.suffix else path.name}-report.html")
+
+
+def keep_report(session: Session, dataset: DatasetRow, selection_id: int, path: Path) -> None:
+    """Write the page of a selection, unless it is there and of the same one already.
+
+    It is written again by `write_report` alone where something beside the selection has changed,
+    such as trainings on it: a run that has nothing to do should end at once.
+
+    Raises:
+        UsageError, DatasetError: as `write_report`.
+    """
+    request = PageRequest()
+    with session.store.reading() as connection:
+        selection = selections.find(connection, selection_id)
+    assert selection is not None
+    if not _is_of(path, page_key(selection, request)):
+        write_report(session, dataset, selection_id, path, request)
+
+
+def page_key(selection: SelectionRow, request: PageRequest) -> str:
+    """Return what tells the page of a selection from another one's."""
+    return digest_of([selection.id, selection.digest, asdict(request), __version__])
+
+
+def _is_of(path: Path, key: str) -> bool:
+    """Tell whether a file is a page with a key, which is in its first lines."""
+    try:
+        with open_regular(path) as file:
+            return key.encode() in file.read(_HEAD)
+    except OSError:
+        return False
+
+
+_HEAD = 4096
+
+
 def write_report(
     session: Session,
     dataset: DatasetRow,
@@ -70,10 +114,10 @@ def write_report(
         DatasetError: it cannot be written.
     """
     session.emit(StageStarted(STAGE, None))
-    data = page_data(
-        session, selection_view(session, dataset, selection_id), request or PageRequest()
-    )
-    page = html_page(data.values, data.pictures)
+    request = request or PageRequest()
+    view = selection_view(session, dataset, selection_id)
+    data = page_data(session, view, request)
+    page = html_page(data.values, data.pictures, key=page_key(view.selection, request))
     with staged_file(path, overwrite=overwrite) as partial:
         partial.write_bytes(page)
     about = data.values["about"]

@@ -201,6 +201,31 @@ def chosen_rows(selector: Selector, label: str, pool: Pool) -> NDArray[np.int64]
     return rows.astype(np.int64)
 
 
+def selection_pool(
+    session: Session,
+    dataset: DatasetRow,
+    request: SelectionRequest,
+    table: CandidateTable,
+    rows: NDArray[np.int64],
+    needs: Needs,
+    size: int,
+    reader: str,
+) -> Pool:
+    """Return the pool of some candidates: `rows` (m,) int64 of a table."""
+    own = table if len(rows) == len(table.sample_ids) else table.take(rows)
+    data = StoredPoolData(
+        session,
+        dataset,
+        pool_settings(request, own),
+        own.sample_ids,
+        own.contents,
+        CountedScores(own.names, own.weights, own.raw, own.percent, own.final),
+        own.labels,
+        read=table.read,
+    )
+    return Pool(data, size=size, seed=request.seed, needs=needs, reader=reader)
+
+
 @dataclass(frozen=True, slots=True)
 class _Funnel:
     """The stages of a selection at work on the candidates of a data set."""
@@ -212,18 +237,8 @@ class _Funnel:
 
     def pool(self, rows: NDArray[np.int64], needs: Needs, size: int, reader: str) -> Pool:
         """Return the pool of some candidates."""
-        table = self.table if len(rows) == len(self.table.sample_ids) else self.table.take(rows)
-        data = StoredPoolData(
-            self.session,
-            self.dataset,
-            pool_settings(self.request, table),
-            table.sample_ids,
-            table.contents,
-            CountedScores(table.names, table.weights, table.raw, table.percent, table.final),
-            table.labels,
-            read=self.table.read,
-        )
-        return Pool(data, size=size, seed=self.request.seed, needs=needs, reader=reader)
+        table, request = self.table, self.request
+        return selection_pool(self.session, self.dataset, request, table, rows, needs, size, reader)
 
     def run(self, stage: Stage, left: NDArray[np.int64]) -> tuple[NDArray[np.int64], StageResult]:
         """Return the rows that a stage leaves, and what it did."""
