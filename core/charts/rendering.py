@@ -6,6 +6,7 @@ Nothing is read from the network, and equal charts give equal bytes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from xml.sax.saxutils import escape, quoteattr
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 FileKind: TypeAlias = Literal["svg", "png", "pdf", "html", "json"]
 
 KINDS: tuple[FileKind, ...] = get_args(FileKind)
+
+MOST_PIXELS = 60e6
+"""So many pixels at most has a PNG: they take 240 MB."""
+
+_SIZE = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"')
 
 SCALE = 2.0
 """Pixels of a PNG for each pixel of the chart."""
@@ -77,15 +83,21 @@ def rendered(
     svg = str(convert.vegalite_to_svg(spec, vl_version=vega_lite(), allowed_base_urls=[]))
     if kind == "svg":
         return _described(svg, spec).encode()
-    try:
-        if kind == "png":
-            return bytes(convert.svg_to_png(svg, scale=scale))
-        return in_order(bytes(convert.svg_to_pdf(svg)))
-    except ValueError as error:
+    if kind == "png":
+        _check_pixels(svg, scale)
+        return bytes(convert.svg_to_png(svg, scale=scale))
+    return in_order(bytes(convert.svg_to_pdf(svg)))
+
+
+def _check_pixels(svg: str, scale: float) -> None:
+    """Refuse a picture that there may be no memory for: vl-convert would end the process."""
+    size = _SIZE.search(svg)
+    pixels = float(size[1]) * float(size[2]) * scale**2 if size else 0.0
+    if pixels > MOST_PIXELS:
         raise UsageError(
-            f"the picture cannot be drawn as {kind.upper()} ({error}): try a smaller --width, "
-            "--height or --scale"
-        ) from None
+            f"a PNG of {pixels / 1e6:,.0f} megapixels is too large (at most "
+            f"{MOST_PIXELS / 1e6:,.0f}): try a smaller --scale, --width or --height"
+        )
 
 
 def check_chart_file(path: Path, *, overwrite: bool = False) -> None:
