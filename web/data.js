@@ -20,7 +20,7 @@
  *   composition: any, stages: any[], columns: Column[], clusters: Cluster[],
  *   clustering: string | null, galleries: Gallery[], samples: Samples, map: PackedMap | null,
  *   outcomes: Table[], costs: Table[]}} Values
- * @typedef {{section: string, id: string, title: string, spec: any}} Chart
+ * @typedef {{section: string, id: string, spec: any}} Chart
  */
 
 /**

@@ -82,6 +82,7 @@ class WhatIf:
         prepared, view = self.prepared, self.view
         size = self._size(asked.size)
         table = self._table(asked, size)
+        pinned = prepared.table.pinned
         label = self.request.selector.label
         pool = selection_pool(
             self.session,
@@ -90,10 +91,11 @@ class WhatIf:
             table,
             prepared.left,
             prepared.selector.needs(),
-            size,
+            size - len(pinned),
             f"selector {label}",
         )
-        chosen = prepared.left[chosen_rows(prepared.selector, label, pool)]
+        taken = chosen_rows(prepared.selector, label, pool) if pool.size else pinned[:0]
+        chosen = np.concatenate([pinned, prepared.left[taken]])
         rows = view.row_of(table.sample_ids[chosen])
         now = view.rank > 0
         inside = np.zeros(len(view), dtype=bool)
@@ -106,10 +108,11 @@ class WhatIf:
         )
 
     def _size(self, size: int | None) -> int:
-        most = len(self.prepared.left)
+        least = max(1, len(self.prepared.table.pinned))
+        most = len(self.prepared.table.pinned) + len(self.prepared.left)
         size = len(self.view.selected) if size is None else size
-        if not 1 <= size <= most:
-            raise UsageError(f"size {size:,}: from 1 to {most:,} can be selected")
+        if not least <= size <= most:
+            raise UsageError(f"size {size:,}: from {least:,} to {most:,} can be selected")
         return size
 
     def _table(self, asked: WhatIfRequest, size: int) -> CandidateTable:

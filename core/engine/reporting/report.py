@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.engine.reporting.page import html_page
+from ig4.core.engine.reporting.pagecharts import page_charts
 from ig4.core.engine.reporting.pagedata import PageRequest, page_data
 from ig4.core.engine.reporting.view import selection_view
 from ig4.core.events import StageFinished, StageStarted
@@ -117,7 +118,10 @@ def write_report(
     request = request or PageRequest()
     view = selection_view(session, dataset, selection_id)
     data = page_data(session, view, request)
-    page = html_page(data.values, data.pictures, key=page_key(view.selection, request))
+    charts, library = page_charts(session, data.view, outcomes=request.texts)
+    page = html_page(
+        data.values, data.pictures, charts, library, key=page_key(view.selection, request)
+    )
     with staged_file(path, overwrite=overwrite) as partial:
         partial.write_bytes(page)
     about = data.values["about"]

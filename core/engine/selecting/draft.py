@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from ig4.core.contracts import Needs, Pool, Selector
-from ig4.core.counts import counted
+from ig4.core.counts import counted, verb
 from ig4.core.engine.pooling.furtherimages import further_images, image_spaces
 from ig4.core.engine.pooling.pooldata import CountedScores, StoredPoolData
 from ig4.core.engine.pooling.settings import PoolSettings
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 class PreparedSelection:
     """What a selector chooses from: the `pool` of the rows `left` of `table`, in its order.
 
-    `left` (m,) are the rows of the table that the stages left. The selector is not asked yet.
+    `left` (m,) are the rows of the table that the stages left; pinned rows are none of them. The
+    selector is not asked yet.
     """
 
     table: CandidateTable
@@ -60,9 +61,30 @@ class PreparedSelection:
 
 @dataclass(frozen=True, slots=True)
 class SelectionDraft(PreparedSelection):
-    """What is chosen: `rows` (size,) of `table`, best first."""
+    """What is chosen: `rows` (size,) of `table`: those that are pinned, then the best of `pool`."""
 
     rows: NDArray[np.int64]
+
+    def quotas(self) -> NDArray[np.int64] | None:
+        """Return the quota of the group of each row (size,), -1 of pinned ones; None if not dealt.
+
+        Raises:
+            PluginError: the selector gives other than a number for each row of the pool.
+        """
+        pinned = len(self.table.pinned)
+        if pinned == len(self.rows):
+            return None
+        with blaming("the selector's quotas()"):
+            dealt = self.selector.quotas(self.pool)
+        if dealt is None:
+            return None
+        if np.shape(dealt) != (self.pool.n,):
+            raise PluginError(
+                f"the selector's quotas() must have a number for each of the {self.pool.n} rows of "
+                f"the pool; they have the shape {np.shape(dealt)}"
+            )
+        own = np.asarray(dealt)[np.searchsorted(self.left, self.rows[pinned:])]
+        return np.concatenate([np.full(pinned, -1), own])
 
 
 def all_needs(session: Session, request: SelectionRequest) -> Needs:
@@ -107,7 +129,10 @@ def draft_selection(
         PluginError: a selector breaks its contract.
     """
     made = prepare_selection(session, dataset, request, matrix=matrix)
-    rows = made.left[chosen_rows(made.selector, request.selector.label, made.pool)]
+    rows = made.table.pinned
+    if made.pool.size:
+        chosen = chosen_rows(made.selector, request.selector.label, made.pool)
+        rows = np.concatenate([rows, made.left[chosen]])
     return SelectionDraft(made.table, made.left, made.pool, made.selector, made.stages, rows)
 
 
@@ -130,22 +155,39 @@ def prepare_selection(
     _require_columns(session, dataset, request, needs)
     table = candidate_table(session, dataset, request, needs, matrix=matrix)
     size = resolve_size(request, len(table.sample_ids), table.left_out)
+    size -= _pinned(table, size)
     funnel = _Funnel(session, dataset, request, table)
-    left = np.arange(len(table.sample_ids))
+    left = np.delete(np.arange(len(table.sample_ids)), table.pinned)
     results = []
     for number, stage in enumerate(request.stages, start=1):
         left, result = funnel.run(stage, left)
         session.notice(result.notice(number))
         results.append(result)
     if size > len(left):
+        beside = " beside those that are kept" if len(table.pinned) else ""
         raise UsageError(
-            f"cannot select {counted(size, 'sample')}: the stages of the selection leave "
+            f"cannot select {counted(size, 'sample')}{beside}: the stages of the selection leave "
             f"{len(left):,} of {len(table.sample_ids):,}; relax them, or select fewer"
         )
     selector = cast("Selector", session.configured(request.selector).component)
     label = request.selector.label
     pool = funnel.pool(left, selector.needs(), size, f"selector {label}")
     return PreparedSelection(table, left, pool, selector, tuple(results))
+
+
+def _pinned(table: CandidateTable, size: int) -> int:
+    """Return how many samples of a selection are pinned.
+
+    Raises:
+        UsageError: more than are to be selected.
+    """
+    count = len(table.pinned)
+    if count > size:
+        raise UsageError(
+            f"{counted(count, 'sample')} {verb(count, 'is', 'are')} to be kept, and "
+            f"{size:,} to be selected: select more, or keep fewer"
+        )
+    return count
 
 
 def pool_settings(request: SelectionRequest, table: CandidateTable) -> PoolSettings:
