@@ -60,10 +60,8 @@ Examples:
 @click.option(
     "--width",
     type=click.IntRange(200, 4000),
-    default=700,
-    show_default=True,
     metavar="PIXELS",
-    help="Width of the file.",
+    help="Width.  [default: 700; a page fits its window]",
 )
 @click.option(
     "--height",
@@ -86,7 +84,7 @@ def plot(
     what: tuple[str, ...],
     out: Path | None,
     theme: Any,
-    width: int,
+    width: int | None,
     height: int | None,
     scale: float,
     overwrite: bool | None,
@@ -104,9 +102,8 @@ def plot(
     """
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
-    from ig4.core.charts.frame import Size
-    from ig4.core.charts.rendering import check_chart_file, write_chart
-    from ig4.core.engine.plotting.drawing import plot_chart, plot_dict
+    from ig4.core.charts.rendering import check_chart_file
+    from ig4.core.engine.plotting.drawing import plot_dict, write_plot
     from ig4.core.engine.plotting.plot import read_plot
 
     request = _request(kind, what, asked)
@@ -115,8 +112,10 @@ def plot(
     with open_session(db, configuration.load(), quiet=quiet) as session:
         found = read_plot(session, request, dataset)
     if out is not None:
-        chart = plot_chart(found, Size(width, height))
-        write_chart(chart, out, theme=theme, scale=scale, overwrite=bool(overwrite))
+        write_plot(
+            found, out, width=width, height=height, theme=theme, scale=scale,
+            overwrite=bool(overwrite),
+        )  # fmt: skip
     if as_json:
         render.print_json(plot_dict(found) | ({} if out is None else {"path": str(out)}))
     elif out is not None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.api.databases import StoreContext
-from ig4.core.charts.frame import Size
-from ig4.core.charts.rendering import SCALE, check_chart_file, write_chart
+from ig4.core.charts.frame import WIDTH, Size
+from ig4.core.charts.rendering import SCALE, check_chart_file
 from ig4.core.charts.themes import Theme
-from ig4.core.engine.plotting.drawing import plot_chart
+from ig4.core.engine.plotting.drawing import plot_chart, write_plot
 from ig4.core.engine.plotting.kinds import PlotKind, PlotRequest
 from ig4.core.engine.plotting.plot import read_plot
 from ig4.core.engine.session import Session
@@ -35,7 +35,7 @@ def plot(
     method: str = "pca",
     space: str | None = None,
     column: str | None = None,
-    width: int = 700,
+    width: int | None = None,
     height: int | None = None,
     path: str | Path | None = None,
     theme: Theme = "light",
@@ -70,7 +70,14 @@ def plot(
         check_chart_file(Path(path), overwrite=overwrite)
     with StoreContext(db, create=False) as store:
         found = read_plot(Session(store, Host.discover(), listeners), request, dataset)
-    chart = plot_chart(found, Size(width, height))
     if path is not None:
-        write_chart(chart, Path(path), theme=theme, scale=scale, overwrite=overwrite)
-    return chart
+        write_plot(
+            found,
+            Path(path),
+            width=width,
+            height=height,
+            theme=theme,
+            scale=scale,
+            overwrite=overwrite,
+        )
+    return plot_chart(found, Size(WIDTH if width is None else width, height))

@@ -1,11 +1,11 @@
-"""One chart as a page of HTML: it opens from disk, and nothing outside it is read or run."""
+"""Charts as a page of HTML: it opens from disk, and nothing outside it is read or run."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -17,8 +17,8 @@ _STYLE = """
 body { margin: 16px; font: 14px/1.5 "Liberation Sans", Arial, Helvetica, sans-serif; }
 body.dark { background: #15181c; color: #e8eaed; }
 body.light, body.print { background: #ffffff; color: #1f2328; }
-figure { margin: 0; }
-#chart { width: 100%; }
+figure { margin: 0 0 24px; }
+.chart { width: 100%; min-width: 0; overflow-x: auto; }
 figcaption { max-width: 70ch; margin-top: 8px; opacity: 0.85; overflow-wrap: anywhere; }
 #vg-tooltip-element { position: fixed; visibility: hidden; z-index: 9; padding: 6px 8px;
   max-width: 360px; overflow-wrap: anywhere; font-size: 12px; pointer-events: none;
@@ -30,24 +30,26 @@ figcaption { max-width: 70ch; margin-top: 8px; opacity: 0.85; overflow-wrap: any
 
 _DRAW = """
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
-const spec = read("spec"), themes = read("themes"), asked = read("asked");
+const specs = read("specs"), themes = read("themes"), asked = read("asked");
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const chosen = () => asked === "light" && dark.matches ? "dark" : asked;
 async function draw() {
   const theme = chosen();
   document.body.className = theme;
-  await vegaEmbed("#chart", spec, {
-    ast: true, actions: false, renderer: "svg", defaultStyle: false, config: themes[theme],
-    tooltip: { disableDefaultStyle: true, theme: theme === "dark" ? "dark" : "light" },
-  });
+  for (const [n, spec] of specs.entries()) {
+    await vegaEmbed(`#chart-${n}`, spec, {
+      ast: true, actions: false, renderer: "svg", defaultStyle: false, config: themes[theme],
+      tooltip: { disableDefaultStyle: true, theme: theme === "dark" ? "dark" : "light" },
+    });
+  }
 }
 dark.addEventListener("change", draw);
 draw();
 """
 
 
-def chart_page(spec: Mapping[str, Any], theme: Theme = "light") -> str:
-    """Return a page that draws a specification without `config`.
+def chart_page(specs: Sequence[Mapping[str, Any]], theme: Theme = "light") -> str:
+    """Return a page that draws specifications without `config`, one below the other.
 
     A light chart turns dark for a reader whose system is. The policy of the page allows no script
     but its own two, and no request.
@@ -61,7 +63,6 @@ def chart_page(spec: Mapping[str, Any], theme: Theme = "light") -> str:
         f"default-src 'none'; script-src {hashes}; style-src 'sha256-{_digest(_STYLE)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    told = str(spec.get("description", ""))
     themes = {one: theme_config(one, background="transparent") for one in THEMES}
     return "\n".join(
         [
@@ -71,15 +72,14 @@ def chart_page(spec: Mapping[str, Any], theme: Theme = "light") -> str:
             '<meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(_title(spec))}</title>",
+            f"<title>{escape(_title(specs[0]))}</title>",
             f"<style>{_STYLE}</style>",
             "</head>",
             f'<body class="{theme}">',
-            "<main><figure>",
-            '<div id="chart"></div>',
-            f'<figcaption dir="auto">{escape(told)}</figcaption>',
-            "</figure></main>",
-            _data("spec", spec),
+            "<main>",
+            *(_figure(n, spec) for n, spec in enumerate(specs)),
+            "</main>",
+            _data("specs", list(specs)),
             _data("themes", themes),
             _data("asked", theme),
             *(f"<script>{one}</script>" for one in scripts),
@@ -87,6 +87,14 @@ def chart_page(spec: Mapping[str, Any], theme: Theme = "light") -> str:
             "</html>",
             "",
         ]
+    )
+
+
+def _figure(number: int, spec: Mapping[str, Any]) -> str:
+    told = escape(str(spec.get("description", "")))
+    return (
+        f'<figure><div class="chart" id="chart-{number}"></div>'
+        f'<figcaption dir="auto">{told}</figcaption></figure>'
     )
 
 

@@ -6,7 +6,8 @@ Nothing is read from the network, and equal charts give equal bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from xml.sax.saxutils import escape, quoteattr
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 FileKind: TypeAlias = Literal["svg", "png", "pdf", "html", "json"]
 
 KINDS: tuple[FileKind, ...] = get_args(FileKind)
+
+MOST_PIXELS = 60e6
+"""So many pixels at most has a PNG: they take 240 MB."""
+
+_SIZE = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"')
 
 SCALE = 2.0
 """Pixels of a PNG for each pixel of the chart."""
@@ -72,20 +78,26 @@ def rendered(
     if kind == "json":
         return (json.dumps(spec, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()
     if kind == "html":
-        return chart_page(specification(chart), theme).encode()
+        return chart_page([specification(chart)], theme).encode()
     convert = vl_convert()
     svg = str(convert.vegalite_to_svg(spec, vl_version=vega_lite(), allowed_base_urls=[]))
     if kind == "svg":
         return _described(svg, spec).encode()
-    try:
-        if kind == "png":
-            return bytes(convert.svg_to_png(svg, scale=scale))
-        return in_order(bytes(convert.svg_to_pdf(svg)))
-    except ValueError as error:
+    if kind == "png":
+        _check_pixels(svg, scale)
+        return bytes(convert.svg_to_png(svg, scale=scale))
+    return in_order(bytes(convert.svg_to_pdf(svg)))
+
+
+def _check_pixels(svg: str, scale: float) -> None:
+    """Refuse a picture that there may be no memory for: vl-convert would end the process."""
+    size = _SIZE.search(svg)
+    pixels = float(size[1]) * float(size[2]) * scale**2 if size else 0.0
+    if pixels > MOST_PIXELS:
         raise UsageError(
-            f"the picture cannot be drawn as {kind.upper()} ({error}): try a smaller --width, "
-            "--height or --scale"
-        ) from None
+            f"a PNG of {pixels / 1e6:,.0f} megapixels is too large (at most "
+            f"{MOST_PIXELS / 1e6:,.0f}): try a smaller --scale, --width or --height"
+        )
 
 
 def check_chart_file(path: Path, *, overwrite: bool = False) -> None:
@@ -117,6 +129,22 @@ def write_chart(
         MissingExtraError: Altair or vl-convert is not installed.
     """
     data = rendered(chart, file_kind(path), theme=theme, scale=scale)
+    _write(path, data, overwrite=overwrite)
+
+
+def write_charts(
+    charts: Sequence[Chart], path: Path, *, theme: Theme = "light", overwrite: bool = False
+) -> None:
+    """Write charts as one page of HTML, one below the other.
+
+    Raises:
+        UsageError, DatasetError, MissingExtraError: as `write_chart`.
+    """
+    page = chart_page([specification(one) for one in charts], theme)
+    _write(path, page.encode(), overwrite=overwrite)
+
+
+def _write(path: Path, data: bytes, *, overwrite: bool) -> None:
     with staged_file(path, overwrite=overwrite) as partial:
         partial.write_bytes(data)
 

@@ -184,7 +184,7 @@ def rank_chart(values: Overlap, size: Size = PAGE) -> Chart:
     if len(shared) <= MOST_POINTS:
         chart = (
             alt.Chart(rows({"x": one, "y": two} for one, two in shared.tolist()))
-            .mark_point(filled=True, size=28, opacity=0.9, color=SELECTED)
+            .mark_point(filled=True, size=28, opacity=1, color=SELECTED, aria=False)
             .encode(x=x, y=y, tooltip=[alt.Tooltip("x:Q", title=f"rank in {a}"),
                                        alt.Tooltip("y:Q", title=f"rank in {b}")])
         )  # fmt: skip
@@ -192,7 +192,7 @@ def rank_chart(values: Overlap, size: Size = PAGE) -> Chart:
         cells = _cells(shared.astype(np.float64))
         chart = (
             alt.Chart(rows(cells))
-            .mark_rect(color=SELECTED)
+            .mark_rect(color=SELECTED, aria=False)
             .encode(
                 x=x, x2="x2:Q", y=y, y2="y2:Q",
                 opacity=alt.Opacity("samples:Q", title="samples in a cell",

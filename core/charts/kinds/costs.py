@@ -90,17 +90,23 @@ def time_chart(values: Sequence[TimeValue], size: Size = PAGE) -> Chart:
 
 def spending_charts(values: Spending, size: Size = PAGE) -> Chart:
     """Draw costs, and below them times; what there is none of is left out."""
-    charts = []
-    if values.costs or not values.times:
-        charts.append(cost_chart(values.by, values.costs, size))
-    if values.times:
-        charts.append(time_chart(values.times, size))
+    charts = spending_panels(values, size)
     named = labels([*(one.name for one in values.costs), *(one.name for one in values.times)])
     return panels(
         charts,
         description=" ".join(str(one.description) for one in charts),
         axis=70 + 6 * max(map(columns, named), default=0),
     )
+
+
+def spending_panels(values: Spending, size: Size = PAGE) -> list[Chart]:
+    """Draw costs and times as charts of their own; what there is none of is left out."""
+    charts = []
+    if values.costs or not values.times:
+        charts.append(cost_chart(values.by, values.costs, size))
+    if values.times:
+        charts.append(time_chart(values.times, size))
+    return charts
 
 
 def duration_text(seconds: float) -> str:

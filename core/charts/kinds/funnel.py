@@ -39,7 +39,7 @@ def funnel_chart(values: Sequence[FunnelStep], size: Size = PAGE) -> Chart:
             "label": label,
             "name": shown(one.name),
             "left": one.left,
-            "out": None if came is None else came - one.left,
+            "out": 0 if came is None else came - one.left,
             "who": _CHOSEN if n == last else _STAYED,
             "text": step_text(one.left, came),
         }

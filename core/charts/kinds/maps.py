@@ -158,7 +158,9 @@ def _points(values: MapValues) -> list[Chart]:
         )
         found.append(
             alt.Chart(data)
-            .mark_point(filled=True, size=area, opacity=opacity, shape=shape)
+            .mark_point(
+                filled=True, size=area, opacity=1, fillOpacity=opacity, shape=shape, aria=False
+            )
             .encode(
                 x=x, y=y,
                 color=alt.Color("who:N", title=None, scale=colour, legend=key),
@@ -185,7 +187,7 @@ def _density(values: MapValues) -> list[Chart]:
     ]
     squares = (
         alt.Chart(rows(cells))
-        .mark_rect(color=REST)
+        .mark_rect(color=REST, aria=False)
         .encode(
             x=x, x2="x2:Q", y=y, y2="y2:Q", tooltip=tips,
             opacity=alt.Opacity(
@@ -203,7 +205,7 @@ def _density(values: MapValues) -> list[Chart]:
     top = max((int(cell["selected"]) for cell in marked), default=1)
     dots = (
         alt.Chart(rows(marked))
-        .mark_point(filled=True, shape="diamond", color=SELECTED, opacity=0.95)
+        .mark_point(filled=True, shape="diamond", color=SELECTED, opacity=1, aria=False)
         .encode(
             x=x, y=y, tooltip=tips,
             size=alt.Size(

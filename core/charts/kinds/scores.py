@@ -141,11 +141,11 @@ def score_chart(values: Histogram, size: Size = PAGE, *, title: str | None = Non
         alt.Tooltip("share:Q", title="of all (%)", format=".1f"),
         alt.Tooltip("selected_share:Q", title="of selected (%)", format=".1f"),
     ]
+    base = alt.Chart(rows(bins))
     layers = [
-        alt.Chart(rows(bins))
-        .mark_bar(binSpacing=1, opacity=0.75)
+        base.mark_bar(binSpacing=1, opacity=0.75)
         .encode(
-            x=x, x2="high:Q", y=y, tooltip=tips,
+            x=x, x2="high:Q", y=y,
             color=colour,
         )
     ]  # fmt: skip
@@ -161,6 +161,8 @@ def score_chart(values: Histogram, size: Size = PAGE, *, title: str | None = Non
                 color=colour,
             )
         )  # fmt: skip
+    # What is pointed at is the whole height of a bin, as low bars are hard to hit.
+    layers.append(base.mark_rect(opacity=0, aria=False).encode(x=x, x2="high:Q", tooltip=tips))
     layers += _line(values)
     return finished(
         alt.layer(*layers),

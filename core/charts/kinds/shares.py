@@ -25,6 +25,8 @@ from ig4.core.counts import counted
 MOST = 20
 """So many groups or clusters at most have a row of their own."""
 
+_LEAST_CHANGE = 0.5  # percentage points that are worth telling
+
 _POOL, _CHOSEN, _QUOTA = "of all samples", "of the selection", "quota"
 _COLOURS = [REST, SELECTED, ACCENT]
 _SHAPES = ["square", "square", "diamond"]
@@ -214,8 +216,8 @@ def share_description(values: PartShares) -> str:
     ]
     grown = max(told, key=lambda pair: pair[1])[0]
     shrunk = min(told, key=lambda pair: pair[1])[0]
-    if grown is shrunk:
-        return start
+    if grown is shrunk or max(abs(change) for _, change in told) < _LEAST_CHANGE:
+        return f"{start} No share differs by half a percentage point."
     return f"{start} {_moved(values, grown)} (grown most); {_moved(values, shrunk)} (shrunk most)."
 
 

@@ -126,16 +126,19 @@ def _benchmark(
 
 
 def ablation_values(
-    session: Session, number: int | None = None, column: str | None = None
+    session: Session,
+    number: int | None = None,
+    column: str | None = None,
+    dataset: str | None = None,
 ) -> tuple[ArmValues, int]:
-    """Return the arms of an ablation, by default the newest, and its number.
+    """Return the arms of an ablation, by default the newest (of a data set), and its number.
 
     `column` is a benchmark, by default the mean of all.
 
     Raises:
         UsageError: there is none, none of that number, or no such column.
     """
-    rows = [row.id for row in list_ablations(session)]
+    rows = [row.id for row in list_ablations(session) if dataset in (None, row.dataset)]
     if not rows or number not in (None, *rows):
         raise _none("ablation", number, "ig4 ablate", "ig4 ablate show")
     chosen = rows[-1] if number is None else number

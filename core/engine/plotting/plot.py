@@ -52,7 +52,7 @@ def _of_results(session: Session, request: PlotRequest, dataset: str | None) -> 
     if kind == "evaluations":
         return Plot(kind, ofresults.evaluation_values(session, number, dataset))
     if kind == "ablation":
-        arms, found = ofresults.ablation_values(session, number, request.column)
+        arms, found = ofresults.ablation_values(session, number, request.column, dataset)
         return Plot(kind, arms, {"ablation": found})
     return Plot(kind, ofresults.spending_values(session, request.by or "model", dataset))
 
