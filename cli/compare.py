@@ -30,6 +30,7 @@ Examples:
   ig4 compare best                 # with the last selection
   ig4 compare best draft --top 30
   ig4 compare best draft --json
+  ig4 compare best draft --out compare.html    # a page, with the samples themselves
 """
 )
 @click.argument("a", metavar="A")
@@ -41,6 +42,9 @@ Examples:
     show_default=True,
     help="How many that came in, and went out, to print; --json has all.",
 )
+@click.option("--out", type=opt.PATH, help="Write a page, with the samples themselves.")
+@click.option("--no-images", is_flag=True, help="Leave images out of the page.")
+@opt.overwrite
 @opt.dataset
 @opt.config
 @opt.shared_options
@@ -48,6 +52,9 @@ def compare(
     a: str,
     b: str,
     top: int,
+    out: Path | None,
+    no_images: bool,
+    overwrite: bool | None,
     dataset: str | None,
     config_file: Path | None,
     db: str | None,
@@ -63,6 +70,7 @@ def compare(
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
     from ig4.core.engine.comparing.compare import compare_selections
+    from ig4.core.engine.reporting.comparepage import write_comparison
     from ig4.core.engine.requests import pool_settings
 
     config = configuration.load(config_file)
@@ -71,10 +79,14 @@ def compare(
         found = compare_selections(
             session, a, b, chosen, pool_settings(config), detailed=max(top, 10)
         )
+        if out is not None:
+            write_comparison(session, found, out, images=not no_images, overwrite=bool(overwrite))
     if as_json:
         render.print_json(found.to_dict())
     else:
         _print(found, top)
+        if out is not None:
+            click.echo(f"\nLook at the samples in a browser: {out}")
 
 
 def _print(found: ComparisonResult, top: int) -> None:

@@ -9,6 +9,7 @@ from ig4.core.api.databases import (
 )
 from ig4.core.api.evaluating import evaluate, judge
 from ig4.core.api.plotting import plot
+from ig4.core.api.reporting import report
 from ig4.core.api.running import run, select
 from ig4.core.api.scoring import check, drop_scores, groups, rename_scores, scores
 from ig4.core.api.training import ablate, learn_weights, train
@@ -26,6 +27,7 @@ __all__ = [
     "plot",
     "query",
     "rename_scores",
+    "report",
     "run",
     "scores",
     "select",
