@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "choosing.md").read_text(encoding="utf-8")
 ARENA = (ROOT / "examples" / "arena" / "README.md").read_text(encoding="utf-8")
-SHOWN = re.findall(r"^\| `([\w-]+)` \| (\S+ \[.*?\]) \| (\S+ %) \| ([\w ]+) \|$", PAGE, re.MULTILINE)
+ROW = r"^\| `([\w-]+)` \| (\S+ \[.*?\]) \| (\S+ %) \| ([\w ]+) \|$"
+SHOWN = re.findall(ROW, PAGE, re.MULTILINE)
 
 
 def measured():

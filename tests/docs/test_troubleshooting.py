@@ -13,7 +13,7 @@ MESSAGES = re.findall(r"^\*\*`(.+?)`\.\*\*", PAGE, re.MULTILINE)
 
 
 def texts():
-    """Return ig4's code with texts that go over several lines joined, and `…` for what is put in."""
+    """Return ig4's code: texts over several lines joined, `…` for what is put in."""
     paths = [p for f in ("core", "plugins", "storage", "cli") for p in (ROOT / f).rglob("*.py")]
     code = "\n".join(path.read_text(encoding="utf-8") for path in paths)
     joined = re.sub(r'"\s*\n\s*f?"', "", code)

@@ -1,4 +1,4 @@
-"""Pages of the documentation that are made from ig4 itself: commands, components, Python, tables."""
+"""Pages of the documentation that are made from ig4 itself: commands, components, tables."""
 
 from __future__ import annotations
 

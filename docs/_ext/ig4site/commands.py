@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import click
+
 from ig4.cli.main import COMMANDS, cli
 from ig4site.writing import PageFolder, prose, table, toctree
 
@@ -18,6 +19,20 @@ GROUPS = {
     "Look after": ("db", "costs", "batch", "plugins", "doctor", "demo"),
 }  # fmt: skip
 """The commands in the order in which people meet them; others follow under "More"."""
+
+INTRODUCTION = """\
+# Commands
+
+These pages are made from the commands themselves. Every command has `--help`, and prints JSON with
+`--json`. Results go to standard output, progress and notices to standard error.
+
+| exit code | means |
+|---|---|
+| 0 | done |
+| 1 | failed; the message says why, and what to do next |
+| 2 | wrong usage; also a data set or a sample of a name that is not there |
+| 3 | done, with failed samples |
+"""
 
 
 def write(pages: PageFolder) -> None:
@@ -33,20 +48,7 @@ def _index() -> str:
         rows = [(f"[`ig4 {name}`]({name}.md)", prose(COMMANDS[name][1])) for name in names]
         sections.append(f"## {title}\n\n{table(('command', 'what it does'), rows)}")
     order = [name for _, names in _grouped() for name in names]
-    return "\n".join([
-        "# Commands",
-        "",
-        "These pages are made from the commands themselves. Every command has `--help`, and prints",
-        "JSON with `--json`. Results go to standard output, progress and notices to standard error.",
-        "",
-        table(("exit code", "means"), [
-            ("0", "done"), ("1", "failed; the message says why and what to do"),
-            ("2", "wrong usage; also a data set or a sample of a name that is not there"),
-            ("3", "done, with failed samples"),
-        ]),
-        *sections,
-        toctree(order),
-    ])  # fmt: skip
+    return "\n".join([INTRODUCTION, *sections, toctree(order)])
 
 
 def _grouped() -> Iterator[tuple[str, list[str]]]:

@@ -37,6 +37,22 @@ OPTION_TABLES = {
 }  # fmt: skip
 """The tables of ig4.toml that hold the options of a kind."""
 
+INTRODUCTION = """\
+# Components and their options
+
+Everything that ig4 scores, clusters, selects, trains or reads with is a component, and comes from a
+plugin. These are the ones that ig4 brings; [a plugin](../plugins.md) adds others, and `ig4 plugins`
+lists what is installed on your machine. These pages are made from the components themselves, as
+`ig4 plugins show NAME` shows them.
+
+You set an option on the command line with `-o NAME.KEY=VALUE`, or in `ig4.toml`:
+
+```toml
+[scorers.clip]
+model = "ViT-L-14"
+```
+"""
+
 
 def write(pages: PageFolder) -> None:
     """Write the list of kinds, and a page for each kind with all its components."""
@@ -59,36 +75,27 @@ def _index(kinds: list[str], own: list[RegisteredComponent]) -> str:
         names = [one.component.name for one in own if one.component.kind == kind]
         links = ", ".join(f"[`{name}`]({_plural(kind)}.md#{_target(kind, name)})" for name in names)
         rows.append((f"[{kind}]({_plural(kind)}.md)", KIND_TEXTS[kind], links))
-    return "\n".join([
-        "# Components and their options",
-        "",
-        "Everything that ig4 scores, clusters, selects, trains or reads with is a component, and comes",
-        "from a plugin. These are the ones that ig4 brings; [a plugin](../plugins.md) adds others, and",
-        "`ig4 plugins` lists what is installed on your machine. These pages are made from the components",
-        "themselves, as `ig4 plugins show NAME` shows them.",
-        "",
-        "You set an option on the command line with `-o NAME.KEY=VALUE`, or in `ig4.toml`:",
-        "",
-        "```toml\n[scorers.clip]\nmodel = \"ViT-L-14\"\n```",
-        "",
-        table(("kind", "what it does", "components"), rows),
-        toctree(_plural(kind) for kind in kinds),
-    ])  # fmt: skip
+    kinds_table = table(("kind", "what it does", "components"), rows)
+    return "\n".join([INTRODUCTION, kinds_table, toctree(_plural(kind) for kind in kinds)])
 
 
 def _page(kind: str, found: list[RegisteredComponent], host: Host) -> str:
     first = found[0].component.name
+    classes = " or ".join(code(one.__name__) for one in contracts_of(kind))
     lines = [
-        f"# {_plural(kind).capitalize()}",
-        "",
-        f"{'An' if kind[0] in 'aei' else 'A'} {kind} {KIND_TEXTS[kind]}.",
-        "",
+        f"# {_plural(kind).capitalize()}\n",
+        f"{'An' if kind[0] in 'aei' else 'A'} {kind} {KIND_TEXTS[kind]}.\n",
     ]
     if kind in OPTION_TABLES:
-        lines += [f"Options stand in `ig4.toml` under `[{OPTION_TABLES[kind]}.NAME]`, as in",
-                  f"`[{OPTION_TABLES[kind]}.{first}]`, or are given with `-o NAME.KEY=VALUE`."]  # fmt: skip
-    classes = " or ".join(code(one.__name__) for one in contracts_of(kind))
-    lines += [f"To write your own, see [plugins](../plugins.md) and {classes} in the", "[API](../api/contracts.md).", ""]  # fmt: skip
+        own = OPTION_TABLES[kind]
+        lines.append(
+            f"Options stand in `ig4.toml` under `[{own}.NAME]`, as in `[{own}.{first}]`, or are "
+            "given with `-o NAME.KEY=VALUE`."
+        )
+    lines.append(
+        f"To write your own, see [plugins](../plugins.md) and {classes} in "
+        "[Python](../api/contracts.md).\n"
+    )
     rows = [
         (f"[`{one.component.name}`](#{_target(kind, one.component.name)})",
          prose(one.component.summary), code(one.component.extra) if one.component.extra else "")

@@ -16,13 +16,25 @@ from ig4site.writing import PageFolder, code, prose, table, toctree
 PAGES = {
     "functions": ("Functions", "What the commands do, as functions that return objects."),
     "results": ("Results", "What the functions return."),
-    "contracts": ("Contracts", "What a component of each kind inherits from; see "
-                  "[plugins](../plugins.md)."),
+    "contracts": ("Contracts", "What a component inherits from; see [plugins](../plugins.md)."),
     "values": ("Values", "The plain values that travel between ig4 and a component."),
     "errors": ("Errors", "What ig4 raises; each message says what was wrong and what to do next."),
-    "testing": ("Conformance kit", "Checks that a component of a kind must pass: "
-                "`ig4.core.testing`. [Plugins](../plugins.md) shows how you use them."),
-}  # fmt: skip
+    "testing": ("Conformance kit", "`ig4.core.testing`: checks for the tests of a plugin."),
+}
+
+INTRODUCTION = """\
+# Python
+
+`import ig4` offers what the commands do, and what a plugin needs. It is light: nothing heavy is
+loaded before you use it. Names that are not on these pages may change without notice.
+
+```python
+import ig4
+
+result = ig4.run("data.json", scorers=["clip", "length"], size=200)
+print(result.selection.ids[:5])
+```
+"""
 
 FURTHER = {
     "contracts": ("ig4.core.contracts.root.Configurable", "ig4.core.contracts.pool.Neighbours",
@@ -109,20 +121,7 @@ def _entry(path: str) -> str:
 
 
 def _index(names: dict[str, list[str]]) -> str:
-    lines = [
-        "# Python",
-        "",
-        "`import ig4` offers what the commands do, and what a plugin needs. It is light: nothing heavy",
-        "is loaded before you use it. Names that are not on these pages may change without notice.",
-        "",
-        "```python",
-        "import ig4",
-        "",
-        'result = ig4.run("data.json", scorers=["clip", "length"], size=200)',
-        "print(result.selection.ids[:5])",
-        "```",
-        "",
-    ]
+    lines = [INTRODUCTION]
     for page, found in names.items():
         title, lead = PAGES[page]
         rows = []
@@ -137,5 +136,5 @@ def _index(names: dict[str, list[str]]) -> str:
 
 def _first(doc: str) -> str:
     """Return the first sentence of a docstring."""
-    paragraph = " ".join(doc.split("\n\n")[0].split())
-    return paragraph.split(". ")[0].rstrip(".")
+    paragraph = " ".join(doc.partition("\n\n")[0].split())
+    return paragraph.partition(". ")[0].rstrip(".")

@@ -23,9 +23,7 @@ PAGES = {
 """Files outside docs/ that are pages of the site."""
 
 
-def fitted(
-    text: str, source: Path, docs: Path, repository: str, page: Path | None = None
-) -> str:
+def fitted(text: str, source: Path, docs: Path, repository: str, page: Path | None = None) -> str:
     """Return Markdown of `source` with the links that it must have in the place of `page`.
 
     A link to a page of the site becomes one to that page. One to another file of the repository
@@ -39,9 +37,7 @@ def fitted(
         anchor = match["anchor"] or ""
         return _place(target, docs, repository, page.parent, match["target"]) + anchor
 
-    return "".join(
-        _LINK.sub(new_link, line) if outside else line for line, outside in _lines(text)
-    )
+    return "".join(_LINK.sub(new_link, line) if outside else line for line, outside in _lines(text))
 
 
 def _place(target: Path, docs: Path, repository: str, start: Path, given: str) -> str:

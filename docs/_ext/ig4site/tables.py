@@ -10,6 +10,14 @@ from ig4.storage.admin import existing_url
 from ig4.storage.querying.describe import describe_tables
 from ig4site.writing import PageFolder, code, prose, table
 
+INTRODUCTION = """\
+# Tables and columns
+
+What `ig4 query --schema` tells of a new database. `scores_wide` has a further column for each scorer
+of yours. [The score database](../database.md) says what it is for, and `ig4 query --examples` shows
+queries that work.
+"""
+
 
 def write(pages: PageFolder) -> None:
     """Write the page of all tables with their columns."""
@@ -18,14 +26,7 @@ def write(pages: PageFolder) -> None:
         with ig4.open(file):
             pass
         found = describe_tables(existing_url(file), None)
-    lines = [
-        "# Tables and columns",
-        "",
-        "What `ig4 query --schema` tells, of a new database. `scores_wide` has a further column for",
-        "each scorer of yours. [The score database](../database.md) says what it is for, and",
-        "`ig4 query --examples` shows queries that work.",
-        "",
-    ]
+    lines = [INTRODUCTION]
     for kind, title in (("view", "Views"), ("table", "Tables")):
         lines += [f"## {title}", ""]
         for one in found:

@@ -17,9 +17,7 @@ def filled(text: str, folder: Path) -> str:
     all pages directly in docs/ that no list names.
     """
     named = {
-        line.rstrip("?").strip()
-        for block in _BLOCK.findall(text)
-        for line in block.splitlines()
+        line.rstrip("?").strip() for block in _BLOCK.findall(text) for line in block.splitlines()
     }
     rest = [p.stem for p in sorted(folder.glob("*.md")) if p.stem not in {*named, "index"}]
 
@@ -39,4 +37,5 @@ def filled(text: str, folder: Path) -> str:
 
 def of_folder(folder: Path) -> str:
     """Return the list of all pages beside a README that says what they are about."""
-    return "\n" + toctree(path.stem for path in sorted(folder.glob("*.md")) if path.stem != "README")
+    names = [path.stem for path in sorted(folder.glob("*.md"))]
+    return "\n" + toctree(name for name in names if name != "README")
