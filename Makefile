@@ -56,6 +56,7 @@ bench: $(STAMP)
 
 # The pages of docs/, with commands, options and pictures made from ig4 itself.
 docs: $(STAMP)
+	$(BIN)/python docs/screenshots.py docs/screenshots.toml docs/screens
 	$(BIN)/python -m sphinx -b html -n -W --keep-going -q docs build/docs
 	@echo "Open build/docs/index.html"
 

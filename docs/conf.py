@@ -17,7 +17,7 @@ copyright = author  # noqa: A001 - Sphinx's name for it
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "ig4site"]
-exclude_patterns = ["_ext", "_static", "**/.ipynb_checkpoints"]
+exclude_patterns = ["_ext", "_static", "screens", "**/.ipynb_checkpoints"]
 source_suffix = {".md": "markdown"}
 
 # Where the repository is, if it is published: links to source files then lead there.
@@ -51,6 +51,7 @@ html_static_path = ["_static"]
 html_css_files = ["ig4.css"]
 html_js_files = ["copy.js"]
 html_copy_source = False
+html_show_search_summary = False  # it cannot be read from a disk, only from a server
 html_show_sphinx = False
 pygments_style = "friendly"
 pygments_dark_style = "monokai"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4site import commands, components, interface, links, notebooks, outside, tables, toctree
+from ig4site.pictures import Screenshot
 from ig4site.writing import PageFolder
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def outdated(*_: object) -> list[str]:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the extension."""
     app.add_config_value("ig4_repository", "", "env", str)
+    app.add_directive("screenshot", Screenshot)
     app.connect("builder-inited", generate)
     app.connect("env-get-outdated", outdated)
     app.connect("source-read", prepare)

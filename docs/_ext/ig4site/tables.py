@@ -13,9 +13,9 @@ from ig4site.writing import PageFolder, code, prose, table
 INTRODUCTION = """\
 # Tables and columns
 
-What `ig4 query --schema` tells of a new database. `scores_wide` has a further column for each scorer
-of yours. [The score database](../database.md) says what it is for, and `ig4 query --examples` shows
-queries that work.
+What `ig4 query --schema` tells of a new database. `scores_wide` has a further column for each
+scorer of yours. [The score database](../database.md) says what it is for, and
+`ig4 query --examples` shows queries that work.
 """
 
 
