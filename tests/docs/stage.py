@@ -88,6 +88,8 @@ def build(folder: Path, ig4) -> None:
     for line in PREPARED:
         done = ig4(*line.split())
         assert done.exit_code == 0, f"{line}: {done.output} {done.exception}"
+    for name in CHECKPOINTS:
+        shutil.copytree(folder / "trained" / "pets-1-hf", folder / name)
 
 
 PREPARED = (
@@ -100,8 +102,16 @@ PREPARED = (
     "import-scores more.json --as perplexity --column perplexity --id id",
     "import-vectors features.npy --as sentence",
     "select --size 8",
+    "train --trainer hf --selection last --out trained/pets-1-hf",
 )
 """What the database has before a block runs."""
+
+
+CHECKPOINTS = (
+    "trained/cc_sbu_align-1-hf", "trained/cc_sbu_align-1-minigpt4", "trained/llava-1-llava",
+    "trained/selected", "trained/all", "stage2",
+)  # fmt: skip
+"""Checkpoints that pages name; here all are copies of one."""
 
 
 def _minigpt4(folder: Path, records: list, demo: Path) -> None:

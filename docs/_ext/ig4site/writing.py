@@ -55,7 +55,9 @@ def cell(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Return text as a span of code, whatever backticks it has."""
+    """Return text as a span of code, whatever backticks it has; nothing for no text."""
+    if not text:
+        return ""
     fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{pad}{text}{pad}{fence}"
