@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from ig4.cli.main import cli
 from ig4.plugins.demo import dataset
 
+from .. import tiny_reward
 from ..tiny_models import make_hf, make_llama, make_llava
 
 SAMPLES = 60
@@ -26,6 +27,9 @@ SIZE = 20
 CONFIG = """\
 [scorers.clip]
 model = "ig4-tiny"
+
+[scorers.reward]
+model = "models/reward"
 
 [embedders.clip]
 model = "ig4-tiny"
@@ -68,11 +72,14 @@ def build(folder: Path, ig4) -> None:
     """Fill a folder with data sets, files beside them, and a database with scores."""
     demo = folder / "data"
     dataset.write(demo, SAMPLES)
-    shutil.copytree(demo, folder / "DATASET")
     shutil.copytree(demo, folder / "my-data")
     shutil.copytree(demo / "images", folder / "images")
-    shutil.copy(demo / "llava.json", folder / "llava.json")
     records = json.loads((demo / "llava.json").read_text(encoding="utf-8"))
+    for number, record in enumerate(records):
+        record["metadata"] = {"kind": ("drawn", "painted")[number % 2]}
+    (demo / "llava.json").write_text(json.dumps(records), encoding="utf-8")
+    for name in ("llava.json", "data.json"):
+        shutil.copy(demo / "llava.json", folder / name)
     ids = [record["id"] for record in records]
     for place in (demo / "cc_sbu_align", folder / "cc_sbu_align"):
         _minigpt4(place, records, demo)
@@ -82,6 +89,7 @@ def build(folder: Path, ig4) -> None:
     _questions(folder, records)
     make_hf(folder / "models" / "hf")
     make_llava(folder / "models" / "llava", make_llama(folder / "models" / "llama"))
+    tiny_reward.make_deberta(folder / "models" / "reward")
     (folder / "ig4.toml").write_text(CONFIG, encoding="utf-8")
     (folder / "mine.toml").write_text('[run]\nscorers = ["clip", "length"]\n\n[select]\nsize = 5\n')
     shutil.copy(folder / "mine.toml", folder / "learned.toml")
@@ -93,13 +101,10 @@ def build(folder: Path, ig4) -> None:
 
 
 PREPARED = (
-    "ingest data/llava.json --name pets",
-    "score --scorers clip,length,ending,repetition --spaces clip,text,clip-answer --no-check",
-    "cluster --k 4",
+    "ingest data/llava.json",
+    "score --scorers clip,length --spaces clip,text,clip-answer --no-check",
+    "cluster --clusterer kmeans --k 4",
     "groups",
-    "import-scores more.json --as reward --column reward --id id",
-    "import-scores more.json --as gpt --column gpt --id id",
-    "import-scores more.json --as perplexity --column perplexity --id id",
     "import-vectors features.npy --as sentence",
     "select --size 8",
     "train --trainer hf --selection last --out trained/pets-1-hf",
@@ -107,8 +112,30 @@ PREPARED = (
 """What the database has before a block runs."""
 
 
+SCORES = "ig4 import-scores more.json --id id"
+NEEDS = (
+    ("calls.md", "flags", ("ig4 score --scorers gpt --no-check",)),
+    ("checking.md", "gpt", ("ig4 score --scorers gpt --no-check",)),
+    ("evaluation.md", "answers.jsonl", ("cp theirs.jsonl answers.jsonl",)),
+    ("evaluation.md", "llava-1-llava", ("cp -r stage2 trained/llava-1-llava",)),
+    ("methods/capability-style.md", "", ("ig4 score --scorers mmssr --no-check",)),
+    ("methods/middle.md", "", (f"{SCORES} --as perplexity --column perplexity",)),
+    ("methods/mig.md", "", (f"{SCORES} --as gpt --column rating",)),
+    ("methods/mmssr.md", "select", ("ig4 score --scorers mmssr --no-check",)),
+    ("methods/repr-filter.md", "", (f"{SCORES} --as deita --column rating",)),
+    ("selection.md", "cc_sbu_align", ("rm ig4.db",)),
+)
+"""What blocks with a text in them need besides, as commands that are run before them."""
+
+
+def needs(block) -> list[str]:
+    """Return the commands that have to come before those of a block."""
+    found = [more for page, text, more in NEEDS if page == block.page and text in block.text]
+    return [command for more in found for command in more]
+
+
 CHECKPOINTS = (
-    "trained/cc_sbu_align-1-hf", "trained/cc_sbu_align-1-minigpt4", "trained/llava-1-llava",
+    "trained/cc_sbu_align-1-hf", "trained/cc_sbu_align-1-minigpt4",
     "trained/selected", "trained/all", "stage2",
 )  # fmt: skip
 """Checkpoints that pages name; here all are copies of one."""
@@ -148,8 +175,8 @@ def _scores(folder: Path, ids: list[str]) -> None:
     gpt = [{"image_id": str(n), "gpt_score": 10 * v[3]} for n, v in enumerate(values)]
     clusters = [{"image_id": one, "cluster": n % 4} for n, one in enumerate(ids)]
     more = [
-        {"id": one, "reward": a, "gpt": 10 * b, "perplexity": c}
-        for one, (a, b, c, _) in zip(ids, values, strict=True)
+        {"id": one, "rating": 10 * a, "perplexity": b}
+        for one, (a, b, _, _) in zip(ids, values, strict=True)
     ]
     (folder / "scores.json").write_text(json.dumps(paper))
     (folder / "full_score_data.json").write_text(json.dumps(numbered))
@@ -168,6 +195,7 @@ def _vectors(folder: Path, ids: list[str]) -> None:
     vectors = np.random.default_rng(1).normal(size=(len(ids), 16)).astype(np.float32)
     for name in ("features.npy", "clip.npy"):
         np.save(folder / name, vectors)
+    np.save(folder / "imagenet.npy", np.random.default_rng(2).normal(size=(9, 128)))
     table = pa.table({"uid": ids, "embedding": [row.tolist() for row in vectors]})
     pq.write_table(table, folder / "mine.parquet")
     torch.save(torch.from_numpy(vectors), folder / "features.pt")
@@ -187,7 +215,7 @@ def _questions(folder: Path, records: list) -> None:
     files = {
         **dict.fromkeys(("q", "questions", "mine", "test", "all_vsr"), questions),
         "dev": [{**one, "id": f"d{one['id']}", "question": "Which?"} for one in questions],
-        **dict.fromkeys(("answers", "theirs", "ours", "selected", "all"), answers),
+        **dict.fromkeys(("theirs", "ours"), answers),
         **dict.fromkeys(("context", "contexts"), contexts),
         "reviews": reviews,
     }

@@ -12,7 +12,7 @@ import tomllib
 import pytest
 
 from .blocks import ROOT, blocks, commented, pages
-from .stage import SIZE, invoke
+from .stage import SIZE, invoke, needs
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,9 @@ EXTRAS = set(
 NOT_RUN = 0
 """How many blocks are not run."""
 
-MODELS = {
+STAND_INS = {
+    "DATASET": "data/llava.json",
+    "1234": "0021",
     "Qwen/Qwen2.5-VL-3B-Instruct": "models/hf",
     "/models/smolvlm": "models/hf",
     "llava-hf/llava-1.5-7b-hf": "models/llava",
@@ -90,15 +92,15 @@ def sized(words: list[str]) -> list[str]:
 
 
 def fitted(word: str) -> str:
-    """Put the stand-in of a model in the place of the one that a page names."""
-    for name, model in MODELS.items():
-        word = word.replace(name, model)
+    """Put a stand-in in the place of what a page names."""
+    for name, stand_in in STAND_INS.items():
+        word = word.replace(name, stand_in)
     return word
 
 
 @pytest.mark.parametrize("block", [b for b in RUN if b.page not in IN_ORDER], ids=str)
 def test_a_block_runs(block, scratch):
-    for command in block.commands:
+    for command in (*needs(block), *block.commands):
         Shell().run(command)
 
 
