@@ -21,7 +21,7 @@ from .. import tiny_reward
 from ..tiny_models import make_hf, make_llama, make_llava
 
 SAMPLES = 60
-SIZE = 20
+SIZE = 5
 """What a selection has at most here, whatever size a page says."""
 
 CONFIG = """\
@@ -123,7 +123,6 @@ NEEDS = (
     ("methods/mig.md", "", (f"{SCORES} --as gpt --column rating",)),
     ("methods/mmssr.md", "select", ("ig4 score --scorers mmssr --no-check",)),
     ("methods/repr-filter.md", "", (f"{SCORES} --as deita --column rating",)),
-    ("selection.md", "cc_sbu_align", ("rm ig4.db",)),
 )
 """What blocks with a text in them need besides, as commands that are run before them."""
 
