@@ -51,6 +51,9 @@ steps = 2
 batch_size = 2
 device = "cpu"
 
+[ablate]
+compare = ["random", "ig4"]
+
 [benchmarks.vqa]
 questions = "mine.jsonl"
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-_SPECIAL = re.compile(r"([\\*_<>\[\]$])")
+_SPECIAL = re.compile(r"([\\*_<>\[\]$&])")
 
 
 class PageFolder:
