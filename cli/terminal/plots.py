@@ -67,6 +67,8 @@ def _scores(values: Sequence[Histogram], pen: Pen) -> Iterator[str]:
             yield pen.second(f"{'':11}line: {number_text(one.line)}")
         if one.missing:
             yield f"{'':11}{counted(one.missing, 'sample')} without it"
+        if one.uncompared:
+            yield f"{'':11}{counted(one.uncompared, 'sample')} with it not compared"
 
 
 def _merged(counts: Any, room: int) -> list[float]:
