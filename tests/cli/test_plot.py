@@ -23,7 +23,7 @@ from ig4.core.errors import Ig4Error, UsageError
 from ig4.core.host.host import Host
 from ig4.storage.store import Store
 
-from ..core.engine.plotting.conftest import full, scored  # noqa: F401 - fixtures
+from ..core.engine.plotting.database import full, scored  # noqa: F401 - fixtures
 
 
 def plot(place, *words, code=0):
@@ -43,16 +43,21 @@ def test_the_kinds_and_themes_of_the_command_are_those_that_there_are():
     assert THEMES == themes.THEMES
 
 
+@pytest.fixture(scope="module")
+def plots(full):  # noqa: F811
+    """The values of every kind of plot."""
+    with Store.open(full) as store:
+        session = Session(store, Host.discover())
+        requests = {kind: PlotRequest(kind, selection="1") for kind in KINDS}
+        requests["compare"] = PlotRequest("compare", selection="1", other="2")
+        return {kind: read_plot(session, request) for kind, request in requests.items()}
+
+
 @pytest.mark.parametrize("blocks", [True, False])
 @pytest.mark.parametrize("width", [40, 79, 120])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_picture_fits_its_terminal(kind, width, blocks, full):  # noqa: F811
-    with Store.open(full) as store:
-        other = "2" if kind == "compare" else None
-        found = read_plot(
-            Session(store, Host.discover()), PlotRequest(kind, selection="1", other=other)
-        )
-    lines = list(picture(found, Pen(width, blocks)))
+def test_a_picture_fits_its_terminal(kind, width, blocks, plots):
+    lines = list(picture(plots[kind], Pen(width, blocks)))
     assert lines
     wide = [line for line in lines if columns(line) > max(width, 60)]
     assert not wide
@@ -137,7 +142,8 @@ def test_without_the_libraries_pictures_are_drawn_and_files_say_what_to_install(
         "from click.testing import CliRunner\n"
         "from ig4.cli.main import cli\n"
         "for words in ([], ['--out', 'x.json'], ['--out', 'x.svg']):\n"
-        f"    done = CliRunner().invoke(cli, ['plot', 'funnel', '1', *words, '--db', {str(full)!r}])\n"
+        f"    words = ['plot', 'funnel', '1', *words, '--db', {str(full)!r}]\n"
+        "    done = CliRunner().invoke(cli, words)\n"
         "    print(done.output.split('\\n')[0].split()[:2], done.exception)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
