@@ -53,6 +53,10 @@ COMMANDS = {
         "ig4.cli.selections:selections",
         "List the selections that are stored, show one, rename or delete some.",
     ),
+    "compare": (
+        "ig4.cli.compare:compare",
+        "Compare two selections: what they share, what came in and went out, and why.",
+    ),
     "export": ("ig4.cli.export:export", "Write a selection as a data set."),
     "browse": ("ig4.cli.browse:browse", "Walk through the live database in a browser."),
     "report": ("ig4.cli.report:report", "Write a page about a selection: what was kept, and why."),

@@ -188,20 +188,6 @@ def last(
     return None if row is None else SelectionRow(*row)
 
 
-def newest(connection: Connection, dataset_id: int, limit: int) -> list[SelectionRow]:
-    """Return the newest selections of a data set, without the subsets that nobody made."""
-    subsets = select(Component.id).where(
-        Component.kind == "selector", Component.name == SUBSETS, Component.distribution == OWN
-    )
-    statement = (
-        _columns()
-        .where(Selection.dataset_id == dataset_id, Selection.component_id.not_in(subsets))
-        .order_by(Selection.id.desc())
-        .limit(limit)
-    )
-    return [SelectionRow(*row) for row in connection.execute(statement)]
-
-
 def find(connection: Connection, selection_id: int) -> SelectionRow | None:
     """Return a selection by its id."""
     row = connection.execute(_columns().where(Selection.id == selection_id)).first()
@@ -209,9 +195,13 @@ def find(connection: Connection, selection_id: int) -> SelectionRow | None:
 
 
 def list_all(
-    connection: Connection, dataset_id: int | None = None, *, subsets: bool = False
+    connection: Connection,
+    dataset_id: int | None = None,
+    *,
+    subsets: bool = False,
+    limit: int | None = None,
 ) -> list[ListedSelection]:
-    """Return the selections, of a data set if given, the newest first.
+    """Return the selections, of a data set if given, the newest first, `limit` of them.
 
     With `subsets`, also those that weights are learned from, which nobody made.
     """
@@ -221,6 +211,7 @@ def list_all(
         .add_columns(SelectionReport.name, hidden)
         .outerjoin(SelectionReport, SelectionReport.selection_id == Selection.id)
         .order_by(Selection.id.desc())
+        .limit(limit)
     )
     if dataset_id is not None:
         statement = statement.where(Selection.dataset_id == dataset_id)

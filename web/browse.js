@@ -74,7 +74,7 @@ class Browser {
     const choice = el(
       "select", { id: "selection", "aria-label": "Selection", onchange: (/** @type {any} */ event) => this.change(event.target.value) },
       selections.map((/** @type {any} */ one) =>
-        el("option", { value: one.id }, `${one.name || one.id}: ${whole(one.size)} by ${one.selector}, ${one.created}`)),
+        el("option", { value: one.id }, `${one.name ? `${one.name} (${one.id})` : one.id}: ${whole(one.size)} by ${one.selector}, ${one.created}`)),
     );
     choice.value = String(about.selection);
     return el(
@@ -296,7 +296,7 @@ class Browser {
       told.place ? this.place(told) : null,
       this.strip("Nearest neighbours", told.neighbours, (/** @type {any} */ one) => `cosine ${number(one.similarity)}`),
       files.length ? el("div", {}, el("h3", {}, "Images"), el("ul", {}, files)) : null,
-      hasToken() ? this.pins(row) : null,
+      this.pins(row, told.pin),
     ].filter((one) => one !== null);
   }
 
@@ -322,10 +322,15 @@ class Browser {
     );
   }
 
-  /** @param {number} row */
-  pins(row) {
-    const note = el("input", { type: "text", id: "pin-note", placeholder: "note" });
-    const told = el("span", { class: "told", role: "status" });
+  /**
+   * @param {number} row
+   * @param {{pin: string, note: string | null} | null} known
+   */
+  pins(row, known) {
+    const said = known ? `${known.pin === "keep" ? "always kept" : "never kept"}${known.note ? `: ${known.note}` : ""}` : "";
+    if (!hasToken()) return known ? el("div", {}, el("h3", {}, "Pin"), el("p", { dir: "auto" }, said)) : null;
+    const note = el("input", { type: "text", id: "pin-note", placeholder: "note", value: known?.note || "" });
+    const told = el("span", { class: "told", role: "status", dir: "auto" }, said);
     const pin = (/** @type {string} */ what) => async () => {
       try {
         await store("/api/pins", { selection: this.values.about.selection, row, pin: what, note: note.value });

@@ -187,6 +187,22 @@ function strips(galleries, make, show) {
 }
 
 /**
+ * The first selected samples, by rank.
+ * @param {Selection} selection
+ * @param {(gallery: import("./data.js").Gallery, place: number) => HTMLElement} make
+ * @param {(view: string) => void} show
+ */
+export function keptSection(selection, make, show) {
+  const { samples, values } = selection;
+  const rows = samples.rank.flatMap((rank, place) => (rank > 0 ? [place] : []));
+  if (!rows.length) return null;
+  rows.sort((one, other) => samples.rank[one] - samples.rank[other]);
+  const title = values.about.ranksByFinal ? "Selected, best first" : "Selected";
+  const gallery = { key: "selected", title, total: values.about.size, rows, captions: {}, pairs: [] };
+  return section("kept", "Kept", null, strips([gallery], make, show));
+}
+
+/**
  * Samples that were left out, by the reason; and those that repeat each other or failed.
  * @param {Selection} selection
  * @param {(gallery: import("./data.js").Gallery, place: number) => HTMLElement} make

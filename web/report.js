@@ -8,8 +8,8 @@ import { byId, el, section } from "./dom.js";
 import { Explorer } from "./explorer.js";
 import { SampleMap } from "./map.js";
 import {
-  clustersSection, edgeSection, extremesSection, footer, headline, keyNumbers, leftOutSection,
-  makingSection, mixSection, notices, outcomesSection, scoresSection,
+  clustersSection, edgeSection, extremesSection, footer, headline, keptSection, keyNumbers,
+  leftOutSection, makingSection, mixSection, notices, outcomesSection, scoresSection,
 } from "./overview.js";
 import { themeButton } from "./theme.js";
 
@@ -37,10 +37,11 @@ async function start() {
   const show = (/** @type {string} */ view) => explorer.go({ view });
   const parts = [
     el("div", { class: "summary" }, keyNumbers(selection), notices(selection)),
-    mixSection(selection, charts),
-    scoresSection(selection, charts),
+    keptSection(selection, make, show),
     edgeSection(selection, make),
     leftOutSection(selection, make, show),
+    mixSection(selection, charts),
+    scoresSection(selection, charts),
     extremesSection(selection, make, show),
     clustersSection(selection, charts, open, (cluster) => explorer.go({ view: "all", cluster: String(cluster) })),
     map && section("map", "Map", mapTold(values), map.node),

@@ -59,12 +59,17 @@ def about(library: Library, browsed: BrowsedSelection) -> dict[str, Any]:
 
 def _listed(library: Library, dataset_id: int) -> list[dict[str, Any]]:
     with library.session.store.reading() as connection:
-        rows = selections.newest(connection, dataset_id, _LISTED)
+        listed = selections.list_all(connection, dataset_id, limit=_LISTED)
     return [
-        {"id": row.id, "size": row.size, "created": f"{row.created_at:%Y-%m-%d %H:%M}",
-         "selector": row.config["selector"]["use"]}
-        for row in rows
-    ]  # fmt: skip
+        {
+            "id": one.row.id,
+            "name": one.row.name or one.label,
+            "size": one.row.size,
+            "created": f"{one.row.created_at:%Y-%m-%d %H:%M}",
+            "selector": one.row.config["selector"]["use"],
+        }
+        for one in listed
+    ]
 
 
 def _columns(browsed: BrowsedSelection) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from ig4.core.engine.pooling.spaces import space_vectors
 from ig4.core.engine.reporting.cards import numbers
 from ig4.core.errors import Ig4Error
 from ig4.core.texts import sanitize
-from ig4.storage import samples, scores
+from ig4.storage import pins, samples, scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,9 +85,19 @@ def sample_detail(browsed: BrowsedSelection, row: int) -> dict[str, Any]:
         ],
         "problem": stored.problem,
         "errors": errors,
+        "pin": _pin(browsed, sample),
         **_place(browsed, row),
         "neighbours": _neighbours(browsed, row),
     }  # fmt: skip
+
+
+def _pin(browsed: BrowsedSelection, sample: int) -> dict[str, Any] | None:
+    """Return what was said of a sample: whether it is kept, and the note."""
+    with browsed.session.store.reading() as connection:
+        for one in pins.list_all(connection, browsed.view.dataset.id):
+            if one.sample_id == sample:
+                return {"pin": "keep" if one.keep else "drop", "note": one.note}
+    return None
 
 
 def _place(browsed: BrowsedSelection, row: int) -> dict[str, Any]:

@@ -17,6 +17,13 @@ from ig4.core.engine.browsing.details import sample_cards, sample_detail
 from ig4.core.engine.browsing.filters import SampleFilter
 from ig4.core.engine.browsing.mapdensity import MapBox, MapPoints, map_part
 from ig4.core.engine.browsing.whatif import WhatIfRequest
+from ig4.core.engine.browsing.writing import (
+    query_of,
+    store_filtered,
+    store_pin,
+    store_whatif,
+    text_of,
+)
 from ig4.core.engine.reporting.thumbnails import Thumbnails
 from ig4.core.errors import Ig4Error, MissingExtraError, UsageError
 from ig4.core.files.images.decode import ImageError
@@ -82,7 +89,9 @@ def make_app(site: Site) -> Starlette:
         "/api/query": pages.query,
         "/thumb/{row:int}/{which:int}": pages.thumb,
     }
+    posts = {"/api/selections": pages.store_selection, "/api/pins": pages.store_pin}
     routes = [Route(path, _answered(answer)) for path, answer in gets.items()]
+    routes += [Route(path, _stored(answer), methods=["POST"]) for path, answer in posts.items()]
     return Starlette(routes=routes, middleware=[Middleware(_Guard, site=site)])
 
 
@@ -138,6 +147,35 @@ def _answered(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
         return await run_in_threadpool(work, request)
 
     return answered
+
+
+def _stored(
+    answer: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> Callable[[Request], Awaitable[Response]]:
+    """Let a function store what a request has sent, as JSON."""
+    from starlette.concurrency import run_in_threadpool
+
+    def work(body: bytes) -> Response:
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError):
+            return _json({"error": "what was sent is not JSON"}, 400)
+        if not isinstance(value, dict):
+            return _json({"error": "what was sent is no JSON object"}, 400)
+        try:
+            return _json(answer(value))
+        except (Ig4Error, StorageError) as error:
+            return _json({"error": redact(str(error))}, 400)
+
+    async def stored(request: Request) -> Response:
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > LONGEST_BODY:
+                return _json({"error": "too much was sent"}, 413)
+        return await run_in_threadpool(work, body)
+
+    return stored
 
 
 def _json(value: Mapping[str, Any], status: int = 200) -> Response:
@@ -240,6 +278,28 @@ class _Pages:
                     return {"columns": list(result.columns), "rows": rows, "more": True}
                 rows.append([_cell(value) for value in row])
             return {"columns": list(result.columns), "rows": rows, "more": False}
+
+    def store_selection(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Store the samples of a filter, or those of other weights, by a name if one is given."""
+        name, note = text_of(value, "name"), text_of(value, "note")
+        what = "whatif" if "whatif" in value else "filter"
+        query = query_of(value, what)
+        browsed = self.site.library.get(query.get("selection", ""))
+        if what == "whatif":
+            made = store_whatif(browsed, whatif_request(query), name, note)
+        else:
+            made = store_filtered(browsed, SampleFilter.from_query(query), name, note)
+        return {"selection": made.id, "name": name, "size": len(made)}
+
+    def store_pin(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Keep a sample in every selection that uses pins, out of it, or neither."""
+        row = value.get("row")
+        if not isinstance(row, int) or isinstance(row, bool):
+            raise UsageError("row is no number")
+        browsed = self.site.library.get(str(value.get("selection", "")))
+        pin = text_of(value, "pin") or ""
+        store_pin(browsed, row, pin, text_of(value, "note"))
+        return {"row": row, "pin": pin}
 
     def thumb(self, request: Request) -> Response:
         from starlette.responses import Response

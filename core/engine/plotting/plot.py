@@ -120,10 +120,11 @@ def _compare(session: Session, request: PlotRequest, dataset: str | None) -> Plo
         )
     one, two = (selection_view(session, row, number) for number in (first, second))
     about = {"dataset": row.name, "selections": [first, second]}
-    return Plot(request.kind, _overlap(one, two), about)
+    return Plot(request.kind, overlap_values(one, two), about)
 
 
-def _overlap(one: SelectionView, two: SelectionView) -> Overlap:
+def overlap_values(one: SelectionView, two: SelectionView) -> Overlap:
+    """Return what two selections of one data set share."""
     groups = one.groups
     by = str((one.report.get("composition") or {}).get("by", "auto"))
     labels, names = (None, ()) if groups is None else (groups.labels, groups.names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,21 @@ class ReportResult:
     without_picture: int
     unreadable: int
     warnings: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        """Return what was written in a line."""
+        return (
+            f"<ReportResult {self.path}: selection {self.selection}, {self.shown:,} of "
+            f"{self.samples:,} samples, {self.bytes / 1e6:.1f} MB>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the page in a frame of its own, in which it can do nothing to the notebook."""
+        page = html.escape(self.path.read_text(encoding="utf-8"), quote=True)
+        return (
+            f'<iframe srcdoc="{page}" sandbox="allow-scripts" width="100%" height="720" '
+            f'style="border:0" title="{html.escape(repr(self))}"></iframe>'
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `ig4 report --json` prints."""

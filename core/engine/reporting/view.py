@@ -179,7 +179,7 @@ class _ViewMaker:
         return SelectionView(
             dataset=self.dataset,
             selection=self.selection,
-            name=self.name,
+            name=self.selection.name or self.name,
             report=self.report,
             sample_ids=self.sample_ids,
             contents=self.contents,
