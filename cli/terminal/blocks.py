@@ -78,7 +78,7 @@ def bar(pen: Pen, value: float, most: float, width: int) -> str:
     """Return a bar as long as a value is of `most`; what is above 0 has a character at least."""
     if not value > 0 or not most > 0:
         return ""
-    length = min(width, max(1, round(width * value / most)))
+    length = max(1, round(width * min(1.0, value / most)))
     return pen.stack[0] * length
 
 

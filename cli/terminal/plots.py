@@ -67,6 +67,8 @@ def _scores(values: Sequence[Histogram], pen: Pen) -> Iterator[str]:
             yield pen.second(f"{'':11}line: {number_text(one.line)}")
         if one.missing:
             yield f"{'':11}{counted(one.missing, 'sample')} without it"
+        if one.uncompared:
+            yield f"{'':11}{counted(one.uncompared, 'sample')} with it not compared"
 
 
 def _merged(counts: Any, room: int) -> list[float]:
@@ -121,7 +123,7 @@ def _weights(values: Sequence[WeightShare], pen: Pen) -> Iterator[str]:
     side = max(map(columns, named), default=0)
     room = pen.width - side - 24
     most = max((max(one.worth, one.given) for one in values), default=1.0)
-    yield f"share of the final score: {pen.stack[0]} worth (weight times spread), | weight given"
+    yield f"share of F(x): {pen.stack[0]} worth (weight times spread), | given"
     for label, one in zip(named, values, strict=True):
         line = bar(pen, one.worth, most, room).ljust(room + 1)
         at = min(room, round(room * one.given / most)) if most else 0

@@ -11,6 +11,14 @@ AXIS = 22
 _LONGEST = 300  # characters of a name in a tooltip
 _NAMELESS = "(no name)"
 
+_KEYS = frozenset(
+    {
+        "__proto__", "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable",
+        "toLocaleString", "toString", "valueOf", "__defineGetter__", "__defineSetter__",
+        "__lookupGetter__", "__lookupSetter__",
+    }
+)  # fmt: skip
+
 
 def shown(name: object, longest: int = _LONGEST) -> str:
     """Return a name as a tooltip can show it: one line without characters that cannot be seen.
@@ -44,11 +52,16 @@ def _first(text: str, width: int) -> str:
 
 
 def labels(names: Sequence[object], width: int = AXIS) -> list[str]:
-    """Return a label for each name, in order; labels differ even where shortened names do not."""
+    """Return a label for each name, in order; labels differ even where shortened names do not.
+
+    A name that every object of JavaScript has gets quotes, as Vega takes labels for keys.
+    """
     taken: set[str] = set()
     found = []
     for name in names:
         label, number = short(name, width), 1
+        if label in _KEYS:
+            label = f'"{label}"'
         while label in taken:
             number += 1
             mark = f" ({number})"

@@ -39,7 +39,8 @@ class Histogram:
 
     `median` and `selected_median` are None where there are no values. `line` is the lowest score
     that got in, if every sample above it is selected and none below it; else None. `missing`
-    samples have no score; they are in no bin. `unit` is what the score is counted in.
+    samples have no score, and `uncompared` ones have one that the selection did not scale, as they
+    lack something else; neither are in a bin. `unit` is what the score is counted in.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Histogram:
     selected_median: float | None
     line: float | None
     missing: int
+    uncompared: int = 0
 
     @property
     def total(self) -> int:
@@ -74,6 +76,7 @@ class Histogram:
             "selected_median": plain(self.selected_median),
             "line": plain(self.line),
             "missing": self.missing,
+            "uncompared": self.uncompared,
         }
 
 
@@ -85,14 +88,17 @@ def histogram(
     unit: str = "percent",
     bins: int = BINS,
     has_line: bool = False,
+    raw: NDArray[np.float64] | None = None,
 ) -> Histogram:
     """Count scores (n,) float64 in bins, NaN where there is none; `selected` (n,) marks samples.
 
-    With `has_line` the lowest selected score is the line, if it divides the samples.
+    With `has_line` the lowest selected score is the line, if it divides the samples. `raw` (n,) are
+    the scores before they were scaled: samples that have only these were not compared.
     """
     known = np.isfinite(values)
     edges = round_edges(values, bins)
     chosen = values[known & selected]
+    uncompared = 0 if raw is None else int((np.isfinite(raw) & ~known).sum())
     return Histogram(
         name,
         unit,
@@ -102,7 +108,8 @@ def histogram(
         _median(values[known]),
         _median(chosen),
         dividing_line(values, selected) if has_line else None,
-        int((~known).sum()),
+        int((~known).sum()) - uncompared,
+        uncompared,
     )
 
 
@@ -238,9 +245,15 @@ def _about(values: Histogram) -> list[str]:
     lines = [f"{values.total:,} samples, median {number_text(values.median)}"]
     if values.chosen:
         lines.append(f"{values.chosen:,} selected, median {number_text(values.selected_median)}")
-    if values.missing:
-        lines[0] = f"{lines[0]}; {values.missing:,} without"
+    for count, told in _left_out(values):
+        lines[0] = f"{lines[0]}; {count:,} {told}"
     return lines
+
+
+def _left_out(values: Histogram) -> list[tuple[int, str]]:
+    """Return how many samples are in no bin, and why."""
+    both = [(values.missing, "without"), (values.uncompared, "not compared")]
+    return [(count, why) for count, why in both if count]
 
 
 def _description(values: Histogram) -> str:
@@ -259,4 +272,9 @@ def _description(values: Histogram) -> str:
         parts.append(f"The line is at {number_text(values.line)}.")
     if values.missing:
         parts.append(f"{counted(values.missing, 'sample')} without the score.")
+    if values.uncompared:
+        parts.append(
+            f"{counted(values.uncompared, 'sample')} with it "
+            f"{verb(values.uncompared, 'was', 'were')} not compared, for lack of something else."
+        )
     return " ".join(parts)

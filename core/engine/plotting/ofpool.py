@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from ig4.storage.datasets import DatasetRow
 
 
-def has_selection(session: Session, dataset: DatasetRow) -> bool:
-    """Tell whether anything was selected of a data set."""
+def has_selection(session: Session, dataset: DatasetRow | None) -> bool:
+    """Tell whether anything was selected of a data set, or of any."""
     with session.store.reading() as connection:
-        return selections.last(connection, dataset.id) is not None
+        return selections.last(connection, None if dataset is None else dataset.id) is not None
 
 
 def pool_scores(

@@ -188,8 +188,8 @@ def spending_values(session: Session, by: str = "model", dataset: str | None = N
     """
     if by not in calls.COST_GROUPS:
         raise UsageError(
-            f"costs are not summed by {by!r}{did_you_mean(by, calls.COST_GROUPS)}: --by "
-            f"{', '.join(calls.COST_GROUPS)}"
+            f"costs are not summed by {by!r}{did_you_mean(by, calls.COST_GROUPS)} (but by "
+            f"{', '.join(calls.COST_GROUPS)})"
         )
     with session.store.reading() as connection:
         sums = calls.sum_costs(connection, by)

@@ -53,7 +53,7 @@ def score_values(view: SelectionView, wanted: Sequence[str] | None = None) -> tu
         has_percent = bool(np.isfinite(column.percent).any())
         values = column.percent if has_percent else column.raw
         unit = "percent" if has_percent else "raw"
-        found[column.name] = histogram(column.name, values, chosen, unit=unit)
+        found[column.name] = histogram(column.name, values, chosen, unit=unit, raw=column.raw)
     return tuple(_wanted(found, wanted, view.dataset.name).values())
 
 

@@ -59,8 +59,9 @@ def _of_results(session: Session, request: PlotRequest, dataset: str | None) -> 
 
 def _of_selection(session: Session, request: PlotRequest, dataset: str | None) -> Plot:
     if request.kind in ("scores", "correlations") and request.selection == "last":
-        row = session.dataset(dataset)
-        if not has_selection(session, row):  # scores can be looked at before anything is selected
+        named = None if dataset is None else session.dataset(dataset)
+        if not has_selection(session, named):  # scores can be looked at before that
+            row = named or session.dataset()
             read = pool_scores if request.kind == "scores" else pool_correlations
             return Plot(request.kind, read(session, row, request.scorers), {"dataset": row.name})
     row, number = _selection(session, request.selection, dataset)
@@ -93,12 +94,8 @@ def view_values(session: Session, view: SelectionView, request: PlotRequest) -> 
 
 
 def _selection(session: Session, which: str, dataset: str | None) -> tuple[DatasetRow, int]:
-    """Return a selection's data set and number.
-
-    A selection that is named by its number needs no data set named.
-    """
-    by_number = which.isdecimal() and dataset is None
-    row = None if by_number else session.dataset(dataset)
+    """Return a selection's data set and number; without a data set named, it may be of any."""
+    row = None if dataset is None else session.dataset(dataset)
     number = find_selection(session, row, which)
     own = dataset_of_selection(session, number)
     if row is not None and own.id != row.id:
@@ -116,6 +113,11 @@ def _compare(session: Session, request: PlotRequest, dataset: str | None) -> Plo
             f"selection {first} is of {row.name} and selection {second} of {other.name}: only "
             "selections of one data set can be compared"
         )
+    if first == second:
+        raise UsageError(
+            f"{request.selection} and {request.other} are the same selection ({first}): name two "
+            "of them"
+        )
     one, two = (selection_view(session, row, number) for number in (first, second))
     about = {"dataset": row.name, "selections": [first, second]}
     return Plot(request.kind, overlap_values(one, two), about)
@@ -129,6 +131,5 @@ def overlap_values(one: SelectionView, two: SelectionView) -> Overlap:
     if labels is not None and (labels < 0).any():
         labels = np.where(labels < 0, len(names), labels)
         names = (*names, "in no group")
-    return overlap(
-        one.label, two.label, one.rank, two.rank, by=by, group_names=names, group_labels=labels
-    )
+    first, second = (view.selection.name or f"selection {view.selection.id}" for view in (one, two))
+    return overlap(first, second, one.rank, two.rank, by=by, group_names=names, group_labels=labels)

@@ -29,6 +29,7 @@ HOSTILE = (
     "漢字" * 40,
     "",
     "__proto__",
+    "constructor",
 )
 """Names that mean something to HTML, to Vega-Lite, to JavaScript, or to a terminal."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -37,6 +38,12 @@ def test_a_long_name_keeps_its_start_and_its_end():
 
 def test_chinese_letters_take_two_columns():
     assert short("漢字漢字漢字", 7) == "漢字…字"
+
+
+@pytest.mark.parametrize("name", ["__proto__", "constructor", "toString"])
+def test_a_name_that_is_a_key_of_every_object_is_none_as_a_label(name):
+    assert labels([name, "clip"]) == [f'"{name}"', "clip"]
+    assert columns(labels([name], 8)[0]) <= 11
 
 
 def test_marks_of_direction_become_visible():
