@@ -35,6 +35,7 @@ scorers = ["clip", "length"]
 # index = "auto"                   # exact; for many rows faiss, which may miss a few neighbours
 # executor = "local"               # or "ray"
 # check = true                     # false: computed scores are not checked (docs/checking.md)
+# report = true                    # false: no page about the selection is written (docs/report.md)
 # seed = 42
 
 [scorers.clip]

@@ -50,6 +50,7 @@ COMMANDS = {
     ),
     "select": ("ig4.cli.select:select", "Select the samples worth training on."),
     "export": ("ig4.cli.export:export", "Write a selection as a data set."),
+    "report": ("ig4.cli.report:report", "Write a page about a selection: what was kept, and why."),
     "train": ("ig4.cli.train:train", "Fine-tune a model on a selection."),
     "generate": (
         "ig4.cli.generate:generate",

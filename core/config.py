@@ -53,7 +53,10 @@ class DatasetSection(Section):
 
 
 class RunSection(Section):
-    """What `ig4 run` does; with `check`, scores that were computed are checked at once."""
+    """What `ig4 run` does; with `check`, scores that were computed are checked at once.
+
+    With `report`, it writes a page about each selection beside what it exports.
+    """
 
     scorers: tuple[str, ...] = ("clip", "length")
     spaces: tuple[str, ...] = ()
@@ -61,6 +64,7 @@ class RunSection(Section):
     index: str = "auto"
     executor: str = "local"
     check: bool = True
+    report: bool = True
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 42
     """What NumPy takes as a seed everywhere, and every database holds."""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ig4.core.contracts.pool import Pool
+    from ig4.core.contracts.pool import Groups, Pool
     from ig4.core.records import JSON
 
 
@@ -49,6 +49,15 @@ class Selector(Configurable):
         under the key without that end, as `nearest: s12` for `nearest_row`. A list of sentences
         under `rejected_by` says what has to go before the row could be taken; `group`, where one
         grouper is read, is the name of the row's group in it, and `quota` what that is given.
+        """
+        return None
+
+    def rejections(self, pool: Pool) -> Groups | None:
+        """Return which of its own rules rejects each row of this pool; None if it has none.
+
+        The names are the rules, in words that complete "left out: …", and a row that no rule
+        rejects has the label -1. Rows that a rule rejects may be taken all the same, where there
+        are too few others.
         """
         return None
 

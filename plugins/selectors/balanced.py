@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from ig4.core import contracts
-from ig4.core.contracts import Needs, Selector
+from ig4.core.contracts import Groups, Needs, Selector
 from ig4.core.counts import counted
 from ig4.core.engine.selecting.algorithm import share_quotas
 from ig4.core.engine.selecting.alike import NEAREST
@@ -32,7 +32,7 @@ from ig4.plugins.selectors.repeated import first_of_its_kind
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ig4.core.contracts import Groups, Pool
+    from ig4.core.contracts import Pool
     from ig4.core.records import JSON
 
 
@@ -143,6 +143,17 @@ class Balanced(Selector):
             "rejected_by": rejected.why(row),
             "repeats_another": repeated,
         }
+
+    def rejections(self, pool: Pool) -> Groups:
+        """Return the floors and tails that reject rows, and which repeat another one."""
+        labels = _with_rest(pool.groups(self.options.groups))
+        quotas = self._quotas(labels, np.bincount(labels), pool.size)
+        rejected = self._reject(pool, labels, quotas)
+        rules = rejected.rules() | {"repeats another sample": ~self._distinct(pool, rejected.kept)}
+        rule = np.full(pool.n, -1, dtype=np.int64)
+        for place, rows in reversed([*enumerate(rules.values())]):
+            rule[rows] = place  # the first of several
+        return Groups(tuple(rules), rule)
 
     def _quotas(
         self, labels: NDArray[np.int64], left: NDArray[np.int64], size: int

@@ -45,18 +45,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class SelectionDraft:
-    """What is chosen: `rows` (size,) of `table`, best first, from `pool`.
+class PreparedSelection:
+    """What a selector chooses from: the `pool` of the rows `left` of `table`, in its order.
 
-    `left` (m,) are the rows of the table that the stages left, in the order of the pool.
+    `left` (m,) are the rows of the table that the stages left. The selector is not asked yet.
     """
 
     table: CandidateTable
-    rows: NDArray[np.int64]
     left: NDArray[np.int64]
     pool: Pool
     selector: Selector
     stages: tuple[StageResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionDraft(PreparedSelection):
+    """What is chosen: `rows` (size,) of `table`, best first."""
+
+    rows: NDArray[np.int64]
 
 
 def all_needs(session: Session, request: SelectionRequest) -> Needs:
@@ -100,6 +106,25 @@ def draft_selection(
         MissingScoreError: samples lack a score and `missing` is "error".
         PluginError: a selector breaks its contract.
     """
+    made = prepare_selection(session, dataset, request, matrix=matrix)
+    rows = made.left[chosen_rows(made.selector, request.selector.label, made.pool)]
+    return SelectionDraft(made.table, made.left, made.pool, made.selector, made.stages, rows)
+
+
+def prepare_selection(
+    session: Session,
+    dataset: DatasetRow,
+    request: SelectionRequest,
+    *,
+    matrix: ScoreMatrix | None = None,
+) -> PreparedSelection:
+    """Do all that comes before the selector: compare the samples, and run the stages.
+
+    Raises:
+        UsageError: there are too few candidates, or something that is needed is missing.
+        MissingScoreError: samples lack a score and `missing` is "error".
+        PluginError: a selector breaks its contract.
+    """
     check_stages(request.stages)
     needs = _required(session, request)
     _require_columns(session, dataset, request, needs)
@@ -120,8 +145,7 @@ def draft_selection(
     selector = cast("Selector", session.configured(request.selector).component)
     label = request.selector.label
     pool = funnel.pool(left, selector.needs(), size, f"selector {label}")
-    rows = left[chosen_rows(selector, label, pool)]
-    return SelectionDraft(table, rows, left, pool, selector, tuple(results))
+    return PreparedSelection(table, left, pool, selector, tuple(results))
 
 
 def pool_settings(request: SelectionRequest, table: CandidateTable) -> PoolSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,9 +56,11 @@ def select(
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
         tell_shared(session.store, dataset, session.notice_once)
-        draft = draft_selection(session, dataset, request)
-        report = make_report(session, dataset, request, draft)
-        _tell(session, dataset, request, draft, report)
+        with session.hearing() as heard:
+            draft = draft_selection(session, dataset, request)
+            report = make_report(session, dataset, request, draft)
+            _tell(session, dataset, request, draft, report)
+        report = replace(report, heard=tuple(heard))
         chosen = _chosen(session, dataset, draft)
         if equal is not None and list(equal.chosen) == chosen:
             result = equal
