@@ -49,6 +49,10 @@ COMMANDS = {
         "Group samples by their images, or by the vectors of any space.",
     ),
     "select": ("ig4.cli.select:select", "Select the samples worth training on."),
+    "selections": (
+        "ig4.cli.selections:selections",
+        "List the selections that are stored, show one, rename or delete some.",
+    ),
     "export": ("ig4.cli.export:export", "Write a selection as a data set."),
     "report": ("ig4.cli.report:report", "Write a page about a selection: what was kept, and why."),
     "train": ("ig4.cli.train:train", "Fine-tune a model on a selection."),

@@ -108,8 +108,9 @@ columns = click.option(
     "--columns", metavar="MAP", help="Column names, as in id=key,image=file,answer=caption."
 )
 selection = click.option(
-    "--selection", metavar="N|last|all", default="last", show_default=True, help="Selection to use."
-)
+    "--selection", metavar="N|NAME|last|all", default="last", show_default=True,
+    help="Selection to use: its number or name.",
+)  # fmt: skip
 
 overwrite = click.option(
     "--overwrite", is_flag=True, default=None,

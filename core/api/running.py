@@ -78,10 +78,14 @@ def select(
     clustering: str | None = None,
     missing: str = "skip",
     seed: int = 42,
+    name: str | None = None,
+    note: str | None = None,
     listeners: Sequence[Listener] = (),
     **tables: Any,
 ) -> SelectionResult:
     """Do what `ig4 select` does, on the scores that a database has.
+
+    The selection is called `name`, if that is given, and has a `note`.
 
     The selector is by default that of the `recipe`, else `quota`; `options` are the selector's.
     Further keywords are tables of `ig4.toml`: `select={"within": "form", "stages": [{"do":
@@ -121,4 +125,4 @@ def select(
         request = replace(request, fraction=None)  # who selects has to say how many
     with StoreContext(db, create=False) as store:
         session = Session(store, Host.discover(), listeners)
-        return select_samples(session, session.dataset(dataset), request)
+        return select_samples(session, session.dataset(dataset), request, name=name, note=note)

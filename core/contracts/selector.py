@@ -41,6 +41,13 @@ class Selector(Configurable):
         labels = pool.clusters if pool.needs.clusters else _no_clusters(pool.n)
         return self.select(pool.percents, labels, pool.size, pool.weights, pool.seed)
 
+    def quotas(self, pool: Pool) -> NDArray[np.int64] | None:
+        """Return how many rows the group of each row (n,) could give; None if none are dealt.
+
+        It is stored with the samples that `choose` took of this pool.
+        """
+        return None
+
     def reasons(self, pool: Pool, row: int) -> Mapping[str, JSON] | None:
         """Return why `choose` took a row of this pool or did not, in named values; None if unknown.
 

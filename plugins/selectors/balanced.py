@@ -121,6 +121,11 @@ class Balanced(Selector):
             final = self._quotas(labels, left, pool.size)
         return self._draw(pool, labels, kept, final)
 
+    def quotas(self, pool: Pool) -> NDArray[np.int64]:
+        """Return the quota (n,) of each row's group, before anything is rejected."""
+        labels = _with_rest(pool.groups(self.options.groups))
+        return self._quotas(labels, np.bincount(labels), pool.size)[labels]
+
     def reasons(self, pool: Pool, row: int) -> Mapping[str, JSON]:
         """Return a row's group, its quota, its percentiles there, and what rejects it."""
         groups = pool.groups(self.options.groups)

@@ -57,6 +57,23 @@ class PreparedSelection:
     selector: Selector
     stages: tuple[StageResult, ...]
 
+    def quotas(self) -> NDArray[np.int64] | None:
+        """Return the quota (size,) of the group of each chosen row; None if none are dealt.
+
+        Raises:
+            PluginError: the selector gives other than a number for each row of the pool.
+        """
+        with blaming("the selector's quotas()"):
+            dealt = self.selector.quotas(self.pool)
+        if dealt is None:
+            return None
+        if np.shape(dealt) != (self.pool.n,):
+            raise PluginError(
+                f"the selector's quotas() must have a number for each of the {self.pool.n} rows of "
+                f"the pool; they have the shape {np.shape(dealt)}"
+            )
+        return np.asarray(dealt)[np.searchsorted(self.left, self.rows)]
+
 
 @dataclass(frozen=True, slots=True)
 class SelectionDraft(PreparedSelection):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,12 +15,17 @@ from ig4.core.engine.pooling.poolscores import stale_notice
 from ig4.core.engine.selecting.draft import SelectionDraft, all_needs, draft_selection
 from ig4.core.engine.selecting.reports.reporting import make_report
 from ig4.core.engine.selecting.result import SelectionResult
+from ig4.core.engine.selections.names import checked_name, give_name, refuse_taken
+from ig4.core.errors import UsageError
 from ig4.core.events import Selected, StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
 from ig4.storage import samples, scorecolumns, selections
+from ig4.storage.selectedscores import SelectionColumn
 from ig4.storage.selections import SelectionItem
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ig4.core.engine.selecting.candidates import SelectionRequest
     from ig4.core.engine.selecting.reports.report import SelectionReport
     from ig4.core.engine.session import ConfiguredComponent, Session
@@ -37,21 +42,27 @@ def select(
     *,
     latest: bool = True,
     equal: SelectionResult | None = None,
+    name: str | None = None,
+    note: str | None = None,
 ) -> SelectionResult:
     """Select samples and store the selection; the same request on the same
     scores is stored once.
+
+    With a `name`, and maybe a `note`, it is called so from now on; one that is there already, too.
 
     The result is then the newest selection of the data set; without `latest`, an older one that
     is the same will do. Where the samples of `equal` are chosen, in the same order, that is
     returned, and nothing is stored: a seed that changes nothing makes no selection.
 
     Raises:
-        UsageError: size above the number of candidates, unknown scorer, weight or clustering.
+        UsageError: size above the number of candidates, unknown scorer, weight or clustering; the
+            name cannot be used, or another selection of the data set has it.
         MissingScoreError: samples lack a score and `missing` is "error".
     """
     selector = session.configured(request.selector)
     assert isinstance(selector.component, Selector)
     config = _config(dataset, request, selector)
+    title = _title(session, dataset, name, note, config)
     with session.recorded("select", config, request.seed):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
@@ -66,11 +77,39 @@ def select(
             result = equal
         else:
             result = _store(
-                session, dataset, selector, request, draft, config, chosen, report, latest
+                session, dataset, selector, request, draft, config, chosen, report, latest, title
             )
         session.emit(Selected(result.id, len(chosen)))
         session.emit(StageFinished(STAGE, f"{len(chosen):,} of {len(draft.table.sample_ids):,}"))
         return result
+
+
+class _Title(NamedTuple):
+    """What a user calls a selection."""
+
+    name: str
+    note: str | None
+
+
+def _title(
+    session: Session,
+    dataset: DatasetRow,
+    name: str | None,
+    note: str | None,
+    config: Mapping[str, Any],
+) -> _Title | None:
+    """Return what a selection is to be called; None if nothing.
+
+    Raises:
+        UsageError: it cannot be called so.
+    """
+    if name is None:
+        if note is not None:
+            raise UsageError("a note goes with a name: give --name, too")
+        return None
+    title = _Title(checked_name(name), note)
+    refuse_taken(session, dataset, title.name, config)
+    return title
 
 
 def _tell(
@@ -160,6 +199,7 @@ def _chosen(session: Session, dataset: DatasetRow, draft: SelectionDraft) -> lis
     with session.store.reading() as connection:
         names = samples.external_ids(connection, ids, dataset.id)
     scored = ~np.isnan(table.final) & bool(table.names)
+    quotas = draft.quotas()
     return [
         SelectionItem(
             sample_id=sample,
@@ -168,6 +208,7 @@ def _chosen(session: Session, dataset: DatasetRow, draft: SelectionDraft) -> lis
             rank=rank,
             cluster=int(table.labels[row]),
             final_score=float(table.final[row]) if scored[row] else None,
+            quota=None if quotas is None else int(quotas[rank - 1]),
         )
         for rank, (row, sample) in enumerate(zip(rows.tolist(), ids, strict=True), start=1)
     ]
@@ -183,6 +224,7 @@ def _store(
     chosen: list[SelectionItem],
     report: SelectionReport,
     latest: bool,
+    title: _Title | None,
 ) -> SelectionResult:
     table = draft.table
     config = dict(asked) | {
@@ -213,6 +255,32 @@ def _store(
                 digest=digest,
                 run_id=session.run_id,
                 items=chosen,
+                scores=_selected_by(draft),
             )
         selections.put_report(connection, selection_id, request.name, told)
-    return SelectionResult(selection_id, dataset.name, config, chosen, told, request.name)
+        if title is not None:
+            give_name(session, connection, dataset, selection_id, title.name, title.note)
+        row = selections.find(connection, selection_id)
+        label, _ = selections.report(connection, selection_id)
+    assert row is not None
+    return SelectionResult(
+        selection_id, dataset.name, config, chosen, told, row.name, label, row.note
+    )
+
+
+def _selected_by(draft: SelectionDraft) -> list[SelectionColumn]:
+    """Return the scores that the chosen samples were selected by, best first."""
+    table, rows = draft.table, draft.rows
+    return [
+        SelectionColumn(
+            name,
+            table.component_ids[name],
+            _without_nan(table.raw[rows, place]),
+            _without_nan(table.percent[rows, place]),
+        )
+        for place, name in enumerate(table.names)
+    ]
+
+
+def _without_nan(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]
