@@ -57,6 +57,13 @@ class PreparedSelection:
     selector: Selector
     stages: tuple[StageResult, ...]
 
+
+@dataclass(frozen=True, slots=True)
+class SelectionDraft(PreparedSelection):
+    """What is chosen: `rows` (size,) of `table`, best first."""
+
+    rows: NDArray[np.int64]
+
     def quotas(self) -> NDArray[np.int64] | None:
         """Return the quota (size,) of the group of each chosen row; None if none are dealt.
 
@@ -72,14 +79,8 @@ class PreparedSelection:
                 f"the selector's quotas() must have a number for each of the {self.pool.n} rows of "
                 f"the pool; they have the shape {np.shape(dealt)}"
             )
-        return np.asarray(dealt)[np.searchsorted(self.left, self.rows)]
-
-
-@dataclass(frozen=True, slots=True)
-class SelectionDraft(PreparedSelection):
-    """What is chosen: `rows` (size,) of `table`, best first."""
-
-    rows: NDArray[np.int64]
+        of_rows: NDArray[np.int64] = np.asarray(dealt)[np.searchsorted(self.left, self.rows)]
+        return of_rows
 
 
 def all_needs(session: Session, request: SelectionRequest) -> Needs:
