@@ -14,15 +14,19 @@ if TYPE_CHECKING:
     from ig4.core.api import (
         ablate,
         check,
+        cluster,
         drop_scores,
         evaluate,
+        export,
         groups,
+        ingest,
         judge,
         learn_weights,
         open,  # noqa: A004 - used as ig4.open
         query,
         rename_scores,
         run,
+        score,
         scores,
         select,
         train,
@@ -96,9 +100,12 @@ _HOMES = {
     "Verdict": "contracts.evaluation",
     "ablate": "api",
     "check": "api",
+    "cluster": "api",
     "drop_scores": "api",
     "evaluate": "api",
+    "export": "api",
     "groups": "api",
+    "ingest": "api",
     "hookimpl": "hookspecs",
     "judge": "api",
     "learn_weights": "api",
@@ -106,6 +113,7 @@ _HOMES = {
     "query": "api",
     "rename_scores": "api",
     "run": "api",
+    "score": "api",
     "scores": "api",
     "select": "api",
     "train": "api",
@@ -152,16 +160,20 @@ __all__ = [
     "__version__",
     "ablate",
     "check",
+    "cluster",
     "drop_scores",
     "evaluate",
+    "export",
     "groups",
     "hookimpl",
+    "ingest",
     "judge",
     "learn_weights",
     "open",
     "query",
     "rename_scores",
     "run",
+    "score",
     "scores",
     "select",
     "train",
@@ -175,6 +187,10 @@ if not TYPE_CHECKING:  # with it in sight, a type checker would take any name fo
         home = _HOMES.get(name)
         if home is None:
             raise AttributeError(f"module 'ig4' has no attribute {name!r}")
+        if home == "api":
+            from ig4._progress import display
+
+            import_module("ig4.core.api.progress").show_with(display)
         return getattr(import_module(f"ig4.core.{home}"), name)
 
 

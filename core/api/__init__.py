@@ -9,20 +9,25 @@ from ig4.core.api.databases import (
 from ig4.core.api.evaluating import evaluate, judge
 from ig4.core.api.running import run, select
 from ig4.core.api.scoring import check, drop_scores, groups, rename_scores, scores
+from ig4.core.api.stages import cluster, export, ingest, score
 from ig4.core.api.training import ablate, learn_weights, train
 
 __all__ = [
     "ablate",
     "check",
+    "cluster",
     "drop_scores",
     "evaluate",
+    "export",
     "groups",
+    "ingest",
     "judge",
     "learn_weights",
     "open",
     "query",
     "rename_scores",
     "run",
+    "score",
     "scores",
     "select",
     "train",

@@ -23,6 +23,7 @@ from ig4.core.events import StageFinished, StageStarted
 from ig4.core.files.writing.staging import check_target, staged
 from ig4.core.files.writing.written import refuse_link
 from ig4.core.records import JSON, Choice
+from ig4.core.views.tabular import ResultTable, TabularResult
 from ig4.storage import datasets, selections
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ class ExportTarget:
         return self.path if self.trainer is None else self.path / DATA[self.trainer]
 
 
-@dataclass(frozen=True, slots=True)
-class ExportResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class ExportResult(TabularResult):
     """What was written.
 
     `images` counts all images, of which `linked` are links, `copied` are files and `inside` are in
@@ -81,6 +82,24 @@ class ExportResult:
     inside: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
     beside: tuple[Path, ...] = ()
+
+    def headline(self) -> str:
+        """Return what it is, in a few words."""
+        left = sum(self.left_out.values())
+        without = f", {left:,} left out" if left else ""
+        return f"{self.path}: {counted(self.samples, 'sample')} as {self.format}{without}"
+
+    def _table(self) -> ResultTable:
+        counts = {
+            "samples": self.samples,
+            "images": self.images,
+            "linked images": self.linked,
+            "copied images": self.copied,
+            "images inside": self.inside,
+            "missing images": self.missing_images,
+            **{f"left out: {reason}": count for reason, count in self.left_out.items()},
+        }
+        return ResultTable(("what", "count"), [*counts.items()])
 
 
 def check_export(session: Session, dataset: DatasetRow, target: ExportTarget) -> str:
