@@ -184,6 +184,8 @@ def export(
     model: str | None = None,
     problems: str | None = None,
     overwrite: bool | None = None,
+    extras: Sequence[str] = (),
+    card: bool | None = None,
     options: Mapping[str, Any] | None = None,
     progress: bool = True,
     listeners: Sequence[Listener] = (),
@@ -191,7 +193,8 @@ def export(
     """Do what `ig4 export` does: write a selection, or `"all"` samples, as a data set.
 
     `trainer` is what `--for` names: a folder with the data and a configuration for it, to train
-    `model`. `images` are "link", "copy" or "none"; `options` are the format's.
+    `model`. `images` are "link", "copy" or "none"; `options` are the format's. `extras` is what
+    `--with` names: it is written beside each record, with a data `card` beside it all.
 
     Raises:
         Ig4Error: there is no such selection, or the target is taken or cannot be written.
