@@ -7,6 +7,7 @@ from ig4.core.api.databases import (
     query,
 )
 from ig4.core.api.evaluating import evaluate, judge
+from ig4.core.api.explaining import explain
 from ig4.core.api.running import run, select
 from ig4.core.api.scoring import check, drop_scores, groups, rename_scores, scores
 from ig4.core.api.stages import cluster, export, ingest, score
@@ -18,6 +19,7 @@ __all__ = [
     "cluster",
     "drop_scores",
     "evaluate",
+    "explain",
     "export",
     "groups",
     "ingest",

@@ -219,6 +219,10 @@ def export(
             number = find_selection(session, within, str(selection))
             chosen = dataset_of_selection(session, number)
         target = dataclasses.replace(
-            export_target(config, chosen.name), trainer=trainer, model=model
+            export_target(config, chosen.name),
+            trainer=trainer,
+            model=model,
+            extras=tuple(extras),
+            card=card,
         )
         return write_export(session, chosen, target, number)

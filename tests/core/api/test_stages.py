@@ -71,6 +71,10 @@ def test_a_selection_is_exported_by_number_or_all_is(data, tmp_path):
     assert ig4.export("all/llava.json", selection="all").samples == 6
     assert ig4.export("stub", trainer="llamafactory").samples == 2
     assert (tmp_path / "stub" / "dataset_info.json").exists()
+    ig4.export("with/llava.json", extras=["scores"])
+    written = json.loads((tmp_path / "with" / "llava.json").read_text())
+    assert written[0]["ig4"] == {"scores": {"length": 30.0}}
+    assert (tmp_path / "with" / "README.md").exists()
     with pytest.raises(ig4.Ig4Error, match="say for which one"):
         ig4.export("x.json", model="M")
 

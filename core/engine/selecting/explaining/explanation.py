@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ig4.core.views import html
+from ig4.core.views.tabular import ResultTable, TabularResult
+
 
 @dataclass(frozen=True, slots=True)
 class ShownImage:
@@ -91,8 +94,8 @@ class Changes:
     size: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+@dataclass(frozen=True, slots=True, repr=False)
+class Explanation(TabularResult):
     """One sample before the selector.
 
     `scores` gives by scorer the raw value, the percent, the weight and their product. `cluster`
@@ -129,3 +132,45 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, JSON-able."""
         return asdict(self)
+
+    def headline(self) -> str:
+        """Return whether it is in, and where it stands."""
+        if self.reason is not None:
+            return f"{self.id}: {self.reason}"
+        verdict = f"selected, rank {self.rank}" if self.selected else "not selected"
+        place = "" if self.place is None else f", place {self.place:,} of {self.members:,}"
+        return f"{self.id}: {verdict}{place}"
+
+    def _table(self) -> ResultTable:
+        names = ("value", "percent", "weight", "points", "error")
+        known = [name for name in names if any(name in row for row in self.scores.values())]
+        rows = [(name, *(row.get(one) for one in known)) for name, row in self.scores.items()]
+        return ResultTable(("scorer", *known), rows)
+
+    def _repr_html_(self) -> str:
+        """Return the sample, its scores, its neighbours, and what would let it in."""
+        parts = []
+        if self.sample is not None:
+            images = ", ".join(one.path or one.name for one in self.sample.images)
+            said = {"question": self.sample.question, "answer": self.sample.answer}
+            parts.append(html.facts(said | ({"images": images} if images else {})))
+        made = self._table()
+        parts += [html.table(made.columns, made.rows)] if made.rows else []
+        if self.neighbours is not None:
+            parts.append(html.table(*_beside(self.neighbours)))
+        if self.changes is not None:
+            parts.append(html.table(("to get in",), [(one,) for one in self.changes.told]))
+        return html.view(f"Explanation {self.headline()}", parts)
+
+
+def _beside(around: Neighbourhood) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Return the columns and rows of all neighbours, those around the line first."""
+    parts = (around.last_taken, around.first_not_taken, around.above, around.below)
+    listed = {one.id: one for part in parts for one in part}
+    rows: list[tuple[object, ...]] = [
+        (one.place if around.by == "final score" else one.rank, one.id, one.selected,
+         one.final_score, one.question, one.answer)
+        for one in listed.values()
+    ]  # fmt: skip
+    first = "place" if around.by == "final score" else "rank"
+    return (first, "id", "taken", "final score", "question", "answer"), rows
