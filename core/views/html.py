@@ -38,18 +38,24 @@ def view(headline: str, tables: Iterable[str] = ()) -> str:
     )
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], more: int | None = None) -> str:
+def table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    more: int = 0,
+    *,
+    limit: int | None = SHOWN_ROWS,
+) -> str:
     """Return the first rows of a table as HTML, and how many are not shown.
 
     Text is cut after some 160 characters, and said to be. `more` are rows that are not among
     `rows`.
     """
-    shown = rows[:SHOWN_ROWS]
+    shown = rows[:limit]
     head = "".join(
         f'<th scope="col" style="{_CELL};text-align:left">{escaped(name)}</th>' for name in columns
     )
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in shown)
-    left = len(rows) - len(shown) + (more or 0)
+    left = len(rows) - len(shown) + more
     rest = f'<div style="margin:.3em .6em">… and {left:,} more</div>' if left else ""
     return (
         '<table style="border-collapse:collapse;background:transparent;color:inherit">'

@@ -157,7 +157,7 @@ class Explanation(TabularResult):
         made = self._table()
         parts += [html.table(made.columns, made.rows)] if made.rows else []
         if self.neighbours is not None:
-            parts.append(html.table(*_beside(self.neighbours)))
+            parts.append(html.table(*_beside(self.neighbours), limit=None))
         if self.changes is not None:
             parts.append(html.table(("to get in",), [(one,) for one in self.changes.told]))
         return html.view(f"Explanation {self.headline()}", parts)
@@ -170,7 +170,7 @@ def _beside(around: Neighbourhood) -> tuple[tuple[str, ...], list[tuple[object, 
     rows: list[tuple[object, ...]] = [
         (one.place if around.by == "final score" else one.rank, one.id, one.selected,
          one.final_score, one.question, one.answer)
-        for one in listed.values()
+        for one in sorted(listed.values(), key=lambda one: one.place or one.rank or 0)
     ]  # fmt: skip
     first = "place" if around.by == "final score" else "rank"
     return (first, "id", "taken", "final score", "question", "answer"), rows
