@@ -286,8 +286,9 @@ def _store(
         label, _ = selections.report(connection, selection_id)
     assert row is not None
     return SelectionResult(
-        selection_id, dataset.name, config, chosen, told, row.name, label, row.note
-    )
+        selection_id, dataset.name, config, chosen, told, row.name, label, row.note,
+        session.store.engine.url,
+    )  # fmt: skip
 
 
 def _selected_by(draft: SelectionDraft) -> list[SelectionColumn]:
