@@ -47,6 +47,7 @@ def selector_checks(
         check_labels_with_gaps,
         check_equal_samples,
         check_explains_without_choosing_otherwise,
+        check_quotas_are_of_all_rows,
         given=given,
     )
     if by_score:
@@ -171,6 +172,21 @@ def check_explains_without_choosing_otherwise(make: Make, data: Data | None) -> 
                 require(_names_rows(key, value, pool.n), f"reasons has {key} = {value!r}: no row")
         after = selector.choose(make_pool(candidates, selector.needs(), size=20))
     require(np.array_equal(before, after), "reasons changed what is chosen")
+
+
+def check_quotas_are_of_all_rows(make: Make, data: Data | None) -> None:
+    """`quotas`, if any are dealt, is a whole number for each row, not below 0."""
+    with opened(make) as selector:
+        pool = make_pool(_data(make, data), selector.needs(), size=20)
+        selector.choose(pool)
+        quotas = selector.quotas(pool)
+    dealt = np.zeros(pool.n, dtype=np.int64) if quotas is None else np.asarray(quotas)
+    whole = dealt.shape == (pool.n,) and np.issubdtype(dealt.dtype, np.integer)
+    require(
+        whole and bool((dealt >= 0).all()),
+        f"quotas must be a whole number for each of {pool.n} rows, not {dealt.dtype} of shape "
+        f"{dealt.shape}",
+    )
 
 
 def check_better_samples_come_first(make: Make, data: Data | None) -> None:
