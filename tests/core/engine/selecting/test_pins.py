@@ -16,7 +16,7 @@ from ig4.core.engine.selecting.pins import PinRequest, PinSource, read_pins
 from ig4.core.engine.selecting.select import select
 from ig4.core.errors import MissingScoreError, UsageError
 from ig4.core.records import Choice
-from ig4.storage import pins, samples, selectedscores, selections
+from ig4.storage import pins, runs, samples, selectedscores, selections
 
 from ...conftest import record
 
@@ -238,6 +238,9 @@ def test_a_selection_can_be_made_again_from_its_record(session, dataset, tmp_pat
         (PinSource(file=source.file, ids=("s02", "s11")),), given("s10")
     )
     assert select(session, dataset, again).ids == made.ids
+    with session.store.reading() as connection:
+        (run,) = runs.newest(connection, limit=1)
+    assert (run.config["drop"][0]["count"], "ids" in run.config["drop"][0]) == (1, False)
 
 
 def test_it_is_explained_why_a_pinned_sample_is_in_or_out(session, dataset):
