@@ -38,15 +38,17 @@ CLI_USES_PLUGINS = {
 }
 
 HEAVY = {
-    "accelerate", "anthropic", "bitsandbytes", "datasets", "open_clip", "openai", "pandas", "peft",
-    "pyarrow", "pycocoevalcap", "ray", "sacrebleu", "scipy", "sentencepiece", "sklearn", "torch",
-    "torchvision", "transformers",
+    "accelerate", "altair", "anthropic", "bitsandbytes", "datasets", "open_clip", "openai",
+    "pandas", "peft", "pyarrow", "pycocoevalcap", "ray", "sacrebleu", "scipy", "sentencepiece",
+    "sklearn", "torch", "torchvision", "transformers", "vl_convert",
 }  # fmt: skip
 
 HEAVY_OUTSIDE_PLUGINS = {
     ("ig4.core.files.reading.parquetpages", "pyarrow"),  # to look into them before they are read
     ("ig4.core.files.reading.tables", "pyarrow"),  # to read tables of scores that are Parquet files
     ("ig4.core.files.reading.compressed", "pyarrow"),  # to unpack Zstandard
+    ("ig4.core.charts.library", "altair"),  # to write specifications of charts
+    ("ig4.core.charts.library", "vl_convert"),  # to draw charts as files
     ("ig4.core.engine.selecting.result", "pandas"),  # for those who call Selection.to_pandas()
 }
 
