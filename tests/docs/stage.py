@@ -18,7 +18,7 @@ from ig4.cli.main import cli
 from ig4.plugins.demo import dataset
 
 from .. import tiny_reward
-from ..tiny_models import make_hf, make_llama, make_llava
+from ..tiny_models import make_clip, make_hf, make_llama, make_llava
 
 SAMPLES = 60
 SIZE = 5
@@ -47,6 +47,7 @@ device = "cpu"
 
 [trainers.llava]
 model = "models/llava"
+vision = "models/clip"
 steps = 2
 batch_size = 2
 device = "cpu"
@@ -92,6 +93,7 @@ def build(folder: Path, ig4) -> None:
     _questions(folder, records)
     make_hf(folder / "models" / "hf")
     make_llava(folder / "models" / "llava", make_llama(folder / "models" / "llama"))
+    make_clip(folder / "models" / "clip")
     tiny_reward.make_deberta(folder / "models" / "reward")
     (folder / "ig4.toml").write_text(CONFIG, encoding="utf-8")
     (folder / "mine.toml").write_text('[run]\nscorers = ["clip", "length"]\n\n[select]\nsize = 5\n')
