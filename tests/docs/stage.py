@@ -122,11 +122,12 @@ NEEDS = (
     ("calls.md", "flags", ("ig4 score --scorers gpt --no-check",)),
     ("checking.md", "gpt", ("ig4 score --scorers gpt --no-check",)),
     ("evaluation.md", "answers.jsonl", ("cp theirs.jsonl answers.jsonl",)),
-    ("evaluation.md", "llava-1-llava", ("cp -r stage2 trained/llava-1-llava",)),
+    ("evaluation.md", "llava-1-llava", ("cp -r trained/all trained/llava-1-llava",)),
     ("methods/capability-style.md", "", ("ig4 score --scorers mmssr --no-check",)),
     ("methods/middle.md", "", (f"{SCORES} --as perplexity --column perplexity",)),
     ("methods/mig.md", "", (f"{SCORES} --as gpt --column rating",)),
     ("methods/mmssr.md", "select", ("ig4 score --scorers mmssr --no-check",)),
+    ("training.md", "generate stage2", ("cp -r trained/all stage2",)),
     ("methods/repr-filter.md", "", (f"{SCORES} --as deita --column rating",)),
 )
 """What blocks with a text in them need besides, as commands that are run before them."""
@@ -140,7 +141,7 @@ def needs(block) -> list[str]:
 
 CHECKPOINTS = (
     "trained/cc_sbu_align-1-hf", "trained/cc_sbu_align-1-minigpt4",
-    "trained/selected", "trained/all", "stage2",
+    "trained/selected", "trained/all",
 )  # fmt: skip
 """Checkpoints that pages name; here all are copies of one."""
 
