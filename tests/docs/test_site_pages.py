@@ -138,18 +138,19 @@ def test_a_notebook_is_a_page_with_its_code_and_what_that_gave(tmp_path):
 
     picture = base64.b64encode(b"PNG").decode()
     cells = [
-        {"cell_type": "markdown", "source": ["# Title\n", "Text."]},
+        {"cell_type": "markdown", "source": ["# Title\n", "[More](more.md)."]},
         {"cell_type": "code", "source": "!ig4 demo", "outputs": [{"text": ["done\n"]}]},
         {"cell_type": "code", "source": "1 + 1", "outputs": [{"data": {"text/plain": "2"}}]},
         {"cell_type": "code", "source": "plot()", "outputs": [{"data": {"image/png": picture}}]},
         {"cell_type": "code", "source": "", "outputs": []},
     ]
+    (tmp_path / "more.md").touch()
     (tmp_path / "tutorial.ipynb").write_text(json.dumps({"cells": cells}))
     pages = PageFolder(tmp_path, ("notebooks",))
-    notebooks.write(pages)
+    notebooks.write(pages, "")
     text = (tmp_path / "notebooks" / "tutorial.md").read_text()
     for part in (
-        "# Title\nText.\n",
+        "# Title\n[More](../more.md).\n",
         "```console\n$ ig4 demo\n```\n",
         "````text\ndone\n````\n",
         "```python\n1 + 1\n```\n",
