@@ -13,6 +13,7 @@ from ig4.cli import options as opt
 from ig4.cli.terminal import render
 
 if TYPE_CHECKING:
+    from ig4.core.engine.run import RunResult
     from ig4.core.engine.selecting.result import SelectionResult
     from ig4.plugins.demo.dataset import DemoSet
 
@@ -72,13 +73,17 @@ def demo(
         staging.path.mkdir(exist_ok=True)
         demo_set = write(staging.path, samples, seed)
     demo_set = replace(demo_set, path=folder / "data" / demo_set.path.name)
-    selections = {
+    runs = {
         selector: _select(
             folder, demo_set, selector, fraction, seed, overwrite=bool(overwrite), quiet=quiet
         )
         for selector in SELECTORS
     }
-    facts = _facts(folder, demo_set, selections) | {"seconds": round(time.monotonic() - start, 1)}
+    selections = {name: run.selection for name, run in runs.items() if run.selection}
+    page = runs["balanced"].report
+    facts = _facts(folder, demo_set, selections, page) | {
+        "seconds": round(time.monotonic() - start, 1)
+    }
     if as_json:
         render.print_json(facts)
     else:
@@ -94,7 +99,7 @@ def _select(
     *,
     overwrite: bool,
     quiet: bool,
-) -> SelectionResult:
+) -> RunResult:
     """Do what `ig4 run` does; the second call reuses the scores of the first."""
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
@@ -106,7 +111,12 @@ def _select(
     config = configuration.build(
         {
             "dataset": {"path": demo_set.path, "name": "demo"},
-            "run": {"scorers": ["clip", "length"], **recipe.get("run", {}), "seed": seed},
+            "run": {
+                "scorers": ["clip", "length"],
+                **recipe.get("run", {}),
+                "seed": seed,
+                "report": selector == "balanced",
+            },
             "scorers": {"clip": {"model": "ig4-tiny"}},
             "embedders": recipe.get("embedders", {}),
             "cluster": {"clusterer": "spectral", "k": 8},
@@ -120,11 +130,14 @@ def _select(
     with open_session(str(folder / "ig4.db"), create=True, quiet=quiet) as session:
         result = run(session, make_run_plan(session, config))
     assert result.selection is not None
-    return result.selection
+    return result
 
 
 def _facts(
-    folder: Path, demo_set: DemoSet, selections: dict[str, SelectionResult]
+    folder: Path,
+    demo_set: DemoSet,
+    selections: dict[str, SelectionResult],
+    page: Path | None,
 ) -> dict[str, Any]:
     from ig4.plugins.demo.dataset import SPOILT
 
@@ -142,6 +155,7 @@ def _facts(
         "mix": {name: _mix(selection) for name, selection in selections.items()},
         "database": str(folder / "ig4.db"),
         "selection": str(folder / "selected-balanced" / "llava.json"),
+        "page": page and str(page),
     }
 
 
@@ -179,6 +193,8 @@ def _print_facts(facts: dict[str, Any]) -> None:
     )
     database = facts["database"]
     click.echo(f"Selected samples: {facts['selection']}")
+    if facts["page"]:
+        click.echo(f"Look at them, and at what was not selected, in a browser: {facts['page']}")
     click.echo(
         f'Try: {render.program()} query --db {database} "SELECT external_id, clip, length, answer '
         'FROM scores_wide ORDER BY clip LIMIT 5"'

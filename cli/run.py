@@ -83,6 +83,10 @@ Examples:
     help="Link to images, copy them, or neither.",
 )
 @opt.overwrite
+@click.option(
+    "--report/--no-report", "page", default=None,
+    help="Write a page about the selection beside it.  [default: yes]",
+)  # fmt: skip
 @opt.recipe
 @click.option("--retry-failed", is_flag=True, help="Compute failed samples again.")
 @click.option(
@@ -177,6 +181,7 @@ def configured(flags: dict[str, Any], recipes: Sequence[str | None]) -> list[Con
             "spaces": None if spaces is None else list(all_parts([spaces])),
             "executor": flags["executor"],
             "check": False if flags["no_check"] else None,
+            "report": flags["page"],
             "seed": flags["seed"],
         },
         "cluster": {"clusterer": flags["clusterer"], "k": flags["k"], "space": flags["space"]},
@@ -298,13 +303,18 @@ def as_dict(result: RunResult) -> dict[str, Any]:
         **({"check": result.scored.checked.to_dict()} if result.scored.checked else {}),
         "clusters": clustered and {str(k): n for k, n in clustered.sizes.items()},
         "export": exported and export_as_dict(exported),
+        "page": result.report and str(result.report),
         **(result.selection.to_dict() if result.selection else {}),
         **({"recipes": [_recipe_dict(one) for one in result.others]} if result.others else {}),
     }
 
 
 def _recipe_dict(result: RecipeResult) -> dict[str, Any]:
-    return {**result.selection.to_dict(), "export": export_as_dict(result.exported)}
+    return {
+        **result.selection.to_dict(),
+        "export": export_as_dict(result.exported),
+        "page": result.report and str(result.report),
+    }
 
 
 def summarise(result: RunResult) -> None:
@@ -334,6 +344,9 @@ def summarise(result: RunResult) -> None:
     for other in result.others:
         facts[_named("selected", other.name)] = _selected(other.selection)
         facts[_named("written to", other.name)] = other.exported.path
+    for other in result.others:
+        facts[_named("look at it", other.name)] = other.report or ""
+    facts[_named("look at it", result.name)] = result.report or ""
     render.print_facts({name: fact for name, fact in facts.items() if fact != ""})
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ig4.cli import options as opt
+from ig4.cli.confirming import YES, confirm
 from ig4.cli.terminal import render
 from ig4.core.counts import counted, nouns
 
 if TYPE_CHECKING:
     from ig4.core.engine.scoring.columns import ScoreColumnSummary
-
-_YES = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 
 
 @click.group(
@@ -85,7 +83,7 @@ Examples:
 """
 )
 @click.argument("name")
-@_YES
+@YES
 @opt.dataset
 @opt.config
 @opt.shared_options
@@ -111,7 +109,7 @@ def drop(
         chosen = session.dataset(dataset or config.dataset.name)
         column = find_column(session, chosen, name)
         also = f" and its {counted(len(column.outputs), 'output')}" if column.outputs else ""
-        _confirm(
+        confirm(
             f"Drop the {column.values:,} {name} {nouns(column.values, 'score')}{also} of "
             f"{chosen.name}?",
             yes=yes,
@@ -165,21 +163,6 @@ def rename(
         render.print_json({"dataset": chosen.name, "old": old, "new": new})
     else:
         click.echo(f"{old} of {chosen.name} is called {new} now")
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    """Ask on a terminal; elsewhere there must be --yes.
-
-    Raises:
-        UsageError: nobody can be asked.
-    """
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        from ig4.core.errors import UsageError
-
-        raise UsageError(f"{question} Confirm with --yes")
-    click.confirm(question, abort=True, err=True)
 
 
 def _origin(column: ScoreColumnSummary) -> str:

@@ -9,6 +9,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.cli.terminal.mix import print_mix
 from ig4.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,11 +18,10 @@ if TYPE_CHECKING:
     from ig4.core.engine.selecting.result import SelectionResult
 
 SHOWN = 10
-GROUPS_SHOWN = 12
 
 _SELECTING = (
     "size", "fraction", "scorers", "weights", "scale", "within", "combine", "recipe", "selector",
-    "clusters", "missing", "seed", "options",
+    "clusters", "missing", "seed", "options", "keep", "drop", "keep_sql", "drop_sql", "pins",
 )  # fmt: skip
 """The flags that say what to select: with any of them, another selection than the last is meant."""
 
@@ -32,8 +32,10 @@ Examples:
   ig4 select --size 200
   ig4 select --fraction 0.06 --weights clip=0.53,length=0.1 --scale percentile
   ig4 select --size 200 --selector topk --json
-  ig4 select --size 200 --recipe balanced
+  ig4 select --size 200 --recipe balanced --name best
   ig4 select --size 200 --selector facility-location -o facility-location.space=text
+  ig4 select --size 200 --keep good.txt --drop bad.txt
+  ig4 select --size 200 --drop-sql "SELECT external_id FROM scores_wide WHERE clip < 20"
   ig4 select --explain 1234                # in the last selection
   ig4 select --size 200 --explain 1234     # in one that is not stored
 """
@@ -58,10 +60,15 @@ Examples:
     help="Skip samples without a score, or stop.  [default: skip]",
 )
 @click.option(
+    "--name", metavar="NAME", help="Name for the selection, by which other commands know it."
+)
+@click.option("--note", metavar="TEXT", help="With --name: what to remember of it.")
+@click.option(
     "--explain",
     metavar="ID",
     help="Explain why the last selection has a sample or not; with other options, what they do.",
 )
+@opt.pinning
 @opt.seed
 @opt.component_options
 @opt.dataset
@@ -78,16 +85,25 @@ def select(explain: str | None, db: str | None, as_json: bool, quiet: bool, **fl
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(flags["dataset"] or config.dataset.name)
         if explain is not None:
+            _refuse_name(flags)
             given = any(flags[name] not in (None, ()) for name in _SELECTING)
             told_by = explain_sample if given else explain_last
             explanation = told_by(session, chosen, request, explain)
             render.print_json(explanation.to_dict()) if as_json else _print_explanation(explanation)
             return
-        result = choose(session, chosen, request)
+        result = choose(session, chosen, request, name=flags["name"], note=flags["note"])
     if as_json:
         render.print_json(result.to_dict())
     else:
         _show(result)
+
+
+def _refuse_name(flags: Mapping[str, Any]) -> None:
+    for name in ("name", "note"):
+        if flags[name] is not None:
+            raise UsageError(
+                f"--{name} is for a selection that is stored, and --explain stores none"
+            )
 
 
 def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
@@ -105,6 +121,7 @@ def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
             **opt.scaling_settings(flags),
             "missing": flags["missing"],
             "weights": parse_weights(weights) if weights else None,
+            **opt.pinning_settings(flags),
         },
     }
     recipe = flags["recipe"]
@@ -147,9 +164,10 @@ def _settings(config: Mapping[str, Any], *, by_cluster: bool) -> str:
 def _show(result: SelectionResult) -> None:
     weights = ", ".join(f"{name} {w:g}" for name, w in result.config["weights"].items())
     how = f"{weights}; {result.config['scale']} scale" if weights else "without scores"
+    called = "" if result.name is None else f" ({render.plain(result.name)})"
     click.echo(
-        f"Selection {result.id}: {len(result):,} of {result.config['candidates']:,} samples of "
-        f"{result.dataset} ({how})"
+        f"Selection {result.id}{called}: {len(result):,} of {result.config['candidates']:,} "
+        f"samples of {result.dataset} ({how})"
     )
     rows = [(c.rank, c.external_id, c.cluster, c.final_score) for c in result.chosen[:SHOWN]]
     render.print_table(("rank", "id", "cluster", "final score"), rows)
@@ -157,24 +175,7 @@ def _show(result: SelectionResult) -> None:
         click.echo(
             f"… and {len(result) - SHOWN:,} more: --json prints all, `ig4 export` writes them"
         )
-    _show_mix(result)
-
-
-def _show_mix(result: SelectionResult) -> None:
-    """Print the shares of the groups, the largest first, beside those of the pool."""
-    mix = result.report.get("composition")
-    if not mix or len(mix["groups"]) < 2:
-        return
-    click.echo(f"\nMix by {mix['by']} (total variation from the data set {mix['tv']:.1%}):")
-    groups = mix["groups"]
-    shown = [
-        (one["name"], one["pool"], f"{one['pool_share']:.1%}", one["selected"],
-         f"{one['selected_share']:.1%}")
-        for one in groups[:GROUPS_SHOWN]
-    ]  # fmt: skip
-    render.print_table(("group", "samples", "share", "selected", "share"), shown)
-    if len(groups) > GROUPS_SHOWN:
-        click.echo(f"… and {len(groups) - GROUPS_SHOWN:,} more groups: --json prints all")
+    print_mix(result.report)
 
 
 def mix_facts(result: SelectionResult) -> dict[str, str]:

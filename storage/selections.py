@@ -12,20 +12,33 @@ from zlib import crc32
 
 from sqlalchemy import delete, insert, select
 
+from ig4.storage import selectedscores
 from ig4.storage.integrity.seals import seal
 from ig4.storage.membership import prefixes
 from ig4.storage.runs import now
-from ig4.storage.schema import Component, Sample, SelectedSample, Selection, SelectionReport
+from ig4.storage.schema import (
+    AblationCell,
+    Component,
+    Sample,
+    SelectedSample,
+    Selection,
+    SelectionName,
+    SelectionReport,
+    Training,
+)
+from ig4.storage.subsets import OWN, SUBSETS
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection
 
+    from ig4.storage.selectedscores import SelectionColumn
+
 
 @dataclass(frozen=True, slots=True)
 class SelectionRow:
-    """A selection as stored, without its samples."""
+    """A selection as stored, without its samples; `name` and `note` are the user's."""
 
     id: int
     dataset_id: int
@@ -34,11 +47,23 @@ class SelectionRow:
     config: Mapping[str, Any]
     digest: str
     created_at: datetime
+    run_id: int | None = None
+    name: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSelection:
+    """A selection with its label, that of the recipe; a subset is one that nobody made."""
+
+    row: SelectionRow
+    label: str | None
+    is_subset: bool
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionItem:
-    """One selected sample."""
+    """One selected sample; `quota` is what its cluster or group could give, None if not dealt."""
 
     sample_id: int
     content_id: int
@@ -46,6 +71,7 @@ class SelectionItem:
     rank: int
     cluster: int
     final_score: float | None
+    quota: int | None = None
 
 
 def put(
@@ -58,8 +84,9 @@ def put(
     digest: str,
     run_id: int | None,
     items: Sequence[SelectionItem],
+    scores: Sequence[SelectionColumn] = (),
 ) -> int:
-    """Store a selection; returns its id."""
+    """Store a selection with the scores that its samples were selected by; returns its id."""
     values = {
         "dataset_id": dataset_id,
         "component_id": component_id,
@@ -83,11 +110,13 @@ def put(
             "content_id": item.content_id,
             "cluster": item.cluster,
             "final_score": item.final_score,
+            "quota": item.quota,
         }
         for item in items
     ]
     if rows:
         connection.execute(insert(SelectedSample), rows)
+    selectedscores.put(connection, selection_id, scores)
     return selection_id
 
 
@@ -114,16 +143,19 @@ def report(connection: Connection, selection_id: int) -> tuple[str | None, Mappi
 
 
 def samples_checksum(items: Sequence[SelectionItem]) -> int:
-    """Return the CRC-32 of the samples of a selection with their contents, ranks and scores."""
+    """Return the CRC-32 of the samples of a selection with contents, ranks, scores and quotas."""
     crc = len(items)
     for one in sorted(items, key=attrgetter("rank")):
         score = nan if one.final_score is None else one.final_score + 0.0
         row = (one.rank, one.sample_id, one.content_id, one.cluster, score)
         crc = crc32(_ITEM(*row), crc)
+        if one.quota is not None:  # those of an older ig4 have none
+            crc = crc32(_QUOTA(one.quota), crc)
     return crc
 
 
 _ITEM = Struct("<qqqqd").pack
+_QUOTA = Struct("<q").pack
 
 
 def stored_checksum(connection: Connection, selection_id: int) -> int:
@@ -132,7 +164,7 @@ def stored_checksum(connection: Connection, selection_id: int) -> int:
     rows: Any = connection.execute(
         select(
             table.sample_id, table.content_id, table.rank, table.rank, table.cluster,
-            table.final_score,
+            table.final_score, table.quota,
         ).where(table.selection_id == selection_id)
     )  # fmt: skip
     return samples_checksum([SelectionItem(*row) for row in rows])
@@ -151,10 +183,7 @@ def last(
     if digest is not None:
         statement = statement.where(Selection.digest == digest)
     else:
-        subsets = select(Component.id).where(
-            Component.kind == "selector", Component.name == SUBSETS, Component.distribution == OWN
-        )
-        statement = statement.where(Selection.component_id.not_in(subsets))
+        statement = statement.where(Selection.component_id.not_in(_subset_components()))
     row = connection.execute(statement).first()
     return None if row is None else SelectionRow(*row)
 
@@ -165,8 +194,57 @@ def find(connection: Connection, selection_id: int) -> SelectionRow | None:
     return None if row is None else SelectionRow(*row)
 
 
-SUBSETS, OWN = "weight-subsets", "ig4"
-"""The name and distribution under which the subsets of `ig4 learn-weights` are recorded."""
+def list_all(
+    connection: Connection,
+    dataset_id: int | None = None,
+    *,
+    subsets: bool = False,
+    limit: int | None = None,
+) -> list[ListedSelection]:
+    """Return the selections, of a data set if given, the newest first, `limit` of them.
+
+    With `subsets`, also those that weights are learned from, which nobody made.
+    """
+    hidden = Selection.component_id.in_(_subset_components())
+    statement = (
+        _columns()
+        .add_columns(SelectionReport.name, hidden)
+        .outerjoin(SelectionReport, SelectionReport.selection_id == Selection.id)
+        .order_by(Selection.id.desc())
+        .limit(limit)
+    )
+    if dataset_id is not None:
+        statement = statement.where(Selection.dataset_id == dataset_id)
+    if not subsets:
+        statement = statement.where(~hidden)
+    return [
+        ListedSelection(SelectionRow(*row[:-2]), row[-2], bool(row[-1]))
+        for row in connection.execute(statement)
+    ]
+
+
+def references(connection: Connection, selection_id: int) -> tuple[list[int], list[str]]:
+    """Return the trainings on a selection by number, and the cells of ablations, as `1: arm/42`."""
+    trained = connection.scalars(
+        select(Training.id).where(Training.selection_id == selection_id).order_by(Training.id)
+    ).all()
+    cells = connection.execute(
+        select(AblationCell.ablation_id, AblationCell.arm, AblationCell.seed)
+        .where(AblationCell.selection_id == selection_id)
+        .order_by(AblationCell.ablation_id, AblationCell.arm, AblationCell.seed)
+    )
+    return list(trained), [f"{ablation}: {arm}/{seed}" for ablation, arm, seed in cells]
+
+
+def remove(connection: Connection, selection_id: int) -> None:
+    """Delete a selection with all that belongs to it."""
+    connection.execute(delete(Selection).where(Selection.id == selection_id))
+
+
+def _subset_components() -> Any:
+    return select(Component.id).where(
+        Component.kind == "selector", Component.name == SUBSETS, Component.distribution == OWN
+    )
 
 
 def samples(connection: Connection, selection_id: int) -> list[SelectionItem]:
@@ -182,14 +260,17 @@ def samples(connection: Connection, selection_id: int) -> list[SelectionItem]:
             SelectedSample.rank,
             SelectedSample.cluster,
             SelectedSample.final_score,
+            SelectedSample.quota,
         )
         .join(Sample, Sample.id == SelectedSample.sample_id)
         .where(SelectedSample.selection_id == selection_id)
         .order_by(SelectedSample.rank)
     )
     return [
-        SelectionItem(sample, content, before.get(owner, "") + name, rank, cluster, score)
-        for owner, sample, content, name, rank, cluster, score in connection.execute(statement)
+        SelectionItem(sample, content, before.get(owner, "") + name, rank, cluster, score, quota)
+        for owner, sample, content, name, rank, cluster, score, quota in connection.execute(
+            statement
+        )
     ]
 
 
@@ -202,4 +283,7 @@ def _columns() -> Any:
         Selection.config,
         Selection.digest,
         Selection.created_at,
-    )
+        Selection.run_id,
+        SelectionName.name,
+        SelectionName.note,
+    ).outerjoin(SelectionName, SelectionName.selection_id == Selection.id)

@@ -13,12 +13,13 @@ from ig4.storage.views import (
     create_scores_long,
     lock_schema,
     refresh_scores_wide,
+    refresh_selections_wide,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0016"
+HEAD = "0017"
 """The newest migration; a test compares it with the folder `migrations/versions`."""
 
 # As Alembic makes it.
@@ -109,6 +110,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         create_scores_long(connection)
         create_groups_long(connection)
         refresh_scores_wide(connection)
+        refresh_selections_wide(connection)
     return before, HEAD
 
 

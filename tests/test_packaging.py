@@ -21,7 +21,7 @@ from ig4.core.host.discovery import normalise
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("core", "plugins", "storage", "cli")
+FOLDERS = ("core", "plugins", "storage", "cli", "web")
 HEAVY = ("torch", "sqlalchemy", "sklearn", "open_clip", "transformers", "openai", "anthropic")
 SOURCES = (*FOLDERS, "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in")
 

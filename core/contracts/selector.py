@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ig4.core.contracts.pool import Pool
+    from ig4.core.contracts.pool import Groups, Pool
     from ig4.core.records import JSON
 
 
@@ -41,12 +41,28 @@ class Selector(Configurable):
         labels = pool.clusters if pool.needs.clusters else _no_clusters(pool.n)
         return self.select(pool.percents, labels, pool.size, pool.weights, pool.seed)
 
+    def quotas(self, pool: Pool) -> NDArray[np.int64] | None:
+        """Return how many rows the group of each row (n,) could give; None if none are dealt.
+
+        It is stored with the samples that `choose` took of this pool.
+        """
+        return None
+
     def reasons(self, pool: Pool, row: int) -> Mapping[str, JSON] | None:
         """Return why `choose` took a row of this pool or did not, in named values; None if unknown.
 
         `ig4 select --explain` prints those that are not None. A key that ends in `_row` (a row of
         the pool, or None) or `_rows` (a list of rows) stands for samples: their ids are printed,
         under the key without that end, as `nearest: s12` for `nearest_row`.
+        """
+        return None
+
+    def rejections(self, pool: Pool) -> Groups | None:
+        """Return which of its own rules rejects each row of this pool; None if it has none.
+
+        The names are the rules, in words that complete "left out: …", and a row that no rule
+        rejects has the label -1. Rows that a rule rejects may be taken all the same, where there
+        are too few others.
         """
         return None
 

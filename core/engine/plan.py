@@ -89,6 +89,7 @@ def make_run_plan(
         seed=config.run.seed,
         # Without the database's URL, which may hold a password.
         config=config.model_dump(mode="json", exclude={"db"}),
+        report=config.run.report,
     )
     _check(session, plan, config, known)
     return plan

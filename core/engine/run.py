@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.counts import counted, nouns, verb
@@ -11,11 +12,12 @@ from ig4.core.engine.exporting.export import ExportResult, check_export, export
 from ig4.core.engine.grouping.cluster import ClusterRequest, ClusterResult, cluster
 from ig4.core.engine.ingesting.ingest import ingest
 from ig4.core.engine.ingesting.result import IngestResult
+from ig4.core.engine.reporting.report import keep_report, page_beside
 from ig4.core.engine.runplan import errors_of
 from ig4.core.engine.scoring.score import ScoreResult, score
 from ig4.core.engine.selecting.result import SelectionResult
 from ig4.core.engine.selecting.select import select
-from ig4.core.errors import UsageError
+from ig4.core.errors import Ig4Error, UsageError
 from ig4.storage import datasets
 
 if TYPE_CHECKING:
@@ -33,11 +35,14 @@ class RecipeResult:
     clustered: ClusterResult | None
     selection: SelectionResult
     exported: ExportResult
+    report: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """What each stage of a run did; a stage that was not asked for is None.
+
+    `report` is the page about the selection.
 
     `name` is that of the recipe, where several were run; `others` have what further ones made.
     """
@@ -50,6 +55,7 @@ class RunResult:
     exported: ExportResult | None
     name: str | None = None
     others: tuple[RecipeResult, ...] = ()
+    report: Path | None = None
 
     @property
     def failed(self) -> int:
@@ -85,6 +91,7 @@ def run(session: Session, plan: RunPlan) -> RunResult:
             made.exported,
             made.name,
             tuple(others),
+            made.report,
         )
 
 
@@ -125,8 +132,25 @@ def _export(
         name = _recipe(plan, one.plan)
         with session.notices_of(name), errors_of(name, lambda: _written(selected, made)):
             exported = export(session, dataset, one.plan.target, one.selection.id)
-        made.append(RecipeResult(one.plan.selection.name, one.clustered, one.selection, exported))
+            page = _page(session, dataset, one) if one.plan.report else None
+        made.append(
+            RecipeResult(one.plan.selection.name, one.clustered, one.selection, exported, page)
+        )
     return made
+
+
+def _page(session: Session, dataset: DatasetRow, made: _Selected) -> Path | None:
+    """Write the page of a selection beside its export; None if it cannot be written.
+
+    All that was asked for is done by then, so a page that cannot be written is no error.
+    """
+    path = page_beside(made.plan.target.path)
+    try:
+        keep_report(session, dataset, made.selection.id, path)
+    except Ig4Error as error:
+        session.notice(f"no page about the selection was written: {error}")
+        return None
+    return path
 
 
 def _stored(made: Sequence[_Selected]) -> str:

@@ -27,7 +27,7 @@ class RunPlan:
     `source` is None for a data set that the database holds already; `dataset` is its name.
     `clustering` is None where no clusters are to be formed: nobody asks for them, or the user
     imported them. `config` is what the database keeps of the run. `others` are the plans of further
-    recipes, which select from the same scores.
+    recipes, which select from the same scores. With `report`, each selection gets a page.
     """
 
     source: DatasetSource | None
@@ -39,6 +39,7 @@ class RunPlan:
     seed: int
     config: Mapping[str, JSON]
     others: tuple[RunPlan, ...] = ()
+    report: bool = False
 
     @property
     def spaces(self) -> Sequence[Choice]:
@@ -64,6 +65,7 @@ class RunPlan:
                 "format": self.target.format,
                 "images": self.target.images,
             },
+            "report": self.report,
             "seed": self.seed,
             **({"others": [plan.to_dict() for plan in self.others]} if self.others else {}),
         }  # fmt: skip

@@ -69,6 +69,21 @@ class Session:
                 self.notice(text)
 
     @contextmanager
+    def hearing(self) -> Iterator[list[str]]:
+        """Yield a list to which every notice of the block is added."""
+        heard: list[str] = []
+
+        def listen(event: Event) -> None:
+            if isinstance(event, Notice):
+                heard.append(event.text)
+
+        before, self.listeners = self.listeners, (*self.listeners, listen)
+        try:
+            yield heard
+        finally:
+            self.listeners = before
+
+    @contextmanager
     def notices_of(self, part: str | None) -> Iterator[None]:
         """Let notices say which of several parts of a command they are about.
 

@@ -47,6 +47,7 @@ def selector_checks(
         check_labels_with_gaps,
         check_equal_samples,
         check_explains_without_choosing_otherwise,
+        check_rejections_are_rules_of_rows,
         given=given,
     )
     if by_score:
@@ -171,6 +172,21 @@ def check_explains_without_choosing_otherwise(make: Make, data: Data | None) -> 
                 require(_names_rows(key, value, pool.n), f"reasons has {key} = {value!r}: no row")
         after = selector.choose(make_pool(candidates, selector.needs(), size=20))
     require(np.array_equal(before, after), "reasons changed what is chosen")
+
+
+def check_rejections_are_rules_of_rows(make: Make, data: Data | None) -> None:
+    """`rejections` gives None, or rules that have names and a label (n,) for each row."""
+    candidates = _data(make, data)
+    with opened(make) as selector:
+        found = selector.rejections(make_pool(candidates, selector.needs(), size=20))
+    if found is None:
+        return
+    labels = np.asarray(found.labels)
+    good = labels.shape == (candidates.n,) and np.issubdtype(labels.dtype, np.integer)
+    require(good, f"rejections gives labels {labels.dtype} of shape {labels.shape}")
+    inside = labels.min(initial=-1) >= -1 and labels.max(initial=-1) < len(found.names)
+    require(bool(inside), f"rejections gives labels of {len(found.names)} rules that are not there")
+    require(all(map(str.strip, found.names)), "rejections gives a rule without a name")
 
 
 def check_better_samples_come_first(make: Make, data: Data | None) -> None:

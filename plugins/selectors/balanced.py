@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from ig4.core import contracts
-from ig4.core.contracts import Needs, Selector
+from ig4.core.contracts import Groups, Needs, Selector
 from ig4.core.counts import counted
 from ig4.core.engine.selecting.algorithm import share_quotas
 from ig4.core.engine.selecting.alike import NEAREST
@@ -32,7 +32,7 @@ from ig4.plugins.selectors.repeated import first_of_its_kind
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ig4.core.contracts import Groups, Pool
+    from ig4.core.contracts import Pool
     from ig4.core.records import JSON
 
 
@@ -121,6 +121,11 @@ class Balanced(Selector):
             final = self._quotas(labels, left, pool.size)
         return self._draw(pool, labels, kept, final)
 
+    def quotas(self, pool: Pool) -> NDArray[np.int64]:
+        """Return the quota (n,) of each row's group, before anything is rejected."""
+        labels = _with_rest(pool.groups(self.options.groups))
+        return self._quotas(labels, np.bincount(labels), pool.size)[labels]
+
     def reasons(self, pool: Pool, row: int) -> Mapping[str, JSON]:
         """Return a row's group, its quota, its percentiles there, and what rejects it."""
         groups = pool.groups(self.options.groups)
@@ -143,6 +148,17 @@ class Balanced(Selector):
             "rejected_by": rejected.why(row),
             "repeats_another": repeated,
         }
+
+    def rejections(self, pool: Pool) -> Groups:
+        """Return the floors and tails that reject rows, and which repeat another one."""
+        labels = _with_rest(pool.groups(self.options.groups))
+        quotas = self._quotas(labels, np.bincount(labels), pool.size)
+        rejected = self._reject(pool, labels, quotas)
+        rules = rejected.rules() | {"repeats another sample": ~self._distinct(pool, rejected.kept)}
+        rule = np.full(pool.n, -1, dtype=np.int64)
+        for place, rows in reversed([*enumerate(rules.values())]):
+            rule[rows] = place  # the first of several
+        return Groups(tuple(rules), rule)
 
     def _quotas(
         self, labels: NDArray[np.int64], left: NDArray[np.int64], size: int

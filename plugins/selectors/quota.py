@@ -73,7 +73,7 @@ class Quota(Selector):
     def choose(self, pool: Pool) -> NDArray[np.int64]:
         """Deal quotas and fill them; see Selector.choose."""
         groups = self._groups(pool)
-        if self.options == QuotaOptions(groups=self.options.groups, space=self.options.space):
+        if self._is_paper:
             return select_by_quota(pool.final, groups.labels, pool.size)
         quotas = self._quotas(groups, pool.size).tolist()
         members = [np.flatnonzero(groups.labels == group) for group in range(len(quotas))]
@@ -91,20 +91,27 @@ class Quota(Selector):
         ]
         return best_first(value, np.concatenate(kept))
 
+    def quotas(self, pool: Pool) -> NDArray[np.int64]:
+        """Return the quota (n,) of each row's group."""
+        groups = self._groups(pool)
+        return self._dealt(groups, pool.size)[groups.labels]
+
     def reasons(self, pool: Pool, row: int) -> Mapping[str, JSON]:
         """Return a row's group and its quota."""
         groups = self._groups(pool)
         own = int(groups.labels[row])
-        quotas = (
-            self._quotas(groups, pool.size)
-            if self.options.quotas or self.options.exponent != 1
-            else deal_quotas(groups.counts, pool.size)
-        )
         return {
             "group": groups.names[own],
             "members": int(groups.counts[own]),
-            "quota": int(quotas[own]),
+            "quota": int(self._dealt(groups, pool.size)[own]),
         }
+
+    def _dealt(self, groups: Groups, size: int) -> NDArray[np.int64]:
+        return deal_quotas(groups.counts, size) if self._is_paper else self._quotas(groups, size)
+
+    @property
+    def _is_paper(self) -> bool:
+        return self.options == QuotaOptions(groups=self.options.groups, space=self.options.space)
 
     def _groups(self, pool: Pool) -> Groups:
         """Return the clusters or groups, numbered without gaps; no group is a group, too."""

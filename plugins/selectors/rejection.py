@@ -95,6 +95,22 @@ class Rejection:
                 said.append(f"{name} is above percentile {tail.high:g} of its group ({own:.1f})")
         return said
 
+    def rules(self) -> dict[str, NDArray[np.bool_]]:
+        """Return by rule which rows (n,) it rejects, floors first."""
+        factor = self.factors[self.labels]
+        found = {
+            f"{name} below its floor": rows & (factor >= 0) for name, rows in self.below.items()
+        }
+        for n, name in enumerate(self.names):
+            own = self.percentiles[:, n]
+            low, high = np.empty(len(own)), np.empty(len(own))
+            for one in np.unique(factor).tolist():
+                tail = self.tails[n].relaxed(max(0.0, one))
+                low[factor == one], high[factor == one] = tail.low, tail.high
+            found[f"{name} low for its group"] = own < low
+            found[f"{name} high for its group"] = own > high
+        return found
+
 
 def reject(
     labels: NDArray[np.int64],

@@ -208,6 +208,7 @@ _OWNERS = {
     "cluster_labels": "clusterings",
     "group_labels": "groupings",
     "selected_samples": "selections",
+    "selected_scores": "selections",
 }
 
 

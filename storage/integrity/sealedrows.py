@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from ig4.storage import clusters, groups, selections
+from ig4.storage import clusters, groups, selectedscores, selections
 from ig4.storage.integrity.seals import expressions, is_sound
 from ig4.storage.schema import (
     AblationCell,
@@ -25,11 +25,15 @@ from ig4.storage.schema import (
     Judgement,
     LlmBatch,
     LlmCall,
+    Pin,
     Prediction,
     ScoreDetails,
     SelectedSample,
+    SelectedScore,
     Selection,
+    SelectionName,
     SelectionReport,
+    SelectionScorer,
     Training,
     TrainingStep,
     Verdict,
@@ -77,6 +81,9 @@ SEALED = (
     SealedTable(Grouping, "id", _GROUP, Grouping),
     SealedTable(Selection, "id", _SELECT, Selection),
     SealedTable(SelectionReport, "selection_id", _SELECT, Selection),
+    SealedTable(SelectionName, "selection_id", "`ig4 selections rename` gives it a name again"),
+    SealedTable(SelectionScorer, "selection_id", _SELECT, Selection),
+    SealedTable(Pin, "sample_id", BACKUP),
     SealedTable(Training, "id", BACKUP),
     SealedTable(TrainingStep, "training_id", BACKUP),
     SealedTable(Evaluation, "id", _EVAL, Evaluation),
@@ -145,6 +152,37 @@ def check_selected(connection: Connection) -> RowReport:
     )
 
 
+def check_selected_scores(connection: Connection) -> RowReport:
+    """Compare the scores that the samples of each selection were selected by with a checksum."""
+    table = next(one for one in SEALED if one.model is Selection)
+    verified = damaged = 0
+    keys: dict[int, None] = {}
+    known = SelectionScorer.__table__.c
+    rows = connection.execute(
+        select(known.selection_id, known.position, known.values_crc, _count_of_scores())
+    ).all()
+    for selection, position, crc, count in rows:
+
+        def stored(connection: Connection, key: int, position: int = position) -> int:
+            return selectedscores.stored_checksum(connection, key, position)
+
+        if _is_what_was_stored(connection, selection, crc, stored):
+            verified += count
+        else:
+            damaged += count
+            keys[selection] = None
+    return RowReport(table, "selected_scores", verified, damaged, 0, list(keys))
+
+
+def _count_of_scores() -> Any:
+    mine = (
+        SelectedScore.selection_id == SelectionScorer.selection_id,
+        SelectedScore.position == SelectionScorer.position,
+    )
+    count = select(func.count()).select_from(SelectedScore).where(*mine)
+    return count.correlate(SelectionScorer).scalar_subquery()
+
+
 def _check_members(
     connection: Connection,
     table: SealedTable,
@@ -193,3 +231,4 @@ def check_all(connection: Connection) -> Iterator[tuple[str, Callable[[], RowRep
     yield "cluster_labels", lambda: check_labels(connection)
     yield "group_labels", lambda: check_groups(connection)
     yield "selected_samples", lambda: check_selected(connection)
+    yield "selected_scores", lambda: check_selected_scores(connection)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _VIEWS = {
     "scores_wide": "one row a sample, with a column for each scorer",
+    "selections_wide": "one row for each sample of a selection, with what it was selected by",
     "scores_long": "one row a score",
     "groups_long": "one row for each group of a sample, in each grouping",
 }
@@ -97,6 +98,8 @@ def _column(table: str, column: str) -> str:
     meaning = _MEANINGS.get(f"{table}.{column}") or _MEANINGS.get(column)
     if meaning is None and table == "scores_wide":
         return f"value of the scorer {column}, NULL if there is none"
+    if meaning is None and table == "selections_wide":
+        return "value or percent that the sample was selected by, NULL if it was not"
     return meaning or ""
 
 
@@ -178,6 +181,22 @@ _MEANINGS = {
     "rank": "place in the selection, best first",
     "cluster": "cluster of the sample in that selection",
     "final_score": "weighted sum of the scores on their scale",
+    "quota": "how many samples its cluster or group could give; NULL where none are dealt",
+    "selection": "the name that a user gave the selection, NULL if none",
+    "selection_names.name": "the name that a user gave the selection",
+    "selection_names.created_at": "time when it was named (UTC)",
+    "note": "what the user noted",
+    "keep": "true: wanted in every selection; false: in none",
+    "image_path": "where its first image lies, NULL if it has none",
+    "selected": "whether the latest selection from its data set, alone or in a mixture, has it",
+    "scores_wide.cluster": "its cluster in the clustering of the latest selection, or the newest",
+    "scores_wide.final_score": "its final score in the latest selection, NULL if that has it not",
+    "selection_scorers.name": "name of the scorer when the selection was made",
+    "selection_scorers.position": "place among the scorers of the selection, from 0",
+    "selected_scores.position": "the scorer (selection_scorers.position)",
+    "selected_scores.value": "value that the sample was selected by, NULL if it had none",
+    "percent": "the value on the 0-100 scale of the selection, NULL if there was none",
+    "values_crc": "checksum of the values and percents (CRC-32)",
     "config": "settings (JSON)",
     "digest": "digest of the settings and the ranked samples",
     "command": "the command",

@@ -34,18 +34,15 @@ EXAMPLES: Sequence[tuple[str, str]] = (
     (
         "The last selection, best first",
         (
-            "SELECT rank, external_id, cluster, final_score FROM selected_samples JOIN samples ON "
-            "samples.id = sample_id WHERE selection_id = (SELECT max(id) FROM selections) ORDER BY "
-            "rank"
+            "SELECT rank, external_id, cluster, final_score FROM selections_wide WHERE "
+            "selection_id = (SELECT max(selection_id) FROM selections_wide) ORDER BY rank"
         ),
     ),
     (
         "The size of each cluster, and how many of its samples were selected",
         (
-            "SELECT l.label AS cluster, count(*) AS samples, count(x.sample_id) AS selected FROM "
-            "cluster_labels l LEFT JOIN selected_samples x ON x.sample_id = l.sample_id AND "
-            "x.selection_id = (SELECT max(id) FROM selections) WHERE l.clustering_id = (SELECT "
-            "max(id) FROM clusterings) GROUP BY l.label"
+            "SELECT dataset, cluster, count(*) AS samples, sum(CASE WHEN selected THEN 1 ELSE 0 "
+            "END) AS selected FROM scores_wide GROUP BY dataset, cluster ORDER BY dataset, cluster"
         ),
     ),
     (

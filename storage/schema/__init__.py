@@ -47,6 +47,7 @@ from ig4.storage.schema.results import (
     Selection,
     SelectionReport,
 )
+from ig4.storage.schema.selections import Pin, SelectedScore, SelectionName, SelectionScorer
 
 __all__ = [
     "Ablation",
@@ -73,6 +74,7 @@ __all__ = [
     "LlmBatch",
     "LlmCall",
     "LlmWorker",
+    "Pin",
     "Prediction",
     "Run",
     "Sample",
@@ -80,8 +82,11 @@ __all__ = [
     "Score",
     "ScoreDetails",
     "SelectedSample",
+    "SelectedScore",
     "Selection",
+    "SelectionName",
     "SelectionReport",
+    "SelectionScorer",
     "Training",
     "TrainingStep",
     "Verdict",

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ForeignKey,
+    Index,
     Integer,
     UniqueConstraint,
 )
@@ -252,9 +253,13 @@ class Selection(Base):
 
 
 class SelectedSample(Base):
-    """One sample of a selection, with its content at that time."""
+    """One sample of a selection, with its content at that time.
+
+    `quota` is how many samples its cluster or group could give, where the selector deals them.
+    """
 
     __tablename__ = "selected_samples"
+    __table_args__ = (Index(None, "sample_id", "selection_id"),)
     selection_id: Mapped[int] = mapped_column(
         ForeignKey("selections.id", ondelete=CASCADE), primary_key=True
     )
@@ -263,3 +268,4 @@ class SelectedSample(Base):
     content_id: Mapped[int] = mapped_column(ForeignKey("contents.id"))
     cluster: Mapped[int]
     final_score: Mapped[float | None]  # NULL: selected without scores
+    quota: Mapped[int | None]

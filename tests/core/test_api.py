@@ -70,7 +70,7 @@ def test_a_selection_becomes_pandas_numpy_and_a_dict(data):
 def test_selecting_takes_recipes_options_and_tables(data):
     run(data)
     drawn = ig4.select(size=2, recipe="random")
-    assert (drawn.name, drawn.config["selector"]["use"]) == ("random", "random")
+    assert (drawn.label, drawn.config["selector"]["use"]) == ("random", "random")
     space = ig4.select(size=2, selector="k-center", options={"space": "text"})
     assert space.config["selector"]["space"] == "text"
     stages = [{"do": "reject", "tails": {"length": [0, 50]}}]

@@ -136,7 +136,10 @@ def test_scores_wide_has_a_column_for_each_scorer_by_its_plain_name(
         rows = connection.execute(
             text("SELECT * FROM scores_wide ORDER BY external_id")
         ).mappings().all()  # fmt: skip
-    assert list(rows[0]) == ["external_id", "dataset", "instruction", "answer", 'clip "l%"']
+    assert list(rows[0]) == [
+        "external_id", "dataset", "instruction", "answer", "image_path", 'clip "l%"', "cluster",
+        "final_score", "selected",
+    ]  # fmt: skip
     assert [row['clip "l%"'] for row in rows] == [None, 31.5, None, None, None]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,6 +17,7 @@ from ig4.core.engine.exporting.records import STAGE, ExportRecords
 from ig4.core.engine.exporting.sources import sources_of
 from ig4.core.engine.exporting.stubs import DATA, write_stub
 from ig4.core.engine.mixtures import member_rows, tell_shared
+from ig4.core.engine.selections import finding
 from ig4.core.errors import DatasetError, PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
 from ig4.core.files.writing.staging import check_target, staged
@@ -36,7 +36,6 @@ __all__ = [
     "export", "find_selection",
 ]  # fmt: skip
 
-_LONGEST_ID = 19  # digits: the database counts to 2^63
 _STUB_FORMAT = "sharegpt"
 
 
@@ -223,35 +222,12 @@ def _notify(session: Session, records: ExportRecords, form: str) -> None:
 
 
 def find_selection(session: Session, dataset: DatasetRow | None, which: str) -> int:
-    """Return the id of a selection given as "last" or as a number.
+    """Return the id of a selection given as "last", as a number, or by its name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or several have the name.
     """
-    with session.store.reading() as connection:
-        if which == "last":
-            found = selections.last(connection, dataset.id if dataset else None)
-        elif which.isdecimal() and len(which) < _LONGEST_ID:
-            found = selections.find(connection, int(which))
-        else:
-            raise UsageError(f"--selection {which!r}: give a selection's number, `last` or `all`")
-    if found is None:
-        raise UsageError(
-            f"{_none_yet(session, dataset)} first"
-            if which == "last"
-            else f"there is no selection {which}"
-        )
-    return found.id
-
-
-def _none_yet(session: Session, dataset: DatasetRow | None) -> str:
-    """Say that nothing is selected, and by which command it would be."""
-    with session.store.reading() as connection:
-        several = len(datasets.list_all(connection)) > 1
-    name = "NAME" if dataset is None else shlex.quote(dataset.name)
-    flag = f" --dataset {name}" if several else ""
-    of = "" if dataset is None else f" of {dataset.name}"
-    return f"there is no selection{of} yet: run `ig4 select{flag} --size 200`"
+    return finding.find_selection(session, dataset, which).id
 
 
 def dataset_of_selection(session: Session, selection_id: int) -> DatasetRow:

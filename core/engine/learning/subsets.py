@@ -10,7 +10,8 @@ from ig4.core.engine.ablating.arms.trainers import ArmTrainers
 from ig4.core.engine.ablating.cells.tasks import AblationTask, TaskFactory, merge
 from ig4.core.host.fingerprint import Fingerprint, digest_of
 from ig4.storage import samples, selections
-from ig4.storage.selections import OWN, SUBSETS, SelectionItem
+from ig4.storage.selections import SelectionItem
+from ig4.storage.subsets import OWN, SUBSETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

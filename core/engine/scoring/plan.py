@@ -296,7 +296,8 @@ def check_label(label: str) -> None:
     """Refuse a scorer's name that would hide a column of `scores_wide`."""
     if label in scores.RESERVED_NAMES:
         raise UsageError(
-            f"a scorer cannot be called {label!r}: that is a column of scores_wide already"
+            f"a scorer cannot be called {label!r}: that is a column of scores_wide already (older "
+            "scores of that name get another one by `ig4 scores rename`)"
         )
 
 

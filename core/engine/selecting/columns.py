@@ -105,6 +105,8 @@ def read_matrix(
     """Return the scores of columns for contents (n,)."""
     with session.store.reading() as connection:
         raw = [scores.values(connection, column.component_id, contents) for column in columns]
+    if not columns:
+        return ScoreMatrix((), np.empty((len(contents), 0)))
     return ScoreMatrix(tuple(columns), np.column_stack(raw))
 
 

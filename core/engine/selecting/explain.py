@@ -18,6 +18,7 @@ from ig4.core.engine.selecting.candidates import (
 from ig4.core.engine.selecting.columns import read_matrix
 from ig4.core.engine.selecting.draft import SelectionDraft, draft_selection
 from ig4.core.engine.selecting.funnel import Stage
+from ig4.core.engine.selecting.pins import VETO, recorded_pins
 from ig4.core.errors import DatasetError, PluginError, UnknownNameError
 from ig4.core.host.blame import blaming
 from ig4.core.records import Choice
@@ -104,7 +105,7 @@ def explain_last(
     with session.store.reading() as connection:
         _, contents = samples.ordered_ids(connection, dataset.id)
         chosen = {one.sample_id: one for one in selections.samples(connection, last.id)}
-    columns = _recorded_columns(session, last)
+    columns = recorded_columns(session, last)
     matrix = read_matrix(session, columns, contents) if columns else None
     draft = draft_selection(session, dataset, request, matrix=matrix)
     told = _explain(session, dataset, draft, external_id, found)
@@ -147,6 +148,7 @@ def recorded_request(selection: SelectionRow) -> SelectionRequest:
         within=config.get("within"),
         combine=config.get("combine", "sum"),
         stages=stages,
+        pins=recorded_pins(config),
     )
 
 
@@ -160,7 +162,7 @@ def _recorded_stage(stage: Mapping[str, Any]) -> Stage:
                             "spaces": tuple(known.get("spaces", ()))})  # fmt: skip
 
 
-def _recorded_columns(session: Session, selection: SelectionRow) -> list[ScoreColumnRow]:
+def recorded_columns(session: Session, selection: SelectionRow) -> list[ScoreColumnRow]:
     """Return the columns that a selection counted.
 
     Raises:
@@ -268,6 +270,8 @@ def _explain(
         distance=None,
         counted_in=_counted_in(draft),
     )
+    if row in table.pinned:
+        return replace(known, reason="kept: it is among the samples to keep, whatever they score")
     stage = _stage_of(draft, found[0])
     if stage is not None:
         return replace(known, reason=stage)
@@ -396,6 +400,8 @@ def _left_out(
         why = sample.problem
     elif unusable:
         why = f"it has {NO_IMAGE}"
+    if sample_id in table.lacking.get(VETO, ()):
+        why = f"it has {VETO}: it is among the samples to drop"
     return Explanation(
         id=external_id,
         selected=False,

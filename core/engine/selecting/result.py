@@ -21,6 +21,7 @@ __all__ = ["SelectionItem", "SelectionResult"]
 class SelectionResult:
     """A stored selection, best first. Iterate over it for the chosen samples.
 
+    `name` is the user's, with a `note`, `label` that of the recipe; None where there is none.
     `report` has its `composition` (of groups, with the total variation `tv` from the pool),
     `effective_weights`, `duplicates`, `levels` of groups that stand out, `told` and `stages`.
     """
@@ -31,6 +32,8 @@ class SelectionResult:
     chosen: Sequence[SelectionItem]
     report: Mapping[str, Any] = field(default_factory=dict)
     name: str | None = None
+    label: str | None = None
+    note: str | None = None
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -57,6 +60,8 @@ class SelectionResult:
             ],
             "selection": self.id,
             "name": self.name,
+            "note": self.note,
+            "label": self.label,
             "dataset": self.dataset,
             "size": len(self.chosen),
             "config": dict(self.config),

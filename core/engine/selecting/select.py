@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ig4.core.contracts import Selector
+from ig4.core.counts import counted, verb
 from ig4.core.engine.checkups.check import check_notices
 from ig4.core.engine.mixtures import tell_shared
 from ig4.core.engine.pooling.poolscores import stale_notice
 from ig4.core.engine.selecting.draft import SelectionDraft, all_needs, draft_selection
+from ig4.core.engine.selecting.pins import PinRequest, read_pins
 from ig4.core.engine.selecting.reports.reporting import make_report
 from ig4.core.engine.selecting.result import SelectionResult
+from ig4.core.engine.selections.names import checked_name, give_name, refuse_taken
+from ig4.core.errors import UsageError
 from ig4.core.events import Selected, StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
+from ig4.storage import pins as storedpins
 from ig4.storage import samples, scorecolumns, selections
+from ig4.storage.selectedscores import SelectionColumn
 from ig4.storage.selections import SelectionItem
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ig4.core.engine.selecting.candidates import SelectionRequest
     from ig4.core.engine.selecting.reports.report import SelectionReport
     from ig4.core.engine.session import ConfiguredComponent, Session
@@ -36,38 +45,76 @@ def select(
     *,
     latest: bool = True,
     equal: SelectionResult | None = None,
+    name: str | None = None,
+    note: str | None = None,
 ) -> SelectionResult:
     """Select samples and store the selection; the same request on the same
     scores is stored once.
+
+    With a `name`, and maybe a `note`, it is called so from now on; one that is there already, too.
 
     The result is then the newest selection of the data set; without `latest`, an older one that
     is the same will do. Where the samples of `equal` are chosen, in the same order, that is
     returned, and nothing is stored: a seed that changes nothing makes no selection.
 
     Raises:
-        UsageError: size above the number of candidates, unknown scorer, weight or clustering.
+        UsageError: size above the number of candidates, unknown scorer, weight or clustering; the
+            name cannot be used, or another selection of the data set has it.
         MissingScoreError: samples lack a score and `missing` is "error".
     """
     selector = session.configured(request.selector)
     assert isinstance(selector.component, Selector)
+    request = replace(request, pins=read_pins(session, dataset, request.pins))
     config = _config(dataset, request, selector)
+    title = _title(session, dataset, name, note, config)
     with session.recorded("select", config, request.seed):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
         tell_shared(session.store, dataset, session.notice_once)
-        draft = draft_selection(session, dataset, request)
-        report = make_report(session, dataset, request, draft)
-        _tell(session, dataset, request, draft, report)
+        with session.hearing() as heard:
+            _tell_pins(session, dataset, request.pins)
+            draft = draft_selection(session, dataset, request)
+            report = make_report(session, dataset, request, draft)
+            _tell(session, dataset, request, draft, report)
+        report = replace(report, heard=tuple(heard))
         chosen = _chosen(session, dataset, draft)
         if equal is not None and list(equal.chosen) == chosen:
             result = equal
         else:
             result = _store(
-                session, dataset, selector, request, draft, config, chosen, report, latest
+                session, dataset, selector, request, draft, config, chosen, report, latest, title
             )
         session.emit(Selected(result.id, len(chosen)))
         session.emit(StageFinished(STAGE, f"{len(chosen):,} of {len(draft.table.sample_ids):,}"))
         return result
+
+
+class _Title(NamedTuple):
+    """What a user calls a selection."""
+
+    name: str
+    note: str | None
+
+
+def _title(
+    session: Session,
+    dataset: DatasetRow,
+    name: str | None,
+    note: str | None,
+    config: Mapping[str, Any],
+) -> _Title | None:
+    """Return what a selection is to be called; None if nothing.
+
+    Raises:
+        UsageError: it cannot be called so.
+    """
+    if name is None:
+        if note is not None:
+            raise UsageError("a note goes with a name: give --name, too")
+        return None
+    title = _Title(checked_name(name), note)
+    refuse_taken(session, dataset, title.name, config)
+    return title
 
 
 def _tell(
@@ -95,6 +142,23 @@ def _tell(
         session.notice(f"the mix of the selection cannot be told: {report.no_groups}")
     for text in report.notices(balanced=request.selector.use.rpartition("/")[2] == "balanced"):
         session.notice(text)
+
+
+def _tell_pins(session: Session, dataset: DatasetRow, pins: PinRequest) -> None:
+    """Say how many samples are kept and dropped, or that there are pins which nobody applies."""
+    for what, sources in (("kept", pins.keep), ("vetoed", pins.drop)):
+        count = len({name for one in sources for name in one.ids or ()})
+        if count:
+            session.notice(f"{counted(count, 'sample is', 'samples are')} {what} by name")
+    if pins.uses_stored:
+        return
+    with session.store.reading() as connection:
+        stored = storedpins.count(connection, dataset.id)
+    if stored:
+        session.notice_once(
+            f"{counted(stored, 'stored pin')} of {dataset.name} {verb(stored, 'is', 'are')} not "
+            "applied: --pins applies them"
+        )
 
 
 def _read_beside(
@@ -148,7 +212,7 @@ def _config(
         config["combine"] = request.combine
     if request.stages:
         config["stages"] = [stage.to_dict() for stage in request.stages]
-    return config
+    return config | request.pins.to_config()
 
 
 def _chosen(session: Session, dataset: DatasetRow, draft: SelectionDraft) -> list[SelectionItem]:
@@ -157,6 +221,7 @@ def _chosen(session: Session, dataset: DatasetRow, draft: SelectionDraft) -> lis
     with session.store.reading() as connection:
         names = samples.external_ids(connection, ids, dataset.id)
     scored = ~np.isnan(table.final) & bool(table.names)
+    quotas = draft.quotas()
     return [
         SelectionItem(
             sample_id=sample,
@@ -165,6 +230,7 @@ def _chosen(session: Session, dataset: DatasetRow, draft: SelectionDraft) -> lis
             rank=rank,
             cluster=int(table.labels[row]),
             final_score=float(table.final[row]) if scored[row] else None,
+            quota=None if quotas is None or quotas[rank - 1] < 0 else int(quotas[rank - 1]),
         )
         for rank, (row, sample) in enumerate(zip(rows.tolist(), ids, strict=True), start=1)
     ]
@@ -180,6 +246,7 @@ def _store(
     chosen: list[SelectionItem],
     report: SelectionReport,
     latest: bool,
+    title: _Title | None,
 ) -> SelectionResult:
     table = draft.table
     config = dict(asked) | {
@@ -210,6 +277,32 @@ def _store(
                 digest=digest,
                 run_id=session.run_id,
                 items=chosen,
+                scores=_selected_by(draft),
             )
         selections.put_report(connection, selection_id, request.name, told)
-    return SelectionResult(selection_id, dataset.name, config, chosen, told, request.name)
+        if title is not None:
+            give_name(session, connection, dataset, selection_id, title.name, title.note)
+        row = selections.find(connection, selection_id)
+        label, _ = selections.report(connection, selection_id)
+    assert row is not None
+    return SelectionResult(
+        selection_id, dataset.name, config, chosen, told, row.name, label, row.note
+    )
+
+
+def _selected_by(draft: SelectionDraft) -> list[SelectionColumn]:
+    """Return the scores that the chosen samples were selected by, best first."""
+    table, rows = draft.table, draft.rows
+    return [
+        SelectionColumn(
+            name,
+            table.component_ids[name],
+            _without_nan(table.raw[rows, place]),
+            _without_nan(table.percent[rows, place]),
+        )
+        for place, name in enumerate(table.names)
+    ]
+
+
+def _without_nan(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]

@@ -37,8 +37,8 @@ PROBLEM = "a problem that `ig4 ingest` named"
 class TrainingRequest:
     """What to train, and on which samples.
 
-    `selection` is a number, "last" or "all"; `missing` says what to do with samples that the
-    trainer cannot train on (an image cannot be read, or its processor refuses it): "error" or
+    `selection` is a number, a name, "last" or "all"; `missing` says what to do with samples that
+    the trainer cannot train on (an image cannot be read, or its processor refuses it): "error" or
     "skip". Without `check_images` the samples are not checked, and none is skipped.
     """
 
@@ -109,12 +109,12 @@ def read_training_set(
 
 
 def _source(session: Session, dataset: DatasetRow | None, selection: str) -> _Source:
-    """Return all of a data set, or what a selection (a number or "last") holds of it."""
+    """Return all of a data set, or what a selection (a number, a name or "last") holds of it."""
     if selection == ALL:
         source = dataset or session.dataset()
         with session.store.reading() as connection:
             return _Source(source, list(stored.stream(connection, source.id)))
-    number = find_selection(session, dataset if selection == "last" else None, selection)
+    number = find_selection(session, dataset, selection)
     source = dataset_of_selection(session, number)
     if dataset is not None and source.id != dataset.id:
         raise UsageError(

@@ -19,8 +19,10 @@ from ig4.storage import (
     evaluations,
     groups,
     judgements,
+    pins,
     runs,
     scores,
+    selectionnames,
     selections,
     spaces,
     trainings,
@@ -30,7 +32,8 @@ from ig4.storage.evaluations import PredictionRow
 from ig4.storage.integrity.check import check_database, repair_damage
 from ig4.storage.integrity.sealedrows import SEALED, check_all
 from ig4.storage.integrity.seals import covered
-from ig4.storage.schema import ClusterLabel, SelectedSample
+from ig4.storage.schema import ClusterLabel, SelectedSample, SelectedScore
+from ig4.storage.selectedscores import SelectionColumn
 from ig4.storage.selections import SelectionItem
 
 COUNT = 5
@@ -68,11 +71,19 @@ def fill(connection):
         imported=False, run_id=None, samples=ids[::-1].copy(), labels=labels, settings={"k": 2},
     )  # fmt: skip
     clusters.mark_used(connection, clustering, "kmeans")
-    items = [SelectionItem(n, n, f"s{n}", n, 0, -0.0 if n == 1 else n / 7) for n in range(1, 4)]
+    items = [
+        SelectionItem(n, n, f"s{n}", n, 0, -0.0 if n == 1 else n / 7, quota=3 if n == 2 else None)
+        for n in range(1, 4)
+    ]
+    counting = SelectionColumn("s", own, [-0.0, 2 / 3, None], [0.0, 100 / 3, None])
     selection = selections.put(
         connection, dataset_id=1, component_id=own, clustering_id=clustering, config={"a": [1.5]},
-        digest="x", run_id=None, items=items,
+        digest="x", run_id=None, items=items, scores=[counting],
     )  # fmt: skip
+    selectionnames.put(connection, selection, "first", None)
+    selectionnames.put(connection, selection, "best", "for the paper")
+    pins.put(connection, 1, [1, 2], keep=True, note="good")
+    pins.put(connection, 1, [2], keep=False)
     selections.put_report(connection, selection, "best", {"composition": {"tv": 0.5}})
     groups.put(
         connection, dataset_id=1, name="form", component_id=own, inputs="i",
@@ -189,7 +200,8 @@ def changed(dice, value, kind):
 
 
 MODELS = [*((table.model, table.name) for table in SEALED),
-          (ClusterLabel, "cluster_labels"), (SelectedSample, "selected_samples")]  # fmt: skip
+          (ClusterLabel, "cluster_labels"), (SelectedSample, "selected_samples"),
+          (SelectedScore, "selected_scores")]  # fmt: skip
 
 
 def test_no_changed_value_of_any_row_is_missed(full):

@@ -28,11 +28,13 @@ _LEAST_CHANGE = 0.005
 class SelectionReport:
     """The mix of a selection, its effective weights, its duplicates, and groups that stand out.
 
-    `sums_scores` says whether the selector decided by the sum F(x). `composition` is None where
+    `sums_scores` says whether the selector decided by the sum F(x), `by_final` whether by F(x) in
+    whatever way scores are combined. `composition` is None where
     there is no more than one group, or none could be made (`no_groups` then says why).
     `own_pictures` has how many answers of each group do not fit their pictures, where that was
     scored. `told` is what the selector had to say, `stages` what each did before it, `grouper`
-    what made the groups, with its options and a digest of all that they depend on.
+    what made the groups, with its options and a digest of all that they depend on. `heard` is all
+    that the user was told.
     """
 
     composition: Composition | None
@@ -41,10 +43,12 @@ class SelectionReport:
     levels: Sequence[GroupLevel] = ()
     own_pictures: Sequence[OwnPictureShare] = ()
     sums_scores: bool = False
+    by_final: bool = False
     no_groups: str | None = None
     told: Sequence[str] = ()
     stages: Sequence[Mapping[str, Any]] = ()
     grouper: Mapping[str, Any] | None = None
+    heard: Sequence[str] = ()
 
     def to_dict(self, ids: Sequence[str]) -> dict[str, Any]:
         """Return the parts, JSON-able; `ids` are those of the selected samples."""
@@ -57,6 +61,8 @@ class SelectionReport:
             "levels": [asdict(level) for level in self.levels],
             "own_pictures": [asdict(one) for one in self.own_pictures],
             "told": list(self.told),
+            "notices": list(self.heard),
+            "by_final": self.by_final,
             "stages": [dict(stage) for stage in self.stages],
             "grouper": None if self.grouper is None else dict(self.grouper),
         }

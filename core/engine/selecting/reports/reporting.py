@@ -65,6 +65,7 @@ def make_report(
         if everyone is None
         else _own_pictures(session, dataset, everyone.groups, contents),
         sums_scores=sums,
+        by_final=draft.pool.sums_scores,
         no_groups=why,
         grouper=None
         if everyone is None

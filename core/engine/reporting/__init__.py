@@ -1,0 +1,1 @@
+"""What pages, charts and browsers show of a data set and a selection."""

@@ -1,0 +1,1 @@
+"""Stored selections: what they are called, where they are found, listed, renamed and deleted."""

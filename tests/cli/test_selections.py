@@ -1,0 +1,96 @@
+"""What `ig4 selections` prints, and how commands know selections by their names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ig4.cli.main import cli
+
+ROWS = [{"id": f"s{n}", "instruction": "What?", "answer": "word " * (n + 1)} for n in range(6)]
+
+
+@pytest.fixture
+def ig4(tmp_path, monkeypatch):
+    """Run a command where six samples have `length`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("IG4_DB", raising=False)
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+
+    def run(*arguments):
+        return CliRunner().invoke(cli, list(map(str, arguments)))
+
+    run("ingest", "rows.jsonl")
+    run("score", "--scorers", "length", "-o", "length.unit=words")
+    return run
+
+
+def json_of(done):
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def choose(ig4, *flags):
+    return ig4("select", "--clusters", "none", "--size", "2", *flags)
+
+
+def test_a_named_selection_is_listed_shown_and_exported_by_its_name(ig4):
+    assert "Selection 1 (best): 2 of 6" in choose(ig4, "--name", "best", "--note", "fine").stdout
+    Path("mine.toml").write_text('[select]\nselector = "topk"\n')
+    made = json_of(choose(ig4, "--recipe", "./mine.toml", "--json"))
+    assert (made["selection"], made["name"], made["label"]) == (2, None, "./mine.toml")
+    second, first = json_of(ig4("selections", "--json"))
+    assert (first["id"], first["name"], first["note"], first["size"]) == (1, "best", "fine", 2)
+    assert (second["label"], second["selector"], second["dataset"]) == (
+        "./mine.toml", "topk", "rows",
+    )  # fmt: skip
+    assert json_of(ig4("selections", "list", "--dataset", "rows", "--json")) == [second, first]
+    shown = ig4("selections").stdout.splitlines()
+    assert [line.split()[0] for line in shown] == ["selection", "2", "1"]
+    shown = ig4("selections", "show", "best").stdout
+    assert "1 (best)" in shown
+    assert "2 of 6" in shown
+    assert "length 0.1" in shown
+    details = json_of(ig4("selections", "show", "--json"))
+    assert (details["id"], details["config"]["seed"]) == (2, 42)
+    assert ig4("export", "out.jsonl", "--selection", "best").exit_code == 0
+    assert [json.loads(line)["id"] for line in Path("out.jsonl").read_text().splitlines()] == [
+        "s5",
+        "s4",
+    ]
+
+
+def test_a_misspelled_name_is_answered_with_a_suggestion(ig4):
+    choose(ig4, "--name", "best")
+    refused = ig4("export", "out.jsonl", "--selection", "bets")
+    assert refused.exit_code != 0
+    assert "did you mean best?" in str(refused.exception)
+
+
+def test_a_selection_is_renamed_and_deleted_once_that_is_confirmed(ig4):
+    choose(ig4)
+    choose(ig4, "--seed", "1")
+    assert "selection 1 is called good now" in ig4("selections", "rename", "1", "good").stdout
+    done = json_of(ig4("selections", "rename", "good", "best", "--note", "x", "--json"))
+    assert done == {"selection": 1, "old": "good", "name": "best"}
+    refused = ig4("selections", "delete", "best", "2")
+    assert "Delete selections 1 (best, 2 samples), 2 (2 samples)? Confirm with --yes" in str(
+        refused.exception
+    )
+    assert json_of(ig4("selections", "delete", "best", "2", "--yes", "--json")) == {
+        "deleted": [1, 2]
+    }
+    assert json_of(ig4("selections", "--json")) == []
+    assert "ig4 select --size 200" in ig4("selections").stderr
+
+
+def test_a_name_goes_with_a_selection_that_is_stored(ig4):
+    refused = choose(ig4, "--name", "best", "--explain", "s1")
+    assert "--explain stores none" in str(refused.exception)
+
+
+def test_a_flag_before_a_subcommand_says_where_it_belongs(ig4):
+    assert "write --json after show" in str(ig4("selections", "--json", "show").exception)
