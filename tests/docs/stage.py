@@ -117,6 +117,8 @@ PREPARED = (
 """What the database has before a block runs."""
 
 
+BOTH = ("ig4 select --size 4 --name paper", "ig4 select --size 5 --name percentile")
+BEST = ("ig4 select --size 4 --name best", "ig4 select --size 5")  # with the prepared one, three
 SCORES = "ig4 import-scores more.json --id id"
 NEEDS = (
     ("calls.md", "flags", ("ig4 score --scorers gpt --no-check",)),
@@ -127,6 +129,11 @@ NEEDS = (
     ("methods/middle.md", "", (f"{SCORES} --as perplexity --column perplexity",)),
     ("methods/mig.md", "", (f"{SCORES} --as gpt --column rating",)),
     ("methods/mmssr.md", "select", ("ig4 score --scorers mmssr --no-check",)),
+    ("report.md", "", BEST),
+    ("selections.md", "--recipe paper", ("ig4 score --scorers reward,gpt --no-check",)),
+    ("selections.md", "selections show", BOTH),
+    ("selections.md", "ig4 compare", BOTH),
+    ("selections.md", "good.txt", ("echo 0001 > good.txt", "echo 0002 > bad.txt")),
     ("training.md", "generate stage2", ("cp -r trained/all stage2",)),
     ("methods/repr-filter.md", "", (f"{SCORES} --as deita --column rating",)),
 )

@@ -38,7 +38,7 @@ STAND_INS = {
 
 REASONS = (
     "a language model", "a GPU", "installs packages", "model weights", "another tool",
-    "the authors' data", "the model", "a server", "minutes",
+    "the authors' data", "the model", "a server", "minutes", "until you stop it",
 )  # fmt: skip
 """Words of which a reason not to run a block has to have one."""
 
