@@ -119,6 +119,9 @@ PREPARED = (
 
 BOTH = ("ig4 select --size 4 --name paper", "ig4 select --size 5 --name percentile")
 BEST = ("ig4 select --size 4 --name best", "ig4 select --size 5")  # with the prepared one, three
+TRAINED = tuple(
+    f"ig4 train --trainer hf --selection last --out trained/{n} -o hf.steps={n}" for n in (1, 3)
+)  # with the prepared one, three
 SCORES = "ig4 import-scores more.json --id id"
 NEEDS = (
     ("calls.md", "flags", ("ig4 score --scorers gpt --no-check",)),
@@ -129,6 +132,7 @@ NEEDS = (
     ("methods/middle.md", "", (f"{SCORES} --as perplexity --column perplexity",)),
     ("methods/mig.md", "", (f"{SCORES} --as gpt --column rating",)),
     ("methods/mmssr.md", "select", ("ig4 score --scorers mmssr --no-check",)),
+    ("plots.md", "training 3", (*BEST, *TRAINED)),
     ("report.md", "", BEST),
     ("selections.md", "--recipe paper", ("ig4 score --scorers reward,gpt --no-check",)),
     ("selections.md", "selections show", BOTH),
