@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from ig4.core.engine.session import Session
@@ -20,3 +22,9 @@ def docked(harbour):
 def dataset(docked):
     """The data set `harbour`."""
     return docked.dataset("harbour")
+
+
+@pytest.fixture
+def no_charts(monkeypatch):
+    """As where the extra `report` is not installed: pages are made at once, without charts."""
+    monkeypatch.setitem(sys.modules, "altair", None)

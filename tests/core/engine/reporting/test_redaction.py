@@ -14,10 +14,10 @@ from ig4.core.engine.reporting.pagedata import PageRequest
 from ig4.core.engine.reporting.report import write_report
 from ig4.core.engine.scoring.columns import drop_column
 
-from ....harbour import BALANCED, QUOTA, RANDOM, TOPK, N, record
+from ....harbour import BALANCED, QUOTA, TOPK, N, record
 
 SECRETS = ("harbour-", "ferryboat", "seagull", "lighthouse", "anchorword", "pier", "quay", "buoy",
-           "indeed", "tall4", "llava.json", "pictures", "what color", "how many", "it is ")  # fmt: skip
+           "indeed", "tall4", "llava.json", "pictures", "what color", "how many")  # fmt: skip
 """What the texts, ids, kinds and paths of the data set are made of."""
 
 
@@ -42,7 +42,7 @@ def test_the_strings_that_are_looked_for_are_in_a_page_that_is_not_redacted(
     assert pictures
 
 
-@pytest.mark.parametrize("number", [QUOTA, TOPK, RANDOM, BALANCED])
+@pytest.mark.parametrize("number", [QUOTA, TOPK, BALANCED])
 def test_nothing_that_the_data_set_says_is_in_a_redacted_page(docked, dataset, tmp_path, number):
     write_report(docked, dataset, number, tmp_path / "page.html", PageRequest(texts=False))
     text, pictures = said(tmp_path / "page.html")
@@ -55,7 +55,7 @@ def test_nothing_that_the_data_set_says_is_in_a_redacted_page(docked, dataset, t
     assert all(record(n)["id"].lower() not in text for n in range(N))
 
 
-def test_numbers_stay(docked, dataset, tmp_path):
+def test_numbers_stay(docked, dataset, tmp_path, no_charts):
     write_report(docked, dataset, QUOTA, tmp_path / "page.html", PageRequest(texts=False))
     text, _ = said(tmp_path / "page.html")
     values = json.loads(text.split("\n")[-2])
@@ -66,7 +66,7 @@ def test_numbers_stay(docked, dataset, tmp_path):
     assert any(one["key"] == "edge" for one in values["galleries"])
 
 
-def test_nor_where_the_selection_cannot_be_made_again(docked, dataset, tmp_path):
+def test_nor_where_the_selection_cannot_be_made_again(docked, dataset, tmp_path, no_charts):
     drop_column(docked, dataset, "look")
     write_report(docked, dataset, QUOTA, tmp_path / "page.html", PageRequest(texts=False))
     text, _ = said(tmp_path / "page.html")

@@ -22,10 +22,8 @@ from ....harbour import QUOTA, RANDOM, TOPK, N
 def test_the_page_of_the_same_selection_is_the_same_file_wherever_the_database_lies(
     docked, dataset, tmp_path, harbour
 ):
-    one, other = tmp_path / "one.html", tmp_path / "other.html"
+    one = tmp_path / "one.html"
     write_report(docked, dataset, QUOTA, one)
-    write_report(docked, dataset, QUOTA, other)
-    assert one.read_bytes() == other.read_bytes()
     shutil.copytree(harbour, tmp_path / "elsewhere", ignore=shutil.ignore_patterns("thumbnails"))
     with Store.open(tmp_path / "elsewhere" / "ig4.db") as store:
         there = Session(store, Host.discover(), [])
@@ -33,7 +31,7 @@ def test_the_page_of_the_same_selection_is_the_same_file_wherever_the_database_l
     assert (tmp_path / "third.html").read_bytes() == one.read_bytes()
 
 
-def test_it_says_what_it_wrote(docked, dataset, tmp_path):
+def test_it_says_what_it_wrote(docked, dataset, tmp_path, no_charts):
     heard = []
     docked.listeners = [heard.append]
     result = write_report(docked, dataset, QUOTA, tmp_path / "page.html")
@@ -44,7 +42,7 @@ def test_it_says_what_it_wrote(docked, dataset, tmp_path):
     assert result.to_dict()["path"] == str(tmp_path / "page.html")
 
 
-def test_a_file_that_is_not_ours_is_left_alone(docked, dataset, tmp_path):
+def test_a_file_that_is_not_ours_is_left_alone(docked, dataset, tmp_path, no_charts):
     (tmp_path / "page.html").write_text("mine")
     with pytest.raises(Ig4Error, match=r"page\.html"):
         write_report(docked, dataset, QUOTA, tmp_path / "page.html")
@@ -69,7 +67,9 @@ def test_without_the_chart_libraries_the_page_has_tables_and_says_so(
     assert len(page) < 400_000
 
 
-def test_a_page_is_written_again_only_when_it_is_of_another_selection(docked, dataset, tmp_path):
+def test_a_page_is_written_again_only_when_it_is_of_another_selection(
+    docked, dataset, tmp_path, no_charts
+):
     page = tmp_path / "page.html"
     keep_report(docked, dataset, RANDOM, page)
     first = page.stat().st_mtime_ns
@@ -80,7 +80,7 @@ def test_a_page_is_written_again_only_when_it_is_of_another_selection(docked, da
     assert "selection 2 of harbour" in page.read_text(encoding="utf-8")
 
 
-def test_a_broken_page_is_written_anew(docked, dataset, tmp_path):
+def test_a_broken_page_is_written_anew(docked, dataset, tmp_path, no_charts):
     page = tmp_path / "page.html"
     keep_report(docked, dataset, RANDOM, page)
     whole = page.read_bytes()
@@ -92,7 +92,7 @@ def test_a_broken_page_is_written_anew(docked, dataset, tmp_path):
     assert page.read_bytes() == whole
 
 
-def test_pages_of_other_requests_have_other_keys(docked, dataset, tmp_path):
+def test_pages_of_other_requests_have_other_keys(docked, dataset, tmp_path, no_charts):
     def key(**request):
         write_report(docked, dataset, RANDOM, tmp_path / "page.html", PageRequest(**request),
                      overwrite=True)  # fmt: skip
