@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
 from ig4.core.engine.reporting.map import selection_map
 from ig4.core.engine.reporting.view import selection_view
-from ig4.core.errors import Ig4Error, UsageError
+from ig4.core.engine.selecting.candidates import SelectionRequest
+from ig4.core.engine.selecting.select import select
+from ig4.core.errors import Ig4Error, MissingExtraError, UsageError
+from ig4.core.records import Choice
 
 from ....harbour import QUOTA, N
+from ...conftest import record
 
 
 @pytest.fixture
@@ -44,3 +50,27 @@ def test_a_space_that_is_not_there_is_an_error_where_it_is_asked_for(docked, vie
 def test_an_embedder_that_lays_nothing_out_is_refused(docked, view):
     with pytest.raises(UsageError, match="text"):
         selection_map(docked, view, method="text", space="text")
+
+
+@pytest.mark.parametrize("space", [None, "text"])
+def test_a_method_that_there_is_not_is_an_error(docked, view, space):
+    with pytest.raises(UsageError, match="umap"):
+        selection_map(docked, view, method="umap", space=space)
+
+
+def test_a_method_whose_library_is_missing_names_the_extra(docked, view, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openTSNE", None)
+    with pytest.raises(MissingExtraError, match=r"ig4\[map\]"):
+        selection_map(docked, view, method="tsne")
+
+
+def test_a_map_that_was_asked_for_and_cannot_be_made_says_why(session, folder, read):
+    pytest.importorskip("openTSNE")
+    folder.write(*(record(f"s{n}", f"answer {n}") for n in range(4)))
+    dataset = read().dataset
+    choice = Choice("selector", "random")
+    made = select(session, dataset, SelectionRequest(size=1, selector=choice))
+    small = selection_view(session, dataset, made.id)
+    with pytest.raises(UsageError, match="tsne needs 10 different vectors"):
+        selection_map(session, small, method="tsne")
+    assert selection_map(session, small).coordinates.shape == (4, 2)
