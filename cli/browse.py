@@ -116,6 +116,7 @@ def _bound(port: int | None) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((HOST, number))
+            bound.listen()  # who asks as soon as the address is printed waits
         except OSError:
             bound.close()
             continue

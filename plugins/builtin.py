@@ -158,7 +158,7 @@ COMPONENTS = (
         "embedder",
         "tsne",
         f"{_AT}.embedders.tsne:Tsne",
-        "t-SNE of the vectors of another space, through openTSNE: a map of neighbourhoods.",
+        "t-SNE of the vectors of another space: a map of neighbourhoods (openTSNE).",
         ("openTSNE",),
         "map",
         api=2,

@@ -124,3 +124,20 @@ def llm_server(running_llm_server, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_BASE_URL", running_llm_server.anthropic_url)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-anthropic-0123456789")
     return running_llm_server
+
+
+@pytest.fixture(scope="session")
+def harbour_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what tests/harbour.py makes; not to be changed."""
+    from .harbour import make_harbour
+
+    return make_harbour(tmp_path_factory.mktemp("harbour"))
+
+
+@pytest.fixture
+def harbour(harbour_made: Path, tmp_path: Path) -> Path:
+    """A copy of that database, for one test; the pictures stay where they were."""
+    folder = tmp_path / "harbour"
+    shutil.copytree(harbour_made / "ig4-vectors", folder / "ig4-vectors")
+    shutil.copy(harbour_made / "ig4.db", folder)
+    return folder

@@ -56,7 +56,8 @@ async function start() {
   addEventListener("keydown", (event) => shortcut(event, explorer));
   explorer.grid.draw();
   map?.draw();
-  if (location.hash.length > 1) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+  const asked = location.hash.slice(1); // a part of the page, or what the gallery shows
+  (asked.includes("=") ? explorer.node : document.getElementById(asked))?.scrollIntoView();
   document.documentElement.dataset.ready = "yes";
 }
 

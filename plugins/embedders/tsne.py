@@ -47,7 +47,7 @@ class Tsne(PoolEmbedder):
         """Return (n, 2) float32; NaN for samples without a vector.
 
         Raises:
-            UsageError: fewer than ten samples have one.
+            UsageError: there are several different ones, but fewer than ten.
         """
         from openTSNE import TSNE
 
@@ -55,6 +55,10 @@ class Tsne(PoolEmbedder):
         vectors = pool.vectors(options.space)
         known = np.flatnonzero(~np.isnan(vectors[:, 0]))
         distinct, place = np.unique(normalised(vectors[known]), axis=0, return_inverse=True)
+        found = np.full((pool.n, 2), np.nan, dtype=np.float32)
+        if len(distinct) <= 1:  # a map of one place
+            found[known] = 0.0
+            return found
         if len(distinct) < _LEAST:
             raise UsageError(
                 f"tsne needs {_LEAST} different vectors in the space {options.space}, which has "
@@ -67,6 +71,5 @@ class Tsne(PoolEmbedder):
             random_state=options.seed,
             n_jobs=1,  # with several, the sums come in another order, and the map is another one
         ).fit(distinct)
-        found = np.full((pool.n, 2), np.nan, dtype=np.float32)
         found[known] = np.asarray(layout, dtype=np.float32)[place.reshape(-1)]
         return found

@@ -150,26 +150,28 @@ class WhatIf:
         if name in table.names and scale == self.request.scale:
             return np.ascontiguousarray(table.percent[:, table.names.index(name)])
         at = self.view.row_of(table.sample_ids)
-        raw = next(column.raw for column in self.view.columns if column.name == name)[at]
-        if name not in table.names and np.isnan(raw[self.prepared.left]).any():
+        raw = next(column.raw for column in self.view.columns if column.name == name)
+        if name not in table.names and np.isnan(raw[at[self.prepared.left]]).any():
             raise UsageError(f"{name} cannot count here: not all samples that compete have it")
         with self.session.store.reading() as connection:
             columns = scorecolumns.list_all(connection, self.view.dataset.id)
         rows = [row for row in (*table.columns, *columns) if row.name == name]
-        return percents(self.session, rows[:1], raw[:, None], scale, self._within())[:, 0]
+        # Of all samples, as `select` does: a percentile counts those, too, that do not compete.
+        scaled = percents(self.session, rows[:1], raw[:, None], scale, self._within())
+        return scaled[at, 0]
 
     def _within(self) -> NDArray[np.int64] | None:
-        """Return the group (n,) of each candidate that percents are taken in, if any."""
+        """Return the group (n,) of each sample that percents are taken in, if any."""
         within = self.request.within
         if within is None:
             return None
-        table = self.prepared.table
+        view = self.view
         groups = pool_groups(
             self.session,
-            self.view.dataset,
+            view.dataset,
             self.request.pool,
             within,
-            table.sample_ids,
-            table.contents,
+            view.sample_ids,
+            view.contents,
         ).groups
         return np.where(groups.labels < 0, len(groups.names), groups.labels)

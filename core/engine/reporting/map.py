@@ -51,15 +51,20 @@ def selection_map(
 
     Raises:
         UsageError: the space or the method is not there, or does not give two numbers.
+        MissingExtraError: the method needs a library that is not installed.
     """
     quiet = replace(session, listeners=())
+    quiet.host.validate(Choice("embedder", method, {"space": space or WITHOUT_MODEL}))
     if space is not None:
         return _laid_out(quiet, view, method, space)
+    why: Ig4Error | None = None
     for name in _usual_spaces(quiet, view):
         try:
             return _laid_out(quiet, view, method, name)
-        except Ig4Error:
-            continue  # vectors of some samples are missing: the next space may be whole
+        except Ig4Error as error:
+            why = error  # vectors of some samples are missing: the next space may be whole
+    if why is not None and method != METHODS[0]:
+        raise why  # it was asked for; without the usual one, a page does
     return None
 
 

@@ -423,6 +423,8 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ("scorer", "selectit-local"): scorer_checks(local("selectit-local", "model")),
     ("embedder", "clip"): embedder_checks(clip("embedder")),
     ("embedder", "text"): pool_embedder_checks(builtin("embedder", "text")),
+    ("embedder", "pca"): pool_embedder_checks(builtin("embedder", "pca")),
+    ("embedder", "tsne"): pool_embedder_checks(builtin("embedder", "tsne")),
     ("embedder", "sentence"): embedder_checks(encoder("sentence", make_sentence)),
     ("embedder", "vision"): embedder_checks(encoder("vision", make_dinov2)),
     ("embedder", "phash"): embedder_checks(builtin("embedder", "phash")),
