@@ -52,15 +52,18 @@ def file_kind(path: Path) -> FileKind:
     )
 
 
-def specification(chart: Chart, theme: Theme | None = None) -> dict[str, Any]:
+def specification(
+    chart: Chart, theme: Theme | None = None, *, validate: bool = True
+) -> dict[str, Any]:
     """Return the Vega-Lite specification of a chart, without colours of text and background.
 
     With a `theme` it has them, as `config`; else a page adds the `config` that its reader wants.
+    To `validate` it takes longer than all else that a page needs.
 
     Raises:
         ValueError: the chart is not valid Vega-Lite (altair's SchemaValidationError).
     """
-    spec: dict[str, Any] = chart.to_dict()
+    spec: dict[str, Any] = chart.to_dict(validate=validate)
     spec.pop("config", None)  # altair's own theme, which a notebook may have changed
     return spec if theme is None else {**spec, "config": theme_config(theme)}
 
