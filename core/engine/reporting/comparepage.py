@@ -12,7 +12,6 @@ from ig4.core.charts.bundle import vega_bundle
 from ig4.core.charts.frame import PAGE
 from ig4.core.charts.kinds import compare
 from ig4.core.charts.rendering import specification
-from ig4.core.charts.rendering import specification
 from ig4.core.charts.themes import theme_config
 from ig4.core.engine.exporting.export import dataset_of_selection
 from ig4.core.engine.plotting.plot import overlap_values
