@@ -61,10 +61,11 @@ def compare(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compare the selections A and B, each given by its number or name, or as `last`.
+    """Compare two selections: what they share, what came in and went out, and why.
 
-    Says what they share, beside what two random draws would; how their groups, clusters and
-    settings differ; which samples are in one alone, and what became of them in the other.
+    A and B are numbers or names of selections, or `last`. You are told how much they share, beside
+    what two random draws would; how their groups, clusters and settings differ; which samples are
+    in one alone, and what became of them in the other.
     Selections of two data sets are compared by the texts and images of their samples.
     """
     from ig4.cli.session import open_session

@@ -229,8 +229,7 @@ def test_more_scorers_than_a_query_may_join_tables(store, cats):
             SelectionColumn(f"s{n}", component(connection, f"s{n}", "scorer"), [n], [n])
             for n in range(70)
         ]
-        for column in columns:
-            scores.bind(connection, cats, column.name, column.component_id)
+        scores.bind_all(connection, cats, {one.name: one.component_id for one in columns})
     choose(store, cats, ["1"], columns=columns)
     (row,) = asked(store, "SELECT * FROM selections_wide")
     assert (row["s69"], row["s69_percent"]) == (69, 69)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from ig4.core.errors import UsageError
@@ -62,11 +63,12 @@ def refuse_taken(
     """
     if name is None:
         return
+    asked = json.loads(json.dumps(config))  # as the database gives it back: tuples are lists
     with session.store.reading() as connection:
         for number in selectionnames.find(connection, name, dataset.id):
             row = selections.find(connection, number)
             known = {} if row is None else row.config
-            if any(known.get(key) != value for key, value in config.items()):
+            if any(known.get(key) != value for key, value in asked.items()):
                 raise taken_error(name, number, dataset.name)
 
 

@@ -7,11 +7,12 @@ import pytest
 from ig4.core.engine.exporting.export import find_selection as find_id
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.selecting.candidates import SelectionRequest
+from ig4.core.engine.selecting.funnel import Stage
 from ig4.core.engine.selecting.select import select
 from ig4.core.engine.selections.editing import delete_selection, rename_selection
 from ig4.core.engine.selections.finding import find_selection
 from ig4.core.engine.selections.listing import list_selections, show_selection
-from ig4.core.engine.selections.names import checked_name
+from ig4.core.engine.selections.names import checked_name, refuse_taken
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
 from ig4.storage import ablations, selections, trainings
@@ -66,6 +67,17 @@ def test_the_same_selection_gets_the_name_that_it_is_asked_for_with(session, dat
     again = choose(session, dataset, 2, name="better")
     assert (again.id, again.name) == (first.id, "better")
     assert f"selection {first.id} was called best, and is called better now" in notices()
+
+
+def test_a_named_selection_with_stages_may_be_made_again(session, dataset):
+    stages = (Stage("dedup"), Stage("take", selector=RANDOM, size=4))
+    request = SelectionRequest(size=2, selector=RANDOM, stages=stages)
+    first = select(session, dataset, request, name="best")
+    assert select(session, dataset, request, name="best").id == first.id
+    recorded = tuple(stage.to_dict() for stage in stages)  # the database has a list of them
+    refuse_taken(session, dataset, "best", {"stages": recorded, "seed": 42})
+    with pytest.raises(UsageError, match="is called 'best' already"):
+        refuse_taken(session, dataset, "best", {"stages": recorded[:1], "seed": 42})
 
 
 def test_the_name_of_an_older_selection_that_is_the_same_goes_to_the_new_one(
