@@ -22,6 +22,7 @@ Examples:
   ig4 export best/llava.json --format llava
   ig4 export best/filter_cap.json --images copy
   ig4 export all.parquet --format parquet --selection all
+  ig4 export best/data.jsonl --format jsonl --with scores,cluster,rank
   ig4 export best --for llamafactory
   ig4 export best --for trl --model HuggingFaceTB/SmolVLM-Instruct --images link
 """
@@ -42,6 +43,17 @@ Examples:
     help="Write a folder with the data and a configuration for this trainer.",
 )
 @click.option("--model", metavar="NAME", help="With --for: the model to train.")
+@click.option(
+    "--with",
+    "extras",
+    metavar="NAMES",
+    help="Write beside each record: scores, cluster, rank, percents, final, group.",
+)
+@click.option(
+    "--card/--no-card",
+    default=None,
+    help="Write a data card (README.md) beside the data.  [default: with --with]",
+)
 @opt.problems
 @opt.overwrite
 @opt.selection
@@ -53,6 +65,8 @@ def export(
     images: Literal["link", "copy", "none"] | None,
     trainer: str | None,
     model: str | None,
+    extras: str | None,
+    card: bool | None,
     problems: str | None,
     overwrite: bool | None,
     selection: str,
@@ -96,6 +110,7 @@ def export(
             number = find_selection(session, within, selection)
             chosen = dataset_of_selection(session, number)
         wanted = replace(export_target(config, chosen.name), trainer=trainer, model=model)
+        wanted = replace(wanted, extras=tuple(opt.names(extras) or ()), card=card)
         done = write(session, chosen, wanted, number)
     if as_json:
         render.print_json(as_dict(done))

@@ -14,7 +14,6 @@ from ig4.core.errors import UsageError
 
 if TYPE_CHECKING:
     from ig4.core.engine.selecting.candidates import SelectionRequest
-    from ig4.core.engine.selecting.explain import Explanation
     from ig4.core.engine.selecting.result import SelectionResult
 
 SHOWN = 10
@@ -77,6 +76,7 @@ Examples:
 def select(explain: str | None, db: str | None, as_json: bool, quiet: bool, **flags: Any) -> None:
     """Select the samples worth training on."""
     from ig4.cli.session import open_session
+    from ig4.cli.terminal.explanation import print_explanation
     from ig4.core.engine.selecting.explain import explain as explain_sample
     from ig4.core.engine.selecting.explain import explain_last
     from ig4.core.engine.selecting.select import select as choose
@@ -89,7 +89,10 @@ def select(explain: str | None, db: str | None, as_json: bool, quiet: bool, **fl
             given = any(flags[name] not in (None, ()) for name in _SELECTING)
             told_by = explain_sample if given else explain_last
             explanation = told_by(session, chosen, request, explain)
-            render.print_json(explanation.to_dict()) if as_json else _print_explanation(explanation)
+            if as_json:
+                render.print_json(explanation.to_dict())
+            else:
+                print_explanation(explanation)
             return
         result = choose(session, chosen, request, name=flags["name"], note=flags["note"])
     if as_json:
@@ -149,18 +152,6 @@ def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
     return config, request
 
 
-def _settings(config: Mapping[str, Any], *, by_cluster: bool) -> str:
-    weights = ", ".join(f"{name} {weight:g}" for name, weight in config["weights"].items())
-    how = f"; {weights}; {config['scale']} scale" if weights else ", without scores"
-    size = f"{config['size']:,}" if config["size"] else f"{config['fraction']:.3g}"
-    named = by_cluster and config["clustering"]
-    clusters = f"clusters {config['clustering']}" if named else "no clusters"
-    return (
-        f"{size} of {config['candidates']:,} samples by {config['selector']['use']}{how}; "
-        f"{clusters}"
-    )
-
-
 def _show(result: SelectionResult) -> None:
     weights = ", ".join(f"{name} {w:g}" for name, w in result.config["weights"].items())
     how = f"{weights}; {result.config['scale']} scale" if weights else "without scores"
@@ -188,45 +179,3 @@ def mix_facts(result: SelectionResult) -> dict[str, str]:
         f"{one['name']} {one['pool_share']:.0%} -> {one['selected_share']:.0%}" for one in moved
     )
     return {"mix": f"{len(mix['groups'])} groups by {mix['by']}, {mix['tv']:.1%} apart ({shares})"}
-
-
-def _print_explanation(explanation: Explanation) -> None:
-    in_cluster = explanation.counted_in == "cluster"
-    if explanation.settings is not None:
-        settings = _settings(explanation.settings, by_cluster=in_cluster)
-        click.echo(f"in selection {explanation.selection}: {settings}")
-    if explanation.reason:
-        click.echo(f"{explanation.id}: {explanation.reason}")
-        if explanation.final_score is not None:
-            return
-        errors = [(name, row["value"], row["error"]) for name, row in explanation.scores.items()]
-        if errors:
-            render.print_table(("scorer", "value", "error"), errors)
-        return
-    verdict = f"selected, rank {explanation.rank}" if explanation.selected else "not selected"
-    final = explanation.final_score
-    click.echo(
-        f"{explanation.id}: {verdict}" + ("" if final is None else f"; final score {final:.4f}")
-    )
-    rows = [
-        (name, row["value"], row["percent"], row["weight"], row["points"])
-        for name, row in explanation.scores.items()
-    ]
-    if rows:
-        render.print_table(("scorer", "value", "percent", "weight", "points"), rows)
-    named = in_cluster and explanation.cluster is not None
-    where = f"cluster {explanation.cluster}" if named else "the data set"
-    line = "" if explanation.distance is None else f"; {explanation.distance:+.4f} from the line"
-    place = "" if explanation.place is None else f"place {explanation.place} of "
-    click.echo(f"{place}{explanation.members} in {where}, quota {explanation.quota}{line}")
-    known = {name: one for name, one in (explanation.details or {}).items() if one is not None}
-    if known:
-        render.print_facts({name: _told(value) for name, value in known.items()})
-
-
-def _told(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {one}" for name, one in value.items())
-    if isinstance(value, (list, tuple)):
-        return "; ".join(map(str, value)) or "nothing"
-    return str(value)

@@ -80,7 +80,8 @@ class Record(NamedTuple):
     texts that many records share. `places` holds for each image where it stands: the number of a
     turn, and a position in its text (in characters); None stands for the usual place, before the
     first question. `meta` is what the data set tells of the sample beside its texts and images,
-    in the terms of `Sample.meta`.
+    in the terms of `Sample.meta`. `extras` is what an export writes beside the record, where its
+    format can (see `Format.carries_extras`); one that was read has none.
     """
 
     id: str
@@ -91,6 +92,7 @@ class Record(NamedTuple):
     remarks: tuple[str, ...] = ()
     places: tuple[tuple[int, int], ...] | None = None
     meta: Mapping[str, JSON] | None = None
+    extras: Mapping[str, JSON] | None = None
 
 
 @dataclass(frozen=True, slots=True)

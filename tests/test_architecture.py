@@ -26,7 +26,8 @@ ALLOWED = {
     "core": {"core", "storage", "ig4._errors"},
     "storage": {"storage", "ig4._errors"},
     # The files of core/_public/:
-    "ig4": {"core"},
+    "ig4": {"core", "ig4._progress"},
+    "ig4._progress": {"cli"},  # how the library shows what it does, to people
     "ig4.__main__": {"cli"},
     "ig4._errors": set(),
 }
@@ -47,9 +48,12 @@ HEAVY_OUTSIDE_PLUGINS = {
     ("ig4.core.files.reading.parquetpages", "pyarrow"),  # to look into them before they are read
     ("ig4.core.files.reading.tables", "pyarrow"),  # to read tables of scores that are Parquet files
     ("ig4.core.files.reading.compressed", "pyarrow"),  # to unpack Zstandard
+    ("ig4.core.views.frames", "pandas"),  # for those who call to_pandas() of a result
+    ("ig4.core.api.queryrows", "pandas"),  # these three for its type
+    ("ig4.core.engine.selecting.result", "pandas"),
+    ("ig4.core.views.tabular", "pandas"),
     ("ig4.core.charts.library", "altair"),  # to write specifications of charts
     ("ig4.core.charts.library", "vl_convert"),  # to draw charts as files
-    ("ig4.core.engine.selecting.result", "pandas"),  # for those who call Selection.to_pandas()
 }
 
 

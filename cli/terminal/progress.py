@@ -58,7 +58,7 @@ def progress_listener(*, quiet: bool = False) -> Iterator[Listener]:
 
 
 @dataclass(slots=True)
-class _StageProgress:
+class StageProgress:
     """How far a stage is; `since` is when it began, by a clock that nobody sets."""
 
     total: int | None
@@ -84,7 +84,7 @@ class _StageProgress:
 
     def result(self, now: float, summary: str) -> str:
         """Return what the stage has done, in one line: "20 images in 0:00:11; 1 failed"."""
-        gone = _duration(now - self.since)
+        gone = duration(now - self.since)
         if not self.done:
             return f"{summary}, {gone}" if summary else f"done in {gone}"
         parts = [f"{in_units(self.done, self.unit)} in {gone}"]
@@ -97,7 +97,7 @@ class _PlainProgress:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.stages: dict[str, _StageProgress] = {}
+        self.stages: dict[str, StageProgress] = {}
         self.last_print = time.monotonic()
         self._lock = threading.RLock()  # a signal may end a line that holds it, and say so
         self._over = threading.Event()
@@ -134,32 +134,32 @@ class _PlainProgress:
             self._print(f"note: {event.text}")
         elif isinstance(event, StageStarted):
             now = time.monotonic()
-            self.stages[event.stage] = _StageProgress(event.total, event.unit, now)
+            self.stages[event.stage] = StageProgress(event.total, event.unit, now)
         elif isinstance(event, StageAdvanced):
-            stage = self.stages.setdefault(event.stage, _StageProgress(None, "", time.monotonic()))
+            stage = self.stages.setdefault(event.stage, StageProgress(None, "", time.monotonic()))
             stage.advance(event)
             if time.monotonic() - self.last_print > _PLAIN_SECONDS:
                 self._print_state(event.stage, stage)
         elif isinstance(event, StageFinished) and event.stage in self.stages:
             self._end(event, self.stages.pop(event.stage))
 
-    def _end(self, event: StageFinished, stage: _StageProgress) -> None:
+    def _end(self, event: StageFinished, stage: StageProgress) -> None:
         now = time.monotonic()
         if now - stage.since >= _WORTH_A_LINE:
             self.last_print = now
             self._print(f"{event.stage}: {stage.result(now, event.summary)}")
 
-    def _print_state(self, name: str, stage: _StageProgress) -> None:
+    def _print_state(self, name: str, stage: StageProgress) -> None:
         now = self.last_print = time.monotonic()
         if not stage.done:
-            self._print(f"{name}: {_duration(now - stage.since)} so far")
+            self._print(f"{name}: {duration(now - stage.since)} so far")
             return
         of = f"{stage.done:,} of " if stage.total else ""
         parts = [of + in_units(stage.total or stage.done, stage.unit)]
         parts += [f"{stage.failed:,} failed"] if stage.failed else []
         parts += [stage.note] if stage.note else []
         left = stage.seconds_left(now)
-        parts += [f"{_duration(left)} left"] if left is not None else []
+        parts += [f"{duration(left)} left"] if left is not None else []
         self._print(f"{name}: {', '.join(parts)}")
 
     def _print(self, text: str) -> None:
@@ -172,7 +172,7 @@ class _ProgressBars:
     def __init__(self, bars: Progress) -> None:
         self.bars = bars
         self.tasks: dict[str, TaskID] = {}
-        self.stages: dict[str, _StageProgress] = {}
+        self.stages: dict[str, StageProgress] = {}
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, StageStarted):
@@ -190,7 +190,7 @@ class _ProgressBars:
             self._print(f"note: {event.text}")
 
     def _begin(self, event: StageStarted) -> None:
-        stage = _StageProgress(event.total, event.unit, time.monotonic())
+        stage = StageProgress(event.total, event.unit, time.monotonic())
         self.stages[event.stage] = stage
         self.tasks[event.stage] = self.bars.add_task(
             event.stage, total=event.total, note="", unit=event.unit, stage=stage
@@ -214,7 +214,7 @@ def _escaped(text: str) -> str:
     return escape(plain(text))
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Return 0:01:05, or 1 day, 2:03:04."""
     days, rest = divmod(round(seconds), 86_400)
     clock = f"{rest // 3600}:{rest // 60 % 60:02}:{rest % 60:02}"
@@ -240,7 +240,7 @@ def _bars(console: Console) -> Progress:
         """What is done, of how much."""
 
         def render(self, task: Task) -> Any:
-            stage: _StageProgress = task.fields["stage"]
+            stage: StageProgress = task.fields["stage"]
             if not stage.done and stage.total is None:
                 return Text("")
             of = f"{stage.done:,}/" if stage.total is not None else ""
@@ -251,13 +251,13 @@ def _bars(console: Console) -> Progress:
         """Units per second, the time gone, and the time left where that can be told."""
 
         def render(self, task: Task) -> Any:
-            stage: _StageProgress = task.fields["stage"]
+            stage: StageProgress = task.fields["stage"]
             now = time.monotonic()
             gone = max(now - stage.since, 1e-9)
             parts = [f"{stage.done / gone:,.1f}/s"] if stage.done else []
-            parts.append(_duration(gone))
+            parts.append(duration(gone))
             left = stage.seconds_left(now)
-            parts += [f"{_duration(left)} left"] if left is not None else []
+            parts += [f"{duration(left)} left"] if left is not None else []
             return Text("  ".join(parts), style="progress.elapsed")
 
     class Narrow(ProgressColumn):

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from ig4.core.api import (
         ablate,
         check,
+        cluster,
         compare,
         drop_scores,
         evaluate,
+        explain,
+        export,
         groups,
+        ingest,
         judge,
         learn_weights,
         open,  # noqa: A004 - used as ig4.open
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
         rename_scores,
         report,
         run,
+        score,
         scores,
         select,
         train,
@@ -100,9 +105,13 @@ _HOMES = {
     "ablate": "api",
     "check": "api",
     "compare": "api",
+    "cluster": "api",
     "drop_scores": "api",
     "evaluate": "api",
+    "explain": "api",
+    "export": "api",
     "groups": "api",
+    "ingest": "api",
     "hookimpl": "hookspecs",
     "judge": "api",
     "learn_weights": "api",
@@ -112,6 +121,7 @@ _HOMES = {
     "rename_scores": "api",
     "report": "api",
     "run": "api",
+    "score": "api",
     "scores": "api",
     "select": "api",
     "train": "api",
@@ -158,11 +168,15 @@ __all__ = [
     "__version__",
     "ablate",
     "check",
+    "cluster",
     "compare",
     "drop_scores",
     "evaluate",
+    "explain",
+    "export",
     "groups",
     "hookimpl",
+    "ingest",
     "judge",
     "learn_weights",
     "open",
@@ -171,6 +185,7 @@ __all__ = [
     "rename_scores",
     "report",
     "run",
+    "score",
     "scores",
     "select",
     "train",
@@ -184,6 +199,10 @@ if not TYPE_CHECKING:  # with it in sight, a type checker would take any name fo
         home = _HOMES.get(name)
         if home is None:
             raise AttributeError(f"module 'ig4' has no attribute {name!r}")
+        if home == "api":
+            from ig4._progress import display
+
+            import_module("ig4.core.api.progress").show_with(display)
         return getattr(import_module(f"ig4.core.{home}"), name)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from ig4.core.api.queryrows import QueryRows
 from ig4.storage.admin import existing_url
 from ig4.storage.connect import DEFAULT
 from ig4.storage.querying.query import TIMEOUT, run_query
@@ -26,8 +26,10 @@ def query(
     db: str | Path | Store = DEFAULT,
     timeout: float = TIMEOUT,
     role: str | None = None,
-) -> list[dict[str, Any]]:
+) -> QueryRows:
     """Do what `ig4 query` does: run one query that only reads; returns its rows by column name.
+
+    They are a list of dicts, which shows itself as a table in a notebook and becomes a DataFrame.
 
     A column without a name of its own gets a number: `n`, `n:2`. `timeout` is how long the database
     may work on the query, in seconds; `role` is the role of PostgreSQL that it runs as.
@@ -39,7 +41,8 @@ def query(
     url = db.engine.url if isinstance(db, Store) else existing_url(db)
     with run_query(url, sql, timeout=timeout, role=role) as result:
         names = result.distinct_columns
-        return [dict(zip(names, row, strict=True)) for row in result.rows]
+        rows = (dict(zip(names, row, strict=True)) for row in result.rows)
+        return QueryRows(names, rows)
 
 
 class StoreContext:

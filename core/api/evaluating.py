@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core import config as configuration
-from ig4.core.api.databases import StoreContext
+from ig4.core.api.sessions import open_session
 from ig4.core.contracts.training import Checkpoint, Decoding
 from ig4.core.engine.evaluating.evaluate import EvaluationRequest, EvaluationResult
 from ig4.core.engine.evaluating.evaluate import evaluate as evaluate_on
 from ig4.core.engine.judging.judge import JudgeResult
 from ig4.core.engine.judging.judge import judge as judge_pairs
 from ig4.core.engine.judging.plan import JudgeRequest
-from ig4.core.engine.session import Session
 from ig4.core.engine.training.generate import load_checkpoint
-from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.storage.connect import DEFAULT
 from ig4.storage.store import Store
@@ -39,6 +37,7 @@ def evaluate(
     limit: int | None = None,
     image_root: str | Path | None = None,
     retry_failed: bool = False,
+    progress: bool = True,
     listeners: Sequence[Listener] = (),
 ) -> EvaluationResult:
     """Do what `ig4 eval` does on one benchmark; `options` are the benchmark's.
@@ -68,8 +67,8 @@ def evaluate(
         image_root=None if image_root is None else Path(image_root),
         retry_failed=retry_failed,
     )
-    with StoreContext(db) as store:
-        return evaluate_on(Session(store, Host.discover(), listeners), request)
+    with open_session(db, listeners, progress=progress, create=True) as session:
+        return evaluate_on(session, request)
 
 
 def judge(
@@ -86,6 +85,7 @@ def judge(
     calls: Mapping[str, Any] | None = None,
     seed: int = 42,
     retry_failed: bool = False,
+    progress: bool = True,
     listeners: Sequence[Listener] = (),
 ) -> JudgeResult:
     """Do what `ig4 judge` does: compare two files of answers, each pair in both orders.
@@ -109,5 +109,5 @@ def judge(
         call_settings=config.call_settings,
         renew=retry_failed,
     )
-    with StoreContext(db) as store:
-        return judge_pairs(Session(store, Host.discover(), listeners), request)
+    with open_session(db, listeners, progress=progress, create=True) as session:
+        return judge_pairs(session, request)

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core import config as configuration
-from ig4.core.api.databases import StoreContext
+from ig4.core.api.sessions import open_session
 from ig4.core.engine import run as running
 from ig4.core.engine.plan import make_run_plan
 from ig4.core.engine.requests import selection_request
 from ig4.core.engine.selecting.select import select as select_samples
-from ig4.core.engine.session import Session
-from ig4.core.host.host import Host
 from ig4.storage.connect import DEFAULT
 from ig4.storage.store import Store
 
@@ -33,6 +31,7 @@ def run(
     fraction: float | None = None,
     weights: Mapping[str, float] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    progress: bool = True,
     listeners: Sequence[Listener] = (),
     **tables: Any,
 ) -> RunResult:
@@ -58,8 +57,7 @@ def run(
             "scorers": named,
         },
     )
-    with StoreContext(db) as store:
-        session = Session(store, Host.discover(), listeners)
+    with open_session(db, listeners, progress=progress, create=True) as session:
         return running.run(session, make_run_plan(session, config))
 
 
@@ -82,6 +80,7 @@ def select(
     note: str | None = None,
     keep: str | Path | Iterable[str] | None = None,
     drop: str | Path | Iterable[str] | None = None,
+    progress: bool = True,
     listeners: Sequence[Listener] = (),
     **tables: Any,
 ) -> SelectionResult:
@@ -128,8 +127,7 @@ def select(
     )
     if recipe is None and size is None and fraction is None and not tables.get("select"):
         request = replace(request, fraction=None)  # who selects has to say how many
-    with StoreContext(db, create=False) as store:
-        session = Session(store, Host.discover(), listeners)
+    with open_session(db, listeners, progress=progress) as session:
         return select_samples(session, session.dataset(dataset), request, name=name, note=note)
 
 

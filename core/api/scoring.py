@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core import config as configuration
 from ig4.core.api.databases import StoreContext
+from ig4.core.api.sessions import open_session
 from ig4.core.engine.checkups.check import check as check_columns
 from ig4.core.engine.checkups.findings import CheckResult
 from ig4.core.engine.checkups.request import PAIRS
@@ -46,6 +47,7 @@ def groups(
     by: str = "auto",
     options: Mapping[str, Mapping[str, Any]] | None = None,
     scorers: Sequence[str] | None = None,
+    progress: bool = True,
     listeners: Sequence[Listener] = (),
     **tables: Any,
 ) -> GroupsResult:
@@ -60,8 +62,7 @@ def groups(
     """
     named = {name: dict(chosen) for name, chosen in (options or {}).items()}
     config = configuration.build(tables, {"groupers": named})
-    with StoreContext(db, create=False) as store:
-        session = Session(store, Host.discover(), listeners)
+    with open_session(db, listeners, progress=progress) as session:
         chosen = session.dataset(dataset)
         tell_stale(session, chosen, pool_settings(config), scorers)
         return summarize_groups(
@@ -82,6 +83,7 @@ def check(
     seed: int = 42,
     paid: bool = False,
     calls: Mapping[str, Any] | None = None,
+    progress: bool = True,
     listeners: Sequence[Listener] = (),
 ) -> CheckResult:
     """Do what `ig4 check` does: tell which columns of scores are worth trusting on their data.
@@ -95,8 +97,7 @@ def check(
     """
     config = configuration.build({"calls": dict(calls or {})})
     request = check_request(config, scorers=scorers, pairs=pairs, seed=seed, paid=paid)
-    with StoreContext(db, create=False) as store:
-        session = Session(store, Host.discover(), listeners)
+    with open_session(db, listeners, progress=progress) as session:
         chosen = session.dataset(dataset)
         tell_stale(session, chosen, names=scorers)
         return check_columns(session, chosen, request)

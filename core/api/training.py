@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core import config as configuration
-from ig4.core.api.databases import StoreContext
+from ig4.core.api.sessions import open_session
 from ig4.core.engine.ablating.ablate import ablate as ablate_arms
 from ig4.core.engine.ablating.result import AblationResult
 from ig4.core.engine.learning.learn import learn_weights as learn_of_subsets
 from ig4.core.engine.learning.recipe import write_recipe
 from ig4.core.engine.learning.result import LearningResult
-from ig4.core.engine.session import Session
 from ig4.core.engine.training.train import TrainingResult
 from ig4.core.engine.training.train import train as train_on
 from ig4.core.engine.training.trainingset import TrainingRequest
 from ig4.core.files.writing.staging import check_target
-from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.storage.connect import DEFAULT
 from ig4.storage.store import Store
@@ -37,6 +35,7 @@ def train(
     out: str | Path | None = None,
     seed: int = 42,
     missing: str = "error",
+    progress: bool = True,
     listeners: Sequence[Listener] = (),
 ) -> TrainingResult:
     """Do what `ig4 train` does: fine-tune a model on a selection; `options` are the trainer's.
@@ -52,8 +51,7 @@ def train(
         seed=seed,
         missing=missing,
     )
-    with StoreContext(db, create=False) as store:
-        session = Session(store, Host.discover(), listeners)
+    with open_session(db, listeners, progress=progress) as session:
         return train_on(session, session.dataset(dataset) if dataset else None, request)
 
 
@@ -68,6 +66,7 @@ def ablate(
     size: int | None = None,
     jobs: int | None = None,
     dataset: str | None = None,
+    progress: bool = True,
     listeners: Sequence[Listener] = (),
     **tables: Any,
 ) -> AblationResult:
@@ -97,8 +96,7 @@ def ablate(
             },
         },
     )
-    with StoreContext(db, create=False) as store:
-        session = Session(store, Host.discover(), listeners)
+    with open_session(db, listeners, progress=progress) as session:
         return ablate_arms(session, session.dataset(dataset), config)
 
 
@@ -116,6 +114,7 @@ def learn_weights(
     out: str | Path | None = None,
     overwrite: bool = False,
     seed: int = 42,
+    progress: bool = True,
     listeners: Sequence[Listener] = (),
     **tables: Any,
 ) -> LearningResult:
@@ -150,8 +149,7 @@ def learn_weights(
     target = None if out is None else Path(out)
     if target is not None:
         check_target(target, overwrite=overwrite, is_file=True)  # before hours of training
-    with StoreContext(db, create=False) as store:
-        session = Session(store, Host.discover(), listeners)
+    with open_session(db, listeners, progress=progress) as session:
         result = learn_of_subsets(session, session.dataset(dataset), config)
     if target is not None:
         write_recipe(result, target, overwrite=overwrite)

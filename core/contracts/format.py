@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 from ig4.core.contracts.root import Configurable
 from ig4.core.files.images.names import rename_texts
 from ig4.core.records import JSON, Record
+
+ExtrasPlace: TypeAlias = Literal["key", "columns"]
+"""Where a format puts what an export writes beside a record."""
 
 
 class Format(Configurable):
@@ -80,6 +83,15 @@ class Format(Configurable):
 
         It is an entry of a dataset_info.json as LLaMA-Factory has it, `file_name` included, which
         an export then writes into `image_folder`.
+        """
+        return None
+
+    def carries_extras(self, header: JSON = None) -> ExtrasPlace | None:
+        """Return where `write` puts the `extras` of records, with this header; None: nowhere.
+
+        "key": each record is an object, and they are one more key of it, "ig4". "columns": the data
+        set is a table, and they are columns, as `ig4.core.extras.flat` names them. What is written
+        reads as before: extras are nothing that a sample says or shows.
         """
         return None
 

@@ -53,7 +53,9 @@ class Selector(Configurable):
 
         `ig4 select --explain` prints those that are not None. A key that ends in `_row` (a row of
         the pool, or None) or `_rows` (a list of rows) stands for samples: their ids are printed,
-        under the key without that end, as `nearest: s12` for `nearest_row`.
+        under the key without that end, as `nearest: s12` for `nearest_row`. A list of sentences
+        under `rejected_by` says what has to go before the row could be taken; `group`, where one
+        grouper is read, is the name of the row's group in it, and `quota` what that is given.
         """
         return None
 

@@ -18,6 +18,7 @@ from ig4.core.engine.scoring.score import ScoreResult, score
 from ig4.core.engine.selecting.result import SelectionResult
 from ig4.core.engine.selecting.select import select
 from ig4.core.errors import Ig4Error, UsageError
+from ig4.core.views.tabular import ResultTable, TabularResult
 from ig4.storage import datasets
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class RecipeResult:
     report: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class RunResult(TabularResult):
     """What each stage of a run did; a stage that was not asked for is None.
 
     `report` is the page about the selection.
@@ -61,6 +62,22 @@ class RunResult:
     def failed(self) -> int:
         """How many scores are errors, and how many samples lack a vector of a space."""
         return sum(self.scored.failed.values()) + sum(self.scored.spaces.values())
+
+    def headline(self) -> str:
+        """Return what it is, in a few words."""
+        return f"{self.dataset.name}: {'; '.join(told for _, told in self._table().rows)}"
+
+    def _table(self) -> ResultTable:
+        """Return what each stage did, in the words of its result."""
+        done: dict[str, TabularResult | None] = {
+            "ingest": self.ingested,
+            "score": self.scored,
+            "cluster": self.clustered,
+            "select": self.selection,
+            "export": self.exported,
+        }
+        rows = [(name, one.headline()) for name, one in done.items() if one is not None]
+        return ResultTable(("stage", "result"), rows)
 
 
 def run(session: Session, plan: RunPlan) -> RunResult:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError
-from ig4.core.records import Record, Turn
+from ig4.core.extras import KEY, flat
+from ig4.core.records import JSON, Record, Turn
 from ig4.core.testing.check import Check, checks_from, fail, opened, require
 from ig4.core.testing.component import component_checks
 from ig4.core.testing.samples import make_picture
@@ -39,6 +40,7 @@ def format_checks(make: Make, make_dataset: MakeDataset, target: str) -> list[Ch
         check_writes_records_from_elsewhere,
         check_images_survive_writing,
         check_records_name_other_images,
+        check_extras_stand_beside_the_records,
         check_endings_are_those_it_writes,
         check_image_names_stay_below_the_target,
         check_missing_path_is_a_dataset_error,
@@ -190,6 +192,54 @@ def check_records_name_other_images(make: Make, make_dataset: MakeDataset, targe
             f"the images {wanted.images!r:.200} became {record.images!r:.200}",
         )
         require(record.turns == wanted.turns, f"the turns of {wanted.id} changed")
+
+
+def check_extras_stand_beside_the_records(
+    make: Make, make_dataset: MakeDataset, target: str
+) -> None:
+    """Extras are where `carries_extras` says, and samples read as they do without them."""
+    records, header = _read(make, make_dataset)
+    for given, around in ((records, header), (_foreign(make), None)):
+        with opened(make) as writer:
+            place = writer.carries_extras(around)
+        if place is None:
+            continue
+        require(place in ("key", "columns"), f"carries_extras returned {place!r}")
+        extras = [_extras_of(number) for number in range(len(given))]
+        told = [one._replace(extras=more) for one, more in zip(given, extras, strict=True)]
+        plain, _ = _write_and_read(make, given, target, around)
+        again, _ = _write_and_read(make, told, target, around)
+        for one, other, more in zip(plain, again, extras, strict=True):
+            same = (one.id, one.turns, one.images) == (other.id, other.turns, other.images)
+            require(same, f"the sample {one.id} reads otherwise with extras: {other!r:.200}")
+            require(other.problem is None, f"{one.id} has a problem with extras: {other.problem}")
+            _require_extras(other.raw, more, place)
+
+
+def _extras_of(number: int) -> dict[str, JSON]:
+    """Return extras as an export has them; one value in three is missing."""
+    value = None if number == 1 else number + 0.5
+    return {
+        "rank": number + 1,
+        "cluster": None if number == 2 else number,
+        "group": "a kind",
+        "final": value,
+        "scores": {"clip": value, "rank": 7.5},
+        "percents": {"clip": value},
+    }
+
+
+def _require_extras(raw: JSON, extras: Mapping[str, JSON], place: str) -> None:
+    if place == "key":
+        require(
+            isinstance(raw, dict) and raw.get(KEY) == extras, f"{extras} is not in {raw!r:.200}"
+        )
+        return
+    for name, value in flat(extras).items():
+        found = raw.get(name) if isinstance(raw, dict) else None
+        empty = value is None and found in (None, "")
+        same = empty or str(found) == str(value)
+        require(same, f"the column {name} holds {found!r}, and {value!r} was written")
 
 
 def check_endings_are_those_it_writes(make: Make, make_dataset: MakeDataset, target: str) -> None:

@@ -17,12 +17,14 @@ from typing import Any
 import pyarrow as pa
 
 from ig4.core.errors import DatasetError
+from ig4.core.extras import flat
 from ig4.core.files.reading.parquetpages import BATCH_BYTES, RECORD_BYTES
 from ig4.core.files.reading.tables import expanded_bytes
 from ig4.core.records import JSON, Record
 from ig4.plugins.formats.options import ColumnOptions
 from ig4.plugins.formats.records.columns import (
     OWN_COLUMNS,
+    Columns,
     find_columns,
     record_from_row,
     require_columns,
@@ -54,6 +56,8 @@ class ArrowTable:
     path: Path
     schema: pa.Schema
     options: ColumnOptions
+    extra: tuple[str, ...] = ()
+    """The columns of extras, which `batches` fills."""
 
     @property
     def step(self) -> int:
@@ -133,17 +137,17 @@ class ArrowTable:
             DatasetError: a value does not fit its column.
         """
         stream = iter(records)
-        columns = OWN_COLUMNS if self.schema.equals(OWN_SCHEMA) else self._columns()
+        base = pa.schema([field for field in self.schema if field.name not in self.extra])
+        columns = OWN_COLUMNS if base.equals(OWN_SCHEMA) else self._columns()
         while part := list(islice(stream, self.step)):
-            rows = [
-                (
-                    record.raw if record.raw is not None else row_from_record(record, columns),
-                    record.images,
-                )
-                for record in part
-            ]
+            rows = [(self._row(record, columns), record.images) for record in part]
             arrays = [self._array(field, rows) for field in self.schema]
             yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _row(self, record: Record, columns: Columns) -> Mapping[str, JSON]:
+        """Return the row of a record, with its extras."""
+        row = record.raw if record.raw is not None else row_from_record(record, columns)
+        return {**row, **flat(record.extras)} if record.extras and self.extra else row
 
     def _columns(self) -> Any:
         return find_columns(self.schema.names, self.options)

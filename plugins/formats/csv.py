@@ -6,14 +6,16 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
-from itertools import chain, count
+from itertools import chain, count, islice
 from pathlib import Path
 
 from pydantic import Field
 
 from ig4.core.contracts import Format
+from ig4.core.contracts.format import ExtrasPlace
 from ig4.core.counts import counted
 from ig4.core.errors import DatasetError
+from ig4.core.extras import flat
 from ig4.core.files.formats import require_not_empty
 from ig4.core.files.images.names import rename_images
 from ig4.core.files.reading.compressed import data_suffix
@@ -161,6 +163,10 @@ class Csv(Format):
 
         return rename_images(record.raw, images, parse)
 
+    def carries_extras(self, header: JSON = None) -> ExtrasPlace | None:
+        """See `Format.carries_extras`."""
+        return "columns"
+
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
         """See `Format.write`. A target without an ending is a folder for data.csv.
 
@@ -200,11 +206,26 @@ def _write(out: object, records: Iterable[Record], dialect: JSON, columns: Colum
     plain = csv.writer(out, **kind)  # type: ignore[arg-type]
     # Before Python 3.13 a lone carriage return is left unquoted, and read as the row's end.
     quoted = csv.writer(out, quoting=csv.QUOTE_ALL, **kind)  # type: ignore[arg-type]
-    header = list(dialect["columns"])
-    rows = (_cells(record, header, columns) for record in records)
-    for cells in chain([header], rows):
+    records = iter(records)
+    first = list(islice(records, 1))
+    more = list(flat(first[0].extras)) if first and first[0].extras else []
+    header = [name for name in dialect["columns"] if name not in more]
+    rows = (_with_extras(record, header, more, columns) for record in chain(first, records))
+    for cells in chain([[*header, *more]], rows):
         writer = quoted if any("\r" in cell for cell in cells) else plain
         writer.writerow(cells)
+
+
+def _with_extras(
+    record: Record, header: Sequence[str], more: Sequence[str], columns: Columns
+) -> list[str]:
+    """Return the cells of a record, with those of its extras in the columns `more`."""
+    extras = flat(record.extras or {})
+    return [*_cells(record, header, columns), *(_extra(extras.get(name)) for name in more)]
+
+
+def _extra(value: JSON) -> str:
+    return "" if value is None else str(value)
 
 
 def _cells(record: Record, header: Sequence[str], columns: Columns) -> list[str]:

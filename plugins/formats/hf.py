@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.contracts import Format
+from ig4.core.contracts.format import ExtrasPlace
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.formats import require_not_empty
 from ig4.core.files.opening import open_file
@@ -134,14 +135,22 @@ class HuggingFace(Format):
         """See `Format.with_images`."""
         return with_images(record, images, self.options)
 
+    def carries_extras(self, header: JSON = None) -> ExtrasPlace | None:
+        """See `Format.carries_extras`."""
+        return "columns"
+
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
         """See `Format.write`. `target` is a folder; other files in it stay."""
         from ig4.plugins.formats.arrow import OWN_SCHEMA, ArrowTable, schema_from_json
+        from ig4.plugins.formats.extracolumns import extra_fields, with_features, with_fields
 
         known = header or {}
-        schema = schema_from_json(known["schema"]) if known else OWN_SCHEMA
-        _write_rows(ArrowTable(target, schema, self.options), records, target / _DATA)
-        _write_json(target / INFO, known.get("info", {}))
+        fields, records = extra_fields(records)
+        own = schema_from_json(known["schema"]) if known else OWN_SCHEMA
+        extra = tuple(one.name for one in fields)
+        table = ArrowTable(target, with_fields(own, fields), self.options, extra)
+        _write_rows(table, records, target / _DATA)
+        _write_json(target / INFO, with_features(known.get("info", {}), fields))
         # datasets caches results by this fingerprint: other rows need another one.
         with (target / _DATA).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ig4.core.contracts.format import ExtrasPlace
 from ig4.core.errors import DatasetError
 from ig4.core.files.reading import jsonstream
 from ig4.core.files.reading.encodings import first_text
@@ -110,6 +111,10 @@ class JsonLines(JsonRecords):
             return found._replace(id=name or str(row))
         row_values = {"id": name, "answer": value}
         return record_from_row(row_values, Columns("id", answer="answer"), self.options, row, raw)
+
+    def carries_extras(self, header: JSON = None) -> ExtrasPlace | None:
+        """See `Format.carries_extras`: an object from id to answer has no room for more."""
+        return "key" if header != {} else None
 
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
         """See `Format.write`."""

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import ClassVar, TextIO
 
 from ig4.core.contracts import Format
+from ig4.core.contracts.format import ExtrasPlace
 from ig4.core.errors import DatasetError
+from ig4.core.extras import in_object
 from ig4.core.files.formats import require_not_empty
 from ig4.core.files.images.names import rename_images
 from ig4.core.files.reading import jsonstream
@@ -157,11 +159,16 @@ class JsonRecords(Format):
         """See `Format.write`."""
         file = names.target_file(target, self.usual_name)
         encoding = self.options.encoding
-        texts = (dump_json(self.raw(record, header), encoding) for record in records)
+        raws = (in_object(self.raw(record, header), record.extras) for record in records)
+        texts = (dump_json(raw, encoding) for raw in raws)
         marks = LINES if file.suffix.lower() in jsonstream.LINES_SUFFIXES else LIST
         if marks is LIST and header is not None and "key" in header:
             marks = _marks_inside(header, encoding)
         write_joined(file, encoding, texts, marks)
+
+    def carries_extras(self, header: JSON = None) -> ExtrasPlace | None:
+        """See `Format.carries_extras`."""
+        return "key"
 
     def raw(self, record: Record, header: JSON = None) -> JSON:
         """Return a record as it was read, or a new one; an empty record was a null."""

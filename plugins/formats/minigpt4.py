@@ -8,6 +8,8 @@ from itertools import chain
 from pathlib import Path
 
 from ig4.core.contracts import Format
+from ig4.core.contracts.format import ExtrasPlace
+from ig4.core.extras import in_object
 from ig4.core.files.formats import require_not_empty
 from ig4.core.files.reading import jsonstream
 from ig4.core.files.reading.encodings import first_text
@@ -116,6 +118,10 @@ class MiniGPT4(Format):
         found = _IMAGE.fullmatch(image)
         return None if found is None else {**record.raw, "image_id": found[1]}
 
+    def carries_extras(self, header: JSON = None) -> ExtrasPlace | None:
+        """See `Format.carries_extras`."""
+        return "key"
+
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
         """See `Format.write`. A target without an ending is a folder for filter_cap.json."""
         encoding = self.options.encoding
@@ -143,7 +149,8 @@ class MiniGPT4(Format):
     def _list(self, records: Iterable[Record]) -> Iterator[str]:
         separator = "["
         for record in records:
-            yield f"{separator}\n{dump_json(_raw(record), self.options.encoding)}"
+            raw = in_object(_raw(record), record.extras)
+            yield f"{separator}\n{dump_json(raw, self.options.encoding)}"
             separator = ","
         yield "[]" if separator == "[" else "\n]"
 

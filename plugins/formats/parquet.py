@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from ig4.core.contracts import Format
+from ig4.core.contracts.format import ExtrasPlace
 from ig4.core.errors import DatasetError
 from ig4.core.files.formats import require_not_empty
 from ig4.core.files.reading.tables import is_parquet, open_parquet, parquet_batches
@@ -98,15 +99,22 @@ class Parquet(Format):
         """See `Format.with_images`."""
         return with_images(record, images, self.options)
 
+    def carries_extras(self, header: JSON = None) -> ExtrasPlace | None:
+        """See `Format.carries_extras`."""
+        return "columns"
+
     def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
         """See `Format.write`."""
         import pyarrow.parquet as pq
 
         from ig4.plugins.formats.arrow import OWN_SCHEMA, ArrowTable, schema_from_json
+        from ig4.plugins.formats.extracolumns import extra_fields, with_fields
 
         file = names.target_file(target, f"data{SUFFIX}")
-        schema = OWN_SCHEMA if header is None else schema_from_json(header["schema"])
-        table = ArrowTable(file, schema, self.options)
+        fields, records = extra_fields(records)
+        own = OWN_SCHEMA if header is None else schema_from_json(header["schema"])
+        schema = with_fields(own, fields)
+        table = ArrowTable(file, schema, self.options, tuple(one.name for one in fields))
         with replacing(file) as partial, pq.ParquetWriter(partial, schema) as writer:
             for batch in table.batches(records):
                 writer.write_batch(batch)

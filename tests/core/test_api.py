@@ -64,7 +64,7 @@ def test_a_selection_becomes_pandas_numpy_and_a_dict(data):
     assert result.to_dict()["selected"][0]["id"] == "s4"
     frame = pytest.importorskip("pandas") and result.to_pandas()
     assert frame["id"].tolist() == result.ids
-    assert frame.columns.tolist() == ["id", "rank", "cluster", "final_score"]
+    assert frame.columns.tolist()[:5] == ["id", "rank", "cluster", "final_score", "quota"]
 
 
 def test_selecting_takes_recipes_options_and_tables(data):

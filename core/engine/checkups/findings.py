@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.statistics.saturation import Saturation
 from ig4.core.statistics.topshare import TopStability
+from ig4.core.views.tabular import ResultTable, TabularResult
 
 if TYPE_CHECKING:
     from ig4.core.records import JSON
@@ -117,8 +118,8 @@ class ColumnCheckup:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class CheckResult(TabularResult):
     """The columns of a data set that were checked; `fresh` names those that were not stored yet."""
 
     dataset: str
@@ -145,3 +146,17 @@ class CheckResult:
             "fresh": list(self.fresh),
             "seconds": round(self.seconds, 3),
         }
+
+    def headline(self) -> str:
+        """Return what it is, in a few words."""
+        told = ", ".join(f"{one.name} {one.verdict}" for one in self.columns)
+        return f"{self.dataset}: {told or 'no scores'}"
+
+    def _table(self) -> ResultTable:
+        rows = [
+            (one.name, one.verdict, one.values, one.failures, one.separation.area, one.length,
+             "; ".join(one.reasons))
+            for one in self.columns
+        ]  # fmt: skip
+        columns = ("scorer", "verdict", "values", "failures", "area", "length", "reasons")
+        return ResultTable(columns, rows)

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.counts import counted, verb
+from ig4.core.engine.exporting.card import CARD, WrittenExport, data_card
 from ig4.core.engine.exporting.description import WrittenKeys, write_description
 from ig4.core.engine.exporting.endings import format_of_target
+from ig4.core.engine.exporting.extras import export_extras
 from ig4.core.engine.exporting.images import ImagePlacement, ImagePlacer, entry_of
 from ig4.core.engine.exporting.records import STAGE, ExportRecords
 from ig4.core.engine.exporting.sources import sources_of
@@ -20,9 +22,10 @@ from ig4.core.engine.mixtures import member_rows, tell_shared
 from ig4.core.engine.selections import finding
 from ig4.core.errors import DatasetError, PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
-from ig4.core.files.writing.staging import check_target, staged
+from ig4.core.files.writing.staging import check_target, named, staged
 from ig4.core.files.writing.written import refuse_link
 from ig4.core.records import JSON, Choice
+from ig4.core.views.tabular import ResultTable, TabularResult
 from ig4.storage import datasets, selections
 
 if TYPE_CHECKING:
@@ -45,7 +48,8 @@ class ExportTarget:
 
     With a `trainer`, `path` is a folder for the data and what that trainer needs beside it. In the
     data set's own format `keep_problems` also writes the samples that have a problem. `overwrite`
-    allows to replace files that ig4 did not write.
+    allows to replace files that ig4 did not write. `extras` are written beside each record (see
+    `ig4.core.engine.exporting.extras`); with them, or `card`, a data card is written beside it all.
     """
 
     path: Path
@@ -56,6 +60,13 @@ class ExportTarget:
     model: str | None = None
     keep_problems: bool = False
     overwrite: bool = False
+    extras: tuple[str, ...] = ()
+    card: bool | None = None
+
+    @property
+    def wants_card(self) -> bool:
+        """Whether a data card is written: as asked, else where there are extras."""
+        return bool(self.extras) if self.card is None else self.card
 
     @property
     def file(self) -> Path:
@@ -63,8 +74,8 @@ class ExportTarget:
         return self.path if self.trainer is None else self.path / DATA[self.trainer]
 
 
-@dataclass(frozen=True, slots=True)
-class ExportResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class ExportResult(TabularResult):
     """What was written.
 
     `images` counts all images, of which `linked` are links, `copied` are files and `inside` are in
@@ -81,6 +92,24 @@ class ExportResult:
     inside: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
     beside: tuple[Path, ...] = ()
+
+    def headline(self) -> str:
+        """Return what it is, in a few words."""
+        left = sum(self.left_out.values())
+        without = f", {left:,} left out" if left else ""
+        return f"{self.path}: {counted(self.samples, 'sample')} as {self.format}{without}"
+
+    def _table(self) -> ResultTable:
+        counts = {
+            "samples": self.samples,
+            "images": self.images,
+            "linked images": self.linked,
+            "copied images": self.copied,
+            "images inside": self.inside,
+            "missing images": self.missing_images,
+            **{f"left out: {reason}": count for reason, count in self.left_out.items()},
+        }
+        return ResultTable(("what", "count"), [*counts.items()])
 
 
 def check_export(session: Session, dataset: DatasetRow, target: ExportTarget) -> str:
@@ -106,7 +135,15 @@ def check_export(session: Session, dataset: DatasetRow, target: ExportTarget) ->
     for member in _members(session, dataset):
         _refuse_source(session, target.file, member, form)
     check_target(target.file, overwrite=target.overwrite)
+    if target.wants_card:
+        folder = _folder_of(form, target.file)
+        check_target(folder / CARD, overwrite=target.overwrite, is_file=True)
     return name
+
+
+def _folder_of(form: Format, path: Path) -> Path:
+    """Return the folder that an export gets to, as far as its format tells before it is there."""
+    return form.image_folder(named(path))
 
 
 def export(
@@ -129,6 +166,13 @@ def export(
     first = next((source for source in sources.values() if source.same), None)
     options = {**first.dataset.options, **target.options} if first else dict(target.options)
     form = cast("Format", session.host.build(Choice("format", name, options)))
+    header = first.dataset.header if first else None
+    if target.extras and form.carries_extras(header) is None:
+        raise UsageError(
+            f"{name} cannot hold anything beside such records: write another format (--format "
+            "csv, --format parquet), or leave --with away"
+        )
+    extras = export_extras(session, dataset, selection_id, target.extras)
     config = {"dataset": dataset.name, "format": name, "path": str(target.path),
               "selection": selection_id, "images": target.images}  # fmt: skip
     with session.recorded("export", config):
@@ -141,15 +185,24 @@ def export(
             records = ExportRecords(
                 session, dataset, form, placer, sources=sources,
                 keep_problems=target.keep_problems, for_trainer=target.trainer is not None,
+                extras=extras,
             )  # fmt: skip
-            header, written = first.dataset.header if first else None, WrittenKeys()
+            written = WrittenKeys()
             form.write(written.of(records.of_selection(selection_id)), staging.path, header)
             placer.place(_image_folder(form, staging))
             beside = _write_stub(staging, target, form, images=bool(placer.placed)) or (
                 write_description(staging, form, header, written, overwrite=target.overwrite)
             )
+            images = len(placer.placed) + len(records.inside)
+            if target.wants_card:
+                about = WrittenExport(
+                    _data_name(staging, form), name, records.written, images, records.left_out,
+                    records.example, nested=form.carries_extras(header) == "key",
+                )  # fmt: skip
+                beside = (*beside, _write_card(session, staging, form, data_card(
+                    session, dataset, selection_id, about)))  # fmt: skip
         result = ExportResult(
-            target.file, name, records.written, len(placer.placed) + len(records.inside),
+            target.file, name, records.written, images,
             len(records.missing), placer.linked, placer.copied, len(records.inside),
             records.left_out, beside,
         )  # fmt: skip
@@ -168,6 +221,19 @@ def _image_folder(form: Format, staging: Staging) -> Path:
     if not folder.is_relative_to(staging.root):
         raise PluginError(f"{type(form).__name__}.image_folder leads out of the target")
     return folder
+
+
+def _data_name(staging: Staging, form: Format) -> str:
+    """Return the name of the file of records, below the folder of an export."""
+    folder = form.image_folder(staging.path)
+    found = [file for file in _files(form, staging.path) if file.is_relative_to(folder)]
+    return found[0].relative_to(folder).as_posix() if found else staging.path.name
+
+
+def _write_card(session: Session, staging: Staging, form: Format, text: str) -> Path:
+    file = form.image_folder(staging.path) / CARD
+    file.write_text(text, encoding="utf-8", newline="\n")
+    return staging.final(file)
 
 
 def _write_stub(

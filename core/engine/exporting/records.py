@@ -23,6 +23,7 @@ from ig4.storage import samples, selections
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Format
+    from ig4.core.engine.exporting.extras import ExportExtras
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
     from ig4.storage.samples import ImageRow, SampleRow
@@ -50,7 +51,8 @@ class ExportRecords:
     their images as they were, `inside` the images that the format takes into its own files, and
     `unwritten` those that came inside the data set and are nowhere else. Of a mixture, `remade`
     counts by data set the records that were made anew as theirs have another form, and `repeated`
-    those whose ids are not the only ones.
+    those whose ids are not the only ones. `extras` are written beside each record; those of the
+    last one are the `example`.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class ExportRecords:
         sources: Mapping[str, ExportSource],
         keep_problems: bool = False,
         for_trainer: bool = False,
+        extras: ExportExtras | None = None,
     ) -> None:
         self.session = session
         self.dataset = dataset
@@ -72,6 +75,8 @@ class ExportRecords:
         self.source = next(iter(sources.values()))
         self.keep_problems = keep_problems
         self.for_trainer = for_trainer
+        self.extras = extras
+        self.example: Mapping[str, JSON] | None = None
         self.left_out: Counter[str] = Counter()
         self.missing: set[tuple[str, str]] = set()
         self.inside: set[tuple[str, str]] = set()
@@ -97,6 +102,9 @@ class ExportRecords:
                 self._count(row, record)
             if self.written % _STEP == 0:
                 self.session.emit(StageAdvanced(STAGE, _STEP))
+            if self.extras is not None:
+                self.example = self.extras.of(row.id)
+                record = record._replace(extras=self.example)
             yield record
 
     def _count(self, row: SampleRow, record: Record) -> None:

@@ -31,6 +31,7 @@ from ig4.core.host.fingerprint import digest_of
 from ig4.core.host.recording import recorded_options
 from ig4.core.host.watch import open_named
 from ig4.core.records import Choice
+from ig4.core.views.tabular import ResultTable, TabularResult
 from ig4.storage import clusters, samples, scores, spaces
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ class ClusterRequest:
     choices: Mapping[str, Choice] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class ClusterResult(TabularResult):
     """A clustering: how many samples each label has.
 
     `left_out` have no cluster: no readable image or no vector, or (`noise` of them) the clusterer
@@ -80,6 +81,14 @@ class ClusterResult:
     reused: bool
     noise: int = 0
     space: str | None = None
+
+    def headline(self) -> str:
+        """Return what it is, in a few words."""
+        left = f", {self.left_out:,} without" if self.left_out else ""
+        return f"{self.name}: {counted(len(self.sizes), 'cluster')} of {self.dataset.name}{left}"
+
+    def _table(self) -> ResultTable:
+        return ResultTable(("cluster", "samples"), [*self.sizes.items()])
 
 
 @dataclass(frozen=True, slots=True)

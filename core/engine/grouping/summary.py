@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ig4.core.counts import counted
 from ig4.core.engine.pooling.groups import GroupSources, groups_of
 from ig4.core.engine.selecting.columns import read_matrix
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
 from ig4.core.statistics.etasquared import eta_squared, group_means
+from ig4.core.views.tabular import ResultTable, TabularResult
 from ig4.storage import samples, scorecolumns
 
 if TYPE_CHECKING:
@@ -48,8 +50,8 @@ class GroupSummary:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class GroupsResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class GroupsResult(TabularResult):
     """The groups of a data set, the largest first.
 
     `without` is how many samples are in none; `eta_squared` by indicator is the share of its
@@ -82,6 +84,18 @@ class GroupsResult:
             "without_group": self.without,
             "eta_squared": dict(self.eta_squared),
         }
+
+    def headline(self) -> str:
+        """Return what it is, in a few words."""
+        return f"{self.grouper}: {counted(len(self.groups), 'group')} of {self.dataset}"
+
+    def _table(self) -> ResultTable:
+        names = list(self.eta_squared)
+        rows = [
+            (one.name, one.size, one.share, *(one.means.get(name) for name in names))
+            for one in self.groups
+        ]
+        return ResultTable(("group", "samples", "share", *names), rows)
 
 
 def summarize_groups(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ig4.core.counts import counted
+from ig4.core.views.tabular import ResultTable, TabularResult
 from ig4.storage.datasets import DatasetRow
 
 
-@dataclass(frozen=True, slots=True)
-class IngestResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class IngestResult(TabularResult):
     """What ingesting did.
 
     `read` counts the records read now, `samples` all of the data set, `gone` the samples that left
@@ -27,3 +29,20 @@ class IngestResult:
     unchanged: bool
     unreadable_images: int = 0
     remarks: Mapping[str, int] = field(default_factory=dict)
+
+    def headline(self) -> str:
+        """Return what it is, in a few words."""
+        state = "unchanged" if self.unchanged else f"read as {self.dataset.format}"
+        return f"{self.dataset.name}: {counted(self.samples, 'sample')} ({state})"
+
+    def _table(self) -> ResultTable:
+        counts = {
+            "samples": self.samples,
+            "read now": self.read,
+            "gone": self.gone,
+            "changed images": self.changed_images,
+            "unreadable images": self.unreadable_images,
+            **{f"problem: {name}": count for name, count in self.problems.items()},
+            **{f"remark: {name}": count for name, count in self.remarks.items()},
+        }
+        return ResultTable(("what", "count"), [*counts.items()])

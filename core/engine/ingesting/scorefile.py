@@ -89,9 +89,9 @@ def read_column(session: Session, column: ScoreColumn) -> FileColumn:
                 column.path, batch[0], column.id_column, tables.ID_COLUMNS, "ids"
             )
         for row in batch:
-            key = tables.text_id(row.get(id_column))
+            key = tables.text_id(tables.cell(row, id_column))
             ids.append(None if key is None else sanitize(key))
-            cells.append(row.get(column.column))
+            cells.append(tables.cell(row, column.column))
         session.emit(StageAdvanced(STAGE, len(batch)))
     numbers = read_numbers(
         cells,

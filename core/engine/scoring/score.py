@@ -28,6 +28,7 @@ from ig4.core.engine.scoring.runner import ScoreRunner
 from ig4.core.engine.scoring.spacebinding import bind_spaces, failures_by_space
 from ig4.core.errors import Ig4Error, UsageError
 from ig4.core.records import JSON, Choice
+from ig4.core.views.tabular import ResultTable, TabularResult
 from ig4.storage import scores, spaces
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from ig4.storage.datasets import DatasetRow
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class ScoreResult(TabularResult):
     """What the stage did: by scorer, how many samples now, and how many failed in all.
 
     Samples without an image that a scorer of images was given are `without_image`, and not failed.
@@ -61,6 +62,20 @@ class ScoreResult:
     def stopped(self) -> str | None:
         """Why samples that could be scored are not yet, in a sentence; None if all are."""
         return None if self.asked is None else self.asked.why_open("sample")
+
+    def headline(self) -> str:
+        """Return what it is, in a few words."""
+        told = [f"{name} {count:,} computed" for name, count in self.done.items()]
+        failed = sum(self.failed.values())
+        more = [f"{failed:,} failed"] if failed else []
+        return f"{self.dataset.name}: {', '.join([*told, *more]) or 'nothing to do'}"
+
+    def _table(self) -> ResultTable:
+        rows = [
+            (name, count, self.failed.get(name, 0), self.without_image.get(name, 0))
+            for name, count in self.done.items()
+        ]
+        return ResultTable(("scorer", "computed", "failed", "without_image"), rows)
 
 
 def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> ScoreResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from math import isfinite
 from pathlib import Path
@@ -99,6 +99,8 @@ def column_named(
 ) -> str:  # fmt: skip
     """Return the column `given`, or the first of the `usual` names that the table has.
 
+    What lies in an object of a row is named by its keys with dots between: `ig4.scores.clip`.
+
     Raises:
         UsageError: there is no such column; says which there are.
     """
@@ -106,10 +108,35 @@ def column_named(
     column = next((name for name in names if name in columns), None)
     if column is not None:
         return column
+    if given is not None and isinstance(columns, dict) and _path_to(columns, given) is not None:
+        return given
     known = ", ".join(map(repr, columns))
     if given is not None:
         raise UsageError(f"{path} has no column {given!r}: its columns are {known}")
     raise UsageError(f"{path}: say which column holds the {what}; its columns are {known}")
+
+
+def cell(row: Mapping[str, JSON], column: str) -> JSON:
+    """Return what a row has in a column, which may be a path as `column_named` takes it."""
+    if column in row:
+        return row[column]
+    found: JSON = row
+    for key in _path_to(row, column) or ():
+        found = found[key]
+    return None if found is row else found
+
+
+def _path_to(row: Mapping[str, JSON], column: str) -> tuple[str, ...] | None:
+    """Return the keys that lead to a path with dots; keys may have dots of their own."""
+    if column in row:
+        return (column,)
+    at = column.find(".")
+    while at >= 0:
+        inner = row.get(column[:at])
+        if isinstance(inner, dict) and (rest := _path_to(inner, column[at + 1 :])) is not None:
+            return (column[:at], *rest)
+        at = column.find(".", at + 1)
+    return None
 
 
 def text_id(value: JSON) -> str | None:
@@ -129,7 +156,7 @@ def _id_and_label(path: Path, row: dict[str, JSON], columns: tuple[str, str]) ->
     Raises:
         DatasetError: one is missing or is neither text nor number.
     """
-    sample, label = (text_id(row.get(column)) for column in columns)
+    sample, label = (text_id(cell(row, column)) for column in columns)
     if sample is None or label is None:
         raise DatasetError(f"{path}: {_shown(row)} lacks {columns[0]!r} or {columns[1]!r}")
     return sample, label

@@ -1,6 +1,7 @@
 """Tables of scores and clusters from elsewhere."""
 
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -160,3 +161,16 @@ def test_a_spreadsheet_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkey
     monkeypatch.setattr(openpyxl, "load_workbook", lambda *_, **__: pytest.fail("unpacked"))
     with pytest.raises(DatasetError, match="unpacks to more than 100 bytes"):
         list(read_rows(tmp_path / "a.xlsx"))
+
+
+def test_what_lies_in_an_object_of_a_row_is_named_by_a_path():
+    row = {"id": "a", "ig4": {"scores": {"fine.part": 2.0, "clip": 1.0}}, "x.y": 3, "x": {"y": 4}}
+    assert tables.cell(row, "ig4.scores.clip") == 1.0
+    assert tables.cell(row, "ig4.scores.fine.part") == 2.0
+    assert tables.cell(row, "x.y") == 3
+    assert tables.cell(row, "ig4.scores.none") is None
+    assert tables.cell(row, "id.deep") is None
+    path = Path("t.json")
+    assert tables.column_named(path, row, "ig4.scores.clip", (), "scores") == "ig4.scores.clip"
+    with pytest.raises(UsageError, match=r"has no column 'ig4\.scores\.none'"):
+        tables.column_named(path, row, "ig4.scores.none", (), "scores")

@@ -1,0 +1,1 @@
+../../core/_public/_progress.py

@@ -1,0 +1,1 @@
+"""How results show themselves: a line, a table for a notebook, a DataFrame."""
