@@ -136,6 +136,7 @@ def test_the_library_gives_the_chart_that_the_command_writes(full, tmp_path):  #
         ig4.plot("compare", full, selection=1)
 
 
+@pytest.mark.slow
 def test_without_the_libraries_pictures_are_drawn_and_files_say_what_to_install(full):  # noqa: F811
     code = (
         "import sys; sys.modules['altair'] = None; sys.modules['vl_convert'] = None\n"

@@ -17,6 +17,8 @@ from ig4.core.charts.rendering import specification
 
 from .every import every_chart
 
+pytestmark = pytest.mark.slow  # the library takes seconds to make
+
 SCRIPT = re.compile(r"<script([^>]*)>(.*?)</script>", re.DOTALL)
 
 

@@ -25,7 +25,10 @@ def groups():
     return every_chart(size=FILE, only="groups")["groups"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow) if kind == "html" else kind for kind in KINDS],
+)
 def test_equal_charts_are_equal_files(kind, groups):
     again = every_chart(size=FILE, only="groups")["groups"]
     assert rendered(groups, kind) == rendered(again, kind)
