@@ -4,7 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := clip,reward,gpt,claude,train,eval,parquet,postgres,report,neighbours,miniature,dev
+EXTRAS := clip,reward,gpt,claude,train,eval,parquet,postgres,report,neighbours,map,browse,miniature,docs,dev
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 # Two, and not one for each core: every worker loads torch and builds the tiny models it needs.
@@ -18,7 +18,7 @@ comma := ,
 MINIATURE_ARGS ?=
 ARENA_ARGS ?=
 
-.PHONY: demo miniature arena test quick lint types check format bench clean
+.PHONY: demo miniature arena test quick lint types check format bench docs clean
 
 demo: $(STAMP)
 	$(BIN)/ig4 demo
@@ -53,6 +53,12 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	@set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+# The pages of docs/, with commands, options and pictures made from ig4 itself.
+docs: $(STAMP)
+	$(BIN)/python docs/screenshots.py docs/screenshots.toml docs/screens
+	$(BIN)/python -m sphinx -b html -n -W --keep-going -q docs build/docs
+	@echo "Open build/docs/index.html"
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -84,6 +84,12 @@ k = 10
 # combine = "sum"                  # or product, mean-rank, vote, min
 # A funnel before the selector, of stages that reject, dedup or take (docs/selection.md):
 # stages = [{{ do = "dedup" }}, {{ do = "reject", tails = {{ clip = [25, 100] }} }}]
+# Samples that are selected whatever they score, and such as never are (docs/selections.md):
+# keep = "good.txt"                # ids in a file, or a list of them
+# drop = ["12", "34"]
+# keep_sql = "SELECT external_id FROM selections_wide WHERE selection = 'best'"
+# drop_sql = "SELECT external_id FROM scores_wide WHERE clip < 20"
+# pins = false                     # true: also what is pinned in the database
 fraction = 0.06                    # or size = 200
 scale = "paper"                    # paper, minmax, percentile or zscore
 # missing = "skip"                 # or "error": for samples without a score

@@ -53,7 +53,12 @@ COMMANDS = {
         "ig4.cli.selections:selections",
         "List the selections that are stored, show one, rename or delete some.",
     ),
+    "compare": (
+        "ig4.cli.compare:compare",
+        "Compare two selections: what they share, what came in and went out, and why.",
+    ),
     "export": ("ig4.cli.export:export", "Write a selection as a data set."),
+    "browse": ("ig4.cli.browse:browse", "Walk through the live database in a browser."),
     "report": ("ig4.cli.report:report", "Write a page about a selection: what was kept, and why."),
     "train": ("ig4.cli.train:train", "Fine-tune a model on a selection."),
     "generate": (
@@ -77,6 +82,10 @@ COMMANDS = {
         "Learn the weights of scores: train on subsets of different quality, and regress.",
     ),
     "runs": ("ig4.cli.runs:runs", "List the commands that wrote to the database, or show one."),
+    "plot": (
+        "ig4.cli.plot:plot",
+        "Draw a picture of a selection or a result, as a file or in the terminal.",
+    ),
     "query": ("ig4.cli.query:query", "Query the score database with SQL."),
     "costs": (
         "ig4.cli.costs:costs",

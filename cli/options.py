@@ -88,6 +88,32 @@ def scaling_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
     return {name: flags[name] for name in ("scale", "within", "combine", "groups")}
 
 
+def pinning(function: Any) -> Any:
+    """Add the options that say which samples are selected, or not, whatever they score."""
+    for option in reversed(
+        (
+            click.option(
+                "--keep", type=PATH, metavar="FILE",
+                help="Select these samples whatever they score: an id a line, or a JSON list.",
+            ),
+            click.option("--drop", type=PATH, metavar="FILE", help="Never select these samples."),
+            click.option("--keep-sql", metavar="SQL", help="As --keep, of what a query gives."),
+            click.option("--drop-sql", metavar="SQL", help="As --drop, of what a query gives."),
+            click.option(
+                "--pins", is_flag=True, default=None, help="Keep and drop what is pinned in the "
+                "database.",
+            ),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def pinning_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what these options say for the table [select]."""
+    return {name: flags[name] for name in ("keep", "drop", "keep_sql", "drop_sql", "pins")}
+
+
 def groupers_in_use(config: Config, options: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the names of groupers that a configuration, or `-o NAME.groups=…`, may use."""
     named = [config.select.groups, config.select.within, *config.groupers]

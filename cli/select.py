@@ -20,7 +20,7 @@ SHOWN = 10
 
 _SELECTING = (
     "size", "fraction", "scorers", "weights", "scale", "within", "combine", "recipe", "selector",
-    "clusters", "missing", "seed", "options",
+    "clusters", "missing", "seed", "options", "keep", "drop", "keep_sql", "drop_sql", "pins",
 )  # fmt: skip
 """The flags that say what to select: with any of them, another selection than the last is meant."""
 
@@ -33,6 +33,8 @@ Examples:
   ig4 select --size 200 --selector topk --json
   ig4 select --size 200 --recipe balanced --name best
   ig4 select --size 200 --selector facility-location -o facility-location.space=text
+  ig4 select --size 200 --keep good.txt --drop bad.txt
+  ig4 select --size 200 --drop-sql "SELECT external_id FROM scores_wide WHERE clip < 20"
   ig4 select --explain 1234                # in the last selection
   ig4 select --size 200 --explain 1234     # in one that is not stored
 """
@@ -65,6 +67,7 @@ Examples:
     metavar="ID",
     help="Explain why the last selection has a sample or not; with other options, what they do.",
 )
+@opt.pinning
 @opt.seed
 @opt.component_options
 @opt.dataset
@@ -121,6 +124,7 @@ def _request(flags: dict[str, Any]) -> tuple[Any, SelectionRequest]:
             **opt.scaling_settings(flags),
             "missing": flags["missing"],
             "weights": parse_weights(weights) if weights else None,
+            **opt.pinning_settings(flags),
         },
     }
     recipe = flags["recipe"]

@@ -105,7 +105,9 @@ class SelectSection(Section):
     """How samples are chosen.
 
     `groups` is the grouper by which the mix of a selection is told, `within` one in whose groups
-    scores are scaled.
+    scores are scaled. `keep` are samples that are selected whatever they score, `drop` such as are
+    not: a file of ids, or a list; `keep_sql` and `drop_sql` are queries that give ids. With `pins`
+    those count that are stored in the database.
     """
 
     selector: str = "quota"
@@ -118,6 +120,19 @@ class SelectSection(Section):
     missing: Literal["skip", "error"] = "skip"
     weights: dict[str, float] = Field(default_factory=dict)
     stages: tuple[StageSection, ...] = ()
+    keep: Path | tuple[str, ...] | None = None
+    drop: Path | tuple[str, ...] | None = None
+    keep_sql: str | None = None
+    drop_sql: str | None = None
+    pins: bool = False
+
+    @field_validator("keep", "drop", mode="before")
+    @classmethod
+    def _texts(cls, value: object) -> object:
+        """Let whole numbers be ids, too."""
+        if not isinstance(value, (list, tuple)):
+            return value
+        return [str(one) if type(one) is int else one for one in value]
 
 
 class ExportSection(Section):
@@ -435,6 +450,7 @@ def _rebased(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Let relative paths of the file start at the file's own folder."""
     for table, keys in {
         "dataset": ("path", "image_root"),
+        "select": ("keep", "drop"),
         "export": ("path",),
         "train": ("path",),
         "ablate": ("output", "image_root"),

@@ -154,6 +154,15 @@ def component_id(connection: Connection, row: ComponentRow) -> int:
     return int(connection.scalar(statement) or 0)
 
 
+def component_names(connection: Connection) -> dict[str, str]:
+    """Return by fingerprint the names of all components; other kinds than scorers with theirs."""
+    rows = connection.execute(select(Component.fingerprint, Component.kind, Component.name))
+    return {
+        fingerprint: name if kind == "scorer" else f"{name} ({kind})"
+        for fingerprint, kind, name in rows
+    }
+
+
 def find_digest(connection: Connection, path: str, size: int, mtime_ns: int) -> str | None:
     """Return the stored sha256 of a file, None unless its size and modification time are equal."""
     return connection.scalar(

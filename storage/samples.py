@@ -269,6 +269,15 @@ def told(connection: Connection, ids: Sequence[int]) -> list[SampleRow]:
     return [rows[int(value)] for value in ids]
 
 
+def ids_saying(connection: Connection, dataset_id: int, words: Sequence[str]) -> NDArray[np.int64]:
+    """Return the ids (n,) of the samples that have all words in their texts or id, in any case."""
+    said = Sample.external_id + "\n" + Sample.instruction + "\n" + Sample.answer
+    statement = select(Sample.id).where(*of_dataset(connection, dataset_id))
+    for word in words:
+        statement = statement.where(said.icontains(word, autoescape=True))
+    return integers(connection, statement.order_by(Sample.id))
+
+
 def image_pairs(
     connection: Connection, dataset_id: int, *, first_only: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -260,6 +260,15 @@ def errors(
     ]
 
 
+def error_of(connection: Connection, component_id: int, content_id: int) -> str | None:
+    """Return why a component failed on a content; None if it did not."""
+    return connection.scalar(
+        select(Score.error).where(
+            Score.component_id == component_id, Score.content_id == content_id
+        )
+    )
+
+
 def put_embeddings(
     connection: Connection,
     component_id: int,

@@ -195,9 +195,13 @@ def find(connection: Connection, selection_id: int) -> SelectionRow | None:
 
 
 def list_all(
-    connection: Connection, dataset_id: int | None = None, *, subsets: bool = False
+    connection: Connection,
+    dataset_id: int | None = None,
+    *,
+    subsets: bool = False,
+    limit: int | None = None,
 ) -> list[ListedSelection]:
-    """Return the selections, of a data set if given, the newest first.
+    """Return the selections, of a data set if given, the newest first, `limit` of them.
 
     With `subsets`, also those that weights are learned from, which nobody made.
     """
@@ -207,6 +211,7 @@ def list_all(
         .add_columns(SelectionReport.name, hidden)
         .outerjoin(SelectionReport, SelectionReport.selection_id == Selection.id)
         .order_by(Selection.id.desc())
+        .limit(limit)
     )
     if dataset_id is not None:
         statement = statement.where(Selection.dataset_id == dataset_id)

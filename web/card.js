@@ -46,9 +46,10 @@ export function badge(selection, place) {
  * @param {Selection} selection
  * @param {number} place
  * @param {number} [which]
+ * @param {boolean} [large]
  */
-export function picture(selection, place, which = 0) {
-  const source = selection.picture(place, which);
+export function picture(selection, place, which = 0, large = false) {
+  const source = selection.picture(place, which, large);
   if (source) return el("img", { class: "picture", src: source, alt: "", decoding: "async" });
   const many = selection.samples.images?.[place] || 0;
   const told = !selection.values.about.images ? "" : many ? "picture not in this page" : "text only";

@@ -1,6 +1,6 @@
 /** The charts of a page: Vega-Lite specifications, drawn when they come into sight. */
 
-import { byId, el } from "./dom.js";
+import { el } from "./dom.js";
 import { theme } from "./theme.js";
 
 /** @typedef {import("./data.js").Chart} Chart */
@@ -35,17 +35,12 @@ function figure(chart) {
 async function draw(entry) {
   const embed = /** @type {any} */ (window).vegaEmbed;
   if (!embed) return;
-  const { spec, config } = themed(entry.chart);
+  const { spec } = entry.chart;
+  const config = configs[theme()] || {};
   // With a tree instead of code: the policy of the page allows no code that is made of text.
   const options = { ast: true, actions: false, renderer: "svg", config, tooltip: { theme: theme() } };
   const result = await embed(entry.box, spec, options);
   entry.view = result.view;
-}
-
-/** @param {Chart} chart */
-function themed(chart) {
-  const { themes } = /** @type {any} */ (chart.spec.usermeta || {});
-  return { spec: chart.spec, config: themes ? themes[theme()] : configs[theme()] || {} };
 }
 
 /** @type {Record<string, any>} */
@@ -62,9 +57,4 @@ export function redraw() {
     entry.view?.finalize();
     draw(entry);
   }
-}
-
-/** Where a page has no chart library, its charts are not there, and it says so once. */
-export function hasLibrary() {
-  return Boolean(/** @type {any} */ (window).vegaEmbed) && Boolean(byId("ig4-charts").textContent);
 }

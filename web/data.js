@@ -20,7 +20,7 @@
  *   composition: any, stages: any[], columns: Column[], clusters: Cluster[],
  *   clustering: string | null, galleries: Gallery[], samples: Samples, map: PackedMap | null,
  *   outcomes: Table[], costs: Table[]}} Values
- * @typedef {{section: string, id: string, title: string, spec: any}} Chart
+ * @typedef {{section: string, id: string, spec: any}} Chart
  */
 
 /**
@@ -67,8 +67,9 @@ export class Selection {
    * The address of a picture of a sample, null where it has none.
    * @param {number} place
    * @param {number} [which]
+   * @param {boolean} [_large] a page has no larger ones
    */
-  picture(place, which = 0) {
+  picture(place, which = 0, _large = false) {
     const number = this.samples.image[place]?.[which];
     if (number === undefined || number < 0) return null;
     return `data:image/webp;base64,${this.pictures[number]}`;

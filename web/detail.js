@@ -7,12 +7,21 @@ import { waterfall } from "./waterfall.js";
 
 /** @typedef {import("./data.js").Selection} Selection */
 
+/**
+ * Samples that one can walk through: an array, or something that looks them up.
+ * @typedef {{length: number, at: (index: number) => number | undefined | Promise<number>}} Walk
+ */
+
 /** The dialog that shows samples, of a list that one can walk through. */
 export class Detail {
-  /** @param {Selection} selection */
-  constructor(selection) {
+  /**
+   * @param {Selection} selection
+   * @param {(place: number) => Promise<HTMLElement[]>} [more] what else is to be said of a sample
+   */
+  constructor(selection, more) {
     this.selection = selection;
-    /** @type {number[]} */
+    this.more = more;
+    /** @type {Walk} */
     this.list = [];
     this.at = 0;
     this.body = el("div", { class: "detail" });
@@ -35,11 +44,12 @@ export class Detail {
 
   /**
    * @param {number} place
-   * @param {number[]} list the samples that one can walk to from here
+   * @param {Walk} list the samples that one can walk to from here
+   * @param {number} [at] where in the list it is
    */
-  open(place, list) {
+  open(place, list, at) {
     this.list = list;
-    this.at = Math.max(0, list.indexOf(place));
+    this.at = at ?? (Array.isArray(list) ? Math.max(0, list.indexOf(place)) : 0);
     this.show();
     if (!this.node.open) this.node.showModal();
   }
@@ -60,10 +70,13 @@ export class Detail {
     event.preventDefault();
   }
 
-  show() {
-    const place = this.list[this.at];
-    this.position.textContent = `${this.at + 1} of ${counted(this.list.length, "sample")}`;
-    this.body.replaceChildren(...sampleParts(this.selection, place));
+  async show() {
+    const at = this.at;
+    const place = /** @type {number} */ (await this.list.at(at));
+    this.position.textContent = `${at + 1} of ${counted(this.list.length, "sample")}`;
+    const further = this.more ? await this.more(place) : [];
+    if (at !== this.at) return; // somebody has gone on meanwhile
+    this.body.replaceChildren(...sampleParts(this.selection, place), ...further);
     this.body.scrollTop = 0;
   }
 }
@@ -77,7 +90,7 @@ function sampleParts(selection, place) {
   const { samples, values } = selection;
   const many = samples.images?.[place] || 0;
   const shown = samples.image[place];
-  const pictures = (shown.length ? shown : [0]).map((_, n) => picture(selection, place, n));
+  const pictures = (shown.length ? shown : [0]).map((_, n) => picture(selection, place, n, true));
   const group = selection.group(place);
   const cluster = samples.cluster?.[place] ?? -1;
   const facts = [

@@ -105,7 +105,11 @@ export class Explorer {
   set(change) {
     this.query = { ...this.query, ...change };
     this.apply();
-    history.replaceState(null, "", toAddress(this.query));
+    try {
+      history.replaceState(null, "", toAddress(this.query));
+    } catch {
+      // In the frame of a notebook the page has no address of its own.
+    }
   }
 
   /**

@@ -42,6 +42,23 @@ export class Grid {
     this.draw();
   }
 
+  /**
+   * Make cards anew that have changed.
+   * @param {number} first
+   * @param {number} last
+   */
+  refresh(first, last) {
+    for (const [index, item] of this.cards) {
+      if (index < first || index >= last) continue;
+      const held = item.contains(document.activeElement);
+      const content = this.make(index);
+      content.tabIndex = index === this.focused ? 0 : -1;
+      content.addEventListener("focus", () => this.mark(index));
+      item.replaceChildren(content);
+      if (held) content.focus({ preventScroll: true });
+    }
+  }
+
   clear() {
     this.cards.clear();
     this.node.replaceChildren();

@@ -10,6 +10,9 @@ import { counted, number, percent, whole } from "./format.js";
  * @typedef {import("./data.js").Chart} Chart
  */
 
+/** Cards of a gallery that a page shows at once. */
+const STRIP = 8;
+
 /**
  * @param {Selection} selection
  * @param {HTMLElement[]} tools
@@ -44,7 +47,7 @@ export function keyNumbers(selection) {
     [whole(about.size), "selected"],
     [whole(about.samples - about.size), "not selected"],
     [whole(rejected), "left out by a rule or for want of a score"],
-    composition ? [percent(composition.tv), `away from the mix of the data (random: ${percent(composition.random_tv)})`] : null,
+    composition && composition.groups.length > 1 ? [percent(composition.tv), `away from the mix of the data (random: ${percent(composition.random_tv)})`] : null,
     [whole(repeated), "repeat another selected one"],
   ].filter((fact) => fact !== null);
   return el(
@@ -71,6 +74,10 @@ export function notices(selection) {
 export function mixSection(selection, charts) {
   const { composition } = selection.values;
   if (!composition) return null;
+  if (composition.groups.length < 2) {
+    const only = composition.groups[0]?.name || "one";
+    return section("mix", "Kinds", `All samples are of one kind by ${composition.by} (${only}): there is no mix to leave.`);
+  }
   const rows = composition.groups.map((/** @type {any} */ one) => [
     one.name, whole(one.pool), percent(one.pool_share), whole(one.selected), percent(one.selected_share),
   ]);
@@ -95,6 +102,7 @@ export function scoresSection(selection, charts) {
   const rows = columns.map((one) => [
     one.name, whole(one.known), one.weight === null ? "–" : number(one.weight), percent(one.share),
   ]);
+  const others = figures(charts, "others");
   const told = about.ranksByFinal
     ? "All samples beside the selected ones. What an indicator is worth is its weight times the spread of its percents."
     : "All samples beside the selected ones. The selector does not rank by the sum of the scores.";
@@ -102,6 +110,7 @@ export function scoresSection(selection, charts) {
     "scores", "Scores", told,
     el("div", { class: "charts" }, figures(charts, "scores")),
     el("div", { class: "charts" }, figures(charts, "indicators")),
+    others.length ? el("details", {}, el("summary", {}, `Indicators that do not count (${others.length})`), el("div", { class: "charts" }, others)) : null,
     el(
       "details", { open: !charts.length }, el("summary", {}, "As a table"),
       table("Indicators", ["indicator", "samples with it", "weight", "worth"], rows),
@@ -116,7 +125,7 @@ export function scoresSection(selection, charts) {
  * @param {(cluster: number) => void} show
  */
 export function clustersSection(selection, charts, open, show) {
-  const { clusters, clustering } = selection.values;
+  const { clusters, clustering, map } = selection.values;
   if (!clusters.length) return null;
   const pictured = (/** @type {number[]} */ list) =>
     list.map((place) =>
@@ -133,7 +142,7 @@ export function clustersSection(selection, charts, open, show) {
   ]);
   const titles = ["cluster", "samples", "compared", "selected", "mean F", "the line", "typical"];
   return section(
-    "clusters", "Clusters", `By ${clustering}. Typical are the samples nearest to the middle of a cluster.`,
+    "clusters", "Clusters", `By ${clustering}. Typical are the samples nearest to the middle of a cluster${map ? ` in ${map.space}` : ""}.`,
     figures(charts, "clusters"), table("Clusters", titles, rows),
   );
 }
@@ -153,6 +162,79 @@ export function edgeSection(selection, make) {
   return section(
     "edge", gallery.title, told,
     el("div", { class: "pairs" }, gallery.pairs.map((pair) => el("div", { class: "pair" }, pair.map((place) => make(gallery, place))))),
+  );
+}
+
+/**
+ * Rows of samples, one for each of some galleries.
+ * @param {import("./data.js").Gallery[]} galleries
+ * @param {(gallery: import("./data.js").Gallery, place: number) => HTMLElement} make
+ * @param {(view: string) => void} show
+ * @returns {HTMLElement[]}
+ */
+function strips(galleries, make, show) {
+  return galleries.map((gallery) => {
+    const more = gallery.rows.length > STRIP;
+    return el(
+      "div", { class: "strip-box" },
+      el(
+        "h3", { dir: "auto" }, `${gallery.title} `, el("span", { class: "count" }, counted(gallery.total, "sample")),
+        more && el("button", { type: "button", class: "link", onclick: () => show(gallery.key) }, "see more"),
+      ),
+      el("div", { class: "strip", role: "group", "aria-label": gallery.title }, gallery.rows.slice(0, STRIP).map((place) => make(gallery, place))),
+    );
+  });
+}
+
+/**
+ * The first selected samples, by rank.
+ * @param {Selection} selection
+ * @param {(gallery: import("./data.js").Gallery, place: number) => HTMLElement} make
+ * @param {(view: string) => void} show
+ */
+export function keptSection(selection, make, show) {
+  const { samples, values } = selection;
+  const rows = samples.rank.flatMap((rank, place) => (rank > 0 ? [place] : []));
+  if (!rows.length) return null;
+  rows.sort((one, other) => samples.rank[one] - samples.rank[other]);
+  const title = values.about.ranksByFinal ? "Selected, best first" : "Selected";
+  const gallery = { key: "selected", title, total: values.about.size, rows, captions: {}, pairs: [] };
+  return section("kept", "Kept", null, strips([gallery], make, show));
+}
+
+/**
+ * Samples that were left out, by the reason; and those that repeat each other or failed.
+ * @param {Selection} selection
+ * @param {(gallery: import("./data.js").Gallery, place: number) => HTMLElement} make
+ * @param {(view: string) => void} show
+ */
+export function leftOutSection(selection, make, show) {
+  const kinds = ["fate", "failed", "duplicates"];
+  const found = selection.values.galleries.filter((one) => kinds.includes(one.key.split(":")[0]));
+  if (!found.length) return null;
+  const told = "Samples of each reason, drawn by the seed of the selection where there are many.";
+  return section("left-out", "Left out, and why", told, strips(found, make, show));
+}
+
+/**
+ * The best and the worst samples of each indicator.
+ * @param {Selection} selection
+ * @param {(gallery: import("./data.js").Gallery, place: number) => HTMLElement} make
+ * @param {(view: string) => void} show
+ */
+export function extremesSection(selection, make, show) {
+  const counting = new Set(selection.values.columns.filter((one) => one.weight !== null).map((one) => one.name));
+  const all = selection.values.galleries.filter((one) => /^(best|worst):/.test(one.key));
+  const counts = (/** @type {import("./data.js").Gallery} */ one) => counting.has(one.key.replace(/^\w+:/, ""));
+  const first = counting.size ? all.filter(counts) : all;
+  const rest = counting.size ? all.filter((one) => !counts(one)) : [];
+  if (!all.length) return null;
+  return section(
+    "extremes", "Best and worst", "What each indicator likes most, and least, of all samples: see whether you agree.",
+    strips(first, make, show),
+    rest.length
+      ? el("details", {}, el("summary", {}, `Indicators that do not count (${rest.length / 2})`), strips(rest, make, show))
+      : null,
   );
 }
 

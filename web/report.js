@@ -8,8 +8,8 @@ import { byId, el, section } from "./dom.js";
 import { Explorer } from "./explorer.js";
 import { SampleMap } from "./map.js";
 import {
-  clustersSection, edgeSection, footer, headline, keyNumbers, makingSection, mixSection, notices,
-  outcomesSection, scoresSection,
+  clustersSection, edgeSection, extremesSection, footer, headline, keptSection, keyNumbers,
+  leftOutSection, makingSection, mixSection, notices, outcomesSection, scoresSection,
 } from "./overview.js";
 import { themeButton } from "./theme.js";
 
@@ -32,12 +32,17 @@ async function start() {
     map?.draw();
   };
   byId("top").replaceChildren(...headline(selection, [themeButton(changed), printButton()]).filter(Boolean));
+  const make = (/** @type {import("./data.js").Gallery} */ gallery, /** @type {number} */ place) =>
+    card(selection, place, gallery.captions[place], () => open(place, gallery.rows));
+  const show = (/** @type {string} */ view) => explorer.go({ view });
   const parts = [
     el("div", { class: "summary" }, keyNumbers(selection), notices(selection)),
+    keptSection(selection, make, show),
+    edgeSection(selection, make),
+    leftOutSection(selection, make, show),
     mixSection(selection, charts),
     scoresSection(selection, charts),
-    edgeSection(selection, (gallery, place) =>
-      card(selection, place, gallery.captions[place], () => open(place, gallery.rows))),
+    extremesSection(selection, make, show),
     clustersSection(selection, charts, open, (cluster) => explorer.go({ view: "all", cluster: String(cluster) })),
     map && section("map", "Map", mapTold(values), map.node),
     explorer.node,

@@ -78,13 +78,16 @@ def select(
     seed: int = 42,
     name: str | None = None,
     note: str | None = None,
+    keep: str | Path | Iterable[str] | None = None,
+    drop: str | Path | Iterable[str] | None = None,
     progress: bool = True,
     listeners: Sequence[Listener] = (),
     **tables: Any,
 ) -> SelectionResult:
     """Do what `ig4 select` does, on the scores that a database has.
 
-    The selection is called `name`, if that is given, and has a `note`.
+    The selection is called `name`, if that is given, and has a `note`. `keep` are the ids of
+    samples that are selected whatever they score, `drop` of such as are not; or a file of them.
 
     The selector is by default that of the `recipe`, else `quota`; `options` are the selector's.
     Further keywords are tables of `ig4.toml`: `select={"within": "form", "stages": [{"do":
@@ -102,6 +105,8 @@ def select(
             "weights": dict(weights or {}),
             "scale": scale,
             "missing": missing,
+            "keep": _ids(keep),
+            "drop": _ids(drop),
         },
         "run": {"seed": seed},
     }
@@ -124,3 +129,8 @@ def select(
         request = replace(request, fraction=None)  # who selects has to say how many
     with open_session(db, listeners, progress=progress) as session:
         return select_samples(session, session.dataset(dataset), request, name=name, note=note)
+
+
+def _ids(given: str | Path | Iterable[str] | None) -> str | Path | list[str] | None:
+    """Return the name of a file as it is, and ids as a list."""
+    return given if given is None or isinstance(given, (str, Path)) else list(given)

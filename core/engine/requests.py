@@ -21,10 +21,11 @@ from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS, SelectionRequest
 from ig4.core.engine.selecting.funnel import HASHED, Stage
+from ig4.core.engine.selecting.pins import PinRequest, PinSource
 from ig4.core.records import JSON, Choice
 
 if TYPE_CHECKING:
-    from ig4.core.config import Config, StageSection
+    from ig4.core.config import Config, SelectSection, StageSection
 
 PAPER_FRACTION = 0.06
 """The share that is selected by default: the paper's, 200 of 3,439."""
@@ -177,6 +178,25 @@ def selection_request(
         name=recipe,
         requires=tuple(requires),
         uses=tuple(uses),
+        pins=_pins(section),
+    )
+
+
+def _pins(section: SelectSection) -> PinRequest:
+    """Return which samples are to be in a selection, and which not, as yet unread."""
+
+    def sources(given: Path | tuple[str, ...] | None, sql: str | None) -> tuple[PinSource, ...]:
+        found = [PinSource(stored=True)] if section.pins else []
+        if isinstance(given, Path):
+            found.append(PinSource(file=str(given)))
+        elif given:
+            found.append(PinSource(ids=tuple(dict.fromkeys(given))))
+        if sql is not None:
+            found.append(PinSource(sql=sql))
+        return tuple(found)
+
+    return PinRequest(
+        keep=sources(section.keep, section.keep_sql), drop=sources(section.drop, section.drop_sql)
     )
 
 

@@ -11,8 +11,10 @@ import pytest
 
 from ig4.cli.main import cli
 
+from .blocks import pages
+
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = pages()
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -21,8 +23,19 @@ def commands(page):
     text = "\n".join(BLOCK.findall(page.read_text(encoding="utf-8"))).replace("\\\n", " ")
     for line in text.splitlines():
         words = shlex.split(line.removeprefix("$ "), comments=True)
-        if "ig4" in words and "pip" not in words:
+        if "ig4" in words and words[0] not in ("pip", "createdb"):
             yield words[words.index("ig4") + 1 :]
+
+
+def examples(command=cli):
+    """Return the examples in the help of a command and those below it: what its page shows."""
+    for line in (command.epilog or "").splitlines():
+        if line.startswith("  ig4 "):
+            yield line.strip().rstrip("\\")
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from examples(command.get_command(context, name))
 
 
 def parsed(words):
@@ -43,13 +56,18 @@ def parsed(words):
     return context
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_command_shown_is_understood(page):
     found = list(commands(page))
     for words in found:
         parsed(words)
-    if page.name in ("README.md", "training.md", "calls.md"):
+    if page in (ROOT / "README.md", ROOT / "docs" / "training.md", ROOT / "docs" / "calls.md"):
         assert len(found) > 3
+
+
+@pytest.mark.parametrize("example", dict.fromkeys(examples()))
+def test_every_example_of_a_command_is_understood(example):
+    parsed(shlex.split(example.partition(" > ")[0], comments=True)[1:])
 
 
 def test_options_of_trainers_that_are_shown_exist():

@@ -210,6 +210,8 @@ def _how(config: Mapping[str, Any], label: str | None) -> list[str]:
         ("scores combined by", config.get("combine")),
         ("clusters", config.get("clustering") or "none"),
         ("seed", config["seed"]),
+        ("kept, whatever they score", _pinned(config, "keep")),
+        ("kept out, whatever they score", _pinned(config, "drop")),
     ]
     rows = [fact for fact in facts if fact[1] is not None]
     stages = [
@@ -220,6 +222,12 @@ def _how(config: Mapping[str, Any], label: str | None) -> list[str]:
         *_table("How the selection was made", ("setting", "value"), rows),
         *_table("Stages before the selector", ("stage", "does", "settings"), stages),
     ]
+
+
+def _pinned(config: Mapping[str, Any], what: str) -> str | None:
+    """Return how many samples the user kept or dropped; None if none."""
+    ids = {name for one in config.get(what, ()) for name in one["ids"]}
+    return f"{len(ids):,} samples" if ids else None
 
 
 def _effective(report: Mapping[str, Any]) -> list[str]:

@@ -237,8 +237,10 @@ def _groups(setup: AblationSetup) -> tuple[str | None, Mapping[int, int]]:
 def _request(setup: AblationSetup, names: Sequence[str], within: str | None) -> SelectionRequest:
     """Return the selection request that a subset stands for: its size, and percentiles."""
     config = setup.config
+    configured = selection_request(config)
     request = replace(
-        selection_request(config),
+        configured,
+        pins=replace(configured.pins, keep=()),  # subsets are drawn; vetoes hold for them, too
         scorers=tuple(names),
         weights=dict.fromkeys(names, 1.0),
         scale="percentile",

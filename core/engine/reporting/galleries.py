@@ -144,8 +144,9 @@ def _rejected(view: SelectionView) -> Iterator[Gallery]:
         drawn = np.sort(rng.choice(rows, min(LENGTH, len(rows)), replace=False))
         ids = view.sample_ids[drawn].tolist()
         captions = {
-            row: view.stage_reasons.get(sample, view.fates[number])
+            row: view.stage_reasons[sample]
             for row, sample in zip(drawn.tolist(), ids, strict=True)
+            if sample in view.stage_reasons
         }
         title = f"Left out: {view.fates[number]}"
         yield Gallery(f"fate:{number}", title, tuple(drawn.tolist()), len(rows), captions)

@@ -28,6 +28,7 @@ def html_page(
     library: str = "",
     *,
     key: str = "",
+    entry: str = ENTRY,
 ) -> bytes:
     """Return a page as UTF-8; `library` is the JavaScript that draws `charts` (Vega-Lite).
 
@@ -35,7 +36,7 @@ def html_page(
     compressed JSON, which the page's own script puts into texts. The policy of the page lets no
     other script run, and nothing be fetched.
     """
-    script = bundle(ENTRY)
+    script = bundle(entry)
     style = source("style.css")
     scripts = [one for one in (library, script) if one]
     policy = "; ".join(

@@ -75,12 +75,14 @@ def page_data(session: Session, view: SelectionView, request: PageRequest) -> Pa
         "config": scrub(dict(view.selection.config)) if request.texts else _numbers_alone(view),
         "notices": list(told.get("notices") or told.get("told") or ()),
         "warnings": _warnings(view),
-        "fates": _counted(view.fates, view.fate),
-        "groups": None if view.groups is None else _counted(view.groups.names, view.groups.labels),
+        "fates": counted_names(view.fates, view.fate),
+        "groups": None
+        if view.groups is None
+        else counted_names(view.groups.names, view.groups.labels),
         "groupsBy": (told.get("composition") or {}).get("by"),
         "composition": told.get("composition"),
         "stages": list(told.get("stages") or ()),
-        "columns": _columns(view),
+        "columns": column_values(view),
         "clusters": [
             {**one, "typical": [place[row] for row in one["typical"] if row in place]}
             for one in clusters
@@ -152,12 +154,13 @@ def _warnings(view: SelectionView) -> list[str]:
     return found
 
 
-def _counted(names: Sequence[str], labels: NDArray[np.int64]) -> list[dict[str, Any]]:
+def counted_names(names: Sequence[str], labels: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """Return names with how many labels (n,) are of each, by its place."""
     counts = np.bincount(labels[labels >= 0], minlength=len(names)).tolist()
     return [{"name": name, "count": count} for name, count in zip(names, counts, strict=True)]
 
 
-def _columns(view: SelectionView) -> list[dict[str, Any]]:
+def column_values(view: SelectionView) -> list[dict[str, Any]]:
     """Return the indicators, with what each weight is worth where the selector sums them."""
     worth = view.report.get("effective_weights") or {}
     return [

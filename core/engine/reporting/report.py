@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.engine.reporting.page import html_page
+from ig4.core.engine.reporting.pagecharts import page_charts
 from ig4.core.engine.reporting.pagedata import PageRequest, page_data
 from ig4.core.engine.reporting.view import selection_view
 from ig4.core.events import StageFinished, StageStarted
@@ -41,6 +43,21 @@ class ReportResult:
     without_picture: int
     unreadable: int
     warnings: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        """Return what was written in a line."""
+        return (
+            f"<ReportResult {self.path}: selection {self.selection}, {self.shown:,} of "
+            f"{self.samples:,} samples, {self.bytes / 1e6:.1f} MB>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the page in a frame of its own, in which it can do nothing to the notebook."""
+        page = html.escape(self.path.read_text(encoding="utf-8"), quote=True)
+        return (
+            f'<iframe srcdoc="{page}" sandbox="allow-scripts" width="100%" height="720" '
+            f'style="border:0" title="{html.escape(repr(self))}"></iframe>'
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `ig4 report --json` prints."""
@@ -117,7 +134,10 @@ def write_report(
     request = request or PageRequest()
     view = selection_view(session, dataset, selection_id)
     data = page_data(session, view, request)
-    page = html_page(data.values, data.pictures, key=page_key(view.selection, request))
+    charts, library = page_charts(session, data.view, outcomes=request.texts)
+    page = html_page(
+        data.values, data.pictures, charts, library, key=page_key(view.selection, request)
+    )
     with staged_file(path, overwrite=overwrite) as partial:
         partial.write_bytes(page)
     about = data.values["about"]

@@ -120,7 +120,7 @@ class SelectionView:
             told = self.selection.config["selector"]["use"].rpartition("/")[2] in ("quota", "topk")
         return bool(told) and self.prepared is not None
 
-    def row_of(self, sample_ids: Sequence[int]) -> NDArray[np.int64]:
+    def row_of(self, sample_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows (k,) int64 of sample ids, -1 for those the data set does not have."""
         return rows_of(self.sample_ids, np.asarray(sample_ids, dtype=np.int64))
 
@@ -179,7 +179,7 @@ class _ViewMaker:
         return SelectionView(
             dataset=self.dataset,
             selection=self.selection,
-            name=self.name,
+            name=self.selection.name or self.name,
             report=self.report,
             sample_ids=self.sample_ids,
             contents=self.contents,

@@ -18,6 +18,7 @@ from ig4.core.engine.selecting.columns import ScoreMatrix, score_matrix
 from ig4.core.engine.selecting.combining import combined
 from ig4.core.engine.selecting.funnel import Stage
 from ig4.core.engine.selecting.percent import percents
+from ig4.core.engine.selecting.pins import VETO, PinRequest, pinned_samples
 from ig4.core.engine.selecting.weights import resolve_weights
 from ig4.core.errors import MissingScoreError, UsageError
 from ig4.core.host.recording import RecordedOptions
@@ -49,8 +50,8 @@ class SelectionRequest:
     samples into one cluster. Scores are scaled `within` the groups of a grouper if one is named,
     and combined as `ig4.core.engine.selecting.combining` says. `groups` is the grouper by which the
     mix is told. `stages` come before the selector. `pool` says what names of spaces and groups
-    stand for. `name` is what the user calls the selection; a recipe `requires` columns by name, and
-    `uses` others if they are there.
+    stand for. `name` is that of the recipe, which `requires` columns by name, and `uses` others if
+    they are there. `pins` are the samples that are selected, or no candidates, whatever they score.
     """
 
     size: int | None = None
@@ -70,6 +71,7 @@ class SelectionRequest:
     name: str | None = None
     requires: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    pins: PinRequest = field(default_factory=PinRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ class CandidateTable:
     reason the samples that are no candidates. `components` are fingerprints by scorer,
     `component_ids` their numbers, and `options` what the database has of their options. `lacking`
     has by reason the ids of the samples that are no candidates. `read` grows as its pools are read.
-    `all_ids` and `all_contents` are of all samples of the data set.
+    `all_ids` and `all_contents` are of all samples of the data set. `pinned` (k,) are the rows that
+    are selected whatever they score; they may lack anything.
     """
 
     names: tuple[str, ...]
@@ -103,11 +106,13 @@ class CandidateTable:
     read: ReadRecord = field(default_factory=ReadRecord)
     all_ids: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     all_contents: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    pinned: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def take(self, rows: NDArray[np.int64]) -> CandidateTable:
-        """Return the table of some of its rows."""
+        """Return the table of some of its rows, none of which are pinned."""
         return replace(
             self,
+            pinned=np.empty(0, dtype=np.int64),
             raw=self.raw[rows],
             percent=self.percent[rows],
             final=self.final[rows],
@@ -173,13 +178,15 @@ def candidate_table(
     percent = everyone.percents(matrix)
     weights = resolve_weights(session, matrix.columns, request.weights)
     gaps = everyone.gaps(matrix)
-    lacking = {
-        reason: rows for reason, rows in everyone.lacking(matrix, gaps).items() if rows.any()
-    }
+    pinned, vetoed = everyone.pins()
+    lacking = everyone.lacking(matrix, gaps)
+    _tell_pinned(session, lacking, pinned)
+    lacking = {reason: rows & ~pinned & ~vetoed for reason, rows in lacking.items()}
+    lacking = {reason: rows for reason, rows in {VETO: vetoed, **lacking}.items() if rows.any()}
     kept = ~np.logical_or.reduce([np.zeros(len(percent), dtype=bool), *lacking.values()])
     left_out = {reason: int(rows.sum()) for reason, rows in lacking.items()}
     _tell_left_out(session, left_out, int((~kept).sum()), refuse=request.missing == "error")
-    _tell_gaps(session, matrix.names, np.isnan(matrix.raw[kept & gaps]))
+    _tell_gaps(session, matrix.names, np.isnan(matrix.raw[kept & gaps & ~pinned]))
     percent = percent[kept]
     size = _wanted(request, len(percent))
     return CandidateTable(
@@ -201,6 +208,7 @@ def candidate_table(
         read=everyone.read,
         all_ids=everyone.sample_ids,
         all_contents=everyone.contents,
+        pinned=np.flatnonzero(pinned[kept]),
     )
 
 
@@ -221,6 +229,19 @@ def _tell_gaps(session: Session, names: Sequence[str], missing: NDArray[np.bool_
         session.notice(
             f"{counted(len(missing), 'sample')} without an image "
             f"{verb(len(missing), 'has', 'have')} no {' or '.join(lacked)} score: the others decide"
+        )
+
+
+def _tell_pinned(
+    session: Session, lacking: Mapping[str, NDArray[np.bool_]], pinned: NDArray[np.bool_]
+) -> None:
+    """Say what samples lack that are selected all the same."""
+    found = {reason: int((rows & pinned).sum()) for reason, rows in lacking.items()}
+    found = {reason: count for reason, count in found.items() if count}
+    if found:
+        session.notice(
+            "of the samples to be kept, some would not be candidates, and are selected all the "
+            f"same: {_told_reasons(found)}"
         )
 
 
@@ -300,6 +321,15 @@ class _Everyone:
         labels = np.where(groups.labels < 0, len(groups.names), groups.labels)
         return percents(self.session, matrix.columns, matrix.raw, request.scale, labels)
 
+    def pins(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which samples (n,) are to be selected, and which are not, whatever they score.
+
+        Raises:
+            UsageError: an id is unknown, or both.
+        """
+        found = pinned_samples(self.session, self.dataset, self.request.pins)
+        return np.isin(self.sample_ids, found.keep), np.isin(self.sample_ids, found.drop)
+
     def gaps(self, matrix: ScoreMatrix) -> NDArray[np.bool_]:
         """Return which samples (n,) may stay without some of the scores that count.
 
@@ -365,8 +395,9 @@ def _tell_left_out(
     """Say how many samples are left out, and why; or refuse to leave any out."""
     if not left_out:
         return
-    if refuse:
-        raise MissingScoreError(f"not all samples can be compared: {_told_reasons(left_out)}")
+    lacking = {reason: number for reason, number in left_out.items() if reason != VETO}
+    if refuse and lacking:
+        raise MissingScoreError(f"not all samples can be compared: {_told_reasons(lacking)}")
     reasons = ", ".join(f"{number:,} with {reason}" for reason, number in left_out.items())
     session.notice(f"{counted(count, 'sample is', 'samples are')} left out: {reasons}")
 

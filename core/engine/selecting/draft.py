@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from ig4.core.contracts import Needs, Pool, Selector
-from ig4.core.counts import counted
+from ig4.core.counts import counted, verb
 from ig4.core.engine.pooling.furtherimages import further_images, image_spaces
 from ig4.core.engine.pooling.pooldata import CountedScores, StoredPoolData
 from ig4.core.engine.pooling.settings import PoolSettings
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 class PreparedSelection:
     """What a selector chooses from: the `pool` of the rows `left` of `table`, in its order.
 
-    `left` (m,) are the rows of the table that the stages left. The selector is not asked yet.
+    `left` (m,) are the rows of the table that the stages left; pinned rows are none of them. The
+    selector is not asked yet.
     """
 
     table: CandidateTable
@@ -60,16 +61,19 @@ class PreparedSelection:
 
 @dataclass(frozen=True, slots=True)
 class SelectionDraft(PreparedSelection):
-    """What is chosen: `rows` (size,) of `table`, best first."""
+    """What is chosen: `rows` (size,) of `table`: those that are pinned, then the best of `pool`."""
 
     rows: NDArray[np.int64]
 
     def quotas(self) -> NDArray[np.int64] | None:
-        """Return the quota (size,) of the group of each chosen row; None if none are dealt.
+        """Return the quota of the group of each row (size,), -1 of pinned ones; None if not dealt.
 
         Raises:
             PluginError: the selector gives other than a number for each row of the pool.
         """
+        pinned = len(self.table.pinned)
+        if pinned == len(self.rows):
+            return None
         with blaming("the selector's quotas()"):
             dealt = self.selector.quotas(self.pool)
         if dealt is None:
@@ -79,8 +83,8 @@ class SelectionDraft(PreparedSelection):
                 f"the selector's quotas() must have a number for each of the {self.pool.n} rows of "
                 f"the pool; they have the shape {np.shape(dealt)}"
             )
-        of_rows: NDArray[np.int64] = np.asarray(dealt)[np.searchsorted(self.left, self.rows)]
-        return of_rows
+        own = np.asarray(dealt)[np.searchsorted(self.left, self.rows[pinned:])]
+        return np.concatenate([np.full(pinned, -1), own])
 
 
 def all_needs(session: Session, request: SelectionRequest) -> Needs:
@@ -125,7 +129,10 @@ def draft_selection(
         PluginError: a selector breaks its contract.
     """
     made = prepare_selection(session, dataset, request, matrix=matrix)
-    rows = made.left[chosen_rows(made.selector, request.selector.label, made.pool)]
+    rows = made.table.pinned
+    if made.pool.size:
+        chosen = chosen_rows(made.selector, request.selector.label, made.pool)
+        rows = np.concatenate([rows, made.left[chosen]])
     return SelectionDraft(made.table, made.left, made.pool, made.selector, made.stages, rows)
 
 
@@ -148,22 +155,39 @@ def prepare_selection(
     _require_columns(session, dataset, request, needs)
     table = candidate_table(session, dataset, request, needs, matrix=matrix)
     size = resolve_size(request, len(table.sample_ids), table.left_out)
+    size -= _pinned(table, size)
     funnel = _Funnel(session, dataset, request, table)
-    left = np.arange(len(table.sample_ids))
+    left = np.delete(np.arange(len(table.sample_ids)), table.pinned)
     results = []
     for number, stage in enumerate(request.stages, start=1):
         left, result = funnel.run(stage, left)
         session.notice(result.notice(number))
         results.append(result)
     if size > len(left):
+        beside = " beside those that are kept" if len(table.pinned) else ""
         raise UsageError(
-            f"cannot select {counted(size, 'sample')}: the stages of the selection leave "
+            f"cannot select {counted(size, 'sample')}{beside}: the stages of the selection leave "
             f"{len(left):,} of {len(table.sample_ids):,}; relax them, or select fewer"
         )
     selector = cast("Selector", session.configured(request.selector).component)
     label = request.selector.label
     pool = funnel.pool(left, selector.needs(), size, f"selector {label}")
     return PreparedSelection(table, left, pool, selector, tuple(results))
+
+
+def _pinned(table: CandidateTable, size: int) -> int:
+    """Return how many samples of a selection are pinned.
+
+    Raises:
+        UsageError: more than are to be selected.
+    """
+    count = len(table.pinned)
+    if count > size:
+        raise UsageError(
+            f"{counted(count, 'sample')} {verb(count, 'is', 'are')} to be kept, and "
+            f"{size:,} to be selected: select more, or keep fewer"
+        )
+    return count
 
 
 def pool_settings(request: SelectionRequest, table: CandidateTable) -> PoolSettings:
@@ -219,6 +243,31 @@ def chosen_rows(selector: Selector, label: str, pool: Pool) -> NDArray[np.int64]
     return rows.astype(np.int64)
 
 
+def selection_pool(
+    session: Session,
+    dataset: DatasetRow,
+    request: SelectionRequest,
+    table: CandidateTable,
+    rows: NDArray[np.int64],
+    needs: Needs,
+    size: int,
+    reader: str,
+) -> Pool:
+    """Return the pool of some candidates: `rows` (m,) int64 of a table."""
+    own = table if len(rows) == len(table.sample_ids) else table.take(rows)
+    data = StoredPoolData(
+        session,
+        dataset,
+        pool_settings(request, own),
+        own.sample_ids,
+        own.contents,
+        CountedScores(own.names, own.weights, own.raw, own.percent, own.final),
+        own.labels,
+        read=table.read,
+    )
+    return Pool(data, size=size, seed=request.seed, needs=needs, reader=reader)
+
+
 @dataclass(frozen=True, slots=True)
 class _Funnel:
     """The stages of a selection at work on the candidates of a data set."""
@@ -230,18 +279,8 @@ class _Funnel:
 
     def pool(self, rows: NDArray[np.int64], needs: Needs, size: int, reader: str) -> Pool:
         """Return the pool of some candidates."""
-        table = self.table if len(rows) == len(self.table.sample_ids) else self.table.take(rows)
-        data = StoredPoolData(
-            self.session,
-            self.dataset,
-            pool_settings(self.request, table),
-            table.sample_ids,
-            table.contents,
-            CountedScores(table.names, table.weights, table.raw, table.percent, table.final),
-            table.labels,
-            read=self.table.read,
-        )
-        return Pool(data, size=size, seed=self.request.seed, needs=needs, reader=reader)
+        table, request = self.table, self.request
+        return selection_pool(self.session, self.dataset, request, table, rows, needs, size, reader)
 
     def run(self, stage: Stage, left: NDArray[np.int64]) -> tuple[NDArray[np.int64], StageResult]:
         """Return the rows that a stage leaves, and what it did."""

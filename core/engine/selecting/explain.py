@@ -184,6 +184,8 @@ def _placed(case: ExplainedDraft, external_id: str, found: tuple[int, int]) -> E
         return left_out(case, external_id, found)
     row = int(at[0])
     known = _compared(case, external_id, row)
+    if row in case.table.pinned:
+        return replace(known, reason="kept: it is among the samples to keep, whatever they score")
     stage = stage_that_left_out(case, found[0])
     if stage is not None:
         reason = stage_reason(case, stage, found[0])

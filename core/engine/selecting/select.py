@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ig4.core.contracts import Selector
+from ig4.core.counts import counted, verb
 from ig4.core.engine.checkups.check import check_notices
 from ig4.core.engine.mixtures import tell_shared
 from ig4.core.engine.pooling.poolscores import stale_notice
 from ig4.core.engine.selecting.draft import SelectionDraft, all_needs, draft_selection
+from ig4.core.engine.selecting.pins import PinRequest, read_pins
 from ig4.core.engine.selecting.reports.reporting import make_report
 from ig4.core.engine.selecting.result import SelectionResult
 from ig4.core.engine.selections.names import checked_name, give_name, refuse_taken
 from ig4.core.errors import UsageError
 from ig4.core.events import Selected, StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
+from ig4.storage import pins as storedpins
 from ig4.storage import samples, scorecolumns, selections
 from ig4.storage.selectedscores import SelectionColumn
 from ig4.storage.selections import SelectionItem
@@ -61,6 +64,7 @@ def select(
     """
     selector = session.configured(request.selector)
     assert isinstance(selector.component, Selector)
+    request = replace(request, pins=read_pins(session, dataset, request.pins))
     config = _config(dataset, request, selector)
     title = _title(session, dataset, name, note, config)
     with session.recorded("select", config, request.seed):
@@ -68,6 +72,7 @@ def select(
         session.emit(StageStarted(STAGE, None))
         tell_shared(session.store, dataset, session.notice_once)
         with session.hearing() as heard:
+            _tell_pins(session, dataset, request.pins)
             draft = draft_selection(session, dataset, request)
             report = make_report(session, dataset, request, draft)
             _tell(session, dataset, request, draft, report)
@@ -139,6 +144,23 @@ def _tell(
         session.notice(text)
 
 
+def _tell_pins(session: Session, dataset: DatasetRow, pins: PinRequest) -> None:
+    """Say how many samples are kept and dropped, or that there are pins which nobody applies."""
+    for what, sources in (("kept", pins.keep), ("vetoed", pins.drop)):
+        count = len({name for one in sources for name in one.ids or ()})
+        if count:
+            session.notice(f"{counted(count, 'sample is', 'samples are')} {what} by name")
+    if pins.uses_stored:
+        return
+    with session.store.reading() as connection:
+        stored = storedpins.count(connection, dataset.id)
+    if stored:
+        session.notice_once(
+            f"{counted(stored, 'stored pin')} of {dataset.name} {verb(stored, 'is', 'are')} not "
+            "applied: --pins applies them"
+        )
+
+
 def _read_beside(
     session: Session, dataset: DatasetRow, draft: SelectionDraft
 ) -> list[ScoreColumnRow]:
@@ -190,7 +212,7 @@ def _config(
         config["combine"] = request.combine
     if request.stages:
         config["stages"] = [stage.to_dict() for stage in request.stages]
-    return config
+    return config | request.pins.to_config()
 
 
 def _chosen(session: Session, dataset: DatasetRow, draft: SelectionDraft) -> list[SelectionItem]:
@@ -208,7 +230,7 @@ def _chosen(session: Session, dataset: DatasetRow, draft: SelectionDraft) -> lis
             rank=rank,
             cluster=int(table.labels[row]),
             final_score=float(table.final[row]) if scored[row] else None,
-            quota=None if quotas is None else int(quotas[rank - 1]),
+            quota=None if quotas is None or quotas[rank - 1] < 0 else int(quotas[rank - 1]),
         )
         for rank, (row, sample) in enumerate(zip(rows.tolist(), ids, strict=True), start=1)
     ]

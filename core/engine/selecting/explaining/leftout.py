@@ -13,6 +13,7 @@ from ig4.core.engine.selecting.explaining.explanation import Changes, Explanatio
 from ig4.core.engine.selecting.explaining.standing import standing_of
 from ig4.core.engine.selecting.funnel import rejected_rows
 from ig4.core.engine.selecting.percent import IMPORTED
+from ig4.core.engine.selecting.pins import VETO
 from ig4.storage import samples, scores
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def left_out(case: ExplainedDraft, external_id: str, found: tuple[int, int]) -> 
 
 
 def _why(lacking: list[str], problem: str | None) -> str:
+    if VETO in lacking:
+        return f"it has {VETO}: it is among the samples to drop"
     if problem is not None:
         return problem
     if NO_IMAGE in lacking:
@@ -76,6 +79,8 @@ def _wanting(
 def _remedy(
     case: ExplainedDraft, lacking: str, error: float | str | None, problem: str | None
 ) -> str:
+    if lacking == VETO:
+        return "it has to go from the samples to drop (--drop, or the stored pins)"
     if lacking == PROBLEM:
         return f"its problem has to go ({problem}): mend the record, then `ig4 ingest` again"
     if lacking == NO_IMAGE:
@@ -130,7 +135,7 @@ def _tails(case: ExplainedDraft, number: int, row: int, stage: Stage) -> list[st
     """Return every tail of a stage that a row lies in; the stage itself names the first."""
     table = case.table
     gone = [one for result in case.draft.stages[:number] for one in result.reasons]
-    rows = np.flatnonzero(~np.isin(table.sample_ids, gone))
+    rows = np.setdiff1d(np.flatnonzero(~np.isin(table.sample_ids, gone)), table.pinned)
     at = int(np.flatnonzero(rows == row)[0])
     pool = case.pool(rows=rows, needs=stage.needs(), size=len(rows))
     found = (

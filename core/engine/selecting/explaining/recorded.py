@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS, SelectionRequest
 from ig4.core.engine.selecting.funnel import Stage
+from ig4.core.engine.selecting.pins import recorded_pins
 from ig4.core.errors import DatasetError
 from ig4.core.records import Choice
 from ig4.storage import scorecolumns
@@ -45,6 +46,7 @@ def recorded_request(selection: SelectionRow) -> SelectionRequest:
         within=config.get("within"),
         combine=config.get("combine", "sum"),
         stages=stages,
+        pins=recorded_pins(config),
     )
 
 

@@ -1,0 +1,1 @@
+"""What plots show: the values of charts, read from the database."""
