@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ig4.core.counts import counted
 from ig4.core.engine.selecting.percent import IMPORTED
 from ig4.core.engine.selections.again import command_again, stages_again
 from ig4.core.extras import KEY, flat
@@ -227,7 +228,7 @@ def _how(config: Mapping[str, Any], label: str | None) -> list[str]:
 def _pinned(config: Mapping[str, Any], what: str) -> str | None:
     """Return how many samples the user kept or dropped; None if none."""
     ids = {name for one in config.get(what, ()) for name in one["ids"]}
-    return f"{len(ids):,} samples" if ids else None
+    return counted(len(ids), "sample") if ids else None
 
 
 def _effective(report: Mapping[str, Any]) -> list[str]:
