@@ -16,6 +16,7 @@ PYTEST_ARGS ?=
 MORE ?=
 comma := ,
 MINIATURE_ARGS ?=
+DEMO_PAGE := ig4-demo/selected-balanced/llava-report.html
 ARENA_ARGS ?=
 
 .PHONY: demo miniature arena test quick lint types check format bench docs clean
@@ -54,8 +55,12 @@ format: $(STAMP)
 bench: $(STAMP)
 	@set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
+# What the pictures show.
+$(DEMO_PAGE): | $(STAMP)
+	$(BIN)/ig4 demo --quiet
+
 # The pages of docs/, with commands, options and pictures made from ig4 itself.
-docs: $(STAMP)
+docs: $(STAMP) $(DEMO_PAGE)
 	$(BIN)/python docs/screenshots.py docs/screenshots.toml docs/screens
 	$(BIN)/python -m sphinx -b html -n -W --keep-going -q docs build/docs
 	@echo "Open build/docs/index.html"

@@ -46,7 +46,9 @@ def selections(context: click.Context, /, **flags: Any) -> None:
     if context.invoked_subcommand is None:
         _list(**flags)
         return
-    given = [name for name in ("subsets", "dataset", "as_json", "db") if flags[name]]
+    typed = click.core.ParameterSource.COMMANDLINE  # IG4_DB may name the database as well
+    named = ("subsets", "dataset", "as_json", "db")
+    given = [name for name in named if context.get_parameter_source(name) is typed]
     if given:
         flag = {"subsets": "all", "as_json": "json"}.get(given[0], given[0])
         raise UsageError(f"write --{flag} after {context.invoked_subcommand}")

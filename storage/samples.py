@@ -176,14 +176,16 @@ def _find_own(
     result: dict[str, tuple[int, int]] = {}
     for start in range(0, len(external_ids), _CHUNK):
         part = list(external_ids[start : start + _CHUNK])
+        # Whether a sample was removed is looked at here: asked for it, SQLite takes the index of
+        # places in the data set, and reads all of that for each part.
         rows = connection.execute(
-            select(Sample.external_id, Sample.id, Sample.content_id).where(
-                Sample.dataset_id == dataset_id,
-                Sample.ordinal.is_not(None),
-                in_values(connection, Sample.external_id, part),
+            select(Sample.external_id, Sample.id, Sample.content_id, Sample.ordinal).where(
+                Sample.dataset_id == dataset_id, in_values(connection, Sample.external_id, part)
             )
         )
-        result.update((name, (sample, content)) for name, sample, content in rows)
+        result.update(
+            (name, (sample, content)) for name, sample, content, place in rows if place is not None
+        )
     return result
 
 

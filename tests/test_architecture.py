@@ -39,9 +39,9 @@ CLI_USES_PLUGINS = {
 }
 
 HEAVY = {
-    "accelerate", "anthropic", "bitsandbytes", "datasets", "open_clip", "openai", "pandas", "peft",
-    "pyarrow", "pycocoevalcap", "ray", "sacrebleu", "scipy", "sentencepiece", "sklearn", "torch",
-    "torchvision", "transformers",
+    "accelerate", "altair", "anthropic", "bitsandbytes", "datasets", "open_clip", "openai",
+    "pandas", "peft", "pyarrow", "pycocoevalcap", "ray", "sacrebleu", "scipy", "sentencepiece",
+    "sklearn", "torch", "torchvision", "transformers", "vl_convert",
 }  # fmt: skip
 
 HEAVY_OUTSIDE_PLUGINS = {
@@ -52,6 +52,8 @@ HEAVY_OUTSIDE_PLUGINS = {
     ("ig4.core.api.queryrows", "pandas"),  # these three for its type
     ("ig4.core.engine.selecting.result", "pandas"),
     ("ig4.core.views.tabular", "pandas"),
+    ("ig4.core.charts.library", "altair"),  # to write specifications of charts
+    ("ig4.core.charts.library", "vl_convert"),  # to draw charts as files
 }
 
 

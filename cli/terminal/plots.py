@@ -15,7 +15,7 @@ from ig4.core.charts.kinds.costs import duration_text
 from ig4.core.charts.kinds.funnel import step_text
 from ig4.core.charts.kinds.shares import drawn_parts
 from ig4.core.charts.kinds.training import thinned
-from ig4.core.charts.names import AXIS, columns, labels
+from ig4.core.charts.names import AXIS, columns, labels, shown
 from ig4.core.counts import counted
 
 if TYPE_CHECKING:
@@ -142,7 +142,8 @@ def _shares(values: PartShares, pen: Pen) -> Iterator[str]:
     ]
     most = max((max(pool, chosen) for _, pool, chosen, _ in rows), default=1.0)
     light = pen.stack[2]
-    yield f"{values.kind}s by {values.by}: {light} of all samples, {pen.stack[0]} of the selection"
+    by = shown(values.by, 40)
+    yield f"{values.kind}s by {by}: {light} of all samples, {pen.stack[0]} of the selection"
     for label, pool, chosen, one in rows:
         line = bar(pen, pool, most, room).replace(pen.stack[0], light)
         yield f"{padded(label, side)} {pen.quiet(line)} " + _counted(one.pool, values.memberships)
@@ -174,15 +175,13 @@ def _funnel(values: Sequence[FunnelStep], pen: Pen) -> Iterator[str]:
 
 def _map(values: MapValues, pen: Pen) -> Iterator[str]:
     chosen = int(values.selected.sum())
-    yield (
-        f"{values.method} of {values.space}: {len(values.coordinates):,} samples, {chosen:,} "
-        "selected"
-    )
+    where = f"{shown(values.method, 30)} of {shown(values.space, 30)}"
+    yield f"{where}: {len(values.coordinates):,} samples, {chosen:,} selected"
     lines, is_rare = dotted(pen, values.coordinates, values.selected, _MAP_ROWS)
     yield from lines
     if chosen:
-        where = "a selected sample" if is_rare else "more of them selected than on the whole"
-        yield f"{pen.selected(pen.mark)} {where}"
+        what = "a selected sample" if is_rare else "more of them selected than on the whole"
+        yield f"{pen.selected(pen.mark)} {what}"
     if values.unplaced:
         yield f"{counted(values.unplaced, 'sample')} without a vector"
 
@@ -253,7 +252,7 @@ def _evaluations(values: Sequence[BenchmarkValue], pen: Pen) -> Iterator[str]:
 
 
 def _ablation(values: ArmValues, pen: Pen) -> Iterator[str]:
-    yield f"{values.column}: mean and one standard deviation to both sides"
+    yield f"{shown(values.column, 30)}: mean and one standard deviation to both sides"
     rows = [
         (one.arm, one.mean, one.mean - (one.deviation or 0.0), one.mean + (one.deviation or 0.0))
         for one in values.arms

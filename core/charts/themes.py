@@ -47,6 +47,7 @@ def theme_config(theme: Theme, *, background: str | None = None) -> dict[str, An
         },
         # The last label would be pushed over the one before it.
         "axisQuantitative": {"labelFlush": False, "tickCount": 7},
+        "axisYQuantitative": {"labelFlush": False, "tickCount": 5},
         "legend": {
             "labelColor": text,
             "titleColor": text,

@@ -48,6 +48,7 @@ def selector_checks(
         check_equal_samples,
         check_explains_without_choosing_otherwise,
         check_rejections_are_rules_of_rows,
+        check_quotas_are_of_all_rows,
         given=given,
     )
     if by_score:
@@ -187,6 +188,21 @@ def check_rejections_are_rules_of_rows(make: Make, data: Data | None) -> None:
     inside = labels.min(initial=-1) >= -1 and labels.max(initial=-1) < len(found.names)
     require(bool(inside), f"rejections gives labels of {len(found.names)} rules that are not there")
     require(all(map(str.strip, found.names)), "rejections gives a rule without a name")
+
+
+def check_quotas_are_of_all_rows(make: Make, data: Data | None) -> None:
+    """`quotas`, if any are dealt, is a whole number for each row, not below 0."""
+    with opened(make) as selector:
+        pool = make_pool(_data(make, data), selector.needs(), size=20)
+        selector.choose(pool)
+        quotas = selector.quotas(pool)
+    dealt = np.zeros(pool.n, dtype=np.int64) if quotas is None else np.asarray(quotas)
+    whole = dealt.shape == (pool.n,) and np.issubdtype(dealt.dtype, np.integer)
+    require(
+        whole and bool((dealt >= 0).all()),
+        f"quotas must be a whole number for each of {pool.n} rows, not {dealt.dtype} of shape "
+        f"{dealt.shape}",
+    )
 
 
 def check_better_samples_come_first(make: Make, data: Data | None) -> None:

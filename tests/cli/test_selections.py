@@ -92,5 +92,8 @@ def test_a_name_goes_with_a_selection_that_is_stored(ig4):
     assert "--explain stores none" in str(refused.exception)
 
 
-def test_a_flag_before_a_subcommand_says_where_it_belongs(ig4):
+def test_a_flag_before_a_subcommand_says_where_it_belongs(ig4, monkeypatch):
     assert "write --json after show" in str(ig4("selections", "--json", "show").exception)
+    choose(ig4)
+    monkeypatch.setenv("IG4_DB", "ig4.db")
+    assert ig4("selections", "show").exit_code == 0

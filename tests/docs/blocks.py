@@ -53,5 +53,6 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commented(page: Path) -> int:
-    """Return how many comments say that a block is not run, wherever they stand."""
-    return page.read_text(encoding="utf-8").count("<!-- not run:")
+    """Return how many lines say that a block is not run, wherever they stand."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    return sum(line.startswith("<!-- not run:") for line in lines)

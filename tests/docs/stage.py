@@ -18,7 +18,7 @@ from ig4.cli.main import cli
 from ig4.plugins.demo import dataset
 
 from .. import tiny_reward
-from ..tiny_models import make_hf, make_llama, make_llava
+from ..tiny_models import make_clip, make_hf, make_llama, make_llava
 
 SAMPLES = 60
 SIZE = 5
@@ -47,6 +47,7 @@ device = "cpu"
 
 [trainers.llava]
 model = "models/llava"
+vision = "models/clip"
 steps = 2
 batch_size = 2
 device = "cpu"
@@ -92,6 +93,7 @@ def build(folder: Path, ig4) -> None:
     _questions(folder, records)
     make_hf(folder / "models" / "hf")
     make_llava(folder / "models" / "llava", make_llama(folder / "models" / "llama"))
+    make_clip(folder / "models" / "clip")
     tiny_reward.make_deberta(folder / "models" / "reward")
     (folder / "ig4.toml").write_text(CONFIG, encoding="utf-8")
     (folder / "mine.toml").write_text('[run]\nscorers = ["clip", "length"]\n\n[select]\nsize = 5\n')
@@ -115,16 +117,28 @@ PREPARED = (
 """What the database has before a block runs."""
 
 
+BOTH = ("ig4 select --size 4 --name paper", "ig4 select --size 5 --name percentile")
+BEST = ("ig4 select --size 4 --name best", "ig4 select --size 5")  # with the prepared one, three
+TRAINED = tuple(
+    f"ig4 train --trainer hf --selection last --out trained/{n} -o hf.steps={n}" for n in (1, 3)
+)  # with the prepared one, three
 SCORES = "ig4 import-scores more.json --id id"
 NEEDS = (
     ("calls.md", "flags", ("ig4 score --scorers gpt --no-check",)),
     ("checking.md", "gpt", ("ig4 score --scorers gpt --no-check",)),
     ("evaluation.md", "answers.jsonl", ("cp theirs.jsonl answers.jsonl",)),
-    ("evaluation.md", "llava-1-llava", ("cp -r stage2 trained/llava-1-llava",)),
+    ("evaluation.md", "llava-1-llava", ("cp -r trained/all trained/llava-1-llava",)),
     ("methods/capability-style.md", "", ("ig4 score --scorers mmssr --no-check",)),
     ("methods/middle.md", "", (f"{SCORES} --as perplexity --column perplexity",)),
     ("methods/mig.md", "", (f"{SCORES} --as gpt --column rating",)),
     ("methods/mmssr.md", "select", ("ig4 score --scorers mmssr --no-check",)),
+    ("plots.md", "training 3", (*BEST, *TRAINED)),
+    ("report.md", "", BEST),
+    ("selections.md", "--recipe paper", ("ig4 score --scorers reward,gpt --no-check",)),
+    ("selections.md", "selections show", BOTH),
+    ("selections.md", "ig4 compare", BOTH),
+    ("selections.md", "good.txt", ("echo 0001 > good.txt", "echo 0002 > bad.txt")),
+    ("training.md", "generate stage2", ("cp -r trained/all stage2",)),
     ("methods/repr-filter.md", "", (f"{SCORES} --as deita --column rating",)),
 )
 """What blocks with a text in them need besides, as commands that are run before them."""
@@ -138,7 +152,7 @@ def needs(block) -> list[str]:
 
 CHECKPOINTS = (
     "trained/cc_sbu_align-1-hf", "trained/cc_sbu_align-1-minigpt4",
-    "trained/selected", "trained/all", "stage2",
+    "trained/selected", "trained/all",
 )  # fmt: skip
 """Checkpoints that pages name; here all are copies of one."""
 

@@ -92,6 +92,17 @@ def problems(html, site, links):
                 yield f"{path.relative_to(site)}: {link} (no such place)"
 
 
+def test_a_link_that_leads_nowhere_would_be_found(tmp_path):
+    links = ("b.html", "b.html#here", "#own", "https://example.org", "c.html", "b.html#gone")
+    (tmp_path / "a.html").write_text("".join(f'<a id="own" href="{one}">x</a>' for one in links))
+    (tmp_path / "b.html").write_text('<p id="here">')
+    pages = {path: Page(path) for path in tmp_path.glob("*.html")}
+    assert list(problems(pages, tmp_path, "links")) == [
+        "a.html: c.html",
+        "a.html: b.html#gone (no such place)",
+    ]
+
+
 def test_every_link_leads_to_a_page_and_a_place_on_it(html, site):
     assert len(html) > 100
     assert sum(len(page.links) for page in html.values()) > 5000

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from PIL import Image
 
 pytest.importorskip("sphinx")
 
@@ -127,3 +131,58 @@ def test_a_page_of_an_earlier_build_is_removed_and_an_equal_one_is_not_written_a
     assert (tmp_path / "commands" / "a.md").stat().st_mtime_ns == before
     assert not (tmp_path / "commands" / "b.md").exists()
     assert (tmp_path / "own.md").exists()
+
+
+def test_a_notebook_is_a_page_with_its_code_and_what_that_gave(tmp_path):
+    from ig4site import notebooks
+
+    picture = base64.b64encode(b"PNG").decode()
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "[More](more.md)."]},
+        {"cell_type": "code", "source": "!ig4 demo", "outputs": [{"text": ["done\n"]}]},
+        {"cell_type": "code", "source": "1 + 1", "outputs": [{"data": {"text/plain": "2"}}]},
+        {"cell_type": "code", "source": "plot()", "outputs": [{"data": {"image/png": picture}}]},
+        {"cell_type": "code", "source": "", "outputs": []},
+    ]
+    (tmp_path / "more.md").touch()
+    (tmp_path / "tutorial.ipynb").write_text(json.dumps({"cells": cells}))
+    pages = PageFolder(tmp_path, ("notebooks",))
+    notebooks.write(pages, "")
+    text = (tmp_path / "notebooks" / "tutorial.md").read_text()
+    for part in (
+        "# Title\n[More](../more.md).\n",
+        "```console\n$ ig4 demo\n```\n",
+        "````text\ndone\n````\n",
+        "```python\n1 + 1\n```\n",
+        "````text\n2\n````\n",
+        "(tutorial-3-0.png)",
+        "(../tutorial.ipynb)",
+    ):
+        assert part in text
+    assert (tmp_path / "notebooks" / "tutorial-3-0.png").read_bytes() == b"PNG"
+    assert text.count("```python") == 2
+
+
+@pytest.mark.slow
+def test_a_picture_is_shown_in_both_themes_where_there_is_one(tmp_path):
+    pytest.importorskip("myst_parser")
+    source = tmp_path / "docs"
+    (source / "screens").mkdir(parents=True)
+    for theme in ("light", "dark"):
+        Image.new("RGB", (4, 4)).save(source / "screens" / f"page-1440-{theme}.png")
+    (source / "conf.py").write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT / 'docs' / '_ext')!r})\n"
+        "from ig4site.pictures import Screenshot\n"
+        "extensions = ['myst_parser']\n"
+        "def setup(app): app.add_directive('screenshot', Screenshot)\n"
+    )
+    shown = "```{screenshot} page\nThe page.\n```\n\n```{screenshot} none\nNo page.\n```\n"
+    (source / "index.md").write_text(f"# T\n\n{shown}")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", source, tmp_path / "html"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "html" / "index.html").read_text()
+    images = re.findall(r"<img[^>]*>", page)
+    assert len(images) == 2
+    assert all('alt="The page."' in image for image in images)
+    assert ["only-light" in image for image in images] == [True, False]

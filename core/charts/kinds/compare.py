@@ -78,6 +78,13 @@ class Overlap:
         shared = self.shared.astype(np.float64)
         return rank_correlation(shared[:, 0], shared[:, 1])
 
+    def _ranks(self) -> dict[str, Any]:
+        """Return the ranks, or of many how many are in each cell of a grid."""
+        if len(self.ranks) <= MOST_POINTS:
+            return {"ranks": self.ranks.tolist()}
+        cells = _cells(self.shared.astype(np.float64))
+        return {"cells": [{key: plain(one) for key, one in cell.items()} for cell in cells]}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the values, JSON-able."""
         return {
@@ -87,7 +94,7 @@ class Overlap:
             "rank_correlation": plain(self.correlation),
             "by": self.by,
             "groups": [asdict(one) for one in self.groups],
-            "ranks": self.ranks.tolist(),
+            **self._ranks(),
         }
 
 
@@ -211,6 +218,8 @@ def rank_chart(values: Overlap, size: Size = PAGE) -> Chart:
 
 
 def _cells(points: NDArray[np.float64]) -> list[dict[str, Any]]:
+    if not len(points):
+        return []
     edges = [round_edges(points[:, axis], _CELLS) for axis in (0, 1)]
     grid, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=edges)
     return [

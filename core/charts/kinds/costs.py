@@ -54,12 +54,11 @@ class Spending:
 
 def cost_chart(by: str, values: Sequence[CostValue], size: Size = PAGE) -> Chart:
     """Draw a bar for what the calls of each group cost."""
-    ordered = list(values) if by == "day" else sorted(values, key=lambda one: -one.cost)
     data = [
         {"name": one.name, "value": one.cost, "calls": one.calls,
          "text": f"${one.cost:,.2f}" + (f", {one.unpriced:,} without a price" if one.unpriced
                                         else "")}
-        for one in ordered
+        for one in values
     ]  # fmt: skip
     total = sum(one.cost for one in values)
     calls = sum(one.calls for one in values)
@@ -73,11 +72,10 @@ def cost_chart(by: str, values: Sequence[CostValue], size: Size = PAGE) -> Chart
 
 def time_chart(values: Sequence[TimeValue], size: Size = PAGE) -> Chart:
     """Draw a bar for how long each component worked."""
-    ordered = sorted(values, key=lambda one: -one.seconds)
     data = [
         {"name": one.name, "value": one.seconds, "units": one.units,
          "text": duration_text(one.seconds)}
-        for one in ordered
+        for one in values
     ]  # fmt: skip
     total = sum(one.seconds for one in values)
     return _bars(
@@ -111,6 +109,8 @@ def spending_panels(values: Spending, size: Size = PAGE) -> list[Chart]:
 
 def duration_text(seconds: float) -> str:
     """Return a time as `1 h 05 min`, `2 min 03 s` or `4.2 s`."""
+    if seconds < 1:
+        return f"{seconds:.2g} s"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

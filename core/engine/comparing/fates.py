@@ -116,7 +116,7 @@ class Fates:
     def _outdone(self, row: int, score: float) -> Fate:
         """Return why a row that competed by its final score was not chosen."""
         label = int(self._labels[row])
-        where = f"cluster {label}" if self.draft.pool.needs.clusters else "the data set"
+        where = f"cluster {label}" if self._by_cluster else "the data set"
         found, place = self._competitions[label], int(self._places[row])
         distance = score - found.line if found.taken else None
         if distance is None:
@@ -146,7 +146,11 @@ class Fates:
     def _labels(self) -> NDArray[np.int64]:
         """The cluster (n,) of each row of the table, if clusters count; else all the same."""
         labels = self.draft.table.labels
-        return labels if self.draft.pool.needs.clusters else np.zeros_like(labels)
+        return labels if self._by_cluster else np.zeros_like(labels)
+
+    @property
+    def _by_cluster(self) -> bool:
+        return self.draft.pool.needs.clusters and self.draft.table.clustering is not None
 
     @cached_property
     def _places(self) -> NDArray[np.int64]:

@@ -195,7 +195,9 @@ def spending_values(session: Session, by: str = "model", dataset: str | None = N
         sums = calls.sum_costs(connection, by)
         names = runs.component_names(connection)
         stored = runs.newest(connection)
-    costs = tuple(CostValue(one.group, one.calls, one.cost, one.unpriced) for one in sums)
+    costs = [CostValue(one.group, one.calls, one.cost, one.unpriced) for one in sums]
+    if by != "day":
+        costs.sort(key=lambda one: -one.cost)
     times: dict[str, TimeValue] = {}
     for row in stored:
         if dataset not in (None, row.dataset):
@@ -206,7 +208,7 @@ def spending_values(session: Session, by: str = "model", dataset: str | None = N
             times[name] = TimeValue(name, known.seconds + seconds, known.units + int(units))
     if not costs and not times:
         raise UsageError("nothing was paid for and nothing was timed yet: run `ig4 score` first")
-    return Spending(by, costs, tuple(times.values()))
+    return Spending(by, tuple(costs), tuple(sorted(times.values(), key=lambda one: -one.seconds)))
 
 
 def _none(what: str, number: int | None, make: str, look: str) -> UsageError:

@@ -11,6 +11,7 @@ import numpy as np
 from ig4.core.charts.bundle import vega_bundle
 from ig4.core.charts.frame import PAGE
 from ig4.core.charts.kinds import compare
+from ig4.core.charts.rendering import specification
 from ig4.core.charts.themes import theme_config
 from ig4.core.engine.exporting.export import dataset_of_selection
 from ig4.core.engine.plotting.plot import overlap_values
@@ -120,7 +121,7 @@ def _charts(
         session.notice_once(f"the page has tables in place of charts: {error}")
         return {"charts": [], "themes": {}}, ""
     charts = [
-        {"section": "overlap", "id": f"compare-{n}", "spec": chart.to_dict()}
+        {"section": "overlap", "id": f"compare-{n}", "spec": specification(chart)}
         for n, chart in enumerate(drawn)
     ]
     themes = {name: theme_config(name, background="transparent") for name in ("light", "dark")}

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.charts.bundle import vega_bundle
 from ig4.core.charts.frame import PAGE, Chart
 from ig4.core.charts.kinds.scores import score_chart
+from ig4.core.charts.rendering import specification
 from ig4.core.charts.themes import theme_config
 from ig4.core.engine.plotting import ofresults, ofselection
-from ig4.core.engine.plotting.drawing import plot_chart
+from ig4.core.engine.plotting.drawing import plot_charts
 from ig4.core.engine.plotting.kinds import Plot, PlotKind
 from ig4.core.errors import Ig4Error, MissingExtraError
 from ig4.storage import trainings
@@ -97,10 +98,11 @@ def _outcome_charts(session: Session, view: SelectionView) -> Iterator[dict[str,
 
 
 def _chart(part: str, kind: PlotKind, values: Callable[[], Any]) -> Iterator[dict[str, Any]]:
-    """Yield a chart, or nothing where there is nothing to show."""
+    """Yield a chart, or its panels, or nothing where there is nothing to show."""
     found = _had(values)
     if found:
-        yield _told(part, kind, plot_chart(Plot(kind, found), PAGE))
+        for number, chart in enumerate(plot_charts(Plot(kind, found), PAGE)):
+            yield _told(part, f"{kind}-{number}" if number else kind, chart)
 
 
 def _had(values: Callable[[], Any]) -> Any:
@@ -114,4 +116,4 @@ def _had(values: Callable[[], Any]) -> Any:
 
 
 def _told(part: str, name: str, chart: Chart) -> dict[str, Any]:
-    return {"section": part, "id": name, "spec": chart.to_dict()}
+    return {"section": part, "id": name, "spec": specification(chart)}

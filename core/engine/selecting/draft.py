@@ -83,7 +83,7 @@ class SelectionDraft(PreparedSelection):
                 f"the selector's quotas() must have a number for each of the {self.pool.n} rows of "
                 f"the pool; they have the shape {np.shape(dealt)}"
             )
-        own = np.asarray(dealt)[np.searchsorted(self.left, self.rows[pinned:])]
+        own: NDArray[np.int64] = np.asarray(dealt)[np.searchsorted(self.left, self.rows[pinned:])]
         return np.concatenate([np.full(pinned, -1), own])
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ig4.core.counts import counted, verb
 from ig4.core.errors import UsageError
 from ig4.core.files.opening import open_file, read_bounded
+from ig4.core.host.fingerprint import digest_of
 from ig4.core.suggest import did_you_mean
 from ig4.core.texts import sanitize
 from ig4.storage import membership, pins, samples
@@ -55,11 +56,15 @@ class PinSource:
             return f"--{what}-sql"
         return "the stored pins" if self.stored else f"the list {what}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what the record of a selection keeps: where the ids come from, and all of them."""
+    def to_dict(self, *, short: bool = False) -> dict[str, Any]:
+        """Return what the record of a selection keeps: where the ids come from, and all of them.
+
+        A `short` one, for the record of a run, has their number and a digest in their place.
+        """
         named = {"file": self.file, "sql": self.sql, "stored": self.stored or None}
         told: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
-        return told | {"ids": list(self.ids or ())}
+        ids = list(self.ids or ())
+        return told | ({"count": len(ids), "digest": digest_of(ids)} if short else {"ids": ids})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +74,13 @@ class PinRequest:
     keep: tuple[PinSource, ...] = ()
     drop: tuple[PinSource, ...] = ()
 
-    def to_config(self) -> dict[str, Any]:
-        """Return what the record of a selection keeps; nothing where nothing is pinned."""
+    def to_config(self, *, short: bool = False) -> dict[str, Any]:
+        """Return what the record of a selection keeps; nothing where nothing is pinned.
+
+        `short` as in `PinSource.to_dict`.
+        """
         parts = {
-            name: [one.to_dict() for one in some if one.ids or not one.stored]
+            name: [one.to_dict(short=short) for one in some if one.ids or not one.stored]
             for name, some in (("keep", self.keep), ("drop", self.drop))
         }
         return {name: some for name, some in parts.items() if some}

@@ -67,7 +67,8 @@ def select(
     request = replace(request, pins=read_pins(session, dataset, request.pins))
     config = _config(dataset, request, selector)
     title = _title(session, dataset, name, note, config)
-    with session.recorded("select", config, request.seed):
+    run_config = config | request.pins.to_config(short=True)  # the ids are in the selection's own
+    with session.recorded("select", run_config, request.seed):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
         tell_shared(session.store, dataset, session.notice_once)

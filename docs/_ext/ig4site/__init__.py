@@ -24,7 +24,7 @@ def generate(app: Sphinx) -> None:
     interface.write(pages)
     tables.write(pages)
     outside.write(pages, app.config.ig4_repository)
-    notebooks.write(pages)
+    notebooks.write(pages, app.config.ig4_repository)
     pages.remove_others()
 
 

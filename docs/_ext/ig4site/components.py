@@ -123,7 +123,7 @@ def _section(one: RegisteredComponent, host: Host) -> Iterator[str]:
     yield f"## `{component.name}`\n"
     yield f"{prose(component.summary)}\n"
     yield from _about(component.docs, component.summary, cls)
-    yield f"{_install(one)}, version {code(cls.version)}\n"
+    yield f"Comes with {_install(one)}; version {code(cls.version)} of the component.\n"
     if component.kind == "recipe":
         settings = "\n".join(toml_lines(recipe_settings(component.name, host)))
         yield f"It sets:\n\n```toml\n{settings}\n```\n"
@@ -139,10 +139,11 @@ def _section(one: RegisteredComponent, host: Host) -> Iterator[str]:
 
 def _about(docs: str | None, summary: str, cls: type[Any]) -> Iterator[str]:
     text = inspect.cleandoc(cls.__doc__ or "")
-    if text and text.rstrip(".") != summary.rstrip("."):
+    recipe = hasattr(cls, "source")  # whose settings, shown below, say more than its docstring
+    if text and not recipe and text.rstrip(".") != summary.rstrip("."):
         yield f"{prose(' '.join(text.split()))}\n"
     source = getattr(cls, "source", "")
-    if source:
+    if source and not source.startswith("ig4:"):
         yield f"Source: {prose(source)}.\n"
     if docs and docs.startswith(("http:", "https:")):
         yield f"More: <{docs}>\n"

@@ -8,16 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ig4site.links import fitted
 from ig4site.writing import PageFolder
 
 PICTURES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 
 
-def write(pages: PageFolder) -> None:
+def write(pages: PageFolder, repository: str) -> None:
     """Write a page for each notebook."""
     for path in sorted(pages.folder.glob("*.ipynb")):
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        pages.write(f"notebooks/{path.stem}", "\n".join(_page(notebook, path, pages)))
+        text = "\n".join(_page(notebook, path, pages))
+        page = pages.folder / "notebooks" / f"{path.stem}.md"
+        pages.write(f"notebooks/{path.stem}", fitted(text, path, pages.folder, repository, page))
 
 
 def _page(notebook: dict[str, Any], path: Path, pages: PageFolder) -> Iterator[str]:
@@ -29,7 +32,7 @@ def _page(notebook: dict[str, Any], path: Path, pages: PageFolder) -> Iterator[s
             yield f"```{'console' if text.startswith('!') else 'python'}\n{_shell(text)}\n```\n"
             for place, output in enumerate(cell.get("outputs", ())):
                 yield from _output(output, f"{path.stem}-{number}-{place}", pages)
-    yield f"This page is [a notebook](../{path.name}) that you can run."
+    yield f"This page is [a notebook]({path.name}) that you can run."
 
 
 def _shell(text: str) -> str:

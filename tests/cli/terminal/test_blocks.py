@@ -56,15 +56,17 @@ def test_an_interval_has_its_mark_between_its_ends(a, b, c, width):
 
 @pytest.mark.parametrize("pen", [Pen(width=40), Pen(width=40, blocks=False)])
 def test_a_map_shows_every_place_that_has_a_sample(pen):
-    points = np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
-    lines, is_rare = dotted(pen, points, np.array([True, False, False, False]), 5)
+    points = np.array([[-3.0, 50.0], [9.0, 90.0], [-3.0, 90.0], [9.0, 50.0], [3.0, 70.0]])
+    lines, is_rare = dotted(pen, points, np.array([True, *[False] * 4]), 5)
     assert is_rare
     assert (len(lines), max(map(len, lines))) == (5, 38)
-    # The first of the four lies below on the left, and is the only one that is marked.
+    # The first lies below on the left, and is the only one that is marked.
     assert [n for n, line in enumerate(lines) if pen.mark in line] == [4]
     assert lines[4].startswith(pen.mark)
     corners = [lines[0][0], lines[0][-1], lines[4][0], lines[4][-1]]
     assert " " not in corners
+    assert lines[2].strip() != ""
+    assert 17 <= len(lines[2]) <= 21  # in the middle
 
 
 def test_where_most_places_are_marked_only_those_above_the_mean_are():

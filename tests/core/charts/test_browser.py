@@ -79,8 +79,8 @@ def test_a_page_follows_its_reader_from_light_to_dark(browser, page_file):
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.body.className === 'dark'")
     page.wait_for_function(
-        "getComputedStyle(document.querySelector('#chart-0 .role-title text')).fill"
-        " === 'rgb(232, 234, 237)'"
+        "(() => { const one = document.querySelector('#chart-0 .role-title text');"
+        " return one && getComputedStyle(one).fill === 'rgb(232, 234, 237)'; })()"
     )
     assert THEMES[1] == "dark"
     page.close()

@@ -360,6 +360,11 @@ class PointsOutside(Best):
         return {"nearest_row": pool.n}
 
 
+class DealsTooFew(Best):
+    def quotas(self, pool):
+        return np.full(pool.size, 3)
+
+
 def test_a_good_selector_passes_all_checks():
     assert failing(selector_checks(lambda: Best(Options()))) == {}
 
@@ -370,6 +375,7 @@ def test_a_good_selector_passes_all_checks():
         (Worst, "better_samples_come_first"),
         (LastOfEqual, "ties_go_to_the_lower_row"),
         (Twice, "gives_as_many_distinct_rows_as_asked"),
+        (DealsTooFew, "quotas_are_of_all_rows"),
         (PointsOutside, "explains_without_choosing_otherwise"),
     ],
 )

@@ -80,7 +80,7 @@ def _remedy(
     case: ExplainedDraft, lacking: str, error: float | str | None, problem: str | None
 ) -> str:
     if lacking == VETO:
-        return "it has to go from the samples to drop (--drop, or the stored pins)"
+        return "it has to go from the samples to drop (--drop, --drop-sql, or a stored pin)"
     if lacking == PROBLEM:
         return f"its problem has to go ({problem}): mend the record, then `ig4 ingest` again"
     if lacking == NO_IMAGE:

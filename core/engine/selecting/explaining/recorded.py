@@ -11,7 +11,7 @@ from ig4.core.engine.selecting.funnel import Stage
 from ig4.core.engine.selecting.pins import recorded_pins
 from ig4.core.errors import DatasetError
 from ig4.core.records import Choice
-from ig4.storage import scorecolumns
+from ig4.storage import scorecolumns, scores
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import Session
@@ -78,8 +78,8 @@ def recorded_columns(session: Session, selection: SelectionRow) -> list[ScoreCol
                 row = scorecolumns.of_fingerprint(connection, name, fingerprint, options)
             elif options is not None:
                 row = replace(row, options=options)
-            known = row and scorecolumns.counts(connection, selection.dataset_id, row.component_id)
-            if row is None or not (known and known.values):
+            known = row and scores.has_values(connection, selection.dataset_id, row.component_id)
+            if row is None or not known:
                 raise DatasetError(
                     f"the {name} scores that selection {selection.id} was made by are no longer "
                     "there: select again, or give options (`ig4 select --help`) to explain "

@@ -227,6 +227,16 @@ def test_selections_that_share_nothing_can_be_compared():
     assert "no rank correlation" in spec["description"]
 
 
+def test_many_ranks_are_counted_in_cells():
+    n = 5_000
+    ranks = np.arange(1, n + 1)
+    told = overlap("A", "B", ranks, ranks[::-1]).to_dict()
+    assert sum(cell["samples"] for cell in told["cells"]) == n
+    assert len(told["cells"]) < 200
+    apart = overlap("A", "B", np.r_[ranks, 0 * ranks], np.r_[0 * ranks, ranks])
+    assert apart.to_dict()["cells"] == []
+
+
 def tally(win, tie, fail, ci=None):
     return Tally(win + tie + fail, win, tie, fail, 0.5, ci, 0.5, None, 0.5, None, None, None, None)
 
@@ -260,7 +270,13 @@ def test_a_thinned_curve_has_means_of_all_its_steps(losses, most):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(4.25, "4.2 s"), (59.96, "60.0 s"), (123, "2 min 03 s"), (3_900, "1 h 05 min")],
+    [
+        (0.0123, "0.012 s"),
+        (4.25, "4.2 s"),
+        (59.96, "60.0 s"),
+        (123, "2 min 03 s"),
+        (3_900, "1 h 05 min"),
+    ],
 )
 def test_a_time_as_text(seconds, text):
     assert duration_text(seconds) == text

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from ig4.core.charts.rendering import specification
+from ig4.core.contracts import Selector
+from ig4.core.engine.plotting import ofselection
 from ig4.core.engine.plotting.drawing import plot_chart, plot_charts, plot_dict
 from ig4.core.engine.plotting.kinds import PLOT_KINDS, PlotRequest
 from ig4.core.engine.plotting.plot import read_plot
+from ig4.core.engine.reporting.view import selection_view
 from ig4.core.engine.session import Session
 from ig4.core.errors import UsageError
 from ig4.core.host.host import Host
@@ -97,6 +101,24 @@ def test_clusters_have_the_quota_that_they_could_give(session, table):
         assert (one.pool, one.selected) == (mine.sum(), (mine & chosen).sum())
         assert one.quota == one.selected
     assert sum(one.quota for one in found.parts) == 12
+
+
+def test_quotas_of_other_groups_than_the_clusters_are_not_theirs(session):
+    view = selection_view(session, session.dataset(), 1)
+    others = replace(
+        view, prepared=replace(view.prepared, selector=OfOtherGroups(OfOtherGroups.Options()))
+    )
+    assert {one.quota for one in ofselection.cluster_values(others).parts} == {None}
+
+
+class OfOtherGroups(Selector):
+    """Deals quotas to groups of one sample each."""
+
+    name, api, version = "of-other-groups", 2, "1"
+
+    def reasons(self, pool, row):
+        """Return the quota of a row's group."""
+        return {"quota": 1, "members": 1}
 
 
 def test_a_selector_that_reads_no_clusters_has_no_quotas(session):

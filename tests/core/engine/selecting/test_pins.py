@@ -16,7 +16,7 @@ from ig4.core.engine.selecting.pins import PinRequest, PinSource, read_pins
 from ig4.core.engine.selecting.select import select
 from ig4.core.errors import MissingScoreError, UsageError
 from ig4.core.records import Choice
-from ig4.storage import pins, samples, selectedscores, selections
+from ig4.storage import pins, runs, samples, selectedscores, selections
 
 from ...conftest import record
 
@@ -133,40 +133,38 @@ def test_ids_that_nobody_has_are_named(session, dataset):
         select(session, dataset, request(keep=given("s01"), drop=given("s02", "s01")))
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "found"),
-    [
-        ("ids.txt", "s01\r\n\n s02 \ns01\n", ["s01", "s02"]),
-        ("ids.txt", "\ufeffs01\ns02", ["s01", "s02"]),
-        ("ids.json", '["s01", "s02"]', ["s01", "s02"]),
-        ("ids", ' ["s01", 7]', ["s01", "7"]),
-        ("ids.txt", "[odd] id\ns01", ["[odd] id", "s01"]),
-        ("ids.txt", "", []),
-    ],
+FILES = (
+    ("ids.txt", "s01\r\n\n s02 \ns01\n", ["s01", "s02"]),
+    ("ids.txt", "\ufeffs01\ns02", ["s01", "s02"]),
+    ("ids.json", '["s01", "s02"]', ["s01", "s02"]),
+    ("ids", ' ["s01", 7]', ["s01", "7"]),
+    ("ids.txt", "[odd] id\ns01", ["[odd] id", "s01"]),
+    ("ids.txt", "", []),
 )
-def test_a_file_has_an_id_a_line_or_a_json_list(session, dataset, tmp_path, name, text, found):
-    (tmp_path / name).write_bytes(text.encode())
-    source = PinSource(file=str(tmp_path / name))
-    (read,) = read_pins(session, dataset, PinRequest(keep=(source,))).keep
-    assert list(read.ids) == found
-    assert read.to_dict() == {"file": str(tmp_path / name), "ids": found}
+BROKEN = (
+    ("none.txt", None, "no such file"),
+    ("a.txt", b"\xff\xfe", "not UTF-8"),
+    ("a.json", b'["a"', "not valid JSON"),
+    ("a.json", b"[1.5]", "1.5 is no id"),
+    ("a.json", b"[true]", "True is no id"),
+)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "why"),
-    [
-        ("none.txt", None, "no such file"),
-        ("a.txt", b"\xff\xfe", "not UTF-8"),
-        ("a.json", b'["a"', "not valid JSON"),
-        ("a.json", b"[1.5]", "1.5 is no id"),
-        ("a.json", b"[true]", "True is no id"),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_named(session, dataset, tmp_path, name, content, why):
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(UsageError, match=rf"--drop .*{name}: .*{why}"):
-        select(session, dataset, request(drop=(PinSource(file=str(tmp_path / name)),)))
+def test_a_file_has_an_id_a_line_or_a_json_list(session, dataset, tmp_path):
+    for name, text, found in FILES:
+        (tmp_path / name).write_bytes(text.encode())
+        source = PinSource(file=str(tmp_path / name))
+        (read,) = read_pins(session, dataset, PinRequest(keep=(source,))).keep
+        assert list(read.ids) == found
+        assert read.to_dict() == {"file": str(tmp_path / name), "ids": found}
+
+
+def test_a_file_that_cannot_be_read_is_named(session, dataset, tmp_path):
+    for name, content, why in BROKEN:
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(UsageError, match=rf"--drop .*{name}: .*{why}"):
+            select(session, dataset, request(drop=(PinSource(file=str(tmp_path / name)),)))
 
 
 def test_ids_may_come_from_a_query_that_only_reads(session, dataset, folder, notices):
@@ -238,6 +236,9 @@ def test_a_selection_can_be_made_again_from_its_record(session, dataset, tmp_pat
         (PinSource(file=source.file, ids=("s02", "s11")),), given("s10")
     )
     assert select(session, dataset, again).ids == made.ids
+    with session.store.reading() as connection:
+        (run,) = runs.newest(connection, limit=1)
+    assert (run.config["drop"][0]["count"], "ids" in run.config["drop"][0]) == (1, False)
 
 
 def test_it_is_explained_why_a_pinned_sample_is_in_or_out(session, dataset):

@@ -228,7 +228,7 @@ def test_a_dropped_sample_gets_in_when_nobody_drops_it(session, dataset):
     told = explain(session, dataset, asked(pins=pinned(drop=["s07"])), "s07")
     assert told.reason == "left out: it has a veto: it is among the samples to drop"
     assert told.changes.told == (
-        "it has to go from the samples to drop (--drop, or the stored pins)",
+        "it has to go from the samples to drop (--drop, --drop-sql, or a stored pin)",
     )
 
 
