@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core import config as configuration
-from ig4.core.api.databases import StoreContext
+from ig4.core.api.sessions import open_session
 from ig4.core.engine.comparing.compare import compare_selections
 from ig4.core.engine.comparing.result import ComparisonResult
 from ig4.core.engine.requests import pool_settings
-from ig4.core.engine.session import Session
-from ig4.core.host.host import Host
 from ig4.storage.connect import DEFAULT
 from ig4.storage.store import Store
 
@@ -26,6 +24,7 @@ def compare(
     db: str | Path | Store = DEFAULT,
     *,
     dataset: str | None = None,
+    progress: bool = True,
     listeners: Sequence[Listener] = (),
     **tables: Any,
 ) -> ComparisonResult:
@@ -38,7 +37,6 @@ def compare(
         StorageError: there is no such database.
     """
     settings = pool_settings(configuration.build(tables))
-    with StoreContext(db, create=False) as store:
-        session = Session(store, Host.discover(), listeners)
+    with open_session(db, listeners, progress=progress) as session:
         chosen = session.dataset(dataset, make=False) if dataset else None
         return compare_selections(session, str(a), str(b), chosen, settings)

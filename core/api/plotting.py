@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ig4.core.api.databases import StoreContext
+from ig4.core.api.sessions import open_session
 from ig4.core.charts.frame import WIDTH, Size
 from ig4.core.charts.rendering import SCALE, check_chart_file
 from ig4.core.charts.themes import Theme
 from ig4.core.engine.plotting.drawing import plot_chart, write_plot
 from ig4.core.engine.plotting.kinds import PlotKind, PlotRequest
 from ig4.core.engine.plotting.plot import read_plot
-from ig4.core.engine.session import Session
-from ig4.core.host.host import Host
 from ig4.storage.connect import DEFAULT
 from ig4.storage.store import Store
 
@@ -41,6 +39,7 @@ def plot(
     theme: Theme = "light",
     scale: float = SCALE,
     overwrite: bool = False,
+    progress: bool = True,
     listeners: Sequence[Listener] = (),
 ) -> Any:
     """Do what `ig4 plot` does: return a chart of Altair, which a notebook shows.
@@ -68,8 +67,8 @@ def plot(
     )
     if path is not None:
         check_chart_file(Path(path), overwrite=overwrite)
-    with StoreContext(db, create=False) as store:
-        found = read_plot(Session(store, Host.discover(), listeners), request, dataset)
+    with open_session(db, listeners, progress=progress) as session:
+        found = read_plot(session, request, dataset)
     if path is not None:
         write_plot(
             found,

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ig4.core.api.databases import StoreContext
+from ig4.core.api.sessions import open_session
 from ig4.core.engine.exporting.export import dataset_of_selection, find_selection
 from ig4.core.engine.reporting.pagedata import PageRequest
 from ig4.core.engine.reporting.report import ReportResult, write_report
-from ig4.core.engine.session import Session
-from ig4.core.host.host import Host
 from ig4.storage.connect import DEFAULT
 from ig4.storage.store import Store
 
@@ -31,6 +29,7 @@ def report(
     samples: int = 5_000,
     dataset: str | None = None,
     overwrite: bool = False,
+    progress: bool = True,
     listeners: Sequence[Listener] = (),
 ) -> ReportResult:
     """Do what `ig4 report` does: write one self-contained page about a selection.
@@ -42,8 +41,7 @@ def report(
         DatasetError, StorageError: the page cannot be written, or there is no such database.
     """
     request = PageRequest(images=images, texts=not redact, method=map, space=space, samples=samples)
-    with StoreContext(db, create=False) as store:
-        session = Session(store, Host.discover(), listeners)
+    with open_session(db, listeners, progress=progress) as session:
         named = session.dataset(dataset) if dataset else None
         number = find_selection(session, named, str(selection))
         own = dataset_of_selection(session, number)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ig4.core.counts import counted
 from ig4.core.engine.selecting.percent import IMPORTED
 from ig4.core.engine.selections.again import command_again, stages_again
 from ig4.core.extras import KEY, flat
@@ -210,6 +211,8 @@ def _how(config: Mapping[str, Any], label: str | None) -> list[str]:
         ("scores combined by", config.get("combine")),
         ("clusters", config.get("clustering") or "none"),
         ("seed", config["seed"]),
+        ("kept, whatever they score", _pinned(config, "keep")),
+        ("kept out, whatever they score", _pinned(config, "drop")),
     ]
     rows = [fact for fact in facts if fact[1] is not None]
     stages = [
@@ -220,6 +223,12 @@ def _how(config: Mapping[str, Any], label: str | None) -> list[str]:
         *_table("How the selection was made", ("setting", "value"), rows),
         *_table("Stages before the selector", ("stage", "does", "settings"), stages),
     ]
+
+
+def _pinned(config: Mapping[str, Any], what: str) -> str | None:
+    """Return how many samples the user kept or dropped; None if none."""
+    ids = {name for one in config.get(what, ()) for name in one["ids"]}
+    return counted(len(ids), "sample") if ids else None
 
 
 def _effective(report: Mapping[str, Any]) -> list[str]:

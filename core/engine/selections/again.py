@@ -36,6 +36,11 @@ def command_again(config: Mapping[str, Any]) -> str:
         text = value if isinstance(value, str) else json.dumps(value)
         words += ["-o", f"{label}.{name}={text}"]
     words += ["--clusters", str(config.get("clustering") or NO_CLUSTERS)]
+    for what in ("keep", "drop"):
+        for one in config.get(what, ()):
+            words += ["--pins"] if one.get("stored") and "--pins" not in words else []
+            words += [f"--{what}", str(one["file"])] if one.get("file") else []
+            words += [f"--{what}-sql", str(one["sql"])] if one.get("sql") else []
     if config.get("missing") == "error":
         words += ["--missing", "error"]
     words += ["--seed", str(config["seed"])]

@@ -27,6 +27,8 @@ def changes_of(
     Nothing is guessed: every number was tried with the selector. Where it does not take the best
     by F(x), what it says itself is all that is told.
     """
+    if case.draft.pool.size == 0:
+        return Changes(("all places go to samples to keep: select more, or keep fewer",))
     if not standing.has_line:
         return Changes(_by_selector(case, details))
     changed = score_changes(case, standing, row) if standing.taken else ()
@@ -72,7 +74,9 @@ def _size_that_takes(case: ExplainedDraft, standing: Standing, row: int, place: 
         size = _size_for_quota(case, row, place) if standing.counted_in == "cluster" else None
     if size is None or not case.draft.pool.size < size <= left:
         return None
-    return size if case.takes(row, case.pool(size=size)) else None
+    if not case.takes(row, case.pool(size=size)):
+        return None
+    return size + len(case.table.pinned)  # who are kept take places, too
 
 
 def _size_for_quota(case: ExplainedDraft, row: int, quota: int) -> int | None:

@@ -135,7 +135,7 @@ def _tails(case: ExplainedDraft, number: int, row: int, stage: Stage) -> list[st
     """Return every tail of a stage that a row lies in; the stage itself names the first."""
     table = case.table
     gone = [one for result in case.draft.stages[:number] for one in result.reasons]
-    rows = np.flatnonzero(~np.isin(table.sample_ids, gone))
+    rows = np.setdiff1d(np.flatnonzero(~np.isin(table.sample_ids, gone)), table.pinned)
     at = int(np.flatnonzero(rows == row)[0])
     pool = case.pool(rows=rows, needs=stage.needs(), size=len(rows))
     found = (

@@ -16,6 +16,7 @@ from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.selecting.candidates import SelectionRequest
 from ig4.core.engine.selecting.funnel import Stage
+from ig4.core.engine.selecting.pins import PinRequest, PinSource
 from ig4.core.engine.selecting.select import select
 from ig4.core.engine.selections.again import command_again, stages_again
 from ig4.core.errors import UsageError
@@ -110,6 +111,20 @@ def test_the_command_names_the_selector_s_options(session, dataset):
     command = command_again(chosen(session, dataset, selector=choice).config)
     assert "--selector quota -o quota.exponent=0.5 -o quota.groups=form" in command
     assert "--size 3 --weights gpt=0.5,length=1.0 --scale paper" in command
+
+
+def test_samples_that_are_kept_or_dropped_are_counted_and_their_files_named(
+    session, dataset, tmp_path
+):
+    (tmp_path / "ids.txt").write_text("s1\n")
+    pins = PinRequest(
+        keep=(PinSource(file=str(tmp_path / "ids.txt")),), drop=(PinSource(ids=("s2", "s3")),)
+    )
+    made = chosen(session, dataset, pins=pins)
+    text = carded(session, dataset, made, tmp_path / "out" / "x.json")
+    assert "| kept, whatever they score | 1 sample |" in text
+    assert "| kept out, whatever they score | 2 samples |" in text
+    assert f"--keep {tmp_path / 'ids.txt'}" in command_again(made.config)
 
 
 HOSTILE = "a | b</td><script>alert(1)</script> [x](javascript:alert) `rm` *b* # $x$ \\"

@@ -10,6 +10,7 @@ from ig4.core.engine.ingesting.imports import ScoreColumn, import_clusters, impo
 from ig4.core.engine.selecting.candidates import SelectionRequest
 from ig4.core.engine.selecting.explain import explain
 from ig4.core.engine.selecting.funnel import Stage
+from ig4.core.engine.selecting.pins import PinRequest, PinSource
 from ig4.core.engine.selecting.select import select
 from ig4.core.records import Choice
 
@@ -214,3 +215,35 @@ def test_a_rating_that_comes_before_f_has_no_line_in_f(session, dataset):
     told = [explain(session, dataset, request, name) for name in out[:3]]
     assert {one.distance for one in told} == {None}
     assert all(one.changes.scores == () for one in told)
+
+
+# Samples that the user keeps or drops
+
+
+def pinned(**parts):
+    return PinRequest(**{name: (PinSource(ids=tuple(ids)),) for name, ids in parts.items()})
+
+
+def test_a_dropped_sample_gets_in_when_nobody_drops_it(session, dataset):
+    told = explain(session, dataset, asked(pins=pinned(drop=["s07"])), "s07")
+    assert told.reason == "left out: it has a veto: it is among the samples to drop"
+    assert told.changes.told == (
+        "it has to go from the samples to drop (--drop, --drop-sql, or a stored pin)",
+    )
+
+
+def test_a_kept_sample_is_in_and_takes_a_place_of_the_size_that_is_told(session, dataset):
+    pins = pinned(keep=["s00"])
+    kept = explain(session, dataset, asked(selector=TOP, pins=pins), "s00")
+    assert (kept.selected, kept.changes) == (True, None)
+    assert kept.reason.startswith("kept:")
+    name = out_of(session, dataset, asked(selector=TOP, pins=pins))[0]
+    size = explain(session, dataset, asked(selector=TOP, pins=pins), name).changes.size
+    assert name in select(session, dataset, asked(selector=TOP, pins=pins, size=size)).ids
+    assert name not in select(session, dataset, asked(selector=TOP, pins=pins, size=size - 1)).ids
+
+
+def test_where_all_places_are_kept_that_is_said(session, dataset):
+    request = asked(selector=TOP, size=1, pins=pinned(keep=["s00"]))
+    told = explain(session, dataset, request, "s07").changes.told
+    assert told == ("all places go to samples to keep: select more, or keep fewer",)
