@@ -18,7 +18,7 @@ comma := ,
 MINIATURE_ARGS ?=
 ARENA_ARGS ?=
 
-.PHONY: demo miniature arena test quick lint types check format bench clean
+.PHONY: demo miniature arena test quick lint types check web format bench clean
 
 demo: $(STAMP)
 	$(BIN)/ig4 demo
@@ -46,6 +46,10 @@ types: $(STAMP)
 
 check: $(STAMP)
 	$(PYTEST) $(PYTEST_ARGS)
+
+# The types of the pages' own JavaScript. For developers: to install and to use ig4 takes no Node.
+web:
+	cd web && npm ci --no-audit --no-fund && npm run --silent check
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -26,6 +26,13 @@ class Browser {
     /** @type {State} */
     this.state = fromAddress(location.search);
     this.values = values;
+    /** @type {Record<string, HTMLElement>} */
+    this.panes = {};
+    /** @type {Record<string, any>} */
+    this.choices = {};
+    /** @type {Map<string, HTMLElement>} */
+    this.tabButtons = new Map();
+    this.filtered = "";
     this.selection = new RemoteSelection(values);
     this.detail = new Detail(this.selection, (row) => this.more(row));
     this.list = new RemoteList(this.selection, filterQuery(this.state), () => {});
@@ -193,10 +200,8 @@ class Browser {
    * @param {[number, number] | null} range
    */
   limit(name, range) {
-    const ranges = { ...this.state.ranges };
-    if (range) ranges[name] = range;
-    else delete ranges[name];
-    this.set({ ranges });
+    const others = Object.entries(this.state.ranges).filter(([one]) => one !== name);
+    this.set({ ranges: Object.fromEntries(range ? [...others, [name, range]] : others) });
   }
 
   /** @param {number[] | null} box */
@@ -258,8 +263,9 @@ class Browser {
       const bins = await ask("/api/histograms", query);
       if (list !== this.list) return;
       for (const [name, facet] of this.facets) {
-        facet.node.hidden = !bins[name];
-        if (bins[name]) facet.show(bins[name], this.state.ranges[name] || null);
+        const { ranges } = this.state; // "__proto__" is a name, too
+        facet.node.hidden = !Object.hasOwn(bins, name);
+        if (!facet.node.hidden) facet.show(bins[name], Object.hasOwn(ranges, name) ? ranges[name] : null);
       }
     } catch (error) {
       const { name, message } = /** @type {Error} */ (error);
