@@ -136,8 +136,9 @@ class Browser {
       ]),
     };
     this.down = el("input", { type: "checkbox", id: "down", onchange: () => this.set({ down: this.down.checked ? "1" : "" }) });
-    return el(
-      "aside", { class: "filters", "aria-label": "Filters" },
+    const wide = matchMedia("(min-width: 821px)"); // the width of the style sheet
+    const fold = el("details", { open: wide.matches }, el("summary", {}, "Filters"), el(
+      "div", { class: "fold" },
       labelled("Search", "search", this.search),
       Object.entries(this.choices).map(([name, one]) => labelled(one.dataset.label, `choice-${name}`, one)),
       el("label", { class: "check" }, this.down, " downwards"),
@@ -145,7 +146,9 @@ class Browser {
       this.storing(),
       el("h2", { class: "small" }, "Scores"),
       [...this.facets.values()].map((one) => one.node),
-    );
+    ));
+    wide.addEventListener("change", () => { fold.open = wide.matches; });
+    return el("aside", { class: "filters", "aria-label": "Filters" }, fold);
   }
 
   /**
@@ -355,6 +358,7 @@ class Browser {
     if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (event.key !== "/") return;
     event.preventDefault();
+    this.search.closest("details").open = true;
     this.search.focus();
   }
 }
