@@ -19,7 +19,7 @@ MINIATURE_ARGS ?=
 DEMO_PAGE := ig4-demo/selected-balanced/llava-report.html
 ARENA_ARGS ?=
 
-.PHONY: demo miniature arena test quick lint types check format bench docs clean
+.PHONY: demo miniature arena test quick lint types check web format bench docs clean
 
 demo: $(STAMP)
 	$(BIN)/ig4 demo
@@ -47,6 +47,10 @@ types: $(STAMP)
 
 check: $(STAMP)
 	$(PYTEST) $(PYTEST_ARGS)
+
+# The types of the pages' own JavaScript. For developers: to install and to use ig4 takes no Node.
+web:
+	cd web && npm ci --no-audit --no-fund && npm run --silent check
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -23,6 +23,12 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("core", "plugins", "storage", "cli", "web")
 HEAVY = ("torch", "sqlalchemy", "sklearn", "open_clip", "transformers", "openai", "anthropic")
+MADE = ("__pycache__", "node_modules")
+"""What tools leave in the tree."""
+
+NODE = {"package.json", "package-lock.json", "tsconfig.json"}
+"""What checks the types of the pages' JavaScript, and is of no use to those who install ig4."""
+
 SOURCES = (*FOLDERS, "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in")
 
 
@@ -40,7 +46,7 @@ def built(tmp_path_factory) -> Path:
     for name in SOURCES:
         path = ROOT / name
         if path.is_dir():
-            shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(path, source / name, ignore=shutil.ignore_patterns(*MADE))
         elif path.exists():
             shutil.copy(path, source / name)
     # The default way of `build`: the sdist first, and the wheel from the sdist.
@@ -108,7 +114,7 @@ def test_every_file_of_the_packages_is_in_the_wheel(wheel):
     expected = set()
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*"):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and not {*MADE, *NODE} & {*path.parts}:
                 inside = path.relative_to(ROOT).as_posix().replace("core/_public/", "", 1)
                 expected.add(f"ig4/{inside}")
     assert expected - names == set()
@@ -141,6 +147,16 @@ def test_the_sdist_holds_what_the_wheel_is_built_from(built):
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "README.md", "LICENSE", "core/_public/py.typed"} <= names
+    assert {"web/report.html", "web/style.css", "web/report.js"} <= names
+
+
+def test_pages_are_in_the_wheel_and_what_checks_them_is_not(built, wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {"ig4/web/report.html", "ig4/web/browse.css", "ig4/web/browse.js"} <= names
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names |= set(archive.getnames())
+    assert [name for name in names if {*MADE, *NODE} & {*name.split("/")}] == []
 
 
 def test_the_installed_wheel_runs_where_the_checkout_cannot_be_seen(installed, tmp_path):

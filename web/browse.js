@@ -26,6 +26,13 @@ class Browser {
     /** @type {State} */
     this.state = fromAddress(location.search);
     this.values = values;
+    /** @type {Record<string, HTMLElement>} */
+    this.panes = {};
+    /** @type {Record<string, any>} */
+    this.choices = {};
+    /** @type {Map<string, HTMLElement>} */
+    this.tabButtons = new Map();
+    this.filtered = "";
     this.selection = new RemoteSelection(values);
     this.detail = new Detail(this.selection, (row) => this.more(row));
     this.list = new RemoteList(this.selection, filterQuery(this.state), () => {});
@@ -129,8 +136,9 @@ class Browser {
       ]),
     };
     this.down = el("input", { type: "checkbox", id: "down", onchange: () => this.set({ down: this.down.checked ? "1" : "" }) });
-    return el(
-      "aside", { class: "filters", "aria-label": "Filters" },
+    const wide = matchMedia("(min-width: 821px)"); // the width of the style sheet
+    const fold = el("details", { open: wide.matches }, el("summary", {}, "Filters"), el(
+      "div", { class: "fold" },
       labelled("Search", "search", this.search),
       Object.entries(this.choices).map(([name, one]) => labelled(one.dataset.label, `choice-${name}`, one)),
       el("label", { class: "check" }, this.down, " downwards"),
@@ -138,7 +146,9 @@ class Browser {
       this.storing(),
       el("h2", { class: "small" }, "Scores"),
       [...this.facets.values()].map((one) => one.node),
-    );
+    ));
+    wide.addEventListener("change", () => { fold.open = wide.matches; });
+    return el("aside", { class: "filters", "aria-label": "Filters" }, fold);
   }
 
   /**
@@ -193,10 +203,8 @@ class Browser {
    * @param {[number, number] | null} range
    */
   limit(name, range) {
-    const ranges = { ...this.state.ranges };
-    if (range) ranges[name] = range;
-    else delete ranges[name];
-    this.set({ ranges });
+    const others = Object.entries(this.state.ranges).filter(([one]) => one !== name);
+    this.set({ ranges: Object.fromEntries(range ? [...others, [name, range]] : others) });
   }
 
   /** @param {number[] | null} box */
@@ -258,8 +266,9 @@ class Browser {
       const bins = await ask("/api/histograms", query);
       if (list !== this.list) return;
       for (const [name, facet] of this.facets) {
-        facet.node.hidden = !bins[name];
-        if (bins[name]) facet.show(bins[name], this.state.ranges[name] || null);
+        const { ranges } = this.state; // "__proto__" is a name, too
+        facet.node.hidden = !Object.hasOwn(bins, name);
+        if (!facet.node.hidden) facet.show(bins[name], Object.hasOwn(ranges, name) ? ranges[name] : null);
       }
     } catch (error) {
       const { name, message } = /** @type {Error} */ (error);
@@ -354,6 +363,7 @@ class Browser {
     if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (event.key !== "/") return;
     event.preventDefault();
+    this.search.closest("details").open = true;
     this.search.focus();
   }
 }

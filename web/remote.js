@@ -52,7 +52,7 @@ export function hasToken() {
 /**
  * @typedef {{row: number, id: string, rank: number, fate: number, final: number | null,
  *   group: number, cluster: number, raw: (number | null)[], percent: (number | null)[],
- *   note: string | null, turns: [string, string][], images: number | any[], problem: string | null,
+ *   note: string | null, turns: [string, string][], image: number[], problem: string | null,
  *   similarity?: number, cut?: number}} Card
  */
 
@@ -78,14 +78,14 @@ export class RemoteSelection extends Selection {
   keep(one) {
     const { samples } = this;
     const { row } = one;
-    const many = Array.isArray(one.images) ? one.images.length : one.images;
+    const many = one.image.length;
     samples.row[row] = row;
     for (const name of /** @type {const} */ (["id", "rank", "fate", "final", "turns"])) {
       /** @type {any} */ (samples)[name][row] = one[name];
     }
     /** @type {number[]} */ (samples.group)[row] = one.group;
     /** @type {number[]} */ (samples.cluster)[row] = one.cluster;
-    samples.image[row] = Array.from({ length: many }, (_, n) => n);
+    samples.image[row] = one.image;
     if (samples.images) samples.images[row] = many;
     if (one.note) samples.note[row] = one.note;
     if (one.problem && samples.problem) samples.problem[row] = one.problem;
@@ -106,7 +106,7 @@ export class RemoteSelection extends Selection {
    * @param {boolean} [large]
    */
   picture(place, which = 0, large = false) {
-    if (this.samples.image[place]?.[which] === undefined) return null;
+    if (!(this.samples.image[place]?.[which] >= 0)) return null;
     const side = large ? 448 : 96;
     return `/thumb/${place}/${which}?side=${side}&selection=${this.values.about.selection}`;
   }

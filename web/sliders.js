@@ -22,8 +22,8 @@ export class Sliders {
     this.open = open;
     this.stored = stored;
     const { about, columns } = selection.values;
-    /** @type {Record<string, number>} */
-    this.weights = {};
+    /** @type {Map<string, number>} */
+    this.weights = new Map();
     this.size = about.size;
     this.scale = about.scale || "paper";
     this.waiting = false;
@@ -36,7 +36,7 @@ export class Sliders {
       this.slider("size", 1, Math.max(1, about.competing), 1, about.size, (value) => { this.size = value; }),
       usable.map((/** @type {any} */ one) =>
         this.slider(one.name, Math.min(0, one.weight || 0), Math.max(1, 2 * (one.weight || 0)), 0.01, one.weight || 0,
-          (value) => { this.weights[one.name] = value; })),
+          (value) => { this.weights.set(one.name, value); })),
       this.scales(scales),
       el("button", { type: "button", class: "quiet", onclick: () => this.reset() }, "As it is"),
       this.saving(),
@@ -103,7 +103,7 @@ export class Sliders {
 
   reset() {
     const { about, columns } = this.selection.values;
-    this.weights = {};
+    this.weights.clear();
     this.size = about.size;
     this.scale = about.scale || "paper";
     for (const input of this.controls.querySelectorAll("input[type=range]")) {
@@ -120,7 +120,7 @@ export class Sliders {
   query() {
     /** @type {Record<string, string | number>} */
     const query = { size: this.size, scale: this.scale, selection: this.selection.values.about.selection };
-    for (const [name, weight] of Object.entries(this.weights)) query[`weight.${name}`] = weight;
+    for (const [name, weight] of this.weights) query[`weight.${name}`] = weight;
     return query;
   }
 

@@ -20,14 +20,16 @@ const RANGE = "range.";
  */
 export function fromAddress(search) {
   /** @type {any} */
-  const state = { ...START, ranges: {} };
+  const state = { ...START };
+  /** @type {[string, number[]][]} */
+  const ranges = [];
   for (const [name, value] of new URLSearchParams(search)) {
     if (name.startsWith(RANGE)) {
       const [low, high] = value.split(",").map(Number);
-      if (Number.isFinite(low) && Number.isFinite(high)) state.ranges[name.slice(RANGE.length)] = [low, high];
-    } else if (name in START && name !== "ranges") state[name] = value;
+      if (Number.isFinite(low) && Number.isFinite(high)) ranges.push([name.slice(RANGE.length), [low, high]]);
+    } else if (Object.hasOwn(START, name) && name !== "ranges") state[name] = value;
   }
-  return state;
+  return { ...state, ranges: Object.fromEntries(ranges) };
 }
 
 /**

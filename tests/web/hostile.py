@@ -39,7 +39,7 @@ FILES = (
     "<img src=x onerror=pwned=1>.png", "a'b\"c.png", "\u202egnp.exe.png", "per%cent?#&.png",
     "vector.svg", "broken.png",
 )  # fmt: skip
-SCORES = ("a.b[0]['x']", "<b>score</b>", "__proto__", "per cent %?&=#,")
+SCORES = ("a.b[0]['x']", "<b>score</b>", "javascript:pwned=1", "per cent %?&=#,")
 """Names of scorers: Vega reads dots and brackets of a field as a path."""
 
 

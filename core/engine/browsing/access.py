@@ -48,8 +48,9 @@ def refused(
     if origin is not None and origin.lower() not in {f"http://{name}" for name in names}:
         return 403, "pages of other sites may not ask"
     # A link from elsewhere may lead to the page itself, which no frame can hold.
-    leads_here = path == "/" and headers.get("sec-fetch-mode") == "navigate" and not writes
-    if headers.get("sec-fetch-site", "none") not in _SAME and not leads_here:
+    navigates = headers.get("sec-fetch-mode") == "navigate"
+    leads_here = navigates and headers.get("sec-fetch-dest") == "document" and path == "/"
+    if headers.get("sec-fetch-site", "none") not in _SAME and (writes or not leads_here):
         return 403, "pages of other sites may not ask"
     if writes and not hmac.compare_digest(headers.get(TOKEN, "").encode(), token.encode()):
         return 403, "to write takes the token that `ig4 browse` printed"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ig4.core.engine.browsing.browsed import BrowsedSelection
+    from ig4.storage.samples import SampleRow
 
 NEIGHBOURS = 8
 _CARD_TEXT = 300
@@ -36,11 +37,16 @@ def sample_cards(browsed: BrowsedSelection, rows: Sequence[int]) -> list[dict[st
             **_numbers(browsed, row),
             "id": sanitize(one.external_id),
             "turns": [[turn.role, sanitize(turn.text)[:_CARD_TEXT]] for turn in turns_of(one)[-2:]],
-            "images": len(one.images),
+            "image": _pictures(one),
             "problem": one.problem,
         }
         for row, one in zip(rows, stored, strict=True)
     ]
+
+
+def _pictures(stored: SampleRow) -> list[int]:
+    """Return the numbers of a sample's images, -1 for one that could not be read."""
+    return [-1 if image.sha256 is None else n for n, image in enumerate(stored.images)]
 
 
 def _numbers(browsed: BrowsedSelection, row: int) -> dict[str, Any]:
@@ -78,6 +84,7 @@ def sample_detail(browsed: BrowsedSelection, row: int) -> dict[str, Any]:
         "id": sanitize(stored.external_id),
         "turns": [[role, text[:_LONGEST_SHOWN]] for role, text in texts],
         "cut": cut,
+        "image": _pictures(stored),
         "images": [
             {"name": sanitize(image.name), "problem": image.problem, "width": image.width,
              "height": image.height}

@@ -46,11 +46,16 @@ def test_what_a_browser_says_comes_from_elsewhere_is_refused(site):
 
 
 def test_a_link_may_lead_to_the_page_and_to_nothing_else():
-    link = HOST | {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    link = HOST | {
+        "sec-fetch-site": "cross-site",
+        "sec-fetch-mode": "navigate",
+        "sec-fetch-dest": "document",
+    }
     assert asked(link, path="/") is None
     assert asked(link, path="/api/about") == 403
     assert asked(link, path="/", writes=True) == 403
     assert asked(link | {"sec-fetch-mode": "no-cors"}, path="/") == 403
+    assert asked(link | {"sec-fetch-dest": "iframe"}, path="/") == 403
 
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])

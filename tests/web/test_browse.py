@@ -1,0 +1,214 @@
+"""The live database in a real browser: gallery, filters, map, what-if, SQL, addresses, keyboard."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ..harbour import NO_GPT, N, gpt_score
+
+pytestmark = pytest.mark.slow
+
+
+def told(page):
+    return page.locator("#samples > .told")
+
+
+def cards(page):
+    page.locator("#samples .card .card-id").first.wait_for()
+    return page.locator("#samples .card-id").all_inner_texts()
+
+
+def tab(page, name):
+    page.locator("#nav").get_by_role("button", name=name, exact=True).click()
+
+
+def test_it_opens_with_the_selection(visit, site):
+    page = visit(site).page
+    assert page.locator("h1").inner_text() == f"12 of {N} samples of harbour"
+    assert len(cards(page)) == 12
+    assert told(page).inner_text().startswith("12 samples.")
+    assert page.locator("#selection option").count() == 4
+    assert page.locator("#samples img").first.evaluate("(image) => image.complete")
+
+
+def test_filters_and_sorting_and_what_the_address_keeps(visit, site):
+    page = visit(site).page
+    page.select_option("#choice-view", "all")
+    page.select_option("#choice-sort", "by:gpt")
+    page.check("#down")
+    told(page).filter(has_text=f"{N} samples.").wait_for()
+    known = sorted((n for n in range(N) if n not in NO_GPT), key=lambda n: (-gpt_score(n), n))
+    page.locator("#samples .card-id", has_text=f"harbour-{known[3]:03d}").wait_for()
+    assert cards(page)[:4] == [f"harbour-{n:03d}" for n in known[:4]]
+    page.fill("#search", "ferryboat")
+    told(page).filter(has_text="39 samples.").wait_for()
+    assert "sort=by%3Agpt" in page.url
+    assert "q=ferryboat" in page.url
+    again = visit(page.url).page
+    assert again.locator("#search").input_value() == "ferryboat"
+    told(again).filter(has_text="39 samples.").wait_for()
+    page.get_by_role("button", name="Clear").click()
+    told(page).filter(has_text="12 samples.").wait_for()
+
+
+def test_histograms_filter_each_other(visit, site):
+    page = visit(f"{site}/?view=all").page
+    gpt = page.get_by_role("group", name="gpt")
+    gpt.wait_for()
+    gpt.get_by_label("gpt from").fill("50")
+    gpt.get_by_label("gpt from").press("Enter")
+    many = sum((gpt_score(n) or 0) >= 50 for n in range(N))
+    told(page).filter(has_text=f"{many} samples.").wait_for()
+    assert "range.gpt=50" in page.url
+    picture = gpt.locator("svg")
+    box = picture.bounding_box()
+    page.mouse.move(box["x"] + 2, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20, steps=3)
+    page.mouse.up()
+    page.wait_for_url(re.compile(r"range\.gpt=0\.\d+"))
+    gpt.get_by_role("button", name="clear").click()
+    told(page).filter(has_text=f"{N} samples.").wait_for()
+
+
+def test_a_sample_has_its_place_and_neighbours_and_one_walks_on(visit, site):
+    page = visit(f"{site}/?view=all&sort=row").page
+    cards(page)
+    page.locator("#samples .card").first.click()
+    dialog = page.locator("dialog[open]")
+    dialog.get_by_role("heading", name="Nearest neighbours").wait_for()
+    assert dialog.locator("h2").inner_text() == "harbour-000"
+    assert re.search(r"Place \d+ of \d+", dialog.inner_text())
+    assert dialog.locator("svg.waterfall").count() == 1
+    page.keyboard.press("ArrowRight")
+    dialog.locator("h2", has_text="harbour-001").wait_for()
+    assert dialog.locator(".position").inner_text() == f"2 of {N} samples"
+    dialog.locator(".strip .card").first.click()
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+
+
+def test_a_link_opens_a_sample(visit, site):
+    page = visit(f"{site}/?view=all&open=7").page
+    page.locator("dialog[open] h2", has_text="harbour-007").wait_for()
+    assert "no gpt score" in page.locator("dialog .why").inner_text()
+
+
+def test_the_map_shows_points_and_a_click_opens_one(visit, site):
+    page = visit(f"{site}/?tab=map").page
+    page.get_by_text(f"{N} samples in sight.").wait_for()
+    canvas = page.locator("canvas")
+    box = canvas.bounding_box()
+    for x in range(60, int(box["width"]), 40):
+        for y in range(40, int(box["height"]), 40):
+            canvas.click(position={"x": x, "y": y})
+            if page.locator("dialog[open]").count():
+                page.locator("dialog[open] h2", has_text="harbour-").wait_for()
+                return
+    pytest.fail("no point of the map opens a sample")
+
+
+def test_a_region_of_the_map_is_a_filter(visit, site):
+    page = visit(f"{site}/?tab=map&view=all").page
+    page.get_by_text(f"{N} samples in sight.").wait_for()
+    page.get_by_label("drag marks a region").check()
+    box = page.locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 2, steps=3)
+    page.mouse.up()
+    page.wait_for_url(re.compile(r"range\.x="))
+    tab(page, "Gallery")
+    told(page).filter(has_text=re.compile(r"^\d+ samples\.")).wait_for()
+    many = int(told(page).inner_text().split()[0])
+    assert 0 < many < N
+
+
+def test_sliders_show_at_once_what_enters_and_leaves(visit, site):
+    page = visit(f"{site}/?tab=whatif").page
+    page.get_by_label("size, as a number").fill("20")
+    page.get_by_label("size, as a number").press("Enter")
+    said = page.locator("#whatif .told", has_text="20 samples:")
+    said.wait_for()
+    assert said.inner_text() == "20 samples: 8 would enter, 0 would leave."
+    assert page.locator(".whatif-part .card").count() == 8
+    page.get_by_label("look", exact=True).fill("1")
+    page.locator("#whatif .told", has_text=re.compile("[1-9] would leave")).wait_for()
+    page.get_by_role("button", name="As it is").click()
+    assert page.locator(".whatif-part").count() == 0
+    assert page.get_by_label("size, as a number").input_value() == "12"
+
+
+def test_sql_reads_and_writes_nothing(visit, site):
+    page = visit(f"{site}/?tab=sql", quiet=False).page
+    page.fill("#sql", "SELECT count(*) AS many FROM samples")
+    page.keyboard.press("Control+Enter")
+    page.locator("#sql-part td", has_text=str(N)).wait_for()
+    page.fill("#sql", "DELETE FROM samples")
+    page.get_by_role("button", name="Run").click()
+    page.locator("#sql-part .told", has_text="read-only").or_(
+        page.locator("#sql-part .told", has_text="readonly")
+    ).or_(page.locator("#sql-part .told", has_text="read")).first.wait_for()
+    page.fill("#sql", "SELECT count(*) AS many FROM samples")
+    page.get_by_role("button", name="Run").click()
+    page.locator("#sql-part td", has_text=str(N)).wait_for()
+
+
+def test_another_selection_is_chosen_by_name(visit, site):
+    page = visit(site).page
+    page.select_option("#selection", "2")
+    page.wait_for_url(re.compile("selection=2"))
+    page.locator("h1", has_text=f"10 of {N} samples").wait_for()
+
+
+def test_with_the_keyboard_alone(visit, site):
+    page = visit(site).page
+    cards(page)
+    focused = page.locator(":focus")
+    page.keyboard.press("/")
+    assert focused.get_attribute("id") == "search"
+    page.keyboard.type("anchorword")
+    told(page).filter(has_text="12 samples.").wait_for()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if "card" in (focused.get_attribute("class") or ""):
+            break
+    first = focused.locator(".card-id").inner_text()
+    page.keyboard.press("ArrowRight")
+    assert focused.locator(".card-id").inner_text() != first
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    page.locator("dialog[open] h2", has_text=first).wait_for()
+    page.keyboard.press("Escape")
+    assert focused.locator(".card-id").inner_text() == first
+
+
+def test_the_token_leaves_the_address_and_shows_what_it_allows(visit, site):
+    page = visit(f"{site}/#token=token-of-the-tests").page
+    assert "token" not in page.url
+    assert page.get_by_label("Store these samples as").is_visible()
+    assert visit(site).page.get_by_label("Store these samples as").count() == 0
+
+
+@pytest.mark.parametrize("name", ["gallery", "map", "whatif", "sql"])
+def test_on_a_phone_nothing_is_wider_than_the_screen(visit, site, name):
+    address = f"{site}/?tab={name}&view=all#token=token-of-the-tests"
+    page = visit(address, width=390, height=844).page
+    widths = "(one) => [one.scrollWidth, one.clientWidth]"
+    assert not page.locator("#search").is_visible()  # what one looks at comes first
+    if name == "whatif":
+        page.get_by_label("size, as a number").fill("20")
+        page.get_by_label("size, as a number").press("Enter")
+        page.locator("#whatif .told", has_text="20 samples:").wait_for()
+        for control in page.locator(".whatif-controls input, .whatif-controls button").all():
+            box = control.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
+    scroll, client = page.locator("html").evaluate(widths)
+    assert scroll <= client
+    page.get_by_text("Filters", exact=True).click()
+    page.locator(".facet:visible").first.wait_for()
+    scroll, client = page.locator("html").evaluate(widths)
+    assert scroll <= client
