@@ -17,7 +17,8 @@ from ig4.core.engine.reporting.outcomes import cost_tables, outcome_tables
 from ig4.core.engine.reporting.redaction import redacted
 from ig4.core.engine.reporting.shown import ShownSamples, shown_samples
 from ig4.core.engine.reporting.view import SelectionView
-from ig4.core.secrets import scrub
+from ig4.core.engine.selections.again import command_again
+from ig4.core.secrets import redact, scrub
 from ig4.core.version import __version__
 
 if TYPE_CHECKING:
@@ -121,7 +122,16 @@ def _about(
         "unreadable": cards.unreadable,
         "ranksByFinal": view.ranks_by_final,
         "line": _line(view),
+        "command": _command(view) if request.texts else None,
     }
+
+
+def _command(view: SelectionView) -> str | None:
+    """Return the command that makes the selection again; None where its record does not say it."""
+    try:
+        return redact(command_again(view.selection.config))
+    except (KeyError, TypeError, AttributeError):  # of an older ig4
+        return None
 
 
 def _line(view: SelectionView) -> float | None:
