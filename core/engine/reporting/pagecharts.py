@@ -17,6 +17,7 @@ from ig4.core.errors import Ig4Error, MissingExtraError
 from ig4.storage import trainings
 
 if TYPE_CHECKING:
+    from ig4.core.charts.kinds.training import TrainingCurve
     from ig4.core.engine.reporting.view import SelectionView
     from ig4.core.engine.session import Session
 
@@ -85,16 +86,19 @@ def _outcome_charts(session: Session, view: SelectionView) -> Iterator[dict[str,
         yield from _chart(
             "outcomes",
             "training",
-            lambda: tuple(
-                curve for number in own for curve in ofresults.training_values(session, number)
-            ),
+            lambda: tuple(curve for number in own for curve in _curves(session, number)),
         )
         yield from _chart(
             "outcomes", "evaluations", lambda: ofresults.evaluation_values(session, None, name)
         )
     yield from _chart(
-        "outcomes", "ablation", lambda: ofresults.ablation_values(session, None, None)[0]
+        "outcomes", "ablation", lambda: ofresults.ablation_values(session, dataset=name)[0]
     )
+
+
+def _curves(session: Session, number: int) -> tuple[TrainingCurve, ...]:
+    """Return the curves of a training; none of one that has taken no step."""
+    return _had(lambda: ofresults.training_values(session, number)) or ()
 
 
 def _chart(part: str, kind: PlotKind, values: Callable[[], Any]) -> Iterator[dict[str, Any]]:
