@@ -155,7 +155,8 @@ class WhatIf:
         rows = [row for row in (*table.columns, *columns) if row.name == name]
         # Of all samples, as `select` does: a percentile counts those, too, that do not compete.
         scaled = percents(self.session, rows[:1], raw[:, None], scale, self._within())
-        return scaled[at, 0]
+        own: NDArray[np.float64] = scaled[at, 0]
+        return own
 
     def _within(self) -> NDArray[np.int64] | None:
         """Return the group (n,) of each sample that percents are taken in, if any."""
