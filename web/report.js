@@ -45,9 +45,9 @@ async function start() {
     extremesSection(selection, make, show),
     clustersSection(selection, charts, open, (cluster) => explorer.go({ view: "all", cluster: String(cluster) })),
     map && section("map", "Map", mapTold(values), map.node),
-    explorer.node,
     outcomesSection(selection, charts),
     makingSection(selection, charts),
+    explorer.node, // last: of thousands of samples nobody would scroll to what is below
   ].filter((part) => part !== null);
   byId("main").replaceChildren(...parts);
   document.body.append(detail.node);

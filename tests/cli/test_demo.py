@@ -50,8 +50,17 @@ def test_the_selection_is_a_data_set_with_its_images(done):
     assert all((folder / "selected-quota" / record["image"]).exists() for record in records)
 
 
+def test_it_ends_with_a_page_about_what_was_selected(done):
+    folder, facts = done
+    page = folder / "selected-balanced" / "llava-report.html"
+    assert facts["page"] == str(page)
+    assert page.stat().st_size > 100_000
+    assert "of demo</title>" in page.read_text(encoding="utf-8")
+
+
 def test_it_can_be_run_again_for_people(done):
     folder, _ = done
     result = run_demo(folder, "--samples", "60")
     assert result.returncode == 0, result.stderr
     assert "spoilt on purpose" in result.stdout
+    assert f"in a browser: {folder / 'selected-balanced' / 'llava-report.html'}" in result.stdout

@@ -72,8 +72,11 @@ def test_rows_are_those_of_a_naive_reading(opened, number, wanted):
     assert browsed.rows(wanted).tolist() == naive(browsed.view, wanted, found)
 
 
-@pytest.mark.parametrize("query", ["ferry", "SEAGULLS there", "anchorword6", "harbour-01 near",
-                                   "nowhere", "%", "_", "\\", "'"])  # fmt: skip
+@pytest.mark.parametrize(
+    "query",
+    ["ferry", "SEAGULLS there", "anchorword6", "harbour-01 near", "lighthouse", "TALL4 pier",
+     "nowhere", "%", "_", "\\", "'"],
+)  # fmt: skip
 def test_a_search_finds_the_samples_that_say_all_words(opened, query):
     browsed = opened(QUOTA)
     expected = [
