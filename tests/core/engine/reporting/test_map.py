@@ -64,6 +64,7 @@ def test_a_method_whose_library_is_missing_names_the_extra(docked, view, monkeyp
         selection_map(docked, view, method="tsne")
 
 
+@pytest.mark.slow
 def test_a_map_that_was_asked_for_and_cannot_be_made_says_why(session, folder, read):
     pytest.importorskip("openTSNE")
     folder.write(*(record(f"s{n}", f"answer {n}") for n in range(4)))

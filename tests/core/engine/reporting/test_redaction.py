@@ -32,6 +32,7 @@ def said(page):
     return html.unescape("\n".join(found)).lower(), pictures
 
 
+@pytest.mark.slow
 def test_the_strings_that_are_looked_for_are_in_a_page_that_is_not_redacted(
     docked, dataset, tmp_path
 ):
@@ -42,6 +43,7 @@ def test_the_strings_that_are_looked_for_are_in_a_page_that_is_not_redacted(
     assert pictures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [QUOTA, TOPK, BALANCED])
 def test_nothing_that_the_data_set_says_is_in_a_redacted_page(docked, dataset, tmp_path, number):
     write_report(docked, dataset, number, tmp_path / "page.html", PageRequest(texts=False))

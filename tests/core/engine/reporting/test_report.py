@@ -19,6 +19,7 @@ from ig4.storage.store import Store
 from ....harbour import QUOTA, RANDOM, TOPK, N
 
 
+@pytest.mark.slow
 def test_the_page_of_the_same_selection_is_the_same_file_wherever_the_database_lies(
     docked, dataset, tmp_path, harbour
 ):
