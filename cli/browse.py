@@ -54,9 +54,9 @@ def browse(
     db: str | None,
     quiet: bool,
 ) -> None:
-    """Look through the samples of SELECTION in a browser, and try other weights and sizes.
+    """Walk through the live database in a browser.
 
-    Serves this machine alone. Reading needs nothing; storing a selection, pin or note needs the
+    Shows the samples of SELECTION, and what other weights and sizes would select. Serves this machine alone. Reading needs nothing; storing a selection, pin or note needs the
     token in the address that is printed. Stop it with Ctrl-C.
     """
     from ig4.cli.session import open_session

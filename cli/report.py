@@ -67,9 +67,9 @@ def report(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Write one self-contained HTML page about SELECTION: what was kept, what not, and why.
+    """Write a page about a selection: what was kept, and why.
 
-    SELECTION is a number, a name, or `last`. The page opens from the disk without a network, and
+    It is one self-contained HTML file. SELECTION is a number, a name, or `last`. The page opens from the disk without a network, and
     can be sent as it is.
     """
     from ig4.cli.session import open_session

@@ -147,5 +147,6 @@ def test_several_recipes_may_be_files(ig4):
         "--scorers", "length,taste", "--no-check", "--json",
     )  # fmt: skip
     assert done.exit_code == 0, (done.output, done.exception)
-    names = sorted(path.name for path in Path("selected").iterdir())
-    assert names == ["set-learned", "set-random"]
+    names = sorted(path.name for path in Path("selected").iterdir() if path.name[0] != ".")
+    pages = ["set-learned-report.html", "set-random-report.html"]
+    assert names == ["set-learned", pages[0], "set-random", pages[1]]
