@@ -56,8 +56,9 @@ def browse(
 ) -> None:
     """Walk through the live database in a browser.
 
-    Shows the samples of SELECTION, and what other weights and sizes would select. Serves this machine alone. Reading needs nothing; storing a selection, pin or note needs the
-    token in the address that is printed. Stop it with Ctrl-C.
+    Shows the samples of SELECTION, and what other weights and sizes would select. Serves this
+    machine alone. Reading needs nothing; storing a selection, pin or note needs the token in the
+    address that is printed. Stop it with Ctrl-C.
     """
     from ig4.cli.session import open_session
     from ig4.core import config as configuration

@@ -69,8 +69,8 @@ def report(
 ) -> None:
     """Write a page about a selection: what was kept, and why.
 
-    It is one self-contained HTML file. SELECTION is a number, a name, or `last`. The page opens from the disk without a network, and
-    can be sent as it is.
+    It is one self-contained HTML file. SELECTION is a number, a name, or `last`. The page opens
+    from the disk without a network, and can be sent as it is.
     """
     from ig4.cli.session import open_session
     from ig4.core import config as configuration
