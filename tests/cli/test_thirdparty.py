@@ -101,5 +101,5 @@ def test_a_recipe_runs_by_its_name(ig4):
     done = ig4("run", "--recipe", "spread-out", "--size", "10", "--out", "best.json", "--json",
                "-o", "crowd.space=text", "-o", "far-apart.space=text")  # fmt: skip
     assert done["size"] == 10
-    assert done["name"] == "spread-out"
+    assert done["label"] == "spread-out"
     assert done["stages"][0]["do"] == "reject"
