@@ -94,7 +94,8 @@ def test_samples_come_in_pages_with_a_total(client, opened):
 def test_another_selection_is_looked_at_by_its_number(client):
     assert got(client, "/api/about", selection=TOPK)["about"]["size"] == 10
     answer = client.get("/api/about", params={"selection": "99"})
-    assert (answer.status_code, answer.json()) == (400, {"error": "there is no selection 99"})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("there is no selection 99")
 
 
 def test_a_sample_is_told_whole(client, opened):
