@@ -1,12 +1,17 @@
-/** The charts of a page: Vega-Lite specifications, drawn when they come into sight. */
+/** The charts of a page: Vega-Lite specifications, drawn when they come into sight, or in idle time. */
 
 import { el } from "./dom.js";
 import { theme } from "./theme.js";
 
 /** @typedef {import("./data.js").Chart} Chart */
 
-/** @type {{chart: Chart, box: HTMLElement, view: any}[]} */
+/** @typedef {{chart: Chart, box: HTMLElement, view: any}} Entry */
+
+/** @type {Entry[]} */
 const drawn = [];
+
+/** @type {Set<Entry>} */
+const waiting = new Set();
 
 /**
  * The charts of a part of the page, as figures that draw themselves.
@@ -22,16 +27,38 @@ export function figures(charts, part) {
 function figure(chart) {
   const box = el("div", { class: "chart" });
   const entry = { chart, box, view: null };
+  waiting.add(entry);
   new IntersectionObserver((seen, observer) => {
-    if (!seen.some((one) => one.isIntersecting)) return;
+    if (waiting.has(entry) && !seen.some((one) => one.isIntersecting)) return;
     observer.disconnect();
-    drawn.push(entry);
-    draw(entry);
+    first(entry);
   }, { rootMargin: "400px" }).observe(box);
   return el("figure", { class: "chart-box", id: `chart-${chart.id}` }, box);
 }
 
-/** @param {{chart: Chart, box: HTMLElement, view: any}} entry */
+/**
+ * Draw a chart that waits for it.
+ * @param {Entry} entry
+ */
+async function first(entry) {
+  if (!waiting.delete(entry)) return;
+  drawn.push(entry);
+  await draw(entry);
+}
+
+/** Draw the others while the reader looks at something else, so that they are there on paper. */
+export function drawRest() {
+  const idle = window.requestIdleCallback || ((/** @type {() => void} */ work) => setTimeout(work, 50));
+  idle(async () => {
+    // What is folded away has no width yet: it is drawn when somebody opens it.
+    const next = [...waiting].find((entry) => entry.box.clientWidth > 0);
+    if (!next) return;
+    await first(next);
+    drawRest();
+  });
+}
+
+/** @param {Entry} entry */
 async function draw(entry) {
   const embed = /** @type {any} */ (window).vegaEmbed;
   if (!embed) return;

@@ -1,7 +1,7 @@
 /** A page about two selections: what they share, and the samples that only one of them has. */
 
 import { card } from "./card.js";
-import { figures, redraw, setConfigs } from "./charts.js";
+import { drawRest, figures, redraw, setConfigs } from "./charts.js";
 import { Selection, unpack } from "./data.js";
 import { Detail } from "./detail.js";
 import { byId, el, section, table } from "./dom.js";
@@ -109,6 +109,7 @@ async function start() {
   cameIn.grid.show(cameIn.grid.count);
   wentOut.grid.show(wentOut.grid.count);
   document.documentElement.dataset.ready = "yes";
+  drawRest();
 }
 
 start();

@@ -1,7 +1,7 @@
 /** A page about one selection: reads its data, and puts its parts together. */
 
 import { card } from "./card.js";
-import { redraw, setConfigs } from "./charts.js";
+import { drawRest, redraw, setConfigs } from "./charts.js";
 import { Selection, unpack } from "./data.js";
 import { Detail } from "./detail.js";
 import { byId, el, section } from "./dom.js";
@@ -59,6 +59,7 @@ async function start() {
   const asked = location.hash.slice(1); // a part of the page, or what the gallery shows
   (asked.includes("=") ? explorer.node : document.getElementById(asked))?.scrollIntoView();
   document.documentElement.dataset.ready = "yes";
+  drawRest();
 }
 
 /** @param {import("./data.js").Values} values */

@@ -54,8 +54,8 @@ def test_it_opens_with_its_headline_and_all_parts(visit, report):
     assert page.title() == "selection 1 of harbour"
     assert page.locator("h1").inner_text() == f"12 of {N} samples of harbour"
     parts = page.locator("nav a").all_inner_texts()
-    assert parts == ["Kinds", "Scores", "Last in, first out", "Clusters", "Map",
-                     "How it was made", "Samples"]  # fmt: skip
+    assert parts == ["Kept", "Last in, first out", "Left out, and why", "Kinds", "Scores",
+                     "Best and worst", "Clusters", "Map", "How it was made", "Samples"]  # fmt: skip
     for link in page.locator("nav a").all():
         assert page.locator(link.get_attribute("href")).count() == 1
 
@@ -126,7 +126,7 @@ def test_what_one_looks_at_is_in_the_address(visit, plain):
 def test_everything_but_the_map_with_the_keyboard_alone(visit, plain):
     page = visit(plain).page
     page.keyboard.press("Tab")
-    assert focused(page).inner_text() == "To the samples"
+    assert focused(page).inner_text() == "To the content"
     page.keyboard.press("Tab")
     assert focused(page).inner_text().startswith("Theme")
     page.keyboard.press("Enter")
