@@ -95,8 +95,7 @@ def serve(
         )
         app = make_app(site)
         browsed = site.library.get()
-        assert browsed.bins is not None
-        assert browsed.places is None or len(browsed.places)  # made before the first page asks
+        browsed.warm()
         address = f"http://{HOST}:{site.port}/"
         click.echo(f"{len(browsed.view):,} samples of {browsed.view.dataset.name}: {address}")
         click.echo(f"To store selections and pins too: {address}#token={site.token}")

@@ -4,32 +4,41 @@ import { el } from "./dom.js";
 
 const THEMES = ["system", "light", "dark"];
 
+const system = matchMedia("(prefers-color-scheme: dark)");
+
+let chosen = 0;
+
 /** @returns {"light" | "dark"} */
 export function theme() {
-  const chosen = document.documentElement.dataset.theme;
-  if (chosen === "light" || chosen === "dark") return chosen;
-  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  if (chosen === 0) return system.matches ? "dark" : "light";
+  return chosen === 1 ? "light" : "dark";
 }
+
+/** Let the style sheet know. */
+function apply() {
+  document.documentElement.dataset.theme = theme();
+}
+
+apply();
 
 /**
  * The button that changes the theme.
  * @param {() => void} changed
  */
 export function themeButton(changed) {
-  let which = 0;
+  const label = () => `Theme: ${THEMES[chosen]}`;
   const button = el("button", { type: "button", class: "quiet", onclick: turn }, label());
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+  system.addEventListener("change", show);
   return button;
 
-  function label() {
-    return `Theme: ${THEMES[which]}`;
+  function show() {
+    apply();
+    changed();
   }
 
   function turn() {
-    which = (which + 1) % THEMES.length;
-    if (which === 0) delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = THEMES[which];
+    chosen = (chosen + 1) % THEMES.length;
     button.textContent = label();
-    changed();
+    show();
   }
 }

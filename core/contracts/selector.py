@@ -62,9 +62,9 @@ class Selector(Configurable):
     def rejections(self, pool: Pool) -> Groups | None:
         """Return which of its own rules rejects each row of this pool; None if it has none.
 
-        The names are the rules, in words that complete "left out: …", and a row that no rule
-        rejects has the label -1. Rows that a rule rejects may be taken all the same, where there
-        are too few others.
+        The names are the rules, in words that complete "left out: …" and quote nothing of the data,
+        and a row that no rule rejects has the label -1. Rows that a rule rejects may be taken all
+        the same, where there are too few others.
         """
         return None
 

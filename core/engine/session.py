@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,10 @@ class Session:
             self.told.add(key)
             with self.notices_of(""):
                 self.notice(text)
+
+    def quiet(self) -> Session:
+        """Return a session on the same store that nobody hears, and that marks nothing as told."""
+        return replace(self, listeners=(), told=set())
 
     @contextmanager
     def hearing(self) -> Iterator[list[str]]:

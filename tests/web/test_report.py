@@ -283,6 +283,17 @@ def test_charts_are_drawn_in_the_colours_of_the_theme(visit, report):
     assert page.locator("#scores .chart svg .mark-text text").first.evaluate(ink) != light
 
 
+def test_what_is_dark_on_the_screen_is_dark_on_light_on_paper(visit, report):
+    page = visit(report, scheme="dark").page
+    colours = "(node) => [getComputedStyle(node).backgroundColor, getComputedStyle(node).color]"
+    assert page.locator("body").evaluate(colours) == ["rgb(20, 23, 26)", "rgb(232, 234, 237)"]
+    page.locator("#scores .chart svg text").first.wait_for(state="attached")
+    page.emulate_media(media="print")
+    assert page.locator("body").evaluate(colours) == ["rgb(255, 255, 255)", "rgb(22, 25, 29)"]
+    ink = "(node) => getComputedStyle(node).fill"
+    assert page.locator("#scores .chart svg text").first.evaluate(ink) == "rgb(22, 25, 29)"
+
+
 def test_on_paper_there_are_no_controls_and_the_first_samples(visit, report):
     page = visit(report).page
     page.emulate_media(media="print")

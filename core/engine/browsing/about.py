@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ig4.core.engine.reporting.pagedata import column_values, counted_names
 from ig4.core.engine.selecting.scaling import SCALES
 from ig4.core.version import __version__
 from ig4.storage import selections
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
     from ig4.core.engine.browsing.browsed import BrowsedSelection
     from ig4.core.engine.browsing.library import Library
+    from ig4.core.engine.reporting.view import SelectionView
 
 _LISTED = 200
 
@@ -43,14 +41,16 @@ def about(library: Library, browsed: BrowsedSelection) -> dict[str, Any]:
             "canSelect": view.prepared is not None,
             "competing": 0 if view.prepared is None else len(view.prepared.left),
             "whyNot": view.why_not,
-            "line": None,
+            "line": view.line,
         },
         "selections": _listed(library, view.dataset.id),
         "scales": list(SCALES),
         "columns": _columns(browsed),
-        "fates": _counted(view.fates, view.fate),
-        "groups": None if view.groups is None else _counted(view.groups.names, view.groups.labels),
-        "clusters": _clusters(browsed),
+        "fates": counted_names(view.fates, view.fate),
+        "groups": None
+        if view.groups is None
+        else counted_names(view.groups.names, view.groups.labels),
+        "clusters": _clusters(view),
         "map": None
         if browsed.map is None
         else {"space": browsed.map.space, "method": browsed.map.method},
@@ -73,36 +73,21 @@ def _listed(library: Library, dataset_id: int) -> list[dict[str, Any]]:
 
 
 def _columns(browsed: BrowsedSelection) -> list[dict[str, Any]]:
+    """Return the indicators; one can count if no sample that competes would be without F(x)."""
     view = browsed.view
     competing = view.peers >= 0
     return [
-        {
-            "name": column.name,
-            "weight": column.weight,
-            "share": None,
-            "known": int((~np.isnan(column.raw)).sum()),
-            # Others would leave samples without a final score.
-            "canCount": column.weight is not None or not np.isnan(column.raw[competing]).any(),
-        }
-        for column in view.columns
+        told | {"canCount": told["weight"] is not None or not np.isnan(one.raw[competing]).any()}
+        for told, one in zip(column_values(view), view.columns, strict=True)
     ]
 
 
-def _clusters(browsed: BrowsedSelection) -> list[dict[str, Any]]:
-    view = browsed.view
+def _clusters(view: SelectionView) -> list[dict[str, Any]]:
     if view.clusters is None:
         return []
     labels, counts = np.unique(view.clusters[view.clusters >= 0], return_counts=True)
-    chosen = view.clusters[view.selected]
-    found = []
-    for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
-        own = view.final[view.selected[chosen == label]]
-        has_line = view.ranks_by_final and view.peers.max(initial=0) > 0 and len(own) > 0
-        line = float(own.min()) if has_line and not np.isnan(own).all() else None
-        found.append({"label": label, "size": count, "selected": len(own), "line": line})
-    return found
-
-
-def _counted(names: Sequence[str], labels: NDArray[np.int64]) -> list[dict[str, Any]]:
-    counts = np.bincount(labels[labels >= 0], minlength=len(names)).tolist()
-    return [{"name": name, "count": count} for name, count in zip(names, counts, strict=True)]
+    lines = view.lines if view.deals_by_cluster else {}
+    return [
+        {"label": label, "size": count, "line": lines.get(label)}
+        for label, count in zip(labels.tolist(), counts.tolist(), strict=True)
+    ]

@@ -40,6 +40,10 @@ class BrowsedSelection:
         self._searches: OrderedDict[str, NDArray[np.int64]] = OrderedDict()
         self._orders: OrderedDict[str, NDArray[np.int64]] = OrderedDict()
 
+    def warm(self) -> None:
+        """Make what the first page asks for, so that it need not wait."""
+        _ = self.bins, self.places
+
     @cached_property
     def map(self) -> SampleMap | None:
         """The map, None if the data set has none."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ class Library:
     def __init__(
         self, session: Session, first: int, *, method: str = "pca", space: str | None = None
     ) -> None:
-        self.session = replace(session, listeners=())
+        self.session = session.quiet()
         self.first = first
         self.method = method
         self.space = space

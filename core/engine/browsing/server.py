@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from ig4.core.engine.browsing.writing import (
     store_whatif,
     text_of,
 )
+from ig4.core.engine.reporting.packing import packed_array
 from ig4.core.engine.reporting.thumbnails import Thumbnails
 from ig4.core.errors import Ig4Error, MissingExtraError, UsageError
 from ig4.core.files.images.decode import ImageError
@@ -230,17 +230,17 @@ class _Pages:
             places = browsed.places[part.rows]
             return {
                 "kind": "points",
-                "rows": _packed(part.rows.astype("<i4")),
-                "x": _packed(places[:, 0].astype("<f4")),
-                "y": _packed(places[:, 1].astype("<f4")),
-                "selected": _packed(part.selected.astype("u1")),
+                "rows": packed_array(part.rows.astype("<i4")),
+                "x": packed_array(places[:, 0].astype("<f4")),
+                "y": packed_array(places[:, 1].astype("<f4")),
+                "selected": packed_array(part.selected.astype("u1")),
             }
         cells = np.flatnonzero(part.everyone)
         return {
             "kind": "density",
-            "cells": _packed(cells.astype("<i4")),
-            "everyone": _packed(part.everyone.ravel()[cells].astype("<i4")),
-            "selected": _packed(part.selected.ravel()[cells].astype("<i4")),
+            "cells": packed_array(cells.astype("<i4")),
+            "everyone": packed_array(part.everyone.ravel()[cells].astype("<i4")),
+            "selected": packed_array(part.selected.ravel()[cells].astype("<i4")),
         }
 
     def sample(self, request: Request) -> Mapping[str, Any]:
@@ -381,10 +381,6 @@ def _cell(value: Any) -> Any:
     if isinstance(value, (bytes, memoryview)):
         return f"<{len(value):,} bytes>"
     return str(value)
-
-
-def _packed(array: NDArray[Any]) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
 def _file(name: str) -> Response:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ig4.core.engine.comparing.fates import Fate, Fates
+from ig4.core.engine.comparing.fates import Fates
 from ig4.core.engine.comparing.grouped import cluster_comparison, group_comparison
 from ig4.core.engine.comparing.keys import SideKeys, keys_of
 from ig4.core.engine.comparing.overlap import overlap_of
-from ig4.core.engine.comparing.result import Change, ComparedSelection, ComparisonResult
+from ig4.core.engine.comparing.result import Change, ComparedSelection, ComparisonResult, Fate
 from ig4.core.engine.comparing.settings import setting_differences
 from ig4.core.engine.comparing.sides import ComparedSide, read_side
 from ig4.core.engine.pooling.settings import PoolSettings

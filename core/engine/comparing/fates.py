@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ig4.core.engine.comparing.result import Fate
 from ig4.core.engine.selecting.algorithm import best_first
 from ig4.core.engine.selecting.explain import plain_json, with_ids
 from ig4.core.engine.selecting.pins import VETO
@@ -18,20 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ig4.core.engine.selecting.draft import SelectionDraft
-
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What became of a sample; see `ig4.core.engine.comparing.result.Change`."""
-
-    fate: str
-    reason: str
-    other_score: float | None = None
-    place: int | None = None
-    members: int | None = None
-    taken: int | None = None
-    distance: float | None = None
-    details: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

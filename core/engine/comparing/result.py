@@ -100,23 +100,15 @@ FATES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A sample that one selection has and the other has not.
+class Fate:
+    """What became of a sample in the selection that does not have it.
 
-    `rank`, `final_score` and `cluster` are those in the selection that has it, where it may have
-    been `kept` by name. `fate` is what became of it in the other (one of `FATES`), `reason` says it
-    in a sentence. Of one below the line, `place` is its place by final score among the `members`
-    that it competes with, of which the other took `taken`; `distance` is its final score there
-    (`other_score`) minus that of the last one taken, never positive. `details` is what the selector
-    of the other says of the sample; only of the first few that are "not chosen".
+    `fate` is one of `FATES`, `reason` says it in a sentence. Of a sample below the line, `place` is
+    its place by final score among the `members` that it competes with, of which `taken` were taken;
+    `distance` is its final score (`other_score`) minus that of the last one taken, never positive.
+    `details` is what the selector says of it; only of the first few that are "not chosen".
     """
 
-    id: str
-    rank: int
-    final_score: float | None
-    cluster: int | None
-    group: str | None
-    kept: bool
     fate: str
     reason: str
     other_score: float | None = None
@@ -125,6 +117,22 @@ class Change:
     taken: int | None = None
     distance: float | None = None
     details: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change(Fate):
+    """A sample that one selection has and the other has not, with its fate in the other.
+
+    `rank`, `final_score` and `cluster` are those in the selection that has it, where it may have
+    been `kept` by name.
+    """
+
+    id: str
+    rank: int
+    final_score: float | None
+    cluster: int | None
+    group: str | None
+    kept: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,10 +40,6 @@ def _row(view: SelectionView, label: int, typical: list[int]) -> dict[str, Any]:
     members = np.flatnonzero(view.clusters == label)
     taken = members[view.rank[members] > 0]
     own = view.final[members]
-    contest = bool((view.peers[members] == label).any()) and view.peers.max(initial=0) > 0
-    line = (
-        float(view.final[taken].min()) if contest and view.ranks_by_final and len(taken) else None
-    )
     known = own[~np.isnan(own)]
     return {
         "label": label,
@@ -51,7 +47,7 @@ def _row(view: SelectionView, label: int, typical: list[int]) -> dict[str, Any]:
         "compared": int((view.peers[members] >= 0).sum()),
         "selected": len(taken),
         "mean": float(known.mean()) if len(known) else None,
-        "line": None if line is None or np.isnan(line) else line,
+        "line": view.lines.get(label) if view.deals_by_cluster else None,
         "typical": typical,
     }
 

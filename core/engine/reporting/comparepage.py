@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ig4.core.charts.bundle import vega_bundle
 from ig4.core.charts.frame import PAGE
 from ig4.core.charts.kinds import compare
-from ig4.core.charts.rendering import specification
-from ig4.core.charts.themes import theme_config
 from ig4.core.engine.exporting.export import dataset_of_selection
 from ig4.core.engine.plotting.plot import overlap_values
 from ig4.core.engine.reporting.cards import SampleCards, sample_cards
 from ig4.core.engine.reporting.page import html_page
+from ig4.core.engine.reporting.pagecharts import drawn_charts, page_chart
 from ig4.core.engine.reporting.pagedata import column_values, counted_names
 from ig4.core.engine.reporting.shown import ShownSamples
 from ig4.core.engine.reporting.view import SelectionView, selection_view
-from ig4.core.errors import MissingExtraError
 from ig4.core.files.writing.staging import staged_file
 from ig4.core.version import __version__
 from ig4.storage import samples
@@ -113,16 +110,10 @@ def _charts(
 ) -> tuple[dict[str, Any], str]:
     if one.dataset.id != other.dataset.id:
         return {"charts": [], "themes": {}}, ""  # charts compare rows of one data set
-    try:
-        library = vega_bundle()
+
+    def make() -> Iterator[dict[str, Any]]:
         values = overlap_values(one, other)
-        drawn = [compare.overlap_chart(values, PAGE), compare.rank_chart(values, PAGE)]
-    except MissingExtraError as error:
-        session.notice_once(f"the page has tables in place of charts: {error}")
-        return {"charts": [], "themes": {}}, ""
-    charts = [
-        {"section": "overlap", "id": f"compare-{n}", "spec": specification(chart)}
-        for n, chart in enumerate(drawn)
-    ]
-    themes = {name: theme_config(name, background="transparent") for name in ("light", "dark")}
-    return {"charts": charts, "themes": themes}, library
+        yield page_chart("overlap", "compare-overlap", compare.overlap_chart(values, PAGE))
+        yield page_chart("overlap", "compare-ranks", compare.rank_chart(values, PAGE))
+
+    return drawn_charts(session, make)

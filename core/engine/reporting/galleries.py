@@ -10,6 +10,7 @@ import numpy as np
 
 from ig4.core.counts import counted
 from ig4.core.engine.reporting.view import NOT_TAKEN, ScoreColumn, SelectionView
+from ig4.core.engine.selecting.percent import percents_fall
 from ig4.storage import samples, scores
 
 if TYPE_CHECKING:
@@ -114,8 +115,13 @@ def _least(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
 
 
 def _goodness(column: ScoreColumn) -> NDArray[np.float64]:
-    """Return what is more for a better sample (n,): the percent, where it can be had."""
-    return column.raw if np.isnan(column.percent).all() else column.percent
+    """Return what is more for a better sample (n,), of all that have the score.
+
+    Percents are of the candidates alone, so they only say which way the values run.
+    """
+    known = ~np.isnan(column.percent)
+    falls = percents_fall(column.raw[known], column.percent[known])
+    return -column.raw if falls else column.raw
 
 
 def _duplicates(session: Session, view: SelectionView) -> Gallery | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,7 +53,7 @@ def selection_map(
         UsageError: the space or the method is not there, or does not give two numbers.
         MissingExtraError: the method needs a library that is not installed.
     """
-    quiet = replace(session, listeners=())
+    quiet = session.quiet()
     quiet.host.validate(Choice("embedder", method, {"space": space or WITHOUT_MODEL}))
     if space is not None:
         return _laid_out(quiet, view, method, space)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import html
-import json
 import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from ig4.core.engine.reporting.packing import packed_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,8 +56,8 @@ def html_page(
         "key": html.escape(key),
         "title": html.escape(f"{about['label']} of {about['dataset']}"),
         "style": style,
-        "data": packed(values),
-        "charts": packed(dict(charts or {})),
+        "data": packed_json(values),
+        "charts": packed_json(dict(charts or {})),
         "pictures": "\n".join(pictures),
         "library": f"<script>{library}</script>" if library else "",
         "script": f'<script type="module">{script}</script>',
@@ -98,13 +98,6 @@ def _with_imports(name: str, done: list[str]) -> list[str]:
 
 def _variable(name: str) -> str:
     return "module_" + name.removesuffix(".js").replace("-", "_")
-
-
-def packed(value: Any) -> str:
-    """Return a JSON-able value as gzip in base64, the same for equal values."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    data = text.encode("utf-8", "replace")
-    return base64.b64encode(gzip.compress(data, compresslevel=6, mtime=0)).decode()
 
 
 def _hash(script: str) -> str:

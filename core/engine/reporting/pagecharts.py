@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.charts.bundle import vega_bundle
@@ -33,16 +34,34 @@ def page_charts(
     Both are empty, and that is told, where the libraries are not installed. Without `outcomes`
     there are none of trainings and what came of these.
     """
-    try:
-        library = vega_bundle()
-        charts = list(_charts(session, view))
+
+    def make() -> Iterator[dict[str, Any]]:
+        yield from _charts(session, view)
         if outcomes:
-            charts += _outcome_charts(session, view)
+            yield from _outcome_charts(session, view)
+
+    return drawn_charts(session, make)
+
+
+def drawn_charts(
+    session: Session, make: Callable[[], Iterable[dict[str, Any]]]
+) -> tuple[dict[str, Any], str]:
+    """Return charts with their themes, and the JavaScript that draws them.
+
+    Both are empty, and that is told, where the libraries are not installed.
+    """
+    try:
+        library, charts = vega_bundle(), list(make())
     except MissingExtraError as error:
         session.notice_once(f"the page has tables in place of charts: {error}")
         return {"charts": [], "themes": {}}, ""
     themes = {name: theme_config(name, background="transparent") for name in ("light", "dark")}
     return {"charts": charts, "themes": themes}, library
+
+
+def has_libraries() -> bool:
+    """Tell whether charts can be drawn, without loading what draws them."""
+    return all(find_spec(name) is not None for name in ("altair", "vl_convert"))
 
 
 def _charts(session: Session, view: SelectionView) -> Iterator[dict[str, Any]]:
@@ -70,7 +89,7 @@ def _score_charts(view: SelectionView) -> Iterator[dict[str, Any]]:
         counts = values.name in counting or values.name not in known or not counting
         if (values.everyone > 0).sum() > 1 or counts:
             part = "scores" if counts else "others"
-            yield _told(part, f"scores-{number}", score_chart(values, PAGE))
+            yield page_chart(part, f"scores-{number}", score_chart(values, PAGE))
 
 
 def _outcome_charts(session: Session, view: SelectionView) -> Iterator[dict[str, Any]]:
@@ -106,7 +125,7 @@ def _chart(part: str, kind: PlotKind, values: Callable[[], Any]) -> Iterator[dic
     found = _had(values)
     if found:
         for number, chart in enumerate(plot_charts(Plot(kind, found), PAGE)):
-            yield _told(part, f"{kind}-{number}" if number else kind, chart)
+            yield page_chart(part, f"{kind}-{number}" if number else kind, chart)
 
 
 def _had(values: Callable[[], Any]) -> Any:
@@ -119,5 +138,6 @@ def _had(values: Callable[[], Any]) -> Any:
         return None
 
 
-def _told(part: str, name: str, chart: Chart) -> dict[str, Any]:
+def page_chart(part: str, name: str, chart: Chart) -> dict[str, Any]:
+    """Return a chart for a part of a page."""
     return {"section": part, "id": name, "spec": specification(chart, validate=False)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from ig4.core.engine.reporting.clustertable import cluster_table
 from ig4.core.engine.reporting.galleries import Gallery, galleries
 from ig4.core.engine.reporting.map import SampleMap, selection_map
 from ig4.core.engine.reporting.outcomes import cost_tables, outcome_tables
+from ig4.core.engine.reporting.packing import packed_array
 from ig4.core.engine.reporting.redaction import redacted
 from ig4.core.engine.reporting.shown import ShownSamples, shown_samples
 from ig4.core.engine.reporting.view import SelectionView
@@ -121,7 +121,7 @@ def _about(
         "without": cards.without,
         "unreadable": cards.unreadable,
         "ranksByFinal": view.ranks_by_final,
-        "line": _line(view),
+        "line": view.line,
         "command": _command(view) if request.texts else None,
     }
 
@@ -132,14 +132,6 @@ def _command(view: SelectionView) -> str | None:
         return redact(command_again(view.selection.config))
     except (KeyError, TypeError, AttributeError):  # of an older ig4
         return None
-
-
-def _line(view: SelectionView) -> float | None:
-    """Return the final score that was the last to be taken, where all samples compete together."""
-    scores = view.final[view.selected]
-    together = view.ranks_by_final and view.peers.max(initial=0) == 0
-    known = scores[~np.isnan(scores)]
-    return float(known.min()) if together and len(known) else None
 
 
 def _numbers_alone(view: SelectionView) -> dict[str, Any]:
@@ -214,11 +206,11 @@ def _map(view: SelectionView, found: SampleMap, place: Mapping[int, int]) -> dic
         "method": found.method,
         "told": told,
         "ratio": float((high - low)[0] / (high - low)[1]) if (high > low).all() else 1.0,
-        "x": _packed(grid[:, 0].astype("<u2")),
-        "y": _packed(grid[:, 1].astype("<u2")),
-        "selected": _packed((view.rank[rows] > 0).astype("u1")),
-        "cluster": _packed(label[rows].astype("<i4")),
-        "card": _packed(cards),
+        "x": packed_array(grid[:, 0].astype("<u2")),
+        "y": packed_array(grid[:, 1].astype("<u2")),
+        "selected": packed_array((view.rank[rows] > 0).astype("u1")),
+        "cluster": packed_array(label[rows].astype("<i4")),
+        "card": packed_array(cards),
         "final": numbers(np.array([np.nanmin(view.final), np.nanmax(view.final)]))
         if not np.isnan(view.final).all()
         else None,
@@ -238,7 +230,3 @@ def _points(view: SelectionView, known: NDArray[np.int64]) -> tuple[NDArray[np.i
         np.sort(np.concatenate([chosen, drawn])),
         f"{told}; drawn are the selected ones and {len(drawn):,} others, by the seed",
     )
-
-
-def _packed(array: NDArray[Any]) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()

@@ -28,6 +28,7 @@ def redacted(view: SelectionView) -> SelectionView:
         report=_report(view.report, names),
         groups=groups,
         stage_reasons={},
+        why_not=view.why_not and "what it was made by is gone",
     )
 
 

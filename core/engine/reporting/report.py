@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.engine.reporting.page import html_page
-from ig4.core.engine.reporting.pagecharts import page_charts
+from ig4.core.engine.reporting.pagecharts import has_libraries, page_charts
 from ig4.core.engine.reporting.pagedata import PageRequest, page_data
 from ig4.core.engine.reporting.view import selection_view
 from ig4.core.events import StageFinished, StageStarted
@@ -98,7 +98,8 @@ def keep_report(session: Session, dataset: DatasetRow, selection_id: int, path: 
 
 def page_key(selection: SelectionRow, request: PageRequest) -> str:
     """Return what tells the page of a selection from another one's."""
-    return digest_of([selection.id, selection.digest, asdict(request), __version__])
+    charts = has_libraries()  # or a page without them would stay when these are installed
+    return digest_of([selection.id, selection.digest, asdict(request), charts, __version__])
 
 
 def _is_of(path: Path, key: str) -> bool:

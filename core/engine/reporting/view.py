@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from ig4.core.engine.selecting.columns import read_matrix
 from ig4.core.engine.selecting.draft import PreparedSelection, prepare_selection
 from ig4.core.engine.selecting.explain import recorded_columns, recorded_request
 from ig4.core.engine.selecting.percent import percents
-from ig4.core.errors import Ig4Error
+from ig4.core.errors import Ig4Error, PluginError
+from ig4.core.host.blame import blaming
 from ig4.core.records import Choice
 from ig4.storage import clusters, samples, scorecolumns, selections
 
@@ -120,6 +121,31 @@ class SelectionView:
             told = self.selection.config["selector"]["use"].rpartition("/")[2] in ("quota", "topk")
         return bool(told) and self.prepared is not None
 
+    @property
+    def deals_by_cluster(self) -> bool:
+        """Whether a sample competes with those of its cluster alone, so that each has a line."""
+        return self.prepared is not None and self.prepared.pool.needs.clusters
+
+    @cached_property
+    def lines(self) -> Mapping[int, float]:
+        """The final score of the last sample taken, by contest; none where F(x) does not decide.
+
+        Pinned samples did not compete, so none of them is a line.
+        """
+        if not self.ranks_by_final:
+            return {}
+        rows = self.selected[self.peers[self.selected] >= 0]
+        rows = rows[~np.isnan(self.final[rows])]
+        contests, at = np.unique(self.peers[rows], return_inverse=True)
+        least = np.full(len(contests), np.inf)
+        np.minimum.at(least, at, self.final[rows])
+        return dict(zip(contests.tolist(), least.tolist(), strict=True))
+
+    @property
+    def line(self) -> float | None:
+        """The line where all samples compete together; None where there is none, or several."""
+        return None if self.deals_by_cluster else self.lines.get(0)
+
     def row_of(self, sample_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows (k,) int64 of sample ids, -1 for those the data set does not have."""
         return rows_of(self.sample_ids, np.asarray(sample_ids, dtype=np.int64))
@@ -145,7 +171,7 @@ def selection_view(session: Session, dataset: DatasetRow, selection_id: int) -> 
     again (its scores, clusters or selector are gone), the scores that are there are shown, and
     what became of the others is unknown.
     """
-    quiet = replace(session, listeners=())  # what is said here was said when it was made
+    quiet = session.quiet()  # what is said here was said when it was made
     with session.store.reading() as connection:
         selection = selections.find(connection, selection_id)
         assert selection is not None
@@ -175,7 +201,7 @@ class _ViewMaker:
         rank, stored, gone = self._ranks()
         final = self._final(prepared, stored)
         fates, fate, reasons = self._fates(prepared, rank > 0)
-        labels, clustering = self._clusters(prepared)
+        labels, clustering = self._clusters()
         return SelectionView(
             dataset=self.dataset,
             selection=self.selection,
@@ -245,7 +271,7 @@ class _ViewMaker:
             for why, ids in reversed([*prepared.table.lacking.items()]):
                 fate[rows_of(self.sample_ids, ids)] = len(fates)
                 fates.append(why)
-            rules = prepared.selector.rejections(prepared.pool)
+            rules = _rules(prepared)
             if rules is not None:
                 rejected = rules.labels >= 0
                 rows = rows_of(self.sample_ids, prepared.table.sample_ids[prepared.left[rejected]])
@@ -263,14 +289,11 @@ class _ViewMaker:
         peers = np.full(len(self.sample_ids), -1, dtype=np.int64)
         if prepared is not None:
             table, left = prepared.table, prepared.left
-            by_cluster = prepared.pool.needs.clusters
             places = rows_of(self.sample_ids, table.sample_ids[left])
-            peers[places] = np.maximum(table.labels[left], 0) if by_cluster else 0
+            peers[places] = table.labels[left] if prepared.pool.needs.clusters else 0
         return peers
 
-    def _clusters(
-        self, prepared: PreparedSelection | None
-    ) -> tuple[NDArray[np.int64] | None, ClusteringRow | None]:
+    def _clusters(self) -> tuple[NDArray[np.int64] | None, ClusteringRow | None]:
         """Return the clusters that the selection read, else the newest of the data set."""
         used = self.selection.clustering_id
         with self.session.store.reading() as connection:
@@ -313,9 +336,8 @@ class _ViewMaker:
 
     def _counting(self, prepared: PreparedSelection) -> list[tuple[str, ScoreColumn]]:
         table, places = prepared.table, self._places(prepared)
-        whole = len(places) == len(
-            self.sample_ids
-        )  # else some were no candidates, and may have scores
+        # Samples that were no candidates may have some of the scores.
+        whole = len(places) == len(self.sample_ids)
         raw = table.raw if whole else read_matrix(self.session, table.columns, self.contents).raw
         found = []
         for n, row in enumerate(table.columns):
@@ -331,6 +353,22 @@ class _ViewMaker:
             return percents(self.session, [row], raw[:, None], "paper")[:, 0]
         except Ig4Error:
             return np.full(len(raw), np.nan)
+
+
+def _rules(prepared: PreparedSelection) -> Groups | None:
+    """Return which of its own rules a selector rejects each row of its pool by.
+
+    Raises:
+        PluginError: it fails, or gives other than a label for each row.
+    """
+    with blaming("the selector's rejections()"):
+        rules = prepared.selector.rejections(prepared.pool)
+    if rules is not None and np.shape(rules.labels) != (prepared.pool.n,):
+        raise PluginError(
+            f"the selector's rejections() must have a label for each of the {prepared.pool.n} rows "
+            f"of the pool; they have the shape {np.shape(rules.labels)}"
+        )
+    return rules
 
 
 def _same(today: NDArray[np.float64], stored: NDArray[np.float64]) -> bool:

@@ -116,3 +116,14 @@ def test_the_least_are_the_first_of_a_sorting(values, count):
     array = np.array(values, dtype=np.float64)
     expected = sorted(range(len(values)), key=lambda place: (values[place], place))[:count]
     assert _least(array, count).tolist() == expected
+
+
+def test_best_and_worst_of_a_score_that_counts_are_also_of_samples_that_were_never_compared(
+    docked, dataset
+):
+    view, found = by_key(docked, dataset, QUOTA)
+    compared = view.peers >= 0
+    rows = found["worst:gpt"].rows
+    known = [n for n in range(N) if n not in NO_GPT]
+    assert list(rows) == sorted(known, key=lambda n: (gpt_score(n), n))[:LENGTH]
+    assert not compared[list(rows)].all()

@@ -7,11 +7,14 @@ import gzip
 import html
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from ig4.core.engine.reporting.pagedata import PageRequest
+from ig4.core.engine.reporting.redaction import redacted
 from ig4.core.engine.reporting.report import write_report
+from ig4.core.engine.reporting.view import selection_view
 from ig4.core.engine.scoring.columns import drop_column
 
 from ....harbour import BALANCED, QUOTA, TOPK, N, record
@@ -74,3 +77,9 @@ def test_nor_where_the_selection_cannot_be_made_again(docked, dataset, tmp_path,
     text, _ = said(tmp_path / "page.html")
     assert "harbour" not in text
     assert [one for one in SECRETS if one in text] == []
+
+
+def test_why_a_selection_cannot_be_made_again_names_nothing(docked, dataset):
+    view = replace(selection_view(docked, dataset, QUOTA), why_not="harbour has no scores of pier")
+    assert redacted(view).why_not == "what it was made by is gone"
+    assert redacted(replace(view, why_not=None)).why_not is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,19 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from ig4.core.contracts import Groups
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.reporting.view import rows_of, selection_view
 from ig4.core.engine.scoring.columns import drop_column
 from ig4.core.engine.selecting.candidates import SelectionRequest
+from ig4.core.engine.selecting.pins import PinRequest, PinSource
 from ig4.core.engine.selecting.select import select
+from ig4.core.errors import PluginError
 from ig4.core.records import Choice
+from ig4.plugins.selectors.balanced import Balanced
+from ig4.storage import samples
 
 from ....harbour import (
     BALANCED,
     NO_GPT,
     QUOTA,
     RANDOM,
+    REQUESTS,
     TEXT_ONLY,
     TOPK,
     N,
@@ -251,3 +258,39 @@ def test_the_smallest_data_sets_have_views(session, scored, values, size, taken)
 def test_rows_of_ids_are_where_they_stand(known, asked):
     found = rows_of(np.array(known, dtype=np.int64), np.array(asked, dtype=np.int64))
     assert found.tolist() == [known.index(one) if one in known else -1 for one in asked]
+
+
+def pinned_low(docked, dataset, selector):
+    """Select with the sample of the lowest final score among those that are kept."""
+    view = selection_view(docked, dataset, QUOTA)
+    row = int(np.nanargmin(view.final))
+    with docked.store.reading() as connection:
+        sample = int(view.sample_ids[row])
+        name = samples.external_ids(connection, [sample], dataset.id)[sample]
+    kept = PinRequest(keep=(PinSource(ids=(name,)),))
+    request = replace(REQUESTS[QUOTA], pins=kept, selector=Choice("selector", selector))
+    return row, selection_view(docked, dataset, select(docked, dataset, request).id)
+
+
+@pytest.mark.parametrize("selector", ["quota", "topk"])
+def test_a_sample_that_is_kept_by_name_is_no_line(docked, dataset, selector):
+    row, view = pinned_low(docked, dataset, selector)
+    assert view.rank[row] == 1
+    assert view.deals_by_cluster == (selector == "quota")
+    for contest, line in view.lines.items():
+        own = (view.peers == contest) & (view.rank > 0)
+        assert line == view.final[own].min() > view.final[row]
+    assert (view.line is None) == view.deals_by_cluster
+
+
+def test_a_selector_whose_rejections_do_not_fit_its_pool_is_named(docked, dataset, monkeypatch):
+    monkeypatch.setattr(Balanced, "rejections", lambda *_: Groups(("x",), np.zeros(3, dtype=int)))
+    with pytest.raises(PluginError, match=r"rejections\(\) must have a label for each of"):
+        selection_view(docked, dataset, BALANCED)
+
+
+def test_nothing_is_told_twice_or_taken_for_told_by_looking(docked, dataset):
+    before = set(docked.told)
+    selection_view(docked, dataset, BALANCED)
+    assert docked.told == before
+    assert docked.quiet().told is not docked.told
