@@ -56,7 +56,7 @@ def test_every_tab_of_the_browser_and_its_dialog(visit, site, scheme):
     slider = page.get_by_label("size", exact=True)
     slider.focus()
     slider.press("ArrowLeft")
-    page.get_by_text("would enter").wait_for()
+    page.locator("#whatif [role=status]", has_text="would enter").wait_for()
     found["what if"] = serious(page)
     page.get_by_role("button", name="SQL", exact=True).click()
     page.get_by_role("button", name="Run").click()

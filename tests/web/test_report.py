@@ -33,6 +33,9 @@ def shown(page):
     """The ids of the cards of the gallery that are in the document, in order."""
     page.locator("#samples").evaluate("(node) => node.scrollIntoView()")
     page.locator("#samples .card").first.wait_for()
+    # Cards are drawn when the browser tells of the scrolling, a frame later.
+    frames = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    page.locator("#samples").evaluate(frames)
     return page.locator("#samples .grid .card-id").all_inner_texts()
 
 

@@ -56,6 +56,7 @@ def test_a_database_that_nobody_damaged_is_sound(scored):
         "scores": COUNT, "embeddings": 1, "input_embeddings": 0, "samples": COUNT, "components": 3,
         "dataset_scorers": 1, "groupings": 1, "group_labels": COUNT, "checkups": 1,
         "selections": 1, "selected_samples": 100, "selection_reports": 1,
+        "selection_scorers": 1, "selected_scores": 100,
     }  # fmt: skip
     assert report.notes == []
 

@@ -20,7 +20,7 @@ from ig4.core.engine.scoring.columns import drop_column
 from ....harbour import NO_GPT, QUOTA, RANDOM, TEXT_ONLY, TOPK, N
 
 pytest.importorskip("starlette")
-pytest.importorskip("httpx")
+pytest.importorskip("httpx2")
 
 PORT = 8420
 

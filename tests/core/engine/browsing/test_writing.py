@@ -13,7 +13,7 @@ from ig4.storage import pins, selections
 from ....harbour import QUOTA
 
 pytest.importorskip("starlette")
-pytest.importorskip("httpx")
+pytest.importorskip("httpx2")
 
 PORT = 8420
 
