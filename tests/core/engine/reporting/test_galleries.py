@@ -127,3 +127,15 @@ def test_best_and_worst_of_a_score_that_counts_are_also_of_samples_that_were_nev
     known = [n for n in range(N) if n not in NO_GPT]
     assert list(rows) == sorted(known, key=lambda n: (gpt_score(n), n))[:LENGTH]
     assert not compared[list(rows)].all()
+
+
+def test_best_by_a_share_of_what_is_bad_are_those_with_the_least(docked, dataset):
+    score(docked, dataset, ScoreRequest((Choice("scorer", "repetition"),)))
+    choice = Choice("selector", "topk")
+    request = SelectionRequest(size=9, scorers=("repetition",), selector=choice)
+    view, found = by_key(docked, dataset, select(docked, dataset, request).id)
+    (column,) = (one for one in view.columns if one.name == "repetition")
+    best, worst = (column.raw[list(found[f"{end}:repetition"].rows)] for end in ("best", "worst"))
+    assert best[0] == column.raw.min()
+    assert worst[0] == column.raw.max()
+    assert best.max() < worst.min()
