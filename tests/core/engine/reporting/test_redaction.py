@@ -83,3 +83,14 @@ def test_why_a_selection_cannot_be_made_again_names_nothing(docked, dataset):
     view = replace(selection_view(docked, dataset, QUOTA), why_not="harbour has no scores of pier")
     assert redacted(view).why_not == "what it was made by is gone"
     assert redacted(replace(view, why_not=None)).why_not is None
+
+
+def test_what_stages_said_of_samples_is_gone(docked, dataset):
+    view = replace(selection_view(docked, dataset, QUOTA), stage_reasons={3: "as harbour-007 is"})
+    assert redacted(view).stage_reasons == {}
+
+
+def test_pairs_of_near_duplicates_are_not_named(docked, dataset):
+    view = selection_view(docked, dataset, QUOTA)
+    assert view.report["duplicates"]["pairs"]
+    assert redacted(view).report["duplicates"]["pairs"] == []
