@@ -72,6 +72,8 @@ def score_matrix(
     named = {*(wanted or ()), *weights}
     counting = {name: row for name, row in usual.items() if name in named or name not in beside}
     names = weighted(session, _known_names(wanted, counting or usual, dataset.name), weights)
+    # Sums of floats depend on their order, and a selection is the same however it is asked for.
+    names = tuple(sorted(names))
     matrix = read_matrix(session, [known[name] for name in names], contents)
     if wanted or any(name in weights for name in names):
         return matrix

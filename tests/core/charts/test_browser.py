@@ -14,8 +14,6 @@ from .every import KINDS, every_chart
 
 pytestmark = pytest.mark.slow
 
-TIP = "document.getElementById('vg-tooltip-element')"
-
 
 @pytest.fixture(scope="module")
 def browser():
@@ -67,7 +65,7 @@ def test_a_tooltip_has_the_whole_name_as_text(browser, page_file):
     number = KINDS.index("groups")
     page.wait_for_selector(f"#chart-{number} svg", timeout=30_000)
     page.locator(f"#chart-{number} svg .mark-rect path").first.hover(force=True)
-    page.wait_for_function(f"{TIP}?.innerText.includes('<script>alert(1)</script>')")
+    page.locator("#vg-tooltip-element", has_text="<script>alert(1)</script>").wait_for()
     assert page.locator("#vg-tooltip-element script").count() == 0
     page.close()
 
@@ -77,10 +75,8 @@ def test_a_page_follows_its_reader_from_light_to_dark(browser, page_file):
     page.goto(page_file.as_uri())
     page.wait_for_selector("#chart-0 svg", timeout=30_000)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function("document.body.className === 'dark'")
-    page.wait_for_function(
-        "(() => { const one = document.querySelector('#chart-0 .role-title text');"
-        " return one && getComputedStyle(one).fill === 'rgb(232, 234, 237)'; })()"
-    )
+    page.locator("body.dark").wait_for()
+    title = page.locator("#chart-0 .role-title text").first
+    title.and_(page.locator("[fill='#e8eaed']")).wait_for()
     assert THEMES[1] == "dark"
     page.close()
