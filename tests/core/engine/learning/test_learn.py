@@ -297,7 +297,7 @@ def test_an_indicator_with_one_value_teaches_nothing(session, tmp_path, told):
     dataset = session.dataset("set")
     import_scores(session, dataset, ScoreColumn(tmp_path / "flat.csv", "flat", "flat"))
     import_scores(session, dataset, ScoreColumn(tmp_path / "flat.csv", "even", "flat"))
-    with pytest.raises(UsageError, match="flat, even: each is the same for every sample"):
+    with pytest.raises(UsageError, match="even, flat: each is the same for every sample"):
         learn(session, indicators=["length", "flat", "even"])
     plan = make_learning_plan(session, dataset, settings(indicators=None))
     assert {"length", "taste"} <= set(plan.names)
