@@ -30,7 +30,11 @@ dataset = click.option(
     help="Data set in the database; required if there are several. NAME,NAME pools some.",
 )
 config = click.option(
-    "--config", "config_file", type=PATH, help="Configuration file.  [default: ./ig4.toml]"
+    "--config",
+    "config_file",
+    type=PATH,
+    metavar="FILE|none",
+    help="Configuration file, or none.  [default: ./ig4.toml]",
 )
 quiet = click.option("--quiet", "-q", is_flag=True, help="Hide progress and notices.")
 component_options = click.option(

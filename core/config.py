@@ -18,6 +18,8 @@ from ig4.core.records import JSON, Choice, Kind
 from ig4.core.suggest import did_you_mean
 
 FILE = "ig4.toml"
+NO_FILE = "none"
+"""What stands for no file at all, where one may be named."""
 
 Named = dict[str, dict[str, Any]]
 """Components by the name the user gives them; `use` says which component it is."""
@@ -302,8 +304,8 @@ def load(
 ) -> Config:
     """Return the configuration: flags over `ig4.toml` over the recipe over the defaults.
 
-    Without `path`, `ig4.toml` of the working directory is read if there is one. Flags are
-    nested mappings like the file's tables; None values are left out.
+    Without `path`, `ig4.toml` of the working directory is read if there is one; of a `path` called
+    "none", no file. Flags are nested mappings like the file's tables; None values are left out.
 
     Raises:
         ConfigError: the file cannot be read, a name or value is wrong, or it holds a secret; names
@@ -312,7 +314,7 @@ def load(
     file = path or Path(FILE)
     layers: Layers = {f"the recipe {recipe}": recipe_values(recipe)}
     try:
-        if path is not None or file.is_file():
+        if str(file) != NO_FILE and (path is not None or file.is_file()):
             values = _read(file)
             refuse_keys(values, str(file), _component_tables())
             layers[str(file)] = _rebased(values, file.parent)

@@ -34,6 +34,14 @@ export function headline(selection, tools) {
     about.command
       ? el("div", { class: "command" }, el("span", {}, "Make it again: "), el("code", {}, about.command))
       : null,
+    about.settings
+      ? el(
+        "details", { class: "command" },
+        el("summary", {}, "with this in ", el("code", {}, about.settingsFile)),
+        el("pre", {}, el("code", { dir: "auto" }, about.settings)),
+      )
+      : null,
+    (about.alsoNeeds || []).map((text) => el("p", { class: "warning", role: "note", dir: "auto" }, text)),
     warnings.map((text) => el("p", { class: "warning", role: "note", dir: "auto" }, text)),
   ].flat();
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,7 +75,7 @@ def _draft(
 ) -> SelectionDraft | None:
     if selection.config["selector"]["use"] == SUBSETS:
         return None  # drawn for a training; there is nothing that decided against others
-    request = replace(recorded_request(selection), pool=pool)
+    request = recorded_request(selection, pool)
     columns = recorded_columns(session, selection)
     matrix = read_matrix(session, columns, contents) if columns else None
     return draft_selection(session, dataset, request, matrix=matrix)

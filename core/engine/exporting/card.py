@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.counts import counted
 from ig4.core.engine.selecting.percent import IMPORTED
-from ig4.core.engine.selections.again import command_again, stages_again
+from ig4.core.engine.selections.again import SETTINGS, selected_again
 from ig4.core.extras import KEY, flat
 from ig4.core.secrets import scrub
 from ig4.core.texts import one_line
@@ -263,12 +263,12 @@ def _counts(title: str, counts: Mapping[str, int]) -> list[str]:
 
 
 def _again(config: Mapping[str, Any]) -> list[str]:
+    again = selected_again(config)
     lines = ["## Make it again", "", "On the same data and scores:", "",
-             *_block("console", command_again(config))]  # fmt: skip
-    stages = stages_again(config)
-    if stages is not None:
-        lines += ["with this in `ig4.toml`:", "", *_block("toml", stages)]
-    return lines
+             *_block("console", again.command)]  # fmt: skip
+    if again.settings is not None:
+        lines += [f"with this in `{SETTINGS}`:", "", *_block("toml", again.settings)]
+    return lines + [line for told in again.told for line in (_text(told), "")]
 
 
 def _block(language: str, text: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from ig4.core.engine.reporting.packing import packed_array
 from ig4.core.engine.reporting.redaction import redacted
 from ig4.core.engine.reporting.shown import ShownSamples, shown_samples
 from ig4.core.engine.reporting.view import SelectionView
-from ig4.core.engine.selections.again import command_again
+from ig4.core.engine.selections.again import SETTINGS, selected_again
 from ig4.core.secrets import redact, scrub
+from ig4.core.texts import sanitize
 from ig4.core.version import __version__
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def page_data(session: Session, view: SelectionView, request: PageRequest) -> Pa
     told = view.report
     values = {
         "about": _about(view, request, shown, cards),
-        "config": scrub(dict(view.selection.config)) if request.texts else _numbers_alone(view),
+        "config": _settings(view.selection.config) if request.texts else _numbers_alone(view),
         "notices": list(told.get("notices") or told.get("told") or ()),
         "warnings": _warnings(view),
         "fates": counted_names(view.fates, view.fate),
@@ -122,16 +124,34 @@ def _about(
         "unreadable": cards.unreadable,
         "ranksByFinal": view.ranks_by_final,
         "line": view.line,
-        "command": _command(view) if request.texts else None,
+        **(_again(view) if request.texts else {"command": None}),
     }
 
 
-def _command(view: SelectionView) -> str | None:
-    """Return the command that makes the selection again; None where its record does not say it."""
+def _again(view: SelectionView) -> dict[str, Any]:
+    """Return what makes the selection again; no command where its record does not say it."""
     try:
-        return redact(command_again(view.selection.config))
+        again = selected_again(view.selection.config)
     except (KeyError, TypeError, AttributeError):  # of an older ig4
-        return None
+        return {"command": None}
+    return {
+        "command": redact(again.command),
+        "settings": None if again.settings is None else redact(again.settings),
+        "settingsFile": SETTINGS,
+        "alsoNeeds": [sanitize(one) for one in again.told],
+    }
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked for, without where on the author's machine files lie."""
+    shown = dict(config)
+    for what in ("keep", "drop"):
+        if what in config:
+            shown[what] = [
+                {**one, "file": PurePath(one["file"]).name} if one.get("file") else dict(one)
+                for one in config[what]
+            ]
+    return scrub(shown)
 
 
 def _numbers_alone(view: SelectionView) -> dict[str, Any]:

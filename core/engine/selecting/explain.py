@@ -101,7 +101,7 @@ def explain_selection(
         DatasetError, UsageError: as `explain_last`.
     """
     found = _find(session, dataset, external_id)
-    request = replace(recorded_request(selection), pool=pool)
+    request = recorded_request(selection, pool)
     with session.store.reading() as connection:
         _, contents = samples.ordered_ids(connection, dataset.id)
         chosen = {one.sample_id: one for one in selections.samples(connection, selection.id)}

@@ -29,9 +29,12 @@ from ig4.storage.selections import SelectionItem
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ig4.core.engine.pooling.settings import Tables
     from ig4.core.engine.selecting.candidates import SelectionRequest
+    from ig4.core.engine.selecting.funnel import Stage
     from ig4.core.engine.selecting.reports.report import SelectionReport
     from ig4.core.engine.session import ConfiguredComponent, Session
+    from ig4.core.records import JSON, Choice
     from ig4.storage.datasets import DatasetRow
     from ig4.storage.scorecolumns import ScoreColumnRow
 
@@ -65,7 +68,7 @@ def select(
     selector = session.configured(request.selector)
     assert isinstance(selector.component, Selector)
     request = replace(request, pins=read_pins(session, dataset, request.pins))
-    config = _config(dataset, request, selector)
+    config = _config(session, dataset, request, selector)
     title = _title(session, dataset, name, note, config)
     run_config = config | request.pins.to_config(short=True)  # the ids are in the selection's own
     with session.recorded("select", run_config, request.seed):
@@ -195,11 +198,14 @@ _USUAL = ("scores", "clusters")
 
 
 def _config(
-    dataset: DatasetRow, request: SelectionRequest, selector: ConfiguredComponent
+    session: Session,
+    dataset: DatasetRow,
+    request: SelectionRequest,
+    selector: ConfiguredComponent,
 ) -> dict[str, Any]:
     config: dict[str, Any] = {
         "dataset": dataset.name,
-        "selector": {"use": request.selector.use, **request.selector.options},
+        "selector": _as_understood(session, request.selector),
         "selector_fingerprint": selector.fingerprint.value,
         "size": request.size,
         "fraction": request.fraction,
@@ -212,8 +218,35 @@ def _config(
     if request.combine != "sum":
         config["combine"] = request.combine
     if request.stages:
-        config["stages"] = [stage.to_dict() for stage in request.stages]
+        config["stages"] = [_stage(session, stage) for stage in request.stages]
+    if named := _named(session, request):
+        config["named"] = named
     return config | request.pins.to_config()
+
+
+def _as_understood(session: Session, choice: Choice) -> dict[str, JSON]:
+    """Return a choice with the options that were given, as the component has them: 0.5 for "0.5".
+
+    So it is the same selection, whether a flag or a file gives them.
+    """
+    options = session.configured(choice).component.options.model_dump(mode="json")
+    return {name: options.get(name, value) for name, value in choice.to_dict().items()}
+
+
+def _stage(session: Session, stage: Stage) -> dict[str, Any]:
+    if stage.selector is None:
+        return stage.to_dict()
+    return {**stage.to_dict(), "selector": _as_understood(session, stage.selector)}
+
+
+def _named(session: Session, request: SelectionRequest) -> Tables:
+    """Return what names of spaces and groups stand for that the user has given a meaning."""
+    needs = all_needs(session, request)
+    near = [space for space, _ in needs.neighbours]
+    names = [*needs.groups, *needs.spaces, *needs.optional_spaces, *near, request.within]
+    for stage in request.stages:
+        names += [*stage.spaces, stage.within]
+    return request.pool.tables(*(name for name in names if name is not None))
 
 
 def _chosen(session: Session, dataset: DatasetRow, draft: SelectionDraft) -> list[SelectionItem]:
@@ -261,7 +294,7 @@ def _store(
     }
     ranked = [[one.sample_id, one.content_id, one.final_score] for one in chosen]
     clustering_id = table.clustering.id if table.clustering else None
-    digest = digest_of([config, clustering_id, ranked])
+    digest = digest_of([_without_files(config), clustering_id, ranked])
     component = session.component_id(selector.fingerprint)
     told = report.to_dict([one.external_id for one in chosen])
     with session.store.writing() as connection:
@@ -290,6 +323,16 @@ def _store(
         selection_id, dataset.name, config, chosen, told, row.name, label, row.note,
         session.store.engine.url,
     )  # fmt: skip
+
+
+def _without_files(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record that does not say in which files ids were: with the same ids, it is equal."""
+    pins = {
+        what: [{key: value for key, value in one.items() if key != "file"} for one in config[what]]
+        for what in ("keep", "drop")
+        if what in config
+    }
+    return {**config, **pins}
 
 
 def _selected_by(draft: SelectionDraft) -> list[SelectionColumn]:

@@ -1,23 +1,61 @@
-"""The command that makes a selection again, from what was recorded of it."""
+"""What makes a selection again: a command, and the settings that no flag can say."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
+from ig4.core.config import NO_FILE
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS
+from ig4.core.files.writing.toml import toml_lines, toml_value
+
+SETTINGS = "selection.toml"
+"""The file that a command reads the settings from."""
+
+LONGEST_LIST = 1_000
+"""Ids of a list that settings have in full; of longer ones they name the file that they were in."""
 
 
-def command_again(config: Mapping[str, Any]) -> str:
-    """Return the `ig4 select` that makes a selection again, on the same scores and clusters.
+@dataclass(frozen=True, slots=True)
+class SelectedAgain:
+    """How a selection is made again on the same data, scores and clusters.
 
-    Its stages, which no flag says, are what `stages_again` has for ig4.toml.
+    `command` is an `ig4 select` that reads no `ig4.toml`. With `settings` it reads these, from a
+    file called SETTINGS. `told` says what else it takes, in sentences.
     """
+
+    command: str
+    settings: str | None = None
+    told: tuple[str, ...] = ()
+
+
+def selected_again(config: Mapping[str, Any]) -> SelectedAgain:
+    """Return how the selection of a record is made again.
+
+    Raises:
+        KeyError, TypeError, AttributeError: the record is not of this ig4.
+    """
+    tables = list(_tables(config))
+    told = [
+        f"{PurePath(one['file']).name} had {len(one['ids']):,} ids to {what}; they are in the "
+        "record of the selection (`ig4 selections show --json`)"
+        for what in ("keep", "drop")
+        for one in config.get(what, ())
+        if _stays_file(one)
+    ]
+    settings = "\n\n".join(tables) or None
+    return SelectedAgain(shlex.join(_words(config, settings)), settings, tuple(told))
+
+
+def _words(config: Mapping[str, Any], settings: str | None) -> list[str]:
     selector = dict(config["selector"])
     use = str(selector.pop("use"))
-    words = ["ig4", "select", "--dataset", str(config["dataset"])]
+    words = ["ig4", "select", "--config", SETTINGS if settings else NO_FILE]
+    words += ["--dataset", str(config["dataset"])]
     if config.get("size") is not None:
         words += ["--size", str(config["size"])]
     else:
@@ -39,46 +77,40 @@ def command_again(config: Mapping[str, Any]) -> str:
     for what in ("keep", "drop"):
         for one in config.get(what, ()):
             words += ["--pins"] if one.get("stored") and "--pins" not in words else []
-            words += [f"--{what}", str(one["file"])] if one.get("file") else []
+            words += [f"--{what}", PurePath(one["file"]).name] if _stays_file(one) else []
             words += [f"--{what}-sql", str(one["sql"])] if one.get("sql") else []
     if config.get("missing") == "error":
         words += ["--missing", "error"]
-    words += ["--seed", str(config["seed"])]
-    return shlex.join(words)
+    return [*words, "--seed", str(config["seed"])]
 
 
-def stages_again(config: Mapping[str, Any]) -> str | None:
-    """Return the lines of ig4.toml that say the stages of a selection; None if it has none."""
-    stages = [dict(stage) for stage in config.get("stages", ())]
-    if not stages:
-        return None
-    options: dict[str, Mapping[str, Any]] = {}
-    for stage in stages:
-        if stage.get("selector"):
-            chosen = dict(stage["selector"])
-            stage["selector"] = use = str(chosen.pop("use"))
-            options |= {use: chosen} if chosen else {}
-    lines = ",\n".join(f"  {_inline(stage)}" for stage in stages)
-    tables = [f"[select]\nstages = [\n{lines},\n]"]
-    tables += [
-        "\n".join(
-            [f"[selectors.{_key(use)}]", *(f"{_key(k)} = {_inline(v)}" for k, v in of.items())]
-        )
-        for use, of in options.items()
+def _stays_file(source: Mapping[str, Any]) -> bool:
+    return bool(source.get("file")) and len(source["ids"]) > LONGEST_LIST
+
+
+def _tables(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the tables of the settings: lists of ids, stages, selectors, and what names stand for.
+
+    Each stage has a selector of a name of its own: the same one may have other options elsewhere.
+    """
+    section = [
+        f"{what} = {toml_value(list(one['ids']))}"
+        for what in ("keep", "drop")
+        for one in config.get(what, ())
+        if not one.get("stored") and not one.get("sql") and not _stays_file(one)
     ]
-    return "\n\n".join(tables)
-
-
-def _inline(value: Any) -> str:
-    """Return a value as TOML has it inside of a line."""
-    if isinstance(value, Mapping):
-        inside = ", ".join(f"{_key(name)} = {_inline(one)}" for name, one in value.items())
-        return f"{{ {inside} }}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_inline, value))}]"
-    return json.dumps(value)
-
-
-def _key(name: str) -> str:
-    plain = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
-    return name if plain else json.dumps(name)
+    stages, selectors = [], {}
+    for number, stage in enumerate(config.get("stages", ()), start=1):
+        own = dict(stage)
+        if own.get("selector"):
+            selectors[f"stage-{number}"] = own["selector"]
+            own["selector"] = f"stage-{number}"
+        stages.append(f"  {toml_value(own)},")
+    if stages:
+        section += ["stages = [", *stages, "]"]
+    if section:
+        yield "\n".join(["[select]", *section])
+    named = config.get("named") or {}
+    for kind, tables in (("selectors", selectors), *sorted(named.items())):
+        for name, table in tables.items():
+            yield "\n".join(toml_lines({kind: {name: table}})).strip()

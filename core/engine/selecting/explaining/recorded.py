@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS, SelectionRequest
 from ig4.core.engine.selecting.funnel import Stage
 from ig4.core.engine.selecting.pins import recorded_pins
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from ig4.storage.selections import SelectionRow
 
 
-def recorded_request(selection: SelectionRow) -> SelectionRequest:
+def recorded_request(selection: SelectionRow, pool: PoolSettings | None = None) -> SelectionRequest:
     """Return the request that a selection was made by.
+
+    `pool` says what names of spaces and groups stand for of which the record does not say it.
 
     Raises:
         DatasetError: its clusters are no longer there.
@@ -47,6 +50,16 @@ def recorded_request(selection: SelectionRow) -> SelectionRequest:
         combine=config.get("combine", "sum"),
         stages=stages,
         pins=recorded_pins(config),
+        pool=_recorded_pool(config, pool or PoolSettings()),
+    )
+
+
+def _recorded_pool(config: Mapping[str, Any], pool: PoolSettings) -> PoolSettings:
+    own = PoolSettings.from_tables(config.get("named") or {})
+    return replace(
+        pool,
+        embedders={**pool.embedders, **own.embedders},
+        groupers={**pool.groupers, **own.groupers},
     )
 
 

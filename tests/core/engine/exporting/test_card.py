@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 
 import pytest
 import yaml
@@ -18,7 +17,6 @@ from ig4.core.engine.selecting.candidates import SelectionRequest
 from ig4.core.engine.selecting.funnel import Stage
 from ig4.core.engine.selecting.pins import PinRequest, PinSource
 from ig4.core.engine.selecting.select import select
-from ig4.core.engine.selections.again import command_again, stages_again
 from ig4.core.errors import UsageError
 from ig4.core.records import Choice
 from ig4.core.version import __version__
@@ -85,34 +83,6 @@ def test_the_card_says_how_the_selection_was_made(session, dataset, tmp_path):
     assert str(tmp_path) not in text
 
 
-def test_the_command_and_the_lines_make_the_same_selection(session, dataset, tmp_path, monkeypatch):
-    from click.testing import CliRunner
-
-    from ig4.cli.main import cli
-
-    part = Stage("take", selector=Choice("selector", "random"), size=6)
-    tails = Stage("reject", tails={"gpt": (10, 100)})
-    asked = {"fraction": 0.4, "scale": "zscore", "combine": "product", "within": None,
-             "stages": (tails, part), "seed": 7}  # fmt: skip
-    made = chosen(session, dataset, size=None, **asked)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "ig4.toml").write_text(stages_again(made.config))
-    words = shlex.split(command_again(made.config))[1:]
-    location = str(session.store.engine.url.database)
-    done = CliRunner().invoke(cli, [*words, "--db", location, "--json"])
-    assert done.exit_code == 0, done.output
-    again = json.loads(done.stdout)
-    assert again["config"] == made.config
-    assert [one["id"] for one in again["selected"]] == made.ids
-
-
-def test_the_command_names_the_selector_s_options(session, dataset):
-    choice = Choice("selector", "quota", {"exponent": 0.5, "groups": "form"})
-    command = command_again(chosen(session, dataset, selector=choice).config)
-    assert "--selector quota -o quota.exponent=0.5 -o quota.groups=form" in command
-    assert "--size 3 --weights gpt=0.5,length=1.0 --scale paper" in command
-
-
 def test_samples_that_are_kept_or_dropped_are_counted_and_their_files_named(
     session, dataset, tmp_path
 ):
@@ -124,7 +94,8 @@ def test_samples_that_are_kept_or_dropped_are_counted_and_their_files_named(
     text = carded(session, dataset, made, tmp_path / "out" / "x.json")
     assert "| kept, whatever they score | 1 sample |" in text
     assert "| kept out, whatever they score | 2 samples |" in text
-    assert f"--keep {tmp_path / 'ids.txt'}" in command_again(made.config)
+    assert 'keep = ["s1"]\ndrop = ["s2", "s3"]' in text
+    assert str(tmp_path) not in text
 
 
 HOSTILE = "a | b</td><script>alert(1)</script> [x](javascript:alert) `rm` *b* # $x$ \\"
