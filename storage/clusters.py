@@ -84,7 +84,7 @@ def put(
     """Store a clustering: labels (n,) of sample ids (n,); replaces one of the same inputs.
 
     With `backdated` it counts as used long ago, so that `find` prefers any other. `settings` are
-    the options of clusterer and embedder, JSON-able.
+    the options of the clusterer, and those of the embedder or the name of the `space`, JSON-able.
     """
     connection.execute(
         delete(Clustering).where(Clustering.dataset_id == dataset_id, Clustering.inputs == inputs)
@@ -154,6 +154,11 @@ def settings(
     return connection.scalar(
         statement.order_by(Clustering.created_at.desc(), Clustering.id.desc()).limit(1)
     )
+
+
+def settings_of(connection: Connection, clustering_id: int) -> Mapping[str, Any] | None:
+    """Return the settings of a clustering; None where none were recorded."""
+    return connection.scalar(select(Clustering.settings).where(Clustering.id == clustering_id))
 
 
 def mark_used(

@@ -41,7 +41,7 @@ export function headline(selection, tools) {
         el("pre", {}, el("code", { dir: "auto" }, about.settings)),
       )
       : null,
-    (about.alsoNeeds || []).map((text) => el("p", { class: "warning", role: "note", dir: "auto" }, text)),
+    (about.alsoNeeds || []).map((/** @type {string} */ text) => el("p", { class: "warning", role: "note", dir: "auto" }, text)),
     warnings.map((text) => el("p", { class: "warning", role: "note", dir: "auto" }, text)),
   ].flat();
 }

@@ -258,9 +258,16 @@ class _Clustering:
         return int(own.max(initial=-1)) + 1
 
     def settings(self) -> dict[str, Any] | None:
-        """Return the options of clusterer and embedder for the database; None if not JSON-able."""
-        parts = {}
-        for kind, one in (("clusterer", self.clusterer), ("embedder", self.embedder)):
+        """Return what the database keeps of how it was made; None if that is not JSON-able.
+
+        The options of the clusterer, and of the embedder of images, or the name of the space.
+        """
+        space = self.assignment.space
+        parts: dict[str, Any] = {} if space is None else {"space": space.name}
+        made_by = [("clusterer", self.clusterer)]
+        if space is None:
+            made_by.append(("embedder", self.embedder))
+        for kind, one in made_by:
             recorded = recorded_options(one.component)
             if recorded is None:
                 return None

@@ -69,7 +69,7 @@ def selection_map(
 
 
 def _laid_out(session: Session, view: SelectionView, method: str, space: str) -> SampleMap:
-    label = f"{method} of {space}"
+    label = f"{method} of {space}".replace(",", " + ").replace("=", " x ")  # names one space
     choice = Choice("embedder", method, {"space": space}, label)
     found = space_vectors(
         session, view.dataset, label, {label: choice}, view.sample_ids, view.contents
@@ -84,8 +84,8 @@ def _laid_out(session: Session, view: SelectionView, method: str, space: str) ->
 def _usual_spaces(session: Session, view: SelectionView) -> Iterator[str]:
     with session.store.reading() as connection:
         known = [row.name for row in spaces.list_all(connection, view.dataset.id)]
-        settings = clusters.settings(connection, view.dataset.id) or {}
-    clustered = (settings.get("embedder") or {}).get("label")
+        made = view.clustering and clusters.settings_of(connection, view.clustering.id)
+    clustered = made and (made.get("space") or (made.get("embedder") or {}).get("label"))
     rest = sorted(known, key=lambda name: (name != "clip", name))
     yield from dict.fromkeys(name for name in (clustered, *rest) if name)
     if len(view) <= _MOST_TEXTS:

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from ig4.core.engine.grouping.cluster import ClusterRequest, cluster
 from ig4.core.engine.reporting.map import selection_map
 from ig4.core.engine.reporting.view import selection_view
 from ig4.core.engine.selecting.candidates import SelectionRequest
@@ -75,3 +76,27 @@ def test_a_map_that_was_asked_for_and_cannot_be_made_says_why(session, folder, r
     with pytest.raises(UsageError, match="tsne needs 10 different vectors"):
         selection_map(session, small, method="tsne")
     assert selection_map(session, small).coordinates.shape == (4, 2)
+
+
+@pytest.mark.parametrize("space", ["letters", "colour", "colour=0.9,letters=0.1"])
+def test_it_is_of_the_space_that_the_clusters_of_the_selection_were_made_in(
+    session, folder, read, space
+):
+    for n in range(6):
+        folder.picture(f"p{n}.png", (40 * n, n, 250 - n))
+    folder.write(
+        *(record(f"s{n}", f"answer {n}", f"p{n}.png", instruction="ab" * n) for n in range(6))
+    )
+    dataset = read().dataset
+    for each in (space, "letters" if space == "colour" else "colour"):  # the newest is another one
+        request = ClusterRequest(
+            Choice("clusterer", "kmeans"), Choice("embedder", "colour"), 2, 1, space=each
+        )
+        clustered = cluster(session, dataset, request)
+        if each == space:
+            request = SelectionRequest(
+                size=2, clustering=clustered.id, selector=Choice("selector", "random")
+            )
+            made = select(session, dataset, request)
+    found = selection_map(session, selection_view(session, dataset, made.id))
+    assert found.space == space
