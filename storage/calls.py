@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Text,
     and_,
     any_,
@@ -30,9 +31,11 @@ from ig4.storage.bulk import driver_time, in_values, put_rows, update_rows, upse
 from ig4.storage.finishes import AT_LIMIT
 from ig4.storage.integrity.seals import checksum, expressions, resealed, time_text
 from ig4.storage.runs import now
-from ig4.storage.schema import Component, LlmCall, LlmWorker
+from ig4.storage.schema import Component, LlmCall, LlmWorker, Run
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
 CLAIMED, BATCH, DONE, UNREADABLE, FAILED = "claimed", "batch", "done", "unreadable", "failed"
@@ -380,8 +383,13 @@ class CostSum:
     lost_cost: float = 0.0
 
 
-def sum_costs(connection: Connection, by: str) -> list[CostSum]:
-    """Return the totals by model, scorer, run or day (UTC)."""
+def sum_costs(
+    connection: Connection, by: str, *, dataset_id: int | None = None, until: datetime | None = None
+) -> list[CostSum]:
+    """Return the totals by model, scorer, run or day (UTC).
+
+    With `dataset_id`, of the calls of runs on this data set; `until` when these had begun.
+    """
     paid = LlmCall.state.in_((DONE, UNREADABLE))
     group = _group(connection, by)
     rows: Any = connection.execute(
@@ -397,11 +405,18 @@ def sum_costs(connection: Connection, by: str) -> list[CostSum]:
             func.coalesce(func.sum(case((LlmCall.state == LOST, LlmCall.cost))), 0.0),
         )
         .select_from(outerjoin(LlmCall, Component))
-        .where(LlmCall.state.in_((DONE, UNREADABLE, FAILED, LOST)))
+        .where(LlmCall.state.in_((DONE, UNREADABLE, FAILED, LOST)), *_of_runs(dataset_id, until))
         .group_by(group)
         .order_by(group)
     )
     return [CostSum(str(name), *map(_number, numbers)) for name, *numbers in rows]
+
+
+def _of_runs(dataset_id: int | None, until: datetime | None) -> list[ColumnElement[bool]]:
+    """Return the conditions that a call was made by a run on a data set, or one begun by then."""
+    asked = [] if dataset_id is None else [Run.dataset_id == dataset_id]
+    asked += [] if until is None else [Run.started_at <= until]
+    return [LlmCall.run_id.in_(select(Run.id).where(*asked))] if asked else []
 
 
 def _number(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from ig4.storage.errors import ConnectionLostError, DatabaseBusyError, StorageError
+from ig4.storage.querying.readonly import AsItStands, has_log, open_as_it_stands
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -76,6 +78,7 @@ def connect(url: URL) -> Engine:
     except (ModuleNotFoundError, NoSuchModuleError):
         raise StorageError('PostgreSQL needs a driver: pip install "ig4[postgres]"') from None
     if is_sqlite(url):
+        event.listen(engine, "do_connect", _connect_unwritable)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -86,9 +89,23 @@ def _arguments(url: URL) -> dict[str, Any]:
     return {"timeout": BUSY_SECONDS, "isolation_level": None} if is_sqlite(url) else {}
 
 
+def _connect_unwritable(
+    _dialect: object, _record: object, arguments: list[Any], _options: object
+) -> sqlite3.Connection | None:
+    """Open a file that lies in a folder where no log can be made; None leaves others to SQLite."""
+    path = Path(arguments[0])
+    if not path.is_file() or os.access(path.parent, os.W_OK) or has_log(path):
+        return None
+    return open_as_it_stands(path)
+
+
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
+    try:
+        cursor.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+            raise  # a file that may not be written can be read
     cursor.execute("PRAGMA fullfsync = ON")  # macOS: to the disk itself, where it is synced at all
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA cache_size = -65536")  # 64 MiB
@@ -102,6 +119,9 @@ def _begin_sqlite(connection: Connection) -> None:
     # A writer takes the lock at the start: a transaction that reads first, and meets another
     # writer when it wants to write, fails at once instead of waiting.
     options = connection.get_execution_options()
+    opened = connection.connection.dbapi_connection
+    if isinstance(opened, AsItStands):
+        opened.check()
     # In WAL mode a killed process loses nothing either way; NORMAL may lose it in a power cut.
     level = "FULL" if options.get("ig4_durable", False) else "NORMAL"
     connection.exec_driver_sql(f"PRAGMA synchronous = {level}")  # SQLite takes it outside only

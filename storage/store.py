@@ -32,7 +32,7 @@ class Store:
         """
         url = parse(location)
         file = Path(url.database or "") if is_sqlite(url) else None
-        if file is not None and not create and not file.is_file():
+        if file is not None and not create and not _holds(file):
             raise DatabaseMissingError(
                 f"There is no score database at {file}: run `ig4 ingest DATASET` or `ig4 run "
                 "DATASET` first, or name a database with --db."
@@ -104,3 +104,8 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _holds(file: Path) -> bool:
+    """Tell whether a file has anything in it: what only reads makes no database of an empty one."""
+    return file.is_file() and file.stat().st_size > 0

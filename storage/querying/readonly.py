@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias, TypeVar
 from urllib.parse import quote
 
 from ig4.storage.errors import StorageError
@@ -18,6 +19,38 @@ class ReadOnlyFile:
 
     connection: sqlite3.Connection
     note: str | None = None
+
+
+Opened = TypeVar("Opened", bound=sqlite3.Connection)
+
+FileState: TypeAlias = tuple[int, int, int]
+"""The number, size and time of a file."""
+
+
+class AsItStands(sqlite3.Connection):
+    """A connection to a file that is read as if nobody could change it."""
+
+    file: Path
+    state: FileState
+
+    def check(self) -> None:
+        """Refuse to go on where somebody did.
+
+        Raises:
+            StorageError: the file was changed.
+        """
+        if has_log(self.file) or file_state(self.file) != self.state:
+            raise StorageError(
+                f"{self.file} was changed by another program while it was read: read again."
+            )
+
+
+def open_as_it_stands(path: Path) -> AsItStands:
+    """Return a connection to a file without a log, which makes no files beside it."""
+    before = file_state(path)
+    connection = _connect(path, "mode=ro&immutable=1", check_same_thread=False, kind=AsItStands)
+    connection.file, connection.state = path, before
+    return connection
 
 
 @contextmanager
@@ -42,27 +75,31 @@ def open_readonly(path: Path, *, check_same_thread: bool = True) -> Iterator[Rea
         with closing(connection):
             yield ReadOnlyFile(connection)
         return
-    if _has_log(path):
+    if has_log(path):
         raise StorageError(
             f"{path} cannot be read here: newer changes lie in {path.name}-wal, and reading them "
             "needs a folder that can be written. Copy both files to one, and read them there."
         )
-    before = _state(path)
-    with closing(_connect(path, "mode=ro&immutable=1", check_same_thread)) as connection:
+    with closing(open_as_it_stands(path)) as standing:
         yield ReadOnlyFile(
-            connection, f"{path} lies where nothing can be written: it is read as it stands."
+            standing, f"{path} lies where nothing can be written: it is read as it stands."
         )
-    if _has_log(path) or _state(path) != before:
-        raise StorageError(f"{path} was changed by another program while it was read: read again.")
+        standing.check()
 
 
-def _connect(path: Path, parameters: str, check_same_thread: bool) -> sqlite3.Connection:
+def _connect(
+    path: Path,
+    parameters: str,
+    check_same_thread: bool,
+    kind: type[Opened] = sqlite3.Connection,  # type: ignore[assignment]
+) -> Opened:
     try:
         return sqlite3.connect(
             f"file:{quote(str(path))}?{parameters}",
             uri=True,
             isolation_level=None,
             check_same_thread=check_same_thread,
+            factory=kind,
         )
     except sqlite3.Error as error:
         raise StorageError(_unreadable(path, error)) from None
@@ -74,13 +111,14 @@ def _needs_log(error: Exception) -> bool:
     return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 
-def _has_log(path: Path) -> bool:
+def has_log(path: Path) -> bool:
     """Tell whether changes may lie in the log, or another process may have the file open."""
     log, shared = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
     return log.exists() and (shared.exists() or log.stat().st_size > 0)
 
 
-def _state(path: Path) -> tuple[int, int, int]:
+def file_state(path: Path) -> FileState:
+    """Return what tells whether a file was changed."""
     found = path.stat()
     return found.st_ino, found.st_size, found.st_mtime_ns
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
-from ig4.storage import batches, calls, runs
+from ig4.storage import batches, calls, datasets, runs
 from ig4.storage.calls import CallOutcome
 from ig4.storage.runs import ComponentRow
 
@@ -324,3 +324,24 @@ def test_a_lost_batch_keeps_its_requests_until_it_is_given_up_and_counts_them_on
         with store.reading() as connection:
             (one,) = calls.sum_costs(connection, by)
         assert (one.calls, one.cost, one.lost, one.lost_cost) == (0, 0.0, 2, 0.5)
+
+
+def test_costs_of_a_data_set_are_those_of_its_runs_until_then(store, spent):
+    with store.writing() as connection:
+        own = {
+            name: datasets.put(
+                connection, name, path="x", format="llava", options={}, image_root=None, header=None
+            ).id
+            for name in ("one", "two")
+        }
+        for number, name in ((1, "one"), (2, "two")):
+            runs.set_dataset(connection, number, own[name])
+        (run,) = runs.newest(connection, number=2)
+
+        def cost(name, until=None):
+            sums = calls.sum_costs(connection, "scorer", dataset_id=own[name], until=until)
+            return {one.group: one.cost for one in sums}
+
+        assert cost("one") == {"gpt": 0.25}
+        assert cost("two", run.started_at) == {"claude": 0.0, "gpt": 0.5}
+        assert cost("two", run.started_at - timedelta(seconds=1)) == {}

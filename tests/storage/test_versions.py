@@ -240,3 +240,14 @@ def test_processes_that_an_older_ig4_recorded_stay(location):
         ]
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_what_only_reads_makes_no_database_of_an_empty_file(tmp_path):
+    file = tmp_path / "ig4.db"
+    file.touch()
+    with pytest.raises(DatabaseMissingError, match="no score database"):
+        Store.open(file, create=False)
+    assert file.stat().st_size == 0
+    with Store.open(file):
+        pass
+    assert file.stat().st_size > 0

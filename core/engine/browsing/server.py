@@ -23,7 +23,7 @@ from ig4.core.engine.browsing.writing import (
     store_whatif,
     text_of,
 )
-from ig4.core.engine.reporting.packing import packed_array
+from ig4.core.engine.reporting.packing import packed_array, plain_json
 from ig4.core.engine.reporting.thumbnails import Thumbnails
 from ig4.core.errors import Ig4Error, MissingExtraError, UsageError
 from ig4.core.files.images.decode import ImageError
@@ -48,6 +48,10 @@ MOST = 200
 
 QUERY_ROWS = 1_000
 QUERY_SECONDS = 20.0
+LONGEST_CELL = 10_000
+"""Characters of a value of a query that are sent."""
+LONGEST_RESULT = 4_000_000
+"""Characters of all values of a query that are sent."""
 LONGEST_BODY = 1 << 22
 _SIDES = (96, 448)
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
@@ -162,6 +166,8 @@ def _stored(
             return _json({"error": "what was sent is not JSON"}, 400)
         if not isinstance(value, dict):
             return _json({"error": "what was sent is no JSON object"}, 400)
+        if not _is_text(value):
+            return _json({"error": "what was sent has half a character in it"}, 400)
         try:
             return _json(answer(value))
         except (Ig4Error, StorageError) as error:
@@ -178,11 +184,19 @@ def _stored(
     return stored
 
 
+def _is_text(value: Any) -> bool:
+    """Tell whether all text of a value can be stored: JSON may have half a pair of surrogates."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _json(value: Mapping[str, Any], status: int = 200) -> Response:
     from starlette.responses import Response
 
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Response(text.encode("utf-8", "replace"), status, media_type="application/json")
+    return Response(plain_json(value), status, media_type="application/json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,11 +287,17 @@ class _Pages:
         store = self.site.library.session.store
         with run_query(store.engine.url, sql, timeout=QUERY_SECONDS) as result:
             rows: list[list[Any]] = []
+            sent = cut = 0
+            more = False
             for row in result.rows:
-                if len(rows) == QUERY_ROWS:
-                    return {"columns": list(result.columns), "rows": rows, "more": True}
-                rows.append([_cell(value) for value in row])
-            return {"columns": list(result.columns), "rows": rows, "more": False}
+                if len(rows) == QUERY_ROWS or sent > LONGEST_RESULT:
+                    more = True
+                    break
+                cells = [_cell(value) for value in row]
+                cut += sum(isinstance(one, str) and len(one) > LONGEST_CELL for one in cells)
+                rows.append([one[:LONGEST_CELL] if isinstance(one, str) else one for one in cells])
+                sent += sum(len(one) for one in rows[-1] if isinstance(one, str))
+            return {"columns": list(result.columns), "rows": rows, "more": more, "cut": cut}
 
     def store_selection(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
         """Store the samples of a filter, or those of other weights, by a name if one is given."""

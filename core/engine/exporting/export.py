@@ -297,10 +297,15 @@ def find_selection(session: Session, dataset: DatasetRow | None, which: str) -> 
 
 
 def dataset_of_selection(session: Session, selection_id: int) -> DatasetRow:
-    """Return the data set that a selection was made from."""
+    """Return the data set that a selection was made from.
+
+    Raises:
+        UsageError: there is no such selection.
+    """
     with session.store.reading() as connection:
         found = selections.find(connection, selection_id)
-        assert found is not None
+        if found is None:
+            raise UsageError(f"there is no selection {selection_id} any more")
         return next(row for row in datasets.list_all(connection) if row.id == found.dataset_id)
 
 

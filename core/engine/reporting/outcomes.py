@@ -74,9 +74,11 @@ def outcome_tables(session: Session, view: SelectionView) -> list[Table]:
 
 
 def cost_tables(session: Session, view: SelectionView) -> list[Table]:
-    """Return the tables of what was paid, and how long the last runs on the data set took."""
+    """Return the tables of what runs on the data set had paid, and how long the last ones took."""
     with session.store.reading() as connection:
-        paid = calls.sum_costs(connection, "scorer")
+        paid = calls.sum_costs(
+            connection, "scorer", dataset_id=view.dataset.id, until=view.selection.created_at
+        )
         recent = runs.newest(connection)
     before = [
         row
@@ -85,7 +87,7 @@ def cost_tables(session: Session, view: SelectionView) -> list[Table]:
     ]
     tables = [
         _table(
-            "Paid calls, by what asked",
+            "Paid calls of the runs that led here, by what asked",
             ("asked by", "calls", "tokens in", "tokens out", "US$", "failed"),
             [
                 (

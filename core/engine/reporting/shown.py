@@ -38,7 +38,8 @@ def shown_samples(
     view: SelectionView, galleries: Sequence[Gallery], most: int = ALL
 ) -> ShownSamples:
     """Return the samples to show: all if there are `most` at most, else the selected, those of the
-    galleries, and others drawn by the seed of the selection.
+    galleries, and others drawn by the seed of the selection: as many as fill `most`, and LEAST or
+    `most` of them at least.
     """
     n = len(view)
     wanted = [view.selected, *(np.array(one.rows, dtype=np.int64) for one in galleries)]
@@ -47,7 +48,7 @@ def shown_samples(
         rest = np.setdiff1d(np.arange(n), named)
         return ShownSamples(np.arange(n), np.concatenate([named, rest]), 0, f"all {n:,} samples")
     others = np.setdiff1d(np.arange(n), named)
-    count = min(len(others), max(LEAST, most - len(named)))
+    count = min(len(others), max(min(LEAST, most), most - len(named)))
     rng = np.random.default_rng(int(view.selection.config.get("seed") or 0))
     drawn = np.sort(rng.choice(others, count, replace=False))
     told = (

@@ -72,6 +72,9 @@ def percents(
     return result
 
 
+_SQUARABLE = 1e140
+
+
 def low_is_good(session: Session, column: ScoreColumnRow, values: NDArray[np.float64]) -> bool:
     """Tell whether low values (n,) of a column are the good ones, on its scorer's own scale.
 
@@ -87,7 +90,14 @@ def percents_fall(values: NDArray[np.float64], percent: NDArray[np.float64]) -> 
     """Tell whether a scorer's percents (n,) go down where its values (n,) go up."""
     if not len(values):
         return False
-    return float(np.dot(values - values.mean(), percent - percent.mean())) < 0
+    a, b = squarable(values), squarable(percent)
+    return float(np.dot(a - a.mean(), b - b.mean())) < 0
+
+
+def squarable(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values (n,) whose squares and sums are numbers: very large ones over the largest."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return values / largest if largest > _SQUARABLE else values
 
 
 def paper_scale(session: Session, column: ScoreColumnRow) -> Percent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,8 @@ from sqlalchemy import text
 
 from ig4.core.config import Config
 from ig4.core.engine.plan import make_run_plan
+from ig4.core.engine.reporting.pagedata import PageRequest
+from ig4.core.engine.reporting.report import write_report
 from ig4.core.engine.run import run as run_plan
 from ig4.core.engine.runplan import join_plans
 from ig4.core.errors import DatasetError, UsageError
@@ -278,3 +281,14 @@ def test_recipes_that_would_be_written_to_one_place_are_refused(session, config)
     plans = [make_run_plan(session, config(), recipe=f"{name}/mine.toml") for name in "ab"]
     with pytest.raises(UsageError, match=r"a/mine.toml and b/mine.toml would both be written to"):
         join_plans(plans)
+
+
+def test_the_page_of_a_run_is_the_one_that_a_report_makes_of_it_later(
+    session, config, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "altair", None)
+    done = run(session, config())
+    dataset = session.dataset("set")
+    later = tmp_path / "later.html"
+    write_report(session, dataset, done.selection.id, later, PageRequest())
+    assert later.read_bytes() == done.report.read_bytes()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ig4.core.engine.selecting.percent import squarable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,26 +47,36 @@ def effective_weights(
     """
     whole = ~np.isnan(percent).any(axis=1)
     percent, final = percent[whole], final[whole]
-    spreads = percent.std(axis=0) if len(percent) else np.zeros(len(names))
+    spreads = np.array([_spread(column) for column in percent.T])
     effective = weights * spreads
-    total = float(np.abs(effective).sum())
+    shares = np.abs(squarable(effective))
+    total = float(shares.sum())
     return {
         name: EffectiveWeight(
             float(weights[n]),
             float(spreads[n]),
             float(effective[n]),
-            float(abs(effective[n]) / total) if total > 0 else 0.0,
+            float(shares[n] / total) if total > 0 else 0.0,
             correlation(percent[:, n], final),
         )
         for n, name in enumerate(names)
     }
 
 
+def _spread(values: NDArray[np.float64]) -> float:
+    """Return the standard deviation of values (n,), however large they are."""
+    if not len(values):
+        return 0.0
+    near = squarable(values)
+    return float(near.std()) * (1.0 if near is values else float(np.abs(values).max()))
+
+
 def correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
     """Return Pearson's correlation of two columns (n,); None where one does not vary."""
     if len(first) < 2:
         return None
-    a, b = first - first.mean(), second - second.mean()
+    a, b = squarable(first), squarable(second)
+    a, b = a - a.mean(), b - b.mean()
     size = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return None if size <= 1e-12 else float((a * b).sum() / size)
 

@@ -13,7 +13,7 @@ from PIL import Image
 from sqlalchemy import text
 
 from ig4.core.engine.browsing.library import Library
-from ig4.core.engine.browsing.server import Site, make_app
+from ig4.core.engine.browsing.server import LONGEST_CELL, LONGEST_RESULT, Site, make_app
 from ig4.core.engine.reporting.map import selection_map
 from ig4.core.engine.scoring.columns import drop_column
 
@@ -157,7 +157,7 @@ def test_what_if_answers_with_what_enters_and_leaves(client, opened):
 
 def test_queries_read(client):
     told = got(client, "/api/query", sql="SELECT count(*) AS n, NULL AS none FROM samples")
-    assert told == {"columns": ["n", "none"], "rows": [[N, None]], "more": False}
+    assert told == {"columns": ["n", "none"], "rows": [[N, None]], "more": False, "cut": 0}
     many = "SELECT 1 FROM samples AS one, samples AS other"
     told = got(client, "/api/query", sql=many)
     assert told["more"]
@@ -285,3 +285,16 @@ def test_what_changed_is_seen_when_it_is_read_anew(docked):
     drop_column(docked, docked.dataset("harbour"), "look")
     assert any(one["name"] == "look" for one in got(client, "/api/about")["columns"])
     assert all(one["name"] != "look" for one in got(client, "/api/about", fresh=1)["columns"])
+
+
+def test_a_value_of_a_query_is_sent_in_part_and_the_whole_has_a_bound(client):
+    told = got(client, "/api/query", sql="SELECT hex(zeroblob(40000)), 'short', 7")
+    assert (len(told["rows"][0][0]), told["cut"]) == (LONGEST_CELL, 1)
+    assert told["rows"][0][1:] == ["short", 7]
+    sql = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) "
+        "SELECT i, hex(zeroblob(40000)) FROM n"
+    )
+    told = got(client, "/api/query", sql=sql)
+    assert told["more"]
+    assert len(told["rows"]) == LONGEST_RESULT // LONGEST_CELL + 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -150,3 +152,12 @@ def test_a_stored_selection_can_be_looked_at_at_once(client):
     told = client.get("/api/about", params={"selection": "here"}).json()
     assert told["about"]["selection"] == made["selection"]
     assert np.isin(made["selection"], [one["id"] for one in told["selections"]])
+
+
+@pytest.mark.parametrize("where", ["note", "selection", "pin"])
+def test_half_a_character_is_refused_and_nothing_is_stored(client, docked, where):
+    body = json.dumps({"row": 0, "pin": "keep", where: "\ud800"})
+    answer = client.post("/api/pins", content=body)
+    assert (answer.status_code, "half a character" in answer.json()["error"]) == (400, True)
+    with docked.store.reading() as connection:
+        assert pins.list_all(connection, docked.dataset("harbour").id) == []

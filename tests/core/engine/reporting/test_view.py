@@ -14,6 +14,8 @@ from sqlalchemy import text
 from ig4.core.contracts import Groups
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
+from ig4.core.engine.reporting.pagedata import PageRequest
+from ig4.core.engine.reporting.report import write_report
 from ig4.core.engine.reporting.view import rows_of, selection_view
 from ig4.core.engine.scoring.columns import drop_column
 from ig4.core.engine.selecting.candidates import SelectionRequest
@@ -294,3 +296,24 @@ def test_nothing_is_told_twice_or_taken_for_told_by_looking(docked, dataset):
     selection_view(docked, dataset, BALANCED)
     assert docked.told == before
     assert docked.quiet().told is not docked.told
+
+
+def test_a_page_can_be_made_of_scores_that_are_all_but_infinite(
+    session, folder, read, tmp_path, no_charts
+):
+    folder.write(*(record(f"s{n}", "word " * (n + 1)) for n in range(9)))
+    dataset = read().dataset
+    rows = [{"id": f"s{n}", "huge": (n - 4) * 3e307, "tiny": n * 1e-300} for n in range(9)]
+    (tmp_path / "scores.json").write_text(json.dumps(rows))
+    for name in ("huge", "tiny"):
+        import_scores(session, dataset, ScoreColumn(tmp_path / "scores.json", name, name))
+    request = SelectionRequest(
+        size=3, scorers=("huge", "tiny"), selector=Choice("selector", "topk")
+    )
+    with np.errstate(all="raise"):
+        made = select(session, dataset, request)
+    worth = made.report["effective_weights"]
+    assert [worth[name]["share"] for name in ("huge", "tiny")] == [1.0, 0.0]
+    assert worth["huge"]["correlation"] == pytest.approx(1.0)
+    result = write_report(session, dataset, made.id, tmp_path / "page.html", PageRequest())
+    assert result.path.stat().st_size > 10_000
