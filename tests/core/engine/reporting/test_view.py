@@ -307,10 +307,9 @@ def test_a_page_can_be_made_of_scores_that_are_all_but_infinite(
     (tmp_path / "scores.json").write_text(json.dumps(rows))
     for name in ("huge", "tiny"):
         import_scores(session, dataset, ScoreColumn(tmp_path / "scores.json", name, name))
-    request = SelectionRequest(
-        size=3, scorers=("huge", "tiny"), selector=Choice("selector", "topk")
-    )
-    with np.errstate(all="raise"):
+    topk = Choice("selector", "topk")
+    request = SelectionRequest(size=3, scorers=("huge", "tiny"), selector=topk)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
         made = select(session, dataset, request)
     worth = made.report["effective_weights"]
     assert [worth[name]["share"] for name in ("huge", "tiny")] == [1.0, 0.0]
