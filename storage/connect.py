@@ -106,6 +106,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
             raise  # a file that may not be written can be read
+    connection.create_function("ig4_says", 2, _says, deterministic=True)
     cursor.execute("PRAGMA fullfsync = ON")  # macOS: to the disk itself, where it is synced at all
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA cache_size = -65536")  # 64 MiB
@@ -113,6 +114,11 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor.execute("PRAGMA temp_store = MEMORY")
     cursor.execute("PRAGMA wal_autocheckpoint = 16384")  # 64 MiB: fewer syncs in long writes
     cursor.close()
+
+
+def _says(text: str | None, folded: str) -> bool:
+    """Tell whether a text has a word in it, which is given in its folded case."""
+    return text is not None and folded in text.casefold()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -18,7 +18,7 @@ from ig4.storage.schema import Dataset, Image, ImageFile, Sample, SampleImage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 _CHUNK = 10_000
 
@@ -274,13 +274,26 @@ def told(connection: Connection, ids: Sequence[int]) -> list[SampleRow]:
 def ids_saying(connection: Connection, dataset_id: int, words: Sequence[str]) -> NDArray[np.int64]:
     """Return the ids (n,) of the samples that have each word in a text or the id, in any case."""
     statement = select(Sample.id).where(*of_dataset(connection, dataset_id))
-    # SQLite's LIKE knows no case of ASCII letters, as its lower() does; without that it is faster.
-    folds = connection.dialect.name == "sqlite"
     for word in words:
         texts = (Sample.answer, Sample.instruction, Sample.external_id)
-        contains = [(one.contains if folds else one.icontains) for one in texts]
-        statement = statement.where(or_(*(holds(word, autoescape=True) for holds in contains)))
+        statement = statement.where(or_(*(_says(connection, one, word) for one in texts)))
     return integers(connection, statement.order_by(Sample.id))
+
+
+_LONGEST_LIKE = 10_000
+
+
+def _says(connection: Connection, column: Any, word: str) -> ColumnElement[bool]:
+    """Return the condition that a text has a word in it, in any case."""
+    found: ColumnElement[bool]
+    if connection.dialect.name != "sqlite":
+        found = column.icontains(word, autoescape=True)
+    # SQLite's LIKE is fast, but knows the case of ASCII alone, and no long patterns.
+    elif word.isascii() and len(word) < _LONGEST_LIKE:
+        found = column.contains(word, autoescape=True)
+    else:
+        found = func.ig4_says(column, word.casefold())
+    return found
 
 
 def image_pairs(
