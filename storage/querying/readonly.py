@@ -48,7 +48,7 @@ class AsItStands(sqlite3.Connection):
 def open_as_it_stands(path: Path) -> AsItStands:
     """Return a connection to a file without a log, which makes no files beside it."""
     before = file_state(path)
-    connection = _connect(path, "mode=ro&immutable=1", check_same_thread=False, kind=AsItStands)
+    connection = _connect(path, "mode=ro&immutable=1", AsItStands, check_same_thread=False)
     connection.file, connection.state = path, before
     return connection
 
@@ -64,7 +64,7 @@ def open_readonly(path: Path, *, check_same_thread: bool = True) -> Iterator[Rea
     Raises:
         StorageError: it cannot be opened, or it changed while it was read without its log.
     """
-    connection = _connect(path, "mode=ro", check_same_thread)
+    connection = _connect(path, "mode=ro", sqlite3.Connection, check_same_thread=check_same_thread)
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter for a damaged name
@@ -87,12 +87,7 @@ def open_readonly(path: Path, *, check_same_thread: bool = True) -> Iterator[Rea
         standing.check()
 
 
-def _connect(
-    path: Path,
-    parameters: str,
-    check_same_thread: bool,
-    kind: type[Opened] = sqlite3.Connection,  # type: ignore[assignment]
-) -> Opened:
+def _connect(path: Path, parameters: str, kind: type[Opened], *, check_same_thread: bool) -> Opened:
     try:
         return sqlite3.connect(
             f"file:{quote(str(path))}?{parameters}",

@@ -151,7 +151,8 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
                 {**one, "file": PurePath(one["file"]).name} if one.get("file") else dict(one)
                 for one in config[what]
             ]
-    return scrub(shown)
+    scrubbed: dict[str, Any] = scrub(shown)
+    return scrubbed
 
 
 def _numbers_alone(view: SelectionView) -> dict[str, Any]:
