@@ -62,6 +62,17 @@ class Longest(Selector):
         return best_first(lengths, below)[: pool.size]
 
     def reasons(self, pool: Pool, row: int) -> Mapping[str, JSON]:
-        """Return the length of a row and the share of samples below it."""
+        """Return the length of a row and the share of samples below it; what keeps it out."""
         lengths = score_of(pool, self.options.length)
-        return {"length": float(lengths[row]), "rank": float(middle_ranks(lengths)[row])}
+        rank = float(middle_ranks(lengths)[row])
+        told: dict[str, JSON] = {"length": float(lengths[row]), "rank": rank}
+        taken = self.choose(pool)
+        if row in taken or not len(taken):
+            return told
+        cap, line = self.options.cap, float(lengths[taken[-1]])
+        why = (
+            f"its rank by length, {rank:.4f}, is above the cap {cap:g}"
+            if cap is not None and rank > cap
+            else f"its length is {lengths[row]:g}, and the shortest that is taken has {line:g}"
+        )
+        return {**told, "rejected_by": [why]}

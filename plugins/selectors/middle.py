@@ -48,11 +48,24 @@ class Middle(Selector):
 
     def choose(self, pool: Pool) -> NDArray[np.int64]:
         """Return rows by their distance to the centre, nearest first; see Selector.choose."""
-        ranks = double_ranks(score_of(pool, self.options.score))
-        distance = np.abs(ranks - 2 * pool.n * self.options.centre)
-        return np.argsort(distance, kind="stable")[: pool.size]
+        return np.argsort(self._distances(pool), kind="stable")[: pool.size]
 
     def reasons(self, pool: Pool, row: int) -> Mapping[str, JSON]:
-        """Return the score of a row and the share of samples below it."""
+        """Return the score of a row and the share of samples below it; what keeps it out."""
         values = score_of(pool, self.options.score)
-        return {"score": float(values[row]), "rank": float(middle_ranks(values)[row])}
+        rank = float(middle_ranks(values)[row])
+        told: dict[str, JSON] = {"score": float(values[row]), "rank": rank}
+        taken = self.choose(pool)
+        if row in taken or not len(taken):
+            return told
+        own, farthest = (self._distances(pool)[[row, taken[-1]]] / (2 * pool.n)).tolist()
+        why = (
+            f"its rank, {rank:.4f}, is {own:.4f} from the centre {self.options.centre:g}, and the "
+            f"farthest that is taken is {farthest:.4f} from it"
+        )
+        return {**told, "rejected_by": [why]}
+
+    def _distances(self, pool: Pool) -> NDArray[np.float64]:
+        """Return how far the rank of each row (n,) is from the centre, in half places."""
+        ranks = double_ranks(score_of(pool, self.options.score))
+        return np.abs(ranks - 2 * pool.n * self.options.centre)

@@ -87,6 +87,10 @@ def test_middle_of_five_is_the_third():
     pool = pool_of(made, n=5, size=3, raw={"loss": [9, 1, 5, 3, 7]})
     assert made.choose(pool).tolist() == [2, 3, 4]
     assert made.reasons(pool, 2) == {"score": 5.0, "rank": 0.5}
+    assert made.reasons(pool, 0)["rejected_by"] == [
+        "its rank, 0.9000, is 0.4000 from the centre 0.5, and the farthest that is taken is 0.2000 "
+        "from it"
+    ]
 
 
 def test_alpagasus_takes_the_best_rated_and_breaks_ties_by_the_final_score():
@@ -111,7 +115,14 @@ def test_longest_takes_the_longest_below_the_cap():
     made = selector("longest", cap=0.8)
     pool = pool_of(made, n=10, size=3, raw=lengths)
     assert made.choose(pool).tolist() == [2, 3, 9]
-    assert made.reasons(pool, 1) == {"length": 100.0, "rank": 0.95}
+    told = {"length": 100.0, "rank": 0.95}
+    assert made.reasons(pool, 1) == {
+        **told, "rejected_by": ["its rank by length, 0.9500, is above the cap 0.8"]
+    }  # fmt: skip
+    assert made.reasons(pool, 5)["rejected_by"] == [
+        "its length is 1, and the shortest that is taken has 6"
+    ]
+    assert made.reasons(pool, 2) == {"length": 7.0, "rank": 0.7}
     with pytest.raises(UsageError, match=r"8 of 10 samples are left below the cap 0\.8"):
         made.choose(pool_of(made, n=10, size=9, raw=lengths))
 

@@ -79,19 +79,34 @@ class ScoreChange:
     told: str
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+@dataclass(frozen=True, slots=True, repr=False)
+class Changes(TabularResult):
     """What would have to change for a sample to get in.
 
     `scores` says it for each score by itself, the others being as they are; `quota` is what its
-    group would have to give, `size` a size of the whole selection that takes it. All of these were
-    tried with the selector itself. `told` says all in sentences.
+    group would have to give, `size` a size of the whole selection that takes it, where one less
+    does not. All of these were tried with the selector itself. `repeats` are the ids of all that it
+    repeats, where a stage left it out for that. `told` says all in sentences.
     """
 
     told: tuple[str, ...]
     scores: tuple[ScoreChange, ...] = ()
     quota: int | None = None
     size: int | None = None
+    repeats: tuple[str, ...] = ()
+
+    def headline(self) -> str:
+        """Return what would let the sample in, the first of it."""
+        more = f" (and {len(self.told) - 1} more)" if len(self.told) > 1 else ""
+        return f"{self.told[0]}{more}" if self.told else "nothing is known that would let it in"
+
+    def _table(self) -> ResultTable:
+        return ResultTable(("to get in",), [(one,) for one in self.told])
+
+    def _repr_html_(self) -> str:
+        """Return all in sentences, each whole."""
+        made = self._table()
+        return html.view("To get in", [html.table(made.columns, made.rows, limit=None)])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -159,7 +174,8 @@ class Explanation(TabularResult):
         if self.neighbours is not None:
             parts.append(html.table(*_beside(self.neighbours), limit=None))
         if self.changes is not None:
-            parts.append(html.table(("to get in",), [(one,) for one in self.changes.told]))
+            made = self.changes._table()
+            parts.append(html.table(made.columns, made.rows, limit=None))
         return html.view(f"Explanation {self.headline()}", parts)
 
 

@@ -10,19 +10,22 @@ import numpy as np
 from ig4.core.engine.scoring.outputs import scorer_label
 from ig4.core.engine.selecting.candidates import NO_IMAGE, PROBLEM
 from ig4.core.engine.selecting.explaining.explanation import Changes, Explanation
+from ig4.core.engine.selecting.explaining.repeats import repeated_rows
 from ig4.core.engine.selecting.explaining.standing import standing_of
+from ig4.core.engine.selecting.explaining.taking import rows_before, take_reasons
 from ig4.core.engine.selecting.funnel import rejected_rows
 from ig4.core.engine.selecting.percent import IMPORTED
 from ig4.core.engine.selecting.pins import VETO
 from ig4.storage import samples, scores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ig4.core.engine.selecting.explaining.case import ExplainedDraft
     from ig4.core.engine.selecting.funnel import Stage
 
 NO_VECTOR = "no vector in the space "
+_SHOWN = 10  # ids of repeated samples in a sentence
 
 
 def left_out(case: ExplainedDraft, external_id: str, found: tuple[int, int]) -> Explanation:
@@ -120,22 +123,30 @@ def stage_changes(case: ExplainedDraft, number: int, row: int) -> Changes:
     """Return what has to go for a row that a stage left out, and how far that would bring it."""
     stage = case.draft.stages[number].stage
     where = f"stage {number + 1} ({stage.do})"
-    sample_id = int(case.table.sample_ids[row])
+    repeats: tuple[str, ...] = ()
     if stage.do == "reject":
         said = [f"{where} has to let it pass: {one}" for one in _tails(case, number, row, stage)]
     elif stage.do == "dedup":
-        why = case.draft.stages[number].reasons[sample_id]
-        said = [f"what it repeats has to go, or {where}: {why}"]
+        before = rows_before(case, number)
+        repeats = tuple(case.ids(repeated_rows(case, stage, before, row).tolist()))
+        why = case.draft.stages[number].reasons[int(case.table.sample_ids[row])]
+        said = [f"{_repeated(repeats)}, or {where}: {why}"]
     else:
-        said = [f"{where} has to take it: it takes another, or more of what is before it"]
-    return Changes((*said, *_then(case, row)))
+        said = [f"{where} has to take it: {one}" for one in take_reasons(case, number, row)]
+    return Changes((*said, *_then(case, row)), repeats=repeats)
+
+
+def _repeated(repeats: Sequence[str]) -> str:
+    """Say that all has to go that a sample repeats, with their ids as far as there is room."""
+    if len(repeats) < 2:
+        return "what it repeats has to go"
+    more = f" and {len(repeats) - _SHOWN:,} more" if len(repeats) > _SHOWN else ""
+    return f"all that it repeats have to go ({', '.join(repeats[:_SHOWN])}{more})"
 
 
 def _tails(case: ExplainedDraft, number: int, row: int, stage: Stage) -> list[str]:
     """Return every tail of a stage that a row lies in; the stage itself names the first."""
-    table = case.table
-    gone = [one for result in case.draft.stages[:number] for one in result.reasons]
-    rows = np.setdiff1d(np.flatnonzero(~np.isin(table.sample_ids, gone)), table.pinned)
+    rows = rows_before(case, number)
     at = int(np.flatnonzero(rows == row)[0])
     pool = case.pool(rows=rows, needs=stage.needs(), size=len(rows))
     found = (

@@ -11,8 +11,9 @@ from ig4.core.engine.requests import selection_request
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.engine.selecting.candidates import SelectionRequest
-from ig4.core.engine.selecting.explain import explain_last
+from ig4.core.engine.selecting.explain import explain, explain_last
 from ig4.core.engine.selecting.funnel import Stage
+from ig4.core.engine.selecting.pins import PinRequest, PinSource
 from ig4.core.engine.selecting.select import select
 from ig4.core.errors import UsageError
 from ig4.core.events import Notice
@@ -92,6 +93,33 @@ def test_copies_of_a_picture_fall_out_and_it_is_told_for_which_sample(
     why = explain_last(session, dataset, SelectionRequest(), "c").reason
     assert why.startswith("stage 1 (dedup): it is alike to a in phash (")
     assert "of 64 bits differ), text" in why
+
+
+def test_a_near_duplicate_names_all_that_have_to_go_before_it_stays(session, read_with_hashes):
+    dataset = read_with_hashes(
+        record("a", "A red bus waits.", "1.png"),
+        record("b", "A red bus waits.", "1-small.png"),
+        record("c", "A red bus waits.", "2.png"),
+        record("d", "A red bus waits.", "1-poor.jpg"),
+        record("e", "A red bus waits.", "1-small.png"),
+        record("f", "A red bus waits.", "1.png"),
+    )
+    request = SelectionRequest(size=1, selector=RANDOM, stages=(BOTH,))
+    told = explain(session, dataset, request, "e").changes
+    assert told.repeats == ("a", "b", "d")
+    assert told.told[0].startswith(
+        "all that it repeats have to go (a, b, d), or stage 1 (dedup): it has the texts and images "
+        "of b"
+    )
+
+    def reason_without(*names):
+        pins = PinRequest(drop=(PinSource(ids=names),))
+        asked = SelectionRequest(size=1, selector=RANDOM, stages=(BOTH,), pins=pins)
+        return explain(session, dataset, asked, "e").reason
+
+    assert reason_without(*told.repeats) is None
+    for names in (("a", "b"), ("a", "d"), ("b", "d")):
+        assert reason_without(*names).startswith("stage 1 (dedup)")
 
 
 def test_different_conversations_about_one_picture_stay_unless_pictures_alone_are_compared(

@@ -114,6 +114,36 @@ def test_the_size_that_is_told_takes_it_and_one_less_does_not(session, dataset, 
         assert name not in select(session, dataset, less).ids
 
 
+@pytest.mark.parametrize(
+    "options", [{"exponent": 0.0}, {"quotas": {"cluster 4": 2}}], ids=["all the same", "given"]
+)
+def test_a_size_is_tried_where_quotas_are_dealt_in_another_way(session, dataset, options):
+    request = asked(selector=Choice("selector", "quota", options))
+    sizes = {}
+    for name in out_of(session, dataset, request):
+        told = explain(session, dataset, request, name).changes
+        sizes[name] = told.size
+        if told.size is None:
+            assert not any("a selection of" in one for one in told.told)
+            continue
+        for size, gets_in in ((told.size, True), (told.size - 1, False)):
+            again = asked(selector=request.selector, size=size)
+            assert (name in select(session, dataset, again).ids) is gets_in
+        assert f"a selection of {told.size} takes it (--size {told.size})" in told.told[-1]
+    assert any(sizes.values())
+
+
+def test_a_size_that_the_selector_refuses_is_not_told_and_no_error(session, dataset):
+    """All quotas but one are given: no size takes more of a cluster that has its quota."""
+    chosen = Choice("selector", "quota", {"quotas": {"cluster 4": 2}})
+    request = asked(selector=chosen)
+    out = [name for name in out_of(session, dataset, request) if name < "s08"]
+    told = [explain(session, dataset, request, name).changes for name in out]
+    assert len(told) == 6
+    assert {one.size for one in told} == {None}
+    assert all("its cluster would have to give" in one.told[-1] for one in told)
+
+
 def test_the_quota_that_would_do_is_the_place_in_the_cluster(session, dataset):
     name = out_of(session, dataset, asked())[0]
     told = explain(session, dataset, asked(), name)
@@ -177,8 +207,48 @@ def test_a_stage_that_takes_others_has_to_take_it(session, dataset):
     others = [one for one in told if one.reason]
     assert len(others) == 6
     assert {one.changes.told[0] for one in others} == {
-        "stage 1 (take) has to take it: it takes another, or more of what is before it"
+        "stage 1 (take) has to take it: random takes another, or more of what is before it"
     }
+
+
+def test_a_stage_that_takes_the_best_tells_the_place_and_how_far_it_is_to_the_line(
+    session, dataset
+):
+    stage = Stage("take", selector=TOP, size=6)
+    request = asked(size=3, selector=TOP, stages=(stage,))
+    final = [0.6 * gpt + 0.4 * mine for gpt, mine in zip(GPT, MINE, strict=True)]
+    order = sorted(range(N), key=lambda n: -final[n])
+    for place in (7, 12):
+        row = order[place - 1]
+        told = explain(session, dataset, request, f"s{row:02d}").changes.told[0]
+        assert told == (
+            f"stage 1 (take) has to take it: it has place {place} of 12 in what is left, of which "
+            f"topk takes 6; {final[order[5]] - final[row]:.4f} below the line"
+        )
+
+
+def test_a_stage_that_takes_the_best_of_clusters_tells_the_place_in_its_cluster(session, dataset):
+    stage = Stage("take", selector=Choice("selector", "quota"), size=6)
+    request = asked(size=3, selector=TOP, stages=(stage,))
+    told = explain(session, dataset, request, "s00").changes.told[0]
+    assert "it has place 8 of 8 in its cluster, of which quota takes 4; " in told
+
+
+def test_a_stage_whose_selector_says_what_rejects_a_sample_tells_that(session, dataset):
+    stage = Stage("take", selector=Choice("selector", "longest", {"length": "mine"}), size=6)
+    request = asked(size=3, selector=TOP, stages=(stage,))
+    told = explain(session, dataset, request, "s00").changes.told[0]
+    assert told == (
+        "stage 1 (take) has to take it: its length is 3, and the shortest that is taken has 45"
+    )
+
+
+def test_what_would_let_a_sample_in_shows_itself_in_a_notebook(session, dataset):
+    told = explain(session, dataset, asked(selector=TOP), "s00").changes
+    shown = told._repr_html_()
+    assert all(one.replace("'", "&#x27;") in shown for one in told.told)
+    assert repr(told) == f"<Changes {told.told[0]} (and {len(told.told) - 1} more)>"
+    assert told.to_pandas()["to get in"].tolist() == list(told.told)
 
 
 # Selectors that do not take the best by F(x)
