@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from ig4.core.texts import one_line
+from ig4.core.views import html
+from ig4.core.views.tabular import ResultTable, TabularResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +140,13 @@ class Change(Fate):
     kept: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ComparisonResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class ComparisonResult(TabularResult):
     """Two selections, `a` and `b`, compared; `came_in` are in B alone, `went_out` in A alone.
 
-    Both lists are whole, by rank. `by` says what is the same: a "sample" of one data set, or the
-    "content" (texts and images) in two of them. `settings` are those that differ. `notes` say what
-    limits the comparison.
+    Both lists are whole, by rank; `to_pandas()` has a row for each sample of both. `by` says what
+    is the same: a "sample" of one data set, or the "content" (texts and images) in two of them.
+    `settings` are those that differ. `notes` say what limits the comparison.
 
     `to_dict` has these keys, which pages and charts are made from:
 
@@ -165,13 +170,50 @@ class ComparisonResult:
     went_out: Sequence[Change] = field(repr=False)
     notes: Sequence[str] = ()
 
-    def __repr__(self) -> str:
+    def headline(self) -> str:
         """Return both sides and the overlap in a line."""
         return (
-            f"<ComparisonResult: {self.a.title} ({self.a.size:,}) and {self.b.title} "
-            f"({self.b.size:,}), {self.overlap.common:,} in both, "
-            f"Jaccard {self.overlap.jaccard:.2f}>"
+            f"{self.a.title} ({self.a.size:,}) and {self.b.title} ({self.b.size:,}), "
+            f"{self.overlap.common:,} in both, Jaccard {self.overlap.jaccard:.2f}"
         )
+
+    def _table(self) -> ResultTable:
+        sides = (("came in", self.came_in), ("went out", self.went_out))
+        rows = [
+            (side, *(getattr(one, name) for name in _OF_CHANGE))
+            for side, changes in sides
+            for one in changes
+        ]
+        return ResultTable(("change", *_OF_CHANGE), rows)
+
+    def _repr_html_(self) -> str:
+        """Return what both share, the settings and groups that differ, and who came and went."""
+        shared = self.overlap
+        facts = {
+            "in both": shared.common,
+            "share": f"{shared.share_a:.1%} of A, {shared.share_b:.1%} of B",
+            "two random draws": f"{shared.expected:.1f} ± {shared.deviation:.1f}",
+            "Spearman": shared.spearman, "Kendall": shared.kendall,
+        }  # fmt: skip
+        parts = [html.facts({name: one for name, one in facts.items() if one is not None})]
+        if self.notes:
+            parts.append(html.table(("note",), [(one,) for one in self.notes], limit=None))
+        if self.settings:
+            rows = [(one.key, *map(_plain, (one.a, one.b))) for one in self.settings]
+            parts.append(html.table(("setting", "A", "B"), rows, limit=None))
+        for found in (self.groups, self.clusters):
+            if len(found.groups) > 1:
+                counts = [(one.name, one.pool, one.a, one.b, one.both) for one in found.groups]
+                named = found.by or "group"
+                parts.append(html.table((named, "data set", "A", "B", "both"), counts))
+        for title, other, changes in (
+            ("came in", "A", self.came_in), ("went out", "B", self.went_out),
+        ):  # fmt: skip
+            if changes:
+                told = [(one.id, one.rank, one.final_score, one.reason) for one in changes]
+                columns = (title, "rank", "final score", f"why not in {other}")
+                parts.append(html.table(columns, told))
+        return html.view(f"ComparisonResult {one_line(self.headline())}", parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `ig4 compare --json` prints; the class says which keys there are."""
@@ -189,6 +231,17 @@ class ComparisonResult:
             "why_went_out": fate_counts(self.went_out),
             "notes": list(self.notes),
         }
+
+
+_OF_CHANGE = (
+    "id", "rank", "final_score", "cluster", "group", "kept", "fate", "reason", "other_score",
+    "place", "members", "taken", "distance",
+)  # fmt: skip
+"""The fields of a change that are columns of a DataFrame, beside which list it is in."""
+
+
+def _plain(value: Any) -> str:
+    return "-" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
 def fate_counts(changes: Sequence[Change]) -> list[Mapping[str, Any]]:

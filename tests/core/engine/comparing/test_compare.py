@@ -48,6 +48,28 @@ def by_id(changes):
     return {one.id: one for one in changes}
 
 
+def test_a_comparison_shows_itself_in_a_notebook_and_becomes_a_frame(session, dataset):
+    choose(session, dataset, 4, "<b>best</b>")
+    choose(session, dataset, 6, scorers=("mine",), clustering="given")
+    found = compare_selections(session, "<b>best</b>", "last")
+    shown = found._repr_html_()
+    assert "ComparisonResult &lt;b&gt;best&lt;/b&gt; (4) and 2 (6), 0 in both" in shown
+    for part in (
+        "two random draws",
+        "weights.mine",
+        "data set",
+        "s00",
+        "why not in A",
+        "cluster 4",
+    ):
+        assert part in shown
+    assert "<b>best" not in shown
+    frame = found.to_pandas()
+    assert frame["change"].tolist() == ["came in"] * 6 + ["went out"] * 4
+    assert frame["id"].tolist() == [one.id for one in (*found.came_in, *found.went_out)]
+    assert frame["reason"][0] == found.came_in[0].reason
+
+
 def test_what_is_in_both_in_one_alone_and_in_which_order(session, dataset):
     choose(session, dataset, 4, "best")  # s11 s10 s09 s08
     choose(session, dataset, 6)  # s11 s10 s09 s08 s07 s06
@@ -59,7 +81,7 @@ def test_what_is_in_both_in_one_alone_and_in_which_order(session, dataset):
     assert [one.id for one in found.came_in] == ["s07", "s06"]
     assert found.went_out == []
     assert [(one.key, one.a, one.b) for one in found.settings] == [("size", 4, 6)]
-    assert repr(found) == "<ComparisonResult: best (4) and 2 (6), 4 in both, Jaccard 0.67>"
+    assert repr(found) == "<ComparisonResult best (4) and 2 (6), 4 in both, Jaccard 0.67>"
 
 
 def test_by_how_much_a_sample_missed_the_line_of_the_other(session, dataset):
