@@ -11,6 +11,7 @@ import click
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
 from ig4.cli.terminal.checkups import print_check
+from ig4.core.limits import PAIRS, SEED
 
 
 @click.command(
@@ -26,7 +27,7 @@ Examples:
 @click.argument("scorers", required=False)
 @click.option(
     "--pairs",
-    type=click.IntRange(1),
+    type=click.IntRange(*PAIRS),
     default=500,
     show_default=True,
     help="Samples at most that are rated again with another's answer.",
@@ -36,7 +37,7 @@ Examples:
 @click.option("--executor", metavar="NAME", help="Executor that runs batches.  [default: local]")
 @click.option(
     "--seed",
-    type=click.IntRange(0, (1 << 32) - 1),
+    type=click.IntRange(*SEED),
     default=42,
     show_default=True,
     help="Seed that draws the samples.",

@@ -11,6 +11,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.limits import SEED
 
 if TYPE_CHECKING:
     from ig4.core.engine.run import RunResult
@@ -40,7 +41,7 @@ Examples:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, (1 << 32) - 1),
+    type=click.IntRange(*SEED),
     default=7,
     show_default=True,
     help="Seed for everything random.",

@@ -12,6 +12,7 @@ from ig4.cli import options as opt
 from ig4.cli.terminal import evaluations as report
 from ig4.cli.terminal import render
 from ig4.core.counts import counted
+from ig4.core.limits import NEW_TOKENS, QUESTIONS
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
@@ -56,10 +57,10 @@ lmms-eval (samples_*.jsonl), VLMEvalKit (.xlsx, .tsv), or any table of ids and a
 @click.option("--trainer", metavar="NAME", help="Evaluate a trainer's model before fine-tuning.")
 @click.option("--label", help="Name of the model.  [default: that of the checkpoint or file]")
 @click.option(
-    "--limit", type=click.IntRange(1), metavar="N", help="Use only the first N questions."
+    "--limit", type=click.IntRange(*QUESTIONS), metavar="N", help="Use only the first N questions."
 )
 @click.option("--image-root", type=opt.PATH, help="Additional folder to read images from.")
-@click.option("--max-new-tokens", type=click.IntRange(1),
+@click.option("--max-new-tokens", type=click.IntRange(*NEW_TOKENS),
               help="Maximum tokens of an answer.  [default: that of the benchmark]")  # fmt: skip
 @opt.decoding_options
 @click.option("--retry-failed", is_flag=True, help="Ask the failed questions again.")

@@ -12,6 +12,7 @@ import click
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
 from ig4.core.counts import counted
+from ig4.core.limits import NEW_TOKENS
 
 if TYPE_CHECKING:
     from ig4.core.contracts.training import Checkpoint, Decoding, Prompt
@@ -37,7 +38,9 @@ A question file has one JSON object a line: {"id": 1, "image": "a.jpg", "questio
 @click.option("--chat", type=opt.PATH, metavar="IMAGE", help="Chat about an image.")
 @click.option("--image-root", type=opt.PATH, help="Additional folder to read images from.")
 @click.option("--trainer", metavar="NAME", help="Use the model of a trainer before fine-tuning.")
-@click.option("--max-new-tokens", type=click.IntRange(1), help="Maximum tokens of an answer.")
+@click.option(
+    "--max-new-tokens", type=click.IntRange(*NEW_TOKENS), help="Maximum tokens of an answer."
+)
 @opt.decoding_options
 @click.option("--retry-failed", is_flag=True, help="Ask the failed questions again.")
 @click.option("--overwrite", is_flag=True, help="Overwrite other answers in the file.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ig4.core.errors import UsageError
+from ig4.core.limits import BATCH, BEAMS, REPETITION, SEED, TEMPERATURE, TOP_P
 
 if TYPE_CHECKING:
     from ig4.core.config import Config
@@ -128,7 +129,7 @@ def groupers_in_use(config: Config, options: Sequence[str] = ()) -> tuple[str, .
 
 
 seed = click.option(
-    "--seed", type=click.IntRange(0, (1 << 32) - 1),
+    "--seed", type=click.IntRange(*SEED),
     help="Seed for everything random.  [default: 42]",
 )  # fmt: skip
 no_check = click.option(
@@ -202,16 +203,20 @@ def shared_options(function: F) -> F:
 _DECODING_OPTIONS = (
     click.option(
         "--batch-size",
-        type=click.IntRange(1),
+        type=click.IntRange(*BATCH),
         default=8,
         show_default=True,
         help="Answers generated at a time.",
     ),
-    click.option("--temperature", type=click.FloatRange(0), help="0 means greedy decoding."),
-    click.option("--top-p", type=click.FloatRange(0, 1), help="Probability mass to sample from."),
-    click.option("--beams", "num_beams", type=click.IntRange(1), help="Number of beams."),
     click.option(
-        "--repetition-penalty", type=click.FloatRange(0), help="Values above 1 reduce repetition."
+        "--temperature", type=click.FloatRange(*TEMPERATURE), help="0 means greedy decoding."
+    ),
+    click.option("--top-p", type=click.FloatRange(*TOP_P), help="Probability mass to sample from."),
+    click.option("--beams", "num_beams", type=click.IntRange(*BEAMS), help="Number of beams."),
+    click.option(
+        "--repetition-penalty",
+        type=click.FloatRange(*REPETITION),
+        help="Values above 1 reduce repetition.",
     ),
 )
 

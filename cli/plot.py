@@ -10,7 +10,9 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.charts.themes import THEMES
 from ig4.core.errors import UsageError
+from ig4.core.limits import CHART_HEIGHT, CHART_SCALE, CHART_WIDTH
 
 if TYPE_CHECKING:
     from ig4.core.engine.plotting.kinds import PlotRequest
@@ -19,16 +21,6 @@ KINDS = (
     "scores", "correlations", "weights", "groups", "clusters", "funnel", "map", "compare",
     "judge", "training", "evaluations", "ablation", "costs",
 )  # fmt: skip
-THEMES = ("light", "dark", "print")
-
-_ONLY_FOR = {
-    "scorers": ("scores", "correlations"),
-    "by": ("groups", "costs"),
-    "method": ("map",),
-    "space": ("map",),
-    "column": ("ablation",),
-}
-_FLAGS = {"scorers": "--scorer", "method": "--map"}
 
 
 @click.command(
@@ -59,19 +51,19 @@ Examples:
 )
 @click.option(
     "--width",
-    type=click.IntRange(200, 4000),
+    type=click.IntRange(*CHART_WIDTH),
     metavar="PIXELS",
     help="Width.  [default: 700; a page fits its window]",
 )
 @click.option(
     "--height",
-    type=click.IntRange(120, 8000),
+    type=click.IntRange(*CHART_HEIGHT),
     metavar="PIXELS",
     help="Height of the file, or of each panel.  [default: as it needs]",
 )
 @click.option(
     "--scale",
-    type=click.FloatRange(0.1, 10),
+    type=click.FloatRange(*CHART_SCALE),
     default=2.0,
     show_default=True,
     help="Pixels of a PNG for each pixel of the picture.",
@@ -138,17 +130,18 @@ def _request(kind: str, what: tuple[str, ...], asked: dict[str, Any]) -> PlotReq
     Raises:
         UsageError: an option does not belong to the kind, or WHAT does not.
     """
-    from ig4.core.engine.plotting.kinds import OF_SELECTION, TARGETS, PlotRequest
+    from ig4.core.engine.plotting.kinds import (
+        OF_SELECTION,
+        TARGETS,
+        PlotRequest,
+        check_plot_request,
+    )
 
-    for name, kinds in _ONLY_FOR.items():
-        if asked[name] is not None and kind not in kinds:
-            flag = _FLAGS.get(name, f"--{name}")
-            raise UsageError(f"{flag} is for {' and '.join(kinds)}, not for {kind}")
     fields: dict[str, Any] = {
         "scorers": None if asked["scorers"] is None else tuple(opt.names(asked["scorers"]) or ()),
-        "method": asked["method"] or "pca",
-        **{name: asked[name] for name in ("by", "space", "column")},
+        **{name: asked[name] for name in ("method", "by", "space", "column")},
     }
+    check_plot_request(PlotRequest(kind, **fields))  # type: ignore[arg-type]  # as below
     selection = asked["selection"]
     if kind in TARGETS:
         if selection is not None:

@@ -13,6 +13,7 @@ from ig4.cli.ending import end_at_once
 from ig4.cli.location import location
 from ig4.cli.memorylimit import limited_memory
 from ig4.cli.terminal import queryoutput, render
+from ig4.core.limits import QUERY_SECONDS
 
 if TYPE_CHECKING:
     from ig4.storage.errors import QueryError
@@ -43,7 +44,7 @@ Examples:
 @click.option("--examples", is_flag=True, help="Show useful queries.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, 1e6),
+    type=click.FloatRange(*QUERY_SECONDS),
     metavar="SECONDS",
     help="How long the database may work on the query; 0: no limit.  [default: 60]",
 )

@@ -9,6 +9,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.terminal import render
+from ig4.core.limits import SHOWN_SAMPLES
 
 if TYPE_CHECKING:
     from ig4.core.engine.reporting.report import ReportResult
@@ -43,7 +44,7 @@ Examples:
 @click.option("--space", metavar="NAME", help="Space to lay out.  [default: that of the clusters]")
 @click.option(
     "--samples",
-    type=click.IntRange(0),
+    type=click.IntRange(*SHOWN_SAMPLES),
     default=5_000,
     show_default=True,
     help="A larger data set is shown in part: the selected samples, and a seeded draw of others.",

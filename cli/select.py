@@ -166,6 +166,12 @@ def _show(result: SelectionResult) -> None:
         click.echo(
             f"… and {len(result) - SHOWN:,} more: --json prints all, `ig4 export` writes them"
         )
+    if result.same_as is not None:
+        named = "" if called == "" else "; the name is that of the newest"
+        click.echo(
+            f"\nIt is the same as selection {result.same_as}, stored again so that `last` is what "
+            f"was selected last{named}."
+        )
     print_mix(result.report)
 
 

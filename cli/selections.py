@@ -91,8 +91,17 @@ def _list(
 def _cells(one: SelectionSummary) -> tuple[Any, ...]:
     return (
         one.id, one.name or "", one.dataset, one.size, one.candidates, one.selector,
-        one.label or "", f"{one.created_at:%Y-%m-%d %H:%M}", one.run, one.note or "",
+        one.label or "", f"{one.created_at:%Y-%m-%d %H:%M}", one.run, _shortened(one.note or ""),
     )  # fmt: skip
+
+
+_NOTE_SHOWN = 60
+
+
+def _shortened(note: str) -> str:
+    """Return the beginning of a note in a line; `ig4 selections show` prints all of it."""
+    line = " ".join(note.split())
+    return line if len(line) <= _NOTE_SHOWN else f"{line[: _NOTE_SHOWN - 1]}…"
 
 
 @selections.command(
@@ -203,6 +212,7 @@ def delete(
         click.echo(f"deleted: {render.plain(named)}")
 
 
+_IDS_SHOWN = 10
 _COUNTED = ("do", "before", "after")
 
 
@@ -225,6 +235,8 @@ def _print_details(details: SelectionDetails) -> None:
         "clusters": config.get("clustering"),
         "seed": config.get("seed"),
         "left out": _counts(config.get("left_out", {})),
+        "kept": _pinned(config, "keep"),
+        "dropped": _pinned(config, "drop"),
         "told": "\n".join(report.get("told", ())),
         "trainings": ", ".join(map(str, details.trainings)),
         "ablation cells": ", ".join(details.cells),
@@ -254,6 +266,21 @@ def _print_report(report: Mapping[str, Any]) -> None:
 def _selector(selector: Mapping[str, Any]) -> str:
     options = ", ".join(f"{name}={value}" for name, value in selector.items() if name != "use")
     return f"{selector.get('use', '')}{f' ({options})' if options else ''}"
+
+
+def _pinned(config: Mapping[str, Any], what: str) -> str:
+    """Return what the user kept or dropped: how many from where, and the first ids."""
+    from ig4.core.engine.selecting.pins import PinSource
+
+    told = []
+    for one in config.get(what, ()):
+        ids = one["ids"]
+        source = PinSource(one.get("file"), one.get("sql"), one.get("stored", False))
+        query = f" {one['sql']}" if one.get("sql") else ""
+        more = f" and {len(ids) - _IDS_SHOWN:,} more" if len(ids) > _IDS_SHOWN else ""
+        shown = f" ({', '.join(ids[:_IDS_SHOWN])}{more})" if ids else ""
+        told.append(f"{counted(len(ids), 'sample')} by {source.label(what)}{query}{shown}")
+    return "\n".join(told)
 
 
 def _counts(left_out: Mapping[str, int]) -> str:

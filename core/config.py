@@ -14,6 +14,7 @@ from ig4.core.calls.settings import CallSettings
 from ig4.core.errors import ConfigError
 from ig4.core.filekeys import refuse_keys
 from ig4.core.files.opening import open_file, read_bounded
+from ig4.core.limits import SEED
 from ig4.core.records import JSON, Choice, Kind
 from ig4.core.suggest import did_you_mean
 
@@ -67,7 +68,7 @@ class RunSection(Section):
     executor: str = "local"
     check: bool = True
     report: bool = True
-    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 42
+    seed: Annotated[int, Field(ge=SEED.least, le=SEED.most)] = 42
     """What NumPy takes as a seed everywhere, and every database holds."""
 
 

@@ -15,6 +15,6 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return '; did you mean X?' ready to append to a message, or an empty string."""
+    """Return '; did you mean X?' to end a message with, or an empty string."""
     name = closest(word, known)
     return f"; did you mean {name}?" if name else ""

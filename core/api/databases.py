@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ig4.core.api.queryrows import QueryRows
+from ig4.core.limits import QUERY_SECONDS
 from ig4.storage.admin import existing_url
 from ig4.storage.connect import DEFAULT
 from ig4.storage.querying.query import TIMEOUT, run_query
@@ -35,9 +36,11 @@ def query(
     may work on the query, in seconds; `role` is the role of PostgreSQL that it runs as.
 
     Raises:
+        UsageError: the timeout is out of its limits.
         QueryError: the query is not valid, may do more than read, or takes too long.
         StorageError: there is no such database, or it cannot be read.
     """
+    QUERY_SECONDS.check("timeout", timeout)
     url = db.engine.url if isinstance(db, Store) else existing_url(db)
     with run_query(url, sql, timeout=timeout, role=role) as result:
         names = result.distinct_columns

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core import config as configuration
+from ig4.core.api.arguments import by_name, options_of
 from ig4.core.api.sessions import open_session
 from ig4.core.contracts.training import Checkpoint, Decoding
 from ig4.core.engine.evaluating.evaluate import EvaluationRequest, EvaluationResult
@@ -15,6 +16,16 @@ from ig4.core.engine.judging.judge import JudgeResult
 from ig4.core.engine.judging.judge import judge as judge_pairs
 from ig4.core.engine.judging.plan import JudgeRequest
 from ig4.core.engine.training.generate import load_checkpoint
+from ig4.core.limits import (
+    BATCH,
+    BEAMS,
+    NEW_TOKENS,
+    QUESTIONS,
+    REPETITION,
+    SEED,
+    TEMPERATURE,
+    TOP_P,
+)
 from ig4.core.records import Choice
 from ig4.storage.connect import DEFAULT
 from ig4.storage.store import Store
@@ -49,6 +60,8 @@ def evaluate(
         Ig4Error: the request is wrong, files cannot be read or do not fit, something is missing.
         StorageError: the database cannot be opened or written.
     """
+    QUESTIONS.check("limit", limit)
+    _check_decoding(decoding or Decoding())
     if predictions is not None and checkpoint is None and trainer is None:
         model = None
     elif isinstance(checkpoint, Checkpoint):
@@ -56,9 +69,9 @@ def evaluate(
     else:
         choice = None if trainer is None else Choice("trainer", trainer)
         path = None if checkpoint is None else Path(checkpoint)
-        model = load_checkpoint(path, choice, dict(trainer_options or {}))
+        model = load_checkpoint(path, choice, options_of("trainer_options", trainer_options))
     request = EvaluationRequest(
-        benchmark=Choice("benchmark", benchmark, dict(options or {})),
+        benchmark=Choice("benchmark", benchmark, options_of("options", options)),
         checkpoint=model,
         predictions=None if predictions is None else Path(predictions),
         label=label,
@@ -69,6 +82,16 @@ def evaluate(
     )
     with open_session(db, listeners, progress=progress, create=True) as session:
         return evaluate_on(session, request)
+
+
+def _check_decoding(decoding: Decoding) -> None:
+    NEW_TOKENS.check("max_new_tokens", decoding.max_new_tokens)
+    TEMPERATURE.check("temperature", decoding.temperature)
+    TOP_P.check("top_p", decoding.top_p)
+    BEAMS.check("num_beams", decoding.num_beams)
+    REPETITION.check("repetition_penalty", decoding.repetition_penalty)
+    BATCH.check("batch_size", decoding.batch_size)
+    SEED.check("seed", decoding.seed)
 
 
 def judge(
@@ -96,9 +119,10 @@ def judge(
         Ig4Error: the request is wrong, or something it needs is missing.
         StorageError: the database cannot be opened or written.
     """
-    config = configuration.build({"calls": dict(calls or {})})
+    SEED.check("seed", seed)
+    config = configuration.build({"calls": by_name("calls", calls, "{'max_cost': 2.0}")})
     request = JudgeRequest(
-        judge=Choice("judge", judge, dict(options or {}), judge),
+        judge=Choice("judge", judge, options_of("options", options), judge),
         first=Path(first),
         second=Path(second),
         questions=Path(questions),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def explain(
-    id: str,  # noqa: A002 - as the command calls it
+    id: str | int,  # noqa: A002 - as the command calls it
     db: str | Path | Store = DEFAULT,
     *,
     selection: int | str = "last",
@@ -31,7 +31,8 @@ def explain(
 ) -> Explanation:
     """Do what `ig4 select --explain` does: say why a selection has a sample or not.
 
-    `selection` is its number, its name, or "last". Further keywords are tables of `ig4.toml`:
+    `id` is the sample's, where a whole number is one, too. `selection` is its number, its name, or
+    "last". Further keywords are tables of `ig4.toml`:
     `embedders={"clip-answer": {"use": "clip", "reads": "answer"}}`. No file is read.
 
     Raises:
@@ -45,4 +46,4 @@ def explain(
         with session.store.reading() as connection:
             rows = datasets.list_all(connection)
         owner = next(row for row in rows if row.id == found.dataset_id)
-        return explain_selection(session, owner, found, pool, id)
+        return explain_selection(session, owner, found, pool, str(id))

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ig4.core.api.arguments import choice, names
 from ig4.core.api.sessions import open_session
 from ig4.core.charts.frame import WIDTH, Size
 from ig4.core.charts.rendering import SCALE, check_chart_file
-from ig4.core.charts.themes import Theme
+from ig4.core.charts.themes import THEMES, Theme
 from ig4.core.engine.plotting.drawing import plot_chart, write_plot
-from ig4.core.engine.plotting.kinds import PlotKind, PlotRequest
+from ig4.core.engine.plotting.kinds import PlotKind, PlotRequest, check_plot_request
 from ig4.core.engine.plotting.plot import read_plot
+from ig4.core.limits import CHART_HEIGHT, CHART_SCALE, CHART_WIDTH
 from ig4.storage.connect import DEFAULT
 from ig4.storage.store import Store
 
@@ -27,10 +29,10 @@ def plot(
     selection: int | str = "last",
     other: int | str | None = None,
     dataset: str | None = None,
-    scorers: Sequence[str] | None = None,
+    scorers: str | Sequence[str] | None = None,
     by: str | None = None,
     number: int | None = None,
-    method: str = "pca",
+    method: str | None = None,
     space: str | None = None,
     column: str | None = None,
     width: int | None = None,
@@ -46,7 +48,8 @@ def plot(
 
     With a `path` the chart is also written as the kind of file that its name ends in, in the
     colours of `theme`. `other` is the second selection of "compare"; `number` is that of a
-    judgement, training, evaluation or ablation, by default the newest. Sizes are in pixels.
+    judgement, training, evaluation or ablation, by default the newest. Sizes are in pixels. A map
+    is laid out by a `method`, by default "pca".
 
     Raises:
         MissingExtraError: Altair is not installed.
@@ -58,13 +61,18 @@ def plot(
         kind=kind,
         selection=str(selection),
         other=None if other is None else str(other),
-        scorers=None if scorers is None else tuple(scorers),
+        scorers=names("scorers", scorers),
         by=by,
         number=number,
         method=method,
         space=space,
         column=column,
     )
+    check_plot_request(request)
+    CHART_WIDTH.check("width", width)
+    CHART_HEIGHT.check("height", height)
+    CHART_SCALE.check("scale", scale)
+    choice("theme", theme, THEMES)
     if path is not None:
         check_chart_file(Path(path), overwrite=overwrite)
     with open_session(db, listeners, progress=progress) as session:

@@ -10,6 +10,7 @@ from ig4.core.api.sessions import open_session
 from ig4.core.engine.exporting.export import dataset_of_selection, find_selection
 from ig4.core.engine.reporting.pagedata import PageRequest
 from ig4.core.engine.reporting.report import ReportResult, write_report
+from ig4.core.limits import SHOWN_SAMPLES
 from ig4.storage.connect import DEFAULT
 from ig4.storage.store import Store
 
@@ -37,9 +38,11 @@ def report(
     In a notebook, the result shows the page.
 
     Raises:
-        UsageError: there is no such selection or map, or the file is not of ig4's.
+        UsageError: there is no such selection or map, a number is out of its limits, or the file is
+            not of ig4's.
         DatasetError, StorageError: the page cannot be written, or there is no such database.
     """
+    SHOWN_SAMPLES.check("samples", samples)
     request = PageRequest(images=images, texts=not redact, method=map, space=space, samples=samples)
     with open_session(db, listeners, progress=progress) as session:
         named = session.dataset(dataset) if dataset else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core import config as configuration
+from ig4.core.api.arguments import by_name, names, options_by_name, options_of
 from ig4.core.api.sessions import open_session
 from ig4.core.engine import run as running
 from ig4.core.engine.plan import make_run_plan
@@ -26,7 +27,7 @@ def run(
     dataset: str | Path | Mapping[str, Any] | None = None,
     *,
     db: str | Path | Store = DEFAULT,
-    scorers: Sequence[str] | None = None,
+    scorers: str | Sequence[str] | None = None,
     size: int | None = None,
     fraction: float | None = None,
     weights: Mapping[str, float] | None = None,
@@ -47,13 +48,17 @@ def run(
         Ig4Error: the request is wrong, or something it needs is missing.
         StorageError: the database cannot be opened or written.
     """
-    named = {name: dict(chosen) for name, chosen in (options or {}).items()}
+    named = options_by_name("options", options)
     config = configuration.build(
         tables,
         {
             "dataset": dataset if isinstance(dataset, Mapping) else {"path": dataset},
-            "run": {"scorers": None if scorers is None else list(scorers)},
-            "select": {"size": size, "fraction": fraction, "weights": dict(weights or {})},
+            "run": {"scorers": names("scorers", scorers)},
+            "select": {
+                "size": size,
+                "fraction": fraction,
+                "weights": by_name("weights", weights, _WEIGHTS),
+            },
             "scorers": named,
         },
     )
@@ -67,7 +72,7 @@ def select(
     size: int | None = None,
     fraction: float | None = None,
     dataset: str | None = None,
-    scorers: Iterable[str] | None = None,
+    scorers: str | Iterable[str] | None = None,
     weights: Mapping[str, float] | None = None,
     selector: str | None = None,
     options: Mapping[str, Any] | None = None,
@@ -102,7 +107,7 @@ def select(
             "selector": selector,
             "size": size,
             "fraction": fraction,
-            "weights": dict(weights or {}),
+            "weights": by_name("weights", weights, _WEIGHTS),
             "scale": scale,
             "missing": missing,
             "keep": _ids(keep),
@@ -112,14 +117,14 @@ def select(
     }
     config = configuration.build(configuration.recipe_values(recipe), tables, asked)
     if options:
-        named = {config.select.selector: dict(options)}
+        named = {config.select.selector: options_of("options", options)}
         config = configuration.build(
             configuration.recipe_values(recipe), tables, asked, {"selectors": named}
         )
     own_scorers = recipe is not None and scorers is None
     request = selection_request(
         config,
-        scorers=None if scorers is None else tuple(scorers),
+        scorers=names("scorers", scorers),
         clustering=clustering,
         recipe=recipe,
         requires=tuple(config.select.weights) if own_scorers else (),
@@ -129,6 +134,9 @@ def select(
         request = replace(request, fraction=None)  # who selects has to say how many
     with open_session(db, listeners, progress=progress) as session:
         return select_samples(session, session.dataset(dataset), request, name=name, note=note)
+
+
+_WEIGHTS = "{'clip': 0.53}"
 
 
 def _ids(given: str | Path | Iterable[str] | None) -> str | Path | list[str] | None:

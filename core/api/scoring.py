@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core import config as configuration
+from ig4.core.api.arguments import by_name, names, options_by_name
 from ig4.core.api.databases import StoreContext
 from ig4.core.api.sessions import open_session
 from ig4.core.engine.checkups.check import check as check_columns
 from ig4.core.engine.checkups.findings import CheckResult
-from ig4.core.engine.checkups.request import PAIRS
+from ig4.core.engine.checkups.request import PAIRS as MOST_PAIRS
 from ig4.core.engine.grouping.summary import GroupsResult, summarize_groups
 from ig4.core.engine.pooling.staleness import tell_stale
 from ig4.core.engine.requests import check_request, group_sources, pool_settings
 from ig4.core.engine.scoring import columns
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host
+from ig4.core.limits import PAIRS, SEED
 from ig4.storage.connect import DEFAULT
 from ig4.storage.store import Store
 
@@ -46,7 +48,7 @@ def groups(
     dataset: str | None = None,
     by: str = "auto",
     options: Mapping[str, Mapping[str, Any]] | None = None,
-    scorers: Sequence[str] | None = None,
+    scorers: str | Sequence[str] | None = None,
     progress: bool = True,
     listeners: Sequence[Listener] = (),
     **tables: Any,
@@ -60,26 +62,27 @@ def groups(
         Ig4Error: the grouper needs what is missing, or no sample has a group.
         StorageError: there is no such database.
     """
-    named = {name: dict(chosen) for name, chosen in (options or {}).items()}
+    named = options_by_name("options", options)
+    wanted = names("scorers", scorers)
     config = configuration.build(tables, {"groupers": named})
     with open_session(db, listeners, progress=progress) as session:
         chosen = session.dataset(dataset)
-        tell_stale(session, chosen, pool_settings(config), scorers)
+        tell_stale(session, chosen, pool_settings(config), wanted)
         return summarize_groups(
             session,
             chosen,
             config.choice("grouper", by),
             group_sources(config),
-            scorers=scorers,
+            scorers=wanted,
         )
 
 
 def check(
     db: str | Path | Store = DEFAULT,
     *,
-    scorers: Sequence[str] | None = None,
+    scorers: str | Sequence[str] | None = None,
     dataset: str | None = None,
-    pairs: int = PAIRS,
+    pairs: int = MOST_PAIRS,
     seed: int = 42,
     paid: bool = False,
     calls: Mapping[str, Any] | None = None,
@@ -92,14 +95,17 @@ def check(
     `{"max_cost": 2.0}`.
 
     Raises:
-        UsageError: there are no scores, or none of a name.
+        UsageError: there are no scores, or none of a name, or a number is out of its limits.
         DatasetError, StorageError: as `scores`.
     """
-    config = configuration.build({"calls": dict(calls or {})})
-    request = check_request(config, scorers=scorers, pairs=pairs, seed=seed, paid=paid)
+    PAIRS.check("pairs", pairs)
+    SEED.check("seed", seed)
+    config = configuration.build({"calls": by_name("calls", calls, "{'max_cost': 2.0}")})
+    wanted = names("scorers", scorers)
+    request = check_request(config, scorers=wanted, pairs=pairs, seed=seed, paid=paid)
     with open_session(db, listeners, progress=progress) as session:
         chosen = session.dataset(dataset)
-        tell_stale(session, chosen, names=scorers)
+        tell_stale(session, chosen, names=wanted)
         return check_columns(session, chosen, request)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core import config as configuration
+from ig4.core.api.arguments import by_name, names, options_by_name, options_of
 from ig4.core.api.sessions import open_session
 from ig4.core.engine.exporting.export import ExportResult, dataset_of_selection, find_selection
 from ig4.core.engine.exporting.export import export as write_export
@@ -68,7 +69,7 @@ def ingest(
         "instruction": instruction,
         "image_root": image_root,
         "duplicate_ids": duplicate_ids,
-        "options": dict(options or {}),
+        "options": options_of("options", options),
     }
     source = dataset_source(configuration.build({"dataset": section}))
     assert source is not None
@@ -79,13 +80,13 @@ def ingest(
 def score(
     db: str | Path | Store = DEFAULT,
     *,
-    scorers: Sequence[str] | None = None,
-    spaces: Sequence[str] = (),
+    scorers: str | Sequence[str] | None = None,
+    spaces: str | Sequence[str] = (),
     dataset: str | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     calls: Mapping[str, Any] | None = None,
     retry_failed: bool = False,
-    recompute: Sequence[str] = (),
+    recompute: str | Sequence[str] = (),
     check: bool = True,
     progress: bool = True,
     listeners: Sequence[Listener] = (),
@@ -102,19 +103,20 @@ def score(
         Ig4Error: the request is wrong, or something it needs is missing.
         StorageError: there is no such database.
     """
-    wanted = [] if scorers is None and spaces else scorers
-    names = list(all_parts(spaces)) if spaces else None
-    named = {name: dict(chosen) for name, chosen in (options or {}).items()}
+    spaces = names("spaces", spaces) or ()
+    wanted = () if scorers is None and spaces else names("scorers", scorers)
+    parts = list(all_parts(spaces)) if spaces else None
+    named = options_by_name("options", options)
     config = configuration.build(
         tables,
         {
             "run": {
                 "scorers": None if wanted is None else list(wanted),
-                "spaces": names,
+                "spaces": parts,
                 "check": check,
             },
             "scorers": named,
-            "calls": dict(calls or {}),
+            "calls": by_name("calls", calls, "{'max_cost': 2.0}"),
         },
     )
     with open_session(db, listeners, progress=progress) as session:
@@ -122,7 +124,9 @@ def score(
         config = with_recorded_options(
             session, chosen, config, scorers=config.run.scorers, spaces=config.run.spaces
         )
-        request = score_request(config, retry_failed=retry_failed, recompute=recompute)
+        request = score_request(
+            config, retry_failed=retry_failed, recompute=names("recompute", recompute) or ()
+        )
         return score_samples(session, chosen, request)
 
 
@@ -155,7 +159,7 @@ def cluster(
     }
     config = configuration.build(tables, asked)
     if options:
-        named = {config.cluster.clusterer: dict(options)}
+        named = {config.cluster.clusterer: options_of("options", options)}
         config = configuration.build(tables, asked, {"clusterers": named})
     own = config.cluster.space
     spaces = () if own is None else all_parts([own])
@@ -184,7 +188,7 @@ def export(
     model: str | None = None,
     problems: str | None = None,
     overwrite: bool | None = None,
-    extras: Sequence[str] = (),
+    extras: str | Sequence[str] = (),
     card: bool | None = None,
     options: Mapping[str, Any] | None = None,
     progress: bool = True,
@@ -208,7 +212,7 @@ def export(
         "images": images or ("link" if trainer is None else "copy"),
         "problems": problems,
         "overwrite": overwrite,
-        "options": dict(options or {}),
+        "options": options_of("options", options),
     }
     config = configuration.build({"export": section})
     with open_session(db, listeners, progress=progress) as session:
@@ -222,7 +226,7 @@ def export(
             export_target(config, chosen.name),
             trainer=trainer,
             model=model,
-            extras=tuple(extras),
+            extras=names("extras", extras) or (),
             card=card,
         )
         return write_export(session, chosen, target, number)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core import config as configuration
+from ig4.core.api.arguments import names, options_by_name, options_of
 from ig4.core.api.sessions import open_session
 from ig4.core.engine.ablating.ablate import ablate as ablate_arms
 from ig4.core.engine.ablating.result import AblationResult
@@ -17,6 +18,7 @@ from ig4.core.engine.training.train import TrainingResult
 from ig4.core.engine.training.train import train as train_on
 from ig4.core.engine.training.trainingset import TrainingRequest
 from ig4.core.files.writing.staging import check_target
+from ig4.core.limits import SEED
 from ig4.core.records import Choice
 from ig4.storage.connect import DEFAULT
 from ig4.storage.store import Store
@@ -44,8 +46,9 @@ def train(
         Ig4Error: the request is wrong, the trainer refuses samples, or the training cannot go on.
         StorageError: there is no such database.
     """
+    SEED.check("seed", seed)
     request = TrainingRequest(
-        trainer=Choice("trainer", trainer, dict(options or {})),
+        trainer=Choice("trainer", trainer, options_of("options", options)),
         selection=str(selection),
         output=None if out is None else Path(out),
         seed=seed,
@@ -61,7 +64,7 @@ def ablate(
     benchmarks: Mapping[str, Mapping[str, Any]],
     trainer: str | None = None,
     options: Mapping[str, Any] | None = None,
-    arms: Sequence[str] | None = None,
+    arms: str | Sequence[str] | None = None,
     seeds: int = 5,
     size: int | None = None,
     jobs: int | None = None,
@@ -80,16 +83,16 @@ def ablate(
         Ig4Error: the request is wrong, or no arm can be prepared.
         StorageError: there is no such database.
     """
-    named = {name: dict(chosen) for name, chosen in benchmarks.items()}
+    named = options_by_name("benchmarks", benchmarks)
     config = configuration.build(
         tables,
         {
             "benchmarks": named,
-            "trainers": {trainer or "minigpt4": dict(options or {})},
+            "trainers": {trainer or "minigpt4": options_of("options", options)},
             "ablate": {
-                "benchmarks": list(benchmarks),
+                "benchmarks": list(named),
                 "trainer": trainer,
-                "compare": None if arms is None else list(arms),
+                "compare": names("arms", arms),
                 "seeds": seeds,
                 "size": size,
                 "jobs": jobs,
@@ -106,7 +109,7 @@ def learn_weights(
     benchmarks: Mapping[str, Mapping[str, Any]],
     trainer: str | None = None,
     options: Mapping[str, Any] | None = None,
-    indicators: Sequence[str] | None = None,
+    indicators: str | Sequence[str] | None = None,
     subsets: int | None = None,
     size: int | None = None,
     jobs: int | None = None,
@@ -129,18 +132,18 @@ def learn_weights(
             result.
         StorageError: there is no such database.
     """
-    named = {name: dict(chosen) for name, chosen in benchmarks.items()}
+    named = options_by_name("benchmarks", benchmarks)
     config = configuration.build(
         tables,
         {
             "run": {"seed": seed},
             "benchmarks": named,
-            "trainers": {trainer or "minigpt4": dict(options or {})},
+            "trainers": {trainer or "minigpt4": options_of("options", options)},
             "ablate": {"jobs": jobs},
             "learn": {
-                "benchmarks": list(benchmarks),
+                "benchmarks": list(named),
                 "trainer": trainer,
-                "indicators": None if indicators is None else list(indicators),
+                "indicators": names("indicators", indicators),
                 "subsets": subsets,
                 "size": size,
             },

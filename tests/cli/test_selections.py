@@ -97,3 +97,62 @@ def test_a_flag_before_a_subcommand_says_where_it_belongs(ig4, monkeypatch):
     choose(ig4)
     monkeypatch.setenv("IG4_DB", "ig4.db")
     assert ig4("selections", "show").exit_code == 0
+
+
+def test_what_was_kept_and_dropped_by_hand_is_shown(ig4):
+    Path("good.txt").write_text("s0\ns1\n")
+    sql = "SELECT external_id FROM samples WHERE external_id = 's5'"
+    assert choose(ig4, "--size", "3", "--keep", "good.txt", "--drop-sql", sql).exit_code == 0
+    shown = ig4("selections", "show").stdout
+    assert "\nkept       2 samples by --keep good.txt (s0, s1)\n" in shown
+    assert f"\ndropped    1 sample by --drop-sql {sql} (s5)\n" in shown
+    Path("ig4.toml").write_text(
+        "[select]\nkeep = " + json.dumps([f"s{n}" for n in range(5)]) + "\n"
+    )
+    assert choose(ig4, "--size", "5").exit_code == 0
+    shown = ig4("selections", "show").stdout
+    assert "kept       5 samples by the list keep (s0, s1, s2, s3, s4)\n" in shown
+
+
+def test_a_long_note_is_cut_in_the_list_and_shown_whole(ig4):
+    note = "word " * 60
+    choose(ig4, "--name", "best", "--note", note)
+    listed = ig4("selections").stdout
+    assert "word…" in listed or "wor…" in listed
+    assert max(map(len, listed.splitlines())) < 180
+    assert note.strip() in ig4("selections", "show", "best").stdout
+
+
+def test_all_is_offered_only_where_it_is_possible(ig4):
+    choose(ig4, "--name", "bal")
+    for command in (("selections", "show"), ("plot", "scores"), ("plot", "compare", "1")):
+        told = str(ig4(*command, "all").exception)
+        assert told.startswith("`all` is no selection, but all samples")
+        assert "did you mean" not in told
+    assert ig4("export", "all.jsonl", "--selection", "all").exit_code == 0
+
+
+def test_an_empty_file_is_listed_as_no_database_and_left_as_it_is(ig4):
+    Path("empty.db").touch()
+    refused = ig4("selections", "--db", "empty.db")
+    assert refused.exit_code != 0
+    assert "empty.db is empty: run `ig4 ingest DATASET`" in str(refused.exception)
+    assert Path("empty.db").stat().st_size == 0
+    assert ig4("ingest", "rows.jsonl", "--db", "empty.db").exit_code == 0
+
+
+def test_a_selection_that_was_made_before_is_told_to_be_the_same(ig4):
+    choose(ig4, "--name", "best")
+    assert "the same as selection" not in choose(ig4, "--seed", "7").stdout
+    told = choose(ig4, "--name", "best", "-q").stdout
+    assert (
+        "It is the same as selection 1, stored again so that `last` is what was selected last; the "
+        "name is that of the newest." in told
+    )
+    choose(ig4, "--seed", "7")
+    assert "selected last.\n" in choose(ig4, "-q").stdout
+
+
+def test_a_size_and_a_fraction_are_told_to_be_both_given(ig4):
+    told = str(choose(ig4, "--size", "5", "--fraction", ".1").exception)
+    assert told == "--size 5 and --fraction 0.1 are both given: leave one of them away"

@@ -68,26 +68,26 @@ def data_card(
     session: Session, dataset: DatasetRow, selection_id: int | None, written: WrittenExport
 ) -> str:
     """Return the text of a card."""
-    parts = [_front_matter(dataset, selection_id, written)]
     if selection_id is None:
-        parts += _of_all(dataset, written)
-        return "\n".join(parts)
+        parts = [_front_matter(f"{dataset.name}: all samples", written)]
+        return "\n".join([*parts, *_of_all(dataset, written)])
     with session.store.reading() as connection:
         selection = selections.find(connection, selection_id)
         assert selection is not None
         label, report = selections.report(connection, selection_id)
         scorers = _scorers(connection, selection)
+    called = selection.name or label or f"selection {selection_id}"
+    parts = [_front_matter(f"{dataset.name}: {called}", written)]
     parts += _of_selection(dataset, selection, label, report, scorers, written)
     return "\n".join(parts)
 
 
-def _front_matter(dataset: DatasetRow, selection_id: int | None, written: WrittenExport) -> str:
+def _front_matter(title: str, written: WrittenExport) -> str:
     """Return what is known in YAML; texts are JSON's, which YAML reads as they are."""
-    what = "all samples" if selection_id is None else f"selection {selection_id}"
     size = next((name for most, name in _SIZES if written.samples < most), "n>10M")
     lines = [
         "---",
-        f"pretty_name: {_yaml(f'{dataset.name}: {what}')}",
+        f"pretty_name: {_yaml(title)}",
         f"size_categories: [{_yaml(size)}]",
         'tags: ["ig4", "data-selection", "vision-language"]',
     ]

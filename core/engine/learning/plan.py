@@ -158,9 +158,9 @@ def _indicators(setup: AblationSetup) -> tuple[str, ...]:
         scorers = ",".join(dict.fromkeys(name.partition(".")[0] for name in missing))
         hint = did_you_mean(missing[0], known)
         raise UsageError(
-            f"{dataset.name} has no scores of {', '.join(missing)}{hint}: run `ig4 score "
+            f"{dataset.name} has no scores of {', '.join(missing)}: run `ig4 score "
             f"--scorers {scorers}` or `ig4 import-scores` first, or name others (--indicators; "
-            f"there are: {', '.join(known) or 'none'})"
+            f"there are: {', '.join(known) or 'none'}){hint}"
         )
     return names
 

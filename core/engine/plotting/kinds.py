@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from ig4.core.errors import UsageError
+
 if TYPE_CHECKING:
     from ig4.core.charts.kinds.compare import Overlap
     from ig4.core.charts.kinds.correlations import Correlations
@@ -47,7 +49,8 @@ class PlotRequest:
     `selection` is a number, a name or "last"; `other` is the second selection of `compare`.
     `scorers` are those to show, all if None. `by` is the grouper of groups, or what costs are
     summed by. `number` is that of a judgement, training or ablation, by default the newest (all
-    trainings). `method` and `space` say what the map is, `column` which benchmark of an ablation.
+    trainings). `method`, by default "pca", and `space` say what the map is, `column` which
+    benchmark of an ablation.
     """
 
     kind: PlotKind
@@ -56,9 +59,33 @@ class PlotRequest:
     scorers: tuple[str, ...] | None = None
     by: str | None = None
     number: int | None = None
-    method: str = "pca"
+    method: str | None = None
     space: str | None = None
     column: str | None = None
+
+
+ONLY_FOR: dict[str, tuple[PlotKind, ...]] = {
+    "scorers": ("scores", "correlations"),
+    "by": ("groups", "costs"),
+    "method": ("map",),
+    "space": ("map",),
+    "column": ("ablation",),
+}
+"""The kinds that read a field of a request; none other may have it."""
+
+_FLAGS = {"scorers": "--scorer", "method": "--map"}
+
+
+def check_plot_request(request: PlotRequest) -> None:
+    """Refuse what a kind of plot does not read.
+
+    Raises:
+        UsageError: names the option and its kinds.
+    """
+    for name, kinds in ONLY_FOR.items():
+        if getattr(request, name) is not None and request.kind not in kinds:
+            flag = _FLAGS.get(name, f"--{name}")
+            raise UsageError(f"{flag} is for {' and '.join(kinds)}, not for {request.kind}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def view_values(session: Session, view: SelectionView, request: PlotRequest) -> 
         case "funnel":
             return ofselection.funnel_values(view)
         case _:
-            return ofselection.map_of(session, view, request.method, request.space)
+            return ofselection.map_of(session, view, request.method or "pca", request.space)
 
 
 def _selection(session: Session, which: str, dataset: str | None) -> tuple[DatasetRow, int]:
@@ -105,7 +105,10 @@ def _selection(session: Session, which: str, dataset: str | None) -> tuple[Datas
 
 def _compare(session: Session, request: PlotRequest, dataset: str | None) -> Plot:
     if request.other is None:
-        raise UsageError("compare needs two selections: `ig4 plot compare --selection 1 --with 2`")
+        raise UsageError(
+            'compare needs two selections: `ig4 plot compare 1 2`, or `ig4.plot("compare", '
+            "selection=1, other=2)`"
+        )
     row, first = _selection(session, request.selection, dataset)
     other, second = _selection(session, request.other, row.name if dataset else None)
     if other.id != row.id:

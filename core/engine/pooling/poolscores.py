@@ -212,9 +212,9 @@ def _column(
 ) -> ScoreColumnRow:
     if name not in columns:
         raise UsageError(
-            f"{label} reads the scores {name}, which {dataset.name} does not have"
-            f"{did_you_mean(name, columns)}: run `ig4 score --scorers {name.partition('.')[0]}` or "
-            f"`ig4 import-scores` first"
+            f"{label} reads the scores {name}, which {dataset.name} does not have: run "
+            f"`ig4 score --scorers {name.partition('.')[0]}` or `ig4 import-scores` first"
+            f"{did_you_mean(name, columns)}"
         )
     return columns[name]
 

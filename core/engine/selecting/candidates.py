@@ -130,7 +130,12 @@ def resolve_size(
     Raises:
         UsageError: neither or both of size and fraction, or out of range.
     """
-    if (request.size is None) == (request.fraction is None):
+    if request.size is not None and request.fraction is not None:
+        raise UsageError(
+            f"--size {request.size} and --fraction {request.fraction:g} are both given: leave one "
+            "of them away"
+        )
+    if request.size is None and request.fraction is None:
         raise UsageError("say how many samples to select: --size 200 or --fraction 0.06")
     if request.fraction is not None:
         if not 0 < request.fraction <= 1:
@@ -381,9 +386,9 @@ class _Everyone:
             rows = {row.name: row for row in scorecolumns.list_all(connection, self.dataset.id)}
         if name not in rows:
             raise UsageError(
-                f"{self.dataset.name} has no scores called {name!r}{did_you_mean(name, rows)}, "
-                f"which the selection reads: run `ig4 score --scorers {name.partition('.')[0]}` or "
-                "`ig4 import-scores` first"
+                f"{self.dataset.name} has no scores called {name!r}, which the selection reads: "
+                f"run `ig4 score --scorers {name.partition('.')[0]}` or `ig4 import-scores` first"
+                f"{did_you_mean(name, rows)}"
             )
         with self.session.store.reading() as connection:
             return scores.values(connection, rows[name].component_id, self.contents)

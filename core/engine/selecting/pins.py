@@ -181,6 +181,11 @@ def _ids_of_file(path: Path, where: str) -> list[str]:
         raise UsageError(f"{where}: it is not UTF-8 text: write one id a line") from None
     except OSError as error:
         raise UsageError(f"{where}: it cannot be read: {error.strerror or error}") from None
+    if text.lstrip().startswith("{") and _is_json(text):
+        raise UsageError(
+            f"{where}: it holds a JSON object, and a list of ids is wanted: write "
+            '["12", "34"], or one id a line'
+        )
     if not text.lstrip().startswith("["):
         return [line for line in map(str.strip, text.splitlines()) if line]
     try:
@@ -190,6 +195,19 @@ def _ids_of_file(path: Path, where: str) -> list[str]:
             return [line for line in map(str.strip, text.splitlines()) if line]
         raise UsageError(f"{where}: it is not valid JSON: {error}") from None
     return [_id_of(value, where) for value in values]
+
+
+def _is_json(text: str) -> bool:
+    """Tell whether a text is JSON: as a whole, or each line of it."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    for parts in ([text], lines):
+        try:
+            for part in parts:
+                json.loads(part)
+        except (json.JSONDecodeError, RecursionError):
+            continue
+        return True
+    return False
 
 
 def _id_of(value: object, where: str) -> str:

@@ -33,7 +33,8 @@ class SelectionResult(TabularResult):
     `report` has its `composition` (of groups, with the total variation `tv` from the pool),
     `effective_weights`, `duplicates`, `levels` of groups that stand out, `told` and `stages`.
     `database` is where it is stored: `to_pandas()` and the view in a notebook open it again to read
-    texts and images, and close it.
+    texts and images, and close it. `same_as` is the number of an older selection that is the same,
+    where this one was stored again to be the newest.
     """
 
     id: int
@@ -45,6 +46,7 @@ class SelectionResult(TabularResult):
     label: str | None = None
     note: str | None = None
     database: URL | None = field(default=None, compare=False)
+    same_as: int | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.chosen)

@@ -17,7 +17,7 @@ from ig4.core.engine.selecting.draft import SelectionDraft, all_needs, draft_sel
 from ig4.core.engine.selecting.pins import PinRequest, read_pins
 from ig4.core.engine.selecting.reports.reporting import make_report
 from ig4.core.engine.selecting.result import SelectionResult
-from ig4.core.engine.selections.names import checked_name, give_name, refuse_taken
+from ig4.core.engine.selections.names import checked_name, checked_note, give_name, refuse_taken
 from ig4.core.errors import UsageError
 from ig4.core.events import Selected, StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
@@ -51,14 +51,15 @@ def select(
     name: str | None = None,
     note: str | None = None,
 ) -> SelectionResult:
-    """Select samples and store the selection; the same request on the same
-    scores is stored once.
+    """Select samples and store the selection, unless the newest of the data set is the same.
 
     With a `name`, and maybe a `note`, it is called so from now on; one that is there already, too.
 
-    The result is then the newest selection of the data set; without `latest`, an older one that
-    is the same will do. Where the samples of `equal` are chosen, in the same order, that is
-    returned, and nothing is stored: a seed that changes nothing makes no selection.
+    The result is then the newest selection of the data set, which "last" stands for: an older one
+    that is the same (`same_as`) is stored again, and its name goes to the newest if that is asked
+    for by it. Without `latest`, the older one will do. Where the samples of `equal` are chosen, in
+    the same order, that is returned, and nothing is stored: a seed that changes nothing makes no
+    selection.
 
     Raises:
         UsageError: size above the number of candidates, unknown scorer, weight or clustering; the
@@ -116,7 +117,7 @@ def _title(
         if note is not None:
             raise UsageError("a note goes with a name: give --name, too")
         return None
-    title = _Title(checked_name(name), note)
+    title = _Title(checked_name(name), checked_note(note))
     refuse_taken(session, dataset, title.name, config)
     return title
 
@@ -299,9 +300,12 @@ def _store(
     told = report.to_dict([one.external_id for one in chosen])
     with session.store.writing() as connection:
         last = selections.last(connection, dataset.id, None if latest else digest)
+        same_as = None
         if last is not None and last.digest == digest:
             selection_id = last.id
         else:
+            older = selections.last(connection, dataset.id, digest)
+            same_as = None if older is None else older.id
             selection_id = selections.put(
                 connection,
                 dataset_id=dataset.id,
@@ -321,7 +325,7 @@ def _store(
     assert row is not None
     return SelectionResult(
         selection_id, dataset.name, config, chosen, told, row.name, label, row.note,
-        session.store.engine.url,
+        session.store.engine.url, same_as,
     )  # fmt: skip
 
 

@@ -75,8 +75,8 @@ def check_weights(session: Session, names: Sequence[str], given: Mapping[str, fl
     for name in given:
         if not known & {name, name.partition(".")[0]} and name not in names:
             raise UsageError(
-                f"a weight is given for {name!r}{did_you_mean(name, names)}, which is not among "
-                f"the scorers ({', '.join(names)})"
+                f"a weight is given for {name!r}, which is not among the scorers "
+                f"({', '.join(names)}){did_you_mean(name, names)}"
             )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ig4.core.counts import counted, nouns
 from ig4.core.engine.selections.finding import dataset_of
-from ig4.core.engine.selections.names import checked_name, taken_error
+from ig4.core.engine.selections.names import checked_name, checked_note, taken_error
 from ig4.core.errors import UsageError
 from ig4.storage import selectionnames, selections
 
@@ -25,9 +25,10 @@ def rename_selection(
     """Give a selection a name, or another one; returns it. Its note stays if none is given.
 
     Raises:
-        UsageError: the name cannot be used, or another selection of the data set has it.
+        UsageError: the name or the note cannot be used, or another selection of the data set has
+            the name.
     """
-    name = checked_name(name)
+    name, note = checked_name(name), checked_note(note)
     dataset = dataset_of(session, selection)
     config = {"dataset": dataset.name, "selection": selection.id, "name": name, "note": note}
     with session.recorded("selections rename", config):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from ig4.core.engine.selections.names import LAST
+from ig4.core.engine.selections.names import ALL, LAST
 from ig4.core.errors import UsageError
 from ig4.core.suggest import did_you_mean
 from ig4.core.texts import sanitize
@@ -32,6 +32,11 @@ def find_selection(session: Session, dataset: DatasetRow | None, which: str) -> 
         UsageError: there is none, or several have the name.
     """
     which = which.strip()
+    if which == ALL:
+        raise UsageError(
+            "`all` is no selection, but all samples, and here one is wanted: give a number, a "
+            "name, or `last` (`ig4 selections` lists them)"
+        )
     with session.store.reading() as connection:
         if which == LAST:
             found = selections.last(connection, dataset.id if dataset else None)
@@ -54,9 +59,8 @@ def _named(connection: Connection, dataset: DatasetRow | None, name: str) -> Sel
         known = selectionnames.all_names(connection, None if dataset is None else dataset.id)
         of = "" if dataset is None else f" of {dataset.name}"
         raise UsageError(
-            f"there is no selection{of} called {sanitize(name)[:_SHOWN]!r}"
-            f"{did_you_mean(name, known)}: give a selection's number or name, `last` or `all` "
-            "(`ig4 selections` lists them)"
+            f"there is no selection{of} called {sanitize(name)[:_SHOWN]!r} (`ig4 selections` lists "
+            f"them): give a number, a name, or `last`{did_you_mean(name, known)}"
         )
     if len(found) > 1:
         rows = {row.id: row.name for row in datasets.list_all(connection)}

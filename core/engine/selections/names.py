@@ -22,6 +22,7 @@ LAST, ALL = "last", "all"
 """What `--selection` takes beside numbers and names: the newest selection, and all samples."""
 
 _LONGEST = 100
+_LONGEST_NOTE = 1_000
 _SHOWN = 40
 
 
@@ -51,6 +52,20 @@ def checked_name(name: str) -> str:
             "- in front"
         )
     return name
+
+
+def checked_note(note: str | None) -> str | None:
+    """Return a note as it was given.
+
+    Raises:
+        UsageError: it is too long.
+    """
+    if note is not None and len(note) > _LONGEST_NOTE:
+        raise UsageError(
+            f"the note has {len(note):,} characters: {_LONGEST_NOTE:,} are the most that a "
+            "selection's may have"
+        )
+    return note
 
 
 def refuse_taken(

@@ -174,8 +174,8 @@ def _without(value: str, known: Inventory) -> Arm:
 def _scorer(value: str, known: Inventory) -> str:
     if value not in known.scorers:
         raise UsageError(
-            f"there is no scorer {value!r}{did_you_mean(value, known.scorers)} to select by "
-            f"(there are: {', '.join(known.scorers)})"
+            f"there is no scorer {value!r} to select by (there are: "
+            f"{', '.join(known.scorers)}){did_you_mean(value, known.scorers)}"
         )
     return value
 

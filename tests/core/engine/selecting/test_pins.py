@@ -51,6 +51,21 @@ def ids(result):
     return [one.external_id for one in result]
 
 
+@pytest.mark.parametrize("text", ['{"a": 1}', '{"id": "s01"}\n{"id": "s02"}\n', "{}"])
+def test_a_file_of_objects_is_told_to_hold_no_list(session, dataset, tmp_path, text):
+    (tmp_path / "k.json").write_text(text)
+    source = PinSource(file=str(tmp_path / "k.json"))
+    with pytest.raises(UsageError, match="holds a JSON object, and a list of ids is wanted"):
+        select(session, dataset, request(keep=[source]))
+
+
+def test_ids_may_begin_with_a_brace(session, dataset, tmp_path):
+    (tmp_path / "k.txt").write_text("{a} 1\n")
+    source = PinSource(file=str(tmp_path / "k.txt"))
+    with pytest.raises(UsageError, match=r"holds no sample '\{a\} 1'"):
+        select(session, dataset, request(keep=[source]))
+
+
 def test_kept_samples_come_first_in_the_order_of_the_data_set_and_count(session, dataset):
     result = select(session, dataset, request(keep=given("s02", "s00")))
     assert ids(result) == ["s00", "s02", "s10", "s09"]

@@ -88,8 +88,32 @@ def test_the_name_of_an_older_selection_that_is_the_same_goes_to_the_new_one(
     new = choose(session, dataset, 2, name="best")
     assert new.id > old.id
     assert (new.name, new.note) == ("best", "fine")
+    assert (new.same_as, old.same_as) == (old.id, None)
+    assert choose(session, dataset, 2).same_as is None  # the newest is the same: nothing is stored
     assert find_selection(session, dataset, "best").id == new.id
-    assert f"selection {old.id}, which is the same and older, was called best" in notices()[-1]
+    told = f"selection {old.id}, which is the same and older, was called best"
+    assert any(told in text for text in notices())
+
+
+def test_a_note_may_not_fill_the_screen(session, dataset):
+    with pytest.raises(UsageError, match="the note has 1,001 characters: 1,000 are the most"):
+        choose(session, dataset, 2, name="best", note="x" * 1001)
+    made = choose(session, dataset, 2, name="best", note="x" * 1000)
+    with pytest.raises(UsageError, match="the note has 20,000 characters"):
+        rename_selection(session, find_selection(session, dataset, "best"), "best", "y" * 20_000)
+    assert find_selection(session, dataset, "best").note == made.note == "x" * 1000
+
+
+def test_a_name_that_nobody_has_is_told_with_what_is_possible(session, dataset):
+    choose(session, dataset, 2, name="balanced")
+    with pytest.raises(UsageError) as told:
+        find_selection(session, dataset, "balance")
+    assert str(told.value) == (
+        f"there is no selection of {dataset.name} called 'balance' (`ig4 selections` lists them): "
+        "give a number, a name, or `last`; did you mean balanced?"
+    )
+    with pytest.raises(UsageError, match="`all` is no selection, but all samples"):
+        find_selection(session, dataset, "all")
 
 
 def test_a_name_that_is_taken_is_refused_with_what_frees_it(session, dataset):

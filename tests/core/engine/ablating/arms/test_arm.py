@@ -69,7 +69,7 @@ def test_an_arm_named_twice_is_one_and_two_of_one_name_are_refused():
     ("word", "told"),
     [
         ("rnadom", "unknown arm 'rnadom'; did you mean random?"),
-        ("single:clap", "there is no scorer 'clap'; did you mean clip?"),
+        ("single:clap", "(there are: clip, length, gpt); did you mean clip?"),
         ("sizes", "needs values: write sizes:100|200|400"),
         ("sizes:many", "'many' is not a whole number of 1 or more"),
         ("sizes:0", "'0' is not a whole number of 1 or more"),
