@@ -100,7 +100,7 @@ def _print(found: ComparisonResult, top: int) -> None:
         }
     )
     for note in found.notes:
-        click.echo(f"note: {render.plain(note)}")
+        render.say(f"note: {render.plain(note)}", hang=6)
     if found.settings:
         click.echo("\nSettings that differ:")
         rows = [(one.key, _shown(one.a), _shown(one.b)) for one in found.settings]
@@ -142,7 +142,7 @@ def _order(found: ComparisonResult) -> str:
 def _shown(value: Any) -> str:
     if value is None:
         return "-"
-    text = value if isinstance(value, str) else render.json_text(value)
+    text = render.told(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
@@ -160,7 +160,7 @@ def _print_changes(
     title: str, other: str, changes: Sequence[Change], why: Sequence[Any], top: int
 ) -> None:
     counts = ", ".join(f"{one['fate']} {one['count']:,}" for one in why)
-    click.echo(f"\n{title}: {len(changes):,}{f' ({counts} in {other})' if counts else ''}")
+    render.say(f"\n{title}: {len(changes):,}{f' ({counts} in {other})' if counts else ''}")
     rows = [(one.rank, one.id, one.final_score, _reason(one)) for one in changes[:top]]
     if rows:
         render.print_table(("rank", "id", "final score", f"why not in {other}"), rows)
@@ -170,6 +170,8 @@ def _print_changes(
 
 def _reason(one: Change) -> str:
     known = {name: value for name, value in (one.details or {}).items() if value is not None}
-    told = ", ".join(f"{name} {_shown(value)}" for name, value in known.items())
+    rejected = known.pop("rejected_by", None)
+    why = f": {render.told(rejected)}" if rejected else ""
+    rest = f" ({render.told(known)})" if known else ""
     kept = "kept by name; " if one.kept else ""
-    return f"{kept}{one.reason}{f' ({told})' if told else ''}"
+    return f"{kept}{one.reason}{why}{rest}"

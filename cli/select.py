@@ -156,7 +156,7 @@ def _show(result: SelectionResult) -> None:
     weights = ", ".join(f"{name} {w:g}" for name, w in result.config["weights"].items())
     how = f"{weights}; {result.config['scale']} scale" if weights else "without scores"
     called = "" if result.name is None else f" ({render.plain(result.name)})"
-    click.echo(
+    render.say(
         f"Selection {result.id}{called}: {len(result):,} of {result.config['candidates']:,} "
         f"samples of {result.dataset} ({how})"
     )
@@ -168,7 +168,7 @@ def _show(result: SelectionResult) -> None:
         )
     if result.same_as is not None:
         named = "" if called == "" else "; the name is that of the newest"
-        click.echo(
+        render.say(
             f"\nIt is the same as selection {result.same_as}, stored again so that `last` is what "
             f"was selected last{named}."
         )

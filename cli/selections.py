@@ -249,9 +249,8 @@ def _print_report(report: Mapping[str, Any]) -> None:
     for number, stage in enumerate(report.get("stages", ()), start=1):
         what = {name: value for name, value in stage.items() if name not in _COUNTED}
         left = f"{stage['before'] - stage['after']:,} of {stage['before']:,} left out"
-        click.echo(
-            render.plain(f"stage {number} ({stage['do']}): {left}; {render.json_text(what)}")
-        )
+        settings = f"; {render.told(what)}" if what else ""
+        render.say(render.plain(f"stage {number} ({stage['do']}): {left}{settings}"), hang=2)
     effective = report.get("effective_weights") or {}
     if effective:
         click.echo("")
@@ -264,7 +263,8 @@ def _print_report(report: Mapping[str, Any]) -> None:
 
 
 def _selector(selector: Mapping[str, Any]) -> str:
-    options = ", ".join(f"{name}={value}" for name, value in selector.items() if name != "use")
+    known = {name: value for name, value in selector.items() if name != "use"}
+    options = ", ".join(f"{name}={render.told(value)}" for name, value in known.items())
     return f"{selector.get('use', '')}{f' ({options})' if options else ''}"
 
 

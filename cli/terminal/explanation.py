@@ -30,16 +30,18 @@ def print_explanation(explanation: Explanation) -> None:
     in_cluster = explanation.counted_in == "cluster"
     if explanation.settings is not None:
         settings = _settings(explanation.settings, by_cluster=in_cluster)
-        click.echo(f"in selection {explanation.selection}: {settings}")
-    click.echo(f"{explanation.id}: {_verdict(explanation)}")
+        render.say(f"in selection {explanation.selection}: {settings}", hang=2)
+    render.say(f"{explanation.id}: {_verdict(explanation)}", hang=2)
     if explanation.sample is not None:
         _print_sample(explanation.sample)
     _print_scores(explanation)
     if explanation.members is not None:
-        click.echo(_place(explanation))
+        render.say(_place(explanation), hang=2)
     known = {name: one for name, one in (explanation.details or {}).items() if one is not None}
     if known:
-        render.print_facts({name: _told(value) for name, value in known.items()})
+        render.print_facts(
+            {name.replace("_", " "): render.told(value) for name, value in known.items()}
+        )
     if explanation.neighbours is not None:
         _print_neighbours(explanation, explanation.neighbours)
     if explanation.changes is not None:
@@ -75,10 +77,7 @@ def _print_sample(sample: ShownSample) -> None:
         ("image", f"{one.path or one.name}" + (f" ({one.problem})" if one.problem else ""))
         for one in sample.images
     ]
-    width = max(len(name) for name, _ in (*said, *shown))
-    for name, text in (*((name, _shortened(text)) for name, text in said), *shown):
-        lines = render.plain(text).replace("\n", f"\n{'':{width + 2}}")
-        click.echo(f"{name:<{width}}  {lines}".rstrip())
+    render.print_pairs([*((name, _shortened(text)) for name, text in said), *shown])
 
 
 def _shortened(text: str) -> str:
@@ -118,14 +117,6 @@ def _where(explanation: Explanation) -> str:
     return "the data set"
 
 
-def _told(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {one}" for name, one in value.items())
-    if isinstance(value, (list, tuple)):
-        return "; ".join(map(str, value)) or "nothing"
-    return str(value)
-
-
 def _print_neighbours(explanation: Explanation, around: Neighbourhood) -> None:
     """Print the samples beside the line and beside this one, a row each, in their order."""
     by_place = around.by == "final score"
@@ -138,7 +129,7 @@ def _print_neighbours(explanation: Explanation, around: Neighbourhood) -> None:
     if not listed:
         return
     beside = "the line" if by_place else "the last taken"
-    click.echo(f"\nAround {beside} of {_where(explanation)}, and around {explanation.id}:")
+    render.say(f"\nAround {beside} of {_where(explanation)}, and around {explanation.id}:")
     asked = explanation.sample.question if explanation.sample else ""
     rows = [
         (one.place if by_place else one.rank, _neighbour(one, asked)) for one in listed.values()
@@ -176,4 +167,4 @@ def _with_gaps(rows: Sequence[tuple[int, tuple[Any, ...]]]) -> list[tuple[Any, .
 def _print_changes(changes: Changes) -> None:
     click.echo("\nTo get in:")
     for told in changes.told:
-        click.echo(f"- {render.plain(told)}")
+        render.say(f"- {render.plain(told)}", hang=2)

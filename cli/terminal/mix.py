@@ -17,7 +17,7 @@ def print_mix(report: Mapping[str, Any]) -> None:
     mix = report.get("composition")
     if not mix or len(mix["groups"]) < 2:
         return
-    click.echo(f"\nMix by {mix['by']} (total variation from the data set {mix['tv']:.1%}):")
+    render.say(f"\nMix by {mix['by']} (total variation from the data set {mix['tv']:.1%}):")
     groups = mix["groups"]
     shown = [
         (one["name"], one["pool"], f"{one['pool_share']:.1%}", one["selected"],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ig4.core.charts.names import columns as columns_of
 from ig4.core.counts import counted
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """
     table = [list(row) for row in rows]
     if table and sys.stdout.isatty() and not _fits(columns, table):
-        print_lines(columns, table)
+        print_lines(columns, table, fold=True)
         return
     cells = [[plain(value) for value in row] for row in table]
     numeric = [
@@ -79,13 +80,18 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         click.echo("  ".join(padded).rstrip())
 
 
-def print_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a line for each value, with an empty line between rows."""
+def print_lines(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, fold: bool = False
+) -> None:
+    """Print a line for each value, with an empty line between rows.
+
+    With `fold`, lines that a terminal is too narrow for go on below their values.
+    """
     names = [plain(name) for name in columns]
     width = max(map(len, names), default=0)
     for number, row in enumerate(rows):
         lines = (
-            f"{name:<{width}}  {plain(value)}".rstrip().replace("\n", f"\n{'':{width + 2}}")
+            _beside(f"{name:<{width}}  ", plain(value), fold=fold)
             for name, value in zip(names, row, strict=True)
         )
         click.echo(("\n" if number else "") + "\n".join(lines))
@@ -119,10 +125,52 @@ def _print_rich(
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
-    """Print aligned lines of name and value."""
-    width = max(map(len, facts), default=0)
-    for name, value in facts.items():
-        click.echo(f"{name:<{width}}  {plain(value)}")
+    """Print aligned lines of name and value; on a terminal they go on below their values."""
+    print_pairs([*facts.items()])
+
+
+def print_pairs(pairs: Sequence[tuple[str, Any]]) -> None:
+    """Print aligned lines of name and value, as `print_facts`; a name may come twice."""
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        click.echo(_beside(f"{name:<{width}}  ", plain(value)))
+
+
+def say(text: str, hang: int = 0) -> None:
+    """Print text as it is; on a terminal its lines are folded between words.
+
+    What is folded goes on `hang` columns from the left.
+    """
+    click.echo("\n".join(_folded(line, 0, hang) for line in text.split("\n")))
+
+
+def _beside(name: str, text: str, *, fold: bool = True) -> str:
+    """Return a text beside its name, the lines after the first under the first one's text."""
+    lines = text.split("\n")
+    if fold:
+        lines = [_folded(line, len(name), len(name)) for line in lines]
+    return f"{name}{f'{chr(10)}{chr(32) * len(name)}'.join(lines)}".rstrip()
+
+
+def _folded(line: str, before: int, hang: int) -> str:
+    """Return a line folded for the terminal, `before` columns of which are taken already.
+
+    In a pipe it stays as it is, and so do words that are wider than the terminal.
+    """
+    if not sys.stdout.isatty():
+        return line
+    width = max(_READABLE, shutil.get_terminal_size().columns - hang)
+    if before + columns_of(line) <= shutil.get_terminal_size().columns:
+        return line
+    folded: list[str] = []
+    room = max(_READABLE, shutil.get_terminal_size().columns - before)
+    for word in line.split(" "):
+        if folded and columns_of(f"{folded[-1]} {word}") <= room:
+            folded[-1] += f" {word}"
+        else:
+            room = width if folded else room
+            folded.append(word)
+    return f"\n{'':{hang}}".join(one.rstrip() for one in folded)
 
 
 def plain(value: Any) -> str:
@@ -135,6 +183,20 @@ def plain(value: Any) -> str:
         return f"<{len(value):,} bytes>"
     text = str(value)
     return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def told(value: Any) -> str:
+    """Return what a selector says of a sample, or a setting, in words: no JSON, and no None."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        known = {name: one for name, one in value.items() if one is not None}
+        nested = any(isinstance(one, (Mapping, list, tuple)) for one in known.values())
+        parts = (f"{str(name).replace('_', ' ')} {told(one)}" for name, one in known.items())
+        return ("; " if nested else ", ").join(parts) or "nothing"
+    if isinstance(value, (list, tuple)):
+        return "; ".join(map(told, value)) or "nothing"
+    return plain(value)
 
 
 def _printable(character: str) -> str:

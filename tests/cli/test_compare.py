@@ -53,6 +53,17 @@ def test_two_selections_are_compared_in_the_terminal_as_json_and_in_python(run):
     assert "the same selection" in str(refused.exception)
 
 
+def test_why_a_selector_chose_others_is_told_in_words_what_rejects_it_first(run):
+    choose(run, "--name", "best")
+    choose(run, "--selector", "balanced", "-o", 'balanced.reject={"length": [0, 60]}')
+    shown = run("compare", "best", "--top", "9").stdout
+    lines = [one for one in shown.splitlines() if "balanced chose others: " in one]
+    reason = lines[0].split("balanced chose others: ")[1]
+    assert reason.startswith("length is above percentile 60 of its group")
+    assert "; members 8; " in reason
+    assert not set(reason) & set('{}[]"_')
+
+
 def test_samples_are_kept_and_dropped_by_file_and_by_query(run):
     Path("good.txt").write_text("s1\ns0\n")
     Path("bad.json").write_text('["s7"]')
