@@ -59,7 +59,7 @@ def test_why_a_selector_chose_others_is_told_in_words_what_rejects_it_first(run)
     shown = run("compare", "best", "--top", "9").stdout
     lines = [one for one in shown.splitlines() if "balanced chose others: " in one]
     reason = lines[0].split("balanced chose others: ")[1]
-    assert reason.startswith("length is above percentile 60 of its group")
+    assert reason.startswith("length is above percentile 70 of its group (93.8)")
     assert "; members 8; " in reason
     assert not set(reason) & set('{}[]"_')
 

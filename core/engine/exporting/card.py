@@ -1,4 +1,4 @@
-"""Writes the data card of an export: a README.md as Hugging Face reads it.
+"""Writes what the data card of a folder says of an export: a README.md as Hugging Face reads it.
 
 It says what is known and nothing else: a licence is for people to name. Text that comes from data
 sets is escaped, so that it is text in Markdown and in YAML.
@@ -10,15 +10,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.counts import counted
+from ig4.core.engine.exporting.cards import MARK, CardPart, plain_line, shown_line
 from ig4.core.engine.selecting.percent import IMPORTED
 from ig4.core.engine.selections.again import SETTINGS, selected_again
 from ig4.core.extras import KEY, flat
 from ig4.core.secrets import scrub
-from ig4.core.texts import one_line
 from ig4.core.version import __version__
 from ig4.storage import scorecolumns, selections
 
@@ -29,20 +28,9 @@ if TYPE_CHECKING:
     from ig4.storage.datasets import DatasetRow
     from ig4.storage.selections import SelectionRow
 
-CARD = "README.md"
-
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"),
           (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))  # fmt: skip
 """The sizes of data sets as the hub calls them."""
-
-_LOADED = {
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".csv": "csv",
-    ".parquet": "parquet",
-}
-"""The endings of files that `datasets` loads by their name."""
 
 _SHOWN_GROUPS = 50
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#!|~$])")
@@ -66,38 +54,23 @@ class WrittenExport:
 
 def data_card(
     session: Session, dataset: DatasetRow, selection_id: int | None, written: WrittenExport
-) -> str:
-    """Return the text of a card."""
+) -> CardPart:
+    """Return what the card of a folder says of an export."""
     if selection_id is None:
-        parts = [_front_matter(f"{dataset.name}: all samples", written)]
-        return "\n".join([*parts, *_of_all(dataset, written)])
+        return _part(f"{dataset.name}: all samples", _of_all(dataset, written), written)
     with session.store.reading() as connection:
         selection = selections.find(connection, selection_id)
         assert selection is not None
         label, report = selections.report(connection, selection_id)
         scorers = _scorers(connection, selection)
     called = selection.name or label or f"selection {selection_id}"
-    parts = [_front_matter(f"{dataset.name}: {called}", written)]
-    parts += _of_selection(dataset, selection, label, report, scorers, written)
-    return "\n".join(parts)
+    lines = _of_selection(dataset, selection, label, report, scorers, written)
+    return _part(f"{dataset.name}: {called}", lines, written)
 
 
-def _front_matter(title: str, written: WrittenExport) -> str:
-    """Return what is known in YAML; texts are JSON's, which YAML reads as they are."""
+def _part(title: str, lines: Sequence[str], written: WrittenExport) -> CardPart:
     size = next((name for most, name in _SIZES if written.samples < most), "n>10M")
-    lines = [
-        "---",
-        f"pretty_name: {_yaml(title)}",
-        f"size_categories: [{_yaml(size)}]",
-        'tags: ["ig4", "data-selection", "vision-language"]',
-    ]
-    if Path(written.file).suffix.lower() in _LOADED:
-        lines += [
-            "configs:",
-            "- config_name: default",
-            f"  data_files: {_yaml(written.file)}",
-        ]
-    return "\n".join([*lines, "---", ""])
+    return CardPart(written.file, plain_line(title), size, "\n".join(lines))
 
 
 def _of_all(dataset: DatasetRow, written: WrittenExport) -> list[str]:
@@ -273,7 +246,8 @@ def _again(config: Mapping[str, Any]) -> list[str]:
 
 def _block(language: str, text: str) -> list[str]:
     """Return text as a block of code, fenced by more backticks than stand in it."""
-    text = "\n".join(map(_shown, text.splitlines()))
+    lines = map(shown_line, text.splitlines())
+    text = "\n".join(f" {line}" if line.startswith(MARK) else line for line in lines)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return [f"{fence}{language}", text, fence, ""]
@@ -310,19 +284,5 @@ def _text(value: object) -> str:
     """Return a value as Markdown that says no more than the text: one line, escaped."""
     if value is None:
         return ""
-    escaped = _SPECIAL.sub(r"\\\1", _plain(value))
+    escaped = _SPECIAL.sub(r"\\\1", plain_line(value))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _yaml(value: object) -> str:
-    """Return a text as YAML has it in quotes, which is as JSON has it."""
-    return json.dumps(_plain(value), ensure_ascii=False)
-
-
-def _plain(value: object) -> str:
-    """Return a value as one line without anything that is not to be seen."""
-    return _shown(one_line(str(value)))
-
-
-def _shown(line: str) -> str:
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.counts import counted, verb
-from ig4.core.engine.exporting.card import CARD, WrittenExport, data_card
+from ig4.core.engine.exporting.card import WrittenExport, data_card
+from ig4.core.engine.exporting.cards import CARD, CardPart, card_text, with_earlier
 from ig4.core.engine.exporting.description import WrittenKeys, write_description
 from ig4.core.engine.exporting.endings import format_of_target
 from ig4.core.engine.exporting.extras import export_extras
@@ -199,8 +200,8 @@ def export(
                     _data_name(staging, form), name, records.written, images, records.left_out,
                     records.example, nested=form.carries_extras(header) == "key",
                 )  # fmt: skip
-                beside = (*beside, _write_card(session, staging, form, data_card(
-                    session, dataset, selection_id, about)))  # fmt: skip
+                part = data_card(session, dataset, selection_id, about)
+                beside = (*beside, _write_card(session, staging, form, part, target.overwrite))
         result = ExportResult(
             target.file, name, records.written, images,
             len(records.missing), placer.linked, placer.copied, len(records.inside),
@@ -230,10 +231,17 @@ def _data_name(staging: Staging, form: Format) -> str:
     return found[0].relative_to(folder).as_posix() if found else staging.path.name
 
 
-def _write_card(session: Session, staging: Staging, form: Format, text: str) -> Path:
+def _write_card(
+    session: Session, staging: Staging, form: Format, part: CardPart, overwrite: bool
+) -> Path:
+    """Write the card of the folder, with the parts of other exports that are in it."""
     file = form.image_folder(staging.path) / CARD
-    file.write_text(text, encoding="utf-8", newline="\n")
-    return staging.final(file)
+    place = staging.final(file)
+    parts = with_earlier(place.parent, part, overwrite=overwrite)
+    file.write_text(card_text(parts), encoding="utf-8", newline="\n")
+    if len(parts) > 1:
+        session.notice(f"{place} tells of {', '.join(one.file for one in parts)}")
+    return place
 
 
 def _write_stub(

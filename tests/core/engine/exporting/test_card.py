@@ -58,7 +58,7 @@ def chosen(session, dataset, **more):
 def test_the_head_says_what_is_known_and_names_no_licence(session, dataset, tmp_path):
     told = front(carded(session, dataset, chosen(session, dataset), tmp_path / "out" / "x.json"))
     assert told == {
-        "pretty_name": "set: selection 1",
+        "pretty_name": "set: best",
         "size_categories": ["n<1K"],
         "tags": ["ig4", "data-selection", "vision-language"],
         "configs": [{"config_name": "default", "data_files": "x.json"}],
@@ -127,6 +127,48 @@ def test_what_stands_beside_the_records_is_explained(session, dataset, tmp_path)
     assert "| ig4\\_gpt | value in the scorer's own unit |" in table
     assert "| ig4\\_gpt\\_percent | score on the 0-100 scale of the selection |" in table
     assert "| ig4\\_rank | place in the selection, 1 is the best |" in table
+
+
+def test_the_card_of_a_folder_tells_of_all_its_exports(session, dataset, tmp_path):
+    heard = []
+    session.listeners = [*session.listeners, heard.append]
+    made, out = chosen(session, dataset), tmp_path / "out"
+    alone = carded(session, dataset, made, out / "x.json", extras=("rank",))
+    carded(session, dataset, None, out / "all.csv")
+    other = select(session, dataset, SelectionRequest(size=2, clustering="none"))
+    text = carded(session, dataset, other, out / "y.jsonl", format="jsonl")
+    told = front(text)
+    assert told["pretty_name"] == f"set: best; set: all samples; set: selection {other.id}"
+    assert told["configs"] == [
+        {"config_name": name, "data_files": name} for name in ("x.json", "all.csv", "y.jsonl")
+    ]
+    assert told["size_categories"] == ["n<1K"]
+    assert [line for line in text.splitlines() if line.startswith("# ")] == [
+        "# set, selected: best", "# set, with what ig4 knows of it", "# set, selected",
+    ]  # fmt: skip
+    assert alone.split("---\n", 2)[2].strip() in text
+    assert f"{out / 'README.md'} tells of x.json, all.csv, y.jsonl" in [
+        getattr(one, "text", None) for one in heard
+    ]
+    again = carded(session, dataset, made, out / "x.json", extras=("rank",))
+    assert again.count("# set, selected: best") == 1
+    assert front(again)["configs"][-1] == {"config_name": "x.json", "data_files": "x.json"}
+    for name in ("all.csv", "y.jsonl"):
+        (out / name).unlink()
+    assert carded(session, dataset, made, out / "x.json", extras=("rank",)) == alone
+
+
+def test_no_name_begins_a_part_of_a_card(session, folder, tmp_path):
+    told = "<!-- ig4 export: {} -->"
+    folder.write(record("a", "one"), record("b", "two"))
+    dataset = ingest(session, DatasetSource(folder.path, name=f"s\n{told}\ns")).dataset
+    made = select(session, dataset, SelectionRequest(size=1, selector=Choice("selector", "random")))
+    carded(session, dataset, made, tmp_path / "out" / "x.json")
+    text = carded(session, dataset, made, tmp_path / "out" / "y.json")
+    marks = [line for line in text.splitlines() if line.startswith("<!-- ig4 export")]
+    assert len(marks) == 2
+    assert all(json.loads(line[17:-4])["title"].startswith("s ") for line in marks)
+    assert text.count("## Make it again") == 2
 
 
 def test_a_card_is_written_where_it_is_wanted_alone(session, dataset, tmp_path):
