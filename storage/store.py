@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from ig4.storage.connect import connect, describe, is_sqlite, parse, transaction
 from ig4.storage.errors import DatabaseMissingError
-from ig4.storage.versions import empty_told, ensure_schema
+from ig4.storage.versions import ensure_schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -26,7 +26,7 @@ class Store:
         """Open the database at a path or URL; with `create`, create it if it does not exist.
 
         Raises:
-            DatabaseMissingError: it does not exist, or is empty, and `create` is false.
+            DatabaseMissingError: it does not exist and `create` is false.
             SchemaVersionError: its schema is of another version of ig4.
             StorageError: it cannot be opened.
         """
@@ -37,11 +37,9 @@ class Store:
                 f"There is no score database at {file}: run `ig4 ingest DATASET` or `ig4 run "
                 "DATASET` first, or name a database with --db."
             )
-        if file is not None and not create and file.stat().st_size == 0:
-            raise DatabaseMissingError(empty_told(describe(url)))  # connecting would write to it
         store = cls(connect(url))
         try:
-            ensure_schema(store.engine, create=create)
+            ensure_schema(store.engine)
         except BaseException:
             store.close()
             raise

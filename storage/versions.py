@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import inspect, text
 
 from ig4.storage.connect import describe, transaction
-from ig4.storage.errors import DatabaseMissingError, SchemaVersionError, StorageError
+from ig4.storage.errors import SchemaVersionError, StorageError
 from ig4.storage.views import (
     create_groups_long,
     create_scores_long,
@@ -39,11 +39,10 @@ def current(connection: Connection) -> str | None:
     return revision
 
 
-def ensure_schema(engine: Engine, *, create: bool = True) -> None:
+def ensure_schema(engine: Engine) -> None:
     """Create the schema in an empty database; check the version of any other.
 
     Raises:
-        DatabaseMissingError: the database is empty, and `create` is false.
         SchemaVersionError: the schema is older or newer than HEAD; the message says what to do.
         StorageError: the database belongs to another program.
     """
@@ -56,20 +55,10 @@ def ensure_schema(engine: Engine, *, create: bool = True) -> None:
         raise StorageError(
             f"{describe(engine.url)} is damaged: restore a backup, or name another file with --db."
         ) from None
-    if revision is None and not create:
-        raise DatabaseMissingError(empty_told(describe(engine.url)))
     if revision is None:
         upgrade(engine)
     else:
         check(revision, describe(engine.url))
-
-
-def empty_told(where: str) -> str:
-    """Say that a database holds nothing yet, and what fills it."""
-    return (
-        f"{where} is empty: run `ig4 ingest DATASET` or `ig4 run DATASET` first, or name another "
-        "database with --db."
-    )
 
 
 def reject_foreign_database(connection: Connection, where: str) -> None:

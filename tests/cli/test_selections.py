@@ -136,7 +136,7 @@ def test_an_empty_file_is_listed_as_no_database_and_left_as_it_is(ig4):
     Path("empty.db").touch()
     refused = ig4("selections", "--db", "empty.db")
     assert refused.exit_code != 0
-    assert "empty.db is empty: run `ig4 ingest DATASET`" in str(refused.exception)
+    assert "There is no score database at" in str(refused.exception)
     assert Path("empty.db").stat().st_size == 0
     assert ig4("ingest", "rows.jsonl", "--db", "empty.db").exit_code == 0
 
