@@ -153,7 +153,7 @@ def _print_groups(title: str, found: GroupComparison) -> None:
     rows = [(one.name, one.pool, one.a, one.b, one.both) for one in found.groups[:_GROUPS_SHOWN]]
     render.print_table(("group", "data set", "A", "B", "both"), rows)
     if len(found.groups) > _GROUPS_SHOWN:
-        click.echo(f"… and {len(found.groups) - _GROUPS_SHOWN:,} more: --json prints all")
+        render.say(f"… and {len(found.groups) - _GROUPS_SHOWN:,} more: --json prints all")
 
 
 def _print_changes(
@@ -165,7 +165,7 @@ def _print_changes(
     if rows:
         render.print_table(("rank", "id", "final score", f"why not in {other}"), rows)
     if len(changes) > top:
-        click.echo(f"… and {len(changes) - top:,} more: --top N prints more, --json all")
+        render.say(f"… and {len(changes) - top:,} more: --top N prints more, --json all")
 
 
 def _reason(one: Change) -> str:

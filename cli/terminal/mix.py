@@ -26,4 +26,4 @@ def print_mix(report: Mapping[str, Any]) -> None:
     ]  # fmt: skip
     render.print_table(("group", "samples", "share", "selected", "share"), shown)
     if len(groups) > GROUPS_SHOWN:
-        click.echo(f"… and {len(groups) - GROUPS_SHOWN:,} more groups: --json prints all")
+        render.say(f"… and {len(groups) - GROUPS_SHOWN:,} more groups: --json prints all")

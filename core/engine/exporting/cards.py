@@ -111,10 +111,10 @@ def _parts(place: Path, *, overwrite: bool) -> list[CardPart]:
 def _part(told: str, body: str) -> CardPart | None:
     try:
         values = json.loads(told)
-        names = [str(values[name]) for name in ("file", "title", "size")]
+        file, title, size = (str(values[name]) for name in ("file", "title", "size"))
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return CardPart(*names, body.rstrip("\n") + "\n")
+    return CardPart(file, title, size, body.rstrip("\n") + "\n")
 
 
 def yaml_text(value: object) -> str:
