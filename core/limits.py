@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from ig4.core.errors import UsageError
 
+N = TypeVar("N", bound=float)
 
-class Limits(NamedTuple):
+
+class Limits(NamedTuple, Generic[N]):
     """The `least` and the `most` that a number may be; None where there is no end."""
 
-    least: float | None = None
-    most: float | None = None
+    least: N | None = None
+    most: N | None = None
 
     def check(self, name: str, value: float | None) -> None:
         """Refuse a number that lies outside; None is what is not asked for.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import click
-
 from ig4.cli.terminal import render
 
 GROUPS_SHOWN = 12

@@ -68,4 +68,5 @@ class Middle(Selector):
     def _distances(self, pool: Pool) -> NDArray[np.float64]:
         """Return how far the rank of each row (n,) is from the centre, in half places."""
         ranks = double_ranks(score_of(pool, self.options.score))
-        return np.abs(ranks - 2 * pool.n * self.options.centre)
+        distances: NDArray[np.float64] = np.abs(ranks - 2 * pool.n * self.options.centre)
+        return distances

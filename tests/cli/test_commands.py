@@ -41,7 +41,9 @@ def test_a_recipe_serves_a_run_of_fewer_scorers(ig4):
 
 def test_a_misspelled_weight_is_refused(ig4):
     done = ig4("run", "rows.jsonl", *LENGTH, "--weights", "lenght=1")
-    assert "'lenght'; did you mean length?" in str(done.exception)
+    assert "'lenght', which is not among the scorers (length); did you mean length?" in str(
+        done.exception
+    )
 
 
 def test_a_run_maps_the_columns_of_a_table(ig4):

@@ -26,7 +26,7 @@ def repeated_rows(
     them, or alike in all spaces of the stage.
     """
     contents, earlier = case.table.contents, before[before < row]
-    equal = earlier[contents[earlier] == contents[row]]
+    equal: NDArray[np.int64] = earlier[contents[earlier] == contents[row]]
     if not stage.spaces:
         return equal
     return np.union1d(equal, _alike(case, stage, np.append(earlier, row)))
