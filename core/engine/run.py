@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -86,21 +86,6 @@ def run(session: Session, plan: RunPlan) -> RunResult:
     Raises:
         UsageError, DatasetError, PrerequisiteError, …: as the stages do.
     """
-    result, selected = _run(session, plan)
-    # The page tells of the runs that led to it, of which this is one that has come to its end.
-    pages = [
-        _page(session, result.dataset, plan, one) if one.plan.report else None for one in selected
-    ]
-    if not pages:
-        return result
-    others = tuple(
-        replace(one, report=page) for one, page in zip(result.others, pages[:-1], strict=True)
-    )
-    return replace(result, others=others, report=pages[-1])
-
-
-def _run(session: Session, plan: RunPlan) -> tuple[RunResult, list[_Selected]]:
-    """Do all stages but the pages; return what was selected, too."""
     with session.recorded("run", plan.config, plan.seed):
         ingested = ingest(session, plan.source) if plan.source else None
         dataset = ingested.dataset if ingested else session.dataset(plan.dataset)
@@ -112,10 +97,9 @@ def _run(session: Session, plan: RunPlan) -> tuple[RunResult, list[_Selected]]:
         if scored.stopped:
             # The best of the samples rated so far need not be the best of all.
             session.notice(f"{scored.stopped}: nothing is selected until the rest is rated")
-            return RunResult(dataset, ingested, scored, None, None, None), []
-        selected = _select(session, dataset, plan)
-        *others, made = _export(session, dataset, plan, selected)
-        result = RunResult(
+            return RunResult(dataset, ingested, scored, None, None, None)
+        *others, made = _export(session, dataset, plan, _select(session, dataset, plan))
+        return RunResult(
             dataset,
             ingested,
             scored,
@@ -124,8 +108,8 @@ def _run(session: Session, plan: RunPlan) -> tuple[RunResult, list[_Selected]]:
             made.exported,
             made.name,
             tuple(others),
+            made.report,
         )
-        return result, selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,19 +149,21 @@ def _export(
         name = _recipe(plan, one.plan)
         with session.notices_of(name), errors_of(name, lambda: _written(selected, made)):
             exported = export(session, dataset, one.plan.target, one.selection.id)
-        made.append(RecipeResult(one.plan.selection.name, one.clustered, one.selection, exported))
+            page = _page(session, dataset, one) if one.plan.report else None
+        made.append(
+            RecipeResult(one.plan.selection.name, one.clustered, one.selection, exported, page)
+        )
     return made
 
 
-def _page(session: Session, dataset: DatasetRow, plan: RunPlan, made: _Selected) -> Path | None:
+def _page(session: Session, dataset: DatasetRow, made: _Selected) -> Path | None:
     """Write the page of a selection beside its export; None if it cannot be written.
 
     All that was asked for is done by then, so a page that cannot be written is no error.
     """
     path = page_beside(made.plan.target.path)
     try:
-        with session.notices_of(_recipe(plan, made.plan)):
-            keep_report(session, dataset, made.selection.id, path)
+        keep_report(session, dataset, made.selection.id, path)
     except Ig4Error as error:
         session.notice(f"no page about the selection was written: {error}")
         return None

@@ -103,9 +103,9 @@ def cost_tables(session: Session, view: SelectionView) -> list[Table]:
         ),
         _table(
             "Runs that led here, the newest first",
-            ("number", "command", "status", "began", "seconds"),
+            ("number", "command", "status", "seconds", "began"),
             [
-                (row.id, redact(row.command), row.status, _day(row.started_at), _seconds(row))
+                (row.id, redact(row.command), *_ending(row, view), _day(row.started_at))
                 for row in before[:_RUNS]
             ],
         ),
@@ -121,8 +121,17 @@ def _day(when: datetime) -> str:
     return f"{when:%Y-%m-%d %H:%M}"
 
 
-def _seconds(row: runs.RunRow) -> float | None:
-    """Return how long a run took; None for one that has not ended."""
+def _ending(row: runs.RunRow, view: SelectionView) -> tuple[str, float | None]:
+    """Return how a run ended, and after how many seconds; None for one that has not.
+
+    The one that made the selection goes on after it, so that counts which it took until then.
+    """
+    if row.id == view.selection.run_id:
+        return "made it", _seconds(row.started_at, view.selection.created_at)
     if row.finished_at is None:
-        return None
-    return round((row.finished_at - row.started_at).total_seconds(), 1)
+        return row.status, None
+    return row.status, _seconds(row.started_at, row.finished_at)
+
+
+def _seconds(first: datetime, last: datetime) -> float:
+    return round((last - first).total_seconds(), 1)
