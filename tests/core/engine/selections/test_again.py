@@ -152,7 +152,7 @@ def test_the_command_names_the_options_of_the_selector(ig4):
                  "quota.exponent=0.5", "-o", "quota.groups=form"])  # fmt: skip
     command = selected_again(first["config"]).command
     assert "--selector quota -o quota.exponent=0.5 -o quota.groups=form" in command
-    assert "--size 9 --weights gpt=0.5,length=1.0 --scale paper" in command
+    assert "--size 9 --weights gpt=0.5,length=1 --scale paper" in command
 
 
 def said(weights, flag="--weights", **changes):
