@@ -76,6 +76,7 @@ def serve(
     session: Session, number: int, *, port: int | None, opens: bool, method: str, space: str | None
 ) -> None:
     """Serve a selection until somebody stops it."""
+    from ig4.cli.terminal.logs import tell_failures
     from ig4.core.engine.browsing.access import new_token
     from ig4.core.engine.browsing.library import Library
     from ig4.core.engine.browsing.server import Site, make_app
@@ -101,6 +102,7 @@ def serve(
         click.echo(f"To store selections and pins too: {address}#token={site.token}")
         if opens:
             webbrowser.open(f"{address}#token={site.token}")
+        tell_failures()
         settings = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
         uvicorn.Server(settings).run(sockets=[bound])
 

@@ -1,23 +1,26 @@
 /** The live database in a browser: filters, gallery, map, what-if, SQL; its state is the address. */
 
-import { card } from "./card.js";
+import { card, CARD_HEIGHT } from "./card.js";
 import { sqlConsole } from "./console.js";
 import { DensityMap } from "./density.js";
 import { Detail } from "./detail.js";
 import { byId, el } from "./dom.js";
 import { Facet } from "./facets.js";
-import { counted, number, percent, whole } from "./format.js";
+import { counted, message, number, percent, whole } from "./format.js";
 import { Grid } from "./grid.js";
-import { hasToken, ask, RemoteList, RemoteSelection, store, takeToken } from "./remote.js";
+import { isOwnKey } from "./keys.js";
+import { ask, hasToken, isAbort, RemoteList, RemoteSelection, store, takeToken } from "./remote.js";
 import { Sliders } from "./sliders.js";
 import { filterQuery, fromAddress, START, toAddress } from "./state.js";
+import { StoreControl } from "./storing.js";
 import { themeButton } from "./theme.js";
 
 /** @typedef {import("./state.js").State} State */
 
-const CARD_HEIGHT = 268;
 const PAUSE = 150;
 const TABS = [["gallery", "Gallery"], ["map", "Map"], ["whatif", "What if"], ["sql", "SQL"]];
+/** The views that the filters at the side are about. */
+const FILTERED = ["gallery", "map"];
 
 /** The page: one selection, and what of it is looked at. */
 class Browser {
@@ -34,17 +37,26 @@ class Browser {
     this.tabButtons = new Map();
     this.filtered = "";
     this.selection = new RemoteSelection(values);
-    this.detail = new Detail(this.selection, (row) => this.more(row));
+    this.detail = new Detail(this.selection, (row) => this.more(row), (row) => this.set({ open: String(row) }, false));
     this.list = new RemoteList(this.selection, filterQuery(this.state), () => {});
     this.grid = new Grid("Samples", CARD_HEIGHT, (index) => this.card(index));
     this.told = el("p", { class: "told", role: "status", "aria-live": "polite" });
+    this.trouble = el("p", { class: "warning", role: "alert", dir: "auto", hidden: true });
+    const address = (/** @type {number} */ one) => toAddress({ ...START, selection: String(one) });
+    this.storing = new StoreControl(
+      "store-name", "Store these samples as", () => ({ filter: filterQuery(this.state) }), address, () => this.relist(),
+    );
+    const ofSliders = new StoreControl(
+      "whatif-name", "Store this as", () => ({ whatif: this.sliders.query() }), address, () => this.relist(),
+    );
     this.facets = new Map(
       ["final", ...values.columns.map((/** @type {any} */ one) => one.name)].map((name) => [
         name, new Facet(name, (range) => this.limit(name, range)),
       ]),
     );
     this.sliders = new Sliders(
-      this.selection, values.scales, (row, rows) => this.detail.open(row, rows), () => this.reload(),
+      this.selection, values.scales, (row, rows) => this.detail.open(row, rows),
+      (wanted) => this.set(wanted, false), ofSliders.node,
     );
     this.map = new DensityMap(
       this.selection, () => this.filterOfMap(), (row) => this.detail.open(row, [row]), (box) => this.region(box),
@@ -61,33 +73,39 @@ class Browser {
       sql: sqlConsole(),
     };
     byId("main").replaceChildren(
+      this.trouble,
       el("div", { class: "columns" }, this.filters(), el("div", { class: "panes" }, Object.values(this.panes))),
     );
     document.body.append(this.detail.node);
     addEventListener("keydown", (event) => this.shortcut(event));
     addEventListener("popstate", () => {
       this.state = fromAddress(location.search);
-      this.fill();
-      this.apply();
+      this.detail.node.close();
+      this.look();
     });
-    this.fill();
-    this.apply();
-    if (this.state.open) this.detail.open(Number(this.state.open), [Number(this.state.open)]);
+    this.look();
     document.documentElement.dataset.ready = "yes";
   }
 
+  /** Show what the address says. */
+  look() {
+    this.fill();
+    this.sliders.fill(this.state);
+    this.apply();
+    const { open } = this.state;
+    if (open) this.detail.open(Number(open), [Number(open)]);
+  }
+
   heading() {
-    const { about, selections } = this.values;
-    const choice = el(
-      "select", { id: "selection", "aria-label": "Selection", onchange: (/** @type {any} */ event) => this.change(event.target.value) },
-      selections.map((/** @type {any} */ one) =>
-        el("option", { value: one.id }, `${one.name ? `${one.name} (${one.id})` : one.id}: ${whole(one.size)} by ${one.selector}, ${one.created}`)),
-    );
-    choice.value = String(about.selection);
+    const { about } = this.values;
+    this.chooser = el("select", {
+      id: "selection", "aria-label": "Selection", onchange: (/** @type {any} */ event) => this.change(event.target.value),
+    });
+    this.listed(this.values.selections);
     return el(
       "div", {},
       el(
-        "div", { class: "brand" }, el("span", { class: "mark" }, "ig4"), choice,
+        "div", { class: "brand" }, el("span", { class: "mark" }, "ig4"), this.chooser,
         el(
           "span", { class: "tools" },
           el("button", { type: "button", class: "quiet", onclick: () => this.reload(), title: "Read the database anew" }, "Reload"),
@@ -112,9 +130,36 @@ class Browser {
     location.search = toAddress({ ...START, selection, tab: this.state.tab });
   }
 
+  /** @param {any[]} selections that one can choose from */
+  listed(selections) {
+    this.chooser.replaceChildren(...selections.map((one) =>
+      el("option", { value: one.id }, `${one.name ? `${one.name} (${one.id})` : one.id}: ${whole(one.size)} by ${one.selector}, ${one.created}`)));
+    this.chooser.value = String(this.values.about.selection);
+  }
+
+  /** List the selections anew: one more was stored, or one has another name. */
+  async relist() {
+    const { selection } = this.values.about;
+    this.listed((await ask("/api/about", { selection })).selections);
+  }
+
   async reload() {
-    await ask("/api/about", { selection: this.state.selection, fresh: 1 });
-    location.reload();
+    try {
+      await ask("/api/about", { selection: this.state.selection, fresh: 1 });
+      location.reload();
+    } catch (error) {
+      this.say(error);
+    }
+  }
+
+  /**
+   * Say what went wrong, whichever part of the page is on show; null takes it back.
+   * @param {unknown} error
+   */
+  say(error) {
+    if (isAbort(error)) return;
+    this.trouble.hidden = error === null;
+    this.trouble.textContent = error === null ? "" : message(error);
   }
 
   filters() {
@@ -136,19 +181,23 @@ class Browser {
       ]),
     };
     this.down = el("input", { type: "checkbox", id: "down", onchange: () => this.set({ down: this.down.checked ? "1" : "" }) });
+    const { sort, ...filters } = this.choices;
+    /** What does nothing to a map. */
+    this.order = el("div", { class: "order" }, labelled(sort, "choice-sort"), el("label", { class: "check" }, this.down, " downwards"));
     const wide = matchMedia("(min-width: 821px)"); // the width of the style sheet
     const fold = el("details", { open: wide.matches }, el("summary", {}, "Filters"), el(
       "div", { class: "fold" },
-      labelled("Search", "search", this.search),
-      Object.entries(this.choices).map(([name, one]) => labelled(one.dataset.label, `choice-${name}`, one)),
-      el("label", { class: "check" }, this.down, " downwards"),
+      el("div", { class: "control" }, el("label", { for: "search" }, "Search"), this.search),
+      Object.entries(filters).map(([name, one]) => labelled(one, `choice-${name}`)),
+      this.order,
       el("button", { type: "button", class: "quiet", onclick: () => this.clear() }, "Clear"),
-      this.storing(),
+      this.storing.node,
       el("h2", { class: "small" }, "Scores"),
       [...this.facets.values()].map((one) => one.node),
     ));
     wide.addEventListener("change", () => { fold.open = wide.matches; });
-    return el("aside", { class: "filters", "aria-label": "Filters" }, fold);
+    this.side = el("aside", { class: "filters", "aria-label": "Filters" }, fold);
+    return this.side;
   }
 
   /**
@@ -163,28 +212,11 @@ class Browser {
     );
   }
 
-  /** What stores the samples in sight as a selection. */
-  storing() {
-    if (!hasToken()) return null;
-    const name = el("input", { type: "text", id: "store-name", placeholder: "name of a selection" });
-    const save = async () => {
-      try {
-        const made = await store("/api/selections", { name: name.value, filter: filterQuery(this.state) });
-        this.told.textContent = `Stored as selection ${made.selection}${made.name ? ` (${made.name})` : ""}.`;
-      } catch (error) {
-        this.told.textContent = String(/** @type {Error} */ (error).message);
-      }
-    };
-    return el(
-      "div", { class: "control" }, el("label", { for: "store-name" }, "Store these samples as"), name,
-      el("button", { type: "button", onclick: save }, "Store"),
-    );
-  }
-
   clear() {
-    this.map.box = null;
-    this.set({ ...START, selection: this.state.selection, tab: this.state.tab });
+    const { selection, tab, size, scale, weights } = this.state;
+    this.set({ ...START, selection, tab, size, scale, weights });
     this.fill();
+    if (tab === "map") this.map.draw();
   }
 
   fill() {
@@ -195,7 +227,8 @@ class Browser {
       if (one.selectedIndex < 0) one.selectedIndex = 0;
     }
     const { x, y } = this.state.ranges;
-    this.map.box = x && y ? [x[0], y[0], x[1], y[1]] : null;
+    const box = x && y ? [x[0], y[0], x[1], y[1]] : [NaN];
+    this.map.box = box.every(Number.isFinite) ? box : null;
   }
 
   /**
@@ -239,11 +272,14 @@ class Browser {
   }
 
   apply() {
-    for (const [name, pane] of Object.entries(this.panes)) pane.hidden = name !== this.state.tab;
-    for (const [name, button] of this.tabButtons) button.setAttribute("aria-pressed", String(name === this.state.tab));
+    const { tab } = this.state;
+    for (const [name, pane] of Object.entries(this.panes)) pane.hidden = name !== tab;
+    this.side.hidden = !FILTERED.includes(tab);
+    this.order.hidden = tab === "map";
+    for (const [name, button] of this.tabButtons) button.setAttribute("aria-pressed", String(name === tab));
     this.refilter();
-    if (this.state.tab === "map") this.map.load();
-    if (this.state.tab === "gallery") this.grid.draw();
+    if (tab === "map") this.map.load();
+    if (tab === "gallery") this.grid.draw();
   }
 
   async refilter() {
@@ -259,7 +295,10 @@ class Browser {
     try {
       await list.page(0);
       if (list !== this.list) return;
+      this.say(null);
       this.grid.show(list.total);
+      this.storing.label.textContent = list.total ? `Store ${list.total === 1 ? "this sample" : `these ${counted(list.total, "sample")}`} as` : "Store these samples as";
+      this.map.note.textContent = this.beyond(list.total);
       this.told.textContent = list.total
         ? `${counted(list.total, "sample")}. Arrows move, Enter opens, / searches.`
         : "No sample is like this: clear a filter.";
@@ -271,22 +310,34 @@ class Browser {
         if (!facet.node.hidden) facet.show(bins[name], Object.hasOwn(ranges, name) ? ranges[name] : null);
       }
     } catch (error) {
-      const { name, message } = /** @type {Error} */ (error);
-      if (name !== "AbortError") this.told.textContent = message;
+      if (list !== this.list) return;
+      this.filtered = ""; // the next look asks again
+      this.grid.show(0);
+      this.told.textContent = "";
+      this.say(error);
     }
+  }
+
+  /**
+   * What of the map the gallery has, and a selection would: a map shows what lies around it, too.
+   * @param {number} total
+   */
+  beyond(total) {
+    const { view, ranges } = this.state;
+    const region = ranges.x && ranges.y ? " in the marked region" : "";
+    if (view !== "selected" && !region) return "";
+    const kind = { selected: " selected", rest: " not selected" }[view] || "";
+    return `${view === "selected" ? "Others are drawn, too. " : ""}The gallery has the ${whole(total)}${kind}${region}.`;
   }
 
   /** @param {number} index */
   card(index) {
     const row = this.list.rows[index];
     if (row === undefined) {
-      this.list.at(index).catch(() => {});
+      this.list.at(index).catch((/** @type {unknown} */ error) => this.say(error));
       return el("button", { type: "button", class: "card waiting", "aria-label": `Sample ${index + 1}` });
     }
-    return card(this.selection, row, undefined, () => {
-      this.set({ open: String(row) }, false);
-      this.detail.open(row, this.list, index);
-    });
+    return card(this.selection, row, undefined, () => this.detail.open(row, this.list, index));
   }
 
   /**
@@ -345,7 +396,7 @@ class Browser {
         await store("/api/pins", { selection: this.values.about.selection, row, pin: what, note: note.value });
         told.textContent = what === "none" ? "no pin" : `stored: ${what}`;
       } catch (error) {
-        told.textContent = String(/** @type {Error} */ (error).message);
+        told.textContent = message(error);
       }
     };
     return el(
@@ -358,10 +409,7 @@ class Browser {
 
   /** @param {KeyboardEvent} event */
   shortcut(event) {
-    const { target } = event;
-    const typing = target instanceof HTMLInputElement || target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement;
-    if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-    if (event.key !== "/") return;
+    if (event.key !== "/" || !isOwnKey(event) || document.querySelector("dialog[open]")) return;
     event.preventDefault();
     this.search.closest("details").open = true;
     this.search.focus();
@@ -369,12 +417,11 @@ class Browser {
 }
 
 /**
- * @param {string | undefined} text
- * @param {string} id
  * @param {HTMLElement} control
+ * @param {string} id
  */
-function labelled(text, id, control) {
-  return el("div", { class: "control" }, el("label", { for: id }, text), control);
+function labelled(control, id) {
+  return el("div", { class: "control" }, el("label", { for: id }, control.dataset.label), control);
 }
 
 async function start() {
@@ -383,7 +430,7 @@ async function start() {
   try {
     new Browser(await ask("/api/about", selection ? { selection } : {})).start();
   } catch (error) {
-    byId("top").replaceChildren(el("p", { class: "warning", role: "alert" }, String(/** @type {Error} */ (error).message)));
+    byId("top").replaceChildren(el("p", { class: "warning", role: "alert" }, message(error)));
   }
 }
 

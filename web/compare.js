@@ -1,6 +1,6 @@
 /** A page about two selections: what they share, and the samples that only one of them has. */
 
-import { card } from "./card.js";
+import { card, CARD_HEIGHT } from "./card.js";
 import { drawRest, figures, redraw, setConfigs } from "./charts.js";
 import { Selection, unpack } from "./data.js";
 import { Detail } from "./detail.js";
@@ -9,7 +9,8 @@ import { counted, number, percent, whole } from "./format.js";
 import { Grid } from "./grid.js";
 import { themeButton } from "./theme.js";
 
-const CARD_HEIGHT = 330;
+/** Cards say why they are here, in up to four lines. */
+const HEIGHT = CARD_HEIGHT + 30;
 
 /** @param {any} side */
 function named(side) {
@@ -67,7 +68,7 @@ function gallery(id, title, values, total, pictures) {
   const selection = new Selection(values, pictures);
   const detail = new Detail(selection);
   const { order, captions } = values;
-  const grid = new Grid(title, CARD_HEIGHT, (index) =>
+  const grid = new Grid(title, HEIGHT, (index) =>
     card(selection, order[index], captions[index], (place) => detail.open(place, order)));
   const told = order.length < total ? `The first ${whole(order.length)} of ${counted(total, "sample")}, by rank.` : `${counted(total, "sample")}, by rank.`;
   document.body.append(detail.node);

@@ -1,7 +1,7 @@
 /** Questions to the database in SQL; the server lets nothing but reading through. */
 
 import { el, table } from "./dom.js";
-import { counted } from "./format.js";
+import { counted, message } from "./format.js";
 import { ask } from "./remote.js";
 
 const FIRST = "SELECT external_id, answer FROM scores_wide LIMIT 20";
@@ -19,7 +19,7 @@ export function sqlConsole() {
         : counted(answer.rows.length, "row");
       result.replaceChildren(answer.rows.length ? table(null, answer.columns, answer.rows.map(shown)) : "");
     } catch (error) {
-      told.textContent = String(/** @type {Error} */ (error).message);
+      told.textContent = message(error);
       result.replaceChildren();
     }
   };

@@ -1,5 +1,7 @@
 /** What a page holds: the data of a selection, unpacked, and questions about single samples. */
 
+import { counted } from "./format.js";
+
 /**
  * @typedef {{name: string, count: number}} Named
  * @typedef {{name: string, weight: number | null, share: number | null, known: number}} Column
@@ -129,6 +131,7 @@ export class Selection {
     if (note) return `${capital(this.fate(place))}: ${note}.`;
     if (this.fate(place) !== "not taken") return `Not selected: ${this.fate(place)}.`;
     if (line === null) return "Not taken by the selector.";
+    if (this.isTie(place, line)) return "Not taken: F(x) is that of the last one taken, to six digits.";
     return `Not taken: ${Math.abs(line).toPrecision(3)} below the line.`;
   }
 
@@ -145,6 +148,15 @@ export class Selection {
   }
 
   /**
+   * Whether a sample is as good as the last one taken, as far as the digits of a page tell.
+   * @param {number} place
+   * @param {number} distance
+   */
+  isTie(place, distance) {
+    return Math.abs(distance) <= 1e-5 * Math.abs(this.samples.final[place] ?? 0);
+  }
+
+  /**
    * The final score that was the last to be taken, in a cluster where the selector deals by these.
    * @param {number | undefined} cluster
    * @returns {number | null}
@@ -155,6 +167,22 @@ export class Selection {
     }
     return this.values.about.line ?? null;
   }
+}
+
+/**
+ * Whether a gallery counts pairs, each of which is two samples.
+ * @param {Gallery} gallery
+ */
+export function inPairs(gallery) {
+  return gallery.key === "duplicates";
+}
+
+/**
+ * How many there are of what a gallery shows, in words.
+ * @param {Gallery} gallery
+ */
+export function sum(gallery) {
+  return counted(gallery.total, inPairs(gallery) ? "pair" : "sample");
 }
 
 /** @param {string} text */

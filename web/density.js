@@ -2,11 +2,27 @@
 
 import { decoded } from "./data.js";
 import { el } from "./dom.js";
+import { counted, message, whole } from "./format.js";
 import { ask } from "./remote.js";
 
 const CELLS = 256;
 const REACH = 12;
 const PAUSE = 120;
+
+/** @param {Int32Array | Uint8Array} counts */
+function added(counts) {
+  let sum = 0;
+  for (const one of counts) sum += one;
+  return sum;
+}
+
+/**
+ * @param {number} count
+ * @param {Int32Array | Uint8Array} selected
+ */
+function inSight(count, selected) {
+  return `${counted(count, "sample")} in sight, ${whole(added(selected))} of them selected`;
+}
 
 /** A map that asks the server for what is in sight. */
 export class DensityMap {
@@ -30,6 +46,7 @@ export class DensityMap {
     this.asked = 0;
     this.canvas = el("canvas", { class: "map", role: "img", "aria-label": `Map of the vectors of ${selection.values.map?.space}` });
     this.told = el("p", { class: "told", role: "status" });
+    this.note = el("p", { class: "told", role: "status" });
     const zoom = (/** @type {number} */ by) => () => this.zoomed(by, 0.5, 0.5);
     this.mark = el("input", { type: "checkbox", onchange: (/** @type {any} */ event) => { this.marks = event.target.checked; } });
     this.node = el(
@@ -42,7 +59,7 @@ export class DensityMap {
         el("label", {}, this.mark, " drag marks a region"),
         el("span", { class: "key in" }, "● selected"), el("span", { class: "key out" }, "○ not selected"),
       ),
-      this.canvas, this.told,
+      this.canvas, this.told, this.note,
     );
     this.listen();
   }
@@ -152,7 +169,13 @@ export class DensityMap {
     this.asked += 1;
     const number = this.asked;
     const box = this.sight();
-    const answer = await ask("/api/map", { ...this.filter(), box: box.join(",") });
+    let answer;
+    try {
+      answer = await ask("/api/map", { ...this.filter(), box: box.join(",") });
+    } catch (error) {
+      if (number === this.asked) this.told.textContent = message(error);
+      return;
+    }
     if (number !== this.asked) return;
     this.part = { ...answer, box };
     if (answer.kind === "points") {
@@ -160,11 +183,10 @@ export class DensityMap {
       this.part.x = new Float32Array(decoded(answer.x).buffer);
       this.part.y = new Float32Array(decoded(answer.y).buffer);
       this.part.selected = decoded(answer.selected);
-      this.told.textContent = `${this.part.rows.length.toLocaleString("en-US")} samples in sight.`;
+      this.told.textContent = `${inSight(this.part.rows.length, this.part.selected)}.`;
     } else if (answer.kind === "density") {
       for (const name of ["cells", "everyone", "selected"]) this.part[name] = new Int32Array(decoded(answer[name]).buffer);
-      const total = this.part.everyone.reduce((/** @type {number} */ sum, /** @type {number} */ one) => sum + one, 0);
-      this.told.textContent = `${total.toLocaleString("en-US")} samples in sight, drawn by how many lie where: zoom in for points.`;
+      this.told.textContent = `${inSight(added(this.part.everyone), this.part.selected)}, drawn by how many lie where: zoom in for points.`;
     } else this.told.textContent = "This data set has no vectors to make a map of.";
     this.draw();
   }

@@ -2,7 +2,8 @@
 
 import { badge, picture } from "./card.js";
 import { el, table } from "./dom.js";
-import { counted, number } from "./format.js";
+import { counted, message, number } from "./format.js";
+import { isOwnKey, scrollsAside } from "./keys.js";
 import { waterfall } from "./waterfall.js";
 
 /** @typedef {import("./data.js").Selection} Selection */
@@ -17,10 +18,13 @@ export class Detail {
   /**
    * @param {Selection} selection
    * @param {(place: number) => Promise<HTMLElement[]>} [more] what else is to be said of a sample
+   * @param {(place: number) => void} [shown] is told which sample is on show
    */
-  constructor(selection, more) {
+  constructor(selection, more, shown) {
     this.selection = selection;
     this.more = more;
+    this.shown = shown;
+    this.asked = 0;
     /** @type {Walk} */
     this.list = [];
     this.at = 0;
@@ -37,6 +41,7 @@ export class Detail {
       ),
       this.body,
     );
+    this.node.addEventListener("close", () => { this.asked += 1; });
     this.node.addEventListener("click", (/** @type {MouseEvent} */ event) => {
       if (event.target === this.node) this.node.close();
     });
@@ -64,6 +69,8 @@ export class Detail {
 
   /** @param {KeyboardEvent} event */
   key(event) {
+    if (!isOwnKey(event)) return;
+    if (scrollsAside(event) && event.key.startsWith("Arrow")) return;
     if (event.key === "ArrowLeft" || event.key === "k") this.step(-1);
     else if (event.key === "ArrowRight" || event.key === "j") this.step(1);
     else return;
@@ -71,13 +78,33 @@ export class Detail {
   }
 
   async show() {
-    const at = this.at;
-    const place = /** @type {number} */ (await this.list.at(at));
-    this.position.textContent = `${at + 1} of ${counted(this.list.length, "sample")}`;
-    const further = this.more ? await this.more(place) : [];
-    if (at !== this.at) return; // somebody has gone on meanwhile
-    this.body.replaceChildren(...sampleParts(this.selection, place), ...further);
+    this.asked += 1;
+    const asked = this.asked; // somebody may go on, or close, meanwhile
+    this.position.textContent = `${this.at + 1} of ${counted(this.list.length, "sample")}`;
+    try {
+      const place = /** @type {number} */ (await this.list.at(this.at));
+      if (asked !== this.asked) return;
+      this.shown?.(place);
+      const further = this.more ? await this.more(place) : [];
+      if (asked !== this.asked) return;
+      this.body.replaceChildren(...sampleParts(this.selection, place), ...further);
+    } catch (error) {
+      if (asked !== this.asked) return;
+      this.body.replaceChildren(...this.trouble(error));
+    }
     this.body.scrollTop = 0;
+  }
+
+  /**
+   * What is shown in place of a sample that cannot be had.
+   * @param {unknown} error
+   */
+  trouble(error) {
+    return [
+      el("h2", { id: "detail-id" }, "This sample cannot be shown"),
+      el("p", { class: "warning", role: "alert", dir: "auto" }, message(error)),
+      el("button", { type: "button", onclick: () => this.show() }, "Try again"),
+    ];
   }
 }
 

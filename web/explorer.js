@@ -1,6 +1,7 @@
 /** The gallery of all shown samples, with what filters and sorts it. */
 
-import { card } from "./card.js";
+import { card, CARD_HEIGHT } from "./card.js";
+import { inPairs, sum } from "./data.js";
 import { el, section } from "./dom.js";
 import { counted, whole } from "./format.js";
 import { Grid } from "./grid.js";
@@ -10,8 +11,6 @@ import { EVERYTHING, fromAddress, places, toAddress } from "./query.js";
  * @typedef {import("./data.js").Selection} Selection
  * @typedef {import("./query.js").Query} Query
  */
-
-const CARD_HEIGHT = 268;
 
 /** The part of a page in which one looks through samples. */
 export class Explorer {
@@ -31,7 +30,9 @@ export class Explorer {
     this.fill();
     this.node = section("samples", "Samples", null, this.controls, this.told, this.grid.node);
     this.node.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-      if (event.key === "ArrowDown" && event.target === this.search) this.grid.focus(0);
+      if (event.key !== "ArrowDown" || event.target !== this.search || event.isComposing) return;
+      event.preventDefault();
+      this.grid.focus(0);
     });
     this.apply();
   }
@@ -82,7 +83,7 @@ export class Explorer {
     const { galleries } = this.selection.values;
     return [
       ["selected", "selected"], ["rest", "not selected"], ["all", "all shown"],
-      ...galleries.map((one) => /** @type {[string, string]} */ ([one.key, `${one.title} (${whole(one.total)})`])),
+      ...galleries.map((one) => /** @type {[string, string]} */ ([one.key, `${one.title} (${inPairs(one) ? sum(one) : whole(one.total)})`])),
     ];
   }
 
@@ -131,11 +132,24 @@ export class Explorer {
   apply() {
     this.list = places(this.selection, this.query);
     const gallery = this.selection.values.galleries.find((one) => one.key === this.query.view);
-    const more = gallery && gallery.total > gallery.rows.length ? ` of ${whole(gallery.total)}` : "";
     this.told.textContent = this.list.length
-      ? `${counted(this.list.length, "sample")}${more}. Arrows move, Enter opens, / searches.`
+      ? `${this.many(gallery)}. Arrows move, Enter opens, / searches.`
       : "No sample is like this: clear a filter.";
     this.grid.show(this.list.length);
+  }
+
+  /**
+   * How many samples are shown, and of how many where the page has not all of them.
+   * @param {import("./data.js").Gallery | undefined} gallery
+   */
+  many(gallery) {
+    const count = counted(this.list.length, "sample");
+    if (!gallery) return count;
+    const filtered = this.list.length < gallery.rows.length;
+    const here = filtered ? ` of the ${whole(gallery.rows.length)} in this gallery` : "";
+    if (inPairs(gallery)) return `${count}${here}: ${sum(gallery)}`;
+    if (gallery.total <= gallery.rows.length) return `${count}${here}`;
+    return filtered ? `${count}${here}, which shows ${whole(gallery.rows.length)} of ${whole(gallery.total)}` : `${count} of ${whole(gallery.total)}`;
   }
 }
 

@@ -10,6 +10,23 @@ const HEIGHT = 46;
  * @typedef {{edges: number[], all: number[], selected: number[]}} Bins
  */
 
+/** @type {[number, number]} */
+const ALL = [-Infinity, Infinity];
+
+/**
+ * @param {number} low
+ * @param {number} high
+ * @returns {[number, number] | null} null where all values are between
+ */
+function kept(low, high) {
+  return low === -Infinity && high === Infinity ? null : [low, high];
+}
+
+/** @param {number} value */
+function shown(value) {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(5))) : "";
+}
+
 /** One indicator: its histogram, and the part of it that counts. */
 export class Facet {
   /**
@@ -39,16 +56,22 @@ export class Facet {
   field(which) {
     return el("input", {
       type: "number", step: "any", "aria-label": `${this.name} ${which}`,
-      onchange: () => this.typed(),
+      onchange: () => this.typed(which),
     });
   }
 
-  typed() {
-    if (!this.bins) return;
-    const { edges } = this.bins;
-    const low = this.low.value === "" ? edges[0] : Number(this.low.value);
-    const high = this.high.value === "" ? edges[edges.length - 1] : Number(this.high.value);
-    if (low <= high) this.set([low, high]);
+  /**
+   * Take what was typed; the other side stays as it is, with digits that are not shown.
+   * @param {string} which
+   */
+  typed(which) {
+    let [low, high] = this.range || ALL;
+    if (which === "from") low = this.low.value === "" ? -Infinity : Number(this.low.value);
+    else high = this.high.value === "" ? Infinity : Number(this.high.value);
+    const turned = low > high;
+    this.low.setCustomValidity(turned ? "from is above to" : "");
+    if (turned) this.low.reportValidity();
+    else this.set(kept(low, high));
   }
 
   listen() {
@@ -58,6 +81,7 @@ export class Facet {
       const box = this.picture.getBoundingClientRect();
       const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
       const edges = this.bins?.edges || [0, 1];
+      if (share === 0 || share === 1) return share ? Infinity : -Infinity; // at the border: no limit
       return edges[0] + share * (edges[edges.length - 1] - edges[0]);
     };
     this.picture.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
@@ -73,8 +97,7 @@ export class Facet {
     this.picture.addEventListener("pointerup", (/** @type {PointerEvent} */ event) => {
       if (from === null) return;
       const to = value(event);
-      const moved = Math.abs(to - from) > 0;
-      this.set(moved ? [Math.min(from, to), Math.max(from, to)] : null);
+      this.set(from === to ? null : kept(Math.min(from, to), Math.max(from, to)));
       from = null;
     });
   }
@@ -82,6 +105,7 @@ export class Facet {
   /** @param {[number, number] | null} range */
   set(range) {
     this.range = range;
+    this.low.setCustomValidity("");
     this.draw();
     this.changed(range);
   }
@@ -92,6 +116,7 @@ export class Facet {
    */
   show(bins, range) {
     this.bins = bins;
+    if (range !== this.range) this.low.setCustomValidity("");
     this.range = range;
     this.draw();
   }
@@ -109,14 +134,17 @@ export class Facet {
       counts.flatMap((count, n) =>
         count ? [svg("rect", { class: kind, x: n * step, width: Math.max(1, step - 1), y: HEIGHT - height(count), height: height(count) })] : [],
       );
+    const at = (/** @type {number} */ value) => Math.min(WIDTH, Math.max(0, (value - low) * scale));
     const brush = this.range
-      ? [svg("rect", { class: "brush", x: (this.range[0] - low) * scale, width: Math.max(2, (this.range[1] - this.range[0]) * scale), y: 0, height: HEIGHT })]
+      ? [svg("rect", { class: "brush", x: at(this.range[0]), width: Math.max(2, at(this.range[1]) - at(this.range[0])), y: 0, height: HEIGHT })]
       : [];
     this.picture.replaceChildren(...brush, ...bars(all, "all"), ...bars(selected, "chosen"));
     this.low.placeholder = number(low);
     this.high.placeholder = number(edges[edges.length - 1]);
-    this.low.value = this.range ? String(Number(this.range[0].toPrecision(5))) : "";
-    this.high.value = this.range ? String(Number(this.range[1].toPrecision(5))) : "";
+    const [from, to] = this.range || ALL;
+    // What arrives while somebody types must not wipe it.
+    if (document.activeElement !== this.low) this.low.value = shown(from);
+    if (document.activeElement !== this.high) this.high.value = shown(to);
     this.clear.hidden = !this.range;
   }
 }

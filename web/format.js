@@ -1,4 +1,4 @@
-/** Numbers and counts as people read them. */
+/** Numbers, counts and errors as people read them. */
 
 /** @param {number | null | undefined} value */
 export function whole(value) {
@@ -31,4 +31,9 @@ export function percent(share) {
  */
 export function counted(count, one, many) {
   return `${whole(count)} ${count === 1 ? one : many || `${one}s`}`;
+}
+
+/** @param {unknown} error */
+export function message(error) {
+  return error instanceof Error ? error.message : String(error);
 }

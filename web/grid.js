@@ -1,9 +1,12 @@
 /** A gallery of any length: only the cards near the window are in the document. */
 
 import { el } from "./dom.js";
+import { isOwnKey } from "./keys.js";
 
 const GAP = 12;
 const WIDTH = 190;
+/** From this width on two cards are side by side, though they are narrower than others. */
+const NARROW = 300;
 const PRINTED = 48;
 
 /** A grid of cards that scrolls with the page; arrows move the focus from card to card. */
@@ -77,7 +80,7 @@ export class Grid {
     if (this.node.classList.contains("printed")) return;
     const width = this.node.clientWidth;
     if (!width) return;
-    const across = Math.max(1, Math.floor((width + GAP) / (WIDTH + GAP)));
+    const across = Math.max(width < NARROW ? 1 : 2, Math.floor((width + GAP) / (WIDTH + GAP)));
     if (across !== this.across) {
       this.across = across;
       this.clear();
@@ -141,6 +144,7 @@ export class Grid {
 
   /** @param {KeyboardEvent} event */
   moved(event) {
+    if (!isOwnKey(event)) return;
     /** @type {Record<string, number>} */
     const steps = {
       ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.across, ArrowDown: this.across,

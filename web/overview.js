@@ -2,6 +2,8 @@
 
 import { picture } from "./card.js";
 import { figures } from "./charts.js";
+import { commandBox } from "./command.js";
+import { inPairs, sum } from "./data.js";
 import { el, section, table } from "./dom.js";
 import { counted, number, percent, whole } from "./format.js";
 
@@ -32,7 +34,7 @@ export function headline(selection, tools) {
       `: ${percent(share)} of the data, chosen by ${about.selector}. Made ${about.created}.`,
     ),
     about.command
-      ? el("div", { class: "command" }, el("span", {}, "Make it again: "), el("code", {}, about.command))
+      ? commandBox("Make it again:", about.command)
       : null,
     about.settings
       ? el(
@@ -156,6 +158,31 @@ export function clustersSection(selection, charts, open, show) {
 }
 
 /**
+ * Pairs of selected samples that repeat each other.
+ * @param {Selection} selection
+ * @param {(gallery: import("./data.js").Gallery, place: number) => HTMLElement} make
+ */
+export function duplicatesSection(selection, make) {
+  const gallery = selection.values.galleries.find(inPairs);
+  if (!gallery) return null;
+  const more = gallery.total - gallery.pairs.length;
+  const told =
+    `${sum(gallery)} of selected samples that say nearly the same, side by side.` +
+    (more > 0 ? ` ${counted(more, "pair")} not shown.` : "");
+  return section("duplicates", gallery.title, told, pairs(gallery, make, "pair alike"));
+}
+
+/**
+ * @param {import("./data.js").Gallery} gallery
+ * @param {(gallery: import("./data.js").Gallery, place: number) => HTMLElement} make
+ * @param {string} kind
+ */
+function pairs(gallery, make, kind) {
+  const one = (/** @type {number[]} */ pair) => el("div", { class: kind }, pair.map((place) => make(gallery, place)));
+  return el("div", { class: "pairs" }, gallery.pairs.map(one));
+}
+
+/**
  * Pairs of samples side by side: the last one taken and the first one not taken.
  * @param {Selection} selection
  * @param {(gallery: import("./data.js").Gallery, place: number) => HTMLElement} make
@@ -167,10 +194,7 @@ export function edgeSection(selection, make) {
   const told =
     "Where the line runs: on the left the last sample that was taken, on the right the first that was not." +
     (more > 0 ? ` ${counted(more, "more contest")} not shown.` : "");
-  return section(
-    "edge", gallery.title, told,
-    el("div", { class: "pairs" }, gallery.pairs.map((pair) => el("div", { class: "pair" }, pair.map((place) => make(gallery, place))))),
-  );
+  return section("edge", gallery.title, told, pairs(gallery, make, "pair"));
 }
 
 /**
@@ -186,7 +210,7 @@ function strips(galleries, make, show) {
     return el(
       "div", { class: "strip-box" },
       el(
-        "h3", { dir: "auto" }, `${gallery.title} `, el("span", { class: "count" }, counted(gallery.total, "sample")),
+        "h3", { dir: "auto" }, `${gallery.title} `, el("span", { class: "count" }, sum(gallery)),
         more && el("button", { type: "button", class: "link", onclick: () => show(gallery.key) }, "see more"),
       ),
       el("div", { class: "strip", role: "group", "aria-label": gallery.title }, gallery.rows.slice(0, STRIP).map((place) => make(gallery, place))),
@@ -211,13 +235,13 @@ export function keptSection(selection, make, show) {
 }
 
 /**
- * Samples that were left out, by the reason; and those that repeat each other or failed.
+ * Samples that were left out, by the reason; and those that a scorer failed on.
  * @param {Selection} selection
  * @param {(gallery: import("./data.js").Gallery, place: number) => HTMLElement} make
  * @param {(view: string) => void} show
  */
 export function leftOutSection(selection, make, show) {
-  const kinds = ["fate", "failed", "duplicates"];
+  const kinds = ["fate", "failed"];
   const found = selection.values.galleries.filter((one) => kinds.includes(one.key.split(":")[0]));
   if (!found.length) return null;
   const told = "Samples of each reason, drawn by the seed of the selection where there are many.";

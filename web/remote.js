@@ -13,10 +13,7 @@ const PAGE = 60;
  */
 export async function ask(path, query = {}, signal = undefined) {
   const text = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
-  const answer = await fetch(`${path}?${text}`, { signal });
-  const value = await answer.json();
-  if (!answer.ok) throw new Error(value.error || answer.statusText);
-  return value;
+  return told(`${path}?${text}`, { signal });
 }
 
 /**
@@ -26,14 +23,45 @@ export async function ask(path, query = {}, signal = undefined) {
  * @returns {Promise<any>}
  */
 export async function store(path, value) {
-  const answer = await fetch(path, {
+  return told(path, {
     method: "POST",
     headers: { "content-type": "application/json", "x-ig4-token": sessionStorage.getItem("ig4-token") || "" },
     body: JSON.stringify(value),
   });
-  const told = await answer.json();
-  if (!answer.ok) throw new Error(told.error || answer.statusText);
-  return told;
+}
+
+/**
+ * What the server says; whatever keeps it from saying it is an error with a sentence.
+ * @param {string} address
+ * @param {RequestInit} request
+ * @returns {Promise<any>}
+ */
+async function told(address, request) {
+  let answer;
+  let text;
+  try {
+    answer = await fetch(address, request);
+    text = await answer.text();
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    throw new Error("The server does not answer: is ig4 browse still running?");
+  }
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Error(`The server answers with no JSON (${answer.status} ${answer.statusText}).`);
+  }
+  if (!answer.ok) throw new Error(value.error || answer.statusText);
+  return value;
+}
+
+/**
+ * Whether nobody waits for the answer any more, which is no trouble.
+ * @param {unknown} error
+ */
+export function isAbort(error) {
+  return error instanceof Error && error.name === "AbortError";
 }
 
 /** Take the token out of the address, where the command put it, so that no link carries it on. */
@@ -154,6 +182,7 @@ export class RemoteList {
     if (!known) {
       known = this.fetch(number);
       this.pages.set(number, known);
+      known.catch(() => this.pages.delete(number)); // whoever asks again gets another try
     }
     return known;
   }
@@ -170,8 +199,9 @@ export class RemoteList {
     this.arrived(number * PAGE, number * PAGE + answer.cards.length);
   }
 
-  /** Nobody looks at this list any more. */
+  /** The gallery shows another list; whoever still walks through this one may go on. */
   leave() {
     this.control.abort();
+    this.control = new AbortController();
   }
 }

@@ -6,9 +6,10 @@ import { Selection, unpack } from "./data.js";
 import { Detail } from "./detail.js";
 import { byId, el, section } from "./dom.js";
 import { Explorer } from "./explorer.js";
+import { isOwnKey } from "./keys.js";
 import { SampleMap } from "./map.js";
 import {
-  clustersSection, edgeSection, extremesSection, footer, headline, keptSection, keyNumbers,
+  clustersSection, duplicatesSection, edgeSection, extremesSection, footer, headline, keptSection, keyNumbers,
   leftOutSection, makingSection, mixSection, notices, outcomesSection, scoresSection,
 } from "./overview.js";
 import { themeButton } from "./theme.js";
@@ -39,6 +40,7 @@ async function start() {
     el("div", { class: "summary" }, keyNumbers(selection), notices(selection)),
     keptSection(selection, make, show),
     edgeSection(selection, make),
+    duplicatesSection(selection, make),
     leftOutSection(selection, make, show),
     mixSection(selection, charts),
     scoresSection(selection, charts),
@@ -88,9 +90,7 @@ function printButton() {
  * @param {Explorer} explorer
  */
 function shortcut(event, explorer) {
-  const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  if (event.key !== "/") return;
+  if (event.key !== "/" || !isOwnKey(event) || document.querySelector("dialog[open]")) return;
   event.preventDefault();
   explorer.node.scrollIntoView();
   explorer.search.focus({ preventScroll: true });

@@ -68,6 +68,15 @@ def set_verbosity(count: int) -> None:
     _add(handler, everything=count > 2)
 
 
+def tell_failures() -> None:
+    """Let errors that nobody foresaw be told on stderr, with where they were, and nothing else."""
+    if is_on_stderr():
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.ERROR)
+    _add(handler, everything=False)
+
+
 def log_to(path: Path) -> None:
     """Append what ig4 does to a file, with every batch.
 

@@ -83,7 +83,7 @@ class Rejection:
         """Return what rejects a row, in words."""
         factor = float(self.factors[self.labels[row]])
         said = [
-            f"{name} is below its floor"
+            f"the percent of {name} is below its floor"
             for name, rows in self.below.items()
             if factor >= 0 and rows[row]
         ]
@@ -99,7 +99,8 @@ class Rejection:
         """Return by rule which rows (n,) it rejects, floors first."""
         factor = self.factors[self.labels]
         found = {
-            f"{name} below its floor": rows & (factor >= 0) for name, rows in self.below.items()
+            f"{name}: percent below floor": rows & (factor >= 0)
+            for name, rows in self.below.items()
         }
         for n, name in enumerate(self.names):
             own = self.percentiles[:, n]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from click.testing import CliRunner
@@ -159,3 +161,19 @@ def test_a_selection_that_is_not_there_is_a_message(harbour):
     done = CliRunner().invoke(cli, ["browse", "77", "--db", str(harbour / "ig4.db")])
     assert isinstance(done.exception, UsageError)
     assert "there is no selection 77" in str(done.exception)
+
+
+def test_an_error_that_nobody_foresaw_is_told_in_the_terminal_alone(harbour):
+    with browsing(harbour) as (port, _, process):
+        with closing(sqlite3.connect(harbour / "ig4.db")) as connection, connection:
+            connection.execute("UPDATE selections SET config = '{}'")
+        status, body = ask(port, "/api/about?fresh=1")
+        assert status == 500
+        assert set(json.loads(body)) == {"error"}
+        assert b"KeyError" not in body
+        lines = []
+        while not lines or "Error: " not in lines[-1]:
+            lines.append(process.stderr.readline())
+            assert lines[-1], lines
+        assert any("Traceback (most recent call last)" in one for one in lines)
+        assert lines[-1].startswith("KeyError")

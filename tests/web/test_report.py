@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ..harbour import NO_GPT, TEXT_ONLY, N, gpt_score
-from .conftest import write_page
+from .conftest import _copied, write_page
 
 pytestmark = pytest.mark.slow
 
@@ -57,8 +57,9 @@ def test_it_opens_with_its_headline_and_all_parts(visit, report):
     assert page.title() == "selection 1 of harbour"
     assert page.locator("h1").inner_text() == f"12 of {N} samples of harbour"
     parts = page.locator("nav a").all_inner_texts()
-    assert parts == ["Kept", "Last in, first out", "Left out, and why", "Kinds", "Scores",
-                     "Best and worst", "Clusters", "Map", "How it was made", "Samples"]  # fmt: skip
+    assert parts == ["Kept", "Last in, first out", "Near-duplicates", "Left out, and why", "Kinds",
+                     "Scores", "Best and worst", "Clusters", "Map", "How it was made",
+                     "Samples"]  # fmt: skip
     for link in page.locator("nav a").all():
         assert page.locator(link.get_attribute("href")).count() == 1
 
@@ -257,6 +258,62 @@ def test_a_missed_sample_says_by_how_much(visit, plain):
     )
     page.keyboard.press("ArrowLeft")
     assert "Selected, rank" in page.locator("dialog .why").inner_text()
+
+
+def test_of_an_equal_sample_no_distance_is_told(visit, harbour_made, tmp_path, monkeypatch):
+    from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
+    from ig4.core.engine.selecting.candidates import SelectionRequest
+    from ig4.core.engine.selecting.select import select
+    from ig4.core.engine.session import Session
+    from ig4.core.host.host import Host
+    from ig4.core.records import Choice
+    from ig4.storage.store import Store
+
+    monkeypatch.setitem(sys.modules, "altair", None)
+    folder = _copied(harbour_made, tmp_path)
+    rows = [{"id": f"harbour-{n:03d}", "flat": 1 / 3 if n < 9 else 0.1} for n in range(N)]
+    (tmp_path / "flat.json").write_text(json.dumps(rows), encoding="utf-8")
+    with Store.open(folder / "ig4.db") as store:
+        session = Session(store, Host.discover(), [])
+        dataset = session.dataset("harbour")
+        import_scores(session, dataset, ScoreColumn(tmp_path / "flat.json", "flat", "flat"))
+        request = SelectionRequest(size=5, scorers=("flat",), selector=Choice("selector", "topk"))
+        number = select(session, dataset, request).id
+    page = visit(write_page(folder, "harbour", number, tmp_path / "page.html")).page
+    missed = page.locator("#edge .pair .card").last
+    assert "the order of the data set decided" in missed.inner_text()
+    missed.click()
+    why = page.locator("dialog .why").inner_text()
+    assert why == "Not taken: F(x) is that of the last one taken, to six digits."
+
+
+def test_keys_with_modifiers_are_those_of_the_browser(visit, plain):
+    page = visit(plain).page
+    first_card(page).focus()
+    first = focused(page).locator(".card-id").inner_text()
+    page.keyboard.press("Control+ArrowRight")
+    page.keyboard.press("Control+End")
+    assert focused(page).locator(".card-id").inner_text() == first
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog[open]")
+    page.keyboard.press("Control+j")
+    page.keyboard.press("Alt+k")
+    page.keyboard.press("Meta+ArrowRight")
+    assert dialog.locator("h2").inner_text() == first
+    page.keyboard.press("j")
+    assert dialog.locator(".position").inner_text() == "2 of 12 samples"
+
+
+def test_arrows_scroll_a_table_that_is_wider_than_its_place(visit, plain):
+    page = visit(plain, width=320, height=700).page
+    first_card(page).click()
+    table = page.locator("dialog .scores .scroll")
+    assert table.evaluate("(one) => one.scrollWidth > one.clientWidth")
+    table.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(300)
+    assert page.locator("dialog .position").inner_text() == "1 of 12 samples"
+    assert table.evaluate("(one) => one.scrollLeft") > 0
 
 
 def test_clusters_lead_to_their_samples(visit, plain):

@@ -121,7 +121,8 @@ class BrowsedSelection:
     def histograms(self, wanted: SampleFilter) -> dict[str, Any]:
         """Return by indicator how many samples are in each bin: of all, and of those selected.
 
-        A histogram counts what the other filters leave.
+        A histogram counts what the other filters leave. Its edges have six digits, but for the
+        first and the last: these are the least and the most value, and leave none out.
         """
         found = {}
         chosen = self.view.rank > 0
@@ -130,11 +131,16 @@ class BrowsedSelection:
             mask = self.mask(wanted, leave_out=name) if name in wanted.ranges else whole
             known = mask & (bins >= 0)
             found[name] = {
-                "edges": [float(f"{edge:.6g}") for edge in edges.tolist()],
+                "edges": _shortened(edges),
                 "all": np.bincount(bins[known], minlength=BINS).tolist(),
                 "selected": np.bincount(bins[known & chosen], minlength=BINS).tolist(),
             }
         return found
+
+
+def _shortened(edges: NDArray[np.float64]) -> list[float]:
+    first, *inner, last = edges.tolist()
+    return [first, *(float(f"{edge:.6g}") for edge in inner), last]
 
 
 def _keep(cache: OrderedDict[str, NDArray[np.int64]], key: str, value: NDArray[np.int64]) -> None:

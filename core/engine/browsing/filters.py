@@ -22,15 +22,14 @@ VIEWS = ("all", "selected", "rest")
 MAP = ("x", "y")
 """The ranges that are of the map and of no indicator."""
 
-_PARTS = 2
-
 
 @dataclass(frozen=True, slots=True)
 class SampleFilter:
     """What samples must be like; "" and None ask for nothing.
 
-    `ranges` are by indicator the least and the most raw value, and of `x` and `y` those of the map,
-    from 0 to 1. `sort` is "rank", "final", "row", or an indicator after "by:"; `down` turns it.
+    `ranges` are by indicator the least and the most raw value, infinite where a side is open, and
+    of `x` and `y` those of the map, from 0 to 1. `sort` is "rank", "final", "row", or an indicator
+    after "by:"; `down` turns it.
     """
 
     view: str = "selected"
@@ -78,10 +77,14 @@ def _whole(name: str, value: str) -> int | None:
 
 
 def _range(name: str, value: str) -> tuple[float, float]:
+    low_text, comma, high_text = value.partition(",")
     try:
-        low, high = (float(part) for part in value.split(","))
+        low = float(low_text or "-inf")
+        high = float(high_text or "inf")
     except ValueError:
-        raise UsageError(f"{name}={value!r} is not two numbers with a comma") from None
+        comma = ""
+    if not comma:
+        raise UsageError(f"{name}={value!r} is not two numbers with a comma")
     if not low <= high:  # NaN is neither
         raise UsageError(f"{name}={value!r} is no range: the first is not the lower one")
     return low, high
@@ -135,16 +138,22 @@ def _of_group(view: SelectionView, label: int) -> NDArray[np.bool_]:
 def _values(
     view: SelectionView, name: str, places: NDArray[np.float32] | None
 ) -> NDArray[np.float64]:
-    if name in MAP:
-        if places is None:
-            raise UsageError("this data set has no map: a range of x and y leads nowhere")
-        return places[:, MAP.index(name)].astype(np.float64)
+    """Return the values (n,) that a range is of."""
+    if name not in MAP:
+        return _scores(view, name, f"range.{name}")
+    if places is None:
+        raise UsageError("this data set has no map: a range of x and y leads nowhere")
+    return places[:, MAP.index(name)].astype(np.float64)
+
+
+def _scores(view: SelectionView, name: str, asked: str) -> NDArray[np.float64]:
+    """Return F(x) or the scores (n,) of a name, for what the address asked."""
     if name == "final":
         return view.final
     for column in view.columns:
         if column.name == name:
             return column.raw
-    raise UsageError(f"range.{name}: there are no scores called {name!r}")
+    raise UsageError(f"{asked}: there are no scores called {name!r}")
 
 
 def ordered(
@@ -166,4 +175,6 @@ def ordered(
 def _sort_key(view: SelectionView, sort: str) -> NDArray[np.float64]:
     if sort == "rank":
         return np.where(view.rank > 0, view.rank, np.nan).astype(np.float64)
-    return _values(view, sort.removeprefix("by:"), None)
+    if sort != "final" and not sort.startswith("by:"):
+        raise UsageError(f"sort={sort!r} is none of rank, final, row, and by: with a score's name")
+    return _scores(view, sort.removeprefix("by:"), f"sort={sort}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -15,7 +16,7 @@ from ig4.core.engine.browsing.access import HEADERS, refused
 from ig4.core.engine.browsing.details import sample_cards, sample_detail
 from ig4.core.engine.browsing.filters import SampleFilter
 from ig4.core.engine.browsing.mapdensity import MapBox, MapPoints, map_part
-from ig4.core.engine.browsing.whatif import WhatIfRequest
+from ig4.core.engine.browsing.whatif import WhatIfRequest, WhatIfResult
 from ig4.core.engine.browsing.writing import (
     query_of,
     store_filtered,
@@ -23,12 +24,13 @@ from ig4.core.engine.browsing.writing import (
     store_whatif,
     text_of,
 )
+from ig4.core.engine.reporting.cards import numbers
 from ig4.core.engine.reporting.packing import packed_array, plain_json
 from ig4.core.engine.reporting.thumbnails import Thumbnails
 from ig4.core.errors import Ig4Error, MissingExtraError, UsageError
 from ig4.core.files.images.decode import ImageError
 from ig4.core.secrets import redact
-from ig4.storage import samples
+from ig4.storage import samples, selections
 from ig4.storage.errors import StorageError
 from ig4.storage.querying.query import run_query
 
@@ -46,6 +48,12 @@ Answer = Callable[["Request"], "Response | Mapping[str, Any]"]
 MOST = 200
 """Samples in one answer."""
 
+FAILED = (
+    "ig4 browse failed at this, which is a fault of ig4: what happened is in the terminal in "
+    "which it runs"
+)
+"""What a page is told of an error that nobody foresaw; what it was stays on this machine."""
+
 QUERY_ROWS = 1_000
 QUERY_SECONDS = 20.0
 LONGEST_CELL = 10_000
@@ -54,6 +62,7 @@ LONGEST_RESULT = 4_000_000
 """Characters of all values of a query that are sent."""
 LONGEST_BODY = 1 << 22
 _SIDES = (96, 448)
+_LOG = logging.getLogger(__name__)
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 
 
@@ -74,6 +83,7 @@ def make_app(site: Site) -> Starlette:
     """
     try:
         from starlette.applications import Starlette
+        from starlette.exceptions import HTTPException
         from starlette.middleware import Middleware
         from starlette.routing import Route
     except ImportError:
@@ -96,7 +106,16 @@ def make_app(site: Site) -> Starlette:
     posts = {"/api/selections": pages.store_selection, "/api/pins": pages.store_pin}
     routes = [Route(path, _answered(answer)) for path, answer in gets.items()]
     routes += [Route(path, _stored(answer), methods=["POST"]) for path, answer in posts.items()]
-    return Starlette(routes=routes, middleware=[Middleware(_Guard, site=site)])
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(_Guard, site=site)],
+        exception_handlers={HTTPException: _refusal},
+    )
+
+
+def _refusal(request: Request, error: Exception) -> Response:
+    """Say as JSON, like everything else, that there is no such address or method."""
+    return _json({"error": str(error.detail).lower()}, error.status_code)  # type: ignore[attr-defined]
 
 
 class _Guard:
@@ -136,19 +155,11 @@ class _Guard:
 
 
 def _answered(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
-    """Let a function answer a request in a thread; what a user can cause becomes a message."""
+    """Let a function answer a request in a thread."""
     from starlette.concurrency import run_in_threadpool
-    from starlette.responses import Response
-
-    def work(request: Request) -> Response:
-        try:
-            made = answer(request)
-        except (Ig4Error, StorageError) as error:
-            return _json({"error": redact(str(error))}, 400)
-        return made if isinstance(made, Response) else _json(made)
 
     async def answered(request: Request) -> Response:
-        return await run_in_threadpool(work, request)
+        return await run_in_threadpool(_response, lambda: answer(request))
 
     return answered
 
@@ -168,10 +179,7 @@ def _stored(
             return _json({"error": "what was sent is no JSON object"}, 400)
         if not _is_text(value):
             return _json({"error": "what was sent has half a character in it"}, 400)
-        try:
-            return _json(answer(value))
-        except (Ig4Error, StorageError) as error:
-            return _json({"error": redact(str(error))}, 400)
+        return _response(lambda: answer(value))
 
     async def stored(request: Request) -> Response:
         body = b""
@@ -191,6 +199,20 @@ def _is_text(value: Any) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _response(answer: Callable[[], Response | Mapping[str, Any]]) -> Response:
+    """Return an answer; what a user can cause becomes a message, and anything else is logged."""
+    from starlette.responses import Response
+
+    try:
+        made = answer()
+        return made if isinstance(made, Response) else _json(made)
+    except (Ig4Error, StorageError) as error:
+        return _json({"error": redact(str(error))}, 400)
+    except Exception:  # noqa: BLE001 - a page waits for an answer, whatever went wrong
+        _LOG.exception("a request cannot be answered")
+        return _json({"error": FAILED}, 500)
 
 
 def _json(value: Mapping[str, Any], status: int = 200) -> Response:
@@ -277,8 +299,9 @@ class _Pages:
             "size": len(result.rows),
             "entered": len(result.entered),
             "left": len(result.left),
-            "enteredCards": sample_cards(browsed, result.entered[:most].tolist()),
-            "leftCards": sample_cards(browsed, result.left[::-1][:most].tolist()),
+            "line": None if browsed.view.deals_by_cluster else result.lines.get(0),
+            "enteredCards": _cards_then(browsed, result, result.entered[:most]),
+            "leftCards": _cards_then(browsed, result, result.left[::-1][:most]),
             "groups": _group_counts(browsed, result.rows),
         }
 
@@ -300,16 +323,28 @@ class _Pages:
             return {"columns": list(result.columns), "rows": rows, "more": more, "cut": cut}
 
     def store_selection(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Store the samples of a filter, or those of other weights, by a name if one is given."""
+        """Store the samples of a filter, or those of other weights, by a name if one is given.
+
+        `known` says whether they were stored before, which stores nothing anew, and `replaced`
+        the name that they lose by that.
+        """
         name, note = text_of(value, "name"), text_of(value, "note")
         what = "whatif" if "whatif" in value else "filter"
         query = query_of(value, what)
         browsed = self.site.library.get(query.get("selection", ""))
+        before = _names(browsed)
         if what == "whatif":
             made = store_whatif(browsed, whatif_request(query), name, note)
         else:
             made = store_filtered(browsed, SampleFilter.from_query(query), name, note)
-        return {"selection": made.id, "name": name, "size": len(made)}
+        old = before.get(made.id)
+        return {
+            "selection": made.id,
+            "name": made.name,
+            "size": len(made),
+            "known": made.id in before,
+            "replaced": old if old != made.name else None,
+        }
 
     def store_pin(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
         """Keep a sample in every selection that uses pins, out of it, or neither."""
@@ -360,6 +395,26 @@ def whatif_request(query: Mapping[str, str]) -> WhatIfRequest:
     return WhatIfRequest(size, weights, query.get("scale") or None)
 
 
+def _cards_then(
+    browsed: BrowsedSelection, result: WhatIfResult, rows: NDArray[np.int64]
+) -> list[dict[str, Any]]:
+    """Return the cards of samples, with what each would be: its F(x), its rank, its line."""
+    peers = browsed.view.peers[rows].tolist()
+    return [
+        {
+            **card,
+            "then": {
+                "final": final,
+                "rank": result.ranks.get(card["row"], 0),
+                "line": result.lines.get(peer),
+            },
+        }
+        for card, final, peer in zip(
+            sample_cards(browsed, rows.tolist()), numbers(result.scores[rows]), peers, strict=True
+        )
+    ]
+
+
 def _group_counts(browsed: BrowsedSelection, rows: NDArray[np.int64]) -> list[list[Any]]:
     """Return by group its name, and how many samples are selected now and would be."""
     groups = browsed.view.groups
@@ -368,6 +423,13 @@ def _group_counts(browsed: BrowsedSelection, rows: NDArray[np.int64]) -> list[li
     now, then = groups.take(browsed.view.selected).counts, groups.take(rows).counts
     order = np.argsort(-groups.counts, kind="stable")[:20].tolist()
     return [[groups.names[n], int(now[n]), int(then[n])] for n in order]
+
+
+def _names(browsed: BrowsedSelection) -> dict[int, str | None]:
+    """Return the names of the selections of a data set, by number."""
+    with browsed.session.store.reading() as connection:
+        listed = selections.list_all(connection, browsed.view.dataset.id)
+    return {one.row.id: one.row.name for one in listed}
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ig4.core.engine.pooling.poolgroups import pool_groups
+from ig4.core.engine.reporting.view import lines_of
 from ig4.core.engine.selecting.candidates import CandidateTable
 from ig4.core.engine.selecting.combining import combined
 from ig4.core.engine.selecting.draft import PreparedSelection, chosen_rows, selection_pool
@@ -38,14 +40,25 @@ class WhatIfRequest:
     scale: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WhatIfResult:
-    """Which rows of the view (k,) int64 would be selected, best first, and their final scores."""
+    """Which rows of the view (k,) int64 would be selected, best first, and their final scores.
+
+    `scores` (n,) float64 is the F(x) that each sample of the view would have, NaN where it has
+    none. `lines` has by contest the F(x) of the last sample taken, as `SelectionView.lines`.
+    """
 
     rows: NDArray[np.int64]
     final: NDArray[np.float64]
     entered: NDArray[np.int64]
     left: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    lines: Mapping[int, float]
+
+    @cached_property
+    def ranks(self) -> Mapping[int, int]:
+        """The place in the selection, from 1, by row."""
+        return {row: rank for rank, row in enumerate(self.rows.tolist(), start=1)}
 
 
 class WhatIf:
@@ -73,7 +86,8 @@ class WhatIf:
         """Return what would be selected.
 
         Raises:
-            UsageError: the size is out of range, or a name or scale is not known.
+            UsageError: the size is out of range, a name or scale is not known, or the weights are
+                so large that a final score is infinite.
         """
         with self._lock:
             return self._select(asked)
@@ -100,11 +114,15 @@ class WhatIf:
         now = view.rank > 0
         inside = np.zeros(len(view), dtype=bool)
         inside[rows] = True
+        scores = np.full(len(view), np.nan)
+        scores[view.row_of(table.sample_ids)] = table.final
         return WhatIfResult(
             rows,
             table.final[chosen],
             entered=rows[~now[rows]],
             left=view.selected[~inside[view.selected]],
+            scores=scores,
+            lines=lines_of(view.peers[rows], scores[rows]) if view.ranks_by_final else {},
         )
 
     def _size(self, size: int | None) -> int:
@@ -129,7 +147,7 @@ class WhatIf:
         values = np.array(list(weights.values()), dtype=np.float64)
         final = np.full(len(percent), np.nan)
         whole = ~np.isnan(percent).any(axis=1)
-        final[whole] = combined(percent[whole], values, self.request.combine, size)
+        final[whole] = _combined(percent[whole], values, self.request.combine, size)
         return replace(
             table, names=tuple(weights), weights=values, raw=raw, percent=percent, final=final
         )
@@ -176,3 +194,21 @@ class WhatIf:
             view.contents,
         ).groups
         return np.where(groups.labels < 0, len(groups.names), groups.labels)
+
+
+def _combined(
+    percent: NDArray[np.float64], weights: NDArray[np.float64], how: str, size: int
+) -> NDArray[np.float64]:
+    """Return the final scores (n,) of percents (n, m).
+
+    Raises:
+        UsageError: one is infinite: samples could not be told apart.
+    """
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            final = combined(percent, weights, how, size)
+    except FloatingPointError:
+        final = np.full(len(percent), np.inf)
+    if not np.isfinite(final).all():
+        raise UsageError("with these weights F(x) is larger than any number: make them smaller")
+    return final

@@ -26,7 +26,8 @@ LENGTH = 24
 class Gallery:
     """Samples that belong together: `rows` of a view, of `total` that there are of this kind.
 
-    `captions` say by row why it is there. `pairs` are rows that stand side by side.
+    `captions` say by row why it is there. `pairs` are rows that stand side by side; of
+    near-duplicates, `total` counts these.
     """
 
     key: str
@@ -58,7 +59,7 @@ def edge(view: SelectionView) -> Gallery | None:
         others = members[view.rank[members] == 0]
         if not len(taken) or not len(others):
             continue
-        last = int(taken[np.argmin(view.final[taken])])
+        last = int(taken[np.lexsort((-view.rank[taken], view.final[taken]))[0]])
         first = int(others[np.argmax(view.final[others])])
         pairs.append((last, first))
         captions[last] = f"last of {counted(len(taken), 'sample')} taken{_in_contest(view, peer)}"
@@ -82,6 +83,8 @@ def _in_contest(view: SelectionView, peer: int) -> str:
 def _missed(view: SelectionView, last: int, first: int) -> str:
     """Say by how much a sample missed the line, and by which score it fell behind most."""
     gap = view.final[last] - view.final[first]
+    if gap == 0:
+        return "first not taken: F(x) is equal, and the order of the data set decided"
     behind = [
         (float(column.points[last] - column.points[first]), column.name) for column in view.counting
     ]

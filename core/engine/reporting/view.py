@@ -134,12 +134,7 @@ class SelectionView:
         """
         if not self.ranks_by_final:
             return {}
-        rows = self.selected[self.peers[self.selected] >= 0]
-        rows = rows[~np.isnan(self.final[rows])]
-        contests, at = np.unique(self.peers[rows], return_inverse=True)
-        least = np.full(len(contests), np.inf)
-        np.minimum.at(least, at, self.final[rows])
-        return dict(zip(contests.tolist(), least.tolist(), strict=True))
+        return lines_of(self.peers[self.selected], self.final[self.selected])
 
     @property
     def line(self) -> float | None:
@@ -149,6 +144,18 @@ class SelectionView:
     def row_of(self, sample_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows (k,) int64 of sample ids, -1 for those the data set does not have."""
         return rows_of(self.sample_ids, np.asarray(sample_ids, dtype=np.int64))
+
+
+def lines_of(peers: NDArray[np.int64], final: NDArray[np.float64]) -> dict[int, float]:
+    """Return the least final score by contest, of the contests (k,) and scores (k,) of samples.
+
+    Samples of no contest (-1) and without a score (NaN) draw no line.
+    """
+    competed = (peers >= 0) & ~np.isnan(final)
+    contests, at = np.unique(peers[competed], return_inverse=True)
+    least = np.full(len(contests), np.inf)
+    np.minimum.at(least, at, final[competed])
+    return dict(zip(contests.tolist(), least.tolist(), strict=True))
 
 
 def rows_of(all_ids: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:

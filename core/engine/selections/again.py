@@ -59,10 +59,13 @@ def _words(config: Mapping[str, Any], settings: str | None) -> list[str]:
     if config.get("size") is not None:
         words += ["--size", str(config["size"])]
     else:
-        words += ["--fraction", repr(config["fraction"])]
+        words += ["--fraction", _short(config["fraction"])]
     weights = config["weights"]
     if weights:
-        words += ["--weights", ",".join(f"{name}={value!r}" for name, value in weights.items())]
+        words += [
+            "--weights",
+            ",".join(f"{name}={_short(value)}" for name, value in weights.items()),
+        ]
         words += ["--scale", str(config["scale"])]
     if config.get("within") is not None:
         words += ["--within", str(config["within"])]
@@ -82,6 +85,11 @@ def _words(config: Mapping[str, Any], settings: str | None) -> list[str]:
     if config.get("missing") == "error":
         words += ["--missing", "error"]
     return [*words, "--seed", str(config["seed"])]
+
+
+def _short(value: float) -> str:
+    """Return the shortest text that reads as the same number."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def _stays_file(source: Mapping[str, Any]) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ig4.core.engine.browsing.filters import SampleFilter, matching, ordered
+from ig4.core.engine.browsing.library import Library
+from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
 from ig4.core.errors import UsageError
 
 from ....harbour import BALANCED, QUOTA, TOPK, N, record
@@ -128,6 +132,8 @@ def _column(browsed, name):
         ({"range.gpt": "5,4"}, "is no range"),
         ({"range.gpt": "nan,4"}, "is no range"),
         ({"range.gpt": "1,2,3"}, "not two numbers"),
+        ({"range.gpt": "1,x"}, "not two numbers"),
+        ({"range.gpt": ""}, "not two numbers"),
     ],
 )
 def test_an_address_that_cannot_be_read_is_refused(query, message):
@@ -143,9 +149,44 @@ def test_unknown_indicators_are_named(opened):
         ordered(browsed.view, np.ones(N, dtype=bool), SampleFilter(sort="by:gtp"))
 
 
+@pytest.mark.parametrize(
+    ("sort", "message"),
+    [
+        ("by:nope", "^sort=by:nope: there are no scores called 'nope'"),
+        ("x", "^sort='x' is none of rank, final, row, and by:"),
+        ("by:x", "^sort=by:x: there are no scores called 'x'"),
+        ("gpt", "^sort='gpt' is none of rank"),
+    ],
+)
+def test_a_sorting_that_there_is_not_is_told_as_one(opened, sort, message):
+    with pytest.raises(UsageError, match=message):
+        opened(QUOTA).rows(SampleFilter(sort=sort))
+
+
 def test_numbers_beyond_any_are_no_error(opened):
     browsed = opened(QUOTA)
     wanted = SampleFilter.from_query({"cluster": "9" * 30, "view": "all"})
     assert browsed.rows(wanted).tolist() == []
     wanted = SampleFilter.from_query({"range.gpt": "-inf,inf", "view": "all"})
     assert len(browsed.rows(wanted)) == N - 3
+
+
+def test_a_range_may_be_open_at_a_side(opened):
+    browsed = opened(QUOTA)
+    gpt = browsed.view.columns[0].raw
+    for text, mask in (("50,", gpt >= 50), (",50", gpt <= 50), (",", ~np.isnan(gpt))):
+        wanted = SampleFilter.from_query({"range.gpt": text, "view": "all"})
+        assert browsed.rows(wanted).tolist() == np.flatnonzero(mask).tolist()
+
+
+def test_the_outer_edges_of_a_histogram_leave_no_sample_out(docked):
+    rows = [{"id": f"harbour-{n:03d}", "fine": 1_040_026.25 + n / 7} for n in range(N)]
+    path = Path(docked.store.engine.url.database).with_name("fine.json")
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    import_scores(docked, docked.dataset("harbour"), ScoreColumn(path, "fine", "fine"))
+    browsed = Library(docked, QUOTA).get()
+    edges = browsed.histograms(SampleFilter(view="all"))["fine"]["edges"]
+    assert edges[0] == 1_040_026.25
+    assert edges[-1] == 1_040_026.25 + (N - 1) / 7
+    wanted = SampleFilter(view="all", ranges={"fine": (edges[0], edges[-1])})
+    assert len(browsed.rows(wanted)) == N

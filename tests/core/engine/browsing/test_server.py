@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import logging
 import sqlite3
 
 import numpy as np
@@ -153,6 +154,58 @@ def test_what_if_answers_with_what_enters_and_leaves(client, opened):
     assert all(one["rank"] > 0 for one in told["leftCards"])
     assert sum(then for _, _, then in told["groups"]) == 15
     assert got(client, "/api/whatif", selection=RANDOM)["entered"] == 0
+
+
+def test_what_if_says_what_each_sample_would_be(client, opened):
+    told = got(client, "/api/whatif", size=15, selection=TOPK)
+    view = opened(TOPK).view
+    assert [one["then"]["rank"] for one in told["enteredCards"]] == list(range(11, 16))
+    assert told["line"] == told["enteredCards"][-1]["then"]["final"] < view.line
+    assert all(one["then"]["line"] == told["line"] for one in told["enteredCards"])
+    told = got(client, "/api/whatif", **{"weight.look": "2", "weight.gpt": "0"})
+    assert told["line"] is None  # each cluster has its own
+    gone = told["leftCards"]
+    assert len(gone) > 0
+    look = next(column for column in opened(QUOTA).view.columns if column.name == "look")
+    for one in gone:
+        assert one["then"]["rank"] == 0
+        assert one["then"]["final"] == pytest.approx(2 * look.percent[one["row"]], rel=1e-5)
+        assert one["then"]["final"] <= one["then"]["line"]
+
+
+class BrokenLibrary(Library):
+    """A library in which something goes wrong that nobody foresaw."""
+
+    def get(self, which=""):
+        raise RuntimeError("the secret of /home/somebody")
+
+
+def test_an_error_that_nobody_foresaw_is_json_and_stays_on_this_machine(
+    moored, caplog, monkeypatch
+):
+    from starlette.testclient import TestClient
+
+    monkeypatch.setattr(logging.getLogger("ig4"), "propagate", True)
+    site = Site(BrokenLibrary(moored, QUOTA), PORT, "the token")
+    client = TestClient(
+        make_app(site), base_url=f"http://127.0.0.1:{PORT}", headers={"x-ig4-token": "the token"}
+    )
+    for answer in (
+        client.get("/api/about"),
+        client.post("/api/selections", json={"name": "x", "filter": {}}),
+    ):
+        assert answer.status_code == 500
+        assert set(answer.json()) == {"error"}
+        assert "terminal" in answer.json()["error"]
+        assert "secret" not in answer.text
+    assert caplog.text.count("RuntimeError: the secret of /home/somebody") == 2
+    assert "Traceback" in caplog.text
+
+
+def test_an_address_that_there_is_not_is_told_in_json(client):
+    answer = client.get("/api/nothing")
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "not found"}
 
 
 def test_queries_read(client):

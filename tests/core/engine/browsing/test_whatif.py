@@ -74,6 +74,27 @@ def test_what_enters_and_leaves_is_the_difference(opened):
     assert len(now) - len(result.left) + len(result.entered) == 15
 
 
+def test_the_scores_and_the_lines_are_those_of_the_new_selection(opened):
+    browsed = opened(QUOTA)
+    result = browsed.whatif.select(WhatIfRequest(weights={"gpt": 0.2, "look": 0.8}, size=15))
+    np.testing.assert_array_equal(result.scores[result.rows], result.final)
+    peers = browsed.view.peers
+    for contest, line in result.lines.items():
+        taken = [row for row in result.rows.tolist() if peers[row] == contest]
+        assert line == min(result.scores[row] for row in taken)
+    for row in result.left.tolist():
+        assert result.scores[row] <= result.lines[int(peers[row])]
+    assert len(result.left) > 0
+    assert result.ranks[int(result.rows[4])] == 5
+
+
+def test_without_a_change_the_lines_are_those_of_the_selection(opened):
+    for number in (QUOTA, TOPK):
+        browsed = opened(number)
+        assert browsed.whatif.select(WhatIfRequest()).lines == browsed.view.lines
+    assert opened(RANDOM).whatif.select(WhatIfRequest()).lines == {}
+
+
 def test_an_indicator_that_did_not_count_can(opened):
     browsed = opened(QUOTA)
     result = browsed.whatif.select(WhatIfRequest(weights={"length": 5.0}))
@@ -90,6 +111,7 @@ def test_an_indicator_that_did_not_count_can(opened):
         ({"size": N}, "from 1 to 63 can be selected"),
         ({"weights": {"gtp": 1.0}}, "no scores called 'gtp'"),
         ({"scale": "metres"}, "metres"),
+        ({"weights": {"gpt": 1e308, "look": 1e308}}, "larger than any number"),
     ],
 )
 def test_what_cannot_be_selected_is_refused(opened, changes, message):

@@ -73,6 +73,19 @@ def test_what_the_sliders_give_is_what_they_showed(client, docked):
     assert sorted(set(before) - set(now)) == sorted(one["id"] for one in shown["leftCards"])
 
 
+def test_the_same_once_more_says_which_name_it_loses(client):
+    wanted = {"filter": {"view": "rest"}}
+    first = posted(client, "/api/selections", {"name": "fA", **wanted})
+    assert (first["name"], first["known"], first["replaced"]) == ("fA", False, None)
+    again = posted(client, "/api/selections", {"name": "fA", **wanted})
+    assert (again["known"], again["replaced"]) == (True, None)
+    nameless = posted(client, "/api/selections", wanted)
+    assert (nameless["name"], nameless["known"], nameless["replaced"]) == ("fA", True, None)
+    other = posted(client, "/api/selections", {"name": "fB", **wanted})
+    assert (other["name"], other["known"], other["replaced"]) == ("fB", True, "fA")
+    assert {one["selection"] for one in (first, again, nameless, other)} == {first["selection"]}
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
 from ig4.core.engine.reporting.galleries import LENGTH, _least, edge, galleries
 from ig4.core.engine.reporting.view import selection_view
 from ig4.core.engine.scoring.plan import ScoreRequest
@@ -54,6 +57,18 @@ def test_a_missed_sample_is_told_by_which_score_it_fell_behind_most(docked, data
         behind = {one.name: one.points[last] - one.points[first] for one in (gpt, look)}
         most = max(behind, key=behind.get)
         assert f"most by {most}" in gallery.captions[first]
+
+
+def test_of_equal_samples_the_order_decided(docked, dataset, tmp_path):
+    rows = [{"id": f"harbour-{n:03d}", "flat": 1.0 if n < 9 else 0.0} for n in range(N)]
+    (tmp_path / "flat.json").write_text(json.dumps(rows), encoding="utf-8")
+    import_scores(docked, dataset, ScoreColumn(tmp_path / "flat.json", "flat", "flat"))
+    request = SelectionRequest(size=5, scorers=("flat",), selector=Choice("selector", "topk"))
+    gallery = edge(selection_view(docked, dataset, select(docked, dataset, request).id))
+    assert gallery.pairs == ((4, 5),)
+    assert gallery.captions[5] == (
+        "first not taken: F(x) is equal, and the order of the data set decided"
+    )
 
 
 @pytest.mark.parametrize("number", [RANDOM, BALANCED])

@@ -7,8 +7,11 @@ import shlex
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ig4.cli.main import cli
+from ig4.core.engine.selecting.weights import parse_weights
 from ig4.core.engine.selections.again import LONGEST_LIST, SETTINGS, selected_again
 
 ANOTHER_FILE = """
@@ -149,4 +152,36 @@ def test_the_command_names_the_options_of_the_selector(ig4):
                  "quota.exponent=0.5", "-o", "quota.groups=form"])  # fmt: skip
     command = selected_again(first["config"]).command
     assert "--selector quota -o quota.exponent=0.5 -o quota.groups=form" in command
-    assert "--size 9 --weights gpt=0.5,length=1.0 --scale paper" in command
+    assert "--size 9 --weights gpt=0.5,length=1 --scale paper" in command
+
+
+def said(weights, flag="--weights", **changes):
+    config = {"dataset": "d", "size": 9, "weights": weights, "scale": "paper", "seed": 3,
+              "selector": {"use": "topk"}} | changes  # fmt: skip
+    words = shlex.split(selected_again(config).command)
+    return words[words.index(flag) + 1]
+
+
+@pytest.mark.parametrize(
+    ("weight", "text"),
+    [
+        (1.0, "1"),
+        (0.3, "0.3"),
+        (-2.0, "-2"),
+        (1 / 7, "0.14285714285714285"),
+        (1e22, "1e+22"),
+        (0.0, "0"),
+    ],
+)
+def test_weights_are_as_short_as_they_can_be(weight, text):
+    assert said({"clip": weight}) == f"clip={text}"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_weights_are_exact(weight):
+    assert parse_weights(said({"clip": weight})) == {"clip": weight}
+
+
+def test_a_fraction_is_written_so_too():
+    assert said({}, "--fraction", size=None, fraction=1.0) == "1"
+    assert said({}, "--fraction", size=None, fraction=0.06) == "0.06"
