@@ -39,6 +39,19 @@ def pytest_configure() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # Libraries complain about what is left when the process ends.
     atexit.register(gc.unfreeze)
+    # Thousands of databases that wait for a disk take a third of the time. Workers inherit it.
+    if "TMPDIR" not in os.environ and _has_room(MEMORY):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+MEMORY = Path("/dev/shm")
+"""A folder in memory, where Linux has one."""
+ROOM = 4 * 2**30
+"""What the tests' folders may need, several times over."""
+
+
+def _has_room(folder: Path) -> bool:
+    return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= ROOM
 
 
 LONGEST = (

@@ -24,6 +24,9 @@ SAMPLES = 60
 SIZE = 5
 """What a selection has at most here, whatever size a page says."""
 
+TOKENS = 8
+"""What an answer has at most here, where a page or a benchmark's file does not say."""
+
 CONFIG = """\
 [scorers.clip]
 model = "ig4-tiny"
