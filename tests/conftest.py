@@ -39,7 +39,7 @@ def pytest_configure() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # Libraries complain about what is left when the process ends.
     atexit.register(gc.unfreeze)
-    # Thousands of databases that wait for a disk take a third of the time. Workers inherit it.
+    # Thousands of databases need not wait for a disk. Workers inherit it.
     if "TMPDIR" not in os.environ and _has_room(MEMORY):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 

@@ -25,7 +25,7 @@ SIZE = 5
 """What a selection has at most here, whatever size a page says."""
 
 TOKENS = 8
-"""What an answer has at most here, where a page or a benchmark's file does not say."""
+"""What an answer has at most here, where neither the page nor the benchmark itself says."""
 
 CONFIG = """\
 [scorers.clip]
