@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import re
 import shutil
@@ -35,6 +37,21 @@ def pytest_configure() -> None:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Every process that a test starts would compile all of ig4 anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # Libraries complain about what is left when the process ends.
+    atexit.register(gc.unfreeze)
+    # Thousands of databases need not wait for a disk. Workers inherit it.
+    if "TMPDIR" not in os.environ and _has_room(MEMORY):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+MEMORY = Path("/dev/shm")
+"""A folder in memory, where Linux has one."""
+ROOM = 4 * 2**30
+"""What the tests' folders may need, several times over."""
+
+
+def _has_room(folder: Path) -> bool:
+    return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= ROOM
 
 
 LONGEST = (
@@ -52,6 +69,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest: one that came last would leave the other workers idle."""
     names = {item: item.nodeid.partition("::")[0] for item in items}
     items.sort(key=lambda item: names[item] not in LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    """Take what was collected, and all that was imported for it, out of the collector's sight."""
+    _freeze()
+
+
+MANY = 100
+"""So many modules more are a library such as torch, which has a million objects."""
+
+_frozen_modules = 0
+
+
+def pytest_runtest_setup() -> None:
+    """Do the same once a test has imported a large library.
+
+    Every training ends in two full collections, and each would look at all of torch again.
+    """
+    if len(sys.modules) > _frozen_modules + MANY:
+        _freeze()
+
+
+def _freeze() -> None:
+    global _frozen_modules
+    gc.collect()  # what is garbage by now would never be freed
+    gc.freeze()
+    _frozen_modules = len(sys.modules)
 
 
 _SLOW_MODULE = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.slow", re.MULTILINE)

@@ -6,6 +6,8 @@ import shutil
 
 import pytest
 
+from ig4.core.contracts import Benchmark
+
 from . import stage
 
 
@@ -33,4 +35,6 @@ def scratch(prepared, monkeypatch, llm_server):
     monkeypatch.chdir(folder)
     monkeypatch.delenv("IG4_DB", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
+    # Models of random weights never come to an end by themselves.
+    monkeypatch.setattr(Benchmark, "max_new_tokens", stage.TOKENS)
     return folder

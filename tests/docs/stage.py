@@ -24,6 +24,9 @@ SAMPLES = 60
 SIZE = 5
 """What a selection has at most here, whatever size a page says."""
 
+TOKENS = 8
+"""What an answer has at most here, where neither the page nor the benchmark itself says."""
+
 CONFIG = """\
 [scorers.clip]
 model = "ig4-tiny"

@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from ig4.core import config as configuration
 from ig4.core.engine.ablating.arms.arm import Arm, Inventory, expand_arms
 
+from .inprocess import run_in_this_process
+
 pytest.importorskip("easy_vqa")
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "arena"
@@ -366,12 +368,13 @@ def test_questions_about_photographs_have_kinds(question, kind):
 RUN = ("random", "paper", "balanced", "oracle")
 
 
+QUICK = ("--quick", "--tables", "main", "--jobs", "1", "--arms", ",".join(RUN))
+
+
 def run_quick(work):
+    """Run the arena in a folder as a user does, and return what it printed."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [
-        sys.executable, str(FOLDER / "arena.py"), "--quick", "--tables", "main", "--jobs", "1",
-        "--arms", ",".join(RUN), "--work", str(work),
-    ]  # fmt: skip
+    command = [sys.executable, str(FOLDER / "arena.py"), *QUICK, "--work", str(work)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
@@ -382,7 +385,7 @@ def run_quick(work):
 def test_the_arena_runs_from_end_to_end_and_a_finished_run_does_nothing_again(tmp_path):
     for library in ("open_clip", "transformers", "sklearn"):
         pytest.importorskip(library)
-    printed = run_quick(tmp_path)
+    printed = run_in_this_process("arena", *QUICK, "--work", str(tmp_path))
     results = json.loads((tmp_path / "results.json").read_text())
     (picks,) = results["picks"]
     assert (results["failed"], picks["skipped"]) == ([], {})

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from .inprocess import run_in_this_process
+
 pytestmark = pytest.mark.slow
 
 for library in ("easy_vqa", "open_clip", "transformers", "sklearn"):
@@ -24,8 +26,13 @@ ARMS = {
 }  # fmt: skip
 
 
+def quick_here(work):
+    """Run the quick mode in a folder, all of it in this process; returns what it printed."""
+    return run_in_this_process("miniature", "--quick", "--jobs", "1", "--work", str(work))
+
+
 def quick(work):
-    """Run the quick mode in a folder and return what it printed."""
+    """Run the quick mode in a folder as a user does, and return what it printed."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(SCRIPT), "--quick", "--jobs", "1", "--work", str(work)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -37,7 +44,7 @@ def quick(work):
 def work(tmp_path_factory):
     """The work folder of a finished quick run; what it printed stands in `printed`."""
     folder = tmp_path_factory.mktemp("miniature")
-    printed = quick(folder)
+    printed = quick_here(folder)
     (folder / "printed").write_text(printed, encoding="utf-8")
     return folder
 

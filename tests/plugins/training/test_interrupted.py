@@ -18,7 +18,7 @@ from ig4.plugins.trainers.llava.trainer import LlavaTrainer
 from ig4.plugins.training.states import newest_state
 
 from ...tiny_models import make_hf, make_llama, make_llava, make_minigpt4
-from .train_tiny import alike, train_apart
+from .train_tiny import alike, one_thread, train
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +86,9 @@ def resumed(killed, tmp_path_factory):
             Checkpoint.read(Path(one["output"]))
     folder = tmp_path_factory.mktemp("never-killed")
     whole = {name: {**one, "output": str(folder / name)} for name, one in killed.items()}
-    train_apart([*killed.values(), *whole.values()])
+    with one_thread():
+        for one in [*killed.values(), *whole.values()]:
+            train(one)
     return {name: (Path(one["output"]), folder / name) for name, one in killed.items()}
 
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from ig4.core.contracts.training import Checkpoint
 
 from ...tiny_models import make_llama, make_llava, make_minigpt4, make_qwen
-from .train_tiny import train_apart
+from .train_tiny import one_thread, train, train_apart
 
 pytestmark = pytest.mark.slow
 
@@ -61,18 +61,12 @@ def launched(trainings, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(trainings, tmp_path_factory):
-    """The folder of what one process trained in two pieces a step."""
+    """The folder of what this process trained in two pieces a step."""
     folder = tmp_path_factory.mktemp("alone")
-    train_apart(
-        [
-            {
-                **one,
-                "options": {**one["options"], "micro_batch_size": 2},
-                "output": str(folder / name),
-            }
-            for name, one in trainings.items()
-        ]
-    )
+    with one_thread():
+        for name, one in trainings.items():
+            options = {**one["options"], "micro_batch_size": 2}
+            train({**one, "options": options, "output": str(folder / name)})
     return folder
 
 
