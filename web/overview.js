@@ -2,7 +2,7 @@
 
 import { picture } from "./card.js";
 import { figures } from "./charts.js";
-import { commandBox } from "./command.js";
+import { commandBox, copyButton } from "./command.js";
 import { inPairs, sum } from "./data.js";
 import { el, section, table } from "./dom.js";
 import { counted, number, percent, whole } from "./format.js";
@@ -40,12 +40,18 @@ export function headline(selection, tools) {
       ? el(
         "details", { class: "command" },
         el("summary", {}, "with this in ", el("code", {}, about.settingsFile)),
-        el("pre", {}, el("code", { dir: "auto" }, about.settings)),
+        settingsText(about.settings),
       )
       : null,
     (about.alsoNeeds || []).map((/** @type {string} */ text) => el("p", { class: "warning", role: "note", dir: "auto" }, text)),
     warnings.map((text) => el("p", { class: "warning", role: "note", dir: "auto" }, text)),
   ].flat();
+}
+
+/** @param {string} text */
+function settingsText(text) {
+  const code = el("code", { dir: "auto" }, text);
+  return [el("pre", {}, code), copyButton(text, code)];
 }
 
 /** @param {Selection} selection */

@@ -22,6 +22,8 @@ VIEWS = ("all", "selected", "rest")
 MAP = ("x", "y")
 """The ranges that are of the map and of no indicator."""
 
+LONGEST_SEARCH, MOST_WORDS = 1_000, 30
+
 
 @dataclass(frozen=True, slots=True)
 class SampleFilter:
@@ -59,12 +61,27 @@ class SampleFilter:
         numbers = {name: _whole(name, query.get(name, "")) for name in ("fate", "group", "cluster")}
         return cls(
             view=view,
-            q=query.get("q", "").strip(),
+            q=_words(query.get("q", "")),
             ranges=ranges,
             sort=query.get("sort", ""),
             down=query.get("down") == "1",
             **numbers,
         )
+
+
+def _words(text: str) -> str:
+    """Return what is searched for.
+
+    Raises:
+        UsageError: it is more than a database can be asked for at once, or cannot be in a text.
+    """
+    if len(text) > LONGEST_SEARCH or len(text.split()) > MOST_WORDS:
+        raise UsageError(
+            f"q has more than {MOST_WORDS} words, or {LONGEST_SEARCH:,} characters: search for less"
+        )
+    if "\0" in text:
+        raise UsageError("q has a character in it that no text has (NUL)")
+    return text.strip()
 
 
 def _whole(name: str, value: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -57,8 +58,14 @@ def filter_text(wanted: SampleFilter) -> str:
         parts.append(f"with the words {wanted.q!r}")
     named = {"fate": wanted.fate, "group": wanted.group, "cluster": wanted.cluster}
     parts += [f"{name} {value}" for name, value in named.items() if value is not None]
-    parts += [f"{name} from {low:g} to {high:g}" for name, (low, high) in wanted.ranges.items()]
+    parts += [f"{name}{_range_text(*ends)}" for name, ends in wanted.ranges.items()]
     return ", ".join(parts)
+
+
+def _range_text(low: float, high: float) -> str:
+    """Return the ends of a range that are no infinity, in words."""
+    least = "" if math.isinf(low) else f" from {low:g}"
+    return least + ("" if math.isinf(high) else f" to {high:g}")
 
 
 def store_whatif(

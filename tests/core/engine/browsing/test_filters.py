@@ -134,6 +134,9 @@ def _column(browsed, name):
         ({"range.gpt": "1,2,3"}, "not two numbers"),
         ({"range.gpt": "1,x"}, "not two numbers"),
         ({"range.gpt": ""}, "not two numbers"),
+        ({"q": "a " * 31}, "q has more than 30 words"),
+        ({"q": "a" * 1_001}, "or 1,000 characters"),
+        ({"q": "a\0"}, "no text has"),
     ],
 )
 def test_an_address_that_cannot_be_read_is_refused(query, message):

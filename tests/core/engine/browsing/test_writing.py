@@ -60,6 +60,14 @@ def test_what_a_filter_leaves_becomes_a_selection_of_that_name(client, docked):
     assert (row.name, row.note) == ("left", "chosen in the browser: rest samples")
 
 
+def test_the_note_says_only_the_ends_that_a_range_has(client, docked):
+    wanted = {"view": "all", "range.gpt": ",50", "range.length": "5,"}
+    made = posted(client, "/api/selections", {"name": "low", "filter": wanted})
+    with docked.store.reading() as connection:
+        note = selections.find(connection, made["selection"]).note
+    assert note == "chosen in the browser: all samples, gpt to 50, length from 5"
+
+
 def test_what_the_sliders_give_is_what_they_showed(client, docked):
     columns = client.get("/api/about").json()["columns"]
     name = next(one["name"] for one in columns if one["weight"])
