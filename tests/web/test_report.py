@@ -29,14 +29,24 @@ def values(plain):
     return json.loads(gzip.decompress(base64.b64decode(packed)))
 
 
+FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
 def shown(page):
-    """The ids of the cards of the gallery that are in the document, in order."""
-    page.locator("#samples").evaluate("(node) => node.scrollIntoView()")
+    """The ids of the cards of the gallery that are in the document, in order.
+
+    Charts above it are drawn when the browser has nothing else to do, and move it once more.
+    """
     page.locator("#samples .card").first.wait_for()
-    # Cards are drawn when the browser tells of the scrolling, a frame later.
-    frames = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-    page.locator("#samples").evaluate(frames)
-    return page.locator("#samples .grid .card-id").all_inner_texts()
+    seen = []
+    for _ in range(20):
+        page.locator("#samples").evaluate("(node) => node.scrollIntoView()")
+        # Cards are drawn when the browser tells of the scrolling, a frame later.
+        page.locator("#samples").evaluate(FRAMES)
+        seen.append(page.locator("#samples .grid .card-id").all_inner_texts())
+        if seen[-3:] == [seen[-1]] * 3:
+            break
+    return seen[-1]
 
 
 def first_card(page):
