@@ -37,6 +37,7 @@ def shown(page):
 
     Charts above it are drawn when the browser has nothing else to do, and move it once more.
     """
+    page.locator("#samples").evaluate("(node) => node.scrollIntoView()")
     page.locator("#samples .card").first.wait_for()
     seen = []
     for _ in range(20):
