@@ -40,9 +40,16 @@ export class Grid {
   show(count) {
     this.count = count;
     this.focused = 0;
-    this.clear();
     this.node.classList.remove("printed");
+    this.again();
+  }
+
+  /** Draw all cards anew; who was on a card is on the same place, and not thrown out of the list. */
+  again() {
+    const held = this.node.contains(document.activeElement);
+    this.clear();
     this.draw();
+    if (held) this.focus(Math.min(this.focused, this.count - 1));
   }
 
   /**
@@ -83,7 +90,8 @@ export class Grid {
     const across = Math.max(width < NARROW ? 1 : 2, Math.floor((width + GAP) / (WIDTH + GAP)));
     if (across !== this.across) {
       this.across = across;
-      this.clear();
+      this.again();
+      return;
     }
     const step = this.height + GAP;
     this.node.style.height = `${Math.max(0, Math.ceil(this.count / across) * step - GAP)}px`;

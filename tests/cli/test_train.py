@@ -148,7 +148,7 @@ def test_missing_images_stop_it_or_are_left_out(ig4, tiny_models):
         (["--trainer", "hf", "-o", "llava.steps=1"], 2, "not used here"),
         (["--trainer", "hf", "-o", "hf.model=./none"], 2, "no such file or folder"),
         (["--selection", "9"], 2, "no selection 9"),
-        (["--selection", "newest"], 2, "give a selection's number"),
+        (["--selection", "newest"], 2, "give a number, a name, or `last`"),
         (["--dataset", "cats"], 2, "no data set is called 'cats'"),
         (["--trainer", "minigpt4"], 2, "name the parts of MiniGPT-4"),
     ],

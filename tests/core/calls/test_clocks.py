@@ -23,6 +23,8 @@ from ig4.core.records import Choice
 from ig4.storage.store import Store
 
 from ...storage.conftest import location as location
+from ...storage.conftest import postgres as postgres
+from ...storage.conftest import template as template
 from ..conftest import record
 
 SCRIPT = Path(__file__).with_name("elsewhere.py")
