@@ -234,7 +234,7 @@ def test_by_default_a_selection_counts_a_scorer_once_and_its_outputs_only_where_
     weighed = score_matrix(session, dataset, contents, None, {"grades.words": 1.0})
     assert weighed.names == ("grades.words",)
     named = score_matrix(session, dataset, contents, ["grades.letters", "grades"], {})
-    assert named.names == ("grades.letters", "grades")
+    assert named.names == ("grades", "grades.letters")
 
 
 # Killed runs
