@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ import numpy as np
 from ig4.core.engine.browsing.filters import SampleFilter, matching, ordered
 from ig4.core.engine.browsing.mapdensity import normalised_places
 from ig4.core.engine.browsing.whatif import WhatIf
+from ig4.core.engine.pooling.spaces import SpaceVectors, space_vectors
 from ig4.core.engine.reporting.map import SampleMap, selection_map
+from ig4.core.errors import Ig4Error
 from ig4.storage import samples
 
 if TYPE_CHECKING:
@@ -48,6 +51,18 @@ class BrowsedSelection:
     def map(self) -> SampleMap | None:
         """The map, None if the data set has none."""
         return selection_map(self.session, self.view, method=self.method, space=self.space)
+
+    @cached_property
+    def vectors(self) -> SpaceVectors | None:
+        """The vectors that the map lays out, by which samples have neighbours; None without any."""
+        if self.map is None:
+            return None
+        view = self.view
+        with suppress(Ig4Error):
+            return space_vectors(
+                self.session, view.dataset, self.map.space, {}, view.sample_ids, view.contents
+            )
+        return None
 
     @cached_property
     def places(self) -> NDArray[np.float32] | None:

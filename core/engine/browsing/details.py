@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ig4.core.engine.ingesting.contents import turns_of
-from ig4.core.engine.pooling.spaces import space_vectors
 from ig4.core.engine.reporting.cards import numbers
-from ig4.core.errors import Ig4Error
 from ig4.core.texts import sanitize
 from ig4.storage import pins, samples, scores
 
@@ -128,15 +126,7 @@ def _place(browsed: BrowsedSelection, row: int) -> dict[str, Any]:
 
 def _neighbours(browsed: BrowsedSelection, row: int) -> list[dict[str, Any]]:
     """Return the samples whose vectors are nearest to that of a row, in the space of the map."""
-    view, found = browsed.view, browsed.map
-    if found is None:
-        return []
-    try:
-        space = space_vectors(
-            browsed.session, view.dataset, found.space, {}, view.sample_ids, view.contents
-        )
-    except Ig4Error:
-        return []
+    view, space = browsed.view, browsed.vectors
     if space is None or space.row_of[row] < 0:
         return []
     nearness = _cosines(space.vectors, int(space.row_of[row]))
