@@ -21,8 +21,10 @@ from ig4.core.engine.selections.names import checked_name, checked_note, give_na
 from ig4.core.errors import UsageError
 from ig4.core.events import Selected, StageFinished, StageStarted
 from ig4.core.host.fingerprint import digest_of
+from ig4.core.host.recording import RecordedOptions
+from ig4.core.secrets import scrub
 from ig4.storage import pins as storedpins
-from ig4.storage import samples, scorecolumns, selections
+from ig4.storage import samples, scorecolumns, selections, spaces
 from ig4.storage.selectedscores import SelectionColumn
 from ig4.storage.selections import SelectionItem
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from ig4.core.records import JSON, Choice
     from ig4.storage.datasets import DatasetRow
     from ig4.storage.scorecolumns import ScoreColumnRow
+    from ig4.storage.spaces import SpaceRow
 
 STAGE = "select"
 
@@ -220,7 +223,7 @@ def _config(
         config["combine"] = request.combine
     if request.stages:
         config["stages"] = [_stage(session, stage) for stage in request.stages]
-    if named := _named(session, request):
+    if named := _named(session, dataset, request):
         config["named"] = named
     return config | request.pins.to_config()
 
@@ -240,14 +243,35 @@ def _stage(session: Session, stage: Stage) -> dict[str, Any]:
     return {**stage.to_dict(), "selector": _as_understood(session, stage.selector)}
 
 
-def _named(session: Session, request: SelectionRequest) -> Tables:
-    """Return what names of spaces and groups stand for that the user has given a meaning."""
+def _named(session: Session, dataset: DatasetRow, request: SelectionRequest) -> Tables:
+    """Return what names of spaces and groups stand for that the user has given a meaning.
+
+    Not what the data set has recorded of its spaces, which counts where nothing is said of them.
+    """
     needs = all_needs(session, request)
     near = [space for space, _ in needs.neighbours]
     names = [*needs.groups, *needs.spaces, *needs.optional_spaces, *near, request.within]
     for stage in request.stages:
         names += [*stage.spaces, stage.within]
-    return request.pool.tables(*(name for name in names if name is not None))
+    found = request.pool.tables(*(name for name in names if name is not None))
+    with session.store.reading() as connection:
+        rows = spaces.list_all(connection, dataset.id)
+    known = {row.name: {"use": row.component, **_recorded(row)} for row in rows if not row.imported}
+    kept = {
+        kind: {
+            name: table
+            for name, table in tables.items()
+            if scrub(table) == table
+            and not (kind == "embedders" and table.items() <= known.get(name, {}).items())
+        }
+        for kind, tables in found.items()
+    }
+    return {kind: tables for kind, tables in kept.items() if tables}
+
+
+def _recorded(row: SpaceRow) -> Mapping[str, JSON]:
+    kept = RecordedOptions.from_dict(row.options)
+    return {} if kept is None else kept.values
 
 
 def _chosen(session: Session, dataset: DatasetRow, draft: SelectionDraft) -> list[SelectionItem]:

@@ -185,3 +185,13 @@ def test_weights_are_exact(weight):
 def test_a_fraction_is_written_so_too():
     assert said({}, "--fraction", size=None, fraction=1.0) == "1"
     assert said({}, "--fraction", size=None, fraction=0.06) == "0.06"
+
+
+def test_what_the_data_set_has_recorded_of_a_space_needs_no_settings(ig4):
+    toml = "[embedders.text]\nngrams = 1\n"
+    ig4(["score", "--scorers", "length", "--spaces", "text"], toml)
+    options = ["--selector", "facility-location", "-o", "facility-location.space=text"]
+    first = ig4(["select", "--size", "9", *options], toml)
+    again = selected_again(first["config"])
+    assert again.settings is None
+    assert ig4(shlex.split(again.command)[1:])["selection"] == first["selection"]
