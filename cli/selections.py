@@ -243,6 +243,23 @@ def _print_details(details: SelectionDetails) -> None:
     }
     render.print_facts({name: value for name, value in facts.items() if value not in (None, "")})
     _print_report(report)
+    _print_again(details)
+
+
+def _print_again(details: SelectionDetails) -> None:
+    """Print what makes a selection again, as lines that can be copied."""
+    from ig4.core.engine.selections.again import SETTINGS
+
+    again = details.again
+    if again is None:
+        return
+    click.echo("\nmake it again:")
+    click.echo(render.plain(again.command))
+    if again.settings is not None:
+        click.echo(f"with this in {SETTINGS}:")
+        click.echo("\n".join(map(render.plain, again.settings.splitlines())))
+    for text in again.told:
+        render.say(render.plain(text), hang=2)
 
 
 def _print_report(report: Mapping[str, Any]) -> None:

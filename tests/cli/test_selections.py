@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,17 @@ def test_a_selection_that_was_made_before_is_told_to_be_the_same(ig4):
 def test_a_size_and_a_fraction_are_told_to_be_both_given(ig4):
     told = str(choose(ig4, "--size", "5", "--fraction", ".1").exception)
     assert told == "--size 5 and --fraction 0.1 are both given: leave one of them away"
+
+
+def test_what_is_shown_makes_it_again(ig4):
+    Path("ig4.toml").write_text('[select]\nkeep = ["s0"]\n')
+    assert choose(ig4, "--size", "3").exit_code == 0
+    shown = ig4("selections", "show").stdout
+    command, rest = shown.partition("\nmake it again:\n")[2].split("\n", 1)
+    heading, settings = rest.split("\n", 1)
+    assert heading == "with this in selection.toml:"
+    again = json.loads(ig4("selections", "show", "--json").stdout)["again"]
+    assert (again["command"], again["settings"]) == (command, settings.rstrip("\n"))
+    Path("selection.toml").write_text(settings)
+    made = ig4(*shlex.split(command)[1:], "--json")
+    assert json.loads(made.stdout)["selection"] == 1

@@ -237,6 +237,8 @@ def _counts(title: str, counts: Mapping[str, int]) -> list[str]:
 
 def _again(config: Mapping[str, Any]) -> list[str]:
     again = selected_again(config)
+    if again is None:
+        return []
     lines = ["## Make it again", "", "On the same data and scores:", "",
              *_block("console", again.command)]  # fmt: skip
     if again.settings is not None:

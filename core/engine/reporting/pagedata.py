@@ -130,9 +130,8 @@ def _about(
 
 def _again(view: SelectionView) -> dict[str, Any]:
     """Return what makes the selection again; no command where its record does not say it."""
-    try:
-        again = selected_again(view.selection.config)
-    except (KeyError, TypeError, AttributeError):  # of an older ig4
+    again = selected_again(view.selection.config)
+    if again is None:
         return {"command": None}
     return {
         "command": redact(again.command),

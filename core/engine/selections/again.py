@@ -33,12 +33,15 @@ class SelectedAgain:
     told: tuple[str, ...] = ()
 
 
-def selected_again(config: Mapping[str, Any]) -> SelectedAgain:
-    """Return how the selection of a record is made again.
+def selected_again(config: Mapping[str, Any]) -> SelectedAgain | None:
+    """Return how the selection of a record is made again; None if no command makes it."""
+    try:
+        return _again(config)
+    except (KeyError, TypeError, AttributeError):  # of an older ig4, or drawn for a training
+        return None
 
-    Raises:
-        KeyError, TypeError, AttributeError: the record is not of this ig4.
-    """
+
+def _again(config: Mapping[str, Any]) -> SelectedAgain:
     tables = list(_tables(config))
     told = [
         f"{PurePath(one['file']).name} had {len(one['ids']):,} ids to {what}; they are in the "

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from ig4.core.engine.selections.again import SelectedAgain, selected_again
 from ig4.storage import datasets, runs, selections
 
 if TYPE_CHECKING:
@@ -60,11 +61,18 @@ class SelectionDetails:
     cells: Sequence[str]
     command: str | None
 
+    @property
+    def again(self) -> SelectedAgain | None:
+        """How it is made again; None if no command makes it."""
+        return selected_again(self.config)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, JSON-able."""
+        again = self.again
         return {
             **self.summary.to_dict(),
             "command": self.command,
+            "again": None if again is None else asdict(again),
             "config": dict(self.config),
             "report": dict(self.report),
             "trainings": list(self.trainings),
