@@ -25,6 +25,11 @@ export class Grid {
     /** @type {Map<number, HTMLElement>} */
     this.cards = new Map();
     this.node = el("ul", { class: "grid", "aria-label": label, onkeydown: this.moved.bind(this) });
+    this.entered = false;
+    document.addEventListener("focusin", ({ target }) => {
+      if (target instanceof Element && !target.closest("dialog")) this.entered = this.node.contains(target);
+    });
+    document.addEventListener("close", () => this.back(), true);
     const draw = this.draw.bind(this);
     addEventListener("scroll", draw, { passive: true });
     addEventListener("resize", draw);
@@ -42,6 +47,12 @@ export class Grid {
     this.focused = 0;
     this.node.classList.remove("printed");
     this.again();
+  }
+
+  /** Take the focus back from a dialog that was opened here, where its card was drawn anew since. */
+  back() {
+    const now = document.activeElement; // still a button of the closed dialog, where it found none
+    if (this.entered && (!now || now === document.body || now.closest("dialog"))) this.focus(this.focused);
   }
 
   /** Draw all cards anew; who was on a card is on the same place, and not thrown out of the list. */

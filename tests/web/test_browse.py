@@ -16,6 +16,9 @@ def told(page):
     return page.locator("#samples > .told")
 
 
+FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
 def cards(page):
     page.locator("#samples .card .card-id").first.wait_for()
     return page.locator("#samples .card-id").all_inner_texts()
@@ -309,6 +312,19 @@ def test_with_the_keyboard_alone(visit, site):
     page.locator("dialog[open] h2", has_text=first).wait_for()
     page.keyboard.press("Escape")
     assert focused.locator(".card-id").inner_text() == first
+
+
+def test_the_focus_comes_back_from_a_dialog_though_the_gallery_was_drawn_anew(visit, site):
+    page = visit(site).page
+    cards(page)
+    page.locator("#samples .card").nth(1).focus()
+    page.keyboard.press("Enter")
+    page.locator("dialog[open] h2").wait_for()
+    page.set_viewport_size({"width": 900, "height": 800})  # fewer cards are side by side
+    page.evaluate(FRAMES)
+    page.keyboard.press("Escape")
+    page.locator("#samples .card:focus .card-id").wait_for()
+    assert page.locator(":focus").inner_text() == page.locator("#samples .card").nth(1).inner_text()
 
 
 def test_the_token_leaves_the_address_and_shows_what_it_allows(visit, site):
