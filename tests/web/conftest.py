@@ -55,6 +55,11 @@ class Visit:
         return [one for one in self.requests if not one.startswith((place, "data:", "blob:"))]
 
 
+def address(page):
+    """Return where a page is now; `page.url` hears of it a moment later."""
+    return page.evaluate("location.href")
+
+
 @pytest.fixture
 def visit(chromium):
     """Open an address and wait until the page is ready; checks at the end that all was quiet."""

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from ..harbour import NO_GPT, TEXT_ONLY, N, gpt_score
+from .conftest import address
 
 pytestmark = pytest.mark.slow
 
@@ -48,9 +49,9 @@ def test_filters_and_sorting_and_what_the_address_keeps(visit, site):
     assert cards(page)[:4] == [f"harbour-{n:03d}" for n in known[:4]]
     page.fill("#search", "ferryboat")
     told(page).filter(has_text="39 samples.").wait_for()
-    assert "sort=by%3Agpt" in page.url
-    assert "q=ferryboat" in page.url
-    again = visit(page.url).page
+    assert "sort=by%3Agpt" in address(page)
+    assert "q=ferryboat" in address(page)
+    again = visit(address(page)).page
     assert again.locator("#search").input_value() == "ferryboat"
     told(again).filter(has_text="39 samples.").wait_for()
     page.get_by_role("button", name="Clear").click()
@@ -65,7 +66,7 @@ def test_histograms_filter_each_other(visit, site):
     gpt.get_by_label("gpt from").press("Enter")
     many = sum((gpt_score(n) or 0) >= 50 for n in range(N))
     told(page).filter(has_text=f"{many} samples.").wait_for()
-    assert "range.gpt=50" in page.url
+    assert "range.gpt=50" in address(page)
     picture = gpt.locator("svg")
     box = picture.bounding_box()
     page.mouse.move(box["x"] + 2, box["y"] + 20)
@@ -105,7 +106,7 @@ def test_the_side_that_was_not_typed_keeps_the_digits_that_are_not_shown(visit, 
     gpt.get_by_label("gpt to").fill("5")
     gpt.get_by_label("gpt to").press("Enter")
     assert gpt.get_by_label("gpt from").evaluate("(one) => one.validationMessage")
-    assert "range.gpt=10.123456789,70" in unquote(page.url)
+    assert "range.gpt=10.123456789,70" in unquote(address(page))
 
 
 def test_a_drag_to_the_border_is_open_there(visit, site):
@@ -142,20 +143,20 @@ def test_the_address_is_that_of_the_sample_on_show(visit, site):
     page.locator("#samples .card").first.click()
     dialog = page.locator("dialog[open]")
     dialog.locator("h2", has_text="harbour-000").wait_for()
-    assert "open=0" in page.url
+    assert "open=0" in address(page)
     page.keyboard.press("ArrowRight")
     dialog.locator("h2", has_text="harbour-001").wait_for()
-    assert "open=1" in page.url
+    assert "open=1" in address(page)
     near = dialog.locator(".strip .card").last
     name = near.locator(".card-id").inner_text()
     near.click()
     dialog.locator("h2", has_text=name).wait_for()
-    assert f"open={int(name[-3:])}" in page.url
-    again = visit(page.url).page
+    assert f"open={int(name[-3:])}" in address(page)
+    again = visit(address(page)).page
     again.locator("dialog[open] h2", has_text=name).wait_for()
     page.keyboard.press("Escape")
     page.evaluate(FRAMES)  # a dialog says that it closed a moment later
-    assert "open=" not in page.url
+    assert "open=" not in address(page)
 
 
 def test_a_link_opens_a_sample(visit, site):
@@ -230,10 +231,10 @@ def test_the_sliders_are_in_the_address(visit, site):
     said = page.locator("#whatif .told", has_text="20 samples:")
     said.wait_for()
     page.wait_for_function("() => location.search.includes('scale=minmax')")
-    assert "weight.look=0.123456789" in page.url
-    assert "size=20" in page.url
+    assert "weight.look=0.123456789" in address(page)
+    assert "size=20" in address(page)
     page.wait_for_load_state("networkidle")
-    again = visit(page.url).page
+    again = visit(address(page)).page
     again.locator("#whatif .told", has_text="20 samples:").wait_for()
     assert again.locator("#whatif .told").nth(1).inner_text() == said.inner_text()
     assert again.get_by_label("look, as a number").input_value() == "0.123456789"
@@ -330,15 +331,15 @@ def test_the_focus_comes_back_from_a_dialog_though_the_gallery_was_drawn_anew(vi
 
 def test_the_token_leaves_the_address_and_shows_what_it_allows(visit, site):
     page = visit(f"{site}/#token=token-of-the-tests").page
-    assert "token" not in page.url
+    assert "token" not in address(page)
     assert page.get_by_label("Store these").is_visible()
     assert visit(site).page.get_by_label("Store these").count() == 0
 
 
 @pytest.mark.parametrize("name", ["gallery", "map", "whatif", "sql"])
 def test_on_a_phone_nothing_is_wider_than_the_screen(visit, site, name):
-    address = f"{site}/?tab={name}&view=all#token=token-of-the-tests"
-    page = visit(address, width=390, height=844).page
+    link = f"{site}/?tab={name}&view=all#token=token-of-the-tests"
+    page = visit(link, width=390, height=844).page
     widths = "(one) => [one.scrollWidth, one.clientWidth]"
     assert not page.locator("#search").is_visible()  # what one looks at comes first
     if name == "whatif":

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ..harbour import NO_GPT, TEXT_ONLY, N, gpt_score
-from .conftest import _copied, write_page
+from .conftest import _copied, address, write_page
 
 pytestmark = pytest.mark.slow
 
@@ -130,7 +130,7 @@ def test_what_one_looks_at_is_in_the_address(visit, plain):
     page.select_option("#choice-sort", "by:gpt")
     page.check("#down")
     page.fill("#search", "ferryboat")
-    link, ids = page.url, shown(page)
+    link, ids = address(page), shown(page)
     assert "view=rest" in link
     again = visit(link).page
     assert shown(again) == ids

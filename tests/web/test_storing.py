@@ -11,7 +11,7 @@ from ig4.storage import pins
 from ig4.storage.schema import Sample
 from ig4.storage.store import Store
 
-from .conftest import _copied, serving
+from .conftest import _copied, address, serving
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +76,7 @@ def test_what_is_filtered_is_stored_listed_and_offered(visit, writable):
     assert page.locator("#selection").input_value() == "1"
     page.locator(".filters .store").get_by_role("link", name="Open it").click()
     page.locator("h1", has_text="39 of 80 samples").wait_for()
-    assert "selection=5" in page.url
+    assert "selection=5" in address(page)
 
 
 def test_what_the_sliders_give_is_stored_and_stays_on_show(visit, writable):
