@@ -4,7 +4,7 @@ tests/core/engine/scoring/test_elsewhere.py."""
 from __future__ import annotations
 
 from ig4.core.errors import PluginError, PrerequisiteError
-from ig4.plugins.executors.ray import _died
+from ig4.plugins.executors.crew import _died
 
 
 def test_an_actor_that_cannot_take_the_work_lacks_a_plugin():
