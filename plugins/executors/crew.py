@@ -132,7 +132,9 @@ class Crew(Generic[T, R]):
         """
         began = time.monotonic()
         said = False
-        while not self._opened(_LOOK_SECONDS):
+        while not any(hand.is_open for hand in self.hands):
+            if self._wait({}):
+                continue
             waited = time.monotonic() - began
             if waited > self.wait_seconds and self._lacks_room():
                 raise PrerequisiteError(f"{self._no_room()}. Nobody could begin")
@@ -160,8 +162,6 @@ class Crew(Generic[T, R]):
                     else:
                         waiting.append((taken, given[taken]))
                         taken += 1
-                while waiting and waiting[0][0] in done:
-                    waiting.popleft()
                 if waiting:
                     number, task = waiting.popleft()
                     hand.tasks[hand.actor.call.remote(task)] = number
@@ -174,7 +174,7 @@ class Crew(Generic[T, R]):
                 return
             if self._free() and (waiting or (not exhausted and taken - next_out < most)):
                 continue
-            found = self._wait(done, next_out)
+            found = self._wait(done)
             if found or any(hand.is_open for hand in self.hands):
                 idle_since = time.monotonic()
             elif time.monotonic() - idle_since > self.wait_seconds:
@@ -183,11 +183,18 @@ class Crew(Generic[T, R]):
                     "from there"
                 )
             if not found:
-                waiting.extend((n, given[n]) for n in self._left_behind() if n not in done)
+                waiting.extend((number, given[number]) for number in self._left_behind())
 
     def close(self) -> None:
         """Close the work in every actor that has it open, and tell of those that never had."""
-        _get([hand.actor.close.remote() for hand in self.hands if hand.is_open])
+        ray = _library()
+        alive = _alive_nodes()  # one of another node would close when it is started anew
+        closing = [
+            hand.actor.close.remote() for hand in self.hands if hand.is_open and hand.node in alive
+        ]
+        if closing:
+            closed, _ = ray.wait(closing, num_returns=len(closing), timeout=self.wait_seconds)
+            _get(closed)
         missing = sum(not hand.is_open for hand in self.hands)
         if missing and self._lacks_room():
             _log.warning(
@@ -206,7 +213,7 @@ class Crew(Generic[T, R]):
         able = [hand for hand in self.hands if hand.is_open and len(hand.tasks) < _AT_ONCE]
         return sorted(able, key=lambda hand: len(hand.tasks))
 
-    def _wait(self, done: dict[int, Any], next_out: int) -> bool:
+    def _wait(self, done: dict[int, Any]) -> bool:
         """Wait until a task is done or an actor opens; return whether that came in time."""
         ray = _library()
         running = {ref: hand for hand in self.hands for ref in hand.tasks}
@@ -216,9 +223,7 @@ class Crew(Generic[T, R]):
             if ref in opening:
                 self._join(opening[ref])
                 continue
-            number = running[ref].tasks.pop(ref)
-            if number >= next_out:
-                done.setdefault(number, ref)
+            done[running[ref].tasks.pop(ref)] = ref
         return bool(ready)
 
     def _left_behind(self) -> list[int]:
@@ -227,8 +232,7 @@ class Crew(Generic[T, R]):
         One that is to be started anew opens when there is room for it. Its calls wait as long, and
         nobody but the state of its node tells that they do, or that it has not answered for long.
         """
-        ray = _library()
-        alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+        alive = _alive_nodes()
         left: list[int] = []
         for hand in self.hands:
             if not hand.is_open or not hand.tasks:
@@ -259,17 +263,6 @@ class Crew(Generic[T, R]):
             return False
         hand.heard = time.monotonic()
         return True
-
-    def _opened(self, timeout: float) -> bool:
-        self._wait_for_opening(timeout)
-        return any(hand.is_open for hand in self.hands)
-
-    def _wait_for_opening(self, timeout: float) -> None:
-        ray = _library()
-        opening = {hand.opening: hand for hand in self.hands if not hand.is_open}
-        ready, _ = ray.wait(list(opening), timeout=timeout)
-        for ref in ready:
-            self._join(opening[ref])
 
     def _join(self, hand: _Hand) -> None:
         """Let an actor take part that has opened, or leave it out where others can go on.
@@ -310,6 +303,10 @@ class Crew(Generic[T, R]):
             f"each actor of Ray needs {wanted or 'a process'}, and the cluster has {has}: ask for "
             "fewer actors or less (-o ray.actors=1, -o ray.num_cpus=0.5), or for a larger cluster"
         )
+
+
+def _alive_nodes() -> set[str]:
+    return {node["NodeID"] for node in _library().nodes() if node["Alive"]}
 
 
 def _sent(kind: Any, work: Work[Any, Any]) -> Any:
