@@ -195,3 +195,13 @@ def test_what_the_data_set_has_recorded_of_a_space_needs_no_settings(ig4):
     again = selected_again(first["config"])
     assert again.settings is None
     assert ig4(shlex.split(again.command)[1:])["selection"] == first["selection"]
+
+
+@pytest.mark.parametrize("how", [["--scale", "zscore"], ["--combine", "product"]])
+def test_the_order_in_which_scorers_are_named_makes_no_difference(ig4, how):
+    made = [
+        ig4(["select", "--size", "9", "--scorers", names, *how])
+        for names in ("look,gpt,length", "length,gpt,look", "gpt,look,length")
+    ]
+    assert made[0]["selected"] == made[1]["selected"] == made[2]["selected"]
+    assert len({one["selection"] for one in made}) == 1
