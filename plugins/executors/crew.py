@@ -2,7 +2,7 @@
 
 Ray starts actors anew and calls them again (`max_restarts`, `max_task_retries`). What is added here
 is what it leaves to its users: tasks that wait for an actor which finds no room any more are given
-to the others.
+to the others, and a task is tried alone before it is held to be what its actor dies of.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import pickle
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
@@ -19,6 +18,7 @@ from typing import Any, Generic, TypeVar
 from ig4.core.contracts import Work
 from ig4.core.counts import counted
 from ig4.core.errors import Ig4Error, PluginError, PrerequisiteError
+from ig4.plugins.executors.taskqueue import TaskQueue
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,6 +30,10 @@ _LOOK_SECONDS = 2.0
 _SAY_SECONDS = 10.0
 
 _log = logging.getLogger("ig4.plugins")
+
+
+class _DeadActorError(PrerequisiteError):
+    """An actor died as often as a task may be tried."""
 
 
 def _library() -> Any:
@@ -88,6 +92,11 @@ class _Hand:
     node: str = ""
     heard: float = 0.0
     tasks: dict[Any, int] = field(default_factory=dict)
+    alone: bool = False  # its task is to have no company
+
+    @property
+    def can_take(self) -> bool:
+        return self.is_open and not self.alone and len(self.tasks) < _AT_ONCE
 
 
 class Crew(Generic[T, R]):
@@ -111,7 +120,7 @@ class Crew(Generic[T, R]):
         # A third call can always be made: it asks whether the actor lives.
         kind = ray.remote(Member).options(
             **resources,
-            max_restarts=retries,
+            max_restarts=-1,  # tasks have a limit
             max_task_retries=retries,
             max_concurrency=_AT_ONCE + 1,
         )
@@ -144,46 +153,35 @@ class Crew(Generic[T, R]):
 
     def run(self, tasks: Iterable[T]) -> Iterator[R]:
         """Yield the results of tasks in their order."""
-        source = iter(tasks)
-        waiting: deque[tuple[int, Any]] = deque()  # to be given to another actor
-        given: dict[int, T] = {}
+        queue = TaskQueue(tasks, min(_MOST_AHEAD, _AHEAD * len(self.hands)))
         done: dict[int, Any] = {}
-        taken = next_out = 0
-        exhausted = False
-        idle_since = time.monotonic()
-        most = min(_MOST_AHEAD, _AHEAD * len(self.hands))
+        open_at = time.monotonic()
         while True:
-            for hand in self._free():
-                if not waiting and not exhausted and taken - next_out < most:
-                    try:
-                        given[taken] = next(source)
-                    except StopIteration:
-                        exhausted = True
-                    else:
-                        waiting.append((taken, given[taken]))
-                        taken += 1
-                if waiting:
-                    number, task = waiting.popleft()
-                    hand.tasks[hand.actor.call.remote(task)] = number
-            while next_out in done:
-                result = _get(done.pop(next_out))
-                del given[next_out]
-                next_out += 1
-                yield result
-            if exhausted and next_out == taken:
+            given = self._give(queue)
+            while queue.first in done:
+                reference = done.pop(queue.first)
+                try:
+                    result = _get(reference)
+                except _DeadActorError:
+                    if not queue.try_alone(queue.first):
+                        raise
+                else:
+                    queue.finish()
+                    yield result
+            if queue.is_done:
                 return
-            if self._free() and (waiting or (not exhausted and taken - next_out < most)):
+            if given and queue.may_give:
                 continue
             found = self._wait(done)
             if found or any(hand.is_open for hand in self.hands):
-                idle_since = time.monotonic()
-            elif time.monotonic() - idle_since > self.wait_seconds:
+                open_at = time.monotonic()
+            elif time.monotonic() - open_at > self.wait_seconds:
                 raise PrerequisiteError(
                     f"{self._no_room()}. What was committed is safe, and the same command goes on "
                     "from there"
                 )
             if not found:
-                waiting.extend((number, given[number]) for number in self._left_behind())
+                queue.give_again(self._left_behind())
 
     def close(self) -> None:
         """Close the work in every actor that has it open, and tell of those that never had."""
@@ -208,10 +206,18 @@ class Crew(Generic[T, R]):
         for hand in self.hands:
             ray.kill(hand.actor)
 
-    def _free(self) -> list[_Hand]:
-        """Return the open actors that can take a task, those with the fewest first."""
-        able = [hand for hand in self.hands if hand.is_open and len(hand.tasks) < _AT_ONCE]
-        return sorted(able, key=lambda hand: len(hand.tasks))
+    def _give(self, queue: TaskQueue[T]) -> bool:
+        """Give a task to each actor that can take one, to the idle first; tell whether any was."""
+        any_given = False
+        able = [hand for hand in self.hands if hand.can_take]
+        for hand in sorted(able, key=lambda hand: len(hand.tasks)):
+            given = queue.give(idle=not hand.tasks)
+            if given is None:
+                continue
+            number, task, hand.alone = given
+            hand.tasks[hand.actor.call.remote(task)] = number
+            any_given = True
+        return any_given
 
     def _wait(self, done: dict[int, Any]) -> bool:
         """Wait until a task is done or an actor opens; return whether that came in time."""
@@ -223,7 +229,9 @@ class Crew(Generic[T, R]):
             if ref in opening:
                 self._join(opening[ref])
                 continue
-            done[running[ref].tasks.pop(ref)] = ref
+            hand = running[ref]
+            done[hand.tasks.pop(ref)] = ref
+            hand.alone = False
         return bool(ready)
 
     def _left_behind(self) -> list[int]:
@@ -245,7 +253,7 @@ class Crew(Generic[T, R]):
                 "an actor of Ray was lost: %s to others",
                 counted(len(hand.tasks), "batch", "batches"),
             )
-            hand.is_open = False
+            hand.is_open = hand.alone = False
             hand.opening = hand.actor.ready.remote()
             left += hand.tasks.values()
             hand.tasks.clear()  # it may do them yet, and nobody asks
@@ -349,7 +357,7 @@ def _died(told: str) -> Ig4Error:
             f"an actor of Ray cannot take the work ({lines[-1]}): every node needs ig4 and the "
             "plugins in use, in the same versions"
         )
-    return PrerequisiteError(
+    return _DeadActorError(
         "an actor of Ray died again and again, as it does when memory runs out. What was committed "
         "is safe, and the same command continues from there, with fewer actors if need be "
         "(-o ray.actors=1)"

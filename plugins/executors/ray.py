@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -11,7 +10,7 @@ from pydantic import Field
 
 from ig4.core import contracts
 from ig4.core.contracts import Executor, Run, Work
-from ig4.core.errors import PrerequisiteError
+from ig4.plugins.executors.connection import connection
 from ig4.plugins.executors.crew import Crew
 
 T = TypeVar("T")
@@ -53,40 +52,25 @@ class Ray(Executor):
         """
         import ray
 
-        started = not ray.is_initialized()
-        if started:
-            self._connect()
-        try:
-            crew: Crew[T, R] = Crew(
-                work,
-                actors=self.options.actors,
-                resources={"num_cpus": self.options.num_cpus, "num_gpus": self.options.num_gpus},
-                wait_seconds=self.options.wait_seconds,
-                retries=self.options.retries,
-            )
-            try:
-                crew.assemble()
+        if ray.is_initialized():
+            with self._crew(work) as crew:
                 yield crew.run
-                crew.close()
-            finally:
-                crew.end()
-        finally:
-            if started:
-                ray.shutdown()
+        else:
+            with connection(self.options.address), self._crew(work) as crew:
+                yield crew.run
 
-    def _connect(self) -> None:
-        """Connect to a cluster, or start one.
-
-        Raises:
-            PrerequisiteError: there is none at the address, or it lets nobody in without its token.
-        """
-        import ray
-
+    @contextmanager
+    def _crew(self, work: Work[T, R]) -> Iterator[Crew[T, R]]:
+        crew: Crew[T, R] = Crew(
+            work,
+            actors=self.options.actors,
+            resources={"num_cpus": self.options.num_cpus, "num_gpus": self.options.num_gpus},
+            wait_seconds=self.options.wait_seconds,
+            retries=self.options.retries,
+        )
         try:
-            ray.init(address=self.options.address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
-            told = next((line for line in str(error).splitlines() if line.strip()), "")
-            where = self.options.address or "RAY_ADDRESS, if that is set"
-            raise PrerequisiteError(
-                f"no Ray cluster can be reached (at {where}): {told.strip()}"
-            ) from error
+            crew.assemble()
+            yield crew
+            crew.close()
+        finally:
+            crew.end()
