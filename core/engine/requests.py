@@ -110,6 +110,7 @@ def cluster_request(config: Config) -> ClusterRequest:
         seed=config.run.seed,
         space=config.cluster.space,
         choices=space_choices(config),
+        index=index_choice(config),
     )
 
 
@@ -236,8 +237,13 @@ def pool_settings(config: Config) -> PoolSettings:
     return PoolSettings(
         embedders=embedders,
         groupers={name: config.choice("grouper", name) for name in config.groupers},
-        index=None if config.run.index == AUTO else config.choice("index", config.run.index),
+        index=index_choice(config),
     )
+
+
+def index_choice(config: Config) -> Choice | None:
+    """Return the index that is to find neighbours; None leaves the choice to ig4."""
+    return None if config.run.index == AUTO else config.choice("index", config.run.index)
 
 
 def export_target(config: Config, dataset: str) -> ExportTarget:

@@ -1,8 +1,8 @@
 """The index for many rows: faiss searches near ones first, as far as a measured recall asks for.
 
-Rows that lie in clusters are found in inverted lists. Where many lists would have to be read (the
-rows have no clusters to speak of), all rows are compared in a compressed form instead, and the best
-of them exactly.
+Rows that lie in clusters are found in inverted lists: compared in a compressed form where they are
+long, and the best of them exactly. Where many lists would have to be read (the rows have no
+clusters to speak of), all rows are compared in the compressed form instead.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ _ROUNDS = 5  # of k-means: more find hardly better lists
 _POINTS_A_LIST = 40  # to train on; faiss asks for 39
 _CODE_SAMPLE = 16_384  # rows that the codes of 16 values for each two dimensions are fitted to
 _WIDEST_READ = 16  # beyond 1/16 of the lists, comparing compressed rows is faster
+_LONG = 64  # dimensions from which on codes are faster than the rows themselves
+_SHORTLISTS = (4, 16, 32)  # times k, of rows found in lists of codes
 _LARGEST_SHORTLIST = 64  # times k
 _BLOCK = 8_192  # rows that are searched at a time
+_ADDED = 65_536  # rows that are added at a time
 
 
 class FaissOptions(contracts.Options):
@@ -39,7 +42,7 @@ class FaissOptions(contracts.Options):
         256, ge=1, description="Rows that are also searched exactly, to measure the recall."
     )
     exact_below: int = Field(
-        20_000, ge=0, description="With fewer rows than this, all are searched exactly."
+        50_000, ge=0, description="With fewer rows than this, all are searched exactly."
     )
 
 
@@ -52,15 +55,16 @@ class _Check:
 
 
 class FaissIndex(Index):
-    """IVF-flat with as many probes as the recall takes; else 4-bit codes and a shortlist.
+    """Inverted lists with as many probes as the recall takes; else all, by codes and a shortlist.
 
     Jegou et al. 2011 (inverted lists, product quantisation) and Andre et al. 2015 (fast scan), as
-    in faiss (Douze et al. 2024). The number of probes, and the length of the shortlist, grow by a
-    half or a third until the recall measured on `checked` rows is reached; if neither gets there,
-    the search is exact.
+    in faiss (Douze et al. 2024). Lists hold 4-bit codes of rows of more than 64 dimensions, whose
+    best are compared exactly, and the rows themselves of others. The number of probes, and the
+    length of the shortlist, grow by a half or a third until the recall measured on `checked` rows
+    is reached; if neither gets there, the search is exact.
     """
 
-    version = "2"
+    version = "3"
     Options = FaissOptions
     options: FaissOptions
 
@@ -101,10 +105,18 @@ def _attempts(vectors: NDArray[np.float32], k: int, seed: int) -> Iterator[tuple
     """Yield indexes with settings, from the fastest to the most thorough."""
     faiss = _library()
 
-    lists = _inverted_lists(vectors, seed)
+    lists, count = _inverted_lists(vectors, seed)
+    refined = isinstance(lists, faiss.IndexRefine)
     probes = 1
-    while probes <= max(1, lists.nlist // _WIDEST_READ):
-        yield lists, faiss.SearchParametersIVF(nprobe=probes)
+    while probes <= max(1, count // _WIDEST_READ):
+        read = faiss.SearchParametersIVF(nprobe=probes)
+        if not refined:
+            yield lists, read
+        for times in _SHORTLISTS if refined else ():
+            yield (
+                lists,
+                faiss.IndexRefineSearchParameters(k_factor=float(times), base_index_params=read),
+            )
         probes = _next(probes)
     del lists
     codes = _compressed(vectors, seed)
@@ -120,24 +132,41 @@ def _next(number: int) -> int:
     return max(2, number + number // 2) if is_power else number // 3 * 4
 
 
-def _inverted_lists(vectors: NDArray[np.float32], seed: int) -> Any:
+def _inverted_lists(vectors: NDArray[np.float32], seed: int) -> tuple[Any, int]:
+    """Return an index of lists, and how many there are."""
     faiss = _library()
 
     n, d = vectors.shape
     count = max(1, min(int(4 * np.sqrt(n)), n // _POINTS_A_LIST))
-    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(d), d, count, faiss.METRIC_INNER_PRODUCT)
-    index.cp.niter, index.cp.seed, index.cp.spherical = _ROUNDS, seed % (1 << 31), True
-    index.train(vectors[_training_rows(n, count * _POINTS_A_LIST, seed)])
-    index.add(vectors)
-    return index
+    if d <= _LONG:
+        lists = faiss.IndexIVFFlat(faiss.IndexFlatIP(d), d, count, faiss.METRIC_INNER_PRODUCT)
+    else:
+        vectors = _filled(vectors, 4)
+        d = vectors.shape[1]
+        lists = faiss.IndexIVFPQFastScan(
+            faiss.IndexFlatIP(d), d, count, d // 4, 4, faiss.METRIC_INNER_PRODUCT
+        )
+        lists.pq.cp.niter, lists.pq.cp.seed = _ROUNDS, seed % (1 << 31)
+    lists.cp.niter, lists.cp.seed, lists.cp.spherical = _ROUNDS, seed % (1 << 31), True
+    lists.train(vectors[_training_rows(n, count * _POINTS_A_LIST, seed)])
+    index = lists if isinstance(lists, faiss.IndexIVFFlat) else faiss.IndexRefineFlat(lists)
+    for start in range(0, n, _ADDED):
+        index.add(vectors[start : start + _ADDED])
+    return index, count
+
+
+def _filled(vectors: NDArray[np.float32], multiple: int) -> NDArray[np.float32]:
+    """Return vectors with dimensions of zeros, so that there are a multiple of them."""
+    missing = -vectors.shape[1] % multiple
+    return np.pad(vectors, ((0, 0), (0, missing))) if missing else vectors
 
 
 def _compressed(vectors: NDArray[np.float32], seed: int) -> Any:
     """Return an index of codes that have half a byte for two dimensions, refined exactly."""
     faiss = _library()
 
-    n, d = vectors.shape
-    even = vectors if d % 2 == 0 else np.pad(vectors, ((0, 0), (0, 1)))
+    n = len(vectors)
+    even = _filled(vectors, 2)
     codes = faiss.IndexPQFastScan(even.shape[1], even.shape[1] // 2, 4, faiss.METRIC_INNER_PRODUCT)
     codes.pq.cp.niter, codes.pq.cp.seed = _ROUNDS, seed % (1 << 31)
     index = faiss.IndexRefineFlat(codes)
@@ -167,8 +196,9 @@ def _search(
     index: Any, queries: NDArray[np.float32], rows: NDArray[np.int64], k: int, settings: Any
 ) -> Neighbours:
     """Return k others for each of some rows, -1 with similarity -inf where fewer were found."""
-    if index.d != queries.shape[1]:
-        queries = np.pad(queries, ((0, 0), (0, 1)))
+    missing = index.d - queries.shape[1]
+    if missing:
+        queries = np.pad(queries, ((0, 0), (0, missing)))
     similarity, indices = index.search(queries, k + 1, params=settings)
     similarity[(indices == rows[:, None]) | (indices < 0)] = -np.inf
     indices[similarity == -np.inf] = -1

@@ -15,9 +15,11 @@ import numpy as np
 
 from ig4.core.contracts import Clusterer, Embedder
 from ig4.core.counts import counted
+from ig4.core.engine.pooling.neighbours import index_for, kept_neighbours, unit_rows
 from ig4.core.engine.pooling.spacenames import space_parts
 from ig4.core.engine.pooling.spaces import (
     SpaceVectors,
+    image_vectors,
     missing_space,
     require_space,
     space_choice,
@@ -37,6 +39,7 @@ from ig4.storage import clusters, samples, scores, spaces
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ig4.core.contracts.pool import Neighbours
     from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
 
@@ -51,7 +54,8 @@ class ClusterRequest:
     """How to group samples: `k` clusters of the vectors of an embedder, or of a space.
 
     `choices` are the configured embedders, by the names of their spaces. With `aside` the
-    clustering does not become the one that selections take by default.
+    clustering does not become the one that selections take by default. `index` finds neighbours for
+    a clusterer that wants some; None leaves the choice to ig4.
     """
 
     clusterer: Choice
@@ -61,6 +65,7 @@ class ClusterRequest:
     aside: bool = False
     space: str | None = None
     choices: Mapping[str, Choice] = field(default_factory=dict)
+    index: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -95,11 +100,12 @@ class ClusterResult(TabularResult):
 class _ImageAssignment:
     """Which image each sample goes by: TEXT_ONLY (-1), or UNREADABLE (-2), where there is none.
 
-    `sample_ids` and `image_of` are (n,) int64, in the order of the data set. In a space that is
-    not of images, `image_of` are rows of its vectors.
+    `sample_ids`, `contents` and `image_of` are (n,) int64, in the order of the data set. In a space
+    that is not of images, `image_of` are rows of its vectors.
     """
 
     sample_ids: NDArray[np.int64]
+    contents: NDArray[np.int64]
     image_of: NDArray[np.int64]
     space: SpaceVectors | None = None
 
@@ -146,7 +152,7 @@ def cluster(session: Session, dataset: DatasetRow, request: ClusterRequest) -> C
                 f"cannot form {counted(k, 'cluster')} of "
                 f"{counted(images, f'distinct {assignment.unit}')}: lower --k"
             )
-        work = _Clustering(session, clusterer, embedder, assignment, k, request.seed)
+        work = _Clustering(session, dataset, request, clusterer, embedder, assignment, images)
         with session.store.reading() as connection:
             known = clusters.find(connection, dataset.id, inputs=work.inputs())
         if known is not None:
@@ -221,19 +227,19 @@ def _assign_vectors(
         score(session, dataset, ScoreRequest((), spaces=own))
     found = require_space(session, dataset, request.space, request.choices, sample_ids, contents)
     row_of = np.where(found.row_of < 0, UNREADABLE, found.row_of)
-    return _ImageAssignment(sample_ids, row_of, found)
+    return _ImageAssignment(sample_ids, contents, row_of, found)
 
 
 def _assign_images(session: Session, dataset: DatasetRow) -> _ImageAssignment:
     with session.store.reading() as connection:
-        sample_ids, _ = samples.ordered_ids(connection, dataset.id)
+        sample_ids, contents = samples.ordered_ids(connection, dataset.id)
         with_image, image_ids = samples.image_pairs(connection, dataset.id, first_only=True)
         named = samples.ids_with_images(connection, dataset.id)
     image_of = np.full(len(sample_ids), TEXT_ONLY, dtype=np.int64)
     image_of[np.isin(sample_ids, named)] = UNREADABLE
     order = np.argsort(sample_ids, kind="stable")
     image_of[order[np.searchsorted(sample_ids[order], with_image)]] = image_ids
-    return _ImageAssignment(sample_ids, image_of)
+    return _ImageAssignment(sample_ids, contents, image_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,11 +247,22 @@ class _Clustering:
     """A clusterer and an embedder at work on the images of a data set."""
 
     session: Session
+    dataset: DatasetRow
+    request: ClusterRequest
     clusterer: ConfiguredComponent
     embedder: ConfiguredComponent
     assignment: _ImageAssignment
-    k: int
-    seed: int
+    images: int
+
+    @property
+    def k(self) -> int:
+        """How many clusters are asked for."""
+        return self.request.k
+
+    @property
+    def seed(self) -> int:
+        """Where random numbers come from."""
+        return self.request.seed
 
     @property
     def uses_k(self) -> bool:
@@ -280,8 +297,9 @@ class _Clustering:
 
         An image that could not be embedded counts: once it can, there is more to cluster.
         """
+        index = self._index_fingerprint()
         if self.assignment.space is not None:
-            parts = [self.clusterer.fingerprint.value, self.assignment.space.digest]
+            parts = [self.clusterer.fingerprint.value, self.assignment.space.digest, *index]
             own = hashlib.sha256(self.assignment.sample_ids.tobytes()).hexdigest()
             return digest_of([*parts, own, self.k, self.seed])
         component_id = self.session.component_id(self.embedder.fingerprint)
@@ -292,36 +310,39 @@ class _Clustering:
         image_of = self.assignment.image_of
         shown = np.where(np.isin(image_of, failed), -3, image_of)
         data = hashlib.sha256(self.assignment.sample_ids.tobytes() + shown.tobytes()).hexdigest()
-        fingerprints = [self.clusterer.fingerprint.value, self.embedder.fingerprint.value]
+        fingerprints = [self.clusterer.fingerprint.value, self.embedder.fingerprint.value, *index]
         return digest_of([*fingerprints, data, self.k, self.seed])
+
+    def _index_fingerprint(self) -> tuple[str, ...]:
+        """Return that of the index, if neighbours are wanted of so many images."""
+        clusterer = cast("Clusterer", self.clusterer.component)
+        if not clusterer.needed_neighbours(self.images, self.k):
+            return ()
+        choice = self.request.index or index_for(self.session, self.images)
+        return (self.session.configured(choice).fingerprint.value,)
 
     def labels(self) -> NDArray[np.int64]:
         """Return the label (n,) of each sample: NOISE, or NO_LABEL, where there is none."""
-        image_of, k = self.assignment.image_of, self.k
-        shown = image_of[image_of >= 0]
-        distinct, first = np.unique(shown, return_index=True)
-        images = distinct[np.argsort(first, kind="stable")]  # in data-set order
-        kept, matrix = self._vectors(images)
-        unit = self.assignment.unit
-        if not len(kept):
+        k, unit = self.k, self.assignment.unit
+        found = self._vectors()
+        count = 0 if found is None else len(found.vectors)
+        if found is None or not count:
             why = "no image of the data set can be read" if unit == "image" else "no sample has one"
             raise UsageError(f"cannot form {k} clusters: {why}")
-        if self.uses_k and k > len(kept):
-            raise UsageError(f"cannot form {k} clusters of {len(kept)} distinct {unit}s: lower --k")
-        self.session.emit(StageStarted(STAGE, len(kept), f"{unit}s"))
-        given = self._fit(matrix)
-        order = np.argsort(kept)
-        known = np.isin(image_of, kept)
-        labels = np.full(len(image_of), NO_LABEL, dtype=np.int64)
-        labels[known] = given[order[np.searchsorted(kept[order], image_of[known])]]
-        labels[image_of == TEXT_ONLY] = k if self.uses_k else int(given.max(initial=-1)) + 1
+        if self.uses_k and k > count:
+            raise UsageError(f"cannot form {k} clusters of {count} distinct {unit}s: lower --k")
+        self.session.emit(StageStarted(STAGE, count, f"{unit}s"))
+        given = self._fit(found)
+        known = found.row_of >= 0
+        labels = np.full(len(known), NO_LABEL, dtype=np.int64)
+        labels[known] = given[found.row_of[known]]
+        text_only = self.assignment.image_of == TEXT_ONLY
+        labels[text_only] = k if self.uses_k else int(given.max(initial=-1)) + 1
         formed = len(np.unique(given[given >= 0]))
         noise = int((given < 0).sum())
         told = f", {noise:,} in none" if noise else ""
         self.session.emit(
-            StageFinished(
-                STAGE, f"{counted(len(kept), unit)} in {counted(formed, 'cluster')}{told}"
-            )
+            StageFinished(STAGE, f"{counted(count, unit)} in {counted(formed, 'cluster')}{told}")
         )
         return labels
 
@@ -349,27 +370,55 @@ class _Clustering:
                 settings=self.settings(),
             )
 
-    def _vectors(self, images: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return those of the images (or rows) that have a vector, and the vectors (m, d)."""
-        if self.assignment.space is not None:
-            return images, np.ascontiguousarray(self.assignment.space.vectors[images])
-        component_id = self.session.component_id(self.embedder.fingerprint)
-        with self.session.store.reading() as connection:
-            rows = scores.embeddings(connection, component_id, images.tolist())
-            found = {image: vector for image, vector in rows if not isinstance(vector, str)}
-        kept = [image for image in images.tolist() if image in found]
-        matrix = np.stack([found[image] for image in kept]) if kept else np.empty((0, 0))
-        return np.array(kept, dtype=np.int64), matrix.astype(np.float32, copy=False)
+    def _vectors(self) -> SpaceVectors | None:
+        """Return the vectors that are clustered, each once, as samples first have them."""
+        space = self.assignment.space
+        if space is None:
+            assignment = self.assignment
+            return image_vectors(
+                self.session,
+                self.dataset,
+                self.embedder,
+                assignment.sample_ids,
+                assignment.contents,
+            )
+        rows = space.row_of[space.row_of >= 0]
+        distinct, first = np.unique(rows, return_index=True)
+        ordered = distinct[np.argsort(first, kind="stable")]
+        if len(ordered) == len(space.vectors) and np.array_equal(ordered, np.arange(len(ordered))):
+            return space
+        place = np.full(len(space.vectors) + 1, -1, dtype=np.int64)
+        place[ordered] = np.arange(len(ordered))
+        return replace(space, vectors=space.vectors[ordered], row_of=place[space.row_of])
 
-    def _fit(self, matrix: NDArray[np.float32]) -> NDArray[np.int64]:
+    def _fit(self, found: SpaceVectors) -> NDArray[np.int64]:
         clusterer = cast("Clusterer", self.clusterer.component)
+        vectors = np.asarray(found.vectors)
+        needed = clusterer.needed_neighbours(len(vectors), self.k)
+        near = self._neighbours(found, needed) if needed else None
         open_named(clusterer, self.clusterer.label)
         try:
-            labels = np.asarray(clusterer.fit_predict(matrix, self.k, self.seed))
+            if near is None:
+                given = clusterer.fit_predict(vectors, self.k, self.seed)
+            else:
+                given = clusterer.fit_neighbours(vectors, near, self.k, self.seed)
         finally:
             clusterer.close()
-        _check(self.clusterer.label, clusterer, labels, len(matrix), self.k)
+        labels = np.asarray(given)
+        _check(self.clusterer.label, clusterer, labels, len(vectors), self.k)
         return labels.astype(np.int64, copy=False)
+
+    def _neighbours(self, found: SpaceVectors, k: int) -> Neighbours:
+        vectors = found.vectors
+        digest = digest_of([found.digest, "distinct"])
+        return kept_neighbours(
+            self.session,
+            digest,
+            len(vectors),
+            k,
+            lambda: unit_rows(self.session, vectors, digest),
+            index=self.request.index,
+        )
 
 
 def _check(label: str, clusterer: Clusterer, labels: NDArray[np.int64], rows: int, k: int) -> None:

@@ -113,6 +113,25 @@ def space_vectors(
     return _joined(session, space, found, list(parts.values()))
 
 
+def image_vectors(
+    session: Session,
+    dataset: DatasetRow,
+    embedder: ConfiguredComponent,
+    sample_ids: NDArray[np.int64],
+    contents: NDArray[np.int64],
+) -> SpaceVectors | None:
+    """Return the vectors of an embedder of images, of the first image of each sample.
+
+    They stand in the order in which their images first appear. None if it has seen no image.
+
+    Raises:
+        UsageError: some images were not embedded yet.
+    """
+    component = session.component_id(embedder.fingerprint)
+    source = _Source(session, dataset, {}, sample_ids, contents)
+    return source.of_inputs(embedder.label, component, embedder.fingerprint.value, "image")
+
+
 def require_space(
     session: Session,
     dataset: DatasetRow,
@@ -241,7 +260,7 @@ class _Source:
         with self.session.store.reading() as connection:
             row = spaces.find(connection, self.dataset.id, name)
         if row is not None and row.imported:
-            return self._of_inputs(name, row.component_id, row.fingerprint, None)
+            return self.of_inputs(name, row.component_id, row.fingerprint, None)
         choice = space_choice(name, row, self.choices)
         try:
             one = self.session.configured(choice, runnable=False)
@@ -258,7 +277,7 @@ class _Source:
             component = spaces.component_of(connection, fingerprint)
         if component is None:
             return None
-        return self._of_inputs(name, component, fingerprint, one.component.reads)
+        return self.of_inputs(name, component, fingerprint, one.component.reads)
 
     def lacks_images(self, name: str) -> bool:
         """Tell whether the embedder of a space reads images, of which no sample has any."""
@@ -294,7 +313,7 @@ class _Source:
     ) -> SpaceVectors:
         return require_space(self.session, self.dataset, space, self.choices, sample_ids, contents)
 
-    def _of_inputs(
+    def of_inputs(
         self, name: str, component: int, fingerprint: str, reads: Reads | None
     ) -> SpaceVectors | None:
         """Return stored vectors: of images, of texts, or (None) imported ones of contents."""
@@ -448,6 +467,7 @@ __all__ = [
     "SpaceVectors",
     "content_digests",
     "count_failed",
+    "image_vectors",
     "missing_space",
     "require_space",
     "space_choice",

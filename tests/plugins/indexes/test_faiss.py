@@ -35,7 +35,15 @@ def recall(found, vectors, k=10):
     return sum(len({*a} & {*b}) for a, b in pairs) / (len(vectors) * k)
 
 
-@pytest.mark.parametrize("vectors", [clustered(), shapeless()], ids=["clustered", "shapeless"])
+KINDS = {
+    "clustered": clustered(),
+    "clustered, long": clustered(d=101),
+    "shapeless": shapeless(),
+    "shapeless, long": shapeless(d=96),
+}
+
+
+@pytest.mark.parametrize("vectors", KINDS.values(), ids=KINDS)
 def test_it_finds_as_many_as_asked_for(vectors):
     # The share is measured on 256 of the rows, so that of all may be a little less.
     assert recall(find(vectors), vectors) >= 0.94
@@ -47,7 +55,7 @@ def test_more_recall_finds_more():
     assert recall(find(vectors, recall=1.0), vectors) > 0.99
 
 
-@pytest.mark.parametrize("vectors", [clustered(), shapeless()], ids=["clustered", "shapeless"])
+@pytest.mark.parametrize("vectors", KINDS.values(), ids=KINDS)
 def test_neighbours_are_in_order_with_their_cosines_and_the_row_is_not_its_own(vectors):
     found = find(vectors)
     assert (np.diff(found.similarity, axis=1) <= 0).all()
@@ -58,10 +66,11 @@ def test_neighbours_are_in_order_with_their_cosines_and_the_row_is_not_its_own(v
 
 
 def test_equal_vectors_give_equal_neighbours():
-    vectors = shapeless(d=33)  # an odd number of dimensions is filled up
-    first, second = find(vectors), find(vectors)
-    assert np.array_equal(first.indices, second.indices)
-    assert np.array_equal(first.similarity, second.similarity)
+    # Odd numbers of dimensions are filled up.
+    for vectors in (shapeless(d=33), clustered(d=67)):
+        first, second = find(vectors), find(vectors)
+        assert np.array_equal(first.indices, second.indices)
+        assert np.array_equal(first.similarity, second.similarity)
 
 
 def test_many_equal_rows_are_no_trouble():

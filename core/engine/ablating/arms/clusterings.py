@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ig4.core.engine.grouping.cluster import ClusterRequest, cluster
+from ig4.core.engine.requests import index_choice
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS
 from ig4.core.errors import UsageError
 from ig4.storage import clusters
@@ -64,5 +65,12 @@ class ArmClusterings:
     def _cluster(self, name: str, k: int, *, aside: bool) -> int:
         setup = self.setup
         clusterer = setup.grouping.choice("clusterer", name)
-        request = ClusterRequest(clusterer, setup.embedder, k, setup.config.run.seed, aside)
+        request = ClusterRequest(
+            clusterer,
+            setup.embedder,
+            k,
+            setup.config.run.seed,
+            aside,
+            index=index_choice(setup.config),
+        )
         return cluster(setup.session, setup.dataset, request).id
