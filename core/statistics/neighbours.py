@@ -11,7 +11,7 @@ from ig4.core.contracts.pool import Neighbours
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BLOCK_BYTES = 1 << 27  # of similarities at a time
+_BLOCK_BYTES = 1 << 25
 
 
 def exact_neighbours(unit: NDArray[np.float32], k: int) -> Neighbours:
@@ -39,11 +39,12 @@ def top_columns(block: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     if k >= n:
         return np.argsort(-block, axis=1, kind="stable")
     line = np.partition(block, n - k, axis=1)[:, n - k, None]
-    above = block > line
-    # Of those on the line the first ones fill up.
-    on_line = block == line
-    room = k - above.sum(axis=1, keepdims=True)
-    chosen = above | (on_line & (np.cumsum(on_line, axis=1) <= room))
+    chosen = block >= line
+    # Of those on the line the first ones fill up; where there are more, which is rare.
+    for row in np.flatnonzero(np.count_nonzero(chosen, axis=1) > k):
+        on_line = np.flatnonzero(block[row] == line[row])
+        room = k - np.count_nonzero(block[row] > line[row])
+        chosen[row, on_line[room:]] = False
     columns = np.nonzero(chosen)[1].reshape(len(block), k)
     order = np.argsort(-np.take_along_axis(block, columns, axis=1), axis=1, kind="stable")
     return np.take_along_axis(columns, order, axis=1).astype(np.int64)

@@ -30,6 +30,7 @@ _SHORTLISTS = (4, 16, 32)  # times k, of rows found in lists of codes
 _LARGEST_SHORTLIST = 64  # times k
 _BLOCK = 8_192  # rows that are searched at a time
 _ADDED = 65_536  # rows that are added at a time
+_COMPARED = 1 << 25  # numbers of a block in which rows are compared with all
 
 
 class FaissOptions(contracts.Options):
@@ -95,10 +96,12 @@ def _library() -> Any:
 
 def _checked_rows(vectors: NDArray[np.float32], k: int, count: int, seed: int) -> _Check:
     rows = np.sort(np.random.default_rng(seed).choice(len(vectors), count, replace=False))
-    block = vectors[rows] @ vectors.T
-    block[np.arange(count), rows] = -np.inf
-    last = top_columns(block, k)[:, -1]
-    return _Check(rows, block[np.arange(count), last])
+    parts = []
+    for some in np.array_split(rows, -(-count * len(vectors) // _COMPARED)):
+        block = vectors[some] @ vectors.T
+        block[np.arange(len(some)), some] = -np.inf
+        parts.append(np.partition(block, -k, axis=1)[:, -k])
+    return _Check(rows, np.concatenate(parts))
 
 
 def _attempts(vectors: NDArray[np.float32], k: int, seed: int) -> Iterator[tuple[Any, Any]]:
@@ -213,7 +216,7 @@ def _complete(found: Neighbours, vectors: NDArray[np.float32]) -> Neighbours:
     """Search exactly for the rows of which fewer than k neighbours were found."""
     k = found.indices.shape[1]
     short = np.flatnonzero((found.indices < 0).any(axis=1))
-    step = max(1, (1 << 25) // len(vectors))
+    step = max(1, _COMPARED // len(vectors))
     for start in range(0, len(short), step):
         rows = short[start : start + step]
         block = vectors[rows] @ vectors.T
