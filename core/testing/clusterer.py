@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ig4.core.contracts import Clusterer
+from ig4.core.contracts.pool import normalised
+from ig4.core.statistics.neighbours import exact_neighbours
 from ig4.core.testing.check import Check, checks_from, opened, require, untouched_random_state
 from ig4.core.testing.component import component_checks
 
@@ -33,6 +35,7 @@ def clusterer_checks(make: Make) -> list[Check]:
         check_as_many_clusters_as_rows,
         check_equal_rows,
         check_large_vectors,
+        check_given_neighbours_do_as_those_it_finds,
         given=(make,),
     )
 
@@ -119,6 +122,22 @@ def check_equal_rows(make: Make) -> None:
 def check_large_vectors(make: Make) -> None:
     """Vectors with lengths far from 1 get valid labels."""
     _require_valid(make, _labels(make, blobs() * np.float32(1e4), 4), 60, 4)
+
+
+def check_given_neighbours_do_as_those_it_finds(make: Make) -> None:
+    """If it wants neighbours, it clusters by those that it is given, and asks for few enough."""
+    vectors = normalised(blobs(n=400))
+    with opened(make) as clusterer:
+        needed = clusterer.needed_neighbours(400, 4)
+        require(0 <= needed < 400, f"it needs {needed} neighbours of 400 vectors")
+        if not needed:
+            return
+        near = exact_neighbours(vectors, needed)
+        labels = clusterer.fit_neighbours(vectors, near, 4, 0)
+    _require_valid(make, labels, 400, 4)
+    again = _labels(make, vectors, 4)
+    same = (labels[:, None] == labels) == (again[:, None] == again)
+    require(float(same.mean()) > 0.99, "fit_neighbours makes other clusters than fit_predict")
 
 
 def _labels(make: Make, vectors: NDArray[np.float32], k: int, seed: int = 0) -> NDArray[np.int64]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _KRYLOV = 40  # vectors that Lanczos keeps; scipy's default of 20 converges slowly here
 _KRYLOV_BYTES = 1 << 30
+_MANY = 50_000
+_TOLERANCE = 1e-6  # of eigenvalues of so many vectors; else as near as numbers can be
 _PUSHED = 2.0  # takes eigenvalue 1 to -1, the other end
 
 
@@ -61,5 +63,12 @@ def _others(normal: Any, known: NDArray[np.float64], k: int, seed: int) -> NDArr
     # The vectors are long and few: threads of the linear algebra library only wait for each other,
     # and add in an order of their own.
     with threadpool_limits(1):
-        _, vectors = eigsh(operator, k, which="LA", v0=start, ncv=min(n, max(_KRYLOV, room)))
+        _, vectors = eigsh(
+            operator,
+            k,
+            which="LA",
+            v0=start,
+            ncv=min(n, max(_KRYLOV, room)),
+            tol=_TOLERANCE if n > _MANY else 0,
+        )
     return np.asarray(vectors, dtype=np.float64)

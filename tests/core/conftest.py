@@ -42,6 +42,7 @@ DECLARATION = """
             Component("embedder", "letters", "counting.parts:Letters"),
             Component("embedder", "rarity", "counting.parts:Rarity", api=2),
             Component("clusterer", "gaps", "counting.parts:Gaps", api=2),
+            Component("clusterer", "chain", "counting.parts:Chain", api=2),
             Component("scorer", "asking", "counting.service:Asking"),
             Component("scorer", "graded", "counting.parts:Graded"),
             Component("scorer", "asking-grades", "counting.service:AskingGrades"),
@@ -337,6 +338,24 @@ PARTS = """
             values, place, counts = np.unique(X[:, 0], return_inverse=True, return_counts=True)
             number = np.where(counts > 1, np.cumsum(counts > 1) - 1, -1)
             return number[place].astype(np.int64)
+
+    class Chain(Clusterer):
+        "Clusters each vector with its nearest one, as an index finds it."
+        uses_k = False
+        Options = Logged
+
+        def needed_neighbours(self, n, k):
+            return 1
+
+        def fit_predict(self, X, k, seed):
+            raise AssertionError("it was to be given neighbours")
+
+        def fit_neighbours(self, X, neighbours, k, seed):
+            note(self.options, "%dx%d" % neighbours.indices.shape)
+            labels = np.arange(len(X))
+            for row, near in enumerate(neighbours.indices[:, 0]):
+                labels[labels == labels[row]] = labels[near]
+            return np.unique(labels, return_inverse=True)[1]
 
     class Bright(Scorer):
         "The brightness of the first image, by way of the embedder."

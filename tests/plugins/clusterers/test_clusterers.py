@@ -1,14 +1,20 @@
 """k-means and spectral clustering: deterministic, canonical, and right on clear cases."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ig4.core.contracts.pool import normalised
 from ig4.core.errors import UsageError
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
+from ig4.core.statistics.neighbours import exact_neighbours
+from ig4.plugins.clusterers.eigenvectors import cut_vectors
 from ig4.plugins.clusterers.labels import by_first_member
+from ig4.plugins.clusterers.neighbourgraph import neighbour_graph
 
 pytest.importorskip("sklearn")
 from sklearn.cluster import KMeans, SpectralClustering
@@ -92,6 +98,45 @@ def test_spectral_finds_the_same_clusters_with_and_without_factoring():
     assert adjusted_rand_score(factored, cluster("spectral", vectors, 8, lanczos_above=50)) > 0.98
 
 
+@pytest.mark.parametrize(("islands", "k"), [(1, 6), (4, 4), (4, 9), (7, 8)])
+def test_spectral_finds_exact_eigenvectors_of_graphs_in_several_parts(islands, k):
+    within, _ = groups(n=900, k=8, apart=0.9)
+    apart = np.zeros((900, islands), dtype=np.float32)
+    apart[np.arange(900), np.random.default_rng(1).integers(islands, size=900)] = 40
+    vectors = normalised(np.hstack([within, apart]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exact = cluster("spectral", vectors, k)
+    assert adjusted_rand_score(exact, cluster("spectral", vectors, k, lanczos_above=50)) > 0.99
+
+
+def test_the_eigenvectors_are_those_of_the_graph():
+    vectors = normalised(groups(n=400, k=3, apart=0.8)[0])
+    graph = neighbour_graph(exact_neighbours(vectors, 9).indices)
+    dense = graph.adjacency.toarray()
+    assert np.array_equal(dense, dense.T)
+    assert set(np.unique(dense)) == {0, 0.5, 1}
+    walk = dense / dense.sum(axis=1, keepdims=True)
+    found = cut_vectors(graph, 5, 0)
+    largest = np.sort(np.linalg.eigvals(walk).real)[::-1][:5]
+    images = walk @ found
+    rayleigh = (found * images).sum(axis=0) / (found**2).sum(axis=0)
+    assert np.allclose(np.sort(rayleigh)[::-1], largest, atol=1e-9)
+    assert np.allclose(images, found * rayleigh, atol=1e-9)
+
+
+def test_small_parts_of_a_graph_join_the_nearest_cluster_and_that_is_told(caplog):
+    rng = np.random.default_rng(0)
+    large = np.repeat(np.eye(3, 12, dtype=np.float32), 200, axis=0)
+    small = np.repeat(np.eye(3, 12, dtype=np.float32), 12, axis=0) * 0.8
+    small[np.arange(36), 3 + np.arange(36) // 12] = 0.6
+    vectors = np.vstack([large, small]) + 0.01 * rng.normal(size=(636, 12))
+    labels = cluster("spectral", vectors.astype(np.float32), 3, lanczos_above=50)
+    assert labels.tolist() == np.repeat([0, 1, 2, 0, 1, 2], [200] * 3 + [12] * 3).tolist()
+    assert "6 parts" in caplog.text
+    assert "36 images of small parts go to the nearest cluster" in caplog.text
+
+
 def test_spectral_takes_fewer_images_than_neighbours():
     labels = cluster("spectral", groups(n=6, k=2, apart=9.0)[0], 2, n_neighbors=10)
     assert labels.shape == (6,)
@@ -104,7 +149,7 @@ def test_groups_with_nothing_between_them_are_clusters_of_their_own():
     assert adjusted_rand_score(group, cluster("spectral", vectors, 4)) == 1
 
 
-def test_spectral_refuses_what_would_take_hours_and_says_what_to_do():
+def test_spectral_refuses_what_would_not_fit_and_says_what_to_do():
     with pytest.raises(UsageError, match="--clusterer kmeans, or raise its option max_images"):
         cluster("spectral", groups(n=20)[0], 2, max_images=10)
 

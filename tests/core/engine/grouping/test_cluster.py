@@ -161,6 +161,23 @@ def test_a_clusterer_may_find_the_number_itself_and_leave_noise(session, texts):
     assert (again.reused, again.k, again.noise, again.left_out) == (True, 2, 1, 2)
 
 
+def test_a_clusterer_that_wants_neighbours_gets_those_of_the_index(session, texts, tmp_path):
+    logged = tmp_path / "log"
+
+    def chained(index=None):
+        chain = Choice("clusterer", "chain", {"log": str(logged)})
+        return in_space(session, texts, chain, index=index)
+
+    chained()
+    found = labels(session)
+    # Each vector goes with its nearest: "aa" with "aab", "b" with "cb".
+    assert found["s0"] == found["s1"] == found["s4"] != found["s2"] == found["s3"]
+    assert logged.read_text().split() == ["5x1"]
+    assert chained().reused
+    again = chained(Choice("index", "faiss", {"exact_below": 9}))
+    assert not again.reused  # another index may find others
+
+
 def test_a_space_of_images_is_the_embedder_of_its_name(session, dataset):
     first = group(session, dataset)
     assert in_space(session, dataset, space="colour").id == first.id
