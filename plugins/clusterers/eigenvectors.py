@@ -18,14 +18,17 @@ _TOLERANCE = 1e-6  # of eigenvalues of so many vectors; else as near as numbers 
 _PUSHED = 2.0  # takes eigenvalue 1 to -1, the other end
 
 
-def cut_vectors(graph: NeighbourGraph, k: int, seed: int) -> NDArray[np.float64]:
+def cut_vectors(
+    graph: NeighbourGraph, k: int, random: np.random.RandomState
+) -> NDArray[np.float64]:
     """Return the k eigenvectors (n, k) of D^-1 A with the largest eigenvalues, as scikit-learn's.
 
     Those of eigenvalue 1 are known: one is constant on each connected part. Lanczos iterations
     find one vector of an eigenvalue that several have, and the others only by rounding errors, so
     the known ones are taken out, and it looks for the others alone. Needs k >= the number of parts.
 
-    Signs are set by the largest component of each, so that they are the same on every machine.
+    Signs are set by the largest component of each, so that they are the same on every machine. It
+    draws n numbers, as scikit-learn does.
     """
     from scipy.sparse import diags
 
@@ -36,15 +39,18 @@ def cut_vectors(graph: NeighbourGraph, k: int, seed: int) -> NDArray[np.float64]
     known = np.zeros((len(root), parts))
     known[np.arange(len(root)), graph.part_of] = root / norms[graph.part_of]
     found = [known]
+    start = random.uniform(-1, 1, len(root))
     if k > parts:
         scale = diags(1.0 / root)
-        found.append(_others(scale @ graph.adjacency @ scale, known, k - parts, seed))
+        found.append(_others(scale @ graph.adjacency @ scale, known, k - parts, start))
     scaled: NDArray[np.float64] = np.concatenate(found, axis=1) / root[:, None]
     signs = np.sign(scaled[np.abs(scaled).argmax(axis=0), np.arange(k)])
     return scaled * signs
 
 
-def _others(normal: Any, known: NDArray[np.float64], k: int, seed: int) -> NDArray[np.float64]:
+def _others(
+    normal: Any, known: NDArray[np.float64], k: int, start: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return the k leading eigenvectors (n, k) of a matrix (n, n) beside the known ones (n, p)."""
     from scipy.sparse.linalg import LinearOperator, eigsh
     from threadpoolctl import threadpool_limits
@@ -57,8 +63,7 @@ def _others(normal: Any, known: NDArray[np.float64], k: int, seed: int) -> NDArr
         return result
 
     operator = LinearOperator((n, n), matvec=times, dtype=np.float64)
-    start = np.random.RandomState(seed).uniform(-1, 1, n)
-    start -= known @ (start @ known)
+    start = start - known @ (start @ known)
     room = max(k + 20, min(2 * k + 1, _KRYLOV_BYTES // (8 * n)))
     # The vectors are long and few: threads of the linear algebra library only wait for each other,
     # and add in an order of their own.

@@ -105,11 +105,12 @@ class Spectral(Clusterer):
     ) -> NDArray[np.int64]:
         graph = neighbour_graph(neighbours)
         parts = len(graph.sizes)
+        random = np.random.RandomState(seed)
         if parts <= k:
-            return by_first_member(_k_means(cut_vectors(graph, k, seed), k, seed))
+            return by_first_member(_k_means(cut_vectors(graph, k, random), k, random))
         rows = rows_of_clusters(graph, k)
         labels = np.full(len(X), -1, dtype=np.int64)
-        labels[rows] = _k_means(cut_vectors(graph.take(rows), k, seed), k, seed)
+        labels[rows] = _k_means(cut_vectors(graph.take(rows), k, random), k, random)
         joined = len(X) - len(rows)
         _log.warning(
             "spectral: nothing joins the %s that the neighbours of %s make up, more than the %s "
@@ -158,14 +159,16 @@ def _nearest(
     return found
 
 
-def _k_means(points: NDArray[np.float64], k: int, seed: int) -> NDArray[np.int64]:
+def _k_means(
+    points: NDArray[np.float64], k: int, random: np.random.RandomState
+) -> NDArray[np.int64]:
     """Return the labels (n,) of k-means; of many points, started from the centres of a sample."""
     from sklearn.cluster import k_means
 
     if len(points) <= _SAMPLE:
-        labels: NDArray[np.int64] = k_means(points, k, n_init=10, random_state=seed)[1]
+        labels: NDArray[np.int64] = k_means(points, k, n_init=10, random_state=random)[1]
         return labels
-    rows = np.sort(np.random.default_rng(seed).choice(len(points), _SAMPLE, replace=False))
-    centres = k_means(points[rows], k, n_init=10, random_state=seed)[0]
+    rows = np.sort(random.choice(len(points), _SAMPLE, replace=False))
+    centres = k_means(points[rows], k, n_init=10, random_state=random)[0]
     refined: NDArray[np.int64] = k_means(points, k, init=centres, n_init=1)[1]
     return refined

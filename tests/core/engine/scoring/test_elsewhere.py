@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 
 import pytest
 
@@ -90,6 +92,19 @@ class TestRay:
 
     def test_it_scores_as_this_process_does(self, as_here):
         as_here(executor("ray", actors=2))
+
+    def test_two_nodes_score_as_this_process_does(self, as_here, monkeypatch):
+        from ray.cluster_utils import Cluster
+
+        folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # sockets have short names
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+        try:
+            cluster.add_node(num_cpus=1)
+            as_here(executor("ray", actors=2, address=cluster.address))
+        finally:
+            cluster.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)
 
     def test_what_cannot_be_sent_is_told_with_what_to_change(self, session, dataset):
         with pytest.raises(PluginError, match=r"cannot be pickled before it is opened"):
