@@ -1,0 +1,34 @@
+"""Where images that data sets contain lie beside a copy of a database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ig4.storage.schema import ImageFile
+from ig4.storage.transfer.rows import Row
+
+_columns = [column.name for column in ImageFile.__table__.columns]
+_EMBEDDED, _PATH = _columns.index("embedded"), _columns.index("path")
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePlaces:
+    """The folder of such images beside a database, and beside its copy."""
+
+    source: Path
+    target: Path
+
+    def moved(self, rows: Sequence[Row]) -> list[Row]:
+        """Return rows of `image_files` with the paths that such images have beside the copy."""
+        before = os.path.realpath(self.source) + os.sep
+        after = os.path.realpath(self.target) + os.sep
+        return [self._moved(row, before, after) for row in rows]
+
+    def _moved(self, row: Row, before: str, after: str) -> Row:
+        path = row[_PATH]
+        if not row[_EMBEDDED] or path is None or not path.startswith(before):
+            return row
+        return (*row[:_PATH], after + path.removeprefix(before), *row[_PATH + 1 :])
