@@ -8,6 +8,7 @@ import click
 
 from ig4.cli import options as opt
 from ig4.cli.dbcopy import copy
+from ig4.cli.dbmerge import merge
 from ig4.cli.location import location
 from ig4.cli.terminal import render
 from ig4.core.counts import counted
@@ -22,6 +23,7 @@ Examples:
   ig4 db scrub
   ig4 db backup before.db
   ig4 db copy --to postgresql://me@server/scores
+  ig4 db merge shard-*.db
   ig4 db upgrade
 """
 )
@@ -30,6 +32,7 @@ def db() -> None:
 
 
 db.add_command(copy)
+db.add_command(merge)
 
 
 @db.command(

@@ -23,12 +23,14 @@ class ImagePlaces:
 
     def moved(self, rows: Sequence[Row]) -> list[Row]:
         """Return rows of `image_files` with the paths that such images have beside the copy."""
-        before = os.path.realpath(self.source) + os.sep
-        after = os.path.realpath(self.target) + os.sep
-        return [self._moved(row, before, after) for row in rows]
+        return [
+            (*row[:_PATH], self.place(row[_PATH]), *row[_PATH + 1 :]) if row[_EMBEDDED] else row
+            for row in rows
+        ]
 
-    def _moved(self, row: Row, before: str, after: str) -> Row:
-        path = row[_PATH]
-        if not row[_EMBEDDED] or path is None or not path.startswith(before):
-            return row
-        return (*row[:_PATH], after + path.removeprefix(before), *row[_PATH + 1 :])
+    def place(self, path: str | None) -> str | None:
+        """Return where an image lies beside the copy; the path itself if it is not in the folder."""
+        before = os.path.realpath(self.source) + os.sep
+        if path is None or not path.startswith(before):
+            return path
+        return os.path.realpath(self.target) + os.sep + path.removeprefix(before)

@@ -55,6 +55,28 @@ def copy_folder(source: Path, target: Path, *, dry_run: bool = False) -> FolderC
     return FolderCopy(source, target, copied, size, present)
 
 
+def copy_file(source: Path, target: Path) -> int | None:
+    """Copy a file unless it is there; returns how many bytes, None where the source is gone.
+
+    Raises:
+        StorageError: it cannot be read or written.
+    """
+    try:
+        size = source.stat().st_size
+    except OSError:
+        return None
+    if _holds(target, size):
+        return 0
+    try:
+        _copy_file(source, target)
+    except OSError as error:
+        raise StorageError(
+            f"{source} cannot be copied to {target}: {error.strerror or error}. Free some space, "
+            "or check the permissions, and start again."
+        ) from None
+    return size
+
+
 def _same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 

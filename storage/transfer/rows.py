@@ -28,21 +28,30 @@ CHUNK = 20_000
 _WHOLE = 1 << 64
 
 
-def read_rows(connection: Connection, table: Table) -> Iterator[list[Row]]:
-    """Yield all rows of a table, columns in their order, a chunk at a time."""
+def read_rows(
+    connection: Connection, table: Table, *, where: str = "", chunk: int = CHUNK
+) -> Iterator[list[Row]]:
+    """Yield the rows of a table, columns in their order, a chunk at a time.
+
+    Those with an id come in its order. `where` is a condition on the table's columns.
+    """
     sqlite = connection.dialect.name == "sqlite"
     columns = ", ".join(_expression(column, sqlite=sqlite) for column in table.columns)
     statement = f'SELECT {columns} FROM "{table.name}"'
+    if where:
+        statement += f" WHERE {where}"
+    if "id" in table.columns:
+        statement += ' ORDER BY "id"'
     raw: Any = connection.connection.driver_connection
     cursor = raw.cursor() if sqlite else raw.cursor(name=f"rows_{uuid.uuid4().hex[:12]}")
     if not sqlite:
-        cursor.itersize = CHUNK
+        cursor.itersize = chunk
     plain = _plain_row(table)
     try:
         cursor.execute(statement)
         rows = iter(cursor)
-        while chunk := list(islice(rows, CHUNK)):
-            yield chunk if plain is None else list(map(plain, chunk))
+        while part := list(islice(rows, chunk)):
+            yield part if plain is None else list(map(plain, part))
     finally:
         cursor.close()
 
