@@ -93,7 +93,12 @@ def _take_or_tell(merging: Merging, row: DatasetRow, names: set[str]) -> None:
 def _foresee(merging: Merging, row: DatasetRow) -> None:
     """Count the samples of a data set that would be taken over."""
     merging.datasets.put([row.id], [UNSEEN + row.id])
-    for rows in merging.rows(Sample, where=f"dataset_id = {row.id}"):
+    mine = f"dataset_id = {row.id}"
+    links = f"sample_id IN (SELECT id FROM samples WHERE {mine})"
+    for model, where in ((ImageFile, mine), (SampleImage, links)):
+        for rows in merging.rows(model, where=where):
+            merging.result.of(model.__tablename__).taken += len(rows)
+    for rows in merging.rows(Sample, where=mine):
         merging.result.of("samples").taken += len(rows)
         ids = [one["id"] for one in rows]
         merging.samples.put(ids, [UNSEEN + one for one in ids])
