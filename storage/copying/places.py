@@ -29,7 +29,7 @@ class ImagePlaces:
         ]
 
     def place(self, path: str | None) -> str | None:
-        """Return where an image lies beside the copy; the path itself if it is not in the folder."""
+        """Return where an image lies beside the copy; one outside the folder stays there."""
         before = os.path.realpath(self.source) + os.sep
         if path is None or not path.startswith(before):
             return path

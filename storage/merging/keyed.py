@@ -56,8 +56,10 @@ def _take(
         known |= {row[key]: UNSEEN + row["id"] for row in missing}
     elif missing:
         with merging.store.writing() as connection:
-            _add(connection, model, missing)
-            known |= _ids(connection, model, key, [row[key] for row in missing])
+            if _add(connection, model, missing):
+                known |= {row[key]: row["id"] for row in missing}
+            else:
+                known |= _ids(connection, model, key, [row[key] for row in missing])
     ids.put([row["id"] for row in rows], [known[row[key]] for row in rows])
 
 
@@ -82,11 +84,14 @@ def _ids(connection: Connection, model: Any, key: str, values: Sequence[str]) ->
         return {}
     column = getattr(model, key)
     rows = connection.execute(select(column, model.id).where(in_values(connection, column, values)))
-    return {value: number for value, number in rows}
+    return dict(rows.all())
 
 
-def _add(connection: Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows, under the ids that they have there where these are free beyond the last."""
+def _add(connection: Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Add rows, under the ids that they have there where these are free beyond the last.
+
+    Tells whether they were.
+    """
     table = model.__tablename__
     kept = reserve_ids(connection, table, rows[0]["id"], rows[-1]["id"])
     names = columns(model, without=() if kept else ("id",))
@@ -94,6 +99,7 @@ def _add(connection: Connection, model: type[Base], rows: Sequence[Mapping[str, 
     if model is Component:  # the checksum covers the id
         prints = [row["fingerprint"] for row in rows]
         seal(connection, Component, in_values(connection, Component.fingerprint, prints))
+    return kept
 
 
 _SIZES = ("width", "height", "format")

@@ -71,7 +71,7 @@ def _batch_ids(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dic
         return {}
     mine = in_values(connection, LlmBatch.key, [row["key"] for row in rows])
     found = connection.execute(select(LlmBatch.key, LlmBatch.id).where(mine))
-    return {key: number for key, number in found}
+    return dict(found.all())
 
 
 def _with_ids(merging: Merging, row: Mapping[str, Any]) -> dict[str, Any]:

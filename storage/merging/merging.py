@@ -41,11 +41,18 @@ class Merging:
         self, model: type[Base], *, where: str = "", chunk: int = CHUNK
     ) -> Iterator[list[dict[str, Any]]]:
         """Yield the rows of a table there by column, a chunk at a time, as `read_rows` has them."""
+        names = columns(model)
+        for rows in self.values(model, where=where, chunk=chunk):
+            yield [dict(zip(names, row, strict=True)) for row in rows]
+
+    def values(
+        self, model: type[Base], *, where: str = "", chunk: int = CHUNK
+    ) -> Iterator[list[Row]]:
+        """Yield the same, but each row as its values in the order of the columns."""
         table: Any = model.__table__
-        names = [column.name for column in table.columns]
         for rows in read_rows(self.source.connection, table, where=where, chunk=chunk):
             self.watch(table.name, len(rows))
-            yield [dict(zip(names, row, strict=True)) for row in rows]
+            yield rows
 
     def sound(self, model: type[Base], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return those of the rows that are what was stored, and count the others."""

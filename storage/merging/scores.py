@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import select
 
@@ -18,12 +18,18 @@ from ig4.storage.transfer.upserting import add_rows
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_NAMES = columns(Score)
+    from ig4.storage.merging.tally import TableTally
+
+_NAMES = ("component_id", "content_id", "value", "error", "run_id", "crc")
 _KEY = ("component_id", "content_id")
 _FAILED_HERE = "scores.value IS NULL"
 
-Found = Mapping[tuple[int, int], "float | None"]
-"""The values that are here, by component and content; None for a failure."""
+# Plain tuples throughout: a million scores take seconds.
+StoredScore: TypeAlias = tuple[int, int, "float | None", "str | None", "int | None", "int | None"]
+"""A row of `scores`: component, content, value, error, run, checksum."""
+
+Key: TypeAlias = tuple[int, int]
+"""A component and a content."""
 
 
 def take_scores(merging: Merging) -> None:
@@ -31,81 +37,61 @@ def take_scores(merging: Merging) -> None:
 
     Scores and details of a chunk are committed together.
     """
-    has_scores = _Presence(merging, Score)
+    assert tuple(columns(Score)) == _NAMES
+    presence = ComponentPresence(merging)
     details = _Details(merging)
-    for rows in merging.rows(Score):
-        good = [row for row in rows if _is_sound(row)]
-        merging.result.of("scores").damaged += len(rows) - len(good)
-        mapped = _mapped(merging, good)
-        there = [one for one in mapped if has_scores.of(one["component_id"])]
+    tally = merging.result.of("scores")
+    for rows in merging.values(Score):
+        mapped = _mapped(merging, rows, tally)
+        asked = [row for row in mapped.values() if presence.of(row[0])]
         with merging.store.reading() as connection:
-            found = _values(connection, there)
-        wanted = [row for row in mapped if _wins(merging, row, found)]
+            found = _values(connection, asked)
+        wanted = {there: row for there, row in mapped.items() if _wins(tally, row, found)}
         more = details.of(wanted)
         if merging.dry_run or not wanted:
             continue
         with merging.store.writing() as connection:
-            put_scores(connection, wanted, more)
+            _put(connection, list(wanted.values()), more)
 
 
-def put_scores(
-    connection: Connection,
-    rows: Sequence[dict[str, Any]],
-    details: Sequence[dict[str, Any]],
+def _put(
+    connection: Connection, rows: Sequence[StoredScore], details: Sequence[dict[str, Any]]
 ) -> None:
     """Store scores, in the place of failures alone, and details."""
-    values = [
-        (
-            row["component_id"], row["content_id"], row["value"], row["error"], row["run_id"],
-            of_score(row["component_id"], row["content_id"], row["value"], row["error"]),
-        )
-        for row in rows
-    ]  # fmt: skip
-    add_rows(connection, "scores", _NAMES, values, key=_KEY, replace=_FAILED_HERE)
+    add_rows(connection, "scores", _NAMES, rows, key=_KEY, replace=_FAILED_HERE)
     names = columns(ScoreDetails)
-    add_rows(
-        connection,
-        "score_details",
-        names,
-        in_order(names, [sealed(ScoreDetails, one) for one in details]),
-        key=_KEY,
-        replace="score_details.details IS NOT NULL",  # what a failure had reported
-    )
+    own = [sealed(ScoreDetails, one) for one in details]
+    # What is there belongs to the failure that has given way.
+    replace = "score_details.details IS NOT NULL"
+    add_rows(connection, "score_details", names, in_order(names, own), key=_KEY, replace=replace)
 
 
-def _is_sound(row: Mapping[str, Any]) -> bool:
-    return row["crc"] is None or row["crc"] == of_score(
-        row["component_id"], row["content_id"], row["value"], row["error"]
-    )
-
-
-def _mapped(merging: Merging, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows with the ids of this database; those of damaged components are left out."""
-    components = merging.components.all(row["component_id"] for row in rows)
-    contents = merging.contents.all(row["content_id"] for row in rows)
-    mapped = []
+def _mapped(
+    merging: Merging, rows: Sequence[StoredScore], tally: TableTally
+) -> dict[Key, StoredScore]:
+    """Return the sound rows with the ids and checksums of this database, by their key there."""
+    components = merging.components.all(row[0] for row in rows)
+    contents = merging.contents.all(row[1] for row in rows)
+    runs = {one: merging.runs.get(one) for one in {row[4] for row in rows}}
+    mapped: dict[Key, StoredScore] = {}
     for row, component, content in zip(rows, components, contents, strict=True):
-        if component < 0 or content < 0:
-            merging.result.of("scores").left_out += 1
-            continue
-        mapped.append(
-            {
-                **row,
-                "component_id": component,
-                "content_id": content,
-                "run_id": merging.runs.get(row["run_id"]),
-                "there": (row["component_id"], row["content_id"]),
-            }
-        )
+        there, own, value, error, run, crc = row
+        if crc is not None and crc != of_score(there, own, value, error):
+            tally.damaged += 1
+        elif component < 0 or content < 0:
+            tally.left_out += 1
+        else:
+            here = of_score(component, content, value, error)
+            mapped[there, own] = (component, content, value, error, runs[run], here)
     return mapped
 
 
-def _values(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Found:
-    """Return those scores of the rows' keys that are here."""
-    found: dict[tuple[int, int], float | None] = {}
-    by_component = itemgetter("component_id")
+def _values(connection: Connection, rows: Sequence[StoredScore]) -> Mapping[Key, float | None]:
+    """Return those scores of the rows' keys that are here, None for a failure."""
+    found: dict[Key, float | None] = {}
+    by_component = itemgetter(0)
     for component, mine in groupby(sorted(rows, key=by_component), by_component):
-        contents = [row["content_id"] for row in mine]
+        contents = [row[1] for row in mine]
         statement = select(Score.content_id, Score.value).where(
             Score.component_id == component, in_values(connection, Score.content_id, contents)
         )
@@ -114,38 +100,35 @@ def _values(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Found:
     return found
 
 
-def _wins(merging: Merging, row: Mapping[str, Any], found: Found) -> bool:
+def _wins(tally: TableTally, row: StoredScore, found: Mapping[Key, float | None]) -> bool:
     """Tell whether a score is to be stored here, and count it."""
-    tally = merging.result.of("scores")
-    key = row["component_id"], row["content_id"]
+    key, value = row[:2], row[2]
     if key not in found:
         tally.taken += 1
         return True
-    value = found[key]
-    if value is None and row["value"] is not None:
+    here = found[key]
+    if here is None and value is not None:
         tally.replaced += 1
         return True
-    if row["value"] is not None and value != row["value"]:
+    if value is not None and here != value:
         tally.conflicts += 1
     else:
         tally.equal += 1
     return False
 
 
-class _Presence:
-    """Which components had any results here before the merge; each is asked for once."""
+class ComponentPresence:
+    """Which components had any scores here before the merge; each is asked for once."""
 
-    def __init__(self, merging: Merging, model: Any) -> None:
+    def __init__(self, merging: Merging) -> None:
         self.merging = merging
-        self.model = model
         self._known: dict[int, bool] = {}
 
     def of(self, component: int) -> bool:
-        """Tell whether a component (its id here) had results."""
+        """Tell whether a component (its id here) had scores."""
         if component not in self._known:
-            mine = self.model.component_id == component
+            statement = select(Score.component_id).where(Score.component_id == component).limit(1)
             with self.merging.store.reading() as connection:
-                statement = select(self.model.component_id).where(mine).limit(1)
                 self._known[component] = connection.scalar(statement) is not None
         return self._known[component]
 
@@ -159,16 +142,14 @@ class _Details:
             merging.source.connection.scalars(select(ScoreDetails.component_id).distinct())
         )
 
-    def of(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def of(self, rows: Mapping[Key, StoredScore]) -> list[dict[str, Any]]:
         """Return the details that belong to scores, by the ids of this database."""
-        by_key = {row["there"]: row for row in rows if row["there"][0] in self._reporting}
         found = []
-        keys = sorted(by_key)
+        keys = sorted(key for key in rows if key[0] in self._reporting)
         for component, mine in groupby(keys, itemgetter(0)):
             for stored in self._read(component, [content for _, content in mine]):
-                row = by_key[stored["component_id"], stored["content_id"]]
-                ids = {name: row[name] for name in _KEY}
-                found.append({**stored, **ids})
+                own = rows[stored["component_id"], stored["content_id"]]
+                found.append({**stored, "component_id": own[0], "content_id": own[1]})
         self.merging.result.of("score_details").taken += len(found)
         return found
 

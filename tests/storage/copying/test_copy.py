@@ -175,7 +175,12 @@ def test_a_copy_that_is_killed_leaves_nothing_and_can_be_made_anew(original, loc
     with Store.open(original) as store, store.writing() as connection:
         rows = [{"hash": f"{n:064x}"} for n in range(300_000)]
         connection.execute(insert(Content), rows)
-    script = "import sys; from ig4.storage.copying.copy import copy_database as c; print('go', flush=True); c(*sys.argv[1:])"
+    script = (
+        "import sys\n"
+        "from ig4.storage.copying.copy import copy_database\n"
+        "print('go', flush=True)\n"
+        "copy_database(*sys.argv[1:])\n"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(original), location], stdout=subprocess.PIPE
     )
@@ -188,7 +193,7 @@ def test_a_copy_that_is_killed_leaves_nothing_and_can_be_made_anew(original, loc
 
 
 def test_a_password_is_not_told(original, postgres, tmp_path):
-    url = make_url(postgres).set(password="hush", database="ig4_none_there")  # noqa: S106
+    url = make_url(postgres).set(password="hush", database="ig4_none_there")
     with pytest.raises(StorageError) as raised:
         copy_database(original, url.render_as_string(hide_password=False))
     assert "hush" not in str(raised.value)

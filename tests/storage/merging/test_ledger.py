@@ -146,12 +146,16 @@ def test_requests_in_a_batch_come_with_it(store, other):
             )
         )  # fmt: skip
         calls.claim(connection, "w", [call("a" * 64)])
-        connection.execute(text("UPDATE llm_calls SET state = 'batch', batch_id = 1, worker = NULL"))
+        connection.execute(
+            text("UPDATE llm_calls SET state = 'batch', batch_id = 1, worker = NULL")
+        )
     paid(store, "b" * 64, "12")
     take(store, other)
     with store.reading() as connection:
         rows = connection.execute(
-            select(LlmCall.state, LlmBatch.remote_id).join(LlmBatch, LlmBatch.id == LlmCall.batch_id)
+            select(LlmCall.state, LlmBatch.remote_id).join(
+                LlmBatch, LlmBatch.id == LlmCall.batch_id
+            )
         ).all()
     assert rows == [("batch", "r")]
     assert take(store, other).total("changes") == 0

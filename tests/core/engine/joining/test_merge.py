@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -49,7 +50,6 @@ from ig4.storage.transfer.rows import TableDigest, read_rows
 from ig4.storage.transfer.source import open_source
 
 from ....harbour import N, write_data
-from ....storage.conftest import location, postgres, store, template  # noqa: F401
 
 LENGTH = ScoreRequest([Choice("scorer", "length")], spaces=[Choice("embedder", "phash")])
 
@@ -89,6 +89,12 @@ def shards(data, opened, tmp_path):
     return paths
 
 
+def write_other(path):
+    """Write a data set of one sample, which is like none of the others."""
+    turns = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "other"}]
+    path.write_text(json.dumps([{"id": "a", "conversations": turns}]))
+
+
 def rows_of(place, *, without=("runs",)) -> dict[str, tuple[int, str]]:
     found = {}
     with open_source(place) as source:
@@ -103,10 +109,10 @@ def rows_of(place, *, without=("runs",)) -> dict[str, tuple[int, str]]:
 def values(store) -> dict[str, float]:
     with store.reading() as connection:
         rows = connection.execute(text("SELECT external_id, value FROM scores_long"))
-        return {name: value for name, value in rows}
+        return dict(rows.all())
 
 
-def test_what_shards_have_scored_is_whole_together(shards, data, opened, location):  # noqa: F811
+def test_what_shards_have_scored_is_whole_together(shards, data, opened, location):
     session = opened(location)
     merge(session, shards)
     whole = opened("whole.db")
@@ -115,7 +121,7 @@ def test_what_shards_have_scored_is_whole_together(shards, data, opened, locatio
     assert len(values(session.store)) == N
 
 
-def test_nothing_is_computed_after_a_merge(shards, data, opened, location):  # noqa: F811
+def test_nothing_is_computed_after_a_merge(shards, data, opened, location):
     session = opened(location)
     merge(session, shards)
     dataset = ingest(session, DatasetSource(data, name="harbour")).dataset
@@ -127,14 +133,14 @@ def test_nothing_is_computed_after_a_merge(shards, data, opened, location):  # n
     assert rows_of(location) == before
 
 
-def test_a_merged_database_is_sound(shards, opened, location):  # noqa: F811
+def test_a_merged_database_is_sound(shards, opened, location):
     merge(opened(location), shards)
     report = check(location)
     assert report.sound, report.damage
     assert report.verified["scores"] > N - 3
 
 
-def test_merging_twice_changes_nothing(shards, opened, location):  # noqa: F811
+def test_merging_twice_changes_nothing(shards, opened, location):
     session = opened(location)
     merge(session, shards)
     before = rows_of(location)
@@ -152,11 +158,8 @@ def test_the_others_are_not_written_to(shards, opened, tmp_path):
     assert [path.read_bytes() for path in shards] == before
 
 
-def test_scores_find_their_samples_where_numbers_differ(shards, data, opened, tmp_path, location):  # noqa: F811
-    (tmp_path / "first.json").write_text(
-        '[{"id": "a", "conversations": [{"from": "human", "value": "q"}, '
-        '{"from": "gpt", "value": "other"}]}]'
-    )
+def test_scores_find_their_samples_where_numbers_differ(shards, data, opened, tmp_path, location):
+    write_other(tmp_path / "first.json")
     session = opened(location)
     ingest(session, DatasetSource(tmp_path / "first.json", name="first"))
     dataset = ingest(session, DatasetSource(data, name="mine")).dataset
@@ -289,12 +292,9 @@ def test_imported_scores_names_selections_and_pins_come_over(harbour, opened, tm
     assert check(tmp_path / "here.db").sound
 
 
-def test_selections_find_their_samples_where_numbers_differ(harbour, opened, tmp_path, location):  # noqa: F811
+def test_selections_find_their_samples_where_numbers_differ(harbour, opened, tmp_path, location):
     there = opened("harbour/ig4.db")
-    (tmp_path / "first.json").write_text(
-        '[{"id": "a", "conversations": [{"from": "human", "value": "q"}, '
-        '{"from": "gpt", "value": "other"}]}]'
-    )
+    write_other(tmp_path / "first.json")
     here = opened(location)
     ingest(here, DatasetSource(tmp_path / "first.json", name="first"))
     (result,) = merge(here, [harbour / "ig4.db"], take_datasets=True)
@@ -335,13 +335,12 @@ def harbour_data(harbour):
 def values_of(store, name):
     with store.reading() as connection:
         rows = connection.execute(text(f'SELECT external_id, "{name}" FROM scores_wide'))
-        return {external: value for external, value in rows}
+        return dict(rows.all())
 
 
 def test_a_data_set_that_is_not_here_is_left_out_unless_asked_for(shards, opened, tmp_path):
     here = opened("here.db")
-    (tmp_path / "own.json").write_text('[{"id": "a", "conversations": [{"from": "human", '
-                                       '"value": "q"}, {"from": "gpt", "value": "b"}]}]')  # fmt: skip
+    write_other(tmp_path / "own.json")
     ingest(here, DatasetSource(tmp_path / "own.json", name="own"))
     (result,) = merge(here, shards[:1])
     assert result.datasets == {"harbour": "left out: it is not here (--datasets takes it over)"}
@@ -354,8 +353,7 @@ def test_a_data_set_that_is_not_here_is_left_out_unless_asked_for(shards, opened
 
 def test_another_data_set_of_the_same_name_is_left_alone(shards, opened, tmp_path):
     here = opened("here.db")
-    (tmp_path / "own.json").write_text('[{"id": "a", "conversations": [{"from": "human", '
-                                       '"value": "q"}, {"from": "gpt", "value": "b"}]}]')  # fmt: skip
+    write_other(tmp_path / "own.json")
     ingest(here, DatasetSource(tmp_path / "own.json", name="harbour"))
     (result,) = merge(here, shards[:1], take_datasets=True)
     assert result.datasets == {"harbour": "left out: another data set here has its name"}
@@ -412,7 +410,7 @@ def test_vector_files_come_along(harbour, opened, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_merge_that_is_killed_is_completed_by_the_next(shards, data, opened, location):  # noqa: F811
+def test_a_merge_that_is_killed_is_completed_by_the_next(shards, data, opened, location):
     with Store.open(shards[0]) as big, big.writing() as connection:
         component = connection.scalar(select(Component.id).where(Component.name == "length"))
         high = connection.scalar(select(func.max(Content.id)))
