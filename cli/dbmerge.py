@@ -54,8 +54,9 @@ def merge(
     from ig4.cli.session import open_session
     from ig4.cli.terminal.logs import log_event
     from ig4.cli.terminal.progress import progress_listener
-    from ig4.core.engine.joining.merge import check_others, planning_store
+    from ig4.core.engine.joining.merge import check_others
     from ig4.core.engine.joining.merge import merge as take_over
+    from ig4.core.engine.planningstore import planning_store
     from ig4.core.engine.session import Session
     from ig4.core.host.host import Host
 

@@ -27,3 +27,17 @@ def open_session(
         progress_listener(quiet=quiet) as listener,
     ):
         yield Session(store, Host.discover(), [listener, log_event])
+
+
+@contextmanager
+def open_planning_session(
+    db: str | None, config: Config | None = None, *, quiet: bool = False
+) -> Iterator[Session]:
+    """Yield a session for a plan: a database that does not exist is not made."""
+    from ig4.core.engine.planningstore import planning_store
+
+    with (
+        planning_store(location(db, config)) as store,
+        progress_listener(quiet=quiet) as listener,
+    ):
+        yield Session(store, Host.discover(), [listener, log_event], planning=True)

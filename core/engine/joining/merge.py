@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +10,14 @@ from ig4.core.counts import counted
 from ig4.core.errors import UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.storage import datasets
-from ig4.storage.admin import describe_database
 from ig4.storage.connect import describe, parse
 from ig4.storage.merging.merge import check_source
 from ig4.storage.merging.merge import merge as take_over
-from ig4.storage.store import Store
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import Session
     from ig4.storage.merging.tally import MergeResult
+    from ig4.storage.store import Store
 
 STAGE = "merge"
 
@@ -38,20 +35,6 @@ def check_others(location: str | Path, others: Sequence[str | Path]) -> None:
         raise UsageError(f"{twice} is named twice: name each database once")
     for one in others:
         check_source(parse(location), one)
-
-
-@contextmanager
-def planning_store(location: str | Path) -> Iterator[Store]:
-    """Yield the store that a merge would write to; an empty one elsewhere if it is not there yet.
-
-    So nothing is made of what is only asked about.
-    """
-    if describe_database(location)["version"] is not None:
-        with Store.open(location, create=False) as store:
-            yield store
-        return
-    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "ig4.db") as store:
-        yield store
 
 
 def merge(

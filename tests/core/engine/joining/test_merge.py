@@ -18,7 +18,8 @@ from sqlalchemy import delete, func, insert, select, text, update
 from ig4.core.engine.checking import check
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
-from ig4.core.engine.joining.merge import merge, planning_store
+from ig4.core.engine.joining.merge import merge
+from ig4.core.engine.planningstore import planning_store
 from ig4.core.engine.scoring.estimate import estimate
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
