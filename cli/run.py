@@ -264,9 +264,10 @@ def _estimated_plan(
     from ig4.core.engine.runplan import errors_of
 
     known = stored(session, plan.source) if plan.source else session.dataset(plan.dataset)
-    for one in (plan, *plan.others) if known is not None else ():
+    for one in (plan, *plan.others):
         with errors_of(one.selection.name if plan.others else None):
-            check_export(session, known, one.target)
+            if known is not None:
+                check_export(session, known, one.target)
     what = known or plan.source
     assert what is not None
     return estimated(session, what, plan.scoring, devices=devices, measure=measure)

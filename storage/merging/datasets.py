@@ -179,7 +179,7 @@ def _bring_images(merging: Merging, rows: Sequence[Mapping[str, Any]], places: I
         if not row["embedded"] or row["path"] is None:
             continue
         source = Path(row["path"])
-        target = Path(places.place(row["path"]))
+        target = Path(places.place(row["path"]) or "")
         if source == target:
             continue
         copied = copy_file(source, target)

@@ -46,7 +46,8 @@ class IdMap:
 
     def all(self, there: Iterable[int]) -> list[int]:
         """Return the id here of each id there, `NOWHERE` where there is none."""
-        return self.array(np.fromiter(there, dtype=np.int64)).tolist()
+        found: list[int] = self.array(np.fromiter(there, dtype=np.int64)).tolist()
+        return found
 
     def array(self, there: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the ids (n,) here of ids (n,) there, `NOWHERE` where there is none."""

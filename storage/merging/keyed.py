@@ -69,7 +69,7 @@ def _find(
     """Return the ids here by key; first of those that have the id that they have there."""
     numbers = [row["id"] for row in rows]
     column = getattr(model, key)
-    alike = dict(
+    alike: dict[int, str] = dict(
         connection.execute(
             select(model.id, column).where(model.id.between(min(numbers), max(numbers)))
         ).all()

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def with_failed(session: Session, plan: ScoringPlan) -> ScoringPlan:
-    """Return a plan with the samples, images and texts that each component failed on."""
+    """Return a plan with the samples, images and texts that each component failed on.
+
+    Where in the data set these images and texts are is not found out: an estimate asks how many.
+    """
     with session.store.reading() as connection:
         scorers = {label: _scorer(connection, plan, one) for label, one in plan.scorers.items()}
         embedders = {key: _embedder(connection, plan, one) for key, one in plan.embedders.items()}
@@ -50,15 +53,12 @@ def _embedder(
     if isinstance(one, PendingTexts):
         failed = spaces.embedded(connection, one.component_id, failed=True)
         digests = np.concatenate([one.digests, failed])
-        return replace(one, digests=digests, **_counted(len(digests)))
+        places = np.arange(len(digests))
+        return replace(one, digests=digests, places=places, ordinals=places)
     tried = scores.embedded_ids(connection, one.component_id)
     good = scores.embedded_ids(connection, one.component_id, include_failed=False)
     shown = np.unique(samples.image_pairs(connection, plan.dataset.id)[1])
     again = np.intersect1d(np.setdiff1d(tried, good), shown)
     images = np.concatenate([one.image_ids, again])
-    return replace(one, image_ids=images, **_counted(len(images)))
-
-
-def _counted(count: int) -> dict[str, NDArray[np.int64]]:
-    """Return places for so many units: an estimate asks only how many there are."""
-    return {"places": np.arange(count), "ordinals": np.arange(count)}
+    places = np.arange(len(images))
+    return replace(one, image_ids=images, places=places, ordinals=places)

@@ -81,9 +81,9 @@ def _embedded(one: P, whole: PendingWork, begun: PendingWork) -> P:
 
 
 def _cut(one: P, end: int) -> P:
-    more = {}
-    if isinstance(one, PendingImages):
-        more["image_ids"] = one.image_ids[:end]
-    elif isinstance(one, PendingTexts):
-        more["digests"] = one.digests[:end]
-    return replace(one, places=one.places[:end], ordinals=one.ordinals[:end], **more)
+    begun = replace(one, places=one.places[:end], ordinals=one.ordinals[:end])
+    if isinstance(begun, PendingImages):
+        return replace(begun, image_ids=begun.image_ids[:end])
+    if isinstance(begun, PendingTexts):
+        return replace(begun, digests=begun.digests[:end])
+    return begun
