@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import click
@@ -155,6 +155,14 @@ def test_a_job_that_is_queued_again_goes_on_from_its_copy(tools, tmp_path):
     assert "nothing to do" in done.stdout
 
 
+def has_samples(folder) -> bool:
+    """Tell whether a database in a folder has read the data set by now."""
+    for path in folder.rglob("ig4.db"):
+        with closing(sqlite3.connect(path)) as connection, suppress(sqlite3.Error):
+            return connection.execute("SELECT count(*) FROM samples").fetchone() == (N,)
+    return False
+
+
 @pytest.mark.slow
 @needs_shards
 def test_a_job_whose_time_is_up_keeps_what_it_has(tools, tmp_path):
@@ -162,7 +170,7 @@ def test_a_job_whose_time_is_up_keeps_what_it_has(tools, tmp_path):
     environment = {**tools, "SLURM_ARRAY_TASK_ID": "1", "SHARDS": "3"}
     process = subprocess.Popen(job, env=environment, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
-    while not list((tmp_path / "node").rglob("ig4.db")) and time.monotonic() < deadline:
+    while not has_samples(tmp_path / "node") and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     process.wait(60)

@@ -72,6 +72,9 @@ def stored(session: Session, source: DatasetSource) -> DatasetRow | None:
         found.form, found.path, {**found.config, "duplicates": source.duplicates}
     )
     origin.refuse_mixture(session, found.name)
+    origin.refuse_name(session, found.name)
+    if not source.replace:
+        origin.refuse_other(session, found.name, found.path, state)
     with session.store.reading() as connection:
         known = datasets.find(connection, found.name)
     return known if known is not None and known.source_state == state else None
