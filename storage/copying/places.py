@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ig4.storage.schema import ImageFile
 from ig4.storage.transfer.rows import Row
+
+_INSIDE = re.compile(r"[0-9a-f]{2}[/\\\\][0-9a-f]{64}")
+"""The place of an image in the folder."""
 
 _columns = [column.name for column in ImageFile.__table__.columns]
 _EMBEDDED, _PATH = _columns.index("embedded"), _columns.index("path")
@@ -29,8 +33,14 @@ class ImagePlaces:
         ]
 
     def place(self, path: str | None) -> str | None:
-        """Return where an image lies beside the copy; one outside the folder stays there."""
+        """Return where an image lies beside the copy; one outside the folder stays there.
+
+        Inside are `<2 digits>/<digest>` alone: a path may have been made to lead elsewhere.
+        """
         before = os.path.realpath(self.source) + os.sep
         if path is None or not path.startswith(before):
             return path
-        return os.path.realpath(self.target) + os.sep + path.removeprefix(before)
+        name = path.removeprefix(before)
+        if not _INSIDE.fullmatch(name):
+            return path
+        return os.path.realpath(self.target) + os.sep + name

@@ -112,10 +112,10 @@ def _take(merging: Merging, row: DatasetRow) -> None:
         number = _add(connection, merging, Dataset, [whole], IdMap(), {})[0]
         merging.datasets.put([row.id], [number])
         own = {"dataset_id": number}
-        files, linked = IdMap(), 0
+        files, linked, gone = IdMap(), 0, 0
         places = ImagePlaces(merging.source.image_folder, merging.store.image_folder)
         for rows in merging.rows(ImageFile, where=mine):
-            _bring_images(merging, rows, places)
+            gone += _bring_images(merging, rows, places)
             for one in rows:
                 one["image_id"] = merging.images.get(one["image_id"])
             placed = [
@@ -136,6 +136,11 @@ def _take(merging: Merging, row: DatasetRow) -> None:
                 one["file_id"] = files.get(one["file_id"])
             linked += add_rows(connection, "sample_images", names, in_order(names, rows))
     merging.result.of("sample_images").taken += linked
+    if gone:
+        merging.result.notes.append(
+            f"{gone:,} of the images that {row.name} contains are not in {places.source}, and were "
+            "not copied: `ig4 ingest` of the data set puts them beside this database"
+        )
 
 
 def _add(
@@ -173,21 +178,20 @@ def _next_id(connection: Connection, table: str, count: int) -> int:
     return first
 
 
-def _bring_images(merging: Merging, rows: Sequence[Mapping[str, Any]], places: ImagePlaces) -> None:
-    """Copy the images that a data set contains itself to the folder of this database."""
+def _bring_images(merging: Merging, rows: Sequence[Mapping[str, Any]], places: ImagePlaces) -> int:
+    """Copy images that a data set contains to the folder here; returns how many are not there."""
+    gone = 0
     for row in rows:
         if not row["embedded"] or row["path"] is None:
             continue
-        source = Path(row["path"])
-        target = Path(places.place(row["path"]) or "")
+        source, target = Path(row["path"]), Path(places.place(row["path"]) or "")
         if source == target:
             continue
         copied = copy_file(source, target)
-        if copied is None:
-            merging.result.of("image_files").left_out += 1
-        else:
-            merging.result.files += copied > 0
-            merging.result.file_bytes += copied
+        gone += copied is None
+        merging.result.files += bool(copied)
+        merging.result.file_bytes += copied or 0
+    return gone
 
 
 def _match_mixture(merging: Merging, row: DatasetRow) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,15 +57,20 @@ def copy_folder(source: Path, target: Path, *, dry_run: bool = False) -> FolderC
 
 
 def copy_file(source: Path, target: Path) -> int | None:
-    """Copy a file unless it is there; returns how many bytes, None where the source is gone.
+    """Copy a file unless it is there; returns how many bytes, None where there is no such file.
+
+    A link is none.
 
     Raises:
         StorageError: it cannot be read or written.
     """
     try:
-        size = source.stat().st_size
+        state = source.lstat()
     except OSError:
         return None
+    if not stat.S_ISREG(state.st_mode):
+        return None
+    size = state.st_size
     if _holds(target, size):
         return 0
     try:

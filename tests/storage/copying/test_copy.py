@@ -130,16 +130,16 @@ def test_vectors_and_embedded_images_come_along(original, tmp_path):
     target = tmp_path / "copy" / "mine.db"
     target.parent.mkdir()
     with Store.open(original) as store:
-        inside = store.image_folder / "ab" / "abcd"
+        inside = store.image_folder / "ab" / ("ab" * 32)
         inside.parent.mkdir(parents=True)
         inside.write_bytes(b"a picture")
         (store.vector_folder / "space.npy").write_bytes(b"vectors")
         with store.writing() as connection:
             dataset = connection.scalar(select(Dataset.id))
-            values = {"dataset_id": dataset, "name": "sha256:abcd", "embedded": True}
+            values = {"dataset_id": dataset, "name": f"sha256:{inside.name}", "embedded": True}
             connection.execute(insert(ImageFile).values(values | {"path": str(inside)}))
     result = copy_database(original, target)
-    copied = tmp_path / "copy" / "mine-images" / "ab" / "abcd"
+    copied = tmp_path / "copy" / "mine-images" / "ab" / ("ab" * 32)
     assert copied.read_bytes() == b"a picture"
     assert copied.stat().st_mtime_ns == inside.stat().st_mtime_ns
     assert (tmp_path / "copy" / "mine-vectors" / "space.npy").read_bytes() == b"vectors"

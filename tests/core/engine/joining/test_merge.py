@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -39,6 +40,7 @@ from ig4.storage.schema import (
     Content,
     DatasetScorer,
     Embedding,
+    ImageFile,
     Pin,
     Run,
     Score,
@@ -448,3 +450,45 @@ def test_a_merge_that_is_killed_is_completed_by_the_next(shards, data, opened, l
     dataset = ingest(session, DatasetSource(data, name="harbour")).dataset
     assert sum(estimate(session, dataset, LENGTH).calls.values()) == 0
     assert check(location).sound
+
+
+def embedded(folder, opened):
+    """Make a database whose data set contains its image; return the place of the image."""
+    there = opened(folder)
+    picture = b"not really a picture"
+    digest = hashlib.sha256(picture).hexdigest()
+    place = there.store.image_folder / digest[:2] / digest
+    place.parent.mkdir(parents=True)
+    place.write_bytes(picture)
+    write_other(place.parents[2] / "other.json")
+    dataset = ingest(there, DatasetSource(place.parents[2] / "other.json", name="inside")).dataset
+    values = {"dataset_id": dataset.id, "name": f"sha256:{digest}", "embedded": True}
+    with there.store.writing() as connection:
+        connection.execute(insert(ImageFile).values(values | {"path": str(place)}))
+    return place
+
+
+def image_path(store):
+    with store.reading() as connection:
+        return connection.scalar(select(ImageFile.path).where(ImageFile.embedded.is_(True)))
+
+
+def test_images_inside_a_data_set_come_with_it(opened, tmp_path):
+    place = embedded("there.db", opened)
+    here = opened("here.db")
+    merge(here, [tmp_path / "there.db"])
+    copied = tmp_path / "here-images" / place.parent.name / place.name
+    assert copied.read_bytes() == place.read_bytes()
+    assert image_path(here.store) == str(copied)
+
+
+@pytest.mark.parametrize("place", ["../secret", "ab/../../secret"])
+def test_a_path_that_leads_out_of_the_images_is_not_copied(opened, tmp_path, place):
+    folder = embedded("there.db", opened).parents[1]
+    (tmp_path / "secret").write_text("secret")
+    with closing(sqlite3.connect(tmp_path / "there.db")) as connection, connection:
+        connection.execute("UPDATE image_files SET path = ?", [f"{folder}/{place}"])
+    before = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    merge(opened("here.db"), [tmp_path / "there.db"])
+    after = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    assert {path.name.partition(".")[0] for path in set(after) - set(before)} == {"here"}
