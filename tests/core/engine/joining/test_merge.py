@@ -13,14 +13,18 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 
 from ig4.core.engine.checking import check
+from ig4.core.engine.grouping.cluster import ClusterRequest, cluster
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
+from ig4.core.engine.ingesting.vectors import VectorSource, import_vectors
 from ig4.core.engine.joining.merge import merge
 from ig4.core.engine.planningstore import planning_store
+from ig4.core.engine.pooling.spaces import space_vectors
 from ig4.core.engine.scoring.estimate import estimate
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
@@ -30,7 +34,7 @@ from ig4.core.engine.session import Session
 from ig4.core.errors import UsageError
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
-from ig4.storage import datasets, pins, selectionnames
+from ig4.storage import datasets, pins, samples, selectionnames
 from ig4.storage.errors import DatabaseMissingError, SchemaVersionError, StorageError
 from ig4.storage.integrity.checksums import of_score
 from ig4.storage.schema import (
@@ -492,3 +496,87 @@ def test_a_path_that_leads_out_of_the_images_is_not_copied(opened, tmp_path, pla
     merge(opened("here.db"), [tmp_path / "there.db"])
     after = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert {path.name.partition(".")[0] for path in set(after) - set(before)} == {"here"}
+
+
+def test_what_looks_at_all_samples_is_known_again_in_an_empty_database(data, opened, tmp_path):
+    there = scored(opened, data, "there.db")
+    pool = ScoreRequest([Choice("scorer", "given-again")])
+    kmeans = ClusterRequest(
+        Choice("clusterer", "kmeans"), Choice("embedder", "phash"), k=3, seed=1, space="phash"
+    )
+    own = there.dataset("harbour")
+    assert score(there, own, pool).done["given-again"] > 0
+    assert not cluster(there, own, kmeans).reused
+    here = opened("here.db")
+    merge(here, [tmp_path / "there.db"])
+    taken = here.dataset("harbour")
+    assert score(here, taken, pool).done == {"given-again": 0}
+    assert cluster(here, taken, kmeans).reused
+
+
+def test_a_server_gives_what_it_has_to_a_file(data, opened, location, tmp_path):
+    session = opened(location if "://" in location else "source.db")
+    score(session, ingest(session, DatasetSource(data, name="harbour")).dataset, LENGTH)
+    here = opened("mine.db")
+    merge(here, [session.store.engine.url.render_as_string(hide_password=False)])
+    assert values(here.store) == values(session.store)
+    assert check(tmp_path / "mine.db").sound
+    assert sum(estimate(here, here.dataset("harbour"), LENGTH).calls.values()) == 0
+
+
+@pytest.mark.slow
+def test_vectors_of_texts_and_imported_ones_come_over(data, opened, tmp_path):
+    pytest.importorskip("open_clip")
+    there = opened("there.db")
+    dataset = ingest(there, DatasetSource(data, name="harbour")).dataset
+    options = {"model": "ig4-tiny", "reads": "answer"}
+    texts = ScoreRequest([], spaces=[Choice("embedder", "clip", options, "clip-answer")])
+    score(there, dataset, texts)
+    matrix = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)
+    np.save(tmp_path / "mine.npy", matrix)
+    import_vectors(there, dataset, VectorSource(tmp_path / "mine.npy", "mine"))
+    write_other(tmp_path / "first.json")
+    here = opened("here.db")
+    ingest(here, DatasetSource(tmp_path / "first.json", name="first"))
+    merge(here, [tmp_path / "there.db"], take_datasets=True)
+    taken = here.dataset("harbour")
+    assert score(here, taken, texts).embedded == 0
+    for name in ("clip-answer", "mine"):
+        found = [space_of(session, own, name) for session, own in ((there, dataset), (here, taken))]
+        assert np.array_equal(*found)
+        assert np.isfinite(found[0]).any()
+    assert check(tmp_path / "here.db").sound
+
+
+def space_of(session, dataset, name):
+    """Return the vector of each sample in a space, in the order of the data set."""
+    with session.store.reading() as connection:
+        sample_ids, contents = samples.ordered_ids(connection, dataset.id)
+    found = space_vectors(session, dataset, name, {}, sample_ids, contents)
+    return found.matrix()
+
+
+def ids_of(session, selection):
+    """Return the ids of the samples of a selection, best first."""
+    with session.store.reading() as connection:
+        rows = text("SELECT external_id FROM selections_wide WHERE selection_id = :n ORDER BY rank")
+        return connection.scalars(rows, {"n": selection}).all()
+
+
+def test_a_mixture_comes_over_with_its_parts(data, opened, tmp_path):
+    write_other(tmp_path / "other.json")
+    there = opened("there.db")
+    ingest(there, DatasetSource(data, name="harbour"))
+    ingest(there, DatasetSource(tmp_path / "other.json", name="other"))
+    mixture = there.dataset("harbour,other")
+    score(there, mixture, LENGTH)
+    chosen = choose(there, mixture, SelectionRequest(size=6, selector=Choice("selector", "topk")))
+    here = opened("here.db")
+    (result,) = merge(here, [tmp_path / "there.db"])
+    assert result.datasets["harbour+other"] == "harbour+other (taken over)"
+    taken = here.dataset("harbour,other")
+    assert sum(estimate(here, taken, LENGTH).calls.values()) == 0
+    again = choose(here, taken, SelectionRequest(size=6, selector=Choice("selector", "topk")))
+    assert ids_of(here, again.id) == ids_of(there, chosen.id)
+    assert merge(here, [tmp_path / "there.db"])[0].total("changes") == 0
+    assert check(tmp_path / "here.db").sound
