@@ -580,3 +580,14 @@ def test_a_mixture_comes_over_with_its_parts(data, opened, tmp_path):
     assert ids_of(here, again.id) == ids_of(there, chosen.id)
     assert merge(here, [tmp_path / "there.db"])[0].total("changes") == 0
     assert check(tmp_path / "here.db").sound
+
+
+def test_speeds_that_others_have_measured_tell_of_what_is_left(data, opened, tmp_path):
+    scored(opened, data, "there.db")
+    here = opened("here.db")
+    merge(here, [tmp_path / "there.db"])
+    with here.store.writing() as connection:
+        connection.execute(delete(Score).where(Score.content_id > 40))
+    found = estimate(here, here.dataset("harbour"), LENGTH)
+    assert found.calls["length"] == 39
+    assert found.seconds["length"] > 0
