@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from ig4.storage import datasets, membership, samples
 from ig4.storage.bulk import in_values
 from ig4.storage.copying.places import ImagePlaces
+from ig4.storage.errors import StorageError
 from ig4.storage.merging.idmaps import UNSEEN, IdMap
 from ig4.storage.merging.merging import Merging, columns, in_order
 from ig4.storage.schema import Dataset, ImageFile, Run, Sample, SampleImage
@@ -161,7 +162,11 @@ def _add(
         here = list(range(first, first + len(rows)))
     names = columns(model)
     values = [{**row, **own, "id": number} for row, number in zip(rows, here, strict=True)]
-    add_rows(connection, table, names, in_order(names, values))
+    if add_rows(connection, table, names, in_order(names, values)) != len(rows):
+        raise StorageError(
+            "Another process took over the same data set at the same time: run the same command "
+            "again when it has ended."
+        )
     ids.put(there, here)
     if model is not Dataset:
         merging.result.of(table).taken += len(rows)

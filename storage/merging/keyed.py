@@ -14,6 +14,7 @@ from ig4.storage.merging.merging import Merging, columns, in_order
 from ig4.storage.schema import Component, Content, Image, Run
 from ig4.storage.transfer.rows import read_rows
 from ig4.storage.transfer.upserting import add_rows, reserve_ids
+from ig4.storage.views import lock_schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -90,16 +91,16 @@ def _ids(connection: Connection, model: Any, key: str, values: Sequence[str]) ->
 def _add(connection: Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> bool:
     """Add rows, under the ids that they have there where these are free beyond the last.
 
-    Tells whether they were.
+    Tells whether all got these: another process may have added some of them in the meantime.
     """
     table = model.__tablename__
     kept = reserve_ids(connection, table, rows[0]["id"], rows[-1]["id"])
     names = columns(model, without=() if kept else ("id",))
-    add_rows(connection, table, names, in_order(names, [dict(row) for row in rows]))
+    added = add_rows(connection, table, names, in_order(names, [dict(row) for row in rows]))
     if model is Component:  # the checksum covers the id
         prints = [row["fingerprint"] for row in rows]
         seal(connection, Component, in_values(connection, Component.fingerprint, prints))
-    return kept
+    return kept and added == len(rows)
 
 
 _SIZES = ("width", "height", "format")
@@ -134,7 +135,8 @@ def take_runs(merging: Merging) -> None:
     A run is known by its command, process and start. One that was at work when it was taken over
     gets its outcome when it is taken over again.
     """
-    known = _known_runs(merging)
+    with merging.store.reading() as connection:
+        known = _known_runs(connection)
     names = columns(Run, without=("id", "dataset_id"))
     tally = merging.result.of("runs")
     for rows in merging.rows(Run):
@@ -156,8 +158,11 @@ def take_runs(merging: Merging) -> None:
             merging.runs.put([row["id"] for row in fresh], [UNSEEN + row["id"] for row in fresh])
         elif fresh:
             with merging.store.writing() as connection:
-                add_rows(connection, "runs", names, in_order(names, fresh))
-            known = _known_runs(merging)
+                lock_schema(connection)  # another merge may be taking them over
+                known = _known_runs(connection)
+                fresh_here = [row for row in fresh if _identity(row) not in known]
+                add_rows(connection, "runs", names, in_order(names, fresh_here))
+                known = _known_runs(connection)
             here = [known[_identity(row)]["id"] for row in fresh]
             merging.runs.put([row["id"] for row in fresh], here)
 
@@ -166,16 +171,15 @@ def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in _SAME_RUN)
 
 
-def _known_runs(merging: Merging) -> dict[tuple[Any, ...], dict[str, Any]]:
+def _known_runs(connection: Connection) -> dict[tuple[Any, ...], dict[str, Any]]:
     table: Any = Run.__table__
     names = [column.name for column in table.columns]
     kept = ("id", "status", *_SAME_RUN)
     known: dict[tuple[Any, ...], dict[str, Any]] = {}
-    with merging.store.reading() as connection:
-        for rows in read_rows(connection, table):
-            for values in rows:
-                row = dict(zip(names, values, strict=True))
-                known[_identity(row)] = {name: row[name] for name in kept}
+    for rows in read_rows(connection, table):
+        for values in rows:
+            row = dict(zip(names, values, strict=True))
+            known[_identity(row)] = {name: row[name] for name in kept}
     return known
 
 

@@ -26,6 +26,7 @@ from ig4.storage.selections import SelectionItem
 from ig4.storage.subsets import OWN, SUBSETS
 from ig4.storage.transfer.rows import read_rows
 from ig4.storage.transfer.upserting import add_rows
+from ig4.storage.views import lock_schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -58,7 +59,8 @@ def take_selections(merging: Merging) -> None:
 
 def _take(merging: Merging, row: Mapping[str, Any]) -> None:
     tally = merging.result.of("selections")
-    known = _known(merging, row)
+    with merging.store.reading() as connection:
+        known = _known(connection, row)
     if known is not None:
         tally.equal += 1
         _take_name(merging, row, known)
@@ -77,23 +79,25 @@ def _take(merging: Merging, row: Mapping[str, Any]) -> None:
     number = None
     if not merging.dry_run:
         with merging.store.writing() as connection:
-            number = _put(connection, merging, row, items, scores)
+            lock_schema(connection)  # another merge may be taking it over
+            number = _known(connection, row)
+            if number is None:
+                number = _put(connection, merging, row, items, scores)
     _take_name(merging, row, number)
 
 
-def _known(merging: Merging, row: Mapping[str, Any]) -> int | None:
+def _known(connection: Connection, row: Mapping[str, Any]) -> int | None:
     """Return the selection here that was taken over before, or is the same."""
     names = columns(Selection)
-    with merging.store.reading() as connection:
-        ids = connection.scalars(
-            select(Selection.id).where(
-                Selection.dataset_id == row["dataset_id"], Selection.digest == row["digest"]
-            )
-        ).all()
-        for number in ids:
-            stored = next(read_rows(connection, _table(Selection), where=f"id = {number}"))[0]
-            if dict(zip(names, stored, strict=True))["created_at"] == row["created_at"]:
-                return number
+    ids = connection.scalars(
+        select(Selection.id).where(
+            Selection.dataset_id == row["dataset_id"], Selection.digest == row["digest"]
+        )
+    ).all()
+    for number in ids:
+        stored = next(read_rows(connection, _table(Selection), where=f"id = {number}"))[0]
+        if dict(zip(names, stored, strict=True))["created_at"] == row["created_at"]:
+            return number
     return None
 
 

@@ -591,3 +591,47 @@ def test_speeds_that_others_have_measured_tell_of_what_is_left(data, opened, tmp
     found = estimate(here, here.dataset("harbour"), LENGTH)
     assert found.calls["length"] == 39
     assert found.seconds["length"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_several_merges_into_one_server_at_a_time_take_everything_once(
+    shards, data, opened, location
+):
+    if "://" not in location:
+        pytest.skip("a file has one writer at a time")
+    Store.open(location).close()
+    script = (
+        "import sys\n"
+        "from ig4.core.engine.session import Session\n"
+        "from ig4.core.engine.joining.merge import merge\n"
+        "from ig4.core.host.host import Host\n"
+        "from ig4.storage.store import Store\n"
+        "sys.stdin.readline()\n"
+        "with Store.open(sys.argv[1]) as store:\n"
+        "    merge(Session(store, Host.discover(), []), sys.argv[2:], take_datasets=True)\n"
+    )
+    others = [[shards[0], shards[1]], [shards[1], shards[2]], [shards[2], shards[0]]]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, location, *map(str, paths)],
+            stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for paths in others
+    ]  # fmt: skip
+    time.sleep(3)  # all of them have imported what they need
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    errors = [process.communicate(timeout=120)[1] for process in processes]
+    for process, error in zip(processes, errors, strict=True):
+        # One of several that take the same data set is told to run again.
+        assert process.returncode == 0 or "run the same command again" in error, error
+    session = opened(location)
+    merge(session, shards)
+    dataset = ingest(session, DatasetSource(data, name="harbour")).dataset
+    assert sum(estimate(session, dataset, LENGTH).calls.values()) == 0
+    assert check(location).sound
+    with session.store.reading() as connection:
+        scoring = select(func.count()).select_from(Run).where(Run.command == "score")
+        assert connection.scalar(scoring) == 3
