@@ -57,6 +57,7 @@ from ig4.storage.transfer.rows import TableDigest, read_rows
 from ig4.storage.transfer.source import open_source
 
 from ....harbour import N, write_data
+from ....storage.conftest import database
 
 LENGTH = ScoreRequest([Choice("scorer", "length")], spaces=[Choice("embedder", "phash")])
 
@@ -79,6 +80,13 @@ def opened(tmp_path):
     yield open_one
     for one in stores:
         one.close()
+
+
+@pytest.fixture
+def server(postgres, template):
+    """The URL of an empty PostgreSQL database."""
+    with database(postgres, template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -596,11 +604,8 @@ def test_speeds_that_others_have_measured_tell_of_what_is_left(data, opened, tmp
 @pytest.mark.slow
 @pytest.mark.postgres
 def test_several_merges_into_one_server_at_a_time_take_everything_once(
-    shards, data, opened, location
+    shards, data, opened, server
 ):
-    if "://" not in location:
-        pytest.skip("a file has one writer at a time")
-    Store.open(location).close()
     script = (
         "import sys\n"
         "from ig4.core.engine.session import Session\n"
@@ -614,7 +619,7 @@ def test_several_merges_into_one_server_at_a_time_take_everything_once(
     others = [[shards[0], shards[1]], [shards[1], shards[2]], [shards[2], shards[0]]]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", script, location, *map(str, paths)],
+            [sys.executable, "-c", script, server, *map(str, paths)],
             stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         for paths in others
@@ -627,11 +632,11 @@ def test_several_merges_into_one_server_at_a_time_take_everything_once(
     for process, error in zip(processes, errors, strict=True):
         # One of several that take the same data set is told to run again.
         assert process.returncode == 0 or "run the same command again" in error, error
-    session = opened(location)
+    session = opened(server)
     merge(session, shards)
     dataset = ingest(session, DatasetSource(data, name="harbour")).dataset
     assert sum(estimate(session, dataset, LENGTH).calls.values()) == 0
-    assert check(location).sound
+    assert check(server).sound
     with session.store.reading() as connection:
         scoring = select(func.count()).select_from(Run).where(Run.command == "score")
         assert connection.scalar(scoring) == 3
