@@ -137,7 +137,7 @@ def run(
     configs = configured(flags, recipes)
     planned = dry_run and measure is None
     opened = (
-        open_planning_session(db, configs[0], quiet=quiet)
+        open_planning_session(db, configs[0], create=True, quiet=quiet)
         if planned
         else open_session(db, configs[0], create=True, quiet=quiet)
     )

@@ -81,7 +81,7 @@ def score(
     **asking: Any,
 ) -> None:
     """Compute the scores that are missing, and the vectors of spaces."""
-    from ig4.cli.session import open_session
+    from ig4.cli.session import open_planning_session, open_session
     from ig4.core.engine.recordedsettings import with_recorded_options
     from ig4.core.engine.requests import score_request
     from ig4.core.engine.scoring.score import score as compute
@@ -95,7 +95,9 @@ def score(
         "check": False if no_check else None,
     }
     config = _configured(wanted, options, asking, config_file)
-    with open_session(db, config, quiet=quiet) as session:
+    planned = dry_run and measure is None
+    opened = (open_planning_session if planned else open_session)(db, config, quiet=quiet)
+    with opened as session:
         chosen = session.dataset(dataset or config.dataset.name)
         config = with_recorded_options(
             session, chosen, config, scorers=config.run.scorers, spaces=config.run.spaces

@@ -107,3 +107,23 @@ def test_times_have_the_unit_that_fits(seconds, text):
 )
 def test_sizes_have_the_unit_that_fits(size, text):
     assert bytes_text(int(size)) == text
+
+
+def test_a_mixture_that_is_only_asked_about_is_not_made(ig4, tmp_path):
+    write_data(tmp_path / "more")
+    assert ig4("ingest", "data/llava.json", "--name", "harbour")[0] == 0
+    assert ig4("ingest", "more/llava.json", "--name", "again")[0] == 0
+    asked = ("--scorers", "length", "--dataset", "harbour,again", "--dry-run", "--json")
+    for verb in ("score", "run"):
+        code, out, _ = ig4(verb, *asked)
+        assert code == 0
+        assert json.loads(out)["samples"] == 160
+    names = ig4("query", "SELECT name FROM datasets ORDER BY 1", "--json")[1]
+    assert [row["name"] for row in json.loads(names)] == ["again", "harbour"]
+
+
+def test_scores_of_a_database_that_is_not_there_are_not_estimated(ig4, tmp_path):
+    code, _, err = ig4("score", "--scorers", "length", "--dry-run")
+    assert code == 1
+    assert f"There is no score database at {tmp_path / 'ig4.db'}" in err
+    assert not list(tmp_path.glob("*.db"))
