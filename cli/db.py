@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from ig4.cli import options as opt
+from ig4.cli.dbcopy import copy
+from ig4.cli.dbmerge import merge
 from ig4.cli.location import location
 from ig4.cli.terminal import render
 from ig4.core.counts import counted
@@ -20,11 +22,17 @@ Examples:
   ig4 db check
   ig4 db scrub
   ig4 db backup before.db
+  ig4 db copy --to postgresql://me@server/scores
+  ig4 db merge shard-*.db
   ig4 db upgrade
 """
 )
 def db() -> None:
     """Manage the score database."""
+
+
+db.add_command(copy)
+db.add_command(merge)
 
 
 @db.command(

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ig4.cli import options as opt
+from ig4.cli.estimating import (
+    check_estimate_options,
+    estimate_options,
+    estimated,
+    print_score_estimate,
+)
 from ig4.cli.export import as_dict as export_as_dict
 from ig4.cli.export import images_text, left_out_text
 from ig4.cli.select import mix_facts
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
     from ig4.core.config import Config
     from ig4.core.engine.run import RecipeResult, RunResult
     from ig4.core.engine.runplan import RunPlan
+    from ig4.core.engine.scoring.estimate import ScoreEstimate
     from ig4.core.engine.selecting.result import SelectionResult
     from ig4.core.engine.session import Session
     from ig4.core.records import Choice
@@ -32,7 +39,8 @@ Examples:
   ig4 run                      # the data set of ig4.toml or ig4.db
   ig4 run --dataset llava,captions --size 500    # ingested before; pooled
   ig4 run --retry-failed       # computes failed samples again
-  ig4 run --dry-run            # shows work, time and cost, computes nothing
+  ig4 run --dry-run            # shows work, time, disk and cost, computes nothing
+  ig4 run llava.json --dry-run --devices 8      # a data set that was never read, on 8 GPUs
   ig4 run --scorers clip,gpt -o gpt.model=gpt-4o-mini --max-cost 5.00
   ig4 run llava.json --recipe balanced --size 200
   ig4 run llava.json --recipe deita,balanced,paper   # one selection each
@@ -96,8 +104,9 @@ Examples:
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Read the data set, show the plan, what is missing, time and cost, and stop.",
+    help="Look through the data set, show the plan, what is missing, time, disk and cost; stop.",
 )
+@estimate_options
 @opt.scoring_options
 @opt.component_options
 @opt.config
@@ -109,6 +118,8 @@ def run(
     retry_failed: bool,
     recompute: tuple[str, ...],
     dry_run: bool,
+    devices: int | None,
+    measure: int | None,
     **flags: Any,
 ) -> None:
     """Ingest, score, cluster, select and export in one go.
@@ -116,14 +127,21 @@ def run(
     Results in the database are not computed again: a stopped run continues, and a run with
     nothing to do ends at once. DATASET is a file or folder in any known format.
     """
-    from ig4.cli.session import open_session
+    from ig4.cli.session import open_planning_session, open_session
     from ig4.core.engine.plan import make_run_plan
     from ig4.core.engine.run import run as run_plan
     from ig4.core.engine.runplan import errors_of, join_plans
 
+    check_estimate_options(dry_run=dry_run, devices=devices, measure=measure)
     recipes: list[str | None] = [*dict.fromkeys(opt.names(flags["recipe"]) or ())] or [None]
     configs = configured(flags, recipes)
-    with open_session(db, configs[0], create=True, quiet=quiet) as session:
+    planned = dry_run and measure is None
+    opened = (
+        open_planning_session(db, configs[0], create=True, quiet=quiet)
+        if planned
+        else open_session(db, configs[0], create=True, quiet=quiet)
+    )
+    with opened as session:
         plans = []
         for config, recipe in zip(configs, recipes, strict=True):
             name = recipe if len(recipes) > 1 else None
@@ -139,7 +157,8 @@ def run(
                 )
         plan = join_plans(plans)
         if dry_run:
-            _print_plan(session, plan, as_json=as_json)
+            found = _estimated_plan(session, plan, devices=devices, measure=measure)
+            _print_plan(plan, found, as_json=as_json)
             return
         result = run_plan(session, plan)
     if as_json:
@@ -236,23 +255,31 @@ def _in_use(config: Config, options: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _print_plan(session: Session, plan: RunPlan, *, as_json: bool) -> None:
-    """Print what a run would do, and what it would take; the data set is read for that."""
+def _estimated_plan(
+    session: Session, plan: RunPlan, *, devices: int | None, measure: int | None
+) -> ScoreEstimate:
+    """Return what a run would take; a data set that is not stored as it is is looked through."""
+    from ig4.core.engine.estimating.survey import stored
     from ig4.core.engine.exporting.export import check_export
-    from ig4.core.engine.ingesting.ingest import ingest
     from ig4.core.engine.runplan import errors_of
-    from ig4.core.engine.scoring.estimate import estimate
 
-    dataset = ingest(session, plan.source).dataset if plan.source else session.dataset(plan.dataset)
+    known = stored(session, plan.source) if plan.source else session.dataset(plan.dataset)
     for one in (plan, *plan.others):
         with errors_of(one.selection.name if plan.others else None):
-            check_export(session, dataset, one.target)
-    expected = estimate(session, dataset, plan.scoring)
+            if known is not None:
+                check_export(session, known, one.target)
+    what = known or plan.source
+    assert what is not None
+    return estimated(session, what, plan.scoring, devices=devices, measure=measure)
+
+
+def _print_plan(plan: RunPlan, found: ScoreEstimate, *, as_json: bool) -> None:
+    """Print what a run would do, and what it would take."""
     if as_json:
-        render.print_json({**expected.to_dict(), "plan": plan.to_dict()})
+        render.print_json({**found.to_dict(), "plan": plan.to_dict()})
         return
     render.print_facts(_plan_facts(plan))
-    render.print_estimate(expected, as_json=False)
+    print_score_estimate(found)
 
 
 def _plan_facts(plan: RunPlan) -> dict[str, str]:

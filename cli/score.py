@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ig4.cli import options as opt
+from ig4.cli.estimating import (
+    check_estimate_options,
+    estimate_options,
+    estimated,
+    print_score_estimate,
+)
 from ig4.cli.terminal import render
 from ig4.cli.terminal.checkups import verdicts_text
 from ig4.core.counts import counted
@@ -26,6 +32,8 @@ Examples:
   ig4 score --spaces sentence -o sentence.reads=answer
   ig4 score --scorers clip --retry-failed
   ig4 score --scorers gpt --dry-run
+  ig4 score --scorers clip --dry-run --devices 8
+  ig4 score --scorers clip --dry-run --measure 256
   ig4 score --scorers gpt --max-cost 5.00 --concurrency 64
   ig4 score --scorers gpt --batch --no-wait
 """
@@ -45,7 +53,10 @@ Examples:
     help="Replace imported scores, or vectors, by computed ones.",
 )
 @opt.no_check
-@click.option("--dry-run", is_flag=True, help="Show what would be computed, and stop.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be computed, time, disk and cost, and stop."
+)
+@estimate_options
 @opt.scoring_options
 @opt.component_options
 @opt.dataset
@@ -59,6 +70,8 @@ def score(
     recompute: tuple[str, ...],
     no_check: bool,
     dry_run: bool,
+    devices: int | None,
+    measure: int | None,
     options: tuple[str, ...],
     dataset: str | None,
     config_file: Path | None,
@@ -68,12 +81,12 @@ def score(
     **asking: Any,
 ) -> None:
     """Compute the scores that are missing, and the vectors of spaces."""
-    from ig4.cli.session import open_session
+    from ig4.cli.session import open_planning_session, open_session
     from ig4.core.engine.recordedsettings import with_recorded_options
     from ig4.core.engine.requests import score_request
-    from ig4.core.engine.scoring.estimate import estimate
     from ig4.core.engine.scoring.score import score as compute
 
+    check_estimate_options(dry_run=dry_run, devices=devices, measure=measure)
     wanted = {
         # Who asks for spaces alone wants no scores by default.
         "scorers": [] if scorers is None and spaces is not None else opt.names(scorers),
@@ -82,18 +95,20 @@ def score(
         "check": False if no_check else None,
     }
     config = _configured(wanted, options, asking, config_file)
-    with open_session(db, config, quiet=quiet) as session:
+    planned = dry_run and measure is None
+    opened = (open_planning_session if planned else open_session)(db, config, quiet=quiet)
+    with opened as session:
         chosen = session.dataset(dataset or config.dataset.name)
         config = with_recorded_options(
             session, chosen, config, scorers=config.run.scorers, spaces=config.run.spaces
         )
         request = score_request(config, retry_failed=retry_failed, recompute=recompute)
         if dry_run:
-            expected = estimate(session, chosen, request)
+            expected = estimated(session, chosen, request, devices=devices, measure=measure)
             if as_json:
                 render.print_json({**expected.to_dict(), "plan": request.to_dict()})
             else:
-                render.print_estimate(expected, as_json=False)
+                print_score_estimate(expected)
             return
         done = compute(session, chosen, request)
     if as_json:

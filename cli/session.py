@@ -27,3 +27,24 @@ def open_session(
         progress_listener(quiet=quiet) as listener,
     ):
         yield Session(store, Host.discover(), [listener, log_event])
+
+
+@contextmanager
+def open_planning_session(
+    db: str | None, config: Config | None = None, *, create: bool = False, quiet: bool = False
+) -> Iterator[Session]:
+    """Yield a session for a plan, of which nothing is left.
+
+    With `create`, an empty database elsewhere stands for one that does not exist yet.
+    """
+    from ig4.core.engine.estimating.mixtures import passing_mixtures
+    from ig4.core.engine.planningstore import planning_store
+
+    where = location(db, config)
+    with (
+        planning_store(where) if create else Store.open(where, create=False) as store,
+        progress_listener(quiet=quiet) as listener,
+    ):
+        session = Session(store, Host.discover(), [listener, log_event], planning=True)
+        with passing_mixtures(session):
+            yield session

@@ -88,7 +88,7 @@ def put(
         "group_names": list(group_names),
         "run_id": run_id,
         "created_at": after_all(connection, Grouping.created_at),
-        "labels_crc": _checksum(samples, labels),
+        "labels_crc": checksum(samples, labels),
     }
     added = int(connection.scalar(insert(Grouping).values(values).returning(Grouping.id)) or 0)
     seal(connection, Grouping, Grouping.id == added)
@@ -125,16 +125,16 @@ def single_labels(
     )
     labels = small_integers(connection, statement)
     stored = connection.scalar(select(Grouping.labels_crc).where(Grouping.id == grouping_id))
-    same = len(labels) == len(samples) and _checksum(samples, labels) == stored
+    same = len(labels) == len(samples) and checksum(samples, labels) == stored
     return labels if same else None
 
 
 def stored_checksum(connection: Connection, grouping_id: int) -> int:
     """Return the CRC-32 of the labels that a grouping has."""
-    return _checksum(*memberships(connection, grouping_id))
+    return checksum(*memberships(connection, grouping_id))
 
 
-def _checksum(samples: NDArray[np.int64], labels: NDArray[np.int64]) -> int:
+def checksum(samples: NDArray[np.int64], labels: NDArray[np.int64]) -> int:
     """Return the CRC-32 of pairs in the order of `memberships`."""
     return crc32(np.stack([samples, labels]).astype("<i8").tobytes())
 

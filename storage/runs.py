@@ -154,6 +154,11 @@ def component_id(connection: Connection, row: ComponentRow) -> int:
     return int(connection.scalar(statement) or 0)
 
 
+def find_component(connection: Connection, fingerprint: str) -> int | None:
+    """Return the id of a component, None if it is not recorded."""
+    return connection.scalar(select(Component.id).where(Component.fingerprint == fingerprint))
+
+
 def component_names(connection: Connection) -> dict[str, str]:
     """Return by fingerprint the names of all components; other kinds than scorers with theirs."""
     rows = connection.execute(select(Component.fingerprint, Component.kind, Component.name))
@@ -182,13 +187,37 @@ def put_digest(connection: Connection, path: str, size: int, mtime_ns: int, sha2
     )
 
 
-def seconds_per_unit(connection: Connection, fingerprint: str) -> float | None:
-    """Return the seconds per unit of a component in the newest run that used it, or None."""
-    summaries = connection.scalars(
-        select(Run.summary).where(Run.summary.is_not(None)).order_by(Run.id.desc()).limit(100)
+@dataclass(frozen=True, slots=True)
+class MeasuredSpeed:
+    """What a component took in a run: seconds for so many units, on a device if it is known."""
+
+    run_id: int
+    units: float
+    seconds: float
+    device: str | None
+
+    @property
+    def seconds_per_unit(self) -> float:
+        """Seconds for a sample, image or text."""
+        return self.seconds / self.units
+
+
+def measured_speeds(connection: Connection) -> dict[str, list[MeasuredSpeed]]:
+    """Return by fingerprint what components took in the last runs, the newest first."""
+    rows = connection.execute(
+        select(Run.id, Run.summary)
+        .where(Run.summary.is_not(None))
+        .order_by(Run.id.desc())
+        .limit(_LAST_RUNS)
     )
-    for summary in summaries:
-        done, seconds = ((summary or {}).get("speeds") or {}).get(fingerprint, (0, 0))
-        if done:
-            return float(seconds / done)
-    return None
+    found: dict[str, list[MeasuredSpeed]] = {}
+    for run_id, summary in rows:
+        devices = (summary or {}).get("devices") or {}
+        for fingerprint, (units, seconds) in ((summary or {}).get("speeds") or {}).items():
+            if units:
+                speed = MeasuredSpeed(run_id, units, seconds, devices.get(fingerprint))
+                found.setdefault(fingerprint, []).append(speed)
+    return found
+
+
+_LAST_RUNS = 500

@@ -107,6 +107,15 @@ def stored_checksum(connection: Connection, selection_id: int, position: int) ->
     return _checksum(_stored(connection, selection_id, position))
 
 
+def checksums(connection: Connection, selection_id: int) -> list[tuple[int, int]]:
+    """Return the position of each scorer of a selection, and the checksum of its scores."""
+    table = SelectionScorer.__table__.c
+    rows = connection.execute(
+        select(table.position, table.values_crc).where(table.selection_id == selection_id)
+    )
+    return [(position, crc) for position, crc in rows]
+
+
 def _stored(connection: Connection, selection_id: int, position: int) -> Sequence[Any]:
     """Return (rank, value, percent) of each sample of a selection, by rank."""
     table = SelectedScore.__table__.c

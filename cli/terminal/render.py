@@ -18,7 +18,7 @@ from ig4.core.counts import counted
 
 if TYPE_CHECKING:
     from ig4.core.calls.running.runner import CallsResult
-    from ig4.core.engine.scoring.estimate import CallEstimate, ScoreEstimate
+    from ig4.core.engine.scoring.estimate import CallEstimate
     from ig4.core.engine.scoring.score import ScoreResult
 
 
@@ -221,21 +221,6 @@ def scorer_summary(scored: ScoreResult, name: str) -> str:
 def nonzero(counts: Mapping[str, int]) -> dict[str, int]:
     """Return the counts that are not 0, by name."""
     return {name: count for name, count in counts.items() if count}
-
-
-def print_estimate(estimate: ScoreEstimate, *, as_json: bool) -> None:
-    """Print what would be computed, with time and cost."""
-    if as_json:
-        print_json(estimate.to_dict())
-        return
-    click.echo(f"{estimate.dataset}: {counted(estimate.samples, 'sample')}. To be computed:")
-    rows = []
-    for name, count in estimate.calls.items():
-        seconds = estimate.seconds[name]
-        rows.append((name, count, "unknown yet" if seconds is None else f"{seconds:,.0f}"))
-    print_table(("component", "to do", "seconds"), rows)
-    for name, calls in estimate.asking.items():
-        click.echo(calls_estimate(name, calls))
 
 
 def calls_estimate(name: str, calls: CallEstimate) -> str:

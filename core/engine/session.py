@@ -42,6 +42,12 @@ class Session:
     """What was said of mixtures already."""
     speeds: dict[str, list[float]] = field(default_factory=dict)
     """By component fingerprint: units done in this run, and the seconds they took."""
+    devices: dict[str, str] = field(default_factory=dict)
+    """By component fingerprint: what it worked on in this run."""
+    planning: bool = False
+    """Whether nothing is to be recorded, not even which components there are (`--dry-run`)."""
+    unrecorded: dict[str, int] = field(default_factory=dict)
+    """By fingerprint: numbers of components, while planning, that the database does not have."""
     part: str | None = None
     """The recipe that notices are about, where a command makes several selections."""
 
@@ -119,6 +125,8 @@ class Session:
             value = sha256_of(path)
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+        if self.planning:
+            return value
         with self.store.writing() as connection:
             runs.put_digest(connection, *key, value)
         return value
@@ -132,7 +140,15 @@ class Session:
         )
 
     def component_id(self, fingerprint: Fingerprint) -> int:
-        """Return the database's id of a component, adding it if it is new."""
+        """Return the database's id of a component, adding it if it is new.
+
+        While planning, a new one gets a number below 0, of which the database knows nothing.
+        """
+        if self.planning:
+            with self.store.reading() as connection:
+                known = runs.find_component(connection, fingerprint.value)
+            fresh = -1 - len(self.unrecorded)
+            return self.unrecorded.setdefault(fingerprint.value, fresh) if known is None else known
         row = runs.ComponentRow(
             kind=fingerprint.kind,
             name=fingerprint.name,
@@ -232,6 +248,8 @@ class Session:
         try:
             with self.store.writing() as connection:
                 summary = {"failures": self.failures, "speeds": self.speeds}
+                if self.devices:
+                    summary["devices"] = self.devices
                 runs.finish(connection, run_id, status, summary)
         finally:
             self.emit(RunFinished(run_id, status, dict(self.failures)))

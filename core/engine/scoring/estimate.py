@@ -11,12 +11,14 @@ from ig4.core.calls.ledger import at_other_limits, reply_of
 from ig4.core.calls.loop import run
 from ig4.core.calls.request import PendingError, Reply, Request
 from ig4.core.calls.settings import CallSettings
+from ig4.core.engine.estimating.failed import with_failed
+from ig4.core.engine.estimating.speeds import SpeedTable
+from ig4.core.engine.estimating.workload import Workload, workload
 from ig4.core.engine.scoring.plan import PendingWork, ScoreRequest, make_plan
 from ig4.core.engine.scoring.poolestimate import PoolEstimator
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.score import imported_scorers, imported_spaces, split_pool_scorers
 from ig4.storage import calls as ledger
-from ig4.storage import runs
 from ig4.storage.calls import CallRow
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from ig4.core.calls.running.task import CallTask
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
+    from ig4.storage.store import Store
 
 T = TypeVar("T")
 
@@ -56,8 +59,10 @@ class CallEstimate:
 class ScoreEstimate:
     """By component: how many samples (embedder: inputs) it has yet to see, and the seconds.
 
-    What looks at all samples at once has to see all of them, or none. Seconds are None where this
-    database has not seen the component at work.
+    What looks at all samples at once has to see all of them, or none. Seconds are those of one
+    device, None where this database has not seen the component at work; `measured_on` says where
+    it has. `data` is what has to be read and stored. A data set that is not `stored` was only
+    looked through: its numbers are about right.
     """
 
     dataset: str
@@ -65,25 +70,71 @@ class ScoreEstimate:
     calls: dict[str, int]
     seconds: dict[str, float | None]
     asking: dict[str, CallEstimate] = field(default_factory=dict)
+    measured_on: dict[str, str] = field(default_factory=dict)
+    data: Workload | None = None
+    devices: int = 1
+    stored: bool = True
+
+    @property
+    def hours(self) -> dict[str, float | None]:
+        """Hours by component on all devices; services are not faster with more of these."""
+        return {
+            name: None
+            if seconds is None
+            else seconds / 3600 / (1 if name in self.asking else self.devices)
+            for name, seconds in self.seconds.items()
+        }
+
+    @property
+    def unknown(self) -> list[str]:
+        """The components that have something to do, and nobody knows how long it takes."""
+        return [name for name, one in self.seconds.items() if one is None and self.calls[name]]
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars for all services; None where a price is not known."""
+        costs = [one.cost for one in self.asking.values()]
+        return None if None in costs else sum(one for one in costs if one is not None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields, JSON-able."""
-        return asdict(self)
+        """Return the fields and what follows from them, JSON-able."""
+        data = {} if self.data is None else self.data.to_dict()
+        return {
+            **asdict(replace(self, data=None)),
+            "data": data,
+            "hours": self.hours,
+            "total_hours": sum(one or 0.0 for one in self.hours.values()),
+            "unknown_speeds": self.unknown,
+            "cost": self.cost,
+        }
 
 
-def estimate(session: Session, dataset: DatasetRow, request: ScoreRequest) -> ScoreEstimate:
-    """Return what scoring would do; nothing is computed, and nobody is asked.
+def estimate(
+    session: Session,
+    dataset: DatasetRow,
+    request: ScoreRequest,
+    *,
+    devices: int | None = None,
+    experience: Store | None = None,
+) -> ScoreEstimate:
+    """Return what scoring would do; nothing is computed or recorded, and nobody is asked.
+
+    Hours are told for so many `devices`, by default the executor's actors. Speeds and
+    lengths of vectors are those of the database `experience`, by default the session's own.
 
     Raises:
         UsageError: unknown component or option; nothing makes a space or score that is read.
     """
+    session = replace(session, planning=True, unrecorded={})
     imported = imported_scorers(session, dataset) - set(request.recompute)
     computed = [choice for choice in request.scorers if choice.label not in imported]
     own = imported_spaces(session, dataset) - set(request.recompute)
     spaces = [choice for choice in request.spaces if choice.label not in own]
     request = replace(request, scorers=computed, spaces=spaces)
     request, pooled = split_pool_scorers(session, dataset, request)
-    plan = make_plan(session, dataset, request)
+    plan = make_plan(session, dataset, replace(request, retry_failed=False))
+    if request.retry_failed:
+        plan = with_failed(session, plan)
     looking = PoolEstimator(session, plan, request.pool, request.spaces)
     of_pools = looking.scorers(pooled)
     calls = plan.calls | {f"embedder {name}": count for name, count in looking.embedders().items()}
@@ -93,10 +144,13 @@ def estimate(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Sc
         f"embedder {p.configured.label}": p for p in plan.embedders.values()
     }
     seconds |= dict.fromkeys(f"embedder {label}" for label in plan.pooled)
-    with session.store.reading() as connection:
-        for name, pending in {**names, **plan.scorers}.items():
-            speed = runs.seconds_per_unit(connection, pending.configured.fingerprint.value)
-            seconds[name] = None if speed is None else speed * calls[name]
+    experience = experience or session.store
+    known, measured_on = SpeedTable.of(experience), {}
+    for name, pending in {**names, **plan.scorers}.items():
+        speed = known.of_component(pending.configured.fingerprint.value)
+        seconds[name] = None if speed is None else speed.seconds_per_unit * calls[name]
+        if speed is not None and speed.device is not None:
+            measured_on[name] = speed.device
     asking = {
         label: estimate_calls(
             session,
@@ -107,7 +161,22 @@ def estimate(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Sc
         for label, pending in plan.asking.items()
         if len(pending.places)
     }
-    return ScoreEstimate(dataset.name, len(plan.sample_ids), calls, seconds, asking)
+    return ScoreEstimate(
+        dataset.name,
+        len(plan.sample_ids),
+        calls,
+        seconds,
+        asking,
+        measured_on,
+        workload(session, plan, experience),
+        devices or _actors(request),
+    )
+
+
+def _actors(request: ScoreRequest) -> int:
+    """Return how many copies of the models an executor runs side by side, as far as it says."""
+    given = str(request.executor.options.get("actors", 1))
+    return max(1, int(given)) if given.isdecimal() else 1
 
 
 def estimate_calls(

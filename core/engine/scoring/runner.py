@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from ig4.core.calls.running.streaks import FailureStreak
 from ig4.core.contracts import Embedder, Executor, Run, Scorer
+from ig4.core.engine.estimating.devices import device_of
 from ig4.core.engine.scoring import storing
 from ig4.core.engine.scoring.plan import PendingTexts
 from ig4.core.engine.scoring.taskbuilder import Batch, TaskBuilder
@@ -142,7 +143,9 @@ class ScoreRunner:
             session.emit(BatchScored(label, done, failed))
         session.emit(StageAdvanced(self._stages[label], done, failed))
         # What each component took, for later estimates.
-        total = session.speeds.setdefault(pending.configured.fingerprint.value, [0.0, 0.0])
+        fingerprint = pending.configured.fingerprint.value
+        total = session.speeds.setdefault(fingerprint, [0.0, 0.0])
+        session.devices.setdefault(fingerprint, device_of(pending.configured.component))
         total[0] += done
         total[1] += result.seconds
 

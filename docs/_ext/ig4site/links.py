@@ -19,6 +19,7 @@ PAGES = {
     "examples/arena/README.md": "examples/arena",
     "examples/arena/PLAN.md": "examples/arena-plan",
     "examples/miniature/README.md": "examples/miniature",
+    "examples/cluster/README.md": "examples/cluster",
 }
 """Files outside docs/ that are pages of the site."""
 

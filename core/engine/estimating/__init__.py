@@ -1,0 +1,1 @@
+"""What a run would take: time, reading, disk and money, before anything is computed."""

@@ -1,0 +1,1 @@
+"""Copying a score database, and taking over what others have, with progress."""

@@ -1,0 +1,1 @@
+"""Copying a score database to another place, exactly."""

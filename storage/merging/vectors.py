@@ -1,0 +1,127 @@
+"""Takes over vectors of images and of texts, and those that lie in files beside the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from ig4.storage.bulk import in_values
+from ig4.storage.integrity.checksums import of_input, of_vector
+from ig4.storage.merging.merging import Merging, columns, in_order
+from ig4.storage.schema import Embedding, InputEmbedding
+from ig4.storage.transfer.folders import copy_folder
+from ig4.storage.transfer.upserting import add_rows
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+CHUNK = 2000
+"""So many vectors are in memory at a time."""
+
+_DIGESTS = 500  # parameters of one IN
+
+
+def take_vectors(merging: Merging) -> None:
+    """Take over what embedders made of images and of texts; failures, too."""
+    _take(merging, Embedding, "image_id", of_vector, merging.images.get)
+    _take(merging, InputEmbedding, "digest", of_input, lambda digest: digest)
+
+
+def take_vector_files(merging: Merging) -> None:
+    """Copy the files of vectors beside the other database; their names are digests of them."""
+    copied = copy_folder(
+        merging.source.vector_folder, merging.store.vector_folder, dry_run=merging.dry_run
+    )
+    merging.result.files += copied.copied
+    merging.result.file_bytes += copied.bytes
+
+
+def _take(
+    merging: Merging,
+    model: Any,
+    key: str,
+    crc: Callable[..., int],
+    own: Callable[[Any], Any],
+) -> None:
+    table = model.__tablename__
+    tally = merging.result.of(table)
+    names = columns(model)
+    for rows in merging.rows(model, chunk=CHUNK):
+        good = [row for row in rows if _is_sound(row, key, crc)]
+        tally.damaged += len(rows) - len(good)
+        mapped = _mapped(merging, good, key, own)
+        tally.left_out += len(good) - len(mapped)
+        with merging.store.reading() as connection:
+            found = _vectors(connection, model, key, mapped)
+        wanted = [row for row in mapped if _wins(tally, row, key, found)]
+        if merging.dry_run or not wanted:
+            continue
+        for row in wanted:
+            row["crc"] = crc(row["component_id"], row[key], row["vector"], row["error"])
+        with merging.store.writing() as connection:
+            add_rows(
+                connection,
+                table,
+                names,
+                in_order(names, wanted),
+                key=("component_id", key),
+                replace=f"{table}.vector IS NULL",
+            )
+
+
+def _is_sound(row: Mapping[str, Any], key: str, crc: Callable[..., int]) -> bool:
+    stored = (row["component_id"], row[key], row["vector"], row["error"])
+    return row["crc"] is None or row["crc"] == crc(*stored)
+
+
+def _mapped(
+    merging: Merging, rows: Sequence[Mapping[str, Any]], key: str, own: Callable[[Any], Any]
+) -> list[dict[str, Any]]:
+    mapped = []
+    for row in rows:
+        component, named = merging.components.get(row["component_id"]), own(row[key])
+        if component is not None and named is not None:
+            ids = {"component_id": component, key: named}
+            mapped.append({**row, **ids, "run_id": merging.runs.get(row["run_id"])})
+    return mapped
+
+
+def _vectors(
+    connection: Connection, model: Any, key: str, rows: Sequence[Mapping[str, Any]]
+) -> dict[tuple[int, Any], bytes | None]:
+    """Return the vectors that are here under the rows' keys; None for a failure."""
+    found: dict[tuple[int, Any], bytes | None] = {}
+    column = getattr(model, key)
+    by_component = itemgetter("component_id")
+    for component, mine in groupby(sorted(rows, key=by_component), by_component):
+        keys = [row[key] for row in mine]
+        for start in range(0, len(keys), _DIGESTS):
+            part = keys[start : start + _DIGESTS]
+            known = column.in_(part) if key == "digest" else in_values(connection, column, part)
+            statement = select(column, model.vector).where(model.component_id == component, known)
+            for one, vector in connection.execute(statement):
+                found[component, one] = vector
+    return found
+
+
+def _wins(
+    tally: Any, row: Mapping[str, Any], key: str, found: Mapping[tuple[int, Any], bytes | None]
+) -> bool:
+    """Tell whether a vector is to be stored here, and count it."""
+    own = row["component_id"], row[key]
+    if own not in found:
+        tally.taken += 1
+        return True
+    vector = found[own]
+    if vector is None and row["vector"] is not None:
+        tally.replaced += 1
+        return True
+    if row["vector"] is not None and vector != row["vector"]:
+        tally.conflicts += 1
+    else:
+        tally.equal += 1
+    return False

@@ -1,0 +1,1 @@
+"""Reading a whole score database, and writing many rows of one."""
