@@ -19,8 +19,8 @@ _BLOCK = 8_192
 class NeighbourGraph:
     """A symmetric graph of n vectors: an edge weighs 1 where both name each other, else 1/2.
 
-    `adjacency` is a scipy CSR matrix (n, n) float64, each vector beside itself among its
-    neighbours, as in scikit-learn. `part_of` (n,) int32 numbers the connected parts.
+    `adjacency` is a scipy CSR matrix (n, n) float64; no vector has an edge to itself, as scipy's
+    Laplacian takes none into account. `part_of` (n,) int32 numbers the connected parts.
     """
 
     adjacency: Any
@@ -41,11 +41,8 @@ def neighbour_graph(indices: NDArray[np.int64]) -> NeighbourGraph:
     from scipy.sparse import csr_matrix
 
     n, k = indices.shape
-    columns = np.empty((n, k + 1), dtype=np.int32)
-    columns[:, 0] = np.arange(n)
-    columns[:, 1:] = indices
-    columns.sort(axis=1)
-    starts = np.arange(0, columns.size + 1, k + 1, dtype=np.int32)
+    columns = np.sort(indices.astype(np.int32), axis=1)
+    starts = np.arange(0, columns.size + 1, k, dtype=np.int32)
     named = csr_matrix((np.full(columns.size, 0.5), columns.ravel(), starts), (n, n))
     return _with_parts((named + named.T).tocsr())
 

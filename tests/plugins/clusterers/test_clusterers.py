@@ -116,6 +116,7 @@ def test_the_eigenvectors_are_those_of_the_graph():
     dense = graph.adjacency.toarray()
     assert np.array_equal(dense, dense.T)
     assert set(np.unique(dense)) == {0, 0.5, 1}
+    assert not dense.diagonal().any()
     walk = dense / dense.sum(axis=1, keepdims=True)
     found = cut_vectors(graph, 5, np.random.RandomState(0))
     largest = np.sort(np.linalg.eigvals(walk).real)[::-1][:5]
