@@ -139,6 +139,7 @@ def _as_dict(dataset: str, done: ScoreResult) -> dict[str, Any]:
         "scored": dict(done.done),
         "failed": dict(done.failed),
         "without_image": render.nonzero(done.without_image),
+        "by_others": render.nonzero(done.others),
         "embedded": done.embedded,
         "spaces": {name: {"without": count} for name, count in done.spaces.items()},
         "components": dict(done.identities),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -127,7 +128,8 @@ def put(
 ) -> None:
     """Store (digest, vector (d,) float32 or the error) rows of an embedder."""
     stored = []
-    for digest, vector in rows:
+    # In one order everywhere, so that no two processes wait for each other's rows.
+    for digest, vector in sorted(rows, key=itemgetter(0)):
         data = None if isinstance(vector, str) else vector.astype("<f4").tobytes()
         error = vector if isinstance(vector, str) else None
         crc = of_input(component_id, digest, data, error)
@@ -149,6 +151,21 @@ def embedded(
         error = InputEmbedding.error
         statement = statement.where(error.is_not(None) if failed else error.is_(None))
     found = connection.scalars(statement).all()
+    return np.sort(np.frombuffer(b"".join(found), dtype=DIGEST))
+
+
+def embedded_among(
+    connection: Connection, component_id: int, digests: NDArray[np.void]
+) -> NDArray[np.void]:
+    """Return those of a few digests (n,) that a component has results for, ascending."""
+    found: list[bytes] = []
+    for start in range(0, len(digests), _CHUNK):
+        part = [one.tobytes() for one in digests[start : start + _CHUNK]]
+        found += connection.scalars(
+            select(InputEmbedding.digest).where(
+                InputEmbedding.component_id == component_id, InputEmbedding.digest.in_(part)
+            )
+        )
     return np.sort(np.frombuffer(b"".join(found), dtype=DIGEST))
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -80,12 +79,6 @@ class PendingWork:
     ordinals: NDArray[np.int64]
     outputs: Mapping[str, int] = field(default_factory=dict, kw_only=True)
     """The ids of the components of its outputs, by name."""
-
-    def batches(self, size: int) -> Iterator[slice]:
-        """Yield the units of each batch of `size`, in order; fewer where some are done."""
-        starts = np.flatnonzero(np.diff(self.ordinals // size, prepend=-1))
-        for start, end in pairwise([*starts.tolist(), len(self.ordinals)]):
-            yield slice(start, end)
 
     @property
     def asks(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
@@ -14,6 +15,7 @@ from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.pooling.spaces import missing_space, space_choice
 from ig4.core.engine.scoring import storing
+from ig4.core.engine.scoring.claiming import insist
 from ig4.core.engine.scoring.failures import count_failures
 from ig4.core.engine.scoring.outputs import column_name
 from ig4.core.engine.scoring.plan import (
@@ -41,6 +43,7 @@ class ScoreResult(TabularResult):
     """What the stage did: by scorer, how many samples now, and how many failed in all.
 
     Samples without an image that a scorer of images was given are `without_image`, and not failed.
+    `others` counts those of the samples done that other processes have scored at the same time.
     `embedded` is the number of images and texts that were embedded. `spaces` has by name how many
     samples have no vector because something failed. `identities` has what each scorer's results
     depend on: model, weights, precision, ….
@@ -57,6 +60,7 @@ class ScoreResult(TabularResult):
     spaces: Mapping[str, int] = field(default_factory=dict)
     checked: CheckResult | None = None
     without_image: Mapping[str, int] = field(default_factory=dict)
+    others: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stopped(self) -> str | None:
@@ -82,9 +86,10 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
     """Compute the scores (and embeddings) that a data set still lacks.
 
     A scorer whose name stands for imported scores in this data set is not computed, unless
-    `recompute` names it. Killed at any moment, the next call goes on after the last chunk
-    that was committed. A name goes on standing for older scores until the first new one: a
-    model that cannot be loaded takes nothing away.
+    `recompute` names it. Killed at any moment, the next call goes on after the last batch
+    that was committed. Other processes may score the same data set at the same time: each batch
+    is computed by one of them, and all return when everything is there. A name goes on standing
+    for older scores until the first new one: a model that cannot be loaded takes nothing away.
 
     Raises:
         UsageError: unknown component or option.
@@ -102,15 +107,17 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
     check_request(session, request)
     with session.recorded("score", config):
         session.attach(dataset.id)
-        plan = make_plan(session, dataset, request)
-        _bind_finished(session, plan)
+        plan = insist(partial(make_plan, session, dataset, request))
+        insist(partial(_bind_finished, session, plan))
         checking = _checking(session, plan, pooled, request)
+        others: Mapping[str, int] = {}
         if plan.has_batches:
             runner = ScoreRunner(session, plan, request.call_settings.stop_after)
             runner.run(request.executor, checking.rate if checking else None)
-        bind_spaces(session, plan, request)
+            others = runner.others
+        insist(partial(bind_spaces, session, plan, request))
         calls = _ask_services(session, plan, request)
-        failed, without_image = _failures(session, plan)
+        failed, without_image = insist(partial(_failures, session, plan))
         done = {label: len(pending.places) for label, pending in plan.scorers.items()}
         if calls is not None:
             done |= calls.done
@@ -119,7 +126,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
             for label, pending in plan.scorers.items()
         }
         embedded = sum(len(pending.places) for pending in plan.embedders.values())
-        unembedded = failures_by_space(session, plan)
+        unembedded = insist(partial(failures_by_space, session, plan))
         session.failures.update({name: count for name, count in unembedded.items() if count})
         result = ScoreResult(
             dataset,
@@ -130,6 +137,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
             calls,
             unembedded,
             without_image=without_image,
+            others={label: count for label, count in others.items() if label in plan.scorers},
         )
         try:
             if not result.stopped:
