@@ -25,6 +25,7 @@ Examples:
   ig4 score --spaces clip,text
   ig4 score --spaces sentence -o sentence.reads=answer
   ig4 score --scorers clip --retry-failed
+  ig4 score --scorers clip --shard 3/16 --no-check --db part-3.db
   ig4 score --scorers gpt --dry-run
   ig4 score --scorers gpt --max-cost 5.00 --concurrency 64
   ig4 score --scorers gpt --batch --no-wait
@@ -44,6 +45,11 @@ Examples:
     metavar="NAME",
     help="Replace imported scores, or vectors, by computed ones.",
 )
+@click.option(
+    "--shard",
+    metavar="K/N",
+    help="Compute the K-th of N parts alone, as in 3/16: for job arrays, one part a job.",
+)
 @opt.no_check
 @click.option("--dry-run", is_flag=True, help="Show what would be computed, and stop.")
 @opt.scoring_options
@@ -57,6 +63,7 @@ def score(
     executor: str | None,
     retry_failed: bool,
     recompute: tuple[str, ...],
+    shard: str | None,
     no_check: bool,
     dry_run: bool,
     options: tuple[str, ...],
@@ -87,7 +94,7 @@ def score(
         config = with_recorded_options(
             session, chosen, config, scorers=config.run.scorers, spaces=config.run.spaces
         )
-        request = score_request(config, retry_failed=retry_failed, recompute=recompute)
+        request = score_request(config, retry_failed=retry_failed, recompute=recompute, shard=shard)
         if dry_run:
             expected = estimate(session, chosen, request)
             if as_json:

@@ -16,7 +16,7 @@ from ig4.core.engine.pooling.pooldata import CountedScores, StoredPoolData
 from ig4.core.engine.pooling.poolinputs import further_digests
 from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spaces import has_no_images, require_space, without_image
-from ig4.core.engine.scoring.claiming import whole_component
+from ig4.core.engine.scoring.sharing.claiming import whole_component
 from ig4.core.errors import Ig4Error, PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
 from ig4.core.host.fingerprint import Fingerprint, digest_of

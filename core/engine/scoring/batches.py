@@ -13,7 +13,7 @@ from ig4.storage.claims import Span
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ig4.core.engine.scoring.plan import PendingWork
+    from ig4.core.engine.scoring.pending import PendingWork
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from ig4.core.calls.ledger import at_other_limits, reply_of
 from ig4.core.calls.loop import run
 from ig4.core.calls.request import PendingError, Reply, Request
 from ig4.core.calls.settings import CallSettings
-from ig4.core.engine.scoring.plan import PendingWork, ScoreRequest, make_plan
+from ig4.core.engine.scoring.pending import PendingWork
+from ig4.core.engine.scoring.plan import ScoreRequest, check_shard, make_plan
 from ig4.core.engine.scoring.poolestimate import PoolEstimator
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.score import imported_scorers, imported_spaces, split_pool_scorers
@@ -83,6 +84,8 @@ def estimate(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Sc
     spaces = [choice for choice in request.spaces if choice.label not in own]
     request = replace(request, scorers=computed, spaces=spaces)
     request, pooled = split_pool_scorers(session, dataset, request)
+    if request.shard:
+        check_shard(request, [one.label for one in pooled])
     plan = make_plan(session, dataset, request)
     looking = PoolEstimator(session, plan, request.pool, request.spaces)
     of_pools = looking.scorers(pooled)

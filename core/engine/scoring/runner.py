@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 from ig4.core.calls.running.streaks import FailureStreak
 from ig4.core.contracts import Embedder, Executor, Run, Scorer
 from ig4.core.engine.scoring import storing
-from ig4.core.engine.scoring.claiming import ClaimLostError, Claims, insist
-from ig4.core.engine.scoring.claimqueue import ClaimQueue
-from ig4.core.engine.scoring.plan import PendingTexts
+from ig4.core.engine.scoring.pending import PendingTexts
+from ig4.core.engine.scoring.sharing.claiming import ClaimLostError, Claims, insist
+from ig4.core.engine.scoring.sharing.claimqueue import ClaimQueue
 from ig4.core.engine.scoring.taskbuilder import TaskBuilder
 from ig4.core.engine.scoring.tasks import (
     EmbedResult,
@@ -27,7 +27,8 @@ from ig4.storage import scores, spaces
 
 if TYPE_CHECKING:
     from ig4.core.engine.scoring.batches import Batch, BatchTable
-    from ig4.core.engine.scoring.plan import PendingWork, ScoringPlan
+    from ig4.core.engine.scoring.pending import PendingWork
+    from ig4.core.engine.scoring.plan import ScoringPlan
     from ig4.core.engine.session import Session
     from ig4.core.records import Choice
 

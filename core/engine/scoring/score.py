@@ -15,7 +15,6 @@ from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.pooling.spaces import missing_space, space_choice
 from ig4.core.engine.scoring import storing
-from ig4.core.engine.scoring.claiming import insist
 from ig4.core.engine.scoring.failures import count_failures
 from ig4.core.engine.scoring.outputs import column_name
 from ig4.core.engine.scoring.plan import (
@@ -23,10 +22,12 @@ from ig4.core.engine.scoring.plan import (
     ScoringPlan,
     check_label,
     check_request,
+    check_shard,
     make_plan,
 )
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
+from ig4.core.engine.scoring.sharing.claiming import insist
 from ig4.core.engine.scoring.spacebinding import bind_spaces, failures_by_space
 from ig4.core.errors import Ig4Error, UsageError
 from ig4.core.records import JSON, Choice
@@ -92,11 +93,11 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
     for older scores until the first new one: a model that cannot be loaded takes nothing away.
 
     Raises:
-        UsageError: unknown component or option.
+        UsageError: unknown component or option; a shard cannot do what is asked for.
         PrerequisiteError: model weights or a device are missing.
         FailingError: a component failed `stop_after` times in a row.
     """
-    config = {
+    config: dict[str, JSON] = {
         "dataset": dataset.name,
         "scorers": {choice.label: choice.to_dict() for choice in request.scorers},
         "spaces": {choice.label: choice.to_dict() for choice in request.spaces},
@@ -105,6 +106,9 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
     request = _without_imported(session, dataset, request)
     request, pooled = split_pool_scorers(session, dataset, request)
     check_request(session, request)
+    if request.shard:
+        request = _of_shard(session, request, pooled)
+        config |= {"shard": str(request.shard)}
     with session.recorded("score", config):
         session.attach(dataset.id)
         plan = insist(partial(make_plan, session, dataset, request))
@@ -187,6 +191,23 @@ def split_pool_scorers(
                 raise UsageError(missing_space(session, dataset, name, request.pool.embedders))
             wanted[name] = embedder
     return replace(request, scorers=plain, spaces=tuple(wanted.values())), pooled
+
+
+def _of_shard(
+    session: Session, request: ScoreRequest, pooled: Sequence[ConfiguredComponent]
+) -> ScoreRequest:
+    """Return the request of a shard, which checks no columns: they are not whole yet.
+
+    Raises:
+        UsageError: a shard cannot do what is asked for.
+    """
+    check_shard(request, [one.label for one in pooled])
+    if request.check is not None:
+        session.notice(
+            f"shard {request.shard}: columns are not checked; once all shards are there, the same "
+            "command without --shard computes what is still missing and checks"
+        )
+    return replace(request, check=None)
 
 
 def _score_pools(

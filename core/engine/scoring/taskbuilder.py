@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ig4.core.engine.scoring.batches import BatchSource, BatchTable
 from ig4.core.engine.scoring.inputs import text_of
-from ig4.core.engine.scoring.plan import PendingImages, PendingTexts
+from ig4.core.engine.scoring.pending import PendingImages, PendingTexts
 from ig4.core.engine.scoring.samples import image_of, sample_of
 from ig4.core.engine.scoring.tasks import (
     EmbedTask,
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from ig4.core.contracts import Embedder, Scorer
     from ig4.core.engine.scoring.batches import Batch
-    from ig4.core.engine.scoring.plan import PendingWork, ScoringPlan
+    from ig4.core.engine.scoring.pending import PendingWork
+    from ig4.core.engine.scoring.plan import ScoringPlan
     from ig4.storage.samples import SampleRow
     from ig4.storage.store import Store
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ig4.core.counts import counted
 from ig4.core.engine.scoring.inputs import contained
-from ig4.core.engine.scoring.plan import PendingImages, PendingTexts
+from ig4.core.engine.scoring.pending import PendingImages, PendingTexts
 from ig4.storage import scores, spaces
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ig4.core.engine.scoring.batches import Batch, BatchTable
-    from ig4.core.engine.scoring.claiming import Claims
-    from ig4.core.engine.scoring.plan import PendingWork, ScoringPlan
+    from ig4.core.engine.scoring.pending import PendingWork
+    from ig4.core.engine.scoring.plan import ScoringPlan
+    from ig4.core.engine.scoring.sharing.claiming import Claims
     from ig4.storage.claims import ClaimRow, Span
 
 _OPEN, _HELD, _DONE = 0, 1, 2
