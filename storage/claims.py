@@ -9,6 +9,7 @@ from sqlalchemy import and_, delete, select, text
 
 from ig4.storage.bulk import put_rows
 from ig4.storage.schema import ScoreClaim
+from ig4.storage.workers import limit_idleness
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
@@ -35,6 +36,7 @@ def lock(connection: Connection, dataset_id: int) -> None:
     The lock ends with the transaction. On SQLite a transaction that writes has locked the whole
     database already.
     """
+    limit_idleness(connection)
     if connection.dialect.name == "postgresql":
         connection.execute(
             text("SELECT pg_advisory_xact_lock(:kind, :number)"),
@@ -67,6 +69,7 @@ def release(connection: Connection, dataset_id: int, worker: str, span: Span) ->
 
     Until the transaction ends, nobody else can take it.
     """
+    limit_idleness(connection)
     own = and_(_of(dataset_id, worker), ScoreClaim.component_id == span.component_id)
     statement = delete(ScoreClaim).where(own, ScoreClaim.first == span.first)
     return bool(connection.execute(statement).rowcount)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, extract, func, null, select
+from sqlalchemy import and_, delete, extract, func, null, select, text
 
 from ig4.storage.bulk import upsert
 from ig4.storage.calls import CLAIMED
@@ -33,10 +33,27 @@ class WorkerRow:
     silence: float | None
 
 
+IDLE_SECONDS = 60
+"""For how long a process may do nothing in the middle of a transaction that others may wait for."""
+
+
+def limit_idleness(connection: Connection) -> None:
+    """Let the server end this transaction if the process stops in it: its locks hold up others.
+
+    A process that wakes up finds its connection broken, and does the transaction again. SQLite
+    cannot do so.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            text(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+        )
+
+
 def record_heartbeat(
     connection: Connection, worker: str, host: str, pid: int, started: str | None, beats: int
 ) -> None:
     """Record that a process is alive; it repeats this every few seconds, with other `beats`."""
+    limit_idleness(connection)
     seen_at: Any = now() if connection.dialect.name == "sqlite" else func.now()
     values = {"id": worker, "host": host, "pid": pid, "started": started, "beats": beats}
     statement = upsert(connection, LlmWorker, ["id"], update=["beats", "seen_at"])
