@@ -144,18 +144,17 @@ def test_processes_share_the_work_on_a_file_too(data, location, tmp_path, alone)
     values, batches = alone
     ingest(data, location)
     log = tmp_path / "log"
-    processes = [start(data, location, log, "--json", pause=0.03) for _ in range(3)]
+    processes = [start(data, location, log, "--json", pause=0.05) for _ in range(3)]
     told = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
     assert stored(location) == values
     assert claims_left(location) == 0
     for one, expected in zip(logs(log), batches, strict=True):
         assert times(one) == dict.fromkeys(expected, 1)
-    # Each has seen the whole work, and says what of it was done by others.
-    own = {one.process for one in computations(log)}
-    assert len(own) == 3
-    assert {one["scored"]["tallied"] for one in told} == {SAMPLES}
-    by_others = sum(one["by_others"]["tallied"] for one in told)
-    assert by_others == 2 * SAMPLES
+    # Each ends when everything is there, and says what of it others have done since it began.
+    assert len({one.process for one in computations(log)}) > 1
+    own = [one["scored"]["tallied"] - one["by_others"].get("tallied", 0) for one in told]
+    assert sum(own) == SAMPLES
+    assert max(one["scored"]["tallied"] for one in told) == SAMPLES
     assert {one["failed"]["tallied"] for one in told} == {1}
 
 
