@@ -253,7 +253,7 @@ _MEANINGS = {
     "attempts": "how often it was sent",
     "worker": "the process that sends it (llm_workers.id)",
     "score_claims.worker": "the process that computes it (llm_workers.id)",
-    "score_claims.first": "number of the batch's first unit (sample, image or text) in the data set",
+    "score_claims.first": "number of its first unit (sample, image, text) in the data set",
     "score_claims.last": "number of its last unit",
     "host": "name of the machine",
     "pid": "number of the process",
