@@ -7,7 +7,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,9 +29,8 @@ if TYPE_CHECKING:
 _OPEN, _HELD, _DONE = 0, 1, 2
 """The states of a batch: to be computed, claimed by this process, in the store."""
 
-_MOST, _LOOK = 64, 64
-"""How many batches are claimed at a time at most, and of how many it is looked up whether they are
-done."""
+_MOST, _MOST_UNITS = 64, 16_384
+"""How many batches are claimed at a time at most, and how many units are looked up at a time."""
 
 _WINDOW = 4096
 _SHORT, _LONG = 1.0, 4.0
@@ -151,7 +149,7 @@ class ClaimQueue:
             self.claims.give_back(connection, span)
         spans = _Spans(rows)
         batches = (self.table[int(number)] for number in numbers)
-        free = list(islice((one for one in batches if one.span not in spans), _LOOK))
+        free = _next(one for one in batches if one.span not in spans)
         choice.free = bool(free)
         share = -(-len(numbers) // (2 * (1 + len({row.worker for row in rows}))))
         known = self._known(connection, free)
@@ -200,6 +198,18 @@ class ClaimQueue:
         told = f"waits for {counted(len(left), 'batch', 'batches')} that others compute"
         self.tell(left[0].label, 0, told)
         return False
+
+
+def _next(batches: Iterator[Batch]) -> list[Batch]:
+    """Return as many batches as are looked at together: one at least."""
+    found: list[Batch] = []
+    units = 0
+    for batch in batches:
+        found.append(batch)
+        units += len(batch.units)
+        if len(found) == _MOST or units >= _MOST_UNITS:
+            break
+    return found
 
 
 class _Spans:
