@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import delete, func, select
 
+from ig4.storage.arrays import records
 from ig4.storage.bulk import in_values, put_rows, upsert
 from ig4.storage.integrity.checksums import of_input
 from ig4.storage.integrity.seals import seal
@@ -105,7 +106,9 @@ def component_of(connection: Connection, fingerprint: str) -> int | None:
     return connection.scalar(select(Component.id).where(Component.fingerprint == fingerprint))
 
 
-def texts(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[str, str]]:
+def texts(
+    connection: Connection, ids: Sequence[int] | NDArray[np.int64]
+) -> Iterator[tuple[str, str]]:
     """Yield (instruction, answer) of samples, in the order of `ids`."""
     for start in range(0, len(ids), _TEXTS):
         part = [int(value) for value in ids[start : start + _TEXTS]]
@@ -150,8 +153,9 @@ def embedded(
     if failed is not None:
         error = InputEmbedding.error
         statement = statement.where(error.is_not(None) if failed else error.is_(None))
-    found = connection.scalars(statement).all()
-    return np.sort(np.frombuffer(b"".join(found), dtype=DIGEST))
+    found: NDArray[np.void] = records(connection, statement, DIGEST)
+    found.sort()
+    return found
 
 
 def embedded_among(

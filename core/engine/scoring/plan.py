@@ -12,7 +12,7 @@ from ig4.core.calls.settings import CallSettings
 from ig4.core.contracts import Embedder, PoolEmbedder, Scorer
 from ig4.core.engine.checkups.request import CheckRequest
 from ig4.core.engine.pooling.settings import PoolSettings
-from ig4.core.engine.scoring.inputs import contained, text_digests
+from ig4.core.engine.scoring.inputs import contained, first_places, text_digests
 from ig4.core.engine.scoring.outputs import check_names, component_ids
 from ig4.core.engine.scoring.pending import (
     PendingImages,
@@ -161,8 +161,9 @@ def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> S
         faulty = samples.ids_with_problems(connection, dataset.id, answered=True)
         sound = np.flatnonzero(~np.isin(sample_ids, faulty))
         first = np.zeros(len(contents), dtype=bool)
-        first[sound[np.unique(contents[sound], return_index=True)[1]]] = True
-        ordinals = np.cumsum(first) - 1
+        first[sound[first_places(contents[sound])]] = True
+        ordinals = np.cumsum(first, dtype=np.int64)
+        ordinals -= 1
         pending = {}
         for label, one in chosen.items():
             done = scores.scored_ids(connection, ids[id(one)])

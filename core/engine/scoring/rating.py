@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -31,7 +32,7 @@ class RatingTask(CallTask[Sample, Score | Failure]):
         self.scorer = self.component = cast("AsyncScorer", pending.configured.component)
         self.component_id = pending.component_id
         self.fingerprint = pending.configured.fingerprint.value
-        self.places = pending.places.tolist()
+        self.places = array("q", pending.places.tobytes())  # with a truth, as sequences have
 
     def begin(self) -> None:
         """Let the scorer's name stand for this component from now on."""

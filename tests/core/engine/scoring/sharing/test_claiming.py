@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from sqlalchemy import text
@@ -87,13 +86,18 @@ def test_a_batch_that_another_process_computes_is_waited_for_and_not_computed(
     claim(4, 7)
 
     def compute_elsewhere():
-        """Store the batch as the other process would, once all others are done."""
-        while len(times(log)) < 2:
-            time.sleep(0.01)
+        """Store the batch as the other process would, once this one waits for it."""
+        waits.wait(30)
         with session.store.writing() as connection:
             claims.release(connection, dataset.id, "another", Span(component, 4, 7))
             store_elsewhere(connection, component, ["s05", "s06", "s07", "s08"])
 
+    def listen(event):
+        if isinstance(event, StageAdvanced) and event.note.startswith("waits"):
+            waits.set()
+
+    waits = threading.Event()
+    session.listeners = [*session.listeners, listen]
     thread = threading.Thread(target=compute_elsewhere)
     thread.start()
     done = score(session, dataset, request_)
