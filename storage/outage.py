@@ -15,21 +15,23 @@ if TYPE_CHECKING:
 PATIENCE = 300.0
 """For how many seconds a server is waited for."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+"""Seconds between two tries. When the server is back, all processes are soon heard again: nobody is
+taken for gone."""
 
 
 class Outage:
     """The times in which the server of an engine cannot be reached, as this process sees them.
 
-    `notice` hears when one begins, and when it is over.
+    `notice` hears when one begins, and when it is over. A server is waited for if it `was_reached`.
     """
 
     def __init__(self, engine: Engine, patience: float = PATIENCE) -> None:
         self.engine = engine
         self.patience = patience
         self.notice: Callable[[str], None] = lambda _text: None
+        self.was_reached = False
         self._lock = threading.Lock()
-        self._reached = False
         self._since: float | None = None
 
     def connect(self) -> Connection:
@@ -44,7 +46,7 @@ class Outage:
                 connection = self.engine.connect()
             except OperationalError:
                 left = began + self.patience - time.monotonic()
-                if not self._reached or left <= 0:
+                if not self.was_reached or left <= 0:
                     raise
                 self._begin()
                 time.sleep(min(pause, left))
@@ -65,7 +67,7 @@ class Outage:
 
     def _end(self) -> None:
         with self._lock:
-            self._reached = True
+            self.was_reached = True
             since, self._since = self._since, None
         if since is not None:
             self.notice(f"the database is there again after {time.monotonic() - since:.0f} s")

@@ -52,6 +52,7 @@ class Store:
         store = cls(connect(url))
         try:
             ensure_schema(store.engine)
+            store._outage.was_reached = True
         except BaseException:
             store.close()
             raise

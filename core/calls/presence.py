@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from ig4.storage.store import Store
     from ig4.storage.workers import WorkerRow
 
+_UNWATCHED = 15.0
+"""After so many seconds without a look nobody knows who was silent meanwhile, and who could not
+reach the database either."""
+
 _beats = itertools.count(1)
 """The beats of this process, whichever part of it writes them."""
 
@@ -25,10 +30,12 @@ _beats = itertools.count(1)
 class Presence:
     """Records that this process is at work, and watches the beats of others."""
 
-    def __init__(self, store: Store, heartbeat: Heartbeat | None = None) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self.store = store
         self.worker = this_process()
-        self._heartbeat = heartbeat or Heartbeat()
+        self._clock = clock
+        self._heartbeat = Heartbeat(clock)
+        self._looked = clock()
 
     def beat(self, connection: Connection) -> float:
         """Record in a transaction that this process lives; returns its uptime before that."""
@@ -74,7 +81,12 @@ class Presence:
 
     def _others(self) -> Sequence[WorkerRow]:
         with self.store.reading() as connection:
-            return [row for row in workers.list_all(connection) if row.id != self.worker.id]
+            rows = workers.list_all(connection)
+        now = self._clock()
+        if now - self._looked > _UNWATCHED:
+            self._heartbeat.watch_anew()
+        self._looked = now
+        return [row for row in rows if row.id != self.worker.id]
 
     def _is_gone(self, row: WorkerRow) -> bool:
         worker = Worker(row.id, row.host, row.pid, row.started)
@@ -82,12 +94,11 @@ class Presence:
 
     @contextmanager
     def beating(self) -> Iterator[None]:
-        """Sign on, and let a thread record every few seconds that this process lives."""
+        """Let a thread record every few seconds that this process lives."""
         over = threading.Event()
         thread = threading.Thread(
             target=self._keep_alive, args=(over.wait,), name="ig4-beats", daemon=True
         )
-        self.sign_on()
         thread.start()
         try:
             yield

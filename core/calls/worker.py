@@ -104,6 +104,10 @@ class Heartbeat:
         """Tell whether a process was watched for long without a beat, be it on this machine."""
         return self._watched_for(worker, beats) > SILENCE
 
+    def watch_anew(self) -> None:
+        """Forget for how long each process has been silent."""
+        self._seen.clear()
+
     def _watched_for(self, worker: str, beats: int) -> float:
         """Return the seconds for which this process has seen another one write the same."""
         last, since = self._seen.get(worker, (None, 0.0))

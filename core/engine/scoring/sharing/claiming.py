@@ -48,6 +48,7 @@ class Claims:
     @contextmanager
     def opened(self) -> Iterator[Claims]:
         """Let others see that this process lives; what it has claimed is free at the end."""
+        insist(self.presence.sign_on)
         with self.presence.beating():
             try:
                 yield self
