@@ -16,7 +16,8 @@ from ig4.core.calls.request import Reply, Request
 from ig4.core.calls.worker import BEAT_SECONDS, SILENCE, uptime
 from ig4.storage import calls
 from ig4.storage.calls import CallOutcome, CallRow
-from ig4.storage.errors import DatabaseBusyError
+from ig4.storage.connect import repeat_if_lost
+from ig4.storage.errors import DatabaseBusyError, StorageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -151,7 +152,9 @@ class Ledger:
         known: dict[str, CallRow] = {}
         for part, renew in ((to_renew, True), (others, False)):
             if part:
-                known |= self._write(partial(self._claim_part, part, by_hash, renew=renew))
+                # Done twice, it would take its own claims for another's.
+                claim = partial(self._claim_part, part, by_hash, renew=renew)
+                known |= self._write(claim, idempotent=False)
         if self.renew:
             # A run renews a request only once, whatever its outcome.
             self._renewed.update(by_hash)
@@ -201,8 +204,12 @@ class Ledger:
     def _row_after_beat(self, request_hash: str) -> CallRow | None:
         """Record that this process lives, and only then look whose a request is."""
         self._last_beat = self._write(self.presence.beat)
-        with self.store.reading() as connection:
-            return calls.lookup(connection, [request_hash]).get(request_hash)
+
+        def look() -> CallRow | None:
+            with self.store.reading() as connection:
+                return calls.lookup(connection, [request_hash]).get(request_hash)
+
+        return repeat_if_lost(look, idempotent=True)
 
     def _sign_off(self) -> None:
         self._write(
@@ -216,20 +223,25 @@ class Ledger:
     async def _keep_alive(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            with suppress(DatabaseBusyError):  # the next one will do
+            with suppress(StorageError):  # the next one will do
                 await asyncio.to_thread(self._sign_on)
 
-    def _write(self, statements: Callable[[Connection], T]) -> T:
+    def _write(self, statements: Callable[[Connection], T], *, idempotent: bool = True) -> T:
         """Run statements in a transaction; waits long if another process is writing.
 
         Giving up would lose replies that were paid for, or end requests on their way. A power cut
-        after it has returned loses none.
+        after it has returned loses none. If the connection breaks, they are run again, also where
+        nobody knows whether they were committed, unless they are not `idempotent`.
         """
-        for _ in range(_WRITE_TRIES - 1):
-            with suppress(DatabaseBusyError), self.store.writing(durable=True) as connection:
+
+        def write() -> T:
+            with self.store.writing(durable=True) as connection:
                 return statements(connection)
-        with self.store.writing(durable=True) as connection:
-            return statements(connection)
+
+        for _ in range(_WRITE_TRIES - 1):
+            with suppress(DatabaseBusyError):
+                return repeat_if_lost(write, idempotent=idempotent)
+        return repeat_if_lost(write, idempotent=idempotent)
 
 
 def at_other_limits(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ig4.core.contracts import Ask, AsyncScorer
     from ig4.core.engine.scoring.plan import ScoringPlan
     from ig4.core.engine.session import Session
+    from ig4.storage.samples import SampleRow
 
 
 class RatingTask(CallTask[Sample, Score | Failure]):
@@ -44,10 +45,12 @@ class RatingTask(CallTask[Sample, Score | Failure]):
         ids = self.plan.sample_ids
         for start in range(0, len(places), PAGE):
             page = [int(ids[place]) for place in places[start : start + PAGE]]
-            with self.session.store.reading() as connection:
-                rows = samples.by_id(connection, page)
-            for row in rows:
+            for row in repeat_if_lost(partial(self._read, page), idempotent=True):
                 yield row.content_id, sample_of(row)
+
+    def _read(self, ids: Sequence[int]) -> list[SampleRow]:
+        with self.session.store.reading() as connection:
+            return samples.by_id(connection, ids)
 
     def is_asked(self, unit: Sample) -> bool:
         """Return whether a sample has what the scorer reads."""
