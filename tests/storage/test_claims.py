@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
+from sqlalchemy import text
 
-from ig4.storage import calls, claims, datasets, runs, workers
+from ig4.storage import calls, claims, datasets, runs, scores, workers
 from ig4.storage.claims import ClaimRow, Span
 from ig4.storage.runs import ComponentRow
 
@@ -164,9 +165,34 @@ def test_a_process_that_stops_while_it_claims_holds_up_the_others_for_a_while_on
 
 
 def test_claims_go_with_the_data_set(store, dataset, component):
-    from sqlalchemy import text
-
     put(store, dataset, "one", Span(component, 0, 3))
     with store.writing() as connection:
         connection.execute(text("DELETE FROM datasets"))
     assert known(store, dataset) == []
+
+
+def test_processes_that_store_the_same_rows_do_not_wait_for_each_other_without_end(
+    store, component
+):
+    """Two data sets may have the same contents, in other orders."""
+    with store.writing() as connection:
+        for n in range(500):
+            connection.execute(text("INSERT INTO contents (hash) VALUES (:n)"), {"n": str(n)})
+        ids = connection.scalars(text("SELECT id FROM contents ORDER BY id")).all()
+    rows = [(number, 1.0, None, None) for number in ids]
+
+    def put_all(order):
+        try:
+            for _ in range(5):
+                with store.writing() as connection:
+                    scores.put(connection, component, None, order)
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            errors.append(error)
+
+    errors: list[Exception] = []
+    threads = [threading.Thread(target=put_all, args=(one,)) for one in (rows, rows[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []

@@ -82,12 +82,17 @@ class Claims:
         Raises:
             ClaimLostError: it is not this process's any more.
         """
-        if not self.give_back(connection, span):
+        if not claims.release(connection, self.dataset_id, self.worker, span):
             raise ClaimLostError
 
-    def give_back(self, connection: Connection, span: Span) -> bool:
-        """Release a claim; returns whether it was still this process's."""
-        return claims.release(connection, self.dataset_id, self.worker, span)
+    def drop(self, span: Span) -> None:
+        """Give a claim back of which nothing was computed."""
+
+        def release() -> None:
+            with self.session.store.writing() as connection:
+                claims.release(connection, self.dataset_id, self.worker, span)
+
+        insist(release)
 
     def _release_all(self) -> None:
         with self.session.store.writing() as connection:

@@ -73,7 +73,6 @@ class ClaimQueue:
         """How many units other processes have computed, by component."""
         self._state = np.zeros(len(table), dtype=np.uint8)
         self._ready: deque[Batch] = deque()
-        self._dropped: list[Span] = []
         self._size, self._taken_at = 1, 0.0
 
     def advance(self) -> bool:
@@ -102,7 +101,7 @@ class ClaimQueue:
     def drop(self, batch: Batch) -> None:
         """Leave a claimed batch to others."""
         self._state[batch.number] = _OPEN
-        self._dropped.append(batch.span)
+        self.claims.drop(batch.span)
 
     def _open(self, begin: int, end: int) -> NDArray[np.int64]:
         """Return the numbers of batches between two that are neither done nor taken or stopped."""
@@ -119,7 +118,6 @@ class ClaimQueue:
             while len(numbers := self._open(begin, begin + _WINDOW)):
                 choice = _Choice()
                 self.claims.take(partial(self._choose, choice, numbers))
-                self._dropped.clear()
                 self._note(choice)
                 if choice.taken:
                     return True
@@ -145,8 +143,6 @@ class ClaimQueue:
     ) -> list[Span]:
         """Choose batches that nobody has claimed or stored, fewer towards the end."""
         choice.taken, choice.done, choice.others = [], [], Counter()  # it may be the second try
-        for span in self._dropped:
-            self.claims.give_back(connection, span)
         spans = _Spans(rows)
         batches = (self.table[int(number)] for number in numbers)
         free = _next(one for one in batches if one.span not in spans)

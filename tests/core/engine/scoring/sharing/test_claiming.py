@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from ig4.core.calls import worker
+from ig4.core.calls.running.streaks import FailingError
+from ig4.core.calls.settings import CallSettings
 from ig4.core.calls.worker import this_process
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
@@ -196,3 +198,31 @@ def test_batches_are_those_of_a_lone_run_whoever_has_begun(
         store_elsewhere(connection, component, ["s02", "s06"])
     score(session, dataset, request_)
     assert times(log) == {"s01,s03,s04": 1, "s05,s07,s08": 1, "s09,s10,s11,s12": 1}
+
+
+def test_a_component_that_is_stopped_leaves_what_it_has_claimed_to_others(
+    session, folder, read, tmp_path
+):
+    folder.write(*(record(f"s{n:02d}", "fail" * (n + 1)) for n in range(40)))
+    dataset = read().dataset
+    claimed: list[list[int]] = []
+
+    def look(event):
+        if isinstance(event, BatchScored) and event.component == "others":
+            with session.store.reading() as connection:
+                rows = claims.list_all(connection, dataset.id)
+            claimed.append([row.span.component_id for row in rows])
+
+    session.listeners = [*session.listeners, look]
+    options = {"log": str(tmp_path / "log"), "batch": 2}
+    choices = [
+        Choice("scorer", "tallied", options),
+        Choice("scorer", "batched", {"log": str(tmp_path / "more"), "batch": 2}, "others"),
+    ]
+    request = ScoreRequest(choices, call_settings=CallSettings(stop_after=6))
+    with pytest.raises(FailingError):
+        score(session, dataset, request)
+    stopped = session.component_id(session.configured(choices[0]).fingerprint)
+    assert len(times(tmp_path / "log")) < 6
+    assert any(stopped in ids for ids in claimed)
+    assert stopped not in claimed[-1]
