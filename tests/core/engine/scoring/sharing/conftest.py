@@ -57,7 +57,7 @@ TALLIES = '''
             tally(self.options, [one.id for one in batch])
             whole = sum(len(one.answer) for one in batch) / 7
             return [
-                Failure("the answer says so") if "fail" in one.answer
+                Failure("the answer says so") if "refuse" in one.answer
                 else Score(whole + place / 3) for place, one in enumerate(batch)
             ]
 

@@ -203,7 +203,7 @@ def test_batches_are_those_of_a_lone_run_whoever_has_begun(
 def test_a_component_that_is_stopped_leaves_what_it_has_claimed_to_others(
     session, folder, read, tmp_path
 ):
-    folder.write(*(record(f"s{n:02d}", "fail" * (n + 1)) for n in range(40)))
+    folder.write(*(record(f"s{n:02d}", "refuse " * (n + 1)) for n in range(40)))
     dataset = read().dataset
     claimed: list[list[int]] = []
 

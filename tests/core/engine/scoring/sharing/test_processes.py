@@ -39,7 +39,7 @@ def data(tmp_path_factory):
     records = []
     for n in range(SAMPLES):
         picture(folder / "set" / f"{n // 2}.png", "red", (n // 2 + 1, 4))
-        answer = "fail" if n == 17 else "word " * (n % 13 + 1)
+        answer = "refuse" if n == 17 else "word " * (n % 13 + 1)
         records.append(record(f"s{n:03d}", answer, f"{n // 2}.png"))
     (folder / "set" / "llava.json").write_text(json.dumps(records), encoding="utf-8")
     return folder
