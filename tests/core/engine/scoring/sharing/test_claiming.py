@@ -19,7 +19,7 @@ from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.events import BatchScored, StageAdvanced
 from ig4.core.records import Choice
-from ig4.storage import claims, workers
+from ig4.storage import claims, scores, workers
 from ig4.storage.claims import Span
 
 from ....conftest import record
@@ -77,6 +77,18 @@ def store_elsewhere(connection, component, names):
         )
 
 
+def waiting(session):
+    """Return what is set once the session waits for others."""
+
+    def listen(event):
+        if isinstance(event, StageAdvanced) and event.note.startswith("waits"):
+            waits.set()
+
+    waits = threading.Event()
+    session.listeners = [*session.listeners, listen]
+    return waits
+
+
 def values(session):
     with session.store.reading() as connection:
         sql = "SELECT content_id, value, run_id FROM scores ORDER BY 1"
@@ -95,12 +107,7 @@ def test_a_batch_that_another_process_computes_is_waited_for_and_not_computed(
             claims.release(connection, dataset.id, "another", Span(component, 4, 7))
             store_elsewhere(connection, component, ["s05", "s06", "s07", "s08"])
 
-    def listen(event):
-        if isinstance(event, StageAdvanced) and event.note.startswith("waits"):
-            waits.set()
-
-    waits = threading.Event()
-    session.listeners = [*session.listeners, listen]
+    waits = waiting(session)
     thread = threading.Thread(target=compute_elsewhere)
     thread.start()
     done = score(session, dataset, request_)
@@ -108,6 +115,27 @@ def test_a_batch_that_another_process_computes_is_waited_for_and_not_computed(
     assert times(log) == {"s01,s02,s03,s04": 1, "s09,s10,s11,s12": 1}
     assert (done.done, done.others) == ({"tallied": SAMPLES}, {"tallied": 4})
     assert [value for _, value, _ in values(session)][4:8] == [-1] * 4
+
+
+def test_a_name_stands_for_its_scorer_even_if_others_computed_everything(
+    session, dataset, request_, component, claim, log
+):
+    claim(0, SAMPLES - 1)
+
+    def compute_elsewhere():
+        waits.wait(30)
+        with session.store.writing() as connection:
+            claims.release(connection, dataset.id, "another", Span(component, 0, SAMPLES - 1))
+            store_elsewhere(connection, component, [f"s{n:02d}" for n in range(1, SAMPLES + 1)])
+
+    waits = waiting(session)
+    thread = threading.Thread(target=compute_elsewhere)
+    thread.start()
+    done = score(session, dataset, request_)
+    thread.join()
+    assert done.others == {"tallied": SAMPLES}
+    with session.store.reading() as connection:
+        assert scores.bindings(connection, dataset.id) == {"tallied": (component, False)}
 
 
 def test_progress_counts_what_others_do_and_says_what_is_waited_for(
@@ -220,10 +248,10 @@ def test_a_component_that_is_stopped_leaves_what_it_has_claimed_to_others(
         Choice("scorer", "tallied", options),
         Choice("scorer", "batched", {"log": str(tmp_path / "more"), "batch": 2}, "others"),
     ]
-    request = ScoreRequest(choices, call_settings=CallSettings(stop_after=6))
+    request = ScoreRequest(choices, call_settings=CallSettings(stop_after=16))
     with pytest.raises(FailingError):
         score(session, dataset, request)
     stopped = session.component_id(session.configured(choices[0]).fingerprint)
-    assert len(times(tmp_path / "log")) < 6
+    assert len(times(tmp_path / "log")) < 20
     assert any(stopped in ids for ids in claimed)
     assert stopped not in claimed[-1]
