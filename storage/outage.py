@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import OperationalError
 
+from ig4.storage.connect import describe
+from ig4.storage.errors import StorageError
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
@@ -38,22 +41,34 @@ class Outage:
         """Return a connection; a server that was reached before is waited for, ever longer.
 
         Raises:
-            OperationalError: it was never reached, or not again in time.
+            OperationalError: it was never reached.
+            StorageError: it was not reached again in time; from then on it is not waited for.
         """
         began = time.monotonic()
         for pause in _pauses():
             try:
                 connection = self.engine.connect()
-            except OperationalError:
-                left = began + self.patience - time.monotonic()
-                if not self.was_reached or left <= 0:
+            except OperationalError as error:
+                if not self.was_reached:
                     raise
+                left = began + self.patience - time.monotonic()
+                if left <= 0:
+                    self.was_reached = False
+                    raise StorageError(self._told(error)) from error
                 self._begin()
                 time.sleep(min(pause, left))
             else:
                 self._end()
                 return connection
         raise AssertionError
+
+    def _told(self, error: OperationalError) -> str:
+        why = str(error.orig).strip().splitlines()
+        return (
+            f"{describe(self.engine.url)} could not be reached again for "
+            f"{self.patience:.0f} s ({why[0] if why else 'no answer'}). What "
+            "was committed is safe; the same command continues from there."
+        )
 
     def _begin(self) -> None:
         with self._lock:  # of several threads that wait, one says it

@@ -73,6 +73,7 @@ class ClaimQueue:
         """How many units other processes have computed, by component."""
         self._state = np.zeros(len(table), dtype=np.uint8)
         self._ready: deque[Batch] = deque()
+        self._begin = 0  # the first window with open batches
         self._size, self._taken_at = 1, 0.0
 
     def advance(self) -> bool:
@@ -97,10 +98,11 @@ class ClaimQueue:
     def lose(self, batch: Batch) -> None:
         """Note that a batch is another's by now."""
         self._state[batch.number] = _OPEN
+        self._begin = min(self._begin, batch.number // _WINDOW * _WINDOW)
 
     def drop(self, batch: Batch) -> None:
         """Leave a claimed batch to others."""
-        self._state[batch.number] = _OPEN
+        self.lose(batch)
         self.claims.drop(batch.span)
 
     def _open(self, begin: int, end: int) -> NDArray[np.int64]:
@@ -111,10 +113,15 @@ class ClaimQueue:
                 is_open &= self.table.source[begin:end] != place
         return begin + np.flatnonzero(is_open)
 
+    def _any_open(self, begin: int) -> bool:
+        return bool((self._state[begin : begin + _WINDOW] == _OPEN).any())
+
     def _take(self) -> bool:
         """Claim the next batches that are free; returns whether there are any."""
         self._adapt()
-        for begin in range(0, len(self.table), _WINDOW):
+        while self._begin < len(self.table) and not self._any_open(self._begin):
+            self._begin += _WINDOW
+        for begin in range(self._begin, len(self.table), _WINDOW):
             while len(numbers := self._open(begin, begin + _WINDOW)):
                 choice = _Choice()
                 self.claims.take(partial(self._choose, choice, numbers))
