@@ -18,8 +18,6 @@ from ig4.storage.querying.readonly import AsItStands, has_log, open_as_it_stands
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
-    from ig4.storage.outage import Outage
-
 DEFAULT = "ig4.db"
 BUSY_SECONDS = 15
 """How long a writer waits for the write lock before it fails."""
@@ -144,19 +142,22 @@ _COMMIT_TO_DISK = (
 
 @contextmanager
 def transaction(
-    engine: Engine, *, writes: bool, durable: bool = False, outage: Outage | None = None
+    engine: Engine,
+    *,
+    writes: bool,
+    durable: bool = False,
+    connection_of: Callable[[], Connection] | None = None,
 ) -> Iterator[Connection]:
     """Yield a connection inside one transaction, committed at the end, rolled back on an error.
 
-    A `durable` one is on the disk when the block has ended: a power cut does not undo it. With
-    `outage`, a server that was there before is waited for.
+    A `durable` one is on the disk when the block has ended: a power cut does not undo it. It
+    is made of `connection_of`, if that is given.
 
     Raises:
         DatabaseBusyError: another process held the write lock for BUSY_SECONDS.
         StorageError: the disk is full, the file is not a database, or the server is unreachable.
     """
-    opening = engine.connect if outage is None or is_sqlite(engine.url) else outage.connect
-    with translate_errors(engine.url), opening() as opened:
+    with translate_errors(engine.url), (connection_of or engine.connect)() as opened:
         connection = opened.execution_options(ig4_writes=writes, ig4_durable=durable)
         with connection.begin(), _lost_before_commit(connection):
             if durable and not is_sqlite(engine.url):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import OperationalError
 
-from ig4.storage.connect import describe
+from ig4.storage.connect import describe, is_sqlite
 from ig4.storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Outage:
             try:
                 connection = self.engine.connect()
             except OperationalError as error:
-                if not self.was_reached:
+                if not self.was_reached or is_sqlite(self.engine.url):
                     raise
                 left = began + self.patience - time.monotonic()
                 if left <= 0:

@@ -98,7 +98,7 @@ class Store:
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Return a context with a connection that reads one consistent state."""
-        return transaction(self.engine, writes=False, outage=self._outage)
+        return transaction(self.engine, writes=False, connection_of=self._outage.connect)
 
     def writing(self, *, durable: bool = False) -> AbstractContextManager[Connection]:
         """Return a context with a connection whose changes are committed together at the end.
@@ -106,7 +106,9 @@ class Store:
         What cannot be had again for free, such as replies that were paid for, wants a `durable`
         one: not even a power cut undoes it, at the price of waiting for the disk.
         """
-        return transaction(self.engine, writes=True, durable=durable, outage=self._outage)
+        return transaction(
+            self.engine, writes=True, durable=durable, connection_of=self._outage.connect
+        )
 
     def close(self) -> None:
         """Close all connections."""
