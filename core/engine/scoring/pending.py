@@ -45,7 +45,8 @@ class PendingWork:
     def batch_size(self) -> int:
         """How many units make a batch; those of a scorer that asks a service have none."""
         component = self.configured.component
-        return component.batch_size if isinstance(component, (Scorer, Embedder)) else 1
+        assert isinstance(component, (Scorer, Embedder))
+        return 1 if self.asks else component.batch_size
 
     @property
     def asks(self) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
 from ig4.core.contracts import PoolScorer
+from ig4.core.counts import counted
 from ig4.core.engine.checkups.check import ScoringCheck
 from ig4.core.engine.checkups.findings import CheckResult
 from ig4.core.engine.pooling.settings import PoolSettings
@@ -35,6 +36,7 @@ from ig4.core.views.tabular import ResultTable, TabularResult
 from ig4.storage import scores, spaces
 
 if TYPE_CHECKING:
+    from ig4.core.engine.scoring.sharing.shards import Shard
     from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
 
@@ -112,6 +114,8 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
     with session.recorded("score", config):
         session.attach(dataset.id)
         plan = insist(partial(make_plan, session, dataset, request))
+        if request.shard:
+            _tell_few_batches(session, plan, request.shard)
         insist(partial(_bind_finished, session, plan))
         checking = _checking(session, plan, pooled, request)
         others: Mapping[str, int] = {}
@@ -208,6 +212,17 @@ def _of_shard(
             "command without --shard computes what is still missing and checks"
         )
     return replace(request, check=None)
+
+
+def _tell_few_batches(session: Session, plan: ScoringPlan, shard: Shard) -> None:
+    """Say of what there are fewer batches than shards: some of these have nothing to do."""
+    for pending in (*plan.scorers.values(), *plan.embedders.values()):
+        batches = -(-pending.units // pending.batch_size)
+        if batches < shard.of:
+            session.notice(
+                f"{pending.configured.label} has {counted(batches, 'batch', 'batches')} of "
+                f"{pending.batch_size:,}, and no more shards have work: {shard.of:,} are too many"
+            )
 
 
 def _score_pools(

@@ -152,3 +152,20 @@ def test_failures_are_not_taken_up_by_a_shard(session, dataset, tmp_path):
 def test_an_estimate_is_of_the_shard(session, dataset, tmp_path):
     request = ScoreRequest(choices(tmp_path / "log")[:1], shard=Shard(1, 2))
     assert estimate(session, dataset, request).calls == {"tallied": 28}
+
+
+def test_more_shards_than_batches_are_told(session, dataset, tmp_path, notices):
+    log = tmp_path / "log"
+    score(session, dataset, ScoreRequest(choices(log)[:1], shard=Shard(13, 13)))
+    assert not any("too many" in one for one in notices())
+    score(session, dataset, ScoreRequest(choices(log)[:1], shard=Shard(1, 14)))
+    (told,) = [one for one in notices() if "too many" in one]
+    assert told == "tallied has 13 batches of 4, and no more shards have work: 14 are too many"
+
+
+def test_what_asks_a_service_is_shared_by_the_sample(session, folder, read):
+    folder.write(*(record(f"s{n}", f"answer {n}") for n in range(5)))
+    dataset = read().dataset
+    for number, count in ((1, 3), (2, 2)):
+        request = ScoreRequest([Choice("scorer", "asking")], shard=Shard(number, 2))
+        assert score(session, dataset, request).done == {"asking": count}
