@@ -323,6 +323,7 @@ def as_dict(result: RunResult) -> dict[str, Any]:
         "scored": dict(result.scored.done),
         "failed": dict(result.scored.failed),
         "without_image": render.nonzero(result.scored.without_image),
+        "by_others": render.nonzero(result.scored.others),
         "embedded": result.scored.embedded,
         "spaces": {name: {"without": count} for name, count in result.scored.spaces.items()},
         "components": dict(result.scored.identities),

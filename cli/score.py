@@ -31,6 +31,7 @@ Examples:
   ig4 score --spaces clip,text
   ig4 score --spaces sentence -o sentence.reads=answer
   ig4 score --scorers clip --retry-failed
+  ig4 score --scorers clip --shard 3/16 --no-check --db part-3.db
   ig4 score --scorers gpt --dry-run
   ig4 score --scorers clip --dry-run --devices 8
   ig4 score --scorers clip --dry-run --measure 256
@@ -52,6 +53,11 @@ Examples:
     metavar="NAME",
     help="Replace imported scores, or vectors, by computed ones.",
 )
+@click.option(
+    "--shard",
+    metavar="K/N",
+    help="Compute the K-th of N parts alone, as in 3/16: for job arrays, one part a job.",
+)
 @opt.no_check
 @click.option(
     "--dry-run", is_flag=True, help="Show what would be computed, time, disk and cost, and stop."
@@ -68,6 +74,7 @@ def score(
     executor: str | None,
     retry_failed: bool,
     recompute: tuple[str, ...],
+    shard: str | None,
     no_check: bool,
     dry_run: bool,
     devices: int | None,
@@ -102,7 +109,7 @@ def score(
         config = with_recorded_options(
             session, chosen, config, scorers=config.run.scorers, spaces=config.run.spaces
         )
-        request = score_request(config, retry_failed=retry_failed, recompute=recompute)
+        request = score_request(config, retry_failed=retry_failed, recompute=recompute, shard=shard)
         if dry_run:
             expected = estimated(session, chosen, request, devices=devices, measure=measure)
             if as_json:
@@ -154,6 +161,7 @@ def _as_dict(dataset: str, done: ScoreResult) -> dict[str, Any]:
         "scored": dict(done.done),
         "failed": dict(done.failed),
         "without_image": render.nonzero(done.without_image),
+        "by_others": render.nonzero(done.others),
         "embedded": done.embedded,
         "spaces": {name: {"without": count} for name, count in done.spaces.items()},
         "components": dict(done.identities),

@@ -41,6 +41,17 @@ def joined(connection: Connection, statement: Select[Any]) -> str:
     return connection.scalar(select(func.group_concat(rows.c[0], ""))) or ""
 
 
+def records(connection: Connection, statement: Executable, dtype: np.dtype[np.void]) -> Any:
+    """Return the rows of a statement of one column of bytes as (n,) of a dtype, which has as many.
+
+    Memory is that of the array: no object is kept for a row.
+    """
+    data = bytearray()
+    for (value,) in _rows(connection, statement):
+        data += value
+    return np.frombuffer(data, dtype=dtype)
+
+
 def floats(connection: Connection, statement: Executable) -> NDArray[np.float64]:
     """Return the rows of a one-column statement as (n,) float64."""
     return np.fromiter(chain.from_iterable(_rows(connection, statement)), dtype=np.float64)

@@ -18,20 +18,18 @@ from sqlalchemy import (
     case,
     cast,
     delete,
-    extract,
     func,
-    null,
     outerjoin,
     select,
     text,
     update,
 )
 
-from ig4.storage.bulk import driver_time, in_values, put_rows, update_rows, upsert
+from ig4.storage.bulk import driver_time, in_values, put_rows, update_rows
 from ig4.storage.finishes import AT_LIMIT
 from ig4.storage.integrity.seals import checksum, expressions, resealed, time_text
 from ig4.storage.runs import now
-from ig4.storage.schema import Component, LlmCall, LlmWorker, Run
+from ig4.storage.schema import Component, LlmCall, Run
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -78,35 +76,6 @@ class CallOutcome:
     attempts: int = 1
 
 
-# Workers
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerRow:
-    """A process as it last recorded itself.
-
-    `silence` is how many seconds ago that was by the server's clock; None in SQLite, which has no
-    clock of its own.
-    """
-
-    id: str
-    host: str
-    pid: int
-    started: str | None
-    beats: int
-    silence: float | None
-
-
-def record_heartbeat(
-    connection: Connection, worker: str, host: str, pid: int, started: str | None, beats: int
-) -> None:
-    """Record that a process is alive; it repeats this every few seconds, with other `beats`."""
-    seen_at: Any = now() if connection.dialect.name == "sqlite" else func.now()
-    values = {"id": worker, "host": host, "pid": pid, "started": started, "beats": beats}
-    statement = upsert(connection, LlmWorker, ["id"], update=["beats", "seen_at"])
-    connection.execute(statement.values(values | {"seen_at": seen_at}))
-
-
 def release_all(connection: Connection, worker: str, component_id: int | None) -> None:
     """Release all calls of a component that a process claimed and did not finish."""
     claimed = and_(
@@ -124,41 +93,6 @@ def release(connection: Connection, worker: str, hashes: Sequence[str]) -> None:
         delete(LlmCall).where(claimed, in_values(connection, LlmCall.request_hash, hashes))
     )
 
-
-def workers(connection: Connection) -> list[WorkerRow]:
-    """Return every recorded process."""
-    silence: Any = null()
-    if connection.dialect.name != "sqlite":
-        silence = extract("epoch", func.now() - LlmWorker.seen_at)
-    rows: Any = connection.execute(
-        select(
-            LlmWorker.id,
-            LlmWorker.host,
-            LlmWorker.pid,
-            LlmWorker.started,
-            LlmWorker.beats,
-            silence,
-        )
-    )
-    return [
-        WorkerRow(name, host, pid, started, beats, None if age is None else float(age))
-        for name, host, pid, started, beats, age in rows
-    ]
-
-
-def delete_workers(connection: Connection, gone: Sequence[WorkerRow]) -> None:
-    """Delete processes that have ended, and release the calls that they claimed.
-
-    One that has recorded itself again since it was read stays, with its calls.
-    """
-    for row in gone:
-        same = and_(LlmWorker.id == row.id, LlmWorker.beats == row.beats)
-        if connection.execute(delete(LlmWorker).where(same)).rowcount:
-            claimed = and_(LlmCall.state == CLAIMED, LlmCall.worker == row.id)
-            connection.execute(delete(LlmCall).where(claimed))
-
-
-# Calls
 
 Elsewhere = Callable[[str], Mapping[str, bool]]
 """Returns the hashes that the request of a hash has at other limits of tokens, and for each whether

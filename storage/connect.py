@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakSet
 
 from sqlalchemy import create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from ig4.storage.errors import ConnectionLostError, DatabaseBusyError, StorageError
 from ig4.storage.querying.readonly import AsItStands, has_log, open_as_it_stands
@@ -143,44 +141,29 @@ _COMMIT_TO_DISK = (
 
 
 @contextmanager
-def transaction(engine: Engine, *, writes: bool, durable: bool = False) -> Iterator[Connection]:
+def transaction(
+    engine: Engine,
+    *,
+    writes: bool,
+    durable: bool = False,
+    connection_of: Callable[[], Connection] | None = None,
+) -> Iterator[Connection]:
     """Yield a connection inside one transaction, committed at the end, rolled back on an error.
 
-    A `durable` one is on the disk when the block has ended: a power cut does not undo it.
+    A `durable` one is on the disk when the block has ended: a power cut does not undo it. It
+    is made of `connection_of`, if that is given.
 
     Raises:
         DatabaseBusyError: another process held the write lock for BUSY_SECONDS.
         StorageError: the disk is full, the file is not a database, or the server is unreachable.
     """
-    with translate_errors(engine.url), _open_connection(engine) as opened:
+    with translate_errors(engine.url), (connection_of or engine.connect)() as opened:
         connection = opened.execution_options(ig4_writes=writes, ig4_durable=durable)
         with connection.begin(), _lost_before_commit(connection):
             if durable and not is_sqlite(engine.url):
                 connection.exec_driver_sql(_COMMIT_TO_DISK)
             yield connection
 
-
-_RECONNECT_SECONDS = (0.5, 1, 2, 4, 8, 15)
-"""The pauses between tries to reach a server again that was there before: it may be restarting."""
-
-
-def _open_connection(engine: Engine) -> Connection:
-    """Return a connection; a server that this engine has reached before is waited for."""
-    for pause in (*_RECONNECT_SECONDS, None):
-        try:
-            connection = engine.connect()
-        except OperationalError:
-            if pause is None or is_sqlite(engine.url) or engine not in _reached:
-                raise
-            time.sleep(pause)
-        else:
-            _reached.add(engine)
-            return connection
-    raise AssertionError
-
-
-_reached: WeakSet[Engine] = WeakSet()
-"""Engines whose server has answered."""
 
 T = TypeVar("T")
 _TRIES = 5

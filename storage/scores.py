@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -35,7 +36,8 @@ from ig4.storage.views import WIDE_COLUMNS, lock_schema, refresh_scores_wide
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy.orm import InstrumentedAttribute
 
 RESERVED_NAMES = WIDE_COLUMNS
 """Names that scorers must not take: they are columns of `scores_wide`."""
@@ -184,7 +186,8 @@ def put(
 ) -> None:
     """Store (content id, value, error, details as JSON text) rows of a component."""
     scores, details = [], []
-    for content, value, error, detail in rows:
+    # In one order everywhere, so that no two processes wait for each other's rows.
+    for content, value, error, detail in sorted(rows, key=itemgetter(0)):
         crc = of_score(component_id, content, value, error)
         scores.append((component_id, content, value, error, run_id, crc))
         if detail is not None:
@@ -205,6 +208,39 @@ def scored_ids(
     if not include_failed:
         statement = statement.where(Score.error.is_(None))
     return integers(connection, statement.order_by(Score.content_id))
+
+
+def scored_among(
+    connection: Connection, component_id: int, contents: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return those of a few content ids (n,) that a component has results for, ascending."""
+    return _among(connection, Score.component_id == component_id, Score.content_id, contents)
+
+
+def embedded_among(
+    connection: Connection, component_id: int, images: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return those of a few image ids (n,) that an embedder has results for, ascending."""
+    return _among(connection, Embedding.component_id == component_id, Embedding.image_id, images)
+
+
+_SPARSE = 4
+"""How many ids there may be in a range for each that is wanted: then the whole range is read."""
+
+
+def _among(
+    connection: Connection,
+    of_component: ColumnElement[bool],
+    column: InstrumentedAttribute[int],
+    wanted: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    if len(wanted) == 0:
+        return np.empty(0, dtype=np.int64)
+    low, high = int(wanted.min()), int(wanted.max())
+    dense = high - low < _SPARSE * len(wanted)
+    here = column.between(low, high) if dense else in_values(connection, column, wanted.tolist())
+    found = integers(connection, select(column).where(of_component, here).order_by(column))
+    return np.intersect1d(found, wanted) if dense else found
 
 
 def values(
@@ -277,7 +313,7 @@ def put_embeddings(
 ) -> None:
     """Store (image id, vector (d,) float32 or the error) rows of an embedder."""
     stored = []
-    for image, vector in rows:
+    for image, vector in sorted(rows, key=itemgetter(0)):
         data = None if isinstance(vector, str) else vector.astype("<f4").tobytes()
         error = vector if isinstance(vector, str) else None
         crc = of_vector(component_id, image, data, error)

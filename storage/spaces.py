@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import delete, func, select
 
+from ig4.storage.arrays import records
 from ig4.storage.bulk import in_values, put_rows, upsert
 from ig4.storage.integrity.checksums import of_input
 from ig4.storage.integrity.seals import seal
@@ -104,7 +106,9 @@ def component_of(connection: Connection, fingerprint: str) -> int | None:
     return connection.scalar(select(Component.id).where(Component.fingerprint == fingerprint))
 
 
-def texts(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[str, str]]:
+def texts(
+    connection: Connection, ids: Sequence[int] | NDArray[np.int64]
+) -> Iterator[tuple[str, str]]:
     """Yield (instruction, answer) of samples, in the order of `ids`."""
     for start in range(0, len(ids), _TEXTS):
         part = [int(value) for value in ids[start : start + _TEXTS]]
@@ -127,7 +131,8 @@ def put(
 ) -> None:
     """Store (digest, vector (d,) float32 or the error) rows of an embedder."""
     stored = []
-    for digest, vector in rows:
+    # In one order everywhere, so that no two processes wait for each other's rows.
+    for digest, vector in sorted(rows, key=itemgetter(0)):
         data = None if isinstance(vector, str) else vector.astype("<f4").tobytes()
         error = vector if isinstance(vector, str) else None
         crc = of_input(component_id, digest, data, error)
@@ -148,7 +153,23 @@ def embedded(
     if failed is not None:
         error = InputEmbedding.error
         statement = statement.where(error.is_not(None) if failed else error.is_(None))
-    found = connection.scalars(statement).all()
+    found: NDArray[np.void] = records(connection, statement, DIGEST)
+    found.sort()
+    return found
+
+
+def embedded_among(
+    connection: Connection, component_id: int, digests: NDArray[np.void]
+) -> NDArray[np.void]:
+    """Return those of a few digests (n,) that a component has results for, ascending."""
+    found: list[bytes] = []
+    for start in range(0, len(digests), _CHUNK):
+        part = [one.tobytes() for one in digests[start : start + _CHUNK]]
+        found += connection.scalars(
+            select(InputEmbedding.digest).where(
+                InputEmbedding.component_id == component_id, InputEmbedding.digest.in_(part)
+            )
+        )
     return np.sort(np.frombuffer(b"".join(found), dtype=DIGEST))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ig4.storage.connect import connect, describe, is_sqlite, parse, transaction
 from ig4.storage.errors import DatabaseMissingError
+from ig4.storage.outage import Outage
 from ig4.storage.versions import ensure_schema
 
 if TYPE_CHECKING:
@@ -20,6 +22,16 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._outage = Outage(engine)
+
+    @property
+    def notice(self) -> Callable[[str], None]:
+        """Hears in a sentence that a server which was there before is waited for."""
+        return self._outage.notice
+
+    @notice.setter
+    def notice(self, hear: Callable[[str], None]) -> None:
+        self._outage.notice = hear
 
     @classmethod
     def open(cls, location: str | Path, *, create: bool = True) -> Store:
@@ -40,6 +52,7 @@ class Store:
         store = cls(connect(url))
         try:
             ensure_schema(store.engine)
+            store._outage.was_reached = True
         except BaseException:
             store.close()
             raise
@@ -85,7 +98,7 @@ class Store:
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Return a context with a connection that reads one consistent state."""
-        return transaction(self.engine, writes=False)
+        return transaction(self.engine, writes=False, connection_of=self._outage.connect)
 
     def writing(self, *, durable: bool = False) -> AbstractContextManager[Connection]:
         """Return a context with a connection whose changes are committed together at the end.
@@ -93,7 +106,9 @@ class Store:
         What cannot be had again for free, such as replies that were paid for, wants a `durable`
         one: not even a power cut undoes it, at the price of waiting for the disk.
         """
-        return transaction(self.engine, writes=True, durable=durable)
+        return transaction(
+            self.engine, writes=True, durable=durable, connection_of=self._outage.connect
+        )
 
     def close(self) -> None:
         """Close all connections."""

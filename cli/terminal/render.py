@@ -213,6 +213,8 @@ def scorer_summary(scored: ScoreResult, name: str) -> str:
     text = f"{count:,} computed" if count else "nothing to do"
     precision = (scored.identities[name] or {}).get("precision")
     text += f" in {precision}" if count and precision else ""
+    others = scored.others.get(name, 0)
+    text += f" ({others:,} of them by other processes)" if others else ""
     text += f", {failed:,} failed" if failed else ""
     without = scored.without_image.get(name, 0)
     return text + (f"; {without:,} have no image" if without else "")

@@ -87,6 +87,7 @@ def score(
     calls: Mapping[str, Any] | None = None,
     retry_failed: bool = False,
     recompute: str | Sequence[str] = (),
+    shard: str | None = None,
     check: bool = True,
     progress: bool = True,
     listeners: Sequence[Listener] = (),
@@ -96,7 +97,8 @@ def score(
 
     `scorers` are clip and length by default, and none where only `spaces` are named. `options`
     holds options of scorers by name: `{"clip": {"model": "ViT-L-14"}}`; `calls` is what the table
-    of that name says: `{"max_cost": 2.0}`. Further keywords are tables of `ig4.toml`:
+    of that name says: `{"max_cost": 2.0}`. With `shard="3/16"`, the third of sixteen parts of the
+    batches is computed, and no column checked. Further keywords are tables of `ig4.toml`:
     `embedders={"sentence": {"reads": "answer"}}`. No file is read.
 
     Raises:
@@ -125,7 +127,10 @@ def score(
             session, chosen, config, scorers=config.run.scorers, spaces=config.run.spaces
         )
         request = score_request(
-            config, retry_failed=retry_failed, recompute=names("recompute", recompute) or ()
+            config,
+            retry_failed=retry_failed,
+            recompute=names("recompute", recompute) or (),
+            shard=shard,
         )
         return score_samples(session, chosen, request)
 

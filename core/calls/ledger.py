@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,18 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ig4.core.calls.groupcommit import GroupCommit
+from ig4.core.calls.presence import Presence
 from ig4.core.calls.request import Reply, Request
-from ig4.core.calls.worker import (
-    BEAT_SECONDS,
-    SILENCE,
-    Heartbeat,
-    Worker,
-    this_process,
-    uptime,
-)
+from ig4.core.calls.worker import BEAT_SECONDS, SILENCE, uptime
 from ig4.storage import calls
-from ig4.storage.calls import CallOutcome, CallRow, WorkerRow
-from ig4.storage.errors import DatabaseBusyError
+from ig4.storage.calls import CallOutcome, CallRow
+from ig4.storage.connect import repeat_if_lost
+from ig4.storage.errors import DatabaseBusyError, StorageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -39,9 +33,6 @@ _POLL_SECONDS = 0.25
 
 _WRITE_TRIES = 40
 """How often a write to a locked database is tried; each try waits as long as a connection does."""
-
-_beats = itertools.count(1)
-"""The beats of this process, whichever of its ledgers writes them."""
 
 _LINGER = 0.03
 """Seconds that a claim waits for others to share its transaction. This delays nothing: claimed
@@ -68,10 +59,10 @@ class Ledger:
         self.component_id = component_id
         self.run_id = run_id
         self.renew = renew
-        self.worker = this_process()
+        self.presence = Presence(store)
+        self.worker = self.presence.worker
         self._renewed: set[str] = set()
         self._limits: list[int] | None = None
-        self._heartbeat = Heartbeat()
         self._last_beat = 0.0
 
     @asynccontextmanager
@@ -161,7 +152,9 @@ class Ledger:
         known: dict[str, CallRow] = {}
         for part, renew in ((to_renew, True), (others, False)):
             if part:
-                known |= self._write(partial(self._claim_part, part, by_hash, renew=renew))
+                # Done twice, it would take its own claims for another's.
+                claim = partial(self._claim_part, part, by_hash, renew=renew)
+                known |= self._write(claim, idempotent=False)
         if self.renew:
             # A run renews a request only once, whatever its outcome.
             self._renewed.update(by_hash)
@@ -170,7 +163,7 @@ class Ledger:
             if row.state == calls.CLAIMED and row.worker != self.worker.id
         }  # fmt: skip
         if claimed_by_others:
-            self._forget_gone()
+            self.presence.forget_gone()
         # Of two tasks with the same request, the first gets the claim and the second waits.
         results: list[CallRow | None] = []
         mine: set[str] = set()
@@ -206,21 +199,17 @@ class Ledger:
         return [None] * len(reasons)
 
     def _sign_on(self) -> None:
-        with self.store.writing() as connection:
-            began = self._beat(connection)
-        self._last_beat = began
-        self._forget_gone()
-
-    def _beat(self, connection: Connection) -> float:
-        began, own = uptime(), self.worker
-        calls.record_heartbeat(connection, own.id, own.host, own.pid, own.started, next(_beats))
-        return began
+        self._last_beat = self.presence.sign_on()
 
     def _row_after_beat(self, request_hash: str) -> CallRow | None:
         """Record that this process lives, and only then look whose a request is."""
-        self._last_beat = self._write(self._beat)
-        with self.store.reading() as connection:
-            return calls.lookup(connection, [request_hash]).get(request_hash)
+        self._last_beat = self._write(self.presence.beat)
+
+        def look() -> CallRow | None:
+            with self.store.reading() as connection:
+                return calls.lookup(connection, [request_hash]).get(request_hash)
+
+        return repeat_if_lost(look, idempotent=True)
 
     def _sign_off(self) -> None:
         self._write(
@@ -229,36 +218,30 @@ class Ledger:
 
     def alive(self) -> set[str]:
         """Return the ids of the processes that are at work on this database."""
-        self._forget_gone()
-        with self.store.reading() as connection:
-            return {row.id for row in calls.workers(connection)}
-
-    def _forget_gone(self) -> None:
-        with self.store.writing() as connection:
-            gone = [row for row in calls.workers(connection) if self._is_gone(row)]
-            calls.delete_workers(connection, gone)
-
-    def _is_gone(self, row: WorkerRow) -> bool:
-        worker = Worker(row.id, row.host, row.pid, row.started)
-        return self._heartbeat.is_gone(worker, row.beats, row.silence)
+        return self.presence.alive()
 
     async def _keep_alive(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            with suppress(DatabaseBusyError):  # the next one will do
+            with suppress(StorageError):  # the next one will do
                 await asyncio.to_thread(self._sign_on)
 
-    def _write(self, statements: Callable[[Connection], T]) -> T:
+    def _write(self, statements: Callable[[Connection], T], *, idempotent: bool = True) -> T:
         """Run statements in a transaction; waits long if another process is writing.
 
         Giving up would lose replies that were paid for, or end requests on their way. A power cut
-        after it has returned loses none.
+        after it has returned loses none. If the connection breaks, they are run again, also where
+        nobody knows whether they were committed, unless they are not `idempotent`.
         """
-        for _ in range(_WRITE_TRIES - 1):
-            with suppress(DatabaseBusyError), self.store.writing(durable=True) as connection:
+
+        def write() -> T:
+            with self.store.writing(durable=True) as connection:
                 return statements(connection)
-        with self.store.writing(durable=True) as connection:
-            return statements(connection)
+
+        for _ in range(_WRITE_TRIES - 1):
+            with suppress(DatabaseBusyError):
+                return repeat_if_lost(write, idempotent=idempotent)
+        return repeat_if_lost(write, idempotent=idempotent)
 
 
 def at_other_limits(

@@ -98,11 +98,23 @@ class Heartbeat:
             limit, silence = SILENCE * _NO_START_FACTOR, None
         if silence is not None and silence > SILENCE:
             limit = BEAT_SECONDS * _BEATS_WATCHED
-        last, since = self._seen.get(worker.id, (None, 0.0))
+        return self._watched_for(worker.id, beats) > limit
+
+    def is_silent(self, worker: str, beats: int) -> bool:
+        """Tell whether a process was watched for long without a beat, be it on this machine."""
+        return self._watched_for(worker, beats) > SILENCE
+
+    def watch_anew(self) -> None:
+        """Forget for how long each process has been silent."""
+        self._seen.clear()
+
+    def _watched_for(self, worker: str, beats: int) -> float:
+        """Return the seconds for which this process has seen another one write the same."""
+        last, since = self._seen.get(worker, (None, 0.0))
         if last != beats:
             since = self._clock()
-            self._seen[worker.id] = (beats, since)
-        return self._clock() - since > limit
+            self._seen[worker] = (beats, since)
+        return self._clock() - since
 
 
 def has_ended(worker: Worker) -> bool:

@@ -19,6 +19,7 @@ from ig4.core.engine.pooling.groups import GroupSources
 from ig4.core.engine.pooling.settings import AUTO, PoolSettings
 from ig4.core.engine.pooling.spacenames import all_parts
 from ig4.core.engine.scoring.plan import ScoreRequest
+from ig4.core.engine.scoring.sharing.shards import Shard
 from ig4.core.engine.selecting.candidates import NO_CLUSTERS, SelectionRequest
 from ig4.core.engine.selecting.funnel import HASHED, Stage
 from ig4.core.engine.selecting.pins import PinRequest, PinSource
@@ -58,10 +59,14 @@ def score_request(
     spaces: Sequence[str] = (),
     retry_failed: bool = False,
     recompute: Sequence[str] = (),
+    shard: str | None = None,
 ) -> ScoreRequest:
     """Return what is to be scored, and how; `embedders` are wanted beside those of scorers.
 
     `spaces` are wanted by name, beside those that the configuration names.
+
+    Raises:
+        UsageError: `shard` is no K/N with K from 1 to N.
     """
     names = all_parts((*config.run.spaces, *spaces))
     return ScoreRequest(
@@ -74,6 +79,7 @@ def score_request(
         spaces=tuple(embedder_choice(config, name) for name in names),
         pool=pool_settings(config),
         check=CheckRequest() if config.run.check else None,
+        shard=None if shard is None else Shard.parse(shard),
     )
 
 

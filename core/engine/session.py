@@ -20,6 +20,7 @@ from ig4.core.suggest import did_you_mean
 from ig4.core.texts import sanitize
 from ig4.core.version import __version__
 from ig4.storage import datasets, runs
+from ig4.storage.connect import repeat_if_lost
 from ig4.storage.datasets import DatasetRow
 from ig4.storage.errors import StorageError
 from ig4.storage.store import Store
@@ -223,15 +224,20 @@ class Session:
             return
         mark_killed_runs(self.store)
         own = this_process()
-        with self.store.writing() as connection:
-            self.run_id = runs.start(
-                connection,
-                command,
-                config=scrub(config),
-                versions=versions(),
-                seed=seed,
-                process=runs.RunProcess(own.host, own.pid, own.started),
-            )
+
+        def start() -> int:
+            with self.store.writing() as connection:
+                return runs.start(
+                    connection,
+                    command,
+                    config=scrub(config),
+                    versions=versions(),
+                    seed=seed,
+                    process=runs.RunProcess(own.host, own.pid, own.started),
+                )
+
+        self.store.notice = self.notice
+        self.run_id = repeat_if_lost(start, idempotent=False)
         try:
             self.emit(RunStarted(self.run_id, command))
             yield
@@ -245,20 +251,30 @@ class Session:
     def _finish(self, status: str) -> None:
         run_id, self.run_id = self.run_id, None
         assert run_id is not None
-        try:
+
+        def finish() -> None:
             with self.store.writing() as connection:
                 summary = {"failures": self.failures, "speeds": self.speeds}
                 if self.devices:
                     summary["devices"] = self.devices
                 runs.finish(connection, run_id, status, summary)
+
+        try:
+            repeat_if_lost(finish, idempotent=True)
         finally:
             self.emit(RunFinished(run_id, status, dict(self.failures)))
 
     def attach(self, dataset_id: int) -> None:
         """Record which data set the run works on."""
-        if self.run_id is not None:
+        run_id = self.run_id
+        if run_id is None:
+            return
+
+        def attach() -> None:
             with self.store.writing() as connection:
-                runs.set_dataset(connection, self.run_id, dataset_id)
+                runs.set_dataset(connection, run_id, dataset_id)
+
+        repeat_if_lost(attach, idempotent=True)
 
 
 def mark_killed_runs(store: Store) -> None:

@@ -45,7 +45,8 @@ def cut_vectors(
         found.append(_others(scale @ graph.adjacency @ scale, known, k - parts, start))
     scaled: NDArray[np.float64] = np.concatenate(found, axis=1) / root[:, None]
     signs = np.sign(scaled[np.abs(scaled).argmax(axis=0), np.arange(k)])
-    return scaled * signs
+    scaled *= signs
+    return scaled
 
 
 def _others(

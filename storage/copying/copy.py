@@ -14,7 +14,7 @@ from sqlalchemy import Integer, func, select, text
 from ig4.storage.connect import connect, is_sqlite, parse, transaction
 from ig4.storage.copying.places import ImagePlaces
 from ig4.storage.errors import StorageError
-from ig4.storage.schema import Base, ImageFile
+from ig4.storage.schema import Base, ImageFile, ScoreClaim
 from ig4.storage.store import Store
 from ig4.storage.transfer.folders import FolderCopy, copy_folder
 from ig4.storage.transfer.rows import TableDigest, read_rows, write_rows
@@ -31,6 +31,10 @@ from ig4.storage.views import (
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Table
+
+
+_COPIED = [one for one in Base.metadata.sorted_tables if one is not ScoreClaim.__table__]
+"""All tables but that of the batches which processes are at: none of them works on the copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def count_rows(location: str | Path) -> int:
         StorageError: it cannot be read, or is of another version of ig4.
     """
     with open_source(location) as source:
-        return sum(_count(source.connection, table) for table in Base.metadata.sorted_tables)
+        return sum(_count(source.connection, table) for table in _COPIED)
 
 
 def copy_database(
@@ -125,8 +129,7 @@ def _copy(source: SourceDatabase, target: Store, watch: RowWatcher) -> CopyResul
         if _require_empty(connection, where) is None:
             create_tables(connection)
         tables = {
-            table.name: _copy_table(source, connection, table, places, watch)
-            for table in Base.metadata.sorted_tables
+            table.name: _copy_table(source, connection, table, places, watch) for table in _COPIED
         }
         _require_equal(connection, tables, where)
         _finish(connection)
@@ -197,7 +200,7 @@ def _require_equal(connection: Connection, tables: Mapping[str, TableCopy], wher
     Raises:
         StorageError: it has other rows than were written.
     """
-    for table in Base.metadata.sorted_tables:
+    for table in _COPIED:
         digest = TableDigest()
         for rows in read_rows(connection, table):
             digest.add(rows)

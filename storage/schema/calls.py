@@ -15,7 +15,7 @@ from ig4.storage.schema.base import Base
 
 
 class LlmWorker(Base):
-    """A process that sends requests; when it has ended, its claims are released.
+    """A process that sends requests or scores; when it has ended, its claims are released.
 
     `beats` changes every few seconds while it is alive, and `seen_at` (PostgreSQL: by the server's
     clock) with it. `started` tells it from a later process of the same `pid`, where the system

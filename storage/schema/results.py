@@ -81,6 +81,24 @@ class ScoreDetails(Base):
     crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class ScoreClaim(Base):
+    """A batch that a process computes now: units `first` to `last` of a scorer or an embedder.
+
+    Units are counted through the data set. The row goes in the transaction that stores the results,
+    or when the process (`worker`, in `llm_workers`) has ended.
+    """
+
+    __tablename__ = "score_claims"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("datasets.id", ondelete=CASCADE), primary_key=True
+    )
+    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"), primary_key=True)
+    first: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    last: Mapped[int] = mapped_column(BigInteger)
+    worker: Mapped[str]
+
+
 class Embedding(Base):
     """An image's vector by an embedder: little-endian float32 bytes, or the error.
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from ig4.storage import batches, calls, datasets, runs
+from ig4.storage import batches, calls, datasets, runs, workers
 from ig4.storage.calls import CallOutcome
 from ig4.storage.runs import ComponentRow
 
@@ -100,14 +100,14 @@ def test_a_process_that_ends_frees_what_it_did_not_finish_and_nothing_else(store
 def test_the_dead_are_forgotten_with_what_they_held(store):
     with store.writing() as connection:
         for worker in ("one", "two"):
-            calls.record_heartbeat(connection, worker, "here", 7, "start", 1)
+            workers.record_heartbeat(connection, worker, "here", 7, "start", 1)
     claim(store, "one", "a")
     claim(store, "two", "b")
     with store.writing() as connection:
-        calls.delete_workers(connection, [w for w in calls.workers(connection) if w.id == "one"])
+        workers.delete_gone(connection, [w for w in workers.list_all(connection) if w.id == "one"])
     assert states(store, "a", "b") == {"b": "claimed"}
     with store.reading() as connection:
-        (left,) = calls.workers(connection)
+        (left,) = workers.list_all(connection)
     assert (left.id, left.host, left.pid, left.started, left.beats) == (
         "two",
         "here",
@@ -119,23 +119,23 @@ def test_the_dead_are_forgotten_with_what_they_held(store):
 
 def test_one_that_beats_again_while_it_is_forgotten_is_not(store):
     with store.writing() as connection:
-        calls.record_heartbeat(connection, "one", "here", 7, None, 1)
+        workers.record_heartbeat(connection, "one", "here", 7, None, 1)
     claim(store, "one", "a")
     with store.reading() as connection:
-        read = calls.workers(connection)
+        read = workers.list_all(connection)
     with store.writing() as connection:
-        calls.record_heartbeat(connection, "one", "here", 7, None, 2)
-        calls.delete_workers(connection, read)
+        workers.record_heartbeat(connection, "one", "here", 7, None, 2)
+        workers.delete_gone(connection, read)
     assert states(store, "a") == {"a": "claimed"}
 
 
 def test_silence_is_by_the_clock_of_the_server_which_a_file_has_not(store):
     with store.writing() as connection:
-        calls.record_heartbeat(connection, "one", "here", 7, None, 1)
+        workers.record_heartbeat(connection, "one", "here", 7, None, 1)
         if not store.is_sqlite:
             connection.execute(text("UPDATE llm_workers SET seen_at = now() - interval '90 s'"))
     with store.reading() as connection:
-        (known,) = calls.workers(connection)
+        (known,) = workers.list_all(connection)
     assert known.silence is None if store.is_sqlite else 80 < known.silence < 100
 
 

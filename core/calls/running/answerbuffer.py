@@ -51,7 +51,28 @@ class AnswerBuffer(Generic[U, R]):
         except StorageError:
             self._answers = answers + self._answers
             raise
-        label, count = self.task.label, len(answers)
+        self._tell(len(answers), failed)
+
+    async def commit_aside(self) -> None:
+        """Do the same in a thread: a server that is gone for a while holds up no request."""
+        answers, self._answers = self._answers, []
+        if not answers:
+            self._tell(0, 0)
+            return
+        writing = asyncio.ensure_future(asyncio.to_thread(self.task.commit, answers))
+        cancelled = await _wait_for(writing)
+        try:
+            failed = writing.result()
+        except StorageError:
+            self._answers = answers + self._answers
+            raise
+        self._tell(len(answers), failed)
+        if cancelled:
+            raise asyncio.CancelledError
+
+    def _tell(self, count: int, failed: int) -> None:
+        """Count what is committed, and what it has cost."""
+        label = self.task.label
         self.done += count
         before, self.cost = self.cost, sum(counter.cost for counter in self.counters)
         paid = self.cost - before
@@ -65,4 +86,18 @@ class AnswerBuffer(Generic[U, R]):
         while True:
             await asyncio.sleep(_COMMIT_SECONDS)
             with suppress(DatabaseBusyError):  # the next one will do
-                self.commit()
+                await self.commit_aside()
+
+
+async def _wait_for(writing: asyncio.Future[int]) -> bool:
+    """Wait for what goes on in a thread to its end; returns whether this was cancelled meanwhile.
+
+    What is being written is to be counted all the same.
+    """
+    cancelled = False
+    while not writing.done():
+        try:
+            await asyncio.wait([writing])
+        except asyncio.CancelledError:
+            cancelled = True
+    return cancelled

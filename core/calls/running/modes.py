@@ -47,7 +47,7 @@ async def ask_one_by_one(
     Ends early when the budget is reached. Returns how many units have a request in a batch.
     """
     unanswered = Unanswered()
-    units = task.units(list(task.places))
+    units = task.units(task.places)
     # More workers than requests at a time: some wait for their next try.
     number = min(len(task.places), 2 * settings.concurrency + 8)
     streak = FailureStreak(task.label, settings.stop_after)
@@ -102,7 +102,7 @@ async def ask_in_batches(
     Returns how many units are not answered yet.
     """
     budget, collector = queue.budget, queue.collector
-    todo = list(task.places)
+    todo: Sequence[int] = task.places
     lost = 0
     while todo:
         todo, fresh = await _answer_known(task, todo, queue, buffer)

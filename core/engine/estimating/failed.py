@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ig4.core.engine.scoring.inputs import contained
-from ig4.core.engine.scoring.plan import PendingImages, PendingTexts, PendingWork, ScoringPlan
+from ig4.core.engine.scoring.pending import PendingImages, PendingTexts, PendingWork
+from ig4.core.engine.scoring.plan import ScoringPlan
 from ig4.storage import samples, scores, spaces
 
 if TYPE_CHECKING:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from ig4.core.engine.scoring.plan import (
-    PendingImages,
-    PendingTexts,
-    PendingWork,
-    ScoringPlan,
-    make_plan,
-)
+import numpy as np
+
+from ig4.core.engine.scoring.pending import PendingImages, PendingTexts, PendingWork
+from ig4.core.engine.scoring.plan import ScoringPlan, make_plan
 from ig4.core.engine.scoring.runner import ScoreRunner
 from ig4.core.engine.scoring.score import imported_scorers, imported_spaces, split_pool_scorers
 
@@ -50,26 +47,20 @@ def measure(session: Session, dataset: DatasetRow, request: ScoreRequest, units:
 
 def first_units(plan: ScoringPlan, units: int) -> ScoringPlan:
     """Return a plan of the first batches of each component, with at least so many units."""
-    embedders = {key: _first(one, _batch_size(one), units) for key, one in plan.embedders.items()}
+    embedders = {key: _first(one, units) for key, one in plan.embedders.items()}
     scorers = {}
     for label, one in plan.batched.items():
         key = plan.embedder_of.get(label)
         known = one if key is None else _embedded(one, plan.embedders[key], embedders[key])
-        scorers[label] = _first(known, _batch_size(one), units)
+        scorers[label] = _first(known, units)
     return replace(plan, scorers=scorers, embedders=embedders)
 
 
-def _batch_size(one: PendingWork) -> int:
-    return int(one.configured.component.batch_size)  # type: ignore[attr-defined]
-
-
-def _first(one: P, size: int, units: int) -> P:
-    end = 0
-    for batch in one.batches(size):
-        if end >= units:
-            break
-        end = batch.stop
-    return _cut(one, end)
+def _first(one: P, units: int) -> P:
+    batch = one.ordinals // one.batch_size
+    if len(batch) <= units:
+        return one
+    return _cut(one, int(np.searchsorted(batch, batch[units - 1], side="right")))
 
 
 def _embedded(one: P, whole: PendingWork, begun: PendingWork) -> P:

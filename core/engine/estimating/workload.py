@@ -10,7 +10,7 @@ import numpy as np
 
 from ig4.core.contracts import Scorer
 from ig4.core.engine.scoring.inputs import contained
-from ig4.core.engine.scoring.plan import PendingImages
+from ig4.core.engine.scoring.pending import PendingImages
 from ig4.storage import samples, sizes
 
 if TYPE_CHECKING:

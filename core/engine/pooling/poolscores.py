@@ -16,6 +16,7 @@ from ig4.core.engine.pooling.pooldata import CountedScores, StoredPoolData
 from ig4.core.engine.pooling.poolinputs import further_digests
 from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spaces import has_no_images, require_space, without_image
+from ig4.core.engine.scoring.sharing.claiming import whole_component
 from ig4.core.errors import Ig4Error, PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
 from ig4.core.host.fingerprint import Fingerprint, digest_of
@@ -73,12 +74,31 @@ def score_pool(
     pool = scoring_pool(session, dataset, one, settings)
     stored = _of_pool(one.fingerprint, pool.digest)
     component_id = session.component_id(stored)
-    distinct = np.unique(pool.contents)
-    with session.store.reading() as connection:
-        done = scores.scored_ids(connection, component_id)
-    if len(np.setdiff1d(distinct, done)) == 0:
+    if _is_done(session, pool, component_id):
         _bind(session, dataset, one, component_id)
         return 0
+    with whole_component(session, dataset.id, component_id):
+        if not _is_done(session, pool, component_id):  # another process was faster
+            return _compute(session, dataset, one, settings, pool, component_id)
+    _bind(session, dataset, one, component_id)
+    return 0
+
+
+def _is_done(session: Session, pool: ScoringPool, component_id: int) -> bool:
+    with session.store.reading() as connection:
+        done = scores.scored_ids(connection, component_id)
+    return len(np.setdiff1d(np.unique(pool.contents), done)) == 0
+
+
+def _compute(
+    session: Session,
+    dataset: DatasetRow,
+    one: ConfiguredComponent,
+    settings: PoolSettings,
+    pool: ScoringPool,
+    component_id: int,
+) -> int:
+    """Compute and store what a pool scorer says; returns how many contents got a result."""
     session.emit(StageStarted(one.label, len(pool.places), "samples"))
     values = _values(session, dataset, one, settings, pool)
     rows = _rows(pool, values)

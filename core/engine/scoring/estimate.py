@@ -14,7 +14,8 @@ from ig4.core.calls.settings import CallSettings
 from ig4.core.engine.estimating.failed import with_failed
 from ig4.core.engine.estimating.speeds import SpeedTable
 from ig4.core.engine.estimating.workload import Workload, workload
-from ig4.core.engine.scoring.plan import PendingWork, ScoreRequest, make_plan
+from ig4.core.engine.scoring.pending import PendingWork
+from ig4.core.engine.scoring.plan import ScoreRequest, check_shard, make_plan
 from ig4.core.engine.scoring.poolestimate import PoolEstimator
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.score import imported_scorers, imported_spaces, split_pool_scorers
@@ -132,6 +133,8 @@ def estimate(
     spaces = [choice for choice in request.spaces if choice.label not in own]
     request = replace(request, scorers=computed, spaces=spaces)
     request, pooled = split_pool_scorers(session, dataset, request)
+    if request.shard:
+        check_shard(request, [one.label for one in pooled])
     plan = make_plan(session, dataset, replace(request, retry_failed=False))
     if request.retry_failed:
         plan = with_failed(session, plan)

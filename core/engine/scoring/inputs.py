@@ -41,13 +41,15 @@ def text_digests(
 ) -> NDArray[np.void]:
     """Return the digest (n,) of what an embedder reads of each sample."""
     data = bytearray()
-    for instruction, answer in spaces.texts(connection, sample_ids.tolist()):
+    for instruction, answer in spaces.texts(connection, sample_ids):
         data += digest_of_text(text_of(reads, instruction, answer))
-    return np.frombuffer(bytes(data), dtype=spaces.DIGEST)
+    return np.frombuffer(data, dtype=spaces.DIGEST)
 
 
 def first_places(values: Keys) -> NDArray[np.int64]:
     """Return the places (m,) at which each distinct value stands for the first time, ascending."""
+    if np.issubdtype(values.dtype, np.integer) and np.all(np.diff(values.view(np.int64)) > 0):
+        return np.arange(len(values), dtype=np.int64)  # as in a data set that was read at once
     return np.sort(np.unique(values, return_index=True)[1]).astype(np.int64)
 
 

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ig4.core.calls.settings import CallSettings
-from ig4.core.contracts import AsyncScorer, Embedder, PoolEmbedder, Scorer
+from ig4.core.contracts import Embedder, PoolEmbedder, Scorer
 from ig4.core.engine.checkups.request import CheckRequest
 from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.scoring.inputs import contained, first_places, text_digests
 from ig4.core.engine.scoring.outputs import check_names, component_ids
+from ig4.core.engine.scoring.pending import (
+    PendingImages,
+    PendingTexts,
+    PendingWork,
+    share,
+)
+from ig4.core.engine.scoring.pendinginputs import PendingInputs
 from ig4.core.errors import PluginError, UsageError
 from ig4.core.records import Choice
 from ig4.storage import samples, scorecolumns, scores, spaces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from sqlalchemy import Connection
 
-    from ig4.core.contracts.embedder import Reads
+    from ig4.core.engine.scoring.sharing.shards import Shard
     from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
 
@@ -39,7 +44,7 @@ class ScoreRequest:
     the data set is to know; those of imported vectors are left alone. `call_settings` say how
     services are asked. With `retry_failed`, samples that failed before are taken up again.
     `recompute` names the scorers and spaces that were imported and are computed anew. With `check`,
-    the columns that were computed are checked at the end.
+    the columns that were computed are checked at the end. With `shard`, a part of it is done.
     """
 
     scorers: Sequence[Choice]
@@ -51,6 +56,7 @@ class ScoreRequest:
     spaces: Sequence[Choice] = ()
     pool: PoolSettings = field(default_factory=PoolSettings)
     check: CheckRequest | None = None
+    shard: Shard | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return scorers, embedders and executor, JSON-able."""
@@ -61,56 +67,8 @@ class ScoreRequest:
             "executor": self.executor.to_dict(),
             "retry_failed": self.retry_failed,
             "recompute": list(self.recompute),
+            **({"shard": str(self.shard)} if self.shard else {}),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class PendingWork:
-    """One component and the units it has yet to see: samples, or images for an embedder.
-
-    `places` (m,) int64, ascending, are where in the data set's order each is first shown.
-    `ordinals` (m,) int64 count the units of the whole data set, seen or not: a unit's ordinal
-    decides in which batch it is, so that the batches of a run that was killed are those of one
-    that was not.
-    """
-
-    configured: ConfiguredComponent
-    component_id: int
-    places: NDArray[np.int64]
-    ordinals: NDArray[np.int64]
-    outputs: Mapping[str, int] = field(default_factory=dict, kw_only=True)
-    """The ids of the components of its outputs, by name."""
-
-    def batches(self, size: int) -> Iterator[slice]:
-        """Yield the units of each batch of `size`, in order; fewer where some are done."""
-        starts = np.flatnonzero(np.diff(self.ordinals // size, prepend=-1))
-        for start, end in pairwise([*starts.tolist(), len(self.ordinals)]):
-            yield slice(start, end)
-
-    @property
-    def asks(self) -> bool:
-        """Whether this is a scorer that asks a service."""
-        return isinstance(self.configured.component, AsyncScorer)
-
-
-@dataclass(frozen=True, slots=True)
-class PendingImages(PendingWork):
-    """An embedder and the images it has yet to see; `image_ids` (m,) int64."""
-
-    image_ids: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class PendingTexts(PendingWork):
-    """An embedder and the texts it has yet to see; `digests` (m,) know them."""
-
-    digests: NDArray[np.void]
-
-    @property
-    def reads(self) -> Reads:
-        """What of a sample the texts are."""
-        assert isinstance(self.configured.component, Embedder)
-        return self.configured.component.reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +132,15 @@ def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> S
     Every scorer of the request is planned for, also one whose scores were imported.
 
     Raises:
-        UsageError: unknown component or option; a scorer's name is reserved, or that of an output.
+        UsageError: unknown component or option; a scorer's name is reserved, or that of an output;
+            a shard is asked for of what can only be done as a whole.
         PluginError: a scorer's outputs have names that no column can have.
     """
     chosen = _scorers(session, request.scorers)
     embedders = _embedders(session, chosen, (*request.embedders, *request.spaces))
     wanted = embedders.wanted
+    if request.shard:
+        check_shard(request, list(embedders.pooled))
     ids = {
         id(one): session.component_id(one.fingerprint)
         for one in (*chosen.values(), *wanted.values())
@@ -200,17 +161,28 @@ def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> S
         faulty = samples.ids_with_problems(connection, dataset.id, answered=True)
         sound = np.flatnonzero(~np.isin(sample_ids, faulty))
         first = np.zeros(len(contents), dtype=bool)
-        first[sound[np.unique(contents[sound], return_index=True)[1]]] = True
-        ordinals = np.cumsum(first) - 1
+        first[sound[first_places(contents[sound])]] = True
+        ordinals = np.cumsum(first, dtype=np.int64)
+        ordinals -= 1
         pending = {}
         for label, one in chosen.items():
             done = scores.scored_ids(connection, ids[id(one)])
             places = np.flatnonzero(first & ~contained(contents, done))
             pending[label] = PendingWork(
-                one, ids[id(one)], places, ordinals[places], outputs=outputs[label]
+                one,
+                ids[id(one)],
+                places,
+                ordinals[places],
+                units=int(first.sum()),
+                outputs=outputs[label],
             )
-        inputs = _Inputs(connection, dataset, sample_ids)
+        inputs = PendingInputs(connection, dataset, sample_ids)
         embedding = {label: inputs.pending(one, ids[id(one)]) for label, one in wanted.items()}
+        if request.shard:
+            pending = {label: share(request.shard, work) for label, work in pending.items()}
+            for label, work in embedding.items():
+                reading = [pending[name] for name, of in embedders.of_scorer.items() if of == label]
+                embedding[label] = share(request.shard, work, inputs.shown(reading))
     return ScoringPlan(
         dataset,
         sample_ids,
@@ -223,36 +195,22 @@ def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> S
     )
 
 
-@dataclass(slots=True)
-class _Inputs:
-    """The distinct images and texts of a data set, found when an embedder first asks for them."""
+def check_shard(request: ScoreRequest, pooled: Sequence[str]) -> None:
+    """Refuse what a shard cannot do; `pooled` are scorers and spaces that look at all samples.
 
-    connection: Connection
-    dataset: DatasetRow
-    sample_ids: NDArray[np.int64]
-    images: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
-    texts: dict[Reads, tuple[NDArray[np.int64], NDArray[np.void]]] = field(default_factory=dict)
-
-    def pending(self, one: ConfiguredComponent, number: int) -> PendingImages | PendingTexts:
-        """Return what an embedder has yet to see."""
-        assert isinstance(one.component, Embedder)
-        reads = one.component.reads
-        if reads == "image":
-            if self.images is None:
-                pairs = samples.image_pairs(self.connection, self.dataset.id)
-                self.images = _distinct(self.sample_ids, *pairs)
-            shown_at, images = self.images
-            done = scores.embedded_ids(self.connection, number)
-            missing = np.flatnonzero(~contained(images, done))
-            return PendingImages(one, number, shown_at[missing], missing, images[missing])
-        if reads not in self.texts:
-            digests = text_digests(self.connection, self.sample_ids, reads)
-            places = first_places(digests)
-            self.texts[reads] = places, digests[places]
-        places, digests = self.texts[reads]
-        seen = spaces.embedded(self.connection, number)
-        missing = np.flatnonzero(~contained(digests, seen))
-        return PendingTexts(one, number, places[missing], missing, digests[missing])
+    Raises:
+        UsageError: such are wanted, or failures of the whole data set.
+    """
+    if pooled:
+        raise UsageError(
+            f"--shard: {pooled[0]} looks at all samples together. Leave it out, and compute it "
+            "without --shard once all shards are there"
+        )
+    if request.retry_failed:
+        raise UsageError(
+            "--retry-failed takes up all failures of the data set: use it without --shard, once "
+            "all shards are there"
+        )
 
 
 def _forget_failed_texts(
@@ -345,18 +303,3 @@ def _embedders(
         else:
             wanted.setdefault(configured.fingerprint.value, configured)
     return found
-
-
-def _distinct(
-    sample_ids: NDArray[np.int64], showing: NDArray[np.int64], images: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the place where each distinct image is first shown, ascending, and the image's id.
-
-    `showing` and `images` are the pairs of samples and images, each sample's in its own order.
-    """
-    order = np.argsort(sample_ids, kind="stable")
-    places = order[np.searchsorted(sample_ids[order], showing)]
-    by_place = np.argsort(places, kind="stable")
-    places, images = places[by_place], images[by_place]
-    first = np.sort(np.unique(images, return_index=True)[1])
-    return places[first], images[first]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ig4.core.contracts import Ask, AsyncScorer
     from ig4.core.engine.scoring.plan import ScoringPlan
     from ig4.core.engine.session import Session
+    from ig4.storage.samples import SampleRow
 
 
 class RatingTask(CallTask[Sample, Score | Failure]):
@@ -31,7 +33,7 @@ class RatingTask(CallTask[Sample, Score | Failure]):
         self.scorer = self.component = cast("AsyncScorer", pending.configured.component)
         self.component_id = pending.component_id
         self.fingerprint = pending.configured.fingerprint.value
-        self.places = pending.places.tolist()
+        self.places = array("q", pending.places.tobytes())  # with a truth, as sequences have
 
     def begin(self) -> None:
         """Let the scorer's name stand for this component from now on."""
@@ -43,10 +45,12 @@ class RatingTask(CallTask[Sample, Score | Failure]):
         ids = self.plan.sample_ids
         for start in range(0, len(places), PAGE):
             page = [int(ids[place]) for place in places[start : start + PAGE]]
-            with self.session.store.reading() as connection:
-                rows = samples.by_id(connection, page)
-            for row in rows:
+            for row in repeat_if_lost(partial(self._read, page), idempotent=True):
                 yield row.content_id, sample_of(row)
+
+    def _read(self, ids: Sequence[int]) -> list[SampleRow]:
+        with self.session.store.reading() as connection:
+            return samples.by_id(connection, ids)
 
     def is_asked(self, unit: Sample) -> bool:
         """Return whether a sample has what the scorer reads."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
@@ -10,8 +11,10 @@ from ig4.core.calls.running.streaks import FailureStreak
 from ig4.core.contracts import Embedder, Executor, Run, Scorer
 from ig4.core.engine.estimating.devices import device_of
 from ig4.core.engine.scoring import storing
-from ig4.core.engine.scoring.plan import PendingTexts
-from ig4.core.engine.scoring.taskbuilder import Batch, TaskBuilder
+from ig4.core.engine.scoring.pending import PendingTexts
+from ig4.core.engine.scoring.sharing.claiming import ClaimLostError, Claims, insist
+from ig4.core.engine.scoring.sharing.claimqueue import ClaimQueue
+from ig4.core.engine.scoring.taskbuilder import TaskBuilder
 from ig4.core.engine.scoring.tasks import (
     EmbedResult,
     EmbedTextResult,
@@ -22,10 +25,11 @@ from ig4.core.engine.scoring.tasks import (
 from ig4.core.engine.scoring.work import ScoreWork
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
 from ig4.storage import scores, spaces
-from ig4.storage.connect import repeat_if_lost
 
 if TYPE_CHECKING:
-    from ig4.core.engine.scoring.plan import PendingWork, ScoringPlan
+    from ig4.core.engine.scoring.batches import Batch, BatchTable
+    from ig4.core.engine.scoring.pending import PendingWork
+    from ig4.core.engine.scoring.plan import ScoringPlan
     from ig4.core.engine.session import Session
     from ig4.core.records import Choice
 
@@ -40,7 +44,11 @@ LOAD = "loading"
 
 
 class ScoreRunner:
-    """One pass of an executor over a plan: embedders, scorers, then scorers of embeddings."""
+    """One pass of an executor over a plan: embedders, scorers, then scorers of embeddings.
+
+    Other processes may do the same at the same time: each batch is computed by one of them, and
+    `others` counts by scorer what they did. The pass is over when everything is in the store.
+    """
 
     def __init__(self, session: Session, plan: ScoringPlan, stop_after: int) -> None:
         self.session = session
@@ -48,6 +56,9 @@ class ScoreRunner:
         self.scorers: dict[str, Scorer] = _with_work(plan.batched)
         self.embedders: dict[str, Embedder] = _with_work(plan.embedders)
         self.builder = TaskBuilder(session.store, plan, self.scorers, self.embedders)
+        self.claims = Claims(session, plan.dataset.id)
+        self.others: Counter[str] = Counter()
+        self._flight: deque[Batch] = deque()
         self._bound: set[str] = set()
         self._stages = {
             **{label: plan.scorers[label].configured.label for label in self.scorers},
@@ -73,7 +84,8 @@ class ScoreRunner:
         self.session.emit(StageStarted(LOAD, None, "models"))
         executor.open()
         try:
-            with executor.start(ScoreWork(self.scorers, self.embedders, names)) as run:
+            work = ScoreWork(self.scorers, self.embedders, names)
+            with executor.start(work) as run, self.claims.opened():
                 self.session.emit(StageFinished(LOAD, ", ".join(loaded)))
                 self._run_wave(run, self.builder.first_batches(), self._first_stages())
                 # Only now is every embedding in the store that the others read.
@@ -108,34 +120,59 @@ class ScoreRunner:
     def _reads_vectors(self, scorer: str) -> bool:
         return scorer in self.plan.embedder_of
 
-    def _run_wave(
-        self,
-        run: Run[ScoreTask, ScoreTaskResult],
-        batches: Iterable[Batch],
-        stages: Mapping[str, PendingWork],
-    ) -> None:
+    def _run_wave(self, run: OpenRun, table: BatchTable, stages: Mapping[str, PendingWork]) -> None:
         for label, pending in stages.items():
             stage = StageStarted(self._stages[label], len(pending.places), self._unit(label))
             self.session.emit(stage)
-        for result in run(self._tasks(batches)):
-            self._commit(result)
+        queue = ClaimQueue(self.claims, self.plan, table, self._is_stopped, self._tell)
+        while queue.advance():
+            for result in run(self._tasks(queue)):
+                self._commit(queue, result)
+        self.others += queue.others
         for label in stages:
+            if not self._is_stopped(label):
+                self._bind(label)
             summary = "stopped" if self._streaks[label].is_over else ""
             self.session.emit(StageFinished(self._stages[label], summary))
 
-    def _tasks(self, batches: Iterable[Batch]) -> Iterator[ScoreTask]:
-        for batch in batches:
-            if not self._is_stopped(batch.label):
-                yield self.builder.build(batch)
+    def _tell(self, label: str, done: int, note: str) -> None:
+        """Show what other processes have done, or are waited for."""
+        self.session.emit(StageAdvanced(self._stages[label], done, note=note))
+
+    def _tasks(self, queue: ClaimQueue) -> Iterator[ScoreTask]:
+        for batch in queue.batches():
+            if self._is_stopped(batch.label):
+                queue.drop(batch)
+                continue
+            task = insist(partial(self.builder.build, batch))
+            self._flight.append(batch)
+            yield task
+
+    def _bind(self, label: str) -> None:
+        """Let the name of a scorer stand for it, also where others have done all its batches."""
+        if label not in self.scorers or label in self._bound:
+            return
+
+        def bind() -> None:
+            with self.session.store.writing() as connection:
+                storing.bind(connection, self.plan.dataset.id, label, self.plan.scorers[label])
+
+        insist(bind)
 
     def _is_stopped(self, label: str) -> bool:
         embedder = self.plan.embedder_of.get(label)
         needed = (label,) if embedder is None else (label, embedder)
         return any(one in self._streaks and self._streaks[one].is_over for one in needed)
 
-    def _commit(self, result: ScoreTaskResult) -> None:
-        session = self.session
-        label, pending = repeat_if_lost(partial(self._store, result), idempotent=True)
+    def _commit(self, queue: ClaimQueue, result: ScoreTaskResult) -> None:
+        """Store the result of the batch handed out first, unless it is another's by now."""
+        session, batch = self.session, self._flight.popleft()
+        try:
+            label, pending = insist(partial(self._store, batch, result))
+        except ClaimLostError:
+            queue.lose(batch)
+            return
+        queue.settle(batch)
         self._bound.add(label)
         self._streaks[label].add(result.outcomes)
         done, failed = len(result.rows), result.failed
@@ -149,10 +186,11 @@ class ScoreRunner:
         total[0] += done
         total[1] += result.seconds
 
-    def _store(self, result: ScoreTaskResult) -> tuple[str, PendingWork]:
+    def _store(self, batch: Batch, result: ScoreTaskResult) -> tuple[str, PendingWork]:
         """Write what a task brought in one transaction; return its component."""
         session, plan = self.session, self.plan
         with session.store.writing() as connection:
+            self.claims.release(connection, batch.span)
             if isinstance(result, EmbedResult):
                 images = plan.embedders[result.embedder]
                 scores.put_embeddings(connection, images.component_id, session.run_id, result.rows)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
 from ig4.core.contracts import PoolScorer
+from ig4.core.counts import counted
 from ig4.core.engine.checkups.check import ScoringCheck
 from ig4.core.engine.checkups.findings import CheckResult
 from ig4.core.engine.pooling.settings import PoolSettings
@@ -21,10 +23,12 @@ from ig4.core.engine.scoring.plan import (
     ScoringPlan,
     check_label,
     check_request,
+    check_shard,
     make_plan,
 )
 from ig4.core.engine.scoring.rating import RatingTask
 from ig4.core.engine.scoring.runner import ScoreRunner
+from ig4.core.engine.scoring.sharing.claiming import insist
 from ig4.core.engine.scoring.spacebinding import bind_spaces, failures_by_space
 from ig4.core.errors import Ig4Error, UsageError
 from ig4.core.records import JSON, Choice
@@ -32,6 +36,7 @@ from ig4.core.views.tabular import ResultTable, TabularResult
 from ig4.storage import scores, spaces
 
 if TYPE_CHECKING:
+    from ig4.core.engine.scoring.sharing.shards import Shard
     from ig4.core.engine.session import ConfiguredComponent, Session
     from ig4.storage.datasets import DatasetRow
 
@@ -41,6 +46,7 @@ class ScoreResult(TabularResult):
     """What the stage did: by scorer, how many samples now, and how many failed in all.
 
     Samples without an image that a scorer of images was given are `without_image`, and not failed.
+    `others` counts those of the samples done that other processes have scored at the same time.
     `embedded` is the number of images and texts that were embedded. `spaces` has by name how many
     samples have no vector because something failed. `identities` has what each scorer's results
     depend on: model, weights, precision, ….
@@ -57,6 +63,7 @@ class ScoreResult(TabularResult):
     spaces: Mapping[str, int] = field(default_factory=dict)
     checked: CheckResult | None = None
     without_image: Mapping[str, int] = field(default_factory=dict)
+    others: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stopped(self) -> str | None:
@@ -82,16 +89,17 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
     """Compute the scores (and embeddings) that a data set still lacks.
 
     A scorer whose name stands for imported scores in this data set is not computed, unless
-    `recompute` names it. Killed at any moment, the next call goes on after the last chunk
-    that was committed. A name goes on standing for older scores until the first new one: a
-    model that cannot be loaded takes nothing away.
+    `recompute` names it. Killed at any moment, the next call goes on after the last batch
+    that was committed. Other processes may score the same data set at the same time: each batch
+    is computed by one of them, and all return when everything is there. A name goes on standing
+    for older scores until the first new one: a model that cannot be loaded takes nothing away.
 
     Raises:
-        UsageError: unknown component or option.
+        UsageError: unknown component or option; a shard cannot do what is asked for.
         PrerequisiteError: model weights or a device are missing.
         FailingError: a component failed `stop_after` times in a row.
     """
-    config = {
+    config: dict[str, JSON] = {
         "dataset": dataset.name,
         "scorers": {choice.label: choice.to_dict() for choice in request.scorers},
         "spaces": {choice.label: choice.to_dict() for choice in request.spaces},
@@ -100,17 +108,24 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
     request = _without_imported(session, dataset, request)
     request, pooled = split_pool_scorers(session, dataset, request)
     check_request(session, request)
+    if request.shard:
+        request = _of_shard(session, request, pooled)
+        config |= {"shard": str(request.shard)}
     with session.recorded("score", config):
         session.attach(dataset.id)
-        plan = make_plan(session, dataset, request)
-        _bind_finished(session, plan)
+        plan = insist(partial(make_plan, session, dataset, request))
+        if request.shard:
+            _tell_few_batches(session, plan, request.shard)
+        insist(partial(_bind_finished, session, plan))
         checking = _checking(session, plan, pooled, request)
+        others: Mapping[str, int] = {}
         if plan.has_batches:
             runner = ScoreRunner(session, plan, request.call_settings.stop_after)
             runner.run(request.executor, checking.rate if checking else None)
-        bind_spaces(session, plan, request)
+            others = runner.others
+        insist(partial(bind_spaces, session, plan, request))
         calls = _ask_services(session, plan, request)
-        failed, without_image = _failures(session, plan)
+        failed, without_image = insist(partial(_failures, session, plan))
         done = {label: len(pending.places) for label, pending in plan.scorers.items()}
         if calls is not None:
             done |= calls.done
@@ -119,7 +134,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
             for label, pending in plan.scorers.items()
         }
         embedded = sum(len(pending.places) for pending in plan.embedders.values())
-        unembedded = failures_by_space(session, plan)
+        unembedded = insist(partial(failures_by_space, session, plan))
         session.failures.update({name: count for name, count in unembedded.items() if count})
         result = ScoreResult(
             dataset,
@@ -130,6 +145,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
             calls,
             unembedded,
             without_image=without_image,
+            others={label: count for label, count in others.items() if label in plan.scorers},
         )
         try:
             if not result.stopped:
@@ -179,6 +195,34 @@ def split_pool_scorers(
                 raise UsageError(missing_space(session, dataset, name, request.pool.embedders))
             wanted[name] = embedder
     return replace(request, scorers=plain, spaces=tuple(wanted.values())), pooled
+
+
+def _of_shard(
+    session: Session, request: ScoreRequest, pooled: Sequence[ConfiguredComponent]
+) -> ScoreRequest:
+    """Return the request of a shard, which checks no columns: they are not whole yet.
+
+    Raises:
+        UsageError: a shard cannot do what is asked for.
+    """
+    check_shard(request, [one.label for one in pooled])
+    if request.check is not None:
+        session.notice(
+            f"shard {request.shard}: columns are not checked; once all shards are there, the same "
+            "command without --shard computes what is still missing and checks"
+        )
+    return replace(request, check=None)
+
+
+def _tell_few_batches(session: Session, plan: ScoringPlan, shard: Shard) -> None:
+    """Say of what there are fewer batches than shards: some of these have nothing to do."""
+    for pending in (*plan.scorers.values(), *plan.embedders.values()):
+        batches = -(-pending.units // pending.batch_size)
+        if batches < shard.of:
+            session.notice(
+                f"{pending.configured.label} has {counted(batches, 'batch', 'batches')} of "
+                f"{pending.batch_size:,}, and no more shards have work: {shard.of:,} are too many"
+            )
 
 
 def _score_pools(

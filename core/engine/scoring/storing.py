@@ -12,7 +12,7 @@ from ig4.storage import scores
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from ig4.core.engine.scoring.plan import PendingWork
+    from ig4.core.engine.scoring.pending import PendingWork
     from ig4.core.engine.scoring.tasks import Row
 
 

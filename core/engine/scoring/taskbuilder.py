@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from ig4.core.engine.scoring.batches import BatchSource, BatchTable
 from ig4.core.engine.scoring.inputs import text_of
-from ig4.core.engine.scoring.plan import PendingImages, PendingTexts
+from ig4.core.engine.scoring.pending import PendingImages, PendingTexts
 from ig4.core.engine.scoring.samples import image_of, sample_of
 from ig4.core.engine.scoring.tasks import (
     EmbedTask,
@@ -23,18 +23,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ig4.core.contracts import Embedder, Scorer
-    from ig4.core.engine.scoring.plan import PendingWork, ScoringPlan
+    from ig4.core.engine.scoring.batches import Batch
+    from ig4.core.engine.scoring.pending import PendingWork
+    from ig4.core.engine.scoring.plan import ScoringPlan
     from ig4.storage.samples import SampleRow
     from ig4.storage.store import Store
-
-
-class Batch(NamedTuple):
-    """A batch of one component: its `units` of what is pending, the first shown at `place`."""
-
-    place: int
-    embeds: bool
-    label: str
-    units: slice
 
 
 class TaskBuilder:
@@ -52,24 +45,17 @@ class TaskBuilder:
         self.scorers = scorers
         self.embedders = embedders
 
-    def first_batches(self) -> Iterator[Batch]:
-        """Yield the batches that need nothing, all components in step through the data set.
-
-        So an image that several components look at is shown to them at nearly the same time.
-        """
+    def first_batches(self) -> BatchTable:
+        """Return the batches that need nothing, all components in step through the data set."""
         embedding = [
-            _batches(self.plan.embedders[label], label, embedder.batch_size, embeds=True)
+            BatchSource(label, self.plan.embedders[label], embedder.batch_size)
             for label, embedder in self.embedders.items()
         ]
-        rating = [
-            self._rating(label) for label in self.scorers if label not in self.plan.embedder_of
-        ]
-        return heapq.merge(*embedding, *rating)
+        return BatchTable([*embedding, *self._rating(reading=False)])
 
-    def last_batches(self) -> Iterator[Batch]:
-        """Yield the batches of the scorers that read embeddings, which are in the store by then."""
-        reading = [self._rating(label) for label in self.scorers if label in self.plan.embedder_of]
-        return heapq.merge(*reading)
+    def last_batches(self) -> BatchTable:
+        """Return those of the scorers that read embeddings, which are in the store by then."""
+        return BatchTable(self._rating(reading=True))
 
     def build(self, batch: Batch) -> ScoreTask:
         """Return the task of a batch."""
@@ -78,9 +64,12 @@ class TaskBuilder:
                 return self._embed_task(connection, batch)
             return self._rate_task(connection, batch)
 
-    def _rating(self, label: str) -> Iterator[Batch]:
-        pending = self.plan.scorers[label]
-        return _batches(pending, label, self.scorers[label].batch_size, embeds=False)
+    def _rating(self, *, reading: bool) -> list[BatchSource]:
+        return [
+            BatchSource(label, self.plan.scorers[label], scorer.batch_size)
+            for label, scorer in self.scorers.items()
+            if (label in self.plan.embedder_of) == reading
+        ]
 
     def _embed_task(self, connection: Connection, batch: Batch) -> EmbedTask | EmbedTextTask:
         pending = self.plan.embedders[batch.label]
@@ -124,8 +113,3 @@ class TaskBuilder:
         shown = {image.image_id: None for row in rows for image in row.images if image.image_id}
         component_id = self.plan.embedders[embedder].component_id
         return dict(scores.embeddings(connection, component_id, list(shown)))
-
-
-def _batches(pending: PendingWork, label: str, size: int, *, embeds: bool) -> Iterator[Batch]:
-    for units in pending.batches(size):
-        yield Batch(int(pending.places[units.start]), embeds, label, units)
