@@ -23,6 +23,7 @@ from ig4.core.engine.mixtures import member_rows, tell_shared
 from ig4.core.engine.selections import finding
 from ig4.core.errors import DatasetError, PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
+from ig4.core.files.remote.addresses import expanded, has_pattern, is_address
 from ig4.core.files.writing.staging import check_target, named, staged
 from ig4.core.files.writing.written import refuse_link
 from ig4.core.records import JSON, Choice
@@ -324,7 +325,8 @@ def _protection(session: Session) -> Protects:
     """
     real = lru_cache(os.path.realpath)  # many images, few folders
     with session.store.reading() as connection:
-        images = {entry_of(path, real) for path in datasets.image_paths(connection)}
+        paths = datasets.image_paths(connection)
+        images = {entry_of(path, real) for path in paths if not is_address(path)}
         rows = [row for row in datasets.list_all(connection) if not row.is_mixture]
     sources = {_identity(file.stat()) for row in rows for file in _sources(session, row)}
 
@@ -346,6 +348,8 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 
 def _sources(session: Session, row: DatasetRow) -> Iterator[Path]:
     """Yield the files that the records of a data set were read from, as far as they are there."""
+    if is_address(row.path):
+        return
     try:
         form = session.host.build(Choice("format", row.format, row.options), runnable=False)
     except (PluginError, UsageError):  # of a plugin that is gone
@@ -356,6 +360,8 @@ def _sources(session: Session, row: DatasetRow) -> Iterator[Path]:
 
 def _refuse_source(session: Session, path: Path, dataset: DatasetRow, form: Format) -> None:
     """Refuse to write over the files of the data set, be it in another format."""
+    if is_address(dataset.path):
+        return
     source = Choice("format", dataset.format, dataset.options)
     own = cast("Format", session.host.build(source, runnable=False))
     taken = _files(own, Path(dataset.path))
@@ -365,6 +371,8 @@ def _refuse_source(session: Session, path: Path, dataset: DatasetRow, form: Form
 
 def _files(form: Format, path: Path) -> list[Path]:
     """Return the files of a data set at a path that exist."""
+    if has_pattern(str(path)) and not path.exists():
+        return [one for one in map(Path, expanded(str(path))) if one.is_file()]
     try:
         found = [path, *form.sources(path)]
     except (DatasetError, OSError):

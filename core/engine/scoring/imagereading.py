@@ -167,7 +167,7 @@ def with_pixels(
 
 
 def _name(source: ImageSource) -> str:
-    return source.image.path.name if source.image.path is not None else "the image"
+    return source.image.name
 
 
 @dataclass(frozen=True, slots=True)

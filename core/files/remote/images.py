@@ -1,0 +1,106 @@
+"""Images that lie elsewhere: which addresses may be read, and their bytes from cache or network."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO, Literal
+
+from ig4.core.files.images.parts import byte_range, read_part
+from ig4.core.files.opening import LargeFileError, RefusedFileError
+from ig4.core.files.remote.addresses import is_address, is_beneath, is_web
+from ig4.core.files.remote.cache import remote_cache
+from ig4.core.files.remote.fetching import COUNTS, fetched_bytes, open_fetched
+from ig4.core.files.remote.web import NoRangesError
+
+FetchPolicy = Literal["none", "public", "any"]
+"""From which hosts images are fetched that records name by an address of the web."""
+
+_POLICY = "web:"
+
+
+def policy_root(policy: FetchPolicy) -> tuple[str, ...]:
+    """Return what a policy is among the places that images may lie in."""
+    return () if policy == "none" else (f"{_POLICY}{policy}",)
+
+
+def permission(address: str, roots: Iterable[str] | None) -> Literal["named", "public"] | None:
+    """Return why an image may be fetched: the user named its place, or its host has to be public.
+
+    None: it may not. Without `roots` the user named the address itself.
+    """
+    if roots is None:
+        return "named"
+    places = list(roots)
+    if any(is_address(root) and is_beneath(address, root) for root in places):
+        return "named"
+    if not is_web(address):
+        return None
+    if f"{_POLICY}any" in places:
+        return "named"
+    return "public" if f"{_POLICY}public" in places else None
+
+
+def open_remote_image(
+    address: str, roots: Sequence[str] | None, part: str | None, limit: int
+) -> BinaryIO:
+    """Open an image at an address, or the `part` of the file there that it is.
+
+    Raises:
+        RefusedFileError: it may not be fetched.
+        LargeFileError: it has more than `limit` bytes.
+        RemoteFileError: it cannot be had.
+    """
+    allowed = permission(address, roots)
+    if allowed is None:
+        raise RefusedFileError(
+            "its address is in no place that may be read from: see --image-root and --fetch-images"
+        )
+    key = address if part is None else f"{address}#{part}"
+    cache = remote_cache()
+    known = cache.named(key)
+    kept = None if known is None else cache.read(known.sha256, limit)
+    if kept is not None:
+        COUNTS.add(cached=1)
+        return io.BytesIO(kept)
+    if part is None:
+        data = fetched_bytes(address, limit, guarded=allowed == "public")
+    else:
+        data = _part_bytes(address, part, limit)
+    cache.put(key, data)
+    return io.BytesIO(data)
+
+
+def _part_bytes(address: str, part: str, limit: int) -> bytes:
+    """Return the bytes of a part of a file: of the whole file where the cache has that."""
+    wanted = byte_range(part)
+    if wanted.length > limit:
+        raise LargeFileError(f"it is larger than {limit:,} bytes")
+    if wanted.length == 0:
+        return b""
+    if remote_cache().named(address) is None:
+        try:
+            return fetched_bytes(address, limit, place=(wanted.offset, wanted.end))
+        except NoRangesError:
+            pass
+    with open_fetched(address) as file:
+        return read_part(file, part, limit)
+
+
+def kept_image(sha256: str, limit: int) -> bytes | None:
+    """Return the bytes of an image from the cache, checked; None if it has to be fetched."""
+    found = remote_cache().read(sha256, limit)
+    if found is not None:
+        COUNTS.add(cached=1)
+    return found
+
+
+def forget(address: str, part: str | None = None) -> None:
+    """Let the next reading fetch an image, whatever the cache has of it."""
+    remote_cache().forget(address if part is None else f"{address}#{part}")
+
+
+def last_sha256(address: str, part: str | None = None) -> str | None:
+    """Return the sha256 of what an image held when it was last fetched; None if that is unknown."""
+    found = remote_cache().last(address if part is None else f"{address}#{part}")
+    return None if found is None else found.sha256
