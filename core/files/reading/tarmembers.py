@@ -33,6 +33,10 @@ class BrokenTarError(Exception):
     """The rest of a tar cannot be read; the text says why, and members before it are good."""
 
 
+class UnmarkedEndError(BrokenTarError):
+    """A tar ends without its mark: all members are whole, but there may have been more."""
+
+
 @dataclass(frozen=True, slots=True)
 class TarMember:
     """One file in a tar: its name as it stands there, and where its bytes are.
@@ -78,7 +82,7 @@ class _Forward:
 
     def skip_to(self, end: int) -> None:
         if self._size is not None:
-            if end > self._size + BLOCK:  # the last member may lack what fills its block
+            if end > self._size:
                 raise BrokenTarError("it ends in the middle of a member: it was cut off")
             self._file.seek(end)
             self.at = end
@@ -107,6 +111,7 @@ def tar_members(file: BinaryIO) -> Iterator[TarMember]:
 
     Raises:
         BrokenTarError: it is cut off or damaged, or a header is too large.
+        UnmarkedEndError: it ends between two members without the mark of an end.
     """
     stream = _Forward(file, _size_of(file))
     said = _Said()
@@ -136,9 +141,12 @@ def tar_members(file: BinaryIO) -> Iterator[TarMember]:
 def _header(stream: _Forward, at: int) -> tarfile.TarInfo | None:
     """Return the next header, or None at the end; blocks of zeros stand between joined tars."""
     block = stream.block()
+    marked = block != b"" and not block.strip(b"\0")
     while block and not block.strip(b"\0"):
         block = stream.block()
     if not block:
+        if at and not marked:
+            raise UnmarkedEndError("it ends without the mark of an end")
         return None
     try:
         return tarfile.TarInfo.frombuf(block, _ENCODING, _ERRORS)

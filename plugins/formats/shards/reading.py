@@ -13,7 +13,12 @@ from ig4.core.errors import DatasetError
 from ig4.core.files.images.parts import ByteRange
 from ig4.core.files.opening import open_file
 from ig4.core.files.reading.compressed import BROKEN, open_binary
-from ig4.core.files.reading.tarmembers import BrokenTarError, TarMember, tar_members
+from ig4.core.files.reading.tarmembers import (
+    BrokenTarError,
+    TarMember,
+    UnmarkedEndError,
+    tar_members,
+)
 from ig4.core.files.writing.names import IMAGE_SUFFIXES
 from ig4.core.records import JSON, ImagePart
 
@@ -28,6 +33,7 @@ UNPACKED = (
 )
 LEFT = "beside them are members of more than 64 KiB that are no images, which ig4 does not keep"
 NAMELESS = "before them are members that are of no sample: they have no key, or no ending"
+UNMARKED = "their shard ends after them without the mark of an end: it may have been cut off there"
 
 UNREADABLE = (BrokenTarError, DatasetError, OSError, *BROKEN)
 """What reading a damaged shard raises."""
@@ -88,6 +94,9 @@ def shard_samples(shard: Path, label: str) -> Iterator[ShardSample]:
                         current.remark(NAMELESS)
                         nameless = False
                 _Member(current, named[2].lower(), member, shard, label, compressed).add()
+        except UnmarkedEndError:
+            if current is not None:
+                current.remark(UNMARKED)
         except UNREADABLE as error:
             yield _broken(current, shard, error)
             return
