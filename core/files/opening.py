@@ -102,7 +102,8 @@ def open_file(path: str | Path) -> BufferedReader:
         text = str(path)
         for folder, opener in _shown.items():
             if is_below(text, folder):
-                return opener(text)
+                with only_beneath(None):  # the user named it, wherever it lies
+                    return opener(text)
     roots = _confines.get()
     if roots is not None:
         return open_beneath(path, roots)

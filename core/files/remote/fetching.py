@@ -22,6 +22,8 @@ from ig4.core.files.remote.errors import RemoteFileError, TransientError
 T = TypeVar("T")
 
 TRIES = 5
+STORE_TRIES = 2
+"""How often something is tried in all; the libraries of stores try again by themselves."""
 _DEAD_HOST = 3  # files of a host that could not be reached, after which others are not asked for
 _LOCKS = 64
 
@@ -54,9 +56,10 @@ COUNTS = FetchCounts()
 
 _locks = [threading.Lock() for _ in range(_LOCKS)]
 _unreached: Counter[str] = Counter()
+_opened: set[str] = set()
 
 
-def tried(work: Callable[[], T], host: str | None = None) -> T:
+def tried(work: Callable[[], T], host: str | None = None, most: int = TRIES) -> T:
     """Do what fetches something, again where it may help; of a `host` that is dead, not at all.
 
     Raises:
@@ -70,7 +73,7 @@ def tried(work: Callable[[], T], host: str | None = None) -> T:
         try:
             found = work()
         except TransientError as error:
-            if tries == TRIES:
+            if tries == most:
                 if host is not None:
                     _unreached[host] += 1
                 raise TransientError(f"{error.strerror}, {tries} times") from None
@@ -93,7 +96,7 @@ def fetched_bytes(
     """
     if not is_web(address):
         start, end = place or (0, limit + 1)
-        data = tried(partial(stores.read_range, address, start, end))
+        data = tried(partial(stores.read_range, address, start, end), most=STORE_TRIES)
     else:
         data = tried(
             partial(_web_bytes, address, limit, guarded, place),
@@ -133,7 +136,7 @@ def open_fetched(
         if known is not None and version in (None, known.version):
             file = cache.open(known.sha256)
             if file is not None:
-                COUNTS.add(cached=1)
+                COUNTS.add(cached=_first_time(known.sha256))
                 return file
         if size is not None and size > cache.limit:
             raise RemoteFileError(
@@ -141,10 +144,19 @@ def open_fetched(
                 "allows more"
             )
         found = fetch_file(cache, address, version, size)
+        _first_time(found.sha256)
         file = cache.open(found.sha256)
         if file is None:
             raise RemoteFileError("it was deleted from the cache while it was fetched")
         return file
+
+
+def _first_time(sha256: str) -> int:
+    """Return 1 when this process opens a content first, else 0: formats open files many times."""
+    if sha256 in _opened:
+        return 0
+    _opened.add(sha256)
+    return 1
 
 
 def fetch_file(cache: RemoteCache, address: str, version: str | None, size: int | None) -> Named:
@@ -158,7 +170,7 @@ def fetch_file(cache: RemoteCache, address: str, version: str | None, size: int 
             told = tried(_Download(cache, address, file).go_on)
             version = told.version or version
         else:
-            tried(partial(stores.download, address, path))
+            tried(partial(stores.download, address, path), most=STORE_TRIES)
         with path.open("rb") as whole:
             digest = hashlib.file_digest(whole, "sha256").hexdigest()
             count = os.fstat(whole.fileno()).st_size

@@ -33,7 +33,7 @@ from ig4.core.files.remote.addresses import (
     name_of,
 )
 from ig4.core.files.remote.errors import RemoteFileError
-from ig4.core.files.remote.fetching import open_fetched, tried
+from ig4.core.files.remote.fetching import STORE_TRIES, open_fetched, tried
 from ig4.core.files.writing.names import IMAGE_SUFFIXES, is_safe_path
 
 _MOST_FILES = 100_000
@@ -232,16 +232,16 @@ def _looked_at(address: str) -> tuple[int | None, str | None]:
 
 def _store_view(text: str, folder: Path) -> FileView:
     if has_glob(text):
-        found, base = stores.matching(text), ""
+        found, base = tried(partial(stores.matching, text), most=STORE_TRIES), ""
         if not found:
             raise DatasetError(f"{text}: nothing is there")
     elif has_pattern(text):
-        found = [tried(partial(stores.stored_files, one))[0][0] for one in expanded(text)]
+        found = [_first_stored(one) for one in expanded(text)]
         base = ""
     else:
-        found, is_folder = tried(partial(stores.stored_files, text))
+        found, is_folder = tried(partial(stores.stored_files, text), most=STORE_TRIES)
         base = text.rstrip("/") if is_folder else ""
-        found = [one for one in found if not is_folder or not _is_image(one.address)]
+        found = [one for one in found if not is_folder or _may_hold_records(one.address, base)]
         if not found:
             raise DatasetError(f"{text} holds no files but images")
     if len(found) > _MOST_FILES:
@@ -254,8 +254,18 @@ def _store_view(text: str, folder: Path) -> FileView:
     return _pointed(view, is_folder=bool(base))
 
 
-def _is_image(address: str) -> bool:
-    return PurePosixPath(address).suffix.lower() in IMAGE_SUFFIXES
+def _first_stored(address: str) -> stores.StoredFile:
+    found, _ = tried(partial(stores.stored_files, address), most=STORE_TRIES)
+    if not found:
+        raise RemoteFileError("nothing is there")
+    return found[0]
+
+
+def _may_hold_records(address: str, base: str) -> bool:
+    """Tell whether a file of a folder is worth showing to formats: no image, and not hidden."""
+    path = PurePosixPath(address.removeprefix(base))
+    hidden = any(part.startswith(".") for part in path.parts)
+    return not hidden and path.suffix.lower() not in IMAGE_SUFFIXES
 
 
 def _common_folder(addresses: list[str]) -> str:
