@@ -165,6 +165,18 @@ class Image:
 
         return read_image(self._source(), self.roots, self.name, self.sha256, self.part)
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it has to be fetched, unless it was kept."""
+        return self.source is not None and "://" in self.source
+
+    def fetch(self) -> None:
+        """Fetch it, if it lies elsewhere, so that `read` need not wait; never fails."""
+        if self.is_elsewhere and self.source is not None and self.sha256 is not None:
+            from ig4.core.files.images.files import read_ahead
+
+            read_ahead(self.source, self.roots, self.sha256, self.part)
+
     def digest(self) -> str:
         """Return the sha256 of what the image's file holds now, as hex digits.
 

@@ -125,6 +125,13 @@ def read_image(
     return data
 
 
+def read_ahead(path: str, roots: Sequence[str] | None, sha256: str, part: str | None) -> None:
+    """Fetch an image that lies elsewhere, so that reading it does not wait for its server."""
+    from ig4.core.files.remote.images import fetch_ahead
+
+    fetch_ahead(path, roots, part, sha256, byte_limit())
+
+
 def changed_error(name: str) -> ImageError:
     """Return the error for an image whose bytes are not those that were ingested."""
     return ImageError(f"{name}: the image changed since it was ingested: run `ig4 ingest` again")

@@ -107,6 +107,10 @@ class RemoteCache:
         self.drop(sha256)
         return None
 
+    def has(self, sha256: str) -> bool:
+        """Tell whether a content is there."""
+        return self._path(sha256).is_file()
+
     def forget(self, key: str) -> None:
         """Let it be unknown what an address holds."""
         with suppress(OSError):

@@ -13,6 +13,7 @@ from typing import Any
 from ig4.core.files.remote.errors import RemoteFileError
 
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses behind NAT64
+_PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")  # where some clouds have their services
 
 
 class PrivateAddressError(RemoteFileError):
@@ -30,17 +31,20 @@ def is_public(host: str) -> bool:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address.teredo is not None:
-            inner = address.teredo[1]
-        if inner is None and address in _TRANSLATED:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None and not is_public(str(inner)):
-            return False
-        if address.is_site_local:
-            return False
+    inner = _inner(address) if isinstance(address, ipaddress.IPv6Address) else None
+    if inner is not None:
+        return is_public(str(inner))
+    if getattr(address, "is_site_local", False) or address in _PROTOCOLS:
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address that an IPv6 one stands for, or leads through."""
+    if address in _TRANSLATED:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)
 
 
 def public_socket(info: Any) -> socket.socket:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import BinaryIO, Literal
 
 from ig4.core.files.images.parts import byte_range, read_part
@@ -17,6 +19,8 @@ FetchPolicy = Literal["none", "public", "any"]
 """From which hosts images are fetched that records name by an address of the web."""
 
 _POLICY = "web:"
+_FEW_PARTS = 64
+_parts_of: Counter[str] = Counter()
 
 
 def policy_root(policy: FetchPolicy) -> tuple[str, ...]:
@@ -63,28 +67,46 @@ def open_remote_image(
     if kept is not None:
         COUNTS.add(cached=1)
         return io.BytesIO(kept)
-    if part is None:
-        data = fetched_bytes(address, limit, guarded=allowed == "public")
-    else:
-        data = _part_bytes(address, part, limit)
+    if part is not None:
+        return io.BytesIO(_part_bytes(address, part, limit))
+    data = fetched_bytes(address, limit, guarded=allowed == "public")
     cache.put(key, data)
     return io.BytesIO(data)
 
 
 def _part_bytes(address: str, part: str, limit: int) -> bytes:
-    """Return the bytes of a part of a file: of the whole file where the cache has that."""
+    """Return the bytes of a part of a file: of the whole file where the cache has that.
+
+    After some parts of a file all of it is fetched: many small requests take longer.
+    """
     wanted = byte_range(part)
     if wanted.length > limit:
         raise LargeFileError(f"it is larger than {limit:,} bytes")
     if wanted.length == 0:
         return b""
-    if remote_cache().named(address) is None:
-        try:
-            return fetched_bytes(address, limit, place=(wanted.offset, wanted.end))
-        except NoRangesError:
-            pass
+    cache = remote_cache()
+    _parts_of[address] += 1
+    if cache.named(address) is None and _parts_of[address] <= _FEW_PARTS:
+        with suppress(NoRangesError):
+            data = fetched_bytes(address, limit, place=(wanted.offset, wanted.end))
+            cache.put(f"{address}#{part}", data)
+            return data
     with open_fetched(address) as file:
         return read_part(file, part, limit)
+
+
+def fetch_ahead(
+    address: str, roots: Sequence[str] | None, part: str | None, sha256: str, limit: int
+) -> None:
+    """Bring an image into the cache, if it is not there: who reads it next need not wait.
+
+    What goes wrong is told when it is read.
+    """
+    cache = remote_cache()
+    if cache.has(sha256) or (part is not None and cache.named(address) is not None):
+        return
+    with suppress(OSError, ValueError):
+        open_remote_image(address, roots, part, limit).close()
 
 
 def kept_image(sha256: str, limit: int) -> bytes | None:
