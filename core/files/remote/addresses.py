@@ -38,7 +38,12 @@ _kept: dict[str, _Secrets] = {}
 
 def is_address(text: str) -> bool:
     """Tell whether a text is an address that ig4 reads data from."""
-    return "://" in text and _ADDRESS.match(text) is not None
+    if "://" not in text or _ADDRESS.match(text) is None:
+        return False
+    try:
+        return bool(urlsplit(text).netloc)
+    except ValueError:  # half of an IPv6 address
+        return False
 
 
 def is_web(address: str) -> bool:
