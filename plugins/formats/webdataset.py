@@ -166,6 +166,13 @@ class WebDataset(Format):
                     members.append((f"{EXTRAS}.json", json_bytes(dict(record.extras))))
                 writer.write(key, members)
 
+    def read_along(self, target: Path, written: Path) -> list[Path]:
+        """See `Format.read_along`: shards, of which an earlier export may have had more."""
+        if not target.is_dir():
+            return []
+        new = {file.relative_to(written) for file in _shards(written)}
+        return [file for file in _shards(target) if file.relative_to(target) not in new]
+
     def _members(self, record: Record) -> tuple[str | None, Members]:
         if isinstance(record.raw, dict) and _KEY in record.raw:
             inside = [image for image in record.images if isinstance(image, bytes)]

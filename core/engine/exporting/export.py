@@ -191,6 +191,7 @@ def export(
             )  # fmt: skip
             written = WrittenKeys()
             form.write(written.of(records.of_selection(selection_id)), staging.path, header)
+            _refuse_others(form, staging)
             placer.place(_image_folder(form, staging))
             beside = _write_stub(staging, target, form, images=bool(placer.placed)) or (
                 write_description(staging, form, header, written, overwrite=target.overwrite)
@@ -211,6 +212,21 @@ def export(
         _notify(session, records, name)
         session.emit(StageFinished(STAGE, f"{counted(result.samples, 'sample')} to {result.path}"))
         return result
+
+
+def _refuse_others(form: Format, staging: Staging) -> None:
+    """Refuse a folder with files that would be read as parts of the export.
+
+    Raises:
+        UsageError: there are some.
+    """
+    others = form.read_along(staging.final(staging.path), staging.path)
+    if others:
+        raise UsageError(
+            f"{staging.target} holds {counted(len(others), 'file')} that would be read with the "
+            f"export (first: {others[0].name}): delete {verb(len(others), 'it', 'them')}, or write "
+            "to another folder"
+        )
 
 
 def _image_folder(form: Format, staging: Staging) -> Path:

@@ -71,17 +71,18 @@ def cleaned(address: str) -> str:
     """
     parts = urlsplit(address)
     user, at, host = parts.netloc.rpartition("@")
-    kept, secret = [], []
+    kept: list[str] = []
+    secret: list[str] = []
     for parameter in parts.query.split("&") if parts.query else ():
         name = unquote(parameter.partition("=")[0])
         (secret if is_secret_parameter(name) else kept).append(parameter)
     if not (at and user) and not secret and not parts.fragment:
         return address
-    is_of_web = parts.scheme.lower() in WEB
-    bare = urlunsplit((
-        parts.scheme, host if at else parts.netloc, parts.path, "&".join(kept),
-        "" if is_of_web else parts.fragment,
-    ))  # fmt: skip
+    fragment = "" if parts.scheme.lower() in WEB else parts.fragment
+    found = parts._replace(
+        netloc=host if at else parts.netloc, query="&".join(kept), fragment=fragment
+    )
+    bare = urlunsplit(found)
     if user or secret:
         _kept[bare] = _Secrets(user, tuple(secret))
     return bare

@@ -154,7 +154,8 @@ async def _head(address: str) -> WebAnswer:
 
 def version_of(headers: Any) -> str | None:
     """Return what tells this content from an earlier one at its address, or None."""
-    return headers.get("ETag") or headers.get("Last-Modified")
+    version: str | None = headers.get("ETag") or headers.get("Last-Modified")
+    return version
 
 
 def _require_range(request: WebRequest, answer: aiohttp.ClientResponse) -> int:
