@@ -1,0 +1,185 @@
+"""Read images by address and from tar shards, of a server that fails: are scores equal, how fast?
+
+    python benchmarks/bench_remote.py                  # all images of both data sets
+    python benchmarks/bench_remote.py --images 500 --faults 0.2
+
+The images are those of cc_sbu_align and daquar in the project's shared data (IG4_SHARED). The
+server is a process of its own on this machine: 5 % of its answers are 500 or 503, or break off.
+Each way of reading scores everything with the demonstration's tiny CLIP in a new database, in
+turns; what counts is the fastest of three rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from ig4.core.engine.exporting.export import ExportTarget, export
+from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
+from ig4.core.engine.scoring.plan import ScoreRequest
+from ig4.core.engine.scoring.score import score
+from ig4.core.engine.session import Session
+from ig4.core.files.remote.fetching import COUNTS
+from ig4.core.host.host import Host
+from ig4.core.records import Choice
+from ig4.storage.store import Store
+
+ROOT = Path(__file__).resolve().parent.parent
+GOAL = 1.05
+ROUNDS = 3
+
+SERVER = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tests.file_server import serving
+with serving(Path(sys.argv[2]), faults=float(sys.argv[3])) as server:
+    print(server.url, flush=True)
+    while sys.stdin.read(1):
+        pass
+    print(dict(server.spoiled), flush=True)
+"""
+
+
+def main() -> None:
+    options = parsed()
+    with tempfile.TemporaryDirectory(prefix="ig4-bench-") as name:
+        folder = Path(name)
+        os.environ["IG4_CACHE_DIR"] = str(folder / "cache")
+        count = make_data(folder / "data", options.images)
+        with session_in(folder / "make") as session:
+            dataset = ingest(session, DatasetSource(folder / "data" / "llava.json")).dataset
+            target = ExportTarget(folder / "data" / "shards", "webdataset", {"maxcount": 1000})
+            export(session, dataset, target)
+        shards = len(list((folder / "data" / "shards").glob("*.tar")))
+        with server(folder / "data", options.faults) as url:
+            pattern = f"shards/shard-{{000000..{shards - 1:06d}}}.tar"
+            ways: dict[str, str | Path] = {
+                "files": folder / "data" / "llava.json",
+                "addresses": f"{url}/llava.json",
+                "shards": folder / "data" / "shards",
+                "shards at addresses": f"{url}/{pattern}",
+            }
+            report(folder, ways, count)
+
+
+def report(folder: Path, ways: dict[str, str | Path], count: int) -> None:
+    first: dict[str, Any] = {}
+    reading: dict[str, list[float]] = {way: [] for way in ways}
+    scoring: dict[str, list[float]] = {way: [] for way in ways}
+    cold: dict[str, float] = {}
+    for number in range(ROUNDS + 1):  # in the first one, nothing is in the cache
+        for way, source in ways.items():
+            before = COUNTS.snapshot()
+            found, read, scored = one_run(folder / f"{way}-{number}", source)
+            if not first:
+                first = found
+            assert found == first, f"{way}: other scores than those of files"
+            files, size, _, repeated = (
+                now - then for now, then in zip(COUNTS.snapshot(), before, strict=True)
+            )
+            if number == 0:
+                cold[way] = read + scored
+                print(f"{way}: {read + scored:.1f} s with an empty cache; {files:,} files, "
+                      f"{size / 1e6:.1f} MB fetched, {repeated:,} requests repeated")  # fmt: skip
+            else:
+                reading[way].append(read)
+                scoring[way].append(scored)
+    print(f"\n{len(first):,} scores of {count:,} images are equal in all ways, in all rounds\n")
+    print("| | reading | scoring | both | against files |\n|---|---|---|---|---|")
+    both = {way: min(reading[way]) + min(scoring[way]) for way in ways}
+    for way in ways:
+        times = (min(reading[way]), min(scoring[way]), both[way])
+        told = " | ".join(f"{seconds:.2f} s" for seconds in times)
+        print(f"| {way} | {told} | {both[way] / both['files']:.3f} |")
+    ratio = min(scoring["addresses"]) / min(scoring["files"])
+    print(f"\nscoring from a warm cache against files: {ratio:.3f} (goal {GOAL})")
+
+
+def one_run(folder: Path, source: str | Path) -> tuple[dict[Any, Any], float, float]:
+    """Read and score a data set in a new database; return scores, and the seconds of both."""
+    with session_in(folder) as session:
+        began = time.perf_counter()
+        dataset = ingest(session, DatasetSource(source, name="set")).dataset
+        read = time.perf_counter()
+        clip = Choice("scorer", "clip", {"model": "ig4-tiny"})
+        score(session, dataset, ScoreRequest(scorers=(clip, Choice("scorer", "length"))))
+        end = time.perf_counter()
+        with session.store.reading() as connection:
+            rows = connection.execute(text(
+                "SELECT s.external_id, c.name, x.value, x.error FROM scores x "
+                "JOIN samples s ON s.content_id = x.content_id "
+                "JOIN components c ON c.id = x.component_id"
+            ))  # fmt: skip
+            found = {(name, scorer): (value, error) for name, scorer, value, error in rows}
+    shutil.rmtree(folder)
+    return found, read - began, end - read
+
+
+@contextmanager
+def session_in(folder: Path) -> Iterator[Session]:
+    folder.mkdir(parents=True)
+    with Store.open(str(folder / "ig4.db"), create=True) as store:
+        yield Session(store, Host.discover())
+
+
+@contextmanager
+def server(folder: Path, faults: float) -> Iterator[str]:
+    command = [sys.executable, "-c", SERVER, str(ROOT), str(folder), str(faults)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        yield running.stdout.readline().strip()
+        told, _ = running.communicate()
+        print(f"faults of the server: {told.strip()}")
+
+
+def make_data(folder: Path, most: int | None) -> int:
+    """Make one LLaVA data set of both: a sample for each image, with its first text."""
+    shared = Path(os.environ.get("IG4_SHARED", ROOT.parent / "shared")) / "data"
+    records = []
+    captions = json.loads((shared / "cc_sbu_align" / "filter_cap.json").read_text("utf-8"))
+    for one in captions["annotations"]:
+        file = shared / "cc_sbu_align" / "image" / f"{one['image_id']}.jpg"
+        records.append((f"cc-{one['image_id']}", file, "Describe it.", one["caption"]))
+    seen = set()
+    for line in (shared / "daquar" / "questions.jsonl").read_text("utf-8").splitlines():
+        one = json.loads(line)
+        if one["image"] not in seen:
+            seen.add(one["image"])
+            file = shared / "daquar" / one["image"]
+            records.append((f"daquar-{one['id']}", file, one["question"], one["answer"]))
+    records = records[:most] if most is None else records[:: max(1, len(records) // most)][:most]
+    (folder / "images").mkdir(parents=True)
+    rows = []
+    for name, file, question, answer in records:
+        shutil.copyfile(file, folder / "images" / f"{name}.jpg")
+        turns = [{"from": "human", "value": f"<image>\n{question}"},
+                 {"from": "gpt", "value": answer}]  # fmt: skip
+        rows.append({"id": name, "image": f"images/{name}.jpg", "conversations": turns})
+    (folder / "llava.json").write_text(json.dumps(rows), "utf-8")
+    return len(rows)
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--images", type=int, help="how many images (all)")
+    parser.add_argument("--faults", type=float, default=0.05, help="share of bad answers (0.05)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
