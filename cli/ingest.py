@@ -24,14 +24,17 @@ Examples:
   ig4 ingest laion.jsonl --fetch-images public
 """
 )
-@click.argument("path", type=opt.PLACE)
+@click.argument("path", type=opt.place)
 @click.option("--name", help="Name in the database.  [default: that of the file or folder]")
 @click.option("--format", "format_", metavar="NAME", help="Format.  [default: detected]")
 @opt.columns
 @click.option("--encoding", help="Encoding of the files, as in gb18030.")
 @click.option("--instruction", help="Instruction for records without one.")
 @click.option(
-    "--image-root", type=opt.PLACE, help="Additional folder, or address, to read images from."
+    "--image-root",
+    type=opt.place,
+    metavar="PATH|URL",
+    help="Additional folder, or address, to read images from.",
 )
 @opt.fetch_images
 @click.option("--refetch", is_flag=True, help="Fetch images again, whatever the cache has.")

@@ -20,17 +20,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 
 
-class PlaceType(click.ParamType):
-    """A path, or an address such as s3://bucket/data.json; credentials in one are taken out."""
-
-    name = "path"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return a Path, or the address as text."""
-        return place_of(value)
+def place(text: str) -> Any:
+    """Return a Path, or an address such as s3://bucket/data.json, its credentials taken out."""
+    return place_of(text)
 
 
-PLACE = PlaceType()
 fetch_images = click.option(
     "--fetch-images",
     type=click.Choice(["none", "public", "any"]),

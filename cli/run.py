@@ -40,7 +40,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("dataset", required=False, type=opt.PLACE)
+@click.argument("dataset", required=False, type=opt.place)
 @click.option("--scorers", metavar="NAMES", help="Scorers, as in clip,length.")
 @click.option(
     "--spaces", metavar="NAMES", help="Spaces whose vectors to compute too, as in clip,text."
@@ -70,7 +70,10 @@ Examples:
 @click.option("--encoding", help="Encoding of the files, as in gb18030.")
 @click.option("--instruction", help="Instruction for records without one.")
 @click.option(
-    "--image-root", type=opt.PLACE, help="Additional folder, or address, to read images from."
+    "--image-root",
+    type=opt.place,
+    metavar="PATH|URL",
+    help="Additional folder, or address, to read images from.",
 )
 @opt.fetch_images
 @click.option(
