@@ -6,7 +6,7 @@
 The images are those of cc_sbu_align and daquar in the project's shared data (IG4_SHARED). The
 server is a process of its own on this machine: 5 % of its answers are 500 or 503, or break off.
 Each way of reading scores everything with the demonstration's tiny CLIP in a new database, in
-turns; what counts is the fastest of three rounds.
+turns; what counts is the fastest of some rounds.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ from ig4.storage.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 GOAL = 1.05
-ROUNDS = 3
 
 SERVER = """
 import sys, time
@@ -55,6 +54,7 @@ with serving(Path(sys.argv[2]), faults=float(sys.argv[3])) as server:
 
 def main() -> None:
     options = parsed()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the model is tiny: reading is what is measured
     with tempfile.TemporaryDirectory(prefix="ig4-bench-") as name:
         folder = Path(name)
         os.environ["IG4_CACHE_DIR"] = str(folder / "cache")
@@ -72,15 +72,15 @@ def main() -> None:
                 "shards": folder / "data" / "shards",
                 "shards at addresses": f"{url}/{pattern}",
             }
-            report(folder, ways, count)
+            report(folder, ways, count, options.rounds)
 
 
-def report(folder: Path, ways: dict[str, str | Path], count: int) -> None:
+def report(folder: Path, ways: dict[str, str | Path], count: int, rounds: int) -> None:
     first: dict[str, Any] = {}
     reading: dict[str, list[float]] = {way: [] for way in ways}
     scoring: dict[str, list[float]] = {way: [] for way in ways}
     cold: dict[str, float] = {}
-    for number in range(ROUNDS + 1):  # in the first one, nothing is in the cache
+    for number in range(rounds + 1):  # in the first one, nothing is in the cache
         for way, source in ways.items():
             before = COUNTS.snapshot()
             found, read, scored = one_run(folder / f"{way}-{number}", source)
@@ -178,6 +178,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--images", type=int, help="how many images (all)")
     parser.add_argument("--faults", type=float, default=0.05, help="share of bad answers (0.05)")
+    parser.add_argument("--rounds", type=int, default=3, help="with a warm cache (3)")
     return parser.parse_args()
 
 
