@@ -1,6 +1,7 @@
 """Places of images inside of larger files, as text that a database can hold.
 
-`OFFSET+LENGTH` are bytes of the file, as those of a member of a tar.
+`OFFSET+LENGTH` are bytes of the file, as those of a member of a tar. `cell:ROW:NUMBER:COLUMN` is
+one of the images of a row in a Parquet file.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from typing import BinaryIO, NamedTuple
 
 from ig4.core.files.opening import LargeFileError
+from ig4.core.files.reading.parquetcells import is_cell, read_cell
 
 _BYTES = re.compile(r"(\d{1,19})\+(\d{1,19})")
 
@@ -48,9 +50,14 @@ def read_part(file: BinaryIO, place: str, limit: int) -> bytes:
 
     Raises:
         LargeFileError: they are more than `limit`.
-        OSError: the file is shorter now.
+        OSError: the file is shorter now, or has no such image any more.
         ValueError: the place is none.
     """
+    if is_cell(place):
+        data = read_cell(file, place)
+        if len(data) > limit:
+            raise LargeFileError(f"it is larger than {limit:,} bytes")
+        return data
     wanted = byte_range(place)
     if wanted.length > limit:
         raise LargeFileError(f"it is larger than {limit:,} bytes")

@@ -10,6 +10,7 @@ from typing import BinaryIO, Literal
 
 from ig4.core.files.images.parts import byte_range, read_part
 from ig4.core.files.opening import LargeFileError, RefusedFileError
+from ig4.core.files.reading.parquetcells import is_cell
 from ig4.core.files.remote.addresses import is_address, is_beneath, is_web
 from ig4.core.files.remote.cache import remote_cache
 from ig4.core.files.remote.fetching import COUNTS, fetched_bytes, open_fetched
@@ -79,6 +80,9 @@ def _part_bytes(address: str, part: str, limit: int) -> bytes:
 
     After some parts of a file all of it is fetched: many small requests take longer.
     """
+    if is_cell(part):
+        with open_fetched(address) as file:
+            return read_part(file, part, limit)
     wanted = byte_range(part)
     if wanted.length > limit:
         raise LargeFileError(f"it is larger than {limit:,} bytes")
