@@ -109,6 +109,7 @@ def ingest(
                 "problems": dict(done.problems),
                 "unreadable_images": done.unreadable_images,
                 "remarks": dict(done.remarks),
+                "fetched": done.fetched._asdict() if done.fetched else None,
             }
         )
         return

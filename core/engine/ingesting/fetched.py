@@ -1,33 +1,38 @@
-"""Says what was fetched while a data set was read."""
+"""Counts what was fetched while a data set was read, and says it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ig4.core.counts import counted
+from ig4.core.engine.ingesting.result import FetchedCounts
 from ig4.core.files.remote.fetching import COUNTS
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import Session
 
 
-@contextmanager
-def told_fetching(session: Session) -> Iterator[None]:
-    """Say after the block how many files were fetched, how large they are, and how many tries."""
-    before = COUNTS.snapshot()
-    yield
-    files, size, cached, repeated = (
-        now - then for now, then in zip(COUNTS.snapshot(), before, strict=True)
-    )
-    if not files and not cached:
+def fetched_now() -> FetchedCounts:
+    """Return what this process fetched so far."""
+    return FetchedCounts(*COUNTS.snapshot())
+
+
+def fetched_since(before: FetchedCounts) -> FetchedCounts | None:
+    """Return what was fetched since then, None if nothing was asked for."""
+    now = fetched_now()
+    found = FetchedCounts(*(one - other for one, other in zip(now, before, strict=True)))
+    return found if any(found) else None
+
+
+def tell_fetched(session: Session, found: FetchedCounts | None) -> None:
+    """Say how many files were fetched, how large they are, and how many requests were repeated."""
+    if found is None:
         return
-    told = f"{counted(files, 'file')} ({_amount(size)}) fetched"
-    if cached:
-        told += f", {counted(cached, 'file')} from the cache"
-    if repeated:
-        told += f"; {counted(repeated, 'request')} had to be repeated"
+    told = f"{counted(found.files, 'file')} ({_amount(found.bytes)}) fetched"
+    if found.cached:
+        told += f", {counted(found.cached, 'file')} from the cache"
+    if found.repeated:
+        told += f"; {counted(found.repeated, 'request')} had to be repeated"
     session.notice(told)
 
 

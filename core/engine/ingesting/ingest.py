@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ig4.core.counts import counted
 from ig4.core.engine.ingesting import origin
 from ig4.core.engine.ingesting.contents import content_hash
-from ig4.core.engine.ingesting.fetched import told_fetching
+from ig4.core.engine.ingesting.fetched import fetched_now, fetched_since, tell_fetched
 from ig4.core.engine.ingesting.files import ImageFileIndex
 from ig4.core.engine.ingesting.notices import tell_unreadable
 from ig4.core.engine.ingesting.paths import ImageRoots
@@ -69,8 +69,12 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
         UsageError: the name is taken by another data set, or an option is wrong.
     """
     origin.require_names(source.path, source.image_root, source.name)
-    with opened_place(source.path) as place, told_fetching(session):
-        return _ingest(session, source, place)
+    before = fetched_now()
+    with opened_place(source.path) as place:
+        result = _ingest(session, source, place)
+    fetched = fetched_since(before)
+    tell_fetched(session, fetched)
+    return replace(result, fetched=fetched)
 
 
 def _ingest(session: Session, source: DatasetSource, place: Place) -> IngestResult:

@@ -14,7 +14,7 @@ from ig4.core.engine.exporting.export import ExportTarget, export
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
-from ig4.core.errors import DatasetError, UsageError
+from ig4.core.errors import DatasetError, MissingExtraError, UsageError
 from ig4.core.files.remote import fetching, web
 from ig4.core.files.remote.addresses import cleaned
 from ig4.core.files.remote.cache import remote_cache
@@ -420,3 +420,65 @@ def test_samples_know_no_path_of_an_image_elsewhere(session, server):
     assert (image.path, image.name) == (None, "0%20x.png")
     assert image.source == f"{server.url}/images/0%20x.png"
     assert image.pixels().size == (8, 8)
+
+
+# Parquet with images inside.
+
+
+def test_images_in_a_parquet_file_are_read_where_they_lie(session, home, server):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    images = [(home / "images" / f"{n} x.png").read_bytes() for n in range(3)]
+    table = pa.table({"id": ["0", "1", "2"], "image": images, "answer": ["a", "b", "c"]})
+    pq.write_table(table, home / "set.parquet", row_group_size=2)
+    copied = DatasetSource(home / "set.parquet", name="copied", options={"inside": False})
+    ingest(session, copied)
+    kept = sorted(session.store.image_folder.rglob("*"))
+    near = ingest(session, DatasetSource(home / "set.parquet", name="near")).dataset
+    far = ingest(session, DatasetSource(f"{server.url}/set.parquet", name="far")).dataset
+    assert contents(session, "near") == contents(session, "far") == contents(session, "copied")
+    assert sorted(session.store.image_folder.rglob("*")) == kept
+    assert failures(session, near) == 0
+    assert failures(session, far) == 0
+    (part, *_) = rows(session, f"SELECT part FROM image_files WHERE dataset_id = {near.id}")
+    assert part == ("cell:0:0:image",)
+
+
+# The command line.
+
+
+def test_the_command_line_says_what_was_fetched(server, tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from ig4.cli.main import cli
+
+    monkeypatch.chdir(tmp_path)
+    address = f"{server.url}/llava.json?token=canary-0123456789"
+    done = CliRunner().invoke(cli, ["ingest", address, "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["dataset"], told["samples"]) == ("llava", 3)
+    assert told["fetched"] == {"files": 4, "bytes": told["fetched"]["bytes"], "cached": 0,
+                               "repeated": 0}  # fmt: skip
+    assert "4 files" in done.stderr
+    assert "canary" not in done.output
+    again = json.loads(CliRunner().invoke(cli, ["ingest", address, "--json"]).stdout)
+    assert again["unchanged"]
+
+
+def test_a_library_that_is_missing_is_told_in_one_line(session, server, monkeypatch):
+    import builtins
+
+    real = builtins.__import__
+
+    def without(name, *rest):
+        if name.partition(".")[0] in ("fsspec", "aiohttp"):
+            raise ImportError(name=name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingExtraError, match=r'pip install "ig4\[remote\]"'):
+        ingest(session, DatasetSource(f"{server.url}/llava.json"))
+    with pytest.raises(MissingExtraError, match=r'pip install "ig4\[remote\]"'):
+        ingest(session, DatasetSource("s3://bucket/llava.json"))
