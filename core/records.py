@@ -167,12 +167,16 @@ class Image:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it has to be fetched, unless it was kept."""
-        return self.source is not None and "://" in self.source
+        """Whether it has to be fetched: it lies at an address, and the cache does not have it."""
+        if self.source is None or self.sha256 is None or "://" not in self.source:
+            return False
+        from ig4.core.files.remote.images import is_kept
+
+        return not is_kept(self.source, self.part, self.sha256)
 
     def fetch(self) -> None:
         """Fetch it, if it lies elsewhere, so that `read` need not wait; never fails."""
-        if self.is_elsewhere and self.source is not None and self.sha256 is not None:
+        if self.source is not None and self.sha256 is not None and self.is_elsewhere:
             from ig4.core.files.images.files import read_ahead
 
             read_ahead(self.source, self.roots, self.sha256, self.part)

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -17,7 +18,7 @@ from ig4.core.files.images.decode import ImageError, inspect
 from ig4.core.files.images.files import digest, open_image
 from ig4.core.files.remote.addresses import cleaned, is_address
 from ig4.core.files.remote.errors import TransientError
-from ig4.core.files.remote.images import forget, last_sha256, permission
+from ig4.core.files.remote.images import forget, last_sha256, permission, was_fetched
 from ig4.core.files.writing.atomic import make_folder, rename
 from ig4.core.records import ImagePart
 from ig4.core.secrets import redact
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _CHUNK = 10_000
 _FETCHING = 32  # images at a time: their servers take the time
 _TOLD = 100
+_LOOKED_AT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,8 @@ class ImageFileIndex:
     def _read(self, names: list[ImageName]) -> list[_FileState]:
         located = {name: self._locate(name) for name in names}
         far = sum(is_address(where.path or "") for where in located.values())
-        threads = _FETCHING if far else min(8, (os.cpu_count() or 1) * 2)
+        usual = min(8, (os.cpu_count() or 1) * 2)
+        threads = _FETCHING if far and self._must_wait(located.values()) else usual
         states: list[_FileState] = []
         with ThreadPoolExecutor(threads) as pool:
             for state in pool.map(self._state, located, located.values()):
@@ -219,6 +222,11 @@ class ImageFileIndex:
             if state.problem:  # by its kind: what it says, whatever the name
                 self.unreadable[state.problem.replace(state.name.name, "")].append(state.problem)
         return states
+
+    def _must_wait(self, located: Iterable[_Location]) -> bool:
+        """Tell whether servers have to be waited for: some of the first images are not kept."""
+        first = islice((where for where in located if is_address(where.path or "")), _LOOKED_AT)
+        return self.refetch or any(not was_fetched(where.path or "", where.part) for where in first)
 
     def _state(self, name: ImageName, where: _Location) -> _FileState:
         """Read one image; a file that may not be read is not known by any path."""

@@ -63,7 +63,7 @@ def open_remote_image(
         )
     key = address if part is None else f"{address}#{part}"
     cache = remote_cache()
-    known = cache.named(key)
+    known = cache.last(key)
     kept = None if known is None else cache.read(known.sha256, limit)
     if kept is not None:
         COUNTS.add(cached=1)
@@ -99,6 +99,12 @@ def _part_bytes(address: str, part: str, limit: int) -> bytes:
         return read_part(file, part, limit)
 
 
+def is_kept(address: str, part: str | None, sha256: str) -> bool:
+    """Tell whether the cache has an image, or the file that it is a part of."""
+    cache = remote_cache()
+    return cache.has(sha256) or (part is not None and cache.named(address) is not None)
+
+
 def fetch_ahead(
     address: str, roots: Sequence[str] | None, part: str | None, sha256: str, limit: int
 ) -> None:
@@ -106,8 +112,7 @@ def fetch_ahead(
 
     What goes wrong is told when it is read.
     """
-    cache = remote_cache()
-    if cache.has(sha256) or (part is not None and cache.named(address) is not None):
+    if is_kept(address, part, sha256):
         return
     with suppress(OSError, ValueError):
         open_remote_image(address, roots, part, limit).close()
@@ -124,6 +129,13 @@ def kept_image(sha256: str, limit: int) -> bytes | None:
 def forget(address: str, part: str | None = None) -> None:
     """Let the next reading fetch an image, whatever the cache has of it."""
     remote_cache().forget(address if part is None else f"{address}#{part}")
+
+
+def was_fetched(address: str, part: str | None = None) -> bool:
+    """Tell whether an image, or the file that it is a part of, was fetched before."""
+    return last_sha256(address, part) is not None or (
+        part is not None and last_sha256(address) is not None
+    )
 
 
 def last_sha256(address: str, part: str | None = None) -> str | None:
