@@ -1,110 +1,81 @@
-"""Scoring where the work goes through pickle to other processes, and on a real Ray cluster."""
+"""Real images by address and from shards, of a server that fails: the scores of local files."""
 
 from __future__ import annotations
 
-import os
+import json
+import shutil
 
 import pytest
+from sqlalchemy import text
 
+from ig4.core.engine.exporting.export import ExportTarget, export
+from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
-from ig4.core.errors import PluginError, PrerequisiteError
+from ig4.core.engine.session import Session
+from ig4.core.files.remote import fetching, web
 from ig4.core.records import Choice
+from ig4.storage.store import Store
 
+from ....file_server import serving
 from ...conftest import record
 
+pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
-def executor(name, **options):
-    return Choice("executor", name, options)
-
-
-def scorers(*names):
-    return [Choice("scorer", name, {}) for name in names]
+EACH = 60
+FAULTS = 0.05
 
 
 @pytest.fixture
-def dataset(folder, read):
-    """Three samples, two of them with an image; one answer fails."""
-    folder.picture("red.png", "red")
-    folder.picture("blue.png", "blue")
-    folder.write(
-        record("a", "one two", "red.png"),
-        record("b", "will fail", "blue.png"),
-        record("c", "one two three four"),
+def home(shared, tmp_path):
+    """A data set of images of cc_sbu_align and daquar."""
+    folder = tmp_path / "served"
+    (folder / "images").mkdir(parents=True)
+    records = []
+    for name in ("cc_sbu_align", "daquar"):
+        files = sorted((shared / "data" / name / "image").iterdir())
+        for file in files[:: max(1, len(files) // EACH)][:EACH]:
+            shutil.copyfile(file, folder / "images" / f"{name}-{file.name}")
+            records.append(record(f"{name}-{file.stem}", "x", f"images/{name}-{file.name}"))
+    (folder / "llava.json").write_text(json.dumps(records))
+    return folder
+
+
+def scored(session, dataset):
+    """Return the values of two scorers, of pixels and of vectors, by sample."""
+    scorers = (Choice("scorer", "pixels"), Choice("scorer", "bright"))
+    done = score(session, dataset, ScoreRequest(scorers=scorers))
+    assert not any(done.failed.values())
+    sql = (
+        "SELECT s.external_id, c.name, x.value FROM scores x "
+        "JOIN samples s ON s.content_id = x.content_id "
+        f"JOIN components c ON c.id = x.component_id WHERE s.dataset_id = {dataset.id}"
     )
-    return read().dataset
-
-
-def everything(session):
-    """All that is stored of scores and of vectors, without when."""
     with session.store.reading() as connection:
-        scores = connection.exec_driver_sql(
-            "SELECT external_id, scorer, value, error FROM scores_long ORDER BY 1, 2"
-        ).all()
-        vectors = connection.exec_driver_sql(
-            "SELECT vector, error FROM embeddings ORDER BY 1"
-        ).all()
-        texts = connection.exec_driver_sql("SELECT vector FROM input_embeddings ORDER BY 1").all()
-    return scores, vectors, texts
+        return {(sample, name): value for sample, name, value in connection.execute(text(sql))}
 
 
-def wanted(executor, *names):
-    return ScoreRequest(
-        scorers(*(names or ("counted", "bright", "pixels", "length"))),
-        executor=executor,
-        spaces=[Choice("embedder", "letters", {})],
-    )
-
-
-@pytest.fixture
-def as_here(session, dataset):
-    """Check that what an executor stores is what this process does."""
-
-    def check(choice):
-        score(session, dataset, wanted(choice))
-        found = everything(session)
-        with session.store.writing() as connection:
-            for table in ("scores", "embeddings", "input_embeddings"):
-                connection.exec_driver_sql(f"DELETE FROM {table}")
-        score(session, dataset, wanted(executor("local")))
-        assert found == everything(session)
-        assert len(found[0]) == 12
-        assert all(found)
-
-    return check
-
-
-def test_work_tasks_and_results_can_be_sent_to_another_process(as_here):
-    as_here(executor("sent"))
-
-
-@pytest.mark.slow
-class TestRay:
-    """A real cluster of one node, which is started for it."""
-
-    @pytest.fixture(autouse=True)
-    def nodes(self, plugin, monkeypatch):
-        """Let every process of the cluster find the plugin, as if it were installed there."""
-        pytest.importorskip("ray")
-        monkeypatch.setenv("PYTHONPATH", str(plugin), prepend=os.pathsep)
-
-    def test_it_scores_as_this_process_does(self, as_here):
-        as_here(executor("ray", actors=2))
-
-    def test_what_cannot_be_sent_is_told_with_what_to_change(self, session, dataset):
-        with pytest.raises(PluginError, match=r"cannot be pickled before it is opened"):
-            score(session, dataset, wanted(executor("ray"), "locked"))
-
-    def test_a_dead_actor_is_told_and_what_was_committed_stays(self, session, folder, read):
-        folder.write(*(record(f"s{n}", "die" if n == 9 else f"well {n}") for n in range(1, 10)))
-        dataset = read().dataset
-        with pytest.raises(PrerequisiteError, match=r"an actor of Ray died.*continues from there"):
-            score(session, dataset, ScoreRequest(scorers("deadly"), executor=executor("ray")))
-        with session.store.reading() as connection:
-            done = connection.exec_driver_sql("SELECT COUNT(value) FROM scores_long").scalar()
-        assert done >= 4  # the third batch is only sent when the first is back
-
-    def test_an_error_in_an_actor_is_that_of_the_component(self, session, dataset):
-        lost = Choice("scorer", "counted", {"weights": "missing"})
-        with pytest.raises(PrerequisiteError, match="the weights are missing"):
-            score(session, dataset, ScoreRequest([lost], executor=executor("ray")))
+@pytest.mark.parametrize("lost", [False, True], ids=["warm", "cold"])
+def test_scores_do_not_depend_on_where_images_lie(session, home, tmp_path, monkeypatch, lost):
+    monkeypatch.setenv("IG4_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(web, "wait_seconds", lambda error, tries: 0.01)
+    fetching._unreached.clear()
+    near = ingest(session, DatasetSource(home / "llava.json", name="near")).dataset
+    expected = scored(session, near)
+    assert len(expected) == 4 * EACH
+    export(session, near, ExportTarget(home / "shards", "webdataset", {"maxcount": 50}))
+    with serving(home, faults=FAULTS) as server:
+        for number, source in enumerate(
+            (
+                f"{server.url}/llava.json",
+                home / "shards",
+                f"{server.url}/shards/shard-{{000000..000002}}.tar",
+            )
+        ):
+            with Store.open(tmp_path / f"{number}.db") as store:
+                other = Session(store, session.host, [])
+                dataset = ingest(other, DatasetSource(source, name="far")).dataset
+                if lost:
+                    shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+                assert scored(other, dataset) == expected
+        assert server.spoiled.total() > 0
