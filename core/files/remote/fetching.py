@@ -86,7 +86,7 @@ def tried(work: Callable[[], T], host: str | None = None, most: int = TRIES) -> 
 
 
 def fetched_bytes(
-    address: str, limit: int, *, guarded: bool = False, place: tuple[int, int] | None = None
+    address: str, limit: int, *, hosts: web.Hosts = "named", place: tuple[int, int] | None = None
 ) -> bytes:
     """Return the bytes of an image, or those of a part of a file: from a number up to another.
 
@@ -99,8 +99,8 @@ def fetched_bytes(
         data = tried(partial(stores.read_range, address, start, end), most=STORE_TRIES)
     else:
         data = tried(
-            partial(_web_bytes, address, limit, guarded, place),
-            web.host_of(address)[1] if guarded else None,
+            partial(_web_bytes, address, limit, hosts, place),
+            web.host_of(address)[1] if hosts != "named" else None,
         )
     if place is None and len(data) > limit:
         raise LargeFileError(f"it is larger than {limit:,} bytes")
@@ -110,11 +110,11 @@ def fetched_bytes(
     return data
 
 
-def _web_bytes(address: str, limit: int, guarded: bool, place: tuple[int, int] | None) -> bytes:
+def _web_bytes(address: str, limit: int, hosts: web.Hosts, place: tuple[int, int] | None) -> bytes:
     pieces: list[bytes] = []
     start, end = place or (0, None)
     web.fetch(
-        web.WebRequest(address, limit, guarded, image=place is None, start=start, end=end),
+        web.WebRequest(address, limit, hosts, image=place is None, start=start, end=end),
         pieces.append,
     )
     return b"".join(pieces)
@@ -130,25 +130,38 @@ def open_fetched(
     Raises:
         RemoteFileError: it cannot be had.
     """
-    cache = remote_cache()
     with _locks[hash(address) % _LOCKS]:
-        known = cache.named(address)
-        if known is not None and version in (None, known.version):
-            file = cache.open(known.sha256)
-            if file is not None:
-                COUNTS.add(cached=_first_time(known.sha256))
-                return file
-        if size is not None and size > cache.limit:
+        try:
+            return _open_kept(remote_cache(), address, version, size)
+        except RemoteFileError:
+            raise
+        except OSError as error:
             raise RemoteFileError(
-                f"it has {size:,} bytes, and the cache may hold {cache.limit:,}: IG4_CACHE_GIB "
-                "allows more"
-            )
-        found = fetch_file(cache, address, version, size)
-        _first_time(found.sha256)
-        file = cache.open(found.sha256)
-        if file is None:
-            raise RemoteFileError("it was deleted from the cache while it was fetched")
-        return file
+                f"the cache {remote_cache().folder} cannot be written ({error.strerror or error}): "
+                "IG4_CACHE_DIR names another folder"
+            ) from None
+
+
+def _open_kept(
+    cache: RemoteCache, address: str, version: str | None, size: int | None
+) -> BufferedReader:
+    known = cache.named(address)
+    if known is not None and version in (None, known.version):
+        file = cache.open(known.sha256)
+        if file is not None:
+            COUNTS.add(cached=_first_time(known.sha256))
+            return file
+    if size is not None and size > cache.limit:
+        raise RemoteFileError(
+            f"it has {size:,} bytes, and the cache may hold {cache.limit:,}: IG4_CACHE_GIB "
+            "allows more"
+        )
+    found = fetch_file(cache, address, version, size)
+    _first_time(found.sha256)
+    file = cache.open(found.sha256)
+    if file is None:
+        raise RemoteFileError("it was deleted from the cache while it was fetched")
+    return file
 
 
 def _first_time(sha256: str) -> int:

@@ -14,7 +14,7 @@ from ig4.core.files.reading.parquetcells import is_cell
 from ig4.core.files.remote.addresses import is_address, is_beneath, is_web
 from ig4.core.files.remote.cache import remote_cache
 from ig4.core.files.remote.fetching import COUNTS, fetched_bytes, open_fetched
-from ig4.core.files.remote.web import NoRangesError
+from ig4.core.files.remote.web import Hosts, NoRangesError
 
 FetchPolicy = Literal["none", "public", "any"]
 """From which hosts images are fetched that records name by an address of the web."""
@@ -29,10 +29,10 @@ def policy_root(policy: FetchPolicy) -> tuple[str, ...]:
     return () if policy == "none" else (f"{_POLICY}{policy}",)
 
 
-def permission(address: str, roots: Iterable[str] | None) -> Literal["named", "public"] | None:
-    """Return why an image may be fetched: the user named its place, or its host has to be public.
+def permission(address: str, roots: Iterable[str] | None) -> Hosts | None:
+    """Return which hosts may be asked for an image, None if it may not be fetched.
 
-    None: it may not. Without `roots` the user named the address itself.
+    Without `roots` the user named the address itself.
     """
     if roots is None:
         return "named"
@@ -42,7 +42,7 @@ def permission(address: str, roots: Iterable[str] | None) -> Literal["named", "p
     if not is_web(address):
         return None
     if f"{_POLICY}any" in places:
-        return "named"
+        return "any"
     return "public" if f"{_POLICY}public" in places else None
 
 
@@ -70,9 +70,15 @@ def open_remote_image(
         return io.BytesIO(kept)
     if part is not None:
         return io.BytesIO(_part_bytes(address, part, limit))
-    data = fetched_bytes(address, limit, guarded=allowed == "public")
-    cache.put(key, data)
+    data = fetched_bytes(address, limit, hosts=allowed)
+    _keep(key, data)
     return io.BytesIO(data)
+
+
+def _keep(key: str, data: bytes) -> None:
+    """Keep what was fetched; where that is not possible, it is fetched again when it is read."""
+    with suppress(OSError):
+        remote_cache().put(key, data)
 
 
 def _part_bytes(address: str, part: str, limit: int) -> bytes:
@@ -93,7 +99,7 @@ def _part_bytes(address: str, part: str, limit: int) -> bytes:
     if cache.named(address) is None and _parts_of[address] <= _FEW_PARTS:
         with suppress(NoRangesError):
             data = fetched_bytes(address, limit, place=(wanted.offset, wanted.end))
-            cache.put(f"{address}#{part}", data)
+            _keep(f"{address}#{part}", data)
             return data
     with open_fetched(address) as file:
         return read_part(file, part, limit)

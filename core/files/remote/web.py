@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import unquote, urljoin, urlsplit
 
 from ig4.core.errors import MissingExtraError
@@ -45,18 +45,23 @@ _ANY = "application/octet-stream"
 _CLOSING_SECONDS = 2.0
 
 
+Hosts: TypeAlias = Literal["public", "named", "any"]
+"""Which hosts a request may lead to."""
+
+
 @dataclass(frozen=True, slots=True)
 class WebRequest:
     """What to fetch: an address, at most `limit` bytes of it, or its bytes from `start` to `end`.
 
-    Of a `guarded` request, which data named, every hop has to lead to a public host. An `image`
+    `hosts` says which may be asked: with "public", for what data named, every hop has to lead to a
+    public one; with "named", for what the user named, those of redirects have to. An `image`
     has to be one by its first bytes or by what the server says. With `end`, a server that sends
     something else than these bytes is refused. `version` is what has to be there still.
     """
 
     address: str
     limit: int | None = None
-    guarded: bool = False
+    hosts: Hosts = "named"
     image: bool = False
     start: int = 0
     end: int | None = None
@@ -139,10 +144,17 @@ async def _fetch(
             count += len(piece)
             if request.limit is not None and count > request.limit:
                 raise RemoteFileError(f"it is larger than {request.limit:,} bytes")
-            take(piece)
+            _take(take, piece)
         if length is not None and count < length:
             raise TransientError("the connection broke")
         return told
+
+
+def _take(take: Callable[[bytes], object], piece: bytes) -> None:
+    try:
+        take(piece)
+    except OSError as error:  # no fault of the server
+        raise RemoteFileError(f"it cannot be kept ({error.strerror or error})") from None
 
 
 async def _head(address: str) -> WebAnswer:
@@ -239,10 +251,11 @@ async def _following(
     first, user = with_secrets(request.address)
     address = first
     for _ in range(_HOPS + 1):
-        guarded = request.guarded or host_of(address) != host_of(first)
+        is_first = host_of(address) == host_of(first)
+        guarded = request.hosts == "public" or (request.hosts == "named" and not is_first)
         session = await _session(guarded=guarded)
         headers = _headers(request)
-        if user is not None and host_of(address) == host_of(first):
+        if user is not None and is_first:
             headers["Authorization"] = _basic(user)
         # As data writes it: encoded once more, another file would be asked for.
         url = URL(address, encoded="%" in address)

@@ -193,6 +193,7 @@ def test_a_redirect_to_another_host_has_to_lead_to_a_public_one(server, tmp_path
         with pytest.raises(RemoteFileError, match="not public"):
             fetched_bytes(f"{server.url}/out.png", LIMIT)
         assert inner.requests == []
+        assert fetched_bytes(f"{server.url}/out.png", LIMIT, hosts="any") == PNG
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ def test_a_redirect_to_another_host_has_to_lead_to_a_public_one(server, tmp_path
 def test_what_data_names_is_not_fetched_from_this_machine(server, host):
     address = f"http://{host}:{server.port}/a.png"
     with pytest.raises(RemoteFileError, match=r"not public|not known|valid address"):
-        fetched_bytes(address, LIMIT, guarded=True)
+        fetched_bytes(address, LIMIT, hosts="public")
     assert server.requests == []
 
 
@@ -238,7 +239,7 @@ def test_what_may_be_read_is_what_the_user_named_or_allowed():
     assert permission("https://h.example/images/a.jpg", roots) == "named"
     assert permission("https://h.example/other/a.jpg", roots) is None
     assert permission("https://x.example/a.jpg", (*roots, "web:public")) == "public"
-    assert permission("https://x.example/a.jpg", (*roots, "web:any")) == "named"
+    assert permission("https://x.example/a.jpg", (*roots, "web:any")) == "any"
     assert permission("s3://bucket/a.jpg", (*roots, "web:any")) is None
 
 
@@ -262,3 +263,19 @@ def test_no_secret_is_in_what_goes_wrong(server):
         fetched_bytes(address, LIMIT)
     assert "verysecret" not in f"{caught.value}{caught.value.strerror}{address}"
     assert "verysecretone" in server.requests[0][1]
+
+
+def test_a_cache_that_cannot_be_written_is_told(server, monkeypatch):
+    monkeypatch.setenv("IG4_CACHE_DIR", "/dev/null/cache")
+    with pytest.raises(RemoteFileError, match="IG4_CACHE_DIR names another folder"):
+        open_fetched(f"{server.url}/a.png")
+    with open_remote_image(f"{server.url}/a.png", (server.url,), None, LIMIT) as file:
+        assert file.read() == PNG  # an image is read without it
+
+
+def test_a_file_that_is_larger_than_the_cache_is_refused(server, monkeypatch):
+    monkeypatch.setenv("IG4_CACHE_GIB", "0.001")
+    with pytest.raises(RemoteFileError, match="IG4_CACHE_GIB allows more"):
+        open_fetched(f"{server.url}/big.bin", "v", 3_000_000)
+    with pytest.raises(RemoteFileError, match="larger than"):
+        open_fetched(f"{server.url}/big.bin")
