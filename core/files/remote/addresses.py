@@ -20,6 +20,7 @@ STORES = ("s3", "s3a", "gs", "gcs", "hf")
 """Schemes that an fsspec file system reads."""
 
 _ADDRESS = re.compile(rf"(?:{'|'.join((*WEB, *STORES))})://[^\s/]", re.IGNORECASE)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _FILE = re.compile(r"file://(?:localhost)?(?=/)", re.IGNORECASE)
 _BRACES = re.compile(r"\{(?:(\d+)\.\.(\d+)|([^{},]+(?:,[^{},]*)+))\}")
 _MOST_EXPANDED = 100_000
@@ -55,13 +56,24 @@ def place_of(value: object) -> object:
     """Return what a user calls a place as an address without secrets, or as a Path.
 
     `file://` addresses are paths. Whatever is no text, and no path, stays as it is.
+
+    Raises:
+        UsageError: an address of another kind.
     """
     if not isinstance(value, str):
         return value
     local = _FILE.match(value)
     if local is not None:
         return Path(unquote(value[local.end() :]))
-    return cleaned(value) if is_address(value) else Path(value)
+    if is_address(value):
+        return cleaned(value)
+    other = _SCHEME.match(value)
+    if other is not None and not Path(value).exists():
+        raise UsageError(
+            f"{other[0]}… is no address that ig4 reads: these are https://, s3://, gs://, hf:// "
+            "and file:///"
+        )
+    return Path(value)
 
 
 def cleaned(address: str) -> str:

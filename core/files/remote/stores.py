@@ -5,6 +5,7 @@ Credentials are found by the libraries themselves, where they always look: ig4 k
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from ig4.core.files.remote.errors import RemoteFileError, TransientError
 from ig4.core.files.remote.web import missing
 
 _LIBRARIES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub"}
+_LOGGING = ("gcsfs", "s3fs", "fsspec", "aiobotocore", "botocore", "huggingface_hub")
+_SILENT = logging.NullHandler()
 _VERSIONS = ("ETag", "etag", "blob_id", "generation", "LastModified", "mtime", "updated")
 _FINAL = (
     "NoCredentials", "PartialCredentials", "ProfileNotFound", "GatedRepo", "RepositoryNotFound",
@@ -38,6 +41,8 @@ def file_system(address: str) -> Any:
         MissingExtraError: its library is not installed.
     """
     scheme = address.partition("://")[0].lower()
+    for library in _LOGGING:  # errors are told by ig4; with -vvv the libraries say more
+        logging.getLogger(library).addHandler(_SILENT)
     try:
         import fsspec
 

@@ -36,6 +36,11 @@ def test_a_place_is_an_address_or_a_path():
     assert place_of(None) is None
 
 
+def test_an_address_of_another_kind_is_refused_and_not_taken_for_a_path():
+    with pytest.raises(UsageError, match=r"ftp://… is no address that ig4 reads"):
+        place_of("ftp://host/a.json")
+
+
 @pytest.mark.parametrize(
     ("secret", "bare"),
     [
