@@ -4,7 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := clip,reward,gpt,claude,train,eval,parquet,postgres,report,neighbours,map,browse,miniature,docs,dev
+EXTRAS := clip,reward,gpt,claude,train,eval,parquet,remote,postgres,report,neighbours,map,browse,miniature,docs,dev
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 # Two, and not one for each core: every worker loads torch and builds the tiny models it needs.

@@ -23,6 +23,7 @@ Examples:
   ig4 export best/filter_cap.json --images copy
   ig4 export all.parquet --format parquet --selection all
   ig4 export best/data.jsonl --format jsonl --with scores,cluster,rank
+  ig4 export best-shards --format webdataset -o maxcount=1000
   ig4 export best --for llamafactory
   ig4 export best --for trl --model HuggingFaceTB/SmolVLM-Instruct --images link
 """
@@ -54,6 +55,9 @@ Examples:
     default=None,
     help="Write a data card (README.md) beside the data.  [default: with --with]",
 )
+@click.option(
+    "-o", "--option", "settings", multiple=True, metavar="KEY=VALUE", help="Option of the format."
+)
 @opt.problems
 @opt.overwrite
 @opt.selection
@@ -67,6 +71,7 @@ def export(
     model: str | None,
     extras: str | None,
     card: bool | None,
+    settings: tuple[str, ...],
     problems: str | None,
     overwrite: bool | None,
     selection: str,
@@ -99,6 +104,7 @@ def export(
                 "images": images or ("link" if trainer is None else "copy"),
                 "problems": problems,
                 "overwrite": overwrite,
+                "options": opt.pairs_of(settings),
             }
         }
     )

@@ -19,15 +19,25 @@ Examples:
   ig4 ingest data/cc_sbu_align
   ig4 ingest captions.csv --columns image=file,answer=caption
   ig4 ingest old.json --encoding gb18030 --image-root /mnt/images
+  ig4 ingest s3://bucket/llava.json --image-root s3://bucket/images
+  ig4 ingest 'shards/{000..012}.tar'
+  ig4 ingest laion.jsonl --fetch-images public
 """
 )
-@click.argument("path", type=opt.PATH)
+@click.argument("path", type=opt.place)
 @click.option("--name", help="Name in the database.  [default: that of the file or folder]")
 @click.option("--format", "format_", metavar="NAME", help="Format.  [default: detected]")
 @opt.columns
 @click.option("--encoding", help="Encoding of the files, as in gb18030.")
 @click.option("--instruction", help="Instruction for records without one.")
-@click.option("--image-root", type=opt.PATH, help="Additional folder to read images from.")
+@click.option(
+    "--image-root",
+    type=opt.place,
+    metavar="PATH|URL",
+    help="Additional folder, or address, to read images from.",
+)
+@opt.fetch_images
+@click.option("--refetch", is_flag=True, help="Fetch images again, whatever the cache has.")
 @click.option(
     "--duplicate-ids",
     type=click.Choice(["number", "error"]),
@@ -43,12 +53,14 @@ Examples:
 )
 @opt.shared_options
 def ingest(
-    path: Path,
+    path: Path | str,
     name: str | None,
     format_: str | None,
     columns: str | None,
     settings: tuple[str, ...],
-    image_root: Path | None,
+    image_root: Path | str | None,
+    fetch_images: str | None,
+    refetch: bool,
     duplicate_ids: str,
     replace: bool,
     db: str | None,
@@ -74,6 +86,7 @@ def ingest(
                 "name": name,
                 "format": format_,
                 "image_root": image_root,
+                "fetch_images": fetch_images,
                 "duplicate_ids": duplicate_ids,
                 "options": options,
             }
@@ -81,7 +94,7 @@ def ingest(
     )
     source = dataset_source(config)
     assert source is not None
-    source = dataclasses.replace(source, replace=replace)
+    source = dataclasses.replace(source, replace=replace, refetch=refetch)
     with open_session(db, create=True, quiet=quiet) as session:
         done = read(session, source)
         location = session.store.location
@@ -96,6 +109,7 @@ def ingest(
                 "problems": dict(done.problems),
                 "unreadable_images": done.unreadable_images,
                 "remarks": dict(done.remarks),
+                "fetched": done.fetched._asdict() if done.fetched else None,
             }
         )
         return

@@ -23,7 +23,8 @@ TEMPLATE = """\
 # format = "llava"                 # default: detected (see `ig4 plugins list --kind format`)
 # encoding = "utf-8"               # some published files are gb18030
 # instruction = "Describe this image in detail."   # for records without one
-# image_root = "/mnt/images"       # additional folder to read images from
+# image_root = "/mnt/images"       # additional folder, or address, to read images from
+# fetch_images = "none"            # public: fetch images that records name by http(s) address
 # duplicate_ids = "number"         # repeated ids become a#2, a#3; or "error"
 # [dataset.options]                # of the format: see `ig4 plugins show llava`
 # split = "train"

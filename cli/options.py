@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ig4.core.errors import UsageError
+from ig4.core.files.remote.addresses import place_of
 from ig4.core.limits import BATCH, BEAMS, REPETITION, SEED, TEMPERATURE, TOP_P
 
 if TYPE_CHECKING:
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
+
+
+def place(text: str) -> Any:
+    """Return a Path, or an address such as s3://bucket/data.json, its credentials taken out."""
+    return place_of(text)
+
+
+fetch_images = click.option(
+    "--fetch-images",
+    type=click.Choice(["none", "public", "any"]),
+    help="Fetch images that records name by http(s) address: from public hosts, or from any.  "
+    "[default: none]",
+)
 
 db = click.option(
     "--db",

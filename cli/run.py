@@ -48,7 +48,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("dataset", required=False, type=opt.PATH)
+@click.argument("dataset", required=False, type=opt.place)
 @click.option("--scorers", metavar="NAMES", help="Scorers, as in clip,length.")
 @click.option(
     "--spaces", metavar="NAMES", help="Spaces whose vectors to compute too, as in clip,text."
@@ -77,7 +77,13 @@ Examples:
 @opt.columns
 @click.option("--encoding", help="Encoding of the files, as in gb18030.")
 @click.option("--instruction", help="Instruction for records without one.")
-@click.option("--image-root", type=opt.PATH, help="Additional folder to read images from.")
+@click.option(
+    "--image-root",
+    type=opt.place,
+    metavar="PATH|URL",
+    help="Additional folder, or address, to read images from.",
+)
+@opt.fetch_images
 @click.option(
     "--duplicate-ids", type=click.Choice(["number", "error"]), help="Number repeated ids, or stop."
 )
@@ -192,6 +198,7 @@ def configured(flags: dict[str, Any], recipes: Sequence[str | None]) -> list[Con
             "encoding": flags["encoding"],
             "instruction": flags["instruction"],
             "image_root": flags["image_root"],
+            "fetch_images": flags["fetch_images"],
             "duplicate_ids": flags["duplicate_ids"],
             "options": opt.column_options(flags["columns"]),
         },

@@ -7,13 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from ig4.core.calls.prices import Price
 from ig4.core.calls.settings import CallSettings
 from ig4.core.errors import ConfigError
 from ig4.core.filekeys import refuse_keys
 from ig4.core.files.opening import open_file, read_bounded
+from ig4.core.files.remote.addresses import is_address, place_of
 from ig4.core.limits import SEED
 from ig4.core.records import JSON, Choice, Kind
 from ig4.core.suggest import did_you_mean
@@ -29,6 +37,10 @@ Layers = dict[str | None, Mapping[str, Any]]
 """What lies over what, the nearest last, by what an error calls it; None are flags."""
 
 
+Location = Annotated[Path | str, BeforeValidator(place_of)]
+"""A path, or an address without its credentials."""
+
+
 class Section(BaseModel):
     """A table of `ig4.toml`; a key it does not know is an error."""
 
@@ -38,13 +50,15 @@ class Section(BaseModel):
 class DatasetSection(Section):
     """Which data set, and how to read it."""
 
-    path: Path | None = None
+    path: Location | None = None
     name: str | None = None
     """Several, as in `a,b` or `["a", "b"]`, are the mixture of these data sets."""
     format: str | None = None
     encoding: str | None = None
     instruction: str | None = None
-    image_root: Path | None = None
+    image_root: Location | None = None
+    fetch_images: Literal["none", "public", "any"] = "none"
+    """From which hosts images are fetched that records name by an address of the web."""
     duplicate_ids: Literal["number", "error"] = "number"
     options: dict[str, Any] = Field(default_factory=dict)
 
@@ -462,6 +476,9 @@ def _rebased(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         section = values.get(table)
         for key in keys:
             if isinstance(section, dict) and isinstance(section.get(key), str):
+                if table == "dataset" and _is_elsewhere(section[key]):
+                    section[key] = place_of(section[key])
+                    continue
                 section[key] = str(folder / Path(section[key]).expanduser())
     arms = values.get("ablate", {}).get("arms") if isinstance(values.get("ablate"), dict) else None
     for arm in arms.values() if isinstance(arms, dict) else ():
@@ -475,6 +492,10 @@ def _rebased(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(values.get("db"), str) and "://" not in values["db"]:
         values["db"] = str(folder / Path(values["db"]).expanduser())
     return values
+
+
+def _is_elsewhere(text: str) -> bool:
+    return is_address(text) or text[:7].lower() == "file://"
 
 
 def _component_tables() -> list[str]:

@@ -68,10 +68,23 @@ class Turn(NamedTuple):  # a tuple: a million of them are made when a data set i
     text: str
 
 
+class ImagePart(NamedTuple):
+    """An image that lies inside of a larger file of the data set, such as a shard.
+
+    `place` says where, as `ig4.core.files.images.parts` has it; `name` is what the image is called
+    there, one name for one image of the data set. Its bytes stay where they lie.
+    """
+
+    file: str
+    place: str
+    name: str
+
+
 class Record(NamedTuple):
     """One record of a data set as a format reads it.
 
-    `images` holds paths as the data set writes them, or the bytes of embedded images.
+    `images` holds paths as the data set writes them, the bytes of embedded images, or the parts of
+    files that are images.
     `raw` is the record itself, JSON-equal to what was read (embedded bytes left out), so
     that an export in the same format loses nothing.
 
@@ -86,7 +99,7 @@ class Record(NamedTuple):
 
     id: str
     turns: tuple[Turn, ...]
-    images: tuple[str | bytes, ...] = ()
+    images: tuple[str | bytes | ImagePart, ...] = ()
     raw: JSON = None
     problem: str | None = None
     remarks: tuple[str, ...] = ()
@@ -99,9 +112,11 @@ class Record(NamedTuple):
 class Image:
     """One image of a sample: its path, its hash, and how to get its pixels.
 
-    `sha256` is the hex digest of the file's bytes; it is None, and `problem` says why,
-    when the file could not be read. `roots` are the folders (real paths) that the file may lie in
-    where data names it; None for a file that the user named.
+    `sha256` is the hex digest of the image's bytes; it is None, and `problem` says why, when it
+    could not be read. `roots` are the folders (real paths) that the file may lie in where data
+    names it; None for a file that the user named. Of an image that has no file of its own `path`
+    is None, and `source` is the address or the file that it is read from; `part` is its place
+    inside of that (see `ImagePart`), None for all of it.
     """
 
     path: Path | None
@@ -109,6 +124,23 @@ class Image:
     problem: str | None = None
     loader: Callable[[], Picture] | None = field(default=None, compare=False, repr=False)
     roots: tuple[str, ...] | None = None
+    source: str | None = None
+    part: str | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is anything to read."""
+        return self.path is not None or self.source is not None
+
+    @property
+    def name(self) -> str:
+        """What messages call it: the name of its file."""
+        if self.path is not None:
+            return self.path.name
+        if self.source is None:
+            return "the image"
+        name = self.source.partition("?")[0].rstrip("/").rpartition("/")[2]
+        return name if self.part is None else f"{name} ({self.part})"
 
     def pixels(self) -> Picture:
         """Decode the image as RGB.
@@ -120,9 +152,7 @@ class Image:
             return self.loader()
         from ig4.core.files.images.decode import decode
 
-        data = self.read()
-        assert self.path is not None
-        return decode(io.BytesIO(data), self.path.name)
+        return decode(io.BytesIO(self.read()), self.name)
 
     def read(self) -> bytes:
         """Return the bytes of the image's file.
@@ -133,8 +163,23 @@ class Image:
         """
         from ig4.core.files.images.files import read_image
 
-        path = self._file()
-        return read_image(path, self.roots, path.name, self.sha256)
+        return read_image(self._source(), self.roots, self.name, self.sha256, self.part)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it has to be fetched: it lies at an address, and the cache does not have it."""
+        if self.source is None or self.sha256 is None or "://" not in self.source:
+            return False
+        from ig4.core.files.remote.images import is_kept
+
+        return not is_kept(self.source, self.part, self.sha256)
+
+    def fetch(self) -> None:
+        """Fetch it, if it lies elsewhere, so that `read` need not wait; never fails."""
+        if self.source is not None and self.sha256 is not None and self.is_elsewhere:
+            from ig4.core.files.images.files import read_ahead
+
+            read_ahead(self.source, self.roots, self.sha256, self.part)
 
     def digest(self) -> str:
         """Return the sha256 of what the image's file holds now, as hex digits.
@@ -144,16 +189,16 @@ class Image:
         """
         from ig4.core.files.images.files import digest, open_image
 
-        path = self._file()
-        with open_image(path, self.roots, path.name) as file:
+        with open_image(self._source(), self.roots, self.name, self.part) as file:
             return digest(file).sha256
 
-    def _file(self) -> Path:
+    def _source(self) -> Path | str:
         from ig4.core.files.images.decode import ImageError
 
-        if self.path is None:
+        source = self.path or self.source
+        if source is None:
             raise ImageError(self.problem or "the image has no file")
-        return self.path
+        return source
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,13 @@ _KEYS_OF = frozenset(
 )  # fmt: skip
 """A key of one of these is secret; other keys, as that of a table, are not."""
 
-_SECRET_PARAMETERS = frozenset({"key", "sig", "signature", "code"})
+_SECRET_PARAMETERS = frozenset(
+    (
+        "key", "sig", "signature", "code", "policy", "key-pair-id", "awsaccesskeyid",
+        "googleaccessid", "x-amz-signature", "x-amz-credential", "x-amz-security-token",
+        "x-goog-signature", "x-goog-credential", "hdnea", "hdnts", "hmac", "jwt", "sas",
+    )
+)  # fmt: skip
 """What a secret is called in the query of an address, beside the names above."""
 
 _PLACEHOLDER = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|")
@@ -113,6 +119,11 @@ def is_secret_name(name: str) -> bool:
     return any(one in _KEYS_OF and other in ("key", "keys") for one, other in pairwise(words))
 
 
+def is_secret_parameter(name: str) -> bool:
+    """Return whether a parameter in the query of an address holds a key or a signature."""
+    return is_secret_name(name) or name.lower() in _SECRET_PARAMETERS
+
+
 def redact(text: str) -> str:
     """Return text without what looks like a key or password, or is one in the environment."""
     for value in _environment_secrets():
@@ -140,7 +151,7 @@ def _hide_user(found: re.Match[str]) -> str:
 
 def _hide_parameter(found: re.Match[str]) -> str:
     mark, name, value = found.groups()
-    secret = is_secret_name(name) or name.lower() in _SECRET_PARAMETERS
+    secret = is_secret_parameter(name)
     return f"{mark}{name}={HIDDEN if secret else value}"
 
 

@@ -888,6 +888,12 @@ COMPONENTS = (
     ),
     Component(
         "format",
+        "webdataset",
+        f"{_AT}.formats.webdataset:WebDataset",
+        "WebDataset: tar shards of .json, .txt and .jpg files.",
+    ),
+    Component(
+        "format",
         "hf",
         f"{_AT}.formats.hf:HuggingFace",
         "A Hugging Face datasets folder (save_to_disk).",

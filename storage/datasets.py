@@ -35,6 +35,7 @@ SAMPLE_COLUMNS = (
 
 FILE_COLUMNS = (
     "dataset_id", "name", "embedded", "path", "size", "mtime_ns", "image_id", "problem",
+    "part",
 )  # fmt: skip
 """The order of the values in a row for `put_files`; the first three are its key."""
 
@@ -78,6 +79,7 @@ class FileRow:
     sha256: str | None
     problem: str | None
     width: int | None
+    part: str | None = None
 
 
 def find(connection: Connection, name: str) -> DatasetRow | None:
@@ -298,7 +300,7 @@ def _files(connection: Connection, condition: Any) -> Iterable[FileRow]:
         select(
             ImageFile.id, ImageFile.name, ImageFile.embedded, ImageFile.path, ImageFile.size,
             ImageFile.mtime_ns, ImageFile.image_id, Image.sha256, ImageFile.problem,
-            Image.width,
+            Image.width, ImageFile.part,
         )
         .outerjoin(Image, Image.id == ImageFile.image_id)
         .where(condition)

@@ -28,7 +28,8 @@ class ImageRow:
     """One image of a sample; if it could not be read, `image_id` is None and `problem` says why.
 
     `roots` are the folders (real paths) that its file must lie in. `size` and `mtime_ns` are those
-    of the file when it was read; `width` and `height` are in pixels.
+    of the file when it was read; `width` and `height` are in pixels. `part` is the image's place
+    inside of the file, None where it is all of it.
     """
 
     image_id: int | None
@@ -42,6 +43,7 @@ class ImageRow:
     mtime_ns: int | None = None
     width: int | None = None
     height: int | None = None
+    part: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +340,7 @@ def _images(connection: Connection, sample_ids: Sequence[int]) -> dict[int, list
         select(
             SampleImage.sample_id, ImageFile.dataset_id, ImageFile.image_id, ImageFile.name,
             ImageFile.embedded, ImageFile.path, Image.sha256, ImageFile.problem, ImageFile.size,
-            ImageFile.mtime_ns, Image.width, Image.height,
+            ImageFile.mtime_ns, Image.width, Image.height, ImageFile.part,
         )
         .join(ImageFile, ImageFile.id == SampleImage.file_id)
         .outerjoin(Image, Image.id == ImageFile.image_id)
@@ -349,7 +351,8 @@ def _images(connection: Connection, sample_ids: Sequence[int]) -> dict[int, list
     images: dict[int, list[ImageRow]] = defaultdict(list)
     for row in connection.execute(statement):
         sample_id, dataset_id, image_id, name, embedded, path, sha256, problem, *state = row
-        allowed = _store_of(path) if embedded else roots[dataset_id]
+        kept = embedded and state[-1] is None  # beside the database
+        allowed = _store_of(path) if kept else roots[dataset_id]
         image = ImageRow(image_id, name, embedded, path, sha256, problem, allowed, *state)
         images[sample_id].append(image)
     return images

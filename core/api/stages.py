@@ -46,6 +46,8 @@ def ingest(
     encoding: str | None = None,
     instruction: str | None = None,
     image_root: str | Path | None = None,
+    fetch_images: str = "none",
+    refetch: bool = False,
     duplicate_ids: str = "number",
     replace: bool = False,
     options: Mapping[str, Any] | None = None,
@@ -68,13 +70,14 @@ def ingest(
         "encoding": encoding,
         "instruction": instruction,
         "image_root": image_root,
+        "fetch_images": fetch_images,
         "duplicate_ids": duplicate_ids,
         "options": options_of("options", options),
     }
     source = dataset_source(configuration.build({"dataset": section}))
     assert source is not None
     with open_session(db, listeners, progress=progress, create=True) as session:
-        return read_dataset(session, dataclasses.replace(source, replace=replace))
+        return read_dataset(session, dataclasses.replace(source, replace=replace, refetch=refetch))
 
 
 def score(

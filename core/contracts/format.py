@@ -78,6 +78,14 @@ class Format(Configurable):
         written outside the target: for a folder inside it, for a file beside it at most.
         """
 
+    def read_along(self, target: Path, written: Path) -> Sequence[Path]:
+        """Return the files at a target that a reader would take for parts of what was `written`.
+
+        That is what an earlier export left there and this one does not replace. An export is then
+        refused. Formats that write one file leave nothing.
+        """
+        return ()
+
     def describe(self, target: Path, header: JSON = None) -> dict[str, JSON] | None:
         """Return what a reader has to be told of what `write` makes; None if nothing.
 

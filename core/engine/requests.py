@@ -49,6 +49,7 @@ def dataset_source(config: Config) -> DatasetSource | None:
         options,
         section.image_root,
         section.duplicate_ids,
+        fetch_images=section.fetch_images,
     )
 
 

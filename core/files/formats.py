@@ -13,6 +13,7 @@ from ig4.core.files.opening import open_file
 from ig4.core.files.reading import jsonstream
 from ig4.core.files.reading.encodings import unreadable_error
 from ig4.core.files.reading.tables import require_file
+from ig4.core.files.remote.errors import RemoteFileError
 from ig4.core.records import JSON, Choice
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def _build(host: Host, registered: RegisteredComponent, options: Mapping[str, JS
 def _recognises(form: Format, path: Path) -> bool:
     try:
         return form.detect(path)
+    except RemoteFileError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}") from None
     except Exception:  # noqa: BLE001 - a format that fails on a file does not recognise it
         return False
 

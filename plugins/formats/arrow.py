@@ -8,11 +8,11 @@ record's images, so that the raw record does not carry them.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -20,7 +20,7 @@ from ig4.core.errors import DatasetError
 from ig4.core.extras import flat
 from ig4.core.files.reading.parquetpages import BATCH_BYTES, RECORD_BYTES
 from ig4.core.files.reading.tables import expanded_bytes
-from ig4.core.records import JSON, Record
+from ig4.core.records import JSON, ImagePart, Record
 from ig4.plugins.formats.options import ColumnOptions
 from ig4.plugins.formats.records.columns import (
     OWN_COLUMNS,
@@ -49,6 +49,10 @@ OWN_SCHEMA = pa.schema(
 """The schema for records of another format; images as `datasets` stores them."""
 
 
+CellFinder: TypeAlias = Callable[[int, int, str], ImagePart | None]
+"""Returns where the image of a row (from 0), a number in it, and a column lies."""
+
+
 @dataclass(frozen=True, slots=True)
 class ArrowTable:
     """The schema of a data set, and the options that name its columns."""
@@ -64,8 +68,13 @@ class ArrowTable:
         """Rows to hold at a time: few if they may contain images."""
         return _ROWS_WITH_BYTES if any(_holds_bytes(t) for t in self.schema.types) else _ROWS
 
-    def records(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Record]:
+    def records(
+        self, batches: Iterable[pa.RecordBatch], cells: CellFinder | None = None
+    ) -> Iterator[Record]:
         """Yield the records of batches, whose columns may be of types that fit in this schema's.
+
+        `cells` tells where an image lies, by the number of its row and its own in the row; None of
+        one whose bytes the record has to hold.
 
         Raises:
             DatasetError: no column holds the answer, or one is of a type that cannot be read.
@@ -84,6 +93,8 @@ class ArrowTable:
                     for name, kind in walked.items():
                         image_refs = images if name == columns.image else None
                         raw[name] = _to_json(raw[name], kind, image_refs)
+                    if cells is not None and images:
+                        images = _as_parts(images, cells, number, str(columns.image))
                     record = record_from_row(
                         raw, columns, self.options, number, raw, embedded=images
                     )
@@ -169,6 +180,19 @@ class ArrowTable:
                 f"{self.path}: a value does not fit column {field.name!r} of type {field.type} "
                 f"({error})"
             ) from None
+
+
+def _as_parts(images: list[ImageRef], cells: CellFinder, row: int, column: str) -> list[ImageRef]:
+    """Return the images of a row as parts of its file, where they may be read there."""
+    found: list[ImageRef] = []
+    number = 0
+    for image in images:
+        part = None
+        if isinstance(image, bytes):
+            part = cells(row, number, column)
+            number += 1
+        found.append(part or image)
+    return found
 
 
 def united_schema(schemas: Mapping[Path, pa.Schema]) -> pa.Schema:

@@ -12,9 +12,10 @@ from ig4.core.contracts import Format
 from ig4.core.contracts.format import ExtrasPlace
 from ig4.core.errors import DatasetError
 from ig4.core.files.formats import require_not_empty
+from ig4.core.files.reading.parquetcells import Cell, fits
 from ig4.core.files.reading.tables import is_parquet, open_parquet, parquet_batches
 from ig4.core.files.writing.atomic import replacing
-from ig4.core.records import JSON, Record
+from ig4.core.records import JSON, ImagePart, Record
 from ig4.plugins.formats import names
 from ig4.plugins.formats.options import ColumnOptions, SplitOptions
 from ig4.plugins.formats.records.columns import with_images
@@ -34,6 +35,51 @@ class ParquetOptions(ColumnOptions, SplitOptions):
     config: str | None = Field(
         None, description="The configuration to read, as Hugging Face calls folders of splits."
     )
+    inside: bool = Field(
+        default=True,
+        description="Whether images in the table are read where they lie, and not copied beside "
+        "the database, if no row group has more than 64 MiB of them.",
+    )
+
+
+class _Cells:
+    """Where the images of rows lie: in files whose row groups are small enough to be read for one.
+
+    Rows are asked for in their order.
+    """
+
+    def __init__(self, path: Path, files: Sequence[Path]) -> None:
+        self.path = path
+        self._files = iter(files)
+        self._file: Path | None = None
+        self._label = ""
+        self._first = self._end = 0
+        self._fits: dict[str, bool] = {}
+
+    def find(self, row: int, number: int, column: str) -> ImagePart | None:
+        """See `CellFinder`."""
+        while row >= self._end:
+            self._open(next(self._files))
+        if self._file is None or not self._is_small(column):
+            return None
+        cell = Cell(row - self._first, number, column)
+        return ImagePart(str(self._file), cell.place, f"{self._label}/{cell.row:09d}-{number}")
+
+    def _open(self, file: Path) -> None:
+        with open_parquet(file) as opened:
+            rows = opened.metadata.num_rows
+        self._first, self._end = self._end, self._end + rows
+        self._file, self._fits = file, {}
+        is_folder = self.path.is_dir()
+        self._label = file.relative_to(self.path).as_posix() if is_folder else file.name
+
+    def _is_small(self, column: str) -> bool:
+        """Tell whether single images of a column may be read in the file at hand."""
+        if column not in self._fits:
+            assert self._file is not None
+            with open_parquet(self._file) as opened:
+                self._fits[column] = fits(self._file, opened, column)
+        return self._fits[column]
 
 
 class Parquet(Format):
@@ -48,7 +94,7 @@ class Parquet(Format):
 
     Options = ParquetOptions
     options: ParquetOptions
-    version = "3"
+    version = "4"
     embeds_images = True
     generic = True
     suffixes = (SUFFIX,)
@@ -83,7 +129,8 @@ class Parquet(Format):
 
         files = self.sources(path)
         table = ArrowTable(path, _schema(files), self.options)
-        yield from table.records(_batches(files, table.step))
+        cells = _Cells(path, files).find if self.options.inside else None
+        yield from table.records(_batches(files, table.step), cells)
 
     def image_folder(self, path: Path) -> Path:
         """See `Format.image_folder`; also right for a target not written yet."""

@@ -32,9 +32,8 @@ def jpeg(image: Image, max_side: int) -> bytes:
             stream = io.BytesIO()
             pixels.save(stream, "JPEG", quality=QUALITY)
         except (MemoryError, OSError, ValueError) as error:
-            name = image.path.name if image.path else "the image"
             reason = str(error) or "memory ran out"
-            raise ImageError(f"{name}: the image cannot be made a JPEG ({reason})") from None
+            raise ImageError(f"{image.name}: the image cannot be made a JPEG ({reason})") from None
     return stream.getvalue()
 
 

@@ -93,7 +93,7 @@ class ImageFile(Base):
     """An image as a data set names it; if unreadable, `image_id` is NULL and `problem` is set.
 
     Only `embedded` tells whether it came inside the data set: a data set may name a file as ig4
-    names those.
+    names those. Where `part` says so, its bytes are a part of the file at `path`.
     """
 
     __tablename__ = "image_files"
@@ -110,6 +110,7 @@ class ImageFile(Base):
     mtime_ns: Mapped[int | None] = mapped_column(BigInteger)
     image_id: Mapped[int | None] = mapped_column(ForeignKey("images.id"))
     problem: Mapped[str | None]
+    part: Mapped[str | None]  # "OFFSET+LENGTH" in the file; NULL: all of it
 
 
 class Sample(Base):

@@ -23,6 +23,7 @@ from ig4.core.engine.mixtures import member_rows, tell_shared
 from ig4.core.engine.selections import finding
 from ig4.core.errors import DatasetError, PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
+from ig4.core.files.remote.addresses import expanded, has_pattern, is_address
 from ig4.core.files.writing.staging import check_target, named, staged
 from ig4.core.files.writing.written import refuse_link
 from ig4.core.records import JSON, Choice
@@ -190,6 +191,7 @@ def export(
             )  # fmt: skip
             written = WrittenKeys()
             form.write(written.of(records.of_selection(selection_id)), staging.path, header)
+            _refuse_others(form, staging)
             placer.place(_image_folder(form, staging))
             beside = _write_stub(staging, target, form, images=bool(placer.placed)) or (
                 write_description(staging, form, header, written, overwrite=target.overwrite)
@@ -210,6 +212,21 @@ def export(
         _notify(session, records, name)
         session.emit(StageFinished(STAGE, f"{counted(result.samples, 'sample')} to {result.path}"))
         return result
+
+
+def _refuse_others(form: Format, staging: Staging) -> None:
+    """Refuse a folder with files that would be read as parts of the export.
+
+    Raises:
+        UsageError: there are some.
+    """
+    others = form.read_along(staging.final(staging.path), staging.path)
+    if others:
+        raise UsageError(
+            f"{staging.target} holds {counted(len(others), 'file')} that would be read with the "
+            f"export (first: {others[0].name}): delete {verb(len(others), 'it', 'them')}, or write "
+            "to another folder"
+        )
 
 
 def _image_folder(form: Format, staging: Staging) -> Path:
@@ -324,7 +341,8 @@ def _protection(session: Session) -> Protects:
     """
     real = lru_cache(os.path.realpath)  # many images, few folders
     with session.store.reading() as connection:
-        images = {entry_of(path, real) for path in datasets.image_paths(connection)}
+        paths = datasets.image_paths(connection)
+        images = {entry_of(path, real) for path in paths if not is_address(path)}
         rows = [row for row in datasets.list_all(connection) if not row.is_mixture]
     sources = {_identity(file.stat()) for row in rows for file in _sources(session, row)}
 
@@ -346,6 +364,8 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 
 def _sources(session: Session, row: DatasetRow) -> Iterator[Path]:
     """Yield the files that the records of a data set were read from, as far as they are there."""
+    if is_address(row.path):
+        return
     try:
         form = session.host.build(Choice("format", row.format, row.options), runnable=False)
     except (PluginError, UsageError):  # of a plugin that is gone
@@ -356,6 +376,8 @@ def _sources(session: Session, row: DatasetRow) -> Iterator[Path]:
 
 def _refuse_source(session: Session, path: Path, dataset: DatasetRow, form: Format) -> None:
     """Refuse to write over the files of the data set, be it in another format."""
+    if is_address(dataset.path):
+        return
     source = Choice("format", dataset.format, dataset.options)
     own = cast("Format", session.host.build(source, runnable=False))
     taken = _files(own, Path(dataset.path))
@@ -365,6 +387,8 @@ def _refuse_source(session: Session, path: Path, dataset: DatasetRow, form: Form
 
 def _files(form: Format, path: Path) -> list[Path]:
     """Return the files of a data set at a path that exist."""
+    if has_pattern(str(path)) and not path.exists():
+        return [one for one in map(Path, expanded(str(path))) if one.is_file()]
     try:
         found = [path, *form.sources(path)]
     except (DatasetError, OSError):

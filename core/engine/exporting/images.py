@@ -16,6 +16,7 @@ from ig4.core.errors import DatasetError
 from ig4.core.files.images.decode import ImageError, measure
 from ig4.core.files.images.files import byte_limit, open_image
 from ig4.core.files.opening import OutsideFileError, open_beneath, pieces
+from ig4.core.files.remote.addresses import is_address
 from ig4.core.files.writing.names import IMAGE_SUFFIXES, folded, is_safe_image, renamed, safe_stem
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ class UnusableImageError(Exception):
     """An image cannot be part of an export; says why."""
 
 
+def is_file(image: ImageRow) -> bool:
+    """Tell whether an image is a file of its own on this machine, that a link may lead to."""
+    return not image.embedded and not is_address(image.path or "")
+
+
 def suffix_of(image: ImageRow) -> str:
     """Return the ending of an image's own name, or of its kind where the name has none to keep."""
     if not image.embedded:
@@ -38,7 +44,7 @@ def suffix_of(image: ImageRow) -> str:
         if own.lower() in IMAGE_SUFFIXES:
             return own
     try:
-        with open_image(image.path or "", image.roots, image.name) as file:
+        with open_image(image.path or "", image.roots, image.name, image.part) as file:
             found = measure(file)
     except ImageError:
         return ""
@@ -87,6 +93,13 @@ def _opened(image: ImageRow) -> Iterator[BinaryIO]:
     """Open the file of an image, in the folders that it may lie in; see UnusableImageError."""
     if image.problem or not image.path or not image.sha256:
         raise UnusableImageError(_UNREADABLE)
+    if image.part is not None or is_address(image.path):
+        try:
+            with open_image(image.path, image.roots, "", image.part) as inside:
+                yield inside
+        except ImageError as error:
+            raise UnusableImageError(str(error).removeprefix(": ")) from None
+        return
     try:
         with open_beneath(image.path, image.roots) as file:
             yield file
@@ -108,7 +121,7 @@ class ImageNames:
 
     def name(self, wanted: str, image: ImageRow, sample: str, index: int, suffix: str) -> str:
         """Return the path below the export's folder for an image that a format calls `wanted`."""
-        origin = os.path.normpath(image.path or image.name)
+        origin = f"{os.path.normpath(image.path or image.name)}#{image.part or ''}"
         if is_safe_image(wanted):
             wanted = str(PurePosixPath(wanted))
         else:
@@ -161,7 +174,7 @@ class ImagePlacer:
         """Fetch an image once; returns why it cannot be had."""
         if image.problem or not image.path or not image.sha256:
             return _UNREADABLE  # a name of it may be the path of another
-        key = image.path, image.sha256
+        key = f"{image.path}#{image.part or ''}", image.sha256
         if key not in self._known:
             try:
                 self._fetch(image)
@@ -171,7 +184,7 @@ class ImagePlacer:
         return self._known[key]
 
     def _fetch(self, image: ImageRow) -> None:
-        if self.placement == "link" and not image.embedded:
+        if self.placement == "link" and is_file(image):
             require_file(image)
             return
         if self.placement != "none":
@@ -182,7 +195,7 @@ class ImagePlacer:
             _stream(image, file.write)
 
     def _spare(self, image: ImageRow) -> Path:
-        known = f"{image.path}\n{image.sha256}"
+        known = f"{image.path}\n{image.part}\n{image.sha256}"
         return self.staging.spare / hashlib.sha256(known.encode()).hexdigest()
 
     def place(self, folder: Path) -> None:
@@ -199,7 +212,7 @@ class ImagePlacer:
             goal.parent.mkdir(parents=True, exist_ok=True)
             assert image.sha256 is not None
             self.staging.digests[goal] = image.sha256
-            if self.placement == "link" and not image.embedded:
+            if self.placement == "link" and is_file(image):
                 if _link(os.path.realpath(image.path or ""), goal, final.parent):
                     self.linked += 1
                     continue

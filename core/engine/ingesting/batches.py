@@ -40,7 +40,7 @@ def _size(read: ReadRecord) -> int:
     """Return about how many bytes a record takes: its texts stand in `raw` as a rule."""
     size = len(read.raw)
     for image in read.record.images:
-        size += len(image)
+        size += len(image) if isinstance(image, (str, bytes)) else 0  # parts stay where they lie
     if read.record.raw is None:
         size += sum(len(turn.text) for turn in read.record.turns)
     return size

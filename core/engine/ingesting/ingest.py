@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ig4.core.counts import counted
 from ig4.core.engine.ingesting import origin
 from ig4.core.engine.ingesting.contents import content_hash
+from ig4.core.engine.ingesting.fetched import fetched_now, fetched_since, tell_fetched
 from ig4.core.engine.ingesting.files import ImageFileIndex
 from ig4.core.engine.ingesting.notices import tell_unreadable
 from ig4.core.engine.ingesting.paths import ImageRoots
@@ -17,6 +18,16 @@ from ig4.core.engine.ingesting.reader import DatasetReader
 from ig4.core.engine.ingesting.result import IngestResult
 from ig4.core.engine.ingesting.shards import tell_shards
 from ig4.core.files import formats
+from ig4.core.files.reading.compressed import data_stem, data_suffix
+from ig4.core.files.remote.addresses import (
+    folder_of,
+    has_glob,
+    has_pattern,
+    is_address,
+    name_of,
+)
+from ig4.core.files.remote.images import FetchPolicy
+from ig4.core.files.remote.places import LocalPlace, Place, opened_place
 from ig4.core.records import JSON
 from ig4.storage import datasets, samples
 from ig4.storage.datasets import DatasetRow
@@ -32,14 +43,18 @@ if TYPE_CHECKING:
 class DatasetSource:
     """A data set to ingest, as the user describes it; ig4 finds out what is None."""
 
-    path: Path
+    path: Path | str
+    """A path, or an address without credentials (see `ig4.core.files.remote.addresses`)."""
     name: str | None = None
     format: str | None = None
     options: Mapping[str, JSON] = field(default_factory=dict)
-    image_root: Path | None = None
+    image_root: Path | str | None = None
     duplicates: str = "number"  # or "error"
     replace: bool = False
     """Whether the data set takes the place of another one with its name."""
+    fetch_images: FetchPolicy = "none"
+    refetch: bool = False
+    """Whether images that lie elsewhere are fetched again, whatever the cache has."""
 
 
 def ingest(session: Session, source: DatasetSource) -> IngestResult:
@@ -53,44 +68,68 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
         DatasetError: the path is missing, in no known format, or cannot be read.
         UsageError: the name is taken by another data set, or an option is wrong.
     """
-    path = source.path.expanduser().absolute()
-    origin.require_names(path, source.image_root, source.name)
+    origin.require_names(source.path, source.image_root, source.name)
+    before = fetched_now()
+    with opened_place(source.path) as place:
+        result = _ingest(session, source, place)
+    fetched = fetched_since(before)
+    tell_fetched(session, fetched)
+    return replace(result, fetched=fetched)
+
+
+def _ingest(session: Session, source: DatasetSource, place: Place) -> IngestResult:
+    path = place.path
     name, form = formats.resolve(session.host, path, source.format, source.options)
-    dataset_name = source.name or default_name(session, path)
-    image_root = str(source.image_root.absolute()) if source.image_root else None
+    named = Path(place.text) if isinstance(place, LocalPlace) else place.text
+    dataset_name = source.name or default_name(session, named)
+    image_root = _absolute(source.image_root)
     config = {
-        "path": str(path),
+        "path": place.text,
         "format": name,
         "name": dataset_name,
         "options": form.options.model_dump(mode="json"),
         "image_root": image_root,
     }
+    if source.fetch_images != "none":
+        config["fetch_images"] = source.fetch_images
     with session.recorded("ingest", config):
-        roots = _roots(image_root, path, form)
+        roots = _roots(image_root, place, form, source.fetch_images)
         origin.refuse_outside(form, path, roots)
-        tell_shards(session, form, path)
-        state = origin.source_state(form, path, {**config, "duplicates": source.duplicates})
+        tell_shards(session, form, place)
+        state = origin.source_state(form, place, {**config, "duplicates": source.duplicates})
         origin.refuse_mixture(session, dataset_name)
         origin.refuse_name(session, dataset_name)
         if not source.replace:
-            origin.refuse_other(session, dataset_name, path, state)
+            origin.refuse_other(session, dataset_name, place.text, state)
         with session.store.reading() as connection:
             known = datasets.find(connection, dataset_name)
         if known is not None and known.source_state == state:
-            return _refresh(session, known, form)
-        reader = DatasetReader(session, form, path, roots)
+            return _refresh(session, known, roots, refetch=source.refetch)
+        reader = DatasetReader(session, form, place, roots, refetch=source.refetch)
         return reader.read(config, state, refuse_duplicates=source.duplicates == "error")
 
 
-def default_name(session: Session, path: Path) -> str:
-    """Return what a data set at a path is called if nobody names it.
+def _absolute(folder: Path | str | None) -> str | None:
+    if folder is None:
+        return None
+    return str(folder if is_address(str(folder)) else Path(folder).absolute())
+
+
+_GENERIC = frozenset({"filter_cap", "data", "train", "dataset", "annotations"})
+
+
+def default_name(session: Session, path: Path | str) -> str:
+    """Return what a data set at a path or an address is called if nobody names it.
 
     Commas become underscores, as they join names; a data set that has one in its name keeps it.
     """
-    path = path.expanduser().absolute()
-    generic = {"filter_cap", "data", "train", "dataset", "annotations"}
-    of_folder = path.name if path.is_dir() else path.parent.name
-    name = of_folder if path.is_dir() or path.stem in generic else path.stem
+    text = str(path)
+    if is_address(text) or has_pattern(text):
+        name = _name_far(text)
+    else:
+        path = Path(path).expanduser().absolute()
+        of_folder = path.name if path.is_dir() else path.parent.name
+        name = of_folder if path.is_dir() or path.stem in _GENERIC else path.stem
     if "," not in name:
         return name
     with session.store.reading() as connection:
@@ -98,13 +137,33 @@ def default_name(session: Session, path: Path) -> str:
     return name if known is not None else name.replace(",", "_")
 
 
-def _refresh(session: Session, dataset: DatasetRow, form: Format) -> IngestResult:
+def _name_far(text: str) -> str:
+    """Return the name of a file without its ending, or that of the folder above where it says less.
+
+    What has no usual ending is a folder; of a pattern, the folder is what its files share.
+    """
+    last = name_of(text) if is_address(text) else Path(text).name
+    above = name_of(folder_of(text)) if is_address(text) else Path(text).parent.name
+    if has_pattern(text) or has_glob(text):
+        return above if not has_pattern(above) else "shards"
+    file = PurePosixPath(last)
+    if data_suffix(Path(last)) not in _DATA:
+        return last
+    stem = data_stem(Path(file))
+    return above if stem in _GENERIC and above else stem
+
+
+_DATA = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".tar", ".tgz"})
+
+
+def _refresh(
+    session: Session, dataset: DatasetRow, roots: ImageRoots, *, refetch: bool
+) -> IngestResult:
     """Check whether images of an unchanged data set changed on disk."""
     session.attach(dataset.id)
-    roots = _roots(dataset.image_root, Path(dataset.path), form)
     with session.store.writing() as connection:  # a link to a folder may lead elsewhere by now
         datasets.set_image_roots(connection, dataset.id, roots.real)
-    index = ImageFileIndex(session, dataset.id, roots)
+    index = ImageFileIndex(session, dataset.id, roots, refetch=refetch)
     changed = index.refresh(_rehash)
     with session.store.reading() as connection:
         count = datasets.count_samples(connection, dataset.id)
@@ -127,5 +186,10 @@ def _rehash(connection: Connection, file_ids: Sequence[int]) -> None:
     datasets.set_contents(connection, {sample: ids[value] for sample, value in hashes.items()})
 
 
-def _roots(image_root: str | None, path: Path, form: Format) -> ImageRoots:
-    return ImageRoots(form.image_folder(path), Path(image_root) if image_root else None)
+def _roots(image_root: str | None, place: Place, form: Format, fetch: FetchPolicy) -> ImageRoots:
+    folder = form.image_folder(place.path)
+    home = place.origin(str(folder))
+    allowed: Path | str | None = image_root
+    if image_root is not None and not is_address(image_root):
+        allowed = Path(image_root)
+    return ImageRoots(home if is_address(home) else Path(home), allowed, fetch)

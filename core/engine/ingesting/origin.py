@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.opening import OutsideFileError, folder_roots, open_beneath
 from ig4.core.files.reading.encodings import unreadable_error
+from ig4.core.files.remote.addresses import is_address
 from ig4.core.host.fingerprint import canonical
 from ig4.core.texts import sanitize
 from ig4.storage import datasets
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from ig4.core.contracts import Format
     from ig4.core.engine.ingesting.paths import ImageRoots
     from ig4.core.engine.session import Session
+    from ig4.core.files.remote.places import Place
 
 
-def require_names(path: Path, image_root: Path | None, name: str | None) -> None:
+def require_names(path: Path | str, image_root: Path | str | None, name: str | None) -> None:
     """Refuse names that are no text: a database cannot hold them."""
     named = {"the path of the data set": path, "--image-root": image_root, "--name": name}
     for what, value in named.items():
@@ -91,13 +93,13 @@ def refuse_mixture(session: Session, name: str) -> None:
         )
 
 
-def refuse_other(session: Session, name: str, path: Path, state: str) -> None:
+def refuse_other(session: Session, name: str, path: str, state: str) -> None:
     """Refuse a path if another data set has the name, unless that one was moved here."""
     with session.store.reading() as connection:
         known = datasets.find(connection, name)
-    if known is None or _is_same(Path(known.path), path):
+    if known is None or _is_same(known.path, path):
         return
-    if not Path(known.path).exists():
+    if not is_address(known.path) and not Path(known.path).exists():
         if known.source_state is not None and _sizes(known.source_state) == _sizes(state):
             session.notice(f"{name} was moved: from {known.path} to {path}")
             return
@@ -112,8 +114,11 @@ def refuse_other(session: Session, name: str, path: Path, state: str) -> None:
     )
 
 
-def _is_same(one: Path, other: Path) -> bool:
+def _is_same(known: str, path: str) -> bool:
     """Tell whether two paths mean the same file; `../data` and `/home/me/data` may."""
+    if known == path or is_address(known) or is_address(path):
+        return known == path
+    one, other = Path(known), Path(path)
     return one == other or (one.exists() and other.exists() and one.samefile(other))
 
 
@@ -123,10 +128,7 @@ def _sizes(state: str) -> list[tuple[str, int]]:
     return [(Path(file).name, size) for file, size, _ in files]
 
 
-def source_state(form: Format, path: Path, config: Mapping[str, Any]) -> str:
+def source_state(form: Format, place: Place, config: Mapping[str, Any]) -> str:
     """Return a text that changes whenever the data set has to be read again."""
-    files = []
-    for file in form.sources(path):
-        status = file.stat()
-        files.append([str(file), status.st_size, status.st_mtime_ns])
+    files = [list(place.state(file)) for file in form.sources(place.path)]
     return canonical([form.version, config, files])

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.counts import counted, verb
@@ -34,6 +33,7 @@ from ig4.storage.errors import ConnectionLostError
 if TYPE_CHECKING:
     from ig4.core.contracts import Format
     from ig4.core.engine.session import Session
+    from ig4.core.files.remote.places import Place
 
 STAGE = "ingest"
 REPAIRED = (
@@ -45,11 +45,21 @@ REPAIRED = (
 class DatasetReader:
     """One pass over a data set's records."""
 
-    def __init__(self, session: Session, form: Format, path: Path, roots: ImageRoots) -> None:
+    def __init__(
+        self,
+        session: Session,
+        form: Format,
+        place: Place,
+        roots: ImageRoots,
+        *,
+        refetch: bool = False,
+    ) -> None:
         self.session = session
         self.form = form
-        self.path = path
+        self.place = place
+        self.path = place.path
         self.roots = roots
+        self.refetch = refetch
         self.read_count = 0
         self.problems: Counter[str] = Counter()
         self.remarks: Counter[str] = Counter()
@@ -72,14 +82,14 @@ class DatasetReader:
         stream = _opened_beneath(allowed, batches(self.form.read(self.path)))
         first = next(stream, None)
         if first is None:
-            raise DatasetError(f"{self.path} holds no records.")
+            raise DatasetError(f"{self.place.text} holds no records.")
         with session.store.writing() as connection:
             if connection.dialect.name == "postgresql":
                 header = finite(header)
             dataset = datasets.put(
                 connection,
                 config["name"],
-                path=str(self.path),
+                path=self.place.text,
                 format=config["format"],
                 options=config["options"],
                 image_root=config["image_root"],
@@ -87,7 +97,10 @@ class DatasetReader:
                 header=header,
             )
         session.attach(dataset.id)
-        index = ImageFileIndex(session, dataset.id, self.roots)
+        index = ImageFileIndex(
+            session, dataset.id, self.roots, origin=self.place.origin, refetch=self.refetch,
+            tell=self._tell,
+        )  # fmt: skip
         ids = ExternalIds(dataset.id, session.run_id, self.path, refuse_duplicates)
         for batch in chain([first], stream):
             repeat_if_lost(
@@ -104,6 +117,9 @@ class DatasetReader:
             dataset, count, count, gone, 0, self.problems, unchanged=False,
             unreadable_images=unreadable, remarks=self.remarks,
         )  # fmt: skip
+
+    def _tell(self, note: str) -> None:
+        self.session.emit(StageAdvanced(STAGE, 0, note=note))
 
     def _try_to_store(
         self, dataset_id: int, index: ImageFileIndex, ids: ExternalIds, batch: Sequence[ReadRecord]

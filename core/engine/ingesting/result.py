@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ig4.core.counts import counted
 from ig4.core.views.tabular import ResultTable, TabularResult
 from ig4.storage.datasets import DatasetRow
+
+
+class FetchedCounts(NamedTuple):
+    """What was fetched: `files` of so many `bytes`; files that the cache had; repeated requests."""
+
+    files: int
+    bytes: int
+    cached: int
+    repeated: int
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -17,7 +27,8 @@ class IngestResult(TabularResult):
     `read` counts the records read now, `samples` all of the data set, `gone` the samples that left
     it, `changed_images` the images with other bytes than before. `problems` counts records by
     what is wrong with them, `remarks` by what else there is to say, `unreadable_images` the image
-    files that are missing or no images.
+    files that are missing or no images. `fetched` counts what lay elsewhere, None where nothing
+    did.
     """
 
     dataset: DatasetRow
@@ -29,6 +40,7 @@ class IngestResult(TabularResult):
     unchanged: bool
     unreadable_images: int = 0
     remarks: Mapping[str, int] = field(default_factory=dict)
+    fetched: FetchedCounts | None = None
 
     def headline(self) -> str:
         """Return what it is, in a few words."""

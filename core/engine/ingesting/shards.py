@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ig4.core.counts import verb
@@ -11,12 +10,14 @@ from ig4.core.files.shards import missing_shards
 if TYPE_CHECKING:
     from ig4.core.contracts import Format
     from ig4.core.engine.session import Session
+    from ig4.core.files.remote.places import Place
 
 _SHOWN = 8
 
 
-def tell_shards(session: Session, form: Format, path: Path) -> None:
+def tell_shards(session: Session, form: Format, place: Place) -> None:
     """Say which files of a folder are one data set, and which series of them are not whole."""
+    path = place.path
     if not path.is_dir():
         return
     sources = form.sources(path)
@@ -27,7 +28,7 @@ def tell_shards(session: Session, form: Format, path: Path) -> None:
         )
     missing = missing_shards(sources)
     for text in missing[:_SHOWN]:
-        session.notice(text)
+        session.notice(place.told(text))
     if len(missing) > _SHOWN:
         session.notice(
             f"{len(missing) - _SHOWN:,} more series of files "

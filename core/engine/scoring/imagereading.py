@@ -6,7 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ig4.core.contracts import Embedder
 
 _MOST_READERS = 8
+_FETCHERS = 32  # of images that lie elsewhere: their servers take the time
 _KEPT_BYTES = 1 << 29  # of the pixels of one task; larger ones are decoded again when asked for
 _SHARED_BYTES = 128 * 2**20  # of pixels kept for the next component
 
@@ -90,6 +91,7 @@ class ImageReader:
         # Made by `open`: until then a reader can be sent to another process.
         self._decoded: DecodedImages | None = None
         self._pool: ThreadPoolExecutor | None = None
+        self._fetchers: ThreadPoolExecutor | None = None
 
     def open(self) -> None:
         """Start the threads."""
@@ -98,8 +100,9 @@ class ImageReader:
 
     def close(self) -> None:
         """End the threads; what they have not begun is not read any more."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        for pool in (self._fetchers, self._pool):
+            if pool is not None:
+                pool.shutdown(cancel_futures=True)
 
     def start(
         self, to_embed: Mapping[str, Sequence[ImageSource]], to_keep: Mapping[int, ImageSource]
@@ -117,14 +120,32 @@ class ImageReader:
         for image_id, image in to_keep.items():
             wanted.setdefault(image_id, (image, []))
         room = _Room(_KEPT_BYTES)
+        coming = {image_id: self._fetch(image) for image_id, (image, _) in wanted.items()}
         return {
-            image_id: self._pool.submit(self._read, image, labels, room, image_id in to_keep)
+            image_id: self._pool.submit(
+                self._read, image, labels, room, image_id in to_keep, coming[image_id]
+            )
             for image_id, (image, labels) in wanted.items()
         }
 
+    def _fetch(self, image: ImageSource) -> Future[None] | None:
+        """Start to fetch an image that lies elsewhere; None of one that does not."""
+        if not image.image.is_elsewhere:
+            return None
+        if self._fetchers is None:
+            self._fetchers = ThreadPoolExecutor(_FETCHERS, thread_name_prefix="ig4-fetch")
+        return self._fetchers.submit(image.image.fetch)
+
     def _read(
-        self, image: ImageSource, labels: Sequence[str], room: _Room, keep: bool
+        self,
+        image: ImageSource,
+        labels: Sequence[str],
+        room: _Room,
+        keep: bool,
+        coming: Future[None] | None,
     ) -> LoadedImage:
+        if coming is not None:
+            wait([coming])  # before memory is taken
         with MEMORY.kept():  # while an embedder prepares the pixels, too
             return self._prepared(image, labels, room if keep else None)
 
@@ -167,7 +188,7 @@ def with_pixels(
 
 
 def _name(source: ImageSource) -> str:
-    return source.image.path.name if source.image.path is not None else "the image"
+    return source.image.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ig4.core.engine.ingesting.contents import turns_of
 from ig4.core.engine.ingesting.meta import meta_of
+from ig4.core.files.remote.addresses import is_address
 from ig4.core.records import Image, Sample, Turn
 from ig4.core.texts import sanitize
 
@@ -30,5 +31,8 @@ def sample_of(row: SampleRow, *, dataset: str | None = None, raw: bool = False) 
 
 def image_of(row: ImageRow) -> Image:
     """Return a stored image, which reads nothing but what was ingested from where it may lie."""
-    path = Path(row.path) if row.path else None
-    return Image(path, row.sha256, row.problem, roots=row.roots)
+    if row.path is None:
+        return Image(None, row.sha256, row.problem, roots=row.roots)
+    if row.part is None and not is_address(row.path):
+        return Image(Path(row.path), row.sha256, row.problem, roots=row.roots)
+    return Image(None, row.sha256, row.problem, roots=row.roots, source=row.path, part=row.part)

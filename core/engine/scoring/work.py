@@ -110,7 +110,7 @@ class ScoreWork(Work[ScoreTask, ScoreTaskResult]):
             image_id: ImageSource(image_id, image)
             for sample, shown in zip(task.samples, task.shown, strict=True)
             for image_id, image in zip(shown, _readable(sample), strict=True)
-            if image.path is not None
+            if image.is_there
         }
 
     def _embed(self, task: EmbedTask, reading: Mapping[int, Future[LoadedImage]]) -> EmbedResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import BinaryIO
 
 from ig4.core.errors import ConfigError
 from ig4.core.files.images.decode import ImageError
+from ig4.core.files.images.parts import read_part
 from ig4.core.files.opening import (
     LargeFileError,
     OutsideFileError,
@@ -20,6 +22,8 @@ from ig4.core.files.opening import (
     pieces,
     read_bounded,
 )
+from ig4.core.files.remote.addresses import is_address
+from ig4.core.files.remote.errors import TransientError
 
 DEFAULT_LIMIT = 256
 """Mebibytes that one image file may have, unless the environment variable LIMIT says otherwise."""
@@ -32,7 +36,7 @@ class FileDigest:
     """What a file held: the sha256, in hex digits, of the `count` bytes that were read.
 
     `size` (bytes) and `mtime_ns` are those of the file before: if it changes meanwhile, they are
-    not its own any more.
+    not its own any more. The time of a part of a file, and of what was fetched, is 0.
     """
 
     sha256: str
@@ -54,24 +58,51 @@ def byte_limit() -> int:
 
 
 @contextmanager
-def open_image(path: str | Path, roots: Sequence[str] | None, name: str) -> Iterator[BinaryIO]:
+def open_image(
+    path: str | Path,
+    roots: Sequence[str] | None,
+    name: str,
+    part: str | None = None,
+    *,
+    transient: bool = False,
+) -> Iterator[BinaryIO]:
     """Open an image file below one of `roots`; with None it is one that the user named.
 
-    Also for the block inside: what goes wrong with the file there is told in the same words.
+    `path` may be an address, and the image a `part` of the file. Also for the block inside: what
+    goes wrong with the file there is told in the same words.
 
     Raises:
         ImageError: it is missing, no regular file, too large, or not in these folders; the message
             calls it `name`.
+        TransientError: with `transient`, in the place of an ImageError: it may be had later.
     """
     try:
-        with open_file(path) if roots is None else open_beneath(path, roots) as file:
+        with _opened(path, roots, part) as file:
             yield file
     except (OSError, ValueError) as error:
+        if transient and isinstance(error, TransientError):
+            raise
         raise ImageError(f"{name}: {_reason(error)}") from None
 
 
+def _opened(path: str | Path, roots: Sequence[str] | None, part: str | None) -> BinaryIO:
+    if isinstance(path, str) and is_address(path):
+        from ig4.core.files.remote.images import open_remote_image
+
+        return open_remote_image(path, roots, part, byte_limit())
+    file = open_file(path) if roots is None else open_beneath(path, roots)
+    if part is None:
+        return file
+    with file:
+        return io.BytesIO(read_part(file, part, byte_limit()))
+
+
 def read_image(
-    path: str | Path, roots: Sequence[str] | None, name: str, sha256: str | None = None
+    path: str | Path,
+    roots: Sequence[str] | None,
+    name: str,
+    sha256: str | None = None,
+    part: str | None = None,
 ) -> bytes:
     """Return the bytes of an image file, if it still holds what it was ingested with.
 
@@ -79,13 +110,26 @@ def read_image(
         ImageError: as `open_image`; or it is empty, or its sha256 is not the one given.
     """
     limit = byte_limit()
-    with open_image(path, roots, name) as file:
+    if sha256 is not None and isinstance(path, str) and is_address(path):
+        from ig4.core.files.remote.images import kept_image
+
+        kept = kept_image(sha256, limit)
+        if kept is not None:
+            return kept
+    with open_image(path, roots, name, part) as file:
         data = read_bounded(file, limit)
     if not data:
         raise ImageError(f"{name}: the image file is empty")
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
         raise changed_error(name)
     return data
+
+
+def read_ahead(path: str, roots: Sequence[str] | None, sha256: str, part: str | None) -> None:
+    """Fetch an image that lies elsewhere, so that reading it does not wait for its server."""
+    from ig4.core.files.remote.images import fetch_ahead
+
+    fetch_ahead(path, roots, part, sha256, byte_limit())
 
 
 def changed_error(name: str) -> ImageError:
@@ -100,6 +144,9 @@ def digest(file: BinaryIO) -> FileDigest:
         LargeFileError: it is larger than the limit.
         OSError: it cannot be read.
     """
+    if isinstance(file, io.BytesIO):
+        data = file.getvalue()
+        return FileDigest(hashlib.sha256(data).hexdigest(), len(data), len(data), 0)
     status = os.fstat(file.fileno())
     state, count = hashlib.sha256(), 0
     for piece in pieces(file, byte_limit()):

@@ -12,9 +12,12 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ig4.core.records import JSON, Record
+from ig4.core.records import JSON, ImagePart, Record
 
 Parse = Callable[[JSON], Record]
+Shown = str | bytes | ImagePart
+"""An image of a record."""
+
 Place = tuple[str | int, ...]
 """The keys and numbers that lead to a text in JSON."""
 
@@ -69,7 +72,7 @@ def rename_texts(raw: JSON, record: Record, images: Sequence[str | bytes]) -> JS
 
 
 def _marked(
-    raw: JSON, current: list[str | bytes], index: int, mark: str, parse: Parse, before: Record
+    raw: JSON, current: list[Shown], index: int, mark: str, parse: Parse, before: Record
 ) -> JSON:
     """Return `raw` with a mark where the image of a number is named, or None."""
     name = current[index]
@@ -120,7 +123,7 @@ def _with_key(raw: JSON, before: Record, images: Sequence[str | bytes], parse: P
     return None
 
 
-def _is_same(now: Record, before: Record, images: Sequence[str | bytes]) -> bool:
+def _is_same(now: Record, before: Record, images: Sequence[Shown]) -> bool:
     """Tell whether a record is as before but for its images; bytes stand for those it had."""
     return (
         (now.id, now.turns) == (before.id, before.turns)

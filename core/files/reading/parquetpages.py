@@ -57,8 +57,19 @@ def reading_parquet(path: Any, **options: Any) -> Iterator[Any]:
     """
     import pyarrow.parquet as pq
 
-    with open_file(path) as file, pq.ParquetFile(file, **options) as opened:
+    with _opened(path) as file, pq.ParquetFile(file, **options) as opened:
         yield opened
+
+
+@contextmanager
+def _opened(path: Any) -> Iterator[BinaryIO]:
+    """Open a file by its path; one that is open already is read as it is, and stays open."""
+    if hasattr(path, "read"):
+        path.seek(0)
+        yield path
+        return
+    with open_file(path) as file:
+        yield file
 
 
 def group_costs(path: Any, opened: Any, group: int) -> list[ChunkCost]:
@@ -70,7 +81,7 @@ def group_costs(path: Any, opened: Any, group: int) -> list[ChunkCost]:
     """
     metadata = opened.metadata.row_group(group)
     costs = []
-    with open_file(path) as file:
+    with _opened(path) as file:
         for index in range(metadata.num_columns):
             chunk = metadata.column(index)
             nested = opened.schema.column(index).max_repetition_level > 0

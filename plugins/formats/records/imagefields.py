@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import unquote, unquote_to_bytes
 
-from ig4.core.records import JSON
+from ig4.core.records import JSON, ImagePart
 
-ImageRef: TypeAlias = str | bytes
-"""An image as a path, as the data set writes it, or as the bytes of its file."""
+ImageRef: TypeAlias = str | bytes | ImagePart
+"""An image as a path, as the data set writes it, as its bytes, or as a part of a file."""
 
 BYTES_KEYS = ("bytes", "base64", "b64_json", "data")
 """The keys under which an object holds an image's bytes, as bytes, base64 or a list of numbers."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import atexit
 import csv
+import io
 import json
 import logging
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -287,6 +289,17 @@ def parquet(folder: Path) -> Path:
     return folder / "data.parquet"
 
 
+def webdataset(folder: Path) -> Path:
+    with tarfile.open(folder / "shard-000000.tar", "w") as tar:
+        for row in table(folder):
+            image = (folder / row.pop("image")).read_bytes()
+            for ending, data in (("jpg", image), ("json", json.dumps(row).encode())):
+                member = tarfile.TarInfo(f"{row['id']}.{ending}")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+    return folder / "shard-000000.tar"
+
+
 def hf(folder: Path) -> Path:
     import datasets
 
@@ -501,6 +514,7 @@ CASES: dict[tuple[str, str], list[Check]] = {
     ("format", "jsonl"): format_checks(builtin("format", "jsonl"), jsonl, "out.jsonl"),
     ("format", "csv"): format_checks(builtin("format", "csv"), csv_, "out.csv"),
     ("format", "parquet"): format_checks(builtin("format", "parquet"), parquet, "out.parquet"),
+    ("format", "webdataset"): format_checks(builtin("format", "webdataset"), webdataset, "out.tar"),
     ("format", "hf"): format_checks(builtin("format", "hf"), hf, "out"),
     ("executor", "local"): executor_checks(builtin("executor", "local")),
     ("executor", "ray"): executor_checks(builtin("executor", "ray")),

@@ -18,6 +18,8 @@ from ig4.plugins.formats.minigpt4 import MiniGPT4
 from ig4.plugins.formats.parquet import Parquet
 from ig4.plugins.formats.sharegpt import ShareGPT
 
+from .wholes import whole
+
 pytestmark = pytest.mark.slow
 
 quickly = settings(
@@ -73,10 +75,10 @@ FLAT = records(id=IDS, image=JUNK | ANY_TEXT, question=JUNK | ANY_TEXT, answer=J
 
 def read_and_written(form, source, target):
     """Return the records read, and those read after writing them by way of JSON text."""
-    before = list(form.read(source))
+    before = [whole(record) for record in form.read(source)]
     stored = [Record(r.id, r.turns, r.images, json.loads(json.dumps(r.raw))) for r in before]
     form.write(iter(stored), target, json.loads(json.dumps(form.header(source))))
-    return before, list(form.read(target))
+    return before, [whole(record) for record in form.read(target)]
 
 
 @pytest.mark.parametrize("ending", [".json", ".jsonl"])

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import tracemalloc
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,16 +12,28 @@ import pyarrow.parquet as pq
 import pytest
 
 from ig4.core.errors import DatasetError, UsageError
-from ig4.core.records import Record, Turn
+from ig4.core.files.images.parts import read_part
+from ig4.core.files.opening import LargeFileError
+from ig4.core.files.reading import parquetcells
+from ig4.core.records import ImagePart, Record, Turn
 from ig4.plugins.formats import arrow
 from ig4.plugins.formats.options import ColumnOptions
 from ig4.plugins.formats.parquet import Parquet
 
+from .wholes import whole
+
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
+class WithBytes(Parquet):
+    """Gives images that are parts of the file as their bytes."""
+
+    def read(self, path):
+        return map(whole, super().read(path))
+
+
 def make(**options):
-    return Parquet(Parquet.Options(**options))
+    return WithBytes(Parquet.Options(**options))
 
 
 def stored(table, path):
@@ -200,7 +213,8 @@ def test_texts_that_are_no_utf8_are_an_error(tmp_path):
         list(make().read(path))
 
 
-def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
+@pytest.mark.parametrize("inside", [True, False])
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path, inside):
     picture = np.random.default_rng(0).bytes(100_000)
     schema = pa.schema([("image", IMAGE), ("caption", pa.string())])
     row = {"image": {"bytes": picture, "path": None}, "caption": "x"}
@@ -209,7 +223,8 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
             writer.write_table(pa.Table.from_pylist([row] * 64, schema))
     tracemalloc.start()
     try:
-        assert sum(len(record.images) for record in make().read(tmp_path / "a.parquet")) == 640
+        records = Parquet(Parquet.Options(inside=inside)).read(tmp_path / "a.parquet")
+        assert sum(len(record.images) for record in records) == 640
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -377,3 +392,52 @@ def test_contents_of_parts_in_a_table(tmp_path):
     assert (record.images, record.places, record.problem) == ((b"\x89PNG1",), ((0, 3),), None)
     assert [turn.text for turn in record.turns] == ["See", "It."]
     assert round_trip(path, tmp_path / "b.parquet").equals(pq.read_table(path))
+
+
+def images_of(path, **options):
+    return [record.images for record in Parquet(Parquet.Options(**options)).read(path)]
+
+
+def test_images_in_small_row_groups_are_parts_of_the_file(tmp_path):
+    rows = [{"image": {"bytes": bytes([n]) * 50, "path": None}, "caption": "x"} for n in range(10)]
+    table = pa.Table.from_pylist(rows, pa.schema([("image", IMAGE), ("caption", pa.string())]))
+    for name in ("a", "b"):
+        (tmp_path / "set").mkdir(exist_ok=True)
+        pq.write_table(table, tmp_path / "set" / f"{name}.parquet", row_group_size=3)
+    found = [one for (one,) in images_of(tmp_path / "set")]
+    assert all(isinstance(one, ImagePart) for one in found)
+    assert found[13].file == str(tmp_path / "set" / "b.parquet")
+    assert found[13].name == "b.parquet/000000003-0"
+    for n, one in enumerate(found):
+        with Path(one.file).open("rb") as file:
+            assert read_part(file, one.place, 100) == bytes([n % 10]) * 50
+
+
+def test_images_in_large_row_groups_are_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquetcells, "GROUP_BYTES", 100)
+    table = pa.table({"image": [b"1" * 500, b"2" * 500], "caption": ["x", "y"]})
+    path = stored(table, tmp_path / "a.parquet")
+    assert images_of(path) == [(b"1" * 500,), (b"2" * 500,)]
+
+
+def test_images_are_bytes_on_request(tmp_path):
+    path = stored(pa.table({"image": [b"1"], "caption": ["x"]}), tmp_path / "a.parquet")
+    assert images_of(path, inside=False) == [(b"1",)]
+
+
+def test_a_part_of_a_file_that_is_another_one_now_is_not_there(tmp_path):
+    path = stored(pa.table({"image": [b"1", b"2"], "caption": ["x", "y"]}), tmp_path / "a.parquet")
+    place = images_of(path)[1][0].place
+    stored(pa.table({"image": [b"1"], "caption": ["x"]}), path)
+    with path.open("rb") as file, pytest.raises(OSError, match="no such image"):
+        read_part(file, place, 100)
+    path.write_bytes(b"PAR1 no more")
+    with path.open("rb") as file, pytest.raises(OSError, match="the Parquet file cannot be read"):
+        read_part(file, place, 100)
+
+
+def test_a_part_larger_than_an_image_may_be_is_refused(tmp_path):
+    path = stored(pa.table({"image": [b"1" * 500], "caption": ["x"]}), tmp_path / "a.parquet")
+    ((part,),) = images_of(path)
+    with path.open("rb") as file, pytest.raises(LargeFileError):
+        read_part(file, part.place, 100)

@@ -145,7 +145,7 @@ def test_images_inside_the_data_set_are_kept_beside_the_database(session, tmp_pa
         }
     )
     pq.write_table(table, tmp_path / "set.parquet")
-    ingest(session, DatasetSource(tmp_path / "set.parquet"))
+    ingest(session, DatasetSource(tmp_path / "set.parquet", options={"inside": False}))
     (file,) = [path for path in session.store.image_folder.rglob("*") if path.is_file()]
     assert file.read_bytes() == buffer.getvalue()
     with session.store.reading() as connection:
@@ -403,7 +403,8 @@ def test_embedded_images_are_stored_before_they_fill_the_memory(session, tmp_pat
         ),
     )
     embedded_set(tmp_path / "set.parquet", [noise_png(n) for n in range(6)])
-    assert ingest(session, DatasetSource(tmp_path / "set.parquet")).samples == 6
+    copied = DatasetSource(tmp_path / "set.parquet", options={"inside": False})
+    assert ingest(session, copied).samples == 6
     assert sum(stored) == 6
     assert len(stored) > 1
 

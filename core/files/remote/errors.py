@@ -1,0 +1,34 @@
+"""What goes wrong with data that lies elsewhere."""
+
+from __future__ import annotations
+
+import errno
+
+from ig4.core.files.remote.addresses import secrets_in_use
+from ig4.core.secrets import redact
+
+
+class RemoteFileError(OSError):
+    """A file cannot be fetched, and another try would not help; `strerror` says why.
+
+    The text holds no credential of an address, nor one of the environment.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(errno.EIO, without_secrets(reason))
+
+
+class TransientError(RemoteFileError):
+    """A file cannot be fetched now: the server is busy, slow or gone, or the connection broke."""
+
+    def __init__(self, reason: str, after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.after = after
+        """Seconds that the server asks to wait."""
+
+
+def without_secrets(text: str) -> str:
+    """Return text of a library without what is secret in it."""
+    for secret in secrets_in_use():
+        text = text.replace(secret, "[secret]")
+    return redact(text)

@@ -1,0 +1,227 @@
+"""Fetches into the cache: tries again where that may help, and counts what was done."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from io import BufferedReader
+from typing import BinaryIO, TypeVar
+
+from ig4.core.files.opening import LargeFileError
+from ig4.core.files.remote import stores, web
+from ig4.core.files.remote.addresses import is_web
+from ig4.core.files.remote.cache import Named, RemoteCache, remote_cache
+from ig4.core.files.remote.errors import RemoteFileError, TransientError
+
+T = TypeVar("T")
+
+TRIES = 5
+STORE_TRIES = 2
+"""How often something is tried in all; the libraries of stores try again by themselves."""
+_DEAD_HOST = 3  # files of a host that could not be reached, after which others are not asked for
+_LOCKS = 64
+
+
+@dataclass(slots=True)
+class FetchCounts:
+    """What this process fetched: files, bytes, what the cache had, and tries that were repeated."""
+
+    files: int = 0
+    bytes: int = 0
+    cached: int = 0
+    repeated: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, *, files: int = 0, size: int = 0, cached: int = 0, repeated: int = 0) -> None:
+        """Count more."""
+        with self._lock:
+            self.files += files
+            self.bytes += size
+            self.cached += cached
+            self.repeated += repeated
+
+    def snapshot(self) -> tuple[int, int, int, int]:
+        """Return files, bytes, cached and repeated, as they are now."""
+        with self._lock:
+            return self.files, self.bytes, self.cached, self.repeated
+
+
+COUNTS = FetchCounts()
+
+_locks = [threading.Lock() for _ in range(_LOCKS)]
+_unreached: Counter[str] = Counter()
+_opened: set[str] = set()
+
+
+def tried(work: Callable[[], T], host: str | None = None, most: int = TRIES) -> T:
+    """Do what fetches something, again where it may help; of a `host` that is dead, not at all.
+
+    Raises:
+        RemoteFileError: it did not work; says how often it was tried.
+    """
+    if host is not None and _unreached[host] >= _DEAD_HOST:
+        raise TransientError(f"the host {host} did not answer to what was asked before")
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            found = work()
+        except TransientError as error:
+            if tries == most:
+                if host is not None:
+                    _unreached[host] += 1
+                raise TransientError(f"{error.strerror}, {tries} times") from None
+            COUNTS.add(repeated=1)
+            time.sleep(web.wait_seconds(error, tries))
+        else:
+            if host is not None:
+                _unreached.pop(host, None)
+            return found
+
+
+def fetched_bytes(
+    address: str, limit: int, *, hosts: web.Hosts = "named", place: tuple[int, int] | None = None
+) -> bytes:
+    """Return the bytes of an image, or those of a part of a file: from a number up to another.
+
+    Raises:
+        LargeFileError: they are more than `limit`.
+        RemoteFileError: they cannot be had.
+    """
+    if not is_web(address):
+        start, end = place or (0, limit + 1)
+        data = tried(partial(stores.read_range, address, start, end), most=STORE_TRIES)
+    else:
+        data = tried(
+            partial(_web_bytes, address, limit, hosts, place),
+            web.host_of(address)[1] if hosts != "named" else None,
+        )
+    if place is None and len(data) > limit:
+        raise LargeFileError(f"it is larger than {limit:,} bytes")
+    if place is not None and len(data) != place[1] - place[0]:
+        raise RemoteFileError("the file that it is a part of is shorter now")
+    COUNTS.add(files=1, size=len(data))
+    return data
+
+
+def _web_bytes(address: str, limit: int, hosts: web.Hosts, place: tuple[int, int] | None) -> bytes:
+    pieces: list[bytes] = []
+    start, end = place or (0, None)
+    web.fetch(
+        web.WebRequest(address, limit, hosts, image=place is None, start=start, end=end),
+        pieces.append,
+    )
+    return b"".join(pieces)
+
+
+def open_fetched(
+    address: str, version: str | None = None, size: int | None = None
+) -> BufferedReader:
+    """Open a file that the user named, from the cache where that has this version of it.
+
+    Without a `version` what the cache has counts. `size` is what the file should have.
+
+    Raises:
+        RemoteFileError: it cannot be had.
+    """
+    with _locks[hash(address) % _LOCKS]:
+        try:
+            return _open_kept(remote_cache(), address, version, size)
+        except RemoteFileError:
+            raise
+        except OSError as error:
+            raise RemoteFileError(
+                f"the cache {remote_cache().folder} cannot be written ({error.strerror or error}): "
+                "IG4_CACHE_DIR names another folder"
+            ) from None
+
+
+def _open_kept(
+    cache: RemoteCache, address: str, version: str | None, size: int | None
+) -> BufferedReader:
+    known = cache.named(address)
+    if known is not None and version in (None, known.version):
+        file = cache.open(known.sha256)
+        if file is not None:
+            COUNTS.add(cached=_first_time(known.sha256))
+            return file
+    if size is not None and size > cache.limit:
+        raise RemoteFileError(
+            f"it has {size:,} bytes, and the cache may hold {cache.limit:,}: IG4_CACHE_GIB "
+            "allows more"
+        )
+    found = fetch_file(cache, address, version, size)
+    _first_time(found.sha256)
+    file = cache.open(found.sha256)
+    if file is None:
+        raise RemoteFileError("it was deleted from the cache while it was fetched")
+    return file
+
+
+def _first_time(sha256: str) -> int:
+    """Return 1 when this process opens a content first, else 0: formats open files many times."""
+    if sha256 in _opened:
+        return 0
+    _opened.add(sha256)
+    return 1
+
+
+def fetch_file(cache: RemoteCache, address: str, version: str | None, size: int | None) -> Named:
+    """Fetch a file into the cache; a broken connection goes on where it broke, if it may.
+
+    Raises:
+        RemoteFileError: it cannot be had, or is another file than was looked at.
+    """
+    with cache.partial() as (path, file):
+        if is_web(address):
+            told = tried(_Download(cache, address, file).go_on)
+            version = told.version or version
+        else:
+            tried(partial(stores.download, address, path), most=STORE_TRIES)
+        with path.open("rb") as whole:
+            digest = hashlib.file_digest(whole, "sha256").hexdigest()
+            count = os.fstat(whole.fileno()).st_size
+        if size is not None and count != size:
+            raise RemoteFileError(f"it has {count:,} bytes now, and had {size:,} a moment before")
+        COUNTS.add(files=1, size=count)
+        return cache.keep(address, path, Named(digest, count, version or digest))
+
+
+class _Download:
+    """A file on its way, which may take several tries: what came already is kept if it may be."""
+
+    def __init__(self, cache: RemoteCache, address: str, file: BinaryIO) -> None:
+        self.cache = cache
+        self.address = address
+        self.file = file
+        self.version: str | None = None
+
+    def go_on(self) -> web.WebAnswer:
+        """Fetch what is missing.
+
+        Raises:
+            RemoteFileError: as `web.fetch`.
+        """
+        start = self.file.tell() if _is_strong(self.version) else 0
+        request = web.WebRequest(
+            self.address, self.cache.limit, start=start, version=self.version if start else None
+        )
+        answer = web.fetch(request, self.file.write, self._begin)
+        self.file.flush()
+        return answer
+
+    def _begin(self, answer: web.WebAnswer) -> None:
+        self.file.seek(answer.start)
+        self.file.truncate()
+        self.version = answer.version
+
+
+def _is_strong(version: str | None) -> bool:
+    """Tell whether a version says that all bytes are the same: a weak one does not."""
+    return version is not None and not version.startswith("W/")

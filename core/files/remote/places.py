@@ -1,0 +1,295 @@
+"""Where a data set lies: a path, or a view of files that lie elsewhere under their own names.
+
+Formats know paths. For a data set at an address, or one that a pattern names, they are given a
+folder with the names and sizes of its files and nothing in them; `open_file` gives what belongs
+there, fetched when it is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from io import BufferedReader
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from ig4.core.counts import counted
+from ig4.core.errors import DatasetError, Ig4Error, UsageError
+from ig4.core.files.opening import open_file, shown_as
+from ig4.core.files.remote import stores, web
+from ig4.core.files.remote.addresses import (
+    expanded,
+    folder_of,
+    has_glob,
+    has_pattern,
+    is_address,
+    is_web,
+    name_of,
+)
+from ig4.core.files.remote.errors import RemoteFileError
+from ig4.core.files.remote.fetching import STORE_TRIES, open_fetched, tried
+from ig4.core.files.writing.names import IMAGE_SUFFIXES, is_safe_path
+
+_MOST_FILES = 100_000
+
+
+class Place(Protocol):
+    """Where a data set lies: `path` is what formats are given, `text` what the user calls it."""
+
+    @property
+    def path(self) -> Path:
+        """The file or folder that formats read."""
+
+    @property
+    def text(self) -> str:
+        """The address, pattern or path."""
+
+    def origin(self, path: str) -> str:
+        """Return what a path that a format names is in truth: an address, or a path."""
+
+    def state(self, file: Path) -> tuple[str, int, int | str]:
+        """Return what a file is in truth, its bytes, and what tells it from an earlier one."""
+
+    def told(self, text: str) -> str:
+        """Return a message with the true names of files."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPlace:
+    """A file or folder of this machine."""
+
+    path: Path
+
+    @property
+    def text(self) -> str:
+        """See `Place.text`."""
+        return str(self.path)
+
+    def origin(self, path: str) -> str:
+        """See `Place.origin`."""
+        return path
+
+    def state(self, file: Path) -> tuple[str, int, int | str]:
+        """See `Place.state`."""
+        status = file.stat()
+        return str(file), status.st_size, status.st_mtime_ns
+
+    def told(self, text: str) -> str:
+        """See `Place.told`."""
+        return text
+
+
+@dataclass(slots=True)
+class _ViewedFile:
+    origin: str
+    size: int | None
+    version: str | None
+
+
+@dataclass(slots=True)
+class FileView:
+    """A folder with the names of files that lie elsewhere, below `base`."""
+
+    text: str
+    base: str
+    folder: Path
+    path: Path = field(default_factory=Path)
+    files: dict[str, _ViewedFile] = field(default_factory=dict)
+
+    def add(self, name: str, origin: str, size: int | None, version: str | None) -> None:
+        """Show a file under a name; where its size is not known, it is fetched now."""
+        if not is_safe_path(name):
+            raise DatasetError(f"{origin}: no file can be called {name!r} here")
+        path = self.folder / name
+        if size is None or version is None:
+            with open_fetched(origin) as file:
+                size = os.fstat(file.fileno()).st_size
+                version = version or hashlib.file_digest(file, "sha256").hexdigest()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.truncate(path, size)  # without a byte on the disk
+        self.files[str(path)] = _ViewedFile(origin, size, version)
+
+    def open(self, path: str) -> BufferedReader:
+        """Open what a path of the view stands for."""
+        found = self.files.get(path)
+        if found is None:
+            raise FileNotFoundError(2, os.strerror(2), path)
+        if not is_address(found.origin):
+            return open_file(found.origin)
+        return open_fetched(found.origin, found.version, found.size)
+
+    def origin(self, path: str) -> str:
+        """See `Place.origin`."""
+        found = self.files.get(path)
+        if found is not None:
+            return found.origin
+        below = os.path.relpath(path, self.folder)
+        return self.base if below == "." else f"{self.base.rstrip('/')}/{below}"
+
+    def state(self, file: Path) -> tuple[str, int, int | str]:
+        """See `Place.state`."""
+        found = self.files[str(file)]
+        return found.origin, found.size or 0, found.version or ""
+
+    def told(self, text: str) -> str:
+        """See `Place.told`."""
+        return text.replace(str(self.folder), self.base)
+
+
+@contextmanager
+def opened_place(place: Path | str) -> Iterator[Place]:
+    """Yield where a data set lies: at a path, at an address, or where a pattern says.
+
+    Errors of the block name files as the user knows them.
+
+    Raises:
+        DatasetError: nothing is there, or it cannot be had.
+        MissingExtraError: the libraries that read it are missing.
+    """
+    text = str(place)
+    if not is_address(text):
+        path = Path(place).expanduser().absolute()
+        if not has_pattern(text) or path.exists():
+            yield LocalPlace(path)
+            return
+        text = str(path)
+    folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="ig4-view-")))
+    try:
+        view = _view(text, folder)
+        with _truly_named(view), shown_as(str(folder), view.open):
+            yield view
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _truly_named(view: FileView) -> Iterator[None]:
+    try:
+        yield
+    except Ig4Error as error:
+        error.args = tuple(view.told(one) if isinstance(one, str) else one for one in error.args)
+        raise
+
+
+def _view(text: str, folder: Path) -> FileView:
+    try:
+        if not is_address(text):
+            return _local_view(text, folder)
+        return _web_view(text, folder) if is_web(text) else _store_view(text, folder)
+    except RemoteFileError as error:
+        raise DatasetError(f"{text} cannot be read: {error.strerror}") from None
+
+
+def _local_view(text: str, folder: Path) -> FileView:
+    paths = [Path(one) for one in expanded(text)]
+    missing = [one for one in paths if not one.is_file()]
+    if missing:
+        raise DatasetError(
+            f"{text}: {counted(len(missing), 'file')} of {len(paths):,} "
+            f"{'is' if len(missing) == 1 else 'are'} not there, the first: {missing[0]}"
+        )
+    base = os.path.commonpath([one.parent for one in paths])
+    view = FileView(text, base, folder)
+    for path in paths:
+        status = path.stat()
+        name = path.relative_to(base).as_posix()
+        view.add(name, str(path), status.st_size, str(status.st_mtime_ns))
+    return _pointed(view)
+
+
+def _web_view(text: str, folder: Path) -> FileView:
+    addresses = expanded(text)
+    base = _common_folder(addresses)
+    view = FileView(text, base, folder)
+    for address in addresses:
+        if address.partition("?")[0].endswith("/"):
+            raise UsageError(
+                f"{text} is a folder of the web, whose files nobody lists: name a file, or a "
+                "pattern such as {000..012}.tar"
+            )
+        size, version = _looked_at(address)
+        view.add(_name_below(address, base), address, size, version)
+    return _pointed(view)
+
+
+def _looked_at(address: str) -> tuple[int | None, str | None]:
+    """Return size and version of a file of the web, None where the server does not tell."""
+    try:
+        answer = tried(partial(web.head, address))
+    except RemoteFileError as error:
+        if any(f"answers {code}" in str(error.strerror) for code in (403, 405, 501)):
+            return None, None  # a server may know GET alone
+        raise
+    return answer.size, answer.version
+
+
+def _store_view(text: str, folder: Path) -> FileView:
+    if has_glob(text):
+        found, base = tried(partial(stores.matching, text), most=STORE_TRIES), ""
+        if not found:
+            raise DatasetError(f"{text}: nothing is there")
+    elif has_pattern(text):
+        found = [_first_stored(one) for one in expanded(text)]
+        base = ""
+    else:
+        found, is_folder = tried(partial(stores.stored_files, text), most=STORE_TRIES)
+        base = text.rstrip("/") if is_folder else ""
+        found = [one for one in found if not is_folder or _may_hold_records(one.address, base)]
+        if not found:
+            raise DatasetError(f"{text} holds no files but images")
+    if len(found) > _MOST_FILES:
+        raise DatasetError(f"{text} holds more than {_MOST_FILES:,} files: name those of records")
+    scheme = text.partition("://")[0]
+    addresses = [f"{scheme}://{one.address.partition('://')[2]}" for one in found]
+    view = FileView(text, base or _common_folder(addresses), folder)
+    for address, one in zip(addresses, found, strict=True):
+        view.add(_name_below(address, view.base), address, one.size, one.version)
+    return _pointed(view, is_folder=bool(base))
+
+
+def _first_stored(address: str) -> stores.StoredFile:
+    found, _ = tried(partial(stores.stored_files, address), most=STORE_TRIES)
+    if not found:
+        raise RemoteFileError("nothing is there")
+    return found[0]
+
+
+def _may_hold_records(address: str, base: str) -> bool:
+    """Tell whether a file of a folder is worth showing to formats: no image, and not hidden."""
+    path = PurePosixPath(address.removeprefix(base))
+    hidden = any(part.startswith(".") for part in path.parts)
+    return not hidden and path.suffix.lower() not in IMAGE_SUFFIXES
+
+
+def _common_folder(addresses: list[str]) -> str:
+    folders = {folder_of(one) for one in addresses}
+    if len(folders) == 1:
+        return folders.pop()
+    parts = [one.split("/") for one in sorted(folders)]
+    first, last = parts[0], parts[-1]  # of sorted ones, these differ earliest
+    count = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), None)
+    return "/".join(first[: min(len(first), len(last)) if count is None else count])
+
+
+def _name_below(address: str, base: str) -> str:
+    if folder_of(address) == base or not address.startswith(base + "/"):
+        return name_of(address)
+    return (
+        address[len(base) + 1 :].partition("?")[0]
+        if is_web(address)
+        else (address[len(base) + 1 :])
+    )
+
+
+def _pointed(view: FileView, *, is_folder: bool = False) -> FileView:
+    """Let formats be given the one file, or the folder of several."""
+    files = list(view.files)
+    view.path = Path(files[0]) if len(files) == 1 and not is_folder else view.folder
+    return view

@@ -1,0 +1,292 @@
+"""Fetching over HTTP: what servers may do wrong, and what becomes of it."""
+
+import os
+import socket
+import time
+
+import pytest
+
+from ig4.core.files.opening import LargeFileError, RefusedFileError
+from ig4.core.files.remote import web
+from ig4.core.files.remote.errors import RemoteFileError, TransientError
+from ig4.core.files.remote.fetching import TRIES, fetched_bytes, open_fetched, tried
+from ig4.core.files.remote.images import open_remote_image, permission
+
+from ....file_server import serving
+
+LIMIT = 1 << 20
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(2000)
+
+
+@pytest.fixture
+def server(tmp_path):
+    home = tmp_path / "served"
+    home.mkdir()
+    (home / "a.png").write_bytes(PNG)
+    (home / "big.bin").write_bytes(os.urandom(3_000_000))
+    with serving(home) as running:
+        yield running
+
+
+def test_a_file_is_fetched_whole(server):
+    assert fetched_bytes(f"{server.url}/a.png", LIMIT) == PNG
+
+
+def test_parts_of_a_file_are_fetched_alone(server):
+    assert fetched_bytes(f"{server.url}/a.png", LIMIT, place=(1, 4)) == b"PNG"
+    assert server.requests[-1][2]["Range"] == "bytes=1-3"
+
+
+def test_a_server_that_knows_no_parts_is_asked_for_the_whole_file_once(server):
+    server.ranges = False
+    address, roots = f"{server.url}/a.png", (server.url,)
+    for place in ("1+3", "0+4", "8+100"):
+        with open_remote_image(address, roots, place, LIMIT) as file:
+            assert len(file.read()) == int(place.partition("+")[2])
+    asked = [headers for method, path, headers in server.requests if "Range" not in headers]
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])
+def test_a_busy_server_is_asked_again(server, status):
+    left = [2]
+
+    def busy(handler):
+        left[0] -= 1
+        if left[0] >= 0:
+            return handler.simple(status, b"busy")
+        return handler.simple(200, PNG, Content_Type="image/png")
+
+    server.answers["/busy.png"] = busy
+    assert fetched_bytes(f"{server.url}/busy.png", LIMIT) == PNG
+
+
+def test_a_server_that_stays_busy_is_given_up(server):
+    server.answers["/busy.png"] = lambda handler: handler.simple(503, b"busy")
+    with pytest.raises(TransientError, match=r"answers 503 \(it is overloaded\), 5 times"):
+        fetched_bytes(f"{server.url}/busy.png", LIMIT)
+    assert len(server.requests) == TRIES
+
+
+GONE = [(404, "not found"), (403, "forbidden"), (401, "it wants credentials"), (410, "gone")]
+
+
+@pytest.mark.parametrize(("status", "words"), GONE)
+def test_what_is_gone_is_asked_for_once(server, status, words):
+    server.answers["/gone.png"] = lambda handler: handler.simple(status, b"no")
+    with pytest.raises(RemoteFileError, match=f"answers {status} .{words}.") as caught:
+        fetched_bytes(f"{server.url}/gone.png", LIMIT)
+    assert not isinstance(caught.value, TransientError)
+    assert len(server.requests) == 1
+
+
+def test_a_connection_that_breaks_is_taken_up_where_it_broke(server):
+    state = {"cuts": 2}
+    whole = (server.folder / "big.bin").read_bytes()
+    original = server.fault
+    server.fault = lambda: "cut" if state["cuts"] and not state.update(
+        cuts=state["cuts"] - 1
+    ) else original()  # fmt: skip
+    with open_fetched(f"{server.url}/big.bin") as file:
+        assert file.read() == whole
+    ranges = [headers.get("Range") for _, _, headers in server.requests]
+    assert ranges[0] is None
+    assert all(one.startswith("bytes=") for one in ranges[1:])
+    assert len(ranges) == 3
+
+
+def test_a_file_that_changed_meanwhile_is_begun_anew(server):
+    file = server.folder / "big.bin"
+    newer = os.urandom(2_000_000)
+    state = {"cut": True}
+    # The second answer is of the older bytes' time still: it decides when the file is read.
+    server.fault = lambda: (file.write_bytes(newer), None)[1] if not state.pop("cut", 0) else "cut"
+    with open_fetched(f"{server.url}/big.bin") as opened:
+        assert opened.read() == newer
+
+
+def test_a_file_whose_version_says_little_is_begun_anew(server):
+    """A weak tag stays what it is though bytes change."""
+    file = server.folder / "big.bin"
+    newer = os.urandom(3_000_000)
+    state = {"cut": True}
+    server.etag = 'W/"same"'
+    server.fault = lambda: (file.write_bytes(newer), None)[1] if not state.pop("cut", 0) else "cut"
+    with open_fetched(f"{server.url}/big.bin") as opened:
+        assert opened.read() == newer
+
+
+def test_answers_without_end_are_cut_at_the_limit(server):
+    def endless(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Type", "image/png")
+        handler.end_headers()
+        handler.close_connection = True
+        sent = 0
+        while sent < 50 << 20:
+            handler.wfile.write(PNG * 32)
+            sent += len(PNG) * 32
+
+    server.answers["/endless.png"] = endless
+    with pytest.raises(RemoteFileError, match="larger than 1,048,576 bytes"):
+        fetched_bytes(f"{server.url}/endless.png", LIMIT)
+
+
+def test_a_length_above_the_limit_is_refused_before_a_byte_is_read(server):
+    def huge(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(1 << 40))
+        handler.end_headers()
+        time.sleep(0.2)
+        handler.cut()
+
+    server.answers["/huge.png"] = huge
+    with pytest.raises(RemoteFileError, match="larger than"):
+        fetched_bytes(f"{server.url}/huge.png", LIMIT)
+
+
+def test_a_page_in_the_place_of_an_image_is_told_as_such(server):
+    server.answers["/x.jpg"] = lambda handler: handler.simple(
+        200, b"<html>Not found", Content_Type="text/html; charset=utf-8"
+    )
+    with pytest.raises(RemoteFileError, match="sends text/html, which is no image"):
+        fetched_bytes(f"{server.url}/x.jpg", LIMIT)
+
+
+def test_an_image_with_a_wrong_type_is_an_image(server):
+    server.answers["/x"] = lambda handler: handler.simple(200, PNG, Content_Type="text/plain")
+    assert fetched_bytes(f"{server.url}/x", LIMIT) == PNG
+
+
+def test_a_slow_server_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(web, "_IMAGE_SECONDS", 0.3)
+
+    def slow(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        for _ in range(20):
+            handler.wfile.write(b"\x89")
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+    server.answers["/slow.png"] = slow
+    with pytest.raises(TransientError, match="the server is too slow, 5 times"):
+        fetched_bytes(f"{server.url}/slow.png", LIMIT)
+
+
+def redirect(to):
+    return lambda handler: handler.simple(302, b"", Location=to)
+
+
+def test_redirects_are_followed(server):
+    server.answers["/old.png"] = redirect("/a.png")
+    assert fetched_bytes(f"{server.url}/old.png", LIMIT) == PNG
+
+
+def test_redirects_without_end_are_not(server):
+    server.answers["/loop.png"] = redirect("/loop.png")
+    with pytest.raises(RemoteFileError, match="leads on more than 5 times"):
+        fetched_bytes(f"{server.url}/loop.png", LIMIT)
+
+
+@pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://h/x", "gopher://h/x"])
+def test_a_redirect_out_of_the_web_is_refused(server, to):
+    server.answers["/odd.png"] = redirect(to)
+    with pytest.raises(RemoteFileError, match="none of the web"):
+        fetched_bytes(f"{server.url}/odd.png", LIMIT)
+
+
+def test_a_redirect_to_another_host_has_to_lead_to_a_public_one(server, tmp_path):
+    """The user named the first host, wherever it is; nobody named where it leads to."""
+    with serving(server.folder) as inner:
+        server.answers["/out.png"] = redirect(f"{inner.url}/a.png")
+        with pytest.raises(RemoteFileError, match="not public"):
+            fetched_bytes(f"{server.url}/out.png", LIMIT)
+        assert inner.requests == []
+        assert fetched_bytes(f"{server.url}/out.png", LIMIT, hosts="any") == PNG
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "127.1", "[::ffff:127.0.0.1]"]
+)
+def test_what_data_names_is_not_fetched_from_this_machine(server, host):
+    address = f"http://{host}:{server.port}/a.png"
+    with pytest.raises(RemoteFileError, match=r"not public|not known|valid address"):
+        fetched_bytes(address, LIMIT, hosts="public")
+    assert server.requests == []
+
+
+def test_credentials_are_not_sent_to_where_a_redirect_leads(server, monkeypatch):
+    from ig4.core.files.remote.addresses import cleaned
+
+    monkeypatch.setattr("ig4.core.files.remote.guard.is_public", lambda host: True)
+    with serving(server.folder) as other:
+        server.answers["/to.png"] = redirect(f"{other.url}/a.png")
+        address = cleaned(f"http://me:passw0rd@127.0.0.1:{server.port}/to.png")
+        assert fetched_bytes(address, LIMIT) == PNG
+        assert server.requests[0][2]["Authorization"].startswith("Basic ")
+        assert "Authorization" not in other.requests[0][2]
+
+
+def test_a_host_that_does_not_answer_is_soon_left_alone():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"  # bound, and nobody listens
+        calls = []
+
+        def work():
+            calls.append(1)
+            return web.fetch(web.WebRequest(f"{address}/x.png", LIMIT), len)
+
+        for _ in range(5):
+            with pytest.raises(TransientError, match=r"cannot be reached|did not answer"):
+                tried(work, "127.0.0.1:x")
+        assert len(calls) == 3 * TRIES
+
+
+def test_what_may_be_read_is_what_the_user_named_or_allowed():
+    roots = ("/data", "https://h.example/images")
+    assert permission("https://h.example/images/a.jpg", roots) == "named"
+    assert permission("https://h.example/other/a.jpg", roots) is None
+    assert permission("https://x.example/a.jpg", (*roots, "web:public")) == "public"
+    assert permission("https://x.example/a.jpg", (*roots, "web:any")) == "any"
+    assert permission("s3://bucket/a.jpg", (*roots, "web:any")) is None
+
+
+def test_what_may_not_be_read_is_not_asked_for(server):
+    with pytest.raises(RefusedFileError, match="--image-root and --fetch-images"):
+        open_remote_image(f"{server.url}/a.png", ("/data",), None, LIMIT)
+    assert server.requests == []
+
+
+def test_a_part_larger_than_the_limit_is_not_asked_for(server):
+    with pytest.raises(LargeFileError):
+        open_remote_image(f"{server.url}/a.png", (server.url,), f"0+{LIMIT + 1}", LIMIT)
+    assert server.requests == []
+
+
+def test_no_secret_is_in_what_goes_wrong(server):
+    from ig4.core.files.remote.addresses import cleaned
+
+    address = cleaned(f"{server.url}/none.png?token=verysecretone")
+    with pytest.raises(RemoteFileError) as caught:
+        fetched_bytes(address, LIMIT)
+    assert "verysecret" not in f"{caught.value}{caught.value.strerror}{address}"
+    assert "verysecretone" in server.requests[0][1]
+
+
+def test_a_cache_that_cannot_be_written_is_told(server, monkeypatch):
+    monkeypatch.setenv("IG4_CACHE_DIR", "/dev/null/cache")
+    with pytest.raises(RemoteFileError, match="IG4_CACHE_DIR names another folder"):
+        open_fetched(f"{server.url}/a.png")
+    with open_remote_image(f"{server.url}/a.png", (server.url,), None, LIMIT) as file:
+        assert file.read() == PNG  # an image is read without it
+
+
+def test_a_file_that_is_larger_than_the_cache_is_refused(server, monkeypatch):
+    monkeypatch.setenv("IG4_CACHE_GIB", "0.001")
+    with pytest.raises(RemoteFileError, match="IG4_CACHE_GIB allows more"):
+        open_fetched(f"{server.url}/big.bin", "v", 3_000_000)
+    with pytest.raises(RemoteFileError, match="larger than"):
+        open_fetched(f"{server.url}/big.bin")
