@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import islice
@@ -15,21 +16,25 @@ from ig4.core.contracts import Embedder
 from ig4.core.counts import counted, verb
 from ig4.core.engine.estimating.workload import Workload
 from ig4.core.engine.ingesting import origin
-from ig4.core.engine.ingesting.ingest import default_name
-from ig4.core.engine.ingesting.paths import ImageRoots
+from ig4.core.engine.ingesting.ingest import ResolvedSource, resolve_source
 from ig4.core.engine.ingesting.reader import DatasetReader
 from ig4.core.engine.scoring.estimate import ESTIMATED_FROM, ScoreEstimate, estimate
 from ig4.core.engine.session import Session
 from ig4.core.errors import DatasetError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
-from ig4.core.files import formats
+from ig4.core.files.images.parts import byte_range
 from ig4.core.files.opening import only_beneath
+from ig4.core.files.reading.parquetcells import is_cell
+from ig4.core.files.remote.addresses import is_address
+from ig4.core.files.remote.places import opened_place
+from ig4.core.records import ImagePart
 from ig4.storage import datasets
 from ig4.storage.store import Store
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Format
     from ig4.core.engine.ingesting.ingest import DatasetSource
+    from ig4.core.engine.ingesting.paths import ImageRoots
     from ig4.core.engine.scoring.plan import ScoreRequest
     from ig4.core.records import Record
     from ig4.storage.datasets import DatasetRow
@@ -52,29 +57,18 @@ class DatasetSurvey:
     missing: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Resolved:
-    name: str
-    form: Format
-    path: Path
-    roots: ImageRoots
-    config: dict[str, Any]
-
-
 def stored(session: Session, source: DatasetSource) -> DatasetRow | None:
     """Return the data set if the database has it as it is now, None if it has to be read.
 
     Raises:
         DatasetError, UsageError: as `ingest`.
     """
-    found = _resolve(session, source)
-    state = origin.source_state(
-        found.form, found.path, {**found.config, "duplicates": source.duplicates}
-    )
-    origin.refuse_mixture(session, found.name)
-    origin.refuse_name(session, found.name)
-    if not source.replace:
-        origin.refuse_other(session, found.name, found.path, state)
+    with _resolved(session, source) as found:
+        state = found.state(source.duplicates)
+        origin.refuse_mixture(session, found.name)
+        origin.refuse_name(session, found.name)
+        if not source.replace:
+            origin.refuse_other(session, found.name, found.place.text, state)
     with session.store.reading() as connection:
         known = datasets.find(connection, found.name)
     return known if known is not None and known.source_state == state else None
@@ -87,54 +81,57 @@ def survey(session: Session, source: DatasetSource) -> DatasetSurvey:
         DatasetError: the path is missing, in no known format, or cannot be read.
         UsageError: an option is wrong.
     """
-    found = _resolve(session, source)
+    with _resolved(session, source) as found:
+        return _survey(session, found)
+
+
+def _survey(session: Session, found: ResolvedSource) -> DatasetSurvey:
     session.emit(StageStarted(STAGE, None, "records"))
-    count = missing = size = 0
+    count = missing = elsewhere = size = 0
     images: set[bytes] = set()
-    for record in _records(found):
+    roots = found.roots
+    for record in _records(found, roots):
         count += 1
         for image in record.images:
             key = _image_key(image)
             if key in images:
                 continue
             images.add(key)
-            length = _length(image, found.roots)
+            length = _length(image, roots)
             missing += length is None
-            size += length or 0
+            elsewhere += length == _UNKNOWN
+            size += max(0, length or 0)
         if count % _TOLD == 0:
             session.emit(StageAdvanced(STAGE, _TOLD))
     if not count:
-        raise DatasetError(f"{found.path} holds no records.")
+        raise DatasetError(f"{found.place.text} holds no records.")
     session.emit(StageFinished(STAGE, counted(count, "record")))
     if missing:
         session.notice(
             f"{counted(missing, 'image')} of {found.name} {verb(missing, 'is', 'are')} not where "
             "the records say, or may not be read from there: their bytes are not counted"
         )
+    if elsewhere:
+        session.notice(
+            f"{counted(elsewhere, 'image')} of {found.name} {verb(elsewhere, 'lies', 'lie')} where "
+            "only reading tells the size: their bytes are not counted"
+        )
     return DatasetSurvey(found.name, count, len(images), size, missing)
 
 
-def _resolve(session: Session, source: DatasetSource) -> _Resolved:
-    path = source.path.expanduser().absolute()
-    origin.require_names(path, source.image_root, source.name)
-    format_name, form = formats.resolve(session.host, path, source.format, source.options)
-    name = source.name or default_name(session, path)
-    image_root = str(source.image_root.absolute()) if source.image_root else None
-    roots = ImageRoots(form.image_folder(path), Path(image_root) if image_root else None)
-    origin.refuse_outside(form, path, roots)
-    config = {
-        "path": str(path),
-        "format": format_name,
-        "name": name,
-        "options": form.options.model_dump(mode="json"),
-        "image_root": image_root,
-    }
-    return _Resolved(name, form, path, roots, config)
+@contextmanager
+def _resolved(session: Session, source: DatasetSource) -> Iterator[ResolvedSource]:
+    origin.require_names(source.path, source.image_root, source.name)
+    with opened_place(source.path) as place:
+        found = resolve_source(session, source, place)
+        origin.refuse_outside(found.form, place.path, found.roots)
+        yield found
 
 
-def _records(found: _Resolved) -> Iterator[Record]:
-    allowed = origin.record_roots(found.path, found.roots) if found.path.is_dir() else None
-    stream = iter(found.form.read(found.path))
+def _records(found: ResolvedSource, roots: ImageRoots) -> Iterator[Record]:
+    path = found.place.path
+    allowed = origin.record_roots(path, roots) if path.is_dir() else None
+    stream = iter(found.form.read(path))
     while True:
         with only_beneath(allowed):
             record = next(stream, None)
@@ -143,16 +140,28 @@ def _records(found: _Resolved) -> Iterator[Record]:
         yield record
 
 
-def _image_key(image: str | bytes) -> bytes:
+def _image_key(image: str | bytes | ImagePart) -> bytes:
+    if isinstance(image, ImagePart):
+        image = f"{image.file}\0{image.place}"
     named = image.encode(errors="surrogatepass") if isinstance(image, str) else image
     return blake2b(named, digest_size=12).digest()
 
 
-def _length(image: str | bytes, roots: ImageRoots) -> int | None:
-    """Return the bytes of an image, None if its file is not there or may not be read."""
+_UNKNOWN = -1
+
+
+def _length(image: str | bytes | ImagePart, roots: ImageRoots) -> int | None:
+    """Return the bytes of an image, None if its file is not there or may not be read.
+
+    _UNKNOWN where only reading it tells: at an address, or in a cell of a table.
+    """
     if isinstance(image, bytes):
         return len(image)
+    if isinstance(image, ImagePart):
+        return _UNKNOWN if is_cell(image.place) else byte_range(image.place).length
     path, _ = roots.locate(image)
+    if path is not None and is_address(path):
+        return _UNKNOWN
     try:
         return None if path is None else os.stat(path).st_size  # noqa: PTH116 - of a million
     except (OSError, ValueError):
@@ -198,10 +207,9 @@ def estimate_unstored(
 
 
 def _ingest_first(scratch: Session, source: DatasetSource) -> DatasetRow:
-    found = _resolve(scratch, source)
-    form = cast("Format", _FirstRecords(found.form, ESTIMATED_FROM))
-    with scratch.recorded("ingest", {}):
-        reader = DatasetReader(scratch, form, found.path, found.roots)
+    with _resolved(scratch, source) as found, scratch.recorded("ingest", {}):
+        form = cast("Format", _FirstRecords(found.form, ESTIMATED_FROM))
+        reader = DatasetReader(scratch, form, found.place, found.roots)
         return reader.read(found.config, "", refuse_duplicates=False).dataset
 
 

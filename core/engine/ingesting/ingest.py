@@ -77,13 +77,42 @@ def ingest(session: Session, source: DatasetSource) -> IngestResult:
     return replace(result, fetched=fetched)
 
 
-def _ingest(session: Session, source: DatasetSource, place: Place) -> IngestResult:
-    path = place.path
-    name, form = formats.resolve(session.host, path, source.format, source.options)
+@dataclass(frozen=True, slots=True)
+class ResolvedSource:
+    """A source with what ig4 found out: its name, its format, and where its images may lie.
+
+    `config` is what is recorded of it.
+    """
+
+    name: str
+    form: Format
+    place: Place
+    config: dict[str, JSON]
+    image_root: str | None
+    fetch: FetchPolicy
+
+    @property
+    def roots(self) -> ImageRoots:
+        """Where images may be read from."""
+        return _roots(self.image_root, self.place, self.form, self.fetch)
+
+    def state(self, duplicates: str) -> str:
+        """Return what tells the data set, as it is now, from an earlier one."""
+        return origin.source_state(self.form, self.place, {**self.config, "duplicates": duplicates})
+
+
+def resolve_source(session: Session, source: DatasetSource, place: Place) -> ResolvedSource:
+    """Find out what a source leaves open; nothing is read but what tells its format.
+
+    Raises:
+        DatasetError: it is in no known format.
+        UsageError: an option is wrong.
+    """
+    name, form = formats.resolve(session.host, place.path, source.format, source.options)
     named = Path(place.text) if isinstance(place, LocalPlace) else place.text
     dataset_name = source.name or default_name(session, named)
     image_root = _absolute(source.image_root)
-    config = {
+    config: dict[str, JSON] = {
         "path": place.text,
         "format": name,
         "name": dataset_name,
@@ -92,11 +121,17 @@ def _ingest(session: Session, source: DatasetSource, place: Place) -> IngestResu
     }
     if source.fetch_images != "none":
         config["fetch_images"] = source.fetch_images
+    return ResolvedSource(dataset_name, form, place, config, image_root, source.fetch_images)
+
+
+def _ingest(session: Session, source: DatasetSource, place: Place) -> IngestResult:
+    found = resolve_source(session, source, place)
+    dataset_name, form, config = found.name, found.form, found.config
     with session.recorded("ingest", config):
-        roots = _roots(image_root, place, form, source.fetch_images)
-        origin.refuse_outside(form, path, roots)
+        roots = found.roots
+        origin.refuse_outside(form, place.path, roots)
         tell_shards(session, form, place)
-        state = origin.source_state(form, place, {**config, "duplicates": source.duplicates})
+        state = found.state(source.duplicates)
         origin.refuse_mixture(session, dataset_name)
         origin.refuse_name(session, dataset_name)
         if not source.replace:
