@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from ig4.core.errors import Ig4Error
     from ig4.core.evaluation import Measured
     from ig4.core.hookspecs import hookimpl
-    from ig4.core.records import Component, Failure, Record, Sample, Score, Turn
+    from ig4.core.records import Component, Failure, ImagePart, Record, Sample, Score, Turn
 
 _HOMES = {
     "AsyncJudge": "contracts",
@@ -80,6 +80,7 @@ _HOMES = {
     "Grouper": "contracts",
     "Groups": "contracts",
     "Ig4Error": "errors",
+    "ImagePart": "records",
     "Index": "contracts",
     "Item": "contracts.evaluation",
     "Judge": "contracts",
@@ -143,6 +144,7 @@ __all__ = [
     "Grouper",
     "Groups",
     "Ig4Error",
+    "ImagePart",
     "Index",
     "Item",
     "Judge",

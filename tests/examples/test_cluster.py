@@ -124,20 +124,29 @@ def scores(path) -> dict[str, float]:
         return dict(connection.execute("SELECT external_id, value FROM scores_long").fetchall())
 
 
+def count_vectors(path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT count(*) FROM embeddings").fetchone()[0]
+
+
 @pytest.mark.slow
 @needs_shards
 def test_an_array_of_jobs_scores_all_and_its_databases_become_one(tools, tmp_path):
     submit = ["bash", FOLDER / "slurm" / "submit.sh"]
+    # The scorer has one batch for all samples, the embedder some for each job.
+    options = {"SHARDS": "3", "SCORE_OPTIONS": "--spaces phash -o phash.batch_size=8"}
     done = subprocess.run(
-        submit, env={**tools, "SHARDS": "3"}, capture_output=True, text=True, check=False
+        submit, env={**tools, **options}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "shards: job 17; merge: job 18\n"
     out = tmp_path / "out"
     parts = [scores(out / f"shard-{n}.db") for n in (1, 2, 3)]
-    assert all(0 < len(part) < SCORED for part in parts)
     whole = scores(out / "all.db")
-    assert len(whole) == N
+    assert len(whole) == sum(map(len, parts)) == N
+    embedded = [count_vectors(out / f"shard-{n}.db") for n in (1, 2, 3)]
+    assert all(embedded)
+    assert count_vectors(out / "all.db") == sum(embedded)
     assert whole == {name: value for part in parts for name, value in part.items()}
     assert "length: nothing to do" in done.stdout + done.stderr
     assert check(out / "all.db").sound
