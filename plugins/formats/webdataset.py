@@ -31,10 +31,12 @@ from ig4.plugins.formats.records.columns import (
 from ig4.plugins.formats.shards.reading import (
     EXTRAS,
     IMAGE,
+    KEY,
     TEXTS,
     UNREADABLE,
     ShardSample,
     shard_samples,
+    unescaped,
 )
 from ig4.plugins.formats.shards.writing import (
     Members,
@@ -46,7 +48,7 @@ from ig4.plugins.formats.shards.writing import (
 from ig4.plugins.formats.splits import of_split, require_one_split
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst")
-_KEY, _JSON, _IMAGES = "__key__", "json", "__images__"
+_JSON, _IMAGES = "json", "__images__"
 _MEDIA = frozenset(["mp4", "avi", "mov", "mkv", "webm", "wav", "flac", "mp3", "ogg", "m4a"])
 
 
@@ -103,7 +105,7 @@ class WebDataset(Format):
                 yield self._record(sample, next(number))
 
     def _record(self, sample: ShardSample, number: int) -> Record:
-        raw = {_KEY: sample.key, **sample.values}
+        raw = {KEY: sample.key, **sample.values}
         record = self._parsed(raw, number, sample.images)
         problem = sample.problem or record.problem
         return record._replace(problem=problem, remarks=(*record.remarks, *sample.remarks))
@@ -117,7 +119,7 @@ class WebDataset(Format):
                 row[TEXTS[0]] = text
                 columns = replace(columns, answer=TEXTS[0])
         if columns.id is None or row.get(columns.id) is None:
-            row[_KEY], columns = raw.get(_KEY), replace(columns, id=_KEY)
+            row[KEY], columns = raw.get(KEY), replace(columns, id=KEY)
         if images:
             row[_IMAGES] = [{IMAGE: place} for place in range(len(images))]
             columns = replace(columns, image=_IMAGES, more_images=None, marked_image=None)
@@ -174,10 +176,10 @@ class WebDataset(Format):
         return [file for file in _shards(target) if file.relative_to(target) not in new]
 
     def _members(self, record: Record) -> tuple[str | None, Members]:
-        if isinstance(record.raw, dict) and _KEY in record.raw:
+        if isinstance(record.raw, dict) and KEY in record.raw:
             inside = [image for image in record.images if isinstance(image, bytes)]
-            values = {name: one for name, one in record.raw.items() if name != _KEY}
-            return str(record.raw[_KEY]), members_of(values, dict(enumerate(inside)))
+            values = {name: one for name, one in record.raw.items() if name != KEY}
+            return str(record.raw[KEY]), members_of(values, dict(enumerate(inside)))
         return None, self._made(record)
 
     def _made(self, record: Record) -> Members:
@@ -199,7 +201,7 @@ class WebDataset(Format):
 
 
 def _row(raw: Mapping[str, JSON]) -> dict[str, JSON]:
-    value = raw.get(_JSON)
+    value = unescaped(raw.get(_JSON))
     if isinstance(value, dict):
         return dict(value)
     return {"messages": value} if isinstance(value, list) else {}
