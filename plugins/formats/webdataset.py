@@ -28,6 +28,7 @@ from ig4.plugins.formats.records.columns import (
     record_from_row,
     row_from_record,
 )
+from ig4.plugins.formats.shards.changes import ShardChanges
 from ig4.plugins.formats.shards.reading import (
     EXTRAS,
     IMAGE,
@@ -151,7 +152,7 @@ class WebDataset(Format):
         """See `Format.carries_extras`: a member of their own, `ig4.json`."""
         return "key"
 
-    def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
+    def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> Sequence[str]:
         """See `Format.write`."""
         is_folder = names.target_folder(target) == target
         if is_folder:
@@ -162,11 +163,12 @@ class WebDataset(Format):
         )  # fmt: skip
         with writer.opened():
             for record in records:
-                key, members = self._members(record)
+                key, members = self._members(record, writer.changes)
                 if record.extras is not None:
                     members = [one for one in members if one[0] != f"{EXTRAS}.json"]
                     members.append((f"{EXTRAS}.json", json_bytes(dict(record.extras))))
                 writer.write(key, members)
+        return writer.changes.sentences()
 
     def read_along(self, target: Path, written: Path) -> list[Path]:
         """See `Format.read_along`: shards, of which an earlier export may have had more."""
@@ -175,11 +177,12 @@ class WebDataset(Format):
         new = {file.relative_to(written) for file in _shards(written)}
         return [file for file in _shards(target) if file.relative_to(target) not in new]
 
-    def _members(self, record: Record) -> tuple[str | None, Members]:
+    def _members(self, record: Record, changes: ShardChanges) -> tuple[str | None, Members]:
         if isinstance(record.raw, dict) and KEY in record.raw:
             inside = [image for image in record.images if isinstance(image, bytes)]
             values = {name: one for name, one in record.raw.items() if name != KEY}
-            return str(record.raw[KEY]), members_of(values, dict(enumerate(inside)))
+            images = {place: image for place, image in enumerate(inside) if image}
+            return str(record.raw[KEY]), members_of(values, images, changes)
         return None, self._made(record)
 
     def _made(self, record: Record) -> Members:

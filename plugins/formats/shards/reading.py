@@ -47,6 +47,7 @@ _MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # gzip, Zstandard
 _NAMED = re.compile(r"((?:.*/|)[^/.]+)\.([^/]+)", re.DOTALL)
 _MOST_TEXT = 64 << 20  # bytes of a JSON or a text
 _MOST_OTHER = 1 << 16
+_NOT_KEPT = {BASE64: None}
 _MOST_MEMBERS = 10_000  # of a sample
 _MOST_IMAGES = 4  # times what one image may have: what all members of a sample may take in memory
 _PLAIN = re.compile(r"(?:.*\.)?(?:cls\d*|index|inx|id)")
@@ -57,8 +58,8 @@ class ShardSample:
     """What the members of one key hold, by their endings, JSON-able.
 
     Images are {"$image": n}, their place in `images`: parts of the shard, or bytes where it is
-    compressed. Other members that are no text are {"$base64": …}. JSON that looks like one of these
-    is {"$json": …}. `kept` counts the bytes that are in memory.
+    compressed. Other members that are no text are {"$base64": …}, with null where they are not
+    kept. JSON that looks like one of these is {"$json": …}. `kept` counts the bytes in memory.
     """
 
     key: str
@@ -213,7 +214,7 @@ class _Member:
 
     def _add_image(self) -> None:
         images = self.sample.images
-        self.sample.values[self._key] = None
+        self.sample.values[self._key] = dict(_NOT_KEPT)
         image: ImagePart | bytes | None
         if self.shard.compressed:
             if self.member.size > byte_limit():
@@ -230,7 +231,7 @@ class _Member:
     def _add_value(self) -> None:
         last = self.ending.rpartition(".")[2]
         is_text = last == "json" or last in TEXTS or _PLAIN.fullmatch(self.ending) is not None
-        self.sample.values[self._key] = None
+        self.sample.values[self._key] = dict(_NOT_KEPT)
         if self.member.size > (_MOST_TEXT if is_text else _MOST_OTHER):
             if is_text:
                 self.sample.refuse(f"the member {_shown(self.member.name)} has "
