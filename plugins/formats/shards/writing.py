@@ -122,7 +122,11 @@ class ShardWriter:
             self._end()
 
     def write(self, key: str | None, members: Members) -> None:
-        """Write a sample under its key, or under its number where the key cannot be used."""
+        """Write a sample under its key, or under its number where the key cannot be used.
+
+        One without members gets an empty JSON: it would be gone, and its neighbours side by side.
+        """
+        members = members or [("json", b"{}")]
         if self.is_folder and self._count >= self.maxcount:
             self._begin()
         name = self._name(key)

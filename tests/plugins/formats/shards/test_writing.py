@@ -121,6 +121,14 @@ def test_a_member_that_was_too_large_to_keep_is_told(tmp_path):
     assert told.startswith("1 member is not written (first: one that ends in 'npy')")
 
 
+def test_a_sample_without_members_stays_between_its_neighbours(tmp_path):
+    empty = Record("b", (), (), {"__key__": "b"})
+    write([sample("a"), empty, sample("a")], tmp_path / "a.tar")
+    one, two, three = read(tmp_path / "a.tar")
+    assert [record.raw["__key__"] for record in (one, two, three)] == ["a", "b", "a"]
+    assert two.problem is not None
+
+
 @pytest.mark.parametrize(
     "value",
     [{"$image": [1]}, {"$image": 0}, {"$image": True}, {"$base64": 5}, {"$base64": "a"},
