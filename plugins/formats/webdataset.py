@@ -225,9 +225,9 @@ def _is_shard(file: Path) -> bool:
         with open_file(file) as opened:
             if opened.read(262)[257:] != b"ustar":
                 return False
-    with open_binary(file) as stream:
-        try:
+    try:
+        with open_binary(file) as stream:
             member = next(tar_members(stream), None)
-        except UNREADABLE:
-            return True  # what it lacks is told when it is read
+    except UNREADABLE:
+        return True  # what it lacks is told when it is read, by its name
     return member is None or bool(Path(member.name).suffix)

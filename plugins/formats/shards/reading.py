@@ -13,8 +13,9 @@ from typing import BinaryIO
 from ig4.core.errors import DatasetError
 from ig4.core.files.images.files import LIMIT, byte_limit
 from ig4.core.files.images.parts import ByteRange
-from ig4.core.files.opening import open_file
+from ig4.core.files.opening import RefusedFileError, open_file
 from ig4.core.files.reading.compressed import BROKEN, open_binary
+from ig4.core.files.reading.encodings import unreadable_error
 from ig4.core.files.reading.tarmembers import (
     BrokenTarError,
     TarMember,
@@ -131,6 +132,8 @@ def _opened(shard: Path, label: str) -> tuple[BinaryIO, bool]:
         with open_file(shard) as file:
             compressed = file.peek(4)[:4].startswith(_MAGIC)
         return open_binary(shard), compressed
+    except RefusedFileError as error:
+        raise DatasetError(f"the shard {unreadable_error(Path(label), error)}") from None
     except OSError as error:
         raise DatasetError(
             f"the shard {label} cannot be opened: {error.strerror or error}. Put it right, or "

@@ -12,6 +12,7 @@ import pytest
 
 from ig4.core.errors import DatasetError
 from ig4.core.files.images.files import LIMIT
+from ig4.core.files.opening import folder_roots, only_beneath
 from ig4.core.records import Image
 from ig4.plugins.formats.webdataset import WebDataset
 
@@ -159,6 +160,16 @@ def test_a_shard_that_may_not_be_opened_is_named(tmp_path):
     shard(tmp_path / "b.tar", [("2.json", PAIR)]).chmod(0)
     with pytest.raises(DatasetError, match=r"the shard b\.tar cannot be opened: Permission denied"):
         read(tmp_path)
+
+
+def test_a_shard_that_is_a_link_to_elsewhere_is_named_and_says_what_helps(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "a.tar").symlink_to(shard(tmp_path / "a.tar", [("1.json", PAIR)]))
+    with only_beneath(folder_roots(folder)):
+        assert WebDataset(WebDataset.Options()).detect(folder)
+        with pytest.raises(DatasetError, match=r"the shard a\.tar cannot .* If you trust it"):
+            read(folder)
 
 
 def test_a_shard_that_is_gone_meanwhile_is_named(tmp_path):
