@@ -115,9 +115,14 @@ def shard_samples(shard: Path, label: str) -> Iterator[ShardSample]:
         except UNREADABLE as error:
             yield _broken(current, label, error)
             return
+    if nameless and current is None:
+        current = ShardSample(PurePosixPath(label).name)
+        current.refuse(
+            f"the shard {label} has members, but no sample: they have no key, or no ending"
+        )
+    elif nameless and current is not None:
+        current.remark(NAMELESS)
     if current is not None:
-        if nameless:
-            current.remark(NAMELESS)
         yield current
 
 

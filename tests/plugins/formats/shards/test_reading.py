@@ -162,6 +162,15 @@ def test_a_shard_that_may_not_be_opened_is_named(tmp_path):
         read(tmp_path)
 
 
+def test_a_shard_without_a_single_sample_is_told(tmp_path):
+    shard(tmp_path / "a.tar", [("1.json", PAIR)])
+    shard(tmp_path / "b.tar", [("README", b"x"), ("LICENSE", b"y")])
+    shard(tmp_path / "c.tar", [])
+    one, two = read(tmp_path)
+    assert one.problem is None
+    assert two.problem.startswith("the shard b.tar has members, but no sample")
+
+
 def test_a_shard_that_is_a_link_to_elsewhere_is_named_and_says_what_helps(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
