@@ -69,13 +69,18 @@ class Format(Configurable):
         """
 
     @abstractmethod
-    def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
+    def write(
+        self, records: Iterable[Record], target: Path, header: JSON = None
+    ) -> Sequence[str] | None:
         """Write records to `target`, which may have another folder than the user named.
 
         A record whose `raw` is not None was read by this very format and is written as it
         was; for any other, the record is made from turns and images (paths below the target, as
         they are given: `image_name` is what was asked for, not always what is had). Nothing is
         written outside the target: for a folder inside it, for a file beside it at most.
+
+        Returns sentences for the user, counts included, on what is not written as it was; None or
+        empty where all is.
         """
 
     def read_along(self, target: Path, written: Path) -> Sequence[Path]:

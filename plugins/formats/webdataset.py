@@ -28,13 +28,16 @@ from ig4.plugins.formats.records.columns import (
     record_from_row,
     row_from_record,
 )
+from ig4.plugins.formats.shards.changes import ShardChanges
 from ig4.plugins.formats.shards.reading import (
     EXTRAS,
     IMAGE,
+    KEY,
     TEXTS,
     UNREADABLE,
     ShardSample,
     shard_samples,
+    unescaped,
 )
 from ig4.plugins.formats.shards.writing import (
     Members,
@@ -46,7 +49,7 @@ from ig4.plugins.formats.shards.writing import (
 from ig4.plugins.formats.splits import of_split, require_one_split
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst")
-_KEY, _JSON, _IMAGES = "__key__", "json", "__images__"
+_JSON, _IMAGES = "json", "__images__"
 _MEDIA = frozenset(["mp4", "avi", "mov", "mkv", "webm", "wav", "flac", "mp3", "ogg", "m4a"])
 
 
@@ -103,7 +106,7 @@ class WebDataset(Format):
                 yield self._record(sample, next(number))
 
     def _record(self, sample: ShardSample, number: int) -> Record:
-        raw = {_KEY: sample.key, **sample.values}
+        raw = {KEY: sample.key, **sample.values}
         record = self._parsed(raw, number, sample.images)
         problem = sample.problem or record.problem
         return record._replace(problem=problem, remarks=(*record.remarks, *sample.remarks))
@@ -117,7 +120,7 @@ class WebDataset(Format):
                 row[TEXTS[0]] = text
                 columns = replace(columns, answer=TEXTS[0])
         if columns.id is None or row.get(columns.id) is None:
-            row[_KEY], columns = raw.get(_KEY), replace(columns, id=_KEY)
+            row[KEY], columns = raw.get(KEY), replace(columns, id=KEY)
         if images:
             row[_IMAGES] = [{IMAGE: place} for place in range(len(images))]
             columns = replace(columns, image=_IMAGES, more_images=None, marked_image=None)
@@ -149,7 +152,7 @@ class WebDataset(Format):
         """See `Format.carries_extras`: a member of their own, `ig4.json`."""
         return "key"
 
-    def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> None:
+    def write(self, records: Iterable[Record], target: Path, header: JSON = None) -> Sequence[str]:
         """See `Format.write`."""
         is_folder = names.target_folder(target) == target
         if is_folder:
@@ -160,11 +163,12 @@ class WebDataset(Format):
         )  # fmt: skip
         with writer.opened():
             for record in records:
-                key, members = self._members(record)
+                key, members = self._members(record, writer.changes)
                 if record.extras is not None:
                     members = [one for one in members if one[0] != f"{EXTRAS}.json"]
                     members.append((f"{EXTRAS}.json", json_bytes(dict(record.extras))))
                 writer.write(key, members)
+        return writer.changes.sentences()
 
     def read_along(self, target: Path, written: Path) -> list[Path]:
         """See `Format.read_along`: shards, of which an earlier export may have had more."""
@@ -173,11 +177,12 @@ class WebDataset(Format):
         new = {file.relative_to(written) for file in _shards(written)}
         return [file for file in _shards(target) if file.relative_to(target) not in new]
 
-    def _members(self, record: Record) -> tuple[str | None, Members]:
-        if isinstance(record.raw, dict) and _KEY in record.raw:
+    def _members(self, record: Record, changes: ShardChanges) -> tuple[str | None, Members]:
+        if isinstance(record.raw, dict) and KEY in record.raw:
             inside = [image for image in record.images if isinstance(image, bytes)]
-            values = {name: one for name, one in record.raw.items() if name != _KEY}
-            return str(record.raw[_KEY]), members_of(values, dict(enumerate(inside)))
+            values = {name: one for name, one in record.raw.items() if name != KEY}
+            images = {place: image for place, image in enumerate(inside) if image}
+            return str(record.raw[KEY]), members_of(values, images, changes)
         return None, self._made(record)
 
     def _made(self, record: Record) -> Members:
@@ -199,7 +204,7 @@ class WebDataset(Format):
 
 
 def _row(raw: Mapping[str, JSON]) -> dict[str, JSON]:
-    value = raw.get(_JSON)
+    value = unescaped(raw.get(_JSON))
     if isinstance(value, dict):
         return dict(value)
     return {"messages": value} if isinstance(value, list) else {}
@@ -220,9 +225,9 @@ def _is_shard(file: Path) -> bool:
         with open_file(file) as opened:
             if opened.read(262)[257:] != b"ustar":
                 return False
-    with open_binary(file) as stream:
-        try:
+    try:
+        with open_binary(file) as stream:
             member = next(tar_members(stream), None)
-        except UNREADABLE:
-            return True  # what it lacks is told when it is read
+    except UNREADABLE:
+        return True  # what it lacks is told when it is read, by its name
     return member is None or bool(Path(member.name).suffix)

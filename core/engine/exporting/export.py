@@ -190,7 +190,9 @@ def export(
                 extras=extras,
             )  # fmt: skip
             written = WrittenKeys()
-            form.write(written.of(records.of_selection(selection_id)), staging.path, header)
+            changes = form.write(
+                written.of(records.of_selection(selection_id)), staging.path, header
+            )
             _refuse_others(form, staging)
             placer.place(_image_folder(form, staging))
             beside = _write_stub(staging, target, form, images=bool(placer.placed)) or (
@@ -210,6 +212,8 @@ def export(
             records.left_out, beside,
         )  # fmt: skip
         _notify(session, records, name)
+        for told in changes or ():
+            session.notice(told)
         session.emit(StageFinished(STAGE, f"{counted(result.samples, 'sample')} to {result.path}"))
         return result
 

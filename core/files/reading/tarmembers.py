@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 BLOCK = tarfile.BLOCKSIZE
-_LARGEST_HEADER = 1 << 20  # bytes of a name, or of what PAX says of one member
+_LARGEST_HEADER = 1 << 20  # bytes of what stands before a member: a name, what PAX says of it
+_MOST_HEADERS = 64  # before one member
+_MOST_KEYS = 1 << 14  # in one PAX header
+_LARGEST_MEMBER = 1 << 62
 _PIECE = 1 << 20
 _PAX, _PAX_GLOBAL = tarfile.XHDTYPE, tarfile.XGLTYPE
 _LONG_NAME, _LONG_LINK = tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
-_SPARSE = "it is stored with holes (a sparse file)"
+_SPARSE = "it is stored with holes (a sparse file): write the tar without --sparse"
+_HOLES_GO_ON = {False: 482, True: 504}  # where a first, or a further, header of holes says so
 _KINDS = {
     tarfile.LNKTYPE: "it is a link",
     tarfile.SYMTYPE: "it is a link",
@@ -42,7 +46,8 @@ class TarMember:
     """One file in a tar: its name as it stands there, and where its bytes are.
 
     `offset` and `size` count bytes, in a compressed tar of what it unpacks to. `problem` says why
-    it is no plain file. What a name is no UTF-8 in became replacement characters.
+    it is no plain file. Bytes of a name that are no UTF-8 are lone surrogates ("surrogateescape"),
+    so that two names stay two.
     """
 
     name: str
@@ -74,11 +79,16 @@ class _Forward:
         return data
 
     def exactly(self, count: int) -> bytes:
-        data = self._file.read(count)
-        self.at += len(data)
-        if len(data) < count:
-            raise BrokenTarError("it ends in the middle of a member: it was cut off")
-        return data
+        """Read piece by piece: a size that a header claims takes no memory before it is there."""
+        self.require(self.at + count)
+        found = bytearray()
+        while len(found) < count:
+            piece = self._file.read(min(_PIECE, count - len(found)))
+            if not piece:
+                raise BrokenTarError("it ends in the middle of a member: it was cut off")
+            found += piece
+            self.at += len(piece)
+        return bytes(found)
 
     def skip_to(self, end: int) -> None:
         if self._size is not None:
@@ -102,6 +112,22 @@ class _Said:
     name: str | None = None
     size: int | None = None
     sparse: bool = False
+    sparse_name: str | None = None  # the true one: the other is a path that GNU tar made up
+    headers: int = 0
+    bytes: int = 0
+
+    def count(self, size: int) -> None:
+        """Count a header of so many bytes.
+
+        Raises:
+            BrokenTarError: it is one too many, or they are too large together.
+        """
+        self.headers += 1
+        self.bytes += size
+        if self.bytes > _LARGEST_HEADER:
+            raise BrokenTarError(f"a header in it has {size:,} bytes, more than one may")
+        if self.headers > _MOST_HEADERS:
+            raise BrokenTarError(f"more than {_MOST_HEADERS} headers stand before one member")
 
 
 def tar_members(file: BinaryIO) -> Iterator[TarMember]:
@@ -122,10 +148,11 @@ def tar_members(file: BinaryIO) -> Iterator[TarMember]:
             return
         size = info.size if said.size is None else said.size
         begin, end = stream.at, stream.at + -(-size // BLOCK) * BLOCK
-        if size < 0:
+        if not 0 <= max(size, info.size) <= _LARGEST_MEMBER or min(size, info.size) < 0:
             raise BrokenTarError(f"it is damaged at byte {at:,}")
         if info.type in (_PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK):
-            _note(info.type, _small(stream, info.size), said)
+            said.count(info.size)
+            _note(info.type, stream.exactly(info.size), said)
             stream.skip_to(begin + -(-info.size // BLOCK) * BLOCK)
             continue
         has_data = info.type not in _KINDS or info.type == tarfile.GNUTYPE_SPARSE
@@ -133,7 +160,8 @@ def tar_members(file: BinaryIO) -> Iterator[TarMember]:
             if has_data:
                 stream.require(begin + size)
             problem = _SPARSE if said.sparse else _KINDS.get(info.type)
-            yield TarMember(_text(said.name or info.name), begin, size, problem, stream)
+            name = said.sparse_name or said.name or info.name
+            yield TarMember(name, begin, size, problem, stream)
         stream.skip_to(end if has_data else begin)
         said = _Said()
 
@@ -149,18 +177,24 @@ def _header(stream: _Forward, at: int) -> tarfile.TarInfo | None:
             raise UnmarkedEndError("it ends without the mark of an end")
         return None
     try:
-        return tarfile.TarInfo.frombuf(block, _ENCODING, _ERRORS)
+        info = tarfile.TarInfo.frombuf(block, _ENCODING, _ERRORS)
     except (tarfile.HeaderError, ValueError, OverflowError):
         pass
+    else:
+        if info.type == tarfile.GNUTYPE_SPARSE:
+            _skip_holes(stream, block)
+        return info
     if len(block) < BLOCK:
         raise BrokenTarError("it ends in the middle of a header: it was cut off")
     raise BrokenTarError(f"it is damaged at byte {at:,}, or no tar")
 
 
-def _small(stream: _Forward, size: int) -> bytes:
-    if size > _LARGEST_HEADER:
-        raise BrokenTarError(f"a header in it has {size:,} bytes, more than one may")
-    return stream.exactly(size)
+def _skip_holes(stream: _Forward, block: bytes) -> None:
+    """Move behind the further headers that say where the holes of an old GNU sparse file are."""
+    further = False
+    while block[_HOLES_GO_ON[further]]:
+        block = stream.exactly(BLOCK)
+        further = True
 
 
 def _note(kind: bytes, data: bytes, said: _Said) -> None:
@@ -169,29 +203,37 @@ def _note(kind: bytes, data: bytes, said: _Said) -> None:
     if kind != _PAX:
         return
     for key, value in _pax(data):
-        if key == "path":
+        if key == b"path":
             said.name = value.decode(_ENCODING, _ERRORS)
-        elif key == "size" and value.isdigit() and len(value) < 20:
+        elif key == b"size" and value.isdigit() and len(value) < 20:
             said.size = int(value)
-        elif key.startswith("GNU.sparse."):
+        elif key.startswith(b"GNU.sparse."):
             said.sparse = True
+            if key == b"GNU.sparse.name":
+                said.sparse_name = value.decode(_ENCODING, _ERRORS)
 
 
-def _pax(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield what `LENGTH KEY=VALUE` lines say, up to the first that is none."""
-    while data:
-        length, space, rest = data.partition(b" ")
-        if not space or not length.isdigit() or len(length) > 9:
+def _pax(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield what `LENGTH KEY=VALUE` lines say, up to the first that is none.
+
+    Raises:
+        BrokenTarError: they are too many.
+    """
+    begin = keys = 0
+    while begin < len(data):
+        space = data.find(b" ", begin, begin + 10)
+        digits = data[begin:space]
+        if space < 0 or not digits.isdigit():
             return
-        key, equals, value = rest[: int(length) - len(length) - 1].partition(b"=")
-        if not equals:
+        end = begin + int(digits)
+        key, equals, value = data[space + 1 : end].partition(b"=")
+        if not equals:  # nor is there one where the length is too small to move on
             return
-        yield key.decode(_ENCODING, _ERRORS), value.removesuffix(b"\n")
-        data = data[int(length) :]
-
-
-def _text(name: str) -> str:
-    return name.encode(_ENCODING, _ERRORS).decode(_ENCODING, "replace")
+        keys += 1
+        if keys > _MOST_KEYS:
+            raise BrokenTarError(f"a header in it has more than {_MOST_KEYS:,} entries")
+        yield key, value.removesuffix(b"\n")
+        begin = end
 
 
 def _size_of(file: BinaryIO) -> int | None:

@@ -282,14 +282,6 @@ def test_records_of_another_format_are_shards_with_a_json_each(tmp_path):
     assert [content(r.images[0]) for r in again] == [picture(n) for n in range(5)]
 
 
-def test_a_shard_has_at_most_so_many_bytes(tmp_path):
-    folder = written(foreign(6), tmp_path / "out", maxsize=6000)
-    for file in folder.iterdir():
-        with tarfile.open(file) as tar:
-            assert sum(512 + -(-member.size // 512) * 512 for member in tar) + 1024 <= 6000
-    assert len(list(folder.iterdir())) > 1
-
-
 def test_the_same_records_give_the_same_bytes(tmp_path):
     one, two = (written(foreign(3), tmp_path / name, maxcount=2) for name in ("one", "two"))
     for file in one.iterdir():

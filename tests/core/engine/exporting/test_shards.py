@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import tarfile
 
 import pytest
 from sqlalchemy import text
@@ -89,3 +91,19 @@ def test_photographs_come_back_from_shards(session, shared, tmp_path):
     ]  # fmt: skip
     named = {f"{one['image_id']}.jpg" for one in records[0]["annotations"]}
     assert {name: digests[0][name] for name in named} == digests[1]
+
+
+def test_an_export_says_what_in_its_shards_is_not_as_it_was(session, notices, tmp_path):
+    pair = json.dumps({"question": "What?", "answer": "That."}).encode()
+    with tarfile.open(tmp_path / "in.tar", "w") as tar:
+        for name in ("000000001.json", "CON.json", "z.0 1.json", "z.json"):
+            member = tarfile.TarInfo(name)
+            member.size = len(pair)
+            tar.addfile(member, io.BytesIO(pair))
+    dataset = ingest(session, DatasetSource(tmp_path / "in.tar", name="in")).dataset
+    assert export(session, dataset, ExportTarget(tmp_path / "out.tar")).samples == 3
+    told = "\n".join(notices())
+    assert "1 sample has another key in the shards" in told
+    assert "1 member has another ending in the shards" in told
+    again = ingest(session, DatasetSource(tmp_path / "out.tar", name="again"))
+    assert again.samples == 3
