@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from ig4.core.chunks import chunks
 from ig4.core.files.images.decode import ImageError, inspect
 from ig4.core.files.images.files import digest, open_image
-from ig4.core.files.remote.addresses import cleaned, is_address
+from ig4.core.files.remote.addresses import is_address
+from ig4.core.files.remote.credentials import record_name
 from ig4.core.files.remote.errors import TransientError
 from ig4.core.files.remote.images import forget, last_sha256, permission, was_fetched
 from ig4.core.files.writing.atomic import make_folder, rename
@@ -99,7 +100,7 @@ class ImageFileIndex:
             return name
         if isinstance(image, str):
             text = sanitize(image)
-            return ImageName(cleaned(text) if is_address(text) else text)
+            return ImageName(record_name(text) if "://" in text else text)
         digest = hashlib.sha256(image).hexdigest()
         path = self._embedded_path(digest)
         if not _holds(path, len(image)):

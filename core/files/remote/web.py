@@ -18,7 +18,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from ig4.core.errors import MissingExtraError
 from ig4.core.files.images.decoding.kinds import HEAD, image_format
-from ig4.core.files.remote.addresses import is_web, with_secrets
+from ig4.core.files.remote.addresses import is_web
+from ig4.core.files.remote.credentials import with_secrets
 from ig4.core.files.remote.errors import RemoteFileError, TransientError
 from ig4.core.files.remote.guard import PrivateAddressError, public_socket
 from ig4.core.version import __version__

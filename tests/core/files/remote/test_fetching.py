@@ -218,7 +218,7 @@ def test_what_data_names_is_not_fetched_from_this_machine(server, host):
 
 
 def test_credentials_are_not_sent_to_where_a_redirect_leads(server, monkeypatch):
-    from ig4.core.files.remote.addresses import cleaned
+    from ig4.core.files.remote.credentials import cleaned
 
     monkeypatch.setattr("ig4.core.files.remote.guard.is_public", lambda host: True)
     with serving(server.folder) as other:
@@ -267,7 +267,7 @@ def test_a_part_larger_than_the_limit_is_not_asked_for(server):
 
 
 def test_no_secret_is_in_what_goes_wrong(server):
-    from ig4.core.files.remote.addresses import cleaned
+    from ig4.core.files.remote.credentials import cleaned
 
     address = cleaned(f"{server.url}/none.png?token=verysecretone")
     with pytest.raises(RemoteFileError) as caught:
