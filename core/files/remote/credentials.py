@@ -19,6 +19,7 @@ from ig4.core.files.remote.addresses import (
     has_pattern,
     is_address,
     is_beneath,
+    is_web,
 )
 from ig4.core.secrets import HIDDEN, has_secret_address, is_secret_parameter, redact
 
@@ -98,7 +99,11 @@ def record_name(text: str) -> str:
     short one could be guessed. A name that this function made stays what it is.
     """
     if not is_address(text):
-        return f"{redact(text)}#{_mark(text)}" if has_secret_address(text) else text
+        return redact(text) if has_secret_address(text) else text
+    if not is_web(text):  # stores look for credentials themselves, and names there may hold "?"
+        scheme, _, rest = text.partition("://")
+        bucket, slash, key = rest.partition("/")
+        return f"{scheme}://{bucket.rpartition('@')[2]}{slash}{key}"
     if _MARK.fullmatch(urlsplit(text).fragment) and _parted(text, surely=True)[1] == _Secrets():
         return text
     bare, found = _parted(text, surely=True)

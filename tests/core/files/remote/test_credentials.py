@@ -105,6 +105,11 @@ def test_what_is_no_address_of_ours_has_no_password_in_its_name(text):
     assert record_name(text) != record_name(text.replace("x", "y"))
 
 
+def test_what_a_record_names_in_a_store_stays_what_it_is_called_there():
+    assert record_name("s3://bucket/a?token=1#2.png") == "s3://bucket/a?token=1#2.png"
+    assert record_name("s3://id:secret00@bucket/a@b.png") == "s3://bucket/a@b.png"
+
+
 def test_a_record_does_not_replace_what_the_user_named():
     cleaned("http://me:mypw99@both.example/auth")
     evil = record_name("http://evil:evil99@both.example/auth")
