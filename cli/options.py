@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ig4.core.errors import UsageError
-from ig4.core.files.remote.addresses import place_of
+from ig4.core.files.remote.credentials import place_of
 from ig4.core.limits import BATCH, BEAMS, REPETITION, SEED, TEMPERATURE, TOP_P
 
 if TYPE_CHECKING:

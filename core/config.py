@@ -21,7 +21,8 @@ from ig4.core.calls.settings import CallSettings
 from ig4.core.errors import ConfigError
 from ig4.core.filekeys import refuse_keys
 from ig4.core.files.opening import open_file, read_bounded
-from ig4.core.files.remote.addresses import is_address, place_of
+from ig4.core.files.remote.addresses import is_address
+from ig4.core.files.remote.credentials import place_of
 from ig4.core.limits import SEED
 from ig4.core.records import JSON, Choice, Kind
 from ig4.core.suggest import did_you_mean

@@ -30,12 +30,19 @@ _KEYS_OF = frozenset(
 
 _SECRET_PARAMETERS = frozenset(
     (
-        "key", "sig", "signature", "code", "policy", "key-pair-id", "awsaccesskeyid",
-        "googleaccessid", "x-amz-signature", "x-amz-credential", "x-amz-security-token",
-        "x-goog-signature", "x-goog-credential", "hdnea", "hdnts", "hmac", "jwt", "sas",
+        "sig", "signature", "key-pair-id", "awsaccesskeyid", "googleaccessid", "x-amz-signature",
+        "x-amz-credential", "x-amz-security-token", "x-goog-signature", "x-goog-credential",
+        "hdnea", "hdnts", "hmac", "jwt", "sas", "pass", "pw", "session", "sessionid",
     )
 )  # fmt: skip
 """What a secret is called in the query of an address, beside the names above."""
+
+_MAYBE_SECRET_PARAMETERS = frozenset(("key", "code", "policy"))
+"""What names a file as often as a secret: the value says which."""
+
+_FILE_NAME = re.compile(r"[^?&=]*\.[A-Za-z][A-Za-z0-9]{1,4}")
+_RANDOM = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9_~+/=-]{20,}")
+"""What is no name of a file, nor a digest in hex digits."""
 
 _PLACEHOLDER = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|")
 """Values of options such as `image_token` that are no secrets: special tokens, and nothing."""
@@ -119,9 +126,19 @@ def is_secret_name(name: str) -> bool:
     return any(one in _KEYS_OF and other in ("key", "keys") for one, other in pairwise(words))
 
 
-def is_secret_parameter(name: str) -> bool:
-    """Return whether a parameter in the query of an address holds a key or a signature."""
-    return is_secret_name(name) or name.lower() in _SECRET_PARAMETERS
+def is_secret_parameter(name: str, value: str, *, surely: bool = False) -> bool:
+    """Return whether a parameter in the query of an address holds a key or a signature.
+
+    `key`, `code` and `policy` do unless the value is the name of a file, as in `?key=cat.jpg`;
+    with `surely` only if it looks as random as keys do.
+    """
+    if is_secret_name(name) or name.lower() in _SECRET_PARAMETERS:
+        return True
+    if name.lower() not in _MAYBE_SECRET_PARAMETERS:
+        return False
+    if surely:
+        return bool(_RANDOM.fullmatch(value) or _KEY_FORMS.fullmatch(value))
+    return not _FILE_NAME.fullmatch(value)
 
 
 def redact(text: str) -> str:
@@ -151,7 +168,7 @@ def _hide_user(found: re.Match[str]) -> str:
 
 def _hide_parameter(found: re.Match[str]) -> str:
     mark, name, value = found.groups()
-    secret = is_secret_parameter(name)
+    secret = is_secret_parameter(name, value)
     return f"{mark}{name}={HIDDEN if secret else value}"
 
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from ig4.core.chunks import chunks
 from ig4.core.files.images.decode import ImageError, inspect
 from ig4.core.files.images.files import digest, open_image
-from ig4.core.files.remote.addresses import cleaned, is_address
+from ig4.core.files.remote.addresses import is_address
+from ig4.core.files.remote.credentials import record_name
 from ig4.core.files.remote.errors import TransientError
-from ig4.core.files.remote.images import forget, last_sha256, permission, was_fetched
+from ig4.core.files.remote.images import forget, last_sha256, last_state, permission
 from ig4.core.files.writing.atomic import make_folder, rename
 from ig4.core.records import ImagePart
 from ig4.core.secrets import redact
@@ -99,7 +100,7 @@ class ImageFileIndex:
             return name
         if isinstance(image, str):
             text = sanitize(image)
-            return ImageName(cleaned(text) if is_address(text) else text)
+            return ImageName(record_name(text) if "://" in text else text)
         digest = hashlib.sha256(image).hexdigest()
         path = self._embedded_path(digest)
         if not _holds(path, len(image)):
@@ -188,13 +189,22 @@ class ImageFileIndex:
     def _is_as_fetched(self, address: str, row: FileRow) -> bool:
         """Tell whether nobody saw anything else at an address: it is not asked for again.
 
-        What could not be had for a while is tried again, what is gone or no image is not.
+        What could not be had for a while is tried again, what is gone or no image is not. The
+        parts of a file are what they were as long as that is.
         """
         if self.refetch or permission(address, self.roots.real) is None:
             return False
-        if row.sha256 is None:
-            return row.mtime_ns is not None
-        return last_sha256(address, row.part) in (None, row.sha256)
+        if row.mtime_ns is None:
+            return False
+        if row.part is not None:
+            return self._state_of_far(address) in (None, row.mtime_ns)
+        return row.sha256 is None or last_sha256(address) in (None, row.sha256)
+
+    def _state_of_far(self, address: str) -> int | None:
+        """Return the state of a file elsewhere that has many images in it, looked at once."""
+        if address not in self._times:
+            self._times[address] = last_state(address)
+        return self._times[address]
 
     def _time_of(self, path: str) -> int | None:
         """Return the time of a file that has many images in it, looked at once."""
@@ -226,7 +236,7 @@ class ImageFileIndex:
     def _must_wait(self, located: Iterable[_Location]) -> bool:
         """Tell whether servers have to be waited for: some of the first images are not kept."""
         first = islice((where for where in located if is_address(where.path or "")), _LOOKED_AT)
-        return self.refetch or any(not was_fetched(where.path or "", where.part) for where in first)
+        return self.refetch or any(last_sha256(where.path or "") is None for where in first)
 
     def _state(self, name: ImageName, where: _Location) -> _FileState:
         """Read one image; a file that may not be read is not known by any path."""
@@ -250,19 +260,20 @@ class ImageFileIndex:
     def _fetched_state(self, name: ImageName, address: str, part: str | None) -> _FileState:
         """Fetch one image; the time of one that may be had later is None."""
         shown = redact(name.name)
-        if self.refetch:
-            forget(address, part)
+        known = 0 if part is None else last_state(address) or 0
+        if self.refetch and part is None:
+            forget(address)
         try:
             with open_image(address, self.roots.real, shown, part, transient=True) as file:
                 state = _state_of(name, address, file, beside=False)
         except ImageError as error:
-            return _FileState(name, address, None, 0, problem=str(error), part=part)
+            return _FileState(name, address, None, known, problem=str(error), part=part)
         except TransientError as error:
             problem = f"{shown}: the image cannot be read ({error.strerror})"
             return _FileState(name, address, problem=problem, part=part)
         if state.problem is not None:
             state = replace(state, size=None)
-        return replace(state, part=part, mtime_ns=0)
+        return replace(state, part=part, mtime_ns=known)
 
 
 def _state_of(name: ImageName, path: str, file: BinaryIO, *, beside: bool) -> _FileState:

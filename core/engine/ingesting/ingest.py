@@ -18,7 +18,7 @@ from ig4.core.engine.ingesting.reader import DatasetReader
 from ig4.core.engine.ingesting.result import IngestResult
 from ig4.core.engine.ingesting.shards import tell_shards
 from ig4.core.files import formats
-from ig4.core.files.reading.compressed import data_stem, data_suffix
+from ig4.core.files.reading.compressed import DATA_SUFFIXES, data_stem, data_suffix
 from ig4.core.files.remote.addresses import (
     folder_of,
     has_glob,
@@ -182,13 +182,10 @@ def _name_far(text: str) -> str:
     if has_pattern(text) or has_glob(text):
         return above if not has_pattern(above) else "shards"
     file = PurePosixPath(last)
-    if data_suffix(Path(last)) not in _DATA:
+    if data_suffix(Path(last)) not in DATA_SUFFIXES:
         return last
     stem = data_stem(Path(file))
     return above if stem in _GENERIC and above else stem
-
-
-_DATA = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".tar", ".tgz"})
 
 
 def _refresh(

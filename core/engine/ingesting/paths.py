@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ig4.core.files.opening import folder_roots, is_below, real_roots
-from ig4.core.files.remote.addresses import cleaned, is_address, is_web, joined
+from ig4.core.files.remote.addresses import is_address, is_web, joined
+from ig4.core.files.remote.credentials import record_name
 from ig4.core.files.remote.images import FetchPolicy, permission, policy_root
 from ig4.core.host.fingerprint import digest_of
 from ig4.core.records import Image
@@ -76,8 +77,8 @@ class ImageRoots:
             if is_below(path, root):
                 return path, None
         return None, (
-            f"the image path {name!r} leaves the data set's folder: allow the folder it lies in "
-            "with --image-root"
+            f"the image path {redact(name)!r} leaves the data set's folder: allow the folder it "
+            "lies in with --image-root"
         )
 
     def _first_below(self, name: str) -> str:
@@ -92,7 +93,7 @@ class ImageRoots:
         return path
 
     def _locate_address(self, name: str) -> tuple[str | None, str | None]:
-        address = cleaned(name)
+        address = record_name(name)
         if permission(address, self.real) is not None:
             return address, None
         path = self._first_below(name)  # tools that download name folders so

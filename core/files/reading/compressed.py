@@ -14,6 +14,11 @@ from ig4.core.files.opening import open_file
 COMPRESSED = (".gz", ".zst")
 """The endings of compressed files."""
 
+DATA_SUFFIXES = frozenset(
+    (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".tar", ".tgz")
+)
+"""The endings of files of records, without those of compression."""
+
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
 """What reading a cut off or broken gzip file raises; BadGzipFile is an OSError, too."""

@@ -122,8 +122,8 @@ class RemoteCache:
         with suppress(OSError):
             self._path(sha256).unlink()
 
-    def put(self, key: str, data: bytes, version: str | None = None) -> Named:
-        """Keep a content that an address held."""
+    def put(self, key: str | None, data: bytes, version: str | None = None) -> Named:
+        """Keep a content that an address held; without an address it is found by its sha256."""
         with self.partial() as (path, file):
             file.write(data)
             file.flush()
@@ -146,19 +146,20 @@ class RemoteCache:
             with suppress(OSError):
                 path.unlink()
 
-    def keep(self, key: str, path: Path, found: Named) -> Named:
+    def keep(self, key: str | None, path: Path, found: Named) -> Named:
         """Keep a file that was fetched whole, as what an address held."""
         goal = self._path(found.sha256)
         _make(goal.parent)
         path.replace(goal)
-        self.note(key, found)
+        if key is not None:
+            self.note(key, found)
         with self._lock:
             self._unchecked += found.size
             is_due = self._unchecked > self.limit * _CHECKED_SHARE
             if is_due:
                 self._unchecked = 0
         if is_due:
-            self.trim()
+            self.trim(spare=found.sha256)
         return found
 
     def note(self, key: str, found: Named) -> None:
@@ -169,10 +170,11 @@ class RemoteCache:
         partial.write_text(json.dumps(found._asdict()), "utf-8")
         partial.replace(path)
 
-    def trim(self) -> None:
+    def trim(self, spare: str = "") -> None:
         """Delete what was used longest ago, until there is no more than may be; one process does.
 
-        A file that somebody reads meanwhile stays readable until it is closed.
+        What was fetched just now (`spare`, a sha256) stays, however large it is. A file that
+        somebody reads meanwhile stays readable until it is closed.
         """
         lock = self.folder / "lock"
         lock.touch()
@@ -184,6 +186,8 @@ class RemoteCache:
             for _, size, path in found:
                 if total <= self.limit * _KEPT_SHARE:
                     return
+                if spare and path.endswith(spare):
+                    continue
                 with suppress(OSError):
                     os.unlink(path)  # noqa: PTH108 - on strings, of many files
                     total -= size

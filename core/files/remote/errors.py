@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from ig4.core.files.remote.addresses import secrets_in_use
-from ig4.core.secrets import redact
+from ig4.core.files.remote.credentials import without_secrets
 
 
 class RemoteFileError(OSError):
@@ -25,10 +24,3 @@ class TransientError(RemoteFileError):
         super().__init__(reason)
         self.after = after
         """Seconds that the server asks to wait."""
-
-
-def without_secrets(text: str) -> str:
-    """Return text of a library without what is secret in it."""
-    for secret in secrets_in_use():
-        text = text.replace(secret, "[secret]")
-    return redact(text)

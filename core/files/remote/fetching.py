@@ -7,7 +7,8 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from io import BufferedReader
@@ -59,8 +60,15 @@ _unreached: Counter[str] = Counter()
 _opened: set[str] = set()
 
 
-def tried(work: Callable[[], T], host: str | None = None, most: int = TRIES) -> T:
+def tried(
+    work: Callable[[], T],
+    host: str | None = None,
+    most: int = TRIES,
+    deadline: float | None = None,
+) -> T:
     """Do what fetches something, again where it may help; of a `host` that is dead, not at all.
+
+    After the `deadline` (of time.monotonic) nothing is tried again.
 
     Raises:
         RemoteFileError: it did not work; says how often it was tried.
@@ -73,12 +81,15 @@ def tried(work: Callable[[], T], host: str | None = None, most: int = TRIES) -> 
         try:
             found = work()
         except TransientError as error:
-            if tries == most:
+            wait = web.wait_seconds(error, tries)
+            if tries == most or (deadline is not None and time.monotonic() + wait > deadline):
                 if host is not None:
                     _unreached[host] += 1
-                raise TransientError(f"{error.strerror}, {tries} times") from None
+                raise TransientError(
+                    f"{error.strerror}, {'once' if tries == 1 else f'{tries} times'}"
+                ) from None
             COUNTS.add(repeated=1)
-            time.sleep(web.wait_seconds(error, tries))
+            time.sleep(wait)
         else:
             if host is not None:
                 _unreached.pop(host, None)
@@ -95,13 +106,16 @@ def fetched_bytes(
         RemoteFileError: they cannot be had.
     """
     if not is_web(address):
-        start, end = place or (0, limit + 1)
-        data = tried(partial(stores.read_range, address, start, end), most=STORE_TRIES)
+        first, last = place or (0, limit + 1)
+        data = tried(partial(stores.read_range, address, first, last), most=STORE_TRIES)
     else:
-        data = tried(
-            partial(_web_bytes, address, limit, hosts, place),
-            web.host_of(address)[1] if hosts != "named" else None,
-        )
+        start, end = place or (0, None)
+        request = web.WebRequest(
+            address, limit, hosts, image=place is None, start=start, end=end,
+            deadline=time.monotonic() + web.IMAGE_SECONDS,
+        )  # fmt: skip
+        host = web.host_of(address)[1] if hosts != "named" else None
+        data = tried(partial(_web_bytes, request), host, deadline=request.deadline)
     if place is None and len(data) > limit:
         raise LargeFileError(f"it is larger than {limit:,} bytes")
     if place is not None and len(data) != place[1] - place[0]:
@@ -110,29 +124,65 @@ def fetched_bytes(
     return data
 
 
-def _web_bytes(address: str, limit: int, hosts: web.Hosts, place: tuple[int, int] | None) -> bytes:
+def _web_bytes(request: web.WebRequest) -> bytes:
     pieces: list[bytes] = []
-    start, end = place or (0, None)
-    web.fetch(
-        web.WebRequest(address, limit, hosts, image=place is None, start=start, end=end),
-        pieces.append,
-    )
+    web.fetch(request, pieces.append)
     return b"".join(pieces)
 
 
-def open_fetched(
-    address: str, version: str | None = None, size: int | None = None
-) -> BufferedReader:
-    """Open a file that the user named, from the cache where that has this version of it.
-
-    Without a `version` what the cache has counts. `size` is what the file should have.
+def open_fetched(address: str) -> BufferedReader:
+    """Open a file that the user named, from the cache whatever version of it that has.
 
     Raises:
         RemoteFileError: it cannot be had.
     """
+    with _locked(address) as cache:
+        known = cache.named(address)
+        file = None if known is None else cache.open(known.sha256)
+        if known is None or file is None:
+            return _open(cache, _fetched(cache, address, None, None))
+        COUNTS.add(cached=_first_time(known.sha256))
+        return file
+
+
+def fetched_file(address: str, version: str | None = None, size: int | None = None) -> Named:
+    """Bring a file that the user named into the cache, where that has not this `version` of it.
+
+    A file without a version is fetched anew. `size` is what it should have.
+
+    Raises:
+        RemoteFileError: it cannot be had.
+    """
+    with _locked(address) as cache:
+        known = cache.named(address)
+        if known is not None and version is not None and version == known.version:
+            return known
+        return _fetched(cache, address, version, size)
+
+
+def open_named(address: str, named: Named) -> BufferedReader:
+    """Open what an address held when it was fetched; fetched again if the cache lost it.
+
+    Raises:
+        RemoteFileError: it cannot be had, or is another file now.
+    """
+    with _locked(address) as cache:
+        file = cache.open(named.sha256)
+        if file is not None:
+            COUNTS.add(cached=_first_time(named.sha256))
+            return file
+        again = _fetched(cache, address, named.version, None)
+        if again.sha256 != named.sha256:
+            raise RemoteFileError("it changed while it was read: run the command again")
+        return _open(cache, again)
+
+
+@contextmanager
+def _locked(address: str) -> Iterator[RemoteCache]:
+    """Yield the cache, for one thread at a time that wants this address."""
     with _locks[hash(address) % _LOCKS]:
         try:
-            return _open_kept(remote_cache(), address, version, size)
+            yield remote_cache()
         except RemoteFileError:
             raise
         except OSError as error:
@@ -142,15 +192,7 @@ def open_fetched(
             ) from None
 
 
-def _open_kept(
-    cache: RemoteCache, address: str, version: str | None, size: int | None
-) -> BufferedReader:
-    known = cache.named(address)
-    if known is not None and version in (None, known.version):
-        file = cache.open(known.sha256)
-        if file is not None:
-            COUNTS.add(cached=_first_time(known.sha256))
-            return file
+def _fetched(cache: RemoteCache, address: str, version: str | None, size: int | None) -> Named:
     if size is not None and size > cache.limit:
         raise RemoteFileError(
             f"it has {size:,} bytes, and the cache may hold {cache.limit:,}: IG4_CACHE_GIB "
@@ -158,6 +200,10 @@ def _open_kept(
         )
     found = fetch_file(cache, address, version, size)
     _first_time(found.sha256)
+    return found
+
+
+def _open(cache: RemoteCache, found: Named) -> BufferedReader:
     file = cache.open(found.sha256)
     if file is None:
         raise RemoteFileError("it was deleted from the cache while it was fetched")
@@ -217,9 +263,16 @@ class _Download:
         return answer
 
     def _begin(self, answer: web.WebAnswer) -> None:
-        self.file.seek(answer.start)
+        """Go on where the answer does, unless what came before is of another version.
+
+        Not every server heeds the If-Range that asks for this.
+        """
+        is_other = answer.start > 0 and answer.version != self.version
+        self.file.seek(0 if is_other else answer.start)
         self.file.truncate()
-        self.version = answer.version
+        self.version = None if is_other else answer.version
+        if is_other:
+            raise TransientError("it changed while it was fetched")
 
 
 def _is_strong(version: str | None) -> bool:

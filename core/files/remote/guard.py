@@ -13,7 +13,16 @@ from typing import Any
 from ig4.core.files.remote.errors import RemoteFileError
 
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses behind NAT64
-_PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")  # where some clouds have their services
+_OTHERS = tuple(
+    ipaddress.ip_network(one)
+    for one in (
+        "192.0.0.0/24",  # where some clouds have their services
+        "168.63.129.16/32",  # and Azure the one of each machine
+        "192.88.99.0/24",  # relays of 6to4
+        "3fff::/20",  # documentation
+    )
+)
+"""What is not public, though ipaddress may say so."""
 
 
 class PrivateAddressError(RemoteFileError):
@@ -34,7 +43,7 @@ def is_public(host: str) -> bool:
     inner = _inner(address) if isinstance(address, ipaddress.IPv6Address) else None
     if inner is not None:
         return is_public(str(inner))
-    if getattr(address, "is_site_local", False) or address in _PROTOCOLS:
+    if getattr(address, "is_site_local", False) or any(address in one for one in _OTHERS):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 

@@ -61,22 +61,25 @@ def open_remote_image(
         raise RefusedFileError(
             "its address is in no place that may be read from: see --image-root and --fetch-images"
         )
-    key = address if part is None else f"{address}#{part}"
+    if part is not None:
+        return io.BytesIO(_part_bytes(address, part, limit))
     cache = remote_cache()
-    known = cache.last(key)
+    known = cache.last(address)
     kept = None if known is None else cache.read(known.sha256, limit)
     if kept is not None:
         COUNTS.add(cached=1)
         return io.BytesIO(kept)
-    if part is not None:
-        return io.BytesIO(_part_bytes(address, part, limit))
     data = fetched_bytes(address, limit, hosts=allowed)
-    _keep(key, data)
+    _keep(address, data)
     return io.BytesIO(data)
 
 
-def _keep(key: str, data: bytes) -> None:
-    """Keep what was fetched; where that is not possible, it is fetched again when it is read."""
+def _keep(key: str | None, data: bytes) -> None:
+    """Keep what was fetched; where that is not possible, it is fetched again when it is read.
+
+    A part of a file (None) is known by its sha256 alone: at its place there is another one once the
+    file changes, and nothing in the answer of a server says that it did.
+    """
     with suppress(OSError):
         remote_cache().put(key, data)
 
@@ -99,7 +102,7 @@ def _part_bytes(address: str, part: str, limit: int) -> bytes:
     if cache.named(address) is None and _parts_of[address] <= _FEW_PARTS:
         with suppress(NoRangesError):
             data = fetched_bytes(address, limit, place=(wanted.offset, wanted.end))
-            _keep(f"{address}#{part}", data)
+            _keep(None, data)
             return data
     with open_fetched(address) as file:
         return read_part(file, part, limit)
@@ -132,19 +135,21 @@ def kept_image(sha256: str, limit: int) -> bytes | None:
     return found
 
 
-def forget(address: str, part: str | None = None) -> None:
+def forget(address: str) -> None:
     """Let the next reading fetch an image, whatever the cache has of it."""
-    remote_cache().forget(address if part is None else f"{address}#{part}")
+    remote_cache().forget(address)
 
 
-def was_fetched(address: str, part: str | None = None) -> bool:
-    """Tell whether an image, or the file that it is a part of, was fetched before."""
-    return last_sha256(address, part) is not None or (
-        part is not None and last_sha256(address) is not None
-    )
-
-
-def last_sha256(address: str, part: str | None = None) -> str | None:
-    """Return the sha256 of what an image held when it was last fetched; None if that is unknown."""
-    found = remote_cache().last(address if part is None else f"{address}#{part}")
+def last_sha256(address: str) -> str | None:
+    """Return the sha256 of what an address held when it was last fetched; None if unknown."""
+    found = remote_cache().last(address)
     return None if found is None else found.sha256
+
+
+def last_state(address: str) -> int | None:
+    """Return what tells a file with many images, as it was last fetched, from an earlier one.
+
+    It is no larger than the times of files, whose place it has in the database.
+    """
+    found = last_sha256(address)
+    return None if found is None else int(found[:15], 16)

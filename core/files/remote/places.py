@@ -7,10 +7,10 @@ there, fetched when it is opened.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +18,12 @@ from functools import partial
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
 from ig4.core.counts import counted
 from ig4.core.errors import DatasetError, Ig4Error, UsageError
 from ig4.core.files.opening import open_file, shown_as
+from ig4.core.files.reading.compressed import DATA_SUFFIXES, data_stem, data_suffix
 from ig4.core.files.remote import stores, web
 from ig4.core.files.remote.addresses import (
     expanded,
@@ -32,8 +34,10 @@ from ig4.core.files.remote.addresses import (
     is_web,
     name_of,
 )
+from ig4.core.files.remote.cache import Named
+from ig4.core.files.remote.credentials import share_user
 from ig4.core.files.remote.errors import RemoteFileError
-from ig4.core.files.remote.fetching import STORE_TRIES, open_fetched, tried
+from ig4.core.files.remote.fetching import STORE_TRIES, fetched_file, open_named, tried
 from ig4.core.files.writing.names import IMAGE_SUFFIXES, is_safe_path
 
 _MOST_FILES = 100_000
@@ -87,9 +91,12 @@ class LocalPlace:
 
 @dataclass(slots=True)
 class _ViewedFile:
+    """A file of a view; `kept` is what the cache has of it, once it was fetched or found there."""
+
     origin: str
-    size: int | None
-    version: str | None
+    size: int
+    version: str
+    kept: Named | None = None
 
 
 @dataclass(slots=True)
@@ -103,18 +110,31 @@ class FileView:
     files: dict[str, _ViewedFile] = field(default_factory=dict)
 
     def add(self, name: str, origin: str, size: int | None, version: str | None) -> None:
-        """Show a file under a name; where its size is not known, it is fetched now."""
+        """Show a file under a name; without a size and a version it is fetched now.
+
+        Raises:
+            DatasetError: the name is none, or another file has it, or the file is too large.
+            RemoteFileError: it cannot be had.
+        """
         if not is_safe_path(name):
             raise DatasetError(f"{origin}: no file can be called {name!r} here")
         path = self.folder / name
-        if size is None or version is None:
-            with open_fetched(origin) as file:
-                size = os.fstat(file.fileno()).st_size
-                version = version or hashlib.file_digest(file, "sha256").hexdigest()
+        if str(path) in self.files:
+            raise DatasetError(f"{origin}: another file is called {name} already: name one of them")
+        kept = None
+        if size is None or version is None:  # what the cache has may be of long ago
+            kept = fetched_file(origin, None, size)
+            size, version = kept.size, kept.version or kept.sha256
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-        os.truncate(path, size)  # without a byte on the disk
-        self.files[str(path)] = _ViewedFile(origin, size, version)
+        try:
+            os.truncate(path, size)  # without a byte on the disk
+        except (OSError, OverflowError):
+            raise DatasetError(
+                f"{origin} cannot be read: it says that it has {size:,} bytes, which is more than "
+                "a file can have"
+            ) from None
+        self.files[str(path)] = _ViewedFile(origin, size, version, kept)
 
     def open(self, path: str) -> BufferedReader:
         """Open what a path of the view stands for."""
@@ -123,7 +143,9 @@ class FileView:
             raise FileNotFoundError(2, os.strerror(2), path)
         if not is_address(found.origin):
             return open_file(found.origin)
-        return open_fetched(found.origin, found.version, found.size)
+        if found.kept is None:  # of the version that the server tells when it is asked for the file
+            found.kept = fetched_file(found.origin, found.version, found.size)
+        return open_named(found.origin, found.kept)
 
     def origin(self, path: str) -> str:
         """See `Place.origin`."""
@@ -136,7 +158,7 @@ class FileView:
     def state(self, file: Path) -> tuple[str, int, int | str]:
         """See `Place.state`."""
         found = self.files[str(file)]
-        return found.origin, found.size or 0, found.version or ""
+        return found.origin, found.size, found.version
 
     def told(self, text: str) -> str:
         """See `Place.told`."""
@@ -208,14 +230,15 @@ def _web_view(text: str, folder: Path) -> FileView:
     addresses = expanded(text)
     base = _common_folder(addresses)
     view = FileView(text, base, folder)
-    for address in addresses:
+    for address, name in zip(addresses, _names_below(addresses, base), strict=True):
+        share_user(address, folder_of(address))
         if address.partition("?")[0].endswith("/"):
             raise UsageError(
                 f"{text} is a folder of the web, whose files nobody lists: name a file, or a "
                 "pattern such as {000..012}.tar"
             )
         size, version = _looked_at(address)
-        view.add(_name_below(address, base), address, size, version)
+        view.add(name, address, size, version)
     return _pointed(view)
 
 
@@ -249,8 +272,9 @@ def _store_view(text: str, folder: Path) -> FileView:
     scheme = text.partition("://")[0]
     addresses = [f"{scheme}://{one.address.partition('://')[2]}" for one in found]
     view = FileView(text, base or _common_folder(addresses), folder)
-    for address, one in zip(addresses, found, strict=True):
-        view.add(_name_below(address, view.base), address, one.size, one.version)
+    names = _names_below(addresses, view.base)
+    for address, name, one in zip(addresses, names, found, strict=True):
+        view.add(name, address, one.size, one.version)
     return _pointed(view, is_folder=bool(base))
 
 
@@ -278,14 +302,38 @@ def _common_folder(addresses: list[str]) -> str:
     return "/".join(first[: min(len(first), len(last)) if count is None else count])
 
 
+def _names_below(addresses: list[str], base: str) -> list[str]:
+    """Return what files are called below a folder: of several with one name, all get numbers."""
+    names = [_name_below(address, base) for address in addresses]
+    counts = Counter(names)
+    numbers: Counter[str] = Counter()
+    for n, name in enumerate(names):
+        if counts[name] > 1:
+            path = PurePosixPath(name)
+            stem = data_stem(Path(name))
+            numbered = f"{stem}-{numbers[name]:06}{path.name.removeprefix(stem)}"
+            names[n] = str(path.with_name(numbered))
+            numbers[name] += 1
+    return names
+
+
 def _name_below(address: str, base: str) -> str:
+    if not is_web(address):
+        is_below = folder_of(address) != base and address.startswith(base + "/")
+        return address[len(base) + 1 :] if is_below else name_of(address)
+    parts = urlsplit(address)
+    if not _is_data(parts.path):  # as in /get?file=a.jsonl
+        values = [unquote(one.partition("=")[2]) for one in parts.query.split("&")]
+        named = next((one for one in values if _is_data(one)), None)
+        if named is not None:
+            return PurePosixPath(named).name
     if folder_of(address) == base or not address.startswith(base + "/"):
         return name_of(address)
-    return (
-        address[len(base) + 1 :].partition("?")[0]
-        if is_web(address)
-        else (address[len(base) + 1 :])
-    )
+    return unquote(address[len(base) + 1 :].partition("?")[0])
+
+
+def _is_data(path: str) -> bool:
+    return data_suffix(Path(path)) in DATA_SUFFIXES
 
 
 def _pointed(view: FileView, *, is_folder: bool = False) -> FileView:

@@ -9,22 +9,25 @@ import asyncio
 import atexit
 import base64
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from ig4.core.errors import MissingExtraError
 from ig4.core.files.images.decoding.kinds import HEAD, image_format
-from ig4.core.files.remote.addresses import is_web, with_secrets
+from ig4.core.files.remote.addresses import is_web
+from ig4.core.files.remote.credentials import with_secrets
 from ig4.core.files.remote.errors import RemoteFileError, TransientError
 from ig4.core.files.remote.guard import PrivateAddressError, public_socket
 from ig4.core.version import __version__
 
 if TYPE_CHECKING:
     import aiohttp
+    from yarl import URL
 
 _HOPS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -36,13 +39,14 @@ _WORDS = {
 }  # fmt: skip
 _CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 30.0
-_IMAGE_SECONDS = 120.0  # for all of one image, however slowly its server sends it
+IMAGE_SECONDS = 120.0  # for all of one image: redirects, tries, and slow servers
 _LONGEST_WAIT = 30.0
 _CONNECTIONS = 64
 _PER_HOST = 32
 _PIECE = 1 << 16
 _ANY = "application/octet-stream"
 _CLOSING_SECONDS = 2.0
+_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 Hosts: TypeAlias = Literal["public", "named", "any"]
@@ -56,7 +60,8 @@ class WebRequest:
     `hosts` says which may be asked: with "public", for what data named, every hop has to lead to a
     public one; with "named", for what the user named, those of redirects have to. An `image`
     has to be one by its first bytes or by what the server says. With `end`, a server that sends
-    something else than these bytes is refused. `version` is what has to be there still.
+    something else than these bytes is refused. `version` is what has to be there still. At the
+    `deadline` (of time.monotonic) it is given up.
     """
 
     address: str
@@ -66,6 +71,7 @@ class WebRequest:
     start: int = 0
     end: int | None = None
     version: str | None = None
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +133,7 @@ async def _fetch(
     take: Callable[[bytes], object],
     begin: Callable[[WebAnswer], object] | None,
 ) -> WebAnswer:
-    total = _IMAGE_SECONDS if request.image else None
-    async with _answered("GET", request, total) as answer:
+    async with _answered("GET", request) as answer:
         start = _require_range(request, answer)
         length = answer.content_length
         if request.limit is not None and (length or 0) > request.limit:
@@ -156,9 +161,9 @@ def _take(take: Callable[[bytes], object], piece: bytes) -> None:
 
 
 async def _head(address: str) -> WebAnswer:
-    async with _answered("HEAD", WebRequest(address), None) as answer:
+    async with _answered("HEAD", WebRequest(address)) as answer:
         length = answer.headers.get("Content-Length", "")
-        size = int(length) if length.isdigit() else None
+        size = int(length) if length.isascii() and length.isdigit() else None
         return WebAnswer(size, version_of(answer.headers))
 
 
@@ -192,38 +197,44 @@ def _require_image(answer: aiohttp.ClientResponse, piece: bytes) -> None:
 
 
 @asynccontextmanager
-async def _answered(
-    method: str, request: WebRequest, total: float | None
-) -> AsyncIterator[aiohttp.ClientResponse]:
+async def _answered(method: str, request: WebRequest) -> AsyncIterator[aiohttp.ClientResponse]:
     """Yield the answer that an address leads to, what went wrong told in our words."""
     try:
         import aiohttp
     except ImportError:
         raise missing("aiohttp") from None
     timeout = aiohttp.ClientTimeout(
-        total=total, connect=None, sock_connect=_CONNECT_SECONDS, sock_read=_IDLE_SECONDS
+        total=None, connect=None, sock_connect=_CONNECT_SECONDS, sock_read=_IDLE_SECONDS
     )
+    until = None if request.deadline is None else request.deadline - time.monotonic()
     try:
-        async with _following(method, request, timeout) as answer:
+        async with asyncio.timeout(until), _following(method, request, timeout) as answer:
             _require_success(answer)
             yield answer
     except RemoteFileError:
         raise
     except (TimeoutError, aiohttp.ServerTimeoutError):
         raise TransientError("the server is too slow") from None
-    except aiohttp.InvalidURL:
-        raise RemoteFileError("it is no valid address") from None
+    except ValueError as error:  # also of aiohttp: a port, a host, or where a redirect leads to
+        if isinstance(error, aiohttp.ClientError) and not isinstance(error, aiohttp.InvalidURL):
+            raise TransientError("the connection broke") from None
+        raise RemoteFileError("it is, or leads to, no valid address") from None
     except aiohttp.ClientConnectorDNSError:
         raise RemoteFileError("its host is not known") from None
     except aiohttp.ClientConnectorCertificateError:
         raise RemoteFileError("its host has no valid certificate") from None
     except aiohttp.ClientConnectorError as error:
         private = _private(error)
+        if private is not None and request.hosts == "named":
+            raise RemoteFileError(
+                "it leads on to another host, whose address is not public: name the address that "
+                "it leads to"
+            ) from None
         if private is not None:
             raise private from None
         reason = error.os_error.strerror or "no connection"
         raise TransientError(f"its host cannot be reached ({reason})") from None
-    except (aiohttp.ClientError, OSError, ValueError):
+    except (aiohttp.ClientError, OSError):
         raise TransientError("the connection broke") from None
 
 
@@ -244,21 +255,17 @@ def _private(error: BaseException | None) -> PrivateAddressError | None:
 async def _following(
     method: str, request: WebRequest, timeout: Any
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    from yarl import URL
-
     first, user = with_secrets(request.address)
     address = first
     for _ in range(_HOPS + 1):
         is_first = host_of(address) == host_of(first)
         guarded = request.hosts == "public" or (request.hosts == "named" and not is_first)
-        session = await _session(guarded=guarded)
+        session = await _session(guarded=guarded, named=request.hosts == "named" and is_first)
         headers = _headers(request)
         if user is not None and is_first:
             headers["Authorization"] = _basic(user)
-        # As data writes it: encoded once more, another file would be asked for.
-        url = URL(address, encoded="%" in address)
         async with session.request(
-            method, url, headers=headers, timeout=timeout, allow_redirects=False
+            method, _url(address), headers=headers, timeout=timeout, allow_redirects=False
         ) as answer:
             onward = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or onward is None:
@@ -270,8 +277,28 @@ async def _following(
     raise RemoteFileError(f"it leads on more than {_HOPS} times")
 
 
+def _url(address: str) -> URL:
+    """Return an address as it is asked for: what is encoded already stays as data writes it.
+
+    Raises:
+        ValueError: it is no valid one.
+    """
+    from yarl import URL
+
+    parts = urlsplit(address)
+    host = URL(f"{parts.scheme}://{parts.netloc}")  # whose name may have letters beyond ASCII
+    path = quote(_PERCENT.sub("%25", parts.path or "/"), safe="%/:@!$&'()*+,;=~")
+    query = quote(_PERCENT.sub("%25", parts.query), safe="%/:@!$&'()*+,;=~?[]")
+    text = f"{parts.scheme}://{host.raw_authority}{path}"
+    return URL(f"{text}?{query}" if query else text, encoded=True)
+
+
 def host_of(address: str) -> tuple[str, str]:
-    """Return scheme and host of an address, the host with its port."""
+    """Return scheme and host of an address, the host with its port.
+
+    Raises:
+        ValueError: it is no valid one.
+    """
     parts = urlsplit(address)
     return parts.scheme.lower(), parts.netloc.rpartition("@")[2].lower()
 
@@ -305,14 +332,18 @@ def _retry_after(text: str) -> float:
     return min(float(text), _LONGEST_WAIT) if text.isascii() and text.isdigit() else 0.0
 
 
-_sessions: dict[tuple[int, int, bool], Any] = {}
+_sessions: dict[tuple[int, int, bool, bool], Any] = {}
 
 
-async def _session(*, guarded: bool) -> aiohttp.ClientSession:
-    """Return the session of this process and loop; a guarded one connects to public hosts alone."""
+async def _session(*, guarded: bool, named: bool) -> aiohttp.ClientSession:
+    """Return the session of this process and loop; a guarded one connects to public hosts alone.
+
+    What the user named is asked for with the proxies of the environment, and with ~/.netrc: hosts
+    that data names get no password.
+    """
     import aiohttp
 
-    key = (os.getpid(), id(asyncio.get_running_loop()), guarded)
+    key = (os.getpid(), id(asyncio.get_running_loop()), guarded, named)
     known = _sessions.get(key)
     if known is not None:
         return known  # type: ignore[no-any-return]
@@ -326,7 +357,7 @@ async def _session(*, guarded: bool) -> aiohttp.ClientSession:
         connector=connector,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=not guarded,  # proxies and ~/.netrc, for what the user named
+        trust_env=named,
         headers={"User-Agent": f"ig4/{__version__}"},
     )
     _sessions[key] = session

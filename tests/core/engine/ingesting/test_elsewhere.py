@@ -16,8 +16,8 @@ from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.errors import DatasetError, MissingExtraError, UsageError
 from ig4.core.files.remote import fetching, web
-from ig4.core.files.remote.addresses import cleaned
 from ig4.core.files.remote.cache import remote_cache
+from ig4.core.files.remote.credentials import cleaned
 from ig4.core.records import Choice
 from ig4.storage import samples
 

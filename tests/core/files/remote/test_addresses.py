@@ -1,22 +1,20 @@
-"""Addresses: what they are, how they join, and that what is secret in them stays in the process."""
+"""Addresses: what they are, how they join, and what patterns stand for."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from ig4.core.errors import UsageError
 from ig4.core.files.remote.addresses import (
-    cleaned,
     expanded,
     folder_of,
     is_address,
     is_beneath,
     joined,
     name_of,
-    place_of,
-    with_secrets,
 )
-from ig4.core.files.remote.errors import without_secrets
+from ig4.core.files.remote.credentials import place_of
 
 
 @pytest.mark.parametrize("text", ["https://a.b/c", "s3://bucket/x", "HF://datasets/a/b", "gs://b"])
@@ -39,38 +37,6 @@ def test_a_place_is_an_address_or_a_path():
 def test_an_address_of_another_kind_is_refused_and_not_taken_for_a_path():
     with pytest.raises(UsageError, match=r"ftp://… is no address that ig4 reads"):
         place_of("ftp://host/a.json")
-
-
-@pytest.mark.parametrize(
-    ("secret", "bare"),
-    [
-        ("https://me:pass@h.example/a.json", "https://h.example/a.json"),
-        ("https://h.example/a?x=1&token=abcdef", "https://h.example/a?x=1"),
-        ("https://h.example/a?X-Amz-Signature=ff&X-Amz-Date=2", "https://h.example/a?X-Amz-Date=2"),
-        ("https://h.example/a?sig=abcd%2F", "https://h.example/a"),
-        ("https://h.example/a?api_key=abcdef#part", "https://h.example/a"),
-    ],
-)
-def test_credentials_are_taken_out_and_given_back_to_requests_alone(secret, bare):
-    assert cleaned(secret) == bare
-    again, user = with_secrets(bare)
-    assert sorted(again.partition("?")[2].split("&")) == sorted(
-        secret.partition("#")[0].partition("?")[2].split("&")
-    )
-    assert user == ("me:pass" if "@" in secret else None)
-
-
-def test_credentials_of_a_folder_count_below_it_and_nowhere_else():
-    cleaned("https://t0ken@deep.example/data")
-    assert with_secrets("https://deep.example/data/a/b.jpg")[1] == "t0ken"
-    assert with_secrets("https://deep.example/database/b.jpg")[1] is None
-    assert with_secrets("http://deep.example/data/b.jpg")[1] is None
-
-
-def test_messages_of_libraries_are_told_without_them():
-    cleaned("https://h.example/m.json?token=verysecret%2Fone")
-    told = without_secrets("GET /m.json?token=verysecret%2Fone failed: verysecret/one")
-    assert "verysecret" not in told
 
 
 def test_names_join_below_a_folder_as_its_scheme_writes_them():
@@ -106,3 +72,10 @@ def test_a_pattern_of_too_many_files_is_refused():
         expanded("{0..9999999999}.tar")
     with pytest.raises(UsageError, match="more than 100,000 files"):
         expanded("{0..999}{0..999}")
+
+
+def test_it_is_refused_before_all_its_names_are_made():
+    began = time.monotonic()
+    with pytest.raises(UsageError, match="more than 100,000 files"):
+        expanded("{0..9999}{0..9999}{0..9999}")
+    assert time.monotonic() - began < 5

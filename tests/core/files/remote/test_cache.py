@@ -51,6 +51,19 @@ def test_what_an_address_held_last_is_known_though_the_content_is_gone(cache):
     assert cache.last("https://h/a") is None
 
 
+def test_a_file_nearly_as_large_as_the_cache_is_kept(cache):
+    cache.put("https://h/small", bytes(2000))
+    found = cache.put("https://h/large", b"1" * 9_500)
+    assert cache.read(found.sha256, 10_000) is not None
+    assert cache.named("https://h/small") is None
+
+
+def test_a_content_without_an_address_is_found_by_its_sha256(cache):
+    found = cache.put(None, b"a part")
+    assert cache.read(found.sha256, 100) == b"a part"
+    assert not (cache.folder / "names").exists()
+
+
 def test_what_was_used_longest_ago_goes_first(cache):
     for number in range(9):
         found = cache.put(f"https://h/{number}", bytes([number]) * 1000)
