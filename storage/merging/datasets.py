@@ -13,7 +13,7 @@ from ig4.storage import datasets, membership, samples
 from ig4.storage.bulk import in_values
 from ig4.storage.copying.places import ImagePlaces
 from ig4.storage.errors import StorageError
-from ig4.storage.merging.idmaps import UNSEEN, IdMap
+from ig4.storage.merging.idmaps import IdMap
 from ig4.storage.merging.merging import Merging, columns, in_order
 from ig4.storage.schema import Dataset, ImageFile, Run, Sample, SampleImage
 from ig4.storage.transfer.folders import copy_file
@@ -93,7 +93,7 @@ def _take_or_tell(merging: Merging, row: DatasetRow, names: set[str]) -> None:
 
 def _foresee(merging: Merging, row: DatasetRow) -> None:
     """Count the samples of a data set that would be taken over."""
-    merging.datasets.put([row.id], [UNSEEN + row.id])
+    merging.datasets.unseen([row.id])
     mine = f"dataset_id = {row.id}"
     links = f"sample_id IN (SELECT id FROM samples WHERE {mine})"
     for model, where in ((ImageFile, mine), (SampleImage, links)):
@@ -101,8 +101,7 @@ def _foresee(merging: Merging, row: DatasetRow) -> None:
             merging.result.of(model.__tablename__).taken += len(rows)
     for rows in merging.rows(Sample, where=mine):
         merging.result.of("samples").taken += len(rows)
-        ids = [one["id"] for one in rows]
-        merging.samples.put(ids, [UNSEEN + one for one in ids])
+        merging.samples.unseen([one["id"] for one in rows])
 
 
 def _take(merging: Merging, row: DatasetRow) -> None:
@@ -222,11 +221,12 @@ def _match_mixture(merging: Merging, row: DatasetRow) -> None:
     else:
         tally.taken += 1
         merging.result.datasets[row.name] = f"{row.name} (taken over)"
-        number = UNSEEN + row.id
-        if not merging.dry_run:
-            members = [membership.Member(int(one or 0), rows[int(one or 0)]) for one in ids]
-            with merging.store.writing() as connection:
-                number = membership.put(connection, row.name, members)
+        if merging.dry_run:
+            merging.datasets.unseen([row.id])
+            return
+        members = [membership.Member(int(one or 0), rows[int(one or 0)]) for one in ids]
+        with merging.store.writing() as connection:
+            number = membership.put(connection, row.name, members)
         merging.datasets.put([row.id], [number])
 
 

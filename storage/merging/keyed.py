@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from ig4.storage.bulk import in_values, update_rows
 from ig4.storage.integrity.seals import seal
-from ig4.storage.merging.idmaps import UNSEEN, IdMap
+from ig4.storage.merging.idmaps import IdMap
 from ig4.storage.merging.merging import Merging, columns, in_order
 from ig4.storage.schema import Component, Content, Image, Run
 from ig4.storage.transfer.rows import read_rows
@@ -54,7 +54,8 @@ def _take(
     tally.equal += len(rows) - len(missing)
     tally.taken += len(missing)
     if missing and merging.dry_run:
-        known |= {row[key]: UNSEEN + row["id"] for row in missing}
+        unseen = ids.unseen([row["id"] for row in missing])
+        known |= {row[key]: one for row, one in zip(missing, unseen, strict=True)}
     elif missing:
         with merging.store.writing() as connection:
             if _add(connection, model, missing):
@@ -155,7 +156,7 @@ def take_runs(merging: Merging) -> None:
                 _set_outcome(merging, found["id"], row)
         tally.taken += len(fresh)
         if merging.dry_run:
-            merging.runs.put([row["id"] for row in fresh], [UNSEEN + row["id"] for row in fresh])
+            merging.runs.unseen([row["id"] for row in fresh])
         elif fresh:
             with merging.store.writing() as connection:
                 lock_schema(connection)  # another merge may be taking them over

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ig4.core.calls.presence import Presence
 from ig4.core.counts import counted
 from ig4.core.errors import UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
@@ -60,6 +61,7 @@ def merge(
     if dry_run:
         return [_merge_one(session, one, take_datasets, dry_run=True) for one in others]
     config = {"others": [describe(parse(one)) for one in others], "datasets": take_datasets}
+    Presence(session.store).forget_gone()  # replies there take the place of their requests
     with session.recorded("db merge", config):
         return [_merge_one(session, one, take_datasets, dry_run=False) for one in others]
 
