@@ -253,7 +253,7 @@ def record(connection: Connection, outcomes: Sequence[CallOutcome]) -> None:
     """Record the outcomes of calls that were claimed or in a batch.
 
     Where another reply came in the meantime, that one stays (a merge may have brought it), and
-    what this one cost is kept under another hash. An outcome that is recorded again changes nothing.
+    what this one cost is kept under another hash. Recording an outcome again changes nothing.
     """
     time = now()
     ended, text_of_time = driver_time(connection, time), time_text(time)

@@ -13,7 +13,7 @@ from ig4.storage.merging.idmaps import IdMap
 from ig4.storage.merging.merging import Merging, columns, in_order
 from ig4.storage.schema import Component, Content, Image, Run
 from ig4.storage.transfer.rows import read_rows
-from ig4.storage.transfer.upserting import add_rows, reserve_ids
+from ig4.storage.transfer.upserting import HIGHEST_ID, add_rows, reserve_ids
 from ig4.storage.views import lock_schema
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def _find(
     column = getattr(model, key)
     alike: dict[int, str] = dict(
         connection.execute(
-            select(model.id, column).where(model.id.between(min(numbers), max(numbers)))
+            select(model.id, column).where(
+                model.id.between(*(min(one, HIGHEST_ID) for one in (min(numbers), max(numbers))))
+            )
         ).all()
     )
     found = {row[key]: row["id"] for row in rows if alike.get(row["id"]) == row[key]}

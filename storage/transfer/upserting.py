@@ -58,7 +58,7 @@ def _on_conflict(names: Sequence[str], key: Sequence[str], replace: str) -> str:
     return f"ON CONFLICT ({keys}) DO UPDATE SET {values} WHERE {replace}"
 
 
-_HIGHEST = (1 << 31) - 1
+HIGHEST_ID = (1 << 31) - 1
 """The highest id that a table on PostgreSQL can have."""
 
 
@@ -70,7 +70,7 @@ def reserve_ids(connection: Connection, table: str, first: int, last: int) -> bo
     if connection.dialect.name == "sqlite":
         highest = connection.execute(text(f'SELECT max(id) FROM "{table}"')).scalar()
         return first > (highest or 0)
-    if last > _HIGHEST:
+    if last > HIGHEST_ID:
         return False
     connection.execute(text(f'LOCK TABLE "{table}" IN SHARE ROW EXCLUSIVE MODE'))
     sequence = connection.scalar(text(f"SELECT pg_get_serial_sequence('{table}', 'id')"))
