@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ig4.core.calls.presence import Presence
 from ig4.core.counts import counted
+from ig4.core.engine.checking import stored_hash
 from ig4.core.errors import UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.storage import datasets
@@ -78,7 +79,12 @@ def _merge_one(
 
     session.emit(StageStarted(STAGE, check_source(session.store.engine.url, other), "rows"))
     result = take_over(
-        session.store, other, take_datasets=take_datasets, dry_run=dry_run, watch=watch
+        session.store,
+        other,
+        take_datasets=take_datasets,
+        dry_run=dry_run,
+        watch=watch,
+        content_hash=stored_hash,
     )
     session.emit(StageFinished(STAGE, f"{counted(result.total('changes'), 'row')} taken"))
     for note in result.notes:

@@ -729,3 +729,28 @@ def test_an_id_far_from_the_others_needs_no_room_between(data, opened, location,
     assert len(values(here.store)) == N
     with here.store.reading() as connection:
         assert connection.scalar(select(Content.hash).order_by(Content.id.desc()).limit(1)) == "far"
+
+
+def test_damaged_samples_are_left_out_with_what_refers_to_them_and_read_again(
+    data, opened, tmp_path, location
+):
+    there = scored(opened, data, "there.db")
+    with there.store.writing() as connection:
+        pins.put(connection, there.dataset("harbour").id, [3, 4], keep=True, note="mine")
+    with closing(sqlite3.connect(tmp_path / "there.db")) as connection, connection:
+        connection.execute("UPDATE samples SET answer = 'forged' WHERE id = 3")
+    with planning_store(location) as planned:
+        session = Session(planned, Host.discover(), [])
+        plan = merge(session, [tmp_path / "there.db"], dry_run=True)
+    here = opened(location)
+    (result,) = merge(here, [tmp_path / "there.db"])
+    tally = result.tables["samples"]
+    assert (tally.taken, tally.damaged) == (N - 1, 1)
+    assert plan[0].to_dict()["tables"] == result.to_dict()["tables"]
+    assert any("1 of the samples of harbour do not hold" in note for note in result.notes)
+    assert result.tables["pins"].taken == 1
+    assert check(location).sound
+    assert merge(here, [tmp_path / "there.db"])[0].total("changes") == 0
+    ingest(here, DatasetSource(data, name="harbour"))
+    assert len(values(here.store)) == N
+    assert check(location).sound
