@@ -56,6 +56,13 @@ def _take_one(
             f"{what} {row['name']} of {dataset} stands for other options, or another file, there",
         )
         return
+    if row["imported"] and row["dataset_id"] in merging.unlike:
+        merging.conflict(
+            model,
+            f"{what} {row['name']} of {dataset} was imported for a data set there that has its "
+            "name alone: no more than half of their samples are the same, so the name is left free here",
+        )
+        return
     tally.taken += 1
     _tell_pool(merging, row)
     if merging.dry_run:

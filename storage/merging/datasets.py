@@ -43,6 +43,8 @@ def match_datasets(merging: Merging) -> None:
         if same is not None:
             merging.datasets.put([row.id], [same.id])
             merging.result.datasets[row.name] = same.name
+            if not _mostly_shared(order_of[same.id], order):
+                merging.unlike.add(same.id)
             merging.result.of("datasets").equal += 1
         else:
             _take_or_tell(merging, row, {one.name for one in here})
@@ -71,6 +73,13 @@ def _same(
     if named and (named[0] in alike or len(np.intersect1d(order_of[named[0].id], order))):
         return named[0]
     return alike[0] if alike else None
+
+
+def _mostly_shared(here: NDArray[np.int64], there: NDArray[np.int64]) -> bool:
+    """Tell whether most of the contents of each of two data sets are in the other, too."""
+    own, other = np.unique(here), np.unique(there)
+    shared = len(np.intersect1d(own, other, assume_unique=True))
+    return 2 * shared > max(len(own), len(other))
 
 
 def _take_or_tell(merging: Merging, row: DatasetRow, names: set[str]) -> None:

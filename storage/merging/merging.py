@@ -45,6 +45,8 @@ class Merging:
     samples: IdMap = field(default_factory=IdMap)
     clusterings: IdMap = field(default_factory=IdMap)
     batches: IdMap = field(default_factory=IdMap)
+    unlike: set[int] = field(default_factory=set)
+    """Data sets here that have the name of one there, but no more than half of their samples."""
 
     def rows(
         self, model: type[Base], *, where: str = "", chunk: int = CHUNK

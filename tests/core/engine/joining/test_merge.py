@@ -754,3 +754,36 @@ def test_damaged_samples_are_left_out_with_what_refers_to_them_and_read_again(
     ingest(here, DatasetSource(data, name="harbour"))
     assert len(values(here.store)) == N
     assert check(location).sound
+
+
+def test_a_damaged_pin_is_counted_once(data, opened, tmp_path):
+    there = scored(opened, data, "there.db")
+    with there.store.writing() as connection:
+        pins.put(connection, there.dataset("harbour").id, [3, 4], keep=True, note="mine")
+    with closing(sqlite3.connect(tmp_path / "there.db")) as connection, connection:
+        connection.execute("UPDATE pins SET note = 'forged' WHERE sample_id = 3")
+    tally = merge(opened("here.db"), [tmp_path / "there.db"])[0].tables["pins"]
+    assert (tally.taken, tally.damaged, tally.left_out) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("shared", [1, N - 1])
+def test_imported_scores_come_where_most_samples_are_the_same(data, opened, tmp_path, shared):
+    records = json.loads(data.read_text())
+    for one in records[shared:]:
+        one["conversations"][1]["value"] += " otherwise"
+    (data.parent / "theirs.json").write_text(json.dumps(records))
+    there, here = opened("there.db"), opened("here.db")
+    theirs = ingest(there, DatasetSource(data.parent / "theirs.json", name="data")).dataset
+    (tmp_path / "own.csv").write_text(
+        "id,length\n" + "".join(f"harbour-{n:03d},{n}\n" for n in range(N))
+    )
+    import_scores(there, theirs, ScoreColumn(tmp_path / "own.csv", "length", "length"))
+    own = ingest(here, DatasetSource(data, name="data")).dataset
+    (result,) = merge(here, [tmp_path / "there.db"])
+    named = result.tables["dataset_scorers"]
+    if shared > 1:
+        assert (named.taken, named.conflicts) == (1, 0)
+        return
+    assert (named.taken, named.conflicts) == (0, 1)
+    assert "no more than half of their samples are the same" in result.conflicts[0]
+    assert score(here, own, LENGTH).done["length"] >= N - 3  # some samples are alike
