@@ -60,7 +60,8 @@ def _take_one(
         merging.conflict(
             model,
             f"{what} {row['name']} of {dataset} was imported for a data set there that has its "
-            "name alone: no more than half of their samples are the same, so the name is left free here",
+            "name alone: no more than half of their samples are the same, so the name is left free "
+            "here",
         )
         return
     tally.taken += 1
