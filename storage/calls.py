@@ -19,6 +19,8 @@ from sqlalchemy import (
     cast,
     delete,
     func,
+    insert,
+    literal,
     outerjoin,
     select,
     text,
@@ -27,7 +29,7 @@ from sqlalchemy import (
 
 from ig4.storage.bulk import driver_time, in_values, put_rows, update_rows
 from ig4.storage.finishes import AT_LIMIT
-from ig4.storage.integrity.seals import checksum, expressions, resealed, time_text
+from ig4.storage.integrity.seals import checksum, expressions, resealed, seal, time_text
 from ig4.storage.runs import now
 from ig4.storage.schema import Component, LlmCall, Run
 
@@ -248,19 +250,28 @@ def _lookup(dialect: str) -> Any:
 
 
 def record(connection: Connection, outcomes: Sequence[CallOutcome]) -> None:
-    """Record the outcomes of calls that were claimed or in a batch."""
+    """Record the outcomes of calls that were claimed or in a batch.
+
+    Where another reply came in the meantime, that one stays (a merge may have brought it), and
+    what this one cost is kept under another hash. Recording an outcome again changes nothing.
+    """
     time = now()
     ended, text_of_time = driver_time(connection, time), time_text(time)
     statement = _identities(connection).where(
         in_values(connection, LlmCall.request_hash, [one.request_hash for one in outcomes])
     )
-    stored = {row["request_hash"]: row for row in connection.execute(statement).mappings()}
+    found = connection.execute(statement.with_for_update()).mappings()
+    stored = {row["request_hash"]: row for row in found}
     rows = []
     for one in outcomes:
-        values = tuple(getattr(one, name) for name in _OUTCOME_COLUMNS)
         row = stored.get(one.request_hash)
         if row is None:
             continue
+        if row["state"] in (DONE, UNREADABLE):
+            if one.state != FAILED and (one.reply, one.seconds) != (row["reply"], row["seconds"]):
+                _keep_beside(connection, one, time)
+            continue
+        values = tuple(getattr(one, name) for name in _OUTCOME_COLUMNS)
         new = {**row, **dict(zip(_OUTCOME_COLUMNS, values, strict=True))}
         crc = checksum(LlmCall, new | {"finished_at": text_of_time})
         rows.append((*values, None, ended, crc))
@@ -268,12 +279,41 @@ def record(connection: Connection, outcomes: Sequence[CallOutcome]) -> None:
     update_rows(connection, LlmCall, "request_hash", columns, rows)
 
 
+def _keep_beside(connection: Connection, one: CallOutcome, time: datetime) -> None:
+    """Keep a reply whose request has another by now: both were paid for."""
+    again = select(LlmCall.id).where(
+        LlmCall.request_hash.startswith(f"{one.request_hash}/", autoescape=True),
+        LlmCall.reply.is_not_distinct_from(one.reply),
+        LlmCall.seconds.is_not_distinct_from(one.seconds),
+    )
+    if connection.scalar(again.limit(1)) is not None:
+        return
+    kept = ("provider", "model", "component_id", "run_id", "created_at")
+    passing = f"{one.request_hash}/second"
+    own = select(
+        *(_calls.c[name] for name in kept),
+        literal(passing),
+        literal(one.state),
+        literal(one.attempts),
+    ).where(_calls.c.request_hash == one.request_hash)
+    names = [*kept, "request_hash", "state", "attempts"]
+    connection.execute(insert(_calls).from_select(names, own))
+    added = connection.scalar(select(LlmCall.id).where(LlmCall.request_hash == passing))
+    outcome = {name: getattr(one, name) for name in _OUTCOME_COLUMNS[1:]}
+    values = outcome | {"request_hash": f"{one.request_hash}/{added}", "finished_at": time}
+    connection.execute(update(_calls).where(_calls.c.id == added).values(values))
+    seal(connection, LlmCall, LlmCall.id == added)
+
+
 def _identities(connection: Connection) -> Any:
-    """Return the SELECT of what a request is, without its outcome."""
+    """Return the SELECT of what a request is, and of whether it has a reply."""
     return select(*(one for one in expressions(connection, LlmCall) if one.name in _IDENTITY))
 
 
-_IDENTITY = {"request_hash", "provider", "model", "component_id", "batch_id", "created_at"}
+_IDENTITY = {
+    "request_hash", "provider", "model", "component_id", "batch_id", "created_at", "state", "reply",
+    "seconds",
+}  # fmt: skip
 
 
 _OUTCOME_COLUMNS = tuple(CallOutcome.__slots__)

@@ -61,10 +61,11 @@ def _differing(
     connection: Connection, rows: Sequence[samples.SampleRow]
 ) -> list[samples.SampleRow]:
     known = content_hashes(connection, [row.content_id for row in rows])
-    return [row for row in rows if _hash(row) != known.get(row.content_id)]
+    return [row for row in rows if stored_hash(row) != known.get(row.content_id)]
 
 
-def _hash(row: samples.SampleRow) -> str | None:
+def stored_hash(row: samples.SampleRow) -> str | None:
+    """Return the hash of what a stored sample holds; None where that cannot be read any more."""
     try:
         return content_hash(row)
     except ValueError:  # the turns are not JSON any more

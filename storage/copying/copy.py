@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, func, select, text
 
+from ig4.storage.calls import CLAIMED
 from ig4.storage.connect import connect, is_sqlite, parse, transaction
 from ig4.storage.copying.places import ImagePlaces
 from ig4.storage.errors import StorageError
-from ig4.storage.schema import Base, ImageFile, ScoreClaim
+from ig4.storage.schema import Base, ImageFile, LlmCall, LlmWorker, ScoreClaim
 from ig4.storage.store import Store
 from ig4.storage.transfer.folders import FolderCopy, copy_folder
 from ig4.storage.transfer.rows import TableDigest, read_rows, write_rows
@@ -33,8 +34,13 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Table
 
 
-_COPIED = [one for one in Base.metadata.sorted_tables if one is not ScoreClaim.__table__]
-"""All tables but that of the batches which processes are at: none of them works on the copy."""
+_AT_WORK = (ScoreClaim.__table__, LlmWorker.__table__)
+_COPIED = [one for one in Base.metadata.sorted_tables if one not in _AT_WORK]
+"""All tables but those of the processes at work, and their claims: none works on the copy."""
+
+_CONDITIONS: Mapping[str, str] = {LlmCall.__tablename__: f"state <> '{CLAIMED}'"}
+"""Which rows of a table are copied: not the requests that a process is sending. The copy would wait
+for a reply that comes to the original."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,8 @@ def copy_database(
 ) -> CopyResult:
     """Copy a database into one that is empty, or does not exist; the original is only read.
 
-    All rows keep their ids. They are written in one transaction, which is committed when the copy
+    All rows keep their ids. Left out are processes that are at work on the original, with what they
+    have claimed. Rows are written in one transaction, which is committed when the copy
     was read again and has the same rows: a copy that was interrupted has none, and can be made
     anew. Files beside the database are copied before, each under the name that it had.
 
@@ -175,7 +182,8 @@ def _require_empty(connection: Connection, where: str) -> str | None:
 
 
 def _count(connection: Connection, table: Table) -> int:
-    return int(connection.scalar(select(func.count()).select_from(table)) or 0)
+    where = text(_CONDITIONS.get(table.name, "1 = 1"))
+    return int(connection.scalar(select(func.count()).select_from(table).where(where)) or 0)
 
 
 def _copy_table(
@@ -186,7 +194,7 @@ def _copy_table(
     watch: RowWatcher,
 ) -> TableCopy:
     digest = TableDigest()
-    for rows in read_rows(source.connection, table):
+    for rows in read_rows(source.connection, table, where=_CONDITIONS.get(table.name, "")):
         placed = places.moved(rows) if table is ImageFile.__table__ else rows
         write_rows(connection, table, placed)
         digest.add(placed)

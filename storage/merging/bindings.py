@@ -18,19 +18,17 @@ _POOL = "pool"
 
 
 def take_names(merging: Merging) -> None:
-    """Take over names of scorers and spaces that mean nothing here yet."""
-    added = _take(merging, DatasetScorer, "scorer")
+    """Take over names of scorers and spaces that mean nothing here yet.
+
+    Names of scorers are columns of a view, which is made anew in the transaction that adds one: a
+    merge that was interrupted leaves none without its column.
+    """
+    _take(merging, DatasetScorer, "scorer")
     _take(merging, DatasetSpace, "space")
-    if added and not merging.dry_run:
-        with merging.store.writing() as connection:
-            lock_schema(connection)
-            refresh_scores_wide(connection)
 
 
-def _take(merging: Merging, model: Any, what: str) -> int:
-    """Take over bindings; returns how many are new."""
+def _take(merging: Merging, model: Any, what: str) -> None:
     tally = merging.result.of(model.__tablename__)
-    before = tally.taken
     for rows in merging.rows(model):
         for row in merging.sound(model, rows):
             dataset = merging.datasets.get(row["dataset_id"])
@@ -39,7 +37,6 @@ def _take(merging: Merging, model: Any, what: str) -> int:
                 tally.left_out += 1
                 continue
             _take_one(merging, model, what, {**row, "dataset_id": dataset}, component)
-    return tally.taken - before
 
 
 def _take_one(
@@ -59,6 +56,14 @@ def _take_one(
             f"{what} {row['name']} of {dataset} stands for other options, or another file, there",
         )
         return
+    if row["imported"] and row["dataset_id"] in merging.unlike:
+        merging.conflict(
+            model,
+            f"{what} {row['name']} of {dataset} was imported for a data set there that has its "
+            "name alone: no more than half of their samples are the same, so the name is left free "
+            "here",
+        )
+        return
     tally.taken += 1
     _tell_pool(merging, row)
     if merging.dry_run:
@@ -72,8 +77,11 @@ def _take_one(
         "options": options,
     }
     with merging.store.writing() as connection:
+        lock_schema(connection)
         connection.execute(insert(model).values(values))
         seal(connection, model, *mine)
+        if model is DatasetScorer:
+            refresh_scores_wide(connection)
 
 
 def _tell_pool(merging: Merging, row: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from ig4.storage import datasets, membership, samples
 from ig4.storage.bulk import in_values
 from ig4.storage.copying.places import ImagePlaces
 from ig4.storage.errors import StorageError
-from ig4.storage.merging.idmaps import UNSEEN, IdMap
+from ig4.storage.merging.idmaps import IdMap
 from ig4.storage.merging.merging import Merging, columns, in_order
 from ig4.storage.schema import Dataset, ImageFile, Run, Sample, SampleImage
 from ig4.storage.transfer.folders import copy_file
@@ -43,6 +43,8 @@ def match_datasets(merging: Merging) -> None:
         if same is not None:
             merging.datasets.put([row.id], [same.id])
             merging.result.datasets[row.name] = same.name
+            if not _mostly_shared(order_of[same.id], order):
+                merging.unlike.add(same.id)
             merging.result.of("datasets").equal += 1
         else:
             _take_or_tell(merging, row, {one.name for one in here})
@@ -73,6 +75,13 @@ def _same(
     return alike[0] if alike else None
 
 
+def _mostly_shared(here: NDArray[np.int64], there: NDArray[np.int64]) -> bool:
+    """Tell whether most of the contents of each of two data sets are in the other, too."""
+    own, other = np.unique(here), np.unique(there)
+    shared = len(np.intersect1d(own, other, assume_unique=True))
+    return 2 * shared > max(len(own), len(other))
+
+
 def _take_or_tell(merging: Merging, row: DatasetRow, names: set[str]) -> None:
     tally = merging.result.of("datasets")
     if row.name in names:
@@ -93,16 +102,21 @@ def _take_or_tell(merging: Merging, row: DatasetRow, names: set[str]) -> None:
 
 def _foresee(merging: Merging, row: DatasetRow) -> None:
     """Count the samples of a data set that would be taken over."""
-    merging.datasets.put([row.id], [UNSEEN + row.id])
+    merging.datasets.unseen([row.id])
     mine = f"dataset_id = {row.id}"
     links = f"sample_id IN (SELECT id FROM samples WHERE {mine})"
-    for model, where in ((ImageFile, mine), (SampleImage, links)):
-        for rows in merging.rows(model, where=where):
-            merging.result.of(model.__tablename__).taken += len(rows)
+    for rows in merging.rows(ImageFile, where=mine):
+        merging.result.of("image_files").taken += len(rows)
+    damaged = 0
     for rows in merging.rows(Sample, where=mine):
-        merging.result.of("samples").taken += len(rows)
-        ids = [one["id"] for one in rows]
-        merging.samples.put(ids, [UNSEEN + one for one in ids])
+        sound = _sound_samples(merging, rows)
+        damaged += len(rows) - len(sound)
+        merging.result.of("samples").taken += len(sound)
+        merging.samples.unseen([one["id"] for one in sound])
+    for rows in merging.rows(SampleImage, where=links):
+        whole = [one for one in rows if merging.samples.get(one["sample_id"]) is not None]
+        merging.result.of("sample_images").taken += len(whole)
+    _tell_damaged(merging, row, damaged)
 
 
 def _take(merging: Merging, row: DatasetRow) -> None:
@@ -113,7 +127,7 @@ def _take(merging: Merging, row: DatasetRow) -> None:
         number = _add(connection, merging, Dataset, [whole], IdMap(), {})[0]
         merging.datasets.put([row.id], [number])
         own = {"dataset_id": number}
-        files, linked, gone = IdMap(), 0, 0
+        files, linked, gone, damaged = IdMap(), 0, 0, 0
         places = ImagePlaces(merging.source.image_folder, merging.store.image_folder)
         for rows in merging.rows(ImageFile, where=mine):
             gone += _bring_images(merging, rows, places)
@@ -124,23 +138,57 @@ def _take(merging: Merging, row: DatasetRow) -> None:
                 for values in places.moved(in_order(columns(ImageFile), rows))
             ]
             _add(connection, merging, ImageFile, placed, files, own)
-        for rows in merging.rows(Sample, where=mine):
+        for stored in merging.rows(Sample, where=mine):
+            rows = _sound_samples(merging, stored)
+            damaged += len(stored) - len(rows)
             for one in rows:
                 one["content_id"] = merging.contents.get(one["content_id"])
                 one["run_id"] = merging.runs.get(one["run_id"])
             _add(connection, merging, Sample, rows, merging.samples, own)
         links = f"sample_id IN (SELECT id FROM samples WHERE {mine})"
         names = columns(SampleImage)
-        for rows in merging.rows(SampleImage, where=links):
+        for stored in merging.rows(SampleImage, where=links):
+            rows = [one for one in stored if merging.samples.get(one["sample_id"]) is not None]
             for one in rows:
                 one["sample_id"] = merging.samples.get(one["sample_id"])
                 one["file_id"] = files.get(one["file_id"])
             linked += add_rows(connection, "sample_images", names, in_order(names, rows))
+        if damaged:  # the next time, `ig4 ingest` reads all of it
+            unread = update(Dataset).where(Dataset.id == number).values(source_state=None)
+            connection.execute(unread)
+    _tell_damaged(merging, row, damaged)
     merging.result.of("sample_images").taken += linked
     if gone:
         merging.result.notes.append(
             f"{gone:,} of the images that {row.name} contains are not in {places.source}, and were "
             "not copied: `ig4 ingest` of the data set puts them beside this database"
+        )
+
+
+def _sound_samples(merging: Merging, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the samples that hold what their content says, and count the others.
+
+    As `ig4 db check` does; those that were removed from the data set are nobody's to look at.
+    """
+    if merging.content_hash is None:
+        return rows
+    source = merging.source.connection
+    current = [one["id"] for one in rows if one["ordinal"] is not None]
+    known = datasets.content_hashes(source, [one["content_id"] for one in rows])
+    damaged = {
+        one.id
+        for one in samples.by_id(source, current)
+        if merging.content_hash(one) != known.get(one.content_id)
+    }
+    merging.result.of("samples").damaged += len(damaged)
+    return [one for one in rows if one["id"] not in damaged]
+
+
+def _tell_damaged(merging: Merging, row: DatasetRow, damaged: int) -> None:
+    if damaged:
+        merging.result.notes.append(
+            f"{damaged:,} of the samples of {row.name} do not hold the texts and images that were "
+            f"scored, and were left out: `ig4 ingest {row.path} --name {row.name}` reads them again"
         )
 
 
@@ -153,6 +201,8 @@ def _add(
     own: Mapping[str, Any],
 ) -> list[int]:
     """Add rows that are in nobody's way, under their ids there if these are free; returns ids."""
+    if not rows:
+        return []
     table = model.__tablename__
     there = [row["id"] for row in rows]
     if reserve_ids(connection, table, there[0], there[-1]):
@@ -222,11 +272,12 @@ def _match_mixture(merging: Merging, row: DatasetRow) -> None:
     else:
         tally.taken += 1
         merging.result.datasets[row.name] = f"{row.name} (taken over)"
-        number = UNSEEN + row.id
-        if not merging.dry_run:
-            members = [membership.Member(int(one or 0), rows[int(one or 0)]) for one in ids]
-            with merging.store.writing() as connection:
-                number = membership.put(connection, row.name, members)
+        if merging.dry_run:
+            merging.datasets.unseen([row.id])
+            return
+        members = [membership.Member(int(one or 0), rows[int(one or 0)]) for one in ids]
+        with merging.store.writing() as connection:
+            number = membership.put(connection, row.name, members)
         merging.datasets.put([row.id], [number])
 
 

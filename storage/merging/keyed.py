@@ -9,11 +9,11 @@ from sqlalchemy import select
 
 from ig4.storage.bulk import in_values, update_rows
 from ig4.storage.integrity.seals import seal
-from ig4.storage.merging.idmaps import UNSEEN, IdMap
+from ig4.storage.merging.idmaps import IdMap
 from ig4.storage.merging.merging import Merging, columns, in_order
 from ig4.storage.schema import Component, Content, Image, Run
 from ig4.storage.transfer.rows import read_rows
-from ig4.storage.transfer.upserting import add_rows, reserve_ids
+from ig4.storage.transfer.upserting import HIGHEST_ID, add_rows, reserve_ids
 from ig4.storage.views import lock_schema
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def _take(
     tally.equal += len(rows) - len(missing)
     tally.taken += len(missing)
     if missing and merging.dry_run:
-        known |= {row[key]: UNSEEN + row["id"] for row in missing}
+        unseen = ids.unseen([row["id"] for row in missing])
+        known |= {row[key]: one for row, one in zip(missing, unseen, strict=True)}
     elif missing:
         with merging.store.writing() as connection:
             if _add(connection, model, missing):
@@ -72,7 +73,9 @@ def _find(
     column = getattr(model, key)
     alike: dict[int, str] = dict(
         connection.execute(
-            select(model.id, column).where(model.id.between(min(numbers), max(numbers)))
+            select(model.id, column).where(
+                model.id.between(*(min(one, HIGHEST_ID) for one in (min(numbers), max(numbers))))
+            )
         ).all()
     )
     found = {row[key]: row["id"] for row in rows if alike.get(row["id"]) == row[key]}
@@ -155,7 +158,7 @@ def take_runs(merging: Merging) -> None:
                 _set_outcome(merging, found["id"], row)
         tally.taken += len(fresh)
         if merging.dry_run:
-            merging.runs.put([row["id"] for row in fresh], [UNSEEN + row["id"] for row in fresh])
+            merging.runs.unseen([row["id"] for row in fresh])
         elif fresh:
             with merging.store.writing() as connection:
                 lock_schema(connection)  # another merge may be taking them over

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from ig4.storage import clusters, groups
 from ig4.storage.arrays import integers
 from ig4.storage.integrity.seals import seal
-from ig4.storage.merging.idmaps import UNSEEN
+from ig4.storage.merging.idmaps import NOWHERE
 from ig4.storage.merging.merging import Merging, columns, in_order
 from ig4.storage.schema import Clustering, ClusterLabel, Grouping, GroupLabel
 from ig4.storage.transfer.rows import CHUNK
@@ -39,7 +39,10 @@ def take_clusterings(merging: Merging) -> None:
         _tell_renumbered(merging, row)
         crc = clusters.labels_checksum(*pairs)
         number = _put(merging, Clustering, ClusterLabel, row, crc, pairs)
-        merging.clusterings.put([row["id"]], [number])
+        if number is None:
+            merging.clusterings.unseen([row["id"]])
+        else:
+            merging.clusterings.put([row["id"]], [number])
 
 
 def take_groupings(merging: Merging) -> None:
@@ -107,7 +110,7 @@ def _cluster_labels(merging: Merging, clustering: int) -> Pairs:
 def _mapped(merging: Merging, model: Any, pairs: Pairs) -> Pairs | None:
     """Return labels by the ids of samples here; None, counted, where one is not here."""
     samples = merging.samples.array(pairs[0])
-    if (samples < 0).any():
+    if (samples == NOWHERE).any():
         merging.result.of(model.__tablename__).left_out += 1
         return None
     return samples, pairs[1]
@@ -123,12 +126,13 @@ def _tell_renumbered(merging: Merging, row: Mapping[str, Any]) -> None:
 
 def _put(
     merging: Merging, model: Any, labels: Any, row: Mapping[str, Any], crc: int, pairs: Pairs
-) -> int:
+) -> int | None:
+    """Store a clustering or grouping; returns its id here, None where nothing is written."""
     table, of_labels = model.__tablename__, labels.__tablename__
     merging.result.of(table).taken += 1
     merging.result.of(of_labels).taken += len(pairs[0])
     if merging.dry_run:
-        return UNSEEN + int(row["id"])
+        return None
     own = {
         **row,
         "component_id": merging.components.get(row["component_id"]),

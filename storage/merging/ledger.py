@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from ig4.storage.bulk import in_values
 from ig4.storage.calls import BATCH, CLAIMED, DONE, FAILED, LOST, UNREADABLE
 from ig4.storage.integrity.seals import seal
-from ig4.storage.merging.idmaps import UNSEEN
 from ig4.storage.merging.merging import Merging, columns, in_order, sealed
 from ig4.storage.schema import LlmBatch, LlmCall
 from ig4.storage.transfer.upserting import add_rows
@@ -18,13 +17,15 @@ from ig4.storage.transfer.upserting import add_rows
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from ig4.storage.merging.tally import TableTally
+
 _NAMES = columns(LlmCall, without=("id",))
 _PREPARING = "preparing"
 _ARCHIVED = "/"
 """Stands in a hash before the number of a reply whose request was sent again."""
 
-_FAILURES = (FAILED, LOST, UNREADABLE)
-"""What is no answer, and gives way to one."""
+_REPLACED = (FAILED, CLAIMED, BATCH, LOST)
+"""What an answer takes the very row of; what was paid for beside it got another hash before."""
 
 
 def take_ledger(merging: Merging) -> None:
@@ -55,7 +56,8 @@ def _take_batches(merging: Merging) -> None:
         tally.taken += len(fresh)
         tally.equal += len(ready) - len(fresh)
         if merging.dry_run:
-            known |= {row["key"]: UNSEEN + row["id"] for row in fresh}
+            unseen = merging.batches.unseen([row["id"] for row in fresh])
+            known |= {row["key"]: one for row, one in zip(fresh, unseen, strict=True)}
         elif fresh:
             with merging.store.writing(durable=True) as connection:
                 own = [{**_with_ids(merging, row), "worker": None} for row in fresh]
@@ -100,55 +102,94 @@ def _take_calls(merging: Merging, rows: Sequence[dict[str, Any]]) -> None:
     tally = merging.result.of("llm_calls")
     if not rows:
         return
+    hashes = [row["request_hash"] for row in rows]
     with merging.store.reading() as connection:
-        found = _known(connection, [row["request_hash"] for row in rows])
-    fresh = [row for row in rows if row["request_hash"] not in found]
-    better = []
+        found = _known(connection, hashes)
+    if merging.dry_run or not any(_is_wanted(row, found) for row in rows):
+        _count(tally, rows, found)
+        return
+    with merging.store.writing(durable=True) as connection:
+        found = _known(connection, hashes, locked=True)  # processes here may be at work on them
+        _make_way(connection, rows, found)
+        wanted = [sealed(LlmCall, row) for row in rows if _is_wanted(row, found)]
+        answers = [row for row in wanted if row["state"] == DONE]
+        others = [row for row in wanted if row["state"] != DONE]
+        for part, states in ((answers, _REPLACED), (others, (FAILED,))):
+            told = ", ".join(f"'{state}'" for state in states)
+            add_rows(
+                connection, "llm_calls", _NAMES, in_order(_NAMES, part),
+                key=("request_hash",), replace=f"llm_calls.state IN ({told})",
+            )  # fmt: skip
+    _count(tally, rows, found)
+
+
+def _is_wanted(row: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Tell whether a request there is not here, or better than the one that is."""
+    here = found.get(row["request_hash"])
+    return here is None or _gives_way(here["state"], row["state"])
+
+
+def _count(
+    tally: TableTally, rows: Sequence[Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]]
+) -> None:
     for row in rows:
         here = found.get(row["request_hash"])
         if here is None:
-            continue
-        if _gives_way(here["state"], row["state"]):
-            better.append(row)
+            tally.taken += 1
+        elif _gives_way(here["state"], row["state"]):
+            tally.replaced += 1
+        elif here["state"] == CLAIMED:
+            tally.left_out += 1
         elif here["state"] == row["state"] == DONE and here["reply"] != row["reply"]:
             tally.conflicts += 1
         else:
             tally.equal += 1
-    tally.taken += len(fresh)
-    tally.replaced += len(better)
-    if merging.dry_run or not (fresh or better):
-        return
-    with merging.store.writing(durable=True) as connection:
-        _make_way(connection, [found[row["request_hash"]] for row in better])
-        wanted = [sealed(LlmCall, row) for row in (*fresh, *better)]
-        add_rows(connection, "llm_calls", _NAMES, in_order(_NAMES, wanted))
 
 
 def _gives_way(here: str, there: str) -> bool:
-    """Tell whether a request of one state here is replaced by one of another state there."""
-    if here == FAILED:
-        return there in (DONE, BATCH, UNREADABLE)
-    return here in _FAILURES and there == DONE
+    """Tell whether a request of one state here is replaced by one of another state there.
+
+    A reply replaces all that has none, also what is on its way: nobody is to pay for it again.
+    """
+    if there == DONE:
+        return here != DONE
+    return here == FAILED and there in (BATCH, UNREADABLE)
 
 
-def _known(connection: Connection, hashes: Sequence[str]) -> dict[str, dict[str, Any]]:
-    rows = connection.execute(
-        select(LlmCall.request_hash, LlmCall.id, LlmCall.state, LlmCall.reply).where(
-            in_values(connection, LlmCall.request_hash, hashes)
-        )
-    ).mappings()
+def _known(
+    connection: Connection, hashes: Sequence[str], *, locked: bool = False
+) -> dict[str, dict[str, Any]]:
+    statement = select(
+        LlmCall.request_hash, LlmCall.id, LlmCall.state, LlmCall.reply, LlmCall.batch_id
+    ).where(in_values(connection, LlmCall.request_hash, hashes))
+    rows = connection.execute(statement.with_for_update() if locked else statement).mappings()
     return {row["request_hash"]: dict(row) for row in rows}
 
 
-def _make_way(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Let rows give way to answers; what may have been paid for them stays in the ledger."""
-    failed = [row["id"] for row in rows if row["state"] == FAILED]
-    connection.execute(delete(LlmCall).where(in_values(connection, LlmCall.id, failed)))
+def _make_way(
+    connection: Connection, rows: Sequence[Mapping[str, Any]], found: Mapping[str, dict[str, Any]]
+) -> None:
+    """Let rows give way to answers; what may have been paid for them stays in the ledger.
+
+    A request that lies in another batch than the answer came with is paid for, too: it is counted
+    as one that may have been.
+    """
     for row in rows:
-        if row["state"] != FAILED:
-            name = f"{row['request_hash']}{_ARCHIVED}{row['id']}"
-            here = LlmCall.id == row["id"]
-            connection.execute(update(LlmCall).where(here).values(request_hash=name))
+        here = found.get(row["request_hash"])
+        if here is None or not _gives_way(here["state"], row["state"]):
+            continue
+        if here["state"] not in (BATCH, LOST, UNREADABLE) or _is_same_payment(here, row):
+            continue
+        values: dict[str, Any] = {"request_hash": f"{row['request_hash']}{_ARCHIVED}{here['id']}"}
+        if here["state"] == BATCH:
+            values |= {"state": LOST, "batch_id": None}
+        connection.execute(update(LlmCall).where(LlmCall.id == here["id"]).values(values))
+
+
+def _is_same_payment(here: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Tell whether a request waits in the very batch that the reply there came from."""
+    waits = here["state"] in (BATCH, LOST)
+    return waits and here["batch_id"] is not None and here["batch_id"] == row["batch_id"]
 
 
 def _take_archived(merging: Merging, row: dict[str, Any]) -> None:

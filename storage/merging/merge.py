@@ -14,7 +14,7 @@ from ig4.storage.connect import is_sqlite, parse
 from ig4.storage.errors import StorageError
 from ig4.storage.merging import bindings, keyed, labels, ledger, scores, selections, vectors
 from ig4.storage.merging.datasets import match_datasets, match_samples
-from ig4.storage.merging.merging import Merging
+from ig4.storage.merging.merging import ContentHash, Merging
 from ig4.storage.merging.tally import MergeResult
 from ig4.storage.schema import (
     Ablation,
@@ -90,12 +90,14 @@ def merge(
     take_datasets: bool = False,
     dry_run: bool = False,
     watch: RowWatcher = unwatched,
+    content_hash: ContentHash | None = None,
 ) -> MergeResult:
     """Take over the results of another database, which is only read.
 
     Rows are added a chunk at a time, a transaction each, in an order in which what they refer to
     is there; so a merge that was interrupted is completed by the next, and a second one changes
-    nothing. What is here stays, unless it is a failure and there is a value in its place.
+    nothing. What is here stays, unless it is a failure and there is a value in its place. With
+    `content_hash`, samples whose texts and images are not those of their content are left out.
 
     Raises:
         StorageError: the other database cannot be read, is of another version of ig4, or this one
@@ -104,7 +106,7 @@ def merge(
     check_source(store.engine.url, other)
     with open_source(other) as source:
         result = MergeResult(source.location, dry_run)
-        merging = Merging(store, source, result, dry_run, take_datasets, watch)
+        merging = Merging(store, source, result, dry_run, take_datasets, watch, content_hash)
         if source.note:
             result.notes.append(source.note)
         _take_all(merging)

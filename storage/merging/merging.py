@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,22 @@ from ig4.storage.transfer.watching import RowWatcher, unwatched
 
 if TYPE_CHECKING:
     from ig4.storage.merging.tally import MergeResult
+    from ig4.storage.samples import SampleRow
     from ig4.storage.schema import Base
     from ig4.storage.store import Store
     from ig4.storage.transfer.source import SourceDatabase
 
 
+ContentHash = Callable[["SampleRow"], "str | None"]
+"""Returns the hash of the texts and images of a stored sample; None where they cannot be read."""
+
+
 @dataclass(slots=True)
 class Merging:
-    """A merge at work: `store` takes from `source`; with `dry_run` nothing is written."""
+    """A merge at work: `store` takes from `source`; with `dry_run` nothing is written.
+
+    With `content_hash`, samples that are not what their content says are not taken over.
+    """
 
     store: Store
     source: SourceDatabase
@@ -28,6 +36,7 @@ class Merging:
     dry_run: bool = False
     take_datasets: bool = False
     watch: RowWatcher = unwatched
+    content_hash: ContentHash | None = None
     components: IdMap = field(default_factory=IdMap)
     contents: IdMap = field(default_factory=IdMap)
     images: IdMap = field(default_factory=IdMap)
@@ -36,6 +45,8 @@ class Merging:
     samples: IdMap = field(default_factory=IdMap)
     clusterings: IdMap = field(default_factory=IdMap)
     batches: IdMap = field(default_factory=IdMap)
+    unlike: set[int] = field(default_factory=set)
+    """Data sets here that have the name of one there, but no more than half of their samples."""
 
     def rows(
         self, model: type[Base], *, where: str = "", chunk: int = CHUNK

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from ig4.storage.bulk import in_values
 from ig4.storage.integrity.checksums import of_score
+from ig4.storage.merging.idmaps import NOWHERE
 from ig4.storage.merging.merging import Merging, columns, in_order, sealed
 from ig4.storage.schema import Score, ScoreDetails
 from ig4.storage.transfer.upserting import add_rows
@@ -78,7 +79,7 @@ def _mapped(
         there, own, value, error, run, crc = row
         if crc is not None and crc != of_score(there, own, value, error):
             tally.damaged += 1
-        elif component < 0 or content < 0:
+        elif NOWHERE in (component, content):
             tally.left_out += 1
         else:
             here = of_score(component, content, value, error)

@@ -216,13 +216,14 @@ def take_pins(merging: Merging) -> None:
     names = columns(Pin)
     tally = merging.result.of("pins")
     for rows in merging.rows(Pin):
+        sound = merging.sound(Pin, rows)
         mapped = [
             {**row, "dataset_id": dataset, "sample_id": sample}
-            for row in merging.sound(Pin, rows)
+            for row in sound
             if (dataset := merging.datasets.get(row["dataset_id"])) is not None
             and (sample := merging.samples.get(row["sample_id"])) is not None
         ]
-        tally.left_out += len(rows) - len(mapped)
+        tally.left_out += len(sound) - len(mapped)
         with merging.store.reading() as connection:
             ids = [row["sample_id"] for row in mapped]
             known = {

@@ -58,6 +58,10 @@ def _on_conflict(names: Sequence[str], key: Sequence[str], replace: str) -> str:
     return f"ON CONFLICT ({keys}) DO UPDATE SET {values} WHERE {replace}"
 
 
+HIGHEST_ID = (1 << 31) - 1
+"""The highest id that a table on PostgreSQL can have."""
+
+
 def reserve_ids(connection: Connection, table: str, first: int, last: int) -> bool:
     """Tell whether rows can be added under ids from `first` to `last`, beyond all that there were.
 
@@ -66,6 +70,8 @@ def reserve_ids(connection: Connection, table: str, first: int, last: int) -> bo
     if connection.dialect.name == "sqlite":
         highest = connection.execute(text(f'SELECT max(id) FROM "{table}"')).scalar()
         return first > (highest or 0)
+    if last > HIGHEST_ID:
+        return False
     connection.execute(text(f'LOCK TABLE "{table}" IN SHARE ROW EXCLUSIVE MODE'))
     sequence = connection.scalar(text(f"SELECT pg_get_serial_sequence('{table}', 'id')"))
     used = connection.scalar(

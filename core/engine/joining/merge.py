@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ig4.core.calls.presence import Presence
 from ig4.core.counts import counted
+from ig4.core.engine.checking import stored_hash
 from ig4.core.errors import UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.storage import datasets
@@ -60,6 +62,7 @@ def merge(
     if dry_run:
         return [_merge_one(session, one, take_datasets, dry_run=True) for one in others]
     config = {"others": [describe(parse(one)) for one in others], "datasets": take_datasets}
+    Presence(session.store).forget_gone()  # replies there take the place of their requests
     with session.recorded("db merge", config):
         return [_merge_one(session, one, take_datasets, dry_run=False) for one in others]
 
@@ -76,7 +79,12 @@ def _merge_one(
 
     session.emit(StageStarted(STAGE, check_source(session.store.engine.url, other), "rows"))
     result = take_over(
-        session.store, other, take_datasets=take_datasets, dry_run=dry_run, watch=watch
+        session.store,
+        other,
+        take_datasets=take_datasets,
+        dry_run=dry_run,
+        watch=watch,
+        content_hash=stored_hash,
     )
     session.emit(StageFinished(STAGE, f"{counted(result.total('changes'), 'row')} taken"))
     for note in result.notes:

@@ -159,3 +159,60 @@ def test_requests_in_a_batch_come_with_it(store, other):
         ).all()
     assert rows == [("batch", "r")]
     assert take(store, other).total("changes") == 0
+
+
+def in_batch(store, name, key, *, cost=0.5):
+    """Put a request into a batch that lies with a service."""
+    with store.writing() as connection:
+        number, _ = batches.prepare(connection, "w", key, [call(name) | {"cost": cost}])
+        batches.mark_submitted(connection, number, f"remote {key}")
+
+
+def test_a_reply_takes_the_place_of_a_request_that_is_on_its_way(store, other):
+    paid(other, "a" * 64, "87")
+    with store.writing() as connection:
+        calls.claim(connection, "w", [call("a" * 64)])
+    result = take(store, other)
+    assert replies(store) == {"a" * 64: ("done", "87")}
+    assert result.tables["llm_calls"].replaced == 1
+    with store.writing() as connection:
+        assert calls.claim(connection, "v", [call("a" * 64)])["a" * 64].reply == "87"
+
+
+@pytest.mark.parametrize("late", [calls.DONE, calls.FAILED])
+def test_who_was_at_work_on_a_request_records_beside_the_reply_that_came(store, other, late):
+    paid(other, "a" * 64, "87")
+    with store.writing() as connection:
+        calls.claim(connection, "w", [call("a" * 64)])
+    take(store, other)
+    reply = "12" if late == calls.DONE else None
+    outcome = CallOutcome("a" * 64, late, reply, cost=0.5 if reply else None)
+    for _ in range(2):  # again where the connection broke
+        with store.writing() as connection:
+            calls.record(connection, [outcome])
+    assert replies(store)["a" * 64] == ("done", "87")
+    assert cost(store) == (0.75 if reply else 0.25)
+    assert take(store, other).total("changes") == 0
+
+
+def test_a_reply_takes_the_place_of_a_request_in_a_batch_that_still_counts(store, other):
+    paid(other, "a" * 64, "87")
+    in_batch(store, "a" * 64, "mine")
+    result = take(store, other)
+    assert replies(store)["a" * 64] == ("done", "87")
+    assert result.tables["llm_calls"].replaced == 1
+    with store.reading() as connection:
+        assert batches.pending_hashes(connection, 1) == set()
+        (total,) = calls.sum_costs(connection, "model")
+        assert (total.cost, total.lost, total.lost_cost) == (0.25, 1, 0.5)
+    assert take(store, other).total("changes") == 0
+
+
+def test_a_batch_that_was_fetched_elsewhere_is_paid_for_once(store, other):
+    in_batch(other, "a" * 64, "theirs")
+    take(store, other)
+    with other.writing() as connection:
+        calls.record(connection, [CallOutcome("a" * 64, calls.DONE, "87", cost=0.25)])
+    take(store, other)
+    assert replies(store) == {"a" * 64: ("done", "87")}
+    assert cost(store) == 0.25

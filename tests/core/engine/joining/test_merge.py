@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 
+from ig4.core.calls.worker import this_process
 from ig4.core.engine.checking import check
 from ig4.core.engine.grouping.cluster import ClusterRequest, cluster
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
@@ -34,7 +35,8 @@ from ig4.core.engine.session import Session
 from ig4.core.errors import UsageError
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
-from ig4.storage import datasets, pins, samples, selectionnames
+from ig4.storage import calls, datasets, pins, samples, selectionnames, workers
+from ig4.storage.calls import CallOutcome
 from ig4.storage.errors import DatabaseMissingError, SchemaVersionError, StorageError
 from ig4.storage.integrity.checksums import of_score
 from ig4.storage.schema import (
@@ -640,3 +642,148 @@ def test_several_merges_into_one_server_at_a_time_take_everything_once(
     with session.store.reading() as connection:
         scoring = select(func.count()).select_from(Run).where(Run.command == "score")
         assert connection.scalar(scoring) == 3
+
+
+def test_a_reply_there_serves_where_a_process_ended_that_had_asked_for_it(opened, tmp_path):
+    row = {"request_hash": "a" * 64, "provider": "test", "model": "m", "component_id": None,
+           "run_id": None}  # fmt: skip
+    here, there = opened("here.db"), opened("there.db")
+    with here.store.writing() as connection:
+        own = this_process()
+        workers.record_heartbeat(connection, "dead", own.host, 2**22 + 1, "then", 1)
+        calls.claim(connection, "dead", [row, row | {"request_hash": "b" * 64}])
+    with there.store.writing() as connection:
+        calls.claim(connection, "w", [row])
+        calls.record(connection, [CallOutcome("a" * 64, calls.DONE, "87", cost=0.5)])
+    merge(here, [tmp_path / "there.db"])
+    with here.store.reading() as connection:
+        assert calls.lookup(connection, ["a" * 64, "b" * 64])["a" * 64].reply == "87"
+        assert calls.lookup(connection, ["b" * 64]) == {}
+        assert workers.list_all(connection) == []
+
+
+KILLED = """
+import os, sys
+from ig4.core.engine.joining.merge import merge
+from ig4.core.engine.session import Session
+from ig4.core.host.host import Host
+from ig4.storage.store import Store
+with Store.open(sys.argv[1]) as store:
+    insertion, views = "INSERT INTO dataset_scorers", "scores_wide"
+    from sqlalchemy import event
+    bound = []
+
+    @event.listens_for(store.engine, "before_cursor_execute")
+    def look(connection, cursor, statement, *rest):
+        if bound and views in statement:
+            os._exit(9)
+        bound.extend([1] if insertion in statement else [])
+
+    merge(Session(store, Host.discover(), []), sys.argv[2:])
+"""
+
+
+def test_a_merge_killed_before_the_views_are_new_is_completed_by_the_next(
+    data, opened, tmp_path, location
+):
+    scored(opened, data, "there.db")
+    session = opened(location)
+    ingest(session, DatasetSource(data, name="harbour"))
+    command = [sys.executable, "-c", KILLED, location, str(tmp_path / "there.db")]
+    assert subprocess.run(command, check=False).returncode == 9
+    merge(session, [tmp_path / "there.db"])
+    assert values_of(session.store, "length") == values(session.store)
+
+
+def test_a_plan_counts_on_a_server_what_would_be_new(harbour, opened, location):
+    here = opened(location)
+    with planning_store(location) as planned:
+        plan = merge(Session(planned, Host.discover(), []), [harbour / "ig4.db"], dry_run=True)
+    done = merge(here, [harbour / "ig4.db"])
+    assert plan[0].to_dict()["tables"] == done[0].to_dict()["tables"]
+    assert plan[0].total("taken") > N
+
+
+def test_a_plan_counts_on_a_server_what_a_known_data_set_would_get(
+    harbour, opened, location, tmp_path
+):
+    here = opened(location)
+    ingest(here, DatasetSource(harbour_data(harbour), name="harbour"))
+    write_other(tmp_path / "own.json")
+    ingest(here, DatasetSource(tmp_path / "own.json", name="own"))
+    with planning_store(location) as planned:
+        plan = merge(Session(planned, Host.discover(), []), [harbour / "ig4.db"], dry_run=True)
+    done = merge(here, [harbour / "ig4.db"])
+    assert plan[0].to_dict()["tables"] == done[0].to_dict()["tables"]
+
+
+def test_an_id_far_from_the_others_needs_no_room_between(data, opened, location, tmp_path):
+    scored(opened, data, "there.db")
+    with closing(sqlite3.connect(tmp_path / "there.db")) as connection, connection:
+        connection.execute("INSERT INTO contents (id, hash) VALUES (1000000000000, 'far')")
+        connection.execute(
+            "INSERT INTO images (id, sha256, bytes) VALUES (1000000000000, 'far', 1)"
+        )
+    here = opened(location)
+    merge(here, [tmp_path / "there.db"])
+    assert len(values(here.store)) == N
+    with here.store.reading() as connection:
+        assert connection.scalar(select(Content.hash).order_by(Content.id.desc()).limit(1)) == "far"
+
+
+def test_damaged_samples_are_left_out_with_what_refers_to_them_and_read_again(
+    data, opened, tmp_path, location
+):
+    there = scored(opened, data, "there.db")
+    with there.store.writing() as connection:
+        pins.put(connection, there.dataset("harbour").id, [3, 4], keep=True, note="mine")
+    with closing(sqlite3.connect(tmp_path / "there.db")) as connection, connection:
+        connection.execute("UPDATE samples SET answer = 'forged' WHERE id = 3")
+    with planning_store(location) as planned:
+        session = Session(planned, Host.discover(), [])
+        plan = merge(session, [tmp_path / "there.db"], dry_run=True)
+    here = opened(location)
+    (result,) = merge(here, [tmp_path / "there.db"])
+    tally = result.tables["samples"]
+    assert (tally.taken, tally.damaged) == (N - 1, 1)
+    assert plan[0].to_dict()["tables"] == result.to_dict()["tables"]
+    assert any("1 of the samples of harbour do not hold" in note for note in result.notes)
+    assert result.tables["pins"].taken == 1
+    assert check(location).sound
+    assert merge(here, [tmp_path / "there.db"])[0].total("changes") == 0
+    ingest(here, DatasetSource(data, name="harbour"))
+    assert len(values(here.store)) == N
+    assert check(location).sound
+
+
+def test_a_damaged_pin_is_counted_once(data, opened, tmp_path):
+    there = scored(opened, data, "there.db")
+    with there.store.writing() as connection:
+        pins.put(connection, there.dataset("harbour").id, [3, 4], keep=True, note="mine")
+    with closing(sqlite3.connect(tmp_path / "there.db")) as connection, connection:
+        connection.execute("UPDATE pins SET note = 'forged' WHERE sample_id = 3")
+    tally = merge(opened("here.db"), [tmp_path / "there.db"])[0].tables["pins"]
+    assert (tally.taken, tally.damaged, tally.left_out) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("shared", [1, N - 1])
+def test_imported_scores_come_where_most_samples_are_the_same(data, opened, tmp_path, shared):
+    records = json.loads(data.read_text())
+    for one in records[shared:]:
+        one["conversations"][1]["value"] += " otherwise"
+    (data.parent / "theirs.json").write_text(json.dumps(records))
+    there, here = opened("there.db"), opened("here.db")
+    theirs = ingest(there, DatasetSource(data.parent / "theirs.json", name="data")).dataset
+    (tmp_path / "own.csv").write_text(
+        "id,length\n" + "".join(f"harbour-{n:03d},{n}\n" for n in range(N))
+    )
+    import_scores(there, theirs, ScoreColumn(tmp_path / "own.csv", "length", "length"))
+    own = ingest(here, DatasetSource(data, name="data")).dataset
+    (result,) = merge(here, [tmp_path / "there.db"])
+    named = result.tables["dataset_scorers"]
+    if shared > 1:
+        assert (named.taken, named.conflicts) == (1, 0)
+        return
+    assert (named.taken, named.conflicts) == (0, 1)
+    assert "no more than half of their samples are the same" in result.conflicts[0]
+    assert score(here, own, LENGTH).done["length"] >= N - 3  # some samples are alike
