@@ -33,11 +33,10 @@ def open_session(
 def open_planning_session(
     db: str | None, config: Config | None = None, *, create: bool = False, quiet: bool = False
 ) -> Iterator[Session]:
-    """Yield a session for a plan, of which nothing is left.
+    """Yield a session for a plan, which writes nothing: others may write meanwhile.
 
     With `create`, an empty database elsewhere stands for one that does not exist yet.
     """
-    from ig4.core.engine.estimating.mixtures import passing_mixtures
     from ig4.core.engine.planningstore import planning_store
 
     where = location(db, config)
@@ -45,6 +44,4 @@ def open_planning_session(
         planning_store(where) if create else Store.open(where, create=False) as store,
         progress_listener(quiet=quiet) as listener,
     ):
-        session = Session(store, Host.discover(), [listener, log_event], planning=True)
-        with passing_mixtures(session):
-            yield session
+        yield Session(store, Host.discover(), [listener, log_event], planning=True)

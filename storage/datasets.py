@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from ig4.storage.arrays import joined
 from ig4.storage.bulk import in_values, put_rows, upsert
-from ig4.storage.membership import MIXTURE, among, of_dataset, owners
+from ig4.storage.membership import MIXTURE, among, of_dataset, owners, planned
 from ig4.storage.runs import now
 from ig4.storage.schema import (
     Content,
     Dataset,
-    DatasetMember,
     Image,
     ImageFile,
     Sample,
@@ -84,12 +84,29 @@ class FileRow:
 
 def find(connection: Connection, name: str) -> DatasetRow | None:
     """Return the data set of a name, or None."""
-    return next(iter(_datasets(connection, Dataset.name == name)), None)
+    here = (row for row in _planned(connection) if row.name == name)
+    return next(here, None) or next(iter(_datasets(connection, Dataset.name == name)), None)
 
 
 def list_all(connection: Connection) -> list[DatasetRow]:
-    """Return all data sets, oldest first."""
-    return _datasets(connection, Dataset.id > 0)
+    """Return all data sets, oldest first; mixtures that are only planned come last."""
+    return [*_datasets(connection, Dataset.id > 0), *_planned(connection)]
+
+
+def _planned(connection: Connection) -> list[DatasetRow]:
+    return [
+        DatasetRow(
+            id=mixture.id,
+            name=mixture.name,
+            path="",
+            format=MIXTURE,
+            options={"members": [member.name for member in mixture.members]},
+            image_root=None,
+            header=None,
+            source_state=None,
+        )
+        for mixture in planned(connection).values()
+    ]
 
 
 def _datasets(connection: Connection, condition: Any) -> list[DatasetRow]:
@@ -137,13 +154,11 @@ def put(
 
 def source_states(connection: Connection, dataset_id: int) -> list[tuple[str, str | None]]:
     """Return name and `source_state` of a data set and of the members of a mixture, by name."""
-    members = select(DatasetMember.member_id).where(DatasetMember.dataset_id == dataset_id)
-    rows = connection.execute(
-        select(Dataset.name, Dataset.source_state)
-        .where(or_(Dataset.id == dataset_id, Dataset.id.in_(members)))
-        .order_by(Dataset.name)
-    )
-    return [(name, state) for name, state in rows]
+    ids = {dataset_id, *owners(connection, dataset_id)}
+    rows = connection.execute(select(Dataset.name, Dataset.source_state).where(Dataset.id.in_(ids)))
+    mixture = planned(connection).get(dataset_id)
+    own = [] if mixture is None else [(mixture.name, None)]
+    return sorted([*own, *((name, state) for name, state in rows)], key=itemgetter(0))
 
 
 def set_image_roots(connection: Connection, dataset_id: int, roots: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import case, delete, insert, select
@@ -11,7 +12,7 @@ from ig4.storage.runs import now
 from ig4.storage.schema import Dataset, DatasetMember, Sample
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Engine
     from sqlalchemy.orm import InstrumentedAttribute
 
 MIXTURE = "mixture"
@@ -23,6 +24,15 @@ class Member(NamedTuple):
 
     id: int
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMixture:
+    """A mixture that is asked about, and that no table knows of; its `id` is below 0."""
+
+    id: int
+    name: str
+    members: tuple[Member, ...]
 
 
 class NamedComponent(Protocol):
@@ -39,9 +49,34 @@ class NamedComponent(Protocol):
 
 Named = TypeVar("Named", bound=NamedComponent)
 
+_PLANNED = "ig4_planned_mixtures"
+"""The option of an engine, and so of its connections, that holds its planned mixtures by id."""
+
+
+def plan(engine: Engine, name: str, parts: Sequence[Member]) -> int:
+    """Let the connections of one engine know a mixture that is not stored; returns its id.
+
+    What is asked of it is answered from its members. Nothing is written, so that nothing has to be
+    removed, nobody else sees it, and nobody who writes is in the way.
+    """
+    known = engine.get_execution_options().get(_PLANNED, {})
+    number = -1 - len(known)
+    mixture = PlannedMixture(number, name, tuple(parts))
+    engine.update_execution_options(**{_PLANNED: {**known, number: mixture}})
+    return number
+
+
+def planned(connection: Connection) -> Mapping[int, PlannedMixture]:
+    """Return the mixtures by id that are not stored, and that this connection knows of."""
+    found: Mapping[int, PlannedMixture] = connection.get_execution_options().get(_PLANNED, {})
+    return found
+
 
 def members(connection: Connection, dataset_id: int) -> list[Member]:
     """Return the members of a mixture in their order; none for any other data set."""
+    mixture = planned(connection).get(dataset_id)
+    if mixture is not None:
+        return list(mixture.members)
     rows = connection.execute(
         select(Dataset.id, Dataset.name)
         .join(DatasetMember, DatasetMember.member_id == Dataset.id)
@@ -59,13 +94,18 @@ def member_ids(connection: Connection) -> dict[int, list[int]]:
         )
     )
     found: dict[int, list[int]] = {}
-    for mixture, member in rows:
-        found.setdefault(mixture, []).append(member)
+    for number, member in rows:
+        found.setdefault(number, []).append(member)
+    for one in planned(connection).values():
+        found[one.id] = [member.id for member in one.members]
     return found
 
 
 def owners(connection: Connection, dataset_id: int) -> list[int]:
     """Return the ids of the data sets whose samples a data set has, in their order."""
+    mixture = planned(connection).get(dataset_id)
+    if mixture is not None:
+        return [member.id for member in mixture.members]
     found = connection.scalars(
         select(DatasetMember.member_id)
         .where(DatasetMember.dataset_id == dataset_id)

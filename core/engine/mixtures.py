@@ -33,10 +33,13 @@ def named_parts(name: str) -> list[str]:
     return [part for part in (part.strip() for part in name.split(",")) if part]
 
 
-def mixture_of(store: Store, parts: Sequence[DatasetRow], *, make: bool = True) -> DatasetRow:
+def mixture_of(
+    store: Store, parts: Sequence[DatasetRow], *, make: bool = True, planning: bool = False
+) -> DatasetRow:
     """Return the mixture of data sets, in their order, which is made where there is none yet.
 
-    Without `make` it is not: what is asked of it, such as a selection, is not there either.
+    Without `make` it is not: what is asked of it, such as a selection, is not there either. While
+    `planning`, this store alone knows of it, as long as it is open, and nothing is written.
 
     A mixture among them stands for its members. It is called by their names: `a+b`.
 
@@ -56,12 +59,27 @@ def mixture_of(store: Store, parts: Sequence[DatasetRow], *, make: bool = True) 
             f"there is no selection of {names} yet: run `ig4 select --dataset {names} --size 200` "
             "first"
         )
+    return _planned(store, wanted) if planning else _stored(store, wanted)
+
+
+def _planned(store: Store, wanted: Sequence[Member]) -> DatasetRow:
+    """Let a store know a mixture, as it would be called, without storing it."""
+    with store.reading() as connection:
+        name, _ = _free_name(connection, wanted)
+    number = membership.plan(store.engine, name, wanted)
+    with store.reading() as connection:
+        return next(row for row in datasets.list_all(connection) if row.id == number)
+
+
+def _stored(store: Store, wanted: Sequence[Member]) -> DatasetRow:
     with store.writing() as connection:
         lock_schema(connection)  # another process may be making it
         found = _known(connection, wanted)
         if found is not None:
             return found
-        name = _free_name(connection, "+".join(part.name for part in wanted))
+        name, former = _free_name(connection, wanted)
+        if former is not None:
+            membership.remove(connection, former)
         membership.put(connection, name, wanted)
         made = datasets.find(connection, name)
     assert made is not None
@@ -99,19 +117,19 @@ def _known(connection: Connection, wanted: Sequence[Member]) -> DatasetRow | Non
     return None
 
 
-def _free_name(connection: Connection, name: str) -> str:
-    """Return a name for a mixture; one whose members are gone gives its name up."""
+def _free_name(connection: Connection, wanted: Sequence[Member]) -> tuple[str, int | None]:
+    """Return a name for a mixture, and the one whose members are gone that has to give it up."""
     members = membership.member_ids(connection)
     taken = {row.name: row for row in datasets.list_all(connection)}
+    name = "+".join(part.name for part in wanted)
     number, free = 1, name
     while free in taken:
         row = taken[free]
         if not is_whole(row, members.get(row.id, [])):
-            membership.remove(connection, row.id)
-            break
+            return free, row.id
         number += 1
         free = f"{name}#{number}"
-    return free
+    return free, None
 
 
 def is_whole(row: DatasetRow, members: Sequence[int]) -> bool:

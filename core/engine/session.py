@@ -165,7 +165,7 @@ class Session:
         """Return the data set of a name, or the only one in the database.
 
         Several names, as in `a,b`, mean the mixture of these data sets; it is made where there is
-        none yet, unless `make` is off.
+        none yet, unless `make` is off. While planning, only this session knows of it.
 
         Raises:
             UnknownNameError: there is none, none of that name, or several and no name.
@@ -189,7 +189,8 @@ class Session:
                 return row
         parts = named_parts(name or "")
         if len(parts) > 1:
-            mixture = mixture_of(self.store, [self.dataset(part) for part in parts], make=make)
+            members = [self.dataset(part) for part in parts]
+            mixture = mixture_of(self.store, members, make=make, planning=self.planning)
             self._tell_differing(mixture)
             return mixture
         raise UnknownNameError(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 import json
+import sqlite3
+from contextlib import closing, suppress
 
 import pytest
 
 from ig4.cli.estimating import bytes_text, duration_text
 from ig4.cli.main import main
+from ig4.cli.session import open_planning_session
 
 from ..harbour import write_data
 
@@ -120,6 +123,49 @@ def test_a_mixture_that_is_only_asked_about_is_not_made(ig4, tmp_path):
         assert json.loads(out)["samples"] == 160
     names = ig4("query", "SELECT name FROM datasets ORDER BY 1", "--json")[1]
     assert [row["name"] for row in json.loads(names)] == ["again", "harbour"]
+
+
+MIXTURES = "SELECT name FROM datasets WHERE format = 'mixture'"
+
+
+@pytest.fixture
+def two(ig4, tmp_path):
+    """Run `ig4` where two data sets are stored."""
+    write_data(tmp_path / "more")
+    assert ig4("ingest", "data/llava.json", "--name", "harbour")[0] == 0
+    assert ig4("ingest", "more/llava.json", "--name", "again")[0] == 0
+    return ig4
+
+
+def test_a_mixture_that_others_make_during_a_plan_stays_with_its_selections(two):
+    selecting = ("select", "--dataset", "harbour,again", "--scorers", "length", "--size", "5",
+                 "--clusters", "none", "--name", "keepme", "--quiet")  # fmt: skip
+    with open_planning_session(None, quiet=True) as session:
+        planned = session.dataset("harbour,again")
+        assert two("score", "--dataset", "harbour,again", "--scorers", "length")[0] in (0, 3)
+        assert two(*selecting)[0] in (0, 3)
+        assert session.dataset("harbour,again").name == planned.name == "harbour+again"
+    (name,) = json.loads(two("query", MIXTURES, "--json")[1])
+    assert name == {"name": "harbour+again"}
+    assert "keepme" in two("selections", "list", "--dataset", "harbour,again")[1]
+
+
+def test_a_plan_of_a_mixture_that_dies_leaves_none(two):
+    with suppress(RuntimeError), open_planning_session(None, quiet=True) as session:
+        session.dataset("harbour,again")
+        assert json.loads(two("query", MIXTURES, "--json")[1]) == []
+        raise RuntimeError
+    assert json.loads(two("query", MIXTURES, "--json")[1]) == []
+
+
+@pytest.mark.parametrize("verb", ["score", "run"])
+def test_a_plan_of_a_mixture_waits_for_nobody_who_writes(two, tmp_path, verb):
+    asked = ("--scorers", "length", "--dataset", "harbour,again", "--dry-run", "--json")
+    with closing(sqlite3.connect(tmp_path / "ig4.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        code, out, _ = two(verb, *asked)
+    assert code == 0
+    assert json.loads(out)["samples"] == 160
 
 
 def test_scores_of_a_database_that_is_not_there_are_not_estimated(ig4, tmp_path):

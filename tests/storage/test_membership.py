@@ -10,6 +10,7 @@ from ig4.storage.membership import Member
 from ig4.storage.runs import ComponentRow
 from ig4.storage.schema import Dataset, DatasetMember
 from ig4.storage.selections import SelectionItem
+from ig4.storage.store import Store
 
 BOATS = [("1", "red"), ("2", "green"), ("2#2", "blue")]
 CATS = [("1", "black"), ("2", "red"), ("9", "white")]
@@ -235,3 +236,32 @@ def test_a_data_set_that_is_removed_is_no_member_any_more(store, parts, mixture)
         assert membership.members(connection, mixture) == [Member(parts["boats"], "boats")]
         assert membership.prefixes(connection, mixture) == {parts["boats"]: "boats/"}
         assert datasets.count_samples(connection, mixture) == 3
+
+
+def test_a_planned_mixture_is_what_a_stored_one_would_be_and_is_not_stored(store, location, parts):
+    shared = bind(store, parts["boats"], "clip", "a")
+    bind(store, parts["cats"], "clip", "a")
+    wanted = [Member(parts[name], name) for name in ("boats", "cats")]
+    number = membership.plan(store.engine, "boats+cats", wanted)
+    with Store.open(location) as other, other.writing() as connection:
+        stored = membership.put(connection, "boats+cats", wanted)
+    for connect in (store.reading, store.writing):
+        with connect() as connection:
+            for ask in (
+                datasets.count_samples,
+                datasets.count_images,
+                datasets.source_states,
+                membership.members,
+                membership.owners,
+                membership.prefixes,
+            ):
+                assert ask(connection, number) == ask(connection, stored)
+            ids = [samples.ordered_ids(connection, one)[0].tolist() for one in (number, stored)]
+            assert ids[0] == ids[1]
+            assert scores.bindings(connection, number) == {"clip": (shared, False)}
+            assert membership.member_ids(connection)[number] == [one.id for one in wanted]
+            row = datasets.find(connection, "boats+cats")
+            assert (row.id, row.is_mixture) == (number, True)
+            assert [one.id for one in datasets.list_all(connection)][-2:] == [stored, number]
+    with Store.open(location) as other, other.reading() as connection:
+        assert [row.id for row in datasets.list_all(connection) if row.is_mixture] == [stored]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ig4.core.engine.scoring.pending import PendingImages, PendingTexts, PendingWork
-from ig4.core.engine.scoring.plan import ScoringPlan, make_plan
+from ig4.core.engine.scoring.plan import ScoringPlan, check_shard, make_plan
 from ig4.core.engine.scoring.runner import ScoreRunner
 from ig4.core.engine.scoring.score import imported_scorers, imported_spaces, split_pool_scorers
 
@@ -35,9 +35,11 @@ def measure(session: Session, dataset: DatasetRow, request: ScoreRequest, units:
         request,
         scorers=[choice for choice in request.scorers if choice.label not in kept],
         spaces=[choice for choice in request.spaces if choice.label not in kept],
-        retry_failed=False,
     )
-    request, _ = split_pool_scorers(session, dataset, request)
+    again = request.retry_failed
+    request, pooled = split_pool_scorers(session, dataset, replace(request, retry_failed=False))
+    if request.shard:
+        check_shard(replace(request, retry_failed=again), [one.label for one in pooled])
     with session.recorded("measure", {"dataset": dataset.name, "units": units}):
         session.attach(dataset.id)
         plan = first_units(make_plan(session, dataset, request), units)

@@ -16,7 +16,7 @@ from ig4.core.engine.pooling.pooldata import CountedScores, StoredPoolData
 from ig4.core.engine.pooling.poolinputs import further_digests
 from ig4.core.engine.pooling.settings import PoolSettings
 from ig4.core.engine.pooling.spaces import has_no_images, require_space, without_image
-from ig4.core.engine.scoring.sharing.claiming import whole_component
+from ig4.core.engine.scoring.sharing.claiming import insist, whole_component
 from ig4.core.errors import Ig4Error, PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
 from ig4.core.host.fingerprint import Fingerprint, digest_of
@@ -102,8 +102,12 @@ def _compute(
     session.emit(StageStarted(one.label, len(pool.places), "samples"))
     values = _values(session, dataset, one, settings, pool)
     rows = _rows(pool, values)
-    with session.store.writing() as connection:
-        scores.put(connection, component_id, session.run_id, rows)
+
+    def put() -> None:
+        with session.store.writing() as connection:
+            scores.put(connection, component_id, session.run_id, rows)
+
+    insist(put)  # all samples were computed for it
     _bind(session, dataset, one, component_id)
     failed = sum(error is not None and error != NO_IMAGE for _, _, error, _ in rows)
     session.emit(StageFinished(one.label, f"{failed:,} failed" if failed else ""))
@@ -318,15 +322,19 @@ def _bind(
     session: Session, dataset: DatasetRow, one: ConfiguredComponent, component_id: int
 ) -> None:
     """Let the scorer's name stand for these values; those of an older pool are deleted."""
-    with session.store.writing() as connection:
-        before = scores.bindings(connection, dataset.id).get(one.label)
-        options = recorded_options(one.component)
-        scores.bind(connection, dataset.id, one.label, component_id, options=options)
-        if before is None or before[0] == component_id or before[1]:
-            return
-        old = scores.component(connection, before[0])
-        if old["options"].get(POOL) and not scores.names_of_component(connection, before[0]):
-            scores.delete_all(connection, before[0])
+    options = recorded_options(one.component)
+
+    def bind() -> None:
+        with session.store.writing() as connection:
+            before = scores.bindings(connection, dataset.id).get(one.label)
+            scores.bind(connection, dataset.id, one.label, component_id, options=options)
+            if before is None or before[0] == component_id or before[1]:
+                return
+            old = scores.component(connection, before[0])
+            if old["options"].get(POOL) and not scores.names_of_component(connection, before[0]):
+                scores.delete_all(connection, before[0])
+
+    insist(bind)
 
 
 __all__ = [

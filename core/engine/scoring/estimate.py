@@ -18,7 +18,12 @@ from ig4.core.engine.scoring.pending import PendingWork
 from ig4.core.engine.scoring.plan import ScoreRequest, check_shard, make_plan
 from ig4.core.engine.scoring.poolestimate import PoolEstimator
 from ig4.core.engine.scoring.rating import RatingTask
-from ig4.core.engine.scoring.score import imported_scorers, imported_spaces, split_pool_scorers
+from ig4.core.engine.scoring.score import (
+    imported_scorers,
+    imported_spaces,
+    split_pool_scorers,
+    tell_waiting,
+)
 from ig4.storage import calls as ledger
 from ig4.storage.calls import CallRow
 
@@ -136,6 +141,8 @@ def estimate(
     if request.shard:
         check_shard(request, [one.label for one in pooled])
     plan = make_plan(session, dataset, replace(request, retry_failed=False))
+    if request.shard:
+        tell_waiting(session, plan, request.shard)
     if request.retry_failed:
         plan = with_failed(session, plan)
     looking = PoolEstimator(session, plan, request.pool, request.spaces)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from ig4.core.contracts import AsyncScorer, Embedder, Scorer
-from ig4.core.engine.scoring.sharing.shards import of_batches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,9 +86,6 @@ class PendingTexts(PendingWork):
 W = TypeVar("W", bound=PendingWork)
 
 
-def share(shard: Shard, pending: W, needed: NDArray[np.int64] | None = None) -> W:
-    """Return a shard's part of what is pending, and the batches with units that are `needed`."""
-    own = shard.owns(pending.ordinals, pending.batch_size, pending.units)
-    if needed is not None:
-        own |= of_batches(pending.ordinals, pending.batch_size, needed)
-    return pending.part(own)
+def share(shard: Shard, pending: W) -> W:
+    """Return a shard's part of what is pending."""
+    return pending.part(shard.owns(pending.ordinals, pending.batch_size, pending.units))

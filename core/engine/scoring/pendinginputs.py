@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import numpy as np
 from ig4.core.contracts import Embedder
 from ig4.core.engine.scoring.inputs import contained, first_places, text_digests
 from ig4.core.engine.scoring.pending import PendingImages, PendingTexts
+from ig4.core.engine.scoring.sharing.vectorshares import ShownImages
 from ig4.storage import samples, scores, spaces
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ig4.core.contracts.embedder import Reads
-    from ig4.core.engine.scoring.pending import PendingWork
     from ig4.core.engine.session import ConfiguredComponent
     from ig4.storage.datasets import DatasetRow
 
@@ -59,14 +58,22 @@ class PendingInputs:
             one, number, places[missing], missing, digests[missing], units=len(digests)
         )
 
-    def shown(self, reading: Sequence[PendingWork]) -> NDArray[np.int64]:
-        """Return the ordinals of the images of samples that scorers have yet to see."""
-        if not reading or self.pairs is None or self.images is None:
-            return np.empty(0, dtype=np.int64)
-        places = np.unique(np.concatenate([one.places for one in reading]))
+    def shown(self, scored: NDArray[np.int64]) -> ShownImages:
+        """Return which images the samples (n,) show that are scored, known by ids.
+
+        An embedder of images has to be asked for before.
+        """
+        assert self.pairs is not None
+        assert self.images is not None
         showing, images = self.pairs
-        wanted = np.unique(images[np.isin(showing, self.sample_ids[places])])
-        return np.flatnonzero(np.isin(self.images[1], wanted))
+        here = np.isin(showing, scored)
+        return ShownImages(_places(scored, showing[here]), _places(self.images[1], images[here]))
+
+
+def _places(values: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where among distinct values each of some stands that are all there."""
+    order = np.argsort(values, kind="stable")
+    return order[np.searchsorted(values[order], wanted)]
 
 
 def _distinct(
@@ -76,8 +83,7 @@ def _distinct(
 
     `showing` and `images` are the pairs of samples and images, each sample's in its own order.
     """
-    order = np.argsort(sample_ids, kind="stable")
-    places = order[np.searchsorted(sample_ids[order], showing)]
+    places = _places(sample_ids, showing)
     by_place = np.argsort(places, kind="stable")
     places, images = places[by_place], images[by_place]
     first = np.sort(np.unique(images, return_index=True)[1])

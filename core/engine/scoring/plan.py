@@ -21,6 +21,7 @@ from ig4.core.engine.scoring.pending import (
     share,
 )
 from ig4.core.engine.scoring.pendinginputs import PendingInputs
+from ig4.core.engine.scoring.sharing.vectorshares import vector_share
 from ig4.core.errors import PluginError, UsageError
 from ig4.core.records import Choice
 from ig4.storage import samples, scorecolumns, scores, spaces
@@ -89,6 +90,8 @@ class ScoringPlan:
     embedder_of: Mapping[str, str]
     spaces: Mapping[str, ConfiguredComponent] = field(default_factory=dict)
     pooled: Mapping[str, ConfiguredComponent] = field(default_factory=dict)
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    """By scorer: how many samples of a shard wait for vectors that other shards make."""
 
     @property
     def has_batches(self) -> bool:
@@ -178,11 +181,17 @@ def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> S
             )
         inputs = PendingInputs(connection, dataset, sample_ids)
         embedding = {label: inputs.pending(one, ids[id(one)]) for label, one in wanted.items()}
+        waiting: dict[str, int] = {}
         if request.shard:
-            pending = {label: share(request.shard, work) for label, work in pending.items()}
-            for label, work in embedding.items():
-                reading = [pending[name] for name, of in embedders.of_scorer.items() if of == label]
-                embedding[label] = share(request.shard, work, inputs.shown(reading))
+            shown = inputs.shown(sample_ids[first]) if embedders.of_scorer else None
+            for label, work in pending.items():
+                if shown is None or label not in embedders.of_scorer:
+                    pending[label] = share(request.shard, work)
+                    continue
+                images = cast("PendingImages", embedding[embedders.of_scorer[label]])
+                own = vector_share(request.shard, work, images, shown)
+                pending[label], waiting[label] = work.part(own.scored), int(own.waiting.sum())
+            embedding = {label: share(request.shard, work) for label, work in embedding.items()}
     return ScoringPlan(
         dataset,
         sample_ids,
@@ -192,6 +201,7 @@ def make_plan(session: Session, dataset: DatasetRow, request: ScoreRequest) -> S
         embedders.of_scorer,
         {choice.label: embedders.named[choice.label] for choice in request.spaces},
         embedders.pooled,
+        {label: count for label, count in waiting.items() if count},
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ig4.core.calls.running.runner import CallsResult, run_call_tasks
 from ig4.core.contracts import PoolScorer
-from ig4.core.counts import counted
+from ig4.core.counts import counted, verb
 from ig4.core.engine.checkups.check import ScoringCheck
 from ig4.core.engine.checkups.findings import CheckResult
 from ig4.core.engine.pooling.settings import PoolSettings
@@ -116,6 +116,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
         plan = insist(partial(make_plan, session, dataset, request))
         if request.shard:
             _tell_few_batches(session, plan, request.shard)
+            tell_waiting(session, plan, request.shard)
         insist(partial(_bind_finished, session, plan))
         checking = _checking(session, plan, pooled, request)
         others: Mapping[str, int] = {}
@@ -225,6 +226,16 @@ def _tell_few_batches(session: Session, plan: ScoringPlan, shard: Shard) -> None
             )
 
 
+def tell_waiting(session: Session, plan: ScoringPlan, shard: Shard) -> None:
+    """Say what of a shard waits for the vectors of images that other shards embed."""
+    for label, count in plan.waiting.items():
+        session.notice(
+            f"{label}: {counted(count, 'sample')} of shard {shard} {verb(count, 'waits', 'wait')} "
+            "for vectors of images that other shards embed; once all shards are in one database, "
+            "the same command without --shard scores them"
+        )
+
+
 def _score_pools(
     session: Session,
     result: ScoreResult,
@@ -265,7 +276,7 @@ def _bind_finished(session: Session, plan: ScoringPlan) -> None:
     """Let the names of scorers that have nothing to do stand for their scores."""
     with session.store.writing() as connection:
         for label, pending in plan.scorers.items():
-            if not len(pending.places):
+            if not len(pending.places) and label not in plan.waiting:
                 storing.bind(connection, plan.dataset.id, label, pending)
 
 

@@ -39,19 +39,17 @@ class Shard:
             )
         return cls(int(match[1]), int(match[2]))
 
-    def owns(self, ordinals: NDArray[np.int64], size: int, units: int) -> NDArray[np.bool_]:
-        """Return which of some units (m,) are of this part, by their ordinals.
+    def parts(self, ordinals: NDArray[np.int64], size: int, units: int) -> NDArray[np.int64]:
+        """Return of which part (m,), from 0 on, some units are, by their ordinals.
 
         A part has whole batches of `size`, side by side, so that its samples share their images
         with few others. The data set has `units`, done or not: what is done changes no part.
         """
         batches = max(1, -(-units // size))
-        own: NDArray[np.bool_] = ordinals // size * self.of // batches == self.number - 1
+        number: NDArray[np.int64] = ordinals // size * self.of // batches
+        return number
+
+    def owns(self, ordinals: NDArray[np.int64], size: int, units: int) -> NDArray[np.bool_]:
+        """Return which of some units (m,) are of this part; see `parts`."""
+        own: NDArray[np.bool_] = self.parts(ordinals, size, units) == self.number - 1
         return own
-
-
-def of_batches(
-    ordinals: NDArray[np.int64], size: int, needed: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Return which of some units (m,) are in a batch of `size` with one that is `needed`."""
-    return np.isin(ordinals // size, np.unique(needed // size))

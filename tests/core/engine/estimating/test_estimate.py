@@ -15,7 +15,9 @@ from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.estimate import estimate
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
+from ig4.core.engine.scoring.sharing.shards import Shard
 from ig4.core.engine.session import Session
+from ig4.core.errors import UsageError
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.storage.schema import Base, Component, Embedding, Run, Score
@@ -213,6 +215,16 @@ def test_a_survey_counts_missing_images(session, data):
     seen = survey(session, DatasetSource(data, name="harbour"))
     assert (seen.samples, seen.missing) == (N, 1)
     assert any("1 image of harbour is not where" in str(getattr(e, "text", "")) for e in heard)
+
+
+@pytest.mark.parametrize(
+    "more", [{"scorers": [Choice("scorer", "given-again")]}, {"retry_failed": True}]
+)
+def test_what_a_shard_cannot_do_is_refused_before_anything_is_measured(session, dataset, more):
+    before = rows(session.store)
+    with pytest.raises(UsageError, match=r"--shard|--retry-failed"):
+        measure(session, dataset, replace(REQUEST, shard=Shard(1, 3), **more), 4)
+    assert rows(session.store) == before
 
 
 CLIP = ScoreRequest([Choice("scorer", "clip", {"model": "ig4-tiny", "batch_size": 8})])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from sqlalchemy import text
+from sqlalchemy.event import listen as listen_to
 
 from ig4.core.engine.ingesting.imports import import_clusters
 from ig4.core.engine.pooling.poolscores import POOL, stale_notice
@@ -294,3 +296,25 @@ def test_a_dry_run_knows_that_the_space_of_a_pool_scorer_is_to_change(session, d
     assert estimate(session, dataset, request).calls == expected
     score(session, dataset, request)
     assert set(estimate(session, dataset, request).calls.values()) == {0}
+
+
+@pytest.mark.parametrize("table", ["scores", "dataset_scorers"])
+def test_a_database_that_is_locked_at_the_end_costs_nothing_that_was_computed(
+    session, dataset, table
+):
+    refused, started = [], []
+
+    def refuse(_connection, _cursor, statement, *_):
+        if started and not refused and statement.startswith(f"INSERT INTO {table} "):
+            refused.append(statement)
+            raise sqlite3.OperationalError("database is locked")
+
+    def listen(event):
+        if isinstance(event, StageStarted) and event.stage == "given-again":
+            started.append(event)
+
+    session.listeners = [*session.listeners, listen]
+    listen_to(session.store.engine, "before_cursor_execute", refuse)
+    assert score(session, dataset, ScoreRequest((AGAIN,))).done == {"given-again": 5}
+    assert (len(refused), len(started)) == (1, 1)
+    assert len(values(session, dataset, "given-again")) == 5

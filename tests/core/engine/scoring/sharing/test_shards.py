@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ig4.core.engine.checkups.request import CheckRequest
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
+from ig4.core.engine.scoring.columns import find_column
 from ig4.core.engine.scoring.estimate import estimate
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
@@ -33,6 +34,18 @@ def dataset(folder, read):
         shown = 0 if n == SAMPLES - 1 else n // 2
         picture(folder.path.parent / f"{shown}.png", "red", (shown + 1, 4))
         records.append(record(f"s{n:02d}", f"word {n % 11}", f"{shown}.png"))
+    folder.write(*records)
+    return read().dataset
+
+
+@pytest.fixture
+def shuffled(folder, read):
+    """Sixty-four samples in no order, of which each four show one image, as in LLaVA's mixture."""
+    order = np.random.default_rng(3).permutation(64)
+    records = []
+    for n in order.tolist():
+        picture(folder.path.parent / f"{n // 4}.png", "red", (n // 4 + 1, 4))
+        records.append(record(f"s{n:02d}", f"word {n}", f"{n // 4}.png"))
     folder.write(*records)
     return read().dataset
 
@@ -82,6 +95,7 @@ def test_every_unit_is_in_one_shard_and_a_batch_in_one_too(units, size, of, seed
 def test_shards_in_files_of_their_own_are_together_what_a_lone_run_stores(
     session, dataset, folder, tmp_path
 ):
+    """But for the samples whose batch shows images of several shards: these wait."""
     score(session, dataset, ScoreRequest(choices(tmp_path / "whole")))
     whole = stored(tmp_path / "ig4.db")
     parts = []
@@ -96,30 +110,70 @@ def test_shards_in_files_of_their_own_are_together_what_a_lone_run_stores(
             assert again.done == {"tallied": 0, "looked": 0}
         parts.append(stored(tmp_path / f"{number}.db"))
     scores = [row for values, _ in parts for row in values]
-    assert sorted(scores) == sorted(whole[0])
-    vectors = {row for _, images in parts for row in images}
-    assert vectors == set(whole[1])
+    assert len(scores) == len(set(scores))
+    assert {row for row in whole[0] if row[1] == "tallied"} < set(scores) < set(whole[0])
+    vectors = [row for _, images in parts for row in images]
+    assert sorted(vectors) == sorted(whole[1])
 
 
 def test_shards_in_one_database_compute_each_batch_once(session, dataset, tmp_path):
-    for number in (2, 1, 3):
+    for number in (3, 1, 2):
         score(session, dataset, ScoreRequest(choices(tmp_path / "log"), shard=Shard(number, 3)))
     for name in ("tallied", "looked", "looked-images"):
         assert set(times(tmp_path / f"log-{name}").values()) == {1}
-    assert score(session, dataset, ScoreRequest(choices(tmp_path / "log"))).done == {
-        "tallied": 0,
-        "looked": 0,
-    }
+    again = score(session, dataset, ScoreRequest(choices(tmp_path / "log")))
+    assert again.done["tallied"] == again.embedded == 0
+    assert 0 < again.done["looked"] < SAMPLES // 2
+    assert set(times(tmp_path / "log-looked").values()) == {1}
 
 
-def test_a_shard_embeds_what_its_scorers_look_at_in_the_batches_of_a_lone_run(
-    session, dataset, tmp_path
+def test_images_that_recur_in_any_order_are_embedded_by_one_shard_each(
+    session, shuffled, folder, tmp_path, notices
 ):
-    """The last sample shows the first image."""
-    score(session, dataset, ScoreRequest(choices(tmp_path / "log"), shard=Shard(5, 5)))
-    batches = list(times(tmp_path / "log-looked-images"))
-    assert batches[0] == "1,2,3"
-    assert "1,2,3" not in batches[1:]
+    score(session, shuffled, ScoreRequest(choices(tmp_path / "whole")))
+    embedded = 0
+    for number in (1, 2, 3, 4):
+        with Store.open(tmp_path / f"{number}.db") as store:
+            own = replace(session, store=store, run_id=None)
+            there = ingest(own, DatasetSource(folder.path, name="set")).dataset
+            request = ScoreRequest(choices(tmp_path / "log"), shard=Shard(number, 4))
+            planned = estimate(own, there, request).calls
+            done = score(own, there, request)
+            assert planned == {"embedder widths": done.embedded, **done.done}
+        embedded += done.embedded
+        told = [one for one in notices() if "wait for vectors of images" in one]
+        assert f"of shard {number}/4 " in told[-1]
+    assert embedded == 16
+    assert times(tmp_path / "log-looked-images") == times(tmp_path / "whole-looked-images")
+
+
+def test_what_waits_for_vectors_is_scored_by_its_shard_once_they_are_there(
+    session, shuffled, folder, tmp_path
+):
+    shards = [Shard(number, 4) for number in (1, 2, 3, 4)]
+    requests = [ScoreRequest(choices(tmp_path / "log"), shard=one) for one in shards]
+    first = [score(session, shuffled, one) for one in requests]
+    second = [score(session, shuffled, one) for one in requests]
+    assert [one.embedded for one in second] == [0] * 4
+    assert sum(one.done["looked"] for one in (*first, *second)) == 64
+    assert all(one.done["looked"] for one in second[:3])  # the fourth found all vectors at once
+    here = stored(tmp_path / "ig4.db")
+    with Store.open(tmp_path / "whole.db") as store:
+        own = replace(session, store=store, run_id=None)
+        there = ingest(own, DatasetSource(folder.path, name="set")).dataset
+        score(own, there, ScoreRequest(choices(tmp_path / "whole")))
+    assert here == stored(tmp_path / "whole.db")
+    assert set(times(tmp_path / "log-looked").values()) == {1}
+
+
+def test_a_shard_that_has_to_wait_takes_no_older_scores_away(session, shuffled, tmp_path):
+    older = Choice("scorer", "looked", {"log": f"{tmp_path}/old", "batch": 2})
+    score(session, shuffled, ScoreRequest([older]))
+    (looked,) = choices(tmp_path / "log")[1:]
+    done = score(session, shuffled, ScoreRequest([looked], shard=Shard(1, 4)))
+    assert done.done == {"looked": 0}
+    values = find_column(session, shuffled, "looked")
+    assert (values.values, values.missing) == (64, 0)
 
 
 def test_a_shard_checks_no_column_and_says_so(session, dataset, tmp_path, notices):
