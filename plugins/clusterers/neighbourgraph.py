@@ -58,13 +58,13 @@ def rows_of_clusters(graph: NeighbourGraph, k: int) -> NDArray[np.int64]:
     """Return the rows (m,) int64, ascending, of the parts that can be, or hold, one of k clusters.
 
     They are the k largest, of equal ones the first, without those of less than a tenth of a
-    cluster's mean size.
+    cluster's mean size; with them, where the others hold less than half of the vectors.
     """
     sizes = graph.sizes
     largest = np.argsort(-sizes, kind="stable")[:k]
     able = largest[sizes[largest] * (10 * k) >= len(graph.part_of)]
     kept = np.zeros(len(sizes), dtype=bool)
-    kept[able if len(able) else largest[:1]] = True
+    kept[able if 2 * sizes[able].sum() >= len(graph.part_of) else largest] = True
     return np.flatnonzero(kept[graph.part_of])
 
 

@@ -138,6 +138,16 @@ def test_small_parts_of_a_graph_join_the_nearest_cluster_and_that_is_told(caplog
     assert "36 images of small parts go to the nearest cluster" in caplog.text
 
 
+@pytest.mark.parametrize("k", [3, 20, 30])
+def test_a_graph_of_small_parts_alone_has_the_largest_as_clusters(k):
+    middles = np.eye(40, dtype=np.float32)
+    vectors = np.repeat(middles, 12, axis=0)
+    vectors += 0.01 * np.random.default_rng(0).normal(size=vectors.shape).astype(np.float32)
+    labels = cluster("spectral", vectors, k, lanczos_above=50)
+    assert np.unique(labels).size == k
+    assert all(len(set(part)) == 1 for part in labels.reshape(40, 12).tolist())
+
+
 def test_spectral_takes_fewer_images_than_neighbours():
     labels = cluster("spectral", groups(n=6, k=2, apart=9.0)[0], 2, n_neighbors=10)
     assert labels.shape == (6,)
