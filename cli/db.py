@@ -9,6 +9,7 @@ import click
 from ig4.cli import options as opt
 from ig4.cli.dbcopy import copy
 from ig4.cli.dbmerge import merge
+from ig4.cli.dbvectors import vectors
 from ig4.cli.location import location
 from ig4.cli.terminal import render
 from ig4.core.counts import counted
@@ -24,6 +25,7 @@ Examples:
   ig4 db backup before.db
   ig4 db copy --to postgresql://me@server/scores
   ig4 db merge shard-*.db
+  ig4 db vectors
   ig4 db upgrade
 """
 )
@@ -33,6 +35,7 @@ def db() -> None:
 
 db.add_command(copy)
 db.add_command(merge)
+db.add_command(vectors)
 
 
 @db.command(
@@ -91,7 +94,12 @@ def backup(target: Path | None, db: str | None, as_json: bool) -> None:
     from ig4.storage.admin import backup as copy
 
     saved = copy(location(db), target)
-    render.print_json(saved.to_dict()) if as_json else click.echo(f"saved as {saved.path}")
+    if as_json:
+        render.print_json(saved.to_dict())
+        return
+    click.echo(f"saved as {saved.path}")
+    if saved.vectors:
+        click.echo(f"its vectors lie in {saved.vectors}: keep both together")
 
 
 @db.command(

@@ -15,9 +15,11 @@ from urllib.parse import quote
 from sqlalchemy import func, inspect, select
 
 from ig4.storage.connect import connect, describe, is_sqlite, parse, transaction
+from ig4.storage.durable import name_durably
 from ig4.storage.errors import DatabaseMissingError, StorageError
 from ig4.storage.querying.readonly import open_readonly
 from ig4.storage.schema import Base
+from ig4.storage.vectors.backup import copy_vectors, remove_copy
 from ig4.storage.versions import HEAD, current, upgrade
 
 if TYPE_CHECKING:
@@ -72,12 +74,14 @@ def upgrade_database(location: str | Path) -> tuple[str | None, str, Path | None
 class BackupResult:
     """A copy of a database: its path, size in bytes, and number of rows by table.
 
-    `verified` says what was looked at when the copy was read again.
+    `vectors` is the folder of its vector files, None if its vectors lie in the database. `verified`
+    says what was looked at when the copy was read again.
     """
 
     path: Path
     bytes: int
     rows: Mapping[str, int]
+    vectors: Path | None = None
     verified: Sequence[str] = ("pages and indexes", "number of rows of each table")
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,6 +89,7 @@ class BackupResult:
         return {
             "path": str(self.path),
             "bytes": self.bytes,
+            "vectors": self.vectors and str(self.vectors),
             "verified": list(self.verified),
             "rows": dict(self.rows),
         }
@@ -93,7 +98,8 @@ class BackupResult:
 def backup(location: str | Path, target: Path | None = None) -> BackupResult:
     """Copy a SQLite database, even while it is in use.
 
-    The copy is read again, checked, and on the disk before it gets its name.
+    The copy is read again, checked, and on the disk before it gets its name. Files of vectors are
+    copied into a folder beside it.
 
     Raises:
         StorageError: the target exists, cannot be written, the copy is not sound (it is kept beside
@@ -107,18 +113,21 @@ def backup(location: str | Path, target: Path | None = None) -> BackupResult:
     path = target or source.with_name(f"{source.stem}.{stamp}.backup{source.suffix}")
     _create(path)
     partial = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
+    vectors: Path | None = None
     try:
         rows = _copy(source, partial)
+        vectors = copy_vectors(source, partial, path)
         _require_sound(partial, rows, path.with_name(path.name + ".damaged"))
-        _name(partial, path)
+        name_durably(partial, path)
     except BaseException as error:
         path.unlink(missing_ok=True)
+        remove_copy(vectors)
         if isinstance(error, (sqlite3.Error, UnicodeDecodeError)):
             raise StorageError(f"The backup to {path} failed: {error}.") from None
         raise
     finally:
         partial.unlink(missing_ok=True)
-    return BackupResult(path, path.stat().st_size, rows)
+    return BackupResult(path, path.stat().st_size, rows, vectors)
 
 
 def _create(path: Path) -> None:
@@ -159,7 +168,7 @@ def _require_sound(copy: Path, rows: Mapping[str, int], damaged: Path) -> None:
     """
     problem = _problem(copy, rows)
     if problem is not None:
-        _name(copy, damaged)
+        name_durably(copy, damaged)
         raise StorageError(
             f"The backup is not sound ({problem}); it is kept as {damaged}. `ig4 db check` tells "
             "whether the database itself is damaged."
@@ -188,19 +197,6 @@ def _count_rows(connection: sqlite3.Connection) -> Mapping[str, int]:
         name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
         for (name,) in names
     }
-
-
-def _name(partial: Path, path: Path) -> None:
-    """Bring a file to the disk, then give it its name, then bring the name to the disk."""
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
-    if hasattr(os, "O_DIRECTORY"):  # not on Windows
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def stats(location: str | Path) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -317,9 +317,9 @@ def put_embeddings(
         data = None if isinstance(vector, str) else vector.astype("<f4").tobytes()
         error = vector if isinstance(vector, str) else None
         crc = of_vector(component_id, image, data, error)
-        stored.append((component_id, image, data, error, run_id, crc))
+        stored.append((component_id, image, data, error, run_id, crc, None, None))
     key = ["component_id", "image_id"]
-    updated = ["vector", "error", "run_id", "crc"]
+    updated = ["vector", "error", "run_id", "crc", "file_id", "file_row"]
     put_rows(connection, Embedding, [*key, *updated], stored, key=key, update=updated)
 
 
@@ -337,25 +337,6 @@ def embedded_ids(
     if not include_failed:
         statement = statement.where(Embedding.error.is_(None))
     return integers(connection, statement.order_by(Embedding.image_id))
-
-
-def embeddings(
-    connection: Connection, component_id: int, images: Sequence[int]
-) -> Iterator[tuple[int, NDArray[np.float32] | str]]:
-    """Yield (image id, vector (d,) float32 or the error) for those of `images` that are stored."""
-    for start in range(0, len(images), _CHUNK):
-        part = [int(value) for value in images[start : start + _CHUNK]]
-        rows = connection.execute(
-            select(Embedding.image_id, Embedding.vector, Embedding.error).where(
-                Embedding.component_id == component_id,
-                in_values(connection, Embedding.image_id, part),
-            )
-        )
-        for image, vector, error in rows:
-            if vector is None:
-                yield image, error or "the embedding failed"
-            else:
-                yield image, np.frombuffer(vector, dtype="<f4").astype(np.float32, copy=False)
 
 
 def delete_failures(connection: Connection, dataset_id: int, component_ids: Sequence[int]) -> None:

@@ -9,7 +9,14 @@ from sqlalchemy import func, select
 
 from ig4.storage.arrays import integers
 from ig4.storage.membership import among, owners
-from ig4.storage.schema import Component, Embedding, Image, ImageFile, InputEmbedding
+from ig4.storage.schema import (
+    Component,
+    Embedding,
+    Image,
+    ImageFile,
+    InputEmbedding,
+    VectorFile,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,8 +42,11 @@ def vector_bytes(connection: Connection, fingerprint: str) -> int | None:
         found = connection.scalar(
             select(func.length(table.vector))
             .where(table.component_id == component, table.vector.is_not(None))
+            .where(table.file_id.is_(None))
             .limit(1)
         )
         if found is not None:
             return int(found)
-    return None
+    known = VectorFile.dimensions
+    dimensions = connection.scalar(select(known).where(VectorFile.component_id == component))
+    return None if dimensions is None else 4 * int(dimensions)

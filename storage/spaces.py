@@ -136,9 +136,9 @@ def put(
         data = None if isinstance(vector, str) else vector.astype("<f4").tobytes()
         error = vector if isinstance(vector, str) else None
         crc = of_input(component_id, digest, data, error)
-        stored.append((component_id, digest, data, error, run_id, crc))
+        stored.append((component_id, digest, data, error, run_id, crc, None, None))
     key = ["component_id", "digest"]
-    updated = ["vector", "error", "run_id", "crc"]
+    updated = ["vector", "error", "run_id", "crc", "file_id", "file_row"]
     put_rows(connection, InputEmbedding, [*key, *updated], stored, key=key, update=updated)
 
 
@@ -171,25 +171,6 @@ def embedded_among(
             )
         )
     return np.sort(np.frombuffer(b"".join(found), dtype=DIGEST))
-
-
-def vectors(
-    connection: Connection, component_id: int, digests: NDArray[np.void]
-) -> Iterator[tuple[bytes, NDArray[np.float32] | str]]:
-    """Yield (digest, vector (d,) float32 or the error) of those of `digests` that are stored."""
-    for start in range(0, len(digests), _CHUNK):
-        part = [one.tobytes() for one in digests[start : start + _CHUNK]]
-        rows = connection.execute(
-            select(InputEmbedding.digest, InputEmbedding.vector, InputEmbedding.error).where(
-                InputEmbedding.component_id == component_id, InputEmbedding.digest.in_(part)
-            )
-        )
-        for digest, vector, error in rows:
-            if vector is None:
-                yield bytes(digest), error or "the embedding failed"
-            else:
-                data = np.frombuffer(vector, dtype="<f4").astype(np.float32, copy=False)
-                yield bytes(digest), data
 
 
 def delete_failures(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from ig4.storage.connect import connect, describe, is_sqlite, parse, transaction
 from ig4.storage.errors import DatabaseMissingError
 from ig4.storage.outage import Outage
+from ig4.storage.vectors.folder import VectorFolder
 from ig4.storage.versions import ensure_schema
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.vectors = VectorFolder(engine.url)
+        """Reads those vectors that lie in files."""
         self._outage = Outage(engine)
 
     @property
@@ -111,7 +114,8 @@ class Store:
         )
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections and files."""
+        self.vectors.close()
         self.engine.dispose()
 
     def __enter__(self) -> Self:

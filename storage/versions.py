@@ -19,7 +19,7 @@ from ig4.storage.views import (
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0019"
+HEAD = "0020"
 """The newest migration; a test compares it with the folder `migrations/versions`."""
 
 # As Alembic makes it.

@@ -48,6 +48,7 @@ HEAVY_OUTSIDE_PLUGINS = {
     ("ig4.core.files.reading.parquetpages", "pyarrow"),  # to look into them before they are read
     ("ig4.core.files.reading.tables", "pyarrow"),  # to read tables of scores that are Parquet files
     ("ig4.core.files.reading.compressed", "pyarrow"),  # to unpack Zstandard
+    ("ig4.storage.vectors.columnar", "pyarrow"),  # for vectors in files
     ("ig4.core.views.frames", "pandas"),  # for those who call to_pandas() of a result
     ("ig4.core.api.queryrows", "pandas"),  # these three for its type
     ("ig4.core.engine.selecting.result", "pandas"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,23 @@ from ig4.storage.calls import CLAIMED
 from ig4.storage.connect import connect, is_sqlite, parse, transaction
 from ig4.storage.copying.places import ImagePlaces
 from ig4.storage.errors import StorageError
-from ig4.storage.schema import Base, ImageFile, LlmCall, LlmWorker, ScoreClaim
+from ig4.storage.schema import (
+    Base,
+    Embedding,
+    ImageFile,
+    InputEmbedding,
+    LlmCall,
+    LlmWorker,
+    ScoreClaim,
+    Setting,
+    VectorFile,
+)
 from ig4.storage.store import Store
 from ig4.storage.transfer.folders import FolderCopy, copy_folder
-from ig4.storage.transfer.rows import TableDigest, read_rows, write_rows
+from ig4.storage.transfer.rows import CHUNK, Row, TableDigest, read_rows, write_rows
 from ig4.storage.transfer.source import SourceDatabase, open_source
 from ig4.storage.transfer.watching import RowWatcher, unwatched
+from ig4.storage.vectors.reading import filled
 from ig4.storage.versions import check, create_tables, current, reject_foreign_database
 from ig4.storage.views import (
     create_groups_long,
@@ -35,8 +46,13 @@ if TYPE_CHECKING:
 
 
 _AT_WORK = (ScoreClaim.__table__, LlmWorker.__table__)
-_COPIED = [one for one in Base.metadata.sorted_tables if one not in _AT_WORK]
-"""All tables but those of the processes at work, and their claims: none works on the copy."""
+_OF_FILES = (VectorFile.__table__, Setting.__table__)
+_COPIED = [one for one in Base.metadata.sorted_tables if one not in (*_AT_WORK, *_OF_FILES)]
+"""All tables but those of the processes at work, and their claims: none works on the copy. It has
+no files of vectors either: it holds them itself."""
+
+_OF_VECTORS = (Embedding.__table__, InputEmbedding.__table__)
+_VECTOR_CHUNK = 2000
 
 _CONDITIONS: Mapping[str, str] = {LlmCall.__tablename__: f"state <> '{CLAIMED}'"}
 """Which rows of a table are copied: not the requests that a process is sending. The copy would wait
@@ -194,12 +210,23 @@ def _copy_table(
     watch: RowWatcher,
 ) -> TableCopy:
     digest = TableDigest()
-    for rows in read_rows(source.connection, table, where=_CONDITIONS.get(table.name, "")):
+    chunk = _VECTOR_CHUNK if table in _OF_VECTORS else CHUNK
+    where = _CONDITIONS.get(table.name, "")
+    for rows in read_rows(source.connection, table, where=where, chunk=chunk):
         placed = places.moved(rows) if table is ImageFile.__table__ else rows
+        placed = _with_vectors(source, table, rows) if table in _OF_VECTORS else placed
         write_rows(connection, table, placed)
         digest.add(placed)
         watch(table.name, len(rows))
     return TableCopy(digest.rows, digest.value)
+
+
+def _with_vectors(source: SourceDatabase, table: Table, rows: Sequence[Row]) -> list[Row]:
+    """Return rows of a table of vectors as they are if all of them lie in the database."""
+    names = [column.name for column in table.columns]
+    known = [dict(zip(names, row, strict=True)) for row in rows]
+    found = filled(source.connection, source.vectors, known)
+    return [tuple(row[name] for name in names) for row in found]
 
 
 def _require_equal(connection: Connection, tables: Mapping[str, TableCopy], where: str) -> None:

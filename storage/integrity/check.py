@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from ig4.storage.errors import StorageError
 from ig4.storage.integrity import checksums
 from ig4.storage.integrity.sealedrows import SEALED, RowReport, check_all
 from ig4.storage.integrity.seals import resealed
+from ig4.storage.integrity.vectorcheck import with_vectors
 from ig4.storage.querying.readonly import open_readonly
 from ig4.storage.schema import (
     AblationCell,
@@ -35,6 +37,7 @@ from ig4.storage.schema import (
     Selection,
     Training,
 )
+from ig4.storage.vectors.folder import VectorFolder, VectorFolderError
 from ig4.storage.versions import HEAD, check, current
 
 if TYPE_CHECKING:
@@ -108,7 +111,7 @@ def check_database(location: str | Path, contents: ContentCheck | None = None) -
     url = existing_url(location)
     damage: list[Damage] = []
     notes: list[str] = []
-    with _reading(url) as (connection, raw):
+    with _reading(url) as (connection, raw), closing(VectorFolder(url)) as folder:
         if raw is not None:
             damage += _check_pages(raw)
         else:
@@ -117,14 +120,16 @@ def check_database(location: str | Path, contents: ContentCheck | None = None) -
         verified = {}
         checks: dict[str, ContentCheck] = {
             "scores": _check_scores,
-            "embeddings": _check_embeddings,
-            "input_embeddings": _check_inputs,
+            "embeddings": partial(_check_embeddings, folder=folder),
+            "input_embeddings": partial(_check_inputs, folder=folder),
             **({"samples": contents} if contents else {}),
         }
         for table, run in checks.items():
             try:
                 with translate_errors(url):
                     found, verified[table] = run(connection)
+            except VectorFolderError as error:
+                found = [Damage(table, f"{table} cannot be read: {error}", "bring it back")]
             except Exception as error:  # noqa: BLE001 - damaged rows break whatever reads them
                 reason = str(error) or type(error).__name__
                 found = [Damage(table, f"{table} cannot be read: {reason}", _RESTORE)]
@@ -310,18 +315,23 @@ def _check_scores(connection: Connection) -> tuple[Sequence[Damage], int]:
     return _check_results(connection, "scores", columns, checksums.of_score, _finite)
 
 
-def _check_embeddings(connection: Connection) -> tuple[Sequence[Damage], int]:
+def _check_embeddings(connection: Connection, folder: VectorFolder) -> tuple[Sequence[Damage], int]:
     table = Embedding.__table__.c
     columns = (table.component_id, table.image_id, table.vector, table.error, table.crc)
-    return _check_results(connection, "embeddings", columns, checksums.of_vector, _whole)
+    places = (table.file_id, table.file_row)
+    return _check_results(
+        connection, "embeddings", columns, checksums.of_vector, _whole, places=places, folder=folder
+    )
 
 
-def _check_inputs(connection: Connection) -> tuple[Sequence[Damage], int]:
+def _check_inputs(connection: Connection, folder: VectorFolder) -> tuple[Sequence[Damage], int]:
     table = InputEmbedding.__table__.c
     columns = (table.component_id, table.digest, table.vector, table.error, table.crc)
+    places = (table.file_id, table.file_row)
     return _check_results(
-        connection, "input_embeddings", columns, checksums.of_input, _whole, _number_of
-    )
+        connection, "input_embeddings", columns, checksums.of_input, _whole, _number_of,
+        places=places, folder=folder,
+    )  # fmt: skip
 
 
 def _number_of(digest: Any) -> int:
@@ -343,11 +353,20 @@ def _check_results(
     checksum: Callable[..., int],
     plausible: Callable[[Any], bool],
     number: Callable[[Any], int] = int,
+    *,
+    places: Sequence[Any] = (),
+    folder: VectorFolder | None = None,
 ) -> tuple[Sequence[Damage], int]:
-    """Return the damage in a table of results, by component and block, and the number of rows."""
+    """Return the damage in a table of results, by component and block, and the number of rows.
+
+    `places` are the columns of file and row, of results that may lie in files of `folder`.
+    """
     damaged: dict[tuple[int, int], list[tuple[int, int]]] = {}
     count = 0
-    rows = connection.execution_options(stream_results=True).execute(select(*columns))
+    stored = connection.execution_options(stream_results=True).execute(select(*columns, *places))
+    rows: Iterable[Any] = stored
+    if folder is not None:
+        rows = with_vectors(connection, folder, stored)
     for component, key, value, error, crc in rows:
         count += 1
         try:

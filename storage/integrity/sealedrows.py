@@ -36,6 +36,7 @@ from ig4.storage.schema import (
     SelectionScorer,
     Training,
     TrainingStep,
+    VectorFile,
     Verdict,
 )
 
@@ -92,6 +93,7 @@ SEALED = (
     SealedTable(Verdict, "judgement_id", _JUDGE, Judgement),
     SealedTable(AblationCell, "ablation_id", BACKUP),
     SealedTable(Checkup, "dataset_id", "`ig4 check` makes it anew"),
+    SealedTable(VectorFile, "id", BACKUP),
 )
 """Every table with checksums of whole rows; scores and embeddings have some of their own."""
 

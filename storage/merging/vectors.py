@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -15,9 +16,13 @@ from ig4.storage.merging.merging import Merging, columns, in_order
 from ig4.storage.schema import Embedding, InputEmbedding
 from ig4.storage.transfer.folders import copy_folder
 from ig4.storage.transfer.upserting import add_rows
+from ig4.storage.vectors.moving import VectorMover
+from ig4.storage.vectors.reading import filled
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from ig4.storage.vectors.folder import VectorFolder
 
 CHUNK = 2000
 """So many vectors are in memory at a time."""
@@ -50,13 +55,15 @@ def _take(
     table = model.__tablename__
     tally = merging.result.of(table)
     names = columns(model)
-    for rows in merging.rows(model, chunk=CHUNK):
+    mover = VectorMover(merging.store)
+    for stored in merging.rows(model, chunk=CHUNK):
+        rows = filled(merging.source.connection, merging.source.vectors, stored)
         good = [row for row in rows if _is_sound(row, key, crc)]
         tally.damaged += len(rows) - len(good)
         mapped = _mapped(merging, good, key, own)
         tally.left_out += len(good) - len(mapped)
         with merging.store.reading() as connection:
-            found = _vectors(connection, model, key, mapped)
+            found = _vectors(connection, merging.store.vectors, model, key, mapped)
         wanted = [row for row in mapped if _wins(tally, row, key, found)]
         if merging.dry_run or not wanted:
             continue
@@ -71,6 +78,18 @@ def _take(
                 key=("component_id", key),
                 replace=f"{table}.vector IS NULL",
             )
+        _move(mover, model, wanted)
+    if not merging.dry_run:
+        mover.finish()
+
+
+def _move(mover: VectorMover, model: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Let vectors that were taken over go into files, where this database has a folder for them."""
+    sizes: Counter[int] = Counter()
+    for row in rows:
+        sizes[row["component_id"]] += len(row["vector"] or b"")
+    for component, size in sizes.items():
+        mover.add(model, component, size)
 
 
 def _is_sound(row: Mapping[str, Any], key: str, crc: Callable[..., int]) -> bool:
@@ -91,7 +110,11 @@ def _mapped(
 
 
 def _vectors(
-    connection: Connection, model: Any, key: str, rows: Sequence[Mapping[str, Any]]
+    connection: Connection,
+    folder: VectorFolder,
+    model: Any,
+    key: str,
+    rows: Sequence[Mapping[str, Any]],
 ) -> dict[tuple[int, Any], bytes | None]:
     """Return the vectors that are here under the rows' keys; None for a failure."""
     found: dict[tuple[int, Any], bytes | None] = {}
@@ -102,9 +125,11 @@ def _vectors(
         for start in range(0, len(keys), _DIGESTS):
             part = keys[start : start + _DIGESTS]
             known = column.in_(part) if key == "digest" else in_values(connection, column, part)
-            statement = select(column, model.vector).where(model.component_id == component, known)
-            for one, vector in connection.execute(statement):
-                found[component, one] = vector
+            columns = (column.label("key"), model.vector, model.file_id, model.file_row)
+            statement = select(*columns).where(model.component_id == component, known)
+            stored = [dict(row) for row in connection.execute(statement).mappings()]
+            for row in filled(connection, folder, stored):
+                found[component, row["key"]] = row["vector"]
     return found
 
 

@@ -19,6 +19,7 @@ from ig4.storage.schema.data import (
     Run,
     Sample,
     SampleImage,
+    Setting,
 )
 from ig4.storage.schema.models import (
     Ablation,
@@ -37,10 +38,8 @@ from ig4.storage.schema.results import (
     Component,
     DatasetScorer,
     DatasetSpace,
-    Embedding,
     Grouping,
     GroupLabel,
-    InputEmbedding,
     Score,
     ScoreClaim,
     ScoreDetails,
@@ -49,6 +48,7 @@ from ig4.storage.schema.results import (
     SelectionReport,
 )
 from ig4.storage.schema.selections import Pin, SelectedScore, SelectionName, SelectionScorer
+from ig4.storage.schema.vectors import Embedding, InputEmbedding, VectorFile
 
 __all__ = [
     "Ablation",
@@ -89,7 +89,9 @@ __all__ = [
     "SelectionName",
     "SelectionReport",
     "SelectionScorer",
+    "Setting",
     "Training",
     "TrainingStep",
+    "VectorFile",
     "Verdict",
 ]

@@ -42,6 +42,18 @@ class Run(Base):
     process_started: Mapped[str | None]
 
 
+class Setting(Base):
+    """What holds for the database as a whole, and for all processes that use it.
+
+    `vector_folder` is the folder of vectors in files: relative to the database file, or absolute;
+    `vector_file_bytes` is about how large these are.
+    """
+
+    __tablename__ = "settings"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+
+
 class Dataset(Base):
     """One instruction set as ingested from `path`; `header` is the data beside its records."""
 

@@ -1,4 +1,4 @@
-"""Tables of components and their results: scores, embeddings, clusters, selections."""
+"""Tables of components and their results: scores, clusters, selections."""
 
 from __future__ import annotations
 
@@ -97,42 +97,6 @@ class ScoreClaim(Base):
     first: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     last: Mapped[int] = mapped_column(BigInteger)
     worker: Mapped[str]
-
-
-class Embedding(Base):
-    """An image's vector by an embedder: little-endian float32 bytes, or the error.
-
-    `crc` is the checksum that it was stored with (`storage/integrity/checksums.py`).
-    """
-
-    __tablename__ = "embeddings"
-    __table_args__ = (
-        CheckConstraint("(vector IS NULL) <> (error IS NULL)", name="vector_or_error"),
-    )
-    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"), primary_key=True)
-    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), primary_key=True)
-    vector: Mapped[bytes | None]
-    error: Mapped[str | None]
-    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
-    crc: Mapped[int | None] = mapped_column(BigInteger)
-
-
-class InputEmbedding(Base):
-    """The vector of a text, or of what else the digest is of, by an embedder; or the error.
-
-    `digest` has 16 bytes. `crc` is the checksum that it was stored with.
-    """
-
-    __tablename__ = "input_embeddings"
-    __table_args__ = (
-        CheckConstraint("(vector IS NULL) <> (error IS NULL)", name="vector_or_error"),
-    )
-    component_id: Mapped[int] = mapped_column(ForeignKey("components.id"), primary_key=True)
-    digest: Mapped[bytes] = mapped_column(primary_key=True)
-    vector: Mapped[bytes | None]
-    error: Mapped[str | None]
-    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"))
-    crc: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class DatasetSpace(Base):

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from ig4.storage.connect import connect, describe, is_sqlite, transaction, trans
 from ig4.storage.errors import SchemaVersionError, StorageError
 from ig4.storage.querying.readonly import open_readonly
 from ig4.storage.store import Store
+from ig4.storage.vectors.folder import VectorFolder
 from ig4.storage.versions import HEAD, current
 
 if TYPE_CHECKING:
@@ -25,13 +27,18 @@ if TYPE_CHECKING:
 _ONE_STATE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SourceDatabase:
     """A score database that is read as it was at one moment; `note` is what to know about it."""
 
     url: URL
     connection: Connection
     note: str | None = None
+
+    @cached_property
+    def vectors(self) -> VectorFolder:
+        """Reads those of its vectors that lie in files."""
+        return VectorFolder(self.url)
 
     @property
     def location(self) -> str:
@@ -61,7 +68,11 @@ def open_source(location: str | Path) -> Iterator[SourceDatabase]:
     url = existing_url(location)
     with _connected(url) as (connection, note):
         require_head(connection, url)
-        yield SourceDatabase(url, connection, note)
+        source = SourceDatabase(url, connection, note)
+        try:
+            yield source
+        finally:
+            source.vectors.close()
 
 
 def require_head(connection: Connection, url: URL) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ig4.storage import clusters, datasets, runs, samples, scorecolumns, scores
 from ig4.storage.runs import ComponentRow
+from ig4.storage.vectors import reading
 
 
 @pytest.fixture
@@ -181,7 +182,7 @@ def test_embeddings_come_back_bit_for_bit(store, component):
         good, bad = ids["f" * 64], ids["e" * 64]
         scores.put_embeddings(connection, component, None, [(good, vector), (bad, "corrupt")])
     with store.reading() as connection:
-        found = dict(scores.embeddings(connection, component, [good, bad, 999]))
+        found = dict(reading.of_images(connection, store.vectors, component, [good, bad, 999]))
     assert set(found) == {good, bad}
     assert found[good].tobytes() == vector.tobytes()
     assert found[bad] == "corrupt"

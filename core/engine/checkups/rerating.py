@@ -29,7 +29,7 @@ from ig4.core.engine.scoring.work import ScoreWork
 from ig4.core.engine.selecting.percent import recorded_choice
 from ig4.core.errors import Ig4Error
 from ig4.core.records import NO_IMAGE, Failure, Sample, Score
-from ig4.storage import scores
+from ig4.storage.vectors import reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -190,4 +190,5 @@ def _vectors(session: Session, scorer: Scorer, pairs: ShuffledPairs) -> Mapping[
         return None
     component = session.component_id(session.configured(choice).fingerprint)
     with session.store.reading() as connection:
-        return dict(scores.embeddings(connection, component, pairs.image_ids()))
+        folder = session.store.vectors
+        return dict(reading.of_images(connection, folder, component, pairs.image_ids()))

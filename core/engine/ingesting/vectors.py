@@ -24,6 +24,7 @@ from ig4.core.files.vectors.vectorfile import VectorFile, read_vectors
 from ig4.core.host.fingerprint import Fingerprint, digest_of
 from ig4.core.texts import sanitize
 from ig4.storage import samples, spaces
+from ig4.storage.vectors.moving import INPUTS, VectorMover
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,6 +97,9 @@ def import_vectors(session: Session, dataset: DatasetRow, source: VectorSource) 
                 session.emit(StageAdvanced(STAGE, len(part)))
             spaces.bind(connection, dataset.id, source.name, component, imported=True)
             _, own = samples.ordered_ids(connection, dataset.id)
+        mover = VectorMover(session.store)
+        mover.add(INPUTS, component, len(rows) * read.vectors.shape[1] * 4)
+        mover.finish()
         found.taken = len(rows)
         if found.zeros:
             session.notice(

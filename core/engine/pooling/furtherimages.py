@@ -13,7 +13,8 @@ from ig4.core.contracts.pool import normalised
 from ig4.core.engine.pooling.spacenames import space_parts
 from ig4.core.engine.pooling.spaces import space_choice
 from ig4.core.statistics.hamming import are_hashes
-from ig4.storage import samples, scores, spaces
+from ig4.storage import samples, spaces
+from ig4.storage.vectors import reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +84,9 @@ def further_images(
         vectors = [
             {
                 image: vector
-                for image, vector in scores.embeddings(connection, component, wanted)
+                for image, vector in reading.of_images(
+                    connection, session.store.vectors, component, wanted
+                )
                 if not isinstance(vector, str)
             }
             for component in seeing

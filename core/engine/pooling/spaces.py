@@ -29,6 +29,7 @@ from ig4.core.host.fingerprint import digest_of
 from ig4.core.host.recording import RecordedOptions
 from ig4.core.records import Choice
 from ig4.storage import datasets, samples, scores, spaces
+from ig4.storage.vectors import reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -402,8 +403,10 @@ class _Source:
 
     def _blocks(self, what: str, component: int, reads: Reads | None, keys: Keys) -> Blocks:
         width = None
+        order = np.argsort(keys, kind="stable")  # as they stand in files, where they lie in some
         for start in range(0, len(keys), _BLOCK):
-            part = keys[start : start + _BLOCK]
+            places = order[start : start + _BLOCK]
+            part = keys[places]
             row_of: Mapping[object, int] = {
                 one if reads == "image" else one.tobytes(): row
                 for row, one in enumerate(part.tolist() if reads == "image" else part)
@@ -415,16 +418,18 @@ class _Source:
             ]
             vectors = stacked([vector for _, vector in found], width, what)
             width = vectors.shape[1]
-            yield np.array([row for row, _ in found], dtype=np.int64) + start, vectors
+            yield places[[row for row, _ in found]], vectors
 
     def _vectors(
         self, component: int, reads: Reads | None, part: Keys
     ) -> Iterator[tuple[object, NDArray[np.float32] | str]]:
+        folder = self.session.store.vectors
         with self.session.store.reading() as connection:
             if reads == "image":
-                yield from scores.embeddings(connection, component, part.tolist())
+                yield from reading.of_images(connection, folder, component, part.tolist())
             else:
-                yield from spaces.vectors(connection, component, cast("NDArray[np.void]", part))
+                digests = cast("NDArray[np.void]", part)
+                yield from reading.of_inputs(connection, folder, component, digests)
 
 
 def content_digests(session: Session, contents: NDArray[np.int64]) -> Keys:

@@ -25,6 +25,7 @@ from ig4.core.engine.scoring.tasks import (
 from ig4.core.engine.scoring.work import ScoreWork
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
 from ig4.storage import scores, spaces
+from ig4.storage.vectors.moving import IMAGES, INPUTS, VectorMover
 
 if TYPE_CHECKING:
     from ig4.core.engine.scoring.batches import Batch, BatchTable
@@ -58,6 +59,7 @@ class ScoreRunner:
         self.builder = TaskBuilder(session.store, plan, self.scorers, self.embedders)
         self.claims = Claims(session, plan.dataset.id)
         self.others: Counter[str] = Counter()
+        self._mover = VectorMover(session.store)
         self._flight: deque[Batch] = deque()
         self._bound: set[str] = set()
         self._stages = {
@@ -94,6 +96,7 @@ class ScoreRunner:
                     last(run, self._working())
         finally:
             executor.close()
+        insist(self._mover.finish)
         for streak in self._streaks.values():
             if streak.is_over:
                 raise streak.error()
@@ -175,6 +178,7 @@ class ScoreRunner:
         queue.settle(batch)
         self._bound.add(label)
         self._streaks[label].add(result.outcomes)
+        self._move_vectors(result, pending)
         done, failed = len(result.rows), result.failed
         if isinstance(result, RateResult):
             session.emit(BatchScored(label, done, failed))
@@ -185,6 +189,13 @@ class ScoreRunner:
         session.devices.setdefault(fingerprint, device_of(pending.configured.component))
         total[0] += done
         total[1] += result.seconds
+
+    def _move_vectors(self, result: ScoreTaskResult, pending: PendingWork) -> None:
+        """Let vectors go into a file, where the database has a folder for them."""
+        if isinstance(result, (EmbedResult, EmbedTextResult)):
+            table = IMAGES if isinstance(result, EmbedResult) else INPUTS
+            size = sum(one.nbytes for _, one in result.rows if not isinstance(one, str))
+            insist(partial(self._mover.add, table, pending.component_id, size))
 
     def _store(self, batch: Batch, result: ScoreTaskResult) -> tuple[str, PendingWork]:
         """Write what a task brought in one transaction; return its component."""

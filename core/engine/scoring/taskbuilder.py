@@ -17,7 +17,8 @@ from ig4.core.engine.scoring.tasks import (
     ScoreTask,
     Vector,
 )
-from ig4.storage import samples, scores, spaces
+from ig4.storage import samples, spaces
+from ig4.storage.vectors import reading
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -112,4 +113,5 @@ class TaskBuilder:
             return None
         shown = {image.image_id: None for row in rows for image in row.images if image.image_id}
         component_id = self.plan.embedders[embedder].component_id
-        return dict(scores.embeddings(connection, component_id, list(shown)))
+        folder = self.store.vectors
+        return dict(reading.of_images(connection, folder, component_id, list(shown)))

@@ -23,15 +23,15 @@ from ig4.storage.store import Store
 from ig4.storage.transfer.rows import TableDigest, read_rows
 from ig4.storage.transfer.source import open_source
 
-AT_WORK = ("score_claims", "llm_workers")
+NOT_COPIED = ("score_claims", "llm_workers", "vector_files", "settings")
 
 
 def contents_of(location) -> dict[str, tuple[int, str]]:
-    """Return the number and digest of the rows of each table, but of processes at work."""
+    """Return the number and digest of the rows of each table that is copied."""
     found = {}
     with open_source(location) as source:
         for table in Base.metadata.sorted_tables:
-            if table.name in AT_WORK:
+            if table.name in NOT_COPIED:
                 continue
             digest = TableDigest()
             for rows in read_rows(source.connection, table):

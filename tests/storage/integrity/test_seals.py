@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from sqlalchemy import JSON, DateTime, Float, select, text, update
+from sqlalchemy import JSON, DateTime, Float, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from ig4.storage import (
@@ -31,8 +31,8 @@ from ig4.storage.calls import CallOutcome
 from ig4.storage.evaluations import PredictionRow
 from ig4.storage.integrity.check import check_database, repair_damage
 from ig4.storage.integrity.sealedrows import SEALED, check_all
-from ig4.storage.integrity.seals import covered
-from ig4.storage.schema import ClusterLabel, SelectedSample, SelectedScore
+from ig4.storage.integrity.seals import covered, seal
+from ig4.storage.schema import ClusterLabel, SelectedSample, SelectedScore, VectorFile
 from ig4.storage.selectedscores import SelectionColumn
 from ig4.storage.selections import SelectionItem
 
@@ -95,6 +95,17 @@ def fill(connection):
             connection, dataset_id=1, name="new", component_id=own, inputs="i", result=result,
             run_id=None,
         )  # fmt: skip
+    fill_files(connection, own)
+
+
+def fill_files(connection, component):
+    for n in range(2):
+        values = {
+            "component_id": component, "name": f"s-f/{n:032x}.parquet", "key": "digest",
+            "dimensions": 3, "rows": 5, "bytes": 900, "created_at": runs.now(),
+        }  # fmt: skip
+        file = connection.execute(insert(VectorFile).values(values).returning(VectorFile.id))
+        seal(connection, VectorFile, VectorFile.id == file.scalar_one())
 
 
 def _rename(connection):

@@ -29,6 +29,7 @@ from ig4.core.engine.selecting.reports.report import SelectionReport
 from ig4.core.errors import Ig4Error
 from ig4.core.statistics.hamming import are_hashes
 from ig4.storage import samples, scorecolumns, scores
+from ig4.storage.vectors import reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -192,7 +193,9 @@ def _vectors(
         for component in scores.embedders(connection):
             found = {
                 image: vector
-                for image, vector in scores.embeddings(connection, component, wanted)
+                for image, vector in reading.of_images(
+                    connection, session.store.vectors, component, wanted
+                )
                 if not isinstance(vector, str)
             }
             if _rank(found) > _rank(best):

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from ig4.storage.store import Store
+from ig4.storage.vectors.reading import filled
 
 TALLIES = '''
     import os
@@ -149,18 +150,21 @@ STORED = (
     """SELECT s.external_id, c.name, x.value, x.error FROM scores x
     JOIN components c ON c.id = x.component_id JOIN samples s ON s.content_id = x.content_id
     ORDER BY 1, 2""",
-    """SELECT i.sha256, e.vector, e.error FROM embeddings e JOIN images i ON i.id = e.image_id
-    ORDER BY 1""",
+    """SELECT i.sha256, e.vector, e.error, e.file_id, e.file_row FROM embeddings e
+    JOIN images i ON i.id = e.image_id ORDER BY 1""",
 )
 
 
 def stored(location: object) -> list[list[tuple[object, ...]]]:
-    """Return all values and vectors of a database, bit for bit."""
+    """Return all values and vectors of a database, bit for bit, wherever the vectors lie."""
     with Store.open(location) as store, store.reading() as connection:
-        found = [connection.execute(text(sql)).all() for sql in STORED]
+        values, vectors = (
+            [dict(row) for row in connection.execute(text(sql)).mappings()] for sql in STORED
+        )
+        vectors = filled(connection, store.vectors, vectors)
     return [
-        [tuple(bytes(v) if isinstance(v, memoryview) else v for v in row) for row in rows]
-        for rows in found
+        [tuple(bytes(v) if isinstance(v, memoryview) else v for v in row.values()) for row in rows]
+        for rows in (values, vectors)
     ]
 
 

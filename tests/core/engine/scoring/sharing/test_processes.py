@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from ig4.storage.integrity.check import check_database
 from ig4.storage.store import Store
+from ig4.storage.vectors.placing import move_into
 
 from .....forking import Forked
 from .....postgresserver import programs, running
@@ -97,8 +99,9 @@ def logs(log: Path) -> list[Path]:
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("where", ["database", "files"])
 def test_four_processes_of_which_two_are_killed_compute_all_once_though_the_server_restarts(
-    data, tmp_path, alone
+    data, tmp_path, alone, where
 ):
     found = programs()
     if found is None:
@@ -107,6 +110,7 @@ def test_four_processes_of_which_two_are_killed_compute_all_once_though_the_serv
     log = tmp_path / "log"
     with running(found) as server:
         ingest(data, server.url)
+        folder = let_vectors_lie(server.url, tmp_path / "files") if where == "files" else None
         processes = [start(data, server.url, log, pause=0.1) for _ in range(4)]
         killed = []
         for count, process in ((20, processes[0]), (40, processes[1])):
@@ -121,6 +125,9 @@ def test_four_processes_of_which_two_are_killed_compute_all_once_though_the_serv
         told = finish(*processes[2:])
         assert stored(server.url) == values
         assert claims_left(server.url) == 0
+        if folder is not None:
+            assert in_files(server.url) == SAMPLES // 2
+            assert check_database(server.url).sound
     for err in told:
         assert "cannot be reached: waiting" in err
         assert "is there again after" in err
@@ -132,6 +139,20 @@ def test_four_processes_of_which_two_are_killed_compute_all_once_though_the_serv
         assert set(times(one, *killed).values()) <= {1}
         lost = [last_of(one, process) for process in killed]
         assert set(again) <= set(lost)
+
+
+def let_vectors_lie(location: str, folder: Path) -> Path:
+    """Let vectors lie in files of eight; a batch has three."""
+    with Store.open(location) as store:
+        move_into(store, folder, 8 * 2 * 4)
+    return folder
+
+
+def in_files(location: str) -> int:
+    """How many vectors lie in files."""
+    with Store.open(location) as store, store.reading() as connection:
+        sql = "SELECT count(*) FROM embeddings WHERE file_id IS NOT NULL"
+        return connection.scalar(text(sql))
 
 
 def last_of(log: Path, process: int) -> str | None:

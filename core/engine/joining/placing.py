@@ -1,0 +1,77 @@
+"""Moves the vectors of a score database into files or back, and tells how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ig4.core.calls.presence import Presence
+from ig4.core.counts import counted
+from ig4.core.events import StageAdvanced, StageFinished, StageStarted
+from ig4.storage.vectors import placing
+
+if TYPE_CHECKING:
+    from ig4.core.engine.session import Session
+    from ig4.storage.transfer.watching import RowWatcher
+    from ig4.storage.vectors.moving import Moved
+    from ig4.storage.vectors.placing import VectorReport
+
+STAGE = "vectors"
+
+
+def move_into(session: Session, folder: Path, size: int | None = None) -> VectorReport:
+    """Move all vectors into files in a folder, also those that come later.
+
+    `size` is about how many bytes of vectors a file is to have.
+
+    Raises:
+        StorageError: other processes compute scores, the folder holds other files, or cannot be
+            written.
+    """
+    report = placing.describe_vectors(session.store)
+    total = sum(one.inside for one in report.places)
+    config = {"to": str(folder.absolute()), "file_bytes": size}
+    return _watched(
+        session, config, total, lambda watch: placing.move_into(session.store, folder, size, watch)
+    )
+
+
+def move_back(session: Session) -> VectorReport:
+    """Move all vectors from files into the database, which keeps those that come later.
+
+    Raises:
+        StorageError: other processes compute scores, or a file cannot be read.
+    """
+    report = placing.describe_vectors(session.store)
+    total = sum(one.outside for one in report.places)
+    config = {"into_database": True}
+    return _watched(session, config, total, lambda watch: placing.move_back(session.store, watch))
+
+
+def compact(session: Session) -> VectorReport:
+    """Join small files, and write those anew that hold many dead rows.
+
+    Raises:
+        StorageError: other processes compute scores, or a file cannot be read or written.
+    """
+    config = {"compact": True}
+    return _watched(session, config, None, lambda watch: placing.compact(session.store, watch))
+
+
+def _watched(
+    session: Session,
+    config: Mapping[str, Any],
+    total: int | None,
+    work: Callable[[RowWatcher], Moved],
+) -> VectorReport:
+    def watch(_table: str, vectors: int) -> None:
+        session.emit(StageAdvanced(STAGE, vectors))
+
+    Presence(session.store).forget_gone()  # those that were killed do not stand in the way
+    with session.recorded("db vectors", config):
+        session.emit(StageStarted(STAGE, total, "vectors"))
+        moved = work(watch)
+        summary = f"{counted(moved.vectors, 'vector')} moved, {counted(moved.files, 'file')}"
+        session.emit(StageFinished(STAGE, summary))
+    return placing.describe_vectors(session.store)

@@ -1,0 +1,35 @@
+"""Statements on what holds for a database as a whole, and for all processes that use it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, select
+
+from ig4.storage.bulk import upsert
+from ig4.storage.schema import Setting
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+VECTOR_FOLDER = "vector_folder"
+"""The folder of vectors in files, where they do not all lie in the database."""
+
+VECTOR_FILE_BYTES = "vector_file_bytes"
+"""About so many bytes of vectors are a file, where it is not the usual number."""
+
+
+def find(connection: Connection, name: str) -> str | None:
+    """Return a setting, None if it was never made."""
+    return connection.scalar(select(Setting.value).where(Setting.name == name))
+
+
+def put(connection: Connection, name: str, value: str) -> None:
+    """Make a setting, or change it."""
+    statement = upsert(connection, Setting, ["name"], update=["value"])
+    connection.execute(statement.values({"name": name, "value": value}))
+
+
+def remove(connection: Connection, name: str) -> None:
+    """Let a setting be as if it was never made."""
+    connection.execute(delete(Setting).where(Setting.name == name))

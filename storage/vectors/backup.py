@@ -1,0 +1,71 @@
+"""Copies the vector files of a SQLite database for a backup of it."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from ig4.storage.durable import name_durably
+from ig4.storage.errors import StorageError
+from ig4.storage.settings import VECTOR_FOLDER
+from ig4.storage.vectors.folder import file_path
+
+
+def copy_vectors(source: Path, copied: Path, named: Path) -> Path | None:
+    """Copy the files that a copied database refers to, and let it refer to the copies.
+
+    They go into a folder beside the file that the copy will be `named`. Returns that folder, None
+    if no vectors lie in files.
+
+    Raises:
+        StorageError: a file cannot be copied, or the folder is there already.
+    """
+    with closing(sqlite3.connect(copied, isolation_level=None)) as connection:
+        recorded = _recorded(connection)
+        if recorded is None:
+            return None
+        names = [name for (name,) in connection.execute("SELECT name FROM vector_files")]
+        folder = named.with_name(f"{named.name}-vector-files")
+        made = False
+        try:
+            folder.mkdir()
+            made = True
+            for name in names:
+                _copy(file_path(source.parent / recorded, name), file_path(folder, name))
+        except OSError as error:
+            if made:
+                remove_copy(folder)
+            raise StorageError(
+                f"The vector files of {source} cannot be copied to {folder}: "
+                f"{error.strerror or error}."
+            ) from None
+        connection.execute(
+            "UPDATE settings SET value = ? WHERE name = ?", (folder.name, VECTOR_FOLDER)
+        )
+    return folder
+
+
+def remove_copy(folder: Path | None) -> None:
+    """Remove the files of a backup that was given up."""
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _recorded(connection: sqlite3.Connection) -> str | None:
+    """Return the folder that a database names, None if its schema is older than such folders."""
+    try:
+        row = connection.execute(
+            "SELECT value FROM settings WHERE name = ?", (VECTOR_FOLDER,)
+        ).fetchone()
+    except sqlite3.OperationalError:
+        return None
+    return None if row is None else str(row[0])
+
+
+def _copy(file: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    partial = target.with_name(f".{target.name}.part")
+    shutil.copyfile(file, partial)
+    name_durably(partial, target)

@@ -1,0 +1,138 @@
+"""The folder of a database's vector files, which all of its processes and hosts see."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sqlalchemy import select
+
+from ig4.storage import settings
+from ig4.storage.connect import is_sqlite
+from ig4.storage.errors import StorageError
+from ig4.storage.schema import VectorFile as VectorFileRow
+from ig4.storage.vectors.columnar import VectorFile, VectorFileError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sqlalchemy import URL, Connection
+
+_OPEN = 8  # files at a time
+
+
+class VectorFolderError(StorageError):
+    """The folder of vector files cannot be seen from here; no vector is lost by that."""
+
+
+class VectorFolder:
+    """Reads vectors from files by the numbers that the database has of them.
+
+    A few files stay open. Several threads may use it. Close it when done.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self._root: Path | None = None
+        self._names: dict[int, str] = {}
+        self._files: OrderedDict[int, VectorFile] = OrderedDict()
+        self._lock = Lock()
+
+    def path(self, connection: Connection) -> Path | None:
+        """Return the folder as the database has it now, None if all vectors are to lie inside.
+
+        A relative one is beside the database file.
+        """
+        recorded = settings.find(connection, settings.VECTOR_FOLDER)
+        if recorded is None:
+            return None
+        base = Path(self.url.database or "").parent if is_sqlite(self.url) else Path()
+        return base / recorded
+
+    def take(
+        self, connection: Connection, files: NDArray[np.int64], rows: NDArray[np.int64]
+    ) -> list[NDArray[np.float32]]:
+        """Return the vector (d,) float32 in each row (n,) of each file (n,), given by their ids.
+
+        Raises:
+            VectorFileError: a file is not there, or damaged.
+            StorageError: this machine does not see the folder.
+        """
+        found: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(files)
+        with self._lock:
+            for file in np.unique(files):
+                places = np.flatnonzero(files == file)
+                # In the order of the file, so that each of its row groups is read once.
+                places = places[np.argsort(rows[places], kind="stable")]
+                vectors = self._take(connection, int(file), rows[places])
+                for place, vector in zip(places.tolist(), vectors, strict=True):
+                    found[place] = vector
+        return found
+
+    def _take(
+        self, connection: Connection, file: int, rows: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        known = self._files.get(file)
+        if known is None:
+            known = self._files[file] = self._open(connection, file)
+            if len(self._files) > _OPEN:
+                self._files.popitem(last=False)[1].close()
+        self._files.move_to_end(file)
+        return known.take(rows)
+
+    def _open(self, connection: Connection, file: int) -> VectorFile:
+        name = self._name(connection, file)
+        root = self._root
+        if root is None or not file_path(root, name).is_file():  # it may have been moved meanwhile
+            root = self._root = self.path(connection)
+        if root is None:
+            raise VectorFileError("the database does not say in which folder its vectors lie")
+        require_there(root)
+        return VectorFile(file_path(root, name))
+
+    def _name(self, connection: Connection, file: int) -> str:
+        if file not in self._names:
+            table = VectorFileRow
+            name = connection.scalar(select(table.name).where(table.id == file))
+            if name is None:
+                raise VectorFileError(f"the database has no vector file {file}")
+            self._names[file] = name
+        return self._names[file]
+
+    def close(self) -> None:
+        """Close all files."""
+        with self._lock:
+            for one in self._files.values():
+                one.close()
+            self._files.clear()
+            self._names.clear()
+
+
+def file_path(folder: Path, name: str) -> Path:
+    """Return the path of a file that a database names, which lies in the folder and nowhere else.
+
+    Raises:
+        VectorFileError: it is no name that ig4 gives.
+    """
+    if not _NAME.fullmatch(name):
+        raise VectorFileError(f"{name!r} is no name of a vector file")
+    return folder / name
+
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}/[0-9a-f]{32}\.parquet")
+
+
+def require_there(folder: Path) -> None:
+    """Refuse to go on where the folder cannot be seen: its vectors are elsewhere, and not gone.
+
+    Raises:
+        VectorFolderError: it is not there.
+    """
+    if not folder.is_dir():
+        raise VectorFolderError(
+            f"The vectors of this database lie in {folder}, which this machine does not see: mount "
+            "it there, or bring the folder back."
+        )

@@ -1,0 +1,337 @@
+"""Where the vectors of a database lie, and moving all of them elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from ig4.storage import settings
+from ig4.storage.connect import is_sqlite, translate_errors
+from ig4.storage.errors import StorageError
+from ig4.storage.schema import Component, ScoreClaim
+from ig4.storage.schema import VectorFile as VectorFileRow
+from ig4.storage.transfer.folders import copy_file
+from ig4.storage.transfer.watching import RowWatcher, unwatched
+from ig4.storage.vectors.columnar import VectorFileError
+from ig4.storage.vectors.emptying import bring_back
+from ig4.storage.vectors.folder import file_path, require_there
+from ig4.storage.vectors.moving import TABLES, Moved, VectorTable, file_bytes, key_of, move
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection
+
+    from ig4.storage.store import Store
+
+_SMALL = 0.5
+"""A file of a smaller part of the usual bytes is joined with others."""
+
+_SPARSE = 0.75
+"""A file of which a smaller part is alive is written anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorPlace:
+    """Where the vectors of one component lie: how many inside the database, how many in files.
+
+    `dead` rows of the files are of vectors that were deleted, or computed anew.
+    """
+
+    component_id: int
+    component: str
+    table: str
+    inside: int
+    inside_bytes: int
+    outside: int
+    files: int
+    file_bytes: int
+    dead: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a JSON-able dict."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class VectorReport:
+    """Where all vectors lie. `strays` are files in the folder that the database does not know.
+
+    A killed process has left them, or another copy of the database file refers to them.
+    """
+
+    location: str
+    folder: Path | None
+    places: Sequence[VectorPlace]
+    strays: Sequence[Path] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a JSON-able dict."""
+        return {
+            "location": self.location,
+            "folder": None if self.folder is None else str(self.folder),
+            "components": [one.to_dict() for one in self.places],
+            "strays": [str(one) for one in self.strays],
+        }
+
+
+def describe_vectors(store: Store) -> VectorReport:
+    """Return where the vectors of a database lie.
+
+    Raises:
+        StorageError: this machine does not see the folder of files.
+    """
+    with store.reading() as connection:
+        folder = store.vectors.path(connection)
+        places = [one for table in TABLES for one in _places(connection, table)]
+        names = _names(connection)
+    if folder is None:
+        return VectorReport(store.location, None, places)
+    require_there(folder)
+    known = {folder / name for name in names.values()}
+    strays = [path for path in _files(folder) if path not in known]
+    return VectorReport(store.location, folder, places, strays)
+
+
+def _places(connection: Connection, table: VectorTable) -> Iterator[VectorPlace]:
+    inside = table.file_id.is_(None)
+    counts = connection.execute(
+        select(
+            table.component_id,
+            func.count().filter(inside),
+            func.coalesce(func.sum(func.length(table.vector)).filter(inside), 0),
+            func.count().filter(table.file_id.is_not(None)),
+        )
+        .where(table.error.is_(None))
+        .group_by(table.component_id)
+    ).all()
+    files = VectorFileRow
+    for component, inner, size, outer in counts:
+        name = connection.scalar(select(Component.name).where(Component.id == component))
+        number, rows, length = connection.execute(
+            select(
+                func.count(),
+                func.coalesce(func.sum(files.rows), 0),
+                func.coalesce(func.sum(files.bytes), 0),
+            ).where(files.component_id == component, files.key == key_of(table))
+        ).one()
+        yield VectorPlace(
+            component, name or "", table.__tablename__, inner, int(size), outer, number,
+            int(length), int(rows) - outer,
+        )  # fmt: skip
+
+
+def require_idle(store: Store) -> None:
+    """Refuse to move what other processes may be reading or writing.
+
+    Raises:
+        StorageError: some process computes vectors or scores now.
+    """
+    with store.reading() as connection:
+        busy = connection.scalar(select(func.count()).select_from(ScoreClaim))
+    if busy:
+        raise StorageError(
+            f"Other processes compute scores in {store.location} now: move its vectors when they "
+            "have ended."
+        )
+
+
+def move_into(
+    store: Store, folder: Path, size: int | None = None, watch: RowWatcher = unwatched
+) -> Moved:
+    """Move all vectors into files in a folder, also those that come later.
+
+    `size` is about how many bytes of vectors a file is to have from now on. Files that lie in
+    another folder move, too. Whatever is interrupted is completed by the same call.
+
+    Raises:
+        StorageError: the folder holds other files, or cannot be written.
+    """
+    require_idle(store)
+    folder = folder.expanduser().absolute()
+    with store.reading() as connection:
+        before, names = store.vectors.path(connection), _names(connection)
+    _require_own(folder, names.values())
+    if before is not None and names and not _same(before, folder):
+        require_there(before)
+        for name in names.values():
+            if copy_file(file_path(before, name), file_path(folder, name)) is None:
+                raise StorageError(f"{before / name} is not there: `ig4 db check` tells more.")
+    with store.writing() as connection:
+        settings.put(connection, settings.VECTOR_FOLDER, _recorded(store.engine.url, folder))
+        if size is not None:
+            settings.put(connection, settings.VECTOR_FILE_BYTES, str(size))
+    store.vectors.close()
+    if before is not None and not _same(before, folder):
+        _remove(before, names.values())
+    total = Moved()
+    for table in TABLES:
+        for component in _components(store, table):
+            moved = move(store, table, component)
+            watch(table.__tablename__, moved.vectors)
+            total += moved
+    give_back_space(store)
+    return total
+
+
+def move_back(store: Store, watch: RowWatcher = unwatched) -> Moved:
+    """Move all vectors from files into the database, which keeps those that come later.
+
+    Raises:
+        StorageError: a file cannot be read; then its vectors, and later ones, stay in files.
+    """
+    require_idle(store)
+    total = Moved()
+    while True:
+        with store.reading() as connection:
+            folder, names = store.vectors.path(connection), _names(connection)
+        for file in names:
+            total += bring_back(store, file, watch)
+        with store.writing() as connection:
+            if not _names(connection):
+                settings.remove(connection, settings.VECTOR_FOLDER)
+                settings.remove(connection, settings.VECTOR_FILE_BYTES)
+                break
+    if folder is not None:
+        _remove_empty(folder)
+    return total
+
+
+def compact(store: Store, watch: RowWatcher = unwatched) -> Moved:
+    """Join small files, and write those anew that hold many dead rows.
+
+    Files that the database does not know stay: they may be those of a copy of it.
+
+    Raises:
+        StorageError: a file cannot be read or written.
+    """
+    require_idle(store)
+    report = describe_vectors(store)
+    total = Moved()
+    if report.folder is None:
+        return total
+    for table in TABLES:
+        for component in _components(store, table):
+            for group in _groups(store, table, component):
+                brought = [bring_back(store, file, watch) for file in group]
+                total += sum(brought, Moved())
+                move(store, table, component)
+    _remove_empty(report.folder)
+    return total
+
+
+def give_back_space(store: Store) -> None:
+    """Let the file of a SQLite database shrink, where much of it is free; a server does it itself.
+
+    Raises:
+        StorageError: the disk has no room for what is left, or another process uses the database.
+    """
+    if not store.is_sqlite:
+        return
+    with translate_errors(store.engine.url), store.engine.connect() as connection:
+        raw: Any = connection.connection.driver_connection
+        numbers = (raw.execute(f"PRAGMA {name}").fetchone()[0] for name in _PAGES)
+        free, all_pages, page = map(int, numbers)
+        if free * page >= _MUCH and free * 4 >= all_pages:
+            raw.execute("VACUUM")
+
+
+_PAGES = ("freelist_count", "page_count", "page_size")
+_MUCH = 16 << 20
+
+
+def _groups(store: Store, table: VectorTable, component: int) -> list[list[int]]:
+    """Return files of a component that are small or sparse, as many as make a file together."""
+    with store.reading() as connection:
+        usual = file_bytes(connection)
+        counted = connection.execute(
+            select(table.file_id, func.count())
+            .where(table.component_id == component, table.file_id.is_not(None))
+            .group_by(table.file_id)
+        )
+        live = {file: count for file, count in counted if file is not None}
+        files = connection.execute(
+            select(VectorFileRow.id, VectorFileRow.rows, VectorFileRow.dimensions)
+            .where(VectorFileRow.component_id == component, VectorFileRow.key == key_of(table))
+            .order_by(VectorFileRow.id)
+        ).all()
+    groups: list[list[int]] = [[]]
+    size, sparse = 0, False
+    for file, rows, dimensions in files:
+        mine = live.get(file, 0) * dimensions * 4
+        is_sparse = live.get(file, 0) < _SPARSE * rows
+        if mine >= _SMALL * usual and not is_sparse:
+            continue
+        groups[-1].append(file)
+        size, sparse = size + mine, sparse or is_sparse
+        if size >= usual:
+            groups.append([])
+            size, sparse = 0, False
+    if len(groups[-1]) == 1 and not sparse:
+        groups.pop()  # it is as small as before
+    return [group for group in groups if group]
+
+
+def _components(store: Store, table: VectorTable) -> list[int]:
+    with store.reading() as connection:
+        statement = select(table.component_id).distinct().order_by(table.component_id)
+        return list(connection.scalars(statement))
+
+
+def _names(connection: Connection) -> dict[int, str]:
+    table = VectorFileRow
+    rows = connection.execute(select(table.id, table.name).order_by(table.id))
+    return {row.id: row.name for row in rows}
+
+
+def _recorded(url: URL, folder: Path) -> str:
+    """Return how a folder is recorded: relative to the database file if it lies beside it."""
+    if is_sqlite(url):
+        beside = Path(url.database or "").absolute().parent
+        if folder.is_relative_to(beside) and folder != beside:
+            return folder.relative_to(beside).as_posix()
+    return str(folder)
+
+
+def _require_own(folder: Path, names: Any) -> None:
+    """Refuse a folder that holds anything but files of this database.
+
+    Raises:
+        StorageError: it does, or it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        others = [one for one in _files(folder) if one not in {folder / name for name in names}]
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be written: {error.strerror or error}.") from None
+    if others:
+        raise StorageError(
+            f"{folder} is not empty (it has {others[0].relative_to(folder)}): name a folder that "
+            "only this database uses."
+        )
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _remove(folder: Path, names: Any) -> None:
+    for name in names:
+        with suppress(OSError, VectorFileError):
+            file_path(folder, name).unlink()
+    _remove_empty(folder)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove the folders of components that have no files any more, and the folder itself."""
+    for one in (*sorted(folder.glob("*/")), folder):
+        with suppress(OSError):
+            one.rmdir()

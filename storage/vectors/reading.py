@@ -1,0 +1,102 @@
+"""Reads vectors wherever they lie: in the database, or in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import select
+
+from ig4.storage.bulk import in_values
+from ig4.storage.schema import Embedding, InputEmbedding
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sqlalchemy import Connection
+
+    from ig4.storage.vectors.folder import VectorFolder
+
+_CHUNK = 10_000
+_DIGESTS = 500  # parameters of one IN
+
+
+def of_images(
+    connection: Connection, folder: VectorFolder, component_id: int, images: Sequence[int]
+) -> Iterator[tuple[int, NDArray[np.float32] | str]]:
+    """Yield (image id, vector (d,) float32 or the error) for those of `images` that are stored.
+
+    Raises:
+        StorageError: a file of vectors cannot be read.
+    """
+    for start in range(0, len(images), _CHUNK):
+        part = [int(value) for value in images[start : start + _CHUNK]]
+        known = in_values(connection, Embedding.image_id, part)
+        yield from _read(connection, folder, component_id, Embedding, Embedding.image_id, known)
+
+
+def of_inputs(
+    connection: Connection, folder: VectorFolder, component_id: int, digests: NDArray[np.void]
+) -> Iterator[tuple[bytes, NDArray[np.float32] | str]]:
+    """Yield (digest, vector (d,) float32 or the error) of those of `digests` that are stored.
+
+    Raises:
+        StorageError: a file of vectors cannot be read.
+    """
+    for start in range(0, len(digests), _DIGESTS):
+        part = [one.tobytes() for one in digests[start : start + _DIGESTS]]
+        known = InputEmbedding.digest.in_(part)
+        table = InputEmbedding
+        yield from _read(connection, folder, component_id, table, table.digest, known)
+
+
+def _read(
+    connection: Connection,
+    folder: VectorFolder,
+    component_id: int,
+    table: Any,
+    key: Any,
+    known: Any,
+) -> Iterator[tuple[Any, NDArray[np.float32] | str]]:
+    columns = (key, table.vector, table.error, table.file_id, table.file_row)
+    rows = connection.execute(
+        select(*columns).where(table.component_id == component_id, known)
+    ).all()
+    outside = _taken(connection, folder, [(file, row) for *_, file, row in rows])
+    for place, (one, vector, error, file, _) in enumerate(rows):
+        if file is not None:
+            yield one, outside[place]
+        elif vector is None:
+            yield one, error or "the embedding failed"
+        else:
+            yield one, np.frombuffer(vector, dtype="<f4").astype(np.float32, copy=False)
+
+
+def filled(
+    connection: Connection, folder: VectorFolder, rows: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return rows of a table of vectors by column, as they are if all lie in the database.
+
+    Raises:
+        StorageError: a file of vectors cannot be read.
+    """
+    known = list(rows)
+    outside = _taken(connection, folder, [(row["file_id"], row["file_row"]) for row in known])
+    return [
+        {**row, "vector": outside[place].astype("<f4").tobytes(), "file_id": None, "file_row": None}
+        if place in outside
+        else dict(row)
+        for place, row in enumerate(known)
+    ]
+
+
+def _taken(
+    connection: Connection, folder: VectorFolder, places: Sequence[tuple[int | None, int | None]]
+) -> dict[int, NDArray[np.float32]]:
+    """Return the vectors of those rows that lie in files, by their place among the rows."""
+    outside = [n for n, (file, _) in enumerate(places) if file is not None]
+    if not outside:
+        return {}
+    files = np.array([places[n][0] for n in outside], dtype=np.int64)
+    rows = np.array([places[n][1] for n in outside], dtype=np.int64)
+    return dict(zip(outside, folder.take(connection, files, rows), strict=True))
