@@ -227,12 +227,11 @@ def compact(store: Store, watch: RowWatcher = unwatched) -> Moved:
 def give_back_space(store: Store) -> None:
     """Let the file of a SQLite database shrink, where much of it is free; a server does it itself.
 
-    Raises:
-        StorageError: the disk has no room for what is left, or another process uses the database.
+    It stays as it is if the disk has no room for what is left, or another process reads it.
     """
     if not store.is_sqlite:
         return
-    with translate_errors(store.engine.url), store.engine.connect() as connection:
+    with suppress(StorageError), translate_errors(store.engine.url), store.engine.connect() as connection:
         raw: Any = connection.connection.driver_connection
         numbers = (raw.execute(f"PRAGMA {name}").fetchone()[0] for name in _PAGES)
         free, all_pages, page = map(int, numbers)

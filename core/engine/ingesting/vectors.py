@@ -14,6 +14,7 @@ from ig4.core.engine.ingesting.imports import ImportResult
 from ig4.core.engine.ingesting.matching import describe_mismatch, match_ids, shown_ids
 from ig4.core.engine.pooling.spacenames import check_space_name
 from ig4.core.engine.pooling.spaces import content_digests
+from ig4.core.engine.scoring.vectormoves import VectorMoves
 from ig4.core.engine.selecting.percent import IMPORTED
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
@@ -24,7 +25,7 @@ from ig4.core.files.vectors.vectorfile import VectorFile, read_vectors
 from ig4.core.host.fingerprint import Fingerprint, digest_of
 from ig4.core.texts import sanitize
 from ig4.storage import samples, spaces
-from ig4.storage.vectors.moving import INPUTS, VectorMover
+from ig4.storage.vectors.moving import INPUTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,9 +98,9 @@ def import_vectors(session: Session, dataset: DatasetRow, source: VectorSource) 
                 session.emit(StageAdvanced(STAGE, len(part)))
             spaces.bind(connection, dataset.id, source.name, component, imported=True)
             _, own = samples.ordered_ids(connection, dataset.id)
-        mover = VectorMover(session.store)
-        mover.add(INPUTS, component, len(rows) * read.vectors.shape[1] * 4)
-        mover.finish()
+        moves = VectorMoves(session)
+        moves.add(INPUTS, component, len(rows) * read.vectors.shape[1] * 4)
+        moves.finish()
         found.taken = len(rows)
         if found.zeros:
             session.notice(

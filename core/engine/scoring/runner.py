@@ -22,10 +22,11 @@ from ig4.core.engine.scoring.tasks import (
     ScoreTask,
     ScoreTaskResult,
 )
+from ig4.core.engine.scoring.vectormoves import VectorMoves
 from ig4.core.engine.scoring.work import ScoreWork
 from ig4.core.events import BatchScored, StageAdvanced, StageFinished, StageStarted
 from ig4.storage import scores, spaces
-from ig4.storage.vectors.moving import IMAGES, INPUTS, VectorMover
+from ig4.storage.vectors.moving import IMAGES, INPUTS
 
 if TYPE_CHECKING:
     from ig4.core.engine.scoring.batches import Batch, BatchTable
@@ -59,7 +60,7 @@ class ScoreRunner:
         self.builder = TaskBuilder(session.store, plan, self.scorers, self.embedders)
         self.claims = Claims(session, plan.dataset.id)
         self.others: Counter[str] = Counter()
-        self._mover = VectorMover(session.store)
+        self._moves = VectorMoves(session)
         self._flight: deque[Batch] = deque()
         self._bound: set[str] = set()
         self._stages = {
@@ -96,7 +97,7 @@ class ScoreRunner:
                     last(run, self._working())
         finally:
             executor.close()
-        insist(self._mover.finish)
+        self._moves.finish()
         for streak in self._streaks.values():
             if streak.is_over:
                 raise streak.error()
@@ -195,7 +196,7 @@ class ScoreRunner:
         if isinstance(result, (EmbedResult, EmbedTextResult)):
             table = IMAGES if isinstance(result, EmbedResult) else INPUTS
             size = sum(one.nbytes for _, one in result.rows if not isinstance(one, str))
-            insist(partial(self._mover.add, table, pending.component_id, size))
+            self._moves.add(table, pending.component_id, size)
 
     def _store(self, batch: Batch, result: ScoreTaskResult) -> tuple[str, PendingWork]:
         """Write what a task brought in one transaction; return its component."""
