@@ -231,7 +231,11 @@ def give_back_space(store: Store) -> None:
     """
     if not store.is_sqlite:
         return
-    with suppress(StorageError), translate_errors(store.engine.url), store.engine.connect() as connection:
+    with (
+        suppress(StorageError),
+        translate_errors(store.engine.url),
+        store.engine.connect() as connection,
+    ):
         raw: Any = connection.connection.driver_connection
         numbers = (raw.execute(f"PRAGMA {name}").fetchone()[0] for name in _PAGES)
         free, all_pages, page = map(int, numbers)
