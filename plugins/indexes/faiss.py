@@ -2,12 +2,14 @@
 
 Rows that lie in clusters are found in inverted lists: compared in a compressed form where they are
 long, and the best of them exactly. Where many lists would have to be read (the rows have no
-clusters to speak of), all rows are compared in the compressed form instead.
+clusters to speak of), all rows are compared in the compressed form instead. Rows that are mapped
+from a file stay there: only codes are in memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,7 @@ _LARGEST_SHORTLIST = 64  # times k
 _BLOCK = 8_192  # rows that are searched at a time
 _ADDED = 65_536  # rows that are added at a time
 _COMPARED = 1 << 25  # numbers of a block in which rows are compared with all
+_COMPARED_AT_A_TIME = 64  # rows whose shortlists are copied out of the file
 
 
 class FaissOptions(contracts.Options):
@@ -65,7 +68,7 @@ class FaissIndex(Index):
     is reached; if neither gets there, the search is exact.
     """
 
-    version = "3"
+    version = "4"
     Options = FaissOptions
     options: FaissOptions
 
@@ -76,11 +79,11 @@ class FaissIndex(Index):
             return exact_neighbours(X, k)
         vectors = np.ascontiguousarray(X, dtype=np.float32)
         check = _checked_rows(vectors, k, min(self.options.checked, n), seed)
-        for index, settings in _attempts(vectors, k, seed):
-            found = _search(index, vectors[check.rows], check.rows, k, settings)
+        for attempt in _attempts(vectors, k, seed):
+            found = attempt.search(vectors, check.rows, k)
             if self._reached(found.similarity, check):
-                return _complete(_search_all(index, vectors, k, settings), vectors)
-        return _flat(vectors, k)
+                return _complete(_search_all(attempt, vectors, k), vectors)
+        return _complete(_search_all(_All(), vectors, k), vectors)
 
     def _reached(self, similarity: NDArray[np.float32], check: _Check) -> bool:
         # By similarity rather than by row, so that one of two equal rows is as good as the other.
@@ -104,28 +107,94 @@ def _checked_rows(vectors: NDArray[np.float32], k: int, count: int, seed: int) -
     return _Check(rows, np.concatenate(parts))
 
 
-def _attempts(vectors: NDArray[np.float32], k: int, seed: int) -> Iterator[tuple[Any, Any]]:
-    """Yield indexes with settings, from the fastest to the most thorough."""
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A way to search: an index, how much of it, and how long a shortlist is compared exactly.
+
+    `shortlist` is a multiple of what is wanted; None where the index itself compares the rows.
+    """
+
+    index: Any
+    parameters: Any
+    shortlist: int | None
+
+    def search(self, vectors: NDArray[np.float32], rows: NDArray[np.int64], k: int) -> Neighbours:
+        """Return k others for each of some rows, -1 with similarity -inf where fewer were found."""
+        queries = vectors[rows]
+        missing = self.index.d - queries.shape[1]
+        padded = np.pad(queries, ((0, 0), (0, missing))) if missing else queries
+        wanted = (k + 1) * (self.shortlist or 1)
+        similarity, indices = self.index.search(padded, wanted, params=self.parameters)
+        if self.shortlist is not None:
+            similarity = _compared(vectors, queries, indices)
+        return _best_others(similarity, indices, rows, k)
+
+
+class _All:
+    """The search that compares a row with all: faiss keeps the best of each faster than numpy."""
+
+    def search(self, vectors: NDArray[np.float32], rows: NDArray[np.int64], k: int) -> Neighbours:
+        """Return the k others of each of some rows."""
+        faiss = _library()
+        inner = faiss.METRIC_INNER_PRODUCT
+        similarity, indices = faiss.knn(vectors[rows], vectors, k + 1, inner)
+        return _best_others(similarity, indices, rows, k)
+
+
+def _compared(
+    vectors: NDArray[np.float32], queries: NDArray[np.float32], indices: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return the similarity (r, c) of each query to the rows that its candidates (r, c) name.
+
+    A few queries at a time, in threads: their candidates are copied out of the file.
+    """
+
+    def part(start: int) -> NDArray[np.float32]:
+        own = indices[start : start + _COMPARED_AT_A_TIME]
+        near = np.take(vectors, own.ravel(), axis=0, mode="clip").reshape(*own.shape, -1)
+        mine = queries[start : start + _COMPARED_AT_A_TIME]
+        return np.asarray(np.matmul(near, mine[:, :, None])[:, :, 0])
+
+    with ThreadPoolExecutor(_library().omp_get_max_threads()) as pool:
+        return np.concatenate(list(pool.map(part, range(0, len(queries), _COMPARED_AT_A_TIME))))
+
+
+def _best_others(
+    similarity: NDArray[np.float32],
+    indices: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    k: int,
+) -> Neighbours:
+    """Return the k best of what was found for each row, descending, equal ones by row."""
+    similarity[(indices == rows[:, None]) | (indices < 0)] = -np.inf
+    indices[similarity == -np.inf] = -1
+    if similarity.shape[1] > 4 * k:  # sorting all of a long shortlist would take most of the time
+        place = np.argpartition(similarity, -2 * k, axis=1)[:, -2 * k :]
+        similarity = np.take_along_axis(similarity, place, axis=1)
+        indices = np.take_along_axis(indices, place, axis=1)
+    order = np.lexsort((indices, -similarity), axis=1)[:, :k]
+    return Neighbours(
+        np.take_along_axis(indices, order, axis=1), np.take_along_axis(similarity, order, axis=1)
+    )
+
+
+def _attempts(vectors: NDArray[np.float32], k: int, seed: int) -> Iterator[_Attempt]:
+    """Yield ways to search, from the fastest to the most thorough."""
     faiss = _library()
 
     lists, count = _inverted_lists(vectors, seed)
-    refined = isinstance(lists, faiss.IndexRefine)
+    coded = not isinstance(lists, faiss.IndexIVFFlat)
     probes = 1
     while probes <= max(1, count // _WIDEST_READ):
         read = faiss.SearchParametersIVF(nprobe=probes)
-        if not refined:
-            yield lists, read
-        for times in _SHORTLISTS if refined else ():
-            yield (
-                lists,
-                faiss.IndexRefineSearchParameters(k_factor=float(times), base_index_params=read),
-            )
+        for times in _SHORTLISTS if coded else (None,):
+            yield _Attempt(lists, read, times)
         probes = _next(probes)
     del lists
     codes = _compressed(vectors, seed)
     times = 2
     while times <= _LARGEST_SHORTLIST and times * (k + 1) < len(vectors):
-        yield codes, faiss.IndexRefineSearchParameters(k_factor=float(times))
+        yield _Attempt(codes, None, times)
         times = _next(times)
 
 
@@ -144,18 +213,17 @@ def _inverted_lists(vectors: NDArray[np.float32], seed: int) -> tuple[Any, int]:
     if d <= _LONG:
         lists = faiss.IndexIVFFlat(faiss.IndexFlatIP(d), d, count, faiss.METRIC_INNER_PRODUCT)
     else:
-        vectors = _filled(vectors, 4)
-        d = vectors.shape[1]
+        d += -d % 4
         lists = faiss.IndexIVFPQFastScan(
             faiss.IndexFlatIP(d), d, count, d // 4, 4, faiss.METRIC_INNER_PRODUCT
         )
         lists.pq.cp.niter, lists.pq.cp.seed = _ROUNDS, seed % (1 << 31)
     lists.cp.niter, lists.cp.seed, lists.cp.spherical = _ROUNDS, seed % (1 << 31), True
-    lists.train(vectors[_training_rows(n, count * _POINTS_A_LIST, seed)])
-    index = lists if isinstance(lists, faiss.IndexIVFFlat) else faiss.IndexRefineFlat(lists)
+    multiple = 4 if d > _LONG else 1
+    lists.train(_filled(vectors[_training_rows(n, count * _POINTS_A_LIST, seed)], multiple))
     for start in range(0, n, _ADDED):
-        index.add(vectors[start : start + _ADDED])
-    return index, count
+        lists.add(_filled(vectors[start : start + _ADDED], multiple))
+    return lists, count
 
 
 def _filled(vectors: NDArray[np.float32], multiple: int) -> NDArray[np.float32]:
@@ -165,17 +233,17 @@ def _filled(vectors: NDArray[np.float32], multiple: int) -> NDArray[np.float32]:
 
 
 def _compressed(vectors: NDArray[np.float32], seed: int) -> Any:
-    """Return an index of codes that have half a byte for two dimensions, refined exactly."""
+    """Return an index of codes that have half a byte for two dimensions."""
     faiss = _library()
 
-    n = len(vectors)
-    even = _filled(vectors, 2)
-    codes = faiss.IndexPQFastScan(even.shape[1], even.shape[1] // 2, 4, faiss.METRIC_INNER_PRODUCT)
+    n, d = vectors.shape
+    d += d % 2
+    codes = faiss.IndexPQFastScan(d, d // 2, 4, faiss.METRIC_INNER_PRODUCT)
     codes.pq.cp.niter, codes.pq.cp.seed = _ROUNDS, seed % (1 << 31)
-    index = faiss.IndexRefineFlat(codes)
-    index.train(even[_training_rows(n, _CODE_SAMPLE, seed)])
-    index.add(even)
-    return index
+    codes.train(_filled(vectors[_training_rows(n, _CODE_SAMPLE, seed)], 2))
+    for start in range(0, n, _ADDED):
+        codes.add(_filled(vectors[start : start + _ADDED], 2))
+    return codes
 
 
 def _training_rows(n: int, count: int, seed: int) -> NDArray[np.int64]:
@@ -184,31 +252,14 @@ def _training_rows(n: int, count: int, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng([seed, 1]).choice(n, count, replace=False))
 
 
-def _search_all(index: Any, vectors: NDArray[np.float32], k: int, settings: Any) -> Neighbours:
+def _search_all(attempt: _Attempt | _All, vectors: NDArray[np.float32], k: int) -> Neighbours:
     parts = []
     for start in range(0, len(vectors), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(vectors)))
-        parts.append(_search(index, vectors[rows], rows, k, settings))
+        parts.append(attempt.search(vectors, rows, k))
     return Neighbours(
         np.concatenate([part.indices for part in parts]),
         np.concatenate([part.similarity for part in parts]),
-    )
-
-
-def _search(
-    index: Any, queries: NDArray[np.float32], rows: NDArray[np.int64], k: int, settings: Any
-) -> Neighbours:
-    """Return k others for each of some rows, -1 with similarity -inf where fewer were found."""
-    missing = index.d - queries.shape[1]
-    if missing:
-        queries = np.pad(queries, ((0, 0), (0, missing)))
-    similarity, indices = index.search(queries, k + 1, params=settings)
-    similarity[(indices == rows[:, None]) | (indices < 0)] = -np.inf
-    indices[similarity == -np.inf] = -1
-    # Descending, equal ones by row; what was not found goes last.
-    order = np.lexsort((indices, -similarity), axis=1)[:, :k]
-    return Neighbours(
-        np.take_along_axis(indices, order, axis=1), np.take_along_axis(similarity, order, axis=1)
     )
 
 
@@ -224,12 +275,3 @@ def _complete(found: Neighbours, vectors: NDArray[np.float32]) -> Neighbours:
         found.indices[rows] = top_columns(block, k)
         found.similarity[rows] = np.take_along_axis(block, found.indices[rows], axis=1)
     return found
-
-
-def _flat(vectors: NDArray[np.float32], k: int) -> Neighbours:
-    """Compare all with all; faiss keeps the best of each row faster than numpy does."""
-    faiss = _library()
-
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(vectors)
-    return _complete(_search_all(index, vectors, k, None), vectors)
