@@ -28,7 +28,7 @@ _POINTS_A_LIST = 40  # to train on; faiss asks for 39
 _CODE_SAMPLE = 16_384  # rows that the codes of 16 values for each two dimensions are fitted to
 _WIDEST_READ = 16  # beyond 1/16 of the lists, comparing compressed rows is faster
 _LONG = 64  # dimensions from which on codes are faster than the rows themselves
-_SHORTLISTS = (4, 16, 32)  # times k, of rows found in lists of codes
+_SHORTLISTS = (2, 4, 8)  # times k, of rows found in lists of codes
 _LARGEST_SHORTLIST = 64  # times k
 _BLOCK = 8_192  # rows that are searched at a time
 _ADDED = 65_536  # rows that are added at a time
@@ -213,13 +213,13 @@ def _inverted_lists(vectors: NDArray[np.float32], seed: int) -> tuple[Any, int]:
     if d <= _LONG:
         lists = faiss.IndexIVFFlat(faiss.IndexFlatIP(d), d, count, faiss.METRIC_INNER_PRODUCT)
     else:
-        d += -d % 4
+        d += d % 2
         lists = faiss.IndexIVFPQFastScan(
-            faiss.IndexFlatIP(d), d, count, d // 4, 4, faiss.METRIC_INNER_PRODUCT
+            faiss.IndexFlatIP(d), d, count, d // 2, 4, faiss.METRIC_INNER_PRODUCT
         )
         lists.pq.cp.niter, lists.pq.cp.seed = _ROUNDS, seed % (1 << 31)
     lists.cp.niter, lists.cp.seed, lists.cp.spherical = _ROUNDS, seed % (1 << 31), True
-    multiple = 4 if d > _LONG else 1
+    multiple = 2 if d > _LONG else 1
     lists.train(_filled(vectors[_training_rows(n, count * _POINTS_A_LIST, seed)], multiple))
     for start in range(0, n, _ADDED):
         lists.add(_filled(vectors[start : start + _ADDED], multiple))
