@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import select
@@ -107,6 +108,21 @@ class VectorFolder:
             for one in self._files.values():
                 one.close()
             self._files.clear()
+
+
+def numbers(values: Iterable[Any]) -> NDArray[np.int64]:
+    """Return ids of files, or rows in them, as an array (n,).
+
+    Raises:
+        VectorFileError: one is no number, as only a damaged or foreign database has it.
+    """
+    try:
+        return np.array(list(values), dtype=np.int64)
+    except (TypeError, ValueError, OverflowError):
+        raise VectorFileError(
+            "The database does not say in which row of its file a vector lies: `ig4 db check` "
+            "tells of which."
+        ) from None
 
 
 def beside(database: str | Path) -> Path:

@@ -153,8 +153,13 @@ def _inside(
     """
     key = getattr(table, key_of(table))
     length = func.length(table.vector)
-    mine = (table.component_id == component_id, table.file_id.is_(None), table.error.is_(None))
-    mine = (*mine, length > 0, length % 4 == 0)  # others are damaged, and stay for the check
+    mine = (
+        table.component_id == component_id,
+        table.file_id.is_(None),
+        table.error.is_(None),
+        length > 0,  # others are damaged, and stay for the check
+        length % 4 == 0,
+    )
     size = connection.scalar(select(length).where(*mine).order_by(key).limit(1))
     if not size:
         return []

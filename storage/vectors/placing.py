@@ -18,7 +18,7 @@ from ig4.storage.schema import Component, ScoreClaim
 from ig4.storage.schema import VectorFile as VectorFileRow
 from ig4.storage.transfer.folders import copy_file
 from ig4.storage.transfer.watching import RowWatcher, unwatched
-from ig4.storage.vectors.columnar import VectorFileError
+from ig4.storage.vectors.columnar import VectorFileError, require_parquet
 from ig4.storage.vectors.emptying import bring_back
 from ig4.storage.vectors.folder import beside, file_path, is_partial, require_there
 from ig4.storage.vectors.moving import (
@@ -160,6 +160,7 @@ def move_into(
         StorageError: the folder holds other files, or cannot be written.
     """
     require_idle(store)
+    require_parquet()
     # Not resolved: links are to be recorded as they were named.
     folder = Path(os.path.abspath(folder.expanduser()))  # noqa: PTH100
     with store.reading() as connection:

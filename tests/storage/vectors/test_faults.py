@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from ig4.storage.admin import backup
 from ig4.storage.errors import StorageError
+from ig4.storage.integrity.check import check_database
 from ig4.storage.merging.merge import merge
 from ig4.storage.store import Store
 from ig4.storage.vectors import placing
@@ -181,3 +184,28 @@ def test_a_merge_counts_vectors_whose_files_are_gone_or_damaged(store, tmp_path)
     cut.write_bytes(cut.read_bytes()[:200])
     tally = merge(store, tmp_path / "other.db").of("input_embeddings")
     assert (tally.taken, tally.damaged) == (30, 20)
+
+
+def test_a_row_that_is_no_number_is_told_without_a_traceback(store, outside, location):
+    with store.writing() as connection:
+        connection.exec_driver_sql("UPDATE embeddings SET file_row = NULL WHERE file_row = 3")
+    for work in (outside.check, lambda: move_back(store)):
+        with pytest.raises(StorageError, match="does not say in which row"):
+            work()
+    damage = check_database(location).damage
+    assert sum(len(one.rows) for one in damage if one.table == "embeddings") == 4
+
+
+def test_without_pyarrow_the_database_stays_as_it_is(store, vectors, folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(StorageError, match="need pyarrow"):
+        move_into(store, folder)
+    assert describe_vectors(store).folder is None
+    assert not folder.exists()
+
+
+def test_a_file_that_is_gone_is_told_with_what_to_do(store, outside, folder):
+    for one in files(folder):
+        one.unlink()
+    with pytest.raises(StorageError, match=r"is not there: bring it back, or let `ig4 db check"):
+        outside.check()
