@@ -24,6 +24,17 @@ def find(connection: Connection, name: str) -> str | None:
     return connection.scalar(select(Setting.value).where(Setting.name == name))
 
 
+def lock(connection: Connection, name: str) -> None:
+    """Let no other process change a setting, or act by it, until the transaction ends."""
+    connection.execute(select(Setting.value).where(Setting.name == name).with_for_update())
+
+
+def share(connection: Connection, name: str) -> None:
+    """Let no other process change a setting until the transaction ends; several may act by it."""
+    statement = select(Setting.value).where(Setting.name == name)
+    connection.execute(statement.with_for_update(read=True))
+
+
 def put(connection: Connection, name: str, value: str) -> None:
     """Make a setting, or change it."""
     statement = upsert(connection, Setting, ["name"], update=["value"])

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from ig4.storage.vectors.columnar import VectorFileError
+from ig4.storage.vectors.folder import numbers
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -44,14 +43,14 @@ def _vectors(
 ) -> dict[int, bytes]:
     """Return the bytes of those of the vectors (number, file, row) that can be read."""
     try:
-        files = np.array([file for _, file, _ in places], dtype=np.int64)
-        rows = np.array([row for _, _, row in places], dtype=np.int64)
+        files = numbers(file for _, file, _ in places)
+        rows = numbers(row for _, _, row in places)
         vectors = folder.take(connection, files, rows)
-    except (VectorFileError, TypeError):  # the number of a row became something else
+    except VectorFileError:
         if len(places) == 1:
             return {}
         half = len(places) // 2
         first, second = places[:half], places[half:]
         return _vectors(connection, folder, first) | _vectors(connection, folder, second)
-    numbers = [n for n, _, _ in places]
-    return {n: one.astype("<f4").tobytes() for n, one in zip(numbers, vectors, strict=True)}
+    mine = [n for n, _, _ in places]
+    return {n: one.astype("<f4").tobytes() for n, one in zip(mine, vectors, strict=True)}

@@ -16,6 +16,7 @@ from ig4.storage.merging.merging import Merging, columns, in_order
 from ig4.storage.schema import Embedding, InputEmbedding
 from ig4.storage.transfer.folders import copy_folder
 from ig4.storage.transfer.upserting import add_rows
+from ig4.storage.vectors.columnar import VectorFileError
 from ig4.storage.vectors.moving import VectorMover
 from ig4.storage.vectors.reading import filled
 
@@ -57,7 +58,7 @@ def _take(
     names = columns(model)
     mover = VectorMover(merging.store)
     for stored in merging.rows(model, chunk=CHUNK):
-        rows = filled(merging.source.connection, merging.source.vectors, stored)
+        rows = _readable(merging, stored)
         good = [row for row in rows if _is_sound(row, key, crc)]
         tally.damaged += len(rows) - len(good)
         mapped = _mapped(merging, good, key, own)
@@ -94,7 +95,24 @@ def _move(mover: VectorMover, model: Any, rows: Sequence[Mapping[str, Any]]) -> 
 
 def _is_sound(row: Mapping[str, Any], key: str, crc: Callable[..., int]) -> bool:
     stored = (row["component_id"], row[key], row["vector"], row["error"])
+    if (row["vector"] is None) == (row["error"] is None):
+        return False  # its file is gone, or damaged
     return row["crc"] is None or row["crc"] == crc(*stored)
+
+
+def _readable(merging: Merging, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows with their vectors; one that its file does not give has none, and no error.
+
+    Raises:
+        StorageError: this machine does not see the folder of the files.
+    """
+    try:
+        return filled(merging.source.connection, merging.source.vectors, rows)
+    except VectorFileError:
+        if len(rows) == 1:
+            return [{**rows[0], "vector": None, "file_id": None, "file_row": None}]
+        half = len(rows) // 2
+        return _readable(merging, rows[:half]) + _readable(merging, rows[half:])
 
 
 def _mapped(

@@ -10,7 +10,7 @@ from pathlib import Path
 from ig4.storage.durable import name_durably
 from ig4.storage.errors import StorageError
 from ig4.storage.settings import VECTOR_FOLDER
-from ig4.storage.vectors.folder import file_path
+from ig4.storage.vectors.folder import beside, file_path
 
 
 def copy_vectors(source: Path, copied: Path, named: Path) -> Path | None:
@@ -33,10 +33,12 @@ def copy_vectors(source: Path, copied: Path, named: Path) -> Path | None:
             folder.mkdir()
             made = True
             for name in names:
-                _copy(file_path(source.parent / recorded, name), file_path(folder, name))
-        except OSError as error:
+                _copy(file_path(beside(source) / recorded, name), file_path(folder, name))
+        except BaseException as error:
             if made:
                 remove_copy(folder)
+            if not isinstance(error, OSError):
+                raise
             raise StorageError(
                 f"The vector files of {source} cannot be copied to {folder}: "
                 f"{error.strerror or error}."

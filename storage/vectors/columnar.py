@@ -32,6 +32,10 @@ VECTOR = "vector"
 _KEPT = 4  # row groups in memory
 
 
+REMEDY = "let `ig4 db check --repair` free its vectors to be computed again."
+"""What to do where the vectors of a file cannot be read."""
+
+
 class VectorFileError(StorageError):
     """A file of vectors is not there, or is not what was written."""
 
@@ -50,7 +54,7 @@ def write_vectors(
     Raises:
         StorageError: it cannot be written, or pyarrow is not installed.
     """
-    arrow, parquet = _arrow()
+    arrow, parquet = require_parquet()
     dimensions = vectors.shape[1]
     flat = arrow.array(np.ascontiguousarray(vectors).reshape(-1))
     column = arrow.FixedSizeListArray.from_arrays(flat, dimensions)
@@ -99,16 +103,18 @@ class VectorFile:
         Raises:
             VectorFileError: it is not there, or no file of vectors.
         """
-        arrow, parquet = _arrow()
+        arrow, parquet = require_parquet()
         self.path = path
         self._damage: tuple[type[Exception], ...] = (arrow.ArrowException, OSError, ValueError)
         self._groups: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         try:
             self._file = parquet.ParquetFile(path, page_checksum_verification=True)
         except FileNotFoundError:
-            raise VectorFileError(f"{path} is not there") from None
+            raise VectorFileError(f"{path} is not there: bring it back, or {REMEDY}") from None
         except self._damage as error:
-            raise VectorFileError(f"{path} cannot be read: {_first_line(error)}") from None
+            raise VectorFileError(
+                f"{path} cannot be read: {_first_line(error)}; {REMEDY}"
+            ) from None
         schema = self._file.schema_arrow
         kind = schema.field(VECTOR).type if VECTOR in schema.names else None
         if kind is None or not arrow.types.is_fixed_size_list(kind):
@@ -155,10 +161,12 @@ class VectorFile:
             values = column.combine_chunks().flatten().to_numpy()
             return np.asarray(values.reshape(len(column), -1), dtype=np.float32)
         except self._damage as error:
-            raise VectorFileError(f"{self.path} cannot be read: {_first_line(error)}") from None
+            raise VectorFileError(
+                f"{self.path} cannot be read: {_first_line(error)}; {REMEDY}"
+            ) from None
 
 
-def _arrow() -> tuple[Any, Any]:
+def require_parquet() -> tuple[Any, Any]:
     """Return pyarrow, and its part for Parquet.
 
     Raises:

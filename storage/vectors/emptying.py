@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from ig4.storage.schema import VectorFile as VectorFileRow
 from ig4.storage.transfer.watching import RowWatcher, unwatched
 from ig4.storage.vectors.columnar import VectorFileError
-from ig4.storage.vectors.folder import file_path
+from ig4.storage.vectors.folder import file_path, numbers
 from ig4.storage.vectors.moving import IMAGES, TABLES, Moved, VectorTable, key_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _bring_some(store: Store, file: int) -> int:
         ).all()
         if not rows:
             return 0
-        places = np.array([row for _, row in rows], dtype=np.int64)
+        places = numbers(row for _, row in rows)
         vectors = store.vectors.take(connection, np.full(len(places), file), places)
         data = [one.astype("<f4").tobytes() for one in vectors]
         _put(connection, table, known.component_id, [one for one, _ in rows], data)

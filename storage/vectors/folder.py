@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import select
@@ -37,8 +39,8 @@ class VectorFolder:
     def __init__(self, url: URL) -> None:
         self.url = url
         self._root: Path | None = None
-        self._names: dict[int, str] = {}
-        self._files: OrderedDict[int, VectorFile] = OrderedDict()
+        # By name: SQLite gives the id of a file that was deleted to the next one.
+        self._files: OrderedDict[str, VectorFile] = OrderedDict()
         self._lock = Lock()
 
     def path(self, connection: Connection) -> Path | None:
@@ -49,7 +51,7 @@ class VectorFolder:
         recorded = settings.find(connection, settings.VECTOR_FOLDER)
         if recorded is None:
             return None
-        base = Path(self.url.database or "").parent if is_sqlite(self.url) else Path()
+        base = beside(self.url.database or "") if is_sqlite(self.url) else Path()
         return base / recorded
 
     def take(
@@ -75,16 +77,16 @@ class VectorFolder:
     def _take(
         self, connection: Connection, file: int, rows: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        known = self._files.get(file)
+        name = self._name(connection, file)
+        known = self._files.get(name)
         if known is None:
-            known = self._files[file] = self._open(connection, file)
+            known = self._files[name] = self._open(connection, name)
             if len(self._files) > _OPEN:
                 self._files.popitem(last=False)[1].close()
-        self._files.move_to_end(file)
+        self._files.move_to_end(name)
         return known.take(rows)
 
-    def _open(self, connection: Connection, file: int) -> VectorFile:
-        name = self._name(connection, file)
+    def _open(self, connection: Connection, name: str) -> VectorFile:
         root = self._root
         if root is None or not file_path(root, name).is_file():  # it may have been moved meanwhile
             root = self._root = self.path(connection)
@@ -94,13 +96,11 @@ class VectorFolder:
         return VectorFile(file_path(root, name))
 
     def _name(self, connection: Connection, file: int) -> str:
-        if file not in self._names:
-            table = VectorFileRow
-            name = connection.scalar(select(table.name).where(table.id == file))
-            if name is None:
-                raise VectorFileError(f"the database has no vector file {file}")
-            self._names[file] = name
-        return self._names[file]
+        table = VectorFileRow
+        name = connection.scalar(select(table.name).where(table.id == file))
+        if name is None:
+            raise VectorFileError(f"the database has no vector file {file}")
+        return name
 
     def close(self) -> None:
         """Close all files."""
@@ -108,7 +108,27 @@ class VectorFolder:
             for one in self._files.values():
                 one.close()
             self._files.clear()
-            self._names.clear()
+
+
+def numbers(values: Iterable[Any]) -> NDArray[np.int64]:
+    """Return ids of files, or rows in them, as an array (n,).
+
+    Raises:
+        VectorFileError: one is no number, as only a damaged or foreign database has it.
+    """
+    try:
+        return np.array(list(values), dtype=np.int64)
+    except (TypeError, ValueError, OverflowError):
+        raise VectorFileError(
+            "The database does not say in which row of its file a vector lies: `ig4 db check` "
+            "tells of which."
+        ) from None
+
+
+def beside(database: str | Path) -> Path:
+    """Return the folder that a SQLite file is in, also where its name is a link to it."""
+    path = Path(database)
+    return Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
 
 
 def file_path(folder: Path, name: str) -> Path:
@@ -123,6 +143,12 @@ def file_path(folder: Path, name: str) -> Path:
 
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}/[0-9a-f]{32}\.parquet")
+_PARTIAL = re.compile(r"[A-Za-z0-9_-]{1,80}/\.?[0-9a-f]{32}\.parquet\.[0-9]+\.part")
+
+
+def is_partial(name: str) -> bool:
+    """Tell whether a path within the folder is what a killed process has left of a file."""
+    return _PARTIAL.fullmatch(name) is not None
 
 
 def require_there(folder: Path) -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 FILE_BYTES = 64 << 20
 """About so many bytes of vectors are a file, unless the database says something else."""
 
-_LITTLE = 16
+LITTLE = 16
 """This part of a file's bytes, and less, stays in the database at the end of a run."""
 
 VectorTable: TypeAlias = "type[Embedding] | type[InputEmbedding]"
@@ -84,7 +84,7 @@ class VectorMover:
             StorageError: as `add`.
         """
         for table, component_id in list(self._bytes):
-            move(self.store, table, component_id, at_least=self._file_bytes // _LITTLE)
+            move(self.store, table, component_id, at_least=self._file_bytes // LITTLE)
             del self._bytes[table, component_id]
 
 
@@ -124,6 +124,7 @@ def _move_some(store: Store, table: VectorTable, component_id: int, at_least: in
     try:
         with store.writing() as connection:
             limit_idleness(connection)
+            settings.share(connection, settings.VECTOR_FOLDER)
             folder = store.vectors.path(connection)
             found = _inside(connection, table, component_id) if folder is not None else []
             if folder is None or not found or sum(len(one) for _, one in found) < at_least:
@@ -151,13 +152,20 @@ def _inside(
     On a server they are locked, and those that another process has locked are left out.
     """
     key = getattr(table, key_of(table))
-    mine = (table.component_id == component_id, table.file_id.is_(None), table.error.is_(None))
-    size = connection.scalar(select(func.length(table.vector)).where(*mine).order_by(key).limit(1))
+    length = func.length(table.vector)
+    mine = (
+        table.component_id == component_id,
+        table.file_id.is_(None),
+        table.error.is_(None),
+        length > 0,  # others are damaged, and stay for the check
+        length % 4 == 0,
+    )
+    size = connection.scalar(select(length).where(*mine).order_by(key).limit(1))
     if not size:
         return []
     rows = connection.execute(
         select(key, table.vector)
-        .where(*mine, func.length(table.vector) == size)
+        .where(*mine, length == size)
         .order_by(key)
         .limit(max(1, -(-file_bytes(connection) // size)))
         .with_for_update(skip_locked=True)

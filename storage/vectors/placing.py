@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,18 @@ from ig4.storage.schema import Component, ScoreClaim
 from ig4.storage.schema import VectorFile as VectorFileRow
 from ig4.storage.transfer.folders import copy_file
 from ig4.storage.transfer.watching import RowWatcher, unwatched
-from ig4.storage.vectors.columnar import VectorFileError
+from ig4.storage.vectors.columnar import VectorFileError, require_parquet
 from ig4.storage.vectors.emptying import bring_back
-from ig4.storage.vectors.folder import file_path, require_there
-from ig4.storage.vectors.moving import TABLES, Moved, VectorTable, file_bytes, key_of, move
+from ig4.storage.vectors.folder import beside, file_path, is_partial, require_there
+from ig4.storage.vectors.moving import (
+    LITTLE,
+    TABLES,
+    Moved,
+    VectorTable,
+    file_bytes,
+    key_of,
+    move,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
@@ -152,16 +160,22 @@ def move_into(
         StorageError: the folder holds other files, or cannot be written.
     """
     require_idle(store)
-    folder = folder.expanduser().absolute()
+    require_parquet()
+    # Not resolved: links are to be recorded as they were named.
+    folder = Path(os.path.abspath(folder.expanduser()))  # noqa: PTH100
     with store.reading() as connection:
         before, names = store.vectors.path(connection), _names(connection)
-    _require_own(folder, names.values())
-    if before is not None and names and not _same(before, folder):
-        require_there(before)
-        for name in names.values():
-            if copy_file(file_path(before, name), file_path(folder, name)) is None:
-                raise StorageError(f"{before / name} is not there: `ig4 db check` tells more.")
+    if before is None or not _same(before, folder):  # else strays are told, and stand in no way
+        _require_free(store, folder)
+        _require_own(folder, names.values())
+    if before is not None and not _same(before, folder):
+        _copy_files(before, folder, names)
     with store.writing() as connection:
+        settings.lock(connection, settings.VECTOR_FOLDER)
+        late = {file: name for file, name in _names(connection).items() if file not in names}
+        if before is not None and late and not _same(before, folder):
+            _copy_files(before, folder, late)  # another process has written them meanwhile
+            names |= late
         settings.put(connection, settings.VECTOR_FOLDER, _recorded(store.engine.url, folder))
         if size is not None:
             settings.put(connection, settings.VECTOR_FILE_BYTES, str(size))
@@ -192,6 +206,7 @@ def move_back(store: Store, watch: RowWatcher = unwatched) -> Moved:
         for file in names:
             total += bring_back(store, file, watch)
         with store.writing() as connection:
+            settings.lock(connection, settings.VECTOR_FOLDER)
             if not _names(connection):
                 settings.remove(connection, settings.VECTOR_FOLDER)
                 settings.remove(connection, settings.VECTOR_FILE_BYTES)
@@ -220,6 +235,8 @@ def compact(store: Store, watch: RowWatcher = unwatched) -> Moved:
                 brought = [bring_back(store, file, watch) for file in group]
                 total += sum(brought, Moved())
                 move(store, table, component)
+            # What was brought back by a process that was killed then.
+            total += move(store, table, component, at_least=_little(store))
     _remove_empty(report.folder)
     return total
 
@@ -280,9 +297,25 @@ def _groups(store: Store, table: VectorTable, component: int) -> list[list[int]]
 
 
 def _components(store: Store, table: VectorTable) -> list[int]:
+    files = VectorFileRow
     with store.reading() as connection:
-        statement = select(table.component_id).distinct().order_by(table.component_id)
-        return list(connection.scalars(statement))
+        ids = set(connection.scalars(select(table.component_id).distinct()))
+        # All vectors of a file may have been deleted.
+        of_files = select(files.component_id).where(files.key == key_of(table))
+        return sorted(ids | set(connection.scalars(of_files)))
+
+
+def _little(store: Store) -> int:
+    with store.reading() as connection:
+        return file_bytes(connection) // LITTLE
+
+
+def _copy_files(before: Path, folder: Path, names: Mapping[int, str]) -> None:
+    if names:
+        require_there(before)
+    for name in names.values():
+        if copy_file(file_path(before, name), file_path(folder, name)) is None:
+            raise StorageError(f"{before / name} is not there: `ig4 db check` tells more.")
 
 
 def _names(connection: Connection) -> dict[int, str]:
@@ -294,10 +327,22 @@ def _names(connection: Connection) -> dict[int, str]:
 def _recorded(url: URL, folder: Path) -> str:
     """Return how a folder is recorded: relative to the database file if it lies beside it."""
     if is_sqlite(url):
-        beside = Path(url.database or "").absolute().parent
-        if folder.is_relative_to(beside) and folder != beside:
-            return folder.relative_to(beside).as_posix()
+        base = beside(url.database or "").absolute()
+        if folder.is_relative_to(base) and folder != base:
+            return folder.relative_to(base).as_posix()
     return str(folder)
+
+
+def _require_free(store: Store, folder: Path) -> None:
+    """Refuse a folder that ig4 uses for something else, though it may be empty yet.
+
+    Raises:
+        StorageError: it is the one of images, or of vectors that can be made again.
+    """
+    for other in (store.image_folder, store.vector_folder):
+        theirs = Path(os.path.realpath(other))
+        if Path(os.path.realpath(folder)).is_relative_to(theirs):
+            raise StorageError(f"{folder} is for other files of ig4 ({other}): name another.")
 
 
 def _require_own(folder: Path, names: Any) -> None:
@@ -308,13 +353,22 @@ def _require_own(folder: Path, names: Any) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        others = [one for one in _files(folder) if one not in {folder / name for name in names}]
+        known = set(names)
+        paths = ((one, one.relative_to(folder).as_posix()) for one in folder.rglob("*"))
+        # The first is enough: there may be millions. What a killed copy has left is ours.
+        other = next(
+            (
+                name
+                for one, name in paths
+                if one.is_file() and name not in known and not is_partial(name)
+            ),
+            None,
+        )
     except OSError as error:
         raise StorageError(f"{folder} cannot be written: {error.strerror or error}.") from None
-    if others:
+    if other is not None:
         raise StorageError(
-            f"{folder} is not empty (it has {others[0].relative_to(folder)}): name a folder that "
-            "only this database uses."
+            f"{folder} is not empty (it has {other}): name a folder that only this database uses."
         )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from ig4.storage.bulk import in_values
 from ig4.storage.schema import Embedding, InputEmbedding
+from ig4.storage.vectors.folder import numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,6 +98,6 @@ def _taken(
     outside = [n for n, (file, _) in enumerate(places) if file is not None]
     if not outside:
         return {}
-    files = np.array([places[n][0] for n in outside], dtype=np.int64)
-    rows = np.array([places[n][1] for n in outside], dtype=np.int64)
+    files = numbers(places[n][0] for n in outside)
+    rows = numbers(places[n][1] for n in outside)
     return dict(zip(outside, folder.take(connection, files, rows), strict=True))
