@@ -95,7 +95,7 @@ class Caller:
             return read(reply)
         except UnreadableError as error:
             if row is None or row.state == calls.DONE:
-                judged = reply.text if row is None else row.reply
+                judged = pack_reply(reply) if row is None else row.reply
                 await self.ledger.mark_unreadable(known_hash, judged, str(error))
             raise
 
