@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Store:
     """An open score database. Use `reading()` and `writing()`; close it when done.
 
-    `images` and `vectors` are its folders, where others are meant than the environment or its place tells.
+    `images` and `vectors` are its folders, where others are meant than the environment or its
+    place tells.
     """
 
     def __init__(
