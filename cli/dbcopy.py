@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -30,18 +31,39 @@ Examples:
     required=True,
     help="File or URL of the copy: a database that is empty, or does not exist yet.",
 )
+@click.option(
+    "--images",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Folder of the copy's images.  [default: IG4_IMAGES, or beside the copy]",
+)
+@click.option(
+    "--vectors",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Folder of the copy's vectors.  [default: IG4_VECTORS, or beside the copy]",
+)
 @opt.shared_options
-def copy(target: str, db: str | None, as_json: bool, quiet: bool) -> None:
+def copy(
+    target: str,
+    images: Path | None,
+    vectors: Path | None,
+    db: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Copy the database to another file or server, exactly.
 
     Every row keeps its number. The copy is read again and compared before it is kept, so it is
     whole or not there at all. Images and vectors that lie beside the database are copied too.
+    IG4_IMAGES and IG4_VECTORS name the folders of both databases; --images and --vectors those of
+    the copy alone. Commands on the copy need the same folder in the variable, unless it is beside.
     """
     from ig4.cli.terminal.progress import progress_listener
     from ig4.core.engine.joining.copy import copy as make_copy
 
     with progress_listener(quiet=quiet) as listener:
-        done = make_copy(location(db), target, [listener])
+        done = make_copy(location(db), target, [listener], images=images, vectors=vectors)
     if done.note:
         click.echo(render.plain(f"note: {done.note}"), err=True)
     if as_json:

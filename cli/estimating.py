@@ -13,6 +13,7 @@ from ig4.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ig4.core.engine.estimating.workload import Workload
     from ig4.core.engine.ingesting.ingest import DatasetSource
     from ig4.core.engine.scoring.estimate import ScoreEstimate
     from ig4.core.engine.scoring.plan import ScoreRequest
@@ -118,8 +119,17 @@ def _size_text(found: ScoreEstimate) -> str:
         return counted(found.samples, "sample")
     return (
         f"{counted(found.samples, 'sample')}, {counted(data.images, 'distinct image')} "
-        f"({bytes_text(data.image_bytes)})"
+        f"({_images_text(data, data.image_bytes)})"
     )
+
+
+def _images_text(data: Workload, size: int | None) -> str:
+    """Return the bytes of images; where some are unknown, those of the others, and of how many."""
+    if size is not None:
+        return bytes_text(size)
+    if not data.known_bytes:
+        return "of unknown size"
+    return f"{bytes_text(data.known_bytes)} and {counted(data.unsized, 'image')} of unknown size"
 
 
 def _speed_text(found: ScoreEstimate, name: str) -> str:
@@ -142,7 +152,7 @@ def _totals(found: ScoreEstimate) -> dict[str, str]:
     data = found.data
     if data is not None:
         facts["to read"] = (
-            f"{counted(data.read_images, 'image')}, {bytes_text(data.read_bytes)}"
+            f"{counted(data.read_images, 'image')}, {_images_text(data, data.read_bytes)}"
             if data.read_images
             else "no images"
         )

@@ -18,7 +18,7 @@ from ig4.storage.connect import connect, describe, is_sqlite, parse, transaction
 from ig4.storage.durable import name_durably
 from ig4.storage.errors import DatabaseMissingError, StorageError
 from ig4.storage.querying.readonly import open_readonly
-from ig4.storage.schema import Base
+from ig4.storage.schema import Base, LlmWorker, ScoreClaim
 from ig4.storage.vectors.backup import copy_vectors, remove_copy
 from ig4.storage.versions import HEAD, current, upgrade
 
@@ -98,8 +98,8 @@ class BackupResult:
 def backup(location: str | Path, target: Path | None = None) -> BackupResult:
     """Copy a SQLite database, even while it is in use.
 
-    The copy is read again, checked, and on the disk before it gets its name. Files of vectors are
-    copied into a folder beside it.
+    Processes at work and what they have claimed are left out. The copy is read again, checked, and
+    on the disk before it gets its name. Files of vectors are copied into a folder beside it.
 
     Raises:
         StorageError: the target exists, cannot be written, the copy is not sound (it is kept beside
@@ -146,6 +146,10 @@ def _create(path: Path) -> None:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
+_AT_WORK = frozenset({ScoreClaim.__tablename__, LlmWorker.__tablename__})
+"""Tables of the processes at work and of their claims: none works on a copy."""
+
+
 def _copy(source: Path, target: Path) -> Mapping[str, int]:
     """Copy a database as one transaction sees it; returns the number of rows of each table."""
     with (
@@ -156,8 +160,10 @@ def _copy(source: Path, target: Path) -> Mapping[str, int]:
         rows = _count_rows(old.connection)
         old.connection.backup(new)
         old.connection.execute("ROLLBACK")
+        for table in _AT_WORK & rows.keys():  # in older schemas there are none
+            new.execute(f'DELETE FROM "{table}"')
         new.execute("PRAGMA journal_mode = DELETE")  # one file, which can be read anywhere
-    return rows
+    return {**rows, **dict.fromkeys(_AT_WORK & rows.keys(), 0)}
 
 
 def _require_sound(copy: Path, rows: Mapping[str, int], damaged: Path) -> None:

@@ -319,15 +319,25 @@ _IDENTITY = {
 _OUTCOME_COLUMNS = tuple(CallOutcome.__slots__)
 
 
-def mark_unreadable(connection: Connection, reasons: Mapping[str, str]) -> None:
-    """Record that replies do not answer their request; `reasons` are by request hash."""
+def mark_unreadable(connection: Connection, judged: Mapping[str, tuple[str | None, str]]) -> None:
+    """Record that replies do not answer their request: the reply and the reason, by request hash.
+
+    Where another reply is in the ledger by now (a merge may have brought it), that one stays good.
+    """
     statement = (
         update(_calls)
-        .where(_calls.c.request_hash == bindparam("known_hash"), _calls.c.state == DONE)
+        .where(
+            _calls.c.request_hash == bindparam("known_hash"),
+            _calls.c.state == DONE,
+            _calls.c.reply.is_not_distinct_from(bindparam("judged", type_=Text())),
+        )
         .values(state=UNREADABLE, error=bindparam("reason"))
     )
-    rows = [{"known_hash": known, "reason": reason} for known, reason in reasons.items()]
-    marked = in_values(connection, LlmCall.request_hash, list(reasons))
+    rows = [
+        {"known_hash": known, "judged": reply, "reason": reason}
+        for known, (reply, reason) in judged.items()
+    ]
+    marked = in_values(connection, LlmCall.request_hash, list(judged))
     with resealed(connection, LlmCall, marked):
         connection.execute(statement, rows)
 

@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """An open score database. Use `reading()` and `writing()`; close it when done."""
+    """An open score database. Use `reading()` and `writing()`; close it when done.
 
-    def __init__(self, engine: Engine) -> None:
+    `images` and `vectors` are its folders, where others are meant than the environment or its
+    place tells.
+    """
+
+    def __init__(
+        self, engine: Engine, *, images: Path | None = None, vectors: Path | None = None
+    ) -> None:
         self.engine = engine
         self.vectors = VectorFolder(engine.url)
         """Reads those vectors that lie in files."""
+        self._images, self._vectors = images, vectors
         self._outage = Outage(engine)
 
     @property
@@ -77,6 +84,8 @@ class Store:
 
         The environment variable IG4_IMAGES overrides it.
         """
+        if self._images is not None:
+            return self._images.absolute()
         folder = os.environ.get("IG4_IMAGES")
         if folder:
             return Path(folder)
@@ -91,6 +100,8 @@ class Store:
 
         The environment variable IG4_VECTORS overrides it. It is safe to delete.
         """
+        if self._vectors is not None:
+            return self._vectors.absolute()
         folder = os.environ.get("IG4_VECTORS")
         if folder:
             return Path(folder)

@@ -95,7 +95,8 @@ class Caller:
             return read(reply)
         except UnreadableError as error:
             if row is None or row.state == calls.DONE:
-                await self.ledger.mark_unreadable(known_hash, str(error))
+                judged = pack_reply(reply) if row is None else row.reply
+                await self.ledger.mark_unreadable(known_hash, judged, str(error))
             raise
 
     async def _send(self, request: Request, request_hash: str) -> Reply:

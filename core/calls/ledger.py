@@ -75,7 +75,9 @@ class Ledger:
             )
             self._outcomes: GroupCommit[CallOutcome, None] = GroupCommit(self._record, thread)
             self._releases: GroupCommit[str, None] = GroupCommit(self._release, thread)
-            self._unreadable: GroupCommit[tuple[str, str], None] = GroupCommit(self._mark, thread)
+            self._unreadable: GroupCommit[tuple[str, str | None, str], None] = GroupCommit(
+                self._mark, thread
+            )
             await asyncio.to_thread(self._sign_on)
             heartbeat = asyncio.create_task(self._keep_alive())
             try:
@@ -121,9 +123,9 @@ class Ledger:
         """Give a claim back, for others that wait for it, here or in another process."""
         await self._releases(request_hash)
 
-    async def mark_unreadable(self, request_hash: str, reason: str) -> None:
-        """Commit that a reply does not answer its request."""
-        await self._unreadable((request_hash, reason))
+    async def mark_unreadable(self, request_hash: str, reply: str | None, reason: str) -> None:
+        """Commit that a reply does not answer its request; any other reply to it stays good."""
+        await self._unreadable((request_hash, reply, reason))
 
     def new_rows(self, requests: Mapping[str, Request]) -> list[dict[str, Any]]:
         """Return what `calls.claim` wants to know of requests, given by hash."""
@@ -194,9 +196,10 @@ class Ledger:
         self._write(lambda connection: calls.release(connection, self.worker.id, hashes))
         return [None] * len(hashes)
 
-    def _mark(self, reasons: Sequence[tuple[str, str]]) -> list[None]:
-        self._write(lambda connection: calls.mark_unreadable(connection, dict(reasons)))
-        return [None] * len(reasons)
+    def _mark(self, judged: Sequence[tuple[str, str | None, str]]) -> list[None]:
+        by_hash = {known: (reply, reason) for known, reply, reason in judged}
+        self._write(lambda connection: calls.mark_unreadable(connection, by_hash))
+        return [None] * len(judged)
 
     def _sign_on(self) -> None:
         self._last_beat = self.presence.sign_on()

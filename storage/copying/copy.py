@@ -118,14 +118,20 @@ def count_rows(location: str | Path) -> int:
 
 
 def copy_database(
-    location: str | Path, target: str | Path, watch: RowWatcher = unwatched
+    location: str | Path,
+    target: str | Path,
+    watch: RowWatcher = unwatched,
+    *,
+    images: Path | None = None,
+    vectors: Path | None = None,
 ) -> CopyResult:
     """Copy a database into one that is empty, or does not exist; the original is only read.
 
     All rows keep their ids. Left out are processes that are at work on the original, with what they
     have claimed. Rows are written in one transaction, which is committed when the copy
     was read again and has the same rows: a copy that was interrupted has none, and can be made
-    anew. Files beside the database are copied before, each under the name that it had.
+    anew. Files beside the database are copied before, each under the name that it had, to the
+    folders `images` and `vectors`; by default to those that the target uses.
 
     Raises:
         StorageError: the target holds something already, or cannot be written; the source is of
@@ -135,7 +141,7 @@ def copy_database(
     with open_source(location) as source, _new_file(url):
         engine = connect(url)
         try:
-            return _copy(source, Store(engine), watch)
+            return _copy(source, Store(engine, images=images, vectors=vectors), watch)
         finally:
             engine.dispose()
 

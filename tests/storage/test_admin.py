@@ -6,10 +6,12 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
-from ig4.storage import admin
+from ig4.storage import admin, claims, workers
 from ig4.storage.errors import DatabaseMissingError, StorageError
+from ig4.storage.runs import now
+from ig4.storage.schema import Component, Dataset
 from ig4.storage.store import Store
 from ig4.storage.versions import HEAD
 
@@ -81,3 +83,18 @@ def test_stats_count_what_an_older_ig4_made(store, location):
     with store.writing() as connection:
         connection.execute(text("DROP TABLE training_steps"))
     assert "training_steps" not in admin.stats(location)["rows"]
+
+
+def test_a_backup_leaves_out_processes_at_work_and_what_they_have_claimed(sqlite_store, tmp_path):
+    with sqlite_store.writing() as connection:
+        dataset = {"name": "d", "path": "", "format": "llava", "options": {}, "created_at": now()}
+        connection.execute(insert(Dataset).values(id=1, **dataset))
+        scorer = {"kind": "scorer", "name": "s", "distribution": "d", "version": "1"}
+        more = {"options": {}, "fingerprint": "f", "created_at": now()}
+        connection.execute(insert(Component).values(id=1, **scorer, **more))
+        workers.record_heartbeat(connection, "w", "host", 1, "then", 1)
+        claims.put(connection, 1, "w", [claims.Span(1, 0, 9)])
+    saved = admin.backup(sqlite_store.location, tmp_path / "one.db")
+    counts = [admin.stats(place)["rows"] for place in (sqlite_store.location, saved.path)]
+    assert [(one["score_claims"], one["llm_workers"]) for one in counts] == [(1, 1), (0, 0)]
+    assert (saved.rows["score_claims"], saved.rows["datasets"]) == (0, 1)

@@ -74,17 +74,28 @@ def test_an_unreadable_reply_is_kept_and_only_renewed_when_asked_for(store):
     claim(store, "one", "a")
     record(store, CallOutcome("a", calls.DONE, "no idea", cost=0.5))
     with store.writing() as connection:
-        calls.mark_unreadable(connection, {"a": "no number"})
+        calls.mark_unreadable(connection, {"a": ("no idea", "no number")})
     assert claim(store, "one", "a")["a"].state == "unreadable"
     assert claim(store, "one", "a", renew=True) == {}
     with store.reading() as connection:
         assert calls.sum_costs(connection, "model")[0].cost == 0.5
 
 
+def test_a_good_reply_that_came_meanwhile_does_not_become_unreadable(store):
+    """A merge brings a reply while the process that had asked, too, still reads its own."""
+    claim(store, "one", "a")
+    record(store, CallOutcome("a", calls.DONE, "87", seconds=1.0))
+    record(store, CallOutcome("a", calls.DONE, "no idea", cost=0.5, seconds=2.0))
+    with store.writing() as connection:
+        calls.mark_unreadable(connection, {"a": ("no idea", "no number")})
+        row = calls.lookup(connection, ["a"])["a"]
+    assert (row.state, row.reply) == ("done", "87")
+
+
 def test_only_a_reply_can_become_unreadable(store):
     claim(store, "one", "a")
     with store.writing() as connection:
-        calls.mark_unreadable(connection, {"a": "no number"})
+        calls.mark_unreadable(connection, {"a": ("no idea", "no number")})
     assert states(store, "a") == {"a": "claimed"}
 
 
@@ -148,7 +159,7 @@ def unreadable(store, name, finish):
     claim(store, "one", name)
     record(store, CallOutcome(name, calls.DONE, "?", finish))
     with store.writing() as connection:
-        calls.mark_unreadable(connection, {name: "no number"})
+        calls.mark_unreadable(connection, {name: ("?", "no number")})
 
 
 @pytest.mark.parametrize("others", [LARGER, SMALLER])

@@ -84,7 +84,7 @@ class BatchQueue:
                 return read(reply_of(row).within(request.max_tokens) if own else reply_of(row))
             except UnreadableError as error:
                 if row.state == calls.DONE:
-                    await self.ledger.mark_unreadable(row.request_hash, str(error))
+                    await self.ledger.mark_unreadable(row.request_hash, row.reply, str(error))
                 raise
         if row is not None and row.state == calls.LOST:
             raise LostError("the request lies in a lost batch")

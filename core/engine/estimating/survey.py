@@ -48,13 +48,17 @@ class DatasetSurvey:
     """What a data set holds: records, distinct images and their bytes.
 
     `missing` images are not where the records say; images inside records count with their bytes.
+    `unsized` images are there, but only reading them tells their size: then `image_bytes` is None,
+    and `known_bytes` are those of the others.
     """
 
     name: str
     samples: int
     images: int
-    image_bytes: int
+    image_bytes: int | None
     missing: int
+    unsized: int = 0
+    known_bytes: int = 0
 
 
 def stored(session: Session, source: DatasetSource) -> DatasetRow | None:
@@ -116,7 +120,8 @@ def _survey(session: Session, found: ResolvedSource) -> DatasetSurvey:
             f"{counted(elsewhere, 'image')} of {found.name} {verb(elsewhere, 'lies', 'lie')} where "
             "only reading tells the size: their bytes are not counted"
         )
-    return DatasetSurvey(found.name, count, len(images), size, missing)
+    total = None if elsewhere else size
+    return DatasetSurvey(found.name, count, len(images), total, missing, elsewhere, size)
 
 
 @contextmanager
@@ -245,7 +250,13 @@ def _scaled(
     }
     reads = first.data.read_images > 0
     data = Workload(
-        seen.images, seen.image_bytes, reads * seen.images, reads * seen.image_bytes, vectors
+        seen.images,
+        seen.image_bytes,
+        seen.images if reads else 0,
+        seen.image_bytes if reads else 0,
+        vectors,
+        seen.unsized,
+        seen.known_bytes,
     )
     return replace(
         first, dataset=seen.name, samples=seen.samples, calls=calls, seconds=seconds, asking=asking,

@@ -27,13 +27,17 @@ class Workload:
 
     `read_images` and `read_bytes` are those that have to be read for what is missing. `vectors`
     are the bytes that the vectors of each embedder will take, None where nobody knows their length.
+    Bytes are None where the size of an image is unknown; `unsized` images are of unknown size, and
+    the others have `known_bytes`.
     """
 
     images: int
-    image_bytes: int
+    image_bytes: int | None
     read_images: int
-    read_bytes: int
+    read_bytes: int | None
     vectors: Mapping[str, int | None] = field(default_factory=dict)
+    unsized: int = 0
+    known_bytes: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a JSON-able dict."""
@@ -43,6 +47,8 @@ class Workload:
             "read_images": self.read_images,
             "read_bytes": self.read_bytes,
             "vector_bytes": dict(self.vectors),
+            "unsized_images": self.unsized,
+            "known_bytes": self.known_bytes,
         }
 
 
@@ -61,8 +67,9 @@ def workload(session: Session, plan: ScoringPlan, experience: Store) -> Workload
             width = sizes.vector_bytes(connection, one.configured.fingerprint.value)
             name = f"embedder {one.configured.label}"
             vectors[name] = _total(len(one.places), width)
+    whole = int(lengths.sum())
     return Workload(
-        len(images), int(lengths.sum()), int(read.sum()), int(lengths[read].sum()), vectors
+        len(images), whole, int(read.sum()), int(lengths[read].sum()), vectors, known_bytes=whole
     )
 
 

@@ -17,9 +17,16 @@ STAGE = "copy"
 
 
 def copy(
-    location: str | Path, target: str | Path, listeners: Sequence[Listener] = ()
+    location: str | Path,
+    target: str | Path,
+    listeners: Sequence[Listener] = (),
+    *,
+    images: Path | None = None,
+    vectors: Path | None = None,
 ) -> CopyResult:
     """Copy a score database, SQLite or PostgreSQL, into an empty one; see `copy_database`.
+
+    Files beside it go to the folders `images` and `vectors`, by default to those of the target.
 
     Raises:
         StorageError: the target is not empty or cannot be written; the source cannot be read.
@@ -33,6 +40,6 @@ def copy(
         emit(StageAdvanced(STAGE, rows, note=table.replace("_", " ")))
 
     emit(StageStarted(STAGE, copying.count_rows(location), "rows"))
-    result = copying.copy_database(location, target, watch)
+    result = copying.copy_database(location, target, watch, images=images, vectors=vectors)
     emit(StageFinished(STAGE, counted(result.rows, "row")))
     return result

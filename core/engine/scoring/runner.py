@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 from ig4.core.calls.running.streaks import FailureStreak
 from ig4.core.contracts import Embedder, Executor, Run, Scorer
 from ig4.core.engine.estimating.devices import device_of
-from ig4.core.engine.scoring import storing
+from ig4.core.engine.scoring import ownresults, storing
 from ig4.core.engine.scoring.pending import PendingTexts
 from ig4.core.engine.scoring.sharing.claiming import ClaimLostError, Claims, insist
 from ig4.core.engine.scoring.sharing.claimqueue import ClaimQueue
@@ -202,7 +202,13 @@ class ScoreRunner:
         """Write what a task brought in one transaction; return its component."""
         session, plan = self.session, self.plan
         with session.store.writing() as connection:
-            self.claims.release(connection, batch.span)
+            try:
+                self.claims.release(connection, batch.span)
+            except ClaimLostError:
+                # The connection may have been lost after the commit, which stored all of it.
+                if not ownresults.is_stored(connection, session.run_id, plan, result):
+                    raise
+                return ownresults.component_of(plan, result)
             if isinstance(result, EmbedResult):
                 images = plan.embedders[result.embedder]
                 scores.put_embeddings(connection, images.component_id, session.run_id, result.rows)

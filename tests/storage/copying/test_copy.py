@@ -220,3 +220,27 @@ def test_requests_on_their_way_stay_with_the_original(original, location):
         assert list(calls.claim(connection, "v", rows)) == ["answered"]
     with Store.open(original) as store, store.reading() as connection:
         assert calls.lookup(connection, ["sent"])["sent"].worker == "w"
+
+
+def test_the_folders_of_a_copy_can_be_others_than_the_variables_name(
+    original, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("IG4_IMAGES", str(tmp_path / "all-images"))
+    monkeypatch.setenv("IG4_VECTORS", str(tmp_path / "all-vectors"))
+    inside = tmp_path / "all-images" / "ab" / ("ab" * 32)
+    inside.parent.mkdir(parents=True)
+    inside.write_bytes(b"a picture")
+    (tmp_path / "all-vectors").mkdir()
+    (tmp_path / "all-vectors" / "space.npy").write_bytes(b"vectors")
+    with Store.open(original) as store, store.writing() as connection:
+        dataset = connection.scalar(select(Dataset.id))
+        values = {"dataset_id": dataset, "name": f"sha256:{inside.name}", "embedded": True}
+        connection.execute(insert(ImageFile).values(values | {"path": str(inside)}))
+    images, vectors = tmp_path / "home" / "images", tmp_path / "home" / "vectors"
+    copy_database(original, tmp_path / "copy.db", images=images, vectors=vectors)
+    copied = images / "ab" / inside.name
+    assert copied.read_bytes() == b"a picture"
+    assert (vectors / "space.npy").read_bytes() == b"vectors"
+    with Store.open(tmp_path / "copy.db") as store, store.reading() as connection:
+        path = connection.scalar(select(ImageFile.path).where(ImageFile.embedded.is_(True)))
+    assert path == str(copied)

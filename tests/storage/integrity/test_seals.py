@@ -128,7 +128,7 @@ def fill_ledger(connection, component):
         CallOutcome("bad", calls.DONE, "?\ufffd", "stop", None, 10, 0, 5, 0.0, 1),
         CallOutcome("failed", calls.FAILED, error="no"),
     ])  # fmt: skip
-    calls.mark_unreadable(connection, {"bad": "no number"})
+    calls.mark_unreadable(connection, {"bad": ("?\ufffd", "no number")})
     calls.claim(connection, "w", rows("failed", "bad"), renew=True)
     calls.record(connection, [CallOutcome("failed", calls.DONE, "7", "stop")])
     for key in ("open", "lost", "resent", "ended"):

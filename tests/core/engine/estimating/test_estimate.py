@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 from sqlalchemy import delete, func, select, update
 
+from ig4.cli.estimating import print_score_estimate
 from ig4.core.engine.estimating.measuring import measure
 from ig4.core.engine.estimating.survey import estimate_unstored, stored, survey
+from ig4.core.engine.estimating.workload import Workload
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.estimate import estimate
 from ig4.core.engine.scoring.plan import ScoreRequest
@@ -275,3 +277,40 @@ def test_money_is_told_of_a_data_set_that_is_not_stored(session, data, llm_serve
     assert found.cost > 0
     dataset = ingest(session, DatasetSource(data, name="harbour")).dataset
     assert found.cost == pytest.approx(estimate(session, dataset, request).cost)
+
+
+def unstored(session, tmp_path, *images):
+    turns = [{"from": "human", "value": "<image>\nq"}, {"from": "gpt", "value": "answer"}]
+    records = [
+        {"id": str(n), "image": name, "conversations": turns} for n, name in enumerate(images)
+    ]
+    (tmp_path / "far.json").write_text(json.dumps(records))
+    return DatasetSource(tmp_path / "far.json", name="far", fetch_images="any")
+
+
+ADDRESSES = ("http://127.0.0.1:9/a.png", "http://127.0.0.1:9/b.png")
+
+
+def test_bytes_of_images_at_addresses_are_unknown_and_not_none(session, tmp_path):
+    seen = survey(session, unstored(session, tmp_path, *ADDRESSES))
+    assert (seen.images, seen.image_bytes, seen.unsized, seen.missing) == (2, None, 2, 0)
+
+
+def test_a_sum_with_an_unknown_part_is_unknown_and_tells_the_known_part(session, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "here.png")
+    seen = survey(session, unstored(session, tmp_path, "here.png", *ADDRESSES))
+    size = (tmp_path / "here.png").stat().st_size
+    assert (seen.image_bytes, seen.known_bytes, seen.unsized) == (None, size, 2)
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [(0, "2 images, of unknown size"), (1500, "3 images, 1.5 kB and 2 images of unknown size")],
+)
+def test_unknown_bytes_are_null_and_told_in_words(session, data, capsys, known, told):
+    images = 3 if known else 2
+    work = Workload(images, None, images, None, {}, 2, known)
+    found = estimate_unstored(session, DatasetSource(data, name="harbour"), REQUEST)
+    print_score_estimate(replace(found, data=work))
+    assert told in capsys.readouterr().out
+    assert (work.to_dict()["image_bytes"], work.to_dict()["read_bytes"]) == (None, None)
