@@ -178,7 +178,7 @@ def export(
     extras = export_extras(session, dataset, selection_id, target.extras)
     config = {"dataset": dataset.name, "format": name, "path": str(target.path),
               "selection": selection_id, "images": target.images}  # fmt: skip
-    with session.recorded("export", config):
+    with session.recorded("export", config, required=False):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
         tell_shared(session.store, dataset, session.notice_once)
