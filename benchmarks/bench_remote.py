@@ -93,7 +93,7 @@ def report(folder: Path, ways: dict[str, str | Path], count: int, rounds: int) -
             found, seconds = one_run(folder / f"{way}-{number}", source)
             first = first or found
             assert found == first, f"{way}: other scores than those of files"
-            files, size, _, repeated = (
+            files, size, _, repeated, _ = (
                 now - then for now, then in zip(COUNTS.snapshot(), before, strict=True)
             )
             if number == 0:

@@ -44,6 +44,7 @@ Examples:
 )
 @click.option("--out", type=opt.PATH, help="Write a page, with the samples themselves.")
 @click.option("--no-images", is_flag=True, help="Leave images out of the page.")
+@click.option("--redact", is_flag=True, help="Leave texts, images, ids and names out of the page.")
 @opt.overwrite
 @opt.dataset
 @opt.config
@@ -54,6 +55,7 @@ def compare(
     top: int,
     out: Path | None,
     no_images: bool,
+    redact: bool,
     overwrite: bool | None,
     dataset: str | None,
     config_file: Path | None,
@@ -73,7 +75,10 @@ def compare(
     from ig4.core.engine.comparing.compare import compare_selections
     from ig4.core.engine.reporting.comparepage import write_comparison
     from ig4.core.engine.requests import pool_settings
+    from ig4.core.errors import UsageError
 
+    if redact and out is None:
+        raise UsageError("--redact is about the page: name one with --out")
     config = configuration.load(config_file)
     with open_session(db, config, quiet=quiet) as session:
         chosen = session.dataset(dataset, make=False) if dataset else None
@@ -81,7 +86,10 @@ def compare(
             session, a, b, chosen, pool_settings(config), detailed=max(top, 10)
         )
         if out is not None:
-            write_comparison(session, found, out, images=not no_images, overwrite=bool(overwrite))
+            write_comparison(
+                session, found, out, images=not no_images, texts=not redact,
+                overwrite=bool(overwrite),
+            )  # fmt: skip
     if as_json:
         render.print_json(found.to_dict())
     else:

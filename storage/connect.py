@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from ig4.storage.errors import ConnectionLostError, DatabaseBusyError, StorageError
+from ig4.storage.errors import (
+    ConnectionLostError,
+    DatabaseBusyError,
+    StorageError,
+    UnwritableError,
+)
 from ig4.storage.querying.readonly import AsItStands, has_log, open_as_it_stands
 
 if TYPE_CHECKING:
@@ -247,8 +252,9 @@ def explain(error: BaseException, url: URL, *, lost: bool = False) -> StorageErr
         return StorageError(
             f"{where} cannot grow: {text}. Committed data is safe; free some space and start again."
         )
-    if "readonly" in text or "read-only" in text:
-        return StorageError(f"{where} cannot be written: {text}. Check the permissions.")
+    if "readonly" in text or "read-only" in text or text.startswith("permission denied for table"):
+        told = text.splitlines()[0]
+        return UnwritableError(f"{where} cannot be written: {told}. Check the permissions.")
     if "unable to open" in text:
         return StorageError(
             f"{where} cannot be opened: check that its folder exists and that you may write there."

@@ -17,6 +17,10 @@ class DatabaseBusyError(StorageError):
     """Another process holds the database's write lock."""
 
 
+class UnwritableError(StorageError):
+    """The database can be read, and this user may not write to it."""
+
+
 class ConnectionLostError(StorageError):
     """The connection to the server broke in the middle of a transaction.
 

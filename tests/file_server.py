@@ -24,7 +24,8 @@ class FileServer:
 
     `faults` is the share of requests that go wrong, drawn with a seed: half of them are answers 500
     or 503, the others connections that break in the middle. Of what is asked for, `requests` has
-    (method, path with query, headers).
+    (method, path with query, headers), of what was answered with 304 `unchanged` the path. Without
+    `conditional` such requests are answered in full; with `modified` (a date) versions are dates.
     """
 
     folder: Path
@@ -33,8 +34,11 @@ class FileServer:
     delay: float = 0.0
     heads: bool = True
     etag: str | None = None
+    conditional: bool = True
+    modified: str | None = None
     answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
     spoiled: Counter[str] = field(default_factory=Counter)
     port: int = 0
     _draw: random.Random = field(default_factory=lambda: random.Random(7))
@@ -120,6 +124,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_file(self, file: Path, *, send: bool, cut: bool) -> None:
         data = file.read_bytes()
         etag = self.server_state.etag or f'"{hashlib.md5(data).hexdigest()}"'
+        if self._has_version(etag):
+            self.server_state.unchanged.append(self.path)
+            self.simple(304, b"", ETag=etag)
+            return
         start, end, status = 0, len(data), 200
         asked = self.headers.get("Range", "")
         fits = self.headers.get("If-Range", etag) == etag
@@ -130,7 +138,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", KINDS.get(file.suffix, "application/octet-stream"))
         self.send_header("Content-Length", str(end - start))
-        self.send_header("ETag", etag)
+        date = self.server_state.modified
+        self.send_header("ETag" if date is None else "Last-Modified", date or etag)
         if status == 206:
             self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(data)}")
         self.end_headers()
@@ -141,6 +150,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.cut()
             return
         self.wfile.write(data[start:end])
+
+    def _has_version(self, etag: str) -> bool:
+        """Tell whether the client has this version already, and may be told so."""
+        date = self.server_state.modified
+        known = self.headers.get("If-None-Match" if date is None else "If-Modified-Since")
+        return self.server_state.conditional and known == (date or etag)
 
     def simple(self, status: int, data: bytes, **headers: str) -> None:
         """Send a short answer; of a header's name, `_` stands for `-`."""

@@ -106,7 +106,8 @@ async function start() {
   byId("nav").replaceChildren(
     ...parts.filter((part) => part.id).map((part) => el("a", { href: `#${part.id}` }, part.querySelector("h2")?.textContent || part.id)),
   );
-  byId("footer").replaceChildren(el("p", {}, `Made by ig4 ${about.version}.`));
+  const without = about.texts ? "" : " Texts, images, ids and names of groups were left out (--redact).";
+  byId("footer").replaceChildren(el("p", {}, `Made by ig4 ${about.version}.${without}`));
   cameIn.grid.show(cameIn.grid.count);
   wentOut.grid.show(wentOut.grid.count);
   document.documentElement.dataset.ready = "yes";

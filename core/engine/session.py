@@ -22,7 +22,7 @@ from ig4.core.version import __version__
 from ig4.storage import datasets, runs
 from ig4.storage.connect import repeat_if_lost
 from ig4.storage.datasets import DatasetRow
-from ig4.storage.errors import StorageError
+from ig4.storage.errors import StorageError, UnwritableError
 from ig4.storage.store import Store
 
 if TYPE_CHECKING:
@@ -214,15 +214,44 @@ class Session:
 
     @contextmanager
     def recorded(
-        self, command: str, config: Mapping[str, Any], seed: int | None = None
+        self,
+        command: str,
+        config: Mapping[str, Any],
+        seed: int | None = None,
+        *,
+        required: bool = True,
     ) -> Iterator[None]:
         """Record a run around the work inside; a command within a command joins its run.
 
-        `config` is what the user asked for, validated; a secret in it is not recorded.
+        `config` is what the user asked for, validated; a secret in it is not recorded. Work that
+        only reads is not `required` to be recorded: in a database that may not be written it is
+        done without, which a notice says.
         """
         if self.run_id is not None:
             yield
             return
+        try:
+            self.run_id = self._start(command, config, seed)
+        except UnwritableError:
+            if required:
+                raise
+            self.notice(
+                f"this {command} is not recorded: {self.store.location} can be read, not written"
+            )
+            yield
+            return
+        try:
+            self.emit(RunStarted(self.run_id, command))
+            yield
+        except BaseException as error:
+            # A database that cannot be written must not hide why the run failed.
+            with suppress(StorageError):
+                self._finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+            raise
+        self._finish("partial" if self.failures else "done")
+
+    def _start(self, command: str, config: Mapping[str, Any], seed: int | None) -> int:
+        """Return the number of a new run, which the database has from now on."""
         mark_killed_runs(self.store)
         own = this_process()
 
@@ -238,16 +267,7 @@ class Session:
                 )
 
         self.store.notice = self.notice
-        self.run_id = repeat_if_lost(start, idempotent=False)
-        try:
-            self.emit(RunStarted(self.run_id, command))
-            yield
-        except BaseException as error:
-            # A database that cannot be written must not hide why the run failed.
-            with suppress(StorageError):
-                self._finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
-            raise
-        self._finish("partial" if self.failures else "done")
+        return repeat_if_lost(start, idempotent=False)
 
     def _finish(self, status: str) -> None:
         run_id, self.run_id = self.run_id, None

@@ -18,6 +18,7 @@ from ig4.core.errors import DatasetError
 from ig4.core.extras import flat
 from ig4.core.files.formats import require_not_empty
 from ig4.core.files.images.names import rename_images
+from ig4.core.files.patterns import named_files
 from ig4.core.files.reading.compressed import data_suffix
 from ig4.core.files.reading.encodings import first_text
 from ig4.core.files.reading.tables import csv_cells, delimiter_of, require_file
@@ -72,8 +73,8 @@ class Csv(Format):
         return bool(self._matching_files(path))
 
     def _matching_files(self, path: Path) -> list[Path]:
-        files = path.iterdir() if path.is_dir() else [path]
-        tables = (file for file in files if data_suffix(file) in SUFFIXES)
+        there = named_files(path) or path.iterdir() if path.is_dir() else [path]
+        tables = (file for file in there if data_suffix(file) in SUFFIXES)
         return in_format(tables, self._matches)
 
     def _matches(self, file: Path) -> bool:

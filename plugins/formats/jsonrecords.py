@@ -15,6 +15,7 @@ from ig4.core.errors import DatasetError
 from ig4.core.extras import in_object
 from ig4.core.files.formats import require_not_empty
 from ig4.core.files.images.names import rename_images
+from ig4.core.files.patterns import named_files
 from ig4.core.files.reading import jsonstream
 from ig4.core.files.reading.compressed import data_suffix
 from ig4.core.files.writing.atomic import replacing
@@ -86,7 +87,8 @@ class JsonRecords(Format):
         """
         if not path.is_dir():
             return [path] if self.matches(path) else []
-        files = (file for file in path.iterdir() if data_suffix(file) in SUFFIXES)
+        there = named_files(path) or path.iterdir()
+        files = (file for file in there if data_suffix(file) in SUFFIXES)
         return in_format(files, self.matches)
 
     def matches(self, file: Path) -> bool:

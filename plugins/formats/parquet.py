@@ -12,6 +12,7 @@ from ig4.core.contracts import Format
 from ig4.core.contracts.format import ExtrasPlace
 from ig4.core.errors import DatasetError
 from ig4.core.files.formats import require_not_empty
+from ig4.core.files.patterns import named_files
 from ig4.core.files.reading.parquetcells import Cell, fits
 from ig4.core.files.reading.tables import is_parquet, open_parquet, parquet_batches
 from ig4.core.files.writing.atomic import replacing
@@ -111,6 +112,9 @@ class Parquet(Format):
         files = _files(path) if path.is_dir() else [path]
         if not files:
             raise DatasetError(f"{path} holds no {SUFFIX} files")
+        named = named_files(path)
+        if named:
+            return of_split(path, named, self.options.split)
         if path.is_dir():
             files = of_config(path, files, self.options.config)
             require_one_split(path, files, self.options.split)

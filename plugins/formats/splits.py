@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ig4.core.errors import DatasetError, UsageError
+from ig4.core.files.patterns import named_files
 from ig4.core.files.reading.compressed import data_stem
 from ig4.core.files.shards import are_shards, natural_order, series_of, shard_of
 
@@ -84,12 +85,17 @@ def one_dataset(
 ) -> list[Path]:
     """Return the files of a folder that are one data set: one, or all shards of a split, in order.
 
+    Those that the user named by a pattern are one, whatever they are called.
+
     Raises:
         DatasetError: there are none, or several data sets or splits.
         UsageError: there is no such split.
     """
     if not files:
         raise DatasetError(f"{folder} holds no {what}")
+    named = named_files(folder)
+    if named:
+        return of_split(folder, named, split)
     found = sorted(of_split(folder, files, split), key=natural_order)
     if len(found) == 1 or split == ALL or are_shards(found):
         return found

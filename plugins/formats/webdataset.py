@@ -16,6 +16,7 @@ from ig4.core.errors import DatasetError
 from ig4.core.files.formats import require_not_empty
 from ig4.core.files.images.names import rename_images
 from ig4.core.files.opening import open_file
+from ig4.core.files.patterns import named_files
 from ig4.core.files.reading.compressed import open_binary
 from ig4.core.files.reading.tarmembers import tar_members
 from ig4.core.files.shards import natural_order
@@ -94,7 +95,8 @@ class WebDataset(Format):
         files = _shards(path)
         if not files:
             raise DatasetError(f"{path} holds no shards ({', '.join(SUFFIXES)})")
-        require_one_split(path, files, self.options.split)
+        if not named_files(path):
+            require_one_split(path, files, self.options.split)
         return sorted(of_split(path, files, self.options.split), key=natural_order)
 
     def read(self, path: Path) -> Iterator[Record]:
@@ -215,6 +217,9 @@ def _image_count(raw: Mapping[str, JSON]) -> int:
 
 
 def _shards(folder: Path) -> list[Path]:
+    named = named_files(folder)
+    if named:
+        return named
     found = (file for file in folder.rglob("*") if file.name.lower().endswith(SUFFIXES))
     return sorted((file for file in found if file.is_file()), key=natural_order)
 

@@ -88,3 +88,12 @@ def test_the_configuration_may_pin_samples_too(run, tmp_path):
     done = ig4.select(size=3, clustering="none", keep=iter(["s2"]), drop="sub/good.txt")
     assert done.ids == ["s2", "s7", "s6"]
     assert done.config["drop"] == [{"file": "sub/good.txt", "ids": ["s1"]}]
+
+
+def test_a_page_is_redacted_on_request_and_nothing_else_is(run):
+    choose(run, "--name", "best")
+    choose(run, "--selector", "random", "--seed", "1")
+    refused = run("compare", "best", "--redact")
+    assert "--redact is about the page: name one with --out" in str(refused.exception)
+    assert run("compare", "best", "--redact", "--out", "page.html").exit_code == 0
+    assert Path("page.html").stat().st_size > 0

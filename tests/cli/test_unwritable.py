@@ -26,14 +26,14 @@ def shelf(harbour):
     harbour.chmod(0o755)
 
 
-def visitor(*arguments, cwd):
+def visitor(*arguments, cwd, quiet=True):
     """Run ig4 as somebody to whom permissions apply, also where the tests run as root."""
     prefix = []
     if os.geteuid() == 0:
         if shutil.which("setpriv") is None:
             pytest.skip("root may write anywhere, and there is no setpriv")
         prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
-    command = [*prefix, sys.executable, "-m", "ig4", *arguments, "-q"]
+    command = [*prefix, sys.executable, "-m", "ig4", *arguments, *(["-q"] if quiet else [])]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
@@ -51,6 +51,29 @@ def test_what_only_reads_needs_no_right_to_write(shelf, tmp_path, command):
     assert done.returncode == 0, done.stderr
     assert done.stdout
     assert sorted(one.name for one in shelf.iterdir()) == ["ig4-vectors", "ig4.db"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["1", "all"])
+def test_an_export_is_written_and_not_recorded(shelf, tmp_path, what):
+    done = visitor(
+        "export", tmp_path / "out", "--selection", what, "--db", "ig4.db", cwd=shelf, quiet=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "this export is not recorded: " in done.stderr
+    assert "can be read, not written" in done.stderr
+    shelf.chmod(0o755)
+    (shelf / "ig4.db").chmod(0o644)
+    again = visitor(
+        "export", tmp_path / "again", "--selection", what, "--db", "ig4.db", cwd=shelf, quiet=False
+    )
+    assert "not recorded" not in again.stderr
+    assert files(tmp_path / "again") == files(tmp_path / "out")
+    assert files(tmp_path / "out")
+
+
+def files(folder):
+    return {one.relative_to(folder): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
 
 
 @pytest.mark.slow

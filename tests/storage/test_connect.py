@@ -11,11 +11,13 @@ import time
 from contextlib import closing
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from ig4.storage import connect
-from ig4.storage.errors import DatabaseBusyError, StorageError
+from ig4.storage.errors import DatabaseBusyError, StorageError, UnwritableError
 from ig4.storage.store import Store
+
+from .conftest import database
 
 
 def test_a_database_locked_by_another_run_says_so(sqlite_store, monkeypatch):
@@ -178,3 +180,23 @@ def test_no_password_of_a_location_is_shown(location):
     shown = connect.describe(connect.parse(location))
     assert "hush" not in shown
     assert "server/scores" in shown
+
+
+@pytest.mark.postgres
+def test_a_server_that_only_lets_read_is_told_apart_from_other_errors(postgres, template):
+    with database(postgres, template) as url, Store.open(url) as store:
+        with store.writing() as connection:
+            connection.execute(text("CREATE ROLE ig4_reader LOGIN"))
+            connection.execute(text("GRANT SELECT ON ALL TABLES IN SCHEMA public TO ig4_reader"))
+        reader = make_url(url).set(username="ig4_reader")
+        try:
+            with Store.open(reader.render_as_string(hide_password=False)) as reading:
+                with reading.reading() as connection:
+                    assert connection.execute(text("SELECT count(*) FROM runs")).scalar() == 0
+                unwritable = pytest.raises(UnwritableError, match="cannot be written: permission")
+                with unwritable, reading.writing() as connection:
+                    connection.execute(text("INSERT INTO contents (hash) VALUES ('a')"))
+        finally:
+            with store.writing() as connection:
+                connection.execute(text("DROP OWNED BY ig4_reader"))
+                connection.execute(text("DROP ROLE ig4_reader"))

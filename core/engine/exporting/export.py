@@ -23,7 +23,8 @@ from ig4.core.engine.mixtures import member_rows, tell_shared
 from ig4.core.engine.selections import finding
 from ig4.core.errors import DatasetError, PluginError, UsageError
 from ig4.core.events import StageFinished, StageStarted
-from ig4.core.files.remote.addresses import expanded, has_pattern, is_address
+from ig4.core.files.patterns import is_local_pattern, local_files
+from ig4.core.files.remote.addresses import is_address
 from ig4.core.files.writing.staging import check_target, named, staged
 from ig4.core.files.writing.written import refuse_link
 from ig4.core.records import JSON, Choice
@@ -177,7 +178,7 @@ def export(
     extras = export_extras(session, dataset, selection_id, target.extras)
     config = {"dataset": dataset.name, "format": name, "path": str(target.path),
               "selection": selection_id, "images": target.images}  # fmt: skip
-    with session.recorded("export", config):
+    with session.recorded("export", config, required=False):
         session.attach(dataset.id)
         session.emit(StageStarted(STAGE, None))
         tell_shared(session.store, dataset, session.notice_once)
@@ -391,9 +392,9 @@ def _refuse_source(session: Session, path: Path, dataset: DatasetRow, form: Form
 
 def _files(form: Format, path: Path) -> list[Path]:
     """Return the files of a data set at a path that exist."""
-    if has_pattern(str(path)) and not path.exists():
-        return [one for one in map(Path, expanded(str(path))) if one.is_file()]
     try:
+        if is_local_pattern(str(path)):
+            return local_files(str(path))
         found = [path, *form.sources(path)]
     except (DatasetError, OSError):
         found = [path]

@@ -29,6 +29,8 @@ def tell_fetched(session: Session, found: FetchedCounts | None) -> None:
     if found is None:
         return
     told = f"{counted(found.files, 'file')} ({_amount(found.bytes)}) fetched"
+    if found.unchanged:
+        told += f", {counted(found.unchanged, 'file')} asked for again and unchanged"
     if found.cached:
         told += f", {counted(found.cached, 'file')} from the cache"
     if found.repeated:

@@ -19,7 +19,7 @@ from ig4.core.files.images.files import digest, open_image
 from ig4.core.files.remote.addresses import is_address
 from ig4.core.files.remote.credentials import record_name
 from ig4.core.files.remote.errors import TransientError
-from ig4.core.files.remote.images import forget, last_sha256, last_state, permission
+from ig4.core.files.remote.images import doubt, last_sha256, last_state, permission
 from ig4.core.files.writing.atomic import make_folder, rename
 from ig4.core.records import ImagePart
 from ig4.core.secrets import redact
@@ -262,7 +262,7 @@ class ImageFileIndex:
         shown = redact(name.name)
         known = 0 if part is None else last_state(address) or 0
         if self.refetch and part is None:
-            forget(address)
+            doubt(address)
         try:
             with open_image(address, self.roots.real, shown, part, transient=True) as file:
                 state = _state_of(name, address, file, beside=False)

@@ -18,6 +18,7 @@ from ig4.core.engine.ingesting.reader import DatasetReader
 from ig4.core.engine.ingesting.result import IngestResult
 from ig4.core.engine.ingesting.shards import tell_shards
 from ig4.core.files import formats
+from ig4.core.files.patterns import is_local_pattern
 from ig4.core.files.reading.compressed import DATA_SUFFIXES, data_stem, data_suffix
 from ig4.core.files.remote.addresses import (
     folder_of,
@@ -159,8 +160,8 @@ def default_name(session: Session, path: Path | str) -> str:
     Commas become underscores, as they join names; a data set that has one in its name keeps it.
     """
     text = str(path)
-    if is_address(text) or has_pattern(text):
-        name = _name_far(text)
+    if is_address(text) or is_local_pattern(text):
+        name = _name_far(text if is_address(text) else str(Path(text).expanduser().absolute()))
     else:
         path = Path(path).expanduser().absolute()
         of_folder = path.name if path.is_dir() else path.parent.name
@@ -180,7 +181,7 @@ def _name_far(text: str) -> str:
     last = name_of(text) if is_address(text) else Path(text).name
     above = name_of(folder_of(text)) if is_address(text) else Path(text).parent.name
     if has_pattern(text) or has_glob(text):
-        return above if not has_pattern(above) else "shards"
+        return "shards" if has_pattern(above) or has_glob(above) else above
     file = PurePosixPath(last)
     if data_suffix(Path(last)) not in DATA_SUFFIXES:
         return last

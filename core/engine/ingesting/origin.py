@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ig4.core.errors import DatasetError, UsageError
 from ig4.core.files.opening import OutsideFileError, folder_roots, open_beneath
+from ig4.core.files.patterns import is_local_pattern, local_files
 from ig4.core.files.reading.encodings import unreadable_error
 from ig4.core.files.remote.addresses import is_address
 from ig4.core.host.fingerprint import canonical
@@ -99,7 +100,7 @@ def refuse_other(session: Session, name: str, path: str, state: str) -> None:
         known = datasets.find(connection, name)
     if known is None or _is_same(known.path, path):
         return
-    if not is_address(known.path) and not Path(known.path).exists():
+    if _is_gone(known.path):
         if known.source_state is not None and _sizes(known.source_state) == _sizes(state):
             session.notice(f"{name} was moved: from {known.path} to {path}")
             return
@@ -112,6 +113,16 @@ def refuse_other(session: Session, name: str, path: str, state: str) -> None:
         f"the data set {name!r} in {session.store.location} came from {known.path}: give "
         f"this one another name with --name, or add --replace to put it in that one's place."
     )
+
+
+def _is_gone(path: str) -> bool:
+    """Tell whether nothing is at a path any more, nor any file that it stands for as a pattern."""
+    if is_address(path) or not is_local_pattern(path):
+        return not is_address(path) and not Path(path).exists()
+    try:
+        return not local_files(path)
+    except (DatasetError, UsageError):
+        return True
 
 
 def _is_same(known: str, path: str) -> bool:

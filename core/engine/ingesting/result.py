@@ -12,12 +12,16 @@ from ig4.storage.datasets import DatasetRow
 
 
 class FetchedCounts(NamedTuple):
-    """What was fetched: `files` of so many `bytes`; files that the cache had; repeated requests."""
+    """What was fetched: `files` of so many `bytes`; files that the cache had; repeated requests.
+
+    `unchanged` are files that a server was asked for again, and did not send: they are the same.
+    """
 
     files: int
     bytes: int
     cached: int
     repeated: int
+    unchanged: int = 0
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,14 @@ import numpy as np
 
 from ig4.core.charts.frame import PAGE
 from ig4.core.charts.kinds import compare
+from ig4.core.engine.comparing.result import FATES
 from ig4.core.engine.exporting.export import dataset_of_selection
 from ig4.core.engine.plotting.plot import overlap_values
 from ig4.core.engine.reporting.cards import SampleCards, sample_cards
 from ig4.core.engine.reporting.page import html_page
 from ig4.core.engine.reporting.pagecharts import drawn_charts, page_chart
 from ig4.core.engine.reporting.pagedata import column_values, counted_names
+from ig4.core.engine.reporting.redaction import redacted, redacted_comparison
 from ig4.core.engine.reporting.shown import ShownSamples
 from ig4.core.engine.reporting.view import SelectionView, selection_view
 from ig4.core.files.writing.staging import staged_file
@@ -30,37 +33,52 @@ MOST = 500
 """Samples that came in, and that went out, which a page shows; all are counted."""
 
 
+@dataclass(frozen=True)
+class CardContent:
+    """What cards have beside numbers."""
+
+    images: bool
+    texts: bool
+
+
 def write_comparison(
     session: Session,
     found: ComparisonResult,
     path: Path,
     *,
     images: bool = True,
+    texts: bool = True,
     overwrite: bool = False,
 ) -> int:
     """Write the page of a comparison; returns its size in bytes.
+
+    Without `texts` it has numbers alone, as a report has: no text, image, id or name of the data.
 
     Raises:
         UsageError: the file is not of ig4's.
         DatasetError: it cannot be written.
     """
     one, other = (_view(session, side.id) for side in (found.a, found.b))
+    told = found.to_dict() if texts else redacted_comparison(found, (one, other))
+    shown = CardContent(images and texts, texts)
     parts = {
-        "cameIn": _side(session, other, found.came_in[:MOST], images=images),
-        "wentOut": _side(session, one, found.went_out[:MOST], images=images),
+        "cameIn": _side(session, other, found.came_in[:MOST], shown),
+        "wentOut": _side(session, one, found.went_out[:MOST], shown),
     }
+    if not texts:
+        one, other = redacted(one), redacted(other)
     pictures: list[str] = []
     values: dict[str, Any] = {
         "about": {
             "label": f"{found.a.title} and {found.b.title}",
-            "dataset": found.a.dataset,
+            "dataset": told["a"]["dataset"],
             "version": __version__,
+            "texts": texts,
         },
-        "comparison": found.to_dict()
-        | {"came_in": len(found.came_in), "went_out": len(found.went_out)},
+        "comparison": told | {"came_in": len(found.came_in), "went_out": len(found.went_out)},
     }
-    for name, (told, cards) in parts.items():
-        values[name] = {**told, "samples": _shifted(cards, len(pictures))}
+    for name, (side, cards) in parts.items():
+        values[name] = {**side, "samples": _shifted(cards, len(pictures))}
         pictures += cards.pictures
     charts, library = _charts(session, one, other)
     page = html_page(values, pictures, charts, library, entry="compare.js")
@@ -74,7 +92,7 @@ def _view(session: Session, selection_id: int) -> SelectionView:
 
 
 def _side(
-    session: Session, view: SelectionView, changes: Sequence[Change], *, images: bool
+    session: Session, view: SelectionView, changes: Sequence[Change], content: CardContent
 ) -> tuple[dict[str, Any], SampleCards]:
     """Return what a page says of samples that one side alone has, in its order, and their cards."""
     with session.store.reading() as connection:
@@ -82,10 +100,14 @@ def _side(
     there = [one for one in changes if one.id in known]
     rows = view.row_of([known[one.id][0] for one in there])
     order = np.sort(rows)
-    cards = sample_cards(session, view, ShownSamples(order, rows, 0, ""), images=images, texts=True)
+    if not content.texts:
+        view = redacted(view)
+    cards = sample_cards(
+        session, view, ShownSamples(order, rows, 0, ""), images=content.images, texts=content.texts
+    )
     place = {row: n for n, row in enumerate(order.tolist())}
     values = {
-        "about": {"ranksByFinal": False, "images": images, "texts": True, "samples": len(view)},
+        "about": {"ranksByFinal": False, **asdict(content), "samples": len(view)},
         "fates": counted_names(view.fates, view.fate),
         "groups": None
         if view.groups is None
@@ -94,7 +116,7 @@ def _side(
         "clusters": [],
         "galleries": [],
         "order": [place[row] for row in rows.tolist()],
-        "captions": [one.reason for one in there],
+        "captions": [one.reason if content.texts else FATES[one.fate] for one in there],
     }
     return values, cards
 

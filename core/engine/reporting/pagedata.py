@@ -15,7 +15,7 @@ from ig4.core.engine.reporting.galleries import Gallery, galleries
 from ig4.core.engine.reporting.map import SampleMap, selection_map
 from ig4.core.engine.reporting.outcomes import cost_tables, outcome_tables
 from ig4.core.engine.reporting.packing import packed_array
-from ig4.core.engine.reporting.redaction import redacted
+from ig4.core.engine.reporting.redaction import NUMBERS, redacted
 from ig4.core.engine.reporting.shown import ShownSamples, shown_samples
 from ig4.core.engine.reporting.view import SelectionView
 from ig4.core.engine.selections.again import SETTINGS, selected_again
@@ -156,7 +156,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _numbers_alone(view: SelectionView) -> dict[str, Any]:
     config = view.selection.config
-    return {name: config[name] for name in ("size", "scale", "seed", "weights") if name in config}
+    return {name: config[name] for name in NUMBERS if name in config}
 
 
 def _warnings(view: SelectionView) -> list[str]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ig4.core.contracts import Groups
 
 if TYPE_CHECKING:
+    from ig4.core.engine.comparing.result import ComparisonResult
     from ig4.core.engine.reporting.view import SelectionView
+
+NUMBERS = ("size", "scale", "seed", "weights")
+"""The settings of a selection that say nothing of the data."""
+
+_NUMBERED = re.compile(r"cluster \d+")
 
 
 def redacted(view: SelectionView) -> SelectionView:
@@ -18,9 +25,8 @@ def redacted(view: SelectionView) -> SelectionView:
     What stays are numbers, and the names that the user gave: of scorers and of the selection.
     """
     groups = view.groups
-    names: dict[str, str] = {}
+    names = _group_names(view)
     if groups is not None:
-        names = {name: f"group {number}" for number, name in enumerate(groups.names, start=1)}
         groups = Groups(tuple(names.values()), groups.labels, groups.members)
     return replace(
         view,
@@ -30,6 +36,44 @@ def redacted(view: SelectionView) -> SelectionView:
         stage_reasons={},
         why_not=view.why_not and "what it was made by is gone",
     )
+
+
+def redacted_comparison(found: ComparisonResult, views: Sequence[SelectionView]) -> dict[str, Any]:
+    """Return what a page says of a comparison of two `views`, not yet redacted: numbers alone.
+
+    Settings stay that are numbers or weights. Of what became of a sample its kind stays; the
+    sentence, which may quote the data, does not.
+    """
+    told = found.to_dict()
+    names = {**_group_names(views[1]), **_group_names(views[0])}
+    for side in ("a", "b"):
+        told[side] = {**told[side], "dataset": "data set"}
+    return told | {
+        "groups": _counted(told["groups"], names),
+        "clusters": _counted(told["clusters"], _cluster_names(found)),
+        "settings": [one for one in told["settings"] if one["key"].split(".")[0] in NUMBERS],
+        "notes": [],
+    }
+
+
+def _counted(found: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return counts by group with other names for groups."""
+    groups = [
+        {**one, "name": names.get(one["name"], f"group {len(names) + place}")}
+        for place, one in enumerate(found["groups"], start=1)
+    ]
+    return {**found, "groups": groups, "why": None}
+
+
+def _cluster_names(found: ComparisonResult) -> dict[str, str]:
+    """Return the names of clusters that are numbers; imported ones may be called anything."""
+    names = [one.name for one in found.clusters.groups]
+    return {name: name for name in names if _NUMBERED.fullmatch(name)}
+
+
+def _group_names(view: SelectionView) -> dict[str, str]:
+    known = () if view.groups is None else view.groups.names
+    return {name: f"group {number}" for number, name in enumerate(known, start=1)}
 
 
 def _report(report: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

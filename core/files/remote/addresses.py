@@ -80,7 +80,7 @@ def expanded(text: str) -> list[str]:
     """Return the names that braces stand for: `{000..012}` numbers, `{a,b}` words; else the text.
 
     Raises:
-        UsageError: they are more than anybody means.
+        UsageError: they are more than anybody means, or numbers of different widths.
     """
     found = [text]
     while True:
@@ -103,9 +103,22 @@ def _expanded_once(text: str) -> list[str]:
     if words is not None:
         choices = words.split(",")
     else:
+        _require_one_width(first, last)
         low, high, width = int(first), int(last), len(first)
         if abs(high - low) > _MOST_EXPANDED:
             raise UsageError(f"{text} stands for more than {_MOST_EXPANDED:,} files")
         step = 1 if low <= high else -1
         choices = [str(number).zfill(width) for number in range(low, high + step, step)]
     return [text[: braces.start()] + one + text[braces.end() :] for one in choices]
+
+
+def _require_one_width(first: str, last: str) -> None:
+    """Refuse {00..9} and {0..031}: tools differ in what they make of them."""
+    zeros = any(len(one) > 1 and one.startswith("0") for one in (first, last))
+    if zeros and len(first) != len(last):
+        width = max(len(first), len(last))
+        padded = f"{{{first.zfill(width)}..{last.zfill(width)}}}"
+        raise UsageError(
+            f"{{{first}..{last}}} has numbers of different widths: write {padded} for names with "
+            f"zeros, or {{{int(first)}..{int(last)}}} for names without"
+        )

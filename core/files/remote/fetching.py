@@ -31,26 +31,34 @@ _LOCKS = 64
 
 @dataclass(slots=True)
 class FetchCounts:
-    """What this process fetched: files, bytes, what the cache had, and tries that were repeated."""
+    """What this process fetched: files, bytes, what the cache had, and tries that were repeated.
+
+    `unchanged` are files that servers were asked for again, and that are what they were.
+    """
 
     files: int = 0
     bytes: int = 0
     cached: int = 0
     repeated: int = 0
+    unchanged: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def add(self, *, files: int = 0, size: int = 0, cached: int = 0, repeated: int = 0) -> None:
+    def add(
+        self, *, files: int = 0, size: int = 0, cached: int = 0, repeated: int = 0,
+        unchanged: int = 0,
+    ) -> None:  # fmt: skip
         """Count more."""
         with self._lock:
             self.files += files
             self.bytes += size
             self.cached += cached
             self.repeated += repeated
+            self.unchanged += unchanged
 
-    def snapshot(self) -> tuple[int, int, int, int]:
-        """Return files, bytes, cached and repeated, as they are now."""
+    def snapshot(self) -> tuple[int, int, int, int, int]:
+        """Return files, bytes, cached, repeated and unchanged, as they are now."""
         with self._lock:
-            return self.files, self.bytes, self.cached, self.repeated
+            return self.files, self.bytes, self.cached, self.repeated, self.unchanged
 
 
 COUNTS = FetchCounts()
@@ -96,38 +104,77 @@ def tried(
             return found
 
 
-def fetched_bytes(
-    address: str, limit: int, *, hosts: web.Hosts = "named", place: tuple[int, int] | None = None
-) -> bytes:
-    """Return the bytes of an image, or those of a part of a file: from a number up to another.
+def fetched_image(
+    address: str,
+    limit: int,
+    *,
+    hosts: web.Hosts = "named",
+    known: str | None = None,
+    again: bool = False,
+) -> tuple[bytes, str | None]:
+    """Return the bytes of an image, and its version there; None if that is not told.
+
+    A store is asked for the version only of what is fetched `again`: it costs a request.
 
     Raises:
-        LargeFileError: they are more than `limit`.
-        RemoteFileError: they cannot be had.
+        UnchangedFileError: it is the version `known` still: nothing was sent.
+        LargeFileError: it has more than `limit` bytes.
+        RemoteFileError: it cannot be had.
     """
-    if not is_web(address):
-        first, last = place or (0, limit + 1)
-        data = tried(partial(stores.read_range, address, first, last), most=STORE_TRIES)
-    else:
-        start, end = place or (0, None)
+    if is_web(address):
         request = web.WebRequest(
-            address, limit, hosts, image=place is None, start=start, end=end,
+            address, limit, hosts, image=True, known=known if web.is_servers(known) else None,
             deadline=time.monotonic() + web.IMAGE_SECONDS,
         )  # fmt: skip
         host = web.host_of(address)[1] if hosts != "named" else None
-        data = tried(partial(_web_bytes, request), host, deadline=request.deadline)
-    if place is None and len(data) > limit:
+        data, version = tried(partial(_web_bytes, request), host, deadline=request.deadline)
+    else:
+        data, version = tried(
+            partial(_stored_bytes, address, limit, known, again), most=STORE_TRIES
+        )
+    if len(data) > limit:
         raise LargeFileError(f"it is larger than {limit:,} bytes")
-    if place is not None and len(data) != place[1] - place[0]:
+    COUNTS.add(files=1, size=len(data))
+    return data, version
+
+
+def fetched_part(address: str, start: int, end: int) -> bytes:
+    """Return the bytes of a file that the user named, from number `start` up to `end`.
+
+    Raises:
+        RemoteFileError: they cannot be had.
+    """
+    if is_web(address):
+        request = web.WebRequest(
+            address, end - start, start=start, end=end,
+            deadline=time.monotonic() + web.IMAGE_SECONDS,
+        )  # fmt: skip
+        data, _ = tried(partial(_web_bytes, request), deadline=request.deadline)
+    else:
+        data = tried(partial(stores.read_range, address, start, end), most=STORE_TRIES)
+    if len(data) != end - start:
         raise RemoteFileError("the file that it is a part of is shorter now")
     COUNTS.add(files=1, size=len(data))
     return data
 
 
-def _web_bytes(request: web.WebRequest) -> bytes:
+def _web_bytes(request: web.WebRequest) -> tuple[bytes, str | None]:
     pieces: list[bytes] = []
-    web.fetch(request, pieces.append)
-    return b"".join(pieces)
+    answer = web.fetch(request, pieces.append)
+    return b"".join(pieces), answer.version
+
+
+def _stored_bytes(
+    address: str, limit: int, known: str | None, again: bool
+) -> tuple[bytes, str | None]:
+    """Return a file of a store, and its version if it is fetched again."""
+    version = None
+    if again:
+        now = stores.stored_file(address)
+        version = None if now is None else now.version
+        if version is not None and version == known:
+            raise web.UnchangedFileError("it is unchanged")
+    return stores.read_range(address, 0, limit + 1), version
 
 
 def open_fetched(address: str) -> BufferedReader:
@@ -148,7 +195,8 @@ def open_fetched(address: str) -> BufferedReader:
 def fetched_file(address: str, version: str | None = None, size: int | None = None) -> Named:
     """Bring a file that the user named into the cache, where that has not this `version` of it.
 
-    A file without a version is fetched anew. `size` is what it should have.
+    A file without a version is asked for anew; of what a server says is unchanged, nothing is
+    sent. `size` is what it should have.
 
     Raises:
         RemoteFileError: it cannot be had.
@@ -157,7 +205,13 @@ def fetched_file(address: str, version: str | None = None, size: int | None = No
         known = cache.named(address)
         if known is not None and version is not None and version == known.version:
             return known
-        return _fetched(cache, address, version, size)
+        told = known.version if known is not None and version is None else None
+        try:
+            return _fetched(cache, address, version, size, told)
+        except web.UnchangedFileError:
+            assert known is not None
+            COUNTS.add(unchanged=1)
+            return known
 
 
 def open_named(address: str, named: Named) -> BufferedReader:
@@ -192,13 +246,19 @@ def _locked(address: str) -> Iterator[RemoteCache]:
             ) from None
 
 
-def _fetched(cache: RemoteCache, address: str, version: str | None, size: int | None) -> Named:
+def _fetched(
+    cache: RemoteCache,
+    address: str,
+    version: str | None,
+    size: int | None,
+    known: str | None = None,
+) -> Named:
     if size is not None and size > cache.limit:
         raise RemoteFileError(
             f"it has {size:,} bytes, and the cache may hold {cache.limit:,}: IG4_CACHE_GIB "
             "allows more"
         )
-    found = fetch_file(cache, address, version, size)
+    found = fetch_file(cache, address, version, size, known)
     _first_time(found.sha256)
     return found
 
@@ -218,15 +278,22 @@ def _first_time(sha256: str) -> int:
     return 1
 
 
-def fetch_file(cache: RemoteCache, address: str, version: str | None, size: int | None) -> Named:
+def fetch_file(
+    cache: RemoteCache,
+    address: str,
+    version: str | None,
+    size: int | None,
+    known: str | None = None,
+) -> Named:
     """Fetch a file into the cache; a broken connection goes on where it broke, if it may.
 
     Raises:
+        UnchangedFileError: it is the version `known` still.
         RemoteFileError: it cannot be had, or is another file than was looked at.
     """
     with cache.partial() as (path, file):
         if is_web(address):
-            told = tried(_Download(cache, address, file).go_on)
+            told = tried(_Download(cache, address, file, known).go_on)
             version = told.version or version
         else:
             tried(partial(stores.download, address, path), most=STORE_TRIES)
@@ -242,10 +309,11 @@ def fetch_file(cache: RemoteCache, address: str, version: str | None, size: int 
 class _Download:
     """A file on its way, which may take several tries: what came already is kept if it may be."""
 
-    def __init__(self, cache: RemoteCache, address: str, file: BinaryIO) -> None:
+    def __init__(self, cache: RemoteCache, address: str, file: BinaryIO, known: str | None) -> None:
         self.cache = cache
         self.address = address
         self.file = file
+        self.known = known if web.is_servers(known) else None
         self.version: str | None = None
 
     def go_on(self) -> web.WebAnswer:
@@ -256,8 +324,9 @@ class _Download:
         """
         start = self.file.tell() if _is_strong(self.version) else 0
         request = web.WebRequest(
-            self.address, self.cache.limit, start=start, version=self.version if start else None
-        )
+            self.address, self.cache.limit, start=start,
+            version=self.version if start else None, known=None if start else self.known,
+        )  # fmt: skip
         answer = web.fetch(request, self.file.write, self._begin)
         self.file.flush()
         return answer

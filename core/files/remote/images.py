@@ -13,8 +13,8 @@ from ig4.core.files.opening import LargeFileError, RefusedFileError
 from ig4.core.files.reading.parquetcells import is_cell
 from ig4.core.files.remote.addresses import is_address, is_beneath, is_web
 from ig4.core.files.remote.cache import remote_cache
-from ig4.core.files.remote.fetching import COUNTS, fetched_bytes, open_fetched
-from ig4.core.files.remote.web import Hosts, NoRangesError
+from ig4.core.files.remote.fetching import COUNTS, fetched_image, fetched_part, open_fetched
+from ig4.core.files.remote.web import Hosts, NoRangesError, UnchangedFileError
 
 FetchPolicy = Literal["none", "public", "any"]
 """From which hosts images are fetched that records name by an address of the web."""
@@ -22,6 +22,7 @@ FetchPolicy = Literal["none", "public", "any"]
 _POLICY = "web:"
 _FEW_PARTS = 64
 _parts_of: Counter[str] = Counter()
+_doubted: set[str] = set()
 
 
 def policy_root(policy: FetchPolicy) -> tuple[str, ...]:
@@ -63,25 +64,41 @@ def open_remote_image(
         )
     if part is not None:
         return io.BytesIO(_part_bytes(address, part, limit))
+    return io.BytesIO(_image_bytes(address, allowed, limit))
+
+
+def _image_bytes(address: str, hosts: Hosts, limit: int) -> bytes:
+    """Return an image from the cache; where that has none, or is doubted, from its server."""
     cache = remote_cache()
     known = cache.last(address)
     kept = None if known is None else cache.read(known.sha256, limit)
-    if kept is not None:
+    if kept is not None and address not in _doubted:
         COUNTS.add(cached=1)
-        return io.BytesIO(kept)
-    data = fetched_bytes(address, limit, hosts=allowed)
-    _keep(address, data)
-    return io.BytesIO(data)
+        return kept
+    again = address in _doubted
+    _doubted.discard(address)
+    version = known.version if known is not None and kept is not None else None
+    try:
+        data, told = fetched_image(address, limit, hosts=hosts, known=version, again=again)
+    except UnchangedFileError:
+        assert kept is not None
+        COUNTS.add(unchanged=1)
+        return kept
+    except OSError:
+        cache.forget(address)
+        raise
+    _keep(address, data, told)
+    return data
 
 
-def _keep(key: str | None, data: bytes) -> None:
+def _keep(key: str | None, data: bytes, version: str | None = None) -> None:
     """Keep what was fetched; where that is not possible, it is fetched again when it is read.
 
     A part of a file (None) is known by its sha256 alone: at its place there is another one once the
     file changes, and nothing in the answer of a server says that it did.
     """
     with suppress(OSError):
-        remote_cache().put(key, data)
+        remote_cache().put(key, data, version)
 
 
 def _part_bytes(address: str, part: str, limit: int) -> bytes:
@@ -101,7 +118,7 @@ def _part_bytes(address: str, part: str, limit: int) -> bytes:
     _parts_of[address] += 1
     if cache.named(address) is None and _parts_of[address] <= _FEW_PARTS:
         with suppress(NoRangesError):
-            data = fetched_bytes(address, limit, place=(wanted.offset, wanted.end))
+            data = fetched_part(address, wanted.offset, wanted.end)
             _keep(None, data)
             return data
     with open_fetched(address) as file:
@@ -135,9 +152,9 @@ def kept_image(sha256: str, limit: int) -> bytes | None:
     return found
 
 
-def forget(address: str) -> None:
-    """Let the next reading fetch an image, whatever the cache has of it."""
-    remote_cache().forget(address)
+def doubt(address: str) -> None:
+    """Let the next reading ask the server for an image again, whatever the cache has of it."""
+    _doubted.add(address)
 
 
 def last_sha256(address: str) -> str | None:

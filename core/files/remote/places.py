@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from io import BufferedReader
@@ -20,9 +20,14 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from ig4.core.counts import counted
 from ig4.core.errors import DatasetError, Ig4Error, UsageError
 from ig4.core.files.opening import open_file, shown_as
+from ig4.core.files.patterns import (
+    is_local_pattern,
+    local_files,
+    named_together,
+    refuse_missing,
+)
 from ig4.core.files.reading.compressed import DATA_SUFFIXES, data_stem, data_suffix
 from ig4.core.files.remote import stores, web
 from ig4.core.files.remote.addresses import (
@@ -178,14 +183,18 @@ def opened_place(place: Path | str) -> Iterator[Place]:
     text = str(place)
     if not is_address(text):
         path = Path(place).expanduser().absolute()
-        if not has_pattern(text) or path.exists():
+        if not is_local_pattern(str(path)):
             yield LocalPlace(path)
             return
         text = str(path)
     folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="ig4-view-")))
     try:
         view = _view(text, folder)
-        with _truly_named(view), shown_as(str(folder), view.open):
+        with ExitStack() as stack:
+            stack.enter_context(_truly_named(view))
+            stack.enter_context(shown_as(str(folder), view.open))
+            if view.path == folder and (has_pattern(text) or has_glob(text)):
+                stack.enter_context(named_together(folder, [Path(one) for one in view.files]))
             yield view
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -210,13 +219,8 @@ def _view(text: str, folder: Path) -> FileView:
 
 
 def _local_view(text: str, folder: Path) -> FileView:
-    paths = [Path(one) for one in expanded(text)]
-    missing = [one for one in paths if not one.is_file()]
-    if missing:
-        raise DatasetError(
-            f"{text}: {counted(len(missing), 'file')} of {len(paths):,} "
-            f"{'is' if len(missing) == 1 else 'are'} not there, the first: {missing[0]}"
-        )
+    paths = local_files(text)
+    _require_few(text, len(paths))
     base = os.path.commonpath([one.parent for one in paths])
     view = FileView(text, base, folder)
     for path in paths:
@@ -230,16 +234,34 @@ def _web_view(text: str, folder: Path) -> FileView:
     addresses = expanded(text)
     base = _common_folder(addresses)
     view = FileView(text, base, folder)
-    for address, name in zip(addresses, _names_below(addresses, base), strict=True):
+    seen: list[tuple[int | None, str | None]] = []
+    missing: list[str] = []
+    for address in addresses:
         share_user(address, folder_of(address))
         if address.partition("?")[0].endswith("/"):
             raise UsageError(
                 f"{text} is a folder of the web, whose files nobody lists: name a file, or a "
                 "pattern such as {000..012}.tar"
             )
-        size, version = _looked_at(address)
-        view.add(name, address, size, version)
+        try:
+            seen.append(_looked_at(address))
+        except RemoteFileError as error:
+            if len(addresses) == 1 or not _is_gone(error):
+                raise
+            missing.append(address)
+    refuse_missing(text, missing, len(addresses))
+    for address, name, known in zip(addresses, _names_below(addresses, base), seen, strict=True):
+        view.add(name, address, *known)
     return _pointed(view)
+
+
+def _is_gone(error: RemoteFileError) -> bool:
+    return any(f"answers {code}" in str(error.strerror) for code in (404, 410))
+
+
+def _require_few(text: str, count: int) -> None:
+    if count > _MOST_FILES:
+        raise DatasetError(f"{text} holds more than {_MOST_FILES:,} files: name those of records")
 
 
 def _looked_at(address: str) -> tuple[int | None, str | None]:
@@ -254,21 +276,16 @@ def _looked_at(address: str) -> tuple[int | None, str | None]:
 
 
 def _store_view(text: str, folder: Path) -> FileView:
-    if has_glob(text):
-        found, base = tried(partial(stores.matching, text), most=STORE_TRIES), ""
-        if not found:
-            raise DatasetError(f"{text}: nothing is there")
-    elif has_pattern(text):
-        found = [_first_stored(one) for one in expanded(text)]
-        base = ""
+    base = ""
+    if has_pattern(text) or has_glob(text):
+        found = _matching_stored(text)
     else:
         found, is_folder = tried(partial(stores.stored_files, text), most=STORE_TRIES)
         base = text.rstrip("/") if is_folder else ""
         found = [one for one in found if not is_folder or _may_hold_records(one.address, base)]
         if not found:
             raise DatasetError(f"{text} holds no files but images")
-    if len(found) > _MOST_FILES:
-        raise DatasetError(f"{text} holds more than {_MOST_FILES:,} files: name those of records")
+    _require_few(text, len(found))
     scheme = text.partition("://")[0]
     addresses = [f"{scheme}://{one.address.partition('://')[2]}" for one in found]
     view = FileView(text, base or _common_folder(addresses), folder)
@@ -278,11 +295,19 @@ def _store_view(text: str, folder: Path) -> FileView:
     return _pointed(view, is_folder=bool(base))
 
 
-def _first_stored(address: str) -> stores.StoredFile:
-    found, _ = tried(partial(stores.stored_files, address), most=STORE_TRIES)
-    if not found:
-        raise RemoteFileError("nothing is there")
-    return found[0]
+def _matching_stored(text: str) -> list[stores.StoredFile]:
+    """Return the files of a store that a pattern stands for; raises as `refuse_missing`."""
+    by_name = {name: _stored_by(name) for name in expanded(text)}
+    refuse_missing(text, [name for name, files in by_name.items() if not files], len(by_name))
+    found = {one.address: one for files in by_name.values() for one in files}
+    return list(found.values())
+
+
+def _stored_by(name: str) -> list[stores.StoredFile]:
+    if has_glob(name):
+        return tried(partial(stores.matching, name), most=STORE_TRIES)
+    found = tried(partial(stores.stored_file, name), most=STORE_TRIES)
+    return [] if found is None else [found]
 
 
 def _may_hold_records(address: str, base: str) -> bool:

@@ -71,6 +71,18 @@ def stored_files(address: str) -> tuple[list[StoredFile], bool]:
         ], True
 
 
+def stored_file(address: str) -> StoredFile | None:
+    """Return the file at an address, None where none is; raises as `stored_files`."""
+    store = file_system(address)
+    with _told():
+        store.invalidate_cache()
+        try:
+            told = store.info(address)
+        except FileNotFoundError:
+            return None
+    return None if told.get("type") == "directory" else _stored(address, told)
+
+
 def matching(address: str) -> list[StoredFile]:
     """Return the files that an address with `*` stands for, in the order of names."""
     store = file_system(address)

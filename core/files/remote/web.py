@@ -60,8 +60,9 @@ class WebRequest:
     `hosts` says which may be asked: with "public", for what data named, every hop has to lead to a
     public one; with "named", for what the user named, those of redirects have to. An `image`
     has to be one by its first bytes or by what the server says. With `end`, a server that sends
-    something else than these bytes is refused. `version` is what has to be there still. At the
-    `deadline` (of time.monotonic) it is given up.
+    something else than these bytes is refused. `version` is what has to be there still. Of what is
+    still the version `known`, nothing is sent. At the `deadline` (of time.monotonic) it is given
+    up.
     """
 
     address: str
@@ -71,7 +72,12 @@ class WebRequest:
     start: int = 0
     end: int | None = None
     version: str | None = None
+    known: str | None = None
     deadline: float | None = None
+
+
+class UnchangedFileError(RemoteFileError):
+    """A file is what it was: the server sends nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,7 @@ def fetch(
     """Fetch a file once, giving its bytes to `take` as they come, after `begin` got its head.
 
     Raises:
+        UnchangedFileError: it is still the version that the request knows.
         RemoteFileError: it cannot be had; TransientError if another try may help.
         MissingExtraError: the libraries of the extra are missing.
     """
@@ -209,7 +216,7 @@ async def _answered(method: str, request: WebRequest) -> AsyncIterator[aiohttp.C
     until = None if request.deadline is None else request.deadline - time.monotonic()
     try:
         async with asyncio.timeout(until), _following(method, request, timeout) as answer:
-            _require_success(answer)
+            _require_success(answer, request.known)
             yield answer
     except RemoteFileError:
         raise
@@ -311,15 +318,25 @@ def _headers(request: WebRequest) -> dict[str, str]:
         headers["Range"] = f"bytes={request.start}-"
     if request.version is not None and "Range" in headers:
         headers["If-Range"] = request.version
+    if request.known is not None and "Range" not in headers:
+        is_tag = request.known.endswith('"')  # else it is a time
+        headers["If-None-Match" if is_tag else "If-Modified-Since"] = request.known
     return headers
+
+
+def is_servers(version: str | None) -> bool:
+    """Tell whether a version is one that a server told, an ETag or a time, and can be asked for."""
+    return version is not None and version.isprintable() and version.endswith(('"', "GMT"))
 
 
 def _basic(user: str) -> str:
     return "Basic " + base64.b64encode(unquote(user).encode()).decode("ascii")
 
 
-def _require_success(answer: aiohttp.ClientResponse) -> None:
+def _require_success(answer: aiohttp.ClientResponse, known: str | None) -> None:
     status = answer.status
+    if status == 304 and known is not None:
+        raise UnchangedFileError("it is unchanged")
     if status in (200, 206):
         return
     told = f"the server answers {status}" + (f" ({_WORDS[status]})" if status in _WORDS else "")

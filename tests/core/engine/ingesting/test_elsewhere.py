@@ -1,5 +1,6 @@
 """Data sets and images at addresses: read as local ones, and told of as what they are."""
 
+import dataclasses
 import gzip
 import io
 import json
@@ -149,6 +150,73 @@ def test_images_are_fetched_again_on_request(session, server, home):
     assert ingest(session, source).changed_images == 0
     again = DatasetSource(f"{server.url}/llava.json", name="far", refetch=True)
     assert ingest(session, again).changed_images == 1
+
+
+@pytest.mark.parametrize("date", [None, "Tue, 01 Dec 2026 00:00:00 GMT"])
+def test_an_image_that_did_not_change_is_not_sent_again(session, server, home, date):
+    server.modified = date
+    far = f"{server.url}/llava.json"
+    ingest(session, DatasetSource(far, name="far"))
+    before = contents(session, "far")
+    again = ingest(session, DatasetSource(far, name="far", refetch=True))
+    asked = ["/images/0%20x.png", "/images/1%20x.png", "/images/2%20x.png"]
+    assert sorted(server.unchanged) == asked
+    assert (again.changed_images, again.fetched.files, again.fetched.unchanged) == (0, 0, 3)
+    assert contents(session, "far") == before
+
+
+def test_one_that_did_is_told_beside_those_that_did_not(session, server, home, notices):
+    far = f"{server.url}/llava.json"
+    ingest(session, DatasetSource(far, name="far"))
+    picture(home / "images" / "1 x.png", "white")
+    again = ingest(session, DatasetSource(far, name="far", refetch=True))
+    assert (again.changed_images, again.fetched.files, again.fetched.unchanged) == (1, 1, 2)
+    assert any("1 image of far changed" in one for one in notices())
+
+
+def test_a_server_that_sends_all_again_is_understood(session, server, home):
+    server.conditional = False
+    far = f"{server.url}/llava.json"
+    ingest(session, DatasetSource(far, name="far"))
+    again = ingest(session, DatasetSource(far, name="far", refetch=True))
+    assert (again.changed_images, again.fetched.files, again.fetched.unchanged) == (0, 3, 0)
+
+
+def test_what_the_cache_lost_is_sent_again(session, server, home, cache):
+    far = f"{server.url}/llava.json"
+    ingest(session, DatasetSource(far, name="far"))
+    for (digest,) in rows(session, "SELECT sha256 FROM images"):
+        cache.drop(digest)
+    again = ingest(session, DatasetSource(far, name="far", refetch=True))
+    assert (again.fetched.files, again.fetched.unchanged) == (3, 0)
+
+
+def test_an_image_that_is_gone_when_it_is_asked_for_again_is_a_problem(session, server, home):
+    far = f"{server.url}/llava.json"
+    ingest(session, DatasetSource(far, name="far"))
+    (home / "images" / "1 x.png").unlink()
+    again = ingest(session, DatasetSource(far, name="far", refetch=True))
+    assert (again.changed_images, again.unreadable_images) == (1, 1)
+
+
+def test_records_of_a_server_without_head_are_not_sent_again(session, server):
+    server.heads = False
+    source = DatasetSource(f"{server.url}/llava.json", name="far")
+    ingest(session, source)
+    assert ingest(session, source).unchanged
+    assert server.unchanged == ["/llava.json"]
+
+
+def test_images_that_records_name_are_asked_for_again_likewise(session, server, home, tmp_path):
+    near = tmp_path / "laion.json"
+    near.write_text(json.dumps([record("0", "red", f"{server.url}/images/0%20x.png")]))
+    source = DatasetSource(near, name="laion", fetch_images="any")
+    ingest(session, source)
+    again = ingest(session, dataclasses.replace(source, refetch=True))
+    assert (again.fetched.files, again.fetched.unchanged) == (0, 1)
+    picture(home / "images" / "0 x.png", "white")
+    changed = ingest(session, dataclasses.replace(source, refetch=True))
+    assert (changed.changed_images, changed.fetched.files) == (1, 1)
 
 
 def test_a_missing_image_is_a_problem_of_its_sample(session, server, home):
@@ -460,7 +528,7 @@ def test_the_command_line_says_what_was_fetched(server, tmp_path, monkeypatch):
     told = json.loads(done.stdout)
     assert (told["dataset"], told["samples"]) == ("llava", 3)
     assert told["fetched"] == {"files": 4, "bytes": told["fetched"]["bytes"], "cached": 0,
-                               "repeated": 0}  # fmt: skip
+                               "repeated": 0, "unchanged": 0}  # fmt: skip
     assert "4 files" in done.stderr
     assert "canary" not in done.output
     again = json.loads(CliRunner().invoke(cli, ["ingest", address, "--json"]).stdout)

@@ -10,13 +10,15 @@ import re
 import pytest
 
 from ig4.core.engine.comparing.compare import compare_selections
+from ig4.core.engine.comparing.result import FATES
 from ig4.core.engine.reporting.comparepage import write_comparison
 from ig4.core.engine.session import Session
 from ig4.core.errors import UsageError
 from ig4.core.host.host import Host
 from ig4.storage.store import Store
 
-from ....harbour import QUOTA, TOPK
+from ....harbour import BALANCED, QUOTA, TOPK
+from .test_redaction import SECRETS
 
 
 @pytest.fixture
@@ -76,3 +78,29 @@ def test_a_file_of_somebody_else_stays(session, tmp_path):
     with pytest.raises(UsageError):
         write_comparison(session, found, page)
     assert page.read_text() == "mine"
+
+
+@pytest.mark.parametrize("sides", [(QUOTA, TOPK), (TOPK, BALANCED)])
+def test_a_redacted_page_has_numbers_alone(session, tmp_path, sides):
+    found = compare_selections(session, *map(str, sides))
+    page = tmp_path / "compare.html"
+    write_comparison(session, found, page)
+    whole = json.dumps(payload(page, "ig4-data")) + json.dumps(payload(page, "ig4-charts"))
+    assert "harbour-" in whole
+    write_comparison(session, found, page, texts=False)
+    values = payload(page, "ig4-data")
+    text = (json.dumps(values) + json.dumps(payload(page, "ig4-charts"))).lower()
+    assert [one for one in SECRETS if one in text] == []
+    assert "harbour" not in text
+    assert 'id="ig4-pictures"></' in page.read_text(encoding="utf-8")
+    assert values["comparison"]["overlap"] == found.to_dict()["overlap"]
+    assert values["comparison"]["a"]["size"] == found.a.size
+    clusters = [one["name"] for one in values["comparison"]["clusters"]["groups"]]
+    assert clusters == [one.name for one in found.clusters.groups]
+    kinds = values["comparison"]["groups"]["groups"]
+    assert kinds
+    assert all(re.fullmatch(r"group \d+", one["name"]) for one in kinds)
+    for side, changes in (("cameIn", found.came_in), ("wentOut", found.went_out)):
+        ranks = [values[side]["samples"]["rank"][place] for place in values[side]["order"]]
+        assert ranks == [one.rank for one in changes]
+        assert values[side]["captions"] == [FATES[one.fate] for one in changes]

@@ -11,8 +11,9 @@ from ig4.core.files.remote import web
 from ig4.core.files.remote.errors import RemoteFileError, TransientError
 from ig4.core.files.remote.fetching import (
     TRIES,
-    fetched_bytes,
     fetched_file,
+    fetched_image,
+    fetched_part,
     open_fetched,
     open_named,
     tried,
@@ -22,6 +23,12 @@ from ig4.core.files.remote.images import open_remote_image, permission
 from ....file_server import serving
 
 LIMIT = 1 << 20
+
+
+def fetched_bytes(address, limit, **how):
+    return fetched_image(address, limit, **how)[0]
+
+
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(2000)
 
 
@@ -40,7 +47,7 @@ def test_a_file_is_fetched_whole(server):
 
 
 def test_parts_of_a_file_are_fetched_alone(server):
-    assert fetched_bytes(f"{server.url}/a.png", LIMIT, place=(1, 4)) == b"PNG"
+    assert fetched_part(f"{server.url}/a.png", 1, 4) == b"PNG"
     assert server.requests[-1][2]["Range"] == "bytes=1-3"
 
 
