@@ -23,6 +23,10 @@ class Clusterer(Configurable):
     leaves_noise: ClassVar[bool] = False
     """Whether it may leave vectors without a cluster, labelled -1."""
 
+    needed_recall: ClassVar[float | None] = None
+    """The share of the true neighbours that it is to be given (see `needed_neighbours`), where the
+    user names no index; None leaves that to the index."""
+
     @abstractmethod
     def fit_predict(self, X: NDArray[np.float32], k: int, seed: int) -> NDArray[np.int64]:  # noqa: N803 - X as in scikit-learn
         """Return labels (n,) for X (n, d) float32; equal input, equal labels.

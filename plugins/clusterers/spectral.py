@@ -53,6 +53,7 @@ class Spectral(Clusterer):
     """
 
     version = "2"
+    needed_recall = 0.99
     Options = SpectralOptions
     options: SpectralOptions
 

@@ -318,7 +318,8 @@ class _Clustering:
         clusterer = cast("Clusterer", self.clusterer.component)
         if not clusterer.needed_neighbours(self.images, self.k):
             return ()
-        choice = self.request.index or index_for(self.session, self.images)
+        known = self.request.index
+        choice = known or index_for(self.session, self.images, clusterer.needed_recall)
         return (self.session.configured(choice).fingerprint.value,)
 
     def labels(self) -> NDArray[np.int64]:
@@ -418,6 +419,7 @@ class _Clustering:
             k,
             lambda: unit_rows(self.session, vectors, digest),
             index=self.request.index,
+            recall=cast("Clusterer", self.clusterer.component).needed_recall,
         )
 
 

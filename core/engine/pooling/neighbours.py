@@ -57,14 +57,16 @@ def kept_neighbours(
     unit: Callable[[], NDArray[np.float32]],
     *,
     index: Choice | None = None,
+    recall: float | None = None,
     seed: int = 0,
 ) -> Neighbours:
     """Return the k nearest others of n vectors, which `unit` gives with length 1, (n, d).
 
-    `digest` is of all that the vectors depend on: what was found before is read from a file.
+    `digest` is of all that the vectors depend on: what was found before is read from a file. Where
+    no index is given, `recall` is what that of ig4's choice must reach.
     """
     k = max(0, min(k, n - 1))
-    choice = index or index_for(session, n)
+    choice = index or index_for(session, n, recall)
     component = session.configured(choice)
     key = digest_of([digest, component.fingerprint.value, k, seed])
     folder = session.store.vector_folder
@@ -133,11 +135,11 @@ MANY = 50_000
 """Above this number of rows neighbours are found by an index that may miss a few."""
 
 
-def index_for(session: Session, n: int) -> Choice:
-    """Return the index for n rows where the user names none."""
+def index_for(session: Session, n: int, recall: float | None = None) -> Choice:
+    """Return the index for n rows where the user names none; `recall` is what it must reach."""
     if n <= MANY:
         return Choice("index", "exact")
-    fast = Choice("index", "faiss")
+    fast = Choice("index", "faiss", {} if recall is None else {"recall": recall})
     try:
         session.host.load(fast.kind, fast.use)
     except MissingExtraError:
