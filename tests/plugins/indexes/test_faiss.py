@@ -9,6 +9,7 @@ from ig4.core.contracts.pool import normalised
 from ig4.core.host.host import Host
 from ig4.core.records import Choice
 from ig4.core.statistics.neighbours import exact_neighbours
+from ig4.plugins.indexes.faiss import _attempts
 
 pytest.importorskip("faiss")
 
@@ -84,3 +85,13 @@ def test_few_rows_are_searched_exactly():
     found = find(vectors, exact_below=501)
     true = exact_neighbours(vectors, 10)
     assert np.array_equal(found.indices, true.indices)
+
+
+def test_long_vectors_are_not_copied_but_for_codes():
+    """Of a million vectors a copy would fill the memory, and they may be mapped from a file."""
+    vectors = clustered(d=256)
+    kinds = set()
+    for attempt in _attempts(vectors, 10, 0):
+        assert attempt.index.sa_code_size() <= vectors.shape[1] // 4 + 8  # a float32 has 4
+        kinds.add(type(attempt.index).__name__)
+    assert kinds == {"IndexIVFPQFastScan", "IndexPQFastScan"}
