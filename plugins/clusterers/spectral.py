@@ -53,7 +53,7 @@ class Spectral(Clusterer):
     """
 
     version = "2"
-    needed_recall = 0.99
+    needed_recall = 0.98
     Options = SpectralOptions
     options: SpectralOptions
 
