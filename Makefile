@@ -34,9 +34,10 @@ arena: $(STAMP)
 
 test: lint types check
 
-# The same but for the slow tests, in under two minutes: for while you work.
+# For while you work: the fast tests of the folders in which you changed something since a commit.
+SINCE ?= HEAD
 quick: lint types
-	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS) $$($(BIN)/python tests/touched.py $(SINCE))
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
