@@ -2,8 +2,8 @@
 
     python tests/touched.py [COMMIT]      # by default HEAD: what is not committed
 
-Tests mirror the folders: those of `core/files/remote/web.py` are in `tests/core/files/remote`, or in
-the nearest folder above that has some.
+Tests mirror the folders: those of `core/files/remote/web.py` are in `tests/core/files/remote`, or
+in the nearest folder above that has some.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ALWAYS = ("tests/test_architecture.py",)
 _WHOLE = 2  # folders below `tests` from which on all that is in them is named
 
 
-def mirrored(changed: Iterable[str], root: Path = ROOT) -> list[str]:
+def mirrored(changed: Iterable[str], root: Path) -> list[str]:
     """Return the paths of tests of changed files, given relative to the root; sorted."""
     found = {path for name in changed for path in _of_file(Path(name), root)}
     whole = {path for path in found if not path.suffix}
@@ -46,16 +46,12 @@ def _of_file(path: Path, root: Path) -> list[Path]:
 
 def _changed(commit: str) -> list[str]:
     names = []
-    for command in (
-        ["diff", "--name-only", commit],
-        ["ls-files", "--others", "--exclude-standard"],
-    ):
-        done = subprocess.run(
-            ["git", *command], cwd=ROOT, capture_output=True, text=True, check=True
-        )
+    for how in (["diff", "--name-only", commit], ["ls-files", "--others", "--exclude-standard"]):
+        done = subprocess.run(["git", *how], cwd=ROOT, capture_output=True, text=True, check=True)
         names += done.stdout.splitlines()
     return names
 
 
 if __name__ == "__main__":
-    print(*mirrored(_changed(sys.argv[1] if sys.argv[1:] else "HEAD")))
+    commit = sys.argv[1] if sys.argv[1:] else "HEAD"
+    sys.stdout.write(" ".join(mirrored(_changed(commit), ROOT)) + "\n")

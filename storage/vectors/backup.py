@@ -41,7 +41,8 @@ def copy_vectors(source: Path, copied: Path, named: Path) -> Path | None:
                 raise
             raise StorageError(
                 f"The vector files of {source} cannot be copied to {folder}: "
-                f"{error.strerror or error}."
+                f"{error.filename or ''} {error.strerror or error}. `ig4 db check` tells which are "
+                "gone, and with --repair frees what they held to be computed again."
             ) from None
         connection.execute(
             "UPDATE settings SET value = ? WHERE name = ?", (folder.name, VECTOR_FOLDER)
