@@ -13,7 +13,7 @@ from ig4.cli.terminal import render
 from ig4.core.counts import counted
 
 if TYPE_CHECKING:
-    from ig4.storage.vectors.placing import VectorReport
+    from ig4.storage.vectors.report import VectorReport
 
 
 @click.command(
@@ -82,7 +82,7 @@ def _report(
     from ig4.cli.session import open_session
     from ig4.core.engine.joining import placing
     from ig4.storage.store import Store
-    from ig4.storage.vectors.placing import describe_vectors
+    from ig4.storage.vectors.report import describe_vectors
 
     if folder is None and not into_database and not compact:
         with Store.open(location(db), create=False) as store:

@@ -1,11 +1,10 @@
-"""Where the vectors of a database lie, and moving all of them elsewhere."""
+"""Moves all vectors of a database elsewhere, and tidies up its files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from sqlalchemy import func, select
 from ig4.storage import settings
 from ig4.storage.connect import is_sqlite, translate_errors
 from ig4.storage.errors import StorageError
-from ig4.storage.schema import Component, ScoreClaim
+from ig4.storage.schema import ScoreClaim
 from ig4.storage.schema import VectorFile as VectorFileRow
 from ig4.storage.transfer.folders import copy_file
 from ig4.storage.transfer.watching import RowWatcher, unwatched
@@ -30,9 +29,10 @@ from ig4.storage.vectors.moving import (
     key_of,
     move,
 )
+from ig4.storage.vectors.report import describe_vectors, names_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import URL
 
     from ig4.storage.store import Store
 
@@ -41,96 +41,6 @@ _SMALL = 0.5
 
 _SPARSE = 0.75
 """A file of which a smaller part is alive is written anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class VectorPlace:
-    """Where the vectors of one component lie: how many inside the database, how many in files.
-
-    `dead` rows of the files are of vectors that were deleted, or computed anew.
-    """
-
-    component_id: int
-    component: str
-    table: str
-    inside: int
-    inside_bytes: int
-    outside: int
-    files: int
-    file_bytes: int
-    dead: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as a JSON-able dict."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(frozen=True, slots=True)
-class VectorReport:
-    """Where all vectors lie. `strays` are files in the folder that the database does not know.
-
-    A killed process has left them, or another copy of the database file refers to them.
-    """
-
-    location: str
-    folder: Path | None
-    places: Sequence[VectorPlace]
-    strays: Sequence[Path] = field(default=())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as a JSON-able dict."""
-        return {
-            "location": self.location,
-            "folder": None if self.folder is None else str(self.folder),
-            "components": [one.to_dict() for one in self.places],
-            "strays": [str(one) for one in self.strays],
-        }
-
-
-def describe_vectors(store: Store) -> VectorReport:
-    """Return where the vectors of a database lie.
-
-    Raises:
-        StorageError: this machine does not see the folder of files.
-    """
-    with store.reading() as connection:
-        folder = store.vectors.path(connection)
-        places = [one for table in TABLES for one in _places(connection, table)]
-        names = _names(connection)
-    if folder is None:
-        return VectorReport(store.location, None, places)
-    require_there(folder)
-    known = {folder / name for name in names.values()}
-    strays = [path for path in _files(folder) if path not in known]
-    return VectorReport(store.location, folder, places, strays)
-
-
-def _places(connection: Connection, table: VectorTable) -> Iterator[VectorPlace]:
-    inside = table.file_id.is_(None)
-    counts = connection.execute(
-        select(
-            table.component_id,
-            func.count().filter(inside),
-            func.coalesce(func.sum(func.length(table.vector)).filter(inside), 0),
-            func.count().filter(table.file_id.is_not(None)),
-        )
-        .where(table.error.is_(None))
-        .group_by(table.component_id)
-    ).all()
-    files = VectorFileRow
-    for component, inner, size, outer in counts:
-        name = connection.scalar(select(Component.name).where(Component.id == component))
-        number, rows, length = connection.execute(
-            select(
-                func.count(),
-                func.coalesce(func.sum(files.rows), 0),
-                func.coalesce(func.sum(files.bytes), 0),
-            ).where(files.component_id == component, files.key == key_of(table))
-        ).one()
-        yield VectorPlace(
-            component, name or "", table.__tablename__, inner, int(size), outer, number,
-            int(length), int(rows) - outer,
-        )  # fmt: skip
 
 
 def require_idle(store: Store) -> None:
@@ -164,7 +74,7 @@ def move_into(
     # Not resolved: links are to be recorded as they were named.
     folder = Path(os.path.abspath(folder.expanduser()))  # noqa: PTH100
     with store.reading() as connection:
-        before, names = store.vectors.path(connection), _names(connection)
+        before, names = store.vectors.path(connection), names_of(connection)
     if before is None or not _same(before, folder):  # else strays are told, and stand in no way
         _require_free(store, folder)
         _require_own(folder, names.values())
@@ -172,7 +82,7 @@ def move_into(
         _copy_files(before, folder, names)
     with store.writing() as connection:
         settings.lock(connection, settings.VECTOR_FOLDER)
-        late = {file: name for file, name in _names(connection).items() if file not in names}
+        late = {file: name for file, name in names_of(connection).items() if file not in names}
         if before is not None and late and not _same(before, folder):
             _copy_files(before, folder, late)  # another process has written them meanwhile
             names |= late
@@ -202,12 +112,12 @@ def move_back(store: Store, watch: RowWatcher = unwatched) -> Moved:
     total = Moved()
     while True:
         with store.reading() as connection:
-            folder, names = store.vectors.path(connection), _names(connection)
+            folder, names = store.vectors.path(connection), names_of(connection)
         for file in names:
             total += bring_back(store, file, watch)
         with store.writing() as connection:
             settings.lock(connection, settings.VECTOR_FOLDER)
-            if not _names(connection):
+            if not names_of(connection):
                 settings.remove(connection, settings.VECTOR_FOLDER)
                 settings.remove(connection, settings.VECTOR_FILE_BYTES)
                 break
@@ -318,12 +228,6 @@ def _copy_files(before: Path, folder: Path, names: Mapping[int, str]) -> None:
             raise StorageError(f"{before / name} is not there: `ig4 db check` tells more.")
 
 
-def _names(connection: Connection) -> dict[int, str]:
-    table = VectorFileRow
-    rows = connection.execute(select(table.id, table.name).order_by(table.id))
-    return {row.id: row.name for row in rows}
-
-
 def _recorded(url: URL, folder: Path) -> str:
     """Return how a folder is recorded: relative to the database file if it lies beside it."""
     if is_sqlite(url):
@@ -370,10 +274,6 @@ def _require_own(folder: Path, names: Any) -> None:
         raise StorageError(
             f"{folder} is not empty (it has {other}): name a folder that only this database uses."
         )
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -10,12 +10,13 @@ from ig4.core.calls.presence import Presence
 from ig4.core.counts import counted
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.storage.vectors import placing
+from ig4.storage.vectors.report import describe_vectors
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import Session
     from ig4.storage.transfer.watching import RowWatcher
     from ig4.storage.vectors.moving import Moved
-    from ig4.storage.vectors.placing import VectorReport
+    from ig4.storage.vectors.report import VectorReport
 
 STAGE = "vectors"
 
@@ -29,7 +30,7 @@ def move_into(session: Session, folder: Path, size: int | None = None) -> Vector
         StorageError: other processes compute scores, the folder holds other files, or cannot be
             written.
     """
-    report = placing.describe_vectors(session.store)
+    report = describe_vectors(session.store)
     total = sum(one.inside for one in report.places)
     config = {"to": str(folder.absolute()), "file_bytes": size}
     return _watched(
@@ -43,7 +44,7 @@ def move_back(session: Session) -> VectorReport:
     Raises:
         StorageError: other processes compute scores, or a file cannot be read.
     """
-    report = placing.describe_vectors(session.store)
+    report = describe_vectors(session.store)
     total = sum(one.outside for one in report.places)
     config = {"into_database": True}
     return _watched(session, config, total, lambda watch: placing.move_back(session.store, watch))
@@ -74,4 +75,4 @@ def _watched(
         moved = work(watch)
         summary = f"{counted(moved.vectors, 'vector')} moved, {counted(moved.files, 'file')}"
         session.emit(StageFinished(STAGE, summary))
-    return placing.describe_vectors(session.store)
+    return describe_vectors(session.store)

@@ -15,7 +15,8 @@ from ig4.storage.merging.merge import merge
 from ig4.storage.store import Store
 from ig4.storage.vectors import placing
 from ig4.storage.vectors.moving import IMAGES, TABLES, move
-from ig4.storage.vectors.placing import compact, describe_vectors, move_back, move_into
+from ig4.storage.vectors.placing import compact, move_back, move_into
+from ig4.storage.vectors.report import describe_vectors
 
 from .conftest import DIMENSIONS, Vectors
 

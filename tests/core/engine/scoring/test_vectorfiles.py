@@ -9,7 +9,8 @@ from ig4.core.engine.scoring.score import score
 from ig4.core.events import Notice
 from ig4.core.records import Choice
 from ig4.storage.vectors import reading
-from ig4.storage.vectors.placing import describe_vectors, move_into
+from ig4.storage.vectors.placing import move_into
+from ig4.storage.vectors.report import describe_vectors
 
 from ...conftest import record
 
