@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ig4.core.contracts.pool import normalised
+from ig4.core.statistics.groupsums import group_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_BLOCK = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +85,5 @@ def _mean_directions(
     vectors: NDArray[np.float32], group: NDArray[np.integer[Any]], count: int
 ) -> NDArray[np.float32]:
     """Return the mean direction (count, d) of the vectors of each group."""
-    from scipy.sparse import csr_matrix
-
-    sums = np.zeros((count, vectors.shape[1]))
-    for start in range(0, len(vectors), _BLOCK):
-        block = normalised(np.asarray(vectors[start : start + _BLOCK]))
-        own = group[start : start + _BLOCK]
-        ones = csr_matrix((np.ones(len(own)), (own, np.arange(len(own)))), (count, len(own)))
-        sums += ones @ block
+    sums = group_sums(vectors, group, count, normalised)
     return normalised(sums.astype(np.float32))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ig4.core.statistics.groupsums import group_sums
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -90,13 +92,7 @@ def _moved(
     points: NDArray[np.float32], labels: NDArray[np.int64], centres: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Return the mean directions of clusters; one without points stays where it is."""
-    sums = np.zeros(centres.shape, dtype=np.float64)
-    for start in range(0, len(points), _BLOCK):
-        block = labels[start : start + _BLOCK]
-        order = np.argsort(block, kind="stable")
-        own, first = np.unique(block[order], return_index=True)
-        rows = points[start : start + _BLOCK][order]
-        sums[own] += np.add.reduceat(rows, first, axis=0, dtype=np.float64)
+    sums = group_sums(points, labels, len(centres))
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
     moved = np.where(lengths > 0, sums / np.where(lengths > 0, lengths, 1.0), centres)
     return np.asarray(moved, dtype=np.float32)
