@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -25,7 +26,8 @@ class FileServer:
     `faults` is the share of requests that go wrong, drawn with a seed: half of them are answers 500
     or 503, the others connections that break in the middle. Of what is asked for, `requests` has
     (method, path with query, headers), of what was answered with 304 `unchanged` the path. Without
-    `conditional` such requests are answered in full; with `modified` (a date) versions are dates.
+    `conditional` such requests are answered in full; with `modified` (a date) versions are dates,
+    which answers with 304 have if they are `dated`.
     """
 
     folder: Path
@@ -36,6 +38,7 @@ class FileServer:
     etag: str | None = None
     conditional: bool = True
     modified: str | None = None
+    dated: bool = True
     answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
@@ -126,7 +129,9 @@ class _Handler(BaseHTTPRequestHandler):
         etag = self.server_state.etag or f'"{hashlib.md5(data).hexdigest()}"'
         if self._has_version(etag):
             self.server_state.unchanged.append(self.path)
-            self.simple(304, b"", ETag=etag)
+            date = self.server_state.modified
+            dated = {"Last_Modified": date} if date and self.server_state.dated else {}
+            self.simple(304, b"", **(dated if date else {"ETag": etag}))
             return
         start, end, status = 0, len(data), 200
         asked = self.headers.get("Range", "")
@@ -155,7 +160,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Tell whether the client has this version already, and may be told so."""
         date = self.server_state.modified
         known = self.headers.get("If-None-Match" if date is None else "If-Modified-Since")
-        return self.server_state.conditional and known == (date or etag)
+        if known is None or not self.server_state.conditional:
+            return False
+        if date is None:
+            return known == etag
+        return parsedate_to_datetime(date) <= parsedate_to_datetime(known)  # as RFC 9110 has it
 
     def simple(self, status: int, data: bytes, **headers: str) -> None:
         """Send a short answer; of a header's name, `_` stands for `-`."""

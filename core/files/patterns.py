@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,8 @@ def is_local_pattern(text: str) -> bool:
 def local_files(text: str) -> list[Path]:
     """Return the files that a pattern stands for, by their numbers; `**` is any folders.
 
+    Each is there once, by its shortest path, also where links to folders lead to it again.
+
     Raises:
         DatasetError: a file that braces name is not there, or nothing matches.
         UsageError: the numbers in braces have different widths, or are too many.
@@ -35,7 +37,7 @@ def local_files(text: str) -> list[Path]:
     names = expanded(text)
     found = {name: _matching(name) for name in names}
     refuse_missing(text, [name for name, files in found.items() if not files], len(names))
-    return sorted({file for files in found.values() for file in files}, key=natural_order)
+    return _distinct(file for files in found.values() for file in files)
 
 
 def refuse_missing(text: str, missing: Sequence[str], total: int) -> None:
@@ -71,5 +73,22 @@ def named_files(folder: Path) -> list[Path]:
 def _matching(name: str) -> list[Path]:
     if Path(name).is_file() or not has_glob(name):  # brackets may be part of a name
         return [Path(name)] if Path(name).is_file() else []
-    found = glob.iglob(name, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+    pattern = _literal_folders(name)
+    found = glob.iglob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute one
     return [file for file in map(Path, found) if file.is_file()]
+
+
+def _literal_folders(name: str) -> str:
+    """Return a pattern in which folders that are there under their very names are no pattern."""
+    parts = Path(name).parts
+    there = 0
+    while there < len(parts) - 1 and os.path.lexists(Path(*parts[: there + 1])):
+        there += 1
+    return str(Path(*map(glob.escape, parts[:there]), *parts[there:]))
+
+
+def _distinct(files: Iterable[Path]) -> list[Path]:
+    by_place: dict[tuple[str, str], Path] = {}
+    for file in sorted(set(files), key=lambda one: (len(one.parts), natural_order(one))):
+        by_place.setdefault((os.path.realpath(file.parent), file.name), file)
+    return sorted(by_place.values(), key=natural_order)

@@ -79,6 +79,8 @@ def has_glob(address: str) -> bool:
 def expanded(text: str) -> list[str]:
     """Return the names that braces stand for: `{000..012}` numbers, `{a,b}` words; else the text.
 
+    Each is there once.
+
     Raises:
         UsageError: they are more than anybody means, or numbers of different widths.
     """
@@ -86,7 +88,7 @@ def expanded(text: str) -> list[str]:
     while True:
         wide = next((one for one in found if has_pattern(one)), None)
         if wide is None:
-            return found
+            return list(dict.fromkeys(found))
         more: list[str] = []
         for one in found:
             more += _expanded_once(one)

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -80,6 +80,10 @@ class UnchangedFileError(RemoteFileError):
     """A file is what it was: the server sends nothing."""
 
 
+class _UnsureError(RemoteFileError):
+    """A server says that a file is no newer than a date: it may be an older one."""
+
+
 @dataclass(frozen=True, slots=True)
 class WebAnswer:
     """What a server said of a file: its size and version, None where it told none.
@@ -104,7 +108,10 @@ def fetch(
         RemoteFileError: it cannot be had; TransientError if another try may help.
         MissingExtraError: the libraries of the extra are missing.
     """
-    answer: WebAnswer = _run(_fetch(request, take, begin))
+    try:
+        answer: WebAnswer = _run(_fetch(request, take, begin))
+    except _UnsureError:
+        answer = _run(_fetch(replace(request, known=None), take, begin))
     return answer
 
 
@@ -319,9 +326,14 @@ def _headers(request: WebRequest) -> dict[str, str]:
     if request.version is not None and "Range" in headers:
         headers["If-Range"] = request.version
     if request.known is not None and "Range" not in headers:
-        is_tag = request.known.endswith('"')  # else it is a time
-        headers["If-None-Match" if is_tag else "If-Modified-Since"] = request.known
+        header = "If-None-Match" if _is_tag(request.known) else "If-Modified-Since"
+        headers[header] = request.known
     return headers
+
+
+def _is_tag(version: str) -> bool:
+    """Tell whether a version that a server told is an ETag; else it is a time."""
+    return version.endswith('"')
 
 
 def is_servers(version: str | None) -> bool:
@@ -336,6 +348,8 @@ def _basic(user: str) -> str:
 def _require_success(answer: aiohttp.ClientResponse, known: str | None) -> None:
     status = answer.status
     if status == 304 and known is not None:
+        if not _is_tag(known) and answer.headers.get("Last-Modified") != known:
+            raise _UnsureError("it is no newer")
         raise UnchangedFileError("it is unchanged")
     if status in (200, 206):
         return

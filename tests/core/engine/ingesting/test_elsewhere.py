@@ -174,6 +174,21 @@ def test_one_that_did_is_told_beside_those_that_did_not(session, server, home, n
     assert any("1 image of far changed" in one for one in notices())
 
 
+@pytest.mark.parametrize("dated", [True, False])
+def test_an_older_file_in_the_place_of_a_newer_one_is_another(session, server, home, dated):
+    """A server that is asked what changed since a date says of an older file that it did not."""
+    server.dated = dated
+    server.modified = "Tue, 01 Dec 2026 00:00:00 GMT"
+    far = f"{server.url}/llava.json"
+    ingest(session, DatasetSource(far, name="far"))
+    before = contents(session, "far")
+    picture(home / "images" / "1 x.png", "white")
+    server.modified = "Mon, 02 Nov 2026 00:00:00 GMT"
+    again = ingest(session, DatasetSource(far, name="far", refetch=True))
+    assert again.fetched.unchanged == 0
+    assert len(set(contents(session, "far")) - set(before)) == 1
+
+
 def test_a_server_that_sends_all_again_is_understood(session, server, home):
     server.conditional = False
     far = f"{server.url}/llava.json"

@@ -179,6 +179,33 @@ def test_a_file_with_such_a_name_is_that_file(session, parts):
     assert read(session, folder / "[1].jsonl") == ["s1"]
 
 
+def test_a_folder_with_such_a_name_is_that_folder(session, tmp_path):
+    for number, name in enumerate(("old [1]", "old 1")):
+        (tmp_path / name).mkdir()
+        write_lines(tmp_path / name / "k1.jsonl", number)
+    assert read(session, tmp_path / "old [1]" / "k*.jsonl") == ["s0"]
+
+
+def test_links_to_folders_repeat_no_record(session, parts):
+    folder = parts(".jsonl", (1, 2))
+    (folder / "again").symlink_to(".")
+    assert read(session, folder / "**" / "k*.jsonl") == ["s1", "s2"]
+
+
+def test_links_to_files_are_parts_of_their_own(session, parts):
+    folder = parts(".jsonl", (1,))
+    (folder / "k2.jsonl").symlink_to("k1.jsonl")
+    assert read(session, folder / "k*.jsonl") == ["s1", "s1#2"]
+
+
+def test_a_word_that_stands_twice_names_a_file_once(session, parts):
+    folder = parts(".jsonl", (1, 2))
+    assert read(session, folder / "k{1,2,1}.jsonl") == ["s1", "s2"]
+    with serving(folder) as server:
+        there = DatasetSource(f"{server.url}/k{{1,2,1}}.jsonl", name="there")
+        assert ids(session, ingest(session, there).dataset) == ["s1", "s2"]
+
+
 def test_a_data_set_is_called_by_the_folder_of_its_pattern(session, parts, monkeypatch):
     monkeypatch.chdir(parts(".jsonl"))
     assert default_name(session, "k{0..2}.jsonl") == default_name(session, "k*.jsonl") == "parts"
