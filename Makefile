@@ -37,7 +37,8 @@ test: lint types check
 # For while you work: the fast tests of the folders in which you changed something since a commit.
 SINCE ?= HEAD
 quick: lint types
-	$(PYTEST) -m "not slow" $(PYTEST_ARGS) $$($(BIN)/python tests/touched.py $(SINCE))
+	touched=$$($(BIN)/python tests/touched.py $(SINCE)) && \
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS) $$touched
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -27,6 +27,11 @@ def root(tmp_path):
         ("storage/runs.py", ["tests/storage/test_runs.py"]),
         ("core/errors.py", ["tests/core/test_errors.py"]),
         ("cli/run.py", ["tests/cli/test_run.py"]),
+        ("storage/other.py", ["tests/storage/test_runs.py", "tests/storage/test_store.py"]),
+        (
+            "tests/storage/conftest.py",
+            ["tests/storage/test_runs.py", "tests/storage/test_store.py"],
+        ),
         ("plugins/new/part.py", []),
         ("docs/page.md", []),
         ("tests/core/files/test_paths.py", ["tests/core/files/test_paths.py"]),

@@ -3,7 +3,8 @@
     python tests/touched.py [COMMIT]      # by default HEAD: what is not committed
 
 Tests mirror the folders: those of `core/files/remote/web.py` are in `tests/core/files/remote`, or
-in the nearest folder above that has some.
+in the nearest folder above that has some; those of a file directly in `cli` are the ones with its
+name, or all that stand directly in `tests/cli`.
 """
 
 from __future__ import annotations
@@ -41,13 +42,15 @@ def _of_file(path: Path, root: Path) -> list[Path]:
         return [folder]
     files = sorted((root / folder).glob("test_*.py"))
     same = [one for one in files if one.stem.removeprefix("test_") in path.stem]
-    return [one.relative_to(root) for one in same]
+    return [one.relative_to(root) for one in same or files]
 
 
 def _changed(commit: str) -> list[str]:
     names = []
     for how in (["diff", "--name-only", commit], ["ls-files", "--others", "--exclude-standard"]):
-        done = subprocess.run(["git", *how], cwd=ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run(["git", *how], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(done.stderr.strip() or f"git knows no commit {commit}")
         names += done.stdout.splitlines()
     return names
 
