@@ -91,6 +91,8 @@ class ImageFileIndex:
             root.rstrip(os.sep) + os.sep for root in (*roots.real, str(self._store))
         )
         self.unreadable: dict[str, list[str]] = defaultdict(list)
+        self.changed: set[ImageName] = set()
+        """Those that were known, and hold other bytes now."""
 
     def name_of(self, image: str | bytes | ImagePart) -> ImageName:
         """Return the name an image goes by; bytes are first put beside the database."""
@@ -120,9 +122,11 @@ class ImageFileIndex:
         stale = [name for name in wanted if not self._is_same(name, known.get(name))]
         if stale:
             states = self._read(stale)
+            before = {name: known[name].sha256 for name in stale if name in known}
             with self.session.store.writing() as connection:
                 _put(connection, self.dataset_id, states)
                 known.update(datasets.find_files(connection, self.dataset_id, stale))
+            self.changed |= {name for name, one in before.items() if known[name].sha256 != one}
         for name in wanted:
             self._parts.pop(name, None)
         return known

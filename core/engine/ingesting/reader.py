@@ -114,7 +114,7 @@ class DatasetReader:
             unreadable = datasets.count_unreadable_files(connection, dataset.id)
         count = self.read_count
         return IngestResult(
-            dataset, count, count, gone, 0, self.problems, unchanged=False,
+            dataset, count, count, gone, len(index.changed), self.problems, unchanged=False,
             unreadable_images=unreadable, remarks=self.remarks,
         )  # fmt: skip
 

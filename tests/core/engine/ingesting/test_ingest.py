@@ -350,6 +350,18 @@ def test_files_that_are_no_images_are_problems_and_what_they_are_is_said(
     assert (again.unchanged, again.unreadable_images) == (True, 4)
 
 
+def test_images_that_changed_together_with_the_records_are_counted(folder, read):
+    folder.picture("b.png", (9, 9, 9))
+    records = [record("a", "one", "a.png"), record("b", "one", "b.png")]
+    folder.write(*records)
+    assert read().changed_images == 0
+    folder.picture("a.png", (1, 2, 3))
+    folder.picture("c.png", (7, 7, 7))
+    folder.write(*records, record("c", "a new one", "c.png"), record("d", "again", "a.png"))
+    done = read()
+    assert (done.unchanged, done.changed_images) == (False, 1)
+
+
 def test_an_image_that_takes_the_place_of_a_page_is_read(session, impostors, read):
     read()
     before = rows(session, "content_id")
