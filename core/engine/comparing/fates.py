@@ -115,9 +115,10 @@ class Fates:
             )
             return Fate("not chosen", told, score, place, found.members, found.taken)
         else:
+            level = f"as high as the last one taken of {where}, and behind it"
             told = (
-                f"below the line of {where} by {-distance:.4g}: place {place:,} of "
-                f"{found.members:,}, of which {found.taken:,} were taken"
+                f"{f'below the line of {where} by {-distance:.4g}' if distance else level}: place "
+                f"{place:,} of {found.members:,}, of which {found.taken:,} were taken"
             )
         return Fate("below the line", told, score, place, found.members, found.taken, distance)
 

@@ -178,10 +178,13 @@ def _name_far(text: str) -> str:
 
     What has no usual ending is a folder; of a pattern, the folder is what its files share.
     """
-    last = name_of(text) if is_address(text) else Path(text).name
-    above = name_of(folder_of(text)) if is_address(text) else Path(text).parent.name
+    is_far = is_address(text)
     if has_pattern(text) or has_glob(text):
-        return "shards" if has_pattern(above) or has_glob(above) else above
+        while has_pattern(text) or has_glob(text):
+            text = folder_of(text) if is_far else str(Path(text).parent)
+        return (name_of(text) if is_far else Path(text).name) or "shards"
+    last = name_of(text) if is_far else Path(text).name
+    above = name_of(folder_of(text)) if is_far else Path(text).parent.name
     file = PurePosixPath(last)
     if data_suffix(Path(last)) not in DATA_SUFFIXES:
         return last

@@ -18,7 +18,7 @@ from ig4.core.engine.reporting.cards import SampleCards, sample_cards
 from ig4.core.engine.reporting.page import html_page
 from ig4.core.engine.reporting.pagecharts import drawn_charts, page_chart
 from ig4.core.engine.reporting.pagedata import column_values, counted_names
-from ig4.core.engine.reporting.redaction import redacted, redacted_comparison
+from ig4.core.engine.reporting.redaction import hidden_names, redacted, redacted_comparison
 from ig4.core.engine.reporting.shown import ShownSamples
 from ig4.core.engine.reporting.view import SelectionView, selection_view
 from ig4.core.files.writing.staging import staged_file
@@ -59,14 +59,15 @@ def write_comparison(
         DatasetError: it cannot be written.
     """
     one, other = (_view(session, side.id) for side in (found.a, found.b))
-    told = found.to_dict() if texts else redacted_comparison(found, (one, other))
+    names = hidden_names((one, other))
+    told = found.to_dict() if texts else redacted_comparison(found, names)
+    if not texts:
+        one, other = redacted(one, names), redacted(other, names)
     shown = CardContent(images and texts, texts)
     parts = {
         "cameIn": _side(session, other, found.came_in[:MOST], shown),
         "wentOut": _side(session, one, found.went_out[:MOST], shown),
     }
-    if not texts:
-        one, other = redacted(one), redacted(other)
     pictures: list[str] = []
     values: dict[str, Any] = {
         "about": {
@@ -100,8 +101,6 @@ def _side(
     there = [one for one in changes if one.id in known]
     rows = view.row_of([known[one.id][0] for one in there])
     order = np.sort(rows)
-    if not content.texts:
-        view = redacted(view)
     cards = sample_cards(
         session, view, ShownSamples(order, rows, 0, ""), images=content.images, texts=content.texts
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +19,17 @@ NUMBERS = ("size", "scale", "seed", "weights")
 _NUMBERED = re.compile(r"cluster \d+")
 
 
-def redacted(view: SelectionView) -> SelectionView:
+def redacted(view: SelectionView, names: Mapping[str, str] | None = None) -> SelectionView:
     """Return a view that has no text of the data set: no names of groups, no notices, no reasons.
 
     What stays are numbers, and the names that the user gave: of scorers and of the selection.
+    `names` has other names for groups, where those of several views are told together.
     """
     groups = view.groups
-    names = _group_names(view)
+    names = names or hidden_names([view])
     if groups is not None:
-        groups = Groups(tuple(names.values()), groups.labels, groups.members)
+        shown = tuple(names[name] for name in groups.names)
+        groups = Groups(shown, groups.labels, groups.members)
     return replace(
         view,
         dataset=replace(view.dataset, name="data set", path="", header=None, image_root=None),
@@ -38,14 +40,19 @@ def redacted(view: SelectionView) -> SelectionView:
     )
 
 
-def redacted_comparison(found: ComparisonResult, views: Sequence[SelectionView]) -> dict[str, Any]:
-    """Return what a page says of a comparison of two `views`, not yet redacted: numbers alone.
+def hidden_names(views: Iterable[SelectionView]) -> dict[str, str]:
+    """Return other names for the groups of views: each group has one, and no two the same."""
+    known = dict.fromkeys(name for view in views if view.groups for name in view.groups.names)
+    return {name: f"group {number}" for number, name in enumerate(known, start=1)}
+
+
+def redacted_comparison(found: ComparisonResult, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a page says of a comparison, by other names for groups: numbers alone.
 
     Settings stay that are numbers or weights. Of what became of a sample its kind stays; the
     sentence, which may quote the data, does not.
     """
     told = found.to_dict()
-    names = {**_group_names(views[1]), **_group_names(views[0])}
     for side in ("a", "b"):
         told[side] = {**told[side], "dataset": "data set"}
     return told | {
@@ -69,11 +76,6 @@ def _cluster_names(found: ComparisonResult) -> dict[str, str]:
     """Return the names of clusters that are numbers; imported ones may be called anything."""
     names = [one.name for one in found.clusters.groups]
     return {name: name for name in names if _NUMBERED.fullmatch(name)}
-
-
-def _group_names(view: SelectionView) -> dict[str, str]:
-    known = () if view.groups is None else view.groups.names
-    return {name: f"group {number}" for number, name in enumerate(known, start=1)}
 
 
 def _report(report: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

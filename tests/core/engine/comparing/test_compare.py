@@ -250,3 +250,16 @@ def test_the_dictionary_has_the_keys_that_pages_are_made_from(session, dataset):
     assert {"id", "rank", "fate", "reason", "distance", "group", "cluster"} <= set(
         told["came_in"][0]
     )
+
+
+def test_a_sample_as_high_as_the_line_is_not_below_it(session, folder, read, tmp_path):
+    folder.write(*(record(f"s{n}", f"answer {n}") for n in range(4)))
+    dataset = read().dataset
+    (tmp_path / "even.json").write_text(json.dumps([{"id": f"s{n}", "gpt": 5} for n in range(4)]))
+    import_scores(session, dataset, ScoreColumn(tmp_path / "even.json", "gpt", "gpt"))
+    choose(session, dataset, 1)
+    choose(session, dataset, 3)
+    found = compare_selections(session, "1", "2")
+    assert [one.reason.partition(":")[0] for one in found.came_in] == [
+        "as high as the last one taken of the data set, and behind it"
+    ] * 2

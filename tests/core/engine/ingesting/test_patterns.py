@@ -209,6 +209,10 @@ def test_a_word_that_stands_twice_names_a_file_once(session, parts):
 def test_a_data_set_is_called_by_the_folder_of_its_pattern(session, parts, monkeypatch):
     monkeypatch.chdir(parts(".jsonl"))
     assert default_name(session, "k{0..2}.jsonl") == default_name(session, "k*.jsonl") == "parts"
+    above = ("d/**/*.jsonl", "d/part-{0..9}/*.jsonl", "s3://b/d/*/k{0..9}.jsonl")
+    assert [default_name(session, one) for one in above] == ["d", "d", "d"]
+    assert default_name(session, "s3://bucket/*/k.jsonl") == "bucket"
+    assert default_name(session, "/*/k.jsonl") == "shards"
 
 
 def test_what_did_not_change_is_not_read_again_and_a_new_part_is(session, parts):

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from ig4.core.engine.reporting.pagedata import PageRequest
-from ig4.core.engine.reporting.redaction import redacted
+from ig4.core.engine.reporting.redaction import hidden_names, redacted
 from ig4.core.engine.reporting.report import write_report
 from ig4.core.engine.reporting.view import selection_view
 from ig4.core.engine.scoring.columns import drop_column
@@ -94,3 +94,14 @@ def test_pairs_of_near_duplicates_are_not_named(docked, dataset):
     view = selection_view(docked, dataset, QUOTA)
     assert view.report["duplicates"]["pairs"]
     assert redacted(view).report["duplicates"]["pairs"] == []
+
+
+def test_groups_of_two_views_keep_apart_under_their_other_names(docked, dataset):
+    one = selection_view(docked, dataset, QUOTA)
+    groups = replace(one.groups, names=("kept", *(f"new {n}" for n in one.groups.names[1:])))
+    first = replace(one, groups=replace(groups, names=("kept", *one.groups.names[1:])))
+    other = replace(one, groups=groups)
+    names = hidden_names((first, other))
+    assert len(set(names.values())) == len(names) == 2 * len(groups.names) - 1
+    assert redacted(other, names).groups.names == tuple(names[name] for name in groups.names)
+    assert redacted(first, names).groups.names[0] == redacted(other, names).groups.names[0]
