@@ -10,7 +10,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -42,6 +45,33 @@ def pytest_configure() -> None:
     # Thousands of databases need not wait for a disk. Workers inherit it.
     if "TMPDIR" not in os.environ and _has_room(MEMORY):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def remembered_plugins() -> Iterator[None]:
+    """Let this process look for installed plugins again only where a folder of its path changed.
+
+    Hundreds of distributions are read for that, and every second test does it.
+    """
+    found: dict[tuple[Any, ...], EntryPoints] = {}
+
+    def remembered(*, group: str) -> EntryPoints:
+        key = (group, *((one, _changed_at(one)) for one in sys.path))
+        if key not in found:
+            found[key] = entry_points(group=group)
+        return found[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ig4.core.host.discovery.entry_points", remembered)
+        yield
+
+
+def _changed_at(folder: str) -> int | None:
+    """Return when a name in a folder was made or taken away last."""
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 MEMORY = Path("/dev/shm")
