@@ -24,3 +24,7 @@ class TransientError(RemoteFileError):
         super().__init__(reason)
         self.after = after
         """Seconds that the server asks to wait."""
+
+
+class UnknownHostError(TransientError):
+    """The name of a host cannot be resolved: it is wrong, or this machine has no network now."""

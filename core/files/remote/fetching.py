@@ -18,7 +18,11 @@ from ig4.core.files.opening import LargeFileError
 from ig4.core.files.remote import stores, web
 from ig4.core.files.remote.addresses import is_web
 from ig4.core.files.remote.cache import Named, RemoteCache, remote_cache
-from ig4.core.files.remote.errors import RemoteFileError, TransientError
+from ig4.core.files.remote.errors import (
+    RemoteFileError,
+    TransientError,
+    UnknownHostError,
+)
 
 T = TypeVar("T")
 
@@ -88,6 +92,10 @@ def tried(
         tries += 1
         try:
             found = work()
+        except UnknownHostError:  # asked once a run: of many files each would wait for the resolver
+            if host is not None:
+                _unreached[host] = _DEAD_HOST
+            raise
         except TransientError as error:
             wait = web.wait_seconds(error, tries)
             if tries == most or (deadline is not None and time.monotonic() + wait > deadline):
@@ -293,7 +301,7 @@ def fetch_file(
     """
     with cache.partial() as (path, file):
         if is_web(address):
-            told = tried(_Download(cache, address, file, known).go_on)
+            told = tried(_Download(cache, address, file, known, size).go_on)
             version = told.version or version
         else:
             tried(partial(stores.download, address, path), most=STORE_TRIES)
@@ -309,10 +317,13 @@ def fetch_file(
 class _Download:
     """A file on its way, which may take several tries: what came already is kept if it may be."""
 
-    def __init__(self, cache: RemoteCache, address: str, file: BinaryIO, known: str | None) -> None:
+    def __init__(
+        self, cache: RemoteCache, address: str, file: BinaryIO, known: str | None, size: int | None
+    ) -> None:
         self.cache = cache
         self.address = address
         self.file = file
+        self.size = size
         self.known = known if web.is_servers(known) else None
         self.version: str | None = None
 
@@ -329,6 +340,9 @@ class _Download:
         )  # fmt: skip
         answer = web.fetch(request, self.file.write, self._begin)
         self.file.flush()
+        count = self.file.tell()
+        if self.size is not None and answer.size is None and count < self.size:
+            raise TransientError(f"the server sends {count:,} of {self.size:,} bytes")
         return answer
 
     def _begin(self, answer: web.WebAnswer) -> None:

@@ -20,8 +20,13 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from ig4.core.errors import MissingExtraError
 from ig4.core.files.images.decoding.kinds import HEAD, image_format
 from ig4.core.files.remote.addresses import is_web
+from ig4.core.files.remote.codings import Unpacking
 from ig4.core.files.remote.credentials import with_secrets
-from ig4.core.files.remote.errors import RemoteFileError, TransientError
+from ig4.core.files.remote.errors import (
+    RemoteFileError,
+    TransientError,
+    UnknownHostError,
+)
 from ig4.core.files.remote.guard import PrivateAddressError, public_socket
 from ig4.core.version import __version__
 
@@ -148,7 +153,7 @@ async def _fetch(
     begin: Callable[[WebAnswer], object] | None,
 ) -> WebAnswer:
     async with _answered("GET", request) as answer:
-        start = _require_range(request, answer)
+        start, total = _require_range(request, answer)
         length = answer.content_length
         if request.limit is not None and (length or 0) > request.limit:
             raise RemoteFileError(f"it is larger than {request.limit:,} bytes")
@@ -157,13 +162,19 @@ async def _fetch(
         if begin is not None:
             begin(told)
         count = 0
-        async for piece in answer.content.iter_chunked(_PIECE):
-            if count == 0 and request.image:
+        coding = answer.headers.get("Content-Encoding", "") if request.image else ""
+        unpacking = Unpacking(coding, request.limit)
+        async for packed in answer.content.iter_chunked(_PIECE):
+            piece = unpacking.unpack(packed)
+            if count == 0 and piece and request.image:
                 _require_image(answer, piece)
             count += len(piece)
             if request.limit is not None and count > request.limit:
                 raise RemoteFileError(f"it is larger than {request.limit:,} bytes")
             _take(take, piece)
+        unpacking.end()
+        if request.end is None and total is not None and start + count < total:
+            raise TransientError(f"the server sends {start + count:,} of {total:,} bytes")
         return told
 
 
@@ -187,16 +198,21 @@ def version_of(headers: Any) -> str | None:
     return version
 
 
-def _require_range(request: WebRequest, answer: aiohttp.ClientResponse) -> int:
-    """Return the number of the first byte of an answer, and refuse one with other bytes."""
+def _require_range(request: WebRequest, answer: aiohttp.ClientResponse) -> tuple[int, int | None]:
+    """Return the number of the first byte of an answer, and how many the whole file has, if told.
+
+    Raises:
+        NoRangesError: the server sends the whole file in the place of a part.
+        RemoteFileError: it sends other bytes than were asked for.
+    """
     if answer.status == 206:
-        given = answer.headers.get("Content-Range", "").partition(" ")[2].partition("-")[0]
-        if given == str(request.start):
-            return request.start
+        given, _, total = answer.headers.get("Content-Range", "").partition(" ")[2].partition("/")
+        if given.partition("-")[0] == str(request.start):
+            return request.start, int(total) if total.isascii() and total.isdigit() else None
         raise RemoteFileError("the server sends other bytes than were asked for")
     if request.end is not None:
         raise NoRangesError("the server sends no parts of files")
-    return 0
+    return 0, None
 
 
 class NoRangesError(RemoteFileError):
@@ -234,7 +250,7 @@ async def _answered(method: str, request: WebRequest) -> AsyncIterator[aiohttp.C
             raise TransientError("the connection broke") from None
         raise RemoteFileError("it is, or leads to, no valid address") from None
     except aiohttp.ClientConnectorDNSError:
-        raise RemoteFileError("its host is not known") from None
+        raise UnknownHostError("its host is not known") from None
     except aiohttp.ClientConnectorCertificateError:
         raise RemoteFileError("its host has no valid certificate") from None
     except aiohttp.ClientConnectorError as error:
