@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ig4.core.files.remote.errors import RemoteFileError, TransientError
+from ig4.core.files.remote.errors import DeniedFileError, RemoteFileError, TransientError
 from ig4.core.files.remote.web import missing
 
 _LIBRARIES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub"}
@@ -127,13 +127,13 @@ def _told() -> Iterator[None]:
     except FileNotFoundError:
         raise RemoteFileError("nothing is there") from None
     except PermissionError as error:
-        raise RemoteFileError(f"the store refuses it ({_reason(error)})") from None
+        raise DeniedFileError(f"the store refuses it ({_reason(error)})") from None
     except ImportError as error:
         raise missing(str(error.name or "libraries")) from None
     except Exception as error:  # noqa: BLE001 - libraries of others raise what they like
         name = type(error).__name__
         if name.startswith(_FINAL):
-            raise RemoteFileError(f"the store refuses it ({_reason(error)})") from None
+            raise DeniedFileError(f"the store refuses it ({_reason(error)})") from None
         raise TransientError(f"the store does not give it ({_reason(error)})") from None
 
 

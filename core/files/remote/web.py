@@ -23,6 +23,8 @@ from ig4.core.files.remote.addresses import is_web
 from ig4.core.files.remote.codings import Unpacking
 from ig4.core.files.remote.credentials import with_secrets
 from ig4.core.files.remote.errors import (
+    DeniedFileError,
+    LargeRemoteFileError,
     RemoteFileError,
     TransientError,
     UnknownHostError,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 _HOPS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
+_DENIED = (401, 403, 407)
 _WORDS = {
     400: "bad request", 401: "it wants credentials", 403: "forbidden", 404: "not found",
     410: "gone", 429: "too many requests", 500: "a fault of its own", 502: "bad gateway",
@@ -156,7 +159,7 @@ async def _fetch(
         start, total = _require_range(request, answer)
         length = answer.content_length
         if request.limit is not None and (length or 0) > request.limit:
-            raise RemoteFileError(f"it is larger than {request.limit:,} bytes")
+            raise LargeRemoteFileError(f"it is larger than {request.limit:,} bytes")
         whole = length if start == 0 and request.end is None else None
         told = WebAnswer(whole, version_of(answer.headers), start)
         if begin is not None:
@@ -170,7 +173,7 @@ async def _fetch(
                 _require_image(answer, piece)
             count += len(piece)
             if request.limit is not None and count > request.limit:
-                raise RemoteFileError(f"it is larger than {request.limit:,} bytes")
+                raise LargeRemoteFileError(f"it is larger than {request.limit:,} bytes")
             _take(take, piece)
         unpacking.end()
         if request.end is None and total is not None and start + count < total:
@@ -239,7 +242,7 @@ async def _answered(method: str, request: WebRequest) -> AsyncIterator[aiohttp.C
     until = None if request.deadline is None else request.deadline - time.monotonic()
     try:
         async with asyncio.timeout(until), _following(method, request, timeout) as answer:
-            _require_success(answer, request.known)
+            _require_success(answer, request)
             yield answer
     except RemoteFileError:
         raise
@@ -361,8 +364,8 @@ def _basic(user: str) -> str:
     return "Basic " + base64.b64encode(unquote(user).encode()).decode("ascii")
 
 
-def _require_success(answer: aiohttp.ClientResponse, known: str | None) -> None:
-    status = answer.status
+def _require_success(answer: aiohttp.ClientResponse, request: WebRequest) -> None:
+    status, known = answer.status, request.known
     if status == 304 and known is not None:
         if not _is_tag(known) and answer.headers.get("Last-Modified") != known:
             raise _UnsureError("it is no newer")
@@ -372,6 +375,8 @@ def _require_success(answer: aiohttp.ClientResponse, known: str | None) -> None:
     told = f"the server answers {status}" + (f" ({_WORDS[status]})" if status in _WORDS else "")
     if status in _TRANSIENT:
         raise TransientError(told, _retry_after(answer.headers.get("Retry-After", "")))
+    if status in _DENIED and request.hosts == "named":
+        raise DeniedFileError(told)
     raise RemoteFileError(told)
 
 
