@@ -19,7 +19,7 @@ from ig4.core.files.opening import (
     open_beneath,
     read_bounded,
 )
-from ig4.core.files.reading.compressed import BROKEN, open_binary
+from ig4.core.files.reading.compressed import BROKEN, broken_error, open_binary
 from ig4.core.records import JSON
 
 _GUESS_BYTES = 1 << 20
@@ -51,9 +51,7 @@ def open_text(path: Path, encoding: str = "utf-8", newline: str = "") -> Iterato
     except UnicodeError:
         raise _undecodable_error(path, encoding) from None
     except BROKEN as error:
-        raise DatasetError(
-            f"{path} is cut off or broken: it cannot be unpacked ({error})"
-        ) from None
+        raise broken_error(path, error) from None
     except OSError as error:
         raise unreadable_error(path, error) from error
 
