@@ -16,7 +16,8 @@ from ig4.core.files.opening import (
     OutsideFileError,
     SpecialFileError,
     folder_roots,
-    open_beneath,
+    only_beneath,
+    open_file,
     read_bounded,
 )
 from ig4.core.files.reading.compressed import BROKEN, broken_error, open_binary
@@ -64,7 +65,7 @@ def read_json(path: Path) -> JSON:
             in UTF-8.
     """
     try:
-        with open_beneath(path, folder_roots(path.parent)) as file:
+        with only_beneath(folder_roots(path.parent)), open_file(path) as file:
             return json.loads(read_bounded(file, _SMALL_BYTES))
     except OSError as error:
         raise unreadable_error(path, error) from None

@@ -101,7 +101,12 @@ def read_range(address: str, start: int, end: int) -> bytes:
     """Return the bytes of a file from `start` up to `end`, fewer if it is shorter."""
     store = file_system(address)
     with _told():
-        data: bytes = store.cat_file(address, start=start, end=end)
+        try:
+            data: bytes = store.cat_file(address, start=start, end=end)
+        except Exception as error:
+            if not _is_beyond(error):
+                raise
+            return b""
         return data
 
 
@@ -110,6 +115,14 @@ def download(address: str, path: Path) -> None:
     store = file_system(address)
     with _told():
         store.get_file(address, str(path))
+
+
+def _is_beyond(error: Exception) -> bool:
+    """Tell whether a store says that a file has no bytes there: an empty one has none at all."""
+    status = getattr(error, "status", None) or getattr(error, "code", None)
+    status = getattr(getattr(error, "response", None), "status_code", status)
+    text = str(error).lower()
+    return str(status) == "416" or "range is not satisfiable" in text or "invalidrange" in text
 
 
 def _stored(address: str, told: Any) -> StoredFile:
