@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.engine.scoring.tasks import ImageSource
 from ig4.core.files.images.decode import ImageError
 from ig4.core.files.images.decoding.memory import MEMORY
+from ig4.core.files.remote.fetching import give_up
 from ig4.core.records import Failure, Sample
 
 if TYPE_CHECKING:
@@ -103,6 +105,8 @@ class ImageReader:
         pools = [pool for pool in (self._pool, self._fetchers) if pool is not None]
         for pool in pools:  # all, before any is waited for
             pool.shutdown(wait=False, cancel_futures=True)
+        if isinstance(sys.exc_info()[1], KeyboardInterrupt):
+            give_up()
         for pool in pools:
             pool.shutdown()
 

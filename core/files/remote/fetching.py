@@ -70,6 +70,7 @@ COUNTS = FetchCounts()
 _locks = [threading.Lock() for _ in range(_LOCKS)]
 _unreached: Counter[str] = Counter()
 _opened: set[str] = set()
+_interrupted = threading.Event()
 
 
 def tried(
@@ -105,11 +106,29 @@ def tried(
                     f"{error.strerror}, {'once' if tries == 1 else f'{tries} times'}"
                 ) from None
             COUNTS.add(repeated=1)
-            time.sleep(wait)
+            if _interrupted.wait(wait):
+                raise TransientError("the command was interrupted") from None
         else:
             if host is not None:
                 _unreached.pop(host, None)
             return found
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Give up what threads are fetching where Ctrl-C ends this block: else they are waited for."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        give_up()
+        raise
+
+
+def give_up() -> None:
+    """End all that is being fetched now; what is asked for later is fetched as ever."""
+    _interrupted.set()
+    web.give_up()
+    _interrupted.clear()
 
 
 def fetched_image(

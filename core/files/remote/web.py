@@ -138,8 +138,29 @@ def _run(coroutine: Any, timeout: float | None = None) -> Any:
     return sync(get_loop(), _alone, coroutine, timeout=timeout)
 
 
+_asking: set[asyncio.Task[Any]] = set()
+
+
 async def _alone(coroutine: Any) -> Any:
-    return await coroutine
+    task = asyncio.current_task()
+    assert task is not None
+    _asking.add(task)
+    try:
+        return await coroutine
+    except asyncio.CancelledError:
+        raise RemoteFileError("the command was interrupted") from None
+    finally:
+        _asking.discard(task)
+
+
+def give_up() -> None:
+    """End all requests that are on their way: who waits for them gets a RemoteFileError."""
+    if not _asking:
+        return
+    from fsspec.asyn import get_loop
+
+    for task in list(_asking):
+        get_loop().call_soon_threadsafe(task.cancel)
 
 
 def missing(what: str = "fsspec and aiohttp") -> MissingExtraError:

@@ -3,6 +3,7 @@
 import gzip
 import os
 import socket
+import threading
 import time
 import zlib
 
@@ -16,6 +17,7 @@ from ig4.core.files.remote.fetching import (
     fetched_file,
     fetched_image,
     fetched_part,
+    interruptible,
     open_fetched,
     open_named,
     tried,
@@ -479,3 +481,27 @@ def test_a_file_that_is_larger_than_the_cache_is_refused(server, monkeypatch):
         fetched_file(f"{server.url}/big.bin", "v", 3_000_000)
     with pytest.raises(RemoteFileError, match="larger than"):
         open_fetched(f"{server.url}/big.bin")
+
+
+def test_an_interrupt_gives_up_what_threads_are_fetching(server):
+    """Its server does not answer, and would be waited for."""
+    never = threading.Event()
+    server.answers["/never.png"] = lambda handler: never.wait(30)
+    told = []
+
+    def ask():
+        try:
+            fetched_bytes(f"{server.url}/never.png", LIMIT)
+        except RemoteFileError as error:
+            told.append(error.strerror)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    while not server.requests:
+        time.sleep(0.01)
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        raise KeyboardInterrupt
+    asking.join(5)
+    never.set()
+    assert told == ["the command was interrupted"]
+    assert fetched_bytes(f"{server.url}/a.png", LIMIT) == PNG
