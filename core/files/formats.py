@@ -11,6 +11,7 @@ from ig4.core.contracts import Format
 from ig4.core.errors import DatasetError, PluginError, UsageError
 from ig4.core.files.opening import open_file
 from ig4.core.files.reading import jsonstream
+from ig4.core.files.reading.compressed import refuse_broken
 from ig4.core.files.reading.encodings import unreadable_error
 from ig4.core.files.reading.tables import require_file
 from ig4.core.files.remote.errors import RemoteFileError
@@ -58,6 +59,8 @@ def detect(formats: Mapping[str, Format], path: Path) -> str:
     for name, form in sorted(formats.items(), key=lambda item: item[1].generic):
         if _recognises(form, path):
             return name
+    if not path.is_dir():
+        refuse_broken(path)
     _refuse_broken_json(path)
     known = ", ".join(formats)
     raise DatasetError(

@@ -342,6 +342,8 @@ def _json_type(kind: pa.DataType) -> pa.DataType:
 def _children(kind: pa.DataType) -> list[pa.DataType]:
     if isinstance(kind, pa.BaseExtensionType):
         return [kind.storage_type]
+    if pa.types.is_dictionary(kind):
+        return [kind.value_type]
     return [kind.field(i).type for i in range(kind.num_fields)]
 
 
@@ -376,6 +378,8 @@ def _to_json(value: Any, kind: pa.DataType, image_refs: list[ImageRef] | None) -
         return None
     if isinstance(kind, pa.BaseExtensionType):
         return _to_json(value, kind.storage_type, image_refs)
+    if pa.types.is_dictionary(kind):
+        return _to_json(value, kind.value_type, image_refs)
     if isinstance(value, bytes):
         if image_refs is None:
             return {_BASE64: base64.b64encode(value).decode("ascii")}
@@ -401,6 +405,8 @@ def _from_json(value: JSON, kind: pa.DataType, images: tuple[ImageRef, ...]) -> 
         return None
     if isinstance(kind, pa.BaseExtensionType):
         return _from_json(value, kind.storage_type, images)
+    if pa.types.is_dictionary(kind):
+        return _from_json(value, kind.value_type, images)
     if _is_bytes(kind):
         return _bytes(value, images)
     if pa.types.is_struct(kind):

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from ig4.core.chunks import chunks
 from ig4.core.files.images.decode import ImageError, inspect
-from ig4.core.files.images.files import digest, open_image
+from ig4.core.files.images.files import PostponedImageError, digest, open_image
 from ig4.core.files.remote.addresses import is_address
 from ig4.core.files.remote.credentials import record_name
-from ig4.core.files.remote.errors import TransientError
+from ig4.core.files.remote.fetching import interruptible
 from ig4.core.files.remote.images import doubt, last_sha256, last_state, permission
 from ig4.core.files.writing.atomic import make_folder, rename
 from ig4.core.records import ImagePart
@@ -193,8 +193,8 @@ class ImageFileIndex:
     def _is_as_fetched(self, address: str, row: FileRow) -> bool:
         """Tell whether nobody saw anything else at an address: it is not asked for again.
 
-        What could not be had for a while is tried again, what is gone or no image is not. The
-        parts of a file are what they were as long as that is.
+        What could not be had for a while, or is not under these settings, is tried again, what is
+        gone or no image is not. The parts of a file are what they were as long as that is.
         """
         if self.refetch or permission(address, self.roots.real) is None:
             return False
@@ -225,7 +225,7 @@ class ImageFileIndex:
         usual = min(8, (os.cpu_count() or 1) * 2)
         threads = _FETCHING if far and self._must_wait(located.values()) else usual
         states: list[_FileState] = []
-        with ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(threads) as pool, interruptible():
             for state in pool.map(self._state, located, located.values()):
                 states.append(state)
                 if far and len(states) % _TOLD == 0:
@@ -255,6 +255,8 @@ class ImageFileIndex:
         try:
             with open_image(path, roots, shown, part) as file:
                 state = _state_of(name, path, file, beside=beside)
+        except PostponedImageError as error:
+            return _FileState(name, path, problem=str(error), part=part)
         except ImageError as error:
             state = _FileState(name, path, problem=str(error))
         if part is None:
@@ -268,13 +270,12 @@ class ImageFileIndex:
         if self.refetch and part is None:
             doubt(address)
         try:
-            with open_image(address, self.roots.real, shown, part, transient=True) as file:
+            with open_image(address, self.roots.real, shown, part) as file:
                 state = _state_of(name, address, file, beside=False)
+        except PostponedImageError as error:
+            return _FileState(name, address, problem=str(error), part=part)
         except ImageError as error:
             return _FileState(name, address, None, known, problem=str(error), part=part)
-        except TransientError as error:
-            problem = f"{shown}: the image cannot be read ({error.strerror})"
-            return _FileState(name, address, problem=problem, part=part)
         if state.problem is not None:
             state = replace(state, size=None)
         return replace(state, part=part, mtime_ns=known)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.engine.scoring.tasks import ImageSource
 from ig4.core.files.images.decode import ImageError
 from ig4.core.files.images.decoding.memory import MEMORY
+from ig4.core.files.remote.fetching import give_up
 from ig4.core.records import Failure, Sample
 
 if TYPE_CHECKING:
@@ -100,9 +102,13 @@ class ImageReader:
 
     def close(self) -> None:
         """End the threads; what they have not begun is not read any more."""
-        for pool in (self._fetchers, self._pool):
-            if pool is not None:
-                pool.shutdown(cancel_futures=True)
+        pools = [pool for pool in (self._pool, self._fetchers) if pool is not None]
+        for pool in pools:  # all, before any is waited for
+            pool.shutdown(wait=False, cancel_futures=True)
+        if isinstance(sys.exc_info()[1], KeyboardInterrupt):
+            give_up()
+        for pool in pools:
+            pool.shutdown()
 
     def start(
         self, to_embed: Mapping[str, Sequence[ImageSource]], to_keep: Mapping[int, ImageSource]
@@ -145,7 +151,7 @@ class ImageReader:
         coming: Future[None] | None,
     ) -> LoadedImage:
         if coming is not None:
-            wait([coming])  # before memory is taken
+            coming.exception()  # waits before memory is taken; ends where it is cancelled
         with MEMORY.kept():  # while an embedder prepares the pixels, too
             return self._prepared(image, labels, room if keep else None)
 

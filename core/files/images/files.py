@@ -23,12 +23,21 @@ from ig4.core.files.opening import (
     read_bounded,
 )
 from ig4.core.files.remote.addresses import is_address
-from ig4.core.files.remote.errors import TransientError
+from ig4.core.files.remote.errors import DeniedFileError, LargeRemoteFileError, TransientError
+from ig4.core.files.remote.guard import PrivateAddressError
 
 DEFAULT_LIMIT = 256
 """Mebibytes that one image file may have, unless the environment variable LIMIT says otherwise."""
 
 LIMIT = "IG4_MAX_IMAGE_MIB"
+
+_POSTPONED = (
+    TransientError, DeniedFileError, PrivateAddressError, LargeFileError, LargeRemoteFileError,
+)  # fmt: skip
+
+
+class PostponedImageError(ImageError):
+    """An image cannot be read now: at another time, or with other settings, it may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +72,6 @@ def open_image(
     roots: Sequence[str] | None,
     name: str,
     part: str | None = None,
-    *,
-    transient: bool = False,
 ) -> Iterator[BinaryIO]:
     """Open an image file below one of `roots`; with None it is one that the user named.
 
@@ -73,16 +80,14 @@ def open_image(
 
     Raises:
         ImageError: it is missing, no regular file, too large, or not in these folders; the message
-            calls it `name`.
-        TransientError: with `transient`, in the place of an ImageError: it may be had later.
+            calls it `name`. PostponedImageError if it may be had later.
     """
     try:
         with _opened(path, roots, part) as file:
             yield file
     except (OSError, ValueError) as error:
-        if transient and isinstance(error, TransientError):
-            raise
-        raise ImageError(f"{name}: {_reason(error)}") from None
+        kind = PostponedImageError if isinstance(error, _POSTPONED) else ImageError
+        raise kind(f"{name}: {_reason(error)}") from None
 
 
 def _opened(path: str | Path, roots: Sequence[str] | None, part: str | None) -> BinaryIO:
@@ -166,5 +171,6 @@ def _reason(error: OSError | ValueError) -> str:
             "with --image-root"
         )
     reason = getattr(error, "strerror", None) or error
-    remedy = f": {LIMIT} allows more" if isinstance(error, LargeFileError) else ""
+    is_large = isinstance(error, LargeFileError | LargeRemoteFileError)
+    remedy = f": {LIMIT} allows more" if is_large else ""
     return f"the image cannot be read ({reason}{remedy})"

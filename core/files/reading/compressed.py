@@ -23,6 +23,57 @@ _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
 """What reading a cut off or broken gzip file raises; BadGzipFile is an OSError, too."""
 
+_OTHERS = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x04\x22\x4d\x18": "lz4"}
+_LOOKED_AT = 1 << 20
+
+
+class BrokenZstdError(DatasetError):
+    """A Zstandard file is cut off or broken; `reason` says how, without the file's name."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} is not a whole Zstandard file: {reason}")
+        self.reason = reason
+
+
+def is_compressed(head: bytes) -> bool:
+    """Tell by the first bytes of a file whether ig4 unpacks it as it reads."""
+    return head[:2] == _GZIP or _is_zstd(head)
+
+
+def _is_zstd(head: bytes) -> bool:
+    """Tell whether a file is Zstandard's: some tools begin it with a frame that is skipped."""
+    return head[:4] == _ZSTD or (head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5)
+
+
+def refuse_broken(path: Path) -> None:
+    """Refuse a file whose first bytes cannot be unpacked, or unpack to nothing.
+
+    Raises:
+        DatasetError: it is such a file, or compressed in a way that ig4 does not read.
+        OSError: it cannot be opened.
+    """
+    with open_file(path) as file:
+        head = file.peek(8)[:8]
+    other = next((name for mark, name in _OTHERS.items() if head.startswith(mark)), None)
+    if other is not None:
+        raise DatasetError(
+            f"{path} is compressed with {other}: unpack it, or compress it with gzip or zstd"
+        )
+    if not is_compressed(head):
+        return
+    try:
+        with open_binary(path) as unpacked:
+            is_empty = not unpacked.read(_LOOKED_AT)
+    except BROKEN as error:
+        raise broken_error(path, error) from None
+    if is_empty:
+        raise DatasetError(f"{path} is empty: nothing is compressed in it")
+
+
+def broken_error(path: Path, error: Exception) -> DatasetError:
+    """Return the error to raise for a gzip file that is cut off or broken."""
+    return DatasetError(f"{path} is cut off or broken: it cannot be unpacked ({error})")
+
 
 def data_suffix(path: Path) -> str:
     """Return a file's ending in lower case, without that of compression: ".jsonl" of a.jsonl.gz."""
@@ -47,7 +98,7 @@ def open_binary(path: Path) -> BinaryIO:
         mark = file.peek(4)[:4]
         if mark[:2] == _GZIP:
             return cast("BinaryIO", gzip.GzipFile(fileobj=file))
-        return _unpacked_zstd(path, file) if mark == _ZSTD else file
+        return _unpacked_zstd(path, file) if _is_zstd(mark) else file
     except BaseException:
         file.close()
         raise
@@ -85,7 +136,7 @@ class _ArrowStream(io.RawIOBase):
         try:
             piece = self._stream.read(len(view))
         except OSError as error:
-            raise DatasetError(f"{self._path} is not a whole Zstandard file: {error}") from None
+            raise BrokenZstdError(self._path, str(error)) from None
         view[: len(piece)] = piece
         return len(piece)
 

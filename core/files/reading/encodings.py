@@ -16,10 +16,11 @@ from ig4.core.files.opening import (
     OutsideFileError,
     SpecialFileError,
     folder_roots,
-    open_beneath,
+    only_beneath,
+    open_file,
     read_bounded,
 )
-from ig4.core.files.reading.compressed import BROKEN, open_binary
+from ig4.core.files.reading.compressed import BROKEN, broken_error, open_binary
 from ig4.core.records import JSON
 
 _GUESS_BYTES = 1 << 20
@@ -51,9 +52,7 @@ def open_text(path: Path, encoding: str = "utf-8", newline: str = "") -> Iterato
     except UnicodeError:
         raise _undecodable_error(path, encoding) from None
     except BROKEN as error:
-        raise DatasetError(
-            f"{path} is cut off or broken: it cannot be unpacked ({error})"
-        ) from None
+        raise broken_error(path, error) from None
     except OSError as error:
         raise unreadable_error(path, error) from error
 
@@ -66,7 +65,7 @@ def read_json(path: Path) -> JSON:
             in UTF-8.
     """
     try:
-        with open_beneath(path, folder_roots(path.parent)) as file:
+        with only_beneath(folder_roots(path.parent)), open_file(path) as file:
             return json.loads(read_bounded(file, _SMALL_BYTES))
     except OSError as error:
         raise unreadable_error(path, error) from None

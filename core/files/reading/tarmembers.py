@@ -173,7 +173,9 @@ def _header(stream: _Forward, at: int) -> tarfile.TarInfo | None:
     while block and not block.strip(b"\0"):
         block = stream.block()
     if not block:
-        if at and not marked:
+        if not at and not marked:
+            raise BrokenTarError("it is empty")
+        if not marked:
             raise UnmarkedEndError("it ends without the mark of an end")
         return None
     try:

@@ -24,3 +24,15 @@ class TransientError(RemoteFileError):
         super().__init__(reason)
         self.after = after
         """Seconds that the server asks to wait."""
+
+
+class LargeRemoteFileError(RemoteFileError):
+    """A file has more bytes than may be fetched."""
+
+
+class DeniedFileError(RemoteFileError):
+    """A file that the user named is given to others alone: with credentials it may be had."""
+
+
+class UnknownHostError(TransientError):
+    """The name of a host cannot be resolved: it is wrong, or this machine has no network now."""

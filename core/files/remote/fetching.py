@@ -18,7 +18,11 @@ from ig4.core.files.opening import LargeFileError
 from ig4.core.files.remote import stores, web
 from ig4.core.files.remote.addresses import is_web
 from ig4.core.files.remote.cache import Named, RemoteCache, remote_cache
-from ig4.core.files.remote.errors import RemoteFileError, TransientError
+from ig4.core.files.remote.errors import (
+    RemoteFileError,
+    TransientError,
+    UnknownHostError,
+)
 
 T = TypeVar("T")
 
@@ -66,6 +70,7 @@ COUNTS = FetchCounts()
 _locks = [threading.Lock() for _ in range(_LOCKS)]
 _unreached: Counter[str] = Counter()
 _opened: set[str] = set()
+_interrupted = threading.Event()
 
 
 def tried(
@@ -88,6 +93,10 @@ def tried(
         tries += 1
         try:
             found = work()
+        except UnknownHostError:  # asked once a run: of many files each would wait for the resolver
+            if host is not None:
+                _unreached[host] = _DEAD_HOST
+            raise
         except TransientError as error:
             wait = web.wait_seconds(error, tries)
             if tries == most or (deadline is not None and time.monotonic() + wait > deadline):
@@ -97,11 +106,29 @@ def tried(
                     f"{error.strerror}, {'once' if tries == 1 else f'{tries} times'}"
                 ) from None
             COUNTS.add(repeated=1)
-            time.sleep(wait)
+            if _interrupted.wait(wait):
+                raise TransientError("the command was interrupted") from None
         else:
             if host is not None:
                 _unreached.pop(host, None)
             return found
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Give up what threads are fetching where Ctrl-C ends this block: else they are waited for."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        give_up()
+        raise
+
+
+def give_up() -> None:
+    """End all that is being fetched now; what is asked for later is fetched as ever."""
+    _interrupted.set()
+    web.give_up()
+    _interrupted.clear()
 
 
 def fetched_image(
@@ -293,7 +320,7 @@ def fetch_file(
     """
     with cache.partial() as (path, file):
         if is_web(address):
-            told = tried(_Download(cache, address, file, known).go_on)
+            told = tried(_Download(cache, address, file, known, size).go_on)
             version = told.version or version
         else:
             tried(partial(stores.download, address, path), most=STORE_TRIES)
@@ -309,10 +336,13 @@ def fetch_file(
 class _Download:
     """A file on its way, which may take several tries: what came already is kept if it may be."""
 
-    def __init__(self, cache: RemoteCache, address: str, file: BinaryIO, known: str | None) -> None:
+    def __init__(
+        self, cache: RemoteCache, address: str, file: BinaryIO, known: str | None, size: int | None
+    ) -> None:
         self.cache = cache
         self.address = address
         self.file = file
+        self.size = size
         self.known = known if web.is_servers(known) else None
         self.version: str | None = None
 
@@ -329,6 +359,9 @@ class _Download:
         )  # fmt: skip
         answer = web.fetch(request, self.file.write, self._begin)
         self.file.flush()
+        count = self.file.tell()
+        if self.size is not None and answer.size is None and count < self.size:
+            raise TransientError(f"the server sends {count:,} of {self.size:,} bytes")
         return answer
 
     def _begin(self, answer: web.WebAnswer) -> None:

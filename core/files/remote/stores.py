@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ig4.core.files.remote.errors import RemoteFileError, TransientError
+from ig4.core.files.remote.errors import DeniedFileError, RemoteFileError, TransientError
 from ig4.core.files.remote.web import missing
 
 _LIBRARIES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub"}
@@ -101,7 +101,12 @@ def read_range(address: str, start: int, end: int) -> bytes:
     """Return the bytes of a file from `start` up to `end`, fewer if it is shorter."""
     store = file_system(address)
     with _told():
-        data: bytes = store.cat_file(address, start=start, end=end)
+        try:
+            data: bytes = store.cat_file(address, start=start, end=end)
+        except Exception as error:
+            if not _is_beyond(error):
+                raise
+            return b""
         return data
 
 
@@ -110,6 +115,14 @@ def download(address: str, path: Path) -> None:
     store = file_system(address)
     with _told():
         store.get_file(address, str(path))
+
+
+def _is_beyond(error: Exception) -> bool:
+    """Tell whether a store says that a file has no bytes there: an empty one has none at all."""
+    status = getattr(error, "status", None) or getattr(error, "code", None)
+    status = getattr(getattr(error, "response", None), "status_code", status)
+    text = str(error).lower()
+    return str(status) == "416" or "range is not satisfiable" in text or "invalidrange" in text
 
 
 def _stored(address: str, told: Any) -> StoredFile:
@@ -127,13 +140,13 @@ def _told() -> Iterator[None]:
     except FileNotFoundError:
         raise RemoteFileError("nothing is there") from None
     except PermissionError as error:
-        raise RemoteFileError(f"the store refuses it ({_reason(error)})") from None
+        raise DeniedFileError(f"the store refuses it ({_reason(error)})") from None
     except ImportError as error:
         raise missing(str(error.name or "libraries")) from None
     except Exception as error:  # noqa: BLE001 - libraries of others raise what they like
         name = type(error).__name__
         if name.startswith(_FINAL):
-            raise RemoteFileError(f"the store refuses it ({_reason(error)})") from None
+            raise DeniedFileError(f"the store refuses it ({_reason(error)})") from None
         raise TransientError(f"the store does not give it ({_reason(error)})") from None
 
 

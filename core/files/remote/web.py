@@ -20,8 +20,15 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from ig4.core.errors import MissingExtraError
 from ig4.core.files.images.decoding.kinds import HEAD, image_format
 from ig4.core.files.remote.addresses import is_web
+from ig4.core.files.remote.codings import Unpacking
 from ig4.core.files.remote.credentials import with_secrets
-from ig4.core.files.remote.errors import RemoteFileError, TransientError
+from ig4.core.files.remote.errors import (
+    DeniedFileError,
+    LargeRemoteFileError,
+    RemoteFileError,
+    TransientError,
+    UnknownHostError,
+)
 from ig4.core.files.remote.guard import PrivateAddressError, public_socket
 from ig4.core.version import __version__
 
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
 _HOPS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
+_DENIED = (401, 403, 407)
 _WORDS = {
     400: "bad request", 401: "it wants credentials", 403: "forbidden", 404: "not found",
     410: "gone", 429: "too many requests", 500: "a fault of its own", 502: "bad gateway",
@@ -130,8 +138,29 @@ def _run(coroutine: Any, timeout: float | None = None) -> Any:
     return sync(get_loop(), _alone, coroutine, timeout=timeout)
 
 
+_asking: set[asyncio.Task[Any]] = set()
+
+
 async def _alone(coroutine: Any) -> Any:
-    return await coroutine
+    task = asyncio.current_task()
+    assert task is not None
+    _asking.add(task)
+    try:
+        return await coroutine
+    except asyncio.CancelledError:
+        raise RemoteFileError("the command was interrupted") from None
+    finally:
+        _asking.discard(task)
+
+
+def give_up() -> None:
+    """End all requests that are on their way: who waits for them gets a RemoteFileError."""
+    if not _asking:
+        return
+    from fsspec.asyn import get_loop
+
+    for task in list(_asking):
+        get_loop().call_soon_threadsafe(task.cancel)
 
 
 def missing(what: str = "fsspec and aiohttp") -> MissingExtraError:
@@ -148,22 +177,28 @@ async def _fetch(
     begin: Callable[[WebAnswer], object] | None,
 ) -> WebAnswer:
     async with _answered("GET", request) as answer:
-        start = _require_range(request, answer)
+        start, total = _require_range(request, answer)
         length = answer.content_length
         if request.limit is not None and (length or 0) > request.limit:
-            raise RemoteFileError(f"it is larger than {request.limit:,} bytes")
+            raise LargeRemoteFileError(f"it is larger than {request.limit:,} bytes")
         whole = length if start == 0 and request.end is None else None
         told = WebAnswer(whole, version_of(answer.headers), start)
         if begin is not None:
             begin(told)
         count = 0
-        async for piece in answer.content.iter_chunked(_PIECE):
-            if count == 0 and request.image:
+        coding = answer.headers.get("Content-Encoding", "") if request.image else ""
+        unpacking = Unpacking(coding, request.limit)
+        async for packed in answer.content.iter_chunked(_PIECE):
+            piece = unpacking.unpack(packed)
+            if count == 0 and piece and request.image:
                 _require_image(answer, piece)
             count += len(piece)
             if request.limit is not None and count > request.limit:
-                raise RemoteFileError(f"it is larger than {request.limit:,} bytes")
+                raise LargeRemoteFileError(f"it is larger than {request.limit:,} bytes")
             _take(take, piece)
+        unpacking.end()
+        if request.end is None and total is not None and start + count < total:
+            raise TransientError(f"the server sends {start + count:,} of {total:,} bytes")
         return told
 
 
@@ -187,16 +222,21 @@ def version_of(headers: Any) -> str | None:
     return version
 
 
-def _require_range(request: WebRequest, answer: aiohttp.ClientResponse) -> int:
-    """Return the number of the first byte of an answer, and refuse one with other bytes."""
+def _require_range(request: WebRequest, answer: aiohttp.ClientResponse) -> tuple[int, int | None]:
+    """Return the number of the first byte of an answer, and how many the whole file has, if told.
+
+    Raises:
+        NoRangesError: the server sends the whole file in the place of a part.
+        RemoteFileError: it sends other bytes than were asked for.
+    """
     if answer.status == 206:
-        given = answer.headers.get("Content-Range", "").partition(" ")[2].partition("-")[0]
-        if given == str(request.start):
-            return request.start
+        given, _, total = answer.headers.get("Content-Range", "").partition(" ")[2].partition("/")
+        if given.partition("-")[0] == str(request.start):
+            return request.start, int(total) if total.isascii() and total.isdigit() else None
         raise RemoteFileError("the server sends other bytes than were asked for")
     if request.end is not None:
         raise NoRangesError("the server sends no parts of files")
-    return 0
+    return 0, None
 
 
 class NoRangesError(RemoteFileError):
@@ -223,7 +263,7 @@ async def _answered(method: str, request: WebRequest) -> AsyncIterator[aiohttp.C
     until = None if request.deadline is None else request.deadline - time.monotonic()
     try:
         async with asyncio.timeout(until), _following(method, request, timeout) as answer:
-            _require_success(answer, request.known)
+            _require_success(answer, request)
             yield answer
     except RemoteFileError:
         raise
@@ -234,7 +274,7 @@ async def _answered(method: str, request: WebRequest) -> AsyncIterator[aiohttp.C
             raise TransientError("the connection broke") from None
         raise RemoteFileError("it is, or leads to, no valid address") from None
     except aiohttp.ClientConnectorDNSError:
-        raise RemoteFileError("its host is not known") from None
+        raise UnknownHostError("its host is not known") from None
     except aiohttp.ClientConnectorCertificateError:
         raise RemoteFileError("its host has no valid certificate") from None
     except aiohttp.ClientConnectorError as error:
@@ -345,8 +385,8 @@ def _basic(user: str) -> str:
     return "Basic " + base64.b64encode(unquote(user).encode()).decode("ascii")
 
 
-def _require_success(answer: aiohttp.ClientResponse, known: str | None) -> None:
-    status = answer.status
+def _require_success(answer: aiohttp.ClientResponse, request: WebRequest) -> None:
+    status, known = answer.status, request.known
     if status == 304 and known is not None:
         if not _is_tag(known) and answer.headers.get("Last-Modified") != known:
             raise _UnsureError("it is no newer")
@@ -356,6 +396,8 @@ def _require_success(answer: aiohttp.ClientResponse, known: str | None) -> None:
     told = f"the server answers {status}" + (f" ({_WORDS[status]})" if status in _WORDS else "")
     if status in _TRANSIENT:
         raise TransientError(told, _retry_after(answer.headers.get("Retry-After", "")))
+    if status in _DENIED and request.hosts == "named":
+        raise DeniedFileError(told)
     raise RemoteFileError(told)
 
 

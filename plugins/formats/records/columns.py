@@ -118,6 +118,8 @@ def require_columns(path: Path, names: Sequence[str], options: ColumnOptions) ->
             raise DatasetError(f"{path} has no column {option!r}: its columns are {listed}")
     columns = find_columns(names, options)
     if columns.answer is None and columns.messages is None:
+        if not names:
+            raise DatasetError(f"{path} has no columns")
         raise DatasetError(
             f"{path}: no column is known to hold the answer; name one of {listed} with "
             "-o answer_column=…"

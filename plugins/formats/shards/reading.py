@@ -14,7 +14,7 @@ from ig4.core.errors import DatasetError
 from ig4.core.files.images.files import LIMIT, byte_limit
 from ig4.core.files.images.parts import ByteRange
 from ig4.core.files.opening import RefusedFileError, open_file
-from ig4.core.files.reading.compressed import BROKEN, open_binary
+from ig4.core.files.reading.compressed import BROKEN, is_compressed, open_binary
 from ig4.core.files.reading.encodings import unreadable_error
 from ig4.core.files.reading.tarmembers import (
     BrokenTarError,
@@ -44,7 +44,6 @@ UNMARKED = "their shard ends after them without the mark of an end: it may have 
 UNREADABLE = (BrokenTarError, DatasetError, OSError, *BROKEN)
 """What reading a damaged shard raises."""
 
-_MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # gzip, Zstandard
 _NAMED = re.compile(r"((?:.*/|)[^/.]+)\.([^/]+)", re.DOTALL)
 _MOST_TEXT = 64 << 20  # bytes of a JSON or a text
 _MOST_OTHER = 1 << 16
@@ -135,7 +134,7 @@ def _opened(shard: Path, label: str) -> tuple[BinaryIO, bool]:
     """
     try:
         with open_file(shard) as file:
-            compressed = file.peek(4)[:4].startswith(_MAGIC)
+            compressed = is_compressed(file.peek(4)[:4])
         return open_binary(shard), compressed
     except RefusedFileError as error:
         raise DatasetError(f"the shard {unreadable_error(Path(label), error)}") from None
@@ -149,7 +148,8 @@ def _opened(shard: Path, label: str) -> tuple[BinaryIO, bool]:
 def _broken(current: ShardSample | None, label: str, error: Exception) -> ShardSample:
     """Return the last sample of a damaged shard, with the problem, whatever else it has."""
     sample = current or ShardSample(PurePosixPath(label).name)
-    reason = getattr(error, "strerror", None) or str(error) or "it is cut off"
+    told = getattr(error, "strerror", None) or getattr(error, "reason", None)
+    reason = told or str(error) or "it is cut off"
     damage = f"the shard {label} cannot be read to its end: {reason}"
     sample.problem = damage if sample.problem is None else f"{damage}; and {sample.problem}"
     return sample

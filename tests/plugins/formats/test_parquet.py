@@ -106,6 +106,10 @@ COLUMNS = {
     "time": pa.array([dt.time(1, 2, 3, 4), None], pa.time64("us")),
     "duration": pa.array([5, None], pa.duration("ms")),
     "category": pa.array(["a", "b"]).dictionary_encode(),
+    "bytes in a dictionary": pa.array([b"\xff", None]).dictionary_encode(),
+    "bytes in dictionaries of lists": pa.ListArray.from_arrays(
+        pa.array([0, 2, 2]), pa.array([b"\xff", b"\x00"]).dictionary_encode()
+    ),
     "mask": pa.array([b"\0\1\xff", None], pa.binary()),
     "fixed": pa.array([b"ab", b"cd"], pa.binary(2)),
     "map": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int32())),
@@ -145,6 +149,16 @@ def test_a_folder_is_one_data_set_in_the_order_of_names(tmp_path):
     stored(pa.table({"text": ["c"]}), tmp_path / "data" / "train-00002.parquet")
     with pytest.raises(DatasetError, match=r"train-00002\.parquet has other columns"):
         list(make().read(tmp_path))
+
+
+def test_images_in_a_dictionary_are_images(tmp_path):
+    """As pandas writes a categorical column, whose rows share their images."""
+    images = pa.array([b"\xff\xd8one", b"\xff\xd8two", b"\xff\xd8one", None])
+    table = pa.table({"image": images.dictionary_encode(), "answer": list("abcd")})
+    path = stored(table, tmp_path / "a.parquet")
+    found = [record.images for record in make().read(path)]
+    assert found == [(b"\xff\xd8one",), (b"\xff\xd8two",), (b"\xff\xd8one",), ()]
+    assert round_trip(path, tmp_path / "b.parquet").equals(table)
 
 
 def test_conversations_and_columns_are_mapped(tmp_path):

@@ -6,6 +6,7 @@ import json
 import tarfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from PIL import Image as Pillow
 
@@ -201,6 +202,24 @@ def test_a_shard_that_ends_between_two_members_says_that_it_may_have_been_cut(tm
     path.write_bytes(path.read_bytes()[:1024])
     (record,) = read(path)
     assert (record.problem, record.remarks) == (None, (UNMARKED,))
+
+
+def test_a_shard_without_a_byte_is_told_and_one_without_samples_is_none(tmp_path):
+    """The first is a download that failed, the second was written so."""
+    shard(tmp_path / "0.tar", [("1.json", PAIR)])
+    shard(tmp_path / "1.tar", [])
+    (tmp_path / "2.tar").write_bytes(b"")
+    good, empty = read(tmp_path)
+    assert good.problem is None
+    assert empty.problem == "the shard 2.tar cannot be read to its end: it is empty"
+
+
+def test_a_cut_shard_is_called_by_its_own_name_in_the_problem(tmp_path):
+    plain = shard(tmp_path / "a", [("1.json", PAIR)])
+    data = pa.compress(plain.read_bytes(), codec="zstd", asbytes=True)
+    (tmp_path / "a.tar.zst").write_bytes(data[:-10])
+    (last,) = read(tmp_path / "a.tar.zst")
+    assert last.problem.startswith("the shard a.tar.zst cannot be read to its end: Truncated")
 
 
 def test_a_shard_that_is_damaged_in_the_middle_says_where(tmp_path):

@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import io
 import json
+import socket
 import sqlite3
 import tarfile
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from ig4.core.engine.exporting.export import ExportTarget, export
+from ig4.core.engine.ingesting import files
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
@@ -254,6 +256,29 @@ def test_what_was_gone_is_not_asked_for_again_and_what_failed_is(session, server
     assert ingest(session, source).changed_images == 1
     asked = [path for method, path, _ in server.requests[before:] if method == "GET"]
     assert asked == ["/images/2%20x.png"]
+
+
+def test_a_host_that_is_not_known_is_asked_for_once_a_command(session, home, server, monkeypatch):
+    """A machine without a network knows no host: what it could not fetch it fetches later."""
+    known, asked = socket.getaddrinfo, []
+
+    def resolved(host, *rest, **more):
+        if host != "photos.invalid":
+            return known(host, *rest, **more)
+        asked.append(host)
+        if len(asked) == 1:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return known("127.0.0.1", *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    monkeypatch.setattr(files, "_FETCHING", 1)
+    names = [f"http://photos.invalid:{server.port}/images/{n}%20x.png" for n in range(3)]
+    path = of_web(home, *names)
+    assert ingest(session, DatasetSource(path, fetch_images="any")).unreadable_images == 3
+    assert len(asked) == 1
+    fetching._unreached.clear()  # as another command begins
+    done = ingest(session, DatasetSource(path, fetch_images="any"))
+    assert (done.unreadable_images, done.changed_images) == (0, 3)
 
 
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "%2e%2e/secret.png"])

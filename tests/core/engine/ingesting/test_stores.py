@@ -13,7 +13,8 @@ from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.errors import DatasetError
-from ig4.core.records import Choice
+from ig4.core.records import Choice, Record, Turn
+from ig4.plugins.formats.hf import HuggingFace
 
 from ...conftest import picture, record
 
@@ -139,3 +140,51 @@ def test_keys_of_the_environment_are_nowhere(session, home, tmp_path):
     for secret in (KEY, SECRET):
         assert secret.encode() not in kept
         assert secret not in str(caught.value)
+
+
+def put_folder(bucket, folder, name):
+    for file in folder.rglob("*"):
+        if file.is_file():
+            bucket.put_file(str(file), f"data/{name}/{file.relative_to(folder).as_posix()}")
+
+
+def test_a_folder_that_datasets_saved_is_read_in_a_bucket(session, bucket, tmp_path):
+    saved = tmp_path / "saved"
+    turns = (Turn("user", "What?"), Turn("assistant", "One."))
+    HuggingFace(HuggingFace.Options()).write([Record(str(n), turns) for n in range(3)], saved)
+    put_folder(bucket, saved, "saved")
+    ingest(session, DatasetSource(saved, name="near"))
+    far = ingest(session, DatasetSource("s3://data/saved", name="far"))
+    assert (far.dataset.format, far.samples) == ("hf", 3)
+    assert contents(session, "far") == contents(session, "near")
+
+
+def test_what_a_dataset_info_says_counts_in_a_bucket(session, bucket, tmp_path):
+    """Without it, nobody knows these speakers."""
+    here = tmp_path / "factory"
+    here.mkdir()
+    talk = [{"who": "asker", "says": "What?"}, {"who": "teller", "says": "One."}]
+    (here / "talks.json").write_text(json.dumps([{"id": "1", "talk": talk, "images": []}]))
+    tags = {"role_tag": "who", "content_tag": "says", "user_tag": "asker"}
+    entry = {
+        "file_name": "talks.json", "formatting": "sharegpt",
+        "columns": {"messages": "talk"}, "tags": {**tags, "assistant_tag": "teller"},
+    }  # fmt: skip
+    (here / "dataset_info.json").write_text(json.dumps({"talks": entry}))
+    put_folder(bucket, here, "factory")
+    ingest(session, DatasetSource(here, name="near"))
+    far = ingest(session, DatasetSource("s3://data/factory", name="far"))
+    assert (far.dataset.format, far.problems) == ("sharegpt", {})
+    assert contents(session, "far") == contents(session, "near")
+
+
+def test_an_image_without_a_byte_is_empty_and_asked_for_once(session, home, bucket):
+    bucket.pipe_file("data/set/images/1 #x.png", b"")
+    source = DatasetSource(home / "llava.json", name="empty", image_root="s3://data/set")
+    (home / "images" / "1 #x.png").unlink()
+    ingest(session, source)
+    with session.store.reading() as connection:
+        problems = "SELECT problem, mtime_ns FROM image_files WHERE problem IS NOT NULL"
+        ((problem, time),) = connection.execute(text(problems))
+    assert problem == "images/1 #x.png: the image file is empty"
+    assert time is not None

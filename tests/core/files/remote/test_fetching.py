@@ -1,8 +1,11 @@
 """Fetching over HTTP: what servers may do wrong, and what becomes of it."""
 
+import gzip
 import os
 import socket
+import threading
 import time
+import zlib
 
 import pytest
 
@@ -14,6 +17,7 @@ from ig4.core.files.remote.fetching import (
     fetched_file,
     fetched_image,
     fetched_part,
+    interruptible,
     open_fetched,
     open_named,
     tried,
@@ -158,6 +162,49 @@ def test_what_came_of_an_older_version_is_not_mixed_with_a_newer_one(server):
     assert asked[1:] == ["bytes=30000-", None]
 
 
+def shortened(data, piece, *, tag='"1"'):
+    """Answer every request with 206 and no more than a piece, also where no part was asked for."""
+
+    def answer(handler):
+        asked = handler.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0]
+        part = data[int(asked) : int(asked) + piece]
+        told = f"bytes {asked}-{int(asked) + len(part) - 1}/{len(data)}"
+        handler.simple(206, part, Content_Range=told, **({"ETag": tag} if tag else {}))
+
+    return answer
+
+
+def test_a_part_that_nobody_asked_for_is_not_the_file(server):
+    whole = (server.folder / "big.bin").read_bytes()
+    server.answers["/piece.bin"] = shortened(whole, 1_000_000)
+    with open_fetched(f"{server.url}/piece.bin") as file:
+        assert file.read() == whole
+
+
+def test_a_server_that_gives_the_first_part_alone_is_given_up(server):
+    server.answers["/piece.bin"] = shortened(PNG, 500, tag=None)
+    for fetched in (open_fetched, lambda address: fetched_bytes(address, LIMIT)):
+        with pytest.raises(TransientError, match=r"sends 500 of 2,008 bytes, 5 times"):
+            fetched(f"{server.url}/piece.bin")
+
+
+def test_a_file_without_a_length_that_breaks_off_is_fetched_again(server):
+    """Its end is that of the connection; how long it is the server said before."""
+    left = [1]
+
+    def breaking(handler):
+        handler.send_response(200)
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        handler.close_connection = True
+        left[0] -= 1
+        handler.wfile.write(PNG[:700] if left[0] == 0 else PNG)
+
+    server.answers["/breaks.png"] = breaking
+    assert fetched_file(f"{server.url}/breaks.png", None, len(PNG)).size == len(PNG)
+    assert len(server.requests) == 2
+
+
 def test_a_file_without_a_version_is_fetched_anew_and_one_with_it_is_not(server):
     address = f"{server.url}/a.png"
     first = fetched_file(address)
@@ -256,6 +303,33 @@ def test_a_page_in_the_place_of_an_image_is_told_as_such(server):
 def test_an_image_with_a_wrong_type_is_an_image(server):
     server.answers["/x"] = lambda handler: handler.simple(200, PNG, Content_Type="text/plain")
     assert fetched_bytes(f"{server.url}/x", LIMIT) == PNG
+
+
+def sent_packed(data, coding="gzip"):
+    told = {"Content_Type": "image/png", "Content_Encoding": coding}
+    return lambda handler: handler.simple(200, data, **told)
+
+
+def test_an_image_that_is_sent_compressed_is_unpacked(server):
+    """Stores have files that were uploaded so, and send them so whatever is asked for."""
+    server.answers["/a.gz.png"] = sent_packed(gzip.compress(PNG))
+    server.answers["/a.z.png"] = sent_packed(zlib.compress(PNG), "deflate")
+    for name in ("a.gz.png", "a.z.png"):
+        assert fetched_bytes(f"{server.url}/{name}", LIMIT) == PNG
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (gzip.compress(bytes(50 << 20)), "larger than 1,048,576 bytes"),
+        (gzip.compress(PNG)[:-9], "connection broke"),
+        (PNG, "says that it is compressed"),
+    ],
+)
+def test_what_is_sent_compressed_is_bounded_and_whole(server, data, words):
+    server.answers["/a.png"] = sent_packed(data)
+    with pytest.raises(RemoteFileError, match=words):
+        fetched_bytes(f"{server.url}/a.png", LIMIT)
 
 
 def test_a_slow_server_is_given_up(server, monkeypatch):
@@ -407,3 +481,27 @@ def test_a_file_that_is_larger_than_the_cache_is_refused(server, monkeypatch):
         fetched_file(f"{server.url}/big.bin", "v", 3_000_000)
     with pytest.raises(RemoteFileError, match="larger than"):
         open_fetched(f"{server.url}/big.bin")
+
+
+def test_an_interrupt_gives_up_what_threads_are_fetching(server):
+    """Its server does not answer, and would be waited for."""
+    never = threading.Event()
+    server.answers["/never.png"] = lambda handler: never.wait(30)
+    told = []
+
+    def ask():
+        try:
+            fetched_bytes(f"{server.url}/never.png", LIMIT)
+        except RemoteFileError as error:
+            told.append(error.strerror)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    while not server.requests:
+        time.sleep(0.01)
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        raise KeyboardInterrupt
+    asking.join(5)
+    never.set()
+    assert told == ["the command was interrupted"]
+    assert fetched_bytes(f"{server.url}/a.png", LIMIT) == PNG
