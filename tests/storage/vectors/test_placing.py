@@ -81,8 +81,12 @@ def test_files_move_to_another_folder(store, outside, folder, tmp_path):
 
 
 def test_moving_that_was_interrupted_is_completed(store, outside, folder, tmp_path, monkeypatch):
-    def stop(*_):
-        raise KeyboardInterrupt
+    put = placing.settings.put
+
+    def stop(connection, name, value):
+        if name == placing.settings.VECTOR_FOLDER:
+            raise KeyboardInterrupt
+        put(connection, name, value)
 
     with monkeypatch.context() as patch:
         patch.setattr(placing.settings, "put", stop)
