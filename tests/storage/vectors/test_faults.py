@@ -187,6 +187,50 @@ def test_a_merge_counts_vectors_whose_files_are_gone_or_damaged(store, tmp_path)
     assert (tally.taken, tally.damaged) == (30, 20)
 
 
+def test_a_merge_replaces_vectors_here_whose_files_are_gone_or_damaged(
+    store, location, folder, tmp_path
+):
+    with Store.open(tmp_path / "other.db") as other:
+        Vectors(other).put(50)
+    merge(store, tmp_path / "other.db")
+    own = Vectors(store).put(50)
+    move_into(store, folder, 10 * SIZE)
+    with store.reading() as connection:
+        names = connection.exec_driver_sql(
+            "SELECT name FROM vector_files WHERE key = 'digest' ORDER BY id"
+        ).scalars()
+        gone, cut, *_ = [folder / name for name in names]
+    gone.unlink()
+    cut.write_bytes(cut.read_bytes()[:200])
+    store.vectors.close()
+    planned = merge(store, tmp_path / "other.db", dry_run=True)
+    result = merge(store, tmp_path / "other.db")
+    for tally in (planned.of("input_embeddings"), result.of("input_embeddings")):
+        assert (tally.replaced, tally.equal, tally.conflicts) == (20, 30, 0)
+    assert any("20 of the vectors here" in note for note in result.notes)
+    own.check()
+    assert check_database(location).sound
+    assert merge(store, tmp_path / "other.db").of("input_embeddings").equal == 50
+
+
+@pytest.mark.parametrize("whose", ["here", "there"])
+def test_a_merge_without_the_folder_of_either_ends_before_anything_is_written(
+    store, folder, tmp_path, whose
+):
+    with Store.open(tmp_path / "other.db") as other:
+        Vectors(other, "another").put(10)
+        Vectors(other, "more").put(10)
+        move_into(other, tmp_path / "theirs")
+    Vectors(store).put(10)
+    move_into(store, folder)
+    (folder if whose == "here" else tmp_path / "theirs").rename(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match="which this machine does not see"):
+        merge(store, tmp_path / "other.db")
+    with store.reading() as connection:
+        count = connection.exec_driver_sql("SELECT count(*) FROM components").scalar()
+    assert count == 1
+
+
 def test_a_row_that_is_no_number_is_told_without_a_traceback(store, outside, location):
     with store.writing() as connection:
         connection.exec_driver_sql("UPDATE embeddings SET file_row = NULL WHERE file_row = 3")
