@@ -37,7 +37,7 @@ Examples:
 )
 @click.option(
     "--file-mb",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 4096),  # so many are in memory at a time
     metavar="N",
     help="About so many megabytes of vectors are a file, with --to.  [default: 64]",
 )
