@@ -108,7 +108,7 @@ class VectorFolder:
             root = self._root = self.require_there(connection)
         if root is None:
             raise VectorFileError("the database does not say in which folder its vectors lie")
-        return VectorFile(file_path(root, name))
+        return VectorFile(file_path(root, name), name)
 
     def _name(self, connection: Connection, file: int) -> str:
         table = VectorFileRow

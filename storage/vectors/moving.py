@@ -25,7 +25,7 @@ from ig4.storage.integrity.seals import seal
 from ig4.storage.runs import now
 from ig4.storage.schema import Component, Embedding, InputEmbedding
 from ig4.storage.schema import VectorFile as VectorFileRow
-from ig4.storage.vectors.columnar import write_vectors
+from ig4.storage.vectors.columnar import NAME, write_vectors
 from ig4.storage.vectors.folder import VectorFolderError
 from ig4.storage.workers import limit_idleness
 
@@ -208,7 +208,11 @@ def _write(
         select(Component.name, Component.fingerprint).where(Component.id == component_id)
     ).one()
     vectors = np.frombuffer(b"".join(one for _, one in found), dtype="<f4")
-    metadata = {"ig4_component": about.name, "ig4_fingerprint": about.fingerprint}
+    metadata = {
+        "ig4_component": about.name,
+        "ig4_fingerprint": about.fingerprint,
+        NAME: f"{path.parent.name}/{path.name}",
+    }
     write_vectors(
         path,
         key_of(table),

@@ -187,6 +187,22 @@ def test_a_merge_counts_vectors_whose_files_are_gone_or_damaged(store, tmp_path)
     assert (tally.taken, tally.damaged) == (30, 20)
 
 
+def test_a_file_in_the_place_of_another_is_not_read(store, outside, folder, location):
+    first, second, *_ = files(folder)
+    data = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(StorageError, match=r"is another file of vectors .*: bring its own back"):
+        outside.check()
+    second.write_bytes(data)
+    store.vectors.close()
+    damage = check_database(location).damage
+    assert sum(len(one.rows) for one in damage) == 20
+    data = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(data)
+    assert check_database(location).sound
+
+
 def test_a_merge_replaces_vectors_here_whose_files_are_gone_or_damaged(
     store, location, folder, tmp_path
 ):
