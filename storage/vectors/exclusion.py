@@ -46,9 +46,18 @@ def moving_alone(store: Store, worker: str) -> Iterator[None]:
             connection.execute(delete(Setting).where(*own))
 
 
+def moves_now(connection: Connection) -> bool:
+    """Tell whether a process moves vectors that is not known to have ended."""
+    return _mover(connection) is not None
+
+
 def _holder(connection: Connection) -> str | None:
     """Return the process that moves vectors, with the setting locked; None if there is none."""
     settings.put_first(connection, settings.VECTOR_MOVER, "")
     settings.lock(connection, settings.VECTOR_MOVER)
+    return _mover(connection)
+
+
+def _mover(connection: Connection) -> str | None:
     found = settings.find(connection, settings.VECTOR_MOVER)
     return connection.scalar(select(LlmWorker.id).where(LlmWorker.id == found))

@@ -14,7 +14,7 @@ from ig4.core.events import StageAdvanced, StageFinished, StageStarted
 from ig4.storage.vectors import placing
 from ig4.storage.vectors.exclusion import moving_alone
 from ig4.storage.vectors.moving import Moved
-from ig4.storage.vectors.report import describe_vectors, places_of
+from ig4.storage.vectors.report import describe_vectors, files_in, places_of
 
 if TYPE_CHECKING:
     from ig4.core.engine.session import Session
@@ -50,7 +50,14 @@ def move_back(session: Session) -> VectorReport:
     report = describe_vectors(session.store)
     total = sum(one.outside for one in report.places)
     config = {"into_database": True}
-    return _watched(session, config, total, lambda watch: placing.move_back(session.store, watch))
+    found = _watched(session, config, total, lambda w: placing.move_back(session.store, w))
+    left = files_in(report.folder) if report.folder is not None else []
+    if left:
+        session.notice(
+            f"{counted(len(left), 'file')} in {report.folder} could not be removed, or "
+            f"{verb(len(left), 'is', 'are')} not this database's: it needs none of them any more"
+        )
+    return found
 
 
 def forget_lost(session: Session) -> VectorReport:

@@ -6,12 +6,16 @@ import sys
 
 import pytest
 
+from ig4.storage import workers
 from ig4.storage.admin import backup
 from ig4.storage.errors import StorageError
 from ig4.storage.integrity.check import check_database
+from ig4.storage.integrity.repair import repair_damage
 from ig4.storage.merging.merge import merge
 from ig4.storage.store import Store
-from ig4.storage.vectors import placing
+from ig4.storage.vectors import placing, reading
+from ig4.storage.vectors.columnar import VectorFileError
+from ig4.storage.vectors.exclusion import moving_alone
 from ig4.storage.vectors.moving import IMAGES, TABLES, move
 from ig4.storage.vectors.placing import compact, move_back, move_into
 from ig4.storage.vectors.report import describe_vectors
@@ -201,6 +205,51 @@ def test_a_file_in_the_place_of_another_is_not_read(store, outside, folder, loca
     first.write_bytes(second.read_bytes())
     second.write_bytes(data)
     assert check_database(location).sound
+
+
+def test_what_reads_while_vectors_move_finds_them_where_they_lie_then(
+    store, outside, folder, tmp_path, location
+):
+    tries = []
+
+    def read(connection):
+        tries.append(connection)
+        if len(tries) == 1:
+            with Store.open(location) as other:
+                move_into(other, tmp_path / "other")
+            raise VectorFileError("gone")
+        wanted = list(outside.images)
+        return dict(reading.of_images(connection, store.vectors, outside.component, wanted))
+
+    assert reading.read_anew(store, read).keys() == outside.images.keys()
+    assert len(tries) == 2
+
+
+def test_a_repair_deletes_no_vectors_that_have_only_moved(
+    store, outside, folder, location, tmp_path
+):
+    gone, *others = files(folder)
+    gone.unlink()
+    for one in others:
+        one.rename(one.with_suffix(".away"))
+    damage = check_database(location).damage  # as a check sees it while they move
+    assert sum(len(one.rows) for one in damage) == 80
+    for one in others:
+        one.with_suffix(".away").rename(one)
+    assert repair_damage(location, damage) == 10
+    assert check_database(location).sound
+
+
+def test_nothing_is_repaired_while_a_process_moves_vectors(store, outside, folder, location):
+    files(folder)[0].unlink()
+    with store.writing() as connection:
+        workers.record_heartbeat(connection, "mover", "host", 1, None, 1)
+    with moving_alone(store, "mover"):
+        report = check_database(location)
+        assert any("another process moves vectors now" in note for note in report.notes)
+        with pytest.raises(StorageError, match="nothing was repaired"):
+            repair_damage(location, report.damage)
+    assert repair_damage(location, report.damage) == 10
 
 
 def test_a_merge_replaces_vectors_here_whose_files_are_gone_or_damaged(

@@ -10,7 +10,8 @@ from ig4.storage.admin import backup
 from ig4.storage.claims import Span
 from ig4.storage.copying.copy import copy_database
 from ig4.storage.errors import StorageError
-from ig4.storage.integrity.check import check_database, repair_damage
+from ig4.storage.integrity.check import check_database
+from ig4.storage.integrity.repair import repair_damage
 from ig4.storage.merging.merge import merge
 from ig4.storage.store import Store
 from ig4.storage.vectors import placing
