@@ -23,6 +23,7 @@ from ig4.core.engine.grouping.cluster import ClusterRequest, cluster
 from ig4.core.engine.ingesting.imports import ScoreColumn, import_scores
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
 from ig4.core.engine.ingesting.vectors import VectorSource, import_vectors
+from ig4.core.engine.joining import merge as joining
 from ig4.core.engine.joining.merge import merge
 from ig4.core.engine.planningstore import planning_store
 from ig4.core.engine.pooling.spaces import space_vectors
@@ -664,6 +665,7 @@ def test_a_reply_there_serves_where_a_process_ended_that_had_asked_for_it(opened
 
 KILLED = """
 import os, sys
+from ig4.core.engine.joining import merge as joining
 from ig4.core.engine.joining.merge import merge
 from ig4.core.engine.session import Session
 from ig4.core.host.host import Host
@@ -787,3 +789,31 @@ def test_imported_scores_come_where_most_samples_are_the_same(data, opened, tmp_
     assert (named.taken, named.conflicts) == (0, 1)
     assert "no more than half of their samples are the same" in result.conflicts[0]
     assert score(here, own, LENGTH).done["length"] >= N - 3  # some samples are alike
+
+
+def test_an_interrupted_merge_into_a_new_database_takes_the_other_data_sets_when_it_is_repeated(
+    opened, data, tmp_path, monkeypatch
+):
+    write_other(tmp_path / "other.json")
+    for name, path in (("one", data), ("two", tmp_path / "other.json")):
+        ingest(opened(f"{name}.db"), DatasetSource(path, name=name))
+    session, others = opened("all.db"), [tmp_path / "one.db", tmp_path / "two.db"]
+    take, done = joining._merge_one, []
+
+    def only_one(*given, **options):
+        if done:
+            raise KeyboardInterrupt
+        done.append(take(*given, **options))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(joining, "_merge_one", only_one)
+        with pytest.raises(KeyboardInterrupt):
+            merge(session, others)
+    session.run_id = None
+    second = merge(session, others)[1]
+    assert second.datasets == {"two": "two (taken over)"}
+    third = tmp_path / "third.json"
+    third.write_text((tmp_path / "other.json").read_text().replace("other", "third"))
+    ingest(opened("one.db"), DatasetSource(third, name="three"))
+    session.run_id = None
+    assert "--datasets" in merge(session, others)[0].datasets["three"]
