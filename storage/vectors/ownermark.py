@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
 from ig4.storage import settings
 from ig4.storage.connect import describe, is_sqlite
 from ig4.storage.durable import name_durably
@@ -151,11 +154,26 @@ def _require_same(folder: Path, known: FolderMark, own: FolderMark, url: URL) ->
             f"{folder} is for the vectors of another database ({known.location}): name a folder "
             f"that only this database uses, or delete {MARK} there if that one is gone."
         )
+    if not is_sqlite(url) and _name_in(known.location) not in (None, url.database):
+        raise ForeignFolderError(
+            f"{describe(url)} looks like a copy of {known.location}, whose vectors lie in "
+            f"{folder}, and is only to read them: `ig4 db copy` makes a copy that holds its "
+            "vectors itself. If it is that database under a new name, write its new address into "
+            f"{folder / MARK}."
+        )
     if is_sqlite(url) and _number_in(Path(known.location)) == own.owner:
         raise ForeignFolderError(
             f"{describe(url)} is a copy of {known.location}, whose vectors lie in {folder}, and is "
             "only to read them: `ig4 db copy` makes a copy that holds its vectors itself."
         )
+
+
+def _name_in(location: str) -> str | None:
+    """Return the name of the database on a server that a mark names, None if it names none."""
+    try:
+        return make_url(location).database
+    except ArgumentError:
+        return None
 
 
 def _number_in(file: Path) -> str | None:

@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from sqlalchemy import make_url
 
 from ig4.storage import settings, workers
 from ig4.storage.admin import backup
@@ -21,6 +22,7 @@ from ig4.storage.vectors.ownermark import MARK, read_mark
 from ig4.storage.vectors.placing import compact, forget_lost, move_back, move_into
 from ig4.storage.vectors.report import describe_vectors
 
+from ..conftest import database
 from .conftest import DIMENSIONS, Vectors
 
 SIZE = 4 * DIMENSIONS
@@ -100,6 +102,24 @@ def test_a_copy_made_with_cp_removes_no_file_of_the_original(sqlite_store, tmp_p
     (tmp_path / "ig4.db").rename(tmp_path / "gone")
     with Store.open(tmp_path / "copy.db") as copied:  # it is the only one by now
         assert move_back(copied).vectors
+
+
+@pytest.mark.postgres
+def test_a_copy_that_a_server_made_removes_no_file_of_the_original(postgres, template, tmp_path):
+    with database(postgres, template) as url:
+        with Store.open(url) as store:
+            vectors = Vectors(store).put(20)
+            move_into(store, tmp_path / "files", 10 * SIZE)
+        with database(postgres, make_url(url).database) as other, Store.open(other) as copied:
+            for work in (move_back, compact):
+                with pytest.raises(StorageError, match="looks like a copy of"):
+                    work(copied)
+            vectors.store = copied
+            vectors.check()
+        with Store.open(url) as store:
+            vectors.store = store
+            vectors.check()
+            assert move_back(store).vectors == 32
 
 
 def test_a_backup_and_its_database_have_folders_of_their_own(sqlite_store, tmp_path):
