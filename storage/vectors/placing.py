@@ -392,12 +392,18 @@ def _require_free(store: Store, folder: Path) -> None:
     """Refuse a folder that ig4 uses for something else, though it may be empty yet.
 
     Raises:
-        StorageError: it is the one of images, or of vectors that can be made again.
+        StorageError: it is the one of images, or of vectors that can be made again; or within one
+            of vector files.
     """
     for other in (store.image_folder, store.vector_folder):
         theirs = Path(os.path.realpath(other))
         if Path(os.path.realpath(folder)).is_relative_to(theirs):
             raise StorageError(f"{folder} is for other files of ig4 ({other}): name another.")
+    for above in Path(os.path.realpath(folder)).parents:
+        if read_mark(above) is not None:
+            raise StorageError(
+                f"{folder} is within {above}, where vectors of a database lie: name another."
+            )
 
 
 def _require_own(folder: Path, names: Any) -> None:

@@ -73,6 +73,17 @@ def test_of_two_databases_at_a_time_one_gets_the_folder(store, folder, tmp_path,
         assert describe_vectors(second).folder == folder
 
 
+def test_a_folder_within_one_of_vector_files_is_refused(store, outside, folder, tmp_path):
+    with Store.open(tmp_path / "second.db") as second:
+        for one in (store, second):
+            with pytest.raises(StorageError, match=", where vectors of a database lie"):
+                move_into(one, folder / "more" / "still")
+        with pytest.raises(StorageError, match="is not empty"):
+            move_into(second, tmp_path)
+    assert describe_vectors(store).strays == []
+    outside.check()
+
+
 def test_the_mark_goes_with_the_last_vector(store, outside, folder, tmp_path):
     assert read_mark(folder) is not None
     assert describe_vectors(store).strays == []
