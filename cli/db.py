@@ -120,10 +120,10 @@ Examples:
 def check(repair: bool, db: str | None, as_json: bool) -> None:
     """Look for damage: pages, links between tables, changed results and texts."""
     from ig4.core.engine.checking import check as look
-    from ig4.storage.integrity.check import repair_damage
+    from ig4.core.engine.checking import repair as mend
 
     report = look(location(db))
-    repaired = repair_damage(location(db), report.damage) if repair and report.damage else 0
+    repaired = mend(location(db), report.damage) if repair and report.damage else 0
     if as_json:
         render.print_json(report.to_dict() | {"repaired": repaired})
     else:

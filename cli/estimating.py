@@ -24,7 +24,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 _DEVICES = click.option(
     "--devices",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1_000_000_000),
     metavar="N",
     help="With --dry-run: tell hours for so many devices.  [default: the executor's actors]",
 )

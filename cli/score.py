@@ -162,6 +162,7 @@ def _as_dict(dataset: str, done: ScoreResult) -> dict[str, Any]:
         "failed": dict(done.failed),
         "without_image": render.nonzero(done.without_image),
         "by_others": render.nonzero(done.others),
+        "waiting_for_shards": dict(done.waiting),
         "embedded": done.embedded,
         "spaces": {name: {"without": count} for name, count in done.spaces.items()},
         "components": dict(done.identities),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -22,6 +23,9 @@ from ig4.storage.querying.readonly import AsItStands, has_log, open_as_it_stands
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
+
+_SILENT = logging.NullHandler()
+"""Else Python prints tracebacks where Ctrl-C meets a connection that is just being closed."""
 
 DEFAULT = "ig4.db"
 BUSY_SECONDS = 15
@@ -74,6 +78,7 @@ def connect(url: URL) -> Engine:
     Raises:
         StorageError: the driver for the URL is not installed.
     """
+    logging.getLogger("sqlalchemy.pool").addHandler(_SILENT)
     try:
         # A connection that broke while nobody used it, for the hours that a model computes, is
         # replaced before it is used again.

@@ -87,9 +87,13 @@ def finish(
 
 
 def newest(
-    connection: Connection, *, limit: int | None = None, number: int | None = None
+    connection: Connection,
+    *,
+    limit: int | None = None,
+    number: int | None = None,
+    command: str | None = None,
 ) -> list[RunRow]:
-    """Return runs, the newest first: the last `limit` of them, or the one of a number."""
+    """Return runs, the newest first: the last `limit`, the one of a number, those of a command."""
     statement = (
         select(
             Run.id, Run.command, Dataset.name.label("dataset"), Run.status, Run.seed, Run.config,
@@ -101,6 +105,8 @@ def newest(
     )  # fmt: skip
     if number is not None:
         statement = statement.where(Run.id == number)
+    if command is not None:
+        statement = statement.where(Run.command == command)
     return [RunRow(**row._mapping) for row in connection.execute(statement)]
 
 

@@ -18,6 +18,15 @@ VECTOR_FOLDER = "vector_folder"
 VECTOR_FILE_BYTES = "vector_file_bytes"
 """About so many bytes of vectors are a file, where it is not the usual number."""
 
+VECTOR_OWNER = "vector_owner"
+"""The number that stands for the database in the mark of that folder."""
+
+VECTOR_LEFT = "vector_left"
+"""The folder that vectors have moved from, as long as their files there are not removed."""
+
+VECTOR_MOVER = "vector_mover"
+"""The process that moves vectors just now; it counts while it is among the processes at work."""
+
 
 def find(connection: Connection, name: str) -> str | None:
     """Return a setting, None if it was never made."""
@@ -38,6 +47,12 @@ def share(connection: Connection, name: str) -> None:
 def put(connection: Connection, name: str, value: str) -> None:
     """Make a setting, or change it."""
     statement = upsert(connection, Setting, ["name"], update=["value"])
+    connection.execute(statement.values({"name": name, "value": value}))
+
+
+def put_first(connection: Connection, name: str, value: str) -> None:
+    """Make a setting unless it was made before; waits for another process that makes it."""
+    statement = upsert(connection, Setting, ["name"], update=[])
     connection.execute(statement.values({"name": name, "value": value}))
 
 

@@ -217,7 +217,9 @@ def scorer_summary(scored: ScoreResult, name: str) -> str:
     text += f" ({others:,} of them by other processes)" if others else ""
     text += f", {failed:,} failed" if failed else ""
     without = scored.without_image.get(name, 0)
-    return text + (f"; {without:,} have no image" if without else "")
+    text += f"; {without:,} have no image" if without else ""
+    waiting = scored.waiting.get(name, 0)
+    return text + (f"; {waiting:,} wait for vectors of other shards" if waiting else "")
 
 
 def nonzero(counts: Mapping[str, int]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from ig4.core.calls.worker import BEAT_SECONDS, Heartbeat, Worker, this_process, uptime
+from ig4.core.calls.worker import BEAT_SECONDS, SILENCE, Heartbeat, Worker, this_process, uptime
 from ig4.storage import workers
 from ig4.storage.errors import StorageError
 
@@ -66,6 +66,10 @@ class Presence:
             return {}
         with self.store.writing() as connection:
             return workers.delete_gone(connection, gone)
+
+    def any_silent(self) -> bool:
+        """Tell whether the server has long not heard of another process."""
+        return any(row.silence is not None and row.silence > SILENCE for row in self._others())
 
     def release_silent(self) -> dict[str, int]:
         """Release the batches of scorers that processes claimed which are there, but do nothing.

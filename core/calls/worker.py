@@ -22,7 +22,7 @@ BEAT_SECONDS = 5.0
 SILENCE = 60.0
 """For how many seconds a process may be silent before it counts as gone."""
 
-_BEATS_WATCHED = 3
+BEATS_WATCHED = 3
 """For how many beats a process is watched even if a server's clock says that it is silent: that
 clock may have been set, too."""
 
@@ -97,7 +97,7 @@ class Heartbeat:
                 return not alive
             limit, silence = SILENCE * _NO_START_FACTOR, None
         if silence is not None and silence > SILENCE:
-            limit = BEAT_SECONDS * _BEATS_WATCHED
+            limit = BEAT_SECONDS * BEATS_WATCHED
         return self._watched_for(worker.id, beats) > limit
 
     def is_silent(self, worker: str, beats: int) -> bool:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ig4.core.calls.presence import Presence
 from ig4.core.counts import counted, verb
 from ig4.core.engine.ingesting.contents import content_hash
 from ig4.storage import datasets, samples
 from ig4.storage.datasets import content_hashes
+from ig4.storage.errors import StorageError
 from ig4.storage.integrity.check import BLOCK, CheckReport, Damage, check_database
+from ig4.storage.integrity.repair import repair_damage
+from ig4.storage.store import Store
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -62,6 +67,19 @@ def _differing(
 ) -> list[samples.SampleRow]:
     known = content_hashes(connection, [row.content_id for row in rows])
     return [row for row in rows if stored_hash(row) != known.get(row.content_id)]
+
+
+def repair(location: str | Path, damage: Sequence[Damage]) -> int:
+    """Delete what is damaged and can be made again; see `repair_damage`.
+
+    Processes that were killed while they moved vectors do not stand in the way.
+
+    Raises:
+        StorageError: the database cannot be written, or another process moves its vectors now.
+    """
+    with suppress(StorageError), Store.open(location, create=False) as store:
+        Presence(store).forget_gone()
+    return repair_damage(location, damage)
 
 
 def stored_hash(row: samples.SampleRow) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,19 +168,56 @@ def _copy(source: SourceDatabase, target: Store, watch: RowWatcher) -> CopyResul
 
 @contextmanager
 def _new_file(url: URL) -> Iterator[None]:
-    """Take away the file of a SQLite database that did not get so far as to hold a copy."""
-    path = Path(url.database or "") if is_sqlite(url) else None
-    if path is None or os.path.lexists(path):
+    """Make the file of a SQLite database, and take it away if it comes to hold no copy.
+
+    Another process may write a copy to the same file, and be the first.
+
+    Raises:
+        StorageError: it cannot be made, or was taken away while it was written.
+    """
+    if not is_sqlite(url):
         yield
         return
+    path = Path(url.database or "")
+    made = _make_file(path)
+    try:
+        before = path.stat()
+        yield
+        _require_kept(path, before)
+    except BaseException:
+        if made:
+            _take_away(path)
+        raise
+
+
+def _make_file(path: Path) -> bool:
+    """Make an empty file; tells whether it was not there yet."""
     if not path.parent.is_dir():
         raise StorageError(f"{path} cannot be written: make the folder {path.parent} first.")
     try:
-        yield
-    except BaseException:
-        for ending in ("", "-wal", "-shm"):
-            path.with_name(path.name + ending).unlink(missing_ok=True)
-        raise
+        path.open("xb").close()
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from None
+    return True
+
+
+def _require_kept(path: Path, before: os.stat_result) -> None:
+    if not (path.is_file() and os.path.samestat(path.stat(), before)):
+        raise StorageError(f"{path} was taken away while it was written: start again.")
+
+
+def _take_away(path: Path) -> None:
+    """Remove a database without tables, unless another process is about to write some."""
+    with (
+        suppress(sqlite3.Error, OSError),
+        closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection,
+    ):
+        connection.execute("BEGIN EXCLUSIVE")
+        if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            for ending in ("", "-wal", "-shm"):
+                path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 def _require_empty(connection: Connection, where: str) -> str | None:

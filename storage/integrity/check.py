@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, delete, inspect, select, text, update
+from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.pool import StaticPool
 
 from ig4.storage.admin import existing_url
@@ -19,24 +19,20 @@ from ig4.storage.bulk import in_values
 from ig4.storage.connect import connect, describe, is_sqlite, transaction, translate_errors
 from ig4.storage.errors import StorageError
 from ig4.storage.integrity import checksums
-from ig4.storage.integrity.sealedrows import SEALED, RowReport, check_all
-from ig4.storage.integrity.seals import resealed
+from ig4.storage.integrity.sealedrows import RowReport, check_all
 from ig4.storage.integrity.vectorcheck import with_vectors
 from ig4.storage.querying.readonly import open_readonly
 from ig4.storage.schema import (
-    AblationCell,
     Base,
     Component,
-    Dataset,
     DatasetScorer,
     DatasetSpace,
     Embedding,
     InputEmbedding,
     Sample,
     Score,
-    Selection,
-    Training,
 )
+from ig4.storage.vectors.exclusion import moves_now
 from ig4.storage.vectors.folder import VectorFolder, VectorFolderError
 from ig4.storage.versions import HEAD, check, current
 
@@ -120,8 +116,8 @@ def check_database(location: str | Path, contents: ContentCheck | None = None) -
         verified = {}
         checks: dict[str, ContentCheck] = {
             "scores": _check_scores,
-            "embeddings": partial(_check_embeddings, folder=folder),
-            "input_embeddings": partial(_check_inputs, folder=folder),
+            "embeddings": partial(check_embeddings, folder=folder),
+            "input_embeddings": partial(check_inputs, folder=folder),
             **({"samples": contents} if contents else {}),
         }
         for table, run in checks.items():
@@ -147,90 +143,14 @@ def check_database(location: str | Path, contents: ContentCheck | None = None) -
             if report.verified:
                 verified[name] = report.verified
             damage += _damaged_rows(report)
+        if moves_now(connection):
+            notes.append(
+                "another process moves vectors now, or was killed while it did: what is told of "
+                "their files may hold no more, check again when it has ended"
+            )
         if not damage:
             notes += _unprotected(connection, bare)
     return CheckReport(describe(url), damage, verified, notes)
-
-
-def repair_damage(location: str | Path, damage: Sequence[Damage]) -> int:
-    """Delete what is damaged and can be made again, and let damaged data sets be read again.
-
-    What was paid for, or trained, stays as it is.
-
-    Returns how many results and samples that concerns.
-
-    Raises:
-        StorageError: the database cannot be written.
-    """
-    engine = connect(existing_url(location))
-    tables: dict[str, tuple[Any, Any]] = {
-        "scores": (Score, Score.content_id),
-        "embeddings": (Embedding, Embedding.image_id),
-        "input_embeddings": (InputEmbedding, InputEmbedding.digest),
-    }
-    count = 0
-    try:
-        with transaction(engine, writes=True) as connection:
-            for one in damage:
-                if one.table == "samples":
-                    owners = {row[0] for row in one.rows}
-                    connection.execute(
-                        update(Dataset).where(Dataset.id.in_(owners)).values(source_state=None)
-                    )
-                    count += len(one.rows)
-                    continue
-                if one.table not in tables:
-                    count += _delete_owners(connection, one)
-                    continue
-                for component in {row[0] for row in one.rows}:
-                    table, column = tables[one.table]
-                    keys = [row[1] for row in one.rows if row[0] == component]
-                    count += len(keys)
-                    if table is InputEmbedding:
-                        _delete_inputs(connection, component, keys)
-                        continue
-                    condition = in_values(connection, column, keys)
-                    connection.execute(
-                        delete(table).where(table.component_id == component, condition)
-                    )
-    finally:
-        engine.dispose()
-    return count
-
-
-def _delete_inputs(connection: Connection, component: int, keys: Sequence[int]) -> None:
-    """Delete the vectors of inputs, whose digests are given as numbers."""
-    for key in keys:
-        digest = key.to_bytes(max(_DIGEST_BYTES, (key.bit_length() + 7) // 8))
-        connection.execute(
-            delete(InputEmbedding).where(
-                InputEmbedding.component_id == component, InputEmbedding.digest == digest
-            )
-        )
-
-
-_OWNERS = {
-    "cluster_labels": "clusterings",
-    "group_labels": "groupings",
-    "selected_samples": "selections",
-    "selected_scores": "selections",
-}
-
-
-def _delete_owners(connection: Connection, one: Damage) -> int:
-    """Delete the clusterings, groupings, selections and so on that hold damaged rows."""
-    owner: Any = {table.name: table.owner for table in SEALED}.get(
-        _OWNERS.get(one.table, one.table)
-    )
-    if owner is None or not one.rows:
-        return 0
-    keys = [row[0] for row in one.rows]
-    statement = delete(owner).where(in_values(connection, owner.id, keys))
-    with ExitStack() as stack:
-        for model in (Training, AblationCell) if owner is Selection else ():
-            here = in_values(connection, model.selection_id, keys)  # these will refer to nothing
-            stack.enter_context(resealed(connection, model, here))
-        return connection.execute(statement).rowcount
 
 
 _RESTORE = "restore a backup (`ig4 db backup` makes one), or read the data set into a new database"
@@ -315,7 +235,8 @@ def _check_scores(connection: Connection) -> tuple[Sequence[Damage], int]:
     return _check_results(connection, "scores", columns, checksums.of_score, _finite)
 
 
-def _check_embeddings(connection: Connection, folder: VectorFolder) -> tuple[Sequence[Damage], int]:
+def check_embeddings(connection: Connection, folder: VectorFolder) -> tuple[Sequence[Damage], int]:
+    """Return the damage among the vectors of images, and the number of rows."""
     table = Embedding.__table__.c
     columns = (table.component_id, table.image_id, table.vector, table.error, table.crc)
     places = (table.file_id, table.file_row)
@@ -324,7 +245,8 @@ def _check_embeddings(connection: Connection, folder: VectorFolder) -> tuple[Seq
     )
 
 
-def _check_inputs(connection: Connection, folder: VectorFolder) -> tuple[Sequence[Damage], int]:
+def check_inputs(connection: Connection, folder: VectorFolder) -> tuple[Sequence[Damage], int]:
+    """Return the damage among the vectors of texts, and the number of rows."""
     table = InputEmbedding.__table__.c
     columns = (table.component_id, table.digest, table.vector, table.error, table.crc)
     places = (table.file_id, table.file_row)

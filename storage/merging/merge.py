@@ -62,7 +62,8 @@ def check_source(store: URL, other: str | Path) -> int:
     """Return how many rows a merge would read of another database.
 
     Raises:
-        StorageError: it is this database, cannot be read, or is of another version of ig4.
+        StorageError: it is this database, cannot be read, is of another version of ig4, or its
+            vectors lie in a folder that this machine does not see.
     """
     url = parse(other)
     if _place(url) == _place(store):
@@ -70,6 +71,7 @@ def check_source(store: URL, other: str | Path) -> int:
             f"{other} is the database itself: name another one, or the one to merge into with --db."
         )
     with open_source(other) as source:
+        source.vectors.require_there(source.connection)
         return sum(_count(source.connection, model) for model in _READ)
 
 
@@ -101,9 +103,11 @@ def merge(
 
     Raises:
         StorageError: the other database cannot be read, is of another version of ig4, or this one
-            cannot be written.
+            cannot be written; the folder of vector files of either is not seen by this machine.
     """
     check_source(store.engine.url, other)
+    with store.reading() as connection:
+        store.vectors.require_there(connection)
     with open_source(other) as source:
         result = MergeResult(source.location, dry_run)
         merging = Merging(store, source, result, dry_run, take_datasets, watch, content_hash)

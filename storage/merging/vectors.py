@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from ig4.storage.bulk import in_values
 from ig4.storage.integrity.checksums import of_input, of_vector
@@ -29,6 +29,9 @@ CHUNK = 2000
 """So many vectors are in memory at a time."""
 
 _DIGESTS = 500  # parameters of one IN
+
+_LOST = b""
+"""Stands for a vector here whose file is gone, or damaged."""
 
 
 def take_vectors(merging: Merging) -> None:
@@ -56,9 +59,10 @@ def _take(
     table = model.__tablename__
     tally = merging.result.of(table)
     names = columns(model)
-    mover = VectorMover(merging.store)
+    mover, replaced = VectorMover(merging.store), 0
     for stored in merging.rows(model, chunk=CHUNK):
-        rows = _readable(merging, stored)
+        source = merging.source
+        rows = _readable(source.connection, source.vectors, stored)
         good = [row for row in rows if _is_sound(row, key, crc)]
         tally.damaged += len(rows) - len(good)
         mapped = _mapped(merging, good, key, own)
@@ -66,11 +70,14 @@ def _take(
         with merging.store.reading() as connection:
             found = _vectors(connection, merging.store.vectors, model, key, mapped)
         wanted = [row for row in mapped if _wins(tally, row, key, found)]
+        lost = [row for row in wanted if found.get((row["component_id"], row[key])) == _LOST]
+        replaced += len(lost)
         if merging.dry_run or not wanted:
             continue
         for row in wanted:
             row["crc"] = crc(row["component_id"], row[key], row["vector"], row["error"])
         with merging.store.writing() as connection:
+            _free(connection, model, key, lost)
             add_rows(
                 connection,
                 table,
@@ -80,8 +87,20 @@ def _take(
                 replace=f"{table}.vector IS NULL",
             )
         _move(mover, model, wanted)
+    if replaced:
+        merging.result.notes.append(
+            f"{replaced:,} of the vectors here lay in files that are gone or damaged, and "
+            f"{'would be' if merging.dry_run else 'were'} replaced: `ig4 db check` tells of others"
+        )
     if not merging.dry_run:
         mover.finish()
+
+
+def _free(connection: Connection, model: Any, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Delete rows whose vectors lie in files that do not give them."""
+    for row in rows:
+        mine = (model.component_id == row["component_id"], getattr(model, key) == row[key])
+        connection.execute(delete(model).where(*mine, model.file_id.is_not(None)))
 
 
 def _move(mover: VectorMover, model: Any, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -100,19 +119,22 @@ def _is_sound(row: Mapping[str, Any], key: str, crc: Callable[..., int]) -> bool
     return row["crc"] is None or row["crc"] == crc(*stored)
 
 
-def _readable(merging: Merging, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _readable(
+    connection: Connection, folder: VectorFolder, rows: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """Return rows with their vectors; one that its file does not give has none, and no error.
 
     Raises:
         StorageError: this machine does not see the folder of the files.
     """
     try:
-        return filled(merging.source.connection, merging.source.vectors, rows)
+        return filled(connection, folder, rows)
     except VectorFileError:
         if len(rows) == 1:
-            return [{**rows[0], "vector": None, "file_id": None, "file_row": None}]
+            return [{**rows[0], "vector": None}]
         half = len(rows) // 2
-        return _readable(merging, rows[:half]) + _readable(merging, rows[half:])
+        first = _readable(connection, folder, rows[:half])
+        return first + _readable(connection, folder, rows[half:])
 
 
 def _mapped(
@@ -134,7 +156,10 @@ def _vectors(
     key: str,
     rows: Sequence[Mapping[str, Any]],
 ) -> dict[tuple[int, Any], bytes | None]:
-    """Return the vectors that are here under the rows' keys; None for a failure."""
+    """Return the vectors that are here under the rows' keys.
+
+    None stands for a failure, `_LOST` for one that its file does not give.
+    """
     found: dict[tuple[int, Any], bytes | None] = {}
     column = getattr(model, key)
     by_component = itemgetter("component_id")
@@ -146,8 +171,9 @@ def _vectors(
             columns = (column.label("key"), model.vector, model.file_id, model.file_row)
             statement = select(*columns).where(model.component_id == component, known)
             stored = [dict(row) for row in connection.execute(statement).mappings()]
-            for row in filled(connection, folder, stored):
-                found[component, row["key"]] = row["vector"]
+            for row in _readable(connection, folder, stored):
+                is_lost = row["vector"] is None and row["file_id"] is not None
+                found[component, row["key"]] = _LOST if is_lost else row["vector"]
     return found
 
 
@@ -160,7 +186,7 @@ def _wins(
         tally.taken += 1
         return True
     vector = found[own]
-    if vector is None and row["vector"] is not None:
+    if vector in (None, _LOST) and row["vector"] is not None:
         tally.replaced += 1
         return True
     if row["vector"] is not None and vector != row["vector"]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from ig4.storage.durable import name_durably
 from ig4.storage.errors import StorageError
-from ig4.storage.settings import VECTOR_FOLDER
+from ig4.storage.settings import VECTOR_FOLDER, VECTOR_LEFT, VECTOR_MOVER, VECTOR_OWNER
 from ig4.storage.vectors.folder import beside, file_path
+from ig4.storage.vectors.ownermark import new_number, write_mark
 
 
 def copy_vectors(source: Path, copied: Path, named: Path) -> Path | None:
@@ -24,6 +26,7 @@ def copy_vectors(source: Path, copied: Path, named: Path) -> Path | None:
     """
     with closing(sqlite3.connect(copied, isolation_level=None)) as connection:
         recorded = _recorded(connection)
+        _forget(connection)
         if recorded is None:
             return None
         names = [name for (name,) in connection.execute("SELECT name FROM vector_files")]
@@ -34,6 +37,8 @@ def copy_vectors(source: Path, copied: Path, named: Path) -> Path | None:
             made = True
             for name in names:
                 _copy(file_path(beside(source) / recorded, name), file_path(folder, name))
+            owner = new_number()  # not the source's: each is to use its own folder alone
+            write_mark(folder, owner, os.path.realpath(named))
         except BaseException as error:
             if made:
                 remove_copy(folder)
@@ -44,8 +49,9 @@ def copy_vectors(source: Path, copied: Path, named: Path) -> Path | None:
                 f"{error.filename or ''} {error.strerror or error}. `ig4 db check` tells which are "
                 "gone, and with --repair frees what they held to be computed again."
             ) from None
-        connection.execute(
-            "UPDATE settings SET value = ? WHERE name = ?", (folder.name, VECTOR_FOLDER)
+        connection.executemany(
+            "REPLACE INTO settings (name, value) VALUES (?, ?)",
+            ((VECTOR_FOLDER, folder.name), (VECTOR_OWNER, owner)),
         )
     return folder
 
@@ -54,6 +60,15 @@ def remove_copy(folder: Path | None) -> None:
     """Remove the files of a backup that was given up."""
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget(connection: sqlite3.Connection) -> None:
+    """Take away what holds for the source alone: its number, and what moves there just now."""
+    with suppress(sqlite3.OperationalError):  # its schema is older
+        connection.executemany(
+            "DELETE FROM settings WHERE name = ?",
+            ((VECTOR_OWNER,), (VECTOR_MOVER,), (VECTOR_LEFT,)),
+        )
 
 
 def _recorded(connection: sqlite3.Connection) -> str | None:

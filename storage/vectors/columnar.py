@@ -29,8 +29,10 @@ GROUP_BYTES = 1 << 19
 VECTOR = "vector"
 """The name of the column of vectors."""
 
-_KEPT = 4  # row groups in memory
+NAME = "ig4_file"
+"""The name in a file's metadata of the name that it was written under."""
 
+_KEPT = 4  # row groups in memory
 
 REMEDY = "let `ig4 db check --repair` free its vectors to be computed again."
 """What to do where the vectors of a file cannot be read."""
@@ -97,11 +99,11 @@ def rows_of_a_group(dimensions: int) -> int:
 class VectorFile:
     """An open file of vectors, which holds `rows` of `dimensions` numbers; close it when done."""
 
-    def __init__(self, path: Path) -> None:
-        """Open it.
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        """Open it; `name` is the one that it was written under, within its folder.
 
         Raises:
-            VectorFileError: it is not there, or no file of vectors.
+            VectorFileError: it is not there, no file of vectors, or another one.
         """
         arrow, parquet = require_parquet()
         self.path = path
@@ -119,6 +121,11 @@ class VectorFile:
         kind = schema.field(VECTOR).type if VECTOR in schema.names else None
         if kind is None or not arrow.types.is_fixed_size_list(kind):
             raise VectorFileError(f"{path} cannot be read: it is no file of vectors")
+        written = (schema.metadata or {}).get(NAME.encode(), b"").decode(errors="replace")
+        if name and written and written != name:
+            raise VectorFileError(
+                f"{path} is another file of vectors ({written}): bring its own back, or {REMEDY}"
+            )
         facts = self._file.metadata
         counts = [facts.row_group(one).num_rows for one in range(facts.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

@@ -18,6 +18,7 @@ from ig4.storage.connect import is_sqlite
 from ig4.storage.errors import StorageError
 from ig4.storage.schema import VectorFile as VectorFileRow
 from ig4.storage.vectors.columnar import VectorFile, VectorFileError
+from ig4.storage.vectors.ownermark import MARK, read_mark
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,11 +49,26 @@ class VectorFolder:
 
         A relative one is beside the database file.
         """
-        recorded = settings.find(connection, settings.VECTOR_FOLDER)
-        if recorded is None:
+        return self.recorded(connection, settings.VECTOR_FOLDER)
+
+    def recorded(self, connection: Connection, setting: str) -> Path | None:
+        """Return a folder that the database names in a setting, None if it names none."""
+        name = settings.find(connection, setting)
+        if name is None:
             return None
         base = beside(self.url.database or "") if is_sqlite(self.url) else Path()
-        return base / recorded
+        return base / name
+
+    def require_there(self, connection: Connection) -> Path | None:
+        """Return the folder, which must be seen here; None if all vectors are to lie inside.
+
+        Raises:
+            VectorFolderError: it is not there, or what is there is another one.
+        """
+        folder = self.path(connection)
+        if folder is not None:
+            require_there(folder, settings.find(connection, settings.VECTOR_OWNER))
+        return folder
 
     def take(
         self, connection: Connection, files: NDArray[np.int64], rows: NDArray[np.int64]
@@ -89,11 +105,10 @@ class VectorFolder:
     def _open(self, connection: Connection, name: str) -> VectorFile:
         root = self._root
         if root is None or not file_path(root, name).is_file():  # it may have been moved meanwhile
-            root = self._root = self.path(connection)
+            root = self._root = self.require_there(connection)
         if root is None:
             raise VectorFileError("the database does not say in which folder its vectors lie")
-        require_there(root)
-        return VectorFile(file_path(root, name))
+        return VectorFile(file_path(root, name), name)
 
     def _name(self, connection: Connection, file: int) -> str:
         table = VectorFileRow
@@ -143,7 +158,9 @@ def file_path(folder: Path, name: str) -> Path:
 
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}/[0-9a-f]{32}\.parquet")
-_PARTIAL = re.compile(r"[A-Za-z0-9_-]{1,80}/\.?[0-9a-f]{32}\.parquet\.[0-9]+\.part")
+_PARTIAL = re.compile(
+    r"([A-Za-z0-9_-]{1,80}/\.?[0-9a-f]{32}\.parquet|\.ig4-database\.json)\.[0-9]+\.part"
+)
 
 
 def is_partial(name: str) -> bool:
@@ -151,14 +168,36 @@ def is_partial(name: str) -> bool:
     return _PARTIAL.fullmatch(name) is not None
 
 
-def require_there(folder: Path) -> None:
+def require_there(folder: Path, owner: str | None) -> None:
     """Refuse to go on where the folder cannot be seen: its vectors are elsewhere, and not gone.
 
+    The folder that a mount would hide, or a new one of its name, has not the mark of the database
+    whose number is `owner`. There is no mark where that is None.
+
     Raises:
-        VectorFolderError: it is not there.
+        VectorFolderError: it is not there, or what is there is another one.
     """
     if not folder.is_dir():
         raise VectorFolderError(
-            f"The vectors of this database lie in {folder}, which this machine does not see: mount "
-            "it there, or bring the folder back."
+            f"The vectors of this database lie in {folder}, which this machine does not see: "
+            f"{_BRING_BACK}"
         )
+    if owner is None:
+        return
+    mark = read_mark(folder)
+    if mark is None:
+        raise VectorFolderError(
+            f"The vectors of this database lie in {folder}, and what is there now is another "
+            f"folder (it has no {MARK}): {_BRING_BACK}"
+        )
+    if mark.owner != owner:
+        raise VectorFolderError(
+            f"The vectors of this database lie in {folder}, and what is there now are those of "
+            f"{mark.location}: {_BRING_BACK}"
+        )
+
+
+_BRING_BACK = (
+    "mount it there, or bring the folder back. If it is gone for good, `ig4 db vectors --lost` "
+    "lets its vectors be computed again."
+)

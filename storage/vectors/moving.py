@@ -25,7 +25,8 @@ from ig4.storage.integrity.seals import seal
 from ig4.storage.runs import now
 from ig4.storage.schema import Component, Embedding, InputEmbedding
 from ig4.storage.schema import VectorFile as VectorFileRow
-from ig4.storage.vectors.columnar import write_vectors
+from ig4.storage.vectors.columnar import NAME, write_vectors
+from ig4.storage.vectors.folder import VectorFolderError
 from ig4.storage.workers import limit_idleness
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ def _move_some(store: Store, table: VectorTable, component_id: int, at_least: in
             found = _inside(connection, table, component_id) if folder is not None else []
             if folder is None or not found or sum(len(one) for _, one in found) < at_least:
                 return Moved()
+            _require_there(store, connection)
             name = _new_name(connection, component_id)
             path = folder / name
             keys = [key for key, _ in found]
@@ -142,6 +144,18 @@ def _move_some(store: Store, table: VectorTable, component_id: int, at_least: in
                 path.unlink(missing_ok=True)
         raise
     return Moved(len(keys), 1)
+
+
+def _require_there(store: Store, connection: Connection) -> None:
+    """Refuse to write into a new folder that has the name of the one which is not there.
+
+    Raises:
+        VectorFolderError: it is not there.
+    """
+    try:
+        store.vectors.require_there(connection)
+    except VectorFolderError as error:
+        raise VectorFolderError(f"{error} New vectors stay in the database.") from None
 
 
 def _inside(
@@ -194,7 +208,11 @@ def _write(
         select(Component.name, Component.fingerprint).where(Component.id == component_id)
     ).one()
     vectors = np.frombuffer(b"".join(one for _, one in found), dtype="<f4")
-    metadata = {"ig4_component": about.name, "ig4_fingerprint": about.fingerprint}
+    metadata = {
+        "ig4_component": about.name,
+        "ig4_fingerprint": about.fingerprint,
+        NAME: f"{path.parent.name}/{path.name}",
+    }
     write_vectors(
         path,
         key_of(table),

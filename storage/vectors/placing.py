@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from ig4.storage import settings
 from ig4.storage.connect import is_sqlite, translate_errors
@@ -19,7 +19,13 @@ from ig4.storage.transfer.folders import copy_file
 from ig4.storage.transfer.watching import RowWatcher, unwatched
 from ig4.storage.vectors.columnar import VectorFileError, require_parquet
 from ig4.storage.vectors.emptying import bring_back
-from ig4.storage.vectors.folder import beside, file_path, is_partial, require_there
+from ig4.storage.vectors.folder import (
+    VectorFolderError,
+    beside,
+    file_path,
+    is_partial,
+    require_there,
+)
 from ig4.storage.vectors.moving import (
     LITTLE,
     TABLES,
@@ -29,10 +35,19 @@ from ig4.storage.vectors.moving import (
     key_of,
     move,
 )
+from ig4.storage.vectors.ownermark import (
+    MARK,
+    mark_folder,
+    new_number,
+    own_number,
+    read_mark,
+    remove_mark,
+    unrecorded_number,
+)
 from ig4.storage.vectors.report import describe_vectors, names_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL
+    from sqlalchemy import URL, Connection
 
     from ig4.storage.store import Store
 
@@ -73,25 +88,30 @@ def move_into(
     require_parquet()
     # Not resolved: links are to be recorded as they were named.
     folder = Path(os.path.abspath(folder.expanduser()))  # noqa: PTH100
+    _empty_left(store)
     with store.reading() as connection:
         before, names = store.vectors.path(connection), names_of(connection)
-    if before is None or not _same(before, folder):  # else strays are told, and stand in no way
+    stays = before is not None and _same(before, folder)
+    if not stays:
         _require_free(store, folder)
         _require_own(folder, names.values())
-    if before is not None and not _same(before, folder):
-        _copy_files(before, folder, names)
+    owner = _mark(store, before, folder, names)
+    if before is not None and not stays:
+        _copy_files(before, folder, names, owner)
     with store.writing() as connection:
         settings.lock(connection, settings.VECTOR_FOLDER)
-        late = {file: name for file, name in names_of(connection).items() if file not in names}
-        if before is not None and late and not _same(before, folder):
-            _copy_files(before, folder, late)  # another process has written them meanwhile
-            names |= late
+        _require_unmoved(store, connection, before)
+        known = names_of(connection)
+        late = {file: name for file, name in known.items() if file not in names}
+        if before is not None and not stays:
+            _copy_files(before, folder, late, owner)  # another process wrote them meanwhile
+            _require_all(folder, known)
+            settings.put(connection, settings.VECTOR_LEFT, _recorded(store.engine.url, before))
         settings.put(connection, settings.VECTOR_FOLDER, _recorded(store.engine.url, folder))
         if size is not None:
             settings.put(connection, settings.VECTOR_FILE_BYTES, str(size))
     store.vectors.close()
-    if before is not None and not _same(before, folder):
-        _remove(before, names.values())
+    _empty_left(store)
     total = Moved()
     for table in TABLES:
         for component in _components(store, table):
@@ -109,6 +129,8 @@ def move_back(store: Store, watch: RowWatcher = unwatched) -> Moved:
         StorageError: a file cannot be read; then its vectors, and later ones, stay in files.
     """
     require_idle(store)
+    _empty_left(store)
+    _mark_own(store)
     total = Moved()
     while True:
         with store.reading() as connection:
@@ -120,6 +142,7 @@ def move_back(store: Store, watch: RowWatcher = unwatched) -> Moved:
             if not names_of(connection):
                 settings.remove(connection, settings.VECTOR_FOLDER)
                 settings.remove(connection, settings.VECTOR_FILE_BYTES)
+                settings.remove(connection, settings.VECTOR_OWNER)
                 break
     if folder is not None:
         _remove_empty(folder)
@@ -135,6 +158,8 @@ def compact(store: Store, watch: RowWatcher = unwatched) -> Moved:
         StorageError: a file cannot be read or written.
     """
     require_idle(store)
+    _empty_left(store)
+    _mark_own(store)
     report = describe_vectors(store)
     total = Moved()
     if report.folder is None:
@@ -147,8 +172,46 @@ def compact(store: Store, watch: RowWatcher = unwatched) -> Moved:
                 move(store, table, component)
             # What was brought back by a process that was killed then.
             total += move(store, table, component, at_least=_little(store))
-    _remove_empty(report.folder)
+    _remove_empty(report.folder, stays=True)
     return total
+
+
+def forget_lost(store: Store) -> int:
+    """Let all vectors be computed again that lay in files, where the folder is gone for good.
+
+    Those in the database stay. Returns how many were in files.
+
+    Raises:
+        StorageError: the folder is there, or other processes compute scores.
+    """
+    require_idle(store)
+    with store.writing() as connection:
+        settings.lock(connection, settings.VECTOR_FOLDER)
+        folder = store.vectors.path(connection)
+        if folder is None:
+            return 0
+        if _is_seen(store, connection):
+            raise StorageError(
+                f"{folder} is there, so its vectors are not lost: `ig4 db check` tells which of "
+                "its files are gone or damaged, and with --repair frees what they held."
+            )
+        count = 0
+        for table in TABLES:
+            gone = table.file_id.is_not(None)
+            count += connection.execute(delete(table).where(gone)).rowcount
+        connection.execute(delete(VectorFileRow))
+        for name in (settings.VECTOR_FOLDER, settings.VECTOR_OWNER, settings.VECTOR_LEFT):
+            settings.remove(connection, name)
+    store.vectors.close()
+    return count
+
+
+def _is_seen(store: Store, connection: Connection) -> bool:
+    try:
+        store.vectors.require_there(connection)
+    except VectorFolderError:
+        return False
+    return True
 
 
 def give_back_space(store: Store) -> None:
@@ -220,12 +283,100 @@ def _little(store: Store) -> int:
         return file_bytes(connection) // LITTLE
 
 
-def _copy_files(before: Path, folder: Path, names: Mapping[int, str]) -> None:
-    if names:
-        require_there(before)
+def _mark(store: Store, before: Path | None, folder: Path, names: Mapping[int, str]) -> str:
+    """Mark the folder that vectors lie in, and that they are to move to; returns the number.
+
+    Raises:
+        StorageError: one of them is another database's, or cannot be written.
+    """
+    url = store.engine.url
+    with store.writing() as connection:
+        known = settings.find(connection, settings.VECTOR_OWNER)
+        if before is None:
+            known = own_number(connection)
+    if before is not None and names and not _was_renamed(before, folder, names, known):
+        require_there(before, known)
+    folders = [folder] if before is None else [before, folder]
+    owner = known or unrecorded_number(before, url) or new_number()
+    for one in dict.fromkeys(folders):
+        if one.is_dir() or one == folder:
+            one.mkdir(parents=True, exist_ok=True)
+            mark_folder(one, owner, url)
+    if known is None:  # a folder of an older ig4 has its mark before that is relied on
+        with store.writing() as connection:
+            settings.put(connection, settings.VECTOR_OWNER, owner)
+    return owner
+
+
+def _mark_own(store: Store) -> None:
+    """Make sure that the folder of vectors is this database's, before files there are removed.
+
+    Raises:
+        StorageError: it is not there, or another's.
+    """
+    with store.reading() as connection:
+        folder, names = store.vectors.path(connection), names_of(connection)
+    if folder is not None and (names or folder.is_dir()):
+        _mark(store, folder, folder, names)
+
+
+def _was_renamed(before: Path, folder: Path, names: Mapping[int, str], owner: str | None) -> bool:
+    """Tell whether a folder is the one that is gone under its old name, with all files."""
+    mark = read_mark(folder)
+    if before.is_dir() or mark is None or mark.owner != owner:
+        return False
+    return all(file_path(folder, name).is_file() for name in names.values())
+
+
+def _copy_files(before: Path, folder: Path, names: Mapping[int, str], owner: str) -> None:
+    if not names or _was_renamed(before, folder, names, owner):
+        return
+    require_there(before, owner)
     for name in names.values():
         if copy_file(file_path(before, name), file_path(folder, name)) is None:
             raise StorageError(f"{before / name} is not there: `ig4 db check` tells more.")
+
+
+def _require_unmoved(store: Store, connection: Connection, before: Path | None) -> None:
+    """Refuse to go on where vectors lie elsewhere than they did.
+
+    Raises:
+        StorageError: another process has moved them.
+    """
+    if store.vectors.path(connection) != before:
+        raise StorageError(
+            f"Another process has moved the vectors of {store.location} meanwhile: `ig4 db "
+            "vectors` tells where they lie now."
+        )
+
+
+def _require_all(folder: Path, names: Mapping[int, str]) -> None:
+    """Refuse to let the database name a folder that has not all of its files.
+
+    Raises:
+        StorageError: one is not there.
+    """
+    for name in names.values():
+        if not file_path(folder, name).is_file():
+            raise StorageError(f"{folder / name} is gone again, so nothing moved: start again.")
+
+
+def _empty_left(store: Store) -> None:
+    """Remove the files of a folder that vectors have moved from, unless they lie there again.
+
+    A process that was killed may have left it to the next one.
+    """
+    with store.writing() as connection:
+        settings.lock(connection, settings.VECTOR_FOLDER)
+        left = store.vectors.recorded(connection, settings.VECTOR_LEFT)
+        if left is None:
+            return
+        now = store.vectors.path(connection)
+        owner = settings.find(connection, settings.VECTOR_OWNER)
+        mark = read_mark(left)
+        if mark is not None and mark.owner == owner and (now is None or not _same(now, left)):
+            _remove(left, names_of(connection).values())
+        settings.remove(connection, settings.VECTOR_LEFT)
 
 
 def _recorded(url: URL, folder: Path) -> str:
@@ -241,12 +392,18 @@ def _require_free(store: Store, folder: Path) -> None:
     """Refuse a folder that ig4 uses for something else, though it may be empty yet.
 
     Raises:
-        StorageError: it is the one of images, or of vectors that can be made again.
+        StorageError: it is the one of images, or of vectors that can be made again; or within one
+            of vector files.
     """
     for other in (store.image_folder, store.vector_folder):
         theirs = Path(os.path.realpath(other))
         if Path(os.path.realpath(folder)).is_relative_to(theirs):
             raise StorageError(f"{folder} is for other files of ig4 ({other}): name another.")
+    for above in Path(os.path.realpath(folder)).parents:
+        if read_mark(above) is not None:
+            raise StorageError(
+                f"{folder} is within {above}, where vectors of a database lie: name another."
+            )
 
 
 def _require_own(folder: Path, names: Any) -> None:
@@ -257,7 +414,7 @@ def _require_own(folder: Path, names: Any) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        known = set(names)
+        known = {*names, MARK}
         paths = ((one, one.relative_to(folder).as_posix()) for one in folder.rglob("*"))
         # The first is enough: there may be millions. What a killed copy has left is ours.
         other = next(
@@ -287,8 +444,15 @@ def _remove(folder: Path, names: Any) -> None:
     _remove_empty(folder)
 
 
-def _remove_empty(folder: Path) -> None:
-    """Remove the folders of components that have no files any more, and the folder itself."""
-    for one in (*sorted(folder.glob("*/")), folder):
+def _remove_empty(folder: Path, *, stays: bool = False) -> None:
+    """Remove the folders of components that have no files any more; the folder itself, too.
+
+    With `stays`, it is that of the vectors to come.
+    """
+    for one in sorted(folder.glob("*/")):
         with suppress(OSError):
             one.rmdir()
+    if not stays:
+        remove_mark(folder)
+        with suppress(OSError):
+            folder.rmdir()

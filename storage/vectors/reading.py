@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from sqlalchemy import select
 
 from ig4.storage.bulk import in_values
 from ig4.storage.schema import Embedding, InputEmbedding
-from ig4.storage.vectors.folder import numbers
+from ig4.storage.vectors.columnar import VectorFileError
+from ig4.storage.vectors.folder import VectorFolderError, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Connection
 
+    from ig4.storage.store import Store
     from ig4.storage.vectors.folder import VectorFolder
 
 _CHUNK = 10_000
 _DIGESTS = 500  # parameters of one IN
+_PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds
+
+T = TypeVar("T")
+
+
+def read_anew(store: Store, read: Callable[[Connection], T]) -> T:
+    """Return what is read in a transaction; in a new one, a few times, where a file is not there.
+
+    Another process may have moved vectors since the transaction began.
+
+    Raises:
+        StorageError: it is still not there.
+    """
+    for pause in _PAUSES:
+        try:
+            with store.reading() as connection:
+                return read(connection)
+        except (VectorFileError, VectorFolderError):
+            time.sleep(pause)
+    with store.reading() as connection:
+        return read(connection)
 
 
 def of_images(

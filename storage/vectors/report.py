@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from ig4.storage import settings
 from ig4.storage.schema import Component
 from ig4.storage.schema import VectorFile as VectorFileRow
-from ig4.storage.vectors.folder import require_there
 from ig4.storage.vectors.moving import TABLES, VectorTable, key_of
+from ig4.storage.vectors.ownermark import MARK
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -46,13 +47,15 @@ class VectorPlace:
 class VectorReport:
     """Where all vectors lie. `strays` are files in the folder that the database does not know.
 
-    A killed process has left them, or another copy of the database file refers to them.
+    A killed process has left them, or another copy of the database file refers to them. `left` is a
+    folder that vectors have moved from, and that a killed process has not emptied.
     """
 
     location: str
     folder: Path | None
     places: Sequence[VectorPlace]
     strays: Sequence[Path] = field(default=())
+    left: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a JSON-able dict."""
@@ -61,6 +64,7 @@ class VectorReport:
             "folder": None if self.folder is None else str(self.folder),
             "components": [one.to_dict() for one in self.places],
             "strays": [str(one) for one in self.strays],
+            "left": None if self.left is None else str(self.left),
         }
 
 
@@ -71,15 +75,20 @@ def describe_vectors(store: Store) -> VectorReport:
         StorageError: this machine does not see the folder of files.
     """
     with store.reading() as connection:
-        folder = store.vectors.path(connection)
-        places = [one for table in TABLES for one in _places(connection, table)]
+        folder = store.vectors.require_there(connection)
+        left = store.vectors.recorded(connection, settings.VECTOR_LEFT)
+        places = places_of(connection)
         names = names_of(connection)
     if folder is None:
-        return VectorReport(store.location, None, places)
-    require_there(folder)
-    known = {folder / name for name in names.values()}
+        return VectorReport(store.location, None, places, left=left)
+    known = {folder / name for name in (*names.values(), MARK)}
     strays = [path for path in files_in(folder) if path not in known]
-    return VectorReport(store.location, folder, places, strays)
+    return VectorReport(store.location, folder, places, strays, left)
+
+
+def places_of(connection: Connection) -> list[VectorPlace]:
+    """Return where the vectors of each component lie, also where the folder cannot be seen."""
+    return [one for table in TABLES for one in _places(connection, table)]
 
 
 def _places(connection: Connection, table: VectorTable) -> Iterator[VectorPlace]:

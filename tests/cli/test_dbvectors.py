@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -127,3 +128,19 @@ def test_a_folder_that_is_not_there_is_told_in_one_line(ig4, imported, tmp_path)
     (tmp_path / "away").rename(tmp_path / "files")
     assert ig4("db", "check")[0] == 0
     assert ig4("cluster", "--space", "mine", "--clusterer", "kmeans", "--k", "4")[0] == 0
+
+
+def test_vectors_of_a_folder_that_is_gone_are_given_up_when_the_user_says_so(
+    ig4, imported, tmp_path
+):
+    assert ig4("db", "vectors", "--to", "files")[0] == 0
+    shutil.rmtree(tmp_path / "files")
+    code, _, err = ig4("db", "vectors")
+    assert code == 1
+    assert "ig4 db vectors --lost" in err
+    assert ig4("db", "vectors", "--lost")[0] == 2  # nobody can be asked
+    code, out, err = ig4("db", "vectors", "--lost", "--yes")
+    assert code == 0
+    assert "free to be computed again" in err
+    assert "in the database itself" in out
+    assert ig4("db", "check")[0] == 0

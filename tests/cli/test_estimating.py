@@ -173,3 +173,10 @@ def test_scores_of_a_database_that_is_not_there_are_not_estimated(ig4, tmp_path)
     assert code == 1
     assert f"There is no score database at {tmp_path / 'ig4.db'}" in err
     assert not list(tmp_path.glob("*.db"))
+
+
+@pytest.mark.parametrize("number", ["0", "1" + "0" * 400])
+def test_numbers_of_devices_that_nobody_has_are_refused(ig4, number):
+    code, _, err = ig4("score", "--scorers", "length", "--dry-run", "--devices", number)
+    assert code == 2
+    assert "is not in the range" in err

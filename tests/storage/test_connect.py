@@ -200,3 +200,26 @@ def test_a_server_that_only_lets_read_is_told_apart_from_other_errors(postgres, 
             with store.writing() as connection:
                 connection.execute(text("DROP OWNED BY ig4_reader"))
                 connection.execute(text("DROP ROLE ig4_reader"))
+
+
+_INTERRUPTED = """
+import sys
+from ig4.storage.connect import connect, parse
+
+def interrupt(_connection):
+    raise KeyboardInterrupt
+
+engine = connect(parse(sys.argv[1]))
+engine.connect().close()
+engine.dialect.do_close = interrupt
+try:
+    engine.dispose()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_while_a_connection_closes_prints_no_traceback(tmp_path):
+    command = [sys.executable, "-c", _INTERRUPTED, str(tmp_path / "ig4.db")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from ig4.storage import datasets, groups, runs
-from ig4.storage.integrity.check import check_database, repair_damage
+from ig4.storage.integrity.check import check_database
+from ig4.storage.integrity.repair import repair_damage
 from ig4.storage.querying.query import run_query
 from ig4.storage.runs import ComponentRow
 

@@ -11,16 +11,19 @@ from ig4.core.counts import counted
 from ig4.core.engine.checking import stored_hash
 from ig4.core.errors import UsageError
 from ig4.core.events import StageAdvanced, StageFinished, StageStarted
-from ig4.storage import datasets
+from ig4.storage import datasets, runs
 from ig4.storage.connect import describe, parse
 from ig4.storage.merging.merge import check_source
 from ig4.storage.merging.merge import merge as take_over
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from ig4.core.engine.session import Session
     from ig4.storage.merging.tally import MergeResult
     from ig4.storage.store import Store
 
+COMMAND = "db merge"
 STAGE = "merge"
 
 
@@ -48,7 +51,8 @@ def merge(
 ) -> list[MergeResult]:
     """Take over the results of other databases, one after the other; they are only read.
 
-    A database that has no data set yet takes over theirs, too. With `dry_run` nothing is written,
+    A database that has no data set yet takes over theirs, too; so does one in which such a merge of
+    the same databases was interrupted. With `dry_run` nothing is written,
     and what several others have in common counts for each of them.
 
     Raises:
@@ -58,13 +62,28 @@ def merge(
     """
     check_others(_location(session.store), others)
     with session.store.reading() as connection:
-        take_datasets = take_datasets or not datasets.list_all(connection)
+        take_datasets = (
+            take_datasets
+            or not datasets.list_all(connection)
+            or _completes(connection, [describe(parse(one)) for one in others])
+        )
     if dry_run:
         return [_merge_one(session, one, take_datasets, dry_run=True) for one in others]
     config = {"others": [describe(parse(one)) for one in others], "datasets": take_datasets}
     Presence(session.store).forget_gone()  # replies there take the place of their requests
-    with session.recorded("db merge", config):
+    with session.recorded(COMMAND, config):
         return [_merge_one(session, one, take_datasets, dry_run=False) for one in others]
+
+
+def _completes(connection: Connection, others: Sequence[str]) -> bool:
+    """Tell whether the last merge of these databases took data sets, and did not come to its end.
+
+    It may have begun when there was none here.
+    """
+    merges = runs.newest(connection, command=COMMAND)
+    last = next((one for one in merges if one.config.get("others") == others), None)
+    ended = last is None or last.status in ("done", "partial")
+    return not ended and bool(last and last.config.get("datasets"))
 
 
 def _location(store: Store) -> str:

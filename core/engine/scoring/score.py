@@ -47,6 +47,7 @@ class ScoreResult(TabularResult):
 
     Samples without an image that a scorer of images was given are `without_image`, and not failed.
     `others` counts those of the samples done that other processes have scored at the same time.
+    `waiting` counts the samples of a shard that wait for vectors of images of other shards.
     `embedded` is the number of images and texts that were embedded. `spaces` has by name how many
     samples have no vector because something failed. `identities` has what each scorer's results
     depend on: model, weights, precision, ….
@@ -64,6 +65,7 @@ class ScoreResult(TabularResult):
     checked: CheckResult | None = None
     without_image: Mapping[str, int] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=dict)
+    waiting: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stopped(self) -> str | None:
@@ -147,6 +149,7 @@ def score(session: Session, dataset: DatasetRow, request: ScoreRequest) -> Score
             unembedded,
             without_image=without_image,
             others={label: count for label, count in others.items() if label in plan.scorers},
+            waiting=plan.waiting,
         )
         try:
             if not result.stopped:

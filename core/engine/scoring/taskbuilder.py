@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ig4.core.engine.scoring.batches import BatchSource, BatchTable
@@ -60,10 +61,8 @@ class TaskBuilder:
 
     def build(self, batch: Batch) -> ScoreTask:
         """Return the task of a batch."""
-        with self.store.reading() as connection:
-            if batch.embeds:
-                return self._embed_task(connection, batch)
-            return self._rate_task(connection, batch)
+        build = self._embed_task if batch.embeds else self._rate_task
+        return reading.read_anew(self.store, partial(build, batch=batch))
 
     def _rating(self, *, reading: bool) -> list[BatchSource]:
         return [

@@ -15,7 +15,7 @@ import ig4
 from ig4.core.engine.checking import check
 from ig4.storage import admin, scores
 from ig4.storage.errors import StorageError
-from ig4.storage.integrity.check import repair_damage
+from ig4.storage.integrity.repair import repair_damage
 
 COUNT = 300
 

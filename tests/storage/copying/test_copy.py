@@ -16,6 +16,7 @@ from sqlalchemy import func, insert, make_url, select, text
 from ig4.core.engine.checking import check
 from ig4.storage import calls, workers
 from ig4.storage.calls import CallOutcome
+from ig4.storage.copying import copy as copying
 from ig4.storage.copying.copy import copy_database
 from ig4.storage.errors import DatabaseMissingError, SchemaVersionError, StorageError
 from ig4.storage.schema import Base, Content, Dataset, ImageFile, Run
@@ -196,6 +197,47 @@ def test_a_copy_that_is_killed_leaves_nothing_and_can_be_made_anew(original, loc
     process.wait()
     copy_database(original, location)
     assert contents_of(location) == contents_of(original)
+
+
+def test_of_two_copies_to_one_new_file_at_a_time_the_first_stays(original, tmp_path, monkeypatch):
+    target, copy, others = tmp_path / "copy.db", copying._copy, [True]
+
+    def after_another(*given):
+        if others:
+            others.pop()
+            copy_database(original, target)
+        return copy(*given)
+
+    monkeypatch.setattr(copying, "_copy", after_another)
+    with pytest.raises(StorageError, match="is not empty"):
+        copy_database(original, target)
+    assert contents_of(target) == contents_of(original)
+
+
+def test_a_copy_whose_file_another_process_took_away_is_no_copy(original, tmp_path, monkeypatch):
+    target, finish = tmp_path / "copy.db", copying._finish
+
+    def and_remove(connection):
+        finish(connection)
+        target.unlink()
+
+    monkeypatch.setattr(copying, "_finish", and_remove)
+    with pytest.raises(StorageError, match="was taken away"):
+        copy_database(original, target)
+
+
+def test_a_copy_that_fails_leaves_no_new_file_and_no_other_one_less(
+    original, tmp_path, monkeypatch
+):
+    def fail(*_):
+        raise StorageError("no")
+
+    monkeypatch.setattr(copying, "_copy", fail)
+    (tmp_path / "mine.db").touch()
+    for name in ("new.db", "mine.db"):
+        with pytest.raises(StorageError, match="no"):
+            copy_database(original, tmp_path / name)
+    assert [one.name for one in tmp_path.iterdir() if one.suffix == ".db"] == ["mine.db"]
 
 
 def test_a_password_is_not_told(original, postgres, tmp_path):

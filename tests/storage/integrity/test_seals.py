@@ -29,7 +29,8 @@ from ig4.storage import (
 )
 from ig4.storage.calls import CallOutcome
 from ig4.storage.evaluations import PredictionRow
-from ig4.storage.integrity.check import check_database, repair_damage
+from ig4.storage.integrity.check import check_database
+from ig4.storage.integrity.repair import repair_damage
 from ig4.storage.integrity.sealedrows import SEALED, check_all
 from ig4.storage.integrity.seals import covered, seal
 from ig4.storage.schema import ClusterLabel, SelectedSample, SelectedScore, VectorFile

@@ -6,12 +6,16 @@ import sys
 
 import pytest
 
+from ig4.storage import workers
 from ig4.storage.admin import backup
 from ig4.storage.errors import StorageError
 from ig4.storage.integrity.check import check_database
+from ig4.storage.integrity.repair import repair_damage
 from ig4.storage.merging.merge import merge
 from ig4.storage.store import Store
-from ig4.storage.vectors import placing
+from ig4.storage.vectors import placing, reading
+from ig4.storage.vectors.columnar import VectorFileError
+from ig4.storage.vectors.exclusion import moving_alone
 from ig4.storage.vectors.moving import IMAGES, TABLES, move
 from ig4.storage.vectors.placing import compact, move_back, move_into
 from ig4.storage.vectors.report import describe_vectors
@@ -185,6 +189,111 @@ def test_a_merge_counts_vectors_whose_files_are_gone_or_damaged(store, tmp_path)
     cut.write_bytes(cut.read_bytes()[:200])
     tally = merge(store, tmp_path / "other.db").of("input_embeddings")
     assert (tally.taken, tally.damaged) == (30, 20)
+
+
+def test_a_file_in_the_place_of_another_is_not_read(store, outside, folder, location):
+    first, second, *_ = files(folder)
+    data = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(StorageError, match=r"is another file of vectors .*: bring its own back"):
+        outside.check()
+    second.write_bytes(data)
+    store.vectors.close()
+    damage = check_database(location).damage
+    assert sum(len(one.rows) for one in damage) == 20
+    data = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(data)
+    assert check_database(location).sound
+
+
+def test_what_reads_while_vectors_move_finds_them_where_they_lie_then(
+    store, outside, folder, tmp_path, location
+):
+    tries = []
+
+    def read(connection):
+        tries.append(connection)
+        if len(tries) == 1:
+            with Store.open(location) as other:
+                move_into(other, tmp_path / "other")
+            raise VectorFileError("gone")
+        wanted = list(outside.images)
+        return dict(reading.of_images(connection, store.vectors, outside.component, wanted))
+
+    assert reading.read_anew(store, read).keys() == outside.images.keys()
+    assert len(tries) == 2
+
+
+def test_a_repair_deletes_no_vectors_that_have_only_moved(
+    store, outside, folder, location, tmp_path
+):
+    gone, *others = files(folder)
+    gone.unlink()
+    for one in others:
+        one.rename(one.with_suffix(".away"))
+    damage = check_database(location).damage  # as a check sees it while they move
+    assert sum(len(one.rows) for one in damage) == 80
+    for one in others:
+        one.with_suffix(".away").rename(one)
+    assert repair_damage(location, damage) == 10
+    assert check_database(location).sound
+
+
+def test_nothing_is_repaired_while_a_process_moves_vectors(store, outside, folder, location):
+    files(folder)[0].unlink()
+    with store.writing() as connection:
+        workers.record_heartbeat(connection, "mover", "host", 1, None, 1)
+    with moving_alone(store, "mover"):
+        report = check_database(location)
+        assert any("another process moves vectors now" in note for note in report.notes)
+        with pytest.raises(StorageError, match="nothing was repaired"):
+            repair_damage(location, report.damage)
+    assert repair_damage(location, report.damage) == 10
+
+
+def test_a_merge_replaces_vectors_here_whose_files_are_gone_or_damaged(
+    store, location, folder, tmp_path
+):
+    with Store.open(tmp_path / "other.db") as other:
+        Vectors(other).put(50)
+    merge(store, tmp_path / "other.db")
+    own = Vectors(store).put(50)
+    move_into(store, folder, 10 * SIZE)
+    with store.reading() as connection:
+        names = connection.exec_driver_sql(
+            "SELECT name FROM vector_files WHERE key = 'digest' ORDER BY id"
+        ).scalars()
+        gone, cut, *_ = [folder / name for name in names]
+    gone.unlink()
+    cut.write_bytes(cut.read_bytes()[:200])
+    store.vectors.close()
+    planned = merge(store, tmp_path / "other.db", dry_run=True)
+    result = merge(store, tmp_path / "other.db")
+    for tally in (planned.of("input_embeddings"), result.of("input_embeddings")):
+        assert (tally.replaced, tally.equal, tally.conflicts) == (20, 30, 0)
+    assert any("20 of the vectors here" in note for note in result.notes)
+    own.check()
+    assert check_database(location).sound
+    assert merge(store, tmp_path / "other.db").of("input_embeddings").equal == 50
+
+
+@pytest.mark.parametrize("whose", ["here", "there"])
+def test_a_merge_without_the_folder_of_either_ends_before_anything_is_written(
+    store, folder, tmp_path, whose
+):
+    with Store.open(tmp_path / "other.db") as other:
+        Vectors(other, "another").put(10)
+        Vectors(other, "more").put(10)
+        move_into(other, tmp_path / "theirs")
+    Vectors(store).put(10)
+    move_into(store, folder)
+    (folder if whose == "here" else tmp_path / "theirs").rename(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match="which this machine does not see"):
+        merge(store, tmp_path / "other.db")
+    with store.reading() as connection:
+        count = connection.exec_driver_sql("SELECT count(*) FROM components").scalar()
+    assert count == 1
 
 
 def test_a_row_that_is_no_number_is_told_without_a_traceback(store, outside, location):

@@ -25,6 +25,7 @@ def folder(store, tmp_path):
     with store.writing() as connection:
         settings.put(connection, settings.VECTOR_FOLDER, str(tmp_path / "files"))
         settings.put(connection, settings.VECTOR_FILE_BYTES, str(10 * SIZE))
+    (tmp_path / "files").mkdir()
     return tmp_path / "files"
 
 
@@ -137,6 +138,7 @@ def test_the_size_of_a_vector_is_known_when_all_lie_in_files(store, vectors, fol
 
 def test_what_cannot_be_written_stays_in_the_database(store, vectors, folder):
     vectors.put(20)
+    folder.rmdir()
     folder.write_text("not a folder")
     with pytest.raises(StorageError, match="stay in the database"):
         move(store, IMAGES, vectors.component)
@@ -257,6 +259,7 @@ def test_a_sqlite_file_gives_the_room_of_moved_vectors_to_new_ones(sqlite_store,
     with sqlite_store.writing() as connection:
         settings.put(connection, settings.VECTOR_FOLDER, str(tmp_path / "files"))
         settings.put(connection, settings.VECTOR_FILE_BYTES, str(100 * 4096))
+    (tmp_path / "files").mkdir()
     mover, vectors = VectorMover(sqlite_store), Vectors(sqlite_store)
     used = []
     for start in range(0, 2000, 200):

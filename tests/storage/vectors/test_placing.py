@@ -10,7 +10,8 @@ from ig4.storage.admin import backup
 from ig4.storage.claims import Span
 from ig4.storage.copying.copy import copy_database
 from ig4.storage.errors import StorageError
-from ig4.storage.integrity.check import check_database, repair_damage
+from ig4.storage.integrity.check import check_database
+from ig4.storage.integrity.repair import repair_damage
 from ig4.storage.merging.merge import merge
 from ig4.storage.store import Store
 from ig4.storage.vectors import placing
@@ -81,8 +82,12 @@ def test_files_move_to_another_folder(store, outside, folder, tmp_path):
 
 
 def test_moving_that_was_interrupted_is_completed(store, outside, folder, tmp_path, monkeypatch):
-    def stop(*_):
-        raise KeyboardInterrupt
+    put = placing.settings.put
+
+    def stop(connection, name, value):
+        if name == placing.settings.VECTOR_FOLDER:
+            raise KeyboardInterrupt
+        put(connection, name, value)
 
     with monkeypatch.context() as patch:
         patch.setattr(placing.settings, "put", stop)

@@ -13,6 +13,7 @@ from sqlalchemy import func, insert, select
 
 from ig4.core.engine.checking import check
 from ig4.core.engine.ingesting.ingest import DatasetSource, ingest
+from ig4.core.engine.joining import merge as joining
 from ig4.core.engine.joining.merge import merge
 from ig4.core.engine.scoring.estimate import estimate
 from ig4.storage.integrity.checksums import of_score
@@ -20,7 +21,7 @@ from ig4.storage.schema import Component, Content, Run, Score
 from ig4.storage.store import Store
 
 from ....harbour import N
-from .databases import LENGTH, scored, values, values_of
+from .databases import LENGTH, scored, values, values_of, write_other
 
 
 @pytest.mark.slow
@@ -135,3 +136,31 @@ def test_a_merge_killed_before_the_views_are_new_is_completed_by_the_next(
     assert subprocess.run(command, check=False).returncode == 9
     merge(session, [tmp_path / "there.db"])
     assert values_of(session.store, "length") == values(session.store)
+
+
+def test_an_interrupted_merge_into_a_new_database_takes_the_other_data_sets_when_it_is_repeated(
+    opened, data, tmp_path, monkeypatch
+):
+    write_other(tmp_path / "other.json")
+    for name, path in (("one", data), ("two", tmp_path / "other.json")):
+        ingest(opened(f"{name}.db"), DatasetSource(path, name=name))
+    session, others = opened("all.db"), [tmp_path / "one.db", tmp_path / "two.db"]
+    take, done = joining._merge_one, []
+
+    def only_one(*given, **options):
+        if done:
+            raise KeyboardInterrupt
+        done.append(take(*given, **options))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(joining, "_merge_one", only_one)
+        with pytest.raises(KeyboardInterrupt):
+            merge(session, others)
+    session.run_id = None
+    second = merge(session, others)[1]
+    assert second.datasets == {"two": "two (taken over)"}
+    third = tmp_path / "third.json"
+    third.write_text((tmp_path / "other.json").read_text().replace("other", "third"))
+    ingest(opened("one.db"), DatasetSource(third, name="three"))
+    session.run_id = None
+    assert "--datasets" in merge(session, others)[0].datasets["three"]

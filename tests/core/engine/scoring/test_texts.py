@@ -9,7 +9,8 @@ from ig4.core.engine.scoring.estimate import estimate
 from ig4.core.engine.scoring.plan import ScoreRequest
 from ig4.core.engine.scoring.score import score
 from ig4.core.records import Choice
-from ig4.storage.integrity.check import check_database, repair_damage
+from ig4.storage.integrity.check import check_database
+from ig4.storage.integrity.repair import repair_damage
 
 from ...conftest import record
 

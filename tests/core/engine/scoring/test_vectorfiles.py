@@ -91,12 +91,12 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_vectors_stay_in_the_da
         *session.listeners,
         lambda event: heard.append(event.text) if isinstance(event, Notice) else None,
     )
-    files.rmdir()
+    files.rename(files.with_name("elsewhere"))
     files.write_text("not a folder")
     score(session, dataset, request())
     assert len([text for text in heard if "stay in the database" in text]) == 1
     files.unlink()
-    files.mkdir()
+    files.with_name("elsewhere").rename(files)
     places = describe_vectors(session.store).places
     assert sum(one.outside for one in places) == 0
     assert sum(one.inside for one in places) >= 5

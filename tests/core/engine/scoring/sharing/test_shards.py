@@ -143,6 +143,7 @@ def test_images_that_recur_in_any_order_are_embedded_by_one_shard_each(
         embedded += done.embedded
         told = [one for one in notices() if "wait for vectors of images" in one]
         assert f"of shard {number}/4 " in told[-1]
+        assert f"looked: {done.waiting['looked']} samples" in told[-1]
     assert embedded == 16
     assert times(tmp_path / "log-looked-images") == times(tmp_path / "whole-looked-images")
 
