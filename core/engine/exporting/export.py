@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ig4.core.counts import counted, verb
+from ig4.core.engine.exporting.ahead import ImageFetcher
 from ig4.core.engine.exporting.card import WrittenExport, data_card
 from ig4.core.engine.exporting.cards import CARD, CardPart, card_text, with_earlier
 from ig4.core.engine.exporting.description import WrittenKeys, write_description
@@ -191,9 +192,9 @@ def export(
                 extras=extras,
             )  # fmt: skip
             written = WrittenKeys()
-            changes = form.write(
-                written.of(records.of_selection(selection_id)), staging.path, header
-            )
+            with ImageFetcher() as fetcher:
+                rows = records.of_selection(selection_id, fetcher)
+                changes = form.write(written.of(rows), staging.path, header)
             _refuse_others(form, staging)
             placer.place(_image_folder(form, staging))
             beside = _write_stub(staging, target, form, images=bool(placer.placed)) or (

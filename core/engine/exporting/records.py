@@ -23,6 +23,7 @@ from ig4.storage import samples, selections
 
 if TYPE_CHECKING:
     from ig4.core.contracts import Format
+    from ig4.core.engine.exporting.ahead import ImageFetcher
     from ig4.core.engine.exporting.extras import ExportExtras
     from ig4.core.engine.session import Session
     from ig4.storage.datasets import DatasetRow
@@ -90,9 +91,9 @@ class ExportRecords:
         """Whether the record at hand is written as it was read."""
         return self.source.same
 
-    def of_selection(self, selection_id: int | None) -> Iterator[Record]:
+    def of_selection(self, selection_id: int | None, fetcher: ImageFetcher) -> Iterator[Record]:
         """Yield the records of a selection by rank, or of all samples in their order."""
-        for row in self._rows(selection_id):
+        for row in fetcher.ahead(self._rows(selection_id), self._is_read):
             self.source = self.sources[row.dataset or self.dataset.name]
             record = self._record(row)
             if record is None:
@@ -118,6 +119,10 @@ class ExportRecords:
 
     def _own_id(self, row: SampleRow) -> str:
         return row.external_id.removeprefix(f"{self.source.dataset.name}/")
+
+    def _is_read(self, image: ImageRow) -> bool:
+        is_inside = self.form.embeds_images and image.embedded
+        return self.placer.placement != "none" or is_inside
 
     def _rows(self, selection_id: int | None) -> Iterator[SampleRow]:
         with self.session.store.reading() as connection:

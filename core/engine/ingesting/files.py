@@ -7,7 +7,6 @@ import os
 import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,7 @@ from ig4.core.files.images.decode import ImageError, inspect
 from ig4.core.files.images.files import PostponedImageError, digest, open_image
 from ig4.core.files.remote.addresses import is_address
 from ig4.core.files.remote.credentials import record_name
-from ig4.core.files.remote.fetching import interruptible
+from ig4.core.files.remote.fetching import fetchers
 from ig4.core.files.remote.images import doubt, last_sha256, last_state, permission
 from ig4.core.files.writing.atomic import make_folder, rename
 from ig4.core.records import ImagePart
@@ -225,7 +224,7 @@ class ImageFileIndex:
         usual = min(8, (os.cpu_count() or 1) * 2)
         threads = _FETCHING if far and self._must_wait(located.values()) else usual
         states: list[_FileState] = []
-        with ThreadPoolExecutor(threads) as pool, interruptible():
+        with fetchers(threads) as pool:
             for state in pool.map(self._state, located, located.values()):
                 states.append(state)
                 if far and len(states) % _TOLD == 0:

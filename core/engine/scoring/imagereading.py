@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ig4.core.engine.scoring.tasks import ImageSource
 from ig4.core.files.images.decode import ImageError
 from ig4.core.files.images.decoding.memory import MEMORY
-from ig4.core.files.remote.fetching import give_up
+from ig4.core.files.remote.fetching import end_threads
 from ig4.core.records import Failure, Sample
 
 if TYPE_CHECKING:
@@ -103,12 +103,7 @@ class ImageReader:
     def close(self) -> None:
         """End the threads; what they have not begun is not read any more."""
         pools = [pool for pool in (self._pool, self._fetchers) if pool is not None]
-        for pool in pools:  # all, before any is waited for
-            pool.shutdown(wait=False, cancel_futures=True)
-        if isinstance(sys.exc_info()[1], KeyboardInterrupt):
-            give_up()
-        for pool in pools:
-            pool.shutdown()
+        end_threads(pools, interrupted=isinstance(sys.exc_info()[1], KeyboardInterrupt))
 
     def start(
         self, to_embed: Mapping[str, Sequence[ImageSource]], to_keep: Mapping[int, ImageSource]

@@ -7,8 +7,9 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from io import BufferedReader
@@ -70,7 +71,6 @@ COUNTS = FetchCounts()
 _locks = [threading.Lock() for _ in range(_LOCKS)]
 _unreached: Counter[str] = Counter()
 _opened: set[str] = set()
-_interrupted = threading.Event()
 
 
 def tried(
@@ -106,8 +106,8 @@ def tried(
                     f"{error.strerror}, {'once' if tries == 1 else f'{tries} times'}"
                 ) from None
             COUNTS.add(repeated=1)
-            if _interrupted.wait(wait):
-                raise TransientError("the command was interrupted") from None
+            if web.wait(wait):
+                raise TransientError(web.INTERRUPTED) from None
         else:
             if host is not None:
                 _unreached.pop(host, None)
@@ -115,20 +115,28 @@ def tried(
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Give up what threads are fetching where Ctrl-C ends this block: else they are waited for."""
+def fetchers(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Give threads to fetch in; where Ctrl-C ends the block, what they fetch is given up."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="ig4-fetch")
     try:
-        yield
+        yield pool
     except KeyboardInterrupt:
-        give_up()
+        end_threads([pool], interrupted=True)
         raise
+    finally:
+        end_threads([pool])
 
 
-def give_up() -> None:
-    """End all that is being fetched now; what is asked for later is fetched as ever."""
-    _interrupted.set()
-    web.give_up()
-    _interrupted.clear()
+def end_threads(pools: Sequence[ThreadPoolExecutor], *, interrupted: bool = False) -> None:
+    """End threads: what they have not begun is left, and what they do is waited for.
+
+    Where the command was `interrupted`, what they fetch is given up.
+    """
+    for pool in pools:  # all, before any is waited for
+        pool.shutdown(wait=False, cancel_futures=True)
+    with web.given_up() if interrupted else nullcontext():
+        for pool in pools:
+            pool.shutdown()
 
 
 def fetched_image(

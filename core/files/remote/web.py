@@ -10,9 +10,11 @@ import atexit
 import base64
 import os
 import re
+import sys
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -138,29 +140,52 @@ def _run(coroutine: Any, timeout: float | None = None) -> Any:
     return sync(get_loop(), _alone, coroutine, timeout=timeout)
 
 
-_asking: set[asyncio.Task[Any]] = set()
+INTERRUPTED = "the command was interrupted"
+
+_asking: set[asyncio.Task[Any]] = set()  # for the thread of the loop alone
+_given_up = threading.Event()
 
 
 async def _alone(coroutine: Any) -> Any:
+    if _given_up.is_set():
+        coroutine.close()
+        raise RemoteFileError(INTERRUPTED)
     task = asyncio.current_task()
     assert task is not None
     _asking.add(task)
     try:
         return await coroutine
     except asyncio.CancelledError:
-        raise RemoteFileError("the command was interrupted") from None
+        raise RemoteFileError(INTERRUPTED) from None
     finally:
         _asking.discard(task)
 
 
-def give_up() -> None:
-    """End all requests that are on their way: who waits for them gets a RemoteFileError."""
-    if not _asking:
-        return
-    from fsspec.asyn import get_loop
+@contextmanager
+def given_up() -> Iterator[None]:
+    """End all requests that are on their way, and let none begin, while the block runs.
 
-    for task in list(_asking):
-        get_loop().call_soon_threadsafe(task.cancel)
+    Who waits for one gets a RemoteFileError.
+    """
+    _given_up.set()
+    if "fsspec.asyn" in sys.modules:  # else there was never a request
+        from fsspec.asyn import get_loop
+
+        get_loop().call_soon_threadsafe(_cancel_all)
+    try:
+        yield
+    finally:
+        _given_up.clear()
+
+
+def _cancel_all() -> None:
+    for task in _asking:
+        task.cancel()
+
+
+def wait(seconds: float) -> bool:
+    """Wait before another try; tells at once where all are given up."""
+    return _given_up.wait(seconds)
 
 
 def missing(what: str = "fsspec and aiohttp") -> MissingExtraError:

@@ -139,11 +139,20 @@ def _collect_all(
     values: Sequence[JSON], refs: list[ImageRef], embedded: Sequence[ImageRef], depth: int
 ) -> None:
     problem: _UnreadableError | None = None
-    for item in values:
+    empty: int | None = None  # the first that names nothing; at the end of a list it is padding
+    for place, item in enumerate(values, start=1):
+        before = len(refs)
         try:
             _collect(item, refs, embedded, depth + 1)
         except _UnreadableError as error:  # the others are read all the same
             problem = problem or error
+            continue
+        if len(refs) == before:
+            empty = empty or place
+        elif empty is not None:
+            problem = problem or _UnreadableError(
+                f"image {empty} of a list of {len(values)} is empty, and others come after it"
+            )
     if problem is not None:
         raise problem
 

@@ -253,7 +253,7 @@ class _Member:
 
     def _value(self, data: bytes, last: str) -> JSON:
         try:
-            text = data.decode("utf-8")
+            text = data.decode("utf-8-sig")  # editors may set a mark
             return _escaped(json.loads(text)) if last == "json" else text
         except (ValueError, RecursionError) as error:
             what = "JSON" if last == "json" else "UTF-8"

@@ -182,6 +182,14 @@ def test_json_that_is_none_is_a_problem_of_its_sample(tmp_path):
     assert "no valid UTF-8" in other.problem
 
 
+def test_marks_of_byte_order_are_no_part_of_texts(tmp_path):
+    mark = b"\xef\xbb\xbf"
+    path = shard(tmp_path / "a.tar", [("1.json", mark + PAIR), ("2.txt", mark + b"A boat.")])
+    first, second = read(path)
+    assert (first.problem, second.problem) == (None, None)
+    assert second.turns[-1].text == "A boat."
+
+
 @pytest.mark.parametrize("left", [0.35, 0.6, 0.9])
 def test_of_a_shard_that_is_cut_off_the_whole_samples_are_read(tmp_path, left):
     path = shard(

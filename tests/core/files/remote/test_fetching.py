@@ -17,7 +17,7 @@ from ig4.core.files.remote.fetching import (
     fetched_file,
     fetched_image,
     fetched_part,
-    interruptible,
+    fetchers,
     open_fetched,
     open_named,
     tried,
@@ -483,25 +483,36 @@ def test_a_file_that_is_larger_than_the_cache_is_refused(server, monkeypatch):
         open_fetched(f"{server.url}/big.bin")
 
 
-def test_an_interrupt_gives_up_what_threads_are_fetching(server):
+def test_an_interrupt_gives_up_what_threads_are_fetching_or_about_to(server):
     """Its server does not answer, and would be waited for."""
     never = threading.Event()
-    server.answers["/never.png"] = lambda handler: never.wait(30)
-    told = []
+    server.answers["/never.png"] = lambda handler: never.wait(60)
+    waiting, told = threading.Event(), []
 
-    def ask():
+    def ask(begin):
+        begin()
         try:
             fetched_bytes(f"{server.url}/never.png", LIMIT)
         except RemoteFileError as error:
             told.append(error.strerror)
 
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    while not server.requests:
-        time.sleep(0.01)
-    with pytest.raises(KeyboardInterrupt), interruptible():
-        raise KeyboardInterrupt
-    asking.join(5)
+    def later():
+        waiting.set()
+        while not web._given_up.is_set():
+            time.sleep(0.01)
+
+    def fetch_until_interrupted():
+        with fetchers(2) as threads:
+            threads.submit(ask, lambda: None)
+            threads.submit(ask, later)
+            while not (server.requests and waiting.is_set()):
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+
+    before = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        fetch_until_interrupted()
+    assert time.monotonic() - before < 30
     never.set()
-    assert told == ["the command was interrupted"]
+    assert told == ["the command was interrupted"] * 2
     assert fetched_bytes(f"{server.url}/a.png", LIMIT) == PNG

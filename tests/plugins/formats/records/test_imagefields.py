@@ -127,6 +127,17 @@ def test_the_others_of_a_list_are_read_all_the_same():
     assert "holds 3" in read.problem
 
 
+@pytest.mark.parametrize("nothing", [None, "", b"", float("nan"), {"bytes": None, "path": None}])
+def test_an_empty_place_before_others_moves_them_and_is_told(nothing):
+    found = read_images(["a.jpg", nothing, "b.jpg", nothing])
+    assert found.refs == ("a.jpg", "b.jpg")
+    assert found.problem == "image 2 of a list of 4 is empty, and others come after it"
+
+
+def test_empty_places_at_the_end_of_a_list_are_padding():
+    assert read_images(["a.jpg", None, None]) == ImageField(("a.jpg",))
+
+
 def test_references_mean_the_images_of_the_table():
     assert read_images([{"bytes": {"$image": 1}}, {"$image": 0}], [PNG, "b.jpg"]).refs == (
         "b.jpg",
