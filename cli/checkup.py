@@ -99,7 +99,8 @@ def database(location: str | None) -> dict[str, Any]:
     elif facts["exists"] and facts["version"] != facts["known_version"]:
         problem = (
             f"{where}: its schema is version {facts['version']}, this ig4 supports "
-            f"{facts['known_version']}: run `ig4 db upgrade`, or upgrade ig4 if ig4 is older"
+            f"{facts['known_version']}: run `ig4 db upgrade --db {where}`, or upgrade "
+            "ig4 if ig4 is older"
         )
     return facts | {"problem": problem}
 

@@ -79,7 +79,7 @@ def check(revision: str, where: str) -> None:
     if revision < HEAD:
         raise SchemaVersionError(
             f"{where} was made by an older ig4 (schema {revision}, now {HEAD}): run "
-            "`ig4 db upgrade` (it makes a backup first)."
+            f"`ig4 db upgrade --db {where}` (it makes a backup first)."
         )
     raise SchemaVersionError(
         f"{where} was made by a newer ig4 (schema {revision}, this one supports {HEAD}): run "
