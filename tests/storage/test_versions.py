@@ -96,7 +96,7 @@ def test_a_database_from_a_newer_ig4_is_refused_with_the_remedy(store, location)
 def test_a_database_from_an_older_ig4_names_the_command_to_run(store, location):
     with store.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
-    with pytest.raises(SchemaVersionError, match="`ig4 db upgrade --db .+` "):
+    with pytest.raises(SchemaVersionError, match=r"`ig4 db upgrade --db .+` "):
         Store.open(location)
 
 
