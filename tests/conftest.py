@@ -47,6 +47,11 @@ def pytest_configure() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Call bytes by their argument: what a library packs has the time in it, and workers differ."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True, scope="session")
 def remembered_plugins() -> Iterator[None]:
     """Let this process look for installed plugins again only where a folder of its path changed.

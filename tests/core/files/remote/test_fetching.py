@@ -325,6 +325,7 @@ def test_an_image_that_is_sent_compressed_is_unpacked(server):
         (gzip.compress(PNG)[:-9], "connection broke"),
         (PNG, "says that it is compressed"),
     ],
+    ids=["large", "cut", "plain"],
 )
 def test_what_is_sent_compressed_is_bounded_and_whole(server, data, words):
     server.answers["/a.png"] = sent_packed(data)
