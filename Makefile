@@ -7,10 +7,9 @@ STAMP := $(VENV)/.installed
 EXTRAS := clip,reward,gpt,claude,train,eval,parquet,remote,postgres,report,neighbours,map,browse,miniature,docs,dev
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
-# Three, and not one for each core: every worker loads torch and builds the tiny models it needs.
-# On two cores they keep both busy, as many tests wait for processes, servers and clusters that they started.
+# Two, and not one for each core: every worker loads torch and builds the tiny models it needs.
 # Nothing may depend on who runs what, so a worker that is done takes tests from the other.
-WORKERS ?= 3
+WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 PYTEST_ARGS ?=
 # Further extras, as in `make test MORE=ptb,ray`; they count when .venv is made.
