@@ -12,8 +12,11 @@ from ig4.storage import runs, scores, spaces
 from ig4.storage.runs import ComponentRow
 from ig4.storage.schema import Image
 from ig4.storage.vectors import reading
+from ig4.storage.vectors.placing import move_into
 
 DIMENSIONS = 8
+SIZE = 4 * DIMENSIONS
+"""The bytes of a vector."""
 
 
 class Vectors:
@@ -76,3 +79,21 @@ def _image(connection, n):
 @pytest.fixture
 def vectors(store):
     return Vectors(store)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "files"
+
+
+@pytest.fixture
+def outside(store, vectors, folder):
+    """Vectors that all lie in files of ten."""
+    vectors.put(50)
+    move_into(store, folder, 10 * SIZE)
+    return vectors
+
+
+def files(folder):
+    """Return the vector files of a folder, sorted."""
+    return sorted(folder.rglob("*.parquet"))

@@ -19,26 +19,7 @@ from ig4.storage.vectors.moving import IMAGES, TABLES, move
 from ig4.storage.vectors.placing import compact, move_back, move_into
 from ig4.storage.vectors.report import describe_vectors
 
-from .conftest import DIMENSIONS, Vectors
-
-SIZE = 4 * DIMENSIONS
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "files"
-
-
-@pytest.fixture
-def outside(store, vectors, folder):
-    """Vectors that all lie in files of ten."""
-    vectors.put(50)
-    move_into(store, folder, 10 * SIZE)
-    return vectors
-
-
-def files(folder):
-    return sorted(folder.rglob("*.parquet"))
+from .conftest import SIZE, Vectors, files
 
 
 def places(store):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from contextlib import closing
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, select
 
 from ig4.core.calls.worker import this_process
 from ig4.core.engine.checking import check
@@ -22,7 +21,7 @@ from ig4.core.engine.scoring.score import score
 from ig4.core.records import Choice
 from ig4.storage import calls, workers
 from ig4.storage.calls import CallOutcome
-from ig4.storage.schema import Content, ImageFile, Run, Score, ScoreDetails
+from ig4.storage.schema import Content, Run, Score, ScoreDetails
 
 from ....harbour import N
 from .databases import LENGTH, rows_of, scored, space_of, values, write_other
@@ -35,22 +34,6 @@ def test_what_shards_have_scored_is_whole_together(shards, data, opened, locatio
     score(whole, ingest(whole, DatasetSource(data, name="harbour")).dataset, LENGTH)
     assert values(session.store) == values(whole.store)
     assert len(values(session.store)) == N
-
-
-def embedded(folder, opened):
-    """Make a database whose data set contains its image; return the place of the image."""
-    there = opened(folder)
-    picture = b"not really a picture"
-    digest = hashlib.sha256(picture).hexdigest()
-    place = there.store.image_folder / digest[:2] / digest
-    place.parent.mkdir(parents=True)
-    place.write_bytes(picture)
-    write_other(place.parents[2] / "other.json")
-    dataset = ingest(there, DatasetSource(place.parents[2] / "other.json", name="inside")).dataset
-    values = {"dataset_id": dataset.id, "name": f"sha256:{digest}", "embedded": True}
-    with there.store.writing() as connection:
-        connection.execute(insert(ImageFile).values(values | {"path": str(place)}))
-    return place
 
 
 def test_nothing_is_computed_after_a_merge(shards, data, opened, location):
