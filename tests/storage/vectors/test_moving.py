@@ -14,9 +14,7 @@ from ig4.storage.vectors import moving
 from ig4.storage.vectors.columnar import VectorFileError
 from ig4.storage.vectors.moving import IMAGES, INPUTS, TABLES, VectorMover, move
 
-from .conftest import DIMENSIONS, Vectors
-
-SIZE = 4 * DIMENSIONS
+from .conftest import DIMENSIONS, SIZE, Vectors, files
 
 
 @pytest.fixture
@@ -27,10 +25,6 @@ def folder(store, tmp_path):
         settings.put(connection, settings.VECTOR_FILE_BYTES, str(10 * SIZE))
     (tmp_path / "files").mkdir()
     return tmp_path / "files"
-
-
-def files(folder):
-    return sorted(folder.rglob("*.parquet"))
 
 
 def count(store, condition, table="embeddings"):

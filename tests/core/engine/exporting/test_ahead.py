@@ -77,6 +77,17 @@ def test_those_that_wait_are_few(session, server, lost, tmp_path, monkeypatch):
     assert (done.copied, len(server.requests)) == (N, N)
 
 
+def test_those_without_an_image_do_not_overtake_those_that_wait(session, server, tmp_path):
+    records = [record(str(n), f"a{n}", "images/0.png" if n % 2 else None) for n in range(6)]
+    (server.folder / "mixed.json").write_text(json.dumps(records))
+    dataset = ingest(session, DatasetSource(f"{server.url}/mixed.json")).dataset
+    with session.store.reading() as connection:
+        remote_cache().drop(connection.scalar(text("SELECT sha256 FROM images")))
+    export(session, dataset, ExportTarget(tmp_path / "out" / "llava.json"))
+    written = json.loads((tmp_path / "out" / "llava.json").read_text())
+    assert [one["id"] for one in written] == [str(n) for n in range(6)]
+
+
 def test_one_that_is_gone_is_told_as_it_would_be_without(session, server, lost, tmp_path):
     server.answers = {"/images/1.png": lambda handler: handler.simple(404, b"")}
     done = export(session, lost, ExportTarget(tmp_path / "out" / "llava.json"))
